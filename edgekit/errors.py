@@ -1,0 +1,95 @@
+"""Every error EdgeKit raises on purpose, and the exit code of each.
+
+    EdgeKitError                 the root; never raised itself
+    |- UsageError           2    a command, project file, model or data set that cannot be used
+    |  |- ProjectError           edgekit.toml: file, line, key, value, and the fix
+    |  |- TargetError            no such target, or a target file that cannot be read
+    |  |- ModelError             the trained network cannot be loaded or exported
+    |  |- DataError              samples that are missing or of the wrong shape
+    |  `- OutputError            a folder or file that cannot be written
+    |- BudgetError          1    the contract
+    |  |- BudgetInfeasible       refused before training: no network inside the budget
+    |  `- BudgetMissed           built and measured, and over
+    |- DeviceError          3    the device or its runtime is missing or failed
+    |  `- RuntimeMissing         a runtime's package is not installed
+    |- MeasurementError     4    a run that is invalid or inconclusive
+    `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
+       `- ParityError            an artefact outside tolerance, by name
+
+An interrupted command exits with 130, as shells expect.
+"""
+
+from __future__ import annotations
+
+
+class EdgeKitError(Exception):
+    """What happened, the value, and the fix, in one line."""
+
+    exit_code = 1
+
+
+class UsageError(EdgeKitError):
+    exit_code = 2
+
+
+class ProjectError(UsageError):
+    pass
+
+
+class TargetError(UsageError):
+    pass
+
+
+class ModelError(UsageError):
+    pass
+
+
+class DataError(UsageError):
+    pass
+
+
+class OutputError(UsageError):
+    pass
+
+
+class BudgetError(EdgeKitError):
+    exit_code = 1
+
+
+class BudgetInfeasible(BudgetError):
+    pass
+
+
+class BudgetMissed(BudgetError):
+    pass
+
+
+class DeviceError(EdgeKitError):
+    exit_code = 3
+
+
+class RuntimeMissing(DeviceError):
+    pass
+
+
+class MeasurementError(EdgeKitError):
+    exit_code = 4
+
+
+class ArtifactError(EdgeKitError):
+    exit_code = 5
+
+
+class ParityError(ArtifactError):
+    pass
+
+
+EXIT_CODES: dict[int, str] = {
+    0: "the build met its budget, or what could not be proved here is marked unproven",
+    1: "a budget is infeasible or was missed",
+    2: "wrong usage, project file, model, data or output folder",
+    3: "the device or runtime is not available",
+    4: "a measurement is invalid or inconclusive",
+    5: "an operator is unsupported, or an artefact's outputs differ from the network's",
+    130: "interrupted",
+}

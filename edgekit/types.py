@@ -1,0 +1,415 @@
+"""The nouns that stages hand each other.
+
+Every class is frozen and keyword-only. Units are in the names. A number nobody obtained is
+`None`, never 0, and `None` cannot satisfy a budget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+
+Precision = Literal["fp32", "fp16", "int8"]
+RuntimeName = Literal["litert", "tflite-runtime", "onnxruntime", "openvino"]
+CostSource = Literal["device", "host", "counted", "estimated"]
+"""Where a figure comes from: timed on the device, timed on this machine, instructions counted
+under emulation, or arithmetic from the device's profile."""
+Verdict = Literal["fits", "over", "unproven"]
+
+Positive = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Count = Annotated[int, Ge(1)]
+Mebibytes = Positive
+Text = Annotated[str, MinLen(1)]
+
+
+# --- what the user asks for -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """The network's input as the project file gives it: `shape` without the batch dimension."""
+
+    shape: Annotated[tuple[Count, ...], Len(1)]
+    name: Text = "input"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Where the trained network is: `model.py:build` plus weights, or a `.pt2` file."""
+
+    source: Text
+    weights: str | None = None
+    input: InputSpec | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """From a raw sample to the network's input: `(value / scale - mean) / std`, by channel."""
+
+    scale: Positive = 255.0
+    mean: tuple[float, ...] = (0.0,)
+    std: Annotated[tuple[Positive, ...], MinLen(1)] = (1.0,)
+    color: Literal["rgb", "bgr", "gray"] | None = None
+    resize: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Where samples are: a folder of images, `.npz`, `.parquet`, or `loader.py:function`."""
+
+    train: Text
+    test: Text
+    validation: str | None = None
+    calibration: str | None = None
+    preprocess: Preprocess = field(default_factory=Preprocess)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    kind: Literal["classification"] = "classification"
+    metric: Literal["accuracy"] = "accuracy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The contract. `speedup` is against the unpruned fp32 network on the same runtime in the
+    same run; `accuracy_drop` is a fraction (0.01 is one point)."""
+
+    latency_ms: Positive | None = None
+    speedup: Positive | None = None
+    size_mb: Mebibytes | None = None
+    memory_mb: Mebibytes | None = None
+    energy_mj: Positive | None = None
+    accuracy_drop: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneRecipe:
+    importance: Literal["l1", "l2", "batchnorm", "taylor", "fisher", "activation"] = "activation"
+    min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
+    """No group of widths is cut below this share of its units."""
+    rounds: Count = 3
+    """How often a plan whose measured artefact misses its budget is solved again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillRecipe:
+    """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels."""
+
+    epochs: Count = 20
+    batch_size: Count = 64
+    learning_rate: Positive = 0.01
+    temperature: Positive = 4.0
+    soft_weight: Annotated[float, Ge(0), Le(1)] = 0.9
+    """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
+    weight_decay: Annotated[float, Ge(0)] = 5e-4
+    augment: Literal["none", "shift", "shift-flip"] = "shift"
+    validation_share: Fraction = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRecipe:
+    preset: Text = "default"
+    """Name of a file in `calibration/` (the user's folder first, then EdgeKit's)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRecipe:
+    tier: Literal["quick", "default", "report"] = "quick"
+    threads: Count | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    seed: int = 0
+    prune: PruneRecipe = field(default_factory=PruneRecipe)
+    distill: DistillRecipe = field(default_factory=DistillRecipe)
+    calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
+    bench: BenchRecipe = field(default_factory=BenchRecipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How the calibration set is drawn: a preset from `calibration/<name>.toml`."""
+
+    name: str
+    samples: Count = 128
+    strategy: Literal["random", "class-balanced"] = "class-balanced"
+    seed: int = 0
+
+
+# --- the device -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """Published power of a board in watts, with what was metered (`boundary`) and by whom."""
+
+    idle_w: float | None = None
+    load_w: float | None = None
+    boundary: Literal["wall", "board", "module", "soc", "package"] | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A device profile: `targets/<name>.toml`."""
+
+    name: str
+    description: Text
+    aliases: tuple[str, ...] = ()
+    arch: Literal["x86_64", "aarch64", "armv7l"]
+    cpu: Text
+    """The core's name as QEMU_CPU spells it, e.g. `cortex-a72`; `host` for this machine."""
+    isa: tuple[str, ...] = ()
+    cores: Count
+    threads: Count = 1
+    ram_mb: Annotated[int, Gt(0)] | None = None
+    runtimes: Annotated[tuple[RuntimeName, ...], MinLen(1)]
+    """In order of preference: the first is the one the plan is made for."""
+    precisions: Annotated[tuple[Precision, ...], MinLen(1)]
+    channel_multiple: Mapping[Precision, Count] = field(default_factory=dict)
+    power: Power = field(default_factory=Power)
+    image: Text
+    """Docker platform, e.g. `linux/arm64`."""
+    notes: tuple[str, ...] = ()
+
+
+# --- what the build makes ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """Affine quantisation of a tensor: `real = scale * (stored - zero_point)`."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """A tensor at an artefact's border. `shape` includes the batch dimension."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str | None = None
+    quantisation: Quantisation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file (and its companions) that one runtime runs. `files[0]` is the one it opens."""
+
+    name: str
+    runtime: RuntimeName
+    precision: Precision
+    files: tuple[Path, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.files)
+
+    @property
+    def size_mb(self) -> float:
+        return self.size_bytes / 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which units of each group of coupled widths stay: group id -> sorted unit numbers.
+
+    A group that is not named stays whole.
+    """
+
+    kept: Mapping[str, tuple[int, ...]]
+    dropped_blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    number: int
+    loss: float
+    validation: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How far an artefact's outputs are from the student's on the same samples."""
+
+    relative_error: float
+    """`max |a - b| / max |b|` over all samples."""
+    agreement: float | None
+    """Share of samples with the same decision (arg max); `None` where there is none."""
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    metric: str
+    value: float
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Steady latency per inference. A percentile too thin to bound is `None`."""
+
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    samples: int
+    launches: int
+    launch_p50_ms: tuple[float, ...]
+    """Median of each fresh process, in the order of the launches."""
+    ci95_ms: tuple[float, float] | None = None
+    """Bootstrap interval of the median over launches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    gross_mj: float | None = None
+    net_mj: float | None = None
+    method: Literal["counter", "sampled", "external", "modelled", "none"] = "none"
+    boundary: str | None = None
+    reason: str | None = None
+    """Why there is no figure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    artifact: str
+    device: str
+    source: CostSource
+    runtime: str
+    runtime_version: str
+    threads: int
+    latency: Latency
+    load_ms: float
+    first_ms: float
+    peak_memory_mb: float | None
+    size_mb: float
+    energy: Energy
+    invalid: str | None = None
+    """Why this run should not be quoted (throttled, too noisy), where it should not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An exported artefact with everything that was found out about it."""
+
+    artifact: Artifact
+    parity: Parity
+    evaluation: Evaluation
+    measurement: Measurement
+    speedup: float
+    """Unpruned fp32 over this one: paired launches on the same runtime in the same run."""
+    accuracy_drop: float
+    chosen: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetVerdict:
+    """One line of the contract: the limit, what was found, and how."""
+
+    name: str
+    limit: float
+    value: float | None
+    verdict: Verdict
+    source: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidthRow:
+    """One group of coupled widths before and after pruning."""
+
+    group: str
+    kind: str
+    before: int
+    after: int
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorRow:
+    """What one operator costs before and after pruning, by the cost table, in microseconds."""
+
+    name: str
+    kind: str
+    before_us: float
+    after_us: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRound:
+    """One turn of the loop: what the plan promised and what its export measured."""
+
+    predicted_speedup: float
+    measured_speedup: float
+    prediction_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSummary:
+    parameters: int
+    macs: int
+    evaluation: Evaluation
+    """Of the PyTorch network itself, on the evaluation data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything a build found out; `report.json` is this, field by field."""
+
+    schema_version: int
+    project: str
+    target: Target
+    created: str
+    environment: Mapping[str, str]
+    budget: Budget
+    verdicts: tuple[BudgetVerdict, ...]
+    headline: str
+    teacher: NetworkSummary
+    student: NetworkSummary
+    widths: tuple[WidthRow, ...]
+    barriers: tuple[str, ...]
+    operators: tuple[OperatorRow, ...]
+    cost_source: CostSource
+    rounds: tuple[PlanRound, ...]
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    calibration: Mapping[str, Any]
+    baselines: tuple[Measurement, ...]
+    """The unpruned fp32 network on each runtime."""
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Candidate | None:
+        return next((c for c in self.candidates if c.chosen), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of all budgets."""
+        order: tuple[Verdict, ...] = ("over", "unproven", "fits")
+        return min((v.verdict for v in self.verdicts), key=order.index, default="fits")
+
+
+def ratio(numerator: float | None, denominator: float | None) -> float | None:
+    """`numerator / denominator`, or `None` where either is missing or the ratio has no sense."""
+    if numerator is None or not denominator:
+        return None
+    result = numerator / denominator
+    return result if math.isfinite(result) else None
