@@ -25,7 +25,9 @@ def key(*parts: Any) -> str:
 
 class Store:
     def __init__(self, root: Path | None = None) -> None:
-        default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgekit"
+        default = (
+            Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgekit"
+        )
         self.root = root or Path(os.environ.get("EDGEKIT_CACHE", default))
 
     def find(self, stage: str, name: str) -> Path | None:

@@ -91,7 +91,9 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneRecipe:
-    importance: Literal["l1", "l2", "batchnorm", "taylor", "fisher", "activation"] = "activation"
+    importance: Literal["l1", "l2", "batchnorm", "taylor", "fisher", "activation"] = (
+        "activation"
+    )
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3

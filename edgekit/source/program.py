@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,30 +45,40 @@ class Program:
 
     def exported(self, *, static_batch: int | None = None) -> ExportedProgram:
         """The `torch.export` program: dynamic batch, or fixed at `static_batch`."""
-        return _export(self.module, self.example(static_batch or 2), static_batch is None)
+        return _export(
+            self.module, self.example(static_batch or 2), static_batch is None
+        )
 
     def copy(self) -> Program:
         """A program with parameters of its own."""
-        return Program(module=copy.deepcopy(self.module), inputs=self.inputs, dtypes=self.dtypes)
+        return Program(
+            module=copy.deepcopy(self.module), inputs=self.inputs, dtypes=self.dtypes
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 over the operators in order and every parameter and buffer."""
-        operators = [str(n.target) for n in self.module.graph.nodes if n.op == "call_function"]
+        operators = [
+            str(n.target) for n in self.module.graph.nodes if n.op == "call_function"
+        ]
         digest = hashlib.sha256("\n".join(operators).encode())
         for name, tensor in sorted(self.module.state_dict().items()):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            digest.update(
+                tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            )
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write a `.pt2`: raw tensors and JSON, readable by `torch.export.load` alone."""
         partial = path.with_name(f".partial-{path.name}")
         torch.export.save(self.exported(), str(partial))
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 def trace(
-    module: nn.Module, inputs: tuple[InputSpec, ...], dtypes: tuple[torch.dtype, ...] = ()
+    module: nn.Module,
+    inputs: tuple[InputSpec, ...],
+    dtypes: tuple[torch.dtype, ...] = (),
 ) -> Program:
     """Export `module` in evaluation mode with a dynamic batch dimension.
 
@@ -107,7 +116,7 @@ def load(path: Path) -> Program:
     """Read a `.pt2` written by `Program.save` or by `torch.export.save`."""
     try:
         return from_exported(torch.export.load(str(path)))
-    except Exception as error:  # noqa: BLE001 - torch raises whatever its reader met; we name the file
+    except Exception as error:
         raise ModelError(
             f"Cannot read {path} as a torch.export program ({_first_line(error)}). "
             "Write it with torch.export.save."
@@ -130,16 +139,20 @@ def _training_flag(target: object) -> int | None:
     if not isinstance(target, torch._ops.OpOverload):
         return None
     names = [argument.name for argument in target._schema.arguments]
-    return next((i for i, name in enumerate(names) if name in ("train", "training")), None)
+    return next(
+        (i for i, name in enumerate(names) if name in ("train", "training")), None
+    )
 
 
-def _export(module: nn.Module, example: tuple[torch.Tensor, ...], dynamic: bool) -> ExportedProgram:
+def _export(
+    module: nn.Module, example: tuple[torch.Tensor, ...], dynamic: bool
+) -> ExportedProgram:
     shapes = tuple({0: Dim("batch")} for _ in example) if dynamic else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.export.export(module, example, dynamic_shapes=shapes)
-    except Exception as error:  # noqa: BLE001 - tracing runs the author's code: anything may come
+    except Exception as error:
         given = ", ".join(str(list(tensor.shape[1:])) for tensor in example)
         raise ModelError(
             f"torch.export cannot trace the network with input shape {given}: {_first_line(error)}. "
