@@ -155,8 +155,9 @@ def _export(
     except Exception as error:
         given = ", ".join(str(list(tensor.shape[1:])) for tensor in example)
         raise ModelError(
-            f"torch.export cannot trace the network with input shape {given}: {_first_line(error)}. "
-            "Check [model] input in edgekit.toml and data-dependent control flow in forward()."
+            f"torch.export cannot trace the network with input shape {given}: "
+            f"{_first_line(error)}. Check [model] input in "
+            "edgekit.toml and data-dependent control flow in forward()."
         ) from error
 
 
