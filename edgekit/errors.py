@@ -61,7 +61,11 @@ class BudgetInfeasible(BudgetError):
 
 
 class BudgetMissed(BudgetError):
-    pass
+    """`report` is what was built and measured all the same."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class DeviceError(EdgeKitError):

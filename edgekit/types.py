@@ -122,6 +122,14 @@ class CalibrationRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportRecipe:
+    """Fewer candidates than the target's profile allows; `None` is all of them."""
+
+    runtimes: Annotated[tuple[RuntimeName, ...], MinLen(1)] | None = None
+    precisions: Annotated[tuple[Precision, ...], MinLen(1)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
     tier: Literal["quick", "default", "report"] = "quick"
     threads: Count | None = None
@@ -133,6 +141,7 @@ class Recipe:
     prune: PruneRecipe = field(default_factory=PruneRecipe)
     distill: DistillRecipe = field(default_factory=DistillRecipe)
     calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
+    export: ExportRecipe = field(default_factory=ExportRecipe)
     bench: BenchRecipe = field(default_factory=BenchRecipe)
 
 
