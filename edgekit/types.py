@@ -285,6 +285,8 @@ class Latency:
     """Median of each fresh process, in the order of the launches."""
     ci95_ms: tuple[float, float] | None = None
     """Bootstrap interval of the median over launches."""
+    launch_cv: float | None = None
+    """Standard deviation over mean of the launches' medians."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,89 @@
+"""OpenVINO on the CPU: one stream, a fixed number of threads, float32 arithmetic.
+
+Timed: `InferRequest.infer()` with shared outputs. Inputs are tensors that share our buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
+from ..session import Session, TensorInfo
+
+PACKAGE = "openvino"
+DEFAULTS: Mapping[str, Any] = {
+    # OpenVINO picks bf16 by itself on processors that have it, and errs by 1e-3 then.
+    "INFERENCE_PRECISION_HINT": "f32",
+    "PERFORMANCE_HINT": "LATENCY",
+}
+
+
+def version() -> str:
+    import openvino
+
+    return str(openvino.__version__)
+
+
+def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    import openvino
+
+    settings = {**options, "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
+    try:
+        engine = openvino.Core()
+        model = engine.read_model(path)
+        open_shapes = {
+            port: [1 if size.is_dynamic else size for size in port.partial_shape]
+            for port in model.inputs
+            if port.partial_shape.is_dynamic
+        }
+        if open_shapes:
+            model.reshape(open_shapes)
+        compiled = engine.compile_model(model, "CPU", settings)
+        return OpenvinoSession(openvino, compiled)
+    except RuntimeError as error:
+        raise AgentError(
+            MODEL_UNREADABLE, f"{path} is refused by openvino ({error})."
+        ) from error
+
+
+class OpenvinoSession:
+    def __init__(self, openvino: Any, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self.inputs = [
+            _info(port, f"input_{i}") for i, port in enumerate(compiled.inputs)
+        ]
+        self.outputs = [
+            _info(port, f"output_{i}") for i, port in enumerate(compiled.outputs)
+        ]
+        self._buffers = [np.zeros(info.shape, info.dtype) for info in self.inputs]
+        for number, buffer in enumerate(self._buffers):
+            tensor = openvino.Tensor(buffer, shared_memory=True)
+            self._request.set_input_tensor(number, tensor)
+
+    def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        for buffer, array in zip(self._buffers, arrays):
+            np.copyto(buffer, array)
+
+    def invoke(self) -> None:
+        try:
+            self._request.infer(share_outputs=True)
+        except RuntimeError as error:
+            raise AgentError(INFERENCE_FAILED, str(error)) from error
+
+    def read(self) -> list[np.ndarray[Any, Any]]:
+        return [
+            np.array(self._request.get_output_tensor(number).data)
+            for number in range(len(self.outputs))
+        ]
+
+
+def _info(port: Any, name: str) -> TensorInfo:
+    shape = port.partial_shape
+    return TensorInfo(
+        name=port.any_name if port.names else name,
+        shape=tuple(1 if size.is_dynamic else size.get_length() for size in shape),
+        dtype=np.dtype(port.element_type.to_dtype()).name,
+    )
