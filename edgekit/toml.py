@@ -55,17 +55,19 @@ def read(
     """
     text = _text(path, error)
     document = _parsed(path, text, error)
-    for name in (given or {}).keys() & document.keys():
-        known = [f for f in _fields(kind, ()) if f not in (given or {})]
-        raise error(f"{_place(path, text, document, (name,))}: {_unknown(name, known)}")
+    given = given or {}
+    for name in given.keys() & document.keys():
+        message = _unknown(name, _fields(kind, (), given))
+        raise error(f"{_place(path, text, document, (name,))}: {message}")
     # In a tuple, because pydantic lets no caller configure a dataclass by itself.
     adapter = TypeAdapter(tuple[kind], config=_STRICT)  # type: ignore[valid-type]
-    whole = json.dumps([{**document, **(given or {})}], default=str)
+    whole = json.dumps([{**document, **given}], default=str)
     try:
         return typing.cast(tuple[T], adapter.validate_json(whole))[0]
     except ValidationError as mistakes:
-        details = mistakes.errors(include_url=False)
-        raise error(_first(path, text, document, details, kind)) from None
+        detail, others = _first(mistakes.errors(include_url=False), lines(text))
+        known = _fields(kind, detail["loc"][1:-1], given)
+        raise error(_sentence(path, text, document, detail, known) + others) from None
 
 
 def at(path: Path, *key: str | int) -> str:
@@ -120,34 +122,38 @@ def _parsed(path: Path, text: str, error: type[UsageError]) -> dict[str, Any]:
 
 
 def _first(
-    path: Path,
-    text: str,
-    document: Mapping[str, Any],
-    details: list[ErrorDetails],
-    kind: type[Any],
-) -> str:
-    """One line for the first mistake; a misspelt key comes before the key it leaves missing."""
-    numbers = lines(text)
+    details: list[ErrorDetails], numbers: Mapping[Key, int]
+) -> tuple[ErrorDetails, str]:
+    """The first mistake, a misspelt key before the key it leaves missing, and a word on more."""
 
     def rank(detail: ErrorDetails) -> tuple[bool, int, int]:
         key = detail["loc"][1:]
         return (detail["type"] == "missing", _line(numbers, key), -len(key))
 
-    detail = min(details, key=rank)
+    more = f" ({len(details) - 1} more after this one.)" if len(details) > 1 else ""
+    return min(details, key=rank), more
+
+
+def _sentence(
+    path: Path,
+    text: str,
+    document: Mapping[str, Any],
+    detail: ErrorDetails,
+    known: list[str],
+) -> str:
     key = detail["loc"][1:]
-    others = f" ({len(details) - 1} more after this one.)" if len(details) > 1 else ""
     if detail["type"] == "missing":
         table = f"[{_dotted(key[:-1])}]" if len(key) > 1 else "the file"
-        fix = f"add `{key[-1]} = ...` to {table}.{others}"
-        return f"{path}:{_line(numbers, key[:-1])}: {_dotted(key)} is missing; {fix}"
-    in_document = tuple(part for part in key if part != "[key]")
-    if detail["type"] in _UNKNOWN:
-        message = _unknown(str(key[-1]), _fields(kind, key[:-1]))
-    elif key[-1:] == ("[key]",):
-        message = _unknown(str(in_document[-1]), _choices(detail) or [])
+        line = _line(lines(text), key[:-1])
+        return f"{path}:{line}: {_dotted(key)} is missing; add `{key[-1]} = ...` to {table}."
+    if key[-1:] == ("[key]",):  # pydantic's mark for a mapping's key itself
+        key = key[:-1]
+        message = _unknown(str(key[-1]), _choices(detail))
+    elif detail["type"] in _UNKNOWN:
+        message = _unknown(str(key[-1]), known)
     else:
         message = _wrong(detail)
-    return f"{_place(path, text, document, in_document)}: {message}{others}"
+    return f"{_place(path, text, document, key)}: {message}"
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -176,14 +182,15 @@ def _choices(detail: ErrorDetails) -> list[str]:
     return re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
 
 
-def _fields(kind: Any, key: Key) -> list[str]:
-    """Names of the fields of the dataclass at `key` inside the type `kind`."""
+def _fields(kind: Any, key: Key, given: Mapping[str, Any]) -> list[str]:
+    """Keys that the table at `key` of a document of type `kind` may have."""
+    hidden = () if key else given.keys()
     for part in key:
         kind = _inside(kind, part)
     kind = _plain(kind)
     if not dataclasses.is_dataclass(kind):
         return []
-    return [field.name for field in dataclasses.fields(kind)]
+    return [f.name for f in dataclasses.fields(kind) if f.name not in hidden]
 
 
 def _inside(kind: Any, part: str | int) -> Any:
