@@ -6,6 +6,7 @@
     |  |- TargetError            no such target, or a target file that cannot be read
     |  |- ModelError             the trained network cannot be loaded or exported
     |  |- DataError              samples that are missing or of the wrong shape
+    |  |- TrainingError          training that diverged: the recipe has to change
     |  `- OutputError            a folder or file that cannot be written
     |- BudgetError          1    the contract
     |  |- BudgetInfeasible       refused before training: no network inside the budget
@@ -45,6 +46,10 @@ class ModelError(UsageError):
 
 
 class DataError(UsageError):
+    pass
+
+
+class TrainingError(UsageError):
     pass
 
 

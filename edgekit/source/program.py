@@ -51,9 +51,12 @@ class Program:
 
     def copy(self) -> Program:
         """A program with parameters of its own."""
-        return Program(
-            module=copy.deepcopy(self.module), inputs=self.inputs, dtypes=self.dtypes
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # torch's own, on its own code
+            module = copy.deepcopy(self.module)
+        return Program(module=module, inputs=self.inputs, dtypes=self.dtypes)
 
     def fingerprint(self) -> str:
         """SHA-256 over the operators in order and every parameter and buffer."""
