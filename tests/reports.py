@@ -297,3 +297,21 @@ def _candidates(folder: Path) -> list[types.Candidate]:
             )
         )
     return found
+
+
+def bare() -> Report:
+    """A build of which nothing is known but the networks: every list is empty."""
+    return dataclasses.replace(
+        report(),
+        verdicts=(),
+        widths=(),
+        barriers=(),
+        operators=(),
+        rounds=(),
+        epochs=(),
+        best_epoch=0,
+        calibration={},
+        baselines=(),
+        candidates=(),
+        notes=(),
+    )
