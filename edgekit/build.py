@@ -73,7 +73,7 @@ def _runtimes(job: Job) -> tuple[RuntimeName, ...]:
 
     LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
     """
-    present = job.device.probe()["runtimes"]
+    present = job.runtimes()
     asked = job.project.recipe.export.runtimes or job.target.runtimes
     foreign = [name for name in asked if name not in job.target.runtimes]
     if foreign:
@@ -88,7 +88,7 @@ def _runtimes(job: Job) -> tuple[RuntimeName, ...]:
     if found[0] not in present:
         extra = "litert" if found[0] == "tflite-runtime" else found[0]
         raise DeviceError(
-            f"{job.device.name} has no {found[0]}, the first choice of {job.target.name}. "
+            f"{job.device.name} has no {found[0]}, which {job.target.name} runs. "
             f"Install it: pip install 'edgekit[{extra}]'"
         )
     return tuple(dict.fromkeys(name for name in found if name in present))
@@ -122,9 +122,7 @@ def _export_unpruned(
     return [replace(artifact, name=f"unpruned-{artifact.name}") for artifact in made]
 
 
-def _teach(
-    job: Job, teacher: Program, student: Program, samples: Samples
-) -> Distilled:
+def _teach(job: Job, teacher: Program, student: Program, samples: Samples) -> Distilled:
     """Distil, or take from the store what an earlier run with the same inputs made."""
     recipe, seed = job.project.recipe.distill, job.project.recipe.seed
     name = store.key(
@@ -260,9 +258,7 @@ def _headline(job: Job, chosen: Candidate) -> str:
         f"{max(0.0, chosen.accuracy_drop) * 100:.2f} points of accuracy."
     )
     if not job.proven:
-        line += (
-            f" Milliseconds on {job.target.name} are unproven: none was attached. "
-        )
+        line += f" Milliseconds on {job.target.name} are unproven: none was attached. "
     return line.strip()
 
 

@@ -58,7 +58,9 @@ def fit(
     """
     graph = analyse(teacher)
     if not graph.groups:
-        blocked = "; ".join(f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers)
+        blocked = "; ".join(
+            f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers
+        )
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
@@ -122,7 +124,7 @@ def _planner(job: Job, graph: WidthGraph, runtime: RuntimeName) -> Planner:
         TableKey(
             fingerprint=job.device.fingerprint(),
             runtime=runtime,
-            runtime_version=job.device.probe()["runtimes"][runtime],
+            runtime_version=job.runtimes()[runtime],
             precision="fp32",
             threads=job.threads,
         ),

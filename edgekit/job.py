@@ -40,6 +40,13 @@ class Job:
         """Whether timings taken here are the target's own."""
         return self.device.source == "device"
 
+    def runtimes(self) -> dict[str, str]:
+        """The runtimes the device has, and their versions."""
+        found = self.device.probe()["runtimes"]
+        return {
+            name: fact["version"] for name, fact in found.items() if fact["version"]
+        }
+
     def export(
         self,
         program: Program,
