@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,7 +20,7 @@ from edgekit.errors import BudgetMissed, DeviceError
 from edgekit.fit import Fitted, fit
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
-from edgekit.prove import prove
+from edgekit.prove import Proof, prove
 from edgekit.prune.graph import WidthGraph
 from edgekit.source.program import Program
 from edgekit.source.program import load as load_program
@@ -29,7 +29,6 @@ from edgekit.types import (
     Candidate,
     Epoch,
     Evaluation,
-    Measurement,
     NetworkSummary,
     Precision,
     Report,
@@ -59,10 +58,8 @@ def build(job: Job, out: Path) -> Report:
         fitted = fit(job, teacher, samples, baselines[0], Path(scratch))
         taught = _teach(job, teacher, fitted.student, samples)
         artifacts = _export(job, taught.program, runtimes, samples, folder)
-        candidates, unpruned = prove(
-            job, taught.program, reference, artifacts, baselines, samples
-        )
-        report = _report(job, samples, fitted, taught, reference, candidates, unpruned)
+        proof = prove(job, taught.program, reference, artifacts, baselines, samples)
+        report = _report(job, samples, fitted, taught, proof)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
     return report
@@ -138,6 +135,7 @@ def _teach(job: Job, teacher: Program, student: Program, samples: Samples) -> Di
             program=load_program(kept / "student.pt2"),
             epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
             best_epoch=facts["best_epoch"],
+            metric=facts["metric"],
         )
     with job.progress.step("Distil") as step:
         taught = distill(
@@ -159,6 +157,7 @@ def _teach(job: Job, teacher: Program, student: Program, samples: Samples) -> Di
         facts = {
             "epochs": [asdict(epoch) for epoch in taught.epochs],
             "best_epoch": taught.best_epoch,
+            "metric": taught.metric,
         }
         (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 
@@ -190,12 +189,10 @@ def _report(
     samples: Samples,
     fitted: Fitted,
     taught: Distilled,
-    reference: Evaluation,
-    candidates: tuple[Candidate, ...],
-    unpruned: tuple[Measurement, ...],
+    proof: Proof,
 ) -> Report:
     planner, widths = fitted.planner, fitted.solution.widths
-    chosen = next(candidate for candidate in candidates if candidate.chosen)
+    chosen = proof.chosen
     found = verdicts(chosen, job.project.budget, job.target)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -207,7 +204,7 @@ def _report(
         verdicts=found,
         headline=_headline(job, chosen),
         teacher=NetworkSummary(
-            parameters=planner.parameters(), macs=planner.macs(), evaluation=reference
+            parameters=planner.parameters(), macs=planner.macs(), evaluation=proof.reference
         ),
         student=NetworkSummary(
             parameters=planner.parameters(widths),
@@ -225,13 +222,13 @@ def _report(
         epochs=taught.epochs,
         best_epoch=taught.best_epoch,
         calibration=samples.calibration_facts,
-        baselines=unpruned,
-        candidates=candidates,
+        baselines=proof.unpruned,
+        candidates=proof.candidates,
         notes=(*_notes(job), *fitted.notes),
     )
 
 
-def _width_rows(graph: WidthGraph, widths: dict[str, int]) -> tuple[WidthRow, ...]:
+def _width_rows(graph: WidthGraph, widths: Mapping[str, int]) -> tuple[WidthRow, ...]:
     return tuple(
         WidthRow(
             group=group.id,

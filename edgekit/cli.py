@@ -187,7 +187,8 @@ def bench(
     quiet: Quiet = False,
 ) -> None:
     """Measure an artefact on its runtime, in fresh processes on this machine."""
-    from edgekit.bench import artifact_at, measure
+    from edgekit.bench.artifact import artifact_at
+    from edgekit.bench.protocol import measure
     from edgekit.devices.local import LocalDevice
 
     one = artifact_at(artifact, runtime)
@@ -305,9 +306,9 @@ class _Progress:
 
 
 def _plain(value: Any) -> Any:
-    from edgekit.report import to_plain
+    from pydantic_core import to_jsonable_python
 
-    return to_plain(value)
+    return to_jsonable_python(value)
 
 
 def _text(value: Any) -> str:

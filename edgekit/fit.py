@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edgekit import bench
+from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, ModelError
 from edgekit.job import Job, Samples
@@ -195,7 +195,7 @@ def _time(
     artifact = replace(artifact, name=folder.name)
     timed = job.measure([baseline, artifact], f"Time {title}", "quick")
     shutil.rmtree(folder)
-    measured = bench.speedup(timed[baseline.name], timed[artifact.name])
+    measured = speedup_of(timed[baseline.name], timed[artifact.name])
     job.progress.say(
         f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
         f"{baseline.runtime} before training"

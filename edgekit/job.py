@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit import bench, calibration, data, export
+from edgekit import calibration, data
+from edgekit.bench.protocol import measure
 from edgekit.data import Dataset
 from edgekit.devices import Device
+from edgekit.export.isolation import export_all
 from edgekit.progress import Progress
 from edgekit.project import Project
 from edgekit.source.program import Program
@@ -66,7 +68,7 @@ class Job:
                 done.append(name)
                 step.update(len(done), len(wanted), name)
 
-            return export.export_all(
+            return export_all(
                 program,
                 wanted,
                 calibration=calibration,
@@ -80,7 +82,7 @@ class Job:
     ) -> dict[str, Measurement]:
         """Time artefacts in fresh processes, interleaved: one run, comparable figures."""
         with self.progress.step(title) as step:
-            return bench.measure(
+            return measure(
                 artifacts,
                 self.device,
                 tier=tier or self.project.recipe.bench.tier,

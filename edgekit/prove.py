@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit import bench
+from edgekit.bench.infer import infer
+from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data.evaluate import accuracy, predict
 from edgekit.errors import ParityError
@@ -23,15 +25,28 @@ FP32_RELATIVE_ERROR = 1e-3
 INT8_AGREEMENT = 0.75
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What was found out: the unpruned network's accuracy and speed, and every candidate."""
+
+    reference: Evaluation
+    unpruned: tuple[Measurement, ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def chosen(self) -> Candidate:
+        return next(candidate for candidate in self.candidates if candidate.chosen)
+
+
 def prove(
     job: Job,
     student: Program,
-    teacher: Evaluation,
+    reference: Evaluation,
     artifacts: Sequence[Artifact],
     baselines: Sequence[Artifact],
     samples: Samples,
-) -> tuple[tuple[Candidate, ...], tuple[Measurement, ...]]:
-    """Every artefact as a candidate, one of them chosen, and the baselines' measurements.
+) -> Proof:
+    """Evaluate and time every artefact beside the unpruned network, and choose one.
 
     Raises `ParityError` naming the artefact whose outputs are not the student's.
     """
@@ -41,7 +56,7 @@ def prove(
     with job.progress.step("Evaluate the artefacts") as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
-            outputs[artifact.name] = bench.infer(artifact, inputs, job.device)
+            outputs[artifact.name] = infer(artifact, inputs, job.device)
     parities = {
         artifact.name: check_parity(artifact, outputs[artifact.name], expected)
         for artifact in artifacts
@@ -58,13 +73,16 @@ def prove(
                 parity=parities[artifact.name],
                 evaluation=evaluation,
                 measurement=measurement,
-                speedup=bench.speedup(unpruned[artifact.runtime], measurement),
-                accuracy_drop=teacher.value - evaluation.value,
+                speedup=speedup(unpruned[artifact.runtime], measurement),
+                accuracy_drop=reference.value - evaluation.value,
             )
         )
     preferred = None if job.proven else artifacts[0].runtime
-    chosen = choose(candidates, job.project.budget, preferred)
-    return chosen, tuple(measured[b.name] for b in baselines)
+    return Proof(
+        reference=reference,
+        unpruned=tuple(measured[b.name] for b in baselines),
+        candidates=choose(candidates, job.project.budget, preferred),
+    )
 
 
 def check_parity(artifact: Artifact, outputs: Outputs, expected: Outputs) -> Parity:

@@ -220,7 +220,8 @@ class Artifact:
 
     name: str
     runtime: RuntimeName
-    precision: Precision
+    precision: Precision | None
+    """`None` where a file from elsewhere does not say."""
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

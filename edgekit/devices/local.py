@@ -36,10 +36,8 @@ class LocalDevice:
 
     python: str = sys.executable
     name: str = "local"
-
-    @property
-    def source(self) -> CostSource:
-        return "host"
+    source: CostSource = "host"
+    """`device` where this machine is itself the target."""
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """The result of `job`; raises DeviceError, RuntimeMissing or ArtifactError."""

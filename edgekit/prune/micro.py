@@ -150,7 +150,7 @@ def _operator_code(schema: Any, builtin: int) -> Any:
 def _tflite_parts(operator: Operator, schema: Any) -> tuple[Any, ...]:
     builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
     given = (1, *operator.size, operator.inputs)
-    made = (1, *operator.output_size, operator.outputs)
+    made: tuple[int, ...] = (1, *operator.output_size, operator.outputs)
     if operator.kind == "linear":
         options = schema.FullyConnectedOptionsT()
         rows = math.prod(operator.size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator as python_operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -96,9 +95,7 @@ def describe(
 
 def _name(node: fx.Node) -> str:
     if isinstance(node.target, torch._ops.OpOverload):
-        return node.target.overloadpacket.__name__.rstrip("_")
-    if node.target in (python_operator.add, python_operator.mul):
-        return node.target.__name__  # type: ignore[union-attr]
+        return str(node.target.overloadpacket.__name__).rstrip("_")
     return ""
 
 
