@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgekit import toml
-from edgekit.errors import ProjectError
+from edgekit import targets, toml
+from edgekit.errors import ProjectError, TargetError
 from edgekit.shipped import shipped
 from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec, Text
 
@@ -70,10 +70,6 @@ class Project:
                 )
         return project
 
-    def override_names(self) -> tuple[str, ...]:
-        """The targets that this project has a `[target.<name>]` for."""
-        return tuple(_raw(self.file).get("target", {}))
-
 
 def load(folder: Path) -> Project:
     """The project in `folder`."""
@@ -100,6 +96,11 @@ def example() -> Project:
 def _check(file: Path, content: _File) -> None:
     """What one value alone cannot show."""
     preprocess = content.data.preprocess
+    for name in content.target:
+        try:
+            targets.load(name, folders=[file.parent / "targets"])
+        except TargetError as error:
+            raise ProjectError(f"{toml.at(file, 'target', name)}: {error}") from None
     if content.model.input is None and not content.model.source.endswith(".pt2"):
         raise ProjectError(
             f"{toml.at(file, 'model', 'source')}: a network from a function needs its "

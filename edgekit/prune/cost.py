@@ -19,7 +19,7 @@ from edgekit import store
 from edgekit.devices import Device
 from edgekit.errors import DeviceError, OutputError
 from edgekit.prune import micro
-from edgekit.prune.operator import Operator
+from edgekit.prune.workload import Operator
 from edgekit.types import CostSource, Precision, RuntimeName
 
 # One agent process measures this many operators: few enough that a crash loses little.

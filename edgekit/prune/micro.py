@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import RuntimeMissing
-from edgekit.prune.operator import Operator
+from edgekit.prune.workload import Operator
 from edgekit.types import RuntimeName
 
 

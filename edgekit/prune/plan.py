@@ -22,7 +22,7 @@ from edgekit.devices import Device
 from edgekit.errors import BudgetInfeasible
 from edgekit.prune.cost import CostTable
 from edgekit.prune.graph import Group, WidthGraph
-from edgekit.prune.operator import Operator, describe
+from edgekit.prune.workload import Operator, describe
 from edgekit.types import OperatorRow, Plan
 
 Widths = Mapping[str, int]
