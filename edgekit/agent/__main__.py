@@ -17,7 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .errors import FILES, INTERNAL, JOB_INVALID, OUT_OF_MEMORY, AgentError, one_line
+from .errors import (
+    FILES,
+    INTERNAL,
+    JOB_INVALID,
+    NUMPY_MISSING,
+    OUT_OF_MEMORY,
+    AgentError,
+    one_line,
+)
 from .schema import KINDS, SCHEMA
 
 
@@ -46,7 +54,14 @@ def perform(job: Mapping[str, Any]) -> dict[str, Any]:
     if "timeout_s" in job and hasattr(signal, "alarm"):
         # Outlives a lost connection: the process ends itself even inside a runtime's call.
         signal.alarm(ceil(job["timeout_s"]))
-    module = importlib.import_module("." + job["kind"], __package__)
+    try:
+        module = importlib.import_module("." + job["kind"], __package__)
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        raise AgentError(
+            NUMPY_MISSING, f"The agent needs numpy, and {sys.executable} has none."
+        ) from error
     try:
         result: dict[str, Any] = getattr(module, job["kind"])(job)
     except KeyError as error:

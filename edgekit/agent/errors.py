@@ -4,6 +4,7 @@ from __future__ import annotations
 
 JOB_INVALID = "job_invalid"
 RUNTIME_MISSING = "runtime_missing"
+NUMPY_MISSING = "numpy_missing"
 MODEL_UNREADABLE = "model_unreadable"
 INPUTS_INVALID = "inputs_invalid"
 INFERENCE_FAILED = "inference_failed"
@@ -14,6 +15,7 @@ INTERNAL = "internal"
 MEANINGS = {
     JOB_INVALID: "the job cannot be read, or is of another schema than this agent's",
     RUNTIME_MISSING: "the runtime's package is not installed or does not load",
+    NUMPY_MISSING: "this Python has no numpy",
     MODEL_UNREADABLE: "the runtime refuses the model: damaged, or an operator it lacks",
     INPUTS_INVALID: "the input arrays are not what the model takes",
     INFERENCE_FAILED: "the model loaded and failed to run",

@@ -22,7 +22,7 @@ from edgekit.errors import DeviceError
 from edgekit.types import CostSource
 
 _KEPT = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH",
+    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH",
     "VIRTUAL_ENV", machine.DECLARED,
 )  # fmt: skip
 _GRACE_S = 5.0
@@ -50,7 +50,7 @@ class LocalDevice:
             command = [self.python, str(agent), str(job_file), str(result_file)]
             status, said = _run(
                 command,
-                environment=_environment(job),
+                environment={**_environment(job), "TMPDIR": name},
                 screen=folder / "screen.txt",
                 timeout_s=timeout_s,
             )

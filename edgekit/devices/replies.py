@@ -52,7 +52,9 @@ def _error(
     kind, message = error["kind"], error["message"]
     if kind == kinds.RUNTIME_MISSING:
         fix = _INSTALL[job["runtime"]]
-        return RuntimeMissing(f"On {device}, {message.rstrip('.')}: {fix}.")
+        return RuntimeMissing(f"On {device}, {_lower(message)}: {fix}.")
+    if kind == kinds.NUMPY_MISSING:
+        return RuntimeMissing(f"On {device}, {_lower(message)}: pip install numpy.")
     if kind in (kinds.MODEL_UNREADABLE, kinds.INPUTS_INVALID, kinds.INFERENCE_FAILED):
         return ArtifactError(f"{_subject(job)} on {device}: {message}")
     where = f" ({error['where']})" if "where" in error else ""
@@ -69,6 +71,11 @@ def _ending(status: int, said: str) -> str:
         return f"the agent ended with exit status {status} and no result{last}"
     meaning = _SIGNALS.get(ended, "ended by a signal")
     return f"the agent ended with {ended.name} ({128 + number}): {meaning}{last}"
+
+
+def _lower(message: str) -> str:
+    """A sentence as the middle of another one."""
+    return message[:1].lower() + message[1:].rstrip(".")
 
 
 def _subject(job: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ Timed: `InferRequest.infer()` with shared outputs. Inputs are tensors that share
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def version() -> str:
+    # Importing OpenVINO reports the fact to its maker, from another process and with files in
+    # the user's home; without this package it uses its own stub instead.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
 
     return str(openvino.__version__)
