@@ -56,12 +56,16 @@ def test_a_target_overrides_only_what_it_names(tmp_path: Path) -> None:
     [
         ("speedup = 2.0", "speedpu = 2.0", ["edgekit.toml:10", "speedpu", "'speedup'"]),
         ("speedup = 2.0", "speedup = -1", ["edgekit.toml:10", "budget.speedup", "-1"]),
-        ("latency_ms = 20", 'latency_ms = "fast"', ["edgekit.toml:13", "fast", "number"]),
+        (
+            "latency_ms = 20",
+            'latency_ms = "fast"',
+            ["edgekit.toml:13", "fast", "number"],
+        ),
         ("[3, 32, 32]", "[3, 0, 32]", ["edgekit.toml:3", "shape", "0"]),
         ('train = "data/train"\n', "", ["data", "train"]),
         ("[budget]", "[budgte]", ["edgekit.toml:9", "budgte", "'budget'"]),
         ("speedup = 2.0", "speedup = ", ["edgekit.toml:10"]),
-        ('input  = { shape = [3, 32, 32] }', "", ["edgekit.toml:2", "input"]),
+        ("input  = { shape = [3, 32, 32] }", "", ["edgekit.toml:2", "input"]),
     ],
 )
 def test_a_mistake_names_its_place(
@@ -78,7 +82,9 @@ def test_a_mistake_names_its_place(
 
 def test_an_override_of_an_unknown_target_is_refused(tmp_path: Path) -> None:
     text = MINIMAL.replace("target.raspberrypi4.budget", "target.rasberrypi4.budget")
-    with pytest.raises(ProjectError, match=r"edgekit\.toml:12.*Did you mean 'raspberrypi4'"):
+    with pytest.raises(
+        ProjectError, match=r"edgekit\.toml:12.*Did you mean 'raspberrypi4'"
+    ):
         project.load(written(tmp_path, text))
 
 
