@@ -204,7 +204,9 @@ def _report(
         verdicts=found,
         headline=_headline(job, chosen),
         teacher=NetworkSummary(
-            parameters=planner.parameters(), macs=planner.macs(), evaluation=proof.reference
+            parameters=planner.parameters(),
+            macs=planner.macs(),
+            evaluation=proof.reference,
         ),
         student=NetworkSummary(
             parameters=planner.parameters(widths),
