@@ -105,6 +105,14 @@ def test_result_is_in_evaluation_mode(teacher: Program) -> None:
     assert all(p.grad is None for p in program.module.parameters())
 
 
+def test_batch_norm_learns_its_statistics(teacher: Program) -> None:
+    student = network(4, 1)
+    program = taught(teacher, student).program
+    before, after = (p.module.state_dict()["1.running_var"] for p in (student, program))
+    assert (before == 1).all()
+    assert (after != 1).all()
+
+
 @pytest.mark.parametrize("augment", ["none", "shift"])
 def test_seed_decides_everything(teacher: Program, augment: str) -> None:
     recipe = replace(RECIPE, epochs=2, augment=augment)
