@@ -25,6 +25,17 @@ _WHOLE_FILES = 1 << 29
 """Bytes up to which a fingerprint reads whole files; beyond, the beginning of each."""
 _BEGINNING = 1 << 12
 _THREADS = 8
+_LARGE = 1 << 14
+"""Encoded bytes from which threads decode images faster than one does: a 32x32 JPEG spends its
+time in Python, and eight threads take three times as long as one."""
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,  # some broken PNG files
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for an image that cannot be read."""
 _KERNELS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -86,13 +97,9 @@ class Images:
 
     def digest(self) -> bytes:
         whole = sum(map(_size, self.sources)) <= _WHOLE_FILES
-        with ThreadPoolExecutor(_THREADS) as pool:
-            hashes = pool.map(
-                lambda s: _content_hash(s, whole), self.sources, chunksize=64
-            )
-            together = hashlib.sha256(f"{self.shape}{self.color}{self.resize}".encode())
-            for one in hashes:
-                together.update(one)
+        together = hashlib.sha256(f"{self.shape}{self.color}{self.resize}".encode())
+        for source in self.sources:
+            together.update(_content_hash(source, whole))
         return together.digest()
 
     def _decode(self, indices: Indices) -> NDArray[np.uint8]:
@@ -102,11 +109,13 @@ class Images:
             index = int(indices[position])
             result[position] = self._one(self.sources[index], self.names[index])
 
-        if len(indices) == 1:
-            place(0)
+        few = [self.sources[int(i)] for i in indices[:: max(1, len(indices) // 16)]]
+        if sum(map(_size, few)) < _LARGE * max(1, len(few)):
+            for position in range(len(indices)):
+                place(position)
             return result
         with ThreadPoolExecutor(_THREADS) as pool:
-            for _ in pool.map(place, range(len(indices)), chunksize=64):
+            for _ in pool.map(place, range(len(indices))):
                 pass
         return result
 
@@ -116,8 +125,7 @@ class Images:
                 source if isinstance(source, Path) else io.BytesIO(source)
             ) as image:
                 return pixels(image, self.shape, self.color, self.resize)
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-            # Pillow raises SyntaxError for some broken PNG files.
+        except _BROKEN as error:
             raise DataError(
                 f"Cannot read the image {name} ({' '.join(str(error).split())[:120]}). "
                 "Replace or remove it."
@@ -150,7 +158,8 @@ def pixels(
     """An image as uint8 (channels, height, width): converted, then stretched to the size."""
     if image.mode.startswith(("I", "F")):
         raise ValueError(f"mode {image.mode}, more than 8 bits a channel: use .npz")
-    image = image.convert("L" if color == "gray" else "RGB")
+    mode = "L" if color == "gray" else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
     _, height, width = shape
     if image.size != (width, height):
         image = image.resize((width, height), _KERNELS[resize])
