@@ -210,7 +210,7 @@ def _latency(p50: float, *, thin: bool = False) -> types.Latency:
 def _measurement(name: str, runtime: str, p50: float, size: float) -> types.Measurement:
     return types.Measurement(
         artifact=name,
-        device="this machine",
+        device="local",
         source="host",
         runtime=runtime,
         runtime_version={"litert": "2.3.0", "onnxruntime": "1.31.1"}[runtime],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -68,7 +69,7 @@ def schema() -> dict[str, Any]:
         "statement": text,
         "chosen": {"anyOf": [text, {"type": "null"}]},
     }
-    made["required"] = [*made["required"], "verdict", "statement", "chosen"]
+    made["required"] = list(made["properties"])
     how = {"type": "object", "additionalProperties": text}
     for name in ("Measurement", "Candidate", "NetworkSummary"):
         made["$defs"][name]["properties"]["how"] = how
@@ -101,3 +102,9 @@ def _floats(value: Any, path: str) -> Iterator[tuple[str, float]]:
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             yield from _floats(inner, f"{path}[{number}]")
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("schema.json").write_text(
+        json.dumps(schema(), indent=2) + "\n", encoding="utf-8"
+    )

@@ -5,6 +5,7 @@ The page sets those by its own light or dark scheme. A figure without data is `N
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,9 +23,11 @@ COLORS = {
     "openvino": "#009E73",
 }
 SYMBOLS = {"fp32": "circle", "fp16": "triangle-up", "int8": "square"}
-BEFORE, AFTER = "#9AA5B1", "#0072B2"
-MOST_OPERATORS = 25
+BEFORE, AFTER, CHOSEN = "#9AA5B1", "#0072B2", "#D55E00"
+MOST_OPERATORS = 200
 ROW_PX = 24
+LONG = 24
+"""Rows beyond which a bar chart scrolls, and so has its axis above."""
 
 
 def accuracy_latency(report: Report) -> Any | None:
@@ -53,13 +56,14 @@ def accuracy_latency(report: Report) -> Any | None:
                 "symbol": SYMBOLS[artifact.precision],
                 "size": 18 if candidate.chosen else 12,
                 "color": _color(artifact.runtime),
-                "line": {"width": 3 if candidate.chosen else 0, "color": "#D55E00"},
+                "line": {"width": 3 if candidate.chosen else 0, "color": CHOSEN},
             },
         )
-    _budget_line(figure, report)
     measured = [*baselines, *(c.measurement for c in timed)]
     times = [t for m in measured if (t := m.latency.p50_ms) is not None]
     log = max(times) > 20 * min(times)
+    _name_chosen(figure, report.chosen, log=log)
+    _budget_line(figure, report)
     figure.update_layout(
         height=460,
         xaxis={
@@ -85,15 +89,9 @@ def widths(rows: Sequence[WidthRow]) -> Any | None:
         for row in rows
     ]
     figure = graph_objects.Figure()
-    for name, color, values, width, text in (
-        ("before", BEFORE, [r.before for r in rows], 0.8, None),
-        (
-            "kept",
-            AFTER,
-            [r.after for r in rows],
-            0.45,
-            [f"{r.after}/{r.before}" for r in rows],
-        ),
+    for name, color, values, width in (
+        ("before", BEFORE, [r.before for r in rows], 0.8),
+        ("kept", AFTER, [r.after for r in rows], 0.45),
     ):
         figure.add_bar(
             y=names,
@@ -104,7 +102,6 @@ def widths(rows: Sequence[WidthRow]) -> Any | None:
             marker={"color": color, "opacity": 0.55 if name == "before" else 1},
             hovertext=hover,
             hoverinfo="text",
-            customdata=text,
         )
     figure.add_scatter(
         y=names,
@@ -125,26 +122,23 @@ def operators(rows: Sequence[OperatorRow]) -> Any | None:
     if not rows:
         return None
     ranked = sorted(rows, key=lambda row: row.before_us, reverse=True)
-    shown = [(row.name, row.kind, row.before_us, row.after_us) for row in ranked]
-    if len(shown) > MOST_OPERATORS:
-        rest = ranked[MOST_OPERATORS - 1 :]
-        shown = shown[: MOST_OPERATORS - 1]
-        before, after = (sum(r.before_us for r in rest), sum(r.after_us for r in rest))
-        shown.append((f"{len(rest)} cheaper operators", "various", before, after))
-    shown.reverse()
-    names = [_shortened(name) for name, *_ in shown]
+    shown = list(reversed(ranked[:MOST_OPERATORS]))
+    names = _distinct([_shortened(row.name) for row in shown])
     figure = graph_objects.Figure()
-    for label, color, column in (("after", AFTER, 3), ("before", BEFORE, 2)):
+    for label, color, values in (
+        ("after", AFTER, [row.after_us for row in shown]),
+        ("before", BEFORE, [row.before_us for row in shown]),
+    ):
         figure.add_bar(
             y=names,
-            x=[row[column] for row in shown],
+            x=values,
             name=label,
             orientation="h",
             marker={"color": color},
             hovertext=[
-                f"{name}, {kind}<br>before {words.figure(before, 'µs')}, "
-                f"after {words.figure(after, 'µs')}"
-                for name, kind, before, after in shown
+                f"{row.name}, {row.kind}<br>before {words.figure(row.before_us, 'µs')}, "
+                f"after {words.figure(row.after_us, 'µs')}"
+                for row in shown
             ],
             hoverinfo="text",
         )
@@ -154,7 +148,7 @@ def operators(rows: Sequence[OperatorRow]) -> Any | None:
         "Time per inference (µs, by the cost table)",
         barmode="group",
     )
-    figure.update_layout(legend_traceorder="reversed", height=110 + 34 * len(shown))
+    figure.update_layout(legend_traceorder="reversed", height=120 + 34 * len(shown))
     return figure
 
 
@@ -185,7 +179,7 @@ def distillation(report: Report) -> Any | None:
         )
         figure.add_vline(
             x=report.best_epoch,
-            line={"dash": "dot", "color": "#D55E00"},
+            line={"dash": "dot", "color": CHOSEN},
             row=1,
             col=column,
         )
@@ -235,26 +229,56 @@ def _point(
     )
 
 
+def _name_chosen(figure: Any, chosen: Candidate | None, *, log: bool) -> None:
+    latency_ms = chosen.measurement.latency.p50_ms if chosen else None
+    if chosen is None or latency_ms is None:
+        return
+    figure.add_annotation(
+        x=math.log10(latency_ms) if log else latency_ms,  # as plotly places annotations
+        y=100 * chosen.evaluation.value,
+        text="chosen",
+        font={"color": CHOSEN},
+        showarrow=False,
+        yshift=-20,
+    )
+
+
 def _budget_line(figure: Any, report: Report) -> None:
     drop = report.budget.accuracy_drop
     if drop is None:
         return
     figure.add_hline(
         y=100 * (report.teacher.evaluation.value - drop),
-        line={"dash": "dash", "color": "#D55E00", "width": 1.5},
+        line={"dash": "dash", "color": CHOSEN, "width": 1.5},
         annotation_text="accuracy budget: choose from above",
         annotation_position="bottom right",
     )
 
 
 def _bars(figure: Any, rows: int, title: str, *, barmode: str) -> None:
+    above = rows > LONG
     figure.update_layout(
         barmode=barmode,
-        height=110 + ROW_PX * rows,
-        xaxis={"title": {"text": title}, "rangemode": "tozero"},
-        yaxis={"automargin": True, "type": "category", "dtick": 1},
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
-        margin={"l": 20, "r": 60, "t": 30, "b": 50},
+        height=120 + ROW_PX * rows,
+        xaxis={
+            "title": {"text": title},
+            "rangemode": "tozero",
+            "side": "top" if above else "bottom",
+        },
+        yaxis={
+            "automargin": True,
+            "type": "category",
+            "range": [-0.5, rows - 0.5],
+            "dtick": 1,
+        },
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "x": 0,
+        },
+        margin={"l": 20, "r": 70, "t": 90 if above else 35, "b": 20 if above else 50},
         bargap=0.25,
     )
 
@@ -281,3 +305,11 @@ def _shortened(name: str, most: int = 40) -> str:
 def _wrapped(layers: Sequence[str], most: int = 12) -> str:
     more = f"<br>and {len(layers) - most} more" if len(layers) > most else ""
     return "<br>".join(layers[:most]) + more
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """`names`, numbered where they repeat: bars of one name would be drawn over each other."""
+    return [
+        f"{name} ({names[:n].count(name) + 1})" if names.count(name) > 1 else name
+        for n, name in enumerate(names)
+    ]

@@ -38,6 +38,7 @@ def to_html(report: Report) -> str:
         plotly=Markup(
             get_plotlyjs()
         ),  # our own dependency's text, already safe in a script
+        most_operators=figures.MOST_OPERATORS,
         total_before_us=sum(row.before_us for row in report.operators),
         total_after_us=sum(row.after_us for row in report.operators),
     )

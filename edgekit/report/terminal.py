@@ -18,7 +18,8 @@ _STYLES: dict[Verdict, str] = {
 
 def summary(report: Report, console: Console) -> None:
     """Print the verdict first, then the budgets, then every candidate and why it lost."""
-    verdict = Text(words.VERDICTS[report.verdict], style=_STYLES[report.verdict])
+    style = _STYLES[report.verdict] if report.verdicts else "bold"
+    verdict = Text(words.title(report), style=style)
     console.print(
         Text.assemble(verdict, f"  {report.project} for {report.target.name}")
     )
@@ -78,7 +79,7 @@ def _row(measurement: Measurement, candidate: Candidate | None) -> list[str]:
         words.figure(latency.p50_ms),
         words.figure(latency.p95_ms),
         words.figure(candidate.speedup, "x") if candidate else "1x",
-        words.share(candidate.evaluation.value) if candidate else "",
+        words.share(candidate.evaluation.value) if candidate else words.MISSING,
         words.figure(measurement.size_mb),
         words.figure(measurement.peak_memory_mb),
         words.figure(energy.net_mj if energy.net_mj is not None else energy.gross_mj),

@@ -50,14 +50,6 @@ def share(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.2f} %"
 
 
-def points(value: float | None) -> str:
-    return (
-        MISSING
-        if value is None
-        else f"{100 * value:+.2f} points".replace("+0.00", "0.00")
-    )
-
-
 def budget_name(verdict: BudgetVerdict) -> str:
     return BUDGETS.get(verdict.name, (verdict.name, "", ""))[0]
 
@@ -65,7 +57,8 @@ def budget_name(verdict: BudgetVerdict) -> str:
 def budget_limit(verdict: BudgetVerdict) -> str:
     _, unit, side = BUDGETS.get(verdict.name, ("", "", "limit"))
     limit = verdict.limit * 100 if unit == "points" else verdict.limit
-    return f"{side} {limit:g}{'' if unit == 'x' else ' '}{unit}"
+    unit = "point" if unit == "points" and limit == 1 else unit
+    return f"{side} {limit:g}{'' if unit == 'x' else ' '}{unit}".rstrip()
 
 
 def budget_value(verdict: BudgetVerdict) -> str:
@@ -81,6 +74,10 @@ def _budget_figure(value: float | None, unit: str) -> str:
 # --- sentences --------------------------------------------------------------------------------
 
 
+def title(report: Report) -> str:
+    return VERDICTS[report.verdict] if report.verdicts else "No budget set"
+
+
 def statement(report: Report) -> str:
     """What is proved and what is not, in words that may be quoted."""
     parts = []
@@ -88,7 +85,7 @@ def statement(report: Report) -> str:
         found = [v for v in report.verdicts if v.verdict == verdict]
         parts += [f"{opening}: {budget_name(v).lower()} ({v.why})." for v in found]
     if not report.verdicts:
-        parts.append("No budget was set, so there is nothing to prove.")
+        parts.append("Without a budget there is nothing to prove.")
     elif not parts:
         parts.append("Every budget is met.")
     if report.chosen is None:
@@ -122,8 +119,23 @@ def timed(measurement: Measurement) -> str:
     )
 
 
-def thin(measurement: Measurement) -> str:
-    return f"{measurement.latency.samples:,} inferences are too few to bound this percentile"
+def absences(report: Report) -> list[str]:
+    """Which figures of which artefacts were not measured, and why."""
+    measured = [*report.baselines, *(c.measurement for c in report.candidates)]
+    found: dict[str, list[str]] = {}
+    for one in measured:
+        for name, value in (
+            ("p50", one.latency.p50_ms),
+            ("p90", one.latency.p90_ms),
+            ("p95", one.latency.p95_ms),
+            ("p99", one.latency.p99_ms),
+        ):
+            if value is None:
+                why = f"{one.latency.samples:,} inferences are too few to bound it"
+                found.setdefault(f"{name} {MISSING}: {why}", []).append(one.artifact)
+        if one.peak_memory_mb is None:
+            found.setdefault(f"peak memory {memory(one)}", []).append(one.artifact)
+    return [f"{what} ({', '.join(names)})." for what, names in found.items()]
 
 
 def memory(measurement: Measurement) -> str:

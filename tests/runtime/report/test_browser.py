@@ -111,7 +111,7 @@ def test_every_plot_is_drawn_and_the_console_is_clean(browser, tmp_path, blocks)
         assert overlaps(browser, plot) == []
     assert count(browser, "#tradeoff .scatterlayer .point") == 6
     assert count(browser, "#widths .barlayer .point") == 2 * (1 + 3 * blocks)
-    assert count(browser, "#operators .barlayer .point") == 2 * min(25, 4 * blocks + 1)
+    assert count(browser, "#operators .barlayer .point") == 2 * (4 * blocks + 1)
     assert count(browser, "#distillation .scatterlayer .point") == 2 * 20
     screenshot = tmp_path / f"report-{blocks}.png"
     assert browser.save_screenshot(str(screenshot))
