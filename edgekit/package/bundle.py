@@ -39,8 +39,10 @@ class IOContract:
 def replacing(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` that takes its place when the block succeeds.
 
-    Whatever ends the block early (an error, Ctrl-C) leaves `folder` as it was and nothing
-    beside it. Raises `OutputError` where the place cannot be written.
+    Enter it before the work, so that a folder that cannot be written costs nothing. Paths into
+    the new folder are void once it has been renamed. Whatever ends the block early (an error,
+    Ctrl-C) leaves `folder` as it was and nothing beside it. Raises `OutputError` where the place
+    cannot be written, or holds files that no manifest lists: nobody's own work is deleted.
     """
     folder = folder.resolve()
     _check_place(folder)

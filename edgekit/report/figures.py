@@ -67,12 +67,12 @@ def accuracy_latency(report: Report) -> Any | None:
     figure.update_layout(
         height=460,
         xaxis={
-            "title": {"text": f"Latency, p50 (ms per inference; {_sources(timed)})"},
+            "title": {"text": f"Latency, p50 (ms per inference)<br>{_sources(timed)}"},
             "type": "log" if log else "linear",
             "rangemode": "tozero",
         },
         yaxis={"title": {"text": "Accuracy (%)"}},
-        legend={"orientation": "h", "y": -0.22, "x": 0},
+        legend={"orientation": "h", "y": -0.26, "x": 0},
         margin={"l": 70, "r": 20, "t": 20, "b": 60},
     )
     return figure

@@ -154,6 +154,7 @@ def test_a_build_without_figures_says_so(browser, tmp_path):
     opened(browser, page)
     text = browser.execute_script("return document.body.innerText")
     assert "Not measured: no candidate has a latency." in text
+    assert "No training took place." in text
     assert "No artefact was chosen." in text
     assert count(browser, ".main-svg") == 0
     assert browser.get_log("browser") == []

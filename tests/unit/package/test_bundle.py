@@ -183,6 +183,15 @@ def test_a_failure_removes_the_parents_it_made(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_the_old_folder_comes_back_where_the_new_one_cannot(tmp_path):
+    folder = tmp_path / "pi"
+    fill(folder)
+    before = names(tmp_path)
+    with pytest.raises(FileNotFoundError), bundle.replacing(folder) as new:
+        new.rmdir()
+    assert names(tmp_path) == before
+
+
 def test_ctrl_c_in_a_real_process_leaves_nothing(tmp_path):
     script = (
         "import sys, time, pathlib\nfrom edgekit.package import bundle\n"
