@@ -20,6 +20,9 @@ CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""
 Verdict = Literal["fits", "over", "unproven"]
+ImportanceName = Literal[
+    "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
+]
 
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
@@ -91,9 +94,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneRecipe:
-    importance: Literal["l1", "l2", "batchnorm", "taylor", "fisher", "activation"] = (
-        "activation"
-    )
+    importance: ImportanceName = "activation"
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
