@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich import progress as bars
 from rich.console import Console
@@ -34,6 +33,8 @@ app = typer.Typer(
 target_app = typer.Typer(help="List the devices EdgeKit knows, or explain one.")
 app.add_typer(target_app, name="targets")
 
+# Typer carries a click of its own, and names only this branch of its errors.
+_ClickError: type[Any] = typer.BadParameter.mro()[2]
 _out = Console()
 _err = Console(stderr=True)
 
@@ -56,10 +57,10 @@ def main() -> None:
     except EdgeKitError as error:
         _err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except _ClickError as error:
         error.show()
         sys.exit(UsageError.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _err.print("Interrupted; nothing half-written was left.")
         sys.exit(130)
 

@@ -128,15 +128,15 @@ def read_samples(job: Job, network: Program) -> Samples:
             project.recipe.calibration.preset, folders=[project.calibration_folder]
         )
         pool = read(spec.calibration, labels) if spec.calibration else train
-        samples, sha256 = calibration.draw(preset, pool)
+        drawn = calibration.draw(preset, pool, pool.targets)
     job.progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
-        f"by, {len(samples)} to calibrate, {len(test)} to evaluate"
+        f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
     )
     return Samples(
         train=train,
         validation=validation,
         test=test,
-        calibration=samples,
-        calibration_facts={**asdict(preset), "drawn": len(samples), "sha256": sha256},
+        calibration=drawn.samples,
+        calibration_facts={**asdict(preset), "drawn": len(drawn.samples), "sha256": drawn.sha256},
     )

@@ -53,7 +53,7 @@ def accuracy_latency(report: Report) -> Any | None:
             candidate.evaluation.value,
             name=f"{artifact.name}{' (chosen)' if candidate.chosen else ''}",
             marker={
-                "symbol": SYMBOLS[artifact.precision],
+                "symbol": SYMBOLS[artifact.precision or "fp32"],
                 "size": 18 if candidate.chosen else 12,
                 "color": _color(artifact.runtime),
                 "line": {"width": 3 if candidate.chosen else 0, "color": CHOSEN},
