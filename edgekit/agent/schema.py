@@ -65,7 +65,8 @@ class MicroJob(RuntimeJob, total=False):
     """Many small models timed in one process, in interleaved rounds."""
 
     models: list[str]  # model files; all are loaded before the first is timed
-    rounds: int  # how often every model has its turn; default 5
+    rounds: int  # how often every model has its turn; default 6
+    sessions: int  # how often each model is loaded, rounds taking turns; default 3
     min_round_ms: float  # milliseconds of one model in one round, at least; default 5
     min_round_runs: int  # inferences of one model in one round, at least; default 5
     seed: int  # of the inputs; default 0

@@ -156,7 +156,7 @@ def _invalid(
     if figures.launch_cv is not None and figures.launch_cv > plan.max_launch_cv:
         reasons.append(
             f"the launches' medians vary by {figures.launch_cv:.0%}, more than "
-            f"{plan.max_launch_cv:.0%}: the machine was busy"
+            f"{plan.max_launch_cv:.0%}: a busy machine, or where memory happened to lie"
         )
     return "; ".join(reasons) or None
 

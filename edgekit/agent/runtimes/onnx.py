@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
-from ..session import Session, TensorInfo
+from ..session import Session, TensorInfo, buffer
 
 PACKAGE = "onnxruntime"
 DEFAULTS: Mapping[str, Any] = {
@@ -67,19 +67,19 @@ class OnnxSession:
         self.inputs = [_info(node) for node in session.get_inputs()]
         self.outputs = [_info(node) for node in session.get_outputs()]
         value = onnxruntime.OrtValue.ortvalue_from_numpy  # shares the array's memory
-        self._buffers = [np.zeros(info.shape, info.dtype) for info in self.inputs]
-        for info, buffer in zip(self.inputs, self._buffers):
-            self._binding.bind_ortvalue_input(info.name, value(buffer))
+        self._buffers = [buffer(info) for info in self.inputs]
+        for info, memory in zip(self.inputs, self._buffers):
+            self._binding.bind_ortvalue_input(info.name, value(memory))
         for info, node in zip(self.outputs, session.get_outputs()):
             if all(isinstance(size, int) for size in node.shape):
-                output = value(np.zeros(info.shape, info.dtype))
+                output = value(buffer(info))
                 self._binding.bind_ortvalue_output(info.name, output)
             else:
                 self._binding.bind_output(info.name, "cpu")
 
     def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
-        for buffer, array in zip(self._buffers, arrays):
-            np.copyto(buffer, array)
+        for memory, array in zip(self._buffers, arrays):
+            np.copyto(memory, array)
 
     def invoke(self) -> None:
         try:

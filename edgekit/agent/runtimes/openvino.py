@@ -1,6 +1,7 @@
 """OpenVINO on the CPU: one stream, a fixed number of threads, float32 arithmetic.
 
-Timed: `InferRequest.infer()` with shared outputs. Inputs are tensors that share our buffers.
+Timed: `InferRequest.infer()` with shared outputs. Inputs are copied to the request's own
+tensors beforehand.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
         if open_shapes:
             model.reshape(open_shapes)
         compiled = engine.compile_model(model, "CPU", settings)
-        return OpenvinoSession(openvino, compiled)
+        return OpenvinoSession(compiled)
     except RuntimeError as error:
         raise AgentError(
             MODEL_UNREADABLE, f"{path} is refused by openvino ({error})."
@@ -54,7 +55,7 @@ def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
 
 
 class OpenvinoSession:
-    def __init__(self, openvino: Any, compiled: Any) -> None:
+    def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
         self.inputs = [
             _info(port, f"input_{i}") for i, port in enumerate(compiled.inputs)
@@ -62,14 +63,13 @@ class OpenvinoSession:
         self.outputs = [
             _info(port, f"output_{i}") for i, port in enumerate(compiled.outputs)
         ]
-        self._buffers = [np.zeros(info.shape, info.dtype) for info in self.inputs]
-        for number, buffer in enumerate(self._buffers):
-            tensor = openvino.Tensor(buffer, shared_memory=True)
-            self._request.set_input_tensor(number, tensor)
+        self._inputs = [
+            self._request.get_input_tensor(number) for number in range(len(self.inputs))
+        ]
 
     def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
-        for buffer, array in zip(self._buffers, arrays):
-            np.copyto(buffer, array)
+        for tensor, array in zip(self._inputs, arrays):
+            np.copyto(tensor.data, array)
 
     def invoke(self) -> None:
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,7 @@ def test_packages_are_summed_and_nested_domains_are_not(tmp_path: Path) -> None:
     second = zone(tmp_path, "intel-rapl:1", "package-1", 200)
     parts = [
         zone(tmp_path, "intel-rapl:0:0", "core"),
+        zone(tmp_path, "intel-rapl:2:0", "package-0"),  # inside psys
         zone(tmp_path, "intel-rapl:0:1", "uncore"),
         zone(tmp_path, "intel-rapl:2", "psys"),
         zone(tmp_path, "intel-rapl-mmio:0", "package-0"),
@@ -72,11 +76,26 @@ def test_why_there_is_no_figure(tmp_path: Path) -> None:
     assert "cannot be read" in (Rapl(str(tmp_path)).available() or "")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_permission_denied_is_explained(tmp_path: Path) -> None:
-    counter = zone(tmp_path, "intel-rapl:0", "package-0")
-    counter.chmod(0)
-    reason = Rapl(str(tmp_path)).available() or ""
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Root may read every file: be `nobody` for a moment."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_permission_denied_is_explained() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        counter = zone(Path(name), "intel-rapl:0", "package-0")
+        counter.chmod(0o600 if os.geteuid() == 0 else 0)
+        with ordinary_user():
+            reason = Rapl(name).available() or ""
     assert "CVE-2020-8694" in reason
     assert f"sudo chmod 0444 {counter}" in reason
 
