@@ -138,5 +138,9 @@ def read_samples(job: Job, network: Program) -> Samples:
         validation=validation,
         test=test,
         calibration=drawn.samples,
-        calibration_facts={**asdict(preset), "drawn": len(drawn.samples), "sha256": drawn.sha256},
+        calibration_facts={
+            **asdict(preset),
+            "drawn": len(drawn.samples),
+            "sha256": drawn.sha256,
+        },
     )

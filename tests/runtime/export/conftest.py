@@ -18,7 +18,7 @@ from torch import nn
 from edgekit.source.program import Program, trace
 from edgekit.types import InputSpec
 
-from .apart import Made, make
+from tests.runtime.export.apart import Made, make
 
 Sampled = tuple[Program, np.ndarray]
 

@@ -20,7 +20,7 @@ from edgekit.export.isolation import export_all
 from edgekit.source.program import Program, trace
 from edgekit.types import Artifact, InputSpec
 
-from .apart import cosine, relative_error, run
+from tests.runtime.export.apart import cosine, relative_error, run
 
 WANTED = [
     ("openvino", "int8"),

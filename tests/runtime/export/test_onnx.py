@@ -13,7 +13,7 @@ import torch
 from edgekit.errors import ArtifactError
 from edgekit.export import export
 
-from .apart import cosine, make, relative_error
+from tests.runtime.export.apart import cosine, make, relative_error
 
 RUNTIME = "onnxruntime"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from .apart import cosine, make, one, relative_error
+from tests.runtime.export.apart import cosine, make, one, relative_error
 
 RUNTIME = "openvino"
 

@@ -12,7 +12,7 @@ import torch
 
 from edgekit.types import Artifact
 
-from .apart import cosine, make, one, relative_error
+from tests.runtime.export.apart import cosine, make, one, relative_error
 
 RUNTIME = "litert"
 
