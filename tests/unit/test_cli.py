@@ -69,7 +69,7 @@ def read_only(folder: Path) -> None:
         (
             lambda f: change(f / "model.py", "width=32", "width=48"),
             2,
-            ["stem.weight", "[48, 3, 3, 3]", "[32, 3, 3, 3]"],
+            ["weights.safetensors", "[48, 48, 3, 3]", "[32, 32, 3, 3]"],
         ),
         (
             lambda f: change(f / "edgekit.toml", "[3, 16, 16]", "[1, 16, 16]"),

@@ -172,7 +172,8 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
         (
             MODEL + "[recipe.prune]\nimportance = 'tailor'\n",
             'edgekit.toml:4: recipe.prune.importance = "tailor": should be one of '
-            "'l1', 'l2', 'batchnorm', 'taylor', 'fisher', 'activation'. Did you mean 'taylor'?",
+            "'l1', 'l2', 'batchnorm', 'taylor', 'fisher', 'activation', "
+            "'reconstruction'. Did you mean 'taylor'?",
         ),
         (
             MODEL + "recipe.distill = true\n",
