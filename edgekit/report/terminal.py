@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,10 +33,14 @@ def summary(report: Report, console: Console) -> None:
     for candidate in report.candidates:
         mark = "chosen" if candidate.chosen else "lost"
         console.print(Text(f"{mark}: {candidate.artifact.name}: {candidate.why}"))
+    for note in filter(None, (_energy(report), *map(Text, report.notes))):
+        console.print(note, style="dim")
 
 
 def _budgets(report: Report) -> Table:
-    table = Table("Budget", "Limit", "Found", "Verdict", "How", title_justify="left")
+    table = Table(
+        "Budget", "Limit", "Found", "Verdict", "How", box=SIMPLE_HEAD, pad_edge=False
+    )
     for line in report.verdicts:
         table.add_row(
             words.budget_name(line),
@@ -48,32 +53,31 @@ def _budgets(report: Report) -> Table:
 
 
 def _candidates(report: Report) -> Table:
-    table = Table("Artefact")
-    for heading in (
-        "p50 ms",
-        "p95 ms",
-        "speed-up",
-        "accuracy",
-        "MiB",
-        "peak MiB",
-        "mJ",
-    ):
-        table.add_column(heading, justify="right")
+    measurements = [*report.baselines, *(c.measurement for c in report.candidates)]
+    metered = any(one.energy.gross_mj is not None for one in measurements)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Artefact", no_wrap=True)
+    for heading in ("p50 ms", "p95 ms", "speed-up", "accuracy", "MiB", "peak MiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if metered:
+        table.add_column("mJ", justify="right", no_wrap=True)
     for baseline in report.baselines:
+        cells = _row(baseline, None, metered)
         table.add_row(
-            Text(f"{baseline.artifact} (unpruned)"), *_row(baseline, None), style="dim"
+            Text(baseline.artifact.removesuffix("-fp32")), *cells, style="dim"
         )
     for candidate in report.candidates:
-        name = f"{'* ' if candidate.chosen else ''}{candidate.artifact.name}"
         table.add_row(
-            Text(name),
-            *_row(candidate.measurement, candidate),
+            Text(f"{'* ' if candidate.chosen else ''}{candidate.artifact.name}"),
+            *_row(candidate.measurement, candidate, metered),
             style="bold" if candidate.chosen else "",
         )
     return table
 
 
-def _row(measurement: Measurement, candidate: Candidate | None) -> list[str]:
+def _row(
+    measurement: Measurement, candidate: Candidate | None, metered: bool
+) -> list[str]:
     latency, energy = measurement.latency, measurement.energy
     cells = [
         words.figure(latency.p50_ms),
@@ -82,6 +86,16 @@ def _row(measurement: Measurement, candidate: Candidate | None) -> list[str]:
         words.share(candidate.evaluation.value) if candidate else words.MISSING,
         words.figure(measurement.size_mb),
         words.figure(measurement.peak_memory_mb),
-        words.figure(energy.net_mj if energy.net_mj is not None else energy.gross_mj),
     ]
+    if metered:
+        net = energy.net_mj if energy.net_mj is not None else energy.gross_mj
+        cells.append(words.figure(net))
     return ["–" if cell == words.MISSING else cell for cell in cells]
+
+
+def _energy(report: Report) -> Text | None:
+    """Why there is no energy, where nothing was metered."""
+    reasons = {c.measurement.energy.reason for c in report.candidates}
+    metered = any(c.measurement.energy.gross_mj is not None for c in report.candidates)
+    told = "; ".join(sorted(reason for reason in reasons if reason))
+    return None if metered or not told else Text(f"energy: not measured: {told}")

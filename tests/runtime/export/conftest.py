@@ -17,7 +17,6 @@ from torch import nn
 
 from edgekit.source.program import Program, trace
 from edgekit.types import InputSpec
-
 from tests.runtime.export.apart import Made, make
 
 Sampled = tuple[Program, np.ndarray]

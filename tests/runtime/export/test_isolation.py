@@ -19,7 +19,6 @@ from edgekit.export.exporter import check
 from edgekit.export.isolation import export_all
 from edgekit.source.program import Program, trace
 from edgekit.types import Artifact, InputSpec
-
 from tests.runtime.export.apart import cosine, relative_error, run
 
 WANTED = [

@@ -12,7 +12,6 @@ import torch
 
 from edgekit.errors import ArtifactError
 from edgekit.export import export
-
 from tests.runtime.export.apart import cosine, make, relative_error
 
 RUNTIME = "onnxruntime"

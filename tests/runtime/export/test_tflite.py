@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from edgekit.types import Artifact
-
 from tests.runtime.export.apart import cosine, make, one, relative_error
 
 RUNTIME = "litert"
