@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 from torch import fx
 
+from edgekit.prune.blocks import Block, find_blocks
 from edgekit.prune.grouping import Classes, interchangeable, used_parameters
 from edgekit.prune.labels import Axes, Axis, Label, Labels
 from edgekit.prune.operators import RULES
@@ -84,11 +85,12 @@ class Barrier:
 
 @dataclass(frozen=True, kw_only=True)
 class WidthGraph:
-    """A program with its groups; how its dimensions depend on them."""
+    """A program with its groups and blocks; how its dimensions depend on the groups."""
 
     program: Program
     groups: tuple[Group, ...]
     barriers: tuple[Barrier, ...]
+    blocks: tuple[Block, ...]
     _walk: Walk = field(repr=False)
     _members: Mapping[int, tuple[str, int]] = field(repr=False)
     """Unit id -> (group id, number within the group)."""
@@ -177,6 +179,7 @@ def analyse(program: Program) -> WidthGraph:
         program=program,
         groups=groups,
         barriers=_barriers(state.labels, parameters),
+        blocks=find_blocks(program.module.graph, state.live),
         _walk=state,
         _members=found.members,
     )
