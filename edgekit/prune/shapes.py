@@ -62,10 +62,12 @@ class _MetaRun(fx.Interpreter):
     def call_function(
         self, target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        if isinstance(target, torch._ops.OpOverload) and any(
-            argument.name == "device" for argument in target._schema.arguments
-        ):
-            kwargs = {**kwargs, "device": torch.device("meta")}
+        meta = torch.device("meta")
+        if isinstance(target, torch._ops.OpOverload):
+            names = [argument.name for argument in target._schema.arguments]
+            if "device" in names[len(args) :]:
+                kwargs = {**kwargs, "device": meta}
+            args = tuple(meta if isinstance(a, torch.device) else a for a in args)
         return super().call_function(target, args, dict(kwargs))
 
 
