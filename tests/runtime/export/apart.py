@@ -38,6 +38,7 @@ def make(
         wanted=tuple((precision, runtime, precision) for precision in precisions),
         calibration=folder / "calibration.npy",
         labels=("cat", "naïve dog"),
+        name="net",
     )
     artifacts = {artifact.precision: artifact for artifact in work(job)}
     return Made(
