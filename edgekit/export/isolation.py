@@ -70,30 +70,30 @@ def artifact_name(runtime: RuntimeName, precision: Precision) -> str:
 def _lanes(
     program: Program, wanted: Sequence[Wanted], place: Path, labels: tuple[str, ...]
 ) -> list[list[Job]]:
+    """A format that nobody wants is still made where a wanted one starts from it."""
     calibration = place / "calibration.npy"
-    formats = {EXPORTERS[runtime].TITLE for runtime, _ in wanted}
     lanes = []
     for lane in _LANES:
-        last = max(
-            (i for i, each in enumerate(lane) if EXPORTERS[each].TITLE in formats),
-            default=-1,
-        )
+        shares = [
+            [each for each in wanted if EXPORTERS[each[0]] is EXPORTERS[runtime]]
+            for runtime in lane
+        ]
+        while shares and not shares[-1]:
+            shares.pop()
         jobs: list[Job] = []
-        for runtime in lane[: last + 1]:
-            exporter = EXPORTERS[runtime]
+        for number, share in enumerate(shares):
+            runtime = lane[number]
+            served = next(each for later in shares[number:] for each in later)
             jobs.append(
                 Job(
                     runtime=runtime,
                     source=jobs[-1].fp32 if jobs else place / "student.pt2",
                     inputs=program.inputs,
-                    fp32=place / f"fp32{exporter.SUFFIXES[0]}",
-                    wanted=tuple(
-                        (artifact_name(*each), *each)
-                        for each in wanted
-                        if EXPORTERS[each[0]] is exporter
-                    ),
+                    fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
+                    wanted=tuple((artifact_name(*each), *each) for each in share),
                     calibration=calibration if calibration.exists() else None,
                     labels=labels,
+                    name=artifact_name(*served),
                 )
             )
         if jobs:

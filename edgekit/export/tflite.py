@@ -26,6 +26,8 @@ SUFFIXES: tuple[str, ...] = (".tflite",)
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
 """Operators with weights: where int8 pays everywhere."""
+_RECIPES = (("*",), _WEIGHTED, _WEIGHTED[:3], _WEIGHTED[3:])
+"""What static int8 takes in, most first."""
 _NEVER_QUANTISED = ("INPUT", "OUTPUT")
 """The artefact's own inputs and outputs stay in float32."""
 
@@ -68,10 +70,10 @@ def border(path: Path) -> Border:
 
 
 def _quantise(fp32: Path, calibration: np.ndarray) -> bytes:
-    """Static int8 of all operators, or of those with weights alone.
+    """Static int8 of all operators, or of fewer.
 
-    The latter where there is attention, which the full recipe was measured to slow down up to
-    three times, and where the runtime refuses what the full recipe wrote (EdgeNeXt).
+    Of those with weights alone where there is attention, which the full recipe was measured to
+    slow down up to three times; of fewer where the runtime refuses the file (EdgeNeXt).
     """
     interpreter = _interpreter(fp32.read_bytes())
     inputs, _ = _border(interpreter)
@@ -79,11 +81,14 @@ def _quantise(fp32: Path, calibration: np.ndarray) -> bytes:
     signature, ends = next(iter(interpreter.get_signature_list().items()))
     data = {signature: [{ends["inputs"][0]: sample} for sample in samples]}
     operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
-    if "BATCH_MATMUL" not in operators:
-        content = _static(fp32, ("*",), data)
-        if _runs(content, samples[0]):
+    for recipe in _RECIPES["BATCH_MATMUL" in operators :]:
+        content = _static(fp32, recipe, data)
+        refusal = _refusal(content, samples[0])
+        if refusal is None:
             return content
-    return _static(fp32, _WEIGHTED, data)
+    raise ArtifactError(
+        f"LiteRT refuses what static int8 makes of this network ({refusal}); choose fp32."
+    )
 
 
 def _static(fp32: Path, operators: tuple[str, ...], data: dict[str, Any]) -> bytes:
@@ -150,8 +155,8 @@ def _content(result: Any) -> bytes:
     return bytes(result.quantized_model)
 
 
-def _runs(content: bytes, sample: np.ndarray) -> bool:
-    """Whether LiteRT, with the kernels it takes by default, accepts the file and runs it."""
+def _refusal(content: bytes, sample: np.ndarray) -> str | None:
+    """Why LiteRT, with the kernels it takes by default, cannot load and run the file."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -159,9 +164,9 @@ def _runs(content: bytes, sample: np.ndarray) -> bool:
         interpreter.allocate_tensors()
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
         interpreter.invoke()
-    except (RuntimeError, ValueError):
-        return False
-    return True
+    except (RuntimeError, ValueError) as error:
+        return str(error).strip().splitlines()[0]
+    return None
 
 
 def _interpreter(content: bytes) -> Any:

@@ -36,11 +36,8 @@ class Job:
     """Name, runtime and precision of each artefact."""
     calibration: Path | None
     labels: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """What to call the job when its conversion fails."""
-        return self.wanted[0][0] if self.wanted else self.fp32.name
+    name: str
+    """The artefact to name when the conversion fails: one made from it, here or later."""
 
 
 @dataclass(frozen=True, kw_only=True)

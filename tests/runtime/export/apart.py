@@ -38,6 +38,7 @@ def make(
         wanted=tuple((precision, runtime, precision) for precision in precisions),
         calibration=folder / "calibration.npy",
         labels=("cat", "naïve dog"),
+        name="net",
     )
     artifacts = {artifact.precision: artifact for artifact in work(job)}
     return Made(
@@ -103,7 +104,7 @@ def _litert(artifact: Artifact) -> Any:
     def infer(feeds: list[np.ndarray]) -> list[np.ndarray]:
         details = interpreter.get_input_details()
         for detail, feed in zip(details, feeds, strict=True):
-            interpreter.set_tensor(detail["index"], feed)
+            interpreter.set_tensor(detail["index"], feed.astype(detail["dtype"]))
         interpreter.invoke()
         outputs = interpreter.get_output_details()
         return [interpreter.get_tensor(detail["index"]) for detail in outputs]

@@ -118,7 +118,7 @@ def unsupported() -> Program:
 
 
 @pytest.mark.parametrize(
-    ("runtime", "title"), [("onnxruntime", "ONNX"), ("litert", "LiteRT")]
+    ("runtime", "title"), [("openvino", "ONNX"), ("litert", "LiteRT")]
 )
 def test_an_operator_a_format_lacks_is_one_line_by_name(
     unsupported, folder: Path, runtime, title
