@@ -71,7 +71,7 @@ def norms_over_kept(
 class _OverKept(fx.Interpreter):
     def __init__(self, masked: Program, graph: WidthGraph, plan: Plan) -> None:
         super().__init__(masked.module)
-        self.graph = graph
+        self.widths = graph
         self.kept = {name: set(units) for name, units in plan.kept.items()}
         self.originals = {n.name: n for n in graph.program.module.graph.nodes}
         self.narrowed: dict[str, Callable[..., Any]] = {
@@ -92,7 +92,7 @@ class _OverKept(fx.Interpreter):
     def _indices(self, node: Any) -> list[Tensor | None]:
         """For each dimension the indices that stay, `None` where all do."""
         found: list[Tensor | None] = []
-        for axis in self.graph.axes(node):
+        for axis in self.widths.axes(node):
             stay = [i for i, label in enumerate(axis or ()) if self._stays(label)]
             whole = axis is None or len(stay) == len(axis)
             found.append(None if whole else torch.tensor(stay))
@@ -101,7 +101,7 @@ class _OverKept(fx.Interpreter):
     def _stays(self, label: Any) -> bool:
         return all(
             unit in self.kept[group]
-            for group, unit in self.graph.units(label)
+            for group, unit in self.widths.units(label)
             if group in self.kept
         )
 
