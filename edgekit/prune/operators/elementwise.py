@@ -1,0 +1,93 @@
+"""Element-wise operators with broadcasting, pooling and resizing, and new constant tensors."""
+
+from __future__ import annotations
+
+from torch import fx
+
+from edgekit.prune.labels import Axes
+from edgekit.prune.propagate import Call, Rule, Walk
+
+ELEMENTWISE = (
+    "add sub mul div relu gelu silu sigmoid tanh hardtanh hardswish hardsigmoid relu6 "
+    "elu selu celu leaky_relu dropout feature_dropout alpha_dropout contiguous alias "
+    "to type_as clone detach pow rsqrt sqrt square reciprocal neg sin cos clamp "
+    "clamp_min clamp_max exp exp2 expm1 erf bitwise_not bitwise_and bitwise_or "
+    "logical_not logical_and logical_or ones_like zeros_like full_like empty_like "
+    "_to_copy where masked_fill softplus softsign mish log log1p log2 log10 "
+    "logsigmoid log_sigmoid __and__ __or__ ge le ne eq gt lt maximum minimum abs sign "
+    "rsub floor ceil round trunc floor_divide remainder fmod lift_fresh_copy "
+    "lift_fresh copy fill atan atan2 tan asin acos sinh cosh hardshrink softshrink "
+    "threshold prelu_scalar rrelu isnan isinf nan_to_num lerp addcmul addcdiv "
+    "identity positive true_divide data zero"
+)
+
+SPATIAL = (
+    "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d "
+    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d upsample_nearest1d "
+    "upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d "
+    "upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d "
+    "reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d"
+)
+
+CONSTANT = "zeros ones full empty new_zeros new_ones new_full new_empty"
+WITHOUT_LABELS = (
+    "arange scalar_tensor linspace eye rand randn tril_indices triu_indices"
+)
+
+
+def elementwise(walk: Walk, call: Call) -> Axes:
+    return walk.broadcast(
+        call, [(walk.of(n), walk.shape(n)) for n in tensors(walk, call)]
+    )
+
+
+def tensors(walk: Walk, call: Call) -> list[fx.Node]:
+    return [node for node in call.node.all_input_nodes if node in walk.axes]
+
+
+def prelu(walk: Walk, call: Call) -> Axes:
+    axes = walk.of(call["self"])
+    if walk.shape(call["weight"]) != (1,):
+        walk.unify(call, axes[1], walk.of(call["weight"])[0])
+    return axes
+
+
+def spatial(walk: Walk, call: Call) -> Axes:
+    """Pooling and resizing change the trailing dimensions; batch and channels pass through."""
+    axes = walk.of(call.node.args[0])
+    shape = walk.shape(call.node.args[0])  # type: ignore[arg-type]
+    (result, *_) = walk.output_shapes(call)
+    channels = 2 if "1d" not in call.name or len(shape) == 3 else 1
+    kept: Axes = []
+    for i, axis in enumerate(axes):
+        if i >= channels:
+            walk.freeze(call, axis, "runs over this dimension as space")
+        kept.append(axis if i < channels and shape[i] == result[i] else None)
+    return kept
+
+
+def constant(walk: Walk, call: Call) -> Axes:
+    """Every element is the same, so each dimension may shrink with whatever it meets."""
+    (shape, *_) = walk.output_shapes(call)
+    return [walk.labels.fresh(size) for size in shape]
+
+
+def without_labels(walk: Walk, call: Call) -> Axes:
+    return [None] * len(walk.output_shapes(call)[0])
+
+
+def triangle(walk: Walk, call: Call) -> Axes:
+    axes = walk.of(call["self"])
+    for axis in axes[-2:]:
+        walk.freeze(call, axis, "masks by position")
+    return [*axes[:-2], None, None]
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(ELEMENTWISE.split(), elementwise),
+    **dict.fromkeys(SPATIAL.split(), spatial),
+    **dict.fromkeys(CONSTANT.split(), constant),
+    **dict.fromkeys(WITHOUT_LABELS.split(), without_labels),
+    **dict.fromkeys(("tril", "triu"), triangle),
+    "prelu": prelu,
+}

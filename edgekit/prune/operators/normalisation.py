@@ -1,0 +1,119 @@
+"""Normalisation, reductions and softmax: exact, inexact or a barrier.
+
+Batch norm treats each channel alone. A statistic taken over a dimension changes when the dimension
+shrinks, so units of that dimension are marked inexact. A softmax over it is a barrier.
+"""
+
+from __future__ import annotations
+
+from edgekit.prune.labels import Axes
+from edgekit.prune.operators.elementwise import elementwise
+from edgekit.prune.propagate import Call, Outputs, Rule, Walk
+
+
+def per_channel(walk: Walk, call: Call) -> Axes:
+    """Batch and instance norm: each channel by itself."""
+    axes = walk.of(call["input"])
+    names = ("weight", "bias", "running_mean", "running_var")
+    present = [walk.of(call[n])[0] for n in names if call.get(n) is not None]
+    if present and walk.shape(call["input"])[1] > 1:
+        walk.unify(call, axes[1], *present)
+    return axes
+
+
+def layer_norm(walk: Walk, call: Call) -> Axes:
+    axes = walk.of(call["input"])
+    count = len(call["normalized_shape"])
+    affine = [walk.of(call[n]) for n in ("weight", "bias") if call.get(n) is not None]
+    for i in range(-count, 0):
+        if walk.shape(call["input"])[i] > 1:
+            axes[i] = walk.unify(call, axes[i], *(p[i] for p in affine))
+        walk.labels.mark_inexact(axes[i])
+        walk.labels.mark_role(axes[i], "embedding")
+    return axes
+
+
+def group_norm(walk: Walk, call: Call) -> Axes:
+    """Whole groups leave the others' statistics alone; channels within a group do not."""
+    axes, channels = walk.of(call["input"]), walk.shape(call["input"])[1]
+    affine = [
+        walk.of(call[n])[0] for n in ("weight", "bias") if call.get(n) is not None
+    ]
+    if channels > 1:
+        axes[1] = walk.unify(call, axes[1], *affine)
+    groups = call["num_groups"]
+    group, within = walk.split(call, axes[1], groups, channels // groups)
+    walk.notes[call.node] = (group,)
+    walk.labels.mark_inexact(within)
+    if 1 < groups < channels:
+        walk.labels.mark_role(group, "group")
+    return axes
+
+
+def reduced_dims(walk: Walk, call: Call) -> list[int]:
+    rank = len(walk.shape(call["self"]))
+    dims = call.get("dim")
+    if dims is None or dims == []:
+        return list(range(rank))
+    return sorted(d % rank for d in ([dims] if isinstance(dims, int) else dims))
+
+
+def _without(walk: Walk, call: Call, dims: list[int]) -> Axes:
+    axes = walk.of(call["self"])
+    if call.get("keepdim"):
+        return [None if i in dims else axis for i, axis in enumerate(axes)]
+    return [axis for i, axis in enumerate(axes) if i not in dims]
+
+
+def summed(walk: Walk, call: Call) -> Axes:
+    """Sums and norms: what is removed would have added zero."""
+    dims = reduced_dims(walk, call)
+    for dim in dims:
+        walk.contract(call, call["self"], dim)
+    return _without(walk, call, dims)
+
+
+def averaged(walk: Walk, call: Call) -> Axes | Outputs:
+    """Means and variances: the count changes with the dimension."""
+    dims = reduced_dims(walk, call)
+    for dim in dims:
+        walk.labels.mark_inexact(walk.of(call["self"])[dim])
+    axes = _without(walk, call, dims)
+    return [axes, list(axes)] if call.name in ("var_mean", "std_mean") else axes
+
+
+def selected(walk: Walk, call: Call) -> Axes | Outputs:
+    """Extremes over a dimension: a removed element might have been the one."""
+    if call.get("other") is not None:
+        return elementwise(walk, call)
+    dims = reduced_dims(walk, call)
+    for dim in dims:
+        why = "takes an extreme over this dimension"
+        walk.freeze(call, walk.of(call["self"])[dim], why, barrier=True)
+    axes = _without(walk, call, dims)
+    several = isinstance(call.node.meta["val"], list | tuple)
+    return [axes, list(axes)] if several else axes
+
+
+def along(walk: Walk, call: Call) -> Axes:
+    """Softmax, cumulative sums and flips: every element of the dimension takes part."""
+    axes = walk.of(call["self"])
+    rank = len(axes)
+    dims = call.get("dim") if call.get("dim") is not None else call["dims"]
+    for dim in [dims] if isinstance(dims, int) else dims:
+        why = f"{call.name} over this dimension"
+        walk.freeze(call, axes[dim % rank], why, barrier=True)
+        axes[dim % rank] = None
+    return axes
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("batch_norm", "instance_norm"), per_channel),
+    **dict.fromkeys(("layer_norm", "rms_norm"), layer_norm),
+    "group_norm": group_norm,
+    **dict.fromkeys(("sum", "linalg_vector_norm", "norm"), summed),
+    **dict.fromkeys(("mean", "var", "std", "var_mean", "std_mean"), averaged),
+    **dict.fromkeys(("amax", "amin", "max", "min", "argmax", "argmin"), selected),
+    **dict.fromkeys(("prod", "any", "all", "logsumexp"), selected),
+    **dict.fromkeys(("softmax", "log_softmax", "cumsum", "cumprod", "flip"), along),
+}
