@@ -62,10 +62,15 @@ class _MetaRun(fx.Interpreter):
     def call_function(
         self, target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        if isinstance(target, torch._ops.OpOverload) and any(
-            argument.name == "device" for argument in target._schema.arguments
-        ):
-            kwargs = {**kwargs, "device": torch.device("meta")}
+        """The operator, made to work on the meta device wherever it names a device."""
+        schema = getattr(target, "_schema", None)
+        names = [argument.name for argument in schema.arguments] if schema else []
+        if "device" in names:
+            position, meta = names.index("device"), torch.device("meta")
+            if position < len(args):
+                args = (*args[:position], meta, *args[position + 1 :])
+            else:
+                kwargs = {**kwargs, "device": meta}
         return super().call_function(target, args, dict(kwargs))
 
 
