@@ -123,6 +123,14 @@ class CalibrationRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportRecipe:
+    """Fewer candidates than the target's profile allows; `None` is all of them."""
+
+    runtimes: Annotated[tuple[RuntimeName, ...], MinLen(1)] | None = None
+    precisions: Annotated[tuple[Precision, ...], MinLen(1)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
     tier: Literal["quick", "default", "report"] = "quick"
     threads: Count | None = None
@@ -134,6 +142,7 @@ class Recipe:
     prune: PruneRecipe = field(default_factory=PruneRecipe)
     distill: DistillRecipe = field(default_factory=DistillRecipe)
     calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
+    export: ExportRecipe = field(default_factory=ExportRecipe)
     bench: BenchRecipe = field(default_factory=BenchRecipe)
 
 
@@ -212,7 +221,8 @@ class Artifact:
 
     name: str
     runtime: RuntimeName
-    precision: Precision
+    precision: Precision | None
+    """`None` where a file from elsewhere does not say."""
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -277,6 +287,8 @@ class Latency:
     """Median of each fresh process, in the order of the launches."""
     ci95_ms: tuple[float, float] | None = None
     """Bootstrap interval of the median over launches."""
+    launch_cv: float | None = None
+    """Standard deviation over mean of the launches' medians."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -51,9 +52,8 @@ class Program:
 
     def copy(self) -> Program:
         """A program with parameters of its own."""
-        return Program(
-            module=copy.deepcopy(self.module), inputs=self.inputs, dtypes=self.dtypes
-        )
+        module = duplicate(self.module)
+        return Program(module=module, inputs=self.inputs, dtypes=self.dtypes)
 
     def fingerprint(self) -> str:
         """SHA-256 over the operators in order and every parameter and buffer."""
@@ -121,6 +121,16 @@ def load(path: Path) -> Program:
             f"Cannot read {path} as a torch.export program ({_first_line(error)}). "
             "Write it with torch.export.save."
         ) from error
+
+
+def duplicate(
+    module: fx.GraphModule, memo: dict[int, Any] | None = None
+) -> fx.GraphModule:
+    """A deep copy; what `memo` holds by id takes the place of the original."""
+    with warnings.catch_warnings():
+        # torch's own, about its own code
+        warnings.simplefilter("ignore", FutureWarning)
+        return copy.deepcopy(module, memo)
 
 
 def set_training(module: fx.GraphModule, training: bool) -> None:
