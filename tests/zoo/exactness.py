@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgekit.prune.graph import Group, WidthGraph
-from edgekit.source.program import Program
+from edgekit.source.program import Program, set_training
 from edgekit.types import Plan
 
 
@@ -53,6 +53,22 @@ def macs(program: Program, inputs: tuple[Tensor, ...]) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         program.module(*inputs)
     return int(counter.get_total_flops()) // 2
+
+
+def train_one_step(program: Program, inputs: tuple[Tensor, ...]) -> bool:
+    """One step of gradient descent on the sum of squared outputs; whether most parameters moved."""
+    set_training(program.module, True)
+    parameters = [p.requires_grad_() for p in program.module.parameters()]
+    before = [p.detach().clone() for p in parameters]
+    optimizer = torch.optim.SGD(parameters, lr=1e-3)
+    loss = torch.stack([(y**2).mean() for y in flat(program.module(*inputs))]).sum()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimizer.step()
+    set_training(program.module, False)
+    moved = [bool((p != b).any()) for p, b in zip(parameters, before, strict=True)]
+    finite = all(bool(p.isfinite().all()) for p in parameters)
+    return finite and sum(moved) > len(moved) / 2
 
 
 def norms_over_kept(
