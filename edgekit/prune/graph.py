@@ -9,17 +9,18 @@ widths, an `Extent`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-import torch
 from torch import fx
 
-from edgekit.prune.labels import Axes, Axis, Label, Labels, Reason
+from edgekit.prune.blocks import Block, find_blocks
+from edgekit.prune.grouping import Classes, interchangeable, used_parameters
+from edgekit.prune.labels import Axes, Axis, Label, Labels
 from edgekit.prune.operators import RULES
-from edgekit.prune.propagate import Walk, attribute, walk
+from edgekit.prune.propagate import Walk, walk
 from edgekit.source.program import Program
 
 Kind = Literal[
@@ -84,14 +85,18 @@ class Barrier:
 
 @dataclass(frozen=True, kw_only=True)
 class WidthGraph:
-    """A program with its groups; how its dimensions depend on them."""
+    """A program with its groups and blocks; how its dimensions depend on the groups."""
 
     program: Program
     groups: tuple[Group, ...]
     barriers: tuple[Barrier, ...]
+    blocks: tuple[Block, ...]
     _walk: Walk = field(repr=False)
     _members: Mapping[int, tuple[str, int]] = field(repr=False)
     """Unit id -> (group id, number within the group)."""
+    _units: dict[Label, tuple[tuple[str, int], ...]] = field(
+        default_factory=dict, repr=False
+    )
     _extents: dict[int, Extent] = field(default_factory=dict, repr=False)
 
     def extents(self, node: fx.Node) -> tuple[Extent, ...]:
@@ -111,8 +116,11 @@ class WidthGraph:
 
     def units(self, label: Label) -> tuple[tuple[str, int], ...]:
         """The (group, unit) pairs that an element needs."""
-        roots = self._walk.labels.resolve(label)
-        return tuple(self._members[r] for r in roots if r in self._members)
+        if label not in self._units:
+            roots = self._walk.labels.resolve(label)
+            pairs = tuple(self._members[r] for r in roots if r in self._members)
+            self._units[label] = pairs
+        return self._units[label]
 
     def axes(self, node: fx.Node) -> Axes:
         """Labels of a tensor's dimensions; see `units`."""
@@ -154,195 +162,44 @@ class WidthGraph:
 def analyse(program: Program) -> WidthGraph:
     """Find every dimension that can shrink and what shrinks with it."""
     state = walk(program.module.graph, RULES)
-    parameters = _parameters(program.module.graph, state)
-    classes = _interchangeable(state, parameters)
-    names = _names(state.labels, parameters, classes)
-    members = {
-        unit: (name, number)
-        for name, units in zip(names, classes, strict=True)
-        for number, unit in enumerate(units)
-    }
-    slots = _slots(state.labels, parameters, members)
+    parameters = used_parameters(program.module.graph, state)
+    found = interchangeable(state, parameters)
+    slots = _slots(found)
     groups = tuple(
         Group(
             id=name,
-            kind=_kind(state.labels, units),
+            kind=cast(Kind, state.labels.role(units[0]) or "hidden"),
             units=len(units),
             exact=not state.labels.inexact(units[0]),
             slots=tuple(slots[name]),
         )
-        for name, units in zip(names, classes, strict=True)
+        for name, units in found.classes.items()
     )
     return WidthGraph(
         program=program,
         groups=groups,
         barriers=_barriers(state.labels, parameters),
+        blocks=find_blocks(program.module.graph, state.live),
         _walk=state,
-        _members=members,
+        _members=found.members,
     )
 
 
-def _parameters(graph: fx.Graph, state: Walk) -> dict[str, Axes]:
-    """Labels of every parameter and buffer in use, in order of first use; tied ones once."""
-    found: dict[str, Axes] = {}
-    seen: set[int] = set()
-    for user in graph.nodes:
-        for node in user.all_input_nodes:
-            if (
-                node.op != "get_attr"
-                or node not in state.axes
-                or user not in state.axes
-            ):
-                continue
-            tensor = attribute(graph.owning_module, str(node.target))
-            if id(tensor) not in seen:
-                seen.add(id(tensor))
-                found[str(node.target)] = state.of(node)
-    return found
-
-
-def _interchangeable(state: Walk, parameters: Mapping[str, Axes]) -> list[list[int]]:
-    """Units by equal appearance: the classes a planner may cut one unit at a time.
-
-    Units that no parameter has, and those that would leave a dimension whose size is no polynomial
-    of widths, are frozen first.
-    """
-    labels = state.labels
-    order = dict.fromkeys(
-        unit
-        for axes in parameters.values()
-        for axis in axes
-        for label in axis or ()
-        for unit in labels.resolve(label)
-    )
-    everything = _distinct(parameters, state)
-    loose = Reason(operator="", node="", why="no parameter depends on it")
-    for axis in everything:
-        for label in axis:
-            for unit in labels.resolve(label):
-                if unit not in order:
-                    labels.freeze_label((unit,), loose)
-    while True:
-        classes = _classes(labels, order, everything)
-        irregular = _irregular(labels, classes, everything)
-        if not irregular:
-            return classes
-        for label in irregular:
-            labels.freeze_label(
-                label,
-                Reason(
-                    operator="view",
-                    node="",
-                    why="parts of a product are used unevenly",
-                    barrier=True,
-                ),
-            )
-
-
-def _distinct(parameters: Mapping[str, Axes], state: Walk) -> list[tuple[Label, ...]]:
-    """Every labelled dimension of parameters and activations, each once."""
-    found: dict[int, tuple[Label, ...]] = {}
-    activations = (_tensors(axes) for axes in state.axes.values())
-    for axes in (
-        *parameters.values(),
-        *(a for several in activations for a in several),
-    ):
-        found.update((id(axis), axis) for axis in axes if axis is not None)
-    return list(found.values())
-
-
-def _tensors(axes: Any) -> Iterator[Axes]:
-    if axes and all(isinstance(axis, list) for axis in axes):
-        yield from axes
-    else:
-        yield axes
-
-
-def _classes(
-    labels: Labels, order: Iterable[int], everything: Sequence[tuple[Label, ...]]
-) -> list[list[int]]:
-    """Units of one lineage with the same count in every dimension, in order of first use."""
-    signature: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for number, axis in enumerate(everything):
-        counts = Counter(unit for label in axis for unit in labels.resolve(label))
-        for unit, count in counts.items():
-            signature[unit].append((number, count))
-    classes: dict[Any, list[int]] = defaultdict(list)
-    for unit in order:
-        if labels.resolve((unit,)):
-            key = (labels.lineage(unit), labels.inexact(unit), tuple(signature[unit]))
-            classes[key].append(unit)
-    return [units for units in classes.values() if len(units) > 1]
-
-
-def _irregular(
-    labels: Labels, classes: list[list[int]], everything: Sequence[tuple[Label, ...]]
-) -> set[Label]:
-    """Labels of products in which some combination of units is missing or more frequent."""
-    group_of = {unit: i for i, units in enumerate(classes) for unit in units}
-    found: set[Label] = set()
-    for axis in everything:
-        combinations: dict[tuple[int, ...], Counter[Label]] = defaultdict(Counter)
-        for label in axis:
-            units = [u for u in labels.resolve(label) if u in group_of]
-            if len(units) > 1:
-                units.sort(key=lambda unit: (group_of[unit], unit))
-                key = tuple(group_of[unit] for unit in units)
-                combinations[key][tuple(units)] += 1
-        for key, counts in combinations.items():
-            complete = len(counts) == prod(len(classes[g]) for g in key)
-            if not complete or len(set(counts.values())) > 1:
-                found.update(counts)
-    return found
-
-
-def _names(
-    labels: Labels, parameters: Mapping[str, Axes], classes: list[list[int]]
-) -> list[str]:
-    """A group is called after the first parameter that has it, numbered where that repeats."""
-    creator: dict[int, str] = {}
-    for name, axes in parameters.items():
-        owner = name.rpartition(".")[0] or name
-        for axis in axes:
-            for label in axis or ():
-                for unit in labels.resolve(label):
-                    creator.setdefault(unit, owner)
-    names: dict[str, None] = {}
-    for units in classes:
-        name = creator[units[0]]
-        if (kind := _kind(labels, units)) in ("head", "head_dim", "group"):
-            name = f"{name}.{kind}"
-        unique, count = name, 1
-        while unique in names:
-            count += 1
-            unique = f"{name}.{count}"
-        names[unique] = None
-    return list(names)
-
-
-def _kind(labels: Labels, units: Sequence[int]) -> Kind:
-    return cast(Kind, labels.role(units[0]) or "hidden")
-
-
-def _slots(
-    labels: Labels,
-    parameters: Mapping[str, Axes],
-    members: Mapping[int, tuple[str, int]],
-) -> dict[str, list[Slot]]:
+def _slots(found: Classes) -> dict[str, list[Slot]]:
     slots: dict[str, list[Slot]] = defaultdict(list)
-    for name, axes in parameters.items():
+    for name, axes in found.parameters.items():
         for dim, axis in enumerate(axes):
-            found: dict[str, dict[int, list[int]]] = defaultdict(
-                lambda: defaultdict(list)
-            )
+            places: dict[str, list[list[int]]] = {}
             for index, label in enumerate(axis or ()):
-                for unit in labels.resolve(label):
-                    if unit in members:
-                        group, number = members[unit]
-                        found[group][index].append(number)
-            for group, places in found.items():
-                units = tuple(tuple(places.get(i, ())) for i in range(len(axis or ())))
-                slots[group].append(Slot(parameter=name, dim=dim, units=units))
+                for unit in label:
+                    if unit in found.members:
+                        group, number = found.members[unit]
+                        if group not in places:
+                            places[group] = [[] for _ in axis or ()]
+                        places[group][index].append(number)
+            for group, units in places.items():
+                slot = Slot(parameter=name, dim=dim, units=tuple(map(tuple, units)))
+                slots[group].append(slot)
     return slots
 
 
@@ -357,7 +214,3 @@ def _barriers(labels: Labels, parameters: Mapping[str, Axes]) -> tuple[Barrier, 
         if reason.barrier
     )
     return tuple(Barrier(operator=r.operator, node=r.node, why=r.why) for r in found)
-
-
-def parameter_tensor(program: Program, name: str) -> torch.Tensor:
-    return cast(torch.Tensor, attribute(program.module, name))

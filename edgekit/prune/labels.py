@@ -126,6 +126,11 @@ class Labels:
 
     def tie(self, one: Label, other: Label, reason: Reason) -> None:
         """Make two elements come and go together."""
+        if len(one) == len(other) == 1:
+            x, y = self.root(one[0]), self.root(other[0])
+            if x == y or not (self._settled(x) or self._settled(y)):
+                self._join(x, y)
+                return
         a, b = self.resolve(one), self.resolve(other)
         if set(a) == set(b):
             return
@@ -143,6 +148,9 @@ class Labels:
                 self.tie((x,), (y,), reason)
         else:
             self.freeze_label(a + b, reason)
+
+    def _settled(self, root: int) -> bool:
+        return root in self._frozen or root in self._products
 
     def split(
         self, axis: Axis, outer: int, inner: int, reason: Reason

@@ -62,15 +62,12 @@ class _MetaRun(fx.Interpreter):
     def call_function(
         self, target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        """The operator, made to work on the meta device wherever it names a device."""
-        schema = getattr(target, "_schema", None)
-        names = [argument.name for argument in schema.arguments] if schema else []
-        if "device" in names:
-            position, meta = names.index("device"), torch.device("meta")
-            if position < len(args):
-                args = (*args[:position], meta, *args[position + 1 :])
-            else:
+        meta = torch.device("meta")
+        if isinstance(target, torch._ops.OpOverload):
+            names = [argument.name for argument in target._schema.arguments]
+            if "device" in names[len(args) :]:
                 kwargs = {**kwargs, "device": meta}
+            args = tuple(meta if isinstance(a, torch.device) else a for a in args)
         return super().call_function(target, args, dict(kwargs))
 
 

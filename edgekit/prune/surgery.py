@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 
 from edgekit.errors import UsageError
+from edgekit.prune.blocks import Block, drop_blocks, silence_blocks
 from edgekit.prune.graph import WidthGraph
 from edgekit.prune.labels import Axes
 from edgekit.prune.propagate import attribute
@@ -25,13 +26,14 @@ aten = torch.ops.aten
 
 
 def shrink(graph: WidthGraph, plan: Plan) -> Program:
-    """The program without the units the plan does not keep."""
-    cut = _cut(graph, plan)
+    """The program without the units the plan does not keep, nor the blocks it drops."""
+    cut, blocks = _cut(graph, plan), _blocks(graph, plan)
     tensors = {id(t): _sliced(t, axes, cut) for t, axes in _tensors(graph)}
     module, copies = _copy(graph.program.module, tensors)
     for old, new in copies.items():
         rewrite(cut, old, new)
     _promise(graph, copies, cut)
+    drop_blocks(blocks, {old.name: new for old, new in copies.items()})
     return _finished(graph.program, module)
 
 
@@ -41,7 +43,7 @@ def mask(graph: WidthGraph, plan: Plan) -> Program:
     Their parameters are zeroed, and where they are summed over they are masked, for what lies in
     between (a sigmoid, a bias) may have made something of the zero.
     """
-    cut = _cut(graph, plan)
+    cut, blocks = _cut(graph, plan), _blocks(graph, plan)
     tensors = {id(t): _zeroed(t, axes, cut) for t, axes in _tensors(graph)}
     module, copies = _copy(graph.program.module, tensors)
     for number, (node, operand, dim) in enumerate(graph.contractions()):
@@ -53,6 +55,7 @@ def mask(graph: WidthGraph, plan: Plan) -> Program:
             name = f"_removed_{number}"
             module.register_buffer(name, removed.reshape(-1, *[1] * (rank - 1 - dim)))
             _mask_operand(copies[node], copies[operand], name)
+    silence_blocks(blocks, {old.name: new for old, new in copies.items()})
     return _finished(graph.program, module)
 
 
@@ -75,6 +78,15 @@ def _cut(graph: WidthGraph, plan: Plan) -> Cut:
         if len(set(units)) < groups[name].units
     }
     return Cut(graph=graph, kept=kept)
+
+
+def _blocks(graph: WidthGraph, plan: Plan) -> list[Block]:
+    known = {block.id: block for block in graph.blocks}
+    for name in plan.dropped_blocks:
+        if name not in known:
+            blocks = ", ".join(list(known)[:5]) or "none"
+            raise UsageError(f"No residual block '{name}' to drop. Blocks: {blocks}.")
+    return [known[name] for name in dict.fromkeys(plan.dropped_blocks)]
 
 
 def _tensors(graph: WidthGraph) -> list[tuple[torch.Tensor, Axes]]:

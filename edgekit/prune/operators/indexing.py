@@ -94,7 +94,8 @@ def index(walk: Walk, call: Call) -> Axes:
             walk.freeze(call, axis, "is a table of indices")
     places = [i for i, tensor in enumerate(indices) if tensor is not None]
     for i in places:
-        walk.freeze(call, axes[i], "is looked up by index", barrier=True)
+        table = call["self"].op == "get_attr"
+        walk.freeze(call, axes[i], "is looked up by index", barrier=not table)
     rank = len(walk.output_shapes(call)[0]) - (len(axes) - len(places))
     together = places == list(range(places[0], places[-1] + 1))
     before = axes[: places[0]] if together else []

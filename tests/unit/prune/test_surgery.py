@@ -163,3 +163,29 @@ def test_a_plan_for_another_network_is_refused() -> None:
         shrink(graph, Plan(kept={"0": ()}))
     with pytest.raises(UsageError, match=r"Keep at least one of 0 to 15"):
         shrink(graph, Plan(kept={"0": (16,)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        ("resnet", ["3", "4", "5"]),
+        ("transformer", ["qkv", "up"]),
+        ("decoder", ["q", "gate"]),
+        ("mlp", []),
+    ],
+)
+def test_residual_blocks(name: str, blocks: list[str]) -> None:
+    graph, x = graph_of(name), CASES[name].inputs()
+    assert [block.id for block in graph.blocks] == blocks
+    plan = drop((g for g in graph.groups if g.exact), share=0.3)
+    for block in graph.blocks:
+        one = Plan(kept=plan.kept, dropped_blocks=(block.id,))
+        small = shrink(graph, one)
+        assert not {n for n, _ in small.module.named_parameters()} & set(
+            block.parameters
+        )
+        assert error(output(small, x), output(mask(graph, one), x)) < 1e-5
+    every = Plan(kept=plan.kept, dropped_blocks=tuple(b.id for b in graph.blocks))
+    small = shrink(graph, every)
+    assert error(output(small, x), output(mask(graph, every), x)) < 1e-5
+    assert analyse(small).blocks == ()
