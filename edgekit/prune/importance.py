@@ -8,10 +8,12 @@ arXiv:2301.12900), divided by the mean of its group.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -26,7 +28,9 @@ from edgekit.types import ImportanceName
 Inputs = Tensor | tuple[Tensor, ...]
 Batch = tuple[Inputs, Tensor | None]
 Loss = Callable[[object, Tensor | None], Tensor]
-Scores = dict[str, np.ndarray]
+Score = npt.NDArray[np.float64]
+Scores = dict[str, Score]
+Indices = npt.NDArray[np.int64]
 Saliency = Mapping[str, Tensor]
 
 CRITERIA: tuple[str, ...] = get_args(ImportanceName)
@@ -59,8 +63,9 @@ def importance(
 
     The last four read `batches` of (inputs, labels). Without labels the gradient criteria draw
     them from the network's own output distribution, which makes the Fisher information the true
-    one; `loss(outputs, labels)` replaces cross-entropy. Raises `UsageError` for an unknown
-    criterion and `DataError` where samples are missing.
+    one (Kunstner et al., 2019, arXiv:1905.12558); `loss(outputs, labels)` replaces cross-entropy.
+
+    Raises `UsageError` for an unknown criterion and `DataError` where samples are missing.
     """
     _check(criterion, batches)
     if criterion in ("taylor", "fisher"):
@@ -95,28 +100,49 @@ def _check(criterion: str, batches: Sequence[Batch]) -> None:
 # --- from weights to units --------------------------------------------------------------------
 
 
-def _per_unit(group: Group, slots: Iterable[Slot], saliency: Saliency) -> np.ndarray:
-    """Sum of the saliency of all weights each unit takes with it, shape (units,)."""
-    total = np.zeros(group.units)
-    for slot in slots:
-        if slot.parameter not in saliency:
-            continue
-        weights = saliency[slot.parameter]
-        others = [d for d in range(weights.dim()) if d != slot.dim]
-        per_index = weights.sum(others) if others else weights
-        index, unit = _pairs(slot)
-        np.add.at(total, unit, per_index.double().cpu().numpy()[index])
-    return total
+@dataclass(frozen=True, kw_only=True)
+class _Sum:
+    """From the weights' saliency to scores per unit, through all slots or those that are read.
+
+    What zeroing a unit does is settled where it is read; the weights that make it restate that
+    from the other side, shifted by their norm. A group that no layer reads directly, such as the
+    dimensions of attention's queries, is summed over the weights that make it.
+    """
+
+    units: int
+    slots: tuple[Slot, ...]
+    pairs: tuple[tuple[Indices, Indices], ...]
+    """For each slot, matching arrays of indices and units."""
+
+    @classmethod
+    def of(cls, group: Group, read: Collection[tuple[str, int]] = ()) -> _Sum:
+        reading = tuple(s for s in group.slots if (s.parameter, s.dim) in read)
+        slots = reading or group.slots
+        return cls(units=group.units, slots=slots, pairs=tuple(map(_pairs, slots)))
+
+    def __call__(self, saliency: Saliency) -> Score:
+        total = np.zeros(self.units)
+        for slot, (index, unit) in zip(self.slots, self.pairs, strict=True):
+            weights = saliency.get(slot.parameter)
+            if weights is None:
+                continue
+            others = [d for d in range(weights.dim()) if d != slot.dim]
+            by_index = (
+                (weights.sum(others) if others else weights).double().cpu().numpy()
+            )
+            np.add.at(total, unit, by_index[index])
+        return total
 
 
-def _pairs(slot: Slot) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(slot: Slot) -> tuple[Indices, Indices]:
     pairs = [(i, unit) for i, units in enumerate(slot.units) for unit in units]
     table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
 
-def _unit_mean(score: np.ndarray) -> np.ndarray:
-    mean = score.mean() if score.size else 0.0
+def _unit_mean(score: Score) -> Score:
+    """Divided by the mean; equal scores where all are zero."""
+    mean = score.mean()
     return score / mean if mean > 0 else np.ones_like(score)
 
 
@@ -124,12 +150,12 @@ def _unit_mean(score: np.ndarray) -> np.ndarray:
 
 
 def _by_magnitude(graph: WidthGraph, power: int) -> Scores:
+    """The norm of all weights that leave with a unit."""
     saliency = {
         name: weights.detach().abs() ** power
         for name, weights in _parameters(graph.program).items()
     }
-    scores = {g.id: _per_unit(g, g.slots, saliency) for g in graph.groups}
-    return {key: score ** (1 / power) for key, score in scores.items()}
+    return {g.id: _Sum.of(g)(saliency) ** (1 / power) for g in graph.groups}
 
 
 def _by_scale(graph: WidthGraph) -> Scores:
@@ -146,7 +172,7 @@ def _by_scale(graph: WidthGraph) -> Scores:
     scores = _by_magnitude(graph, 2)
     for group in graph.groups:
         if any(slot.parameter in scales for slot in group.slots):
-            scores[group.id] = _per_unit(group, group.slots, scales)
+            scores[group.id] = _Sum.of(group)(scales)
     return scores
 
 
@@ -164,14 +190,20 @@ def _by_gradient(
     graph: WidthGraph, criterion: str, batches: Sequence[Batch], loss: Loss | None
 ) -> Scores:
     """Mean over chunks of samples of |sum of weight x gradient| (taylor) or its square (fisher)."""
+    sums = _reading_sums(graph, readers(graph.program))
     scores = {group.id: np.zeros(group.units) for group in graph.groups}
     chunks = 0
     for saliency in _weights_times_gradients(graph.program, batches, loss):
         chunks += 1
-        for group in graph.groups:
-            change = _per_unit(group, group.slots, saliency)
-            scores[group.id] += np.abs(change) if criterion == "taylor" else change**2
+        for key, per_unit in sums.items():
+            change = per_unit(saliency)
+            scores[key] += np.abs(change) if criterion == "taylor" else change**2
     return {key: score / chunks for key, score in scores.items()}
+
+
+def _reading_sums(graph: WidthGraph, found: Sequence[Reader]) -> dict[str, _Sum]:
+    read = {(reader.parameter, reader.dim) for reader in found}
+    return {group.id: _Sum.of(group, read) for group in graph.groups}
 
 
 def _weights_times_gradients(
@@ -236,11 +268,7 @@ def _own(output: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _by_inputs(graph: WidthGraph, criterion: str, batches: Sequence[Batch]) -> Scores:
-    """Weights scaled by what they read, summed over the layers that read the unit.
-
-    A unit that no layer reads directly, such as a dimension of attention's queries, is scored by
-    the weights that make it.
-    """
+    """Weights scaled by what they read, summed over the layers that read the unit."""
     found = readers(graph.program)
     full = criterion == "reconstruction"
     inputs = [_as_tuple(tensors) for tensors, _ in batches]
@@ -249,22 +277,14 @@ def _by_inputs(graph: WidthGraph, criterion: str, batches: Sequence[Batch]) -> S
     saliency: dict[str, Tensor] = {}
     for reader in found:
         weights = parameters[reader.parameter].detach()
-        value = (
-            reader.lost(weights, seen[reader])
-            if full
-            else _wanda(reader, weights, seen)
-        )
-        saliency[reader.parameter] = saliency.get(reader.parameter, 0) + value
-    dims = {(reader.parameter, reader.dim) for reader in found}
-    scores = {}
-    for group in graph.groups:
-        reading = [s for s in group.slots if (s.parameter, s.dim) in dims]
-        scores[group.id] = _per_unit(group, reading or group.slots, saliency)
-    return scores
-
-
-def _wanda(reader: Reader, weights: Tensor, seen: Mapping[Reader, Tensor]) -> Tensor:
-    return weights.abs() * reader.spread(weights, seen[reader].sqrt())
+        if full:
+            value = reader.lost(weights, seen[reader])
+        else:
+            value = weights.abs() * reader.spread(weights, seen[reader].sqrt())
+        known = saliency.get(reader.parameter)
+        saliency[reader.parameter] = value if known is None else known + value
+    sums = _reading_sums(graph, found)
+    return {key: per_unit(saliency) for key, per_unit in sums.items()}
 
 
 def _parameters(program: Program) -> dict[str, Tensor]:

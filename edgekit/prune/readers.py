@@ -59,7 +59,7 @@ class Reader:
             damping = 0.01 * moments.diagonal().mean() + 1e-12
             damped = moments + damping * torch.eye(len(moments))
             kept = 1 / torch.linalg.inv(damped).diagonal().clamp_min(1e-12)
-            kept = torch.minimum(kept, damped.diagonal())
+            kept = torch.minimum(kept, moments.diagonal())
             energy = self._energy(weights, moments.diagonal())
         return weights**2 * self.spread(weights, kept) / energy
 

@@ -159,7 +159,8 @@ def _export(
 ) -> ExportedProgram:
     shapes = tuple({0: Dim("batch")} for _ in example) if dynamic else None
     try:
-        with warnings.catch_warnings():
+        # Without gradients, or each no_grad block of forward() becomes a graph inside the graph.
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             return torch.export.export(module, example, dynamic_shapes=shapes)
     except Exception as error:

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgekit.prune.graph import Group, WidthGraph
-from edgekit.source.program import Program
+from edgekit.source.program import Program, set_training
 from edgekit.types import Plan
 
 
@@ -55,6 +55,22 @@ def macs(program: Program, inputs: tuple[Tensor, ...]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
+def train_one_step(program: Program, inputs: tuple[Tensor, ...]) -> bool:
+    """One step of gradient descent on the sum of squared outputs; whether most parameters moved."""
+    set_training(program.module, True)
+    parameters = [p.requires_grad_() for p in program.module.parameters()]
+    before = [p.detach().clone() for p in parameters]
+    optimizer = torch.optim.SGD(parameters, lr=1e-3)
+    loss = torch.stack([(y**2).mean() for y in flat(program.module(*inputs))]).sum()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimizer.step()
+    set_training(program.module, False)
+    moved = [bool((p != b).any()) for p, b in zip(parameters, before, strict=True)]
+    finite = all(bool(p.isfinite().all()) for p in parameters)
+    return finite and sum(moved) > len(moved) / 2
+
+
 def norms_over_kept(
     masked: Program, graph: WidthGraph, plan: Plan, inputs: tuple[Tensor, ...]
 ) -> list[Tensor]:
@@ -71,7 +87,7 @@ def norms_over_kept(
 class _OverKept(fx.Interpreter):
     def __init__(self, masked: Program, graph: WidthGraph, plan: Plan) -> None:
         super().__init__(masked.module)
-        self.graph = graph
+        self.widths = graph
         self.kept = {name: set(units) for name, units in plan.kept.items()}
         self.originals = {n.name: n for n in graph.program.module.graph.nodes}
         self.narrowed: dict[str, Callable[..., Any]] = {
@@ -92,7 +108,7 @@ class _OverKept(fx.Interpreter):
     def _indices(self, node: Any) -> list[Tensor | None]:
         """For each dimension the indices that stay, `None` where all do."""
         found: list[Tensor | None] = []
-        for axis in self.graph.axes(node):
+        for axis in self.widths.axes(node):
             stay = [i for i, label in enumerate(axis or ()) if self._stays(label)]
             whole = axis is None or len(stay) == len(axis)
             found.append(None if whole else torch.tensor(stay))
@@ -101,7 +117,7 @@ class _OverKept(fx.Interpreter):
     def _stays(self, label: Any) -> bool:
         return all(
             unit in self.kept[group]
-            for group, unit in self.graph.units(label)
+            for group, unit in self.widths.units(label)
             if group in self.kept
         )
 

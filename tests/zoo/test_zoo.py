@@ -7,11 +7,8 @@ import importlib.util
 import random
 
 import pytest
-import torch
-
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.surgery import mask, shrink
-from edgekit.source.program import Program, set_training
 from edgekit.types import Plan
 from tests.zoo.exactness import (
     flat,
@@ -20,6 +17,7 @@ from tests.zoo.exactness import (
     outputs,
     random_plan,
     relative_error,
+    train_one_step,
 )
 from tests.zoo.models import ZOO
 
@@ -88,28 +86,10 @@ def test_single_groups_cut_alone_equal_zeroing(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_third_of_the_operations_can_go_and_the_rest_trains(name: str) -> None:
     graph = analysed(name)
-    cut = shrink(graph, random_plan(graph.groups, 0.3, seed=4))
+    cut = shrink(graph, random_plan(graph.groups, 0.35, seed=4))
     sample = ZOO[name].sample(batch=4)
     assert macs(cut, sample) < 0.7 * macs(graph.program, sample)
-    before = [p.detach().clone() for p in cut.module.parameters()]
-    train_one_step(cut, sample)
-    after = list(cut.module.parameters())
-    assert all(torch.isfinite(p).all() for p in after)
-    changed = [bool((a != b).any()) for a, b in zip(after, before, strict=True)]
-    assert sum(changed) > len(changed) / 2
-
-
-def train_one_step(program: Program, sample: tuple[torch.Tensor, ...]) -> None:
-    set_training(program.module, True)
-    parameters = list(program.module.parameters())
-    for parameter in parameters:
-        parameter.requires_grad_()
-    optimizer = torch.optim.SGD(parameters, lr=1e-3)
-    loss = torch.stack([(y**2).mean() for y in flat(program.module(*sample))]).sum()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-    optimizer.step()
-    set_training(program.module, False)
+    assert train_one_step(cut, sample)
 
 
 def test_the_zoo_has_every_kind_of_unit() -> None:
