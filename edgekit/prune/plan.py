@@ -103,12 +103,12 @@ class Planner:
         return sum(self.table.us(operator) for operator in operators)
 
     def operators(self, widths: Widths | None = None) -> list[tuple[str, Operator]]:
-        """Every operator that costs something, by node name, in order of execution."""
+        """Every operator that costs something, by its layer's name, in order of execution."""
         found = []
         for node in self.graph.program.module.graph.nodes:
             operator = describe(self.graph, node, widths)
             if operator is not None:
-                found.append((node.name, operator))
+                found.append((_layer(node), operator))
         return found
 
     def rows(self, widths: Widths) -> tuple[OperatorRow, ...]:
@@ -424,6 +424,15 @@ class _Model:
                     self.cp.Add(sum(slice_) == pick)
             self._joint[name] = cells
         return self._joint[name]
+
+
+def _layer(node: fx.Node) -> str:
+    """The layer whose weight an operator reads, or the operator's own name."""
+    if len(node.args) > 1:
+        weight = node.args[1]
+        if isinstance(weight, fx.Node) and weight.op == "get_attr":
+            return str(weight.target).removesuffix(".weight")
+    return node.name
 
 
 def _layers(group: Group) -> int:

@@ -7,11 +7,11 @@ import importlib.util
 import random
 
 import pytest
+
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.surgery import mask, shrink
 from edgekit.types import Plan
 from tests.zoo.exactness import (
-    flat,
     macs,
     norms_over_kept,
     outputs,
