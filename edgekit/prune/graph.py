@@ -189,16 +189,17 @@ def _slots(found: Classes) -> dict[str, list[Slot]]:
     slots: dict[str, list[Slot]] = defaultdict(list)
     for name, axes in found.parameters.items():
         for dim, axis in enumerate(axes):
-            places: dict[str, list[list[int]]] = {}
+            rows: dict[str, list[tuple[int, ...]]] = {}
             for index, label in enumerate(axis or ()):
                 for unit in label:
                     if unit in found.members:
                         group, number = found.members[unit]
-                        if group not in places:
-                            places[group] = [[] for _ in axis or ()]
-                        places[group][index].append(number)
-            for group, units in places.items():
-                slot = Slot(parameter=name, dim=dim, units=tuple(map(tuple, units)))
+                        row = rows.setdefault(group, [])
+                        row.extend([()] * (index + 1 - len(row)))
+                        row[index] += (number,)
+            for group, row in rows.items():
+                row.extend([()] * (len(axis or ()) - len(row)))
+                slot = Slot(parameter=name, dim=dim, units=tuple(row))
                 slots[group].append(slot)
     return slots
 
