@@ -178,7 +178,7 @@ def analyse(program: Program) -> WidthGraph:
     return WidthGraph(
         program=program,
         groups=groups,
-        barriers=_barriers(state.labels, parameters),
+        barriers=_barriers(program, state.labels, parameters),
         blocks=find_blocks(program.module.graph, state.live),
         _walk=state,
         _members=found.members,
@@ -204,14 +204,17 @@ def _slots(found: Classes) -> dict[str, list[Slot]]:
     return slots
 
 
-def _barriers(labels: Labels, parameters: Mapping[str, Axes]) -> tuple[Barrier, ...]:
+def _barriers(
+    program: Program, labels: Labels, parameters: Mapping[str, Axes]
+) -> tuple[Barrier, ...]:
     """The operators that froze what a parameter would otherwise have to give."""
+    trained = {n for n, _ in program.module.named_parameters(remove_duplicate=False)}
     found = dict.fromkeys(
         reason
-        for axes in parameters.values()
+        for name, axes in parameters.items()
         for axis in axes
         for label in axis or ()
         for reason in labels.reasons(label)
-        if reason.barrier
+        if reason.barrier and name in trained
     )
     return tuple(Barrier(operator=r.operator, node=r.node, why=r.why) for r in found)
