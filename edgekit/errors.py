@@ -6,6 +6,7 @@
     |  |- TargetError            no such target, or a target file that cannot be read
     |  |- ModelError             the trained network cannot be loaded or exported
     |  |- DataError              samples that are missing or of the wrong shape
+    |  |- TrainingError          training that diverged: the recipe has to change
     |  `- OutputError            a folder or file that cannot be written
     |- BudgetError          1    the contract
     |  |- BudgetInfeasible       refused before training: no network inside the budget
@@ -48,6 +49,10 @@ class DataError(UsageError):
     pass
 
 
+class TrainingError(UsageError):
+    pass
+
+
 class OutputError(UsageError):
     pass
 
@@ -61,7 +66,11 @@ class BudgetInfeasible(BudgetError):
 
 
 class BudgetMissed(BudgetError):
-    pass
+    """`report` is what was built and measured all the same."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class DeviceError(EdgeKitError):

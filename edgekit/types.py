@@ -20,6 +20,9 @@ CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""
 Verdict = Literal["fits", "over", "unproven"]
+ImportanceName = Literal[
+    "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
+]
 
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
@@ -91,9 +94,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneRecipe:
-    importance: Literal["l1", "l2", "batchnorm", "taylor", "fisher", "activation"] = (
-        "activation"
-    )
+    importance: ImportanceName = "activation"
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
@@ -122,6 +123,14 @@ class CalibrationRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportRecipe:
+    """Fewer candidates than the target's profile allows; `None` is all of them."""
+
+    runtimes: Annotated[tuple[RuntimeName, ...], MinLen(1)] | None = None
+    precisions: Annotated[tuple[Precision, ...], MinLen(1)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
     tier: Literal["quick", "default", "report"] = "quick"
     threads: Count | None = None
@@ -133,6 +142,7 @@ class Recipe:
     prune: PruneRecipe = field(default_factory=PruneRecipe)
     distill: DistillRecipe = field(default_factory=DistillRecipe)
     calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
+    export: ExportRecipe = field(default_factory=ExportRecipe)
     bench: BenchRecipe = field(default_factory=BenchRecipe)
 
 
@@ -211,7 +221,8 @@ class Artifact:
 
     name: str
     runtime: RuntimeName
-    precision: Precision
+    precision: Precision | None
+    """`None` where a file from elsewhere does not say."""
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -276,6 +287,8 @@ class Latency:
     """Median of each fresh process, in the order of the launches."""
     ci95_ms: tuple[float, float] | None = None
     """Bootstrap interval of the median over launches."""
+    launch_cv: float | None = None
+    """Standard deviation over mean of the launches' medians."""
 
 
 @dataclass(frozen=True, kw_only=True)

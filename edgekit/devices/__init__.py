@@ -1,1 +1,32 @@
+"""How to reach a device: it runs one job of the agent at a time, in a fresh process."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from edgekit.types import CostSource
+
+
+class Device(Protocol):
+    """Where artefacts run. Jobs and results are those of `edgekit.agent.schema`."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it: `local`, `ssh://pi@raspberrypi`."""
+
+    @property
+    def source(self) -> CostSource:
+        """What a figure timed there may be called: `host` or `device`."""
+
+    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        """The result of one agent process from start to end; paths are of this machine.
+
+        Raises DeviceError, RuntimeMissing or ArtifactError; no process is left behind.
+        """
+
+    def probe(self) -> dict[str, Any]:
+        """What the device has: the result of a "probe" job."""
+
+    def fingerprint(self) -> str:
+        """One line that changes when figures measured there no longer hold."""

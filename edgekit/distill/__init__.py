@@ -1,1 +1,5 @@
+"""Distillation: the smaller network learns what the bigger one knows."""
 
+from edgekit.distill.train import Distilled, distill
+
+__all__ = ["Distilled", "distill"]

@@ -6,7 +6,6 @@ was cut, so that training it leaves its teacher alone.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from edgekit.prune.labels import Axes
 from edgekit.prune.propagate import attribute
 from edgekit.prune.rewrite import Cut, rewrite
 from edgekit.prune.shapes import at_one, check, resized
-from edgekit.source.program import Program
+from edgekit.source.program import Program, duplicate
 from edgekit.types import Plan
 
 aten = torch.ops.aten
@@ -138,7 +137,7 @@ def _copy(
     memo: dict[int, Any] = dict(tensors)
     shape_env = module.__dict__.get("shape_env")
     memo[id(shape_env)] = shape_env
-    result = copy.deepcopy(module, memo)
+    result = duplicate(module, memo)
     return result, dict(zip(module.graph.nodes, result.graph.nodes, strict=True))
 
 

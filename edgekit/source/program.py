@@ -12,6 +12,7 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -52,9 +53,8 @@ class Program:
 
     def copy(self) -> Program:
         """A program with parameters of its own."""
-        return Program(
-            module=copy.deepcopy(self.module), inputs=self.inputs, dtypes=self.dtypes
-        )
+        module = duplicate(self.module)
+        return Program(module=module, inputs=self.inputs, dtypes=self.dtypes)
 
     def fingerprint(self) -> str:
         """SHA-256 over the operators in order and every parameter and buffer."""
@@ -125,6 +125,16 @@ def load(path: Path) -> Program:
         ) from error
 
 
+def duplicate(
+    module: fx.GraphModule, memo: dict[int, Any] | None = None
+) -> fx.GraphModule:
+    """A deep copy; what `memo` holds by id takes the place of the original."""
+    with warnings.catch_warnings():
+        # torch's own, about its own code
+        warnings.simplefilter("ignore", FutureWarning)
+        return copy.deepcopy(module, memo)
+
+
 def set_training(module: fx.GraphModule, training: bool) -> None:
     """Switch batch norm, dropout and recurrent cells of an exported module, in place."""
     for node in module.graph.nodes:
@@ -151,7 +161,8 @@ def _export(
 ) -> ExportedProgram:
     shapes = tuple({0: Dim("batch")} for _ in example) if dynamic else None
     try:
-        with warnings.catch_warnings():
+        # Without gradients, or each no_grad block of forward() becomes a graph inside the graph.
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             return torch.export.export(module, example, dynamic_shapes=shapes)
     except Exception as error:

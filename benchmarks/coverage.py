@@ -1,0 +1,204 @@
+"""Which architectures can be pruned, exactly, and how fast: EdgeKit beside Torch-Pruning.
+
+    python -m benchmarks.coverage [--only NAME] [--no-exports] [--again]
+
+Every network of the zoo is traced, analysed and cut at random by 30 % of every width that can be
+cut exactly. The cut is compared with zeroing the same units in the whole network, saved, reloaded,
+trained one step, exported to each format and run there. Torch-Pruning cuts the same network by the
+same share in naive use, told only which layers make the outputs. Each step has a process of its
+own. Rows already in `benchmarks/results/coverage.json` are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as Screen
+
+from benchmarks.results import Row, Table
+from tests.zoo.models import ZOO
+
+FORMATS = {"onnx": "onnxruntime", "openvino": "openvino", "litert": "litert"}
+PACKAGES = (
+    "torch",
+    "torch-pruning",
+    "timm",
+    "transformers",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "litert-torch",
+    "ai-edge-litert",
+)
+EXACT = 1e-5
+AGREES = 1e-4
+PEER_TIMEOUT_S = 120
+OWN_TIMEOUT_S = 900
+
+
+def main() -> None:
+    arguments = _arguments()
+    table = Table("coverage", ("name",), PACKAGES)
+    for name in [arguments.only] if arguments.only else list(ZOO):
+        row = {} if arguments.again else dict(table.find(name=name) or {})
+        if not row:
+            row = _cut_by_both(name)
+        if arguments.exports and row["exports"] is None and row["error"] is None:
+            row["exports"] = _exports(name)
+        table.add(row, _summary)
+        _say(row)
+    _print(list(table.rows.values()))
+
+
+def _cut_by_both(name: str) -> Row:
+    own = _step("cut", name, timeout_s=OWN_TIMEOUT_S)
+    peer = _step("peer", name, timeout_s=PEER_TIMEOUT_S)
+    return {
+        "name": name,
+        "exact": own.get("relative_error", 1.0) < EXACT,
+        "exports": None,
+        "seconds": own.get("seconds"),
+        **{key: own.get(key) for key in _OWN},
+        "peer_works": peer["error"] is None,
+        "peer_seconds": peer.get("seconds"),
+        "peer_error": peer["error"],
+        "peer_macs_left": peer.get("macs_left"),
+    }
+
+
+_OWN = (
+    "error",
+    "relative_error",
+    "groups",
+    "groups_exact",
+    "groups_cut_alone",
+    "kinds",
+    "barriers",
+    "parameters",
+    "parameters_left",
+    "macs",
+    "macs_left",
+    "trains",
+    "trace_seconds",
+    "analyse_seconds",
+    "shrink_seconds",
+)
+
+
+def _exports(name: str) -> dict[str, Any]:
+    """Format -> relative error of its outputs to PyTorch's, or why there is none."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        saved = _step("save", name, folder, timeout_s=OWN_TIMEOUT_S)
+        if saved["error"] is not None:
+            return dict.fromkeys(FORMATS, saved["error"])
+        for title, runtime in FORMATS.items():
+            result = _step("export", runtime, folder, timeout_s=OWN_TIMEOUT_S)
+            failed = result["error"]
+            found[title] = result["relative_error"] if failed is None else failed
+    return found
+
+
+def _step(*words: str, timeout_s: int) -> Row:
+    """Run one step in a process of its own; its last line is its result."""
+    command = [sys.executable, "-m", "benchmarks.coverage_steps", *words]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            cwd=Path(__file__).parents[1],
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done after {timeout_s} s"}
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        reasons = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return {"error": reasons[-1][:200]}
+    result: Row = json.loads(lines[-1])
+    return result
+
+
+def _agrees(exports: dict[str, Any] | None) -> bool | None:
+    if exports is None:
+        return None
+    return all(isinstance(e, float) and e < AGREES for e in exports.values())
+
+
+def _summary(rows: list[Row]) -> Row:
+    exported = [row for row in rows if row["exports"] is not None]
+    return {
+        "networks": len(rows),
+        "exact": sum(row["exact"] for row in rows),
+        "trained": sum(bool(row["trains"]) for row in rows),
+        "exported": len(exported),
+        "exports_agree": sum(bool(_agrees(row["exports"])) for row in exported),
+        "unit_kinds": sorted({kind for row in rows for kind in row["kinds"] or ()}),
+        "seconds_most": max((row["seconds"] or 0 for row in rows), default=None),
+        "peer_works": sum(row["peer_works"] for row in rows),
+        "exact_below": EXACT,
+        "exports_agree_below": AGREES,
+        "threads": 1,
+    }
+
+
+def _say(row: Row) -> None:
+    agree = {None: "not exported", True: "exports agree", False: "exports differ"}
+    ours = (
+        row["error"] or f"error {row['relative_error']:.0e} in {row['seconds']:.1f} s"
+    )
+    peer = "works" if row["peer_works"] else row["peer_error"]
+    print(
+        f"{row['name']}: {ours}, {agree[_agrees(row['exports'])]}; peer {peer}",
+        flush=True,
+    )
+
+
+def _print(rows: list[Row]) -> None:
+    screen = Screen(title="Cut by 30 % of every width")
+    for heading in ("network", "groups", "exact", "s", "MACs left", "exports"):
+        screen.add_column(heading)
+    for heading in ("peer works", "peer s", "peer's error"):
+        screen.add_column(heading, max_width=50)
+    for row in rows:
+        agrees = _agrees(row["exports"])
+        screen.add_row(
+            row["name"],
+            f"{row['groups']}",
+            "yes" if row["exact"] else row["error"] or "no",
+            _number(row["seconds"]),
+            _share(row["macs_left"], row["macs"]),
+            "-" if agrees is None else "agree" if agrees else "differ",
+            "yes" if row["peer_works"] else "no",
+            _number(row["peer_seconds"]),
+            row["peer_error"] or "",
+        )
+    Console(width=150).print(screen)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _share(left: int | None, whole: int | None) -> str:
+    return "-" if left is None or not whole else f"{left / whole:.0%}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=list(ZOO), metavar="NAME")
+    parser.add_argument("--no-exports", dest="exports", action="store_false")
+    parser.add_argument("--again", action="store_true", help="measure known rows anew")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Samples in and out of `.npz` files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import FILES, INPUTS_INVALID, AgentError, one_line
+from .session import TensorInfo
+
+
+def read_inputs(path: str, inputs: Sequence[TensorInfo]) -> list[np.ndarray[Any, Any]]:
+    """One array of n samples for each input: by the input's name, else in the file's order."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise AgentError(
+            FILES, f"Cannot read the inputs {path} ({one_line(error)})."
+        ) from error
+    if len(arrays) != len(inputs):
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{path} holds {len(arrays)} arrays; the model takes {len(inputs)} inputs.",
+        )
+    names = [info.name for info in inputs]
+    ordered = (
+        [arrays[name] for name in names]
+        if set(names) == set(arrays)
+        else list(arrays.values())
+    )
+    counts = {len(array) if array.ndim else 0 for array in ordered}
+    if len(counts) != 1 or 0 in counts:
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{path} must hold the same number of samples, at least one, for each input.",
+        )
+    return ordered
+
+
+def sample(
+    inputs: Sequence[TensorInfo],
+    arrays: Sequence[np.ndarray[Any, Any]],
+    number: int,
+) -> list[np.ndarray[Any, Any]]:
+    """Sample `number` of each array, with the batch dimension the model takes."""
+    return [
+        np.ascontiguousarray(
+            array[number : number + 1]
+            if array.ndim == len(info.shape)
+            else array[number]
+        )
+        for info, array in zip(inputs, arrays)
+    ]
+
+
+def stack(outputs: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """One array of n samples; a leading batch dimension of 1 becomes n."""
+    first = outputs[0]
+    if first.ndim and first.shape[0] == 1:
+        return np.concatenate(outputs)
+    return np.stack(outputs)
+
+
+def write_outputs(path: str, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Writes `output_0`, `output_1`, ...; the file is there whole or not at all."""
+    partial = Path(path + ".partial")
+    try:
+        with partial.open("wb") as file:
+            named: dict[str, Any] = {f"output_{i}": a for i, a in enumerate(arrays)}
+            np.savez(file, **named)
+        os.replace(partial, path)  # noqa: PTH105 - `path` is text here
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise AgentError(
+            FILES, f"Cannot write the outputs {path} ({error.strerror})."
+        ) from error

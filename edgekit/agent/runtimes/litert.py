@@ -1,0 +1,78 @@
+"""LiteRT by its Python interpreter, with the XNNPACK delegate it applies by itself.
+
+Timed: `Interpreter.invoke()`. Inputs are set, and outputs read, outside.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
+from ..session import Quantisation, Session, TensorInfo
+
+PACKAGE = "ai-edge-litert"
+DEFAULTS: Mapping[str, Any] = {}
+
+
+def version() -> str:
+    import ai_edge_litert.interpreter  # noqa: F401
+
+    return importlib.metadata.version(PACKAGE)
+
+
+def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return TfliteSession(Interpreter, path, threads)
+
+
+class TfliteSession:
+    """An interpreter of the TFLite family; `tflite_runtime` has the same interface."""
+
+    def __init__(self, interpreter: Any, path: str, threads: int) -> None:
+        try:
+            self._interpreter = interpreter(model_path=path, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise AgentError(
+                MODEL_UNREADABLE, f"{path} is refused by the interpreter ({error})."
+            ) from error
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        self._input_numbers = [details["index"] for details in inputs]
+        self._output_numbers = [details["index"] for details in outputs]
+        self.inputs = [_info(details) for details in inputs]
+        self.outputs = [_info(details) for details in outputs]
+
+    def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        for number, array in zip(self._input_numbers, arrays):
+            self._interpreter.set_tensor(number, array)
+
+    def invoke(self) -> None:
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise AgentError(INFERENCE_FAILED, str(error)) from error
+
+    def read(self) -> list[np.ndarray[Any, Any]]:
+        return [self._interpreter.get_tensor(number) for number in self._output_numbers]
+
+
+def _info(details: Mapping[str, Any]) -> TensorInfo:
+    return TensorInfo(
+        name=details["name"],
+        shape=tuple(int(size) for size in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        quantisation=_quantisation(details["quantization_parameters"]),
+    )
+
+
+def _quantisation(parameters: Mapping[str, Any]) -> Quantisation | None:
+    scales, zeros = parameters["scales"], parameters["zero_points"]
+    if len(scales) != 1:  # none, or one per channel, which no border tensor has
+        return None
+    return Quantisation(float(scales[0]), int(zeros[0]))

@@ -1,0 +1,93 @@
+"""OpenVINO on the CPU: one stream, a fixed number of threads, float32 arithmetic.
+
+Timed: `InferRequest.infer()` with shared outputs. Inputs are copied to the request's own
+tensors beforehand.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
+from ..session import Session, TensorInfo
+
+PACKAGE = "openvino"
+DEFAULTS: Mapping[str, Any] = {
+    # OpenVINO picks bf16 by itself on processors that have it, and errs by 1e-3 then.
+    "INFERENCE_PRECISION_HINT": "f32",
+    "PERFORMANCE_HINT": "LATENCY",
+}
+
+
+def version() -> str:
+    # Importing OpenVINO reports the fact to its maker, from another process and with files in
+    # the user's home; without this package it uses its own stub instead.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return str(openvino.__version__)
+
+
+def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    import openvino
+
+    settings = {**options, "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
+    try:
+        engine = openvino.Core()
+        model = engine.read_model(path)
+        open_shapes = {
+            port: [1 if size.is_dynamic else size for size in port.partial_shape]
+            for port in model.inputs
+            if port.partial_shape.is_dynamic
+        }
+        if open_shapes:
+            model.reshape(open_shapes)
+        compiled = engine.compile_model(model, "CPU", settings)
+        return OpenvinoSession(compiled)
+    except RuntimeError as error:
+        raise AgentError(
+            MODEL_UNREADABLE, f"{path} is refused by openvino ({error})."
+        ) from error
+
+
+class OpenvinoSession:
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self.inputs = [
+            _info(port, f"input_{i}") for i, port in enumerate(compiled.inputs)
+        ]
+        self.outputs = [
+            _info(port, f"output_{i}") for i, port in enumerate(compiled.outputs)
+        ]
+        self._inputs = [
+            self._request.get_input_tensor(number) for number in range(len(self.inputs))
+        ]
+
+    def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        for tensor, array in zip(self._inputs, arrays):
+            np.copyto(tensor.data, array)
+
+    def invoke(self) -> None:
+        try:
+            self._request.infer(share_outputs=True)
+        except RuntimeError as error:
+            raise AgentError(INFERENCE_FAILED, str(error)) from error
+
+    def read(self) -> list[np.ndarray[Any, Any]]:
+        return [
+            np.array(self._request.get_output_tensor(number).data)
+            for number in range(len(self.outputs))
+        ]
+
+
+def _info(port: Any, name: str) -> TensorInfo:
+    shape = port.partial_shape
+    return TensorInfo(
+        name=port.any_name if port.names else name,
+        shape=tuple(1 if size.is_dynamic else size.get_length() for size in shape),
+        dtype=np.dtype(port.element_type.to_dtype()).name,
+    )

@@ -1,0 +1,28 @@
+"""tflite-runtime: where LiteRT has no wheel (32-bit Raspberry Pi OS). Needs numpy < 2.
+
+Timed: `Interpreter.invoke()`, as with LiteRT.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+from ..session import Session
+from .litert import TfliteSession
+
+PACKAGE = "tflite-runtime"
+DEFAULTS: Mapping[str, Any] = {}
+
+
+def version() -> str:
+    import tflite_runtime.interpreter  # noqa: F401
+
+    return importlib.metadata.version(PACKAGE)
+
+
+def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    from tflite_runtime.interpreter import Interpreter
+
+    return TfliteSession(Interpreter, path, threads)

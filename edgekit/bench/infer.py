@@ -1,0 +1,77 @@
+"""An artefact's outputs on its own runtime, in the network's units."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.devices import Device
+from edgekit.errors import ArtifactError, DataError
+from edgekit.types import Artifact, TensorSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+_START_S = 120.0
+_SAMPLE_S = 2.0
+
+
+def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
+    """Outputs of n samples, one inference each: (n, *input shape) to (n, *output shape).
+
+    Both are float32; where the artefact takes or gives integers, they are quantised on the way in
+    and out as its spec says. Shapes are the artefact's own, without its batch dimension of 1.
+    """
+    spec = _only_input(artifact)
+    if inputs.shape[1:] != spec.shape[1:] or not len(inputs):
+        raise DataError(
+            f"{artifact.name} takes samples of shape {list(spec.shape[1:])}, at least one; "
+            f"got an array of shape {list(inputs.shape)}."
+        )
+    with tempfile.TemporaryDirectory(prefix="edgekit-infer-") as name:
+        source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
+        np.savez(source, input=quantise(inputs, spec))
+        job = {
+            "kind": "infer",
+            "runtime": artifact.runtime,
+            "path": str(artifact.files[0].resolve()),
+            "companions": [str(file.resolve()) for file in artifact.files[1:]],
+            "threads": 1,
+            "inputs": str(source),
+            "outputs": str(result),
+            "outputs_order": None,
+        }
+        device.run(job, timeout_s=_START_S + _SAMPLE_S * len(inputs))
+        with np.load(result, allow_pickle=False) as file:
+            outputs: Array = file["output_0"]
+    return dequantise(outputs, artifact.outputs[0])
+
+
+def quantise(values: Array, spec: TensorSpec) -> Array:
+    """Real numbers as the artefact stores them: rounded to even, clipped to the type's range."""
+    kind = np.dtype(spec.dtype)
+    if spec.quantisation is None:
+        return np.ascontiguousarray(values, dtype=kind)
+    limits = np.iinfo(kind)
+    steps = np.rint(values / spec.quantisation.scale) + spec.quantisation.zero_point
+    stored: Array = np.clip(steps, limits.min, limits.max).astype(kind)
+    return stored
+
+
+def dequantise(stored: Array, spec: TensorSpec) -> Array:
+    """What is stored, as real numbers in float32."""
+    if spec.quantisation is None:
+        return stored.astype(np.float32)
+    steps = stored.astype(np.float32) - spec.quantisation.zero_point
+    return (steps * spec.quantisation.scale).astype(np.float32)
+
+
+def _only_input(artifact: Artifact) -> TensorSpec:
+    if len(artifact.inputs) != 1:
+        names = ", ".join(one.name for one in artifact.inputs)
+        raise ArtifactError(
+            f"{artifact.name} takes {len(artifact.inputs)} inputs ({names}); "
+            "only networks of one input can be evaluated."
+        )
+    return artifact.inputs[0]

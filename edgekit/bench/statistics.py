@@ -1,0 +1,93 @@
+"""From samples to figures, and from figures to what may be said of them.
+
+Launches are the unit of chance: inferences inside one process share its luck (memory layout,
+clock, neighbours), so intervals are drawn over launches, never over inferences.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgekit.errors import MeasurementError
+from edgekit.types import Latency, Measurement
+
+MIN_SAMPLES = {50: 5, 90: 29, 95: 59, 99: 299}
+"""The fewest samples whose largest bounds the percentile from above with 95 % confidence
+(`1 - q**n >= 0.95`); for the median, whose range of 5 encloses it with 93 %."""
+_RESAMPLES = 2000
+
+
+def percentile(samples: Sequence[float], rank: int) -> float | None:
+    """The percentile, or `None` where there are too few samples to bound it."""
+    if len(samples) < MIN_SAMPLES[rank]:
+        return None
+    return float(np.percentile(np.asarray(samples, dtype=float), rank))
+
+
+def variation(values: Sequence[float]) -> float | None:
+    """Coefficient of variation (standard deviation over mean); `None` for one value."""
+    if len(values) < 2:
+        return None
+    return statistics.stdev(values) / statistics.fmean(values)
+
+
+def median_interval(
+    medians: Sequence[float], *, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the median over launches; `None` for fewer than three."""
+    if len(medians) < 3:
+        return None
+    random = np.random.default_rng(seed)
+    drawn = random.choice(np.asarray(medians), size=(_RESAMPLES, len(medians)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def latency(launches_ns: Sequence[Sequence[int]], *, seed: int = 0) -> Latency:
+    """Latency over launches: `p50_ms` is the median of the launches' medians, so that a fast
+    launch, which fits more inferences into its seconds, has no louder voice; the tail
+    percentiles are of all inferences together."""
+    pooled = np.concatenate([np.asarray(one, dtype=float) for one in launches_ns]) / 1e6
+    medians = tuple(float(np.median(one)) / 1e6 for one in launches_ns)
+    enough = len(pooled) >= MIN_SAMPLES[50]
+    return Latency(
+        p50_ms=statistics.median(medians) if enough else None,
+        p90_ms=percentile(pooled.tolist(), 90),
+        p95_ms=percentile(pooled.tolist(), 95),
+        p99_ms=percentile(pooled.tolist(), 99),
+        samples=len(pooled),
+        launches=len(launches_ns),
+        launch_p50_ms=medians,
+        ci95_ms=median_interval(medians, seed=seed),
+        launch_cv=variation(medians),
+    )
+
+
+def speedup(baseline: Measurement, other: Measurement) -> float:
+    """How many times faster `other` is: the median ratio over paired launches.
+
+    Launch i of both ran side by side, so that a slow spell of the machine hits both sides of a
+    ratio. Measurements of different runs, devices or thread counts are refused.
+    """
+    _comparable(baseline, other)
+    pairs = zip(
+        baseline.latency.launch_p50_ms, other.latency.launch_p50_ms, strict=True
+    )
+    return statistics.median(slow / fast for slow, fast in pairs)
+
+
+def _comparable(baseline: Measurement, other: Measurement) -> None:
+    for what, one, two in (
+        ("devices", baseline.device, other.device),
+        ("sources", baseline.source, other.source),
+        ("thread counts", baseline.threads, other.threads),
+        ("numbers of launches", baseline.latency.launches, other.latency.launches),
+    ):
+        if one != two:
+            raise MeasurementError(
+                f"{baseline.artifact} and {other.artifact} were measured with different "
+                f"{what} ({one} and {two}). Measure both in one run."
+            )

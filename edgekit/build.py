@@ -1,0 +1,341 @@
+"""The straight line from a trained network and a device to a proved bundle."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import edgekit
+from edgekit import report as reports
+from edgekit import source, store
+from edgekit.bench.verdict import verdicts
+from edgekit.data.evaluate import evaluate
+from edgekit.distill import Distilled, distill
+from edgekit.errors import BudgetMissed, DeviceError
+from edgekit.fit import Fitted, fit
+from edgekit.job import Job, Samples, read_samples
+from edgekit.package import bundle
+from edgekit.prove import Proof, prove
+from edgekit.prune.graph import WidthGraph
+from edgekit.source.program import Program
+from edgekit.source.program import load as load_program
+from edgekit.types import (
+    Artifact,
+    Candidate,
+    Epoch,
+    Evaluation,
+    NetworkSummary,
+    Precision,
+    Report,
+    RuntimeName,
+    WidthRow,
+)
+
+SCHEMA_VERSION = 1
+_LIBRARIES = (
+    *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
+    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ortools"),
+)
+
+
+def build(job: Job, out: Path) -> Report:
+    """Run every stage and leave the bundle in `out`, whole or not at all.
+
+    Raises `BudgetMissed` after leaving the bundle where its model is over the budget: the
+    report then says which number missed and by how much.
+    """
+    with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
+        runtimes = _runtimes(job)
+        teacher = _load(job)
+        samples = read_samples(job, teacher)
+        reference = _evaluate(job, teacher, samples)
+        baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
+        fitted = fit(job, teacher, samples, baselines[0], Path(scratch))
+        taught = _teach(job, teacher, fitted.student, samples)
+        artifacts = _export(job, taught.program, runtimes, samples, folder)
+        proof = prove(job, taught.program, reference, artifacts, baselines, samples)
+        report = _report(job, samples, fitted, taught, proof)
+        _package(job, report, taught.program, teacher, samples, folder)
+    _refuse_if_missed(report)
+    return report
+
+
+def _runtimes(job: Job) -> tuple[RuntimeName, ...]:
+    """The profile's runtimes that this device has; the first is the one the plan is for.
+
+    LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
+    """
+    present = job.runtimes()
+    asked = job.project.recipe.export.runtimes or job.target.runtimes
+    foreign = [name for name in asked if name not in job.target.runtimes]
+    if foreign:
+        raise DeviceError(
+            f"{job.target.name} does not run {foreign[0]}: its profile has "
+            f"{', '.join(job.target.runtimes)}. Change [recipe.export] runtimes."
+        )
+    found: list[RuntimeName] = [
+        "litert" if name == "tflite-runtime" and name not in present else name
+        for name in asked
+    ]
+    if found[0] not in present:
+        extra = "litert" if found[0] == "tflite-runtime" else found[0]
+        raise DeviceError(
+            f"{job.device.name} has no {found[0]}, which {job.target.name} runs. "
+            f"Install it: pip install 'edgekit[{extra}]'"
+        )
+    return tuple(dict.fromkeys(name for name in found if name in present))
+
+
+def _load(job: Job) -> Program:
+    with job.progress.step("Load the network"):
+        project = job.project
+        return source.load(
+            project.model, root=project.root, allow_pickle=job.allow_pickle
+        )
+
+
+def _evaluate(job: Job, teacher: Program, samples: Samples) -> Evaluation:
+    with job.progress.step("Evaluate the network"):
+        reference = evaluate(teacher, samples.test)
+    job.progress.say(
+        f"Network: {reference.metric} {reference.value:.2%} on {reference.samples} samples"
+    )
+    return reference
+
+
+def _export_unpruned(
+    job: Job, teacher: Program, runtimes: Sequence[RuntimeName], folder: Path
+) -> list[Artifact]:
+    """The unpruned network in fp32 on every runtime: what every speed-up is against."""
+    wanted: list[tuple[RuntimeName, Precision]] = [(name, "fp32") for name in runtimes]
+    made = job.export(
+        teacher, wanted, folder / "unpruned", title="Export the unpruned network"
+    )
+    return [replace(artifact, name=f"unpruned-{artifact.name}") for artifact in made]
+
+
+def _teach(job: Job, teacher: Program, student: Program, samples: Samples) -> Distilled:
+    """Distil, or take from the store what an earlier run with the same inputs made."""
+    recipe, seed = job.project.recipe.distill, job.project.recipe.seed
+    name = store.key(
+        *(edgekit.__version__, teacher.fingerprint(), student.fingerprint()),
+        *(samples.train.fingerprint(), samples.validation.fingerprint()),
+        *(asdict(recipe), seed),
+    )
+    kept = job.store.find("distilled", name)
+    if kept is not None:
+        job.progress.say("Distilled: taken from the store, where nothing had changed")
+        facts = json.loads((kept / "epochs.json").read_text("utf-8"))
+        return Distilled(
+            program=load_program(kept / "student.pt2"),
+            epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
+            best_epoch=facts["best_epoch"],
+            metric=facts["metric"],
+        )
+    with job.progress.step("Distil") as step:
+        taught = distill(
+            teacher,
+            student,
+            train=samples.train,
+            validation=samples.validation,
+            recipe=recipe,
+            seed=seed,
+            on_epoch=lambda epoch: step.update(
+                epoch.number,
+                recipe.epochs,
+                f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
+            ),
+        )
+
+    def write(folder: Path) -> None:
+        taught.program.save(folder / "student.pt2")
+        facts = {
+            "epochs": [asdict(epoch) for epoch in taught.epochs],
+            "best_epoch": taught.best_epoch,
+            "metric": taught.metric,
+        }
+        (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
+
+    job.store.keep("distilled", name, write)
+    return taught
+
+
+def _export(
+    job: Job,
+    student: Program,
+    runtimes: Sequence[RuntimeName],
+    samples: Samples,
+    folder: Path,
+) -> list[Artifact]:
+    precisions = job.project.recipe.export.precisions or job.target.precisions
+    wanted = [(runtime, precision) for runtime in runtimes for precision in precisions]
+    return job.export(
+        student,
+        wanted,
+        folder / "candidates",
+        title="Export the student",
+        calibration=samples.calibration,
+        labels=samples.train.labels,
+    )
+
+
+def _report(
+    job: Job,
+    samples: Samples,
+    fitted: Fitted,
+    taught: Distilled,
+    proof: Proof,
+) -> Report:
+    planner, widths = fitted.planner, fitted.solution.widths
+    chosen = proof.chosen
+    found = verdicts(chosen, job.project.budget, job.target)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        project=job.project.name,
+        target=job.target,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment={**_versions(), **_machine(job)},
+        budget=job.project.budget,
+        verdicts=found,
+        headline=_headline(job, chosen),
+        teacher=NetworkSummary(
+            parameters=planner.parameters(),
+            macs=planner.macs(),
+            evaluation=proof.reference,
+        ),
+        student=NetworkSummary(
+            parameters=planner.parameters(widths),
+            macs=planner.macs(widths),
+            evaluation=evaluate(taught.program, samples.test),
+        ),
+        widths=_width_rows(fitted.graph, widths),
+        barriers=tuple(
+            f"{barrier.operator} at {barrier.node}: {barrier.why}"
+            for barrier in fitted.graph.barriers
+        ),
+        operators=planner.rows(widths),
+        cost_source=planner.table.source,
+        rounds=fitted.rounds,
+        epochs=taught.epochs,
+        best_epoch=taught.best_epoch,
+        calibration=samples.calibration_facts,
+        baselines=proof.unpruned,
+        candidates=proof.candidates,
+        notes=(*_notes(job), *fitted.notes),
+    )
+
+
+def _width_rows(graph: WidthGraph, widths: Mapping[str, int]) -> tuple[WidthRow, ...]:
+    return tuple(
+        WidthRow(
+            group=group.id,
+            kind=group.kind,
+            before=group.units,
+            after=widths[group.id],
+            layers=tuple(
+                dict.fromkeys(
+                    slot.parameter.rpartition(".")[0] or slot.parameter
+                    for slot in group.slots
+                )
+            ),
+        )
+        for group in graph.groups
+    )
+
+
+def _headline(job: Job, chosen: Candidate) -> str:
+    measured = chosen.measurement
+    where = measured.device if job.proven else f"this machine ({measured.device})"
+    line = (
+        f"{chosen.artifact.name} is {chosen.speedup:.2f}x as fast as the unpruned network "
+        f"on {where}, {measured.runtime}, and loses "
+        f"{max(0.0, chosen.accuracy_drop) * 100:.2f} points of accuracy."
+    )
+    if not job.proven:
+        line += f" Milliseconds on {job.target.name} are unproven: none was attached. "
+    return line.strip()
+
+
+def _notes(job: Job) -> list[str]:
+    notes = []
+    if "tflite-runtime" in job.target.runtimes:
+        notes.append(
+            "LiteRT of this machine ran the .tflite in the place of tflite-runtime"
+        )
+    if not job.proven:
+        notes.append(
+            "int8 and fp32 were compared on this machine; the winner can differ on "
+            f"{job.target.name}"
+        )
+    return notes
+
+
+def _versions() -> dict[str, str]:
+    versions = {"edgekit": edgekit.__version__}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _machine(job: Job) -> dict[str, str]:
+    facts = job.device.probe()["machine"]
+    return {f"device {key}": str(value) for key, value in facts.items()}
+
+
+def _package(
+    job: Job,
+    report: Report,
+    student: Program,
+    teacher: Program,
+    samples: Samples,
+    folder: Path,
+) -> None:
+    """Lay out the bundle: the chosen model, the candidates, the student, report, manifest."""
+    with job.progress.step("Package"):
+        winner = next(c.artifact for c in report.candidates if c.chosen)
+        model = bundle.place(winner, folder, stem="model")
+        student.save(folder / "student.pt2")
+        reports.write(_relative(report, folder), folder)
+        bundle.write_manifest(
+            folder,
+            report=report,
+            chosen=model,
+            contract=bundle.IOContract(
+                inputs=model.inputs,
+                outputs=model.outputs,
+                preprocess=job.project.data.preprocess,
+                labels=samples.train.labels,
+            ),
+            source_hash=teacher.fingerprint(),
+            versions=_versions(),
+        )
+
+
+def _relative(report: Report, folder: Path) -> Report:
+    """The report with files named as they lie in the bundle."""
+    candidates = tuple(
+        replace(
+            candidate,
+            artifact=replace(
+                candidate.artifact,
+                files=tuple(f.relative_to(folder) for f in candidate.artifact.files),
+            ),
+        )
+        for candidate in report.candidates
+    )
+    return replace(report, candidates=candidates)
+
+
+def _refuse_if_missed(report: Report) -> None:
+    missed = [verdict for verdict in report.verdicts if verdict.verdict == "over"]
+    if missed:
+        lines = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in missed)
+        raise BudgetMissed(f"{report.target.name} is over its budget: {lines}.", report)

@@ -1,0 +1,55 @@
+"""Samples in a NumPy archive."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.data.dataset import Dataset
+from edgekit.data.request import Request
+from edgekit.data.samples import InMemory
+from edgekit.errors import DataError
+
+INPUTS = ("x", "images", "inputs")
+TARGETS = ("y", "labels", "targets")
+
+
+def load(path: Path, request: Request) -> Dataset:
+    """`x`, `images` or `inputs`, with `y`, `labels` or `targets` where there are labels."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            inputs = next((name for name in INPUTS if name in archive), None)
+            targets = next((name for name in TARGETS if name in archive), None)
+            if inputs is None:
+                raise DataError(
+                    f"{path} has the arrays {', '.join(archive.files) or 'none'}. "
+                    f"Name the inputs {' or '.join(INPUTS)}."
+                )
+            x = archive[inputs]
+            y = archive[targets] if targets else None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(
+            f"Cannot read {path} ({' '.join(str(error).split())[:120]}). "
+            "Write it with numpy.savez, numbers only."
+        ) from error
+    return from_arrays(x, y, request, str(path))
+
+
+def from_arrays(
+    x: np.ndarray, y: np.ndarray | None, request: Request, origin: str
+) -> Dataset:
+    """A data set of arrays in memory: inputs (n, ...), and classes (n,) or none."""
+    if not x.ndim or not len(x):
+        raise DataError(f"{origin} has no samples.")
+    x, notes = request.arrange(x, origin)
+    if y is None:
+        unlabelled = np.full(len(x), -1, np.int64)
+        return request.dataset(
+            InMemory(values=x), unlabelled, request.labels or (), notes
+        )
+    if len(y) != len(x):
+        raise DataError(f"{origin} has {len(x)} samples but {len(y)} labels.")
+    targets, labels = request.classes(y, origin)
+    return request.dataset(InMemory(values=x), targets, labels, notes)

@@ -1,0 +1,63 @@
+"""A data set from what `[data]` names: a folder, `.npz`, `.parquet`, or `loader.py:function`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.data import arrays, folder, function, parquet, preprocess
+from edgekit.data.dataset import Dataset
+from edgekit.data.request import Request
+from edgekit.errors import DataError
+from edgekit.types import InputSpec, Preprocess
+
+FILES: dict[str, Callable[[Path, Request], Dataset]] = {
+    ".npz": arrays.load,
+    ".parquet": parquet.load,
+}
+
+
+def load(
+    spec: str,
+    *,
+    root: Path,
+    input: InputSpec,
+    preprocess: Preprocess,
+    labels: tuple[str, ...] | None = None,
+) -> Dataset:
+    """The samples that `spec` names, relative to `root`, as inputs of the shape of `input`.
+
+    With `labels` (those of the training data) the classes must be the same ones. Raises
+    `DataError` for anything that is missing, unreadable or of another shape.
+    """
+    request = Request(input=input, preprocess=preprocess, labels=labels)
+    check(request)
+    if ".py:" in spec:
+        return function.load(spec, root, request)
+    path = root / spec
+    if not path.exists():
+        raise DataError(f"No data at {path}, named '{spec}' in [data]. {_near(path)}")
+    if path.is_dir():
+        shards = any(path.glob("*.parquet"))
+        return parquet.load(path, request) if shards else folder.load(path, request)
+    read = FILES.get(path.suffix)
+    if read is None:
+        raise DataError(
+            f"Cannot read data from {path}. Give a folder of images, "
+            f"{', '.join(FILES)}, or 'loader.py:function'."
+        )
+    return read(path, request)
+
+
+def check(request: Request) -> None:
+    preprocess.check(request.preprocess, request.input.shape)
+
+
+def _near(path: Path) -> str:
+    parent = path.parent
+    if not parent.is_dir():
+        return f"The folder {parent} does not exist either."
+    there = sorted(p.name for p in parent.iterdir() if not p.name.startswith("."))
+    close = difflib.get_close_matches(path.name, there, 1)
+    return f"Did you mean '{close[0]}'?" if close else "Check the path."

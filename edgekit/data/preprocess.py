@@ -1,0 +1,58 @@
+"""The preprocessing contract: `(value / scale - mean) / std`, by channel, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import DataError
+from edgekit.types import InputSpec, Preprocess
+
+Array = NDArray[Any]
+Float = NDArray[np.float32]
+
+_COLOR_CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
+
+
+def preprocess(values: Array, spec: Preprocess) -> Float:
+    """Raw samples (n, channels, ...) of any dtype to the network's input, float32."""
+    shape = (-1,) + (1,) * (values.ndim - 2)
+    result = values.astype(np.float32)
+    result /= np.float32(spec.scale)
+    result -= np.asarray(spec.mean, np.float32).reshape(shape)
+    result /= np.asarray(spec.std, np.float32).reshape(shape)
+    return result
+
+
+def check(spec: Preprocess, shape: tuple[int, ...]) -> None:
+    """Raise `DataError` where `spec` cannot be applied to samples of `shape`."""
+    channels = shape[0]
+    for name, values in (("mean", spec.mean), ("std", spec.std)):
+        if len(values) not in (1, channels):
+            raise DataError(
+                f"[data.preprocess] {name} has {len(values)} values for an input of "
+                f"{channels} channel{'s' * (channels > 1)}. Give 1 or {channels}."
+            )
+    if spec.color is not None and len(shape) == 3:
+        wanted = _COLOR_CHANNELS[spec.color]
+        if wanted != channels:
+            raise DataError(
+                f"[data.preprocess] color = '{spec.color}' means {wanted} "
+                f"channel{'s' * (wanted > 1)}, but the input has {channels}. "
+                "Correct it, or [model] input."
+            )
+
+
+def color(spec: Preprocess, input: InputSpec) -> str:
+    """The colour order that images are decoded to: as the spec says, or by the channels."""
+    if spec.color is not None:
+        return spec.color
+    channels = input.shape[0]
+    if len(input.shape) != 3 or channels not in (1, 3):
+        raise DataError(
+            f"Images do not fit input shape {list(input.shape)}: it takes 1 or 3 channels, "
+            "height and width. Give the samples as .npz or by a loader."
+        )
+    return "rgb" if channels == 3 else "gray"

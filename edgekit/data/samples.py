@@ -1,0 +1,187 @@
+"""Where raw samples come from: an array, encoded images, or a sequence of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from edgekit.data.preprocess import Array
+from edgekit.errors import DataError
+
+Indices = NDArray[np.int64]
+
+MEMORY = 1 << 30
+"""Bytes of decoded samples that are kept in memory; a larger set is decoded when asked for."""
+_WHOLE_FILES = 1 << 29
+"""Bytes up to which a fingerprint reads whole files; beyond, the beginning of each."""
+_BEGINNING = 1 << 12
+_THREADS = 8
+_LARGE = 1 << 14
+"""Encoded bytes from which threads decode images faster than one does: a 32x32 JPEG spends its
+time in Python, and eight threads take three times as long as one."""
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,  # some broken PNG files
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for an image that cannot be read."""
+_KERNELS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+
+class Samples(Protocol):
+    """Raw samples by number, before preprocessing."""
+
+    def __len__(self) -> int: ...
+
+    def raw(self, indices: Indices) -> Array:
+        """Samples (n, *shape) in the dtype they are stored in."""
+
+    def digest(self) -> bytes:
+        """A hash of the content."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InMemory:
+    """An array (n, *shape)."""
+
+    values: Array
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def raw(self, indices: Indices) -> Array:
+        values: Array = self.values[indices]
+        return values
+
+    def digest(self) -> bytes:
+        header = f"{self.values.dtype}{self.values.shape}".encode()
+        return hashlib.sha256(header + _bytes_hash(self.values)).digest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Images:
+    """Encoded images, decoded once to uint8 (n, channels, height, width) where that fits."""
+
+    sources: Sequence[Path | bytes]
+    names: Sequence[str]
+    """What an error calls each image."""
+    shape: tuple[int, int, int]
+    color: str
+    resize: str
+    _decoded: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def raw(self, indices: Indices) -> Array:
+        if len(self) * int(np.prod(self.shape)) > MEMORY:
+            return self._decode(indices)
+        if not self._decoded:
+            self._decoded.append(self._decode(np.arange(len(self))))
+        return self._decoded[0][indices]
+
+    def digest(self) -> bytes:
+        whole = sum(map(_size, self.sources)) <= _WHOLE_FILES
+        together = hashlib.sha256(f"{self.shape}{self.color}{self.resize}".encode())
+        for source in self.sources:
+            together.update(_content_hash(source, whole))
+        return together.digest()
+
+    def _decode(self, indices: Indices) -> NDArray[np.uint8]:
+        result = np.empty((len(indices), *self.shape), np.uint8)
+
+        def place(position: int) -> None:
+            index = int(indices[position])
+            result[position] = self._one(self.sources[index], self.names[index])
+
+        few = [self.sources[int(i)] for i in indices[:: max(1, len(indices) // 16)]]
+        if sum(map(_size, few)) < _LARGE * max(1, len(few)):
+            for position in range(len(indices)):
+                place(position)
+            return result
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for _ in pool.map(place, range(len(indices))):
+                pass
+        return result
+
+    def _one(self, source: Path | bytes, name: str) -> NDArray[np.uint8]:
+        try:
+            with Image.open(
+                source if isinstance(source, Path) else io.BytesIO(source)
+            ) as image:
+                return pixels(image, self.shape, self.color, self.resize)
+        except _BROKEN as error:
+            raise DataError(
+                f"Cannot read the image {name} ({' '.join(str(error).split())[:120]}). "
+                "Replace or remove it."
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Indexed:
+    """A sequence too large for memory, asked for one sample at a time."""
+
+    get: Callable[[int], Array]
+    length: int
+    identity: bytes
+    """What the sequence is known by, as its content is not read."""
+
+    def __len__(self) -> int:
+        return self.length
+
+    def raw(self, indices: Indices) -> Array:
+        return np.stack([self.get(int(index)) for index in indices])
+
+    def digest(self) -> bytes:
+        few = np.unique(np.linspace(0, self.length - 1, 16).astype(np.int64))
+        return hashlib.sha256(self.identity + _bytes_hash(self.raw(few))).digest()
+
+
+def pixels(
+    image: Image.Image, shape: tuple[int, int, int], color: str, resize: str
+) -> NDArray[np.uint8]:
+    """An image as uint8 (channels, height, width): converted, then stretched to the size."""
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {image.mode}, more than 8 bits a channel: use .npz")
+    mode = "L" if color == "gray" else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
+    _, height, width = shape
+    if image.size != (width, height):
+        image = image.resize((width, height), _KERNELS[resize])
+    values = np.asarray(image, np.uint8)
+    if color == "gray":
+        return values[None]
+    if color == "bgr":
+        values = values[..., ::-1]
+    return values.transpose(2, 0, 1)
+
+
+def _bytes_hash(values: Array) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8).data).digest()
+
+
+def _size(source: Path | bytes) -> int:
+    return source.stat().st_size if isinstance(source, Path) else len(source)
+
+
+def _content_hash(source: Path | bytes, whole: bool) -> bytes:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).digest()
+    with source.open("rb") as file:
+        content = file.read() if whole else file.read(_BEGINNING)
+    return hashlib.sha256(f"{source.stat().st_size}".encode() + content).digest()

@@ -1,0 +1,28 @@
+"""The agent as one file that any Python 3.9 with numpy and a runtime can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipapp
+from pathlib import Path
+
+from edgekit import agent
+
+_EPOCH = 315532800  # 1980, the earliest a zip entry can have
+
+
+def pack_agent(path: Path) -> Path:
+    """Writes the agent to `path` (`.pyz`), byte for byte the same for the same sources."""
+    with tempfile.TemporaryDirectory(prefix="edgekit-pack-") as folder:
+        package = Path(folder) / "edgekit_agent"
+        source = Path(agent.__file__).parent
+        shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
+        (Path(folder) / "__main__.py").write_text(
+            "import sys\n\nfrom edgekit_agent.__main__ import main\n\nsys.exit(main())\n"
+        )
+        for file in Path(folder).rglob("*"):
+            os.utime(file, (_EPOCH, _EPOCH))
+        zipapp.create_archive(folder, path, compressed=True)
+    return path

@@ -1,0 +1,147 @@
+"""What a format's module offers, and what every format does the same way."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edgekit.errors import ArtifactError, EdgeKitError, RuntimeMissing
+from edgekit.source.program import Program
+from edgekit.types import Artifact, Precision, RuntimeName, TensorSpec
+
+Border = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""The inputs and the outputs of an artefact."""
+
+
+class Exporter(Protocol):
+    """One format: a module of this folder. It imports its libraries inside its functions."""
+
+    TITLE: str
+    EXTRA: str
+    """The extra of EdgeKit's package that installs `LIBRARIES`."""
+    LIBRARIES: Mapping[str, str]
+    """Module to import -> package that brings it."""
+    PRECISIONS: tuple[Precision, ...]
+    SUFFIXES: tuple[str, ...]
+    """Of the files of an artefact; the first is the one its runtime opens."""
+
+    def convert(self, program: Program, path: Path) -> None:
+        """Write `program` in fp32 with batch 1 to `path`, for `write` to start from."""
+
+    def write(
+        self,
+        fp32: Path,
+        precision: Precision,
+        calibration: np.ndarray | None,
+        labels: tuple[str, ...],
+        path: Path,
+    ) -> None:
+        """Write the artefact proper: `fp32`, made by `convert`, in `precision`."""
+
+    def border(self, path: Path) -> Border:
+        """The inputs and outputs that the file itself declares to its runtime."""
+
+
+def check(
+    exporter: Exporter, name: str, precision: Precision, *, calibrated: bool
+) -> None:
+    """Refuse, before any work, what cannot be exported here."""
+    if precision not in exporter.PRECISIONS:
+        raise ArtifactError(
+            f"{exporter.TITLE} export of {name}: precision {precision} is not supported; "
+            f"choose from {', '.join(exporter.PRECISIONS)}."
+        )
+    if precision == "int8" and not calibrated:
+        raise ArtifactError(
+            f"{exporter.TITLE} export of {name}: int8 needs calibration samples; "
+            "name calibration data in edgekit.toml, or choose fp32."
+        )
+    missing = [
+        package
+        for module, package in exporter.LIBRARIES.items()
+        if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        raise RuntimeMissing(
+            f"{exporter.TITLE} export needs {' and '.join(missing)}: "
+            f"pip install 'edgekit[{exporter.EXTRA}]'"
+        )
+
+
+@contextmanager
+def blame(exporter: Exporter, name: str) -> Iterator[None]:
+    """Turn whatever a library raises into one line that names the format and the artefact."""
+    try:
+        yield
+    except Exception as error:
+        raise ArtifactError(
+            f"{exporter.TITLE} export of {name} failed: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause: exporters wrap it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else "no reason given"
+    if isinstance(error, EdgeKitError):
+        return text
+    return f"{type(error).__name__}: {text}"
+
+
+def make(
+    exporter: Exporter,
+    fp32: Path,
+    artifact: tuple[str, RuntimeName, Precision],
+    calibration: np.ndarray | None,
+    labels: tuple[str, ...],
+) -> Artifact:
+    """The artefact (its name, runtime and precision) beside `fp32`, whose file it starts from."""
+    name, runtime, precision = artifact
+    paths = tuple(fp32.with_name(name + suffix) for suffix in exporter.SUFFIXES)
+    exporter.write(fp32, precision, calibration, labels, paths[0])
+    inputs, outputs = exporter.border(paths[0])
+    return Artifact(
+        name=name,
+        runtime=runtime,
+        precision=precision,
+        files=paths,
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def layout(shape: tuple[int, ...]) -> str | None:
+    """Every exporter here keeps PyTorch's order of dimensions, so an image input is NCHW."""
+    return "NCHW" if len(shape) == 4 else None
+
+
+def input_names(program: Program) -> list[str]:
+    """The names of `program.inputs`, numbered where they would be the same."""
+    names = [spec.name for spec in program.inputs]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name}_{number}" for number, name in enumerate(names)]
+
+
+def feeds(calibration: np.ndarray, inputs: tuple[TensorSpec, ...]) -> list[np.ndarray]:
+    """`calibration` as a batch of one per sample, in the shape and dtype of the only input."""
+    if len(inputs) != 1:
+        raise ArtifactError(
+            f"int8 calibrates networks with one input, and this one has {len(inputs)}; "
+            "choose fp32."
+        )
+    (spec,) = inputs
+    if not len(calibration) or calibration.shape[1:] != spec.shape[1:]:
+        wanted = ", ".join(map(str, ("n", *spec.shape[1:])))
+        raise ArtifactError(
+            f"calibration samples have shape {calibration.shape}; "
+            f"input '{spec.name}' takes ({wanted})."
+        )
+    return [sample[None].astype(spec.dtype) for sample in calibration]

@@ -1,0 +1,214 @@
+"""All of a build's exports, each format in a fresh process, two at a time.
+
+PyTorch's exporters, OpenVINO, NNCF and LiteRT have crashed in one process, and each prints at
+length; here a crash is an error by name, and the printing stays out of sight.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from edgekit.errors import ArtifactError
+from edgekit.export import EXPORTERS
+from edgekit.export.exporter import check
+from edgekit.export.place import publish, scratch
+from edgekit.export.worker import JOB, MESSAGE, Job
+from edgekit.source.program import Program
+from edgekit.types import Artifact, Precision, RuntimeName
+
+Wanted = tuple[RuntimeName, Precision]
+
+_LANES: tuple[tuple[RuntimeName, ...], ...] = (("litert",), ("onnxruntime", "openvino"))
+"""Formats that wait for each other, by a runtime of theirs: OpenVINO starts from the ONNX file."""
+
+
+def export_all(
+    program: Program,
+    wanted: Sequence[Wanted],
+    *,
+    calibration: np.ndarray | None,
+    folder: Path,
+    labels: tuple[str, ...] = (),
+    on_done: Callable[[str], None] | None = None,
+) -> list[Artifact]:
+    """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
+
+    Each format is converted once and quantised from there. `on_done` hears each name as its
+    artefact is made; the files appear together at the end. Raises `ArtifactError` by name.
+    """
+    wanted = list(dict.fromkeys(wanted))
+    for runtime, precision in wanted:
+        name = artifact_name(runtime, precision)
+        check(EXPORTERS[runtime], name, precision, calibrated=calibration is not None)
+    with scratch(folder) as place:
+        program.save(place / "student.pt2")
+        if calibration is not None:
+            np.save(place / "calibration.npy", calibration)
+        made: dict[str, Artifact] = {}
+        for artifact in _run(_lanes(program, wanted, place, labels), place):
+            made[artifact.name] = artifact
+            if on_done:
+                on_done(artifact.name)
+        return [publish(made[artifact_name(*each)], folder) for each in wanted]
+
+
+def artifact_name(runtime: RuntimeName, precision: Precision) -> str:
+    return f"{runtime}-{precision}"
+
+
+def _lanes(
+    program: Program, wanted: Sequence[Wanted], place: Path, labels: tuple[str, ...]
+) -> list[list[Job]]:
+    """A format that nobody wants is still made where a wanted one starts from it."""
+    calibration = place / "calibration.npy"
+    lanes = []
+    for lane in _LANES:
+        shares = [
+            [each for each in wanted if EXPORTERS[each[0]] is EXPORTERS[runtime]]
+            for runtime in lane
+        ]
+        while shares and not shares[-1]:
+            shares.pop()
+        jobs: list[Job] = []
+        for number, share in enumerate(shares):
+            runtime = lane[number]
+            served = next(each for later in shares[number:] for each in later)
+            jobs.append(
+                Job(
+                    runtime=runtime,
+                    source=jobs[-1].fp32 if jobs else place / "student.pt2",
+                    inputs=program.inputs,
+                    fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
+                    wanted=tuple((artifact_name(*each), *each) for each in share),
+                    calibration=calibration if calibration.exists() else None,
+                    labels=labels,
+                    name=artifact_name(*served),
+                )
+            )
+        if jobs:
+            lanes.append(jobs)
+    return lanes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Worker:
+    job: Job
+    rest: list[Job]
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def output(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+
+def _run(lanes: list[list[Job]], place: Path) -> Iterator[Artifact]:
+    """Work the lanes side by side; whatever ends this ends the workers."""
+    running: list[_Worker] = []
+    with selectors.DefaultSelector() as selector:
+
+        def start(jobs: list[Job]) -> None:
+            worker = _start(jobs, place, len(lanes))
+            running.append(worker)
+            selector.register(worker.output, selectors.EVENT_READ, worker)
+
+        try:
+            for jobs in lanes:
+                start(jobs)
+            while running:
+                for event, _ in selector.select():
+                    worker = event.data
+                    line = worker.output.readline()
+                    if line:
+                        yield _artifact(line, worker)
+                        continue
+                    selector.unregister(worker.output)
+                    _finish(worker)
+                    running.remove(worker)
+                    if worker.rest:
+                        start(worker.rest)
+        finally:
+            for worker in running:
+                _kill(worker)
+
+
+def _start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
+    title = EXPORTERS[jobs[0].runtime].TITLE
+    order, log = place / f"{title}.json", place / f"{title}.log"
+    order.write_bytes(JOB.dump_json(jobs[0]))
+    threads = str(max(1, (os.cpu_count() or 1) // lanes))
+    environment = {
+        "OMP_NUM_THREADS": threads,
+        **os.environ,
+        # Sets that the libraries iterate over decide names and order in the files.
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        # NNCF reports its use elsewhere.
+        "NNCF_CI": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.worker", str(order)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            env=environment,
+            bufsize=0,
+            start_new_session=True,
+        )
+    return _Worker(job=jobs[0], rest=jobs[1:], process=process, log=log)
+
+
+def _artifact(line: bytes, worker: _Worker) -> Artifact:
+    message = MESSAGE.validate_json(line)
+    if message.artifact is None:
+        raise _failed(worker, message.failure)
+    return message.artifact
+
+
+def _finish(worker: _Worker) -> None:
+    code = worker.process.wait()
+    worker.output.close()
+    if code:
+        raise _failed(worker, None)
+
+
+def _failed(worker: _Worker, failure: str | None) -> ArtifactError:
+    """The error to raise, with the end of the libraries' log as its note."""
+    log = worker.log.read_text(errors="replace")
+    if failure is None:
+        title = EXPORTERS[worker.job.runtime].TITLE
+        failure = f"{title} export of {worker.job.name} failed: {_death(worker, log)}"
+    error = ArtifactError(failure)
+    error.add_note(log[-4000:])
+    return error
+
+
+def _death(worker: _Worker, log: str) -> str:
+    code = worker.process.returncode
+    if code == -signal.SIGKILL:
+        return "its process was killed; the machine may be short of memory."
+    if code < 0:
+        return f"its process crashed with {signal.Signals(-code).name}."
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else f"its process ended with code {code}."
+
+
+def _kill(worker: _Worker) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(worker.process.pid, signal.SIGKILL)
+    worker.process.wait()
+    worker.output.close()

@@ -1,0 +1,146 @@
+"""What one build was asked for and works with, handed to every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit import calibration, data
+from edgekit.bench.protocol import measure
+from edgekit.data import Dataset
+from edgekit.devices import Device
+from edgekit.export.isolation import export_all
+from edgekit.progress import Progress
+from edgekit.project import Project
+from edgekit.source.program import Program
+from edgekit.store import Store
+from edgekit.types import Artifact, Measurement, Precision, RuntimeName, Target
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    project: Project
+    target: Target
+    device: Device
+    store: Store
+    progress: Progress
+    allow_pickle: bool = False
+
+    @property
+    def threads(self) -> int:
+        return self.project.recipe.bench.threads or self.target.threads
+
+    @property
+    def proven(self) -> bool:
+        """Whether timings taken here are the target's own."""
+        return self.device.source == "device"
+
+    def runtimes(self) -> dict[str, str]:
+        """The runtimes the device has, and their versions."""
+        found = self.device.probe()["runtimes"]
+        return {
+            name: fact["version"] for name, fact in found.items() if fact["version"]
+        }
+
+    def export(
+        self,
+        program: Program,
+        wanted: Sequence[tuple[RuntimeName, Precision]],
+        folder: Path,
+        *,
+        title: str,
+        calibration: Array | None = None,
+        labels: tuple[str, ...] = (),
+    ) -> list[Artifact]:
+        """Export `program` in every form `wanted`, in processes of their own."""
+        folder.mkdir(parents=True, exist_ok=True)
+        done: list[str] = []
+        with self.progress.step(title) as step:
+
+            def on_done(name: str) -> None:
+                done.append(name)
+                step.update(len(done), len(wanted), name)
+
+            return export_all(
+                program,
+                wanted,
+                calibration=calibration,
+                folder=folder,
+                labels=labels,
+                on_done=on_done,
+            )
+
+    def measure(
+        self, artifacts: Sequence[Artifact], title: str, tier: str | None = None
+    ) -> dict[str, Measurement]:
+        """Time artefacts in fresh processes, interleaved: one run, comparable figures."""
+        with self.progress.step(title) as step:
+            return measure(
+                artifacts,
+                self.device,
+                tier=tier or self.project.recipe.bench.tier,
+                threads=self.threads,
+                on_launch=step.update,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """The data of a build: training, validation split off it, calibration, evaluation."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    calibration: Array
+    calibration_facts: dict[str, Any]
+
+
+def read_samples(job: Job, network: Program) -> Samples:
+    """Load every data set the project names, preprocessed for `network`'s input."""
+    project, spec = job.project, job.project.data
+
+    def read(place: str, labels: tuple[str, ...] | None = None) -> Dataset:
+        return data.load(
+            place,
+            root=project.root,
+            input=network.inputs[0],
+            preprocess=spec.preprocess,
+            labels=labels,
+        )
+
+    with job.progress.step("Read the data"):
+        train = read(spec.train)
+        labels = train.labels or None
+        test = read(spec.test, labels)
+        if spec.validation:
+            validation = read(spec.validation, labels)
+        else:
+            share = project.recipe.distill.validation_share
+            train, validation = data.split(train, share, project.recipe.seed)
+        preset = calibration.load_preset(
+            project.recipe.calibration.preset, folders=[project.calibration_folder]
+        )
+        pool = read(spec.calibration, labels) if spec.calibration else train
+        drawn = calibration.draw(preset, pool, pool.targets)
+    job.progress.say(
+        f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
+        f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
+    )
+    return Samples(
+        train=train,
+        validation=validation,
+        test=test,
+        calibration=drawn.samples,
+        calibration_facts={
+            **asdict(preset),
+            "drawn": len(drawn.samples),
+            "sha256": drawn.sha256,
+        },
+    )

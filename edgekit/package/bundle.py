@@ -1,0 +1,256 @@
+"""The folder a build leaves: it appears whole or not at all, and `manifest.json` vouches for it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import OutputError
+from edgekit.types import Artifact, Preprocess, Report, TensorSpec
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+FORMULA = "(value / scale - mean) / std, by channel"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IOContract:
+    """What an application must feed the model and how it reads the answer."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocess: Preprocess
+    labels: tuple[str, ...] | None = None
+    """Names of the classes in the order of the output; `None` where the data names none."""
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its place when the block succeeds.
+
+    Enter it before the work, so that a folder that cannot be written costs nothing. Paths into
+    the new folder are void once it has been renamed. Whatever ends the block early (an error,
+    Ctrl-C) leaves `folder` as it was and nothing beside it. Raises `OutputError` where the place
+    cannot be written, or holds files that no manifest lists: nobody's own work is deleted.
+    """
+    folder = folder.resolve()
+    _check_place(folder)
+    existing = _nearest(folder)
+    partial = _beside(folder)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(_unwritable(folder, error.strerror)) from error
+    try:
+        yield partial
+        _swap(partial, folder)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        _remove_empty(folder.parent, until=existing)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                f"Cannot write the folder {folder} ({error.strerror}). "
+                "Free some space or name a folder on another disk."
+            ) from error
+        raise
+
+
+def place(artifact: Artifact, folder: Path, *, stem: str) -> Artifact:
+    """Copy an artefact's files into `folder` with `stem` for a name: `model.tflite`, `model.xml`.
+
+    A companion that its runtime finds by the common stem (`.bin` of `.xml`) is renamed with it;
+    any other keeps the name that the model's file refers to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    old = artifact.files[0].stem
+    files = tuple(
+        folder / (f"{stem}{file.suffix}" if file.stem == old else file.name)
+        for file in artifact.files
+    )
+    for source, copy in zip(artifact.files, files, strict=True):
+        shutil.copyfile(source, copy)
+    return replace(artifact, files=files)
+
+
+def assemble(
+    folder: Path, *, chosen: Artifact, candidates: Sequence[Artifact]
+) -> Artifact:
+    """Fill `folder` with `model.*`, the chosen artefact, which is returned, and `candidates/`."""
+    for artifact in candidates:
+        place(artifact, folder / "candidates", stem=artifact.name)
+    return place(chosen, folder, stem="model")
+
+
+def write_manifest(
+    folder: Path,
+    *,
+    report: Report,
+    chosen: Artifact,
+    contract: IOContract,
+    source_hash: str,
+    versions: Mapping[str, str],
+) -> Path:
+    """Write `manifest.json` over every other file in `folder`; call it last.
+
+    `chosen` is the artefact as it lies in `folder`. `source_hash` names the trained network
+    (SHA-256), `versions` EdgeKit and the libraries that made the files.
+    """
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "project": report.project,
+        "target": report.target.name,
+        "created": report.created,
+        "verdict": report.verdict,
+        "source_sha256": source_hash,
+        "versions": dict(sorted(versions.items())),
+        "model": {
+            "artifact": chosen.name,
+            "runtime": chosen.runtime,
+            "precision": chosen.precision,
+            "files": [file.relative_to(folder).as_posix() for file in chosen.files],
+        },
+        "contract": _contract(contract),
+        "files": [_entry(folder, file) for file in _files(folder)],
+    }
+    path = folder / MANIFEST
+    path.write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", "utf-8")
+    return path
+
+
+def check(folder: Path) -> list[str]:
+    """What in `folder` differs from its manifest, one line each; nothing where all is well."""
+    listed = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
+    expected = {entry["path"]: entry for entry in listed}
+    found = {
+        entry["path"]: entry for entry in (_entry(folder, f) for f in _files(folder))
+    }
+    return [
+        *(f"{path}: missing" for path in sorted(expected.keys() - found.keys())),
+        *(
+            f"{path}: not in the manifest"
+            for path in sorted(found.keys() - expected.keys())
+        ),
+        *(
+            f"{path}: differs from the manifest"
+            for path in sorted(expected.keys() & found.keys())
+            if expected[path] != found[path]
+        ),
+    ]
+
+
+# --- the manifest -----------------------------------------------------------------------------
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and file != folder / MANIFEST
+    )
+
+
+def _entry(folder: Path, file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {
+        "path": file.relative_to(folder).as_posix(),
+        "sha256": digest,
+        "size_bytes": file.stat().st_size,
+    }
+
+
+def _contract(contract: IOContract) -> dict[str, Any]:
+    return {
+        "inputs": [asdict(tensor) for tensor in contract.inputs],
+        "outputs": [asdict(tensor) for tensor in contract.outputs],
+        "preprocessing": {"formula": FORMULA, **asdict(contract.preprocess)},
+        "labels": None if contract.labels is None else list(contract.labels),
+    }
+
+
+# --- the folder -------------------------------------------------------------------------------
+
+
+def _check_place(folder: Path) -> None:
+    for part in (folder, *folder.parents):
+        if part.exists() and not part.is_dir():
+            raise OutputError(
+                f"Cannot write the folder {folder}: {part} is a file. "
+                "Remove it or name another folder."
+            )
+    for part in (_nearest(folder), folder):
+        # Root may write anywhere, but a folder without one write bit was closed on purpose.
+        if part.is_dir() and (
+            not part.stat().st_mode & _WRITE_BITS
+            or not os.access(part, os.W_OK | os.X_OK)
+        ):
+            raise OutputError(_unwritable(folder, f"{part} is read-only"))
+    strangers = _strangers(folder) if folder.is_dir() else []
+    if strangers:
+        raise OutputError(
+            f"Cannot replace the folder {folder}: {strangers[0]} was not written by EdgeKit. "
+            "Move it or name another folder."
+        )
+
+
+def _strangers(folder: Path) -> list[str]:
+    """Files in `folder` that its manifest does not list, so that nobody's own work is deleted."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        known = {entry["path"] for entry in manifest["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        known = set()
+    found = [file.relative_to(folder).as_posix() for file in _files(folder)]
+    if not known and (folder / MANIFEST).is_file():
+        found.append(MANIFEST)
+    return [path for path in found if path not in known]
+
+
+def _unwritable(folder: Path, reason: str | None) -> str:
+    return (
+        f"Cannot write the folder {folder} ({reason}). "
+        "Change its permissions or name another folder."
+    )
+
+
+def _nearest(folder: Path) -> Path:
+    """The nearest parent of `folder` that exists."""
+    return next(parent for parent in folder.absolute().parents if parent.exists())
+
+
+def _remove_empty(folder: Path, *, until: Path) -> None:
+    """Remove the parents that were made for a folder that never came."""
+    while folder.absolute() != until and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _beside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`; the old one is kept until the new one is there."""
+    old = _beside(folder)
+    try:
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
+    finally:
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)

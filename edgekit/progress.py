@@ -1,0 +1,34 @@
+"""What a long stage tells whoever is waiting. The command line draws it; the rest only calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Step(Protocol):
+    def update(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` are finished; `note` is a short figure to show beside it."""
+
+
+class Progress(Protocol):
+    def say(self, line: str) -> None:
+        """A line worth keeping on the screen."""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """A stage that takes a while."""
+        ...
+
+
+class Silent:
+    """Tells nobody anything."""
+
+    def say(self, line: str) -> None: ...
+
+    def update(self, done: int, total: int, note: str = "") -> None: ...
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        yield self

@@ -1,0 +1,101 @@
+"""The report's summary as a terminal shows it."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edgekit.report import words
+from edgekit.types import Candidate, Measurement, Report, Verdict
+
+_STYLES: dict[Verdict, str] = {
+    "fits": "bold green",
+    "over": "bold red",
+    "unproven": "bold yellow",
+}
+
+
+def summary(report: Report, console: Console) -> None:
+    """Print the verdict first, then the budgets, then every candidate and why it lost."""
+    style = _STYLES[report.verdict] if report.verdicts else "bold"
+    verdict = Text(words.title(report), style=style)
+    console.print(
+        Text.assemble(verdict, f"  {report.project} for {report.target.name}")
+    )
+    console.print(Text(words.statement(report)))
+    console.print(Text(report.headline, style="bold"))
+    if report.verdicts:
+        console.print(_budgets(report))
+    if report.candidates or report.baselines:
+        console.print(_candidates(report))
+    for candidate in report.candidates:
+        mark = "chosen" if candidate.chosen else "lost"
+        console.print(Text(f"{mark}: {candidate.artifact.name}: {candidate.why}"))
+    for note in filter(None, (_energy(report), *map(Text, report.notes))):
+        console.print(note, style="dim")
+
+
+def _budgets(report: Report) -> Table:
+    table = Table(
+        "Budget", "Limit", "Found", "Verdict", "How", box=SIMPLE_HEAD, pad_edge=False
+    )
+    for line in report.verdicts:
+        table.add_row(
+            words.budget_name(line),
+            words.budget_limit(line),
+            words.budget_value(line),
+            Text(line.verdict, style=_STYLES[line.verdict]),
+            Text(line.source),
+        )
+    return table
+
+
+def _candidates(report: Report) -> Table:
+    measurements = [*report.baselines, *(c.measurement for c in report.candidates)]
+    metered = any(one.energy.gross_mj is not None for one in measurements)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Artefact", no_wrap=True)
+    for heading in ("p50 ms", "p95 ms", "speed-up", "accuracy", "MiB", "peak MiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if metered:
+        table.add_column("mJ", justify="right", no_wrap=True)
+    for baseline in report.baselines:
+        cells = _row(baseline, None, metered)
+        table.add_row(
+            Text(baseline.artifact.removesuffix("-fp32")), *cells, style="dim"
+        )
+    for candidate in report.candidates:
+        table.add_row(
+            Text(f"{'* ' if candidate.chosen else ''}{candidate.artifact.name}"),
+            *_row(candidate.measurement, candidate, metered),
+            style="bold" if candidate.chosen else "",
+        )
+    return table
+
+
+def _row(
+    measurement: Measurement, candidate: Candidate | None, metered: bool
+) -> list[str]:
+    latency, energy = measurement.latency, measurement.energy
+    cells = [
+        words.figure(latency.p50_ms),
+        words.figure(latency.p95_ms),
+        words.figure(candidate.speedup, "x") if candidate else "1x",
+        words.share(candidate.evaluation.value) if candidate else words.MISSING,
+        words.figure(measurement.size_mb),
+        words.figure(measurement.peak_memory_mb),
+    ]
+    if metered:
+        net = energy.net_mj if energy.net_mj is not None else energy.gross_mj
+        cells.append(words.figure(net))
+    return ["–" if cell == words.MISSING else cell for cell in cells]
+
+
+def _energy(report: Report) -> Text | None:
+    """Why there is no energy, where nothing was metered."""
+    reasons = {c.measurement.energy.reason for c in report.candidates}
+    metered = any(c.measurement.energy.gross_mj is not None for c in report.candidates)
+    told = "; ".join(sorted(reason for reason in reasons if reason))
+    return None if metered or not told else Text(f"energy: not measured: {told}")

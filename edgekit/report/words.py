@@ -1,0 +1,166 @@
+"""How figures are worded: units, what was not measured and why, where each comes from."""
+
+from __future__ import annotations
+
+from edgekit.types import (
+    BudgetVerdict,
+    Candidate,
+    CostSource,
+    Measurement,
+    Report,
+    Verdict,
+)
+
+SCHEMA_VERSION = 1
+MISSING = "not measured"
+SOURCES: dict[CostSource, str] = {
+    "device": "timed on the device",
+    "host": "timed on this machine",
+    "counted": "instructions counted under emulation",
+    "estimated": "estimated from the device's profile, not measured",
+}
+VERDICTS: dict[Verdict, str] = {
+    "fits": "Fits the budget",
+    "over": "Over budget",
+    "unproven": "Unproven",
+}
+BUDGETS = {
+    "latency_ms": ("Latency, p50", "ms", "at most"),
+    "speedup": ("Speed-up", "x", "at least"),
+    "size_mb": ("Size", "MiB", "at most"),
+    "memory_mb": ("Peak memory", "MiB", "at most"),
+    "energy_mj": ("Energy per inference", "mJ", "at most"),
+    "accuracy_drop": ("Accuracy lost", "points", "at most"),
+}
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def figure(value: float | None, unit: str = "", digits: int = 3) -> str:
+    """`value` to `digits` significant digits with its unit, or that nobody measured it."""
+    if value is None:
+        return MISSING
+    whole = len(str(int(abs(value))))
+    text = f"{value:,.0f}" if whole >= digits else f"{value:#.{digits}g}"
+    return f"{text}{unit}" if unit in ("x", "") else f"{text} {unit}"
+
+
+def share(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:.2f} %"
+
+
+def budget_name(verdict: BudgetVerdict) -> str:
+    return BUDGETS.get(verdict.name, (verdict.name, "", ""))[0]
+
+
+def budget_limit(verdict: BudgetVerdict) -> str:
+    _, unit, side = BUDGETS.get(verdict.name, ("", "", "limit"))
+    limit = verdict.limit * 100 if unit == "points" else verdict.limit
+    unit = "point" if unit == "points" and limit == 1 else unit
+    return f"{side} {limit:g}{'' if unit == 'x' else ' '}{unit}".rstrip()
+
+
+def budget_value(verdict: BudgetVerdict) -> str:
+    return _budget_figure(verdict.value, BUDGETS.get(verdict.name, ("", "", ""))[1])
+
+
+def _budget_figure(value: float | None, unit: str) -> str:
+    if unit == "points" and value is not None:
+        return f"{100 * value:.2f} points"
+    return figure(value, unit)
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def title(report: Report) -> str:
+    return VERDICTS[report.verdict] if report.verdicts else "No budget set"
+
+
+def statement(report: Report) -> str:
+    """What is proved and what is not, in words that may be quoted."""
+    parts = []
+    for verdict, opening in (("over", "Over budget"), ("unproven", "Unproven")):
+        found = [v for v in report.verdicts if v.verdict == verdict]
+        parts += [f"{opening}: {budget_name(v).lower()} ({v.why})." for v in found]
+    if not report.verdicts:
+        parts.append("Without a budget there is nothing to prove.")
+    elif not parts:
+        parts.append("Every budget is met.")
+    if report.chosen is None:
+        parts.append("No artefact was chosen.")
+    return " ".join([*parts, *elsewhere(report)])
+
+
+def elsewhere(report: Report) -> list[str]:
+    """That times are not the target's, where they are not."""
+    measured = [*report.baselines, *(c.measurement for c in report.candidates)]
+    foreign = {m.source for m in measured} - {"device"}
+    if not foreign or (foreign == {"host"} and report.target.name == "host"):
+        return []
+    if foreign == {"host"}:
+        return [
+            f"Every time here was measured on this machine, not on {report.target.name}: "
+            "compare times with each other, and quote none for the device."
+        ]
+    return [
+        f"Times come from: {', '.join(SOURCES[source] for source in sorted(foreign))}."
+    ]
+
+
+def timed(measurement: Measurement) -> str:
+    latency = measurement.latency
+    threads = f"{measurement.threads} thread{'s' * (measurement.threads != 1)}"
+    return (
+        f"{SOURCES[measurement.source]} ({measurement.device}): {latency.samples:,} inferences "
+        f"in {latency.launches} fresh processes, {measurement.runtime} "
+        f"{measurement.runtime_version}, {threads}"
+    )
+
+
+def absences(report: Report) -> list[str]:
+    """Which figures of which artefacts were not measured, and why."""
+    measured = [*report.baselines, *(c.measurement for c in report.candidates)]
+    found: dict[str, list[str]] = {}
+    for one in measured:
+        for name, value in (
+            ("p50", one.latency.p50_ms),
+            ("p90", one.latency.p90_ms),
+            ("p95", one.latency.p95_ms),
+            ("p99", one.latency.p99_ms),
+        ):
+            if value is None:
+                why = f"{one.latency.samples:,} inferences are too few to bound it"
+                found.setdefault(f"{name} {MISSING}: {why}", []).append(one.artifact)
+        if one.peak_memory_mb is None:
+            found.setdefault(f"peak memory {memory(one)}", []).append(one.artifact)
+    return [f"{what} ({', '.join(names)})." for what, names in found.items()]
+
+
+def memory(measurement: Measurement) -> str:
+    if measurement.peak_memory_mb is None:
+        return f"{MISSING}: the system reported no peak for the process"
+    return "peak resident memory of the process that ran the artefact"
+
+
+def energy(measurement: Measurement) -> str:
+    found = measurement.energy
+    if found.gross_mj is None and found.net_mj is None:
+        return f"{MISSING}: {found.reason or 'no reason recorded'}"
+    how = {"modelled": "modelled, not measured"}.get(found.method, found.method)
+    return f"{how}, boundary: {found.boundary or 'unknown'}"
+
+
+def evaluated(candidate: Candidate) -> str:
+    return (
+        f"{candidate.evaluation.metric} of the artefact on {candidate.measurement.runtime}, "
+        f"{candidate.evaluation.samples:,} evaluation samples"
+    )
+
+
+def compared(candidate: Candidate) -> str:
+    return (
+        f"unpruned fp32 network over this artefact on {candidate.measurement.runtime}: "
+        f"paired, interleaved launches in one run, {SOURCES[candidate.measurement.source]}"
+    )

@@ -1,0 +1,150 @@
+"""A user's own project, made once: a small residual network, images in folders, a toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command does
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+MODEL = """\
+from torch import nn
+
+
+class Residual(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        y = self.act(self.norm1(self.first(x)))
+        return self.act(x + self.norm2(self.second(y)))
+
+
+class Net(nn.Module):
+    def __init__(self, width=32, classes=3):
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.act = nn.ReLU()
+        self.blocks = nn.Sequential(Residual(width), Residual(width))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x):
+        x = self.blocks(self.act(self.norm(self.stem(x))))
+        return self.head(x.mean((2, 3)))
+
+
+def build():
+    return Net()
+"""
+
+PROJECT = """\
+[model]
+source  = "model.py:build"
+weights = "weights.safetensors"
+input   = { shape = [3, 16, 16] }
+
+[data]
+train = "data/train"
+test  = "data/test"
+[data.preprocess]
+scale = 255
+mean  = [0.5, 0.5, 0.5]
+std   = [0.25, 0.25, 0.25]
+
+[budget]
+speedup       = 1.5
+accuracy_drop = 0.05
+
+[recipe.distill]
+epochs = 4
+"""
+_SIZE = 16
+_CLASSES = ("disc", "frame", "stripes")
+
+
+def _image(kind: int, generator: np.random.Generator) -> Image.Image:
+    """A noisy picture of one of three shapes: easy to learn, impossible to guess."""
+    y, x = np.mgrid[:_SIZE, :_SIZE]
+    centre = generator.uniform(6, 10, 2)
+    radius = generator.uniform(3, 5)
+    distance = np.hypot(y - centre[0], x - centre[1])
+    square = np.maximum(abs(y - centre[0]), abs(x - centre[1]))
+    shapes = (
+        distance < radius,
+        abs(square - radius) < 1,
+        (x + y + int(generator.integers(4))) % 4 < 2,
+    )
+    colour = generator.uniform(100, 255, 3)
+    picture = shapes[kind][..., None] * colour + generator.normal(
+        40, 25, (_SIZE, _SIZE, 3)
+    )
+    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+
+def _write_images(folder: Path, each: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    for kind, name in enumerate(_CLASSES):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            _image(kind, generator).save(folder / name / f"{number:03}.png")
+
+
+def _train(root: Path) -> None:
+    """Train the network for long enough that losing accuracy would show."""
+    from edgekit import data
+    from edgekit.types import InputSpec, Preprocess
+
+    namespace: dict[str, type[nn.Module]] = {}
+    exec(MODEL, namespace)
+    torch.manual_seed(0)
+    network = namespace["build"]()
+    samples = data.load(
+        "data/train",
+        root=root,
+        input=InputSpec(shape=(3, _SIZE, _SIZE)),
+        preprocess=Preprocess(mean=(0.5,) * 3, std=(0.25,) * 3),
+    )
+    x, y = (torch.from_numpy(array) for array in samples.arrays())
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(8):
+        for chosen in torch.randperm(len(x)).split(50):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network(x[chosen]), y[chosen]).backward()
+            optimizer.step()
+    save_file(network.state_dict(), root / "weights.safetensors")
+
+
+@pytest.fixture(scope="session")
+def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read only: copy it to change it."""
+    root = tmp_path_factory.mktemp("own")
+    (root / "model.py").write_text(MODEL)
+    (root / "edgekit.toml").write_text(PROJECT)
+    _write_images(root / "data/train", 100, seed=1)
+    _write_images(root / "data/test", 60, seed=2)
+    _train(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """No test reads or writes the user's cache; cost tables are shared between tests."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("EDGEKIT_CACHE", str(folder))
+    yield

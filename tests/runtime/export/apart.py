@@ -1,0 +1,122 @@
+"""What the tests do in a process of their own: export, and run what was exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.types import Artifact, InputSpec, Precision, RuntimeName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    artifacts: dict[Precision, Artifact]
+    outputs: dict[Precision, list[np.ndarray]]
+
+
+def make(
+    runtime: RuntimeName,
+    folder: Path,
+    inputs: tuple[InputSpec, ...],
+    *samples: np.ndarray,
+) -> Made:
+    """Export `folder/student.pt2` in every precision, int8 where it has one input, and run it."""
+    from edgekit.export import EXPORTERS
+    from edgekit.export.worker import Job, work
+
+    exporter = EXPORTERS[runtime]
+    precisions = exporter.PRECISIONS if len(samples) == 1 else ("fp32",)
+    np.save(folder / "calibration.npy", samples[0])
+    job = Job(
+        runtime=runtime,
+        source=folder / "student.pt2",
+        inputs=inputs,
+        fp32=folder / f"start{exporter.SUFFIXES[0]}",
+        wanted=tuple((precision, runtime, precision) for precision in precisions),
+        calibration=folder / "calibration.npy",
+        labels=("cat", "naïve dog"),
+        name="net",
+    )
+    artifacts = {artifact.precision: artifact for artifact in work(job)}
+    return Made(
+        artifacts=artifacts,
+        outputs={p: run(artifact, samples) for p, artifact in artifacts.items()},
+    )
+
+
+def one(
+    runtime: RuntimeName,
+    folder: Path,
+    source: Path,
+    inputs: tuple[InputSpec, ...],
+    options: dict[str, Any],
+) -> Artifact:
+    """`export` itself, of the program saved at `source`."""
+    import torch
+
+    from edgekit.export import export
+    from edgekit.source.program import from_exported
+
+    program = from_exported(torch.export.load(str(source)), inputs)
+    return export(program, runtime=runtime, folder=folder, name="net", **options)
+
+
+def run(artifact: Artifact, samples: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Each output over all samples, from the runtime the artefact is for."""
+    runner = {"onnxruntime": _onnx, "openvino": _openvino}.get(
+        artifact.runtime, _litert
+    )
+    infer = runner(artifact)
+    rows = [infer([x[i : i + 1] for x in samples]) for i in range(len(samples[0]))]
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def _onnx(artifact: Artifact) -> Any:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        str(artifact.files[0]), providers=["CPUExecutionProvider"]
+    )
+    names = [spec.name for spec in artifact.inputs]
+    return lambda feeds: session.run(None, dict(zip(names, feeds, strict=True)))
+
+
+def _openvino(artifact: Artifact) -> Any:
+    import openvino
+
+    compiled = openvino.compile_model(
+        str(artifact.files[0]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    return lambda feeds: [
+        value.copy() for value in compiled(dict(enumerate(feeds))).values()
+    ]
+
+
+def _litert(artifact: Artifact) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(artifact.files[0]))
+    interpreter.allocate_tensors()
+
+    def infer(feeds: list[np.ndarray]) -> list[np.ndarray]:
+        details = interpreter.get_input_details()
+        for detail, feed in zip(details, feeds, strict=True):
+            interpreter.set_tensor(detail["index"], feed.astype(detail["dtype"]))
+        interpreter.invoke()
+        outputs = interpreter.get_output_details()
+        return [interpreter.get_tensor(detail["index"]) for detail in outputs]
+
+    return infer
+
+
+def relative_error(got: np.ndarray, want: np.ndarray) -> float:
+    return float(np.abs(got - want).max() / np.abs(want).max())
+
+
+def cosine(got: np.ndarray, want: np.ndarray) -> float:
+    """Of deviations from the mean output: a constant output does not count as likeness."""
+    got, want = got - want.mean(0), want - want.mean(0)
+    return float((got * want).sum() / np.linalg.norm(got) / np.linalg.norm(want))

@@ -1,0 +1,184 @@
+"""The whole line on real input and real runtimes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit import cli
+from edgekit.package import bundle
+
+ROOT = Path(__file__).parents[2]
+
+
+def edgekit(
+    folder: Path, *arguments: str, expect: int = 0
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekit", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """The embedded example, built in an empty folder as a newcomer would."""
+    folder = tmp_path_factory.mktemp("digits")
+    done = edgekit(folder, "build", "--target", "raspberrypi", "--json")
+    return folder / "build/raspberrypi", json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_the_example_keeps_its_contract(digits: tuple[Path, dict]) -> None:
+    folder, report = digits
+    [chosen] = [c for c in report["candidates"] if c["chosen"]]
+    assert chosen["artifact"]["runtime"] == "litert"
+    assert chosen["speedup"] >= 2.0
+    assert chosen["accuracy_drop"] <= 0.01
+    assert chosen["measurement"]["source"] == "host"
+    assert chosen["measurement"]["energy"]["gross_mj"] is None
+    assert chosen["measurement"]["energy"]["reason"]
+    assert json.loads((folder / "report.json").read_text()) == report
+    names = {c["artifact"]["name"] for c in report["candidates"]}
+    assert {"litert-fp32", "litert-int8"} <= names
+
+
+@pytest.mark.slow
+def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
+    folder, report = digits
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert bundle.check(folder) == []
+    assert {"model.tflite", "student.pt2", "report.html", "report.json"} <= {
+        entry["path"] for entry in manifest["files"]
+    }
+    [chosen] = [c for c in report["candidates"] if c["chosen"]]
+    [file] = chosen["artifact"]["files"]
+    model = (folder / "model.tflite").read_bytes()
+    assert (
+        hashlib.sha256(model).digest()
+        == hashlib.sha256((folder / file).read_bytes()).digest()
+    )
+    contract = manifest["contract"]
+    assert contract["inputs"][0]["shape"] == [1, 1, 8, 8]
+    assert contract["labels"] == [str(digit) for digit in range(10)]
+
+
+@pytest.mark.slow
+def test_the_student_reloads_with_torch_alone(
+    digits: tuple[Path, dict], tmp_path: Path
+) -> None:
+    folder, _ = digits
+    program = (
+        "import sys, torch; p = torch.export.load(sys.argv[1]).module();"
+        "print(tuple(p(torch.zeros(3, 1, 8, 8)).shape), 'edgekit' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "student.pt2")],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[0] == "(3, 10) False"
+
+
+@pytest.mark.slow
+def test_the_shipped_file_is_as_accurate_as_the_report_says(
+    digits: tuple[Path, dict],
+) -> None:
+    """Evaluated once more from the bundle alone, by the manifest's contract."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edgekit import data, project
+    from edgekit.types import InputSpec
+
+    folder, report = digits
+    one = project.example()
+    test = data.load(
+        one.data.test, root=one.root, input=InputSpec(shape=(1, 8, 8)),
+        preprocess=one.data.preprocess,
+    )  # fmt: skip
+    inputs, targets = test.arrays()
+    interpreter = Interpreter(str(folder / "model.tflite"))
+    interpreter.allocate_tensors()
+    [given], [made] = interpreter.get_input_details(), interpreter.get_output_details()
+    right = 0
+    for sample, target in zip(inputs, targets, strict=True):
+        interpreter.set_tensor(given["index"], sample[None])
+        interpreter.invoke()
+        right += int(np.argmax(interpreter.get_tensor(made["index"])) == target)
+    [chosen] = [c for c in report["candidates"] if c["chosen"]]
+    assert right / len(targets) == pytest.approx(chosen["evaluation"]["value"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "model"), [("raspberrypi", "tflite"), ("intel-n100", "xml")]
+)
+def test_a_users_own_project(
+    own_project: Path, tmp_path: Path, target: str, model: str
+) -> None:
+    edgekit(
+        tmp_path,
+        "build",
+        "-t",
+        target,
+        "-p",
+        str(own_project),
+        "-o",
+        str(tmp_path / "out"),
+        "-q",
+    )
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (tmp_path / f"out/model.{model}").is_file()
+    [chosen] = [c for c in report["candidates"] if c["chosen"]]
+    assert chosen["speedup"] >= 1.5
+    assert report["student"]["parameters"] < report["teacher"]["parameters"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_nothing_and_the_old_bundle(
+    own_project: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(own_project, folder)
+    old = folder / "build/raspberrypi"
+    old.mkdir(parents=True)
+    (old / "report.json").write_text("the old one")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not any(p.name != "raspberrypi" for p in (folder / "build").iterdir()):
+        time.sleep(0.1)
+    time.sleep(10)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert [p.name for p in (folder / "build").iterdir()] == ["raspberrypi"]
+    assert (old / "report.json").read_text() == "the old one"
+
+
+def test_the_module_is_the_command() -> None:
+    assert callable(cli.main)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from edgekit.distill import losses
+from edgekit.types import DistillRecipe
+
+
+def logits(seed: int) -> torch.Tensor:
+    return torch.randn(6, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def test_soft_targets_by_definition() -> None:
+    student, teacher, temperature = logits(0), logits(1), 3.0
+    p, q = ((x / temperature).softmax(1) for x in (teacher, student))
+    expected = 9 * (p * (p / q).log()).sum(1)
+    torch.testing.assert_close(
+        losses.soft_targets(student, teacher, temperature), expected
+    )
+    torch.testing.assert_close(
+        losses.soft_targets(teacher, teacher, temperature), torch.zeros(6)
+    )
+
+
+def test_hot_soft_targets_match_centred_logits() -> None:
+    """The limit of Hinton et al., 2015, section 2.1: half the mean square of the difference."""
+    student, teacher = (x - x.mean(1, keepdim=True) for x in (logits(0), logits(1)))
+    expected = ((student - teacher) ** 2).mean(1) / 2
+    found = losses.soft_targets(student.double(), teacher.double(), 1e3)
+    torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("soft_weight", [0.0, 0.3, 1.0])
+def test_combination_by_weight(soft_weight: float) -> None:
+    recipe = DistillRecipe(soft_weight=soft_weight, temperature=2.0)
+    student, teacher, y = logits(0), logits(1), torch.arange(6) % 4
+    soft = losses.soft_targets(student, teacher, 2.0).mean()
+    expected = soft_weight * soft + (1 - soft_weight) * F.cross_entropy(student, y)
+    torch.testing.assert_close(losses.combined(student, teacher, y, recipe), expected)
+
+
+def test_unlabelled_samples_learn_from_soft_targets_alone() -> None:
+    recipe = DistillRecipe(soft_weight=0.1)
+    student, teacher = logits(0), logits(1)
+    found = losses.combined(student, teacher, torch.full((6,), -1), recipe)
+    expected = losses.soft_targets(student, teacher, recipe.temperature).mean()
+    torch.testing.assert_close(found, expected)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.data import Dataset, evaluate, split
+from edgekit.data.samples import InMemory
+from edgekit.distill import Distilled, batches, distill
+from edgekit.errors import DataError, ModelError, TrainingError
+from edgekit.source.program import Program, trace
+from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess
+
+INPUT = InputSpec(shape=(1, 6, 6))
+RECIPE = DistillRecipe(epochs=4, batch_size=16, learning_rate=0.05, soft_weight=0.5)
+SIDES = 4
+
+
+def network(width: int, seed: int, classes: int = SIDES) -> Program:
+    torch.manual_seed(seed)
+    module = nn.Sequential(
+        nn.Conv2d(1, width, 3, padding=1),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Dropout(0.1),
+        nn.Flatten(),
+        nn.Linear(width * 36, classes),
+    )
+    return trace(module, (INPUT,))
+
+
+def bright_side(count: int, seed: int) -> Dataset:
+    """Noise with one bright edge: up, right, down or left."""
+    generator = np.random.default_rng(seed)
+    targets = generator.integers(0, SIDES, count)
+    values = generator.normal(size=(count, 1, 6, 6)).astype(np.float32)
+    for image, side in zip(values, targets, strict=True):
+        np.rot90(image[0], side)[0] += 1.5
+    return Dataset(
+        InMemory(values=values),
+        targets,
+        labels=("up", "right", "down", "left"),
+        preprocess=Preprocess(scale=1),
+    )
+
+
+def unlabelled(dataset: Dataset) -> Dataset:
+    return Dataset(
+        InMemory(values=dataset.arrays()[0]),
+        np.full(len(dataset), -1),
+        labels=dataset.labels,
+        preprocess=dataset.preprocess,
+    )
+
+
+TRAIN, VALIDATION = split(bright_side(257 + 64, 0), 0.2, 0)
+TEST = bright_side(200, 1)
+
+
+def taught(teacher: Program, student: Program, **changes: object) -> Distilled:
+    settings = {
+        "train": TRAIN,
+        "validation": VALIDATION,
+        "recipe": RECIPE,
+        "seed": 0,
+    } | changes
+    return distill(teacher, student, **settings)
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Program:
+    """A network that learned the task from labels alone."""
+    start = network(16, 0)
+    recipe = replace(RECIPE, soft_weight=0.0, epochs=6)
+    return taught(start, start, recipe=recipe).program
+
+
+def test_student_learns_and_its_best_epoch_is_kept(teacher: Program) -> None:
+    student = network(4, 1)
+    before, taught_before = student.fingerprint(), teacher.fingerprint()
+    seen: list[Epoch] = []
+    result = taught(teacher, student, on_epoch=seen.append)
+    assert evaluate(teacher, TEST).value > 0.8
+    assert evaluate(result.program, TEST).value > evaluate(student, TEST).value + 0.3
+    assert result.epochs == tuple(seen)
+    assert [epoch.number for epoch in seen] == [0, 1, 2, 3, 4]
+    assert seen[-1].loss < seen[0].loss
+    scores = [epoch.validation for epoch in seen]
+    assert result.best_epoch == max(range(5), key=lambda n: (scores[n], n))
+    best = evaluate(result.program, VALIDATION)
+    assert best.value == pytest.approx(max(scores))
+    assert result.metric == "accuracy"
+    assert student.fingerprint() == before
+    assert teacher.fingerprint() == taught_before
+
+
+def test_result_is_in_evaluation_mode(teacher: Program) -> None:
+    program = taught(teacher, network(4, 1)).program
+    x = torch.randn(8, 1, 6, 6)
+    assert torch.equal(program.module(x), program.module(x))
+    torch.testing.assert_close(program.module(x)[:1], program.module(x[:1]))
+    assert all(p.grad is None for p in program.module.parameters())
+
+
+def test_batch_norm_learns_its_statistics(teacher: Program) -> None:
+    student = network(4, 1)
+    program = taught(teacher, student).program
+    before, after = (p.module.state_dict()["1.running_var"] for p in (student, program))
+    assert (before == 1).all()
+    assert (after != 1).all()
+
+
+@pytest.mark.parametrize("augment", ["none", "shift"])
+def test_seed_decides_everything(teacher: Program, augment: str) -> None:
+    recipe = replace(RECIPE, epochs=2, augment=augment)
+
+    student = network(4, 1)
+
+    def run(seed: int) -> str:
+        torch.seed()  # what happened before must not matter
+        return taught(teacher, student, recipe=recipe, seed=seed).program.fingerprint()
+
+    assert run(3) == run(3)
+    assert run(3) != run(4)
+
+
+def test_streamed_samples_teach_the_same(
+    teacher: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = network(4, 1)
+    held = taught(teacher, student)
+    monkeypatch.setattr(batches, "MEMORY", 0)
+    assert taught(teacher, student).program.fingerprint() == held.program.fingerprint()
+
+
+def test_labels_are_not_needed(teacher: Program) -> None:
+    student = network(4, 1)
+    result = taught(
+        teacher, student, train=unlabelled(TRAIN), validation=unlabelled(VALIDATION)
+    )
+    assert result.metric == "agreement"
+    decisions = [
+        program.module(torch.from_numpy(VALIDATION.arrays()[0])).argmax(1)
+        for program in (teacher, result.program)
+    ]
+    agreement = (decisions[0] == decisions[1]).double().mean().item()
+    assert result.epochs[result.best_epoch].validation == pytest.approx(agreement)
+    assert evaluate(result.program, TEST).value > 0.6
+
+
+def test_training_that_harms_returns_the_student_as_it_was(teacher: Program) -> None:
+    """Labels that lie teach the copy wrong, and validation sees it."""
+    lies = Dataset(
+        InMemory(values=TRAIN.arrays()[0]),
+        (TRAIN.targets + 1) % SIDES,
+        labels=TRAIN.labels,
+        preprocess=TRAIN.preprocess,
+    )
+    recipe = replace(RECIPE, soft_weight=0.0, learning_rate=0.5, epochs=2)
+    result = taught(teacher, teacher, train=lies, recipe=recipe)
+    assert result.best_epoch == 0
+    assert result.program.fingerprint() == teacher.fingerprint()
+
+
+def test_divergence_is_an_error(teacher: Program) -> None:
+    broken = network(4, 1)
+    with torch.no_grad():
+        next(broken.module.parameters()).fill_(float("inf"))
+    with pytest.raises(TrainingError, match=r"diverged in epoch 1.*learning_rate"):
+        taught(teacher, broken)
+
+
+def test_pairs_and_data_that_cannot_be_used(teacher: Program) -> None:
+    with pytest.raises(ModelError, match="4 outputs and the student 7"):
+        taught(teacher, network(4, 1, classes=7))
+    dense = trace(nn.Conv2d(1, 4, 3), (INPUT,))
+    with pytest.raises(ModelError, match="student returns shape"):
+        taught(teacher, dense)
+    with pytest.raises(DataError, match="at least 2"):
+        taught(teacher, network(4, 1), train=TRAIN.subset(np.array([0])))
+
+
+def test_lonely_last_sample_is_left_out() -> None:
+    samples = batches.Batches(TRAIN.subset(np.arange(33)))
+    generator = torch.Generator().manual_seed(0)
+    sizes = [len(batch.numbers) for batch in samples.shuffled(16, generator)]
+    assert sizes == [16, 16]
+    assert samples.steps(16) == 2
+    assert samples.steps(10) == 4
