@@ -20,6 +20,7 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram
 
 from edgekit.errors import ModelError
+from edgekit.source.simplify import simplify
 from edgekit.types import InputSpec
 
 
@@ -117,6 +118,7 @@ def from_exported(
     dtypes = tuple(value.dtype for _, value in placeholders)
     module = exported.module(check_guards=False)
     assert isinstance(module, fx.GraphModule)
+    simplify(module)
     set_training(module, False)
     return Program(module=module, inputs=inputs, dtypes=dtypes)
 
