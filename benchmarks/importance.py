@@ -1,6 +1,6 @@
 """Which criterion finds the units that matter: seven of EdgeKit's beside Torch-Pruning's.
 
-    python -m benchmarks.importance [--only METHOD] [--seeds 3] [--train 4000] [--test 2500]
+    python -m benchmarks.importance [--only METHOD] [--seeds 3] [--train 3000] [--test 2000]
 
 A trained ResNet-20 loses 30, 50 and 70 % of its multiply-accumulates. Every method cuts the same
 widths, those inside the residual blocks, to the same numbers, so that only the choice of channels
@@ -293,8 +293,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", choices=METHODS, metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--train", type=int, default=4000, help="images of the epoch")
-    parser.add_argument("--test", type=int, default=2500, help="images of the test")
+    parser.add_argument("--train", type=int, default=3000, help="images of the epoch")
+    parser.add_argument("--test", type=int, default=2000, help="images of the test")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
