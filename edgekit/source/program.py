@@ -19,6 +19,7 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram
 
 from edgekit.errors import ModelError
+from edgekit.source.simplify import simplify
 from edgekit.types import InputSpec
 
 
@@ -108,6 +109,7 @@ def from_exported(
     dtypes = tuple(value.dtype for _, value in placeholders)
     module = exported.module(check_guards=False)
     assert isinstance(module, fx.GraphModule)
+    simplify(module)
     set_training(module, False)
     return Program(module=module, inputs=inputs, dtypes=dtypes)
 
