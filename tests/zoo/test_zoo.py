@@ -81,6 +81,14 @@ def test_every_group_cut_at_once_equals_zeroing(subject: Subject) -> None:
     assert subject.difference(subject.plan, subject.cut) < TOLERANCE
 
 
+def test_every_group_has_weights(subject: Subject) -> None:
+    """The unused end of a table of positions, say, is nothing to prune."""
+    state = subject.graph.program.module.state_dict(keep_vars=True)
+    for group in subject.graph.groups:
+        names = {slot.parameter for slot in group.slots}
+        assert any(state[name].is_floating_point() for name in names & state.keys())
+
+
 def test_exact_groups_equal_zeroing_with_norms_as_they_are(subject: Subject) -> None:
     if len(subject.exact) == len(subject.graph.groups):
         pytest.skip("all groups are exact: cut at once above")
