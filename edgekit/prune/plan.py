@@ -52,17 +52,19 @@ class Solution:
 def width_options(
     group: Group, *, multiple: int, min_keep: float, levels: int = _LEVELS
 ) -> tuple[int, ...]:
-    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all."""
+    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all.
+
+    A group no wider than the multiple is offered multiples of a half, a quarter of it.
+    """
     least = max(1, math.ceil(group.units * min_keep))
-    step = multiple if group.units > multiple else 1
-    if group.units <= multiple and group.kind == "channel":
-        return (group.units,)
-    steps = range(step, group.units, step)
-    offered = [width for width in steps if width >= least] or [group.units]
+    step = multiple
+    while step >= group.units and step > 1:
+        step //= 2
+    offered = [width for width in range(step, group.units, step) if width >= least]
     if len(offered) >= levels:
         places = np.linspace(0, len(offered) - 1, levels - 1).round().astype(int)
         offered = [offered[place] for place in sorted(set(places))]
-    return tuple(sorted({*offered, group.units}))
+    return (*offered, group.units)
 
 
 class Planner:
