@@ -156,11 +156,13 @@ def _targets(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([_plain(target) for target in found], indent=2))
         return
-    table = Table("target", "device", "core", "runtimes", "precisions", box=None)
+    table = Table(box=None)
+    table.add_column("target", no_wrap=True)
+    for heading in ("runtimes", "device"):
+        table.add_column(heading)
     for target in found:
-        names = ", ".join((target.name, *target.aliases))
-        runtimes, precisions = ", ".join(target.runtimes), ", ".join(target.precisions)
-        table.add_row(names, target.description, target.cpu, runtimes, precisions)
+        names = "\n  also ".join((target.name, *target.aliases))
+        table.add_row(names, ", ".join(target.runtimes), target.description)
     _out.print(table)
 
 
@@ -324,7 +326,8 @@ def _text(value: Any) -> str:
             ", ".join(f"{key} {_text(each)}" for key, each in value.items()) or "none"
         )
     if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
+        joint = ". " if any(" " in _text(each) for each in value) else ", "
+        return joint.join(_text(each).rstrip(".") for each in value) or "none"
     return str(value)
 
 
