@@ -114,9 +114,9 @@ def _peak_memory() -> Iterator[Callable[[], int]]:
 
 def measure() -> Row:
     before = psutil.Process().memory_info().rss
-    network = _random()
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    parameters = sum(p.numel() for p in network.parameters())
+    networks = [_random()]
+    weights = sum(p.numel() * p.element_size() for p in networks[0].parameters())
+    parameters = sum(p.numel() for p in networks[0].parameters())
     row: Row = {"name": "decoder", "parameters": parameters, "kept": KEPT}
 
     def timed(step: str, run: Callable[[], Any]) -> Any:
@@ -128,7 +128,7 @@ def measure() -> Row:
 
     with _peak_memory() as peak:
         spec = InputSpec(shape=(64,), name="tokens")
-        program = timed("trace", lambda: trace(network, (spec,), (torch.int64,)))
+        program = timed("trace", lambda: trace(networks.pop(), (spec,), (torch.int64,)))
         graph = timed("analyse", lambda: analyse(program))
         kept = {g.id: tuple(range(max(1, round(g.units * KEPT)))) for g in graph.groups}
         small = timed("shrink", lambda: shrink(graph, Plan(kept=kept), release=True))
