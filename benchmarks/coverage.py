@@ -47,30 +47,30 @@ def main() -> None:
     arguments = _arguments()
     table = Table("coverage", ("name",), PACKAGES)
     for name in [arguments.only] if arguments.only else list(ZOO):
-        row = {} if arguments.again else dict(table.find(name=name) or {})
-        if not row:
-            row = _cut_by_both(name)
-        if arguments.exports and row["exports"] is None and row["error"] is None:
-            row["exports"] = _exports(name)
-        table.add(row, _summary)
-        _say(row)
+        known = None if arguments.again else table.find(name=name)
+        if known is None or (arguments.exports and known["exports"] is None):
+            row = _measure(name, exports=arguments.exports)
+            table.add(row, _summary)
+            _say(row)
     _print(list(table.rows.values()))
 
 
-def _cut_by_both(name: str) -> Row:
-    own = _step("cut", name, timeout_s=OWN_TIMEOUT_S)
-    peer = _step("peer", name, timeout_s=PEER_TIMEOUT_S)
-    return {
-        "name": name,
-        "exact": own.get("relative_error", 1.0) < EXACT,
-        "exports": None,
-        "seconds": own.get("seconds"),
-        **{key: own.get(key) for key in _OWN},
-        "peer_works": peer["error"] is None,
-        "peer_seconds": peer.get("seconds"),
-        "peer_error": peer["error"],
-        "peer_macs_left": peer.get("macs_left"),
-    }
+def _measure(name: str, *, exports: bool) -> Row:
+    with tempfile.TemporaryDirectory() as folder:
+        own = _step("coverage_steps", "cut", name, folder)
+        peer = _step("coverage_steps", "peer", name, folder, timeout_s=PEER_TIMEOUT_S)
+        wanted = exports and own["error"] is None
+        return {
+            "name": name,
+            "exact": own.get("relative_error", 1.0) < EXACT,
+            "exports": _exports(folder) if wanted else None,
+            "seconds": own.get("seconds"),
+            **{key: own.get(key) for key in _OWN},
+            "peer_works": peer["error"] is None,
+            "peer_seconds": peer.get("seconds"),
+            "peer_error": peer["error"],
+            "peer_macs_left": peer.get("macs_left"),
+        }
 
 
 _OWN = (
@@ -92,26 +92,25 @@ _OWN = (
 )
 
 
-def _exports(name: str) -> dict[str, Any]:
+def _exports(folder: str) -> dict[str, Any]:
     """Format -> relative error of its outputs to PyTorch's, or why there is none."""
+    made = _step("coverage_steps", "export", folder)
     found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        saved = _step("save", name, folder, timeout_s=OWN_TIMEOUT_S)
-        if saved["error"] is not None:
-            return dict.fromkeys(FORMATS, saved["error"])
-        for title, runtime in FORMATS.items():
-            result = _step("export", runtime, folder, timeout_s=OWN_TIMEOUT_S)
-            failed = result["error"]
-            found[title] = result["relative_error"] if failed is None else failed
+    for title, runtime in FORMATS.items():
+        if runtime in made:
+            ran = _step("coverage_run", runtime, made[runtime], folder)
+            failed = ran["error"]
+            found[title] = ran["relative_error"] if failed is None else failed
+        else:
+            found[title] = made.get(f"{runtime} error", made["error"])
     return found
 
 
-def _step(*words: str, timeout_s: int) -> Row:
+def _step(module: str, *words: str, timeout_s: int = OWN_TIMEOUT_S) -> Row:
     """Run one step in a process of its own; its last line is its result."""
-    command = [sys.executable, "-m", "benchmarks.coverage_steps", *words]
     try:
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", f"benchmarks.{module}", *words],
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -178,7 +178,7 @@ def analyse(program: Program) -> WidthGraph:
     return WidthGraph(
         program=program,
         groups=groups,
-        barriers=_barriers(state.labels, parameters),
+        barriers=_barriers(program, state.labels, parameters),
         blocks=find_blocks(program.module.graph, state.live),
         _walk=state,
         _members=found.members,
@@ -189,28 +189,32 @@ def _slots(found: Classes) -> dict[str, list[Slot]]:
     slots: dict[str, list[Slot]] = defaultdict(list)
     for name, axes in found.parameters.items():
         for dim, axis in enumerate(axes):
-            places: dict[str, list[list[int]]] = {}
+            rows: dict[str, list[tuple[int, ...]]] = {}
             for index, label in enumerate(axis or ()):
                 for unit in label:
                     if unit in found.members:
                         group, number = found.members[unit]
-                        if group not in places:
-                            places[group] = [[] for _ in axis or ()]
-                        places[group][index].append(number)
-            for group, units in places.items():
-                slot = Slot(parameter=name, dim=dim, units=tuple(map(tuple, units)))
+                        row = rows.setdefault(group, [])
+                        row.extend([()] * (index + 1 - len(row)))
+                        row[index] += (number,)
+            for group, row in rows.items():
+                row.extend([()] * (len(axis or ()) - len(row)))
+                slot = Slot(parameter=name, dim=dim, units=tuple(row))
                 slots[group].append(slot)
     return slots
 
 
-def _barriers(labels: Labels, parameters: Mapping[str, Axes]) -> tuple[Barrier, ...]:
+def _barriers(
+    program: Program, labels: Labels, parameters: Mapping[str, Axes]
+) -> tuple[Barrier, ...]:
     """The operators that froze what a parameter would otherwise have to give."""
+    trained = {n for n, _ in program.module.named_parameters(remove_duplicate=False)}
     found = dict.fromkeys(
         reason
-        for axes in parameters.values()
+        for name, axes in parameters.items()
         for axis in axes
         for label in axis or ()
         for reason in labels.reasons(label)
-        if reason.barrier
+        if reason.barrier and name in trained
     )
     return tuple(Barrier(operator=r.operator, node=r.node, why=r.why) for r in found)

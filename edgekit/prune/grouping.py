@@ -14,6 +14,7 @@ from edgekit.prune.labels import Axes, Axis, Label, Labels, Reason
 from edgekit.prune.propagate import Walk, attribute
 
 LOOSE = Reason(operator="", node="", why="no parameter depends on it")
+NUMBERS = Reason(operator="", node="", why="positions and indices, not weights")
 UNEVEN = Reason(
     operator="view", node="", why="parts of a product are used unevenly", barrier=True
 )
@@ -30,7 +31,10 @@ class Classes:
 
 
 def used_parameters(graph: fx.Graph, state: Walk) -> dict[str, Axes]:
-    """Labels of every parameter and buffer in use, in order of first use; tied ones once."""
+    """Labels of every parameter and buffer in use, in order of first use; tied ones once.
+
+    Those of integers are frozen: the unused end of a table of positions is nothing to prune.
+    """
     found: dict[str, Axes] = {}
     seen: set[int] = set()
     for user in graph.nodes:
@@ -40,6 +44,9 @@ def used_parameters(graph: fx.Graph, state: Walk) -> dict[str, Axes]:
                 if id(tensor) not in seen:
                     seen.add(id(tensor))
                     found[str(node.target)] = state.of(node)
+                    if not tensor.is_floating_point():
+                        for axis in state.of(node):
+                            state.labels.freeze(axis, NUMBERS)
     return found
 
 

@@ -52,17 +52,19 @@ class Solution:
 def width_options(
     group: Group, *, multiple: int, min_keep: float, levels: int = _LEVELS
 ) -> tuple[int, ...]:
-    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all."""
+    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all.
+
+    A group no wider than the multiple is offered multiples of a half, a quarter of it.
+    """
     least = max(1, math.ceil(group.units * min_keep))
-    step = multiple if group.units > multiple else 1
-    if group.units <= multiple and group.kind == "channel":
-        return (group.units,)
-    steps = range(step, group.units, step)
-    offered = [width for width in steps if width >= least] or [group.units]
+    step = multiple
+    while step >= group.units and step > 1:
+        step //= 2
+    offered = [width for width in range(step, group.units, step) if width >= least]
     if len(offered) >= levels:
         places = np.linspace(0, len(offered) - 1, levels - 1).round().astype(int)
         offered = [offered[place] for place in sorted(set(places))]
-    return tuple(sorted({*offered, group.units}))
+    return (*offered, group.units)
 
 
 class Planner:
@@ -103,12 +105,12 @@ class Planner:
         return sum(self.table.us(operator) for operator in operators)
 
     def operators(self, widths: Widths | None = None) -> list[tuple[str, Operator]]:
-        """Every operator that costs something, by node name, in order of execution."""
+        """Every operator that costs something, by its layer's name, in order of execution."""
         found = []
         for node in self.graph.program.module.graph.nodes:
             operator = describe(self.graph, node, widths)
             if operator is not None:
-                found.append((node.name, operator))
+                found.append((_layer(node), operator))
         return found
 
     def rows(self, widths: Widths) -> tuple[OperatorRow, ...]:
@@ -424,6 +426,15 @@ class _Model:
                     self.cp.Add(sum(slice_) == pick)
             self._joint[name] = cells
         return self._joint[name]
+
+
+def _layer(node: fx.Node) -> str:
+    """The layer whose weight an operator reads, or the operator's own name."""
+    if len(node.args) > 1:
+        weight = node.args[1]
+        if isinstance(weight, fx.Node) and weight.op == "get_attr":
+            return str(weight.target).removesuffix(".weight")
+    return node.name
 
 
 def _layers(group: Group) -> int:

@@ -25,10 +25,18 @@ from edgekit.types import Plan
 aten = torch.ops.aten
 
 
-def shrink(graph: WidthGraph, plan: Plan) -> Program:
-    """The program without the units the plan does not keep, nor the blocks it drops."""
-    cut, blocks = _cut(graph, plan), _blocks(graph, plan)
-    tensors = {id(t): _sliced(t, axes, cut) for t, axes in _tensors(graph)}
+def shrink(graph: WidthGraph, plan: Plan, *, release: bool = False) -> Program:
+    """The program without the units the plan does not keep, nor the blocks it drops.
+
+    `release` frees each of the given program's parameters once it is cut, for a network that
+    fills the memory: the given program cannot be run any more.
+    """
+    cut, blocks = cut_of(graph, plan), _blocks(graph, plan)
+    tensors = {}
+    for tensor, axes in labelled_tensors(graph):
+        tensors[id(tensor)] = sliced(tensor, axes, cut)
+        if release:
+            tensor.data = tensor.data.new_empty(0)
     module, copies = _copy(graph.program.module, tensors)
     for old, new in copies.items():
         rewrite(cut, old, new)
@@ -43,8 +51,8 @@ def mask(graph: WidthGraph, plan: Plan) -> Program:
     Their parameters are zeroed, and where they are summed over they are masked, for what lies in
     between (a sigmoid, a bias) may have made something of the zero.
     """
-    cut, blocks = _cut(graph, plan), _blocks(graph, plan)
-    tensors = {id(t): _zeroed(t, axes, cut) for t, axes in _tensors(graph)}
+    cut, blocks = cut_of(graph, plan), _blocks(graph, plan)
+    tensors = {id(t): _zeroed(t, axes, cut) for t, axes in labelled_tensors(graph)}
     module, copies = _copy(graph.program.module, tensors)
     for number, (node, operand, dim) in enumerate(graph.contractions()):
         axis = graph.axes(operand)[dim]
@@ -59,7 +67,7 @@ def mask(graph: WidthGraph, plan: Plan) -> Program:
     return _finished(graph.program, module)
 
 
-def _cut(graph: WidthGraph, plan: Plan) -> Cut:
+def cut_of(graph: WidthGraph, plan: Plan) -> Cut:
     """The plan as sets, checked against the graph."""
     groups = {group.id: group for group in graph.groups}
     for name, chosen in plan.kept.items():
@@ -89,7 +97,7 @@ def _blocks(graph: WidthGraph, plan: Plan) -> list[Block]:
     return [known[name] for name in dict.fromkeys(plan.dropped_blocks)]
 
 
-def _tensors(graph: WidthGraph) -> list[tuple[torch.Tensor, Axes]]:
+def labelled_tensors(graph: WidthGraph) -> list[tuple[torch.Tensor, Axes]]:
     """Every parameter, buffer and constant once, with its labels where it is in use."""
     module = graph.program.module
     found: dict[int, tuple[torch.Tensor, Axes]] = {}
@@ -110,7 +118,7 @@ def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
     return new
 
 
-def _sliced(tensor: torch.Tensor, axes: Axes, cut: Cut) -> torch.Tensor:
+def sliced(tensor: torch.Tensor, axes: Axes, cut: Cut) -> torch.Tensor:
     result = tensor.detach()
     for dim, axis in enumerate(axes):
         if cut.changes(axis):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram
 
 from edgekit.errors import ModelError
+from edgekit.source.simplify import simplify
 from edgekit.types import InputSpec
 
 
@@ -69,10 +71,18 @@ class Program:
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write a `.pt2`: raw tensors and JSON, readable by `torch.export.load` alone."""
-        partial = path.with_name(f".partial-{path.name}")
-        torch.export.save(self.exported(), str(partial))
-        partial.replace(path)
+        """Write a `.pt2`: raw tensors and JSON, readable by `torch.export.load` alone.
+
+        Where the author's files lay when the network was traced is left out of it.
+        """
+        exported = self.exported()
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            # The archive names its root after the file, so the file has its own name already.
+            whole = Path(folder) / path.name
+            torch.export.save(exported, str(whole))
+            whole.replace(path)
 
 
 def trace(
@@ -108,6 +118,7 @@ def from_exported(
     dtypes = tuple(value.dtype for _, value in placeholders)
     module = exported.module(check_guards=False)
     assert isinstance(module, fx.GraphModule)
+    simplify(module)
     set_training(module, False)
     return Program(module=module, inputs=inputs, dtypes=dtypes)
 

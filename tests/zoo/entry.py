@@ -56,15 +56,18 @@ def image(size: int, channels: int = 3) -> tuple[InputSpec, ...]:
 
 @torch.no_grad()
 def _wake(network: nn.Module) -> None:
-    """Draw anew what starts at a constant.
+    """Draw anew what starts at a constant, and enlarge matrices that start near zero.
 
-    Zero biases, unit scales and layer scales of 1e-6 would hide a wrong cut: a branch multiplied
-    by nothing may be cut anywhere.
+    Zero biases, layer scales of 1e-6 and attention that is all but uniform would hide a wrong cut:
+    what is multiplied by nothing may be cut anywhere.
     """
     for name, parameter in network.named_parameters():
         if parameter.dim() < 2 or float(parameter.std()) < 1e-3:
             scale = "bias" not in name and float(parameter.abs().max()) > 0
             parameter.uniform_(*((0.5, 1.5) if scale else (-0.2, 0.2)))
+        else:
+            unit_gain = (parameter.numel() / parameter.shape[0]) ** -0.5
+            parameter.mul_(max(1.0, unit_gain / float(parameter.std())))
 
 
 @torch.no_grad()

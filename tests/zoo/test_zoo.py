@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import random
+from functools import cached_property
 
 import pytest
-from edgekit.prune.graph import WidthGraph, analyse
+
+from edgekit.prune.graph import Group, WidthGraph, analyse
 from edgekit.prune.surgery import mask, shrink
+from edgekit.source.program import Program
 from edgekit.types import Plan
+from tests.zoo.entry import Entry
 from tests.zoo.exactness import (
-    flat,
     macs,
     norms_over_kept,
     outputs,
@@ -22,8 +24,7 @@ from tests.zoo.exactness import (
 from tests.zoo.models import ZOO
 
 TOLERANCE = 1e-5
-SINGLE_GROUPS = 3
-"""How many groups of each network are also cut alone; `benchmarks/coverage.py` cuts more."""
+SHARE = 0.35
 
 NETWORKS = [
     pytest.param(
@@ -37,64 +38,82 @@ NETWORKS = [
 ]
 
 
-@functools.lru_cache(maxsize=1)
-def analysed(name: str) -> WidthGraph:
-    """The tests of one network run one after the other, and share this."""
-    return analyse(ZOO[name].program())
+class Subject:
+    """A network with its graph, and a cut of every group that the tests share."""
+
+    def __init__(self, name: str) -> None:
+        self.entry: Entry = ZOO[name]
+        self.graph: WidthGraph = analyse(self.entry.program())
+
+    @cached_property
+    def plan(self) -> Plan:
+        return random_plan(self.graph.groups, SHARE)
+
+    @cached_property
+    def cut(self) -> Program:
+        return shrink(self.graph, self.plan)
+
+    @property
+    def exact(self) -> list[Group]:
+        return [group for group in self.graph.groups if group.exact]
+
+    def difference(self, plan: Plan, cut: Program) -> float:
+        """How far a cut is from zeroing the same units; norms count the units that stay."""
+        sample = self.entry.sample()
+        masked = mask(self.graph, plan)
+        groups = [group for group in self.graph.groups if group.id in plan.kept]
+        if all(group.exact for group in groups):
+            expected = outputs(masked, sample)
+        else:
+            expected = norms_over_kept(masked, self.graph, plan, sample)
+        whole = outputs(self.graph.program, sample)
+        assert relative_error(expected, whole) > 1e-4, "zeroing changes nothing"
+        return relative_error(outputs(cut, sample), expected)
 
 
-def differ(graph: WidthGraph, plan: Plan, name: str) -> float:
-    """How far the cut is from zeroing the same units; norms count what is left."""
-    sample = ZOO[name].sample()
-    cut = outputs(shrink(graph, plan), sample)
-    masked = mask(graph, plan)
-    exact = all(group.exact for group in graph.groups if group.id in plan.kept)
-    zeroed = (
-        outputs(masked, sample)
-        if exact
-        else norms_over_kept(masked, graph, plan, sample)
-    )
-    assert relative_error(zeroed, outputs(graph.program, sample)) > 1e-4, "nothing cut"
-    return relative_error(cut, zeroed)
+@pytest.fixture(scope="module", params=NETWORKS)
+def subject(request: pytest.FixtureRequest) -> Subject:
+    return Subject(request.param)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_exact_groups_cut_together_equal_zeroing(name: str) -> None:
-    graph = analysed(name)
-    exact = [group for group in graph.groups if group.exact]
-    assert exact
-    assert differ(graph, random_plan(exact, 0.3), name) < TOLERANCE
+def test_every_group_cut_at_once_equals_zeroing(subject: Subject) -> None:
+    assert subject.exact
+    assert subject.difference(subject.plan, subject.cut) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_all_groups_cut_together_equal_zeroing_with_narrower_norms(name: str) -> None:
-    graph = analysed(name)
-    if all(group.exact for group in graph.groups):
-        pytest.skip("no norm runs over a dimension that can shrink")
-    assert differ(graph, random_plan(graph.groups, 0.3, seed=1), name) < TOLERANCE
+def test_every_group_has_weights(subject: Subject) -> None:
+    """The unused end of a table of positions, say, is nothing to prune."""
+    state = subject.graph.program.module.state_dict(keep_vars=True)
+    for group in subject.graph.groups:
+        names = {slot.parameter for slot in group.slots}
+        assert any(state[name].is_floating_point() for name in names & state.keys())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_single_groups_cut_alone_equal_zeroing(name: str) -> None:
-    graph = analysed(name)
-    some = random.Random(2).sample(graph.groups, min(SINGLE_GROUPS, len(graph.groups)))
-    for group in some:
-        plan = random_plan([group], 0.5, seed=3)
-        assert differ(graph, plan, name) < TOLERANCE, group.id
+def test_exact_groups_equal_zeroing_with_norms_as_they_are(subject: Subject) -> None:
+    if len(subject.exact) == len(subject.graph.groups):
+        pytest.skip("all groups are exact: cut at once above")
+    plan = random_plan(subject.exact, SHARE, seed=1)
+    assert subject.difference(plan, shrink(subject.graph, plan)) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_third_of_the_operations_can_go_and_the_rest_trains(name: str) -> None:
-    graph = analysed(name)
-    cut = shrink(graph, random_plan(graph.groups, 0.35, seed=4))
-    sample = ZOO[name].sample(batch=4)
-    assert macs(cut, sample) < 0.7 * macs(graph.program, sample)
-    assert train_one_step(cut, sample)
+def test_a_group_cut_alone_equals_zeroing(subject: Subject) -> None:
+    """One group here; `benchmarks/coverage.py` takes more."""
+    group = random.Random(2).choice(subject.graph.groups)
+    plan = random_plan([group], 0.5, seed=3)
+    error = subject.difference(plan, shrink(subject.graph, plan))
+    assert error < TOLERANCE, group.id
+
+
+def test_a_third_of_the_operations_can_go_and_the_rest_trains(subject: Subject) -> None:
+    sample = subject.entry.sample(batch=4)
+    assert macs(subject.cut, sample) < 0.7 * macs(subject.graph.program, sample)
+    trained = subject.cut.copy()
+    assert train_one_step(trained, sample)
 
 
 def test_the_zoo_has_every_kind_of_unit() -> None:
-    names = ("resnet20", "grouped_norm", "gqa_encoder", "lstm")
-    kinds = {group.kind for name in names for group in analysed(name).groups}
+    names = ("two_inputs", "grouped_norm", "gqa_encoder", "lstm")
+    kinds = {group.kind for name in names for group in Subject(name).graph.groups}
     assert kinds == {
         "channel",
         "group",

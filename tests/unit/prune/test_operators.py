@@ -130,6 +130,7 @@ BETWEEN = {
         6, lambda t: F.interpolate(t, size=(7, 7), mode="bilinear"), 6, {"one": (6, True)},
     ),
     "pooling": (6, lambda t: F.avg_pool2d(t, 2) + F.max_pool2d(t, 2), 6, {"one": (6, True)}),
+    "adaptive": (6, lambda t: F.adaptive_max_pool2d(t, 2), 6, {"one": (6, True)}),
     "clamp": (6, lambda t: t.clamp(0.2, 2).masked_fill(t > 1, 3.0), 6, {"one": (6, True)}),
     "permute": (6, lambda t: t.permute(0, 2, 3, 1).relu().movedim(3, 1), 6, {"one": (6, True)}),
     "norm": (6, lambda t: t / t.norm(dim=1, keepdim=True), 6, {"one": (6, True)}),
@@ -310,6 +311,23 @@ def test_addmm_and_bmm_with_parameters() -> None:
     graph = found(Net(run, bias=torch.randn(8), weight=weight, last=last), 5)
     assert [units for units, _ in widths(graph).values()] == [8]
     check(graph)
+
+
+def test_weight_norm() -> None:
+    one = nn.utils.parametrizations.weight_norm(nn.Linear(5, 8))
+    other = nn.utils.parametrizations.weight_norm(nn.Linear(8, 3))
+    graph = found(pair(one, other, F.relu), 5)
+    assert [units for units, _ in widths(graph).values()] == [8]
+    check(graph)
+
+
+def test_a_recurrent_layer_over_channels_keeps_them() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        return n.cells(n.one(x))[0].mean(1)
+
+    layers = {"one": nn.Conv1d(2, 6, 1), "cells": nn.GRU(4, 5, batch_first=True)}
+    graph = found(Net(run, **layers), 2, 4)
+    assert "one" not in widths(graph)
 
 
 def test_squeeze_does_not_follow_a_width_down_to_one() -> None:

@@ -1,0 +1,72 @@
+"""Leave plain operators only: inline the regions a tracer keeps apart, drop its assertions.
+
+A `no_grad` region, or autocast that is switched off, holds ordinary operators of the network; as
+a graph of their own they would hide dimensions from whoever walks the outer one.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, cast
+
+import torch
+from torch import fx
+
+ASSERTIONS = ("aten::_assert_tensor_metadata",)
+
+
+def simplify(module: fx.GraphModule) -> None:
+    """Inline regions and drop assertions about traced metadata, in place."""
+    while (node := _next_region(module.graph)) is not None:
+        _inline(module, node)
+    for node in list(module.graph.nodes):
+        schema = getattr(node.target, "_schema", None)
+        if schema is not None and schema.name in ASSERTIONS:
+            module.graph.erase_node(node)
+    module.delete_all_unused_submodules()
+    module.recompile()
+
+
+def _next_region(graph: fx.Graph) -> fx.Node | None:
+    return next((n for n in graph.nodes if _body_position(n) is not None), None)
+
+
+def _body_position(node: fx.Node) -> int | None:
+    """Where a region takes its body; `None` for all other nodes."""
+    if node.target is torch.ops.higher_order.wrap_with_set_grad_enabled:
+        return 1
+    if node.target is torch.ops.higher_order.wrap_with_autocast:
+        enabled = node.args[2]
+        return None if enabled else 4
+    return None
+
+
+def _inline(module: fx.GraphModule, node: fx.Node) -> None:
+    position = _body_position(node)
+    assert position is not None
+    source = node.args[position]
+    assert isinstance(source, fx.Node)
+    path = str(source.target)
+    body = module.get_submodule(path)
+    assert isinstance(body, fx.GraphModule)
+    values: dict[fx.Node, fx.Node] = dict(
+        zip(
+            body.graph.find_nodes(op="placeholder"),
+            node.args[position + 1 :],  # type: ignore[arg-type]
+            strict=True,
+        )
+    )
+    given = set(values)
+    with module.graph.inserting_before(node):
+        copied = module.graph.graph_copy(body.graph, cast(Any, values))
+    results = cast(tuple[fx.Node, ...], copied)
+    for inner in body.graph.find_nodes(op="get_attr"):
+        if inner not in given:
+            values[inner].target = f"{path}.{inner.target}"
+    for user in list(node.users):
+        assert user.target is operator.getitem
+        user.replace_all_uses_with(results[cast(int, user.args[1])])
+        module.graph.erase_node(user)
+    module.graph.erase_node(node)
+    if not source.users:
+        module.graph.erase_node(source)
