@@ -146,7 +146,7 @@ def _n_in_m(sizes: Tensor, dim: int, n: int, m: int) -> Tensor:
     rows = sizes.movedim(dim, -1)
     whole = rows.shape[-1] // m * m
     blocks = rows[..., :whole].reshape(*rows.shape[:-1], -1, m)
-    best = blocks.argsort(-1, descending=True, stable=True)[..., :n]
+    best = blocks.argsort(dim=-1, descending=True, stable=True)[..., :n]
     mask = torch.ones_like(rows, dtype=torch.bool)
     mask[..., :whole] = (
         torch.zeros_like(blocks, dtype=torch.bool).scatter(-1, best, True).flatten(-2)
