@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import edgekit
 from edgekit import report as reports
-from edgekit import source, store
+from edgekit import source
 from edgekit.bench.verdict import verdicts
 from edgekit.data.evaluate import evaluate
-from edgekit.distill import Distilled, distill
+from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
-from edgekit.fit import Fitted, fit
+from edgekit.fit import Fitted
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, prove
 from edgekit.prune.graph import WidthGraph
+from edgekit.slim import slim
 from edgekit.source.program import Program
-from edgekit.source.program import load as load_program
 from edgekit.types import (
     Artifact,
     Candidate,
-    Epoch,
     Evaluation,
     NetworkSummary,
     Precision,
@@ -55,8 +53,7 @@ def build(job: Job, out: Path) -> Report:
         samples = read_samples(job, teacher)
         reference = _evaluate(job, teacher, samples)
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
-        fitted = fit(job, teacher, samples, baselines[0], Path(scratch))
-        taught = _teach(job, teacher, fitted.student, samples)
+        fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
         artifacts = _export(job, taught.program, runtimes, samples, folder)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
         report = _report(job, samples, fitted, taught, proof)
@@ -117,52 +114,6 @@ def _export_unpruned(
         teacher, wanted, folder / "unpruned", title="Export the unpruned network"
     )
     return [replace(artifact, name=f"unpruned-{artifact.name}") for artifact in made]
-
-
-def _teach(job: Job, teacher: Program, student: Program, samples: Samples) -> Distilled:
-    """Distil, or take from the store what an earlier run with the same inputs made."""
-    recipe, seed = job.project.recipe.distill, job.project.recipe.seed
-    name = store.key(
-        *(edgekit.__version__, teacher.fingerprint(), student.fingerprint()),
-        *(samples.train.fingerprint(), samples.validation.fingerprint()),
-        *(asdict(recipe), seed),
-    )
-    kept = job.store.find("distilled", name)
-    if kept is not None:
-        job.progress.say("Distilled: taken from the store, where nothing had changed")
-        facts = json.loads((kept / "epochs.json").read_text("utf-8"))
-        return Distilled(
-            program=load_program(kept / "student.pt2"),
-            epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
-            best_epoch=facts["best_epoch"],
-            metric=facts["metric"],
-        )
-    with job.progress.step("Distil") as step:
-        taught = distill(
-            teacher,
-            student,
-            train=samples.train,
-            validation=samples.validation,
-            recipe=recipe,
-            seed=seed,
-            on_epoch=lambda epoch: step.update(
-                epoch.number,
-                recipe.epochs,
-                f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
-            ),
-        )
-
-    def write(folder: Path) -> None:
-        taught.program.save(folder / "student.pt2")
-        facts = {
-            "epochs": [asdict(epoch) for epoch in taught.epochs],
-            "best_epoch": taught.best_epoch,
-            "metric": taught.metric,
-        }
-        (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
-
-    job.store.keep("distilled", name, write)
-    return taught
 
 
 def _export(

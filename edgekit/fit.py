@@ -49,35 +49,54 @@ class Fitted:
     notes: tuple[str, ...]
 
 
-def fit(
-    job: Job, teacher: Program, samples: Samples, baseline: Artifact, folder: Path
-) -> Fitted:
-    """The most important network that is as fast and as small as the budget asks.
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What a cut is to reach, against the unpruned network."""
 
-    Raises `BudgetInfeasible`, naming the nearest feasible figure, where there is none.
-    """
-    graph = analyse(teacher)
-    if not graph.groups:
-        blocked = "; ".join(
-            f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers
-        )
-        raise ModelError(
-            f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
-        )
-    planner = _planner(job, graph, baseline.runtime)
+    speedup: float | None
+    parameters: int | None
+    full_us: float
+    """Operator time of the unpruned network."""
+    note: str | None = None
+    """What the reader should know about the choice."""
+
+
+def aim_of(job: Job, planner: Planner, baseline: Artifact) -> Aim:
+    """What the budget asks of the unpruned network, whose planner this is."""
     speedup, note = wanted_speedup(
         job.project.budget, job.target.name, _latency_here(job, baseline)
     )
-    parameters = _weights_allowed(job)
-    full_us = planner.us({}, job.device)
-    scores = _weigh(job, graph, samples.train)
+    return Aim(
+        speedup=speedup,
+        parameters=_weights_allowed(job),
+        full_us=planner.us({}, job.device),
+        note=note,
+    )
+
+
+def fit(
+    job: Job,
+    planner: Planner,
+    aim: Aim,
+    samples: Samples,
+    baseline: Artifact,
+    folder: Path,
+) -> Fitted:
+    """The most important network that is as fast and as small as `aim` asks.
+
+    Raises `BudgetInfeasible`, naming the nearest feasible figure, where there is none.
+    """
+    graph, speedup = planner.graph, aim.speedup
+    scores = weigh(job, graph, samples.train)
     turns: list[tuple[PlanRound, Solution, Program]] = []
     asked = speedup
     for number in range(1, job.project.recipe.prune.rounds + 1):
-        limits = Limits(us=full_us / asked if asked else None, parameters=parameters)
-        solution = _solve(planner, scores, limits, full_us)
+        limits = Limits(
+            us=aim.full_us / asked if asked else None, parameters=aim.parameters
+        )
+        solution = _solve(planner, scores, limits, aim.full_us)
         student = shrink(graph, solution.plan)
-        predicted = full_us / planner.us(solution.widths, job.device)
+        predicted = aim.full_us / planner.us(solution.widths, job.device)
         turn = _time(job, student, predicted, baseline, folder / f"round-{number}")
         turns.append((turn, solution, student))
         if asked is None or speedup is None or turn.measured_speedup >= speedup:
@@ -90,7 +109,7 @@ def fit(
         planner=planner,
         solution=solution,
         rounds=tuple(turn for turn, _, _ in turns),
-        notes=(note,) if note else (),
+        notes=(aim.note,) if aim.note else (),
     )
 
 
@@ -119,7 +138,24 @@ def wanted_speedup(
     return max(wishes, default=None), note
 
 
-def _planner(job: Job, graph: WidthGraph, runtime: RuntimeName) -> Planner:
+def survey(
+    job: Job,
+    network: Program,
+    runtime: RuntimeName,
+    options: Mapping[str, tuple[int, ...]] | None = None,
+) -> Planner:
+    """What of a network can be cut, and what each width of it costs here.
+
+    `options` are the widths offered for the network that this one was cut from.
+    """
+    graph = analyse(network)
+    if not graph.groups:
+        blocked = "; ".join(
+            f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers
+        )
+        raise ModelError(
+            f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
+        )
     table = CostTable(
         TableKey(
             fingerprint=job.device.fingerprint(),
@@ -136,6 +172,7 @@ def _planner(job: Job, graph: WidthGraph, runtime: RuntimeName) -> Planner:
         table,
         multiple=job.target.channel_multiple.get("fp32", 1),
         min_keep=job.project.recipe.prune.min_keep,
+        options=options,
     )
     with job.progress.step(f"Measure operators on {runtime}") as step:
         planner.measure(job.device, step.update)
@@ -216,7 +253,8 @@ def _latency_here(job: Job, baseline: Artifact) -> float | None:
     return timed[baseline.name].latency.p50_ms
 
 
-def _weigh(job: Job, graph: WidthGraph, train: Dataset) -> Mapping[str, Scores]:
+def weigh(job: Job, graph: WidthGraph, train: Dataset) -> Mapping[str, Scores]:
+    """How much every unit matters, by the recipe's criterion."""
     criterion = job.project.recipe.prune.importance
     with job.progress.step(f"Weigh the units ({criterion})"):
         return importance(graph, criterion, batches=_batches(train))

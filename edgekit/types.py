@@ -23,6 +23,8 @@ Verdict = Literal["fits", "over", "unproven"]
 ImportanceName = Literal[
     "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
 ]
+Sparsity = Literal["none", "l1-scales", "group-lasso", "growing"]
+Schedule = Literal["linear", "cubic", "by-cost"]
 
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
@@ -99,6 +101,15 @@ class PruneRecipe:
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
     """How often a plan whose measured artefact misses its budget is solved again."""
+    iterations: Count = 1
+    """In how many steps the network is cut, trained after each."""
+    schedule: Schedule = "by-cost"
+    """How the speed-up is shared out over the iterations."""
+    sparsity: Sparsity = "none"
+    """What empties units by training before they are cut."""
+    sparsity_epochs: Count = 5
+    sparsity_strength: Positive | None = None
+    """How hard the penalty pulls; `None` is its own default."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from edgekit.data import Dataset
 from edgekit.distill import losses
@@ -27,6 +27,9 @@ CLIP = 5.0
 _EVALUATION_BATCH = 256
 _FIRST_LOOK = 1024
 """Training samples that give the loss before training."""
+
+Penalty = Callable[[fx.GraphModule], Tensor]
+AfterStep = Callable[[fx.GraphModule], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +53,18 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     recipe: DistillRecipe,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None = None,
+    penalty: Penalty | None = None,
+    after_step: AfterStep | None = None,
 ) -> Distilled:
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
 
     The epoch with the best `validation` metric is kept, of equal ones the later, which has
     been trained for longer at a lower rate. The same seed gives the same result. Raises
     `TrainingError` where the loss is no longer finite.
+
+    `penalty(module)` is added to the loss that is descended (not to the one reported), its
+    gradient unclipped; the last epoch is then kept, for what the penalty has done by then is the
+    point. `after_step(module)` may change weights after each step, as masks do.
     """
     if len(train) < 2:
         raise DataError(
@@ -65,12 +74,13 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # for dropout inside the student
         lesson = _Lesson(teacher, student.copy(), train, validation, recipe, seed)
+        lesson.penalty, lesson.after_step = penalty, after_step
         best, kept = lesson.before(), lesson.weights()
         epochs = [best]
         _announce(best, on_epoch)
         for number in range(1, recipe.epochs + 1):
             epoch = lesson.epoch(number)
-            if epoch.validation >= best.validation:
+            if epoch.validation >= best.validation or penalty is not None:
                 best, kept = epoch, lesson.weights()
             epochs.append(epoch)
             _announce(epoch, on_epoch)
@@ -96,6 +106,8 @@ class _Lesson:
     ) -> None:
         self.student = student
         self.recipe = recipe
+        self.penalty: Penalty | None = None
+        self.after_step: AfterStep | None = None
         self._teacher = teacher
         self._preprocess = train.preprocess
         self._train = Batches(train)
@@ -166,8 +178,12 @@ class _Lesson:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.student.module.parameters(), CLIP)
+        if self.penalty is not None:
+            self.penalty(self.student.module).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._schedule.step()
+        if self.after_step is not None:
+            self.after_step(self.student.module)
         return value
 
     def _loss(self, batch: Batch, inputs: Tensor) -> Tensor:

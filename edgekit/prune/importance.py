@@ -162,7 +162,7 @@ def _by_scale(graph: WidthGraph) -> Scores:
     parameters = _parameters(graph.program)
     scales = {
         name: parameters[name].detach().abs()
-        for name in _batch_norm_scales(graph.program)
+        for name in batch_norm_scales(graph.program)
     }
     if not scales:
         raise UsageError(
@@ -176,7 +176,7 @@ def _by_scale(graph: WidthGraph) -> Scores:
     return scores
 
 
-def _batch_norm_scales(program: Program) -> list[str]:
+def batch_norm_scales(program: Program) -> list[str]:
     return [
         str(node.args[1].target)
         for node in program.module.graph.find_nodes(

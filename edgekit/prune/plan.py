@@ -83,11 +83,15 @@ class Planner:
         *,
         multiple: int,
         min_keep: float,
+        options: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
+        """`options` of the network this one was cut from are offered again where they fit."""
         self.graph = graph
         self.table = table
         self.options = {
-            group.id: width_options(group, multiple=multiple, min_keep=min_keep)
+            group.id: tuple(w for w in options[group.id] if w <= group.units)
+            if options and group.id in options
+            else width_options(group, multiple=multiple, min_keep=min_keep)
             for group in graph.groups
         }
         self._operators = _operator_terms(graph, self.options)
@@ -178,7 +182,7 @@ class Planner:
             raise BudgetInfeasible("No network inside these limits.")
         widths = model.chosen(solver)
         return Solution(
-            plan=_keep_best(self.graph.groups, widths, importance or {}),
+            plan=keep_best(self.graph.groups, widths, importance or {}),
             widths=widths,
             us=solver.Value(ns) / 1000,
             parameters=solver.Value(weights),
@@ -190,11 +194,12 @@ class Planner:
         return round(self.table.us(operator) * 1000)
 
 
-def _keep_best(
+def keep_best(
     groups: Sequence[Group],
     widths: Widths,
     importance: Mapping[str, np.ndarray[Any, Any]],
 ) -> Plan:
+    """The plan that keeps the most important units of every group at these widths."""
     kept = {}
     for group in groups:
         scores = importance.get(group.id, np.arange(group.units, 0, -1.0))

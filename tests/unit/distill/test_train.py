@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 
 from edgekit.data import Dataset, evaluate, split
 from edgekit.data.samples import InMemory
@@ -163,6 +163,37 @@ def test_training_that_harms_returns_the_student_as_it_was(teacher: Program) -> 
     result = taught(teacher, teacher, train=lies, recipe=recipe)
     assert result.best_epoch == 0
     assert result.program.fingerprint() == teacher.fingerprint()
+
+
+def test_a_penalty_is_descended_and_its_last_epoch_kept(teacher: Program) -> None:
+    """Its gradient is not clipped, and what it cost in accuracy does not undo it."""
+
+    def heavy(module: fx.GraphModule) -> torch.Tensor:
+        return 5.0 * module.get_parameter("0.weight").square().sum()
+
+    result = taught(teacher, teacher, penalty=heavy)
+    free = taught(teacher, teacher)
+    sizes = [
+        float(p.program.module.get_parameter("0.weight").detach().norm())
+        for p in (result, free)
+    ]
+    assert sizes[0] < 0.2 * sizes[1]
+    assert result.best_epoch == len(result.epochs) - 1
+    # What is reported is the loss of the lesson alone: the penalty at first is above 20.
+    assert result.epochs[1].loss < 5.0
+
+
+def test_weights_can_be_put_right_after_every_step(teacher: Program) -> None:
+    calls = []
+
+    def freeze(module: fx.GraphModule) -> None:
+        calls.append(module)
+        with torch.no_grad():
+            module.get_parameter("0.bias").fill_(0.25)
+
+    program = taught(teacher, network(4, 1), after_step=freeze).program
+    assert len(calls) == RECIPE.epochs * (len(TRAIN) // RECIPE.batch_size)
+    assert (program.module.get_parameter("0.bias") == 0.25).all()
 
 
 def test_divergence_is_an_error(teacher: Program) -> None:

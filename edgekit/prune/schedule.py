@@ -1,0 +1,164 @@
+"""Cut a little, recover, and cut again: how much in each round, and the loop itself."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import BudgetInfeasible, UsageError
+from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.prune.surgery import shrink
+from edgekit.prune.workload import describe
+from edgekit.source.program import Program
+from edgekit.types import Plan, Schedule
+
+Scores = Mapping[str, npt.NDArray[np.float64]]
+Weigh = Callable[[WidthGraph], Scores]
+Choose = Callable[[WidthGraph, Scores, float], Plan]
+Recover = Callable[[Program], Program]
+Cost = Callable[[WidthGraph, Mapping[str, int] | None], float]
+
+_HALVINGS = 20
+
+
+def schedule(kind: Schedule, rounds: int, final: float) -> tuple[float, ...]:
+    """What each of `rounds` aims at, the last at `final`.
+
+    `final` up to 1 is the share that remains, above 1 a speed-up, the share's inverse.
+
+    `linear`   removes the same amount each round
+    `cubic`    removes most at first, while there is much to spare (Zhu and Gupta, 2017,
+               arXiv:1710.01878)
+    `by-cost`  makes each round the same factor cheaper
+    """
+    if kind not in get_args(Schedule):
+        near = difflib.get_close_matches(kind, get_args(Schedule), 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(get_args(Schedule))
+        raise UsageError(f"No pruning schedule {kind!r}.{hint} Known: {known}.")
+    if rounds < 1 or final <= 0:
+        raise UsageError(
+            f"A schedule of {rounds} rounds to {final:g}: rounds start at 1, and what is to "
+            "remain (or the speed-up) lies above 0."
+        )
+    least = min(final, 1 / final)
+    done = [number / rounds for number in range(1, rounds)]
+    if kind == "linear":
+        shares = [1 - (1 - least) * part for part in done]
+    elif kind == "cubic":
+        shares = [least + (1 - least) * (1 - part) ** 3 for part in done]
+    else:
+        shares = [least**part for part in done]
+    return (*(share if final <= 1 else 1 / share for share in shares), final)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One turn: what was aimed at and reached, and the network before and after recovery."""
+
+    target: float
+    remaining: float
+    """Share of the first network's cost that is left."""
+    graph: WidthGraph
+    """Of the network this round cut."""
+    plan: Plan
+    cut: Program
+    program: Program
+
+
+def operations(graph: WidthGraph, widths: Mapping[str, int] | None = None) -> float:
+    """Multiply-accumulates of the network where groups have these widths."""
+    found = (describe(graph, node, widths) for node in graph.program.module.graph.nodes)
+    return float(sum(operator.macs for operator in found if operator is not None))
+
+
+def evenly(
+    graph: WidthGraph,
+    scores: Scores,
+    share: float,
+    *,
+    cost: Cost = operations,
+    min_keep: float = 0.0,
+) -> Plan:
+    """The best units of every group, the same share of each, so that `cost` falls to `share`.
+
+    Raises `BudgetInfeasible` where even the least network that `min_keep` allows costs more.
+    """
+    full = cost(graph, None)
+
+    def widths(keep: float) -> dict[str, int]:
+        return {
+            group.id: max(1, round(group.units * max(keep, min_keep)))
+            for group in graph.groups
+        }
+
+    low, high = min_keep, 1.0
+    if cost(graph, widths(low)) > share * full:
+        raise BudgetInfeasible(
+            f"Keeping {low:.0%} of every width leaves "
+            f"{cost(graph, widths(low)) / full:.1%} of the cost, and {share:.1%} was asked "
+            "for. Ask for less, or lower min_keep."
+        )
+    if cost(graph, widths(high)) <= share * full:
+        return Plan(kept={})
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if cost(graph, widths(middle)) <= share * full:
+            low = middle
+        else:
+            high = middle
+    chosen = widths(low)
+    return Plan(
+        kept={
+            group.id: _best(scores[group.id], chosen[group.id])
+            for group in graph.groups
+            if chosen[group.id] < group.units
+        }
+    )
+
+
+def iterate(
+    program: Program,
+    targets: Sequence[float],
+    *,
+    weigh: Weigh,
+    recover: Recover,
+    choose: Choose = evenly,
+    cost: Cost = operations,
+) -> Iterator[Round]:
+    """Cut `program` down to each of `targets` in turn, recovering after every cut.
+
+    Targets are shares of the first network's cost, as `schedule` gives them. Every round
+    analyses the network anew and weighs its units again: recovery has changed what matters.
+    `choose(graph, scores, share)` is asked for a share of the network at hand, so that what
+    rounding cost one round is made good in the next.
+    """
+    full = cost(analyse(program), None)
+    if full <= 0:
+        raise UsageError(
+            "The network has no operations that are counted. Give iterate a cost of your own."
+        )
+    for target in targets:
+        graph = analyse(program)
+        plan = choose(graph, weigh(graph), min(1.0, target * full / cost(graph, None)))
+        cut = shrink(graph, plan)
+        program = recover(cut)
+        yield Round(
+            target=target,
+            remaining=cost(analyse(cut), None) / full,
+            graph=graph,
+            plan=plan,
+            cut=cut,
+            program=program,
+        )
+
+
+def _best(scores: npt.NDArray[np.float64], width: int) -> tuple[int, ...]:
+    """The `width` highest, in order of place; of equal ones the first."""
+    best = np.argsort(-scores, kind="stable")[:width]
+    return tuple(sorted(int(unit) for unit in best))

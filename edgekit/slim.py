@@ -1,0 +1,152 @@
+"""From the trained network to the smaller, taught one: in one cut, or in several.
+
+Each cut is planned, its units emptied by training first where the recipe says so, and what is
+left is taught before the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit.distill import Distilled
+from edgekit.errors import ModelError
+from edgekit.fit import Aim, Fitted, aim_of, fit, survey, weigh
+from edgekit.job import Job, Samples
+from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.prune.plan import Planner, keep_best
+from edgekit.prune.schedule import schedule
+from edgekit.prune.sparsity import penalty
+from edgekit.prune.surgery import shrink
+from edgekit.source.program import Program
+from edgekit.teach import Lesson, teach
+from edgekit.types import Artifact, Plan, PruneRecipe
+
+_GROWTH = 0.7
+"""Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
+
+
+def slim(
+    job: Job, teacher: Program, samples: Samples, baseline: Artifact, folder: Path
+) -> tuple[Fitted, Distilled]:
+    """The network inside the budget and what taught it, both told against the unpruned one."""
+    recipe = job.project.recipe
+    first = survey(job, teacher, baseline.runtime)
+    final = aim_of(job, first, baseline)
+    first_aim, *rest = aims(final, first.parameters(), recipe.prune)
+
+    def cut(planner: Planner, aim: Aim) -> tuple[Fitted, Distilled]:
+        fitted = fit(job, planner, aim, samples, baseline, folder)
+        if recipe.prune.sparsity != "none":
+            fitted = _emptied(job, teacher, fitted, samples)
+        lesson = Lesson(recipe=recipe.distill)
+        return fitted, teach(job, teacher, fitted.student, samples, lesson)
+
+    fitted, taught = cut(first, first_aim)
+    cuts = [fitted]
+    for aim in rest:
+        job.progress.say(f"Cut {len(cuts) + 1} of {len(rest) + 1}")
+        planner = survey(job, taught.program, baseline.runtime, first.options)
+        fitted, taught = cut(planner, aim)
+        cuts.append(fitted)
+    return _in_all(job, first, cuts), taught
+
+
+def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
+    """What each cut is to reach, the last `final`; the network has `whole` weights."""
+    count, kind = recipe.iterations, recipe.schedule
+    speedups: tuple[float | None, ...] = (None,) * count
+    if final.speedup is not None:
+        speedups = schedule(kind, count, final.speedup)
+    weights: tuple[int | None, ...] = (None,) * count
+    if final.parameters is not None:
+        share = min(1.0, final.parameters / whole)
+        weights = tuple(round(whole * part) for part in schedule(kind, count, share))
+    for number, (speedup, parameters) in enumerate(zip(speedups, weights, strict=True)):
+        note = final.note if number == count - 1 else None
+        yield replace(final, speedup=speedup, parameters=parameters, note=note)
+
+
+def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fitted:
+    """The same widths cut from a network whose units training emptied before.
+
+    The growing penalty empties the units of the plan; the others say by themselves which units
+    go, and these are weighed again.
+    """
+    prune, whole = job.project.recipe.prune, fitted.graph.program
+    recipe = replace(job.project.recipe.distill, epochs=prune.sparsity_epochs)
+    plan = fitted.solution.plan
+    batches = math.ceil(len(samples.train) / recipe.batch_size)
+    wanted = penalty(
+        prune.sparsity,
+        fitted.graph,
+        plan=plan,
+        steps=math.ceil(_GROWTH * batches * recipe.epochs),
+        strength=prune.sparsity_strength,
+    )
+    lesson = Lesson(
+        recipe=recipe,
+        title=f"Empty units ({prune.sparsity})",
+        penalty=wanted,
+        marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
+    )
+    graph = analyse(teach(job, teacher, whole, samples, lesson).program)
+    if prune.sparsity != "growing":
+        scores = weigh(job, graph, samples.train)
+        plan = keep_best(graph.groups, fitted.solution.widths, scores)
+    return replace(
+        fitted,
+        student=shrink(graph, plan),
+        solution=replace(fitted.solution, plan=plan),
+    )
+
+
+def _in_all(job: Job, first: Planner, cuts: list[Fitted]) -> Fitted:
+    """All cuts as one of the unpruned network."""
+    [*before, last] = cuts
+    if not before:
+        return last
+    plan = composed([fitted.solution.plan for fitted in cuts])
+    widths = {
+        group.id: len(plan.kept.get(group.id, range(group.units)))
+        for group in first.graph.groups
+    }
+    _check(first.graph, widths, last.student)
+    first.us(widths, job.device)  # so that the table has every operator of the report
+    return replace(
+        last,
+        graph=first.graph,
+        planner=first,
+        solution=replace(last.solution, plan=plan, widths=widths),
+        rounds=tuple(turn for fitted in cuts for turn in fitted.rounds),
+        notes=(
+            *(note for fitted in cuts for note in fitted.notes),
+            f"the network was cut in {len(cuts)} steps and taught after each",
+        ),
+    )
+
+
+def composed(plans: Sequence[Plan]) -> Plan:
+    """Plans carried out one after another as one: each numbers the units the last one left."""
+    kept: dict[str, tuple[int, ...]] = {}
+    dropped: dict[str, None] = {}
+    for plan in plans:
+        for name, units in plan.kept.items():
+            earlier = kept.get(name)
+            kept[name] = units if earlier is None else tuple(earlier[u] for u in units)
+        dropped.update(dict.fromkeys(plan.dropped_blocks))
+    return Plan(kept=kept, dropped_blocks=tuple(dropped))
+
+
+def _check(graph: WidthGraph, widths: Mapping[str, int], student: Program) -> None:
+    """Groups keep their names from cut to cut; where one did not, its shapes tell."""
+    for node in graph.program.module.graph.find_nodes(op="get_attr"):
+        name = str(node.target)
+        have = dict(student.module.named_parameters(remove_duplicate=False)).get(name)
+        if have is not None and graph.shape(node, widths) != tuple(have.shape):
+            raise ModelError(
+                f"After several cuts '{name}' has shape {tuple(have.shape)}, and its groups "
+                f"say {graph.shape(node, widths)}. Set [recipe.prune] iterations = 1."
+            )

@@ -1,0 +1,79 @@
+"""A student's training as a stage: kept in the store, so that a build resumes after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor, fx
+
+import edgekit
+from edgekit import store
+from edgekit.distill import Distilled, distill
+from edgekit.job import Job, Samples
+from edgekit.source.program import Program
+from edgekit.source.program import load as load_program
+from edgekit.types import DistillRecipe, Epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """How a student is taught; `marks` name the penalty for the store."""
+
+    recipe: DistillRecipe
+    title: str = "Distil"
+    penalty: Callable[[fx.GraphModule], Tensor] | None = None
+    marks: tuple[object, ...] = ()
+
+
+def teach(
+    job: Job, teacher: Program, student: Program, samples: Samples, lesson: Lesson
+) -> Distilled:
+    """Distil, or take from the store what an earlier run with the same inputs made."""
+    recipe, seed = lesson.recipe, job.project.recipe.seed
+    name = store.key(
+        *(edgekit.__version__, teacher.fingerprint(), student.fingerprint()),
+        *(samples.train.fingerprint(), samples.validation.fingerprint()),
+        *(asdict(recipe), seed, *lesson.marks),
+    )
+    kept = job.store.find("distilled", name)
+    if kept is not None:
+        job.progress.say(
+            f"{lesson.title}: taken from the store, where nothing had changed"
+        )
+        facts = json.loads((kept / "epochs.json").read_text("utf-8"))
+        return Distilled(
+            program=load_program(kept / "student.pt2"),
+            epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
+            best_epoch=facts["best_epoch"],
+            metric=facts["metric"],
+        )
+    with job.progress.step(lesson.title) as step:
+        taught = distill(
+            teacher,
+            student,
+            train=samples.train,
+            validation=samples.validation,
+            recipe=recipe,
+            seed=seed,
+            penalty=lesson.penalty,
+            on_epoch=lambda epoch: step.update(
+                epoch.number,
+                recipe.epochs,
+                f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
+            ),
+        )
+
+    def write(folder: Path) -> None:
+        taught.program.save(folder / "student.pt2")
+        facts = {
+            "epochs": [asdict(epoch) for epoch in taught.epochs],
+            "best_epoch": taught.best_epoch,
+            "metric": taught.metric,
+        }
+        (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
+
+    job.store.keep("distilled", name, write)
+    return taught

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.fit import Aim
+from edgekit.prune.graph import analyse
+from edgekit.prune.surgery import shrink
+from edgekit.slim import aims, composed
+from edgekit.source.program import trace
+from edgekit.types import InputSpec, Plan, PruneRecipe
+
+AIM = Aim(speedup=4.0, parameters=None, full_us=100.0, note="about the last")
+
+
+def test_one_cut_aims_at_the_budget_itself() -> None:
+    assert list(aims(AIM, 1000, PruneRecipe())) == [AIM]
+
+
+def test_several_cuts_share_the_speed_up_out() -> None:
+    found = list(aims(AIM, 1000, PruneRecipe(iterations=2)))
+    assert [aim.speedup for aim in found] == pytest.approx([2.0, 4.0])
+    assert [aim.note for aim in found] == [None, "about the last"]
+    assert all(aim.parameters is None and aim.full_us == 100.0 for aim in found)
+
+
+def test_a_budget_of_weights_is_shared_out_too() -> None:
+    recipe = PruneRecipe(iterations=3, schedule="linear")
+    found = list(aims(replace(AIM, speedup=None, parameters=400), 1000, recipe))
+    assert [aim.parameters for aim in found] == [800, 600, 400]
+    assert {aim.speedup for aim in found} == {None}
+
+
+def test_plans_one_after_another_are_one_plan() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Linear(5, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)
+    )
+    first = analyse(trace(network, (InputSpec(shape=(5,)),)))
+    one = Plan(kept={"0": (1, 3, 4, 7, 9, 11), "2": (0, 2, 3, 5, 6)})
+    between = analyse(shrink(first, one))
+    two = Plan(kept={"0": (0, 2, 5)})
+    at_once = shrink(first, composed([one, two]))
+    assert composed([one, two]).kept == {"0": (1, 4, 11), "2": (0, 2, 3, 5, 6)}
+    x = torch.randn(4, 5)
+    stepwise = shrink(between, two)
+    np.testing.assert_allclose(
+        at_once.module(x).detach(), stepwise.module(x).detach(), rtol=1e-6
+    )
