@@ -104,7 +104,7 @@ def students(program: Program) -> dict[str, tuple[Program, float]]:
     masks = n_m_masks(program, 2, 4)
     found["2 of 4"] = (zero(program, masks), 1 - density(masks))
     for share in (0.5, 0.1):
-        plan = evenly(graph, scores, share)
+        plan = evenly(graph, scores, share, multiple=16)
         found[f"cut to {share:.0%}"] = (shrink(graph, plan), 0.0)
     return found
 

@@ -84,16 +84,18 @@ def evenly(
     *,
     cost: Cost = operations,
     min_keep: float = 0.0,
+    multiple: int = 1,
 ) -> Plan:
     """The best units of every group, the same share of each, so that `cost` falls to `share`.
 
+    Widths above `multiple` become multiples of it, where they are not whole.
     Raises `BudgetInfeasible` where even the least network that `min_keep` allows costs more.
     """
     full = cost(graph, None)
 
     def widths(keep: float) -> dict[str, int]:
         return {
-            group.id: max(1, round(group.units * max(keep, min_keep)))
+            group.id: _width(group.units, max(keep, min_keep), multiple)
             for group in graph.groups
         }
 
@@ -156,6 +158,13 @@ def iterate(
             cut=cut,
             program=program,
         )
+
+
+def _width(units: int, keep: float, multiple: int) -> int:
+    if keep >= 1:
+        return units
+    step = multiple if units > multiple else 1
+    return min(units, max(step, step * round(units * keep / step)))
 
 
 def _best(scores: npt.NDArray[np.float64], width: int) -> tuple[int, ...]:

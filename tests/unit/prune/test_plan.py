@@ -18,7 +18,7 @@ from edgekit.prune.plan import Limits, Planner, width_options
 from edgekit.prune.surgery import shrink
 from edgekit.prune.workload import Operator
 from edgekit.source.program import trace
-from edgekit.types import InputSpec
+from edgekit.types import InputSpec, Plan
 
 
 class Block(nn.Module):
@@ -174,3 +174,19 @@ def test_operators_carry_their_layers_names(tmp_path: Path) -> None:
     planner = planner_for(graph_of(residual()), tmp_path)
     names = [name for name, _ in planner.operators()]
     assert names[:4] == ["0", "2.up", "2.depthwise", "2.down"]
+
+
+def test_a_network_cut_again_is_offered_what_is_left_of_the_first_offer(
+    tmp_path: Path,
+) -> None:
+    """Multiples and floors are those of the network that the first cut started from."""
+    first = planner_for(graph_of(residual()), tmp_path)
+    wide = next(group for group in first.graph.groups if group.units == 16)
+    assert first.options[wide.id] == (8, 16)
+    again = analyse(shrink(first.graph, Plan(kept={wide.id: tuple(range(8))})))
+    anew = planner_for(again, tmp_path)
+    second = Planner(
+        again, first.table, multiple=8, min_keep=0.25, options=first.options
+    )
+    assert anew.options[wide.id] == (4, 8)
+    assert second.options[wide.id] == (8,)

@@ -89,6 +89,13 @@ def test_evenly_keeps_the_best_units_inside_the_share() -> None:
     assert evenly(graph, scores, 1.0) == Plan(kept={})
 
 
+def test_widths_are_multiples_where_that_is_asked() -> None:
+    graph = analyse(residual())
+    plan = evenly(graph, l2(graph), 0.6, multiple=4)
+    assert plan.kept
+    assert {len(units) % 4 for units in plan.kept.values()} == {0}
+
+
 def test_a_floor_under_the_widths_can_make_a_share_infeasible() -> None:
     graph = analyse(residual())
     with pytest.raises(BudgetInfeasible, match=r"Keeping 80% of every width leaves 6"):
