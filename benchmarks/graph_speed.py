@@ -4,7 +4,7 @@
 
 ResNet-50, and chains of 50, 100 and 200 residual blocks, all on one stream, and of twice as many
 plain convolutions. Processor time of one thread, the least of three; tracing is not counted.
-`growth` is the ratio of times over the ratio of nodes to half the depth: 1 is linear.
+`growth` is the ratio of times to the shallowest over the ratio of nodes: 1 is linear.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -111,8 +110,8 @@ def _summary(rows: list[Row]) -> Row:
                 for column in ALLOWED
             }
             for kind in ("residual", "plain")
-            for shallower, depth in pairwise(DEPTHS)
-            if (before := by_name.get(f"{kind} {shallower}"))
+            for depth in DEPTHS[1:]
+            if (before := by_name.get(f"{kind} {DEPTHS[0]}"))
             and f"{kind} {depth}" in by_name
         },
         "threads": 1,

@@ -273,7 +273,7 @@ def show(found: Inspection, console: Console) -> None:
     if found.blocks:
         console.print(_blocks(found.blocks, console.width))
     if found.barriers:
-        console.print(_barriers(found.barriers))
+        console.print(_barriers(found.barriers, console.width))
 
 
 def _groups(groups: Sequence[GroupFacts], width: int) -> Table:
@@ -315,7 +315,7 @@ def _blocks(blocks: Sequence[BlockFacts], width: int) -> Table:
     return table
 
 
-def _barriers(barriers: Sequence[BarrierFacts]) -> Table:
+def _barriers(barriers: Sequence[BarrierFacts], width: int) -> Table:
     """Barriers of one operator for one reason share a line."""
     table = _table("Barriers: what they touch stays whole")
     for heading in ("Operator", "At", "Why", "Stays whole"):
@@ -326,7 +326,8 @@ def _barriers(barriers: Sequence[BarrierFacts]) -> Table:
     for (operator, why), several in alike.items():
         layers = _owners(name for barrier in several for name in barrier.whole)
         nodes = tuple(barrier.node for barrier in several if barrier.node)
-        table.add_row(Text(operator), _few(nodes), Text(why), _few(layers))
+        whole = [_abbreviated(layer, width * 3 // 10) for layer in layers]
+        table.add_row(Text(operator), _few(nodes, ", "), Text(why), _few(whole, "\n"))
     return table
 
 
@@ -341,9 +342,9 @@ def _table(title: str) -> Table:
     )
 
 
-def _few(names: Sequence[str], most: int = 3) -> Text:
-    more = len(names) - most
-    return Text(", ".join(names[:most]) + (f" and {more} more" if more > 0 else ""))
+def _few(names: Sequence[str], separator: str, most: int = 3) -> Text:
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return Text(separator.join([*names[:most], *more]))
 
 
 def _abbreviated(name: str, width: int) -> str:

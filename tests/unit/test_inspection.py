@@ -247,7 +247,7 @@ def test_two_hundred_groups_fit_eighty_columns_a_line_each() -> None:
 def test_alike_barriers_share_a_line_and_a_wide_terminal_shows_whole_names() -> None:
     lines = printed(large(3), 200)
     (barrier,) = (line for line in lines if line.startswith("sort"))
-    assert "sort_0, sort_1, sort_2 and 2 more" in barrier
+    assert "sort_0, sort_1, sort_2, and 2 more" in barrier
     assert "network.model.layers.0.mlp" in barrier
     assert any(line.startswith(large(3).groups[2].id) for line in lines)
 
