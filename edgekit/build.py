@@ -180,7 +180,7 @@ def _export(
         folder / "candidates",
         title="Export the student",
         calibration=samples.calibration,
-        labels=samples.train.labels,
+        labels=samples.labels,
     )
 
 
@@ -312,7 +312,7 @@ def _package(
                 inputs=model.inputs,
                 outputs=model.outputs,
                 preprocess=job.project.data.preprocess,
-                labels=samples.train.labels,
+                labels=samples.labels,
             ),
             source_hash=teacher.fingerprint(),
             versions=_versions(),

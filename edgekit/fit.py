@@ -171,7 +171,8 @@ def _solve(
     if limits.us is not None and nearest.us > limits.us:
         lacking.append(
             f"a speed-up of {full_us / limits.us:.2f} is out of reach: the least network "
-            f"that [recipe.prune] min_keep allows is {full_us / nearest.us:.2f} times as fast"
+            "that the target's channel multiple and [recipe.prune] min_keep allow is "
+            f"{full_us / nearest.us:.2f} times as fast"
         )
     if limits.parameters is not None and nearest.parameters > limits.parameters:
         lacking.append(

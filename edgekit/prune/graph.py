@@ -18,7 +18,7 @@ from torch import fx
 
 from edgekit.prune.blocks import Block, find_blocks
 from edgekit.prune.grouping import Classes, interchangeable, used_parameters
-from edgekit.prune.labels import Axes, Axis, Label, Labels
+from edgekit.prune.labels import Axes, Axis, Label, Labels, Reason
 from edgekit.prune.operators import RULES
 from edgekit.prune.propagate import Walk, walk
 from edgekit.source.program import Program
@@ -76,11 +76,12 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Barrier:
-    """An operator that keeps what it touches whole."""
+    """An operator that keeps what it touches whole, such as dimensions of `parameters`."""
 
     operator: str
     node: str
     why: str
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,12 +210,14 @@ def _barriers(
 ) -> tuple[Barrier, ...]:
     """The operators that froze what a parameter would otherwise have to give."""
     trained = {n for n, _ in program.module.named_parameters(remove_duplicate=False)}
-    found = dict.fromkeys(
-        reason
-        for name, axes in parameters.items()
-        for axis in axes
-        for label in axis or ()
-        for reason in labels.reasons(label)
-        if reason.barrier and name in trained
+    found: dict[Reason, dict[str, None]] = {}
+    for name, axes in parameters.items():
+        for axis in axes if name in trained else ():
+            for label in axis or ():
+                for reason in labels.reasons(label):
+                    if reason.barrier:
+                        found.setdefault(reason, {})[name] = None
+    return tuple(
+        Barrier(operator=r.operator, node=r.node, why=r.why, parameters=tuple(names))
+        for r, names in found.items()
     )
-    return tuple(Barrier(operator=r.operator, node=r.node, why=r.why) for r in found)

@@ -22,7 +22,13 @@ from edgekit.devices import Device
 from edgekit.errors import BudgetInfeasible
 from edgekit.prune.cost import CostTable
 from edgekit.prune.graph import Group, WidthGraph
-from edgekit.prune.workload import Operator, describe
+from edgekit.prune.workload import (
+    Operator,
+    describe,
+    groups_at,
+    groups_of,
+    parameter_nodes,
+)
 from edgekit.types import OperatorRow, Plan
 
 Widths = Mapping[str, int]
@@ -52,17 +58,19 @@ class Solution:
 def width_options(
     group: Group, *, multiple: int, min_keep: float, levels: int = _LEVELS
 ) -> tuple[int, ...]:
-    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all."""
+    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all.
+
+    A group no wider than the multiple is offered multiples of a half, a quarter of it.
+    """
     least = max(1, math.ceil(group.units * min_keep))
-    step = multiple if group.units > multiple else 1
-    if group.units <= multiple and group.kind == "channel":
-        return (group.units,)
-    steps = range(step, group.units, step)
-    offered = [width for width in steps if width >= least] or [group.units]
+    step = multiple
+    while step >= group.units and step > 1:
+        step //= 2
+    offered = [width for width in range(step, group.units, step) if width >= least]
     if len(offered) >= levels:
         places = np.linspace(0, len(offered) - 1, levels - 1).round().astype(int)
         offered = [offered[place] for place in sorted(set(places))]
-    return tuple(sorted({*offered, group.units}))
+    return (*offered, group.units)
 
 
 class Planner:
@@ -103,12 +111,12 @@ class Planner:
         return sum(self.table.us(operator) for operator in operators)
 
     def operators(self, widths: Widths | None = None) -> list[tuple[str, Operator]]:
-        """Every operator that costs something, by node name, in order of execution."""
+        """Every operator that costs something, by its layer's name, in order of execution."""
         found = []
         for node in self.graph.program.module.graph.nodes:
             operator = describe(self.graph, node, widths)
             if operator is not None:
-                found.append((node.name, operator))
+                found.append((_layer(node), operator))
         return found
 
     def rows(self, widths: Widths) -> tuple[OperatorRow, ...]:
@@ -129,7 +137,7 @@ class Planner:
         """How many weights the network has with these widths."""
         return sum(
             math.prod(self.graph.shape(node, widths or {}))
-            for node in _parameter_nodes(self.graph)
+            for node in parameter_nodes(self.graph)
         )
 
     def macs(self, widths: Widths | None = None) -> int:
@@ -237,7 +245,7 @@ def _operator_terms(
             operator = describe(graph, node, widths)
             return tuple(getattr(operator, name) for name in _FIELDS)
 
-        terms.append(_term(_groups_at(graph, node), options, read))
+        terms.append(_term(groups_at(graph, node), options, read))
     return terms
 
 
@@ -245,37 +253,13 @@ def _parameter_terms(
     graph: WidthGraph, options: Mapping[str, tuple[int, ...]]
 ) -> list[_Term]:
     terms = []
-    for node in _parameter_nodes(graph):
+    for node in parameter_nodes(graph):
 
         def read(widths: Widths, node: fx.Node = node) -> tuple[Any, ...]:
             return graph.shape(node, widths)
 
-        terms.append(_term(_groups_of(graph, node), options, read))
+        terms.append(_term(groups_of(graph, node), options, read))
     return terms
-
-
-def _parameter_nodes(graph: WidthGraph) -> list[fx.Node]:
-    names = {name for name, _ in graph.program.module.named_parameters()}
-    seen: dict[str, fx.Node] = {}
-    for node in graph.program.module.graph.nodes:
-        if node.op == "get_attr" and node.target in names:
-            seen.setdefault(str(node.target), node)
-    return list(seen.values())
-
-
-def _groups_of(graph: WidthGraph, node: fx.Node) -> list[str]:
-    found: dict[str, None] = {}
-    for extent in graph.extents(node):
-        for _, names in extent.terms:
-            found.update(dict.fromkeys(names))
-    return list(found)
-
-
-def _groups_at(graph: WidthGraph, node: fx.Node) -> list[str]:
-    found = dict.fromkeys(_groups_of(graph, node))
-    for source in node.all_input_nodes:
-        found.update(dict.fromkeys(_groups_of(graph, source)))
-    return list(found)
 
 
 def _term(
@@ -424,6 +408,15 @@ class _Model:
                     self.cp.Add(sum(slice_) == pick)
             self._joint[name] = cells
         return self._joint[name]
+
+
+def _layer(node: fx.Node) -> str:
+    """The layer whose weight an operator reads, or the operator's own name."""
+    if len(node.args) > 1:
+        weight = node.args[1]
+        if isinstance(weight, fx.Node) and weight.op == "get_attr":
+            return str(weight.target).removesuffix(".weight")
+    return node.name
 
 
 def _layers(group: Group) -> int:

@@ -215,23 +215,24 @@ def _operator(state: Walk, node: fx.Node, rules: Mapping[str, Rule]) -> None:
             state.axes[node] = outputs[index]  # type: ignore[index, assignment]
         return
     value = node.meta.get("val")
-    if not _has_tensors(value):
-        return
     known = isinstance(node.target, torch._ops.OpOverload)
+    if not _has_tensors(value):
+        if known and operator_name(node) not in ("sym_size", "sym_numel"):
+            _freeze_inputs(state, node, "makes a number of it")
+        return
     rule = rules.get(operator_name(node)) if known else None
     if rule is not None:
         state.axes[node] = rule(state, call_of(node))
         return
-    reason = Reason(
-        operator=operator_name(node),
-        node=node.name,
-        why="EdgeKit has no rule for this operator",
-        barrier=True,
-    )
+    _freeze_inputs(state, node, "EdgeKit has no rule for this operator")
+    state.axes[node] = _unlabelled(value)
+
+
+def _freeze_inputs(state: Walk, node: fx.Node, why: str) -> None:
+    reason = Reason(operator=operator_name(node), node=node.name, why=why, barrier=True)
     for source in node.all_input_nodes:
         for axis in _each(state.axes.get(source, [])):
             state.labels.freeze(axis, reason)
-    state.axes[node] = _unlabelled(value)
 
 
 def _unlabelled(value: Any) -> Axes | Outputs:

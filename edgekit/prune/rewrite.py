@@ -72,7 +72,7 @@ def rewrite(cut: Cut, old: fx.Node, new: fx.Node) -> None:
     if old not in cut.graph.live or not isinstance(old.target, torch._ops.OpOverload):
         return
     call = call_of(old)
-    if call.name == "sym_size":
+    if call.name in ("sym_size", "sym_numel"):
         _restore_size(cut, call, new)
     elif call.name in REWRITES:
         REWRITES[call.name](cut, call, new)
@@ -118,8 +118,11 @@ def _computed(graph: fx.Graph, function: Any, value: fx.Node, number: int) -> fx
 
 def _restore_size(cut: Cut, call: Call, new: fx.Node) -> None:
     """A size read from a narrowed dimension, scaled back: arithmetic stays in old sizes."""
-    source, dim = call["self"], call["dim"]
-    old, now = cut.graph.shape(source)[dim], cut.shape(source)[dim]
+    before, after = cut.graph.shape(call["self"]), cut.shape(call["self"])
+    if call.name == "sym_size":
+        old, now = before[call["dim"]], after[call["dim"]]
+    else:
+        old, now = math.prod(before), math.prod(after)
     if old == now:
         return
     value = new.meta["val"]
@@ -145,6 +148,8 @@ def _sizes(cut: Cut, call: Call, new: fx.Node, name: str, given: Sequence[Any]) 
 
 
 def _view(cut: Cut, call: Call, new: fx.Node) -> None:
+    if not {"shape", "size"} & call.arguments.keys():
+        return
     name = "shape" if "shape" in call.arguments else "size"
     position = 0 if call.name in ("zeros", "ones", "full", "empty") else 1
     given = new.args[position] if len(new.args) > position else new.kwargs[name]

@@ -25,10 +25,18 @@ from edgekit.types import Plan
 aten = torch.ops.aten
 
 
-def shrink(graph: WidthGraph, plan: Plan) -> Program:
-    """The program without the units the plan does not keep, nor the blocks it drops."""
+def shrink(graph: WidthGraph, plan: Plan, *, release: bool = False) -> Program:
+    """The program without the units the plan does not keep, nor the blocks it drops.
+
+    `release` frees each of the given program's parameters once it is cut, for a network that
+    fills the memory: the given program cannot be run any more.
+    """
     cut, blocks = cut_of(graph, plan), _blocks(graph, plan)
-    tensors = {id(t): sliced(t, axes, cut) for t, axes in labelled_tensors(graph)}
+    tensors = {}
+    for tensor, axes in labelled_tensors(graph):
+        tensors[id(tensor)] = sliced(tensor, axes, cut)
+        if release:
+            tensor.data = tensor.data.new_empty(0)
     module, copies = _copy(graph.program.module, tensors)
     for old, new in copies.items():
         rewrite(cut, old, new)

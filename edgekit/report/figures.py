@@ -295,7 +295,8 @@ def _group_name(row: WidthRow) -> str:
     """The first layer's name; the group's own name keeps two of the same from merging."""
     first = row.layers[0] if row.layers else row.kind
     more = f" +{len(row.layers) - 1}" if len(row.layers) > 1 else ""
-    return f"{_shortened(first)}{more} · {row.group}"
+    own = "" if row.group == first else f" · {row.group}"
+    return f"{_shortened(first)}{more}{own}"
 
 
 def _shortened(name: str, most: int = 40) -> str:

@@ -147,7 +147,7 @@ def memory(measurement: Measurement) -> str:
 def energy(measurement: Measurement) -> str:
     found = measurement.energy
     if found.gross_mj is None and found.net_mj is None:
-        return f"{MISSING}: {found.reason or 'no reason recorded'}"
+        return f"{MISSING}: {(found.reason or 'no reason recorded').rstrip('.')}"
     how = {"modelled": "modelled, not measured"}.get(found.method, found.method)
     return f"{how}, boundary: {found.boundary or 'unknown'}"
 

@@ -161,6 +161,8 @@ def test_an_interrupt_leaves_nothing_and_the_old_bundle(
     old = folder / "build/raspberrypi"
     old.mkdir(parents=True)
     (old / "report.json").write_text("the old one")
+    listed = {"files": [{"path": "report.json"}]}
+    (old / "manifest.json").write_text(json.dumps(listed))
     process = subprocess.Popen(
         [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi"],
         cwd=folder,
@@ -169,11 +171,14 @@ def test_an_interrupt_leaves_nothing_and_the_old_bundle(
         text=True,
         start_new_session=True,
     )
-    while not any(p.name != "raspberrypi" for p in (folder / "build").iterdir()):
+    deadline = time.monotonic() + 120
+    while len(list((folder / "build").iterdir())) == 1:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(10)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert [p.name for p in (folder / "build").iterdir()] == ["raspberrypi"]

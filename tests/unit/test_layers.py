@@ -13,7 +13,7 @@ PACKAGE = Path(edgekit.__file__).parent
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("build", "fit", "prove", "job", "doctor", "scaffold"),
+    ("build", "fit", "prove", "job", "doctor", "scaffold", "inspection"),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
     ("agent", "authored", "progress", "toml"),

@@ -5,25 +5,27 @@ from __future__ import annotations
 from torch import fx
 
 from edgekit.prune.labels import Axes
-from edgekit.prune.propagate import Call, Rule, Walk
+from edgekit.prune.propagate import Call, Outputs, Rule, Walk
 
 ELEMENTWISE = (
     "add sub mul div relu gelu silu sigmoid tanh hardtanh hardswish hardsigmoid relu6 "
     "elu selu celu leaky_relu dropout feature_dropout alpha_dropout contiguous alias "
-    "to type_as clone detach pow rsqrt sqrt square reciprocal neg sin cos clamp "
+    "clone detach pow rsqrt sqrt square reciprocal neg sin cos clamp "
     "clamp_min clamp_max exp exp2 expm1 erf bitwise_not bitwise_and bitwise_or "
     "logical_not logical_and logical_or ones_like zeros_like full_like empty_like "
     "_to_copy where masked_fill softplus softsign mish log log1p log2 log10 "
     "logsigmoid log_sigmoid __and__ __or__ ge le ne eq gt lt maximum minimum abs sign "
     "rsub floor ceil round trunc floor_divide remainder fmod lift_fresh_copy "
     "lift_fresh copy fill atan atan2 tan asin acos sinh cosh hardshrink softshrink "
-    "threshold prelu_scalar rrelu isnan isinf nan_to_num lerp addcmul addcdiv "
+    "threshold rrelu isnan isinf nan_to_num lerp addcmul addcdiv "
     "identity positive true_divide data zero"
 )
 
 SPATIAL = (
     "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d "
-    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d upsample_nearest1d "
+    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
+    "max_pool2d_with_indices adaptive_avg_pool1d adaptive_avg_pool2d "
+    "adaptive_avg_pool3d upsample_nearest1d "
     "upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d "
     "upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d "
     "reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d"
@@ -41,6 +43,11 @@ def elementwise(walk: Walk, call: Call) -> Axes:
     )
 
 
+def converted(walk: Walk, call: Call) -> Axes:
+    """`to` and `type_as`: another tensor lends only its type and device."""
+    return walk.of(call["self"])
+
+
 def tensors(walk: Walk, call: Call) -> list[fx.Node]:
     return [node for node in call.node.all_input_nodes if node in walk.axes]
 
@@ -52,18 +59,15 @@ def prelu(walk: Walk, call: Call) -> Axes:
     return axes
 
 
-def spatial(walk: Walk, call: Call) -> Axes:
+def spatial(walk: Walk, call: Call) -> Axes | Outputs:
     """Pooling and resizing change the trailing dimensions; batch and channels pass through."""
     axes = walk.of(call.node.args[0])
-    shape = walk.shape(call.node.args[0])  # type: ignore[arg-type]
-    (result, *_) = walk.output_shapes(call)
-    channels = 2 if "1d" not in call.name or len(shape) == 3 else 1
-    kept: Axes = []
-    for i, axis in enumerate(axes):
-        if i >= channels:
-            walk.freeze(call, axis, "runs over this dimension as space")
-        kept.append(axis if i < channels and shape[i] == result[i] else None)
-    return kept
+    first = len(axes) - next(n for n in (1, 2, 3) if f"{n}d" in call.name)
+    for axis in axes[first:]:
+        walk.freeze(call, axis, "runs over this dimension as space")
+    kept = [*axes[:first], *without_labels(walk, call)[first:]]
+    several = isinstance(call.node.meta["val"], list | tuple)
+    return [kept, list(kept)] if several else kept
 
 
 def constant(walk: Walk, call: Call) -> Axes:
@@ -89,5 +93,6 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(CONSTANT.split(), constant),
     **dict.fromkeys(WITHOUT_LABELS.split(), without_labels),
     **dict.fromkeys(("tril", "triu"), triangle),
+    **dict.fromkeys(("to", "type_as"), converted),
     "prelu": prelu,
 }

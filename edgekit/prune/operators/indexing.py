@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import fx
 
 from edgekit.prune.labels import Axes, Axis
@@ -89,6 +90,10 @@ def embedding(walk: Walk, call: Call) -> Axes:
 def index(walk: Walk, call: Call) -> Axes:
     """Advanced indexing: indexed dimensions stay whole, the others pass through."""
     axes, indices = walk.of(call["self"]), call["indices"]
+    if any(i is not None and i.meta["val"].dtype == torch.bool for i in indices):
+        for axis in axes:
+            walk.freeze(call, axis, "is looked up by a mask", barrier=True)
+        return [None] * len(walk.output_shapes(call)[0])
     for tensor in (i for i in indices if i is not None):
         for axis in walk.of(tensor):
             walk.freeze(call, axis, "is a table of indices")

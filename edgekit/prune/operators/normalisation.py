@@ -50,6 +50,17 @@ def group_norm(walk: Walk, call: Call) -> Axes:
     return axes
 
 
+def weight_norm(walk: Walk, call: Call) -> Axes:
+    """A direction over its length, times a gain: zeroed entries add nothing to the length."""
+    axes, gain = walk.of(call["v"]), walk.of(call["g"])
+    for dim, axis in enumerate(axes):
+        if walk.shape(call["g"])[dim] > 1:
+            axes[dim] = walk.unify(call, axis, gain[dim])
+        else:
+            walk.contract(call, call["v"], dim)
+    return axes
+
+
 def reduced_dims(walk: Walk, call: Call) -> list[int]:
     rank = len(walk.shape(call["self"]))
     dims = call.get("dim")
@@ -111,6 +122,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("batch_norm", "instance_norm"), per_channel),
     **dict.fromkeys(("layer_norm", "rms_norm"), layer_norm),
     "group_norm": group_norm,
+    "_weight_norm": weight_norm,
     **dict.fromkeys(("sum", "linalg_vector_norm", "norm"), summed),
     **dict.fromkeys(("mean", "var", "std", "var_mean", "std_mean"), averaged),
     **dict.fromkeys(("amax", "amin", "max", "min", "argmax", "argmin"), selected),

@@ -17,6 +17,8 @@ def recurrent(walk: Walk, call: Call) -> Outputs:
     if len(weights) != per_cell * directions * call["num_layers"]:
         return _projected(walk, call)
     x = walk.of(call["input"])
+    for axis in x[:-1]:
+        walk.freeze(call, axis, "is a sequence")
     walk.contract(call, call["input"], len(x) - 1)
     current, hidden = x[-1], walk.of(states[0])[2]
     cells = iter(range(0, len(weights), per_cell))

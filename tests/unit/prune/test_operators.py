@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.surgery import mask, shrink
 from edgekit.source.program import trace
-from edgekit.types import InputSpec
+from edgekit.types import InputSpec, Plan
 from tests.unit.prune.test_surgery import drop, error, output
 
 
@@ -130,6 +130,7 @@ BETWEEN = {
         6, lambda t: F.interpolate(t, size=(7, 7), mode="bilinear"), 6, {"one": (6, True)},
     ),
     "pooling": (6, lambda t: F.avg_pool2d(t, 2) + F.max_pool2d(t, 2), 6, {"one": (6, True)}),
+    "adaptive": (6, lambda t: F.adaptive_max_pool2d(t, 2), 6, {"one": (6, True)}),
     "clamp": (6, lambda t: t.clamp(0.2, 2).masked_fill(t > 1, 3.0), 6, {"one": (6, True)}),
     "permute": (6, lambda t: t.permute(0, 2, 3, 1).relu().movedim(3, 1), 6, {"one": (6, True)}),
     "norm": (6, lambda t: t / t.norm(dim=1, keepdim=True), 6, {"one": (6, True)}),
@@ -310,6 +311,46 @@ def test_addmm_and_bmm_with_parameters() -> None:
     graph = found(Net(run, bias=torch.randn(8), weight=weight, last=last), 5)
     assert [units for units, _ in widths(graph).values()] == [8]
     check(graph)
+
+
+def test_weight_norm() -> None:
+    one = nn.utils.parametrizations.weight_norm(nn.Linear(5, 8))
+    other = nn.utils.parametrizations.weight_norm(nn.Linear(8, 3))
+    graph = found(pair(one, other, F.relu), 5)
+    assert [units for units, _ in widths(graph).values()] == [8]
+    check(graph)
+
+
+def test_a_recurrent_layer_over_channels_keeps_them() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        return n.cells(n.one(x))[0].mean(1)
+
+    layers = {"one": nn.Conv1d(2, 6, 1), "cells": nn.GRU(4, 5, batch_first=True)}
+    graph = found(Net(run, **layers), 2, 4)
+    assert "one" not in widths(graph)
+
+
+def test_a_norm_marks_what_is_tied_to_it_later() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        y = n.one(x)
+        return n.last(y + n.norm(n.two(x)))
+
+    layers = {name: nn.Linear(5, 8) for name in ("one", "two")}
+    graph = found(Net(run, **layers, norm=nn.LayerNorm(8), last=nn.Linear(8, 3)), 5)
+    assert widths(graph) == {"one": (8, False)}
+
+
+def test_an_in_place_operator_after_a_dropped_block_spares_the_stream() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        x = n.one(x)
+        y = (x + n.two(x)).relu_()
+        return n.last(torch.cat([x, y], 1))
+
+    layers = {"one": nn.Linear(5, 8), "two": nn.Linear(8, 8), "last": nn.Linear(16, 3)}
+    graph = found(Net(run, **layers), 5)
+    plan = Plan(kept={}, dropped_blocks=("two",))
+    x = torch.randn(4, 5)
+    assert error(output(shrink(graph, plan), x), output(mask(graph, plan), x)) < 1e-5
 
 
 def test_squeeze_does_not_follow_a_width_down_to_one() -> None:

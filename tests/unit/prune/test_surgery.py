@@ -148,6 +148,15 @@ def test_a_training_step_leaves_the_teacher_alone() -> None:
     assert graph.program.fingerprint() == before
 
 
+def test_release_frees_the_original() -> None:
+    graph, x = analyse(CASES["decoder"].program()), CASES["decoder"].inputs()
+    plan = drop(graph.groups)
+    expected = output(shrink(graph, plan), x)
+    small = shrink(graph, plan, release=True)
+    assert torch.equal(output(small, x), expected)
+    assert size(graph.program) == 0
+
+
 def test_tied_parameters_stay_tied() -> None:
     graph = graph_of("decoder")
     small = shrink(graph, drop(graph.groups)).module

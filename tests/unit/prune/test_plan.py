@@ -1,0 +1,176 @@
+"""The solver on small real networks, with a cost table that is written by hand."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.errors import BudgetInfeasible
+from edgekit.prune.cost import CostTable, TableKey
+from edgekit.prune.graph import Group, WidthGraph, analyse
+from edgekit.prune.plan import Limits, Planner, width_options
+from edgekit.prune.surgery import shrink
+from edgekit.prune.workload import Operator
+from edgekit.source.program import trace
+from edgekit.types import InputSpec
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up = nn.Conv2d(width, 2 * width, 1)
+        self.depthwise = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
+        self.down = nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.down(self.depthwise(self.up(x).relu()).relu())
+
+
+class Joined(nn.Module):
+    """A concatenation of three: an operator that three groups feed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Conv2d(3, 32, 3, padding=1) for _ in range(3))
+        self.mix = nn.Conv2d(96, 24, 1)
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([part(x).relu() for part in self.parts], 1)
+        return self.head(self.mix(x).relu().mean((2, 3)))
+
+
+def residual() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), Block(16), Block(16),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4),
+    )  # fmt: skip
+
+
+def graph_of(network: nn.Module) -> WidthGraph:
+    torch.manual_seed(0)
+    return analyse(trace(network, (InputSpec(shape=(3, 8, 8)),)))
+
+
+class ByHand(CostTable):
+    """One microsecond for every thousand multiply-accumulates, in steps of eight outputs."""
+
+    def us(self, operator: Operator) -> float:
+        steps = 8 * math.ceil(operator.outputs / 8)
+        return 0.1 + operator.macs / operator.outputs * steps / 1000
+
+
+def planner_for(graph: WidthGraph, folder: Path, multiple: int = 8) -> Planner:
+    key = TableKey(
+        fingerprint="by hand", runtime="litert", runtime_version="0", precision="fp32", threads=1
+    )  # fmt: skip
+    return Planner(graph, ByHand(key, "host", folder), multiple=multiple, min_keep=0.25)
+
+
+def cost(planner: Planner, widths: dict[str, int]) -> float:
+    return sum(planner.table.us(operator) for _, operator in planner.operators(widths))
+
+
+def group(units: int) -> Group:
+    return Group(id="g", kind="channel", units=units, exact=True, slots=())
+
+
+@pytest.mark.parametrize(
+    ("units", "multiple", "expected"),
+    [
+        (32, 8, (8, 16, 24, 32)),
+        (20, 8, (8, 16, 20)),
+        (16, 16, (8, 16)),
+        (3, 8, (2, 3)),
+        (1, 8, (1,)),
+    ],
+)
+def test_offered_widths_are_multiples(
+    units: int, multiple: int, expected: tuple[int, ...]
+) -> None:
+    assert width_options(group(units), multiple=multiple, min_keep=0.125) == expected
+
+
+def test_a_wide_group_is_offered_few_widths() -> None:
+    offered = width_options(group(2048), multiple=8, min_keep=0.125)
+    assert len(offered) == 8
+    assert offered[0] == 256 and offered[-1] == 2048
+    assert all(width % 8 == 0 for width in offered)
+
+
+@pytest.mark.parametrize("network", [residual, Joined])
+@pytest.mark.parametrize("speedup", [1.3, 2.0, 3.0])
+def test_a_plan_keeps_its_promise(
+    tmp_path: Path, network: type[nn.Module], speedup: float
+) -> None:
+    graph = graph_of(network())
+    planner = planner_for(graph, tmp_path)
+    full = cost(planner, {})
+    scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
+    solution = planner.solve(scores, Limits(us=full / speedup))
+    assert cost(planner, dict(solution.widths)) <= full / speedup + 1e-6
+    assert solution.us >= cost(planner, dict(solution.widths)) - 1e-3
+    pruned = shrink(graph, solution.plan)
+    assert sum(p.numel() for p in pruned.module.parameters()) == planner.parameters(
+        solution.widths
+    )
+    for g in graph.groups:
+        kept = solution.plan.kept.get(g.id, tuple(range(g.units)))
+        assert kept == tuple(range(g.units - len(kept), g.units)), "the best units stay"
+
+
+def test_the_plan_is_the_best_of_all(tmp_path: Path) -> None:
+    graph = graph_of(residual())
+    planner = planner_for(graph, tmp_path)
+    generator = np.random.default_rng(3)
+    scores = {g.id: generator.uniform(0.1, 1, g.units) for g in graph.groups}
+    limit = cost(planner, {}) / 1.8
+    solution = planner.solve(scores, Limits(us=limit))
+
+    def worth(widths: dict[str, int]) -> float:
+        total = 0.0
+        for g in graph.groups:
+            ordered = np.sort(scores[g.id])[::-1]
+            writers = {s.parameter for s in g.slots if s.dim == 0}
+            layers = sum(name.endswith("weight") for name in writers)
+            total += layers * math.log(ordered[: widths[g.id]].sum() / ordered.sum())
+        return total
+
+    every = [
+        dict(zip(planner.options, widths, strict=True))
+        for widths in itertools.product(*planner.options.values())
+    ]
+    best = max(worth(w) for w in every if cost(planner, w) <= limit)
+    assert solution.optimal
+    assert worth(dict(solution.widths)) == pytest.approx(best, abs=1e-4)
+
+
+def test_weights_can_be_the_limit(tmp_path: Path) -> None:
+    graph = graph_of(residual())
+    planner = planner_for(graph, tmp_path)
+    scores = {g.id: np.ones(g.units) for g in graph.groups}
+    allowed = planner.parameters() // 2
+    solution = planner.solve(scores, Limits(parameters=allowed))
+    assert planner.parameters(solution.widths) == solution.parameters <= allowed
+
+
+def test_the_impossible_is_refused(tmp_path: Path) -> None:
+    graph = graph_of(residual())
+    planner = planner_for(graph, tmp_path)
+    scores = {g.id: np.ones(g.units) for g in graph.groups}
+    least = planner.cheapest()
+    planner.solve(scores, Limits(us=least.us))
+    with pytest.raises(BudgetInfeasible):
+        planner.solve(scores, Limits(us=least.us * 0.99))
+
+
+def test_operators_carry_their_layers_names(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    names = [name for name, _ in planner.operators()]
+    assert names[:4] == ["0", "2.up", "2.depthwise", "2.down"]
