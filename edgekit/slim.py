@@ -100,6 +100,10 @@ def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fi
         fitted,
         student=shrink(graph, plan),
         solution=replace(fitted.solution, plan=plan),
+        notes=(
+            *fitted.notes,
+            f"{prune.sparsity} emptied units for {recipe.epochs} epochs before the cut",
+        ),
     )
 
 
@@ -122,7 +126,7 @@ def _in_all(job: Job, first: Planner, cuts: list[Fitted]) -> Fitted:
         solution=replace(last.solution, plan=plan, widths=widths),
         rounds=tuple(turn for fitted in cuts for turn in fitted.rounds),
         notes=(
-            *(note for fitted in cuts for note in fitted.notes),
+            *dict.fromkeys(note for fitted in cuts for note in fitted.notes),
             f"the network was cut in {len(cuts)} steps and taught after each",
         ),
     )

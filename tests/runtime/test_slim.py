@@ -13,9 +13,6 @@ from edgekit.shipped import shipped
 from tests.runtime.test_build import edgekit
 
 RECIPE = """
-[recipe.distill]
-epochs = 3
-
 [recipe.export]
 runtimes   = ["litert"]
 precisions = ["fp32"]
@@ -24,41 +21,44 @@ precisions = ["fp32"]
 """
 
 
-def built(folder: Path, recipe: str) -> dict:
-    shutil.copytree(shipped("examples/digits"), folder / "digits")
-    project = folder / "digits/edgekit.toml"
-    text = project.read_text().replace("accuracy_drop = 0.01", "accuracy_drop = 0.05")
-    project.write_text(
-        text.replace("speedup       = 2.0", "speedup = 2.5") + RECIPE + recipe
-    )
-    edgekit(folder, "build", "-t", "raspberrypi4", "-p", "digits", "-o", "out", "-q")
+def built(folder: Path, project: Path, recipe: str) -> dict:
+    """The report of a build of a copy of `project` with few epochs and one runtime."""
+    shutil.copytree(project, folder / "mine")
+    file = folder / "mine/edgekit.toml"
+    text = file.read_text().replace("accuracy_drop = 0.01", "accuracy_drop = 0.05")
+    if "[recipe.distill]" not in text:
+        text += "\n[recipe.distill]\nepochs = 3\n"
+    file.write_text(text + RECIPE + recipe)
+    edgekit(folder, "build", "-t", "raspberrypi4", "-p", "mine", "-o", "out", "-q")
     return json.loads((folder / "out/report.json").read_text())
 
 
 @pytest.mark.slow
 def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
-    report = built(
-        tmp_path, 'iterations = 2\nsparsity = "growing"\nsparsity_epochs = 2\n'
-    )
+    recipe = 'iterations = 2\nsparsity = "growing"\nsparsity_epochs = 2\n'
+    report = built(tmp_path, shipped("examples/digits"), recipe)
     [chosen] = [c for c in report["candidates"] if c["chosen"]]
-    assert chosen["speedup"] >= 2.3
-    assert len(report["rounds"]) >= 2
-    assert report["rounds"][0]["measured_speedup"] < 2.4, "half of the way at first"
+    assert chosen["speedup"] >= 1.9
+    first, *_, last = report["rounds"]
+    assert first["predicted_speedup"] < 0.85 * last["predicted_speedup"]
+    assert report["epochs"][0]["validation"] > 0.5, "cut, and not yet taught"
     assert any("cut in 2 steps" in note for note in report["notes"])
     student = torch.export.load(str(tmp_path / "out/student.pt2")).module()
     parameters = sum(p.numel() for p in student.parameters())
     assert report["student"]["parameters"] == parameters
-    assert report["teacher"]["parameters"] > 2 * parameters
+    assert report["teacher"]["parameters"] > 1.5 * parameters
+    weights = dict(student.named_parameters())
     for row in report["widths"]:
         assert row["after"] <= row["before"]
         for layer in row["layers"]:
-            weight = dict(student.named_parameters()).get(f"{layer}.weight")
+            weight = weights.get(f"{layer}.weight")
             assert weight is None or row["after"] in weight.shape
 
 
 @pytest.mark.slow
-def test_one_cut_after_group_lasso(tmp_path: Path) -> None:
-    report = built(tmp_path, 'sparsity = "group-lasso"\nsparsity_epochs = 2\n')
+def test_one_cut_after_group_lasso(own_project: Path, tmp_path: Path) -> None:
+    recipe = 'sparsity = "group-lasso"\nsparsity_epochs = 2\n'
+    report = built(tmp_path, own_project, recipe)
     [chosen] = [c for c in report["candidates"] if c["chosen"]]
-    assert chosen["speedup"] >= 2.3
-    assert report["epochs"][0]["validation"] > 0.2, "cut, and not yet taught"
+    assert chosen["speedup"] >= 1.4
+    assert any("group-lasso emptied units for 2 epochs" in n for n in report["notes"])
