@@ -76,6 +76,7 @@ def _measure(name: str, *, exports: bool) -> Row:
 _OWN = (
     "error",
     "relative_error",
+    "relative_error_float64",
     "groups",
     "groups_exact",
     "groups_cut_alone",

@@ -30,7 +30,7 @@ class Entry:
             torch.manual_seed(seed)
             network = self.build()
             _wake(network)
-            _settle(network, self.sample(8, seed))
+            _settle(network, self.sample(32, seed))
         return network.eval()
 
     def program(self, seed: int = 0) -> Program:
@@ -64,7 +64,7 @@ def _wake(network: nn.Module) -> None:
     for name, parameter in network.named_parameters():
         if parameter.dim() < 2 or float(parameter.std()) < 1e-3:
             scale = "bias" not in name and float(parameter.abs().max()) > 0
-            parameter.uniform_(*((0.5, 1.5) if scale else (-0.2, 0.2)))
+            parameter.uniform_(*((0.5, 1.5) if scale else (-0.1, 0.5)))
         else:
             unit_gain = (parameter.numel() / parameter.shape[0]) ** -0.5
             parameter.mul_(max(1.0, unit_gain / float(parameter.std())))
