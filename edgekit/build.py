@@ -56,7 +56,7 @@ def build(job: Job, out: Path) -> Report:
         fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
         artifacts = _export(job, taught.program, runtimes, samples, folder)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
-        report = _report(job, samples, fitted, taught, proof)
+        report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
     return report
@@ -131,7 +131,7 @@ def _export(
         folder / "candidates",
         title="Export the student",
         calibration=samples.calibration,
-        labels=samples.train.labels,
+        labels=samples.labels,
     )
 
 
@@ -252,9 +252,10 @@ def _package(
     """Lay out the bundle: the chosen model, the candidates, the student, report, manifest."""
     with job.progress.step("Package"):
         winner = next(c.artifact for c in report.candidates if c.chosen)
-        model = bundle.place(winner, folder, stem="model")
+        files = tuple(folder / file for file in winner.files)
+        model = bundle.place(replace(winner, files=files), folder, stem="model")
         student.save(folder / "student.pt2")
-        reports.write(_relative(report, folder), folder)
+        reports.write(report, folder)
         bundle.write_manifest(
             folder,
             report=report,
@@ -263,15 +264,15 @@ def _package(
                 inputs=model.inputs,
                 outputs=model.outputs,
                 preprocess=job.project.data.preprocess,
-                labels=samples.train.labels,
+                labels=samples.labels,
             ),
             source_hash=teacher.fingerprint(),
             versions=_versions(),
         )
 
 
-def _relative(report: Report, folder: Path) -> Report:
-    """The report with files named as they lie in the bundle."""
+def _in_bundle(proof: Proof, folder: Path) -> Proof:
+    """The same with files named as they lie in the bundle, wherever that will be."""
     candidates = tuple(
         replace(
             candidate,
@@ -280,9 +281,9 @@ def _relative(report: Report, folder: Path) -> Report:
                 files=tuple(f.relative_to(folder) for f in candidate.artifact.files),
             ),
         )
-        for candidate in report.candidates
+        for candidate in proof.candidates
     )
-    return replace(report, candidates=candidates)
+    return replace(proof, candidates=candidates)
 
 
 def _refuse_if_missed(report: Report) -> None:

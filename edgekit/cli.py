@@ -48,6 +48,10 @@ Folder = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on stdout.")
 ]
+Pickle = Annotated[
+    bool,
+    typer.Option("--allow-pickle", help="Read pickled weights. They can run any code."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -95,12 +99,7 @@ def build(
             "--out", "-o", help="Where the bundle goes.", show_default="build/TARGET"
         ),
     ] = None,
-    allow_pickle: Annotated[
-        bool,
-        typer.Option(
-            "--allow-pickle", help="Read pickled weights. They can run any code."
-        ),
-    ] = False,
+    allow_pickle: Pickle = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -156,11 +155,13 @@ def _targets(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([_plain(target) for target in found], indent=2))
         return
-    table = Table("target", "device", "core", "runtimes", "precisions", box=None)
+    table = Table(box=None)
+    table.add_column("target", no_wrap=True)
+    for heading in ("runtimes", "device"):
+        table.add_column(heading)
     for target in found:
-        names = ", ".join((target.name, *target.aliases))
-        runtimes, precisions = ", ".join(target.runtimes), ", ".join(target.precisions)
-        table.add_row(names, target.description, target.cpu, runtimes, precisions)
+        names = "\n  also ".join((target.name, *target.aliases))
+        table.add_row(names, ", ".join(target.runtimes), target.description)
     _out.print(table)
 
 
@@ -228,6 +229,49 @@ def bench(
         table.add_row(label, escape(value))
     if not quiet:
         _out.print(table)
+
+
+@app.command(epilog=_EPILOG)
+def inspect(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="model.py:function or a .pt2.", show_default="edgekit.toml's"
+        ),
+    ] = None,
+    shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="Input shape without the batch: 3,224,224, or 128:int64. Repeatable.",
+            show_default="edgekit.toml's",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the network.", show_default="none")
+    ] = None,
+    folder: Folder = Path(),
+    allow_pickle: Pickle = False,
+    as_json: Json = False,
+) -> None:
+    """Show what of a network can be pruned, what it carries, and what stands in the way.
+
+    edgekit inspect model.py:build --input 3,224,224
+    """
+    from edgekit import inspection
+
+    found = inspection.inspect(
+        source,
+        inputs=shapes or (),
+        weights=weights,
+        folder=folder,
+        allow_pickle=allow_pickle,
+    )
+    if as_json:
+        print(json.dumps(_plain(found), indent=2))
+    else:
+        inspection.show(found, _out)
 
 
 @app.command()
@@ -324,7 +368,8 @@ def _text(value: Any) -> str:
             ", ".join(f"{key} {_text(each)}" for key, each in value.items()) or "none"
         )
     if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
+        joint = ". " if any(" " in _text(each) for each in value) else ", "
+        return joint.join(_text(each).rstrip(".") for each in value) or "none"
     return str(value)
 
 

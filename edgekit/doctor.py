@@ -19,7 +19,6 @@ _EXPORTERS = {
     "onnxscript": "onnxruntime",
     "nncf": "openvino",
 }
-_EXTRAS = {"litert": "litert", "onnxruntime": "onnxruntime", "openvino": "openvino"}
 _TOOLS = {
     "ssh": "reaches a device over ssh: apt install openssh-client",
     "adb": "reaches an Android device: apt install adb",
@@ -69,7 +68,7 @@ def _agent() -> list[Finding]:
     findings = []
     for name, fact in probe["runtimes"].items():
         ok = fact["version"] is not None
-        fix = f"pip install 'edgekit[{_EXTRAS[name]}]'" if name in _EXTRAS else ""
+        fix = _runtime_fix(name)
         found = fact["version"] or fact["reason"]
         findings.append(Finding(name=name, ok=ok, found=found, fix="" if ok else fix))
     for name, reason in probe["meters"].items():
@@ -92,6 +91,12 @@ def _agent() -> list[Finding]:
         )
     )
     return findings
+
+
+def _runtime_fix(name: str) -> str:
+    if name == "tflite-runtime":
+        return "Only for 32-bit ARM, in an environment of its own with numpy < 2"
+    return f"pip install 'edgekit[{name}]'"
 
 
 def _cache() -> Finding:

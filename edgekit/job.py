@@ -101,6 +101,11 @@ class Samples:
     calibration: Array
     calibration_facts: dict[str, Any]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, from whichever set has them."""
+        return self.train.labels or self.test.labels
+
 
 def read_samples(job: Job, network: Program) -> Samples:
     """Load every data set the project names, preprocessed for `network`'s input."""

@@ -9,8 +9,9 @@ widths, an `Extent`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Literal, cast
 
@@ -18,7 +19,7 @@ from torch import fx
 
 from edgekit.prune.blocks import Block, find_blocks
 from edgekit.prune.grouping import Classes, interchangeable, used_parameters
-from edgekit.prune.labels import Axes, Axis, Label, Labels
+from edgekit.prune.labels import Axes, Axis, Label, Labels, Reason
 from edgekit.prune.operators import RULES
 from edgekit.prune.propagate import Walk, walk
 from edgekit.source.program import Program
@@ -76,11 +77,12 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Barrier:
-    """An operator that keeps what it touches whole."""
+    """An operator that keeps what it touches whole, such as dimensions of `parameters`."""
 
     operator: str
     node: str
     why: str
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,11 @@ class WidthGraph:
     _walk: Walk = field(repr=False)
     _members: Mapping[int, tuple[str, int]] = field(repr=False)
     """Unit id -> (group id, number within the group)."""
-    _units: dict[Label, tuple[tuple[str, int], ...]] = field(
+    _resolved: dict[int, tuple[Axis, tuple[Label, ...]]] = field(
+        default_factory=dict, repr=False
+    )
+    """By identity of the dimension, which is held so that it stays the only one of its id."""
+    _distinct: dict[tuple[Label, ...], tuple[Label, ...]] = field(
         default_factory=dict, repr=False
     )
     _extents: dict[int, Extent] = field(default_factory=dict, repr=False)
@@ -116,11 +122,28 @@ class WidthGraph:
 
     def units(self, label: Label) -> tuple[tuple[str, int], ...]:
         """The (group, unit) pairs that an element needs."""
-        if label not in self._units:
-            roots = self._walk.labels.resolve(label)
-            pairs = tuple(self._members[r] for r in roots if r in self._members)
-            self._units[label] = pairs
-        return self._units[label]
+        roots = self._walk.labels.resolve(label)
+        return tuple(self._members[r] for r in roots if r in self._members)
+
+    def needs(self, axis: Axis) -> tuple[Label, ...]:
+        """The unit ids that each element of a dimension needs; see `without`.
+
+        One object for all dimensions that need the same: most of a network's do, so that what is
+        found out about one of them is worth keeping.
+        """
+        assert axis is not None
+        if id(axis) not in self._resolved:
+            roots = tuple(map(self._walk.labels.resolve, axis))
+            self._resolved[id(axis)] = axis, self._distinct.setdefault(roots, roots)
+        return self._resolved[id(axis)][1]
+
+    def without(self, kept: Mapping[str, Collection[int]]) -> frozenset[int]:
+        """The ids of the units that go where groups keep these."""
+        return frozenset(
+            unit
+            for unit, (group, number) in self._members.items()
+            if group in kept and number not in kept[group]
+        )
 
     def axes(self, node: fx.Node) -> Axes:
         """Labels of a tensor's dimensions; see `units`."""
@@ -146,17 +169,22 @@ class WidthGraph:
     def _extent(self, axis: Axis, size: int) -> Extent:
         if axis is None:
             return Extent(terms=((size, ()),))
-        if id(axis) not in self._extents:
-            full = {group.id: group.units for group in self.groups}
+        needs = self.needs(axis)
+        if id(needs) not in self._extents:
             counts = Counter(
-                tuple(sorted(group for group, _ in self.units(label))) for label in axis
+                tuple(sorted(self._members[r][0] for r in roots if r in self._members))
+                for roots in needs
             )
             terms = tuple(
-                (count // prod(full[g] for g in groups), groups)
+                (count // prod(self._full[g] for g in groups), groups)
                 for groups, count in counts.items()
             )
-            self._extents[id(axis)] = Extent(terms=terms, full=full)
-        return self._extents[id(axis)]
+            self._extents[id(needs)] = Extent(terms=terms, full=self._full)
+        return self._extents[id(needs)]
+
+    @cached_property
+    def _full(self) -> Mapping[str, int]:
+        return {group.id: group.units for group in self.groups}
 
 
 def analyse(program: Program) -> WidthGraph:
@@ -209,12 +237,14 @@ def _barriers(
 ) -> tuple[Barrier, ...]:
     """The operators that froze what a parameter would otherwise have to give."""
     trained = {n for n, _ in program.module.named_parameters(remove_duplicate=False)}
-    found = dict.fromkeys(
-        reason
-        for name, axes in parameters.items()
-        for axis in axes
-        for label in axis or ()
-        for reason in labels.reasons(label)
-        if reason.barrier and name in trained
+    found: dict[Reason, dict[str, None]] = {}
+    for name, axes in parameters.items():
+        for axis in axes if name in trained else ():
+            for label in axis or ():
+                for reason in labels.reasons(label):
+                    if reason.barrier:
+                        found.setdefault(reason, {})[name] = None
+    return tuple(
+        Barrier(operator=r.operator, node=r.node, why=r.why, parameters=tuple(names))
+        for r, names in found.items()
     )
-    return tuple(Barrier(operator=r.operator, node=r.node, why=r.why) for r in found)

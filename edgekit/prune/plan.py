@@ -22,7 +22,13 @@ from edgekit.devices import Device
 from edgekit.errors import BudgetInfeasible
 from edgekit.prune.cost import CostTable
 from edgekit.prune.graph import Group, WidthGraph
-from edgekit.prune.workload import Operator, describe
+from edgekit.prune.workload import (
+    Operator,
+    describe,
+    groups_at,
+    groups_of,
+    parameter_nodes,
+)
 from edgekit.types import OperatorRow, Plan
 
 Widths = Mapping[str, int]
@@ -135,7 +141,7 @@ class Planner:
         """How many weights the network has with these widths."""
         return sum(
             math.prod(self.graph.shape(node, widths or {}))
-            for node in _parameter_nodes(self.graph)
+            for node in parameter_nodes(self.graph)
         )
 
     def macs(self, widths: Widths | None = None) -> int:
@@ -244,7 +250,7 @@ def _operator_terms(
             operator = describe(graph, node, widths)
             return tuple(getattr(operator, name) for name in _FIELDS)
 
-        terms.append(_term(_groups_at(graph, node), options, read))
+        terms.append(_term(groups_at(graph, node), options, read))
     return terms
 
 
@@ -252,37 +258,13 @@ def _parameter_terms(
     graph: WidthGraph, options: Mapping[str, tuple[int, ...]]
 ) -> list[_Term]:
     terms = []
-    for node in _parameter_nodes(graph):
+    for node in parameter_nodes(graph):
 
         def read(widths: Widths, node: fx.Node = node) -> tuple[Any, ...]:
             return graph.shape(node, widths)
 
-        terms.append(_term(_groups_of(graph, node), options, read))
+        terms.append(_term(groups_of(graph, node), options, read))
     return terms
-
-
-def _parameter_nodes(graph: WidthGraph) -> list[fx.Node]:
-    names = {name for name, _ in graph.program.module.named_parameters()}
-    seen: dict[str, fx.Node] = {}
-    for node in graph.program.module.graph.nodes:
-        if node.op == "get_attr" and node.target in names:
-            seen.setdefault(str(node.target), node)
-    return list(seen.values())
-
-
-def _groups_of(graph: WidthGraph, node: fx.Node) -> list[str]:
-    found: dict[str, None] = {}
-    for extent in graph.extents(node):
-        for _, names in extent.terms:
-            found.update(dict.fromkeys(names))
-    return list(found)
-
-
-def _groups_at(graph: WidthGraph, node: fx.Node) -> list[str]:
-    found = dict.fromkeys(_groups_of(graph, node))
-    for source in node.all_input_nodes:
-        found.update(dict.fromkeys(_groups_of(graph, source)))
-    return list(found)
 
 
 def _term(

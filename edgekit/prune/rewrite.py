@@ -10,6 +10,7 @@ import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,18 +33,16 @@ class Cut:
 
     def indices(self, axis: Axis) -> tuple[int, ...]:
         """Indices of a labelled dimension that stay."""
-        assert axis is not None
-        if id(axis) not in self._indices:
-            self._indices[id(axis)] = tuple(
-                i for i, label in enumerate(axis) if self._stays(label)
+        needs = self.graph.needs(axis)
+        if id(needs) not in self._indices:
+            self._indices[id(needs)] = tuple(
+                i for i, units in enumerate(needs) if self._gone.isdisjoint(units)
             )
-        return self._indices[id(axis)]
+        return self._indices[id(needs)]
 
-    def _stays(self, label: tuple[int, ...]) -> bool:
-        return all(
-            group not in self.kept or unit in self.kept[group]
-            for group, unit in self.graph.units(label)
-        )
+    @cached_property
+    def _gone(self) -> frozenset[int]:
+        return self.graph.without(self.kept)
 
     def size(self, axis: Axis, old: int) -> int:
         return old if axis is None else len(self.indices(axis))

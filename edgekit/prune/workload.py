@@ -93,6 +93,36 @@ def describe(
     return rule(_Reader(graph, node, widths or {})) if rule else None
 
 
+def parameter_nodes(graph: WidthGraph) -> list[fx.Node]:
+    """The nodes that read a parameter in use, one for each: a tied one has several names."""
+    module = graph.program.module
+    ids = {n: id(p) for n, p in module.named_parameters(remove_duplicate=False)}
+    found: dict[int, fx.Node] = {}
+    for node in module.graph.find_nodes(op="get_attr"):
+        if node.target in ids and node in graph.live:
+            found.setdefault(ids[node.target], node)
+    return list(found.values())
+
+
+def groups_of(graph: WidthGraph, node: fx.Node) -> list[str]:
+    """The groups that a tensor's size depends on; none for several tensors at once."""
+    if not isinstance(node.meta.get("val"), torch.Tensor):
+        return []
+    found: dict[str, None] = {}
+    for extent in graph.extents(node):
+        for _, names in extent.terms:
+            found.update(dict.fromkeys(names))
+    return list(found)
+
+
+def groups_at(graph: WidthGraph, node: fx.Node) -> list[str]:
+    """The groups that an operator's cost depends on."""
+    found = dict.fromkeys(groups_of(graph, node))
+    for source in node.all_input_nodes:
+        found.update(dict.fromkeys(groups_of(graph, source)))
+    return list(found)
+
+
 def _name(node: fx.Node) -> str:
     if isinstance(node.target, torch._ops.OpOverload):
         return str(node.target.overloadpacket.__name__).rstrip("_")
@@ -199,6 +229,28 @@ def _attention(read: _Reader) -> Operator:
     )
 
 
+def _einsum(read: _Reader) -> Operator:
+    """A product of two tensors by its equation; what one matrix product cannot say is free."""
+    equation, operands = read.constant("equation", ""), read.constant("tensors", ())
+    terms, _, result = equation.replace(" ", "").partition("->")
+    names = terms.split(",")
+    if len(names) != 2 or not result or "." in terms:
+        return _elementwise(read)
+    sizes: dict[str, int] = {}
+    for letters, operand in zip(names, operands, strict=True):
+        sizes |= dict(zip(letters, read.shape(operand), strict=True))
+
+    def size(letters: set[str]) -> int:
+        return math.prod(sizes[letter] for letter in letters)
+
+    left, right = map(set, names)
+    return _as_matrix(
+        rows=size(left & set(result)),
+        inputs=size((left & right) - set(result)),
+        outputs=size((right - left) & set(result)),
+    )
+
+
 def _recurrent(read: _Reader) -> Operator:
     parameters = read.node.args[2] if isinstance(read.node.args[2], list) else []
     weights = [read.shape(p) for p in parameters if isinstance(p, fx.Node)]
@@ -251,6 +303,7 @@ _RULES: dict[str, Callable[[_Reader], Operator]] = {
     "linear": _linear,
     **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),
     "scaled_dot_product_attention": _attention,
+    "einsum": _einsum,
     **dict.fromkeys(("lstm", "gru"), _recurrent),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _pool),
     **dict.fromkeys(

@@ -35,7 +35,6 @@ def to_json(report: Report) -> dict[str, Any]:
     for row, baseline in zip(document["baselines"], report.baselines, strict=True):
         row["how"] = _measured(baseline)
     for row, candidate in zip(document["candidates"], report.candidates, strict=True):
-        row["artifact"]["files"] = [file.name for file in candidate.artifact.files]
         row["how"] = _measured(candidate.measurement) | {
             "accuracy": words.evaluated(candidate),
             "speedup": words.compared(candidate),

@@ -57,7 +57,7 @@ def _candidates(report: Report) -> Table:
     metered = any(one.energy.gross_mj is not None for one in measurements)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Artefact", no_wrap=True)
-    for heading in ("p50 ms", "p95 ms", "speed-up", "accuracy", "MiB", "peak MiB"):
+    for heading in ("p50 ms", "p95 ms", "speed-up", "accuracy", "MiB", "peak"):
         table.add_column(heading, justify="right", no_wrap=True)
     if metered:
         table.add_column("mJ", justify="right", no_wrap=True)

@@ -11,6 +11,7 @@ import copy
 import hashlib
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,10 @@ def trace(
 def from_exported(
     exported: ExportedProgram, inputs: tuple[InputSpec, ...] | None = None
 ) -> Program:
-    """The program of an export that someone else made; its batch dimension is the first."""
+    """The program of an export that someone else made; its batch dimension is the first.
+
+    An export with a fixed batch is traced once more; `ModelError` where its graph insists.
+    """
     placeholders = _user_inputs(exported)
     if inputs is None:
         inputs = tuple(
@@ -118,20 +122,44 @@ def from_exported(
     dtypes = tuple(value.dtype for _, value in placeholders)
     module = exported.module(check_guards=False)
     assert isinstance(module, fx.GraphModule)
+    if any(isinstance(value.shape[0], int) for _, value in placeholders):
+        module = _with_dynamic_batch(module, placeholders)
     simplify(module)
     set_training(module, False)
     return Program(module=module, inputs=inputs, dtypes=dtypes)
 
 
+def _with_dynamic_batch(
+    module: fx.GraphModule, placeholders: Sequence[tuple[str, torch.Tensor]]
+) -> fx.GraphModule:
+    # The checks of the fixed shape, which the new trace replaces.
+    module._forward_pre_hooks.clear()
+    example = tuple(
+        torch.zeros(2, *(int(size) for size in value.shape[1:]), dtype=value.dtype)
+        for _, value in placeholders
+    )
+    try:
+        again = _export(module, example, dynamic=True).module(check_guards=False)
+    except ModelError as error:
+        fixed = int(placeholders[0][1].shape[0])
+        raise ModelError(
+            f"The network was exported with a fixed batch of {fixed}, and its graph holds it. "
+            'Export it again with dynamic_shapes=({0: torch.export.Dim("batch")},).'
+        ) from error
+    assert isinstance(again, fx.GraphModule)
+    return again
+
+
 def load(path: Path) -> Program:
     """Read a `.pt2` written by `Program.save` or by `torch.export.save`."""
     try:
-        return from_exported(torch.export.load(str(path)))
+        exported = torch.export.load(str(path))
     except Exception as error:
         raise ModelError(
             f"Cannot read {path} as a torch.export program ({_first_line(error)}). "
             "Write it with torch.export.save."
         ) from error
+    return from_exported(exported)
 
 
 def duplicate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,19 @@ _NAMED = 3
 """How many offending keys an error names."""
 
 
-def load(model: ModelSpec, *, root: Path, allow_pickle: bool = False) -> Program:
+def load(
+    model: ModelSpec,
+    *,
+    root: Path,
+    allow_pickle: bool = False,
+    inputs: Sequence[InputSpec] = (),
+    dtypes: Sequence[torch.dtype] = (),
+) -> Program:
     """The network that `model` names, its paths relative to `root`.
 
-    Without weights the network is used as its function returns it, built with seed 0. Raises
-    `ModelError` for anything that cannot be found, read or exported.
+    Without weights the network is used as its function returns it, built with seed 0. `inputs`,
+    float32 unless `dtypes` says otherwise, take the place of `model.input`. Raises `ModelError`
+    for anything that cannot be found, read or exported.
     """
     if model.source.endswith(".pt2"):
         return _load_pt2(model, root, allow_pickle)
@@ -37,7 +45,19 @@ def load(model: ModelSpec, *, root: Path, allow_pickle: bool = False) -> Program
             f"Cannot load a network from '{model.source}'. "
             "[model] source is 'file.py:function' or a file ending in .pt2."
         )
-    return _load_function(model, root, allow_pickle)
+    function = authored.locate(model.source, root, ModelError)
+    if not inputs and model.input is not None:
+        inputs = (model.input,)
+    if not inputs:
+        raise ModelError(
+            f"The input shape of {model.source} is not known. Say it in edgekit.toml: "
+            "[model] input = { shape = [3, 224, 224] }, without the batch dimension."
+        )
+    dtypes = dtypes or (torch.float32,) * len(inputs)
+    module = _built(model, function, root, allow_pickle)
+    _try_once(module, inputs, dtypes, function)
+    with function.running():
+        return _trainable(program.trace(module, tuple(inputs), tuple(dtypes)))
 
 
 def _load_pt2(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:
@@ -55,13 +75,10 @@ def _load_pt2(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:
     return loaded
 
 
-def _load_function(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:
-    function = authored.locate(model.source, root, ModelError)
-    if model.input is None:
-        raise ModelError(
-            f"The input shape of {model.source} is not known. Say it in edgekit.toml: "
-            "[model] input = { shape = [3, 224, 224] }, without the batch dimension."
-        )
+def _built(
+    model: ModelSpec, function: authored.Authored, root: Path, allow_pickle: bool
+) -> nn.Module:
+    """The network as its function makes it, with its weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = function.call()
@@ -74,22 +91,30 @@ def _load_function(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:
     if model.weights is not None:
         with function.running():
             _apply(module, root / model.weights, allow_pickle)
-    _try_once(module, model.input, function)
-    with function.running():
-        return _trainable(program.trace(module, (model.input,)))
+    return module
 
 
-def _try_once(module: nn.Module, spec: InputSpec, function: authored.Authored) -> None:
+def _try_once(
+    module: nn.Module,
+    inputs: Sequence[InputSpec],
+    dtypes: Sequence[torch.dtype],
+    function: authored.Authored,
+) -> None:
     """Run the network eagerly first: its own error says more than the exporter's."""
+    tensors = [
+        torch.zeros(2, *spec.shape, dtype=dtype)
+        for spec, dtype in zip(inputs, dtypes, strict=True)
+    ]
     try:
         with function.running(), torch.no_grad():
-            module(torch.zeros(2, *spec.shape))
+            module(*tensors)
     except ModelError as error:
         assert error.__cause__ is not None
+        shapes = ", ".join(str(list(spec.shape)) for spec in inputs)
         raise ModelError(
-            f"The network fails on input shape {list(spec.shape)}: "
+            f"The network fails on input shape {shapes}: "
             f"{authored.where(error.__cause__, function.file)}. "
-            "Check [model] input: { shape = [...] }, without the batch dimension."
+            "Check [model] input or --input: shapes without the batch dimension, and dtypes."
         ) from error
 
 

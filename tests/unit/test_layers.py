@@ -13,7 +13,17 @@ PACKAGE = Path(edgekit.__file__).parent
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("build", "slim", "teach", "fit", "prove", "job", "doctor", "scaffold"),
+    (
+        "build",
+        "fit",
+        "prove",
+        "job",
+        "doctor",
+        "scaffold",
+        "inspection",
+        "slim",
+        "teach",
+    ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
     ("agent", "authored", "progress", "toml"),

@@ -56,9 +56,9 @@ def llama() -> nn.Module:
 
 
 class GroupedAttention(nn.Module):
-    """Six query heads over two key-value heads (Ainslie et al., 2023)."""
+    """Six query heads over three key-value heads (Ainslie et al., 2023)."""
 
-    def __init__(self, width: int, heads: int = 6, shared: int = 2) -> None:
+    def __init__(self, width: int, heads: int = 6, shared: int = 3) -> None:
         super().__init__()
         self.heads, self.shared, self.size = heads, shared, width // heads
         self.query = nn.Linear(width, heads * self.size)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.surgery import mask, shrink
 from edgekit.source.program import trace
-from edgekit.types import InputSpec
+from edgekit.types import InputSpec, Plan
 from tests.unit.prune.test_surgery import drop, error, output
 
 
@@ -328,6 +328,29 @@ def test_a_recurrent_layer_over_channels_keeps_them() -> None:
     layers = {"one": nn.Conv1d(2, 6, 1), "cells": nn.GRU(4, 5, batch_first=True)}
     graph = found(Net(run, **layers), 2, 4)
     assert "one" not in widths(graph)
+
+
+def test_a_norm_marks_what_is_tied_to_it_later() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        y = n.one(x)
+        return n.last(y + n.norm(n.two(x)))
+
+    layers = {name: nn.Linear(5, 8) for name in ("one", "two")}
+    graph = found(Net(run, **layers, norm=nn.LayerNorm(8), last=nn.Linear(8, 3)), 5)
+    assert widths(graph) == {"one": (8, False)}
+
+
+def test_an_in_place_operator_after_a_dropped_block_spares_the_stream() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        x = n.one(x)
+        y = (x + n.two(x)).relu_()
+        return n.last(torch.cat([x, y], 1))
+
+    layers = {"one": nn.Linear(5, 8), "two": nn.Linear(8, 8), "last": nn.Linear(16, 3)}
+    graph = found(Net(run, **layers), 5)
+    plan = Plan(kept={}, dropped_blocks=("two",))
+    x = torch.randn(4, 5)
+    assert error(output(shrink(graph, plan), x), output(mask(graph, plan), x)) < 1e-5
 
 
 def test_squeeze_does_not_follow_a_width_down_to_one() -> None:

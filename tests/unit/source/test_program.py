@@ -1,0 +1,141 @@
+"""The one representation: traced, trained, saved and read without the author's classes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edgekit.errors import ModelError
+from edgekit.source.program import Program, load, set_training, trace
+from edgekit.types import InputSpec
+
+IMAGE = (InputSpec(shape=(3, 8, 8)),)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.drop = nn.Dropout(0.5)
+        self.cell = nn.LSTM(8, 6, num_layers=2, dropout=0.5, batch_first=True)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.drop(self.norm(self.conv(x)).relu())
+        return self.head(self.cell(x.flatten(2).transpose(1, 2))[0].mean(1))
+
+
+class Fixed(nn.Module):
+    """A graph that holds its batch size."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(1, 192)
+
+
+class Branching(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return Net().eval()
+
+
+@pytest.fixture(scope="module")
+def program(network: nn.Module) -> Program:
+    return trace(network, IMAGE)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_the_program_computes_what_the_network_does(
+    network: nn.Module, program: Program, batch: int
+) -> None:
+    x = torch.randn(batch, 3, 8, 8)
+    torch.testing.assert_close(program.module(x), network(x))
+
+
+def test_training_mode_is_a_matter_of_flags(program: Program) -> None:
+    one = program.copy()
+    x = torch.randn(4, 3, 8, 8)
+    still = one.module(x)
+    set_training(one.module, True)
+    assert not torch.equal(one.module(x), one.module(x)), "dropout is on"
+    assert not torch.equal(
+        one.module.norm.running_mean, program.module.norm.running_mean
+    )
+    one.module(x).sum().backward()
+    assert all(p.grad is not None for p in one.module.parameters())
+    set_training(one.module, False)
+    assert torch.equal(one.module(x), one.module(x))
+    assert not torch.equal(one.module(x), still), "the running statistics moved"
+    torch.testing.assert_close(program.module(x), still)
+
+
+def test_a_saved_program_needs_torch_alone(program: Program, tmp_path: Path) -> None:
+    program.save(tmp_path / "net.pt2")
+    assert [p.name for p in tmp_path.iterdir()] == ["net.pt2"]
+    code = (
+        "import sys, torch; m = torch.export.load('net.pt2').module();"
+        "assert 'edgekit' not in sys.modules; print(m(torch.zeros(3, 3, 8, 8)).shape[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert done.stdout.strip() == "3"
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(load(tmp_path / "net.pt2").module(x), program.module(x))
+
+
+def test_a_saved_program_does_not_tell_where_its_author_works(
+    program: Program, tmp_path: Path
+) -> None:
+    program.save(tmp_path / "net.pt2")
+    with zipfile.ZipFile(tmp_path / "net.pt2") as archive:
+        for name in archive.namelist():
+            assert str(Path(__file__).parent).encode() not in archive.read(name), name
+
+
+def test_the_fingerprint_follows_weights_and_graph(
+    network: nn.Module, program: Program
+) -> None:
+    assert program.copy().fingerprint() == program.fingerprint()
+    other = program.copy()
+    with torch.no_grad():
+        other.module.head.bias[0] += 1
+    assert other.fingerprint() != program.fingerprint()
+
+
+def test_an_export_with_a_fixed_batch_is_traced_again(tmp_path: Path) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)
+    )
+    exported = torch.export.export(network.eval(), (torch.randn(1, 3, 8, 8),))
+    torch.export.save(exported, tmp_path / "fixed.pt2")
+    x = torch.randn(5, 3, 8, 8)
+    torch.testing.assert_close(load(tmp_path / "fixed.pt2").module(x), network(x))
+
+
+def test_a_graph_that_holds_its_batch_is_refused(tmp_path: Path) -> None:
+    exported = torch.export.export(Fixed(), (torch.randn(1, 3, 8, 8),))
+    torch.export.save(exported, tmp_path / "fixed.pt2")
+    with pytest.raises(ModelError, match=r"fixed batch of 1.*dynamic_shapes"):
+        load(tmp_path / "fixed.pt2")
+
+
+def test_what_cannot_be_read_or_traced_is_named(tmp_path: Path) -> None:
+    (tmp_path / "junk.pt2").write_bytes(b"junk")
+    with pytest.raises(ModelError, match=r"junk\.pt2"):
+        load(tmp_path / "junk.pt2")
+    with pytest.raises(ModelError, match="control flow"):
+        trace(Branching(), IMAGE)
+    with pytest.raises(ModelError, match=r"\[1, 8, 8\]"):
+        trace(Net(), (InputSpec(shape=(1, 8, 8)),))
