@@ -44,7 +44,7 @@ def test_l1_of_scales_is_their_sum() -> None:
         if name.endswith(("bn1.weight", "bn2.weight")) or name == "1.weight"
     ]
     assert len(norms) == 7
-    expected = 0.5 * sum(float(scales.abs().sum()) for scales in norms)
+    expected = 0.5 * sum(float(scales.detach().abs().sum()) for scales in norms)
     total = l1_scales(graph, 0.5)(module)
     assert float(total) == pytest.approx(expected)
     total.backward()
