@@ -34,7 +34,7 @@ _BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "int8": 1}
 # Room for what a file holds besides weights: its graph, biases, scales.
 _SIZE_SHARE = 0.9
 _SAMPLES_WEIGHED = 256
-_SLACK = 1.02
+_SLACK = 1.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def fit(
     graph, speedup = planner.graph, aim.speedup
     scores = weigh(job, graph, samples.train)
     turns: list[tuple[PlanRound, Solution, Program]] = []
-    asked = speedup
+    asked = _with_room(planner, aim)
     for number in range(1, job.project.recipe.prune.rounds + 1):
         limits = Limits(
             us=aim.full_us / asked if asked else None, parameters=aim.parameters
@@ -101,7 +101,9 @@ def fit(
         turns.append((turn, solution, student))
         if asked is None or speedup is None or turn.measured_speedup >= speedup:
             break
-        asked *= _SLACK * speedup / turn.measured_speedup
+        wished = asked * _SLACK * speedup / turn.measured_speedup
+        if asked >= (asked := min(wished, _ceiling(planner, aim))):
+            break
     _, solution, student = max(turns, key=lambda turn: turn[0].measured_speedup)
     return Fitted(
         student=student,
@@ -111,6 +113,18 @@ def fit(
         rounds=tuple(turn for turn, _, _ in turns),
         notes=(aim.note,) if aim.note else (),
     )
+
+
+def _with_room(planner: Planner, aim: Aim) -> float | None:
+    """A little more than asked, where there is more: the last measurement is noisy too."""
+    if aim.speedup is None:
+        return None
+    return max(aim.speedup, min(aim.speedup * _SLACK, _ceiling(planner, aim)))
+
+
+def _ceiling(planner: Planner, aim: Aim) -> float:
+    """The highest speed-up that the offered widths can promise."""
+    return 0.999 * aim.full_us / planner.cheapest().us
 
 
 def wanted_speedup(

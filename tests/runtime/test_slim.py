@@ -15,7 +15,7 @@ from tests.runtime.test_build import edgekit
 RECIPE = """
 [recipe.export]
 runtimes   = ["litert"]
-precisions = ["fp32"]
+precisions = ["fp32", "int8"]
 
 [recipe.prune]
 """
