@@ -21,6 +21,7 @@ from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, prove
 from edgekit.prune.graph import WidthGraph
+from edgekit.report.words import SCHEMA_VERSION
 from edgekit.slim import slim
 from edgekit.source.program import Program
 from edgekit.types import (
@@ -34,7 +35,6 @@ from edgekit.types import (
     WidthRow,
 )
 
-SCHEMA_VERSION = 1
 _LIBRARIES = (
     *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
     *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ortools"),
@@ -67,7 +67,7 @@ def _runtimes(job: Job) -> tuple[RuntimeName, ...]:
 
     LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
     """
-    present = job.runtimes()
+    present = job.runtimes
     asked = job.project.recipe.export.runtimes or job.target.runtimes
     foreign = [name for name in asked if name not in job.target.runtimes]
     if foreign:
@@ -237,7 +237,7 @@ def _versions() -> dict[str, str]:
 
 
 def _machine(job: Job) -> dict[str, str]:
-    facts = job.device.probe()["machine"]
+    facts = job.probe["machine"]
     return {f"device {key}": str(value) for key, value in facts.items()}
 
 

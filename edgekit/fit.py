@@ -89,7 +89,9 @@ def fit(
     graph, speedup = planner.graph, aim.speedup
     scores = weigh(job, graph, samples.train)
     turns: list[tuple[PlanRound, Solution, Program]] = []
-    asked = _with_room(planner, aim)
+    ceiling = _ceiling(planner, aim) if speedup else 0.0
+    # A little more than asked, where there is more: the last measurement is noisy too.
+    asked = max(speedup, min(speedup * _SLACK, ceiling)) if speedup else None
     for number in range(1, job.project.recipe.prune.rounds + 1):
         limits = Limits(
             us=aim.full_us / asked if asked else None, parameters=aim.parameters
@@ -102,7 +104,7 @@ def fit(
         if asked is None or speedup is None or turn.measured_speedup >= speedup:
             break
         wished = asked * _SLACK * speedup / turn.measured_speedup
-        if asked >= (asked := min(wished, _ceiling(planner, aim))):
+        if asked >= (asked := min(wished, ceiling)):
             break
     _, solution, student = max(turns, key=lambda turn: turn[0].measured_speedup)
     return Fitted(
@@ -113,13 +115,6 @@ def fit(
         rounds=tuple(turn for turn, _, _ in turns),
         notes=(aim.note,) if aim.note else (),
     )
-
-
-def _with_room(planner: Planner, aim: Aim) -> float | None:
-    """A little more than asked, where there is more: the last measurement is noisy too."""
-    if aim.speedup is None:
-        return None
-    return max(aim.speedup, min(aim.speedup * _SLACK, _ceiling(planner, aim)))
 
 
 def _ceiling(planner: Planner, aim: Aim) -> float:
@@ -174,7 +169,7 @@ def survey(
         TableKey(
             fingerprint=job.device.fingerprint(),
             runtime=runtime,
-            runtime_version=job.runtimes()[runtime],
+            runtime_version=job.runtimes[runtime],
             precision="fp32",
             threads=job.threads,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,15 @@ class Job:
         """Whether timings taken here are the target's own."""
         return self.device.source == "device"
 
+    @cached_property
+    def probe(self) -> dict[str, Any]:
+        """What the device has, asked once: each probe loads every runtime in a process."""
+        return self.device.probe()
+
+    @property
     def runtimes(self) -> dict[str, str]:
         """The runtimes the device has, and their versions."""
-        found = self.device.probe()["runtimes"]
+        found = self.probe["runtimes"]
         return {
             name: fact["version"] for name, fact in found.items() if fact["version"]
         }

@@ -6,7 +6,6 @@ Every class is frozen and keyword-only. Units are in the names. A number nobody 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -431,11 +430,3 @@ class Report:
         """The worst verdict of all budgets."""
         order: tuple[Verdict, ...] = ("over", "unproven", "fits")
         return min((v.verdict for v in self.verdicts), key=order.index, default="fits")
-
-
-def ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """`numerator / denominator`, or `None` where either is missing or the ratio has no sense."""
-    if numerator is None or not denominator:
-        return None
-    result = numerator / denominator
-    return result if math.isfinite(result) else None
