@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -177,7 +178,7 @@ class Planner:
         solver.parameters.max_time_in_seconds = _SOLVER_SECONDS
         solver.parameters.num_workers = 2
         solver.parameters.random_seed = 0
-        status = solver.Solve(model.cp)
+        status = _interruptible(solver, model.cp)
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             raise BudgetInfeasible("No network inside these limits.")
         widths = model.chosen(solver)
@@ -207,6 +208,22 @@ def keep_best(
         if len(best) < group.units:
             kept[group.id] = tuple(sorted(int(unit) for unit in best))
     return Plan(kept=kept)
+
+
+def _interruptible(solver: Any, model: Any) -> Any:
+    """Solve in another thread, so that Ctrl-C reaches this one at once.
+
+    The solver's own handler would leave the signal's default behind it, which kills the process
+    with whatever it has half-written.
+    """
+    solver.parameters.catch_sigint_signal = False
+    with ThreadPoolExecutor(1) as pool:
+        status = pool.submit(solver.Solve, model)
+        try:
+            return status.result()
+        except BaseException:
+            solver.stop_search()
+            raise
 
 
 # --- tables over axes -----------------------------------------------------------------------

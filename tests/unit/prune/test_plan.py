@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +192,29 @@ def test_a_network_cut_again_is_offered_what_is_left_of_the_first_offer(
     )
     assert anew.options[wide.id] == (4, 8)
     assert second.options[wide.id] == (8,)
+
+
+AFTER_A_PLAN = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.prune.test_plan import graph_of, planner_for, residual
+
+planner = planner_for(graph_of(residual()), Path(sys.argv[1]))
+planner.cheapest()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("noticed")
+"""
+
+
+def test_an_interrupt_is_still_noticed_after_a_plan(tmp_path: Path) -> None:
+    """In a process of its own: where this fails, the signal kills."""
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_A_PLAN, str(tmp_path)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "noticed\n", (done.returncode, done.stderr)
