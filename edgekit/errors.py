@@ -17,7 +17,7 @@
     `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
        `- ParityError            an artefact outside tolerance, by name
 
-An interrupted command exits with 130, as shells expect.
+An interrupted command exits with 130, a terminated one with 143, as shells expect.
 """
 
 from __future__ import annotations
@@ -101,4 +101,5 @@ EXIT_CODES: dict[int, str] = {
     4: "a measurement is invalid or inconclusive",
     5: "an operator is unsupported, or an artefact's outputs differ from the network's",
     130: "interrupted",
+    143: "terminated",
 }

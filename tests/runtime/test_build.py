@@ -153,8 +153,9 @@ def test_a_users_own_project(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_nothing_and_the_old_bundle(
-    own_project: Path, tmp_path: Path
+    own_project: Path, tmp_path: Path, end: signal.Signals, code: int
 ) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(own_project, folder)
@@ -177,9 +178,9 @@ def test_an_interrupt_leaves_nothing_and_the_old_bundle(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(10)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert "Traceback" not in err
     assert [p.name for p in (folder / "build").iterdir()] == ["raspberrypi"]
     assert (old / "report.json").read_text() == "the old one"

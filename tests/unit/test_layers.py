@@ -13,6 +13,7 @@ PACKAGE = Path(edgekit.__file__).parent
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("commands",),
     (
         "build",
         "fit",

@@ -1,0 +1,1 @@
+"""The commands, a file each: read arguments, call one function, print what it returns."""

@@ -1,0 +1,82 @@
+"""What commands share: two consoles, progress bars, options, figures in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import progress as bars
+from rich.console import Console
+from rich.markup import escape
+
+out_console = Console()
+err_console = Console(stderr=True)
+
+Folder = Annotated[
+    Path,
+    typer.Option(
+        "--project", "-p", help="Folder with an edgekit.toml.", show_default="here"
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on stdout.")
+]
+Pickle = Annotated[
+    bool,
+    typer.Option("--allow-pickle", help="Read pickled weights. They can run any code."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+class _Step:
+    def __init__(self, bar: bars.Progress, task: bars.TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def update(self, done: int, total: int, note: str = "") -> None:
+        self._bar.update(self._task, completed=done, total=total, note=escape(note))
+
+
+class Bars:
+    """Bars on a terminal, a line for each stage elsewhere."""
+
+    def __init__(self, console: Console, *, silent: bool) -> None:
+        self._console = console
+        self._silent = silent
+
+    def say(self, line: str) -> None:
+        if not self._silent:
+            self._console.print(line, style="dim", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[_Step]:
+        columns = (
+            bars.SpinnerColumn(finished_text="[green]:heavy_check_mark:[/]"),
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=24),
+            bars.MofNCompleteColumn(),
+            bars.TimeElapsedColumn(),
+            bars.TextColumn("[dim]{task.fields[note]}"),
+        )
+        bar = bars.Progress(*columns, console=self._console, disable=self._silent)
+        with bar:
+            task = bar.add_task(title, total=None, note="")
+            yield _Step(bar, task)
+            total = bar.tasks[0].total or 1
+            bar.update(task, total=total, completed=total)
+
+
+def plain(value: Any) -> Any:
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(value)
+
+
+def ms(value: float | None) -> str:
+    return "too few samples" if value is None else f"{value:.4g} ms"
+
+
+def figure(value: float | None, unit: str) -> str:
+    return "not measured" if value is None else f"{value:.4g} {unit}"

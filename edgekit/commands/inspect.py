@@ -1,0 +1,53 @@
+"""`edgekit inspect`: what of a network can be pruned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.commands.console import Folder, Json, Pickle, out_console, plain
+
+
+def inspect(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="model.py:function or a .pt2.", show_default="edgekit.toml's"
+        ),
+    ] = None,
+    shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="Input shape without the batch: 3,224,224, or 128:int64. Repeatable.",
+            show_default="edgekit.toml's",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the network.", show_default="none")
+    ] = None,
+    folder: Folder = Path(),
+    allow_pickle: Pickle = False,
+    as_json: Json = False,
+) -> None:
+    """Show what of a network can be pruned, what it carries, and what stands in the way.
+
+    edgekit inspect model.py:build --input 3,224,224
+    """
+    from edgekit import inspection
+
+    found = inspection.inspect(
+        source,
+        inputs=shapes or (),
+        weights=weights,
+        folder=folder,
+        allow_pickle=allow_pickle,
+    )
+    if as_json:
+        print(json.dumps(plain(found), indent=2))
+    else:
+        inspection.show(found, out_console)
