@@ -4,7 +4,8 @@
 
 Every network of the zoo is traced, analysed and cut at random by 30 % of every width that can be
 cut exactly. The cut is compared with zeroing the same units in the whole network, saved, reloaded,
-trained one step, exported to each format and run there. Torch-Pruning cuts the same network by the
+trained one step, exported to each format and run there; residual blocks are dropped and compared
+too. Torch-Pruning cuts the same network by the
 same share in naive use, told only which layers make the outputs. Each step has a process of its
 own. Rows already in `benchmarks/results/coverage.json` are kept.
 """
@@ -80,6 +81,8 @@ _OWN = (
     "groups",
     "groups_exact",
     "groups_cut_alone",
+    "blocks",
+    "blocks_dropped",
     "kinds",
     "barriers",
     "parameters",

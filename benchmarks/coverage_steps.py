@@ -37,7 +37,8 @@ RUNTIMES: tuple[RuntimeName, ...] = ("onnxruntime", "openvino", "litert")
 
 
 def cut(name: str, folder: str) -> Row:
-    """All exact groups together, all groups together, and some alone, against zeroing.
+    """All exact groups together, all groups together, some alone, and every other residual block,
+    against zeroing.
 
     Leaves the cut network in `folder`, with a sample and its outputs for the exports, and the
     names of the layers that Torch-Pruning must leave alone.
@@ -56,6 +57,9 @@ def cut(name: str, folder: str) -> Row:
     plans = [random_plan([group], 0.5, seed=2) for group in alone]
     if len(exact) < len(graph.groups):
         plans.append(random_plan(graph.groups, SHARE, seed=1))
+    blocks = tuple(block.id for block in graph.blocks[::2])
+    if blocks:
+        plans.append(Plan(kept={}, dropped_blocks=blocks))
     errors = [_differs(name, graph, plan, result)]
     errors += [_differs(name, graph, p, shrink(graph, p)) for p in plans]
     worst = [plan, *plans][errors.index(max(errors))]
@@ -71,7 +75,11 @@ def cut(name: str, folder: str) -> Row:
         "groups": len(graph.groups),
         "groups_exact": len(exact),
         "groups_cut_alone": len(alone),
-        "kinds": sorted({group.kind for group in graph.groups}),
+        "blocks": len(graph.blocks),
+        "blocks_dropped": len(blocks),
+        "kinds": sorted(
+            {group.kind for group in graph.groups} | ({"block"} if blocks else set())
+        ),
         "barriers": sorted({f"{b.operator}: {b.why}" for b in graph.barriers}),
         "parameters": _count(program),
         "parameters_left": _count(result),
