@@ -1,5 +1,7 @@
 # make demo   set up and build the embedded example for a Raspberry Pi
-# make test   set up and run every test
+# make test   set up and run the tests
+# make test-devices   the tests that need emulated, containerised or remote devices; skips what
+#             this machine cannot do
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3
@@ -8,13 +10,18 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check format clean
+.PHONY: demo test test-devices check format clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
 
+# What times nothing runs on two cores side by side; runtimes have the machine to themselves.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/zoo
+	$(BIN)/python -m pytest tests/runtime
+
+test-devices: $(STAMP)
+	$(BIN)/python -m pytest -rs tests/device
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
