@@ -8,50 +8,53 @@ Each model is loaded several times, and its rounds take turns over these session
 buffers and weights lie to each other modulo the page size is chance, stays for its life, and was
 seen to cost a small convolution 45 % in one session of five. The smallest median is then of a
 lucky session for nearly every model, which makes widths comparable.
+
+Under an emulator that counts, the clock is the number of instructions executed.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
-from . import machine, runtimes
-from .errors import AgentError
+from . import instructions, machine, runtimes
+from .errors import JOB_INVALID, AgentError
 from .schema import MicroJob, MicroResult, MicroRow
 from .session import Session, draw
 
 _WARMUP_RUNS = 3
+Clock = Callable[[], int]
 
 
 def micro(job: MicroJob) -> MicroResult:
     runtime, version = runtimes.find(job["runtime"])
     options = runtimes.settings(runtime, job.get("options", {}))
     threads = job.get("threads", 1)
-    rows: list[MicroRow] = [
-        {"path": path, "us": None, "rounds_us": [], "error": None}
-        for path in job["models"]
-    ]
+    counted = _counted(job)
+    clock = instructions.counter() if counted else time.perf_counter_ns
+    found: list[list[float]] = [[] for _ in job["models"]]
+    errors: dict[int, str] = {}
     sessions: dict[int, list[Session]] = {}
-    for number, row in enumerate(rows):
+    for number, path in enumerate(job["models"]):
         try:
             sessions[number] = [
-                _ready(runtime, row["path"], threads, options, job)
+                _ready(runtime, path, threads, options, job)
                 for _ in range(job.get("sessions", 3))
             ]
         except AgentError as error:
-            row["error"] = error.message
+            errors[number] = error.message
     for turn in range(job.get("rounds", 6)):
         order = sorted(sessions, reverse=bool(turn % 2))
         for number in order:
             session = sessions[number][turn % len(sessions[number])]
             try:
-                rows[number]["rounds_us"].append(_round_us(session, job))
+                ticks = _round(session, job, clock, timed=not counted)
+                found[number].append(ticks if counted else ticks / 1e3)
             except AgentError as error:
-                rows[number]["error"] = error.message
+                errors[number] = error.message
                 del sessions[number]
-    for number in sessions:
-        rows[number]["us"] = min(rows[number]["rounds_us"], default=None)
     return {
         "schema": job["schema"],
         "kind": "micro",
@@ -59,8 +62,32 @@ def micro(job: MicroJob) -> MicroResult:
         "runtime": job["runtime"],
         "runtime_version": version,
         "threads": threads,
-        "results": rows,
+        "results": [
+            _row(path, found[number], errors.get(number), counted)
+            for number, path in enumerate(job["models"])
+        ],
         "machine": machine.facts(),
+    }
+
+
+def _counted(job: MicroJob) -> bool:
+    unit = job.get("unit", "us")
+    if unit not in ("us", "instructions"):
+        raise AgentError(
+            JOB_INVALID, f"No unit {unit!r} of cost. Known: us, instructions."
+        )
+    return unit == "instructions"
+
+
+def _row(path: str, rounds: list[float], error: str | None, counted: bool) -> MicroRow:
+    cost = None if error else min(rounds, default=None)
+    return {
+        "path": path,
+        "us": None if counted else cost,
+        "rounds_us": [] if counted else rounds,
+        "instructions": cost if counted else None,
+        "rounds_instructions": rounds if counted else [],
+        "error": error,
     }
 
 
@@ -74,14 +101,15 @@ def _ready(
     return session
 
 
-def _round_us(session: Session, job: MicroJob) -> float:
-    clock, invoke = time.perf_counter_ns, session.invoke
+def _round(session: Session, job: MicroJob, clock: Clock, *, timed: bool) -> float:
+    """The median of one round in ticks of the clock."""
+    invoke = session.invoke
     min_runs = job.get("min_round_runs", 5)
     invoke()  # the models before it have emptied the caches
-    times: list[int] = []
-    end = clock() + int(job.get("min_round_ms", 5.0) * 1e6)
-    while len(times) < min_runs or clock() < end:
+    ticks: list[int] = []
+    end = clock() + int(job.get("min_round_ms", 5.0) * 1e6) if timed else 0
+    while len(ticks) < min_runs or (timed and clock() < end):
         start = clock()
         invoke()
-        times.append(clock() - start)
-    return statistics.median(times) / 1e3
+        ticks.append(clock() - start)
+    return statistics.median(ticks)

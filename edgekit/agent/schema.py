@@ -62,7 +62,7 @@ class InferJob(RuntimeJob, total=False):
 
 
 class MicroJob(RuntimeJob, total=False):
-    """Many small models timed in one process, in interleaved rounds."""
+    """Many small models timed, or counted, in one process, in interleaved rounds."""
 
     models: list[str]  # model files; all are loaded before the first is timed
     rounds: int  # how often every model has its turn; default 6
@@ -70,6 +70,9 @@ class MicroJob(RuntimeJob, total=False):
     min_round_ms: float  # milliseconds of one model in one round, at least; default 5
     min_round_runs: int  # inferences of one model in one round, at least; default 5
     seed: int  # of the inputs; default 0
+    # "us" (default), or "instructions" where the process is emulated and its emulator counts:
+    # then rounds and runs are as many as said, and no time is read
+    unit: str
 
 
 class Error(TypedDict, total=False):
@@ -147,8 +150,12 @@ class InferResult(Result, total=False):
 
 class MicroRow(TypedDict):
     path: str
-    us: float | None  # smallest of rounds_us
+    us: float | None  # smallest of rounds_us; null where instructions were counted
     rounds_us: list[float]  # median of each round
+    instructions: (
+        float | None
+    )  # smallest of rounds_instructions; null where time was taken
+    rounds_instructions: list[float]  # median of each round
     error: str | None  # why this model has no figure; the others have theirs
 
 

@@ -48,7 +48,7 @@ class LocalDevice:
             job_file.write_text(json.dumps(complete))
             agent = pack_agent(folder / "agent.pyz")
             command = [self.python, str(agent), str(job_file), str(result_file)]
-            status, said = _run(
+            status, said = run_process(
                 command,
                 environment={**_environment(job), "TMPDIR": name},
                 screen=folder / "screen.txt",
@@ -75,7 +75,7 @@ def _environment(job: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _run(
+def run_process(
     command: list[str],
     *,
     environment: Mapping[str, str],

@@ -172,6 +172,21 @@ def test_micro_loses_only_the_bad_model(tmp_path: Path, model: Any) -> None:
             "no option 'a'. Known: allow_spinning",
         ),
         (
+            {
+                "kind": "micro",
+                "runtime": "onnxruntime",
+                "models": [],
+                "unit": "instructions",
+            },
+            "job_invalid",
+            "in an emulated process only",
+        ),
+        (
+            {"kind": "micro", "runtime": "onnxruntime", "models": [], "unit": "s"},
+            "job_invalid",
+            "No unit 's' of cost. Known: us, instructions",
+        ),
+        (
             {"kind": "micro", "runtime": "onnxruntime", "models": 5},
             "internal",
             "TypeError",

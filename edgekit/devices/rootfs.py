@@ -1,0 +1,256 @@
+"""Another processor's Python and runtimes in a folder, for an emulator to run.
+
+Debian's packages are unpacked and wheels of that architecture laid beside them: no root, no
+container, nothing of the foreign architecture runs while it is made. It is made once and kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from edgekit import store
+from edgekit.errors import DeviceError
+from edgekit.store import Store
+
+Arch = Literal["aarch64", "armv7l"]
+OnProgress = Callable[[int, int, str], None]
+
+_RELEASE = "bookworm"
+_PYTHON = "3.11"
+_KEY = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_TIMEOUT_S = 900.0
+# What runs there where this machine has no version of its own to match.
+_PINNED = {
+    "ai-edge-litert": "2.3.0",
+    "onnxruntime": "1.31.1",
+    "tflite-runtime": "2.14.0",
+    "numpy": "2.4.6",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Userland:
+    debian: str
+    """Debian's name of the architecture."""
+    packages: tuple[str, ...]
+    wheels: tuple[str, ...]
+    platforms: tuple[str, ...]
+
+
+_USERLANDS: Mapping[Arch, _Userland] = {
+    "aarch64": _Userland(
+        debian="arm64",
+        packages=("python3", "python3-distutils", "libstdc++6", "libgcc-s1"),
+        wheels=("numpy", "ai-edge-litert", "onnxruntime"),
+        platforms=tuple(
+            f"manylinux_2_{minor}_aarch64" for minor in (34, 31, 28, 27, 26, 24, 17)
+        ),
+    ),
+    # No wheel of numpy or LiteRT for armv7 exists: Debian's numpy and tflite-runtime do.
+    "armv7l": _Userland(
+        debian="armhf",
+        packages=("python3", "python3-distutils", "python3-numpy", "libstdc++6"),
+        wheels=("tflite-runtime",),
+        platforms=("manylinux_2_34_armv7l",),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rootfs:
+    """Where an architecture's programs lie, and a name that changes with what is in there."""
+
+    path: Path
+    name: str
+
+    @property
+    def python(self) -> Path:
+        return self.path / f"usr/bin/python{_PYTHON}"
+
+    def environment(self) -> dict[str, str]:
+        """What its Python needs to find itself and the runtimes."""
+        return {
+            "PYTHONHOME": str(self.path / "usr"),
+            "PYTHONPATH": str(self.path / "wheels"),
+        }
+
+
+def name(arch: Arch) -> str:
+    """A name for what `rootfs(arch)` holds, known before it is made."""
+    userland = _USERLANDS[arch]
+    return store.key(_RELEASE, userland, _requirements(userland))[:12]
+
+
+def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Rootfs:
+    """The architecture's userland, made where it is not there yet.
+
+    Raises `DeviceError` where this machine's apt or pip cannot get it.
+    """
+    tell = on_progress or (lambda done, total, note: None)
+
+    def write(folder: Path) -> None:
+        userland = _USERLANDS[arch]
+        with tempfile.TemporaryDirectory(prefix="edgekit-apt-") as scratch:
+            tell(0, 5, "package index")
+            apt = _Apt(Path(scratch), userland.debian)
+            apt.update()
+            tell(1, 5, "packages")
+            archives = apt.download(userland.packages)
+            tell(2, 5, "unpack")
+            for archive in archives:
+                _run(["dpkg-deb", "-x", str(archive), str(folder)])
+        _settle(folder)
+        tell(3, 5, "runtimes")
+        _install(userland, folder / "wheels")
+        tell(4, 5, "compile")
+        _compile(folder)
+        tell(5, 5, "")
+
+    found = kept.keep("rootfs", f"{arch}-{name(arch)}", write)
+    return Rootfs(path=found, name=name(arch))
+
+
+class _Apt:
+    """Debian's package tool with every path of its own: it touches nothing of this machine."""
+
+    def __init__(self, folder: Path, arch: str) -> None:
+        for needed in ("lists/partial", "cache/archives/partial", "log"):
+            (folder / needed).mkdir(parents=True)
+        (folder / "status").touch()
+        (folder / "sources.list").write_text(
+            f"deb [signed-by={_KEY}] {_mirror()} {_RELEASE} main\n"
+        )
+        settings = {
+            "APT::Architecture": arch,
+            "APT::Architectures": arch,
+            "APT::Install-Recommends": "0",
+            "APT::Sandbox::User": "",
+            "Acquire::Languages": "none",
+            "Debug::NoLocking": "1",
+            "Dir::State": folder,
+            "Dir::State::lists": folder / "lists",
+            "Dir::State::status": folder / "status",
+            "Dir::Cache": folder / "cache",
+            "Dir::Log": folder / "log",
+            "Dir::Etc::sourcelist": folder / "sources.list",
+            "Dir::Etc::sourceparts": "/nonexistent",
+            "Dir::Etc::preferencesparts": "/nonexistent",
+        }
+        self._folder = folder
+        self._settings = folder / "apt.conf"
+        self._settings.write_text(
+            "".join(f'{name} "{value}";\n' for name, value in settings.items())
+        )
+
+    def update(self) -> None:
+        self._run("update")
+
+    def download(self, packages: Sequence[str]) -> list[Path]:
+        self._run("install", "--download-only", "--yes", *packages)
+        return sorted((self._folder / "cache/archives").glob("*.deb"))
+
+    def _run(self, *arguments: str) -> None:
+        _run(["apt-get", "-qq", *arguments], {"APT_CONFIG": str(self._settings)})
+
+
+def _mirror() -> str:
+    """The Debian mirror that this machine is set up with."""
+    said = _run(["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME)"])
+    for line in said.splitlines():
+        site, _, codename = line.partition(" ")
+        if codename == _RELEASE:
+            return site
+    raise DeviceError(
+        f"Emulating another processor takes its programs from Debian {_RELEASE}, which apt on "
+        f"this machine does not know. Run on Debian 12, or add {_RELEASE} main to apt's sources."
+    )
+
+
+def _settle(folder: Path) -> None:
+    """What packages would have done when installed: numpy's libraries behind alternatives."""
+    for library in ("blas/libblas.so.3", "lapack/liblapack.so.3"):
+        for file in folder.glob(f"usr/lib/*-linux-*/{library}"):
+            (file.parent.parent / file.name).symlink_to(library)
+
+
+def _install(userland: _Userland, folder: Path) -> None:
+    platforms = [f"--platform={platform}" for platform in userland.platforms]
+    # armv7's numpy is Debian's, so tflite-runtime must not ask for another.
+    alone = [] if "numpy" in userland.wheels else ["--no-deps"]
+    _run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet"),
+            *("--disable-pip-version-check", "--no-compile", "--only-binary=:all:"),
+            *(f"--python-version={_PYTHON}", "--implementation=cp"),
+            *(f"--target={folder}", *alone, *platforms, *_requirements(userland)),
+        ]
+    )
+
+
+def _compile(folder: Path) -> None:
+    """Python's modules as byte code: an emulated interpreter takes seconds to compile them.
+
+    Byte code is of one minor version; where this Python is another, they stay as they are.
+    """
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == _PYTHON:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "compileall", "-q"),
+                *(str(folder / f"usr/lib/python{_PYTHON}"), str(folder / "wheels")),
+            ],
+            capture_output=True,
+            check=False,  # packages carry files that are meant not to compile
+            timeout=_TIMEOUT_S,
+        )
+
+
+def _requirements(userland: _Userland) -> list[str]:
+    """The wheels in the versions this machine has, so that both run the same runtime."""
+    return [f"{package}=={_version(package)}" for package in userland.wheels]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return _PINNED[package]
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    if shutil.which(command[0]) is None:
+        raise DeviceError(
+            f"Emulating another processor needs {command[0]} to get its programs, and this "
+            "machine has none. It is there on Debian 12."
+        )
+    try:
+        done = subprocess.run(
+            list(command),
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(
+            f"{' '.join(command[:4])} did not finish within {_TIMEOUT_S:g} s. "
+            "Check the network and run again."
+        ) from error
+    except subprocess.CalledProcessError as error:
+        lines = [line for line in error.stderr.splitlines() if line.strip()]
+        said = lines[-1].strip() if lines else f"exit status {error.returncode}"
+        raise DeviceError(
+            f"Cannot get the programs of the emulated processor: {' '.join(command[:4])} "
+            f"failed ({said})."
+        ) from error
+    return done.stdout
