@@ -171,6 +171,7 @@ def _report(
         ),
         operators=planner.rows(widths),
         cost_source=planner.table.source,
+        cost_unit=planner.table.unit,
         rounds=fitted.rounds,
         epochs=taught.epochs,
         best_epoch=taught.best_epoch,

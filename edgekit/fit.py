@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgekit import costing
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, ModelError
 from edgekit.job import Job, Samples
-from edgekit.prune.cost import CostTable, TableKey
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.importance import importance
 from edgekit.prune.plan import Limits, Planner, Solution
@@ -69,7 +69,7 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact) -> Aim:
     return Aim(
         speedup=speedup,
         parameters=_weights_allowed(job),
-        full_us=planner.us({}, job.device),
+        full_us=planner.us({}, job.costing.device),
         note=note,
     )
 
@@ -98,7 +98,7 @@ def fit(
         )
         solution = _solve(planner, scores, limits, aim.full_us)
         student = shrink(graph, solution.plan)
-        predicted = aim.full_us / planner.us(solution.widths, job.device)
+        predicted = aim.full_us / planner.us(solution.widths, job.costing.device)
         turn = _time(job, student, predicted, baseline, folder / f"round-{number}")
         turns.append((turn, solution, student))
         if asked is None or speedup is None or turn.measured_speedup >= speedup:
@@ -165,17 +165,7 @@ def survey(
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
-    table = CostTable(
-        TableKey(
-            fingerprint=job.device.fingerprint(),
-            runtime=runtime,
-            runtime_version=job.runtimes[runtime],
-            precision="fp32",
-            threads=job.threads,
-        ),
-        job.device.source,
-        job.store.root,
-    )
+    table = costing.table(job, job.costing, runtime, "fp32")
     planner = Planner(
         graph,
         table,
@@ -183,8 +173,9 @@ def survey(
         min_keep=job.project.recipe.prune.min_keep,
         options=options,
     )
-    with job.progress.step(f"Measure operators on {runtime}") as step:
-        planner.measure(job.device, step.update)
+    job.progress.say(f"Costs: {job.costing.why}")
+    with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
+        planner.measure(job.costing.device, step.update)
     return planner
 
 

@@ -118,7 +118,9 @@ def _in_all(job: Job, first: Planner, cuts: list[Fitted]) -> Fitted:
         for group in first.graph.groups
     }
     _check(first.graph, widths, last.student)
-    first.us(widths, job.device)  # so that the table has every operator of the report
+    first.us(
+        widths, job.costing.device
+    )  # so that the table has every operator of the report
     return replace(
         last,
         graph=first.graph,

@@ -18,6 +18,9 @@ RuntimeName = Literal["litert", "tflite-runtime", "onnxruntime", "openvino"]
 CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""
+CostUnit = Literal["us", "instructions", "operations"]
+"""What a cost is counted in: microseconds where it was timed, instructions executed where an
+emulator counted, arithmetic operations where it was estimated."""
 Verdict = Literal["fits", "over", "unproven"]
 ImportanceName = Literal[
     "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
@@ -104,6 +107,9 @@ class PruneRecipe:
     """In how many steps the network is cut, trained after each."""
     schedule: Schedule = "by-cost"
     """How the speed-up is shared out over the iterations."""
+    cost_source: CostSource | Literal["auto"] = "auto"
+    """Where operators' costs come from; `auto`: the device, else instructions counted for its
+    core where this machine can emulate it, else this machine, else the profile."""
     sparsity: Sparsity = "none"
     """What empties units by training before they are cut."""
     sparsity_epochs: Count = 5
@@ -369,12 +375,12 @@ class WidthRow:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorRow:
-    """What one operator costs before and after pruning, by the cost table, in microseconds."""
+    """What one operator costs before and after pruning, by the cost table, in its unit."""
 
     name: str
     kind: str
-    before_us: float
-    after_us: float
+    before: float
+    after: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,6 +418,7 @@ class Report:
     barriers: tuple[str, ...]
     operators: tuple[OperatorRow, ...]
     cost_source: CostSource
+    cost_unit: CostUnit
     rounds: tuple[PlanRound, ...]
     epochs: tuple[Epoch, ...]
     best_epoch: int

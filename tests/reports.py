@@ -40,6 +40,7 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         barriers=("classifier: its outputs are the classes",),
         operators=tuple(_operators(blocks)),
         cost_source="host",
+        cost_unit="us",
         rounds=(
             types.PlanRound(
                 predicted_speedup=2.31, measured_speedup=1.88, prediction_error=0.229
@@ -184,12 +185,12 @@ def _operators(blocks: int) -> list[types.OperatorRow]:
                 types.OperatorRow(
                     name=f"stages.{block}.{part}",
                     kind=kind,
-                    before_us=before,
-                    after_us=before * random.uniform(0.25, 0.7),
+                    before=before,
+                    after=before * random.uniform(0.25, 0.7),
                 )
             )
     rows.append(
-        types.OperatorRow(name="classifier", kind="linear", before_us=1.4, after_us=0.6)
+        types.OperatorRow(name="classifier", kind="linear", before=1.4, after=0.6)
     )
     return rows
 

@@ -99,7 +99,9 @@ class Planner:
         self._parameters = _parameter_terms(graph, self.options)
 
     def measure(
-        self, device: Device, on_progress: Callable[[int, int], None] | None = None
+        self,
+        device: Device | None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
         """Fill the cost table with every cell the solver may look up."""
         wanted = (
@@ -109,11 +111,11 @@ class Planner:
         )
         return self.table.measure(wanted, device, on_progress)
 
-    def us(self, widths: Widths, device: Device) -> float:
+    def us(self, widths: Widths, device: Device | None) -> float:
         """Operator time of the network with these widths, measuring cells that are missing."""
         operators = [o for _, o in self.operators(widths)]
         self.table.measure(operators, device)
-        return sum(self.table.us(operator) for operator in operators)
+        return sum(self.table.cost(operator) for operator in operators)
 
     def operators(self, widths: Widths | None = None) -> list[tuple[str, Operator]]:
         """Every operator that costs something, by its layer's name, in order of execution."""
@@ -130,8 +132,8 @@ class Planner:
             OperatorRow(
                 name=name,
                 kind=before.kind,
-                before_us=self.table.us(before),
-                after_us=self.table.us(after),
+                before=self.table.cost(before),
+                after=self.table.cost(after),
             )
             for (name, before), (_, after) in zip(
                 self.operators(), self.operators(widths), strict=True
@@ -192,7 +194,7 @@ class Planner:
 
     def _nanoseconds(self, cell: tuple[Any, ...]) -> int:
         operator = Operator(**dict(zip(_FIELDS, cell, strict=True)))
-        return round(self.table.us(operator) * 1000)
+        return round(self.table.cost(operator) * 1000)
 
 
 def keep_best(

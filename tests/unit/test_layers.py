@@ -24,6 +24,7 @@ LAYERS = (
         "inspection",
         "slim",
         "teach",
+        "costing",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),

@@ -63,7 +63,7 @@ def graph_of(network: nn.Module) -> WidthGraph:
 class ByHand(CostTable):
     """One microsecond for every thousand multiply-accumulates, in steps of eight outputs."""
 
-    def us(self, operator: Operator) -> float:
+    def cost(self, operator: Operator) -> float:
         steps = 8 * math.ceil(operator.outputs / 8)
         return 0.1 + operator.macs / operator.outputs * steps / 1000
 
@@ -76,7 +76,9 @@ def planner_for(graph: WidthGraph, folder: Path, multiple: int = 8) -> Planner:
 
 
 def cost(planner: Planner, widths: dict[str, int]) -> float:
-    return sum(planner.table.us(operator) for _, operator in planner.operators(widths))
+    return sum(
+        planner.table.cost(operator) for _, operator in planner.operators(widths)
+    )
 
 
 def group(units: int) -> Group:
