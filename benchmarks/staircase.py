@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import metadata
 from itertools import pairwise
 from typing import Any
 
@@ -47,14 +48,16 @@ def conv(outputs: int) -> Operator:
 
 
 def main() -> None:
-    source, device = _device()
-    versions = device.runtimes if isinstance(device, EmulatedDevice) else None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", choices=("host", "counted"), required=True)
+    source = parser.parse_args().source
+    device, version = device_of(source)
     table = Table("staircase", ("source", "precision", "width"), ("ai-edge-litert",))
     for precision in PRECISIONS:
         key = TableKey(
             fingerprint=device.fingerprint(),
             runtime="litert",
-            runtime_version=(versions or {}).get("litert", ""),
+            runtime_version=version,
             precision=precision,
             threads=1,
         )
@@ -118,20 +121,16 @@ def dips(costs: dict[int, float]) -> list[int]:
     ]
 
 
-def _device() -> tuple[str, Device]:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", choices=("host", "counted"), required=True)
-    source = parser.parse_args().source
+def device_of(source: str) -> tuple[Device, str]:
+    """What a source is measured on, and the version of its LiteRT."""
     if source == "host":
-        return source, LocalDevice()
+        return LocalDevice(), metadata.version("ai-edge-litert")
     lacking = missing(CORE)
     if lacking:
         raise SystemExit(f"Cannot count instructions of a {CORE}: {lacking}.")
     device = EmulatedDevice(core=CORE, kept=Store())
-    device.prepare(
-        lambda done, total, note: print(f"{done}/{total} {note}", flush=True)
-    )
-    return source, device
+    device.prepare(lambda done, total, note: print(f"{done}/{total} {note}"))
+    return device, device.runtimes["litert"]
 
 
 def _show(rows: Sequence[Row]) -> None:

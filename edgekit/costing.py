@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgekit.devices import Device
@@ -27,6 +27,8 @@ class Costing:
     runtimes: Mapping[str, str]
     """The runtimes there, and their versions."""
     why: str
+    tables: dict[tuple[RuntimeName, Precision], CostTable] = field(default_factory=dict)
+    """Tables in use: what corrects one in a build corrects it for the whole build."""
 
     def runtime(self, wanted: RuntimeName) -> RuntimeName:
         """The runtime there that runs the files of the one wanted."""
@@ -77,7 +79,10 @@ def table(
         threads=job.threads,
     )
     tile = job.target.channel_multiple.get(precision, 1)
-    return CostTable(key, costing.source, job.store.root, tile=tile)
+    if (there, precision) not in costing.tables:
+        made = CostTable(key, costing.source, job.store.root, tile=tile)
+        costing.tables[there, precision] = made
+    return costing.tables[there, precision]
 
 
 def _device(job: Job, why: str) -> Costing:

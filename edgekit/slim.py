@@ -14,6 +14,7 @@ from pathlib import Path
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
 from edgekit.fit import Aim, Fitted, aim_of, fit, survey, weigh
+from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.plan import Planner, keep_best
@@ -34,6 +35,7 @@ def slim(
     """The network inside the budget and what taught it, both told against the unpruned one."""
     recipe = job.project.recipe
     first = survey(job, teacher, baseline.runtime)
+    calibrate(job, first, baseline, folder)
     final = aim_of(job, first, baseline)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
 

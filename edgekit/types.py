@@ -384,6 +384,30 @@ class OperatorRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkCost:
+    """A whole exported network: what operators' costs say of it, and what was measured."""
+
+    name: str
+    predicted: float
+    """By a correction fitted to other networks."""
+    measured: float
+    error: float
+    """`|predicted - measured| / measured`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """How well the cost table predicts whole networks, in its unit."""
+
+    source: CostSource
+    unit: CostUnit
+    networks: tuple[NetworkCost, ...]
+    error_median: float
+    repeatability: float | None
+    """How well the table's own cells repeat; `None` where each was measured once."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRound:
     """One turn of the loop: what the plan promised and what its export measured."""
 
@@ -419,6 +443,8 @@ class Report:
     operators: tuple[OperatorRow, ...]
     cost_source: CostSource
     cost_unit: CostUnit
+    prediction: Prediction | None
+    """`None` where costs were estimated: nothing was measured to compare them with."""
     rounds: tuple[PlanRound, ...]
     epochs: tuple[Epoch, ...]
     best_epoch: int

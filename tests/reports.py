@@ -41,6 +41,20 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         operators=tuple(_operators(blocks)),
         cost_source="host",
         cost_unit="us",
+        prediction=types.Prediction(
+            source="host",
+            unit="us",
+            networks=(
+                types.NetworkCost(
+                    name="student", predicted=204.0, measured=200.0, error=0.02
+                ),
+                types.NetworkCost(
+                    name="candidate 1", predicted=388.0, measured=400.0, error=0.03
+                ),
+            ),
+            error_median=0.025,
+            repeatability=0.008,
+        ),
         rounds=(
             types.PlanRound(
                 predicted_speedup=2.31, measured_speedup=1.88, prediction_error=0.229

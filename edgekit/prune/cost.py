@@ -12,14 +12,16 @@ import sqlite3
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from edgekit import store
 from edgekit.devices import Device
 from edgekit.errors import OutputError
-from edgekit.prune import refine
-from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge
+from edgekit.prune import correction, refine
+from edgekit.prune.correction import Correction, Sample
+from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_network
 from edgekit.prune.workload import Operator
 from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
 
@@ -44,6 +46,10 @@ _SLOW = 1.15
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cells (
     operator TEXT PRIMARY KEY, cost REAL NOT NULL, energy_mj REAL, rounds TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS networks (
+    family TEXT NOT NULL, operators TEXT NOT NULL, cost REAL NOT NULL,
+    PRIMARY KEY (family, operators)
 );
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -73,6 +79,8 @@ class CostTable:
         self.unit = UNITS[source]
         self._cells: dict[str, Cell] = {}
         self._inferred: dict[str, float] = {}
+        self.correction = Correction()
+        """From operators to a network; the plain sum until `correct` was called."""
         facts = {**{k: str(v) for k, v in vars(key).items()}, "source": source}
         self.path = root / "costs" / f"{store.key(*facts.values())}.sqlite"
         try:
@@ -103,7 +111,12 @@ class CostTable:
         return len(self._cells)
 
     def cost(self, operator: Operator) -> float:
-        """Cost in `unit`; `KeyError` where it was never measured nor inferred."""
+        """What the operator adds to a network, in `unit`: its own cost, corrected by the
+        networks given to `correct`; `KeyError` where it was never measured nor inferred."""
+        return self.correction.operator(operator, self.cost_alone(operator))
+
+    def cost_alone(self, operator: Operator) -> float:
+        """Cost in `unit` of the operator by itself."""
         name = operator.key
         whole = self._cells[name].cost if name in self._cells else self._inferred[name]
         return max(0.0, whole - self.empty_call)
@@ -158,6 +171,44 @@ class CostTable:
                     on_progress(sum(o in self for o in wanted), len(wanted))
         return measured
 
+    def measure_network(
+        self,
+        files: Sequence[Path],
+        operators: Sequence[Operator],
+        device: Device,
+        family: str,
+    ) -> Sample:
+        """Measure a whole exported network of these operators as they were, and keep it.
+
+        `family` names the network it was cut from: whole networks of one family explain each
+        other.
+        """
+        cell = run_network(
+            files, key=self.key, device=device, counted=self.source == "counted"
+        )
+        self.measure(operators, device)
+        with closing(self._open()) as table, table:
+            table.execute(
+                "INSERT OR REPLACE INTO networks VALUES (?, ?, ?)",
+                (family, json.dumps([asdict(o) for o in operators]), cell.cost),
+            )
+        return Sample(operators=tuple(operators), cost=cell.cost)
+
+    def networks(self, family: str) -> list[Sample]:
+        """The whole networks of a family that were measured, here or by builds before."""
+        with closing(self._open()) as table:
+            rows = table.execute(
+                "SELECT operators, cost FROM networks WHERE family = ?", (family,)
+            ).fetchall()
+        return [
+            Sample(operators=tuple(map(_operator, json.loads(text))), cost=cost)
+            for text, cost in rows
+        ]
+
+    def correct(self, samples: Sequence[Sample]) -> None:
+        """From now on `cost` is what explains these whole networks best."""
+        self.correction = correction.fit(samples, self.cost_alone)
+
     def _steadily(self, fill: Fill, batch: Sequence[Operator]) -> Mapping[str, Cell]:
         """The batch, and once more where the machine was slower than it has been."""
         if self.unit != "us":
@@ -197,3 +248,11 @@ class CostTable:
 def _cheaper(one: Cell, other: Cell) -> Cell:
     """Noise only ever adds."""
     return one if one.cost <= other.cost else other
+
+
+def _operator(stored: Mapping[str, Any]) -> Operator:
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+    }
+    return Operator(**fields)

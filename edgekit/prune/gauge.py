@@ -72,6 +72,46 @@ def run(
     batch: Sequence[Operator], *, key: TableKey, device: Device, counted: bool
 ) -> dict[str, Cell]:
     """One-operator models in one agent process of the device: what each costs."""
+    with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
+        paths = [
+            micro.write(operator, key.runtime, key.precision, Path(folder))
+            for operator in batch
+        ]
+        results = _measured(paths, key=key, device=device, counted=counted)
+    cells = {}
+    for operator, result in zip(batch, results, strict=True):
+        if isinstance(result, str):
+            raise DeviceError(
+                f"{key.runtime} on {device.name} cannot run a {operator.kind} in "
+                f"{key.precision} ({operator.key}): {result}"
+            )
+        cells[operator.key] = result
+    return cells
+
+
+def run_network(
+    files: Sequence[Path], *, key: TableKey, device: Device, counted: bool
+) -> Cell:
+    """A whole exported network, measured as operators are; `files[0]` is the one to open."""
+    [result] = _measured(
+        files[:1], key=key, device=device, counted=counted, companions=files[1:]
+    )
+    if isinstance(result, str):
+        raise DeviceError(
+            f"{key.runtime} on {device.name} cannot run {files[0].name}: {result}"
+        )
+    return result
+
+
+def _measured(
+    paths: Sequence[Path],
+    *,
+    key: TableKey,
+    device: Device,
+    counted: bool,
+    companions: Sequence[Path] = (),
+) -> list[Cell | str]:
+    """For each model what it costs, or why it cannot be run."""
     # Instructions repeat: two rounds show by how much. Times need more, and several sessions.
     effort = (
         {"rounds": 2, "sessions": 1, "min_round_runs": 3}
@@ -79,30 +119,23 @@ def run(
         else {"rounds": 5, "min_round_ms": 1.0}
     )
     unit = "instructions" if counted else "us"
-    with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
-        paths = [
-            micro.write(operator, key.runtime, key.precision, Path(folder))
-            for operator in batch
-        ]
-        job: dict[str, Any] = {
-            "schema": 1,
-            "kind": "micro",
-            "runtime": key.runtime,
-            "threads": key.threads,
-            "models": [str(path) for path in paths],
-            **effort,
-        }
-        results = device.run(job, timeout_s=60 + 4.0 * len(batch))["results"]
-    cells = {}
-    for operator, result in zip(batch, results, strict=True):
-        if result[unit] is None:
-            raise DeviceError(
-                f"{key.runtime} on {device.name} cannot run a {operator.kind} in "
-                f"{key.precision} ({operator.key}): {result['error']}"
-            )
-        cells[operator.key] = Cell(
+    job: dict[str, Any] = {
+        "schema": 1,
+        "kind": "micro",
+        "runtime": key.runtime,
+        "threads": key.threads,
+        "models": [str(path) for path in paths],
+        "companions": [str(path) for path in companions],
+        **effort,
+    }
+    results = device.run(job, timeout_s=120 + 4.0 * len(paths))["results"]
+    return [
+        str(result["error"])
+        if result[unit] is None
+        else Cell(
             cost=float(result[unit]),
             rounds=tuple(result[f"rounds_{unit}"]),
             energy_mj=result.get("energy_mj"),
         )
-    return cells
+        for result in results
+    ]

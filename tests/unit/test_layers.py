@@ -25,6 +25,7 @@ LAYERS = (
         "slim",
         "teach",
         "costing",
+        "forecast",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
