@@ -21,7 +21,7 @@ from edgekit.commands.console import (
 from edgekit.errors import BudgetMissed, UsageError
 
 
-def build(
+def build(  # noqa: PLR0913 - a command's options
     target: Annotated[
         str,
         typer.Option(
@@ -35,6 +35,10 @@ def build(
             "--out", "-o", help="Where the bundle goes.", show_default="build/TARGET"
         ),
     ] = None,
+    image: Annotated[
+        bool,
+        typer.Option("--image", help="Package the bundle as a Docker image, too."),
+    ] = False,
     allow_pickle: Pickle = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -51,6 +55,7 @@ def build(
     from edgekit.report import summary, to_json
 
     shown = Bars(err_console, silent=quiet)
+    engine = _engine() if image else None
     job = open_job(folder, target, shown, allow_pickle)
     place = out or Path("build") / target
     missed: BudgetMissed | None = None
@@ -67,6 +72,24 @@ def build(
         )
     if missed:
         raise missed
+    if engine is not None:
+        _package(place, job, shown, engine, quiet=quiet or as_json)
+
+
+def _engine() -> Any:
+    """Found before the build, so that a machine without one refuses at once."""
+    from edgekit.package.engine import Engine
+
+    return Engine.find()
+
+
+def _package(place: Path, job: Any, shown: Bars, engine: Any, *, quiet: bool) -> None:
+    from edgekit.commands.package import show
+    from edgekit.package import docker
+
+    order = docker.Order(bundle=place)
+    built = docker.package(order, job.store, shown, engine)
+    show(built, as_json=False, quiet=quiet)
 
 
 def open_job(folder: Path, target: str, shown: Bars, allow_pickle: bool) -> Any:

@@ -1,0 +1,242 @@
+"""Images for devices: a context of two layers, a build without a foreign instruction, a list."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import edgekit
+from edgekit.errors import OutputError, UsageError
+from edgekit.package import image, layers
+from edgekit.package.engine import Engine
+from edgekit.package.image import FAMILIES, Bundle, Family
+from edgekit.progress import Progress
+from edgekit.shipped import shipped
+from edgekit.store import Store, key
+from edgekit.types import RuntimeName
+
+FROM_DEBIAN = "debian"
+"""In the place of a base's name: make one from Debian packages, where no registry is in reach."""
+BASE = "EDGEKIT_IMAGE_BASE"
+"""Environment variable that names the base where no `--base` does."""
+_BASE_EPOCH = 1672531200  # a base has no build of its own to be dated by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image that was built, and what it weighs."""
+
+    tag: str
+    platform: str
+    runtime: RuntimeName
+    base: str
+    layers: tuple[str, ...]
+    """Digests of the uncompressed layers beyond the base."""
+    parts_bytes: Mapping[str, int]
+    """Unpacked, beyond the base; the largest first."""
+    base_bytes: int
+
+    @property
+    def beyond_base_bytes(self) -> int:
+        return sum(self.parts_bytes.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked for: images of one bundle."""
+
+    bundle: Path
+    platforms: tuple[str, ...] = ()
+    """None named: the platform of the bundle's target."""
+    runtime: RuntimeName | None = None
+    tag: str | None = None
+    base: str | None = None
+    """A base to use in the place of the Dockerfile's own, or `debian`."""
+
+
+def package(
+    order: Order, store: Store, progress: Progress, engine: Engine | None = None
+) -> list[Image]:
+    """An image for each platform; raises `UsageError`, `DeviceError` or `RuntimeMissing`."""
+    bundle = image.open_bundle(order.bundle)
+    engine = engine or Engine.find()
+    built = []
+    families = families_of(order, bundle)
+    with progress.step("Package images") as step:
+        for number, family in enumerate(families):
+            step.update(number, len(families), family.platform)
+            built.append(_build(order, bundle, family, engine, store))
+    return built
+
+
+def families_of(order: Order, bundle: Bundle) -> list[Family]:
+    """The families of the platforms that were named; raises `UsageError` for an unknown one."""
+    platforms = order.platforms or (str(bundle.report["target"]["image"]),)
+    for platform in platforms:
+        if platform not in FAMILIES:
+            raise UsageError(
+                f"No images for the platform '{platform}'. Known: {', '.join(FAMILIES)}."
+            )
+    return [FAMILIES[platform] for platform in dict.fromkeys(platforms)]
+
+
+def write_context(
+    bundle: Bundle, family: Family, runtime: RuntimeName, folder: Path, store: Store
+) -> image.Contents:
+    """`site.tar` and `app.tar`, the context of the family's Dockerfile, and the Dockerfile."""
+    contents = image.contents(bundle, family, runtime, store)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        layers.write(contents.site, folder / "site.tar", contents.epoch)
+        layers.write(contents.app, folder / "app.tar", contents.epoch)
+        for extra in ("Dockerfile", "sbom.cdx.json"):
+            source = (
+                shipped("docker") / f"{family.name}.Dockerfile"
+                if extra == "Dockerfile"
+                else contents.app[f"{image.ROOT}/sbom.cdx.json"].read()
+            )
+            if isinstance(source, Path):
+                shutil.copyfile(source, folder / extra)
+            else:
+                (folder / extra).write_bytes(source)
+    except OSError as error:
+        raise OutputError(f"Cannot write the context {folder} ({error}).") from error
+    return contents
+
+
+def contexts(
+    order: Order, folder: Path, store: Store, progress: Progress
+) -> list[Path]:
+    """The contexts alone, for `docker buildx bake`: `FOLDER/RUNTIME-FAMILY` each.
+
+    Without a platform or a runtime named: one for every family and runtime that runs a file of
+    the bundle.
+    """
+    bundle = image.open_bundle(order.bundle)
+    families = families_of(order, bundle) if order.platforms else FAMILIES.values()
+    wanted = [
+        (family, runtime)
+        for family in families
+        for runtime in ([order.runtime] if order.runtime else family.runtimes)
+        if runtime in family.runtimes and image.models_for(bundle, runtime)
+    ]
+    written = []
+    with progress.step("Write contexts") as step:
+        for number, (family, runtime) in enumerate(wanted):
+            step.update(number, len(wanted), f"{runtime} {family.platform}")
+            place = folder / f"{runtime}-{family.name}"
+            write_context(bundle, family, runtime, place, store)
+            written.append(place)
+    return written
+
+
+def push(images: Sequence[Image], name: str, engine: Engine) -> str:
+    """Pushes images and a list over them called `name`; returns the list's digest."""
+    for one in images:
+        engine.docker("push", "--quiet", one.tag)
+    insecure = ["--insecure"] if _local(name) else []
+    tags = [one.tag for one in images]
+    engine.docker("manifest", "create", "--amend", *insecure, name, *tags)
+    for one in images:
+        _, arch, *variant = one.platform.split("/")
+        chosen = ["--arch", arch, "--os", "linux"]
+        chosen += ["--variant", variant[0]] if variant else []
+        engine.docker("manifest", "annotate", *chosen, name, one.tag)
+    digest = engine.docker("manifest", "push", "--purge", *insecure, name)
+    return digest.strip().splitlines()[-1]
+
+
+def _local(name: str) -> bool:
+    return name.startswith(("127.0.0.1:", "localhost:"))
+
+
+def _build(
+    order: Order, bundle: Bundle, family: Family, engine: Engine, store: Store
+) -> Image:
+    runtime = image.runtime_for(bundle, family, order.runtime)
+    base = order.base or os.environ.get(BASE)
+    if base == FROM_DEBIAN:
+        base = debian_base(family, engine)
+    tag = tag_of(order.tag, bundle, family, runtime)
+    with TemporaryDirectory(prefix="edgekit-image-") as name:
+        folder = Path(name)
+        contents = write_context(bundle, family, runtime, folder, store)
+        created = datetime.fromtimestamp(contents.epoch, UTC).isoformat()
+        arguments = {
+            "TITLE": bundle.name,
+            "VERSION": edgekit.__version__,
+            "CREATED": created,
+            "REVISION": str(bundle.manifest["source_sha256"]),
+            "RUNTIME": runtime,
+            **({"BASE": base} if base else {}),
+        }
+        engine.build(
+            folder,
+            folder / "Dockerfile",
+            tag=tag,
+            platform=family.platform,
+            arguments=arguments,
+        )
+    found = engine.inspect(tag)
+    parts = layers.sizes({**contents.site, **contents.app})
+    return Image(
+        tag=tag,
+        platform=family.platform,
+        runtime=runtime,
+        base=base or _declared_base(family),
+        layers=tuple(found["RootFS"]["Layers"][-2:]),
+        parts_bytes=parts,
+        base_bytes=int(found["Size"]) - sum(parts.values()),
+    )
+
+
+def debian_base(family: Family, engine: Engine) -> str:
+    """The tag of a base made here from Debian packages, named by its content."""
+    tree = image.base(family)
+    with _context() as folder:
+        layers.write(tree, folder / "base.tar", _BASE_EPOCH)
+        with (folder / "base.tar").open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        tag = f"edgekit/base-{family.name}:{key(digest)[:12]}"
+        if not engine.has(tag):
+            engine.build(
+                folder,
+                shipped("docker") / "base.Dockerfile",
+                tag=tag,
+                platform=family.platform,
+                arguments={},
+            )
+    return tag
+
+
+@contextmanager
+def _context() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="edgekit-base-") as name:
+        yield Path(name)
+
+
+def _declared_base(family: Family) -> str:
+    text = (shipped("docker") / f"{family.name}.Dockerfile").read_text()
+    found = re.search(r"^ARG BASE=(\S+)$", text, re.MULTILINE)
+    return found.group(1) if found else "unknown"
+
+
+def tag_of(
+    given: str | None, bundle: Bundle, family: Family, runtime: RuntimeName
+) -> str:
+    """`given`, with the platform where it names several images; else one by the bundle."""
+    if given:
+        name, colon, version = given.rpartition(":")
+        if not colon or "/" in version:
+            name, version = given, "latest"
+        return f"{name}:{version}-{family.name}"
+    project = re.sub(r"[^a-z0-9._-]+", "-", bundle.name.lower()).strip("-._") or "model"
+    return f"edgekit/{project}:{runtime}-{family.name}"
