@@ -3,7 +3,11 @@
 # the context. The base: CPython 3.11 and libstdc++ of Debian 12, without a shell.
 ARG BASE=gcr.io/distroless/python3-debian12:nonroot
 FROM ${BASE}
-ARG TITLE VERSION CREATED REVISION RUNTIME
+ARG TITLE
+ARG VERSION
+ARG CREATED
+ARG REVISION
+ARG RUNTIME
 LABEL org.opencontainers.image.title="${TITLE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.created="${CREATED}" \

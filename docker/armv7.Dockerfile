@@ -3,7 +3,11 @@
 # the context. The base: the C and C++ libraries of Debian 12; CPython comes in site.tar.
 ARG BASE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${BASE}
-ARG TITLE VERSION CREATED REVISION RUNTIME
+ARG TITLE
+ARG VERSION
+ARG CREATED
+ARG REVISION
+ARG RUNTIME
 LABEL org.opencontainers.image.title="${TITLE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.created="${CREATED}" \

@@ -463,3 +463,16 @@ class Report:
         """The worst verdict of all budgets."""
         order: tuple[Verdict, ...] = ("over", "unproven", "fits")
         return min((v.verdict for v in self.verdicts), key=order.index, default="fits")
+
+
+# --- what `edgekit doctor` says ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at on this machine, and the command that mends it."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""

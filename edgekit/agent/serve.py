@@ -225,8 +225,9 @@ class Handler(BaseHTTPRequestHandler):
     ) -> None:
         """What the parser of requests refuses, as JSON too."""
         self.close_connection = True
-        if not hasattr(self, "request_version"):
-            self.request_version = self.protocol_version
+        self.request_version = (
+            self.protocol_version
+        )  # what was sent may have named none
         reason = message or self.responses.get(code, ("refused", ""))[0]
         body = json.dumps({"error": reason[:200]}).encode() + b"\n"
         self._send(code, body, "application/json")

@@ -32,7 +32,7 @@ def package(  # noqa: PLR0913 - a command's options
     platform: Annotated[
         list[str] | None,
         typer.Option(
-            help="linux/amd64, linux/arm64 or linux/arm/v7; may be repeated.",
+            help="linux/amd64, linux/arm64 or linux/arm/v7 (may be repeated), or all.",
             show_default="the target's",
         ),
     ] = None,
@@ -85,6 +85,10 @@ def package(  # noqa: PLR0913 - a command's options
         raise UsageError("Say what to make of the bundle: edgekit package --docker ...")
     if push and not tag:
         raise UsageError("--push needs --tag REGISTRY/NAME:VERSION.")
+    if push and platform == [images.EVERY]:
+        raise UsageError(
+            "A list holds one image a platform: name the platforms to --push."
+        )
     order = images.Order(
         bundle=bundle,
         platforms=tuple(platform or ()),

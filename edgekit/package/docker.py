@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from edgekit.shipped import shipped
 from edgekit.store import Store, key
 from edgekit.types import RuntimeName
 
+EVERY = "all"
+"""In the place of a platform: every platform, and every runtime that runs a file of the bundle."""
 FROM_DEBIAN = "debian"
 """In the place of a base's name: make one from Debian packages, where no registry is in reach."""
 BASE = "EDGEKIT_IMAGE_BASE"
@@ -69,12 +70,27 @@ def package(
     bundle = image.open_bundle(order.bundle)
     engine = engine or Engine.find()
     built = []
-    families = families_of(order, bundle)
+    wanted = chosen(order, bundle)
     with progress.step("Package images") as step:
-        for number, family in enumerate(families):
-            step.update(number, len(families), family.platform)
-            built.append(_build(order, bundle, family, engine, store))
+        for number, (family, runtime) in enumerate(wanted):
+            step.update(number, len(wanted), f"{runtime} {family.platform}")
+            built.append(_build(order, bundle, family, runtime, engine, store))
     return built
+
+
+def chosen(order: Order, bundle: Bundle) -> list[tuple[Family, RuntimeName]]:
+    """What is asked for, image by image; raises `UsageError` for what cannot be made."""
+    if order.platforms == (EVERY,):
+        return [
+            (family, runtime)
+            for family in FAMILIES.values()
+            for runtime in ([order.runtime] if order.runtime else family.runtimes)
+            if runtime in family.runtimes and image.models_for(bundle, runtime)
+        ]
+    return [
+        (family, image.runtime_for(bundle, family, order.runtime))
+        for family in families_of(order, bundle)
+    ]
 
 
 def families_of(order: Order, bundle: Bundle) -> list[Family]:
@@ -83,7 +99,8 @@ def families_of(order: Order, bundle: Bundle) -> list[Family]:
     for platform in platforms:
         if platform not in FAMILIES:
             raise UsageError(
-                f"No images for the platform '{platform}'. Known: {', '.join(FAMILIES)}."
+                f"No images for the platform '{platform}'. "
+                f"Known: {', '.join(FAMILIES)}; or all."
             )
     return [FAMILIES[platform] for platform in dict.fromkeys(platforms)]
 
@@ -97,37 +114,41 @@ def write_context(
         folder.mkdir(parents=True, exist_ok=True)
         layers.write(contents.site, folder / "site.tar", contents.epoch)
         layers.write(contents.app, folder / "app.tar", contents.epoch)
-        for extra in ("Dockerfile", "sbom.cdx.json"):
-            source = (
-                shipped("docker") / f"{family.name}.Dockerfile"
-                if extra == "Dockerfile"
-                else contents.app[f"{image.ROOT}/sbom.cdx.json"].read()
-            )
-            if isinstance(source, Path):
-                shutil.copyfile(source, folder / extra)
-            else:
-                (folder / extra).write_bytes(source)
+        bill = contents.app[f"{image.ROOT}/sbom.cdx.json"].read()
+        (folder / "sbom.cdx.json").write_bytes(bill)
+        text = _dockerfile(bundle, family, runtime)
+        (folder / "Dockerfile").write_text(text, "utf-8")
     except OSError as error:
         raise OutputError(f"Cannot write the context {folder} ({error}).") from error
     return contents
 
 
+def _dockerfile(bundle: Bundle, family: Family, runtime: RuntimeName) -> str:
+    """The family's Dockerfile with this bundle's labels for defaults."""
+    text = (shipped("docker") / f"{family.name}.Dockerfile").read_text("utf-8")
+    for name, value in {
+        "TITLE": bundle.name,
+        "VERSION": edgekit.__version__,
+        "CREATED": datetime.fromtimestamp(bundle.epoch, UTC).isoformat(),
+        "REVISION": str(bundle.manifest["source_sha256"]),
+        "RUNTIME": runtime,
+    }.items():
+        text = text.replace(f"ARG {name}\n", f"ARG {name}={_quoted(value)}\n")
+    return text
+
+
+def _quoted(value: str) -> str:
+    """As a Dockerfile reads it: in quotes, with nothing in it that would be replaced."""
+    plain = re.sub(r'["$\\\s]+', " ", value)
+    return f'"{plain}"'
+
+
 def contexts(
     order: Order, folder: Path, store: Store, progress: Progress
 ) -> list[Path]:
-    """The contexts alone, for `docker buildx bake`: `FOLDER/RUNTIME-FAMILY` each.
-
-    Without a platform or a runtime named: one for every family and runtime that runs a file of
-    the bundle.
-    """
+    """The contexts alone, for `docker buildx bake`: `FOLDER/RUNTIME-FAMILY` each."""
     bundle = image.open_bundle(order.bundle)
-    families = families_of(order, bundle) if order.platforms else FAMILIES.values()
-    wanted = [
-        (family, runtime)
-        for family in families
-        for runtime in ([order.runtime] if order.runtime else family.runtimes)
-        if runtime in family.runtimes and image.models_for(bundle, runtime)
-    ]
+    wanted = chosen(order, bundle)
     written = []
     with progress.step("Write contexts") as step:
         for number, (family, runtime) in enumerate(wanted):
@@ -159,31 +180,26 @@ def _local(name: str) -> bool:
 
 
 def _build(
-    order: Order, bundle: Bundle, family: Family, engine: Engine, store: Store
+    order: Order,
+    bundle: Bundle,
+    family: Family,
+    runtime: RuntimeName,
+    engine: Engine,
+    store: Store,
 ) -> Image:
-    runtime = image.runtime_for(bundle, family, order.runtime)
     base = order.base or os.environ.get(BASE)
     if base == FROM_DEBIAN:
         base = debian_base(family, engine)
-    tag = tag_of(order.tag, bundle, family, runtime)
+    tag = tag_of(order, bundle, family, runtime)
     with TemporaryDirectory(prefix="edgekit-image-") as name:
         folder = Path(name)
         contents = write_context(bundle, family, runtime, folder, store)
-        created = datetime.fromtimestamp(contents.epoch, UTC).isoformat()
-        arguments = {
-            "TITLE": bundle.name,
-            "VERSION": edgekit.__version__,
-            "CREATED": created,
-            "REVISION": str(bundle.manifest["source_sha256"]),
-            "RUNTIME": runtime,
-            **({"BASE": base} if base else {}),
-        }
         engine.build(
             folder,
             folder / "Dockerfile",
             tag=tag,
             platform=family.platform,
-            arguments=arguments,
+            arguments={"BASE": base} if base else {},
         )
     found = engine.inspect(tag)
     parts = layers.sizes({**contents.site, **contents.app})
@@ -229,14 +245,14 @@ def _declared_base(family: Family) -> str:
     return found.group(1) if found else "unknown"
 
 
-def tag_of(
-    given: str | None, bundle: Bundle, family: Family, runtime: RuntimeName
-) -> str:
-    """`given`, with the platform where it names several images; else one by the bundle."""
-    if given:
-        name, colon, version = given.rpartition(":")
+def tag_of(order: Order, bundle: Bundle, family: Family, runtime: RuntimeName) -> str:
+    """The name that was given, with the platform, as it names several images; else our own."""
+    own = f"{runtime}-{family.name}"
+    if order.tag:
+        name, colon, version = order.tag.rpartition(":")
         if not colon or "/" in version:
-            name, version = given, "latest"
-        return f"{name}:{version}-{family.name}"
+            name, version = order.tag, "latest"
+        suffix = own if order.platforms == (EVERY,) else family.name
+        return f"{name}:{version}-{suffix}"
     project = re.sub(r"[^a-z0-9._-]+", "-", bundle.name.lower()).strip("-._") or "model"
-    return f"edgekit/{project}:{runtime}-{family.name}"
+    return f"edgekit/{project}:{own}"

@@ -12,6 +12,7 @@ import os
 import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -28,6 +29,7 @@ import pytest
 import torch
 from PIL import Image as Pictures
 
+from edgekit.devices.emulated import cpuinfo
 from edgekit.package import docker, image
 from edgekit.package.engine import Engine, Run, explained
 from edgekit.progress import Silent
@@ -54,12 +56,13 @@ class Case:
     int8_kernels: str = "XNNPACK"
     why: str = "the same kernels, rounding and all"
 
-    @property
-    def options(self) -> list[str]:
+    def options(self, folder: Path) -> list[str]:
+        """What `docker run` needs for QEMU to be this core; the kernel's list goes to `folder`."""
         if self.core is None:
             return []
-        cpuinfo = REPOSITORY / "docker/cpuinfo" / self.core
-        return ["-e", f"QEMU_CPU={self.core}", "-v", f"{cpuinfo}:/proc/cpuinfo:ro"]
+        listing = folder / f"cpuinfo-{self.core}"
+        listing.write_text(cpuinfo(self.core))
+        return ["-e", f"QEMU_CPU={self.core}", "-v", f"{listing}:/proc/cpuinfo:ro"]
 
 
 CASES = (
@@ -132,7 +135,9 @@ Answer = Callable[..., Run]
 
 
 @pytest.fixture
-def answer(docker_engine: Engine, images: dict[str, docker.Image]) -> Answer:
+def answer(
+    docker_engine: Engine, images: dict[str, docker.Image], shared: Path
+) -> Answer:
     """What the image of a case answers to a command."""
 
     def run(case: Case, *command: str, stdin: bytes = b"", options: Any = ()) -> Run:
@@ -150,13 +155,22 @@ def answer(docker_engine: Engine, images: dict[str, docker.Image]) -> Answer:
                     "128",
                     "--read-only",
                 ),
-                *(*case.options, *options),
+                *(*case.options(shared), *options),
             ],
             stdin=stdin,
             timeout_s=RUN_S,
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the user inside a container may read."""
+    folder = tmp_path_factory.mktemp("shared")
+    for one in (folder, *list(folder.parents)[:2]):
+        one.chmod(0o755)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -273,13 +287,14 @@ def test_an_image_on_stdin_gets_the_same_label_everywhere(
 
 
 def test_a_folder_gives_a_line_each(
-    answer: Answer, raw: Array, tmp_path: Path, bundle: Path
+    answer: Answer, raw: Array, shared: Path, bundle: Path
 ) -> None:
-    tmp_path.chmod(0o755)
+    pictures = shared / "pictures"
+    pictures.mkdir()
     for number, sample in enumerate(raw[:3]):
-        (tmp_path / f"{number}.png").write_bytes(png(sample))
-    (tmp_path / "9.png").write_bytes(b"no image")
-    run = answer(CASES[0], "infer", "/data", options=["-v", f"{tmp_path}:/data:ro"])
+        (pictures / f"{number}.png").write_bytes(png(sample))
+    (pictures / "9.png").write_bytes(b"no image")
+    run = answer(CASES[0], "infer", "/data", options=["-v", f"{pictures}:/data:ro"])
     found = [json.loads(line) for line in run.out.splitlines()]
     assert run.code == 2, "one of them cannot be read"
     assert [line.get("label") for line in found[:3]] == [
@@ -512,15 +527,16 @@ def test_serve_speaks_the_open_inference_protocol(
     images: dict[str, docker.Image],
     raw: Array,
     bundle: Path,
-    free_port: int,
+    shared: Path,
 ) -> None:
-    at = f"http://127.0.0.1:{free_port}"
+    port = free_port()
+    at = f"http://127.0.0.1:{port}"
     with docker_engine.named() as name:
         docker_engine.docker(
             *("run", "--detach", "--init", "--name", name, "--network", "host"),
-            *("--platform", case.platform, "--memory", "512m", *case.options),
+            *("--platform", case.platform, "--memory", "512m", *case.options(shared)),
             *(images[case.platform].tag, "serve", "--host", "127.0.0.1"),
-            *("--port", str(free_port)),
+            *("--port", str(port)),
         )
         assert _wait(lambda: _status(f"{at}/v2/health/ready") == 200, 120)
         model = f"{at}/v2/models/digits"
@@ -552,10 +568,7 @@ def test_serve_speaks_the_open_inference_protocol(
         assert state.strip() == "0"
 
 
-@pytest.fixture
 def free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -573,11 +586,11 @@ def _status(url: str, body: bytes | None = None) -> int:
 
 
 def test_a_list_names_every_platform(
-    docker_engine: Engine, images: dict[str, docker.Image], free_port: int
+    docker_engine: Engine, images: dict[str, docker.Image]
 ) -> None:
     if not shutil.which("docker-registry"):
         pytest.skip("no registry to push to: apt install docker-registry")
-    with registry(free_port) as host:
+    with registry(free_port()) as host:
         pushed = []
         for one in images.values():
             tag = f"{host}/digits:1-{one.platform.replace('/', '')}"
