@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from edgekit.errors import RuntimeMissing
+from edgekit.devices.apt import RELEASE, Apt, run
 from edgekit.package.layers import Entry, Tree, unpacked
 from edgekit.package.wheels import Component
 
-RELEASE = "bookworm"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf"}
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_MIRROR = "http://deb.debian.org/debian"
-_CONFIGURATION = """\
-APT::Architecture "{arch}";
-APT::Architectures {{ "{arch}"; }};
-APT::Sandbox::User "";
-Debug::NoLocking "1";
-Acquire::Languages "none";
-Acquire::Retries "3";
-Dir "{root}";
-Dir::State "{root}";
-Dir::State::status "{root}/status";
-Dir::Cache "{root}/cache";
-Dir::Log "{root}/log";
-Dir::Etc "{root}/etc";
-Dir::Etc::parts "{root}/etc";
-Dir::Etc::sourcelist "{root}/sources.list";
-"""
-_TIMEOUT_S = 600
 
 
 def names(file: Path) -> list[str]:
-    """Package names of a list, one a line; `#` begins a comment."""
+    """The lines of a list; `#` begins a comment."""
     lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
     return [line for line in lines if line]
 
@@ -48,84 +26,29 @@ def fetch(
 ) -> tuple[Tree, list[Component]]:
     """The files of exactly these packages, and their names and versions.
 
-    Each is a part of its own, or all are `part`. `EDGEKIT_DEBIAN_MIRROR` names another mirror
-    (one of snapshot.debian.org fixes the versions). Raises `RuntimeMissing`.
+    Each is a part of its own, or all are `part`. Raises `DeviceError`.
     """
-    _need_apt()
     arch = ARCHITECTURES[machine]
+    tree: Tree = {}
+    components = []
     with tempfile.TemporaryDirectory(prefix="edgekit-debian-") as name:
-        root = Path(name)
-        environment = _configured(root, arch)
-        _run(["apt-get", "-qq", "update"], root, environment)
-        _run(["apt-get", "-qq", "download", *packages], root, environment)
-        tree: Tree = {}
-        components = []
-        for deb in sorted(root.glob("*.deb")):
+        apt = Apt(Path(name), arch)
+        apt.update()
+        for deb in apt.fetch(list(packages)):
             component = _component(deb, arch)
             components.append(component)
-            archive = _output(["dpkg-deb", "--fsys-tarfile", str(deb)])
-            tree |= unpacked(archive, part or component.name)
+            tree |= unpacked(_files(deb), part or component.name)
     return {**tree, **_alternatives(tree)}, components
 
 
-def _need_apt() -> None:
-    for tool in ("apt-get", "dpkg-deb"):
-        if not shutil.which(tool):
-            raise RuntimeMissing(
-                f"Debian packages are taken apart with {tool}, which is missing here. "
-                "Use the builder image: docker/builder.Dockerfile."
-            )
-
-
-def _configured(root: Path, arch: str) -> dict[str, str]:
-    """An apt of its own, which knows one architecture and one release, and touches no other."""
-    for folder in ("lists/partial", "cache/archives/partial", "log", "etc"):
-        (root / folder).mkdir(parents=True)
-    (root / "status").touch()
-    mirror = os.environ.get("EDGEKIT_DEBIAN_MIRROR", _MIRROR)
-    signed = f"[signed-by={_KEYRING} check-valid-until=no]"
-    sources = [f"deb {signed} {mirror} {suite} main" for suite in _suites(mirror)]
-    (root / "sources.list").write_text("\n".join(sources) + "\n")
-    configuration = root / "apt.conf"
-    configuration.write_text(_CONFIGURATION.format(arch=arch, root=root))
-    return {**os.environ, "APT_CONFIG": str(configuration), "LC_ALL": "C"}
-
-
-def _suites(mirror: str) -> Sequence[str]:
-    return (RELEASE, f"{RELEASE}-updates")
-
-
-def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeMissing(
-            f"{' '.join(command[:3])} did not finish within {_TIMEOUT_S} s. "
-            "Name another mirror in EDGEKIT_DEBIAN_MIRROR."
-        ) from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-        reason = lines[-1] if lines else done.stderr.strip()[-200:]
-        raise RuntimeMissing(
-            f"{' '.join(command[:3])} failed ({reason}). "
-            "Check the network, or name another mirror in EDGEKIT_DEBIAN_MIRROR."
-        )
-
-
-def _output(command: list[str]) -> bytes:
+def _files(deb: Path) -> bytes:
+    """The tar inside a package."""
+    command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def _component(deb: Path, arch: str) -> Component:
-    fields = _output(["dpkg-deb", "--field", str(deb), "Package", "Version"]).decode()
+    fields = run(["dpkg-deb", "--field", str(deb), "Package", "Version"])
     name, version = (line.partition(": ")[2] for line in fields.splitlines())
     return Component(
         name=name,
