@@ -5,7 +5,8 @@
 
 Each row is 60 s of one number of connections that ask as fast as they are answered. Meanwhile
 malformed and oversized requests are sent, and the server's memory is read once a second. The
-load, the server and whatever else `load_average` tells of share the machine's cores. Needs Docker, wrk and this machine's architecture.
+load, the server and whatever else `load_average` tells of share the machine's cores. Needs
+Docker, wrk and an image of this machine's architecture.
 """
 
 from __future__ import annotations
