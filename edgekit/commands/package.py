@@ -137,6 +137,7 @@ def _table(one: Any) -> Table:
     table.add_row("everything smaller", f"{small / _MB:.1f}")
     table.add_row("beyond the base", f"{one.beyond_base_bytes / _MB:.1f}")
     table.add_row(f"base {escape(one.base)}", f"{one.base_bytes / _MB:.1f}")
+    table.caption, table.caption_justify = escape(one.trial), "left"
     return table
 
 

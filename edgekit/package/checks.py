@@ -37,7 +37,7 @@ def examine() -> list[Finding]:
     return [
         _engine(known),
         _buildkit(known),
-        *(_emulator(name) for name in _EMULATORS),
+        *(emulator(name) for name in _EMULATORS),
         _cpuinfo(guest_cpuinfo()),
         _certificates(os.environ),
     ]
@@ -73,7 +73,7 @@ def _buildkit(known: Sequence[Client]) -> Finding:
     )
 
 
-def _emulator(name: str, root: Path = Path("/")) -> Finding:
+def emulator(name: str, root: Path = Path("/")) -> Finding:
     """Whether this kernel hands programs of another processor to QEMU, in containers too."""
     platform = _EMULATORS[name]
     registered = root / _BINFMT / f"qemu-{name}"

@@ -17,6 +17,7 @@ from edgekit.errors import OutputError, UsageError
 from edgekit.package import image, layers
 from edgekit.package.engine import Engine
 from edgekit.package.image import FAMILIES, Bundle, Family
+from edgekit.package.trial import tried
 from edgekit.progress import Progress
 from edgekit.shipped import shipped
 from edgekit.store import Store, key
@@ -44,6 +45,8 @@ class Image:
     parts_bytes: Mapping[str, int]
     """Unpacked, beyond the base; the largest first."""
     base_bytes: int
+    trial: str
+    """How one inference in it went, or why it was not run here."""
 
     @property
     def beyond_base_bytes(self) -> int:
@@ -211,6 +214,7 @@ def _build(
         layers=tuple(found["RootFS"]["Layers"][-2:]),
         parts_bytes=parts,
         base_bytes=int(found["Size"]) - sum(parts.values()),
+        trial=tried(engine, tag, family, bundle),
     )
 
 

@@ -139,6 +139,10 @@ class Engine:
             raise DeviceError(f"docker {arguments[0]} failed ({lines[-1]}).")
         return done.stdout
 
+    def architecture(self) -> str:
+        """What the engine's own machine is, as Docker says it: `amd64`, `arm64`."""
+        return self.docker("version", "--format", "{{.Server.Arch}}").strip()
+
     def inspect(self, image: str) -> dict[str, Any]:
         found: list[dict[str, Any]] = json.loads(
             self.docker("image", "inspect", image, timeout_s=_ASK_S)

@@ -41,7 +41,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 REPOSITORY = Path(__file__).parents[2]
 BUNDLE = "EDGEKIT_TEST_BUNDLE"
 SAMPLES = 40
-RUN_S = 300.0
+RUN_S = 600.0
+pytestmark = pytest.mark.timeout(1800)  # the first test builds the images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,10 @@ def images(
             tag="edgekit-test/digits",
             base=docker.FROM_DEBIAN,
         )
-        [built[case.platform]] = docker.package(order, store, Silent(), docker_engine)
+        [one] = docker.package(order, store, Silent(), docker_engine)
+        built[case.platform] = one
+        how = "on this machine" if case.core is None else f"emulated, {case.core}"
+        assert one.trial == f"litert-int8 answered ({how})"
     yield built
     tags = [one.tag for one in built.values()]
     docker_engine.docker("rmi", "--force", *tags)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edgekit.package import checks
 from edgekit.package.engine import CLIENT, Engine, Run, clients, explained
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 def stand_in(folder: Path, version: str, *, buildx: bool, engine: bool) -> Path:
@@ -89,7 +94,7 @@ def test_the_emulator_must_be_fixed_in_the_kernel(
         place = tmp_path / "proc/sys/fs/binfmt_misc"
         place.mkdir(parents=True)
         (place / "qemu-aarch64").write_text(text)
-    finding = checks._emulator("aarch64", tmp_path)
+    finding = checks.emulator("aarch64", tmp_path)
     assert finding.ok is ok and words in finding.found
     assert ok or "qemu" in finding.fix
 
@@ -143,3 +148,42 @@ def test_the_end_of_a_container_is_explained(
     run = Run(code=code, out=b"", err="first\nlast line\n", out_of_memory=starved)
     said = explained(run, "64m")
     assert said is None if words is None else words in (said or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (
+            ("build", "-t", "raspberrypi", "--image"),
+            3,
+            "there is no docker command here",
+        ),
+        (("package", "build"), 2, "edgekit package --docker"),
+        (("package", "--docker", "build", "--push"), 2, "--push needs --tag"),
+        (
+            ("package", "--docker", "build", "--runtime", "x"),
+            2,
+            "No runtime 'x'. Known",
+        ),
+    ],
+)
+def test_what_cannot_be_packaged_is_refused_at_once(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekit", *arguments],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            CLIENT: "/nonexistent/docker",
+            "PYTHONPATH": str(REPOSITORY),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("Error:") and words in line
+    assert not list(tmp_path.iterdir()), "nothing was begun"
