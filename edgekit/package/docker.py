@@ -29,7 +29,6 @@ FROM_DEBIAN = "debian"
 """In the place of a base's name: make one from Debian packages, where no registry is in reach."""
 BASE = "EDGEKIT_IMAGE_BASE"
 """Environment variable that names the base where no `--base` does."""
-_BASE_EPOCH = 1672531200  # a base has no build of its own to be dated by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +114,7 @@ def write_context(
     contents = image.contents(bundle, family, runtime, store)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        layers.write(contents.site, folder / "site.tar", contents.epoch)
+        layers.write(contents.site, folder / "site.tar", layers.EPOCH)
         layers.write(contents.app, folder / "app.tar", contents.epoch)
         bill = contents.app[f"{image.ROOT}/sbom.cdx.json"].read()
         (folder / "sbom.cdx.json").write_bytes(bill)
@@ -222,7 +221,7 @@ def debian_base(family: Family, engine: Engine) -> str:
     """The tag of a base made here from Debian packages, named by its content."""
     tree = image.base(family)
     with _context() as folder:
-        layers.write(tree, folder / "base.tar", _BASE_EPOCH)
+        layers.write(tree, folder / "base.tar", layers.EPOCH)
         with (folder / "base.tar").open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         tag = f"edgekit/base-{family.name}:{key(digest)[:12]}"

@@ -102,7 +102,7 @@ class Bundle:
 
     @property
     def epoch(self) -> int:
-        """Seconds that every file in an image is dated: `SOURCE_DATE_EPOCH`, or the build's end."""
+        """Date of the layer that the bundle makes: `SOURCE_DATE_EPOCH`, or the build's end."""
         given = os.environ.get("SOURCE_DATE_EPOCH", "")
         if given.isdigit():
             return int(given)

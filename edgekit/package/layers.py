@@ -19,6 +19,8 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 IMAGE_PYTHON = (3, 11)
+EPOCH = 1672531200
+"""The date of what no build made: layers of one content are one layer, whatever the bundle."""
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
 _MERGED = ("bin", "lib", "lib64", "sbin")
 
