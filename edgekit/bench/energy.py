@@ -132,9 +132,7 @@ def _doubts(idle_w: Sequence[float], overhead: float, dropped: int) -> str | Non
     return "; ".join(found) or None
 
 
-def modelled(
-    target: Target, launches: Sequence[Mapping[str, Any]], threads: int
-) -> Energy:
+def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     """What the target's published watts make of the processor time, with its band of +-50 %.
 
     Raises `UsageError` where the profile has no watts and `MeasurementError` without times.

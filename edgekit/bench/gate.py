@@ -65,7 +65,12 @@ def budgets(now: Record, budget: Budget, *, on_device: bool) -> list[Check]:
             verdict, why = "inconclusive", f"{why}, but {measured.invalid}"
         found.append(
             Check(
-                name=name, kind="budget", now=value, before=limit, verdict=verdict, why=why
+                name=name,
+                kind="budget",
+                now=value,
+                before=limit,
+                verdict=verdict,
+                why=why,
             )
         )
     return found
@@ -149,7 +154,8 @@ def _no_more(
         now=now,
         before=before,
         verdict="fail" if grew else "pass",
-        why=f"{now:,} after {before:,}" + (f", {tolerance:.1%} allowed" if grew else ""),
+        why=f"{now:,} after {before:,}"
+        + (f", {tolerance:.1%} allowed" if grew else ""),
     )
 
 

@@ -12,7 +12,7 @@ from edgekit.bench import conditions, energy
 from edgekit.bench.statistics import latency
 from edgekit.devices import Device
 from edgekit.errors import UsageError
-from edgekit.types import Artifact, Energy, Latency, Measurement
+from edgekit.types import Artifact, Energy, Latency, Measurement, Target
 
 _LOAD_ALLOWANCE_S = 120.0
 """For starting Python, importing the runtime, loading the model and its first inference."""
@@ -61,6 +61,8 @@ class Metering:
 
     meter: str = "none"
     options: Mapping[str, Any] | None = None
+    model_of: Target | None = None
+    """The profile whose published watts energy is modelled from, where that was asked for."""
 
 
 def measure(
@@ -76,6 +78,7 @@ def measure(
 
     Round by round every artefact is launched once, in alternating order (A B C, C B A, ...), so
     that ratios between them are of one time and place. `on_launch(done, all)` reports progress.
+    `metering` measures energy afterwards.
     Raises MeasurementError where the tier refuses the state that the device is in.
     """
     plan = tier_called(tier)
@@ -94,7 +97,7 @@ def measure(
             done += 1
             if on_launch:
                 on_launch(done, total)
-    energies = _meter(artifacts, device, tier, threads, metering or Metering())
+    energies = _meter(results, artifacts, device, tier, metering or Metering())
     return {
         one.name: summarise(
             one,
@@ -201,20 +204,23 @@ def _invalid(
 
 
 def _meter(
+    launches: Mapping[str, Sequence[Mapping[str, Any]]],
     artifacts: Sequence[Artifact],
     device: Device,
     tier: str,
-    threads: int,
     metering: Metering,
 ) -> dict[str, Energy]:
     """Energy of each artefact in a run of its own: latencies are taken with no meter read."""
+    if metering.model_of:
+        target = metering.model_of
+        return {name: energy.modelled(target, each) for name, each in launches.items()}
     absent = Energy(reason="Energy was not asked for.")
     found: dict[str, Energy] = {}
     for artifact in artifacts:
         if metering.meter != "none" and (not found or absent.gross_mj is not None):
             job = energy.energy_job(
                 artifact,
-                threads=threads,
+                threads=launches[artifact.name][0]["threads"],
                 meter=metering.meter,
                 options=metering.options or {},
                 tier=tier,

@@ -11,10 +11,12 @@ from edgekit import toml
 from edgekit.devices import Device
 from edgekit.devices.adb import AdbLink, BenchmarkModel
 from edgekit.devices.container import ContainerLink
+from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.devices.remote import RemoteDevice
 from edgekit.devices.ssh import SshLink
 from edgekit.errors import UsageError
+from edgekit.store import Store
 from edgekit.types import CostSource
 
 FORMS = (
@@ -23,7 +25,9 @@ FORMS = (
     "ssh://USER@HOST",
     "ssh://USER@HOST:PORT",
     "adb://SERIAL",
+    "emulated:CORE",
 )
+_KINDS = ("local", "container", "ssh", "adb", "emulated")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,9 @@ def resolve(
     parts = parse(address)
     if parts.kind == "local":
         return _local(parts, source)
+    if parts.kind == "emulated":
+        _known(parts)
+        return EmulatedDevice(core=parts.rest, kept=Store())
     return _REMOTE[parts.kind](parts, source, tuple(runtimes))
 
 
@@ -75,12 +82,12 @@ def parse(address: str) -> Address:
     settings = dict(parse_qsl(query, keep_blank_values=True))
     if text == "local":
         return Address(text=address, kind="local", rest="", settings=settings)
-    for prefix in ("container:", "ssh://", "adb://"):
+    for prefix in ("container:", "ssh://", "adb://", "emulated:"):
         if text.startswith(prefix) and len(text) > len(prefix):
             kind = prefix.rstrip(":/")
             rest = text.removeprefix(prefix)
             return Address(text=address, kind=kind, rest=rest, settings=settings)
-    near = toml.suggest(text.split(":")[0], ("local", "container", "ssh", "adb"))
+    near = toml.suggest(text.split(":")[0], _KINDS)
     raise UsageError(
         f"'{address}' is no device.{near} Known forms: {', '.join(FORMS)}."
     )
@@ -163,7 +170,7 @@ def _known(parts: Address, *names: str) -> Mapping[str, str]:
         if name not in names:
             raise UsageError(
                 f"'{parts.text}' has no setting '{name}'."
-                f"{toml.suggest(name, names)} Known: {', '.join(names)}."
+                f"{toml.suggest(name, names)} Known: {', '.join(names) or 'none'}."
             )
     return parts.settings
 

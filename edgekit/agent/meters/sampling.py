@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-
 from ..errors import FILES, AgentError
 from ..schema import Window
 

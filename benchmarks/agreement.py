@@ -1,0 +1,208 @@
+"""Our median latency against each runtime's own benchmark, on the same file in the same minutes.
+
+    python -m benchmarks.agreement
+
+ONNX Runtime's own loop is that of its `onnxruntime_perf_test` (values bound beforehand, one run,
+one warm-up; the wheel does not carry the program); OpenVINO's is `benchmark_app -api sync`; LiteRT's is
+`benchmark_litert_model`, which drives CompiledModel and prints hundredths of a millisecond. Each
+round launches ours and theirs, in alternating order, in fresh processes pinned to one processor.
+`ratio` is the median of ours over theirs, round by round; it should be within 3 % of 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import Row, Table
+from edgekit.agent import trace
+from edgekit.devices.local import LocalDevice
+from edgekit.export import export
+from edgekit.types import Artifact, RuntimeName
+from tests.zoo.models import ZOO
+
+NETWORKS = ("resnet50", "efficientnet_b0")
+RUNTIMES: tuple[RuntimeName, ...] = ("litert", "onnxruntime", "openvino")
+ROUNDS = 9
+SECONDS = 3.0
+ALLOWED = 0.03
+PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "numpy")
+
+ORT_LOOP = """
+import json, statistics, sys, time
+import numpy as np, onnxruntime as ort
+options = ort.SessionOptions()
+options.intra_op_num_threads = 1
+options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+session = ort.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+random = np.random.default_rng(0)
+feeds = {
+    node.name: ort.OrtValue.ortvalue_from_numpy(
+        random.standard_normal([d if isinstance(d, int) else 1 for d in node.shape])
+        .astype(np.float32)
+    )
+    for node in session.get_inputs()
+}
+names = [node.name for node in session.get_outputs()]
+session.run_with_ort_values(names, feeds)
+times, end = [], time.perf_counter() + float(sys.argv[2])
+while time.perf_counter() < end:
+    start = time.perf_counter()
+    session.run_with_ort_values(names, feeds)
+    times.append(time.perf_counter() - start)
+print(statistics.median(times) * 1e3)
+"""
+
+
+def ours(artifact: Artifact) -> float:
+    """Median milliseconds of one launch of the agent."""
+    job = {
+        "kind": "bench",
+        "runtime": artifact.runtime,
+        "path": str(artifact.files[0]),
+        "companions": [str(file) for file in artifact.files[1:]],
+        "threads": 1,
+        "warmup_min_s": 0.5,
+        "min_s": SECONDS,
+    }
+    result = LocalDevice().run(job, timeout_s=120)
+    return statistics.median(result["samples_ns"]) / 1e6
+
+
+def theirs_onnxruntime(file: Path, expected_ms: float) -> float:
+    return float(_said([sys.executable, "-c", ORT_LOOP, str(file), str(SECONDS)]))
+
+
+def theirs_openvino(file: Path, expected_ms: float) -> float:
+    app = Path(sys.executable).with_name("benchmark_app")
+    said = _said(
+        [
+            *(str(app), "-m", str(file), "-d", "CPU", "-api", "sync", "-hint", "none"),
+            *("-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32"),
+            *("-t", f"{SECONDS:.0f}"),
+        ]
+    )
+    found = re.search(r"Median:\s+([\d.]+) ms", said)
+    if not found:
+        raise RuntimeError(f"benchmark_app printed no median: {said[-500:]}")
+    return float(found.group(1))
+
+
+def theirs_litert(file: Path, expected_ms: float) -> float:
+    runs = max(20, int(SECONDS * 1e3 / expected_ms))
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        module = "ai_edge_litert.tools.benchmark_litert_model"
+        _said(
+            [
+                *(sys.executable, "-m", module, f"--model={file}", "--num_threads=1"),
+                *(f"--num_runs={runs}", f"--result_json={result}"),
+            ]
+        )
+        latency = json.loads(result.read_text())["latency"]
+    return float(latency["median_ms"])
+
+
+THEIRS: Mapping[RuntimeName, Callable[[Path, float], float]] = {
+    "onnxruntime": theirs_onnxruntime,
+    "openvino": theirs_openvino,
+    "litert": theirs_litert,
+}
+NAMES: Mapping[RuntimeName, str] = {
+    "onnxruntime": "ONNX Runtime's own loop",
+    "openvino": "benchmark_app",
+    "litert": "benchmark_litert_model",
+}
+
+
+def _said(command: list[str]) -> str:
+    """What a peer prints, pinned as the agent pins itself."""
+    cpus = trace.choose_cpus(1)
+
+    def pin() -> None:
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        preexec_fn=pin,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"},
+    )
+    return done.stdout
+
+
+def compare(artifact: Artifact) -> Row:
+    """Rounds of ours and theirs in turns."""
+    runtime = artifact.runtime
+    pairs: list[tuple[float, float]] = []
+    expected = ours(artifact)
+    for turn in range(ROUNDS):
+        if turn % 2 == 0:
+            mine = ours(artifact)
+            other = THEIRS[runtime](artifact.files[0], expected)
+        else:
+            other = THEIRS[runtime](artifact.files[0], expected)
+            mine = ours(artifact)
+        pairs.append((mine, other))
+    ratios = [mine / other for mine, other in pairs]
+    ratio = statistics.median(ratios)
+    return {
+        "runtime": runtime,
+        "peer": NAMES[runtime],
+        "rounds": ROUNDS,
+        "ours_p50_ms": statistics.median(mine for mine, _ in pairs),
+        "peer_p50_ms": statistics.median(other for _, other in pairs),
+        "ratio": ratio,
+        "ratios": ratios,
+        "within_3_percent": abs(ratio - 1) <= ALLOWED,
+    }
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    return {
+        "pairs": len(rows),
+        "within_3_percent": sum(row["within_3_percent"] for row in rows),
+        "worst": max(abs(row["ratio"] - 1) for row in rows),
+    }
+
+
+def main() -> None:
+    table = Table("agreement", ("network", "runtime"), PACKAGES)
+    for network in NETWORKS:
+        wanted = [r for r in RUNTIMES if not table.find(network=network, runtime=r)]
+        if not wanted:
+            continue
+        program = ZOO[network].program()
+        for runtime in wanted:
+            with tempfile.TemporaryDirectory() as folder:
+                artifact = export(
+                    program,
+                    runtime=runtime,
+                    precision="fp32",
+                    calibration=None,
+                    folder=Path(folder),
+                    name=network,
+                )
+                row = {"network": network, **compare(artifact)}
+            table.add(row, summarise)
+            print(
+                f"{network} {runtime}: ours {row['ours_p50_ms']:.3f} ms, {row['peer']} "
+                f"{row['peer_p50_ms']:.3f} ms, ratio {row['ratio']:.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
