@@ -1,12 +1,13 @@
 """Our median latency against each runtime's own benchmark, on the same file in the same minutes.
 
-    python -m benchmarks.agreement
+    python -m benchmarks.agreement [--export-only]
 
 ONNX Runtime's own loop is that of its `onnxruntime_perf_test` (values bound beforehand, one run,
-one warm-up; the wheel does not carry the program); OpenVINO's is `benchmark_app -api sync`; LiteRT's is
-`benchmark_litert_model`, which drives CompiledModel and prints hundredths of a millisecond. Each
-round launches ours and theirs, in alternating order, in fresh processes pinned to one processor.
-`ratio` is the median of ours over theirs, round by round; it should be within 3 % of 1.
+one warm-up; the wheel does not carry the program); OpenVINO's is `benchmark_app -api sync`;
+LiteRT's is `benchmark_litert_model`, which drives CompiledModel; both print hundredths of a
+millisecond. Each round launches ours and theirs, in alternating order, in fresh processes pinned
+to one processor, with real-time priority where that is allowed: what else the machine does then
+waits. `ratio` is the median of ours over theirs, round by round; it should be within 3 % of 1.
 """
 
 from __future__ import annotations
@@ -14,25 +15,29 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import Row, Table
 from edgekit.agent import trace
+from edgekit.bench.artifact import artifact_at
 from edgekit.devices.local import LocalDevice
 from edgekit.export import export
+from edgekit.store import Store
 from edgekit.types import Artifact, RuntimeName
 from tests.zoo.models import ZOO
 
-NETWORKS = ("resnet50", "efficientnet_b0")
+NETWORKS = ("resnet20", "mobilenet_v2", "resnet18")
 RUNTIMES: tuple[RuntimeName, ...] = ("litert", "onnxruntime", "openvino")
-ROUNDS = 9
-SECONDS = 3.0
+ROUNDS = 7
+SECONDS = 1.0
 ALLOWED = 0.03
 PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "numpy")
 
@@ -73,7 +78,12 @@ def ours(artifact: Artifact) -> float:
         "warmup_min_s": 0.5,
         "min_s": SECONDS,
     }
-    result = LocalDevice().run(job, timeout_s=120)
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / "python"
+        words = shlex.join([*_first(), sys.executable])
+        python.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        python.chmod(0o755)
+        result = LocalDevice(python=str(python)).run(job, timeout_s=120)
     return statistics.median(result["samples_ns"]) / 1e6
 
 
@@ -126,21 +136,27 @@ NAMES: Mapping[RuntimeName, str] = {
 def _said(command: list[str]) -> str:
     """What a peer prints, pinned as the agent pins itself."""
     cpus = trace.choose_cpus(1)
-
-    def pin() -> None:
-        if cpus:
-            os.sched_setaffinity(0, cpus)
-
+    pinned = ["taskset", "-c", ",".join(map(str, cpus))] if cpus else []
     done = subprocess.run(
-        command,
+        [*_first(), *pinned, *command],
         capture_output=True,
         text=True,
         check=True,
         timeout=300,
-        preexec_fn=pin,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"},
     )
     return done.stdout
+
+
+@cache
+def _first() -> tuple[str, ...]:
+    """What makes a program run before all others, where this user may."""
+    command = ("chrt", "-f", "10")
+    try:
+        allowed = subprocess.run([*command, "true"], capture_output=True, check=False)
+    except OSError:
+        return ()
+    return command if allowed.returncode == 0 else ()
 
 
 def compare(artifact: Artifact) -> Row:
@@ -162,6 +178,7 @@ def compare(artifact: Artifact) -> Row:
         "runtime": runtime,
         "peer": NAMES[runtime],
         "rounds": ROUNDS,
+        "real_time": bool(_first()),
         "ours_p50_ms": statistics.median(mine for mine, _ in pairs),
         "peer_p50_ms": statistics.median(other for _, other in pairs),
         "ratio": ratio,
@@ -178,28 +195,40 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     }
 
 
+def exported(network: str) -> list[Artifact]:
+    """The network for each runtime, exported once and kept in the cache."""
+    made = []
+    for runtime in RUNTIMES:
+        folder = Store().root / "agreement" / f"{network}-{runtime}"
+        kept = [f for f in folder.glob("*") if f.suffix in (".tflite", ".onnx", ".xml")]
+        if kept:
+            made.append(artifact_at(kept[0]))
+            continue
+        made.append(
+            export(
+                ZOO[network].program(),
+                runtime=runtime,
+                precision="fp32",
+                calibration=None,
+                folder=folder,
+                name=network,
+            )
+        )
+    return made
+
+
 def main() -> None:
     table = Table("agreement", ("network", "runtime"), PACKAGES)
     for network in NETWORKS:
-        wanted = [r for r in RUNTIMES if not table.find(network=network, runtime=r)]
-        if not wanted:
-            continue
-        program = ZOO[network].program()
-        for runtime in wanted:
-            with tempfile.TemporaryDirectory() as folder:
-                artifact = export(
-                    program,
-                    runtime=runtime,
-                    precision="fp32",
-                    calibration=None,
-                    folder=Path(folder),
-                    name=network,
-                )
-                row = {"network": network, **compare(artifact)}
+        for artifact in exported(network):
+            key = {"network": network, "runtime": artifact.runtime}
+            if "--export-only" in sys.argv or table.find(**key):
+                continue
+            row = {**key, **compare(artifact)}
             table.add(row, summarise)
             print(
-                f"{network} {runtime}: ours {row['ours_p50_ms']:.3f} ms, {row['peer']} "
-                f"{row['peer_p50_ms']:.3f} ms, ratio {row['ratio']:.3f}",
+                f"{network} {artifact.runtime}: ours {row['ours_p50_ms']:.3f} ms, "
+                f"{row['peer']} {row['peer_p50_ms']:.3f} ms, ratio {row['ratio']:.3f}",
                 flush=True,
             )
 

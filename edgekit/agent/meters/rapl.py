@@ -39,7 +39,7 @@ class Rapl:
         self._packages: list[_Package] = []
         self._last: list[int] = []
         self._microjoules = 0
-        self._start_ns = 0
+        self._start_ns = self._read_ns = 0
         self._cpu_s = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -74,8 +74,9 @@ class Rapl:
         self._microjoules = 0
         self._cpu_s, self._failed = 0.0, None
         self._stop.clear()
-        self._start_ns = time.perf_counter_ns()
+        before = time.perf_counter_ns()
         self._last = [_number(package.counter) for package in self._packages]
+        self._start_ns = self._read_ns = (before + time.perf_counter_ns()) // 2
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -92,7 +93,7 @@ class Rapl:
             raise AgentError(
                 FILES, f"The energy counter stopped answering ({self._failed})."
             ) from self._failed
-        seconds = (time.perf_counter_ns() - self._start_ns) / 1e9
+        seconds = (self._read_ns - self._start_ns) / 1e9
         joules = self._microjoules / 1e6
         return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": None}
 
@@ -100,11 +101,14 @@ class Rapl:
         return self._cpu_s
 
     def poll(self) -> None:
+        """Adds what was counted since the last reading, whose moment is the middle of it."""
+        before = time.perf_counter_ns()
         for i, package in enumerate(self._packages):
             now = _number(package.counter)
             wrapped = package.range_uj if now < self._last[i] else 0
             self._microjoules += now + wrapped - self._last[i]
             self._last[i] = now
+        self._read_ns = (before + time.perf_counter_ns()) // 2
 
     def _watch(self) -> None:
         start = time.thread_time()

@@ -167,7 +167,7 @@ def test_a_serial_meter_that_says_nothing_is_told(tmp_path: Path) -> None:
 
 def test_options_of_a_meter_are_checked(tmp_path: Path) -> None:
     with pytest.raises(
-        AgentError, match="hwmon has no option 'shunt'. Known: root, chip"
+        AgentError, match=r"hwmon has no option 'shunt'\. Known: root, chip"
     ):
         meters.make("hwmon", {"shunt": 1})
     found, reason = meters.choose("hwmon", {"root": str(tmp_path)})

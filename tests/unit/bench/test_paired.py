@@ -24,7 +24,7 @@ def test_noise_is_inconclusive_and_not_a_pass() -> None:
 
 
 def test_the_bounds_are_those_of_students_t() -> None:
-    # Logs -0.01, 0, 0.01, 0.02, 0.03: mean 0.01, standard error 0.0158 / sqrt 5; t(4, 95 %) = 2.132.
+    # Mean log 0.01, standard error 0.0158 / sqrt 5; t(4, 95 %) = 2.132.
     ratios = [math.exp(value) for value in (-0.01, 0.0, 0.01, 0.02, 0.03)]
     found = judge(ratios, 0.95)
     assert math.log(found.low) == pytest.approx(0.01 - 2.132 * 0.0070711, abs=1e-5)
