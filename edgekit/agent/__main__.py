@@ -59,7 +59,10 @@ def _leashed(seconds: str, files: Sequence[str]) -> int:
     from . import leash
 
     lock = os.environ.get("EDGEKIT_LOCK", files[0] + ".lock")
-    command = [sys.executable, sys.argv[0], *files]
+    # Whoever starts us by a program of their own names it: an emulated Python cannot start
+    # itself again.
+    python = os.environ.get("EDGEKIT_PYTHON", sys.executable)
+    command = [python, sys.argv[0], *files]
     return leash.keep(command, Path(files[1]), silence_s=float(seconds), lock=lock)
 
 

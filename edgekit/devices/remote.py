@@ -94,6 +94,7 @@ class RemoteDevice:
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(folder),
             "EDGEKIT_LOCK": str(met.root / "lock"),
+            "EDGEKIT_PYTHON": self.python,
         }
         if environment:
             variables["PYTHONPATH"] = str(environment)

@@ -66,14 +66,19 @@ def reason_without() -> str | None:
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[Sshd]:
-    """A server; each of `settings` is a variable of the device's environment."""
+def running(*, ordinary: bool = True, **settings: str) -> Iterator[Sshd]:
+    """A server; each of `settings` is a variable of the device's environment.
+
+    It runs as an ordinary user also where the tests are root's, unless `ordinary` is false.
+    """
     # Neither under a test's folder, which others may not enter, nor with a long name.
     folder = Path(tempfile.mkdtemp(prefix="ek-sshd-", dir="/tmp"))
     folder.chmod(0o755)
     home = folder / "device"
     home.mkdir()
-    user, prefix = _user()
+    user, prefix = _user() if ordinary else (pwd.getpwuid(os.geteuid()).pw_name, [])
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
     if prefix:
         shutil.chown(home, user, user)
         shutil.chown(folder, user, user)
