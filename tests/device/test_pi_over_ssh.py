@@ -54,7 +54,7 @@ def pi(
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
-    file = micro.write(CONV, "litert", tmp_path)
+    file = micro.write(CONV, "litert", "fp32", tmp_path)
     return Artifact(
         name="conv",
         runtime="litert",
