@@ -398,7 +398,7 @@ class Paired:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorProfile:
-    """One operator as it ran: mean microseconds by inference, and what ran it."""
+    """One operator as it ran: median microseconds of an inference, and what ran it."""
 
     name: str
     kind: str

@@ -228,7 +228,7 @@ class EnergyResult(Result, total=False):
 class OperatorTime(TypedDict):
     name: str
     kind: str  # operator, as the runtime calls it
-    us: float  # mean by inference
+    us: float  # median over the profiled inferences
     kernel: str | None  # what ran it, where the runtime says
     fast: (
         bool | None

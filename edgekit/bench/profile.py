@@ -17,7 +17,7 @@ _ALONE = ("litert", "tflite-runtime")
 
 
 def profile(artifact: Artifact, device: Device, *, threads: int) -> Profile:
-    """Mean time of each operator and its share; raises the errors of `Device.run`."""
+    """Median time of each operator and its share; raises the errors of `Device.run`."""
     job: dict[str, Any] = {
         "kind": "profile",
         "runtime": artifact.runtime,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ def profile(
     runs: int,
     prepare: Callable[[Session], None],
 ) -> list[OperatorTime]:
-    """Mean time of each node that ran, after fusion, in the order of execution."""
+    """Median time of each node that ran, after fusion, in the order of execution."""
     with tempfile.TemporaryDirectory(prefix="edgekit-profile-") as folder:
         session = _load(path, threads, options, profile=str(Path(folder) / "run"))
         prepare(session)
@@ -73,7 +74,7 @@ def rows(events: Sequence[Mapping[str, Any]]) -> list[OperatorTime]:
             key = f"{name[: -len('_kernel_time')]} #{event['args'].get('node_index')}"
             times.setdefault(key, []).append(float(event["dur"]))
             kinds[key] = (event["args"]["op_name"], event["args"]["provider"])
-    quantised = any("QuantizeLinear" in kind for kind, _ in kinds.values())
+    quantised = any("quantizelinear" in kind.lower() for kind, _ in kinds.values())
     found: list[OperatorTime] = []
     for key, each in times.items():
         kind, provider = kinds[key]
@@ -82,7 +83,7 @@ def rows(events: Sequence[Mapping[str, Any]]) -> list[OperatorTime]:
             {
                 "name": key.rpartition(" #")[0],
                 "kind": kind,
-                "us": sum(each[1:]) / max(1, len(each) - 1),
+                "us": statistics.median(each[1:] or each),
                 "kernel": provider,
                 "fast": False if in_float else None,
                 "why": "runs in float between two conversions, though the network is int8"

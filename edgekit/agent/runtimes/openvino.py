@@ -6,6 +6,7 @@ tensors beforehand.
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -40,28 +41,28 @@ def profile(
     runs: int,
     prepare: Callable[[Session], None],
 ) -> list[OperatorTime]:
-    """Mean time of each node that ran, after fusion, in the order of the graph."""
+    """Median time of each node that ran, after fusion, in the order of the graph."""
     session = load(path, threads, {**options, "PERF_COUNT": True})
     prepare(session)
     session.invoke()
-    total: dict[str, float] = {}
+    times: dict[str, list[float]] = {}
     kinds: dict[str, tuple[str, str]] = {}
     for _ in range(runs):
         session.invoke()
         for node in session.profiling_info():
             if str(node.status).endswith("EXECUTED"):
                 us = node.real_time.total_seconds() * 1e6
-                total[node.node_name] = total.get(node.node_name, 0.0) + us
+                times.setdefault(node.node_name, []).append(us)
                 kinds[node.node_name] = (node.node_type, node.exec_type)
     found: list[OperatorTime] = []
-    for name, us in total.items():
+    for name, each in times.items():
         kind, kernel = kinds[name]
         reference = kernel.startswith("ref") or "_ref_" in kernel
         found.append(
             {
                 "name": name,
                 "kind": kind,
-                "us": us / runs,
+                "us": statistics.median(each),
                 "kernel": kernel,
                 "fast": not reference,
                 "why": "OpenVINO's reference kernel runs" if reference else None,
