@@ -11,7 +11,18 @@ import typer
 from rich.markup import escape
 
 import edgekit
-from edgekit.commands import bench, build, doctor, init, inspect, package, targets
+from edgekit.commands import (
+    bench,
+    build,
+    compare,
+    devices,
+    doctor,
+    gate,
+    init,
+    inspect,
+    package,
+    targets,
+)
 from edgekit.commands.console import err_console, out_console
 from edgekit.errors import EXIT_CODES, EdgeKitError, UsageError
 
@@ -30,12 +41,15 @@ for command in (
     build.build,
     init.init,
     bench.bench,
+    compare.compare,
+    gate.gate,
     inspect.inspect,
     package.package,
     doctor.doctor,
 ):
     app.command(epilog=_EPILOG)(command)
 app.add_typer(targets.app, name="targets")
+app.add_typer(devices.app, name="devices")
 
 # Typer carries a click of its own, and names only this branch of its errors.
 _ClickError: type[Any] = typer.BadParameter.mro()[2]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 
 from edgekit import project, targets
 from edgekit.commands.console import (
+    Address,
     Bars,
     Folder,
     Json,
@@ -18,7 +21,8 @@ from edgekit.commands.console import (
     err_console,
     out_console,
 )
-from edgekit.errors import BudgetMissed, UsageError
+from edgekit.errors import BudgetMissed, DeviceError, UsageError
+from edgekit.types import CostSource, Target
 
 
 def build(  # noqa: PLR0913 - a command's options
@@ -29,6 +33,7 @@ def build(  # noqa: PLR0913 - a command's options
         ),
     ],
     folder: Folder = Path(),
+    device: Address = "local",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -50,19 +55,20 @@ def build(  # noqa: PLR0913 - a command's options
     .pt2, a manifest and a report.
 
         edgekit build --target raspberrypi
+        edgekit build --target raspberrypi --device ssh://pi@raspberrypi
     """
     from edgekit.build import build as run
     from edgekit.report import summary, to_json
 
     shown = Bars(err_console, silent=quiet)
     engine = _engine() if image else None
-    job = open_job(folder, target, shown, allow_pickle)
     place = out or Path("build") / target
     missed: BudgetMissed | None = None
-    try:
-        report = run(job, place)
-    except BudgetMissed as error:
-        missed, report = error, error.report  # type: ignore[assignment]
+    with open_job(folder, target, shown, allow_pickle, device) as job:
+        try:
+            report = run(job, place)
+        except BudgetMissed as error:
+            missed, report = error, error.report  # type: ignore[assignment]
     if as_json:
         print(json.dumps(to_json(report), indent=2))
     elif not quiet:
@@ -92,8 +98,16 @@ def _package(place: Path, job: Any, shown: Bars, engine: Any, *, quiet: bool) ->
     show(built, as_json=False, quiet=quiet)
 
 
-def open_job(folder: Path, target: str, shown: Bars, allow_pickle: bool) -> Any:
-    from edgekit.devices.local import LocalDevice
+@contextmanager
+def open_job(
+    folder: Path,
+    target: str,
+    shown: Bars,
+    allow_pickle: bool,
+    device: str = "local",
+) -> Iterator[Any]:
+    """The build that was asked for, its device attached while the block lasts."""
+    from edgekit.devices.resolve import attached
     from edgekit.job import Job
     from edgekit.store import Store
 
@@ -108,11 +122,31 @@ def open_job(folder: Path, target: str, shown: Bars, allow_pickle: bool) -> Any:
     else:
         raise UsageError(f"No {here}. Write one: edgekit init {folder}")
     found = targets.load(target, folders=[one.targets_folder])
-    return Job(
-        project=one.for_target(found),
-        target=found,
-        device=LocalDevice(source="device" if found.cpu == "host" else "host"),
-        store=Store(),
-        progress=shown,
-        allow_pickle=allow_pickle,
-    )
+    source: CostSource | None = "device" if found.cpu == "host" else None
+    wanted = one.for_target(found).recipe.export.runtimes or found.runtimes
+    with attached(device, source=source, runtimes=wanted) as there:
+        if device != "local":
+            _refuse_foreign(found, there)
+        yield Job(
+            project=one.for_target(found),
+            target=found,
+            device=there,
+            store=Store(),
+            progress=shown,
+            allow_pickle=allow_pickle,
+        )
+
+
+def _refuse_foreign(target: Target, device: Any) -> None:
+    """A device of another architecture than the target's proves nothing about it."""
+    machine = device.probe()["machine"]
+    if machine["emulated"]:
+        raise DeviceError(
+            f"{device.name} is emulated ({machine['emulation_evidence']}): a build times "
+            "operators and artefacts, and its times mean nothing. Leave --device out."
+        )
+    if machine["arch"] != target.arch:
+        raise DeviceError(
+            f"{device.name} is a {machine['arch']}; {target.name} is a {target.arch}. Name "
+            "the board, or the target that this device is: edgekit targets."
+        )
