@@ -37,7 +37,7 @@ from edgekit.types import (
 
 _LIBRARIES = (
     *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
-    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ortools"),
+    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "scipy"),
 )
 
 
