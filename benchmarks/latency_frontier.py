@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.frontier_edgekit import METHOD, SPEEDUPS, TARGETS, cut_for
 from benchmarks.frontier_peers import PEERS, UNIFORM, cut_by_peer, cut_uniformly
 from benchmarks.frontier_recover import (
     BATCH,
@@ -69,6 +70,9 @@ def cases() -> Iterator[Case]:
     for seed in range(SEEDS):
         for point in SHARES:
             yield Case(method=UNIFORM, target="any", point=point, seed=seed)
+        for target in TARGETS:
+            for point in SPEEDUPS:
+                yield Case(method=METHOD, target=target, point=point, seed=seed)
         for method in PEERS:
             for point in RATIOS:
                 yield Case(method=method, target="any", point=point, seed=seed)
@@ -166,6 +170,8 @@ def _case(case: Case) -> Row:
 
 
 def _cut(case: Case) -> Program:
+    if case.method == METHOD:
+        return cut_for(_setting, case.target, case.point, cache())
     if case.method == UNIFORM:
         return cut_uniformly(_setting, case.point)
     return cut_by_peer(_setting, case.method, case.point, cache())
