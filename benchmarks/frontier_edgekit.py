@@ -8,12 +8,13 @@ from pathlib import Path
 
 from benchmarks.frontier_recover import Setting
 from edgekit.devices.local import LocalDevice
-from edgekit.prune.contribution import explained
 from edgekit.prune.cost import CostTable, TableKey
 from edgekit.prune.graph import analyse
 from edgekit.prune.importance import importance
 from edgekit.prune.plan import Limits, Planner, Solution
+from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.prune.surgery import shrink
+from edgekit.prune.worth import Importance
 from edgekit.source.program import Program
 from edgekit.types import Plan, Precision, RuntimeName
 
@@ -49,14 +50,31 @@ def planner_for(setting: Setting, target: str, cache: Path) -> Planner:
     return planner
 
 
-def solve(setting: Setting, planner: Planner, speedup: float) -> Solution:
+def solve(setting: Setting, planner: Planner, speedup: float, cache: Path) -> Solution:
     """The product's default criterion, on the images that the peers score with too."""
-    images, _ = setting.scoring
     scores = importance(planner.graph, "activation", batches=[setting.scoring])
     whole = planner.us({}, LocalDevice())
-    return planner.solve(
-        scores, Limits(us=whole / speedup), explained(planner.graph, [(images,)])
-    )
+    senses = senses_of(setting, planner, scores, cache)
+    return planner.solve(scores, Limits(us=whole / speedup), senses)
+
+
+def senses_of(
+    setting: Setting, planner: Planner, scores: Importance, cache: Path
+) -> Sensitivity:
+    """Measured once: it is the network's, whatever the runtime."""
+    path = cache / "sensitivity.json"
+    if not path.is_file():
+        images, _ = setting.scoring
+        found = sensitivity(
+            planner.graph,
+            scores,
+            [(part,) for part in images.split(64)],
+            blocks=planner.blocks,
+        )
+        path.write_text(json.dumps(asdict(found)))
+    known = json.loads(path.read_text())
+    groups = {n: tuple(map(tuple, cuts)) for n, cuts in known["groups"].items()}
+    return Sensitivity(groups=groups, blocks=known["blocks"])
 
 
 def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Program:
@@ -64,10 +82,11 @@ def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Progr
     path = cache / f"plan-{target}-{speedup:g}.json"
     if not path.is_file():
         planner = planner_for(setting, target, cache)
-        solution = solve(setting, planner, speedup)
+        solution = solve(setting, planner, speedup, cache)
         content = {
             "plan": asdict(solution.plan),
             "predicted_us": solution.us,
+            "damage": solution.damage,
             "whole_us": planner.us({}, LocalDevice()),
             "source": planner.table.source,
         }

@@ -10,8 +10,8 @@ from torch import nn
 from benchmarks.frontier_recover import BATCH, INPUT, Setting
 from edgekit.prune.graph import analyse
 from edgekit.prune.importance import importance
-from edgekit.prune.plan import keep_best
 from edgekit.prune.surgery import shrink
+from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program, trace
 
 ROUNDINGS = (None, 8, 16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -142,9 +142,11 @@ def _report(
     taught: Distilled,
     proof: Proof,
 ) -> Report:
-    planner, widths = fitted.planner, fitted.solution.widths
+    planner, solution = fitted.planner, fitted.solution
+    widths, dropped = solution.widths, solution.dropped
     chosen = proof.chosen
-    found = verdicts(chosen, job.project.budget, job.target)
+    macs = planner.macs(widths, dropped)
+    found = verdicts(chosen, job.project.budget, job.target, macs=macs)
     return Report(
         schema_version=SCHEMA_VERSION,
         project=job.project.name,
@@ -160,16 +162,17 @@ def _report(
             evaluation=proof.reference,
         ),
         student=NetworkSummary(
-            parameters=planner.parameters(widths),
-            macs=planner.macs(widths),
+            parameters=planner.parameters(widths, dropped),
+            macs=macs,
             evaluation=evaluate(taught.program, samples.test),
         ),
-        widths=_width_rows(fitted.graph, widths),
+        widths=_width_rows(fitted.graph, widths, planner.gone(dropped)),
         barriers=tuple(
             f"{barrier.operator} at {barrier.node}: {barrier.why}"
             for barrier in fitted.graph.barriers
         ),
-        operators=planner.rows(widths),
+        dropped_blocks=dropped,
+        operators=planner.rows(widths, dropped),
         cost_source=planner.table.source,
         rounds=fitted.rounds,
         epochs=taught.epochs,
@@ -181,13 +184,15 @@ def _report(
     )
 
 
-def _width_rows(graph: WidthGraph, widths: Mapping[str, int]) -> tuple[WidthRow, ...]:
+def _width_rows(
+    graph: WidthGraph, widths: Mapping[str, int], gone: Collection[str]
+) -> tuple[WidthRow, ...]:
     return tuple(
         WidthRow(
             group=group.id,
             kind=group.kind,
             before=group.units,
-            after=widths[group.id],
+            after=0 if group.id in gone else widths[group.id],
             layers=tuple(
                 dict.fromkeys(
                     slot.parameter.rpartition(".")[0] or slot.parameter
@@ -202,9 +207,11 @@ def _width_rows(graph: WidthGraph, widths: Mapping[str, int]) -> tuple[WidthRow,
 def _headline(job: Job, chosen: Candidate) -> str:
     measured = chosen.measurement
     where = measured.device if job.proven else f"this machine ({measured.device})"
+    faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"
+    if chosen.speedup < 1:
+        faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
     line = (
-        f"{chosen.artifact.name} is {chosen.speedup:.2f}x as fast as the unpruned network "
-        f"on {where}, {measured.runtime}, and loses "
+        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and loses "
         f"{max(0.0, chosen.accuracy_drop) * 100:.2f} points of accuracy."
     )
     if not job.proven:

@@ -89,6 +89,8 @@ class Budget:
     speedup: Positive | None = None
     size_mb: Mebibytes | None = None
     memory_mb: Mebibytes | None = None
+    mmacs: Positive | None = None
+    """Millions of multiply-accumulates of one inference."""
     energy_mj: Positive | None = None
     accuracy_drop: Fraction | None = None
 
@@ -99,7 +101,9 @@ class PruneRecipe:
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
-    """How often a plan whose measured artefact misses its budget is solved again."""
+    """How often a plan whose measured artefact misses its budget is solved at most."""
+    drop_blocks: bool = True
+    """Whether whole residual blocks may go."""
     iterations: Count = 1
     """In how many steps the network is cut, trained after each."""
     schedule: Schedule = "by-cost"
@@ -382,8 +386,12 @@ class PlanRound:
     """One turn of the loop: what the plan promised and what its export measured."""
 
     predicted_speedup: float
+    """By the table, corrected by the rounds before."""
     measured_speedup: float
     prediction_error: float
+    overhead: float | None = None
+    """Share of the unpruned network's time that operators do not account for, fitted to the
+    rounds so far: what corrects the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -410,6 +418,8 @@ class Report:
     student: NetworkSummary
     widths: tuple[WidthRow, ...]
     barriers: tuple[str, ...]
+    dropped_blocks: tuple[str, ...]
+    """Residual blocks that left whole."""
     operators: tuple[OperatorRow, ...]
     cost_source: CostSource
     rounds: tuple[PlanRound, ...]

@@ -38,6 +38,7 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         student=_summary(51_418, 6_310_000, 0.9917),
         widths=tuple(_widths(blocks)),
         barriers=("classifier: its outputs are the classes",),
+        dropped_blocks=(),
         operators=tuple(_operators(blocks)),
         cost_source="host",
         rounds=(
@@ -306,6 +307,7 @@ def bare() -> Report:
         verdicts=(),
         widths=(),
         barriers=(),
+        dropped_blocks=(),
         operators=(),
         rounds=(),
         epochs=(),

@@ -1,28 +1,25 @@
 """The planner: from what widths and blocks cost and how much they matter to what is kept.
 
 The widths of all groups of coupled dimensions and whole residual blocks are decided together, for
-budgets of time, parameters, activation memory and operations together. The objective
-(`edgekit/prune/worth.py`) is the sum over layers of log(importance kept): concave, so no group is
-emptied to spare another (proportional fairness; Kelly et al., 1998,
-doi:10.1057/palgrave.jors.2600523).
+budgets of time, parameters, activation memory and operations together. What is minimised is the
+damage to the network's answers as far as it was measured (`edgekit/prune/worth.py`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
 
-import numpy as np
 from torch import fx
 
 from edgekit.devices import Device
 from edgekit.errors import BudgetInfeasible
 from edgekit.prune.activations import activation_terms, peak_bytes, steps
 from edgekit.prune.cost import CostTable
-from edgekit.prune.graph import Group, WidthGraph
+from edgekit.prune.graph import WidthGraph
+from edgekit.prune.sensitivity import Sensitivity
 from edgekit.prune.solver import GAP, Choice, Programme, Sum
 from edgekit.prune.staircase import scanned, steps_of, width_options
 from edgekit.prune.terms import (
@@ -33,7 +30,7 @@ from edgekit.prune.terms import (
     parameter_terms,
 )
 from edgekit.prune.workload import Operator, describe, parameter_nodes
-from edgekit.prune.worth import Importance, Worth
+from edgekit.prune.worth import Importance, Worth, keep_best
 from edgekit.types import OperatorRow, Plan
 
 _TOLERANCE = 1e-9
@@ -68,8 +65,8 @@ class Solution:
     parameters: int
     activation_bytes: int
     macs: int
-    kept: float | None
-    """Mean over layers of the share of importance kept; `None` where none was given."""
+    damage: float | None
+    """What the objective expects answers to suffer, untrained; `None` without importance."""
     gap: float
     exact: bool
 
@@ -197,20 +194,26 @@ class Planner:
         others.pop(resource, None)
         return self._solve(resource, others, None)
 
+    def whole(self) -> Solution:
+        """The network as it is."""
+        widths = {group.id: group.units for group in self.graph.groups}
+        return self._solution(Choice(widths=widths, dropped=(), gap=0.0), None)
+
+    def gone(self, dropped: Collection[str]) -> set[str]:
+        """The groups that leave with these blocks."""
+        return {group for group, block in self._homes.items() if block in dropped}
+
     def solve(
         self,
         importance: Importance,
         limits: Limits,
-        explained: Mapping[str, float] | None = None,
+        sensitivity: Sensitivity | None = None,
     ) -> Solution:
-        """The most important network inside `limits`; raises `BudgetInfeasible` where none is.
+        """The least damaged network inside `limits`; raises `BudgetInfeasible` where none is.
 
-        `explained` gives the share of its stream that stays explained without a residual block
-        (`contribution.explained`); blocks that it does not name stay.
+        Blocks whose sensitivity was not measured stay.
         """
-        worth = Worth(
-            graph=self.graph, importance=importance, explained=explained or {}
-        )
+        worth = Worth(graph=self.graph, importance=importance, sensitivity=sensitivity)
         return self._solve(None, limits.given(), worth)
 
     def _solve(
@@ -238,7 +241,7 @@ class Planner:
         return solution
 
     def _programme(self, worth: Worth | None) -> Programme:
-        blocks = [b for b in self.blocks if worth is None or b.id in worth.explained]
+        blocks = [b for b in self.blocks if worth is None or b.id in worth.droppable]
         model = Programme(self.options, blocks, self._homes)
         model.keep_blocks(math.ceil(self.min_keep * len(blocks)))
         return model
@@ -267,19 +270,18 @@ class Planner:
     def _losses(self, model: Programme, worth: Worth) -> Sum:
         """What is lost, to be minimised."""
         weights = {
-            pick: -worth.of_width(group, width)
+            pick: worth.of_width(group, width)
             for group in self.graph.groups
             for width, pick in model.picks[group.id].items()
         }
-        drops = {v: -worth.of_dropping(name) for name, v in model.drops.items()}
+        drops = {v: worth.of_dropping(name) for name, v in model.drops.items()}
         return Sum(weights={**weights, **drops})
 
     def _solution(self, choice: Choice, worth: Worth | None) -> Solution:
         dropped = choice.dropped
+        gone = self.gone(dropped)
         widths = {
-            group.id: group.units
-            if self._homes.get(group.id) in dropped
-            else choice.widths[group.id]
+            group.id: group.units if group.id in gone else choice.widths[group.id]
             for group in self.graph.groups
         }
         kept = keep_best(self.graph.groups, widths, worth.importance if worth else {})
@@ -290,7 +292,7 @@ class Planner:
             parameters=self.parameters(widths, dropped),
             activation_bytes=self.activation_bytes(widths, dropped),
             macs=self.macs(widths, dropped),
-            kept=worth.kept(widths, dropped) if worth else None,
+            damage=worth.damage(widths, dropped) if worth else None,
             gap=choice.gap,
             exact=self.exact,
         )
@@ -313,21 +315,6 @@ class Planner:
                 if operator is not None:
                     found[node] = operator
         return found
-
-
-def keep_best(
-    groups: Sequence[Group],
-    widths: Widths,
-    importance: Mapping[str, np.ndarray[Any, Any]],
-) -> Plan:
-    """The plan that keeps the most important units of every group at these widths."""
-    kept = {}
-    for group in groups:
-        scores = importance.get(group.id, np.arange(group.units, 0, -1.0))
-        best = np.argsort(-scores, kind="stable")[: widths[group.id]]
-        if len(best) < group.units:
-            kept[group.id] = tuple(sorted(int(unit) for unit in best))
-    return Plan(kept=kept)
 
 
 def inner_groups(graph: WidthGraph) -> dict[str, str]:

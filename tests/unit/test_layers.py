@@ -17,6 +17,9 @@ LAYERS = (
     (
         "build",
         "fit",
+        "aim",
+        "correction",
+        "preview",
         "prove",
         "job",
         "doctor",

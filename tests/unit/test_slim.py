@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.fit import Aim
+from edgekit.aim import Aim
 from edgekit.prune.graph import analyse
 from edgekit.prune.surgery import shrink
 from edgekit.slim import aims, composed

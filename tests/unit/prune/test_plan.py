@@ -19,6 +19,7 @@ from edgekit.prune import terms
 from edgekit.prune.cost import CostTable, TableKey
 from edgekit.prune.graph import Group, WidthGraph, analyse
 from edgekit.prune.plan import Limits, Planner
+from edgekit.prune.sensitivity import Sensitivity
 from edgekit.prune.staircase import width_options
 from edgekit.prune.surgery import shrink
 from edgekit.prune.workload import Operator
@@ -175,7 +176,16 @@ def test_the_plan_is_the_best_of_all(
     planner = planner_for(graph, tmp_path, drop_blocks=drop_blocks)
     generator = np.random.default_rng(3)
     scores = {g.id: generator.uniform(0.1, 1, g.units) for g in graph.groups}
-    explained = {block.id: generator.uniform(0.3, 0.9) for block in planner.blocks}
+    measured = Sensitivity(
+        groups={
+            g.id: tuple(
+                (g.units // part, damage * generator.uniform(0.5, 2))
+                for part, damage in ((2, 0.1), (4, 0.5))
+            )
+            for g in graph.groups[::2]
+        },
+        blocks={block.id: generator.uniform(0.05, 3) for block in planner.blocks},
+    )
     took = {
         "us": cost,
         "parameters": Planner.parameters,
@@ -183,17 +193,17 @@ def test_the_plan_is_the_best_of_all(
         "macs": Planner.macs,
     }
     limits = {name: took[name](planner) * share for name, share in shares.items()}
-    solution = planner.solve(scores, Limits(**limits), explained)
+    solution = planner.solve(scores, Limits(**limits), measured)
 
-    worth = Worth(graph=graph, importance=scores, explained=explained)
-    best = max(
-        worth.total(widths, dropped)
+    worth = Worth(graph=graph, importance=scores, sensitivity=measured)
+    best = min(
+        worth.damage(widths, dropped)
         for widths, dropped in every_choice(planner)
         if all(took[n](planner, widths, dropped) <= v for n, v in limits.items())
     )
     assert solution.optimal and solution.exact
-    found = worth.total(solution.widths, solution.dropped)
-    assert found == pytest.approx(best, rel=2e-4)
+    assert solution.damage == worth.damage(solution.widths, solution.dropped)
+    assert solution.damage == pytest.approx(best, rel=2e-4)
     for name, most in limits.items():
         taken = took[name](planner, solution.widths, solution.dropped)
         assert getattr(solution, name) == pytest.approx(taken)
@@ -206,7 +216,8 @@ def test_a_dropped_block_takes_its_cost_along(tmp_path: Path) -> None:
     scores = {g.id: np.ones(g.units) for g in graph.groups}
     first, second = (block.id for block in graph.blocks)
     limit = cost(planner) * 0.7
-    solution = planner.solve(scores, Limits(us=limit), {first: 0.2, second: 0.99})
+    measured = Sensitivity(blocks={first: 3.0, second: 0.01})
+    solution = planner.solve(scores, Limits(us=limit), measured)
     assert solution.dropped == (second,)
     cut = shrink(graph, solution.plan)
     weights = sum(p.numel() for p in cut.module.parameters())
