@@ -41,7 +41,7 @@ from edgekit.store import Store
 
 ROOT = Path(__file__).parents[1]
 SEEDS = 3
-RATIOS = (0.2, 0.5)
+RATIOS = (0.2, 0.5, 0.7)
 SHARES = (0.75, 0.5)
 KEYS = ("method", "target", "point", "seed")
 PACKAGES = (

@@ -21,9 +21,9 @@ class Aim:
     """What a cut is to reach, against the unpruned network."""
 
     speedup: float | None
-    parameters: int | None
     full_us: float
     """Operator time of the unpruned network."""
+    parameters: int | None = None
     activation_bytes: int | None = None
     macs: int | None = None
     bytes_per_weight: float = 4.0
@@ -42,16 +42,19 @@ class Aim:
         )
 
 
-def aim_of(job: Job, planner: Planner, baseline: Artifact) -> Aim:
-    """What the budget asks of the unpruned network, whose planner this is."""
+def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
+    """What the budget asks of the unpruned network, whose planner this is.
+
+    Without its export (`baseline`) nothing is timed: a latency counts as without the device, and
+    memory is not planned for.
+    """
     budget = job.project.budget
-    timed = _timed_here(job, baseline)
+    timed = _timed_here(job, baseline) if baseline else None
     p50_ms = timed.latency.p50_ms if timed and job.proven else None
     speedup, note = wanted_speedup(budget, job.target.name, p50_ms)
     smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
     aim = Aim(
         speedup=speedup,
-        parameters=None,
         full_us=planner.us({}, job.device),
         macs=round(budget.mmacs * 1e6) if budget.mmacs else None,
         bytes_per_weight=smallest / _SIZE_SHARE,
@@ -60,7 +63,7 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact) -> Aim:
     if budget.size_mb:
         allowed = int(budget.size_mb * 2**20 / aim.bytes_per_weight)
         aim = replace(aim, parameters=allowed)
-    if budget.memory_mb and timed and timed.peak_memory_mb:
+    if budget.memory_mb and baseline and timed and timed.peak_memory_mb:
         whole_mb = planner.activation_bytes() / 2**20
         besides_mb = max(0.0, timed.peak_memory_mb - whole_mb)
         left_mb = budget.memory_mb - besides_mb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,7 +20,6 @@ from edgekit.fit import Fitted
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, prove
-from edgekit.prune.graph import WidthGraph
 from edgekit.report.words import SCHEMA_VERSION
 from edgekit.slim import slim
 from edgekit.source.program import Program
@@ -32,7 +31,6 @@ from edgekit.types import (
     Precision,
     Report,
     RuntimeName,
-    WidthRow,
 )
 
 _LIBRARIES = (
@@ -48,7 +46,7 @@ def build(job: Job, out: Path) -> Report:
     report then says which number missed and by how much.
     """
     with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
-        runtimes = _runtimes(job)
+        runtimes = runtimes_of(job)
         teacher = _load(job)
         samples = read_samples(job, teacher)
         reference = _evaluate(job, teacher, samples)
@@ -62,7 +60,7 @@ def build(job: Job, out: Path) -> Report:
     return report
 
 
-def _runtimes(job: Job) -> tuple[RuntimeName, ...]:
+def runtimes_of(job: Job) -> tuple[RuntimeName, ...]:
     """The profile's runtimes that this device has; the first is the one the plan is for.
 
     LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
@@ -166,7 +164,7 @@ def _report(
             macs=macs,
             evaluation=evaluate(taught.program, samples.test),
         ),
-        widths=_width_rows(fitted.graph, widths, planner.gone(dropped)),
+        widths=planner.width_rows(widths, dropped),
         barriers=tuple(
             f"{barrier.operator} at {barrier.node}: {barrier.why}"
             for barrier in fitted.graph.barriers
@@ -181,26 +179,6 @@ def _report(
         baselines=proof.unpruned,
         candidates=proof.candidates,
         notes=(*_notes(job), *fitted.notes),
-    )
-
-
-def _width_rows(
-    graph: WidthGraph, widths: Mapping[str, int], gone: Collection[str]
-) -> tuple[WidthRow, ...]:
-    return tuple(
-        WidthRow(
-            group=group.id,
-            kind=group.kind,
-            before=group.units,
-            after=0 if group.id in gone else widths[group.id],
-            layers=tuple(
-                dict.fromkeys(
-                    slot.parameter.rpartition(".")[0] or slot.parameter
-                    for slot in group.slots
-                )
-            ),
-        )
-        for group in graph.groups
     )
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 import edgekit
-from edgekit.commands import bench, build, doctor, init, inspect, targets
+from edgekit.commands import bench, build, doctor, init, inspect, plan, targets
 from edgekit.commands.console import err_console, out_console
 from edgekit.errors import EXIT_CODES, EdgeKitError, UsageError
 
@@ -26,7 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (build.build, init.init, bench.bench, inspect.inspect, doctor.doctor):
+for command in (
+    *(build.build, init.init, plan.plan, bench.bench, inspect.inspect),
+    doctor.doctor,
+):
     app.command(epilog=_EPILOG)(command)
 app.add_typer(targets.app, name="targets")
 

@@ -6,9 +6,8 @@ Speed depends on shapes, hardly on weights, so the loop is closed before any tra
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from edgekit.job import Job, Samples
 from edgekit.prune.cost import CostTable, TableKey
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.importance import importance
-from edgekit.prune.plan import Limits, Planner, Solution
+from edgekit.prune.plan import Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.prune.surgery import shrink
 from edgekit.source.program import Program
@@ -81,9 +80,7 @@ def fit(
     turns: list[_Turn] = []
     correction = Correction()
     for us in _asked(job, planner, aim, turns):
-        solution = _solve(
-            partial(planner.solve, scores, sensitivity=senses), planner, aim, us
-        )
+        solution = solve_for(planner, scores, senses, aim, us)
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
         share = planner.us(solution.widths, job.device, solution.dropped) / aim.full_us
@@ -205,12 +202,20 @@ def _batches(
     return [(torch.from_numpy(inputs), labels)]
 
 
-def _solve(
-    solve: Callable[[Limits], Solution], planner: Planner, aim: Aim, us: float | None
+def solve_for(
+    planner: Planner,
+    scores: Mapping[str, Scores],
+    senses: Sensitivity,
+    aim: Aim,
+    us: float | None,
 ) -> Solution:
+    """The plan inside an aim's limits and this operator time.
+
+    Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
+    """
     limits = aim.limits(us)
     try:
-        return solve(limits)
+        return planner.solve(scores, limits, senses)
     except BudgetInfeasible as error:
         raise refusal(planner, limits, aim) from error
 

@@ -440,3 +440,63 @@ class Report:
         """The worst verdict of all budgets."""
         order: tuple[Verdict, ...] = ("over", "unproven", "fits")
         return min((v.verdict for v in self.verdicts), key=order.index, default="fits")
+
+
+# --- what a plan would be -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanPoint:
+    """One plan: what it was solved for, takes, keeps, and is expected to do to answers."""
+
+    asked: str
+    speedup: float
+    """By the cost table."""
+    damage: float
+    gap: float
+    parameters: int
+    macs: int
+    activation_bytes: int
+    dropped_blocks: tuple[str, ...]
+    widths: tuple[WidthRow, ...]
+    """The groups that lose units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSense:
+    """What a group carries: the time of the operators it meets, and what cutting it does."""
+
+    group: str
+    kind: str
+    units: int
+    offered: tuple[int, ...]
+    time_share: float
+    """Of the network's operator time, in operators whose cost this group moves."""
+    damage_at_half: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSense:
+    """What a residual block takes, and what dropping it does."""
+
+    block: str
+    time_share: float
+    damage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The expected frontier of one network on one target."""
+
+    target: str
+    runtime: RuntimeName
+    source: CostSource
+    exact: bool
+    """Whether costs are exact for every choice; else an upper bound."""
+    operators: tuple[OperatorRow, ...]
+    """Where time goes now, and would go under the project's budget (the last of `points`)."""
+    barriers: tuple[str, ...]
+    groups: tuple[GroupSense, ...]
+    blocks: tuple[BlockSense, ...]
+    points: tuple[PlanPoint, ...]
+    notes: tuple[str, ...]

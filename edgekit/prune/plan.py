@@ -29,9 +29,9 @@ from edgekit.prune.terms import (
     operator_terms,
     parameter_terms,
 )
-from edgekit.prune.workload import Operator, describe, parameter_nodes
+from edgekit.prune.workload import Operator, describe, groups_at, parameter_nodes
 from edgekit.prune.worth import Importance, Worth, keep_best
-from edgekit.types import OperatorRow, Plan
+from edgekit.types import OperatorRow, Plan, WidthRow
 
 _TOLERANCE = 1e-9
 _TIGHTER = 1 - 1e-5
@@ -166,6 +166,35 @@ class Planner:
                 after_us=self.table.us(after[node]) if node in after else 0.0,
             )
             for node, before in self._described().items()
+        )
+
+    def width_rows(
+        self, widths: Widths, dropped: Collection[str] = ()
+    ) -> tuple[WidthRow, ...]:
+        """Every group before and after; nothing is left of one that leaves with its block."""
+        gone = self.gone(dropped)
+        return tuple(
+            WidthRow(
+                group=group.id,
+                kind=group.kind,
+                before=group.units,
+                after=0 if group.id in gone else widths.get(group.id, group.units),
+                layers=tuple(
+                    dict.fromkeys(
+                        slot.parameter.rpartition(".")[0] or slot.parameter
+                        for slot in group.slots
+                    )
+                ),
+            )
+            for group in self.graph.groups
+        )
+
+    def us_at(self, group: str) -> float:
+        """Time of the operators whose cost a group moves, all groups whole."""
+        return sum(
+            self.table.us(operator)
+            for node, operator in self._described().items()
+            if group in groups_at(self.graph, node)
         )
 
     def parameters(
