@@ -99,9 +99,11 @@ def _train(setting: Setting, arguments: argparse.Namespace) -> None:
     wanted = [
         case
         for case in cases()
-        if arguments.only in (None, case.method, case.target)
+        if arguments.only in (None, case.method, case.target, f"seed {case.seed}")
         and not row_of(case).is_file()
     ]
+    for images in (setting.images, setting.test):  # read once, before workers fork
+        assert len(images.labels)
     with ProcessPoolExecutor(
         arguments.workers, initializer=_ready, initargs=(setting,)
     ) as pool:
