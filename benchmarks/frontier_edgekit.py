@@ -53,9 +53,9 @@ def planner_for(setting: Setting, target: str, cache: Path) -> Planner:
 def solve(setting: Setting, planner: Planner, speedup: float, cache: Path) -> Solution:
     """The product's default criterion, on the images that the peers score with too."""
     scores = importance(planner.graph, "activation", batches=[setting.scoring])
-    whole = planner.us({}, LocalDevice())
+    whole = planner.cost({}, LocalDevice())
     senses = senses_of(setting, planner, scores, cache)
-    return planner.solve(scores, Limits(us=whole / speedup), senses)
+    return planner.solve(scores, Limits(cost=whole / speedup), senses)
 
 
 def senses_of(
@@ -85,9 +85,9 @@ def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Progr
         solution = solve(setting, planner, speedup, cache)
         content = {
             "plan": asdict(solution.plan),
-            "predicted_us": solution.us,
+            "predicted": solution.cost,
             "damage": solution.damage,
-            "whole_us": planner.us({}, LocalDevice()),
+            "whole": planner.cost({}, LocalDevice()),
             "source": planner.table.source,
         }
         path.write_text(json.dumps(content))

@@ -21,8 +21,8 @@ class Aim:
     """What a cut is to reach, against the unpruned network."""
 
     speedup: float | None
-    full_us: float
-    """Operator time of the unpruned network."""
+    full_cost: float
+    """Of the unpruned network's operators, in the table's unit."""
     parameters: int | None = None
     activation_bytes: int | None = None
     macs: int | None = None
@@ -33,9 +33,9 @@ class Aim:
     note: str | None = None
     """What the reader should know about the choice."""
 
-    def limits(self, us: float | None) -> Limits:
+    def limits(self, cost: float | None) -> Limits:
         return Limits(
-            us=us,
+            cost=cost,
             parameters=self.parameters,
             activation_bytes=self.activation_bytes,
             macs=self.macs,
@@ -55,7 +55,7 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
     smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
     aim = Aim(
         speedup=speedup,
-        full_us=planner.us({}, job.device),
+        full_cost=planner.cost({}, job.costing.device),
         macs=round(budget.mmacs * 1e6) if budget.mmacs else None,
         bytes_per_weight=smallest / _SIZE_SHARE,
         note=note,
@@ -154,8 +154,8 @@ def _together(planner: Planner, given: Mapping[str, float], aim: Aim) -> str:
 
 def _asked(name: str, amount: float, aim: Aim) -> str:
     """A limit as the user would write it in [budget]."""
-    if name == "us":
-        return f"a speed-up of {aim.full_us / amount:.2f}"
+    if name == "cost":
+        return f"a speed-up of {aim.full_cost / amount:.2f}"
     if name == "parameters":
         return (
             f"size_mb = {amount * aim.bytes_per_weight / 2**20:.3f} "

@@ -17,6 +17,7 @@ from edgekit.data.evaluate import evaluate
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
 from edgekit.fit import Fitted
+from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, prove
@@ -53,8 +54,11 @@ def build(job: Job, out: Path) -> Report:
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
         fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
         artifacts = _export(job, taught.program, runtimes, samples, folder)
+        table = fitted.planner.table
+        prediction = check(job, table, teacher, taught.program, artifacts)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
+        report = replace(report, prediction=prediction)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
     return report
@@ -172,6 +176,8 @@ def _report(
         dropped_blocks=dropped,
         operators=planner.rows(widths, dropped),
         cost_source=planner.table.source,
+        cost_unit=planner.table.unit,
+        prediction=None,
         rounds=fitted.rounds,
         epochs=taught.epochs,
         best_epoch=taught.best_epoch,

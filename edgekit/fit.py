@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgekit import costing
 from edgekit.aim import Aim, refusal
 from edgekit.bench.statistics import speedup as speedup_of
-from edgekit.correction import Correction, fitted
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, ModelError
 from edgekit.job import Job, Samples
-from edgekit.prune.cost import CostTable, TableKey
+from edgekit.overhead import Overhead, fitted
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.importance import importance
 from edgekit.prune.plan import Planner, Solution
@@ -78,48 +78,47 @@ def fit(
     scores = weigh(job, planner.graph, samples.train)
     senses = probe(job, planner, scores, samples.train)
     turns: list[_Turn] = []
-    correction = Correction()
-    for us in _asked(job, planner, aim, turns):
-        solution = solve_for(planner, scores, senses, aim, us)
+    overhead = Overhead()
+    for cost in _asked(job, planner, aim, turns):
+        solution = solve_for(planner, scores, senses, aim, cost)
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
-        share = planner.us(solution.widths, job.device, solution.dropped) / aim.full_us
-        predicted = correction.speedup(share)
+        share = planner.cost(solution.widths, job.costing.device, solution.dropped)
+        share /= aim.full_cost
+        predicted = overhead.speedup(share)
         timed = _time(job, student, predicted, baseline, place)
         turns.append(_Turn(round=timed, solution=solution, student=student))
-        correction = _corrected(turns, aim)
-        turns[-1] = replace(
-            turns[-1], round=replace(timed, overhead=correction.overhead)
-        )
+        overhead = _corrected(turns, aim)
+        turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
     return _fitted(planner, aim, turns)
 
 
 def _asked(
     job: Job, planner: Planner, aim: Aim, turns: Sequence[_Turn]
 ) -> Iterator[float | None]:
-    """The operator time to solve for, round by round, until the speed-up is measured."""
+    """The cost to solve for, round by round, until the speed-up is measured."""
     if aim.speedup is None:
         yield None
         return
-    least = planner.cheapest("us", aim.limits(None)).us
+    least = planner.cheapest("cost", aim.limits(None)).cost
     # A little more than asked, where there is more: the last measurement is noisy too.
     slack = aim.speedup * _SLACK
-    us = aim.full_us / slack
-    yield us if us >= least else aim.full_us / aim.speedup
+    cost = aim.full_cost / slack
+    yield cost if cost >= least else aim.full_cost / aim.speedup
     while len(turns) < job.project.recipe.prune.rounds:
         if turns[-1].round.measured_speedup >= aim.speedup:
             return
         share = _corrected(turns, aim).operators(slack)
-        previous, us = us, max(least * 1.001, (share or 0.0) * aim.full_us)
-        if us >= previous:
+        previous, cost = cost, max(least * 1.001, (share or 0.0) * aim.full_cost)
+        if cost >= previous:
             return
-        yield us
+        yield cost
 
 
-def _corrected(turns: Sequence[_Turn], aim: Aim) -> Correction:
+def _corrected(turns: Sequence[_Turn], aim: Aim) -> Overhead:
     return fitted(
         [
-            (turn.solution.us / aim.full_us, turn.round.measured_speedup)
+            (turn.solution.cost / aim.full_cost, turn.round.measured_speedup)
             for turn in turns
         ]
     )
@@ -167,17 +166,7 @@ def survey(
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
-    table = CostTable(
-        TableKey(
-            fingerprint=job.device.fingerprint(),
-            runtime=runtime,
-            runtime_version=job.runtimes[runtime],
-            precision="fp32",
-            threads=job.threads,
-        ),
-        job.device.source,
-        job.store.root,
-    )
+    table = costing.table(job, job.costing, runtime, "fp32")
     planner = Planner(
         graph,
         table,
@@ -186,8 +175,9 @@ def survey(
         options=options,
         drop_blocks=job.project.recipe.prune.drop_blocks,
     )
-    with job.progress.step(f"Measure operators on {runtime}") as step:
-        planner.measure(job.device, step.update)
+    job.progress.say(f"Costs: {job.costing.why}")
+    with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
+        planner.measure(job.costing.device, step.update)
     return planner
 
 
@@ -207,13 +197,13 @@ def solve_for(
     scores: Mapping[str, Scores],
     senses: Sensitivity,
     aim: Aim,
-    us: float | None,
+    cost: float | None,
 ) -> Solution:
-    """The plan inside an aim's limits and this operator time.
+    """The plan inside an aim's limits and this cost.
 
     Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
     """
-    limits = aim.limits(us)
+    limits = aim.limits(cost)
     try:
         return planner.solve(scores, limits, senses)
     except BudgetInfeasible as error:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit import calibration, data
+from edgekit import calibration, costing, data
 from edgekit.bench.protocol import measure
 from edgekit.data import Dataset
 from edgekit.devices import Device
@@ -55,6 +55,11 @@ class Job:
         return {
             name: fact["version"] for name, fact in found.items() if fact["version"]
         }
+
+    @cached_property
+    def costing(self) -> costing.Costing:
+        """Where the costs that plans go by come from."""
+        return costing.choose(self)
 
     def export(
         self,

@@ -56,31 +56,32 @@ def _preview(
     solve = partial(solve_for, planner, scores, senses)
     points = []
     with job.progress.step(f"Solve for {job.target.name}") as step:
-        least = planner.cheapest().us
-        ladder = [s for s in SPEEDUPS if s < _NEAR * aim.full_us / least]
-        ladder.append(aim.full_us / least * _NEAR)
+        least = planner.cheapest().cost
+        ladder = [s for s in SPEEDUPS if s < _NEAR * aim.full_cost / least]
+        ladder.append(aim.full_cost / least * _NEAR)
         for number, speedup in enumerate(ladder):
             step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
             solution = solve(
-                Aim(speedup=None, full_us=aim.full_us), aim.full_us / speedup
+                Aim(speedup=None, full_cost=aim.full_cost), aim.full_cost / speedup
             )
             points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
-        us = aim.full_us / aim.speedup if aim.speedup else None
-        budgeted = solve(aim, us)
+        cost = aim.full_cost / aim.speedup if aim.speedup else None
+        budgeted = solve(aim, cost)
         points.append(_point(planner, aim, "the budget", budgeted))
     worth = Worth(graph=planner.graph, importance=scores, sensitivity=senses)
     return Preview(
         target=job.target.name,
         runtime=planner.table.key.runtime,
         source=planner.table.source,
+        unit=planner.table.unit,
         exact=planner.exact,
         operators=planner.rows(budgeted.widths, budgeted.dropped),
         barriers=tuple(
             f"{barrier.operator} at {barrier.node}: {barrier.why}"
             for barrier in planner.graph.barriers
         ),
-        groups=tuple(_groups(planner, worth, aim.full_us)),
-        blocks=tuple(_blocks(planner, senses, aim.full_us)),
+        groups=tuple(_groups(planner, worth, aim.full_cost)),
+        blocks=tuple(_blocks(planner, senses, aim.full_cost)),
         points=tuple(points),
         notes=(aim.note,) if aim.note else (),
     )
@@ -91,7 +92,7 @@ def _point(planner: Planner, aim: Aim, asked: str, solution: Solution) -> PlanPo
     gone = planner.gone(solution.dropped)
     return PlanPoint(
         asked=asked,
-        speedup=aim.full_us / solution.us,
+        speedup=aim.full_cost / solution.cost,
         damage=solution.damage,
         gap=solution.gap,
         parameters=solution.parameters,
@@ -106,7 +107,7 @@ def _point(planner: Planner, aim: Aim, asked: str, solution: Solution) -> PlanPo
     )
 
 
-def _groups(planner: Planner, worth: Worth, full_us: float) -> Iterator[GroupSense]:
+def _groups(planner: Planner, worth: Worth, full_cost: float) -> Iterator[GroupSense]:
     for group in planner.graph.groups:
         measured = worth.sensitivity.groups if worth.sensitivity else {}
         known = measured.get(group.id)
@@ -115,18 +116,18 @@ def _groups(planner: Planner, worth: Worth, full_us: float) -> Iterator[GroupSen
             kind=group.kind,
             units=group.units,
             offered=planner.options[group.id],
-            time_share=planner.us_at(group.id) / full_us,
+            time_share=planner.cost_at(group.id) / full_cost,
             damage_at_half=known[0][1] if known else None,
         )
 
 
 def _blocks(
-    planner: Planner, senses: Sensitivity, full_us: float
+    planner: Planner, senses: Sensitivity, full_cost: float
 ) -> Iterator[BlockSense]:
     for block in planner.blocks:
-        without = sum(row.after_us for row in planner.rows({}, (block.id,)))
+        without = sum(row.after for row in planner.rows({}, (block.id,)))
         yield BlockSense(
             block=block.id,
-            time_share=1 - without / full_us,
+            time_share=1 - without / full_cost,
             damage=senses.blocks[block.id],
         )

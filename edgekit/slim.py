@@ -15,6 +15,7 @@ from edgekit.aim import Aim, aim_of
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
 from edgekit.fit import Fitted, fit, survey, weigh
+from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.plan import Planner
@@ -36,6 +37,7 @@ def slim(
     """The network inside the budget and what taught it, both told against the unpruned one."""
     recipe = job.project.recipe
     first = survey(job, teacher, baseline.runtime)
+    calibrate(job, first, baseline, folder)
     final = aim_of(job, first, baseline)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
 
@@ -124,7 +126,7 @@ def _in_all(job: Job, first: Planner, cuts: list[Fitted]) -> Fitted:
     }
     _check(first.graph, widths, last.student)
     # So that the table has every operator of the report.
-    first.us(widths, job.device, plan.dropped_blocks)
+    first.cost(widths, job.costing.device, plan.dropped_blocks)
     return replace(
         last,
         graph=first.graph,

@@ -18,6 +18,9 @@ RuntimeName = Literal["litert", "tflite-runtime", "onnxruntime", "openvino"]
 CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""
+CostUnit = Literal["us", "instructions", "operations"]
+"""What a cost is counted in: microseconds where it was timed, instructions executed where an
+emulator counted, arithmetic operations where it was estimated."""
 Verdict = Literal["fits", "over", "unproven"]
 ImportanceName = Literal[
     "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
@@ -108,6 +111,9 @@ class PruneRecipe:
     """In how many steps the network is cut, trained after each."""
     schedule: Schedule = "by-cost"
     """How the speed-up is shared out over the iterations."""
+    cost_source: CostSource | Literal["auto"] = "auto"
+    """Where operators' costs come from; `auto`: the device, else instructions counted for its
+    core where this machine can emulate it, else this machine, else the profile."""
     sparsity: Sparsity = "none"
     """What empties units by training before they are cut."""
     sparsity_epochs: Count = 5
@@ -373,12 +379,36 @@ class WidthRow:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorRow:
-    """What one operator costs before and after pruning, by the cost table, in microseconds."""
+    """What one operator costs before and after pruning, by the cost table, in its unit."""
 
     name: str
     kind: str
-    before_us: float
-    after_us: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCost:
+    """A whole exported network: what operators' costs say of it, and what was measured."""
+
+    name: str
+    predicted: float
+    """By a correction fitted to other networks."""
+    measured: float
+    error: float
+    """`|predicted - measured| / measured`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """How well the cost table predicts whole networks, in its unit."""
+
+    source: CostSource
+    unit: CostUnit
+    networks: tuple[NetworkCost, ...]
+    error_median: float
+    repeatability: float | None
+    """How well the table's own cells repeat; `None` where each was measured once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -422,6 +452,9 @@ class Report:
     """Residual blocks that left whole."""
     operators: tuple[OperatorRow, ...]
     cost_source: CostSource
+    cost_unit: CostUnit
+    prediction: Prediction | None
+    """`None` where costs were estimated: nothing was measured to compare them with."""
     rounds: tuple[PlanRound, ...]
     epochs: tuple[Epoch, ...]
     best_epoch: int
@@ -491,6 +524,7 @@ class Preview:
     target: str
     runtime: RuntimeName
     source: CostSource
+    unit: CostUnit
     exact: bool
     """Whether costs are exact for every choice; else an upper bound."""
     operators: tuple[OperatorRow, ...]

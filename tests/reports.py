@@ -41,6 +41,21 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         dropped_blocks=(),
         operators=tuple(_operators(blocks)),
         cost_source="host",
+        cost_unit="us",
+        prediction=types.Prediction(
+            source="host",
+            unit="us",
+            networks=(
+                types.NetworkCost(
+                    name="student", predicted=204.0, measured=200.0, error=0.02
+                ),
+                types.NetworkCost(
+                    name="candidate 1", predicted=388.0, measured=400.0, error=0.03
+                ),
+            ),
+            error_median=0.025,
+            repeatability=0.008,
+        ),
         rounds=(
             types.PlanRound(
                 predicted_speedup=2.31, measured_speedup=1.88, prediction_error=0.229
@@ -185,12 +200,12 @@ def _operators(blocks: int) -> list[types.OperatorRow]:
                 types.OperatorRow(
                     name=f"stages.{block}.{part}",
                     kind=kind,
-                    before_us=before,
-                    after_us=before * random.uniform(0.25, 0.7),
+                    before=before,
+                    after=before * random.uniform(0.25, 0.7),
                 )
             )
     rows.append(
-        types.OperatorRow(name="classifier", kind="linear", before_us=1.4, after_us=0.6)
+        types.OperatorRow(name="classifier", kind="linear", before=1.4, after=0.6)
     )
     return rows
 

@@ -111,6 +111,11 @@ class EmulatedDevice:
         entry = f"{self.arch}-{rootfs.name(self.arch)}"
         return self.kept.find("rootfs", entry) is not None
 
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """The runtimes there and their versions, known without starting anything."""
+        return rootfs.runtimes(self.arch)
+
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """The result of `job`; a "micro" job counts instructions and times nothing.
 

@@ -35,6 +35,11 @@ _PINNED = {
     "tflite-runtime": "2.14.0",
     "numpy": "2.4.6",
 }
+_RUNTIMES = {
+    "litert": "ai-edge-litert",
+    "onnxruntime": "onnxruntime",
+    "tflite-runtime": "tflite-runtime",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,16 @@ def name(arch: Arch) -> str:
     """A name for what `rootfs(arch)` holds, known before it is made."""
     userland = _USERLANDS[arch]
     return store.key(_RELEASE, userland, _requirements(userland))[:12]
+
+
+def runtimes(arch: Arch) -> dict[str, str]:
+    """The runtimes that `rootfs(arch)` holds, by EdgeKit's names, and their versions."""
+    wheels = _USERLANDS[arch].wheels
+    return {
+        runtime: _version(package)
+        for runtime, package in _RUNTIMES.items()
+        if package in wheels
+    }
 
 
 def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Rootfs:

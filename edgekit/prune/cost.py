@@ -1,33 +1,58 @@
 """Cost tables: what an operator takes on the runtime that will run it, measured and kept.
 
-A table belongs to one (device, runtime and version, precision, threads). Cells are measured
-when somebody asks for them and stay on disk; between measured widths the cost is interpolated
-(Yang et al., "NetAdapt", 2018, arXiv:1804.03230, plans against such tables).
+A table belongs to one (device, runtime and version, precision, threads, source). Cells are
+measured when somebody asks for them and stay on disk; those that follow from their neighbours are
+not measured (`refine`).
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit import store
 from edgekit.devices import Device
-from edgekit.errors import DeviceError, OutputError
-from edgekit.prune import micro
+from edgekit.errors import OutputError
+from edgekit.prune import correction, refine
+from edgekit.prune.correction import Correction, Sample
+from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_network
 from edgekit.prune.workload import Operator
-from edgekit.types import CostSource, Precision, RuntimeName
+from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
 
+UNITS: Mapping[CostSource, CostUnit] = {
+    "device": "us",
+    "host": "us",
+    "counted": "instructions",
+    "estimated": "operations",
+}
 # One agent process measures this many operators: few enough that a crash loses little.
 _BATCH = 96
-_ROUNDS = 5
-_MIN_ROUND_MS = 1.0
-# The cheapest thing a runtime can do: what remains is the cost of being called at all.
-_NOTHING = Operator(kind="elementwise", inputs=1, outputs=1)
+# Costs nearer to each other than this share are one step of the staircase, at least and at most;
+# in between it is what the table itself repeats within.
+_LEAST_TOLERANCE: Mapping[CostUnit, float] = {
+    "us": 0.02,
+    "instructions": 0.003,
+    "operations": 0.0,
+}
+_MOST_TOLERANCE = 0.05
+# A batch in which a known operator takes this many times what it took is measured again.
+_SLOW = 1.15
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS cells (
+    operator TEXT PRIMARY KEY, cost REAL NOT NULL, energy_mj REAL, rounds TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS networks (
+    family TEXT NOT NULL, operators TEXT NOT NULL, cost REAL NOT NULL,
+    PRIMARY KEY (family, operators)
+);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,95 +67,192 @@ class TableKey:
 
 
 class CostTable:
-    """Microseconds by operator, net of the runtime's cost of an empty call."""
+    """Cost by operator in `unit`, net of the runtime's cost of an empty call."""
 
-    def __init__(self, key: TableKey, source: CostSource, root: Path) -> None:
+    def __init__(
+        self, key: TableKey, source: CostSource, root: Path, *, tile: int = 1
+    ) -> None:
+        """`tile` is the profile's channel multiple, which estimates go by."""
         self.key = key
+        self._tile = tile
         self.source = source
-        self._us: dict[str, float] = {}
-        name = store.key(*(str(value) for value in vars(key).values()))
-        self._path = root / "costs" / f"{name}.sqlite"
+        self.unit = UNITS[source]
+        self._cells: dict[str, Cell] = {}
+        self._inferred: dict[str, float] = {}
+        self.correction = Correction()
+        """From operators to a network; the plain sum until `correct` was called."""
+        facts = {**{k: str(v) for k, v in vars(key).items()}, "source": source}
+        self.path = root / "costs" / f"{store.key(*facts.values())}.sqlite"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._open().close()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._open()) as rows, rows:
+                rows.executescript(_SCHEMA)
+                rows.executemany(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items()
+                )
         except (OSError, sqlite3.Error) as error:
             raise OutputError(
-                f"Cannot write the cost tables in {self._path.parent} ({error}). "
+                f"Cannot write the cost tables in {self.path.parent} ({error}). "
                 "Set EDGEKIT_CACHE to a folder that can be written."
             ) from error
-        with self._open() as rows:
-            self._us = dict(rows.execute("SELECT operator, us FROM cells"))
+        with closing(self._open()) as rows:
+            self._cells = {
+                name: Cell(cost=cost, energy_mj=energy, rounds=tuple(json.loads(text)))
+                for name, cost, energy, text in rows.execute(
+                    "SELECT operator, cost, energy_mj, rounds FROM cells"
+                )
+            }
 
     def __contains__(self, operator: Operator) -> bool:
-        return operator.key in self._us
+        return operator.key in self._cells or operator.key in self._inferred
 
-    def us(self, operator: Operator) -> float:
-        """Cost in microseconds; `KeyError` where it was never measured."""
-        empty = self._us.get(_NOTHING.key, 0.0)
-        return max(0.0, self._us[operator.key] - empty)
+    def __len__(self) -> int:
+        """How many cells were measured."""
+        return len(self._cells)
+
+    def cost(self, operator: Operator) -> float:
+        """What the operator adds to a network, in `unit`: its own cost, corrected by the
+        networks given to `correct`; `KeyError` where it was never measured nor inferred."""
+        return self.correction.operator(operator, self.cost_alone(operator))
+
+    def cost_alone(self, operator: Operator) -> float:
+        """Cost in `unit` of the operator by itself."""
+        name = operator.key
+        whole = self._cells[name].cost if name in self._cells else self._inferred[name]
+        return max(0.0, whole - self.empty_call)
+
+    def energy_mj(self, operator: Operator) -> float | None:
+        """Energy of one inference in millijoules, the empty call's included; `None` where no
+        meter was read."""
+        cell = self._cells.get(operator.key)
+        return cell.energy_mj if cell else None
 
     @property
-    def empty_call_us(self) -> float:
-        return self._us.get(_NOTHING.key, 0.0)
+    def empty_call(self) -> float:
+        """What a call costs that does next to nothing, in `unit`."""
+        return self._cells[NOTHING.key].cost if NOTHING.key in self._cells else 0.0
+
+    @property
+    def repeatability(self) -> float | None:
+        """How well cells repeat: median over cells of their two least rounds' difference."""
+        spreads = [
+            (low[1] - low[0]) / low[0]
+            for cell in self._cells.values()
+            if len(low := sorted(cell.rounds)[:2]) == 2 and low[0] > 0
+        ]
+        return statistics.median(spreads) if spreads else None
+
+    @property
+    def tolerance(self) -> float:
+        """Costs within this share of each other count as equal."""
+        least = _LEAST_TOLERANCE[self.unit]
+        return min(max(least, 2 * (self.repeatability or 0.0)), _MOST_TOLERANCE)
 
     def measure(
         self,
         operators: Iterable[Operator],
-        device: Device,
+        device: Device | None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Measure the cells that are missing, a batch at a time; returns how many.
+        """Measure what is missing and does not follow from its neighbours; returns how many.
 
         Each batch is on disk before the next begins, so a killed run loses at most one.
         """
-        wanted = {o.key: o for o in (_NOTHING, *operators) if o not in self}
-        missing = list(wanted.values())
-        for start in range(0, len(missing), _BATCH):
-            batch = missing[start : start + _BATCH]
-            self._record(_run(batch, self.key, device))
-            if on_progress:
-                on_progress(min(start + _BATCH, len(missing)), len(missing))
-        return len(missing)
+        wanted = list({o.key: o for o in operators}.values())
+        asked = sum(operator not in self for operator in wanted)
+        measured = 0
+        fill = gauge(self.key, self.source, device, self._tile)
+        while missing := self._turn(wanted):
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
+                self._record(self._steadily(fill, batch))
+                measured += len(batch)
+                if on_progress and asked:
+                    on_progress(sum(o in self for o in wanted), len(wanted))
+        return measured
 
-    def _record(self, cells: Mapping[str, tuple[float, Sequence[float]]]) -> None:
-        rows = [
-            (name, us, json.dumps(list(rounds))) for name, (us, rounds) in cells.items()
+    def measure_network(
+        self,
+        files: Sequence[Path],
+        operators: Sequence[Operator],
+        device: Device,
+        family: str,
+    ) -> Sample:
+        """Measure a whole exported network of these operators as they were, and keep it.
+
+        `family` names the network it was cut from: whole networks of one family explain each
+        other.
+        """
+        cell = run_network(
+            files, key=self.key, device=device, counted=self.source == "counted"
+        )
+        self.measure(operators, device)
+        with closing(self._open()) as table, table:
+            table.execute(
+                "INSERT OR REPLACE INTO networks VALUES (?, ?, ?)",
+                (family, json.dumps([asdict(o) for o in operators]), cell.cost),
+            )
+        return Sample(operators=tuple(operators), cost=cell.cost)
+
+    def networks(self, family: str) -> list[Sample]:
+        """The whole networks of a family that were measured, here or by builds before."""
+        with closing(self._open()) as table:
+            rows = table.execute(
+                "SELECT operators, cost FROM networks WHERE family = ?", (family,)
+            ).fetchall()
+        return [
+            Sample(operators=tuple(map(_operator, json.loads(text))), cost=cost)
+            for text, cost in rows
         ]
-        with self._open() as table:
-            table.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", rows)
-        self._us.update({name: us for name, (us, _) in cells.items()})
+
+    def correct(self, samples: Sequence[Sample]) -> None:
+        """From now on `cost` is what explains these whole networks best."""
+        self.correction = correction.fit(samples, self.cost_alone)
+
+    def _steadily(self, fill: Fill, batch: Sequence[Operator]) -> Mapping[str, Cell]:
+        """The batch, and once more where the machine was slower than it has been."""
+        if self.unit != "us":
+            return fill(batch)
+        batch = [*batch, ANCHOR]
+        cells = fill(batch)
+        before = self._cells.get(ANCHOR.key)
+        if before and cells[ANCHOR.key].cost > _SLOW * before.cost:
+            again = fill(batch)
+            cells = {name: _cheaper(cell, again[name]) for name, cell in cells.items()}
+        if before:
+            cells = {**cells, ANCHOR.key: _cheaper(cells[ANCHOR.key], before)}
+        return cells
+
+    def _turn(self, wanted: Sequence[Operator]) -> Sequence[Operator]:
+        if all(operator in self for operator in wanted):
+            return ()
+        known = {**self._inferred, **{k: c.cost for k, c in self._cells.items()}}
+        turn = refine.step(wanted, known, self.tolerance)
+        self._inferred.update(turn.inferred)
+        first = [] if NOTHING in self else [NOTHING]
+        return [*first, *(o for o in turn.missing if o != NOTHING)]
+
+    def _record(self, cells: Mapping[str, Cell]) -> None:
+        rows = [
+            (name, cell.cost, cell.energy_mj, json.dumps(cell.rounds))
+            for name, cell in cells.items()
+        ]
+        with closing(self._open()) as table, table:
+            table.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", rows)
+        self._cells.update(cells)
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30)
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS cells "
-            "(operator TEXT PRIMARY KEY, us REAL NOT NULL, rounds_us TEXT NOT NULL)"
-        )
-        return connection
+        return sqlite3.connect(self.path, timeout=30)
 
 
-def _run(
-    batch: Sequence[Operator], key: TableKey, device: Device
-) -> dict[str, tuple[float, Sequence[float]]]:
-    """Time one-operator models in one agent process: operator key -> (us, us of each round)."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
-        paths = [micro.write(operator, key.runtime, Path(folder)) for operator in batch]
-        job: dict[str, Any] = {
-            "schema": 1,
-            "kind": "micro",
-            "runtime": key.runtime,
-            "threads": key.threads,
-            "models": [str(path) for path in paths],
-            "rounds": _ROUNDS,
-            "min_round_ms": _MIN_ROUND_MS,
-        }
-        results = device.run(job, timeout_s=60 + 2.0 * len(batch))["results"]
-    cells = {}
-    for operator, result in zip(batch, results, strict=True):
-        if result["us"] is None:
-            raise DeviceError(
-                f"{key.runtime} on {device.name} cannot run a {operator.kind} "
-                f"({operator.key}): {result['error']}"
-            )
-        cells[operator.key] = (float(result["us"]), result["rounds_us"])
-    return cells
+def _cheaper(one: Cell, other: Cell) -> Cell:
+    """Noise only ever adds."""
+    return one if one.cost <= other.cost else other
+
+
+def _operator(stored: Mapping[str, Any]) -> Operator:
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+    }
+    return Operator(**fields)

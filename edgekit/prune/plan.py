@@ -41,8 +41,8 @@ _TIGHTER = 1 - 1e-5
 class Limits:
     """What the network may take; `None` is no limit."""
 
-    us: float | None = None
-    """Operator time in microseconds, by the table."""
+    cost: float | None = None
+    """Of the operators by the table, in its unit."""
     parameters: int | None = None
     activation_bytes: int | None = None
     """The most that activations take at once."""
@@ -60,8 +60,8 @@ class Solution:
     plan: Plan
     widths: Mapping[str, int]
     """Of a group that leaves with its block: the full width."""
-    us: float
-    """Operator time by the table; an upper bound where not `exact`."""
+    cost: float
+    """Of the operators by the table, in its unit; an upper bound where not `exact`."""
     parameters: int
     activation_bytes: int
     macs: int
@@ -121,11 +121,13 @@ class Planner:
 
     @property
     def exact(self) -> bool:
-        """Whether time is exact for every choice; else it is an upper bound."""
+        """Whether cost is exact for every choice; else it is an upper bound."""
         return all(term.exact for term in self._operators)
 
     def measure(
-        self, device: Device, on_progress: Callable[[int, int], None] | None = None
+        self,
+        device: Device | None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
         """Find the widths at which cost drops; measure every cell the solver may look up."""
         measured = 0
@@ -133,18 +135,21 @@ class Planner:
             scans = scanned(self.graph, self.min_keep)
             cells = [operator for scan in scans for operator in scan.operators()]
             measured += self.table.measure(cells, device, on_progress)
-            self.options = {s.group: steps_of(s, self.table.us) for s in scans}
+            self.options = {
+                s.group: steps_of(s, self.table.cost, self.table.tolerance)
+                for s in scans
+            }
             self._describe()
         wanted = (cell for term in self._operators for cell in term.cells.values())
         return measured + self.table.measure(wanted, device, on_progress)
 
-    def us(
-        self, widths: Widths, device: Device, dropped: Collection[str] = ()
+    def cost(
+        self, widths: Widths, device: Device | None, dropped: Collection[str] = ()
     ) -> float:
-        """Operator time of the network with these widths, measuring cells that are missing."""
+        """Cost of the network with these widths by the table, measuring cells that are missing."""
         operators = [o for _, o in self.operators(widths, dropped)]
         self.table.measure(operators, device)
-        return sum(self.table.us(operator) for operator in operators)
+        return sum(self.table.cost(operator) for operator in operators)
 
     def operators(
         self, widths: Widths | None = None, dropped: Collection[str] = ()
@@ -162,8 +167,8 @@ class Planner:
             OperatorRow(
                 name=_layer(node),
                 kind=before.kind,
-                before_us=self.table.us(before),
-                after_us=self.table.us(after[node]) if node in after else 0.0,
+                before=self.table.cost(before),
+                after=self.table.cost(after[node]) if node in after else 0.0,
             )
             for node, before in self._described().items()
         )
@@ -189,10 +194,10 @@ class Planner:
             for group in self.graph.groups
         )
 
-    def us_at(self, group: str) -> float:
-        """Time of the operators whose cost a group moves, all groups whole."""
+    def cost_at(self, group: str) -> float:
+        """Cost of the operators whose cost a group moves, all groups whole."""
         return sum(
-            self.table.us(operator)
+            self.table.cost(operator)
             for node, operator in self._described().items()
             if group in groups_at(self.graph, node)
         )
@@ -217,7 +222,9 @@ class Planner:
         """The most that activations take at once, batch size 1."""
         return peak_bytes(self.graph, self._together, widths or {}, dropped)
 
-    def cheapest(self, resource: str = "us", limits: Limits | None = None) -> Solution:
+    def cheapest(
+        self, resource: str = "cost", limits: Limits | None = None
+    ) -> Solution:
         """The least of a resource (a field of `Limits`) on offer, inside the other limits."""
         others = (limits or Limits()).given()
         others.pop(resource, None)
@@ -255,7 +262,7 @@ class Planner:
         if worth is not None:
             goal = self._losses(model, worth)
         else:
-            goal = model.largest(list(self._amounts(model, least or "us")))
+            goal = model.largest(list(self._amounts(model, least or "cost")))
         choice = model.minimise(goal)
         if choice is None:
             raise BudgetInfeasible("No network inside these limits.")
@@ -277,8 +284,8 @@ class Planner:
 
     def _amounts(self, model: Programme, resource: str) -> Iterator[Sum]:
         """What a limit on a resource bounds: one expression, or one for every step."""
-        if resource == "us":
-            yield model.total(self._operators, self.table.us)
+        if resource == "cost":
+            yield model.total(self._operators, self.table.cost)
         elif resource == "macs":
             yield model.total(self._operators, lambda operator: operator.macs)
         elif resource == "parameters":
@@ -317,7 +324,7 @@ class Planner:
         return Solution(
             plan=Plan(kept=kept.kept, dropped_blocks=dropped),
             widths=widths,
-            us=self._us(widths, dropped),
+            cost=self._cost(widths, dropped),
             parameters=self.parameters(widths, dropped),
             activation_bytes=self.activation_bytes(widths, dropped),
             macs=self.macs(widths, dropped),
@@ -326,10 +333,10 @@ class Planner:
             exact=self.exact,
         )
 
-    def _us(self, widths: Widths, dropped: Collection[str]) -> float:
-        """Operator time as the solver sees it."""
+    def _cost(self, widths: Widths, dropped: Collection[str]) -> float:
+        """Cost as the solver sees it."""
         return sum(
-            term.values(self.table.us)[term.at(widths)]
+            term.values(self.table.cost)[term.at(widths)]
             for term in self._operators
             if not set(dropped) & set(term.blocks)
         )

@@ -22,8 +22,6 @@ LEVELS = 8
 _SCANNED = 32
 _SCANNED_WIDE = 16
 _WIDE = 64
-_STEP = 0.02
-"""Less of a drop than this share of the group's operators' cost is noise, not a step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,20 +81,24 @@ def scanned(graph: WidthGraph, min_keep: float) -> list[Scan]:
 
 
 def steps_of(
-    scan: Scan, us: Callable[[Operator], float], levels: int = LEVELS
+    scan: Scan,
+    cost_of: Callable[[Operator], float],
+    tolerance: float,
+    levels: int = LEVELS,
 ) -> tuple[int, ...]:
     """The widths at which the group's operators get cheaper, in any setting; the least and all.
 
-    The least stays for budgets other than time.
+    What is cheaper by less than a share of `tolerance` is no step. The least stays for budgets
+    other than time.
     """
     corners: set[int] = set()
     for setting in scan.settings:
-        cost = {width: sum(map(us, ops)) for width, ops in setting.items()}
+        cost = {width: sum(map(cost_of, ops)) for width, ops in setting.items()}
         widest = max(cost)
         corners |= {widest, min(cost)}
         best = cost[widest]
         for width in sorted(cost, reverse=True):
-            if cost[width] < best * (1 - _STEP):
+            if cost[width] < best * (1 - tolerance):
                 corners.add(width)
                 best = cost[width]
     *some, whole = sorted(corners)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -22,7 +22,8 @@ class Operator:
 
     `conv` maps (inputs, *size) to (outputs, ...), grouped and depthwise included; a 1-D
     convolution has height 1. `linear` maps `size[0]` rows of `inputs` features to `outputs`.
-    `pool` and `elementwise` keep `inputs` channels of `size`.
+    `pool` and `elementwise` keep `inputs` channels of `size`. `relu` is a rectifier that the
+    runtime fuses into the operator.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Operator:
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    relu: bool = False
 
     @property
     def key(self) -> str:
@@ -48,7 +50,8 @@ class Operator:
             *self.dilation,
             self.groups,
         )
-        return f"{self.kind}:" + ",".join(map(str, numbers))
+        relu = ",relu" if self.relu else ""
+        return f"{self.kind}:" + ",".join(map(str, numbers)) + relu
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -90,7 +93,25 @@ def describe(
     if node.op != "call_function":
         return None
     rule = _RULES.get(_name(node))
-    return rule(_Reader(graph, node, widths or {})) if rule else None
+    if rule is None:
+        return None
+    operator = rule(_Reader(graph, node, widths or {}))
+    return replace(operator, relu=True) if _rectified(node) else operator
+
+
+def _rectified(node: fx.Node) -> bool:
+    """Whether only a rectifier reads the operator, batch norm aside."""
+    if _name(node) not in _RECTIFIABLE:
+        return False
+    while len(node.users) == 1:
+        [node] = node.users
+        if _name(node) in ("relu", "relu6"):
+            return True
+        if _name(node) == "hardtanh":
+            return node.args[1:2] == (0.0,)
+        if _name(node) not in ("batch_norm", "_native_batch_norm_legit_no_training"):
+            return False
+    return False
 
 
 def parameter_nodes(graph: WidthGraph) -> list[fx.Node]:
@@ -295,6 +316,7 @@ def _pool(read: _Reader) -> Operator:
     )
 
 
+_RECTIFIABLE = ("conv1d", "conv2d", "linear", "add")
 _RULES: dict[str, Callable[[_Reader], Operator]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
     **dict.fromkeys(

@@ -117,17 +117,17 @@ def widths(rows: Sequence[WidthRow]) -> Any | None:
     return figure
 
 
-def operators(rows: Sequence[OperatorRow]) -> Any | None:
+def operators(rows: Sequence[OperatorRow], unit: str) -> Any | None:
     """Where time goes: each operator's cost before and after, the dearest first."""
     if not rows:
         return None
-    ranked = sorted(rows, key=lambda row: row.before_us, reverse=True)
+    ranked = sorted(rows, key=lambda row: row.before, reverse=True)
     shown = list(reversed(ranked[:MOST_OPERATORS]))
     names = _distinct([_shortened(row.name) for row in shown])
     figure = graph_objects.Figure()
     for label, color, values in (
-        ("after", AFTER, [row.after_us for row in shown]),
-        ("before", BEFORE, [row.before_us for row in shown]),
+        ("after", AFTER, [row.after for row in shown]),
+        ("before", BEFORE, [row.before for row in shown]),
     ):
         figure.add_bar(
             y=names,
@@ -136,8 +136,8 @@ def operators(rows: Sequence[OperatorRow]) -> Any | None:
             orientation="h",
             marker={"color": color},
             hovertext=[
-                f"{row.name}, {row.kind}<br>before {words.figure(row.before_us, 'µs')}, "
-                f"after {words.figure(row.after_us, 'µs')}"
+                f"{row.name}, {row.kind}<br>before {words.figure(row.before, unit)}, "
+                f"after {words.figure(row.after, unit)}"
                 for row in shown
             ],
             hoverinfo="text",
@@ -145,7 +145,7 @@ def operators(rows: Sequence[OperatorRow]) -> Any | None:
     _bars(
         figure,
         len(shown),
-        "Time per inference (µs, by the cost table)",
+        f"Cost per inference ({unit}, by the cost table)",
         barmode="group",
     )
     figure.update_layout(legend_traceorder="reversed", height=120 + 34 * len(shown))

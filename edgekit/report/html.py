@@ -18,7 +18,9 @@ def to_html(report: Report) -> str:
     plots = {
         "tradeoff": figures.accuracy_latency(report),
         "widths": figures.widths(report.widths),
-        "operators": figures.operators(report.operators),
+        "operators": figures.operators(
+            report.operators, words.COST_UNITS[report.cost_unit]
+        ),
         "distillation": figures.distillation(report),
     }
     return (
@@ -35,8 +37,8 @@ def to_html(report: Report) -> str:
                 get_plotlyjs()
             ),  # our own dependency's text, already safe in a script
             most_operators=figures.MOST_OPERATORS,
-            total_before_us=sum(row.before_us for row in report.operators),
-            total_after_us=sum(row.after_us for row in report.operators),
+            total_before=sum(row.before for row in report.operators),
+            total_after=sum(row.after for row in report.operators),
         )
     )
 

@@ -26,7 +26,9 @@ def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None
     """One self-contained HTML file."""
     plots: dict[str, Any] = {"frontier": frontier(previews)}
     for number, one in enumerate(previews):
-        plots[f"operators-{number}"] = figures.operators(one.operators)
+        plots[f"operators-{number}"] = figures.operators(
+            one.operators, words.COST_UNITS[one.unit]
+        )
         plots[f"senses-{number}"] = senses(one)
     page = (
         environment()
@@ -144,9 +146,9 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
                 escape(kept(point)),
             )
         console.print(table)
-        total = sum(row.before_us for row in one.operators)
-        dear = sorted(one.operators, key=lambda row: -row.before_us)[:_DEAREST]
-        times = ", ".join(f"{r.name} {100 * r.before_us / total:.0f} %" for r in dear)
+        total = sum(row.before for row in one.operators)
+        dear = sorted(one.operators, key=lambda row: -row.before)[:_DEAREST]
+        times = ", ".join(f"{r.name} {100 * r.before / total:.0f} %" for r in dear)
         console.print(f"  Time goes to: {escape(times)}", highlight=False)
         console.print(f"  Sensitive: {escape(_sensitive(one))}", highlight=False)
         for line in (*one.barriers, *one.notes):

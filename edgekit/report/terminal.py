@@ -33,7 +33,8 @@ def summary(report: Report, console: Console) -> None:
     for candidate in report.candidates:
         mark = "chosen" if candidate.chosen else "lost"
         console.print(Text(f"{mark}: {candidate.artifact.name}: {candidate.why}"))
-    for note in filter(None, (_energy(report), *map(Text, report.notes))):
+    notes = (_costs(report), _energy(report), *map(Text, report.notes))
+    for note in filter(None, notes):
         console.print(note, style="dim")
 
 
@@ -91,6 +92,17 @@ def _row(
         net = energy.net_mj if energy.net_mj is not None else energy.gross_mj
         cells.append(words.figure(net))
     return ["–" if cell == words.MISSING else cell for cell in cells]
+
+
+def _costs(report: Report) -> Text:
+    """What the plan went by, and how well that predicts."""
+    told = f"costs: {words.SOURCES[report.cost_source]}"
+    if report.prediction is not None:
+        told += (
+            f"; {len(report.prediction.networks)} whole networks predicted within "
+            f"{report.prediction.error_median:.1%} (median)"
+        )
+    return Text(told)
 
 
 def _energy(report: Report) -> Text | None:

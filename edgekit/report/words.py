@@ -6,6 +6,7 @@ from edgekit.types import (
     BudgetVerdict,
     Candidate,
     CostSource,
+    CostUnit,
     Measurement,
     Report,
     Verdict,
@@ -18,6 +19,11 @@ SOURCES: dict[CostSource, str] = {
     "host": "timed on this machine",
     "counted": "instructions counted under emulation",
     "estimated": "estimated from the device's profile, not measured",
+}
+COST_UNITS: dict[CostUnit, str] = {
+    "us": "µs",
+    "instructions": "instructions",
+    "operations": "operations",
 }
 VERDICTS: dict[Verdict, str] = {
     "fits": "Fits the budget",

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgekit.devices.local import LocalDevice
-from edgekit.errors import DeviceError
+from edgekit.prune import micro
 from edgekit.prune.cost import CostTable, TableKey
+from edgekit.prune.weights import INPUT_SCALE, OUTPUT_SCALE
 from edgekit.prune.workload import Operator
-from edgekit.types import RuntimeName
+from edgekit.types import Precision, RuntimeName
 
 OPERATORS = (
     Operator(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)),
@@ -33,40 +40,83 @@ class Counting(LocalDevice):
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         SEEN.extend(job["models"])
-        if len(SEEN) > STOP_AFTER[0]:
-            raise DeviceError("the link was lost")
         return super().run(job, timeout_s=timeout_s)
 
 
+Array = np.ndarray[Any, np.dtype[Any]]
+ANCHOR = "conv-16_16_32_32"
+"""Timed in every batch, to see whether the machine is slow."""
 SEEN: list[str] = []
-STOP_AFTER = [10**9]
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     SEEN.clear()
-    STOP_AFTER[0] = 10**9
 
 
-def table(root: Path, runtime: RuntimeName = "litert") -> CostTable:
+def table(
+    root: Path, runtime: RuntimeName = "litert", precision: Precision = "fp32"
+) -> CostTable:
     key = TableKey(
         fingerprint="here",
         runtime=runtime,
         runtime_version="1",
-        precision="fp32",
+        precision=precision,
         threads=1,
     )
     return CostTable(key, "host", root)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("runtime", ["litert", "onnxruntime", "openvino"])
 def test_every_kind_of_operator_runs_on_every_runtime(
-    tmp_path: Path, runtime: RuntimeName
+    tmp_path: Path, runtime: RuntimeName, precision: Precision
 ) -> None:
-    costs = table(tmp_path, runtime)
-    costs.measure(OPERATORS, LocalDevice())
-    assert all(costs.us(operator) >= 0 for operator in OPERATORS)
-    assert costs.us(OPERATORS[0]) > 0
+    costs = table(tmp_path, runtime, precision)
+    rectified = [replace(o, relu=True) for o in OPERATORS if o.kind != "pool"]
+    costs.measure([*OPERATORS, *rectified], LocalDevice())
+    assert all(costs.cost(operator) >= 0 for operator in OPERATORS)
+    assert costs.cost(OPERATORS[0]) > 0
+
+
+@pytest.mark.parametrize(
+    ("runtime", "operator"),
+    [
+        *(("litert", OPERATORS[number]) for number in (0, 1, 5)),
+        ("litert", Operator(kind="linear", inputs=20, outputs=10)),
+        ("onnxruntime", OPERATORS[0]),
+        ("onnxruntime", Operator(kind="linear", inputs=20, outputs=10)),
+        ("openvino", OPERATORS[0]),
+    ],
+    ids=lambda value: getattr(value, "kind", value),
+)
+def test_an_int8_model_computes_what_the_fp32_model_does(
+    tmp_path: Path, runtime: RuntimeName, operator: Operator
+) -> None:
+    def output(precision: Precision, x: Array) -> Array:
+        model = micro.write(operator, runtime, precision, tmp_path)
+        np.savez(tmp_path / "inputs.npz", x)
+        job = {
+            "kind": "infer",
+            "runtime": runtime,
+            "path": str(model),
+            "inputs": str(tmp_path / "inputs.npz"),
+            "outputs": str(tmp_path / "outputs.npz"),
+        }
+        LocalDevice().run(job, timeout_s=60)
+        return np.load(tmp_path / "outputs.npz")["output_0"].astype(np.float32)
+
+    shape: tuple[int, ...] = (1, *operator.size, operator.inputs)
+    if operator.kind == "linear":
+        shape = (1, operator.inputs)
+    elif runtime != "litert":
+        shape = (1, operator.inputs, *operator.size)
+    steps = np.random.default_rng(0).normal(0, 30, shape).round().clip(-128, 127)
+    real = output("fp32", steps.astype(np.float32) * np.float32(INPUT_SCALE))
+    scale = INPUT_SCALE if operator.kind == "pool" else OUTPUT_SCALE
+    stored = output("int8", steps.astype(np.int8))
+    expected = real.clip(-128 * scale, 127 * scale)
+    assert np.abs(stored * scale - expected).max() <= 1.5 * scale
 
 
 def test_more_work_costs_more(tmp_path: Path) -> None:
@@ -74,28 +124,53 @@ def test_more_work_costs_more(tmp_path: Path) -> None:
     small = Operator(kind="linear", inputs=64, outputs=64, size=(16, 1))
     large = Operator(kind="linear", inputs=512, outputs=512, size=(16, 1))
     costs.measure([small, large], LocalDevice())
-    assert costs.us(large) > 4 * costs.us(small)
+    assert costs.cost(large) > 4 * costs.cost(small)
     assert large.macs == 64 * small.macs
 
 
 def test_only_missing_cells_are_measured(tmp_path: Path) -> None:
     assert table(tmp_path).measure(OPERATORS[:3], Counting()) == 4  # and the empty call
     again = table(tmp_path)
-    kept = again.us(OPERATORS[0])
+    kept = again.cost(OPERATORS[0])
     assert again.measure(OPERATORS, Counting()) == len(OPERATORS) - 3
-    assert again.us(OPERATORS[0]) == kept
-    assert len(SEEN) == len(OPERATORS) + 1
+    assert again.cost(OPERATORS[0]) == kept
+    assert (
+        len([path for path in SEEN if "16_16_32_32" not in path]) == len(OPERATORS) + 1
+    )
 
 
-def test_a_killed_run_keeps_the_batches_it_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edgekit.prune.cost._BATCH", 2)
-    STOP_AFTER[0] = 4
-    with pytest.raises(DeviceError):
-        table(tmp_path).measure(OPERATORS, Counting())
-    STOP_AFTER[0] = 10**9
-    assert table(tmp_path).measure(OPERATORS, Counting()) == len(OPERATORS) + 1 - 4
+MEASURING = """
+import sys
+from pathlib import Path
+from edgekit.devices.local import LocalDevice
+from edgekit.prune import cost
+from tests.runtime.prune.test_cost import OPERATORS, table
+
+cost._BATCH = 2
+table(Path(sys.argv[1])).measure(OPERATORS, LocalDevice())
+"""
+
+
+def test_a_killed_run_keeps_the_batches_it_finished(tmp_path: Path) -> None:
+    measuring = subprocess.Popen(
+        [sys.executable, "-c", MEASURING, str(tmp_path)], cwd=Path(__file__).parents[3]
+    )
+    try:
+        end = time.monotonic() + 120
+        while len(table(tmp_path)) < 4 and time.monotonic() < end:
+            time.sleep(0.02)
+    finally:
+        measuring.kill()
+        measuring.wait()
+    assert measuring.returncode == -signal.SIGKILL
+    kept = table(tmp_path)
+    survived = [operator for operator in OPERATORS if operator in kept]
+    assert 2 <= len(survived) < len(OPERATORS)
+    kept.measure(OPERATORS, Counting())
+    timed = {Path(path).stem for path in SEEN}
+    for operator in OPERATORS:
+        name = micro.write(operator, "litert", "fp32", tmp_path).stem
+        assert (name in timed) == (operator not in survived)
 
 
 def test_tables_of_different_runtimes_do_not_mix(tmp_path: Path) -> None:

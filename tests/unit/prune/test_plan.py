@@ -68,7 +68,7 @@ def graph_of(network: nn.Module) -> WidthGraph:
 class ByHand(CostTable):
     """One microsecond for every thousand multiply-accumulates, in steps of eight outputs."""
 
-    def us(self, operator: Operator) -> float:
+    def cost(self, operator: Operator) -> float:
         steps = 8 * math.ceil(operator.outputs / 8)
         return 0.1 + operator.macs / operator.outputs * steps / 1000
 
@@ -94,7 +94,7 @@ def cost(
     dropped: Sequence[str] = (),
 ) -> float:
     operators = planner.operators(widths, dropped)
-    return sum(planner.table.us(operator) for _, operator in operators)
+    return sum(planner.table.cost(operator) for _, operator in operators)
 
 
 def group(units: int) -> Group:
@@ -133,9 +133,9 @@ def test_a_plan_keeps_its_promise(
     planner = planner_for(graph, tmp_path)
     full = cost(planner)
     scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
-    solution = planner.solve(scores, Limits(us=full / speedup))
+    solution = planner.solve(scores, Limits(cost=full / speedup))
     assert cost(planner, dict(solution.widths)) <= full / speedup + 1e-6
-    assert solution.us >= cost(planner, dict(solution.widths)) - 1e-3
+    assert solution.cost >= cost(planner, dict(solution.widths)) - 1e-3
     pruned = shrink(graph, solution.plan)
     assert sum(p.numel() for p in pruned.module.parameters()) == planner.parameters(
         solution.widths
@@ -158,12 +158,12 @@ def every_choice(planner: Planner) -> Iterator[tuple[dict[str, int], tuple[str, 
 @pytest.mark.parametrize(
     ("network", "drop_blocks", "shares"),
     [
-        (residual, False, {"us": 0.55}),
-        (residual, True, {"us": 0.55}),
-        (residual, True, {"us": 0.8, "parameters": 0.45}),
+        (residual, False, {"cost": 0.55}),
+        (residual, True, {"cost": 0.55}),
+        (residual, True, {"cost": 0.8, "parameters": 0.45}),
         (residual, True, {"activation_bytes": 0.7, "macs": 0.5}),
-        (Joined, False, {"us": 0.5}),
-        (Joined, False, {"us": 0.9, "activation_bytes": 0.6, "parameters": 0.7}),
+        (Joined, False, {"cost": 0.5}),
+        (Joined, False, {"cost": 0.9, "activation_bytes": 0.6, "parameters": 0.7}),
     ],
 )
 def test_the_plan_is_the_best_of_all(
@@ -187,7 +187,7 @@ def test_the_plan_is_the_best_of_all(
         blocks={block.id: generator.uniform(0.05, 3) for block in planner.blocks},
     )
     took = {
-        "us": cost,
+        "cost": cost,
         "parameters": Planner.parameters,
         "activation_bytes": Planner.activation_bytes,
         "macs": Planner.macs,
@@ -217,15 +217,13 @@ def test_a_dropped_block_takes_its_cost_along(tmp_path: Path) -> None:
     first, second = (block.id for block in graph.blocks)
     limit = cost(planner) * 0.7
     measured = Sensitivity(blocks={first: 3.0, second: 0.01})
-    solution = planner.solve(scores, Limits(us=limit), measured)
+    solution = planner.solve(scores, Limits(cost=limit), measured)
     assert solution.dropped == (second,)
     cut = shrink(graph, solution.plan)
     weights = sum(p.numel() for p in cut.module.parameters())
     assert weights == solution.parameters < planner.parameters(solution.widths)
     assert solution.macs == planner.macs(solution.widths, (second,))
-    names = [
-        row.name for row in planner.rows(solution.widths, (second,)) if row.after_us
-    ]
+    names = [row.name for row in planner.rows(solution.widths, (second,)) if row.after]
     assert names and not [name for name in names if name.startswith(f"{second}.")]
 
 
@@ -233,7 +231,7 @@ def test_the_least_of_each_resource(tmp_path: Path) -> None:
     planner = planner_for(graph_of(residual()), tmp_path, drop_blocks=True)
     choices = list(every_choice(planner))
     for name, took in (
-        ("us", cost),
+        ("cost", cost),
         ("parameters", Planner.parameters),
         ("activation_bytes", Planner.activation_bytes),
         ("macs", Planner.macs),
@@ -252,9 +250,9 @@ def test_sums_too_many_to_list_give_an_upper_bound(
     planner = planner_for(graph, tmp_path)
     scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
     limit = cost(planner) * 0.6
-    solution = planner.solve(scores, Limits(us=limit))
+    solution = planner.solve(scores, Limits(cost=limit))
     assert not solution.exact
-    assert cost(planner, dict(solution.widths)) <= solution.us <= limit
+    assert cost(planner, dict(solution.widths)) <= solution.cost <= limit
 
 
 def test_weights_can_be_the_limit(tmp_path: Path) -> None:
@@ -271,9 +269,9 @@ def test_the_impossible_is_refused(tmp_path: Path) -> None:
     planner = planner_for(graph, tmp_path)
     scores = {g.id: np.ones(g.units) for g in graph.groups}
     least = planner.cheapest()
-    planner.solve(scores, Limits(us=least.us))
+    planner.solve(scores, Limits(cost=least.cost))
     with pytest.raises(BudgetInfeasible):
-        planner.solve(scores, Limits(us=least.us * 0.99))
+        planner.solve(scores, Limits(cost=least.cost * 0.99))
 
 
 def test_operators_carry_their_layers_names(tmp_path: Path) -> None:

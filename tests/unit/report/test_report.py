@@ -218,7 +218,7 @@ def test_figures_without_data_are_none():
     bare = reports.bare()
     assert figures.accuracy_latency(bare) is None
     assert figures.widths(bare.widths) is None
-    assert figures.operators(bare.operators) is None
+    assert figures.operators(bare.operators, "µs") is None
     assert figures.distillation(bare) is None
 
 
@@ -232,7 +232,7 @@ def test_widths_keep_the_order_of_the_network_from_the_top(report):
 
 def test_operators_of_one_name_stay_apart(report):
     row = report.operators[0]
-    figure = figures.operators([row, row, report.operators[1]])
+    figure = figures.operators([row, row, report.operators[1]], "µs")
     assert len(set(figure.data[0].y)) == 3
 
 

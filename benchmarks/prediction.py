@@ -1,0 +1,123 @@
+"""How well operators' costs predict whole exported networks: LiteRT, fp32, one thread.
+
+    python -m benchmarks.prediction --source host
+    python -m benchmarks.prediction --source counted
+
+Two networks (the digits example; ResNet-20 for 32 x 32 images), each whole and cut at random to
+six sizes, are exported and measured as their operators were: timed here, or counted in the real
+aarch64 LiteRT as a Cortex-A72. `error` is that of a prediction fitted to the other sizes of the
+same network (`edgekit.prune.correction`), `error_of_sum` that of the plain sum of operators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.results import Row, Table
+from benchmarks.staircase import device_of
+from edgekit.export.isolation import export_all
+from edgekit.prune import correction
+from edgekit.prune.cost import CostTable, TableKey
+from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.prune.surgery import shrink
+from edgekit.prune.workload import Operator, describe
+from edgekit.shipped import shipped
+from edgekit.source import load
+from edgekit.source.program import Program, trace
+from edgekit.store import Store
+from edgekit.types import InputSpec, ModelSpec
+from tests.zoo.exactness import random_plan
+from tests.zoo.models import ZOO
+
+SHARES = (0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7)
+"""Of every group's units dropped; each rounded to its own count, so sums of widths vary."""
+
+
+def networks() -> dict[str, Program]:
+    digits = load(
+        ModelSpec(source="model.py:build", input=InputSpec(shape=(1, 8, 8))),
+        root=shipped("examples/digits"),
+    )
+    torch.manual_seed(0)
+    entry = ZOO["resnet20"]
+    return {"digits": digits, "resnet20": trace(entry.build(), entry.inputs)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", choices=("host", "counted"), required=True)
+    source = parser.parse_args().source
+    device, version = device_of(source)
+    key = TableKey(
+        fingerprint=device.fingerprint(),
+        runtime="litert",
+        runtime_version=version,
+        precision="fp32",
+        threads=1,
+    )
+    costs = CostTable(key, source, Store().root)
+    table = Table(
+        "prediction", ("source", "network", "dropped"), ("ai-edge-litert", "torch")
+    )
+    for name, program in networks().items():
+        graph = analyse(program)
+        cut = {
+            share: shrink(graph, random_plan(graph.groups, share)) for share in SHARES
+        }
+        files = {share: _exported(name, share, cut[share]) for share in SHARES}
+        operators = {share: _operators(analyse(cut[share])) for share in SHARES}
+        costs.measure([o for some in operators.values() for o in some], device)
+        samples = [
+            costs.measure_network(files[share], operators[share], device, name)
+            for share in SHARES
+        ]
+        found = correction.errors(samples, costs.cost_alone)
+        for share, sample, error in zip(SHARES, samples, found, strict=True):
+            plain = sum(map(costs.cost_alone, sample.operators))
+            row: Row = {
+                "source": source,
+                "network": name,
+                "dropped": share,
+                "unit": costs.unit,
+                "measured": round(sample.cost, 1),
+                "error": round(error, 4),
+                "error_of_sum": round(abs(plain - sample.cost) / sample.cost, 4),
+                "operators": len(sample.operators),
+                "device": key.fingerprint,
+            }
+            table.add(row, summarise)
+            print(row, flush=True)
+    print(summarise(list(table.rows.values())))
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    found: dict[str, Any] = {"prediction_error_median": {}, "prediction_error_most": {}}
+    for source in sorted({row["source"] for row in rows}):
+        errors = [row["error"] for row in rows if row["source"] == source]
+        found["prediction_error_median"][source] = statistics.median(errors)
+        found["prediction_error_most"][source] = max(errors)
+    return found
+
+
+def _operators(graph: WidthGraph) -> list[Operator]:
+    nodes = graph.program.module.graph.nodes
+    return [o for node in nodes if (o := describe(graph, node)) is not None]
+
+
+def _exported(name: str, share: float, program: Program) -> tuple[Path, ...]:
+    """The network's LiteRT file, kept: a conversion takes seconds."""
+    entry = f"{name}-{share:g}-{program.fingerprint()[:12]}"
+
+    def write(folder: Path) -> None:
+        export_all(program, [("litert", "fp32")], calibration=None, folder=folder)
+
+    return tuple(Store().keep("prediction", entry, write).rglob("*.tflite"))
+
+
+if __name__ == "__main__":
+    main()

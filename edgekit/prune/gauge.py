@@ -1,0 +1,141 @@
+"""How cells of a table are filled: operators timed, counted, or estimated, a batch at once."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.devices import Device
+from edgekit.errors import DeviceError
+from edgekit.prune import micro
+from edgekit.prune.workload import Operator
+from edgekit.types import CostSource
+
+if TYPE_CHECKING:
+    from edgekit.prune.cost import TableKey
+
+# The cheapest thing a runtime can do: what remains is the cost of being called at all.
+NOTHING = Operator(kind="elementwise", inputs=1, outputs=1)
+# Timed in every batch: a batch in which it is slow fell into a slow spell of the machine.
+ANCHOR = Operator(
+    kind="conv",
+    inputs=16,
+    outputs=16,
+    size=(32, 32),
+    kernel=(3, 3),
+    padding=(1, 1),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What one inference of an operator costs, the empty call included."""
+
+    cost: float
+    rounds: tuple[float, ...]
+    energy_mj: float | None = None
+
+
+Fill = Callable[[Sequence[Operator]], Mapping[str, Cell]]
+
+
+def gauge(
+    key: TableKey, source: CostSource, device: Device | None, tile: int = 1
+) -> Fill:
+    """What fills a table of this source; `tile` is the profile's channel multiple."""
+    if source == "estimated":
+        return partial(estimate, tile=tile)
+    if device is None:
+        raise DeviceError(f"Costs of the source '{source}' need a device to run on.")
+    return partial(run, key=key, device=device, counted=source == "counted")
+
+
+def estimate(batch: Sequence[Operator], *, tile: int) -> dict[str, Cell]:
+    """Arithmetic operations with widths rounded up to the kernels' tile, and values moved."""
+    return {operator.key: _estimated(operator, tile) for operator in batch}
+
+
+def _estimated(operator: Operator, tile: int) -> Cell:
+    outputs = tile * math.ceil(operator.outputs / tile)
+    padded = operator.macs * outputs / operator.outputs
+    read = operator.inputs * math.prod(operator.size)
+    written = operator.outputs * math.prod(operator.output_size)
+    return Cell(cost=padded + read + written, rounds=())
+
+
+def run(
+    batch: Sequence[Operator], *, key: TableKey, device: Device, counted: bool
+) -> dict[str, Cell]:
+    """One-operator models in one agent process of the device: what each costs."""
+    with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
+        paths = [
+            micro.write(operator, key.runtime, key.precision, Path(folder))
+            for operator in batch
+        ]
+        results = _measured(paths, key=key, device=device, counted=counted)
+    cells = {}
+    for operator, result in zip(batch, results, strict=True):
+        if isinstance(result, str):
+            raise DeviceError(
+                f"{key.runtime} on {device.name} cannot run a {operator.kind} in "
+                f"{key.precision} ({operator.key}): {result}"
+            )
+        cells[operator.key] = result
+    return cells
+
+
+def run_network(
+    files: Sequence[Path], *, key: TableKey, device: Device, counted: bool
+) -> Cell:
+    """A whole exported network, measured as operators are; `files[0]` is the one to open."""
+    [result] = _measured(
+        files[:1], key=key, device=device, counted=counted, companions=files[1:]
+    )
+    if isinstance(result, str):
+        raise DeviceError(
+            f"{key.runtime} on {device.name} cannot run {files[0].name}: {result}"
+        )
+    return result
+
+
+def _measured(
+    paths: Sequence[Path],
+    *,
+    key: TableKey,
+    device: Device,
+    counted: bool,
+    companions: Sequence[Path] = (),
+) -> list[Cell | str]:
+    """For each model what it costs, or why it cannot be run."""
+    # Instructions repeat: two rounds show by how much. Times need more, and several sessions.
+    effort = (
+        {"rounds": 2, "sessions": 1, "min_round_runs": 3}
+        if counted
+        else {"rounds": 5, "min_round_ms": 1.0}
+    )
+    unit = "instructions" if counted else "us"
+    job: dict[str, Any] = {
+        "schema": 1,
+        "kind": "micro",
+        "runtime": key.runtime,
+        "threads": key.threads,
+        "models": [str(path) for path in paths],
+        "companions": [str(path) for path in companions],
+        **effort,
+    }
+    results = device.run(job, timeout_s=120 + 4.0 * len(paths))["results"]
+    return [
+        str(result["error"])
+        if result[unit] is None
+        else Cell(
+            cost=float(result[unit]),
+            rounds=tuple(result[f"rounds_{unit}"]),
+            energy_mj=result.get("energy_mj"),
+        )
+        for result in results
+    ]

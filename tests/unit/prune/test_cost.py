@@ -1,0 +1,115 @@
+"""Tables without a runtime: estimates, units, and what is kept of what."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import DeviceError, OutputError
+from edgekit.prune.cost import CostTable, TableKey
+from edgekit.prune.gauge import Cell
+from edgekit.prune.workload import Operator
+from edgekit.types import CostSource
+
+KEY = TableKey(
+    fingerprint="here",
+    runtime="litert",
+    runtime_version="1",
+    precision="fp32",
+    threads=1,
+)
+CONV = Operator(kind="conv", inputs=16, outputs=10, size=(8, 8), kernel=(1, 1))
+
+
+def table(root: Path, source: CostSource = "estimated", **changed: object) -> CostTable:
+    return CostTable(replace(KEY, **changed), source, root, tile=8)  # type: ignore[arg-type]
+
+
+def test_an_estimate_rounds_widths_up_to_the_tile(tmp_path: Path) -> None:
+    costs = table(tmp_path)
+    wanted = [replace(CONV, outputs=width) for width in (8, 10, 16)]
+    assert costs.measure(wanted, None) > 0
+    eight, ten, sixteen = (costs.cost(operator) for operator in wanted)
+    moved = 64 * (16 + 10)
+    empty = costs.empty_call
+    assert ten == 64 * 16 * 16 + moved - empty
+    assert eight < ten < sixteen < 1.1 * ten
+
+
+@pytest.mark.parametrize(
+    ("source", "unit"),
+    [
+        ("device", "us"),
+        ("host", "us"),
+        ("counted", "instructions"),
+        ("estimated", "operations"),
+    ],
+)
+def test_a_source_has_its_unit(tmp_path: Path, source: CostSource, unit: str) -> None:
+    assert table(tmp_path, source).unit == unit
+
+
+def test_what_must_run_somewhere_is_not_made_up(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="'host' need a device"):
+        table(tmp_path, "host").measure([CONV], None)
+    assert CONV not in table(tmp_path, "host")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"fingerprint": "there"},
+        {"runtime": "onnxruntime"},
+        {"runtime_version": "2"},
+        {"precision": "int8"},
+        {"threads": 2},
+    ],
+)
+def test_tables_do_not_mix(tmp_path: Path, changed: dict[str, object]) -> None:
+    table(tmp_path).measure([CONV], None)
+    assert CONV in table(tmp_path)
+    assert CONV not in table(tmp_path, **changed)
+    assert CONV not in table(tmp_path, "counted")
+
+
+def test_a_file_says_what_its_figures_are(tmp_path: Path) -> None:
+    costs = table(tmp_path)
+    with sqlite3.connect(costs.path) as rows:
+        facts = dict(rows.execute("SELECT name, value FROM facts"))
+    assert facts == {**{k: str(v) for k, v in vars(KEY).items()}, "source": "estimated"}
+
+
+def test_the_tolerance_follows_how_well_cells_repeat(tmp_path: Path) -> None:
+    costs = table(tmp_path, "host")
+    assert costs.repeatability is None
+    assert costs.tolerance == 0.02
+    noisy = {str(n): Cell(cost=10, rounds=(13.0, 10.0, 10.2)) for n in range(3)}
+    costs._record(noisy)
+    again = table(tmp_path, "host")
+    assert again.repeatability == pytest.approx(0.02)
+    assert again.tolerance == pytest.approx(0.04)
+    costs._record({str(n): Cell(cost=10, rounds=(15.0, 10.0)) for n in range(9)})
+    assert costs.tolerance == 0.05
+
+
+def test_energy_is_none_where_nobody_metered(tmp_path: Path) -> None:
+    costs = table(tmp_path, "host")
+    other = replace(CONV, outputs=12)
+    costs._record(
+        {
+            CONV.key: Cell(cost=10, rounds=(10.0,)),
+            other.key: Cell(cost=10, rounds=(10.0,), energy_mj=0.5),
+        }
+    )
+    again = table(tmp_path, "host")
+    assert again.energy_mj(CONV) is None
+    assert again.energy_mj(other) == 0.5
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "costs").write_text("a file in the way")
+    with pytest.raises(OutputError, match="Set EDGEKIT_CACHE"):
+        table(tmp_path)
