@@ -77,9 +77,14 @@ def senses_of(
     return Sensitivity(groups=groups, blocks=known["blocks"])
 
 
+def plan_of(target: str, speedup: float, cache: Path) -> Path:
+    """Where the plan of a target and speed-up is kept."""
+    return cache / f"plan-{target}-{speedup:g}.json"
+
+
 def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Program:
     """The planned network; a plan is kept, so that all seeds train the same one."""
-    path = cache / f"plan-{target}-{speedup:g}.json"
+    path = plan_of(target, speedup, cache)
     if not path.is_file():
         planner = planner_for(setting, target, cache)
         solution = solve(setting, planner, speedup, cache)

@@ -21,9 +21,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from benchmarks.frontier_edgekit import METHOD, SPEEDUPS, TARGETS, cut_for
+from benchmarks.frontier_edgekit import METHOD, SPEEDUPS, TARGETS, cut_for, plan_of
 from benchmarks.frontier_peers import PEERS, UNIFORM, cut_by_peer, cut_uniformly
 from benchmarks.frontier_recover import (
     BATCH,
@@ -35,7 +36,21 @@ from benchmarks.frontier_recover import (
     accuracy,
     recover,
 )
-from benchmarks.results import Row
+from benchmarks.frontier_show import (
+    markdown,
+    means,
+    plot,
+    prediction_errors,
+    summarise,
+)
+from benchmarks.frontier_time import (
+    LAUNCHES,
+    export_all,
+    median_us,
+    save_whole,
+    time_all,
+)
+from benchmarks.results import Row, Table
 from edgekit.source.program import Program
 from edgekit.store import Store
 
@@ -91,7 +106,12 @@ def main() -> None:
         test_images=arguments.test,
         epochs=arguments.epochs,
     )
-    _train(setting, arguments)
+    if arguments.step == "train":
+        _train(setting, arguments)
+    elif arguments.step == "time":
+        _time(setting)
+    else:
+        _show(setting)
 
 
 def _train(setting: Setting, arguments: argparse.Namespace) -> None:
@@ -110,6 +130,65 @@ def _train(setting: Setting, arguments: argparse.Namespace) -> None:
         futures: list[Future[Row]] = [pool.submit(_case, case) for case in wanted]
         for number, future in enumerate(as_completed(futures), 1):
             print(f"{number}/{len(wanted)}", future.result(), flush=True)
+
+
+def _time(setting: Setting) -> None:
+    """Export what is trained and time all of it in one interleaved run, on a quiet machine."""
+    folder, samples = cache() / "exports", cache() / "calibration.npy"
+    np.save(samples, setting.scoring[0][:128].numpy())
+    save_whole(setting.program, cache() / "whole.pt2")
+    networks = [cache() / "whole.pt2", *(place_of(case) for case in _first_seeds())]
+    export_all(networks, folder, samples)
+    found = time_all([network.stem for network in networks], folder)
+    place = cache() / "latencies.json"
+    place.with_suffix(".partial").write_text(json.dumps(found))
+    place.with_suffix(".partial").replace(place)
+
+
+def _first_seeds() -> list[Case]:
+    """One case a distinct cut, of those that are trained."""
+    return [case for case in cases() if case.seed == 0 and row_of(case).is_file()]
+
+
+def _show(setting: Setting) -> None:
+    """Gather rows and latencies into the results, `RESULTS.md`'s table and the plot."""
+    rows = [json.loads(row_of(c).read_text()) for c in cases() if row_of(c).is_file()]
+    launches = json.loads((cache() / "latencies.json").read_text())
+    latencies = {
+        target: {name: median_us(us) for name, us in found.items()}
+        for target, found in launches.items()
+    }
+    context = _context(setting)
+    whole = context["whole_accuracy_test"]
+    names = {(c.method, c.target, c.point): c.name for c in _first_seeds()}
+    cuts = [
+        {**cut, "name": names[cut["method"], cut["target"], cut["point"]]}
+        for cut in means(rows)
+    ]
+    plans = {
+        (c.target, c.point): json.loads(plan_of(c.target, c.point, cache()).read_text())
+        for c in _first_seeds()
+        if c.method == METHOD
+    }
+    errors = prediction_errors(
+        plans, latencies, {key: names[METHOD, *key] for key in plans}
+    )
+    table = Table("latency_frontier", KEYS, PACKAGES)
+    table.rows.clear()
+    summary = {
+        **summarise(cuts, latencies, whole),
+        "prediction_error_median": errors,
+        **context,
+        "cuts": cuts,
+        "latency_us": latencies,
+        "launches": LAUNCHES,
+    }
+    for row in rows:
+        table.add(row, lambda _: summary)
+    plot(cuts, latencies, whole, table.path.with_suffix(".html"))
+    print("\n".join(markdown(cuts, latencies)))
+    print(json.dumps(summary["by_target"], indent=1))
+    print({k: v for k, v in summary.items() if k.startswith(("speedup", "prediction"))})
 
 
 def _context(setting: Setting) -> Row:
