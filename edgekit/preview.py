@@ -57,8 +57,10 @@ def _preview(
     points = []
     with job.progress.step(f"Solve for {job.target.name}") as step:
         least = planner.cheapest().cost
-        ladder = [s for s in SPEEDUPS if s < _NEAR * aim.full_cost / least]
-        ladder.append(aim.full_cost / least * _NEAR)
+        ceiling = _NEAR * aim.full_cost / least
+        ladder = [speedup for speedup in SPEEDUPS if speedup < ceiling]
+        if ceiling < SPEEDUPS[-1]:
+            ladder.append(ceiling)
         for number, speedup in enumerate(ladder):
             step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
             solution = solve(
