@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,7 +21,6 @@ from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, prove
-from edgekit.prune.graph import WidthGraph
 from edgekit.report.words import SCHEMA_VERSION
 from edgekit.slim import slim
 from edgekit.source.program import Program
@@ -33,12 +32,11 @@ from edgekit.types import (
     Precision,
     Report,
     RuntimeName,
-    WidthRow,
 )
 
 _LIBRARIES = (
     *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
-    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ortools"),
+    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "scipy"),
 )
 
 
@@ -49,7 +47,7 @@ def build(job: Job, out: Path) -> Report:
     report then says which number missed and by how much.
     """
     with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
-        runtimes = _runtimes(job)
+        runtimes = runtimes_of(job)
         teacher = _load(job)
         samples = read_samples(job, teacher)
         reference = _evaluate(job, teacher, samples)
@@ -66,7 +64,7 @@ def build(job: Job, out: Path) -> Report:
     return report
 
 
-def _runtimes(job: Job) -> tuple[RuntimeName, ...]:
+def runtimes_of(job: Job) -> tuple[RuntimeName, ...]:
     """The profile's runtimes that this device has; the first is the one the plan is for.
 
     LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
@@ -146,9 +144,11 @@ def _report(
     taught: Distilled,
     proof: Proof,
 ) -> Report:
-    planner, widths = fitted.planner, fitted.solution.widths
+    planner, solution = fitted.planner, fitted.solution
+    widths, dropped = solution.widths, solution.dropped
     chosen = proof.chosen
-    found = verdicts(chosen, job.project.budget, job.target)
+    macs = planner.macs(widths, dropped)
+    found = verdicts(chosen, job.project.budget, job.target, macs=macs)
     return Report(
         schema_version=SCHEMA_VERSION,
         project=job.project.name,
@@ -164,16 +164,17 @@ def _report(
             evaluation=proof.reference,
         ),
         student=NetworkSummary(
-            parameters=planner.parameters(widths),
-            macs=planner.macs(widths),
+            parameters=planner.parameters(widths, dropped),
+            macs=macs,
             evaluation=evaluate(taught.program, samples.test),
         ),
-        widths=_width_rows(fitted.graph, widths),
+        widths=planner.width_rows(widths, dropped),
         barriers=tuple(
             f"{barrier.operator} at {barrier.node}: {barrier.why}"
             for barrier in fitted.graph.barriers
         ),
-        operators=planner.rows(widths),
+        dropped_blocks=dropped,
+        operators=planner.rows(widths, dropped),
         cost_source=planner.table.source,
         cost_unit=planner.table.unit,
         prediction=None,
@@ -187,30 +188,14 @@ def _report(
     )
 
 
-def _width_rows(graph: WidthGraph, widths: Mapping[str, int]) -> tuple[WidthRow, ...]:
-    return tuple(
-        WidthRow(
-            group=group.id,
-            kind=group.kind,
-            before=group.units,
-            after=widths[group.id],
-            layers=tuple(
-                dict.fromkeys(
-                    slot.parameter.rpartition(".")[0] or slot.parameter
-                    for slot in group.slots
-                )
-            ),
-        )
-        for group in graph.groups
-    )
-
-
 def _headline(job: Job, chosen: Candidate) -> str:
     measured = chosen.measurement
     where = measured.device if job.proven else f"this machine ({measured.device})"
+    faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"
+    if chosen.speedup < 1:
+        faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
     line = (
-        f"{chosen.artifact.name} is {chosen.speedup:.2f}x as fast as the unpruned network "
-        f"on {where}, {measured.runtime}, and loses "
+        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and loses "
         f"{max(0.0, chosen.accuracy_drop) * 100:.2f} points of accuracy."
     )
     if not job.proven:

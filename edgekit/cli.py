@@ -21,6 +21,7 @@ from edgekit.commands import (
     init,
     inspect,
     package,
+    plan,
     targets,
 )
 from edgekit.commands.console import err_console, out_console
@@ -40,6 +41,7 @@ app = typer.Typer(
 for command in (
     build.build,
     init.init,
+    plan.plan,
     bench.bench,
     compare.compare,
     gate.gate,

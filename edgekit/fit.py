@@ -6,7 +6,7 @@ Speed depends on shapes, hardly on weights, so the loop is closed before any tra
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,27 @@ import numpy.typing as npt
 import torch
 
 from edgekit import costing
+from edgekit.aim import Aim, refusal
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, ModelError
 from edgekit.job import Job, Samples
+from edgekit.overhead import Overhead, fitted
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.importance import importance
-from edgekit.prune.plan import Limits, Planner, Solution
+from edgekit.prune.plan import Planner, Solution
+from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.prune.surgery import shrink
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Budget, PlanRound, Precision, RuntimeName
+from edgekit.types import Artifact, PlanRound, Precision, RuntimeName
 
 Scores = npt.NDArray[Any]
 
-DEFAULT_SPEEDUP = 2.0
-_BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "int8": 1}
-# Room for what a file holds besides weights: its graph, biases, scales.
-_SIZE_SHARE = 0.9
 _SAMPLES_WEIGHED = 256
+# Trials of cuts: what they may take together, and the fewest samples that say anything.
+_TRIAL_MACS = 2e12
+_LEAST_SAMPLES = 16
+_TRIAL_BATCH = 64
 _SLACK = 1.03
 
 
@@ -50,28 +53,12 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aim:
-    """What a cut is to reach, against the unpruned network."""
+class _Turn:
+    """One round: the plan, its network, and what came of it."""
 
-    speedup: float | None
-    parameters: int | None
-    full_us: float
-    """Operator time of the unpruned network."""
-    note: str | None = None
-    """What the reader should know about the choice."""
-
-
-def aim_of(job: Job, planner: Planner, baseline: Artifact) -> Aim:
-    """What the budget asks of the unpruned network, whose planner this is."""
-    speedup, note = wanted_speedup(
-        job.project.budget, job.target.name, _latency_here(job, baseline)
-    )
-    return Aim(
-        speedup=speedup,
-        parameters=_weights_allowed(job),
-        full_us=planner.us({}, job.costing.device),
-        note=note,
-    )
+    round: PlanRound
+    solution: Solution
+    student: Program
 
 
 def fit(
@@ -84,67 +71,81 @@ def fit(
 ) -> Fitted:
     """The most important network that is as fast and as small as `aim` asks.
 
-    Raises `BudgetInfeasible`, naming the nearest feasible figure, where there is none.
+    Where the exported network misses its speed-up, the table is corrected by what was measured
+    and the plan solved again. Raises `BudgetInfeasible`, naming the nearest feasible figures,
+    where there is none.
     """
-    graph, speedup = planner.graph, aim.speedup
-    scores = weigh(job, graph, samples.train)
-    turns: list[tuple[PlanRound, Solution, Program]] = []
-    ceiling = _ceiling(planner, aim) if speedup else 0.0
+    scores = weigh(job, planner.graph, samples.train)
+    senses = probe(job, planner, scores, samples.train)
+    turns: list[_Turn] = []
+    overhead = Overhead()
+    for cost in _asked(job, planner, aim, turns):
+        solution = solve_for(planner, scores, senses, aim, cost)
+        student = shrink(planner.graph, solution.plan)
+        place = folder / f"round-{len(turns) + 1}"
+        share = planner.cost(solution.widths, job.costing.device, solution.dropped)
+        share /= aim.full_cost
+        predicted = overhead.speedup(share)
+        timed = _time(job, student, predicted, baseline, place)
+        turns.append(_Turn(round=timed, solution=solution, student=student))
+        overhead = _corrected(turns, aim)
+        turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
+    return _fitted(planner, aim, turns)
+
+
+def _asked(
+    job: Job, planner: Planner, aim: Aim, turns: Sequence[_Turn]
+) -> Iterator[float | None]:
+    """The cost to solve for, round by round, until the speed-up is measured."""
+    if aim.speedup is None:
+        yield None
+        return
+    least = planner.cheapest("cost", aim.limits(None)).cost
     # A little more than asked, where there is more: the last measurement is noisy too.
-    asked = max(speedup, min(speedup * _SLACK, ceiling)) if speedup else None
-    for number in range(1, job.project.recipe.prune.rounds + 1):
-        limits = Limits(
-            us=aim.full_us / asked if asked else None, parameters=aim.parameters
-        )
-        solution = _solve(planner, scores, limits, aim.full_us)
-        student = shrink(graph, solution.plan)
-        predicted = aim.full_us / planner.us(solution.widths, job.costing.device)
-        turn = _time(job, student, predicted, baseline, folder / f"round-{number}")
-        turns.append((turn, solution, student))
-        if asked is None or speedup is None or turn.measured_speedup >= speedup:
-            break
-        wished = asked * _SLACK * speedup / turn.measured_speedup
-        if asked >= (asked := min(wished, ceiling)):
-            break
-    _, solution, student = max(turns, key=lambda turn: turn[0].measured_speedup)
-    return Fitted(
-        student=student,
-        graph=graph,
-        planner=planner,
-        solution=solution,
-        rounds=tuple(turn for turn, _, _ in turns),
-        notes=(aim.note,) if aim.note else (),
+    slack = aim.speedup * _SLACK
+    cost = aim.full_cost / slack
+    yield cost if cost >= least else aim.full_cost / aim.speedup
+    while len(turns) < job.project.recipe.prune.rounds:
+        if turns[-1].round.measured_speedup >= aim.speedup:
+            return
+        share = _corrected(turns, aim).operators(slack)
+        previous, cost = cost, max(least * 1.001, (share or 0.0) * aim.full_cost)
+        if cost >= previous:
+            return
+        yield cost
+
+
+def _corrected(turns: Sequence[_Turn], aim: Aim) -> Overhead:
+    return fitted(
+        [
+            (turn.solution.cost / aim.full_cost, turn.round.measured_speedup)
+            for turn in turns
+        ]
     )
 
 
-def _ceiling(planner: Planner, aim: Aim) -> float:
-    """The highest speed-up that the offered widths can promise."""
-    return 0.999 * aim.full_us / planner.cheapest().us
-
-
-def wanted_speedup(
-    budget: Budget, target: str, baseline_ms: float | None
-) -> tuple[float | None, str | None]:
-    """The speed-up to plan for, and what the reader should know about the choice.
-
-    `baseline_ms` is the unpruned network's latency on the target itself, `None` where no such
-    figure exists: then a budget in milliseconds cannot be planned for, only a ratio can.
-    """
-    wishes = [budget.speedup] if budget.speedup else []
-    note = None
-    if budget.latency_ms and baseline_ms:
-        wishes.append(baseline_ms / budget.latency_ms)
-    elif budget.latency_ms:
-        aim = f"a speed-up of {wishes[0] if wishes else DEFAULT_SPEEDUP:g}"
-        note = (
-            f"latency_ms = {budget.latency_ms:g} could not be planned for without a "
-            f"{target}: the plan aims at {aim} instead"
+def _fitted(planner: Planner, aim: Aim, turns: Sequence[_Turn]) -> Fitted:
+    """The fastest round; the whole network where no round was faster than that."""
+    best = max(turns, key=lambda turn: turn.round.measured_speedup)
+    notes = [aim.note] if aim.note else []
+    if aim.speedup is not None and best.round.measured_speedup < 1:
+        notes.append(
+            f"no plan was faster than the unpruned network on {planner.table.key.runtime} "
+            f"({best.round.measured_speedup:.2f}x at best): nothing was cut"
         )
-        wishes = wishes or [DEFAULT_SPEEDUP]
-    if not wishes and budget.size_mb is None:
-        wishes = [DEFAULT_SPEEDUP]
-        note = f"no budget says how fast: the plan aims at a speed-up of {wishes[0]:g}"
-    return max(wishes, default=None), note
+        whole = planner.whole()
+        student = shrink(planner.graph, whole.plan)
+        best = replace(best, solution=whole, student=student)
+    if best.solution.dropped:
+        notes.append(f"residual blocks dropped: {', '.join(best.solution.dropped)}")
+    return Fitted(
+        student=best.student,
+        graph=planner.graph,
+        planner=planner,
+        solution=best.solution,
+        rounds=tuple(turn.round for turn in turns),
+        notes=tuple(notes),
+    )
 
 
 def survey(
@@ -172,6 +173,7 @@ def survey(
         multiple=job.target.channel_multiple.get("fp32", 1),
         min_keep=job.project.recipe.prune.min_keep,
         options=options,
+        drop_blocks=job.project.recipe.prune.drop_blocks,
     )
     job.progress.say(f"Costs: {job.costing.why}")
     with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
@@ -179,48 +181,33 @@ def survey(
     return planner
 
 
-def _batches(train: Dataset) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+def _batches(
+    train: Dataset, count: int
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
     """Samples to weigh units by, with their labels where all have one."""
-    step = max(1, len(train) // _SAMPLES_WEIGHED)
-    chosen = np.arange(0, len(train), step)[:_SAMPLES_WEIGHED]
+    step = max(1, len(train) // count)
+    chosen = np.arange(0, len(train), step)[:count]
     inputs, targets = train.arrays(chosen)
     labels = torch.from_numpy(targets) if (targets >= 0).all() else None
     return [(torch.from_numpy(inputs), labels)]
 
 
-def _weights_allowed(job: Job) -> int | None:
-    """How many weights fit `size_mb` in the smallest precision the profile allows."""
-    size_mb = job.project.budget.size_mb
-    if size_mb is None:
-        return None
-    smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
-    return int(size_mb * 2**20 * _SIZE_SHARE / smallest)
-
-
-def _solve(
-    planner: Planner, scores: Mapping[str, Scores], limits: Limits, full_us: float
+def solve_for(
+    planner: Planner,
+    scores: Mapping[str, Scores],
+    senses: Sensitivity,
+    aim: Aim,
+    cost: float | None,
 ) -> Solution:
+    """The plan inside an aim's limits and this cost.
+
+    Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
+    """
+    limits = aim.limits(cost)
     try:
-        return planner.solve(scores, limits)
-    except BudgetInfeasible:
-        nearest = planner.cheapest()
-    lacking = []
-    if limits.us is not None and nearest.us > limits.us:
-        lacking.append(
-            f"a speed-up of {full_us / limits.us:.2f} is out of reach: the least network "
-            "that the target's channel multiple and [recipe.prune] min_keep allow is "
-            f"{full_us / nearest.us:.2f} times as fast"
-        )
-    if limits.parameters is not None and nearest.parameters > limits.parameters:
-        lacking.append(
-            f"{limits.parameters:,} weights are too few: {nearest.parameters:,} remain in "
-            "the least network that [recipe.prune] min_keep allows"
-        )
-    raise BudgetInfeasible(
-        f"{'; '.join(lacking) or 'speed and size cannot be met together'} "
-        f"(cost table of {planner.table.key.runtime}, {planner.table.source}). "
-        "Ask for less in [budget], or lower min_keep."
-    )
+        return planner.solve(scores, limits, senses)
+    except BudgetInfeasible as error:
+        raise refusal(planner, limits, aim) from error
 
 
 def _time(
@@ -245,16 +232,26 @@ def _time(
     )
 
 
-def _latency_here(job: Job, baseline: Artifact) -> float | None:
-    """The unpruned network's median latency on the target itself, where it is wanted."""
-    if not job.proven or job.project.budget.latency_ms is None:
-        return None
-    timed = job.measure([baseline], "Time the unpruned network", "quick")
-    return timed[baseline.name].latency.p50_ms
-
-
-def weigh(job: Job, graph: WidthGraph, train: Dataset) -> Mapping[str, Scores]:
+def weigh(job: Job, graph: WidthGraph, train: Dataset) -> dict[str, Scores]:
     """How much every unit matters, by the recipe's criterion."""
     criterion = job.project.recipe.prune.importance
     with job.progress.step(f"Weigh the units ({criterion})"):
-        return importance(graph, criterion, batches=_batches(train))
+        return importance(graph, criterion, batches=_batches(train, _SAMPLES_WEIGHED))
+
+
+def probe(
+    job: Job, planner: Planner, scores: Mapping[str, Scores], train: Dataset
+) -> Sensitivity:
+    """What cutting each group and dropping each block does to the answers."""
+    trials = 2 * len(planner.graph.groups) + len(planner.blocks)
+    affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
+    count = int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, affordable)))
+    inputs = [given for given, _ in _batches(train, count)]
+    with job.progress.step(f"Try every cut alone, on {count} samples") as step:
+        return sensitivity(
+            planner.graph,
+            scores,
+            [(part,) for given in inputs for part in torch.split(given, _TRIAL_BATCH)],
+            blocks=planner.blocks,
+            on_progress=step.update,
+        )

@@ -16,9 +16,10 @@ from edgekit.prune import correction
 from edgekit.prune.correction import Sample
 from edgekit.prune.cost import CostTable
 from edgekit.prune.graph import analyse
-from edgekit.prune.plan import Planner, keep_best
+from edgekit.prune.plan import Planner
 from edgekit.prune.surgery import shrink
 from edgekit.prune.workload import Operator, describe
+from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program
 from edgekit.types import Artifact, NetworkCost, Prediction
 

@@ -49,6 +49,7 @@ accuracy_drop = 0.01                        # at most one point
 # latency_ms  = 20                          # proved on the device, else reported unproven
 # size_mb     = 1.0
 # memory_mb   = 64
+# mmacs       = 50                     # millions of multiply-accumulates
 # energy_mj   = 5
 
 # [target.raspberrypi4.budget]              # what differs on one device

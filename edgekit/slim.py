@@ -11,16 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgekit.aim import Aim, aim_of
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.fit import Aim, Fitted, aim_of, fit, survey, weigh
+from edgekit.fit import Fitted, fit, survey, weigh
 from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.graph import WidthGraph, analyse
-from edgekit.prune.plan import Planner, keep_best
+from edgekit.prune.plan import Planner
 from edgekit.prune.schedule import schedule
 from edgekit.prune.sparsity import penalty
 from edgekit.prune.surgery import shrink
+from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program
 from edgekit.teach import Lesson, teach
 from edgekit.types import Artifact, Plan, PruneRecipe
@@ -67,8 +69,10 @@ def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
         share = min(1.0, final.parameters / whole)
         weights = tuple(round(whole * part) for part in schedule(kind, count, share))
     for number, (speedup, parameters) in enumerate(zip(speedups, weights, strict=True)):
-        note = final.note if number == count - 1 else None
-        yield replace(final, speedup=speedup, parameters=parameters, note=note)
+        aim = replace(final, speedup=speedup, parameters=parameters)
+        if number < count - 1:  # the last cut answers for the rest of the budget
+            aim = replace(aim, activation_bytes=None, macs=None, note=None)
+        yield aim
 
 
 def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fitted:
@@ -97,7 +101,8 @@ def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fi
     graph = analyse(teach(job, teacher, whole, samples, lesson).program)
     if prune.sparsity != "growing":
         scores = weigh(job, graph, samples.train)
-        plan = keep_best(graph.groups, fitted.solution.widths, scores)
+        kept = keep_best(graph.groups, fitted.solution.widths, scores)
+        plan = replace(kept, dropped_blocks=plan.dropped_blocks)
     return replace(
         fitted,
         student=shrink(graph, plan),
@@ -120,9 +125,8 @@ def _in_all(job: Job, first: Planner, cuts: list[Fitted]) -> Fitted:
         for group in first.graph.groups
     }
     _check(first.graph, widths, last.student)
-    first.us(
-        widths, job.costing.device
-    )  # so that the table has every operator of the report
+    # So that the table has every operator of the report.
+    first.cost(widths, job.costing.device, plan.dropped_blocks)
     return replace(
         last,
         graph=first.graph,

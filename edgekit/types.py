@@ -92,6 +92,8 @@ class Budget:
     speedup: Positive | None = None
     size_mb: Mebibytes | None = None
     memory_mb: Mebibytes | None = None
+    mmacs: Positive | None = None
+    """Millions of multiply-accumulates of one inference."""
     energy_mj: Positive | None = None
     accuracy_drop: Fraction | None = None
 
@@ -102,7 +104,9 @@ class PruneRecipe:
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
-    """How often a plan whose measured artefact misses its budget is solved again."""
+    """How often a plan whose measured artefact misses its budget is solved at most."""
+    drop_blocks: bool = True
+    """Whether whole residual blocks may go."""
     iterations: Count = 1
     """In how many steps the network is cut, trained after each."""
     schedule: Schedule = "by-cost"
@@ -500,8 +504,12 @@ class PlanRound:
     """One turn of the loop: what the plan promised and what its export measured."""
 
     predicted_speedup: float
+    """By the table, corrected by the rounds before."""
     measured_speedup: float
     prediction_error: float
+    overhead: float | None = None
+    """Share of the unpruned network's time that operators do not account for, fitted to the
+    rounds so far: what corrects the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -528,6 +536,8 @@ class Report:
     student: NetworkSummary
     widths: tuple[WidthRow, ...]
     barriers: tuple[str, ...]
+    dropped_blocks: tuple[str, ...]
+    """Residual blocks that left whole."""
     operators: tuple[OperatorRow, ...]
     cost_source: CostSource
     cost_unit: CostUnit
@@ -564,3 +574,64 @@ class Finding:
     ok: bool
     found: str
     fix: str = ""
+
+
+# --- what a plan would be -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanPoint:
+    """One plan: what it was solved for, takes, keeps, and is expected to do to answers."""
+
+    asked: str
+    speedup: float
+    """By the cost table."""
+    damage: float
+    gap: float
+    parameters: int
+    macs: int
+    activation_bytes: int
+    dropped_blocks: tuple[str, ...]
+    widths: tuple[WidthRow, ...]
+    """The groups that lose units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSense:
+    """What a group carries: the time of the operators it meets, and what cutting it does."""
+
+    group: str
+    kind: str
+    units: int
+    offered: tuple[int, ...]
+    time_share: float
+    """Of the network's operator time, in operators whose cost this group moves."""
+    damage_at_half: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSense:
+    """What a residual block takes, and what dropping it does."""
+
+    block: str
+    time_share: float
+    damage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The expected frontier of one network on one target."""
+
+    target: str
+    runtime: RuntimeName
+    source: CostSource
+    unit: CostUnit
+    exact: bool
+    """Whether costs are exact for every choice; else an upper bound."""
+    operators: tuple[OperatorRow, ...]
+    """Where time goes now, and would go under the project's budget (the last of `points`)."""
+    barriers: tuple[str, ...]
+    groups: tuple[GroupSense, ...]
+    blocks: tuple[BlockSense, ...]
+    points: tuple[PlanPoint, ...]
+    notes: tuple[str, ...]

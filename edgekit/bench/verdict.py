@@ -83,9 +83,12 @@ def _why(
 
 
 def verdicts(
-    chosen: Candidate, budget: Budget, target: Target
+    chosen: Candidate, budget: Budget, target: Target, *, macs: int | None = None
 ) -> tuple[BudgetVerdict, ...]:
-    """One verdict a budget that the user set, the unproven ones first."""
+    """One verdict a budget that the user set, the unproven ones first.
+
+    `macs` is the student's count, which no measurement knows.
+    """
     measured = chosen.measurement
     proven = measured.source == "device"
     absent = (
@@ -119,6 +122,7 @@ def verdicts(
             "accuracy_drop", budget.accuracy_drop, chosen.accuracy_drop, measured, None
         ),
         _speedup(budget.speedup, chosen, measured),
+        _operations(budget.mmacs, macs),
     ]
     order: tuple[Verdict, ...] = ("over", "unproven", "fits")
     return tuple(
@@ -142,6 +146,22 @@ def _speedup(
         verdict="fits" if fits else "over",
         source=measured.source,
         why=f"{chosen.speedup:.2f}x against {against}; {limit:g}x asked",
+    )
+
+
+def _operations(limit: float | None, macs: int | None) -> BudgetVerdict | None:
+    """Arithmetic from shapes: the same on every device."""
+    if limit is None:
+        return None
+    value = None if macs is None else macs / 1e6
+    fits = value is not None and value <= limit
+    return BudgetVerdict(
+        name="mmacs",
+        limit=limit,
+        value=value,
+        verdict="unproven" if value is None else "fits" if fits else "over",
+        source="estimated",
+        why="not counted" if value is None else f"{value:.4g} of {limit:g} allowed",
     )
 
 

@@ -1,77 +1,82 @@
-"""The solver: from what widths cost and how much their units matter to the widths to keep.
+"""The planner: from what widths and blocks cost and how much they matter to what is kept.
 
-One CP-SAT model decides the width of every group of coupled dimensions together. An operator's
-cost depends on the widths on both of its sides, so each operator is a table over its axes, and
-the table enters the model exactly. The objective is the sum over groups of log(importance kept):
-concave, so no group is emptied to spare another (proportional fairness; Kelly et al., 1998,
-doi:10.1057/palgrave.jors.2600523).
+The widths of all groups of coupled dimensions and whole residual blocks are decided together, for
+budgets of time, parameters, activation memory and operations together. What is minimised is the
+damage to the network's answers as far as it was measured (`edgekit/prune/worth.py`).
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 
-import numpy as np
 from torch import fx
 
 from edgekit.devices import Device
 from edgekit.errors import BudgetInfeasible
+from edgekit.prune.activations import activation_terms, peak_bytes, steps
 from edgekit.prune.cost import CostTable
-from edgekit.prune.graph import Group, WidthGraph
-from edgekit.prune.workload import (
-    Operator,
-    describe,
-    groups_at,
-    groups_of,
-    parameter_nodes,
+from edgekit.prune.graph import WidthGraph
+from edgekit.prune.sensitivity import Sensitivity
+from edgekit.prune.solver import GAP, Choice, Programme, Sum
+from edgekit.prune.staircase import scanned, steps_of, width_options
+from edgekit.prune.terms import (
+    Options,
+    Widths,
+    blocks_of_nodes,
+    operator_terms,
+    parameter_terms,
 )
-from edgekit.types import OperatorRow, Plan
+from edgekit.prune.workload import Operator, describe, groups_at, parameter_nodes
+from edgekit.prune.worth import Importance, Worth, keep_best
+from edgekit.types import OperatorRow, Plan, WidthRow
 
-Widths = Mapping[str, int]
-_LEVELS = 8
-_SOLVER_SECONDS = 20.0
-_UTILITY_SCALE = 1_000_000
+_TOLERANCE = 1e-9
+_TIGHTER = 1 - 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the network may take: operator time in microseconds, parameters in number."""
+    """What the network may take; `None` is no limit."""
 
-    us: float | None = None
+    cost: float | None = None
+    """Of the operators by the table, in its unit."""
     parameters: int | None = None
+    activation_bytes: int | None = None
+    """The most that activations take at once."""
+    macs: int | None = None
+
+    def given(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: v for name, v in asdict(self).items() if v is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
+    """A plan and what its network takes; `gap` bounds how far it is from the best, as a share."""
+
     plan: Plan
     widths: Mapping[str, int]
-    us: float
-    """Operator time of the planned network by the table."""
+    """Of a group that leaves with its block: the full width."""
+    cost: float
+    """Of the operators by the table, in its unit; an upper bound where not `exact`."""
     parameters: int
-    optimal: bool
+    activation_bytes: int
+    macs: int
+    damage: float | None
+    """What the objective expects answers to suffer, untrained; `None` without importance."""
+    gap: float
+    exact: bool
 
+    @property
+    def optimal(self) -> bool:
+        return self.gap <= GAP
 
-def width_options(
-    group: Group, *, multiple: int, min_keep: float, levels: int = _LEVELS
-) -> tuple[int, ...]:
-    """The widths offered for a group: multiples of `multiple` from `min_keep` up, and all.
-
-    A group no wider than the multiple is offered multiples of a half, a quarter of it.
-    """
-    least = max(1, math.ceil(group.units * min_keep))
-    step = multiple
-    while step >= group.units and step > 1:
-        step //= 2
-    offered = [width for width in range(step, group.units, step) if width >= least]
-    if len(offered) >= levels:
-        places = np.linspace(0, len(offered) - 1, levels - 1).round().astype(int)
-        offered = [offered[place] for place in sorted(set(places))]
-    return (*offered, group.units)
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        return self.plan.dropped_blocks
 
 
 class Planner:
@@ -84,354 +89,283 @@ class Planner:
         *,
         multiple: int,
         min_keep: float,
-        options: Mapping[str, tuple[int, ...]] | None = None,
+        options: Options | None = None,
+        drop_blocks: bool = False,
     ) -> None:
-        """`options` of the network this one was cut from are offered again where they fit."""
+        """`options` of the network this one was cut from are offered again where they fit.
+
+        `min_keep` is the least share that stays of each group's units and, where blocks may be
+        dropped, of all blocks.
+        """
         self.graph = graph
         self.table = table
+        self.min_keep = min_keep
+        self.blocks = graph.blocks if drop_blocks else ()
+        self._scans = options is None and table.source != "estimated"
         self.options = {
             group.id: tuple(w for w in options[group.id] if w <= group.units)
             if options and group.id in options
             else width_options(group, multiple=multiple, min_keep=min_keep)
             for group in graph.groups
         }
-        self._operators = _operator_terms(graph, self.options)
-        self._parameters = _parameter_terms(graph, self.options)
+        self._inside = blocks_of_nodes(graph)
+        self._homes = inner_groups(graph)
+        self._together = steps(graph)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Tables over the widths on offer, made from shapes once."""
+        self._operators = operator_terms(self.graph, self.options)
+        self._parameters = parameter_terms(self.graph, self.options)
+        self._activations = activation_terms(self.graph, self._together, self.options)
+
+    @property
+    def exact(self) -> bool:
+        """Whether cost is exact for every choice; else it is an upper bound."""
+        return all(term.exact for term in self._operators)
 
     def measure(
         self,
         device: Device | None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Fill the cost table with every cell the solver may look up."""
-        wanted = (
-            Operator(**dict(zip(_FIELDS, cell, strict=True)))
-            for term in self._operators
-            for cell in term.cells.values()
-        )
-        return self.table.measure(wanted, device, on_progress)
+        """Find the widths at which cost drops; measure every cell the solver may look up."""
+        measured = 0
+        if self._scans:
+            scans = scanned(self.graph, self.min_keep)
+            cells = [operator for scan in scans for operator in scan.operators()]
+            measured += self.table.measure(cells, device, on_progress)
+            self.options = {
+                s.group: steps_of(s, self.table.cost, self.table.tolerance)
+                for s in scans
+            }
+            self._describe()
+        wanted = (cell for term in self._operators for cell in term.cells.values())
+        return measured + self.table.measure(wanted, device, on_progress)
 
-    def us(self, widths: Widths, device: Device | None) -> float:
-        """Operator time of the network with these widths, measuring cells that are missing."""
-        operators = [o for _, o in self.operators(widths)]
+    def cost(
+        self, widths: Widths, device: Device | None, dropped: Collection[str] = ()
+    ) -> float:
+        """Cost of the network with these widths by the table, measuring cells that are missing."""
+        operators = [o for _, o in self.operators(widths, dropped)]
         self.table.measure(operators, device)
         return sum(self.table.cost(operator) for operator in operators)
 
-    def operators(self, widths: Widths | None = None) -> list[tuple[str, Operator]]:
+    def operators(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> list[tuple[str, Operator]]:
         """Every operator that costs something, by its layer's name, in order of execution."""
-        found = []
-        for node in self.graph.program.module.graph.nodes:
-            operator = describe(self.graph, node, widths)
-            if operator is not None:
-                found.append((_layer(node), operator))
-        return found
+        found = self._described(widths, dropped)
+        return [(_layer(node), operator) for node, operator in found.items()]
 
-    def rows(self, widths: Widths) -> tuple[OperatorRow, ...]:
+    def rows(
+        self, widths: Widths, dropped: Collection[str] = ()
+    ) -> tuple[OperatorRow, ...]:
         """Where time goes before and after, by the table; the cells must be measured."""
+        after = self._described(widths, dropped)
         return tuple(
             OperatorRow(
-                name=name,
+                name=_layer(node),
                 kind=before.kind,
                 before=self.table.cost(before),
-                after=self.table.cost(after),
+                after=self.table.cost(after[node]) if node in after else 0.0,
             )
-            for (name, before), (_, after) in zip(
-                self.operators(), self.operators(widths), strict=True
-            )
+            for node, before in self._described().items()
         )
 
-    def parameters(self, widths: Widths | None = None) -> int:
+    def width_rows(
+        self, widths: Widths, dropped: Collection[str] = ()
+    ) -> tuple[WidthRow, ...]:
+        """Every group before and after; nothing is left of one that leaves with its block."""
+        gone = self.gone(dropped)
+        return tuple(
+            WidthRow(
+                group=group.id,
+                kind=group.kind,
+                before=group.units,
+                after=0 if group.id in gone else widths.get(group.id, group.units),
+                layers=tuple(
+                    dict.fromkeys(
+                        slot.parameter.rpartition(".")[0] or slot.parameter
+                        for slot in group.slots
+                    )
+                ),
+            )
+            for group in self.graph.groups
+        )
+
+    def cost_at(self, group: str) -> float:
+        """Cost of the operators whose cost a group moves, all groups whole."""
+        return sum(
+            self.table.cost(operator)
+            for node, operator in self._described().items()
+            if group in groups_at(self.graph, node)
+        )
+
+    def parameters(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> int:
         """How many weights the network has with these widths."""
+        nodes = zip(parameter_nodes(self.graph), self._parameters, strict=True)
         return sum(
             math.prod(self.graph.shape(node, widths or {}))
-            for node in parameter_nodes(self.graph)
+            for node, term in nodes
+            if not set(dropped) & set(term.blocks)
         )
 
-    def macs(self, widths: Widths | None = None) -> int:
-        return sum(operator.macs for _, operator in self.operators(widths))
+    def macs(self, widths: Widths | None = None, dropped: Collection[str] = ()) -> int:
+        return sum(operator.macs for _, operator in self.operators(widths, dropped))
 
-    def cheapest(self) -> Solution:
-        """The least operator time that the offered widths can reach."""
-        return self._solve(None, Limits())
+    def activation_bytes(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> int:
+        """The most that activations take at once, batch size 1."""
+        return peak_bytes(self.graph, self._together, widths or {}, dropped)
+
+    def cheapest(
+        self, resource: str = "cost", limits: Limits | None = None
+    ) -> Solution:
+        """The least of a resource (a field of `Limits`) on offer, inside the other limits."""
+        others = (limits or Limits()).given()
+        others.pop(resource, None)
+        return self._solve(resource, others, None)
+
+    def whole(self) -> Solution:
+        """The network as it is."""
+        widths = {group.id: group.units for group in self.graph.groups}
+        return self._solution(Choice(widths=widths, dropped=(), gap=0.0), None)
+
+    def gone(self, dropped: Collection[str]) -> set[str]:
+        """The groups that leave with these blocks."""
+        return {group for group, block in self._homes.items() if block in dropped}
 
     def solve(
-        self, importance: Mapping[str, np.ndarray[Any, Any]], limits: Limits
+        self,
+        importance: Importance,
+        limits: Limits,
+        sensitivity: Sensitivity | None = None,
     ) -> Solution:
-        """The most important network inside `limits`; raises `BudgetInfeasible` where none is."""
-        return self._solve(importance, limits)
+        """The least damaged network inside `limits`; raises `BudgetInfeasible` where none is.
+
+        Blocks whose sensitivity was not measured stay.
+        """
+        worth = Worth(graph=self.graph, importance=importance, sensitivity=sensitivity)
+        return self._solve(None, limits.given(), worth)
 
     def _solve(
-        self, importance: Mapping[str, np.ndarray[Any, Any]] | None, limits: Limits
+        self, least: str | None, limits: Mapping[str, float], worth: Worth | None
     ) -> Solution:
-        from ortools.sat.python import cp_model
-
-        model = _Model(cp_model.CpModel(), self.options)
-        ns = model.total(self._operators, self._nanoseconds)
-        weights = model.total(self._parameters, lambda shape: math.prod(shape))
-        if limits.us is not None:
-            model.cp.Add(ns <= round(limits.us * 1000))
-        if limits.parameters is not None:
-            model.cp.Add(weights <= limits.parameters)
-        if importance is None:
-            model.cp.Minimize(ns)
+        model = self._programme(worth)
+        for name, most in limits.items():
+            for amount in self._amounts(model, name):
+                model.limit(amount, most)
+        if worth is not None:
+            goal = self._losses(model, worth)
         else:
-            model.cp.Maximize(model.utility(self.graph.groups, importance))
-        solver = cp_model.CpSolver()
-        solver.parameters.max_time_in_seconds = _SOLVER_SECONDS
-        solver.parameters.num_workers = 2
-        solver.parameters.random_seed = 0
-        status = _interruptible(solver, model.cp)
-        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            goal = model.largest(list(self._amounts(model, least or "cost")))
+        choice = model.minimise(goal)
+        if choice is None:
             raise BudgetInfeasible("No network inside these limits.")
-        widths = model.chosen(solver)
+        solution = self._solution(choice, worth)
+        tighter = {
+            name: most * _TIGHTER
+            for name, most in limits.items()
+            if getattr(solution, name) > most * (1 + _TOLERANCE)
+        }
+        if tighter:  # over by no more than the solver's tolerance
+            return self._solve(least, {**limits, **tighter}, worth)
+        return solution
+
+    def _programme(self, worth: Worth | None) -> Programme:
+        blocks = [b for b in self.blocks if worth is None or b.id in worth.droppable]
+        model = Programme(self.options, blocks, self._homes)
+        model.keep_blocks(math.ceil(self.min_keep * len(blocks)))
+        return model
+
+    def _amounts(self, model: Programme, resource: str) -> Iterator[Sum]:
+        """What a limit on a resource bounds: one expression, or one for every step."""
+        if resource == "cost":
+            yield model.total(self._operators, self.table.cost)
+        elif resource == "macs":
+            yield model.total(self._operators, lambda operator: operator.macs)
+        elif resource == "parameters":
+            yield model.total(self._parameters, math.prod)
+        else:
+            for step in self._together:
+                yield sum(
+                    (
+                        model.total(
+                            [self._activations[buffer.node]],
+                            partial(_bytes, buffer.item_bytes),
+                        )
+                        for buffer in step
+                    ),
+                    Sum(),
+                )
+
+    def _losses(self, model: Programme, worth: Worth) -> Sum:
+        """What is lost, to be minimised."""
+        weights = {
+            pick: worth.of_width(group, width)
+            for group in self.graph.groups
+            for width, pick in model.picks[group.id].items()
+        }
+        drops = {v: worth.of_dropping(name) for name, v in model.drops.items()}
+        return Sum(weights={**weights, **drops})
+
+    def _solution(self, choice: Choice, worth: Worth | None) -> Solution:
+        dropped = choice.dropped
+        gone = self.gone(dropped)
+        widths = {
+            group.id: group.units if group.id in gone else choice.widths[group.id]
+            for group in self.graph.groups
+        }
+        kept = keep_best(self.graph.groups, widths, worth.importance if worth else {})
         return Solution(
-            plan=keep_best(self.graph.groups, widths, importance or {}),
+            plan=Plan(kept=kept.kept, dropped_blocks=dropped),
             widths=widths,
-            us=solver.Value(ns) / 1000,
-            parameters=solver.Value(weights),
-            optimal=status == cp_model.OPTIMAL,
+            cost=self._cost(widths, dropped),
+            parameters=self.parameters(widths, dropped),
+            activation_bytes=self.activation_bytes(widths, dropped),
+            macs=self.macs(widths, dropped),
+            damage=worth.damage(widths, dropped) if worth else None,
+            gap=choice.gap,
+            exact=self.exact,
         )
 
-    def _nanoseconds(self, cell: tuple[Any, ...]) -> int:
-        operator = Operator(**dict(zip(_FIELDS, cell, strict=True)))
-        return round(self.table.cost(operator) * 1000)
-
-
-def keep_best(
-    groups: Sequence[Group],
-    widths: Widths,
-    importance: Mapping[str, np.ndarray[Any, Any]],
-) -> Plan:
-    """The plan that keeps the most important units of every group at these widths."""
-    kept = {}
-    for group in groups:
-        scores = importance.get(group.id, np.arange(group.units, 0, -1.0))
-        best = np.argsort(-scores, kind="stable")[: widths[group.id]]
-        if len(best) < group.units:
-            kept[group.id] = tuple(sorted(int(unit) for unit in best))
-    return Plan(kept=kept)
-
-
-def _interruptible(solver: Any, model: Any) -> Any:
-    """Solve in another thread, so that Ctrl-C reaches this one at once.
-
-    The solver's own handler would leave the signal's default behind it, which kills the process
-    with whatever it has half-written.
-    """
-    solver.parameters.catch_sigint_signal = False
-    with ThreadPoolExecutor(1) as pool:
-        status = pool.submit(solver.Solve, model)
-        try:
-            return status.result()
-        except BaseException:
-            solver.stop_search()
-            raise
-
-
-# --- tables over axes -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A quantity with a few levels: the width of one group, or a sum of several.
-
-    `slopes` gives the quantity as `base + sum(slope * width)`; the model takes the lowest
-    level that is not below it.
-    """
-
-    name: str
-    levels: tuple[int, ...]
-    group: str | None = None
-    base: int = 0
-    slopes: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class _Term:
-    """What one operator or parameter is at each combination of its axes' levels."""
-
-    axes: tuple[_Axis, ...]
-    cells: Mapping[tuple[int, ...], tuple[Any, ...]]
-
-
-_FIELDS = tuple(field.name for field in fields(Operator))
-
-
-def _operator_terms(
-    graph: WidthGraph, options: Mapping[str, tuple[int, ...]]
-) -> list[_Term]:
-    terms = []
-    for node in graph.program.module.graph.nodes:
-        if describe(graph, node) is None:
-            continue
-
-        def read(widths: Widths, node: fx.Node = node) -> tuple[Any, ...]:
-            operator = describe(graph, node, widths)
-            return tuple(getattr(operator, name) for name in _FIELDS)
-
-        terms.append(_term(groups_at(graph, node), options, read))
-    return terms
-
-
-def _parameter_terms(
-    graph: WidthGraph, options: Mapping[str, tuple[int, ...]]
-) -> list[_Term]:
-    terms = []
-    for node in parameter_nodes(graph):
-
-        def read(widths: Widths, node: fx.Node = node) -> tuple[Any, ...]:
-            return graph.shape(node, widths)
-
-        terms.append(_term(groups_of(graph, node), options, read))
-    return terms
-
-
-def _term(
-    groups: Sequence[str],
-    options: Mapping[str, tuple[int, ...]],
-    read: Callable[[Widths], tuple[Any, ...]],
-) -> _Term:
-    """A table over the groups themselves where they are few, else over the fields they move."""
-    if len(groups) <= 2:
-        axes = tuple(_Axis(name, options[name], group=name) for name in groups)
-        cells = {
-            levels: read(dict(zip(groups, levels, strict=True)))
-            for levels in itertools.product(*(axis.levels for axis in axes))
-        }
-        return _Term(axes, cells)
-    return _summed_term(groups, options, read)
-
-
-def _summed_term(
-    groups: Sequence[str],
-    options: Mapping[str, tuple[int, ...]],
-    read: Callable[[Widths], tuple[Any, ...]],
-) -> _Term:
-    """Axes that are sums of groups, as after a concatenation.
-
-    A field that is not a sum of widths (a product of three groups, say) is held at its full
-    value, which never makes a network look cheaper than it is.
-    """
-    full = {name: options[name][-1] for name in groups}
-    least = {name: options[name][0] for name in groups}
-    whole = read(full)
-    axes: dict[tuple[int, tuple[tuple[str, int], ...]], _Axis] = {}
-    places: dict[int, int] = {}
-    for place, value in enumerate(whole):
-        if not isinstance(value, int) or read(least)[place] == value:
-            continue
-        slopes = tuple(
-            (name, (value - read({**full, name: least[name]})[place]) // span)
-            for name in groups
-            if (span := full[name] - least[name])
+    def _cost(self, widths: Widths, dropped: Collection[str]) -> float:
+        """Cost as the solver sees it."""
+        return sum(
+            term.values(self.table.cost)[term.at(widths)]
+            for term in self._operators
+            if not set(dropped) & set(term.blocks)
         )
-        slopes = tuple((name, slope) for name, slope in slopes if slope)
-        base = value - sum(slope * full[name] for name, slope in slopes)
-        bottom = base + sum(slope * least[name] for name, slope in slopes)
-        if bottom != read(least)[place]:
-            continue
-        known = axes.setdefault((base, slopes), _sum_axis(base, slopes, bottom, value))
-        places[place] = list(axes.values()).index(known)
-    cells = {}
-    for levels in itertools.product(*(axis.levels for axis in axes.values())):
-        row = list(whole)
-        for place, axis in places.items():
-            row[place] = levels[axis]
-        cells[levels] = tuple(row)
-    return _Term(tuple(axes.values()), cells)
+
+    def _described(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> dict[fx.Node, Operator]:
+        found = {}
+        for node in self.graph.program.module.graph.nodes:
+            if not set(dropped) & set(self._inside.get(node, ())):
+                operator = describe(self.graph, node, widths)
+                if operator is not None:
+                    found[node] = operator
+        return found
 
 
-def _sum_axis(
-    base: int, slopes: tuple[tuple[str, int], ...], bottom: int, top: int
-) -> _Axis:
-    levels = sorted({*np.linspace(bottom, top, _LEVELS).round().astype(int).tolist()})
-    name = "+".join(f"{slope}*{group}" for group, slope in slopes) + f"+{base}"
-    return _Axis(name, tuple(levels), base=base, slopes=slopes)
+def inner_groups(graph: WidthGraph) -> dict[str, str]:
+    """The groups that live in one residual block alone, and which."""
+    found: dict[str, str] = {}
+    for block in graph.blocks:
+        inside = set(block.parameters)
+        for group in graph.groups:
+            if inside.issuperset(slot.parameter for slot in group.slots):
+                found.setdefault(group.id, block.id)
+    return found
 
 
-# --- the CP-SAT model -----------------------------------------------------------------------
-
-
-class _Model:
-    def __init__(self, cp: Any, options: Mapping[str, tuple[int, ...]]) -> None:
-        self.cp = cp
-        self._options = options
-        self._picks = {
-            name: {width: cp.NewBoolVar(f"{name}={width}") for width in widths}
-            for name, widths in options.items()
-        }
-        for picks in self._picks.values():
-            cp.AddExactlyOne(picks.values())
-        self._levels: dict[str, dict[int, Any]] = {}
-        self._joint: dict[tuple[str, ...], dict[tuple[int, ...], Any]] = {}
-
-    def total(self, terms: Iterable[_Term], value: Callable[[Any], int]) -> Any:
-        """The sum of all terms as one linear expression."""
-        variables, weights, constant = [], [], 0
-        for term in terms:
-            if not term.axes:
-                constant += value(next(iter(term.cells.values())))
-                continue
-            for levels, pick in self._cells(term.axes).items():
-                variables.append(pick)
-                weights.append(value(term.cells[levels]))
-        return sum(w * v for w, v in zip(weights, variables, strict=True)) + constant
-
-    def utility(
-        self,
-        groups: Sequence[Group],
-        importance: Mapping[str, np.ndarray[Any, Any]],
-    ) -> Any:
-        terms = []
-        for group in groups:
-            scores = np.sort(np.maximum(importance[group.id], 0))[::-1]
-            share = np.cumsum(scores + 1e-9) / np.sum(scores + 1e-9)
-            for width, pick in self._picks[group.id].items():
-                worth = _layers(group) * math.log(share[width - 1])
-                terms.append(round(worth * _UTILITY_SCALE) * pick)
-        return sum(terms)
-
-    def chosen(self, solver: Any) -> dict[str, int]:
-        return {
-            name: next(width for width, pick in picks.items() if solver.Value(pick))
-            for name, picks in self._picks.items()
-        }
-
-    def _axis(self, axis: _Axis) -> dict[int, Any]:
-        if axis.group is not None:
-            return self._picks[axis.group]
-        if axis.name not in self._levels:
-            levels = {
-                level: self.cp.NewBoolVar(f"{axis.name}={level}")
-                for level in axis.levels
-            }
-            self.cp.AddExactlyOne(levels.values())
-            quantity = axis.base + sum(
-                slope * width * pick
-                for name, slope in axis.slopes
-                for width, pick in self._picks[name].items()
-            )
-            self.cp.Add(quantity <= sum(v * pick for v, pick in levels.items()))
-            self._levels[axis.name] = levels
-        return self._levels[axis.name]
-
-    def _cells(self, axes: tuple[_Axis, ...]) -> dict[tuple[int, ...], Any]:
-        """A boolean per combination of levels, tied to each axis by its marginals."""
-        single = [self._axis(axis) for axis in axes]
-        if len(axes) == 1:
-            return {(level,): pick for level, pick in single[0].items()}
-        name = tuple(axis.name for axis in axes)
-        if name not in self._joint:
-            cells = {
-                levels: self.cp.NewBoolVar("")
-                for levels in itertools.product(*(axis.levels for axis in axes))
-            }
-            for place, picks in enumerate(single):
-                for level, pick in picks.items():
-                    slice_ = [c for at, c in cells.items() if at[place] == level]
-                    self.cp.Add(sum(slice_) == pick)
-            self._joint[name] = cells
-        return self._joint[name]
+def _bytes(item_bytes: int, shape: tuple[int, ...]) -> int:
+    return item_bytes * math.prod(shape)
 
 
 def _layer(node: fx.Node) -> str:
@@ -441,9 +375,3 @@ def _layer(node: fx.Node) -> str:
         if isinstance(weight, fx.Node) and weight.op == "get_attr":
             return str(weight.target).removesuffix(".weight")
     return node.name
-
-
-def _layers(group: Group) -> int:
-    """How many layers write this dimension: what the group's importance is worth."""
-    writers = {slot.parameter for slot in group.slots if slot.dim == 0}
-    return max(1, len([name for name in writers if name.endswith("weight")]))

@@ -15,13 +15,6 @@ from edgekit.types import Report
 
 def to_html(report: Report) -> str:
     """The page: verdict and what is unproven first, then plots, then every figure."""
-    environment = Environment(
-        loader=PackageLoader("edgekit.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     plots = {
         "tradeoff": figures.accuracy_latency(report),
         "widths": figures.widths(report.widths),
@@ -30,23 +23,38 @@ def to_html(report: Report) -> str:
         ),
         "distillation": figures.distillation(report),
     }
-    return environment.get_template("template.html").render(
-        report=report,
-        words=words,
-        plots=plots,
-        plot_data=_embedded(
-            {n: json.loads(f.to_json()) for n, f in plots.items() if f is not None}
-        ),
-        plotly=Markup(
-            get_plotlyjs()
-        ),  # our own dependency's text, already safe in a script
-        most_operators=figures.MOST_OPERATORS,
-        total_before=sum(row.before for row in report.operators),
-        total_after=sum(row.after for row in report.operators),
+    return (
+        environment()
+        .get_template("template.html")
+        .render(
+            report=report,
+            words=words,
+            plots=plots,
+            plot_data=embedded(
+                {n: json.loads(f.to_json()) for n, f in plots.items() if f is not None}
+            ),
+            plotly=Markup(
+                get_plotlyjs()
+            ),  # our own dependency's text, already safe in a script
+            most_operators=figures.MOST_OPERATORS,
+            total_before=sum(row.before for row in report.operators),
+            total_after=sum(row.after for row in report.operators),
+        )
     )
 
 
-def _embedded(value: Any) -> Markup:
+def environment() -> Environment:
+    """Templates of this folder."""
+    return Environment(
+        loader=PackageLoader("edgekit.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def embedded(value: Any) -> Markup:
     """JSON for a script element, where `</` would end it."""
     text = json.dumps(value, allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))

@@ -35,6 +35,7 @@ BUDGETS = {
     "speedup": ("Speed-up", "x", "at least"),
     "size_mb": ("Size", "MiB", "at most"),
     "memory_mb": ("Peak memory", "MiB", "at most"),
+    "mmacs": ("Operations", "million multiply-adds", "at most"),
     "energy_mj": ("Energy per inference", "mJ", "at most"),
     "accuracy_drop": ("Accuracy lost", "points", "at most"),
 }

@@ -172,11 +172,16 @@ def duplicate(
         return copy.deepcopy(module, memo)
 
 
-def set_training(module: fx.GraphModule, training: bool) -> None:
-    """Switch batch norm, dropout and recurrent cells of an exported module, in place."""
+def set_training(
+    module: fx.GraphModule, training: bool, *, only: str | None = None
+) -> None:
+    """Switch batch norm, dropout and recurrent cells of an exported module, in place.
+
+    `only` names a single operator to switch, such as `aten::batch_norm`.
+    """
     for node in module.graph.nodes:
         position = _training_flag(node.target)
-        if position is not None:
+        if position is not None and only in (None, node.target._schema.name):
             args = list(node.args)
             args[position] = training
             node.args = tuple(args)

@@ -17,6 +17,9 @@ LAYERS = (
     (
         "build",
         "fit",
+        "aim",
+        "overhead",
+        "preview",
         "prove",
         "job",
         "doctor",

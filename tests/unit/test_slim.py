@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.fit import Aim
+from edgekit.aim import Aim
 from edgekit.prune.graph import analyse
 from edgekit.prune.surgery import shrink
 from edgekit.slim import aims, composed
 from edgekit.source.program import trace
 from edgekit.types import InputSpec, Plan, PruneRecipe
 
-AIM = Aim(speedup=4.0, parameters=None, full_us=100.0, note="about the last")
+AIM = Aim(speedup=4.0, parameters=None, full_cost=100.0, note="about the last")
 
 
 def test_one_cut_aims_at_the_budget_itself() -> None:
@@ -25,7 +25,7 @@ def test_several_cuts_share_the_speed_up_out() -> None:
     found = list(aims(AIM, 1000, PruneRecipe(iterations=2)))
     assert [aim.speedup for aim in found] == pytest.approx([2.0, 4.0])
     assert [aim.note for aim in found] == [None, "about the last"]
-    assert all(aim.parameters is None and aim.full_us == 100.0 for aim in found)
+    assert all(aim.parameters is None and aim.full_cost == 100.0 for aim in found)
 
 
 def test_a_budget_of_weights_is_shared_out_too() -> None:

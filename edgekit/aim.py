@@ -1,0 +1,170 @@
+"""From the budget to what a plan must reach, and what is said where no plan can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from edgekit.errors import BudgetInfeasible
+from edgekit.job import Job
+from edgekit.prune.plan import Limits, Planner
+from edgekit.types import Artifact, Budget, Measurement
+
+DEFAULT_SPEEDUP = 2.0
+_BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "int8": 1}
+# Room for what a file holds besides weights: its graph, biases, scales.
+_SIZE_SHARE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What a cut is to reach, against the unpruned network."""
+
+    speedup: float | None
+    full_cost: float
+    """Of the unpruned network's operators, in the table's unit."""
+    parameters: int | None = None
+    activation_bytes: int | None = None
+    macs: int | None = None
+    bytes_per_weight: float = 4.0
+    """In the smallest precision, with what a file holds besides."""
+    memory_besides_mb: float = 0.0
+    """What a process takes besides activations: the runtime, its copy of the weights."""
+    note: str | None = None
+    """What the reader should know about the choice."""
+
+    def limits(self, cost: float | None) -> Limits:
+        return Limits(
+            cost=cost,
+            parameters=self.parameters,
+            activation_bytes=self.activation_bytes,
+            macs=self.macs,
+        )
+
+
+def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
+    """What the budget asks of the unpruned network, whose planner this is.
+
+    Without its export (`baseline`) nothing is timed: a latency counts as without the device, and
+    memory is not planned for.
+    """
+    budget = job.project.budget
+    timed = _timed_here(job, baseline) if baseline else None
+    p50_ms = timed.latency.p50_ms if timed and job.proven else None
+    speedup, note = wanted_speedup(budget, job.target.name, p50_ms)
+    smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
+    aim = Aim(
+        speedup=speedup,
+        full_cost=planner.cost({}, job.costing.device),
+        macs=round(budget.mmacs * 1e6) if budget.mmacs else None,
+        bytes_per_weight=smallest / _SIZE_SHARE,
+        note=note,
+    )
+    if budget.size_mb:
+        allowed = int(budget.size_mb * 2**20 / aim.bytes_per_weight)
+        aim = replace(aim, parameters=allowed)
+    if budget.memory_mb and baseline and timed and timed.peak_memory_mb:
+        whole_mb = planner.activation_bytes() / 2**20
+        besides_mb = max(0.0, timed.peak_memory_mb - whole_mb)
+        left_mb = budget.memory_mb - besides_mb
+        if left_mb <= 0:
+            raise BudgetInfeasible(
+                f"memory_mb = {budget.memory_mb:g} is less than {baseline.runtime} takes "
+                f"without any activations: {besides_mb:.1f} MiB ({timed.source}). "
+                f"The nearest that is possible is above {besides_mb:.1f}."
+            )
+        aim = replace(
+            aim,
+            activation_bytes=int(left_mb * 2**20),
+            memory_besides_mb=besides_mb,
+        )
+    return aim
+
+
+def wanted_speedup(
+    budget: Budget, target: str, baseline_ms: float | None
+) -> tuple[float | None, str | None]:
+    """The speed-up to plan for, and what the reader should know about the choice.
+
+    `baseline_ms` is the unpruned network's latency on the target itself, `None` where no such
+    figure exists: then a budget in milliseconds cannot be planned for, only a ratio can.
+    """
+    wishes = [budget.speedup] if budget.speedup else []
+    note = None
+    if budget.latency_ms and baseline_ms:
+        wishes.append(baseline_ms / budget.latency_ms)
+    elif budget.latency_ms:
+        aim = f"a speed-up of {wishes[0] if wishes else DEFAULT_SPEEDUP:g}"
+        note = (
+            f"latency_ms = {budget.latency_ms:g} could not be planned for without a "
+            f"{target}: the plan aims at {aim} instead"
+        )
+        wishes = wishes or [DEFAULT_SPEEDUP]
+    others = (budget.size_mb, budget.memory_mb, budget.mmacs)
+    if not wishes and all(limit is None for limit in others):
+        wishes = [DEFAULT_SPEEDUP]
+        note = f"no budget says how fast: the plan aims at a speed-up of {wishes[0]:g}"
+    return max(wishes, default=None), note
+
+
+def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
+    """A quick measurement of the unpruned network, where a budget needs one."""
+    budget = job.project.budget
+    if budget.memory_mb is None and (budget.latency_ms is None or not job.proven):
+        return None
+    timed = job.measure([baseline], "Time the unpruned network", "quick")
+    return timed[baseline.name]
+
+
+def refusal(planner: Planner, limits: Limits, aim: Aim) -> BudgetInfeasible:
+    """The error that names each budget nobody can keep, and the nearest that somebody can."""
+    given = limits.given()
+    alone = {name: getattr(planner.cheapest(name), name) for name in given}
+    lacking = {name: least for name, least in alone.items() if least > given[name]}
+    found = [
+        f"{_asked(name, given[name], aim)} is out of reach: the nearest is "
+        f"{_asked(name, least, aim)}"
+        for name, least in lacking.items()
+    ]
+    if not found:
+        found = [
+            f"the budgets cannot be met together: {_together(planner, given, aim)}"
+        ]
+    return BudgetInfeasible(
+        f"{'; '.join(found)} (cost table of {planner.table.key.runtime}, "
+        f"{planner.table.source}). Ask for less in [budget], or lower [recipe.prune] "
+        "min_keep."
+    )
+
+
+def _together(planner: Planner, given: Mapping[str, float], aim: Aim) -> str:
+    """For each budget the nearest value that the others leave possible."""
+    nearest = []
+    for name, most in given.items():
+        others = Limits(**{**asdict(Limits()), **given, name: None})
+        try:
+            least = getattr(planner.cheapest(name, others), name)
+        except BudgetInfeasible:
+            continue
+        nearest.append(
+            f"{_asked(name, least, aim)} instead of {_asked(name, most, aim)}"
+        )
+    return "with the others kept, " + ", or ".join(nearest or ["nothing"])
+
+
+def _asked(name: str, amount: float, aim: Aim) -> str:
+    """A limit as the user would write it in [budget]."""
+    if name == "cost":
+        return f"a speed-up of {aim.full_cost / amount:.2f}"
+    if name == "parameters":
+        return (
+            f"size_mb = {amount * aim.bytes_per_weight / 2**20:.3f} "
+            f"({amount:,.0f} weights)"
+        )
+    if name == "activation_bytes":
+        activations_mb = amount / 2**20
+        return (
+            f"memory_mb = {aim.memory_besides_mb + activations_mb:.2f} "
+            f"({activations_mb:.2f} MiB of activations)"
+        )
+    return f"mmacs = {amount / 1e6:.3f}"

@@ -1,0 +1,135 @@
+"""What plans would look like, before any training: the expected frontier on each target.
+
+Accuracy is not known before training. What stands for it is the expected damage: how far the
+network's answers move, in nats a sample, measured cut by cut and added up
+(`edgekit/prune/sensitivity.py`). It orders plans of one network; it is no accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from edgekit import source
+from edgekit.aim import Aim, aim_of
+from edgekit.build import runtimes_of
+from edgekit.fit import Scores, probe, solve_for, survey, weigh
+from edgekit.job import Job, read_samples
+from edgekit.prune.plan import Planner, Solution
+from edgekit.prune.sensitivity import Sensitivity
+from edgekit.prune.worth import Worth
+from edgekit.types import BlockSense, GroupSense, PlanPoint, Preview
+
+SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
+_NEAR = 0.98
+
+
+def preview(jobs: Sequence[Job]) -> tuple[Preview, ...]:
+    """The expected frontier on every job's target; the network is weighed once.
+
+    Raises `BudgetInfeasible` where a target's budget cannot be met by any plan.
+    """
+    first = jobs[0]
+    with first.progress.step("Load the network"):
+        network = source.load(
+            first.project.model,
+            root=first.project.root,
+            allow_pickle=first.allow_pickle,
+        )
+    samples = read_samples(first, network)
+    scores: dict[str, Scores] = {}
+    senses: Sensitivity | None = None
+    found = []
+    for job in jobs:
+        planner = survey(job, network, runtimes_of(job)[0])
+        if senses is None:
+            scores = weigh(job, planner.graph, samples.train)
+            senses = probe(job, planner, scores, samples.train)
+        found.append(_preview(job, planner, scores, senses))
+    return tuple(found)
+
+
+def _preview(
+    job: Job, planner: Planner, scores: Mapping[str, Scores], senses: Sensitivity
+) -> Preview:
+    aim = aim_of(job, planner, None)
+    solve = partial(solve_for, planner, scores, senses)
+    points = []
+    with job.progress.step(f"Solve for {job.target.name}") as step:
+        least = planner.cheapest().cost
+        ceiling = _NEAR * aim.full_cost / least
+        ladder = [speedup for speedup in SPEEDUPS if speedup < ceiling]
+        if ceiling < SPEEDUPS[-1]:
+            ladder.append(ceiling)
+        for number, speedup in enumerate(ladder):
+            step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
+            solution = solve(
+                Aim(speedup=None, full_cost=aim.full_cost), aim.full_cost / speedup
+            )
+            points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
+        cost = aim.full_cost / aim.speedup if aim.speedup else None
+        budgeted = solve(aim, cost)
+        points.append(_point(planner, aim, "the budget", budgeted))
+    worth = Worth(graph=planner.graph, importance=scores, sensitivity=senses)
+    return Preview(
+        target=job.target.name,
+        runtime=planner.table.key.runtime,
+        source=planner.table.source,
+        unit=planner.table.unit,
+        exact=planner.exact,
+        operators=planner.rows(budgeted.widths, budgeted.dropped),
+        barriers=tuple(
+            f"{barrier.operator} at {barrier.node}: {barrier.why}"
+            for barrier in planner.graph.barriers
+        ),
+        groups=tuple(_groups(planner, worth, aim.full_cost)),
+        blocks=tuple(_blocks(planner, senses, aim.full_cost)),
+        points=tuple(points),
+        notes=(aim.note,) if aim.note else (),
+    )
+
+
+def _point(planner: Planner, aim: Aim, asked: str, solution: Solution) -> PlanPoint:
+    assert solution.damage is not None
+    gone = planner.gone(solution.dropped)
+    return PlanPoint(
+        asked=asked,
+        speedup=aim.full_cost / solution.cost,
+        damage=solution.damage,
+        gap=solution.gap,
+        parameters=solution.parameters,
+        macs=solution.macs,
+        activation_bytes=solution.activation_bytes,
+        dropped_blocks=solution.dropped,
+        widths=tuple(
+            row
+            for row in planner.width_rows(solution.widths, solution.dropped)
+            if row.after < row.before and row.group not in gone
+        ),
+    )
+
+
+def _groups(planner: Planner, worth: Worth, full_cost: float) -> Iterator[GroupSense]:
+    for group in planner.graph.groups:
+        measured = worth.sensitivity.groups if worth.sensitivity else {}
+        known = measured.get(group.id)
+        yield GroupSense(
+            group=group.id,
+            kind=group.kind,
+            units=group.units,
+            offered=planner.options[group.id],
+            time_share=planner.cost_at(group.id) / full_cost,
+            damage_at_half=known[0][1] if known else None,
+        )
+
+
+def _blocks(
+    planner: Planner, senses: Sensitivity, full_cost: float
+) -> Iterator[BlockSense]:
+    for block in planner.blocks:
+        without = sum(row.after for row in planner.rows({}, (block.id,)))
+        yield BlockSense(
+            block=block.id,
+            time_share=1 - without / full_cost,
+            damage=senses.blocks[block.id],
+        )

@@ -1,0 +1,173 @@
+"""The page and the tables of `edgekit plan`: expected frontiers side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from plotly import graph_objects
+from plotly.offline import get_plotlyjs
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edgekit.report import figures, words
+from edgekit.report.html import embedded, environment
+from edgekit.types import PlanPoint, Preview
+
+_DEAREST = 5
+_NAMES = 3
+
+
+def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None:
+    """One self-contained HTML file."""
+    plots: dict[str, Any] = {"frontier": frontier(previews)}
+    for number, one in enumerate(previews):
+        plots[f"operators-{number}"] = figures.operators(
+            one.operators, words.COST_UNITS[one.unit]
+        )
+        plots[f"senses-{number}"] = senses(one)
+    page = (
+        environment()
+        .get_template("preview.html")
+        .render(
+            project=project,
+            previews=previews,
+            words=words,
+            kept=kept,
+            plots=plots,
+            plot_data=embedded(
+                {n: json.loads(f.to_json()) for n, f in plots.items() if f is not None}
+            ),
+            plotly=Markup(get_plotlyjs()),
+        )
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)
+
+
+def frontier(previews: Sequence[Preview]) -> Any:
+    """Expected damage against speed-up, a line for each target, the budget marked."""
+    figure = graph_objects.Figure()
+    colors = [*figures.COLORS.values(), figures.CHOSEN]
+    for number, one in enumerate(previews):
+        *ladder, budget = one.points
+        color = colors[number % len(colors)]
+        label = f"{one.target}, {one.runtime} ({one.source})"
+        figure.add_scatter(
+            x=[1.0, *(point.speedup for point in ladder)],
+            y=[0.0, *(point.damage for point in ladder)],
+            name=label,
+            mode="lines+markers",
+            line={"color": color},
+        )
+        figure.add_scatter(
+            x=[budget.speedup],
+            y=[budget.damage],
+            name=f"{one.target}: the budget",
+            mode="markers",
+            marker={"color": color, "size": 15, "symbol": "star"},
+        )
+    figure.update_layout(
+        height=460,
+        xaxis_title="Speed-up by the cost table",
+        yaxis_title="Expected damage (nats a sample, untrained)",
+        margin={"l": 70, "r": 20, "t": 20, "b": 60},
+    )
+    return figure
+
+
+def senses(one: Preview) -> Any | None:
+    """Damage against share of time: groups cut to a half, blocks dropped."""
+    groups = [g for g in one.groups if g.damage_at_half is not None]
+    if not groups and not one.blocks:
+        return None
+    figure = graph_objects.Figure()
+    figure.add_scatter(
+        x=[100 * g.time_share for g in groups],
+        y=[g.damage_at_half for g in groups],
+        text=[f"{g.group} ({g.units})" for g in groups],
+        name="group cut to a half",
+        mode="markers",
+        marker={"size": 11, "color": figures.AFTER},
+    )
+    figure.add_scatter(
+        x=[100 * b.time_share for b in one.blocks],
+        y=[b.damage for b in one.blocks],
+        text=[b.block for b in one.blocks],
+        name="block dropped",
+        mode="markers",
+        marker={"size": 12, "symbol": "square", "color": figures.CHOSEN},
+    )
+    figure.update_layout(
+        height=420,
+        xaxis_title="Share of the network's time it touches (%)",
+        yaxis_title="Damage (nats a sample)",
+        yaxis_type="log",
+        margin={"l": 70, "r": 20, "t": 20, "b": 60},
+    )
+    return figure
+
+
+def show_preview(previews: Sequence[Preview], console: Console) -> None:
+    """The frontier, the dearest operators, the most sensitive parts and what blocks, in words."""
+    for one in previews:
+        bound = "" if one.exact else ", an upper bound"
+        table = Table(
+            title=f"{one.target}: {one.runtime}, costs {one.source}{bound}",
+            title_justify="left",
+            box=None,
+        )
+        for heading in (
+            "plan for",
+            "speed-up",
+            "damage",
+            "weights",
+            "MMACs",
+            "act. MiB",
+        ):
+            table.add_column(
+                heading, justify="right" if heading != "plan for" else "left"
+            )
+        table.add_column("what goes", overflow="fold")
+        for point in one.points:
+            table.add_row(
+                point.asked,
+                f"{point.speedup:.2f}x",
+                f"{point.damage:.3f}",
+                f"{point.parameters:,}",
+                f"{point.macs / 1e6:.1f}",
+                f"{point.activation_bytes / 2**20:.2f}",
+                escape(kept(point)),
+            )
+        console.print(table)
+        total = sum(row.before for row in one.operators)
+        dear = sorted(one.operators, key=lambda row: -row.before)[:_DEAREST]
+        times = ", ".join(f"{r.name} {100 * r.before / total:.0f} %" for r in dear)
+        console.print(f"  Time goes to: {escape(times)}", highlight=False)
+        console.print(f"  Sensitive: {escape(_sensitive(one))}", highlight=False)
+        for line in (*one.barriers, *one.notes):
+            console.print(f"  {escape(line)}", style="dim", highlight=False)
+        console.print()
+
+
+def kept(point: PlanPoint) -> str:
+    """What leaves: blocks, then the groups that lose most, `name 64 > 16`."""
+    cuts = sorted(point.widths, key=lambda row: row.after / row.before)
+    some = [f"{row.group} {row.before} > {row.after}" for row in cuts[:_NAMES]]
+    rest = len(cuts) - len(some)
+    more = [f"and {rest} more groups"] if rest > 0 else []
+    blocks = [f"block {name}" for name in point.dropped_blocks]
+    return "; ".join((*blocks, *some, *more)) or "nothing"
+
+
+def _sensitive(one: Preview) -> str:
+    groups = [(g.damage_at_half, g.group) for g in one.groups if g.damage_at_half]
+    blocks = [(b.damage, f"block {b.block}") for b in one.blocks]
+    worst = sorted((*groups, *blocks), reverse=True)[:_DEAREST]
+    return ", ".join(f"{name} {damage:.2f}" for damage, name in worst) or "not measured"

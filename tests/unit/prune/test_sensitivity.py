@@ -1,0 +1,62 @@
+"""Damage measured cut by cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.prune.sensitivity import Sensitivity, sensitivity
+from edgekit.prune.worth import Worth
+from edgekit.source.program import trace
+from edgekit.types import InputSpec
+
+
+class Branch(nn.Module):
+    def __init__(self, width: int, strength: float) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(width, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.outer = nn.Conv2d(8, width, 3, padding=1)
+        with torch.no_grad():
+            self.outer.weight.mul_(strength)
+            self.outer.bias.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.outer(self.norm(self.inner(x)).relu())
+
+
+@pytest.fixture(scope="module")
+def graph() -> WidthGraph:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *(nn.Conv2d(3, 8, 3, padding=1), Branch(8, 3.0), Branch(8, 0.0)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
+    )
+    return analyse(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
+
+
+def test_a_branch_that_adds_nothing_does_no_damage(graph: WidthGraph) -> None:
+    scores = {group.id: np.ones(group.units) for group in graph.groups}
+    samples = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    found = sensitivity(graph, scores, [(samples,)], blocks=graph.blocks)
+    strong, idle = (block.id for block in graph.blocks)
+    assert found.blocks[idle] == pytest.approx(1e-5)
+    assert found.blocks[strong] > 100 * found.blocks[idle]
+    assert [width for width, _ in found.groups[f"{strong}.inner"]] == [4, 2]
+    assert set(found.groups) == {group.id for group in graph.groups}
+
+
+def test_the_objective_runs_through_what_was_measured(graph: WidthGraph) -> None:
+    group = graph.groups[0]
+    scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
+    measured = Sensitivity(groups={group.id: ((4, 0.1), (2, 0.7))}, blocks={})
+    worth = Worth(graph=graph, importance=scores, sensitivity=measured)
+    assert worth.of_width(group, group.units) == 0
+    assert worth.of_width(group, 4) == pytest.approx(0.1)
+    assert worth.of_width(group, 2) == pytest.approx(0.7)
+    losses = [worth.of_width(group, width) for width in range(group.units, 0, -1)]
+    assert losses == sorted(losses)
+    assert worth.damage({group.id: 4}) == pytest.approx(0.1)

@@ -1,0 +1,53 @@
+"""Budgets nobody can keep are refused with the nearest that somebody can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.aim import Aim, refusal, wanted_speedup
+from edgekit.prune.plan import Limits
+from edgekit.types import Budget
+from tests.unit.prune.test_plan import cost, graph_of, planner_for, residual
+
+
+def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    aim = Aim(speedup=99.0, full_cost=full, parameters=10)
+    error = str(refusal(planner, Limits(cost=full / 99, parameters=10), aim))
+    nearest = full / planner.cheapest().cost
+    assert "a speed-up of 99.00 is out of reach" in error
+    assert f"the nearest is a speed-up of {nearest:.2f}" in error
+    assert f"({planner.cheapest('parameters').parameters:,} weights)" in error
+
+
+def test_operations_are_refused_in_millions(
+    tmp_path: Path,
+) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    limits = Limits(
+        cost=planner.cheapest().cost,
+        activation_bytes=planner.cheapest("activation_bytes").activation_bytes,
+        macs=planner.cheapest("macs").macs - 1,
+    )
+    aim = Aim(speedup=2.0, full_cost=cost(planner))
+    error = str(refusal(planner, limits, aim))
+    assert f"the nearest is mmacs = {planner.cheapest('macs').macs / 1e6:.3f}" in error
+
+
+@pytest.mark.parametrize(
+    ("budget", "speedup"),
+    [
+        (Budget(speedup=3), 3),
+        (Budget(), 2.0),
+        (Budget(mmacs=5), None),
+        (Budget(memory_mb=5), None),
+        (Budget(latency_ms=5, speedup=3), 3),
+    ],
+)
+def test_what_to_plan_for_without_a_device(
+    budget: Budget, speedup: float | None
+) -> None:
+    assert wanted_speedup(budget, "raspberrypi4", None)[0] == speedup
