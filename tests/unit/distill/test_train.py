@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from edgekit.data import Dataset, evaluate, split
 from edgekit.data.samples import InMemory
-from edgekit.distill import Distilled, batches, distill
+from edgekit.distill import Distilled, Hooks, batches, distill
 from edgekit.errors import DataError, ModelError, TrainingError
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess
@@ -82,7 +82,7 @@ def test_student_learns_and_its_best_epoch_is_kept(teacher: Program) -> None:
     student = network(4, 1)
     before, taught_before = student.fingerprint(), teacher.fingerprint()
     seen: list[Epoch] = []
-    result = taught(teacher, student, on_epoch=seen.append)
+    result = taught(teacher, student, hooks=Hooks(on_epoch=seen.append))
     assert evaluate(teacher, TEST).value > 0.8
     assert evaluate(result.program, TEST).value > evaluate(student, TEST).value + 0.3
     assert result.epochs == tuple(seen)
@@ -171,7 +171,7 @@ def test_a_penalty_is_descended_and_its_last_epoch_kept(teacher: Program) -> Non
     def heavy(module: fx.GraphModule) -> torch.Tensor:
         return 5.0 * module.get_parameter("0.weight").square().sum()
 
-    result = taught(teacher, teacher, penalty=heavy)
+    result = taught(teacher, teacher, hooks=Hooks(penalty=heavy))
     free = taught(teacher, teacher)
     sizes = [
         float(p.program.module.get_parameter("0.weight").detach().norm())
@@ -191,7 +191,7 @@ def test_weights_can_be_put_right_after_every_step(teacher: Program) -> None:
         with torch.no_grad():
             module.get_parameter("0.bias").fill_(0.25)
 
-    program = taught(teacher, network(4, 1), after_step=freeze).program
+    program = taught(teacher, network(4, 1), hooks=Hooks(after_step=freeze)).program
     assert len(calls) == RECIPE.epochs * (len(TRAIN) // RECIPE.batch_size)
     assert (program.module.get_parameter("0.bias") == 0.25).all()
 
@@ -214,10 +214,9 @@ def test_pairs_and_data_that_cannot_be_used(teacher: Program) -> None:
         taught(teacher, network(4, 1), train=TRAIN.subset(np.array([0])))
 
 
-def test_lonely_last_sample_is_left_out() -> None:
-    samples = batches.Batches(TRAIN.subset(np.arange(33)))
-    generator = torch.Generator().manual_seed(0)
-    sizes = [len(batch.numbers) for batch in samples.shuffled(16, generator)]
-    assert sizes == [16, 16]
-    assert samples.steps(16) == 2
-    assert samples.steps(10) == 4
+def test_a_last_batch_too_small_for_batch_norm_is_left_out() -> None:
+    assert batches.steps_of(33, 16) == 2
+    assert batches.steps_of(33, 10) == 4
+    assert batches.steps_of(34, 16) == 3
+    assert batches.steps_of(35, 16, parts=2) == 2
+    assert batches.steps_of(3, 16) == 1
