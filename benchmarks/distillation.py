@@ -16,12 +16,11 @@ import argparse
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,18 +31,17 @@ from benchmarks import cifar
 from benchmarks.results import Row, Table
 from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
-from edgekit.devices.local import LocalDevice
-from edgekit.bench.protocol import measure
-from edgekit.bench.statistics import speedup
 from edgekit.distill import Distilled, distill
-from edgekit.export.isolation import export_all
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, LossName, Preprocess
 from tests.zoo.vision import ResNet20
 
 ROOT = Path(__file__).parents[1]
 INPUT = (InputSpec(shape=(3, 32, 32)),)
-CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 TRAIN, VALIDATION, TEST = 1024, 512, 2000
 STUDENT = (8, 16, 40)
 """Widths of the student's three stages; the teacher's are 16, 32 and 64."""
@@ -161,8 +159,10 @@ def measured(setting: Setting, arm: str, seed: int) -> Row:
     }
 
 
-def cifar_rows(setting: Setting, seeds: int, only: str | None) -> Iterator[Task]:
-    for seed in range(seeds):
+def cifar_rows(
+    setting: Setting, seeds: Sequence[int], only: str | None
+) -> Iterator[Task]:
+    for seed in seeds:
         for arm in [only] if only else ARMS:
             key = {"part": "cifar", "arm": arm, "seed": seed}
             yield key, partial(measured, setting, arm, seed)
@@ -218,7 +218,7 @@ def _arguments() -> argparse.Namespace:
         default=shared / "models/resnet20-cifar10-jpeg.safetensors",
     )
     parser.add_argument("--only", choices=ARMS, metavar="ARM")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 import edgekit
 from edgekit import store
-from edgekit.distill import Distilled, distill
+from edgekit.distill import Distilled, Hooks, distill
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
 from edgekit.source.program import load as load_program
@@ -49,6 +49,8 @@ def teach(
             epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
             best_epoch=facts["best_epoch"],
             metric=facts["metric"],
+            higher_is_better=facts["higher_is_better"],
+            teacher_hit_rate=facts["teacher_hit_rate"],
         )
     with job.progress.step(lesson.title) as step:
         taught = distill(
@@ -58,12 +60,21 @@ def teach(
             validation=samples.validation,
             recipe=recipe,
             seed=seed,
-            penalty=lesson.penalty,
-            on_epoch=lambda epoch: step.update(
-                epoch.number,
-                recipe.epochs,
-                f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
+            task=job.project.task,
+            hooks=Hooks(
+                penalty=lesson.penalty,
+                on_epoch=lambda epoch: step.update(
+                    epoch.number,
+                    recipe.epochs,
+                    f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
+                ),
             ),
+            folder=job.store.root / "training" / name,
+            outputs_folder=job.store.root / "teacher-outputs",
+        )
+    if taught.teacher_hit_rate:
+        job.progress.say(
+            f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
 
     def write(folder: Path) -> None:
@@ -72,6 +83,8 @@ def teach(
             "epochs": [asdict(epoch) for epoch in taught.epochs],
             "best_epoch": taught.best_epoch,
             "metric": taught.metric,
+            "higher_is_better": taught.higher_is_better,
+            "teacher_hit_rate": taught.teacher_hit_rate,
         }
         (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 

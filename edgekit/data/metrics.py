@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Targets
 from edgekit.errors import DataError
-from edgekit.types import Evaluation, TaskKind, TaskSpec
+from edgekit.types import Evaluation, TaskSpec
 
 Outputs = NDArray[np.float32]
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ from edgekit.errors import OutputError
 State = dict[str, Any]
 """Tensors, numbers, text, and lists and dicts of them: nothing whose reading runs code."""
 _NAME = "checkpoint.pt"
-_UNREADABLE = (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
+_UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 class Checkpoints:
@@ -64,6 +71,8 @@ class Checkpoints:
     def remove(self) -> None:
         if self._file is not None:
             self._file.unlink(missing_ok=True)
+            with suppress(OSError):  # whoever else has a file there keeps the folder
+                self._file.parent.rmdir()
 
 
 def on_cpu(value: Any) -> Any:

@@ -20,7 +20,7 @@ from edgekit.distill.batches import steps_of
 from edgekit.distill.checkpoint import State, on_cpu
 from edgekit.distill.judge import Judge
 from edgekit.distill.objective import Truth, objective
-from edgekit.distill.pairing import pair_attentions, pair_layers
+from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
 from edgekit.distill.processes import Processes, spread_like, whole
 from edgekit.distill.supply import Mix, Supply
 from edgekit.distill.tasks import TEACHINGS
@@ -82,14 +82,15 @@ class Lesson:
         self.steps = steps_of(len(self._supply), self.recipe.batch_size, parts)
         self._keeps = self._can_keep()
         self.judge = Judge(assignment.validation, assignment.task, dtype, processes)
-        self.judge.hear(lambda x: self.teacher.compute(x).output)  # type: ignore[no-any-return]
+        self.judge.hear(lambda x: self.teacher.compute(x).output)
         self.place = Place()
 
     def _look(self) -> None:
         """Give teacher and student eyes for the layers that the recipe's losses compare."""
         given, wanted = self.given, self.recipe.losses.keys()
         teacher, student = given.teachers[0], given.student
-        pairs, heads = (), ()
+        pairs: Pairs = ()
+        heads: tuple[tuple[str, str], ...] = ()
         if wanted & losses.ON_FEATURES:
             pairs = pair_layers(teacher, student, self.recipe.pairs)
         if wanted & losses.ON_ATTENTION:
@@ -103,7 +104,10 @@ class Lesson:
                 for theirs, ours in pairs
             ]
         self.pupil = Seen(
-            student.module, [o.name for _, o in pairs], [o for _, o in heads], projections
+            student.module,
+            [o.name for _, o in pairs],
+            [o for _, o in heads],
+            projections,
         )
         if self._on.count > 1:
             sync_batch_norm(self.pupil.network)
@@ -112,9 +116,7 @@ class Lesson:
         others = [Seen(program.module) for program in own[1:]]
         self.teacher = Teacher([first, *others], self._on)
         known = TEACHINGS[given.task.kind].known(torch.from_numpy(given.train.targets))
-        self._taught = bool(
-            self.recipe.soft_weight or wanted or not bool(known.all())
-        )
+        self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
         self._compares_inside = bool(pairs or heads)
 
     def _can_keep(self) -> bool:
@@ -150,7 +152,7 @@ class Lesson:
         with torch.no_grad(), self._precision():
             theirs = self.teacher.compute(inputs) if self._taught else None
             loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
-        total = self._on.sum(loss.item() * len(batch) / len(numbers))
+        total = self._on.total(loss.item() * len(batch) / len(numbers))
         return self._judged(0, total, started)
 
     def begin(self) -> None:
@@ -200,7 +202,7 @@ class Lesson:
     def end(self) -> Epoch:
         """Judge the epoch under way, and stand before the next."""
         place = self.place
-        loss = self._on.sum(float(place.total)) / self.steps
+        loss = self._on.total(float(place.total)) / self.steps
         if not math.isfinite(loss):
             raise self._diverged(loss)
         epoch = self._judged(place.epoch, loss, place.started)
@@ -278,7 +280,7 @@ class Lesson:
             own = optimise.snapshot(self.pupil)
             self.pupil.load_state_dict(self._average.values)
         with self._precision():
-            value = self.judge.judge(lambda x: self._wrapped(x)[0])  # type: ignore[no-any-return]
+            value = self.judge.judge(lambda x: self._wrapped(x)[0])
         if own is not None:
             self.pupil.load_state_dict(own)
         seconds = time.perf_counter() - started

@@ -119,9 +119,7 @@ def _layer(node: fx.Node, value: Tensor) -> Layer | None:
         return None
     if value.ndim == 3 and not _joins_two(node, value):
         return None
-    return Layer(
-        name=node.name, operator=str(node.target), width=width, places=places
-    )
+    return Layer(name=node.name, operator=str(node.target), width=width, places=places)
 
 
 def _joins_two(node: fx.Node, value: Tensor) -> bool:
@@ -151,7 +149,10 @@ def _by_places(theirs: Sequence[Layer], ours: Sequence[Layer]) -> Pairs:
     if len(sizes) == 1:
         one = sizes.pop()
         pairs = _by_depth(
-            *([layer for layer in side if layer.places == one] for side in (theirs, ours))
+            *(
+                [layer for layer in side if layer.places == one]
+                for side in (theirs, ours)
+            )
         )
         return tuple(_spread(pairs, min(MOST, len(pairs))))
     last = {layer.places: layer for layer in ours}

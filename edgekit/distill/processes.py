@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
 PATIENCE = timedelta(hours=12)
 """How long a process waits for the others, which may be planning or exporting."""
@@ -54,7 +55,7 @@ class Processes:
     @contextmanager
     def apart(self, module: nn.Module) -> Iterator[None]:
         """Gradients stay in each process: more of them are to be added before they are shared."""
-        if hasattr(module, "set_requires_gradient_sync"):
+        if isinstance(module, FSDPModule):
             module.set_requires_gradient_sync(False)
             yield
             module.set_requires_gradient_sync(True)
@@ -65,7 +66,7 @@ class Processes:
     def backward(self, loss: Tensor) -> None:
         self._accelerator.backward(loss)
 
-    def sum(self, value: float) -> float:
+    def total(self, value: float) -> float:
         """The sum of every process's `value`."""
         if self.count == 1:
             return value
@@ -128,6 +129,5 @@ def spread_like(tensor: Tensor, other: Tensor) -> Tensor:
 
 
 def _sharded(module: nn.Module) -> nn.Module:
-    from torch.distributed.fsdp import fully_shard
-
-    return fully_shard(module, reshard_after_forward=True)
+    fully_shard(module, reshard_after_forward=True)
+    return module

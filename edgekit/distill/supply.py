@@ -89,9 +89,7 @@ class Supply:
     ) -> Mixed:
         """Samples `mine` (positions) of a batch of `numbers`, augmented and mixed."""
         batch = self._taken(numbers, mine, draws)
-        plain = Mixed(
-            inputs=batch.inputs, targets=batch.targets, numbers=batch.numbers
-        )
+        plain = Mixed(inputs=batch.inputs, targets=batch.targets, numbers=batch.numbers)
         if mix is None:
             return plain
         other = self._taken(numbers, mix.partner[mine], draws)

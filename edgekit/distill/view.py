@@ -6,11 +6,12 @@ out beside the output, so that looking costs nothing but their memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed.nn.functional
 from torch import Tensor, fx, nn
 
 from edgekit.source.program import set_training
@@ -99,7 +100,7 @@ def tapped(
     """A module over the same parameters that returns (output, layers, (query, key, value)s)."""
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
-    copied = graph.graph_copy(module.graph, values)  # type: ignore[arg-type]
+    copied = graph.graph_copy(module.graph, values)
     outputs = copied if isinstance(copied, tuple | list) else (copied,)
     named = {node.name: values[node] for node in module.graph.nodes if node in values}
     taken = [tuple(named[name].args[:3]) for name in attentions]
@@ -130,8 +131,7 @@ def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)
             x, weight, bias, mean, variance, False, momentum, eps, cudnn_enabled
         )
         return normalised
-    from torch.distributed.nn.functional import all_reduce
-
+    all_reduce: Callable[[Tensor], Tensor] = torch.distributed.nn.functional.all_reduce
     others = [dim for dim in range(x.ndim) if dim != 1]
     shape = (1, -1, *[1] * (x.ndim - 2))
     size = x.new_full((1,), x.numel() / x.shape[1])
@@ -146,7 +146,8 @@ def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)
     scale = torch.rsqrt(spread + eps)
     scale = scale if weight is None else scale * weight
     result = apart * scale.view(shape)
-    return result if bias is None else result + bias.view(shape)
+    shifted: Tensor = result if bias is None else result + bias.view(shape)
+    return shifted
 
 
 def sync_batch_norm(module: fx.GraphModule) -> None:

@@ -92,8 +92,11 @@ LOSSES: Mapping[LossName, Between] = {
     "attention-relations": _last_attention,
 }
 ON_FEATURES: frozenset[LossName] = frozenset(
-    ("hints", "attention-transfer", "flow", "hidden-states")
-) | {"relation-distances", "relation-angles", "similarities"}
+    (
+        *("hints", "attention-transfer", "flow", "hidden-states"),
+        *("relation-distances", "relation-angles", "similarities"),
+    )
+)
 """Losses that look at layers of both networks."""
 PROJECTED: frozenset[LossName] = frozenset(("hints", "flow", "hidden-states"))
 """Those of them that compare channel with channel, in the teacher's width."""

@@ -26,9 +26,7 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
     return (_activity(student) - _activity(teacher)).square().sum(1).mean()
 
 
-def flow(
-    student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]
-) -> Tensor:
+def flow(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
     """Distance of the Gram matrices of a layer with a later one: how the network gets from the
     one to the other, over the teacher's mean square: ().
 

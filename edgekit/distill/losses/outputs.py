@@ -45,15 +45,15 @@ def decoupled(
     no label is needed. Logits (batch, classes, ...) to losses (batch,).
     """
     target = teacher.argmax(1, keepdim=True)
-    ours, theirs = (F.log_softmax(x / temperature, dim=1) for x in (student, teacher))
-    binary = [torch.cat([_at(x, target), _rest(x, target)], dim=1) for x in (ours, theirs)]
+    target_part = _divergence(
+        *(_against_the_rest(x / temperature, target) for x in (student, teacher))
+    )
     away = torch.zeros_like(student).scatter(1, target, -torch.inf)
-    others = [
+    ours, theirs = (
         F.log_softmax(x / temperature + away, dim=1).masked_fill(away < 0, 0.0)
         for x in (student, teacher)
-    ]
-    target_part = _divergence(*binary)
-    rest_part = _divergence(*others, where=away == 0)
+    )
+    rest_part = _divergence(ours, theirs)
     return _by_sample(target_part + beta * rest_part) * temperature**2
 
 
@@ -63,7 +63,9 @@ def correlations(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
     Huang et al., 2022, arXiv:2205.10536. It asks for the teacher's ranking and not for its
     values, which a much smaller student cannot reach. Logits (batch, classes) to losses (batch,).
     """
-    ours, theirs = (F.softmax(_rows(x) / temperature, dim=1) for x in (student, teacher))
+    ours, theirs = (
+        F.softmax(_rows(x) / temperature, dim=1) for x in (student, teacher)
+    )
     within = 1 - _pearson(ours, theirs, dim=1)
     between = 1 - _pearson(ours, theirs, dim=0).mean()
     per_sample = within.reshape(len(student), -1).mean(1)
@@ -106,22 +108,21 @@ def _rows(logits: Tensor) -> Tensor:
     return logits.movedim(1, -1).flatten(0, -2)
 
 
-def _at(log_probabilities: Tensor, target: Tensor) -> Tensor:
-    return log_probabilities.gather(1, target)
+def _against_the_rest(logits: Tensor, target: Tensor) -> Tensor:
+    """Logarithms of what the target class has, and all others together: (batch, 2, ...)."""
+    logarithms = F.log_softmax(logits, dim=1)
+    away = torch.zeros_like(logits).scatter(1, target, -torch.inf)
+    rest = (logarithms + away).logsumexp(1, keepdim=True)
+    return torch.cat([logarithms.gather(1, target), rest], dim=1)
 
 
-def _rest(log_probabilities: Tensor, target: Tensor) -> Tensor:
-    """The logarithm of what the other classes have together."""
-    away = torch.zeros_like(log_probabilities).scatter(1, target, -torch.inf)
-    return (log_probabilities + away).logsumexp(1, keepdim=True)
-
-
-def _divergence(ours: Tensor, theirs: Tensor, where: Tensor | None = None) -> Tensor:
-    terms = theirs.exp() * (theirs - ours)
-    return (terms if where is None else terms * where).sum(1)
+def _divergence(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of log-probabilities, over dimension 1."""
+    return (theirs.exp() * (theirs - ours)).sum(1)
 
 
 def _pearson(x: Tensor, y: Tensor, dim: int) -> Tensor:
     x = x - x.mean(dim, keepdim=True)
     y = y - y.mean(dim, keepdim=True)
-    return (x * y).sum(dim) / (x.norm(dim=dim) * y.norm(dim=dim) + _TINY)
+    sizes: Tensor = x.norm(dim=dim) * y.norm(dim=dim)
+    return (x * y).sum(dim) / (sizes + _TINY)

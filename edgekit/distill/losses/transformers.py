@@ -51,7 +51,8 @@ def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def _scores(query: Tensor, key: Tensor) -> Tensor:
-    return query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+    scores: Tensor = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+    return scores
 
 
 def _regrouped(x: Tensor, heads: int) -> Tensor:
