@@ -32,6 +32,10 @@ from benchmarks.results import Row, Table
 from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, distill
+from edgekit.prune.graph import analyse
+from edgekit.prune.importance import importance
+from edgekit.prune.plan import keep_best
+from edgekit.prune.surgery import shrink
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, LossName, Preprocess
 from tests.zoo.vision import ResNet20
@@ -70,6 +74,12 @@ ARMS: Mapping[str, DistillRecipe] = {
     "soft-targets": RECIPE,
     **{name: replace(RECIPE, losses={name: w}) for name, w in WEIGHTS.items()},
 }
+HALF, DEEP = 0.5, 0.25
+"""Shares of the units that a chain's links keep; a single step goes to the second at once."""
+LINK = replace(
+    RECIPE, epochs=4, learning_rate=0.05, losses={"attention-transfer": 50.0}
+)
+SCORING_IMAGES = 256
 Task = tuple[Row, Callable[[], Row]]
 """The key of a row, and how to measure it."""
 PACKAGES = ("torch", "accelerate", "ai-edge-litert")
@@ -119,7 +129,11 @@ class Setting:
         return trace(Narrow(widths), INPUT)
 
     def teach(
-        self, teacher: Program, student: Program, recipe: DistillRecipe, seed: int
+        self,
+        teacher: Program | Sequence[Program],
+        student: Program,
+        recipe: DistillRecipe,
+        seed: int,
     ) -> Distilled:
         train, validation = self.images
         return distill(
@@ -151,11 +165,7 @@ def measured(setting: Setting, arm: str, seed: int) -> Row:
         "part": "cifar",
         "arm": arm,
         "seed": seed,
-        "accuracy": evaluate(taught.program, setting.test).value,
-        "validation": taught.epochs[taught.best_epoch].validation,
-        "best_epoch": taught.best_epoch,
-        "teacher_hit_rate": taught.teacher_hit_rate,
-        "seconds": round(time.perf_counter() - started, 1),
+        **_judged(setting, taught, started),
     }
 
 
@@ -166,6 +176,70 @@ def cifar_rows(
         for arm in [only] if only else ARMS:
             key = {"part": "cifar", "arm": arm, "seed": seed}
             yield key, partial(measured, setting, arm, seed)
+
+
+def narrowed(network: Program, share: float, images: Dataset) -> Program:
+    """`network` with this share of the units of every group, the most important ones."""
+    graph = analyse(network)
+    inputs, labels = images.arrays(np.arange(SCORING_IMAGES))
+    batches = [(torch.from_numpy(inputs), torch.from_numpy(labels))]
+    scores = importance(graph, "activation", batches=batches)
+    widths = {g.id: max(1, round(share * g.units)) for g in graph.groups}
+    return shrink(graph, keep_best(graph.groups, widths, scores))
+
+
+def single_step(setting: Setting, seed: int) -> Distilled:
+    """The deep cut at once, with the epochs of both links."""
+    recipe = replace(LINK, epochs=2 * LINK.epochs)
+    student = narrowed(setting.teacher, DEEP, setting.images[0])
+    return setting.teach(setting.teacher, student, recipe, seed)
+
+
+def chain(setting: Setting, seed: int) -> Distilled:
+    """Half of the way first; the network there then teaches what is cut from it."""
+    half = narrowed(setting.teacher, HALF, setting.images[0])
+    assistant = setting.teach(setting.teacher, half, LINK, seed).program
+    student = narrowed(assistant, DEEP / HALF, setting.images[0])
+    return setting.teach((assistant, setting.teacher), student, LINK, seed)
+
+
+CUTS: Mapping[str, Callable[[Setting, int], Distilled]] = {
+    "single_step": single_step,
+    "chain": chain,
+}
+
+
+def measured_cut(setting: Setting, arm: str, seed: int) -> Row:
+    started = time.perf_counter()
+    taught = CUTS[arm](setting, seed)
+    return {
+        "part": "cut",
+        "arm": arm,
+        "seed": seed,
+        **_judged(setting, taught, started),
+    }
+
+
+def cut_rows(
+    setting: Setting, seeds: Sequence[int], only: str | None
+) -> Iterator[Task]:
+    for seed in seeds:
+        for arm in [only] if only else CUTS:
+            key = {"part": "cut", "arm": arm, "seed": seed}
+            yield key, partial(measured_cut, setting, arm, seed)
+
+
+def _judged(setting: Setting, taught: Distilled, started: float) -> Row:
+    return {
+        "accuracy": evaluate(taught.program, setting.test).value,
+        "validation": taught.epochs[taught.best_epoch].validation,
+        "best_epoch": taught.best_epoch,
+        "teacher_hit_rate": taught.teacher_hit_rate,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+PARTS = {"cifar": cifar_rows, "cut": cut_rows}
 
 
 def main() -> None:
@@ -180,7 +254,8 @@ def main() -> None:
         setting = Setting(
             weights=arguments.weights, data=arguments.data, cache=Path(cache)
         )
-        for key, run in cifar_rows(setting, arguments.seeds, arguments.only):
+        rows = PARTS[arguments.part](setting, arguments.seeds, arguments.only)
+        for key, run in rows:
             if table.find(**key) is None:
                 row = run()
                 table.add(row, summary)
@@ -208,8 +283,8 @@ def summary(rows: list[Row]) -> Row:
     }
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def paths(parser: argparse.ArgumentParser) -> None:
+    """Where the images and the trained network are."""
     shared = ROOT.parent / "shared"
     parser.add_argument("--data", type=Path, default=shared / "data/cifar10-jpeg.zip")
     parser.add_argument(
@@ -217,7 +292,13 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         default=shared / "models/resnet20-cifar10-jpeg.safetensors",
     )
-    parser.add_argument("--only", choices=ARMS, metavar="ARM")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    paths(parser)
+    parser.add_argument("--part", choices=PARTS, default="cifar")
+    parser.add_argument("--only", choices=(*ARMS, *CUTS), metavar="ARM")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

@@ -51,6 +51,7 @@ def teach(
             metric=facts["metric"],
             higher_is_better=facts["higher_is_better"],
             teacher_hit_rate=facts["teacher_hit_rate"],
+            losses=facts["losses"],
         )
     with job.progress.step(lesson.title) as step:
         taught = distill(
@@ -85,6 +86,7 @@ def teach(
             "metric": taught.metric,
             "higher_is_better": taught.higher_is_better,
             "teacher_hit_rate": taught.teacher_hit_rate,
+            "losses": dict(taught.losses),
         }
         (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 

@@ -19,7 +19,7 @@ from edgekit.distill.augment import Draws
 from edgekit.distill.batches import steps_of
 from edgekit.distill.checkpoint import State, on_cpu
 from edgekit.distill.judge import Judge
-from edgekit.distill.objective import Truth, objective
+from edgekit.distill.objective import Truth, objective, resolved
 from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
 from edgekit.distill.processes import Processes, spread_like, whole
 from edgekit.distill.supply import Mix, Supply
@@ -68,7 +68,10 @@ class Lesson:
 
     def __init__(self, assignment: Assignment, processes: Processes) -> None:
         self.given = assignment
-        self.recipe, self._on = assignment.recipe, processes
+        self.recipe = resolved(
+            assignment.recipe, assignment.teachers[0], assignment.student
+        )
+        self._on = processes
         dtype = assignment.student.dtypes[0]
         self._supply = Supply(assignment.train, self.recipe, dtype, assignment.seed)
         self._look()
@@ -87,7 +90,7 @@ class Lesson:
 
     def _look(self) -> None:
         """Give teacher and student eyes for the layers that the recipe's losses compare."""
-        given, wanted = self.given, self.recipe.losses.keys()
+        given, wanted = self.given, (self.recipe.losses or {}).keys()
         teacher, student = given.teachers[0], given.student
         pairs: Pairs = ()
         heads: tuple[tuple[str, str], ...] = ()

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from edgekit.distill.losses import LOSSES
+from edgekit.distill.pairing import share_maps
 from edgekit.distill.tasks import TEACHINGS
 from edgekit.distill.view import View
-from edgekit.types import DistillRecipe, TaskKind
+from edgekit.source.program import Program
+from edgekit.types import DistillRecipe, LossName, TaskKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,23 @@ class Truth:
     targets: Tensor
     other: Tensor | None = None
     share: float = 1.0
+
+
+ATTENTION_TRANSFER = 50.0
+"""Its weight where the recipe leaves the losses open: see benchmarks/RESULTS.md."""
+
+
+def resolved(
+    recipe: DistillRecipe, teacher: Program, student: Program
+) -> DistillRecipe:
+    """The recipe with its further losses named, for this pair."""
+    if recipe.losses is not None:
+        return recipe
+    shared = share_maps(teacher, student)
+    losses: dict[LossName, float] = {}
+    if shared:
+        losses["attention-transfer"] = ATTENTION_TRANSFER
+    return replace(recipe, losses=losses)
 
 
 def objective(
@@ -50,6 +69,6 @@ def objective(
     soft = teaching.soft(ours, theirs, recipe.temperature)
     loss = torch.mean((1 - label_weight) * soft + label_weight * hard)
     views = replace(student, output=ours), replace(teacher, output=theirs)
-    for name, weight in recipe.losses.items():
+    for name, weight in (recipe.losses or {}).items():
         loss = loss + weight * LOSSES[name](*views, recipe.temperature).mean()
     return loss

@@ -58,22 +58,34 @@ def pair_layers(
     """
     if given:
         return _given(teacher, student, given)
-    theirs, ours = layers(teacher), layers(student)
-    own = {layer.name: layer for layer in ours}
-    same = [
-        (layer, own[layer.name])
-        for layer in theirs
-        if layer.name in own and _alike(layer, own[layer.name])
-    ]
-    if same and len(same) == len(ours):
-        return _stages(same)
-    pairs = _by_places(theirs, ours)
+    pairs = _found(layers(teacher), layers(student))
     if not pairs:
         raise ProjectError(
             "No layers of teacher and student could be paired: their maps have no size in "
             "common. Name them in [recipe.distill] pairs (teacher's node = student's node)."
         )
     return pairs
+
+
+def share_maps(teacher: Program, student: Program) -> bool:
+    """Whether both have maps (channels, height, width) of one size."""
+    return any(one.rank == 4 for one, _ in _found(layers(teacher), layers(student)))
+
+
+def _found(theirs: Sequence[Layer], ours: Sequence[Layer]) -> Pairs:
+    own = {layer.name: layer for layer in ours}
+    same = [
+        (layer, own[layer.name])
+        for layer in theirs
+        if layer.name in own and _alike(layer, own[layer.name])
+    ]
+    # A shallower network traced afresh has the first of the same names, for other layers.
+    shallower = ours and [one.name for one, _ in same] == [
+        layer.name for layer in theirs[: len(ours)]
+    ]
+    if len(same) == len(ours) and (len(ours) == len(theirs) or not shallower):
+        return _stages(same) if same else ()
+    return _by_places(theirs, ours)
 
 
 def pair_attentions(teacher: Program, student: Program) -> tuple[tuple[str, str], ...]:

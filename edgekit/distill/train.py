@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from edgekit.distill.lesson import Assignment, Lesson
 from edgekit.distill.processes import Processes
 from edgekit.errors import DataError, ModelError
 from edgekit.source.program import Program
-from edgekit.types import DistillRecipe, Epoch, TaskSpec
+from edgekit.types import DistillRecipe, Epoch, LossName, TaskSpec
 
 Penalty = Callable[[fx.GraphModule], Tensor]
 AfterStep = Callable[[fx.GraphModule], None]
@@ -34,6 +34,8 @@ class Distilled:
     higher_is_better: bool = True
     teacher_hit_rate: float | None = None
     """Share of the teacher's answers that were kept from before; `None` where it was not asked."""
+    losses: Mapping[LossName, float] = field(default_factory=dict)
+    """What was added to soft targets and labels, by weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,7 @@ class _Run:
             metric=lesson.judge.metric,
             higher_is_better=lesson.judge.higher_is_better,
             teacher_hit_rate=lesson.teacher.hit_rate,
+            losses=lesson.recipe.losses or {},
         )
         if self.on.first:
             self.checkpoints.remove()

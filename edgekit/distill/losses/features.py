@@ -37,12 +37,18 @@ def flow(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tens
 
 
 def _activity(features: Tensor) -> Tensor:
-    return F.normalize(features.square().mean(1).flatten(1), dim=1)
+    """Where the mean square of the channels is large: (batch, places), of length 1."""
+    return F.normalize(_by_channel(features).square().mean(1), dim=1)
 
 
 def _gram(early: Tensor, late: Tensor) -> Tensor:
     """(batch, early channels, late channels); the larger map is pooled to the smaller's size."""
     if early.ndim == 4 and early.shape[2:] != late.shape[2:]:
         early = F.adaptive_max_pool2d(early, late.shape[2:])
-    early, late = early.flatten(2), late.flatten(2)
+    early, late = _by_channel(early), _by_channel(late)
     return early @ late.transpose(1, 2) / early.shape[2]
+
+
+def _by_channel(features: Tensor) -> Tensor:
+    """Maps, or features of tokens, as (batch, channels, places)."""
+    return features.transpose(1, 2) if features.ndim == 3 else features.flatten(2)
