@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, fx
@@ -15,6 +15,7 @@ from edgekit.distill import Distilled, Hooks, distill
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
 from edgekit.source.program import load as load_program
+from edgekit.together import Call, several, taught_together
 from edgekit.types import DistillRecipe, Epoch
 
 
@@ -54,24 +55,13 @@ def teach(
             losses=facts["losses"],
         )
     with job.progress.step(lesson.title) as step:
-        taught = distill(
-            teacher,
-            student,
-            train=samples.train,
-            validation=samples.validation,
-            recipe=recipe,
-            seed=seed,
-            task=job.project.task,
-            hooks=Hooks(
-                penalty=lesson.penalty,
-                on_epoch=lambda epoch: step.update(
-                    epoch.number,
-                    recipe.epochs,
-                    f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
-                ),
-            ),
-            folder=job.store.root / "training" / name,
-            outputs_folder=job.store.root / "teacher-outputs",
+
+        def show(epoch: Epoch) -> None:
+            note = f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}"
+            step.update(epoch.number, recipe.epochs, note)
+
+        taught = _taught(
+            job, (teacher, student), samples, lesson, name, Hooks(on_epoch=show)
         )
     if taught.teacher_hit_rate:
         job.progress.say(
@@ -92,3 +82,40 @@ def teach(
 
     job.store.keep("distilled", name, write)
     return taught
+
+
+def _taught(
+    job: Job,
+    pair: tuple[Program, Program],
+    samples: Samples,
+    lesson: Lesson,
+    name: str,
+    hooks: Hooks,
+) -> Distilled:
+    """Distil in this process, or in all that a launcher started."""
+    training, outputs = (
+        job.store.root / part for part in (f"training/{name}", "teacher-outputs")
+    )
+    hooks = replace(hooks, penalty=lesson.penalty)
+    if several():
+        call = Call(
+            folder=job.store.root / f"calls/{name}",
+            teachers=1,
+            recipe=lesson.recipe,
+            training_folder=training,
+            outputs_folder=outputs,
+        )
+        return taught_together(
+            pair[:1], pair[1], call, job=job, samples=samples, hooks=hooks
+        )
+    return distill(
+        *pair,
+        train=samples.train,
+        validation=samples.validation,
+        recipe=lesson.recipe,
+        seed=job.project.recipe.seed,
+        task=job.project.task,
+        hooks=hooks,
+        folder=training,
+        outputs_folder=outputs,
+    )

@@ -46,18 +46,26 @@ def build(
     .pt2, a manifest and a report.
 
         edgekit build --target raspberrypi
+
+    On several GPUs or machines: accelerate launch -m edgekit build --target raspberrypi
     """
+    from edgekit import together
     from edgekit.build import build as run
     from edgekit.report import summary, to_json
 
-    shown = Bars(err_console, silent=quiet)
+    shown = Bars(err_console, silent=quiet or not together.leads())
     job = open_job(folder, target, shown, allow_pickle)
+    if not together.leads():
+        together.follow(job)
+        return
     place = out or Path("build") / target
     missed: BudgetMissed | None = None
     try:
         report = run(job, place)
     except BudgetMissed as error:
         missed, report = error, error.report  # type: ignore[assignment]
+    finally:
+        together.dismiss()
     if as_json:
         print(json.dumps(to_json(report), indent=2))
     elif not quiet:

@@ -92,6 +92,13 @@ class Processes:
         torch.distributed.broadcast(said, 0)
         return bool(said.item())
 
+    def tell(self, message: Any) -> Any:
+        """The first process's `message`, in every process."""
+        said = [message]
+        if self.count > 1:
+            torch.distributed.broadcast_object_list(said, 0)
+        return said[0]
+
     def everyone(self, value: Any) -> list[Any]:
         """Each process's `value`, in every process."""
         if self.count == 1:

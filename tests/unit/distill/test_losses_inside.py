@@ -72,9 +72,7 @@ def test_dist_asks_for_ranking_not_for_values() -> None:
     """A correlation does not see scale: in probabilities, softer answers of one ranking."""
     teacher = normal(8, 4)
     flat, wrong = teacher * 0.9, teacher.flip(1)
-    near, far = (
-        outputs.correlations(s, teacher, 1.0).mean() for s in (flat, wrong)
-    )
+    near, far = (outputs.correlations(s, teacher, 1.0).mean() for s in (flat, wrong))
     assert near < 0.05 * far
 
 
@@ -97,7 +95,9 @@ def test_unsure_boxes_weigh_nothing() -> None:
 
 def test_attention_transfer_sees_where_and_not_how_much() -> None:
     maps = normal(3, 6, 4, 4)
-    assert features.attention_transfer(3 * maps, maps).item() == pytest.approx(0, abs=1e-6)
+    assert features.attention_transfer(3 * maps, maps).item() == pytest.approx(
+        0, abs=1e-6
+    )
     one = torch.zeros(1, 2, 2, 2)
     other = one.clone()
     one[..., 0, 0], other[..., 1, 1] = 1.0, 1.0
@@ -107,9 +107,7 @@ def test_attention_transfer_sees_where_and_not_how_much() -> None:
     pair = normal(3, 9, 6, seed=1)
     torch.testing.assert_close(
         features.attention_transfer(tokens, pair),
-        features.attention_transfer(
-            as_maps, pair.transpose(1, 2).reshape(3, 6, 3, 3)
-        ),
+        features.attention_transfer(as_maps, pair.transpose(1, 2).reshape(3, 6, 3, 3)),
     )
 
 

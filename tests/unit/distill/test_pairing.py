@@ -50,7 +50,9 @@ class Block(nn.Module):
 
 def transformer(depth: int, width: int = 12) -> Program:
     blocks = nn.Sequential(
-        nn.Linear(4, width), *(Block(width, 2) for _ in range(depth)), nn.Linear(width, 3)
+        nn.Linear(4, width),
+        *(Block(width, 2) for _ in range(depth)),
+        nn.Linear(width, 3),
     )
     return trace(blocks, (InputSpec(shape=(6, 4)),))
 
@@ -96,7 +98,7 @@ def test_layers_can_be_named() -> None:
     last = layers(teacher)[-1].name
     with pytest.raises(ProjectError, match="equal sizes"):
         pair_layers(teacher, student, {first: last})
-    with pytest.raises(ProjectError, match="student has no layer 'nowhere'. Layers: "):
+    with pytest.raises(ProjectError, match=r"student has no layer 'nowhere'\. Layers: "):
         pair_layers(teacher, student, {first: "nowhere"})
 
 
