@@ -25,6 +25,8 @@ from edgekit.source.program import Program
 from edgekit.teach import Lesson, teach
 from edgekit.types import Artifact, Plan, PruneRecipe
 
+STEEP = 3.0
+"""A network is made no more than so many times cheaper before it is taught again."""
 _GROWTH = 0.7
 """Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
 
@@ -58,7 +60,7 @@ def slim(
 
 def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
     """What each cut is to reach, the last `final`; the network has `whole` weights."""
-    count, kind = recipe.iterations, recipe.schedule
+    count, kind = recipe.iterations or cuts(final, whole), recipe.schedule
     speedups: tuple[float | None, ...] = (None,) * count
     if final.speedup is not None:
         speedups = schedule(kind, count, final.speedup)
@@ -69,6 +71,14 @@ def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
     for number, (speedup, parameters) in enumerate(zip(speedups, weights, strict=True)):
         note = final.note if number == count - 1 else None
         yield replace(final, speedup=speedup, parameters=parameters, note=note)
+
+
+def cuts(final: Aim, whole: int) -> int:
+    """In how many steps to cut, so that none is steeper than `STEEP`."""
+    shares = [final.speedup or 1.0]
+    if final.parameters:
+        shares.append(whole / final.parameters)
+    return max(1, math.ceil(math.log(max(shares)) / math.log(STEEP) - 1e-9))
 
 
 def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fitted:

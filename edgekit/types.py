@@ -126,8 +126,9 @@ class PruneRecipe:
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
     """How often a plan whose measured artefact misses its budget is solved again."""
-    iterations: Count = 1
-    """In how many steps the network is cut, trained after each."""
+    iterations: Count | None = None
+    """In how many steps the network is cut, trained after each; `None` follows from how deep
+    the budget cuts."""
     schedule: Schedule = "by-cost"
     """How the speed-up is shared out over the iterations."""
     cost_source: CostSource | Literal["auto"] = "auto"
