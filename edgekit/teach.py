@@ -114,7 +114,7 @@ def _taught(
         validation=samples.validation,
         recipe=lesson.recipe,
         seed=job.project.recipe.seed,
-        task=job.project.task,
+        kind=job.project.task.kind,
         hooks=hooks,
         folder=training,
         outputs_folder=outputs,

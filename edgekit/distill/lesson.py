@@ -28,7 +28,7 @@ from edgekit.distill.teacher import Teacher, fits
 from edgekit.distill.view import Projection, Seen, View, sync_batch_norm, view
 from edgekit.errors import TrainingError
 from edgekit.source.program import Program
-from edgekit.types import DistillRecipe, Epoch, TaskSpec
+from edgekit.types import DistillRecipe, Epoch, TaskKind
 
 _FIRST_LOOK = 1024
 """Training samples that give the loss before training."""
@@ -45,7 +45,7 @@ class Assignment:
     train: Dataset
     validation: Dataset
     recipe: DistillRecipe
-    task: TaskSpec
+    kind: TaskKind
     seed: int
     outputs_folder: Path | None = None
     """Where the teacher's outputs are kept from build to build."""
@@ -84,7 +84,7 @@ class Lesson:
         parts = processes.count * self.recipe.accumulate
         self.steps = steps_of(len(self._supply), self.recipe.batch_size, parts)
         self._keeps = self._can_keep()
-        self.judge = Judge(assignment.validation, assignment.task, dtype, processes)
+        self.judge = Judge(assignment.validation, assignment.kind, dtype, processes)
         self.judge.hear(lambda x: self.teacher.compute(x).output)
         self.place = Place()
 
@@ -118,7 +118,7 @@ class Lesson:
         first = Seen(own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads])
         others = [Seen(program.module) for program in own[1:]]
         self.teacher = Teacher([first, *others], self._on)
-        known = TEACHINGS[given.task.kind].known(torch.from_numpy(given.train.targets))
+        known = TEACHINGS[given.kind].known(torch.from_numpy(given.train.targets))
         self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
         self._compares_inside = bool(pairs or heads)
 
@@ -249,7 +249,7 @@ class Lesson:
         return loss * (len(mine) / len(numbers))
 
     def _loss(self, student: View, teacher: View | None, truth: Truth) -> Tensor:
-        kind = self.given.task.kind
+        kind = self.given.kind
         return objective(student, teacher, truth, recipe=self.recipe, kind=kind)
 
     def _precision(self) -> Any:

@@ -15,7 +15,7 @@ from edgekit.distill.lesson import Assignment, Lesson
 from edgekit.distill.processes import Processes
 from edgekit.errors import DataError, ModelError
 from edgekit.source.program import Program
-from edgekit.types import DistillRecipe, Epoch, LossName, TaskSpec
+from edgekit.types import DistillRecipe, Epoch, LossName, TaskKind
 
 Penalty = Callable[[fx.GraphModule], Tensor]
 AfterStep = Callable[[fx.GraphModule], None]
@@ -60,7 +60,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     validation: Dataset,
     recipe: DistillRecipe,
     seed: int,
-    task: TaskSpec | None = None,
+    kind: TaskKind = "classification",
     hooks: Hooks | None = None,
     folder: Path | None = None,
     outputs_folder: Path | None = None,
@@ -88,12 +88,12 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         train=train,
         validation=validation,
         recipe=recipe,
-        task=task or TaskSpec(),
+        kind=kind,
         seed=seed,
         outputs_folder=outputs_folder,
     )
     for each in teachers:
-        _check_outputs(each, student, train, assignment.task)
+        _check_outputs(each, student, train, kind)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(
@@ -193,7 +193,7 @@ class _Run:
 
 
 def _check_outputs(
-    teacher: Program, student: Program, train: Dataset, task: TaskSpec
+    teacher: Program, student: Program, train: Dataset, kind: TaskKind
 ) -> None:
     """Teacher and student must agree on what they give."""
     raw, _ = train.arrays(torch.arange(1).numpy())
@@ -202,7 +202,7 @@ def _check_outputs(
         with torch.no_grad():
             output = program.module(torch.from_numpy(raw).to(program.dtypes[0]))
         if not isinstance(output, Tensor) or (
-            task.kind == "classification" and output.ndim != 2
+            kind == "classification" and output.ndim != 2
         ):
             what = (
                 f"shape {list(output.shape)}"
@@ -210,13 +210,13 @@ def _check_outputs(
                 else type(output).__name__
             )
             raise ModelError(
-                f"The {who} returns {what}. {task.kind.capitalize()} needs one tensor"
-                f"{' of logits, (batch, classes)' * (task.kind == 'classification')}."
+                f"The {who} returns {what}. {kind.capitalize()} needs one tensor"
+                f"{' of logits, (batch, classes)' * (kind == 'classification')}."
             )
         outputs.append(output)
     theirs, ours = outputs
     if theirs.shape != ours.shape:
-        if task.kind == "classification":
+        if kind == "classification":
             raise ModelError(
                 f"The teacher has {theirs.shape[1]} outputs and the student "
                 f"{ours.shape[1]}. They must have the same classes."

@@ -32,7 +32,9 @@ def test_several_cuts_share_the_speed_up_out() -> None:
 
 def test_a_deep_cut_is_made_in_steps() -> None:
     found = list(aims(replace(AIM, speedup=12.0), 1000, PruneRecipe()))
-    assert [aim.speedup for aim in found] == pytest.approx([12 ** (1 / 3), 12 ** (2 / 3), 12])
+    assert [aim.speedup for aim in found] == pytest.approx(
+        [12 ** (1 / 3), 12 ** (2 / 3), 12]
+    )
     small = replace(AIM, speedup=None, parameters=200)
     assert len(list(aims(small, 1000, PruneRecipe()))) == 2
     assert len(list(aims(replace(small, parameters=2000), 1000, PruneRecipe()))) == 1

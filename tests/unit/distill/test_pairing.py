@@ -98,7 +98,9 @@ def test_layers_can_be_named() -> None:
     last = layers(teacher)[-1].name
     with pytest.raises(ProjectError, match="equal sizes"):
         pair_layers(teacher, student, {first: last})
-    with pytest.raises(ProjectError, match=r"student has no layer 'nowhere'\. Layers: "):
+    with pytest.raises(
+        ProjectError, match=r"student has no layer 'nowhere'\. Layers: "
+    ):
         pair_layers(teacher, student, {first: "nowhere"})
 
 
