@@ -76,9 +76,9 @@ ARMS: Mapping[str, DistillRecipe] = {
 }
 HALF, DEEP = 0.5, 0.25
 """Shares of the units that a chain's links keep; a single step goes to the second at once."""
-LINK = replace(
-    RECIPE, epochs=4, learning_rate=0.05, losses={"attention-transfer": 50.0}
-)
+LINK = replace(RECIPE, learning_rate=0.05, losses={"attention-transfer": 50.0})
+LINKS = (2, 6)
+"""Epochs of the chain's links; the single step has as many together."""
 SCORING_IMAGES = 256
 Task = tuple[Row, Callable[[], Row]]
 """The key of a row, and how to measure it."""
@@ -190,7 +190,7 @@ def narrowed(network: Program, share: float, images: Dataset) -> Program:
 
 def single_step(setting: Setting, seed: int) -> Distilled:
     """The deep cut at once, with the epochs of both links."""
-    recipe = replace(LINK, epochs=2 * LINK.epochs)
+    recipe = replace(LINK, epochs=sum(LINKS))
     student = narrowed(setting.teacher, DEEP, setting.images[0])
     return setting.teach(setting.teacher, student, recipe, seed)
 
@@ -198,9 +198,10 @@ def single_step(setting: Setting, seed: int) -> Distilled:
 def chain(setting: Setting, seed: int) -> Distilled:
     """Half of the way first; the network there then teaches what is cut from it."""
     half = narrowed(setting.teacher, HALF, setting.images[0])
-    assistant = setting.teach(setting.teacher, half, LINK, seed).program
+    first, second = (replace(LINK, epochs=epochs) for epochs in LINKS)
+    assistant = setting.teach(setting.teacher, half, first, seed).program
     student = narrowed(assistant, DEEP / HALF, setting.images[0])
-    return setting.teach((assistant, setting.teacher), student, LINK, seed)
+    return setting.teach(assistant, student, second, seed)
 
 
 CUTS: Mapping[str, Callable[[Setting, int], Distilled]] = {

@@ -3,7 +3,7 @@
     python -m benchmarks.distillation_toys [--seeds 0 1 2]
 
 `transformer` recalls which value followed a key in a made sequence. `segmentation` finds
-scikit-learn's handwritten digits on crops of its photograph, pixel by pixel. Teachers are trained by
+scikit-learn's handwritten digits on crops of its photograph. Teachers are trained by
 labels, narrower students from scratch with equal epochs. Rows already in
 `benchmarks/results/distillation_toys.json` are kept.
 """

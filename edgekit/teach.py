@@ -30,12 +30,20 @@ class Lesson:
 
 
 def teach(
-    job: Job, teacher: Program, student: Program, samples: Samples, lesson: Lesson
+    job: Job,
+    teachers: tuple[Program, ...],
+    student: Program,
+    samples: Samples,
+    lesson: Lesson,
 ) -> Distilled:
-    """Distil, or take from the store what an earlier run with the same inputs made."""
+    """Distil, or take from the store what an earlier run with the same inputs made.
+
+    Several teachers are averaged; the first is also looked into.
+    """
     recipe, seed = lesson.recipe, job.project.recipe.seed
     name = store.key(
-        *(edgekit.__version__, teacher.fingerprint(), student.fingerprint()),
+        *(edgekit.__version__, student.fingerprint()),
+        *(teacher.fingerprint() for teacher in teachers),
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
         *(asdict(recipe), seed, *lesson.marks),
     )
@@ -61,7 +69,7 @@ def teach(
             step.update(epoch.number, recipe.epochs, note)
 
         taught = _taught(
-            job, (teacher, student), samples, lesson, name, Hooks(on_epoch=show)
+            job, (teachers, student), samples, lesson, name, Hooks(on_epoch=show)
         )
     if taught.teacher_hit_rate:
         job.progress.say(
@@ -86,7 +94,7 @@ def teach(
 
 def _taught(
     job: Job,
-    pair: tuple[Program, Program],
+    pair: tuple[tuple[Program, ...], Program],
     samples: Samples,
     lesson: Lesson,
     name: str,
@@ -100,14 +108,12 @@ def _taught(
     if several():
         call = Call(
             folder=job.store.root / f"calls/{name}",
-            teachers=1,
+            teachers=len(pair[0]),
             recipe=lesson.recipe,
             training_folder=training,
             outputs_folder=outputs,
         )
-        return taught_together(
-            pair[:1], pair[1], call, job=job, samples=samples, hooks=hooks
-        )
+        return taught_together(*pair, call, job=job, samples=samples, hooks=hooks)
     return distill(
         *pair,
         train=samples.train,
