@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 import numpy as np
 import torch
@@ -29,9 +29,14 @@ from torch import nn
 
 from benchmarks import cifar
 from benchmarks.results import Row, Table
+from edgekit.bench.protocol import measure
+from edgekit.bench.statistics import speedup
 from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
+from edgekit.devices.local import LocalDevice
 from edgekit.distill import Distilled, distill
+from edgekit.distill.objective import resolved
+from edgekit.export.isolation import export_all
 from edgekit.prune.graph import analyse
 from edgekit.prune.importance import importance
 from edgekit.prune.plan import keep_best
@@ -82,6 +87,8 @@ LINKS = (2, 6)
 SCORING_IMAGES = 256
 Task = tuple[Row, Callable[[], Row]]
 """The key of a row, and how to measure it."""
+DEFAULT = "attention-transfer"
+"""The arm that is the default recipe, which leaves its losses open."""
 PACKAGES = ("torch", "accelerate", "ai-edge-litert")
 
 
@@ -240,9 +247,6 @@ def _judged(setting: Setting, taught: Distilled, started: float) -> Row:
     }
 
 
-PARTS = {"cifar": cifar_rows, "cut": cut_rows}
-
-
 def main() -> None:
     arguments = _arguments()
     missing = [p for p in (arguments.data, arguments.weights) if not p.is_file()]
@@ -255,6 +259,9 @@ def main() -> None:
         setting = Setting(
             weights=arguments.weights, data=arguments.data, cache=Path(cache)
         )
+        left_open = replace(RECIPE, losses=None)
+        pair = setting.teacher, setting.student(STUDENT, 0)
+        assert resolved(left_open, *pair) == ARMS[DEFAULT]
         rows = PARTS[arguments.part](setting, arguments.seeds, arguments.only)
         for key, run in rows:
             if table.find(**key) is None:
@@ -263,25 +270,69 @@ def main() -> None:
                 print(row, flush=True)
 
 
-def summary(rows: list[Row]) -> Row:
-    """Means over seeds."""
-    together: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        together[row["part"], row["arm"]].append(row)
+def latency_rows(
+    setting: Setting, seeds: Sequence[int], only: str | None
+) -> Iterator[Task]:
+    key = {"part": "latency", "arm": "litert-fp32", "seed": 0}
+    yield key, partial(latency, setting)
+
+
+def latency(setting: Setting) -> Row:
+    """The student's speed-up over its teacher on LiteRT, launches interleaved."""
+    networks = {"teacher": setting.teacher, "student": setting.student(STUDENT, 0)}
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts = []
+        for name, program in networks.items():
+            [made] = export_all(
+                program,
+                [("litert", "fp32")],
+                calibration=None,
+                folder=Path(folder) / name,
+            )
+            artifacts.append(replace(made, name=name))
+        found = measure(artifacts, LocalDevice(), tier="default", threads=1)
     return {
-        "means": [
-            {
-                "part": part,
-                "arm": arm,
-                "seeds": len(several),
-                **{
-                    key: mean(row[key] for row in several)
-                    for key in ("accuracy", "validation")
-                },
-            }
-            for (part, arm), several in together.items()
-        ],
+        "part": "latency",
+        "arm": "litert-fp32",
+        "seed": 0,
+        "teacher_ms": found["teacher"].latency.p50_ms,
+        "student_ms": found["student"].latency.p50_ms,
+        "speedup": speedup(found["teacher"], found["student"]),
     }
+
+
+def summary(rows: list[Row]) -> Row:
+    """Accuracy on the test images by arm: the mean over seeds, and its spread."""
+    together: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if "accuracy" in row:
+            together[row["arm"]].append(row["accuracy"])
+    means = {arm: mean(values) for arm, values in together.items()}
+    named = {
+        "labels": means.get("labels"),
+        "soft_targets": means.get("soft-targets"),
+        "default": means.get(DEFAULT),
+        "single_step": means.get("single_step"),
+        "chain": means.get("chain"),
+    }
+    return {
+        "accuracy": named,
+        "arms": {
+            arm: {
+                "accuracy": means[arm],
+                "std": stdev(values) if len(values) > 1 else None,
+                "seeds": len(values),
+            }
+            for arm, values in together.items()
+        },
+        "default_is": DEFAULT,
+        "speedup": next((row["speedup"] for row in rows if "speedup" in row), None),
+        "images": {"train": TRAIN, "validation": VALIDATION, "test": TEST},
+        "epochs": RECIPE.epochs,
+    }
+
+
+PARTS = {"cifar": cifar_rows, "cut": cut_rows, "latency": latency_rows}
 
 
 def paths(parser: argparse.ArgumentParser) -> None:

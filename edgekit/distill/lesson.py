@@ -148,15 +148,23 @@ class Lesson:
         """The student as it was given, with its loss on some training samples as they are."""
         started = time.perf_counter()
         numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
+        # In the batches of training: some losses take the cube of a batch in memory.
+        parts = numbers.split(self.recipe.batch_size)
+        parts = tuple(p for p in parts if len(p) >= self._on.count) or (numbers,)
+        self.pupil.training_mode(False)
+        with torch.no_grad(), self._precision():
+            total = sum(self._first_look(part) for part in parts)
+        seen = sum(len(part) for part in parts)
+        return self._judged(0, self._on.total(total / seen), started)
+
+    def _first_look(self, numbers: Tensor) -> float:
+        """The loss on this process's share of samples as they are, times their number."""
         batch = self._supply.plain(self._on.share(numbers))
         inputs = batch.inputs.to(self._on.device)
         truth = Truth(targets=batch.targets.to(self._on.device))
-        self.pupil.training_mode(False)
-        with torch.no_grad(), self._precision():
-            theirs = self.teacher.compute(inputs) if self._taught else None
-            loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
-        total = self._on.total(loss.item() * len(batch) / len(numbers))
-        return self._judged(0, total, started)
+        theirs = self.teacher.compute(inputs) if self._taught else None
+        loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
+        return loss.item() * len(batch)
 
     def begin(self) -> None:
         """Start the epoch of `place`, or go on where it was left."""

@@ -34,9 +34,9 @@ def resolved(
     """The recipe with its further losses named, for this pair."""
     if recipe.losses is not None:
         return recipe
-    shared = share_maps(teacher, student)
     losses: dict[LossName, float] = {}
-    if shared:
+    # Who wants labels alone does not want the teacher by another door.
+    if recipe.soft_weight and share_maps(teacher, student):
         losses["attention-transfer"] = ATTENTION_TRANSFER
     return replace(recipe, losses=losses)
 

@@ -6,12 +6,11 @@ out beside the output, so that looking costs nothing but their memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.distributed.nn.functional
 from torch import Tensor, fx, nn
 
 from edgekit.source.program import set_training
@@ -131,15 +130,14 @@ def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)
             x, weight, bias, mean, variance, False, momentum, eps, cudnn_enabled
         )
         return normalised
-    all_reduce: Callable[[Tensor], Tensor] = torch.distributed.nn.functional.all_reduce
     others = [dim for dim in range(x.ndim) if dim != 1]
     shape = (1, -1, *[1] * (x.ndim - 2))
     size = x.new_full((1,), x.numel() / x.shape[1])
-    sums = all_reduce(torch.cat([x.sum(others), size]))
+    sums = _everywhere(torch.cat([x.sum(others), size]))
     count = sums[-1].detach()
     center = sums[:-1] / count
     apart = x - center.view(shape)
-    spread = all_reduce(apart.square().sum(others)) / count
+    spread = _everywhere(apart.square().sum(others)) / count
     with torch.no_grad():
         mean.lerp_(center, momentum)
         variance.lerp_(spread * count / (count - 1), momentum)
@@ -148,6 +146,27 @@ def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)
     result = apart * scale.view(shape)
     shifted: Tensor = result if bias is None else result + bias.view(shape)
     return shifted
+
+
+class _Sum(torch.autograd.Function):
+    """A sum over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
+def _everywhere(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
+    return total
 
 
 def sync_batch_norm(module: fx.GraphModule) -> None:
