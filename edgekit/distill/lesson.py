@@ -149,7 +149,7 @@ class Lesson:
         started = time.perf_counter()
         numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
         # In the batches of training: some losses take the cube of a batch in memory.
-        parts = numbers.split(self.recipe.batch_size)
+        parts = torch.split(numbers, self.recipe.batch_size)
         parts = tuple(p for p in parts if len(p) >= self._on.count) or (numbers,)
         self.pupil.training_mode(False)
         with torch.no_grad(), self._precision():
