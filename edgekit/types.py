@@ -27,6 +27,29 @@ ImportanceName = Literal[
 ]
 Sparsity = Literal["none", "l1-scales", "group-lasso", "growing"]
 Schedule = Literal["linear", "cubic", "by-cost"]
+LossName = Literal[
+    "decoupled",
+    "dist",
+    "hints",
+    "attention-transfer",
+    "flow",
+    "relation-distances",
+    "relation-angles",
+    "similarities",
+    "hidden-states",
+    "attention-scores",
+    "attention-relations",
+]
+"""Losses that distillation offers beside soft targets and labels."""
+TaskKind = Literal[
+    "classification",
+    "regression",
+    "embedding",
+    "segmentation",
+    "detection",
+    "token-classification",
+    "language-modelling",
+]
 
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
@@ -107,8 +130,9 @@ class PruneRecipe:
     """How often a plan whose measured artefact misses its budget is solved at most."""
     drop_blocks: bool = True
     """Whether whole residual blocks may go."""
-    iterations: Count = 1
-    """In how many steps the network is cut, trained after each."""
+    iterations: Count | None = None
+    """In how many steps the network is cut, trained after each; `None` follows from how deep
+    the budget cuts."""
     schedule: Schedule = "by-cost"
     """How the speed-up is shared out over the iterations."""
     cost_source: CostSource | Literal["auto"] = "auto"
@@ -123,16 +147,44 @@ class PruneRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DistillRecipe:
-    """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels."""
+    """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels,
+    and further losses by weight."""
 
     epochs: Count = 20
     batch_size: Count = 64
-    learning_rate: Positive = 0.01
+    """Samples of one step, in all processes and over all accumulated parts together."""
+    accumulate: Count = 1
+    """In how many parts, one after another, the samples of a step are taken."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Positive | None = None
+    """At its peak; `None` is 0.01 for `sgd`, 0.001 for `adamw`."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    weight_decay: Annotated[float, Ge(0)] = 5e-4
+    clip_norm: Positive = 5.0
+    """Largest norm of the gradient; a longer one is scaled down to it."""
     temperature: Positive = 4.0
     soft_weight: Annotated[float, Ge(0), Le(1)] = 0.9
     """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
-    weight_decay: Annotated[float, Ge(0)] = 5e-4
+    losses: Mapping[LossName, Positive] | None = None
+    """What is added to them, each with its weight; `None` is attention transfer where both
+    networks have maps of one size, and nothing elsewhere."""
+    pairs: Mapping[Text, Text] = field(default_factory=dict)
+    """Layers to compare, teacher's node = student's node; found by themselves where empty."""
     augment: Literal["none", "shift", "shift-flip"] = "shift"
+    views: Count | None = None
+    """How many augmented versions of a sample there are; `None` draws a new one every epoch.
+    With a number the teacher's outputs can be kept."""
+    mixup: Annotated[float, Ge(0)] = 0.0
+    """Alpha of Zhang et al., 2018, arXiv:1710.09412; 0 is off."""
+    ema: Fraction | None = None
+    """Decay of a moving average of the weights, which is what is kept then."""
+    patience: Count | None = None
+    """Epochs without a better one after which training ends."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    shard: bool = False
+    """Whether several processes each hold a part of the student, as FSDP does, or all of it."""
+    checkpoint_minutes: Annotated[float, Ge(0)] = 5.0
+    """How often a training that can be killed and resumed writes down where it is."""
     validation_share: Fraction = 0.1
 
 
@@ -291,6 +343,7 @@ class Evaluation:
     metric: str
     value: float
     samples: int
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,19 +56,27 @@ def build(  # noqa: PLR0913 - a command's options
 
         edgekit build --target raspberrypi
         edgekit build --target raspberrypi --device ssh://pi@raspberrypi
+
+    On several GPUs or machines: accelerate launch -m edgekit build --target raspberrypi
     """
+    from edgekit import together
     from edgekit.build import build as run
     from edgekit.report import summary, to_json
 
-    shown = Bars(err_console, silent=quiet)
+    shown = Bars(err_console, silent=quiet or not together.leads())
     engine = _engine() if image else None
     place = out or Path("build") / target
     missed: BudgetMissed | None = None
     with open_job(folder, target, shown, allow_pickle, device) as job:
+        if not together.leads():
+            together.follow(job)
+            return
         try:
             report = run(job, place)
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
+        finally:
+            together.dismiss()
     if as_json:
         print(json.dumps(to_json(report), indent=2))
     elif not quiet:

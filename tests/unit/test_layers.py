@@ -29,6 +29,7 @@ LAYERS = (
         "teach",
         "costing",
         "forecast",
+        "together",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
