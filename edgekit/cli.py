@@ -13,6 +13,7 @@ from rich.markup import escape
 import edgekit
 from edgekit.commands import bench, build, doctor, init, inspect, targets
 from edgekit.commands.console import err_console, out_console
+from edgekit.commands.profile_device import profile_device
 from edgekit.errors import EXIT_CODES, EdgeKitError, UsageError
 
 _EPILOG = "Exit codes: " + "; ".join(f"{c} {t}" for c, t in EXIT_CODES.items()) + "."
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (build.build, init.init, bench.bench, inspect.inspect, doctor.doctor):
     app.command(epilog=_EPILOG)(command)
+app.command("profile-device", epilog=_EPILOG)(profile_device)
 app.add_typer(targets.app, name="targets")
 
 # Typer carries a click of its own, and names only this branch of its errors.

@@ -24,6 +24,7 @@ LAYERS = (
         "inspection",
         "slim",
         "teach",
+        "board",
         "costing",
         "forecast",
     ),
