@@ -31,6 +31,9 @@ ANCHOR = Operator(
     padding=(1, 1),
 )
 
+_PATIENCE_S = 300.0
+"""A busy machine starts an emulated Python in minutes; a hung one is ended all the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -128,7 +131,7 @@ def _measured(
         "companions": [str(path) for path in companions],
         **effort,
     }
-    results = device.run(job, timeout_s=120 + 4.0 * len(paths))["results"]
+    results = device.run(job, timeout_s=_PATIENCE_S + 5.0 * len(paths))["results"]
     return [
         str(result["error"])
         if result[unit] is None
