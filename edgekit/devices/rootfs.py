@@ -150,6 +150,10 @@ class _Apt:
             "APT::Install-Recommends": "0",
             "APT::Sandbox::User": "",
             "Acquire::Languages": "none",
+            # Without a network this has to be told soon: something else can be done then.
+            "Acquire::Retries": "1",
+            "Acquire::http::Timeout": "30",
+            "Acquire::https::Timeout": "30",
             "Debug::NoLocking": "1",
             "Dir::State": folder,
             "Dir::State::lists": folder / "lists",
@@ -205,6 +209,7 @@ def _install(userland: _Userland, folder: Path) -> None:
         [
             *(sys.executable, "-m", "pip", "install", "--quiet"),
             *("--disable-pip-version-check", "--no-compile", "--only-binary=:all:"),
+            "--retries=1",
             *(f"--python-version={_PYTHON}", "--implementation=cp"),
             *(f"--target={folder}", *alone, *platforms, *_requirements(userland)),
         ]

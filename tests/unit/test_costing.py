@@ -56,6 +56,28 @@ def test_without_an_emulator_operators_are_timed_here_and_it_is_said(
     assert "apt-get install qemu-user" in found.why
 
 
+def test_an_emulator_whose_programs_cannot_be_fetched_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = {
+        "qemu-aarch64": "echo -plugin",
+        "apt-get": "echo 'E: no network' >&2; exit 100",
+        "gcc": "exit 0",
+        "dpkg-deb": "exit 0",
+    }
+    for name, does in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    store = tmp_path / "store"
+    found = job(store).costing
+    assert found.source == "host"
+    assert "(E: no network)" in found.why
+    assert not list((store / "rootfs").iterdir())
+    with pytest.raises(DeviceError, match="E: no network"):
+        _ = job(store, source="counted").costing
+
+
 def test_the_target_itself_comes_first(tmp_path: Path) -> None:
     found = job(tmp_path, "host").costing
     assert found.source == "device"
