@@ -76,10 +76,9 @@ def main() -> None:
         files = {share: _exported(name, share, cut[share]) for share in SHARES}
         operators = {share: _operators(analyse(cut[share])) for share in SHARES}
         costs.measure([o for some in operators.values() for o in some], device)
-        samples = [
-            costs.measure_network(files[share], operators[share], device, name)
-            for share in SHARES
-        ]
+        samples = costs.measure_networks(
+            [(files[share], operators[share]) for share in SHARES], device, name
+        )
         found = correction.errors(samples, costs.cost_alone)
         for share, sample, error in zip(SHARES, samples, found, strict=True):
             plain = sum(map(costs.cost_alone, sample.operators))
