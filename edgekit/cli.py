@@ -25,6 +25,7 @@ from edgekit.commands import (
     targets,
 )
 from edgekit.commands.console import err_console, out_console
+from edgekit.commands.profile_device import profile_device
 from edgekit.errors import EXIT_CODES, EdgeKitError, UsageError
 
 _EPILOG = "Exit codes: " + "; ".join(f"{c} {t}" for c, t in EXIT_CODES.items()) + "."
@@ -50,6 +51,7 @@ for command in (
     doctor.doctor,
 ):
     app.command(epilog=_EPILOG)(command)
+app.command("profile-device", epilog=_EPILOG)(profile_device)
 app.add_typer(targets.app, name="targets")
 app.add_typer(devices.app, name="devices")
 

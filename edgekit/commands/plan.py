@@ -23,7 +23,7 @@ from edgekit.commands.console import (
 )
 
 
-def plan(
+def plan(  # noqa: PLR0913 - a command's options
     target: Annotated[
         list[str],
         typer.Option(

@@ -145,6 +145,7 @@ def _install(userland: _Userland, folder: Path) -> None:
         [
             *(sys.executable, "-m", "pip", "install", "--quiet"),
             *("--disable-pip-version-check", "--no-compile", "--only-binary=:all:"),
+            "--retries=1",
             *(f"--python-version={_PYTHON}", "--implementation=cp"),
             *(f"--target={folder}", *alone, *platforms, *_requirements(userland)),
         ]

@@ -27,6 +27,7 @@ LAYERS = (
         "inspection",
         "slim",
         "teach",
+        "board",
         "costing",
         "forecast",
         "together",
