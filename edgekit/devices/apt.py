@@ -44,7 +44,6 @@ class Apt:
             "APT::Sandbox::User": "",
             "Acquire::Languages": "none",
             # Without a network this has to be told soon: something else can be done then.
-            "Acquire::Retries": "1",
             "Acquire::http::Timeout": "30",
             "Acquire::https::Timeout": "30",
             "Acquire::Retries": "3",
