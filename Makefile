@@ -2,18 +2,25 @@
 # make test   set up and run the tests
 # make test-devices   the tests that need emulated, containerised or remote devices; skips what
 #             this machine cannot do
+# make images Docker images of the example, for every platform and runtime; with BASE=debian on bases
+#             made here, where no registry is in reach
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3
+TARGET ?= raspberrypi
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-devices check format clean
+.PHONY: demo images test test-devices check format clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
+
+images: $(STAMP)
+	test -f build/$(TARGET)/manifest.json || $(BIN)/edgekit build --target $(TARGET)
+	$(BIN)/edgekit package --docker build/$(TARGET) --platform all $(if $(BASE),--base $(BASE))
 
 # What times nothing runs on two cores side by side; runtimes have the machine to themselves.
 test: $(STAMP)

@@ -4,7 +4,7 @@
     python -m benchmarks.prediction --source counted
 
 Two networks (the digits example; ResNet-20 for 32 x 32 images), each whole and cut at random to
-six sizes, are exported and measured as their operators were: timed here, or counted in the real
+four sizes, are exported and measured as their operators were: timed here, or counted in the real
 aarch64 LiteRT as a Cortex-A72. `error` is that of a prediction fitted to the other sizes of the
 same network (`edgekit.prune.correction`), `error_of_sum` that of the plain sum of operators.
 """
@@ -34,7 +34,7 @@ from edgekit.types import InputSpec, ModelSpec
 from tests.zoo.exactness import random_plan
 from tests.zoo.models import ZOO
 
-SHARES = (0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7)
+SHARES = (0.0, 0.2, 0.4, 0.55, 0.7)
 """Of every group's units dropped; each rounded to its own count, so sums of widths vary."""
 
 
@@ -51,7 +51,9 @@ def networks() -> dict[str, Program]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", choices=("host", "counted"), required=True)
-    source = parser.parse_args().source
+    parser.add_argument("--network", choices=("digits", "resnet20"))
+    arguments = parser.parse_args()
+    source = arguments.source
     device, version = device_of(source)
     key = TableKey(
         fingerprint=device.fingerprint(),
@@ -65,6 +67,8 @@ def main() -> None:
         "prediction", ("source", "network", "dropped"), ("ai-edge-litert", "torch")
     )
     for name, program in networks().items():
+        if arguments.network not in (None, name):
+            continue
         graph = analyse(program)
         cut = {
             share: shrink(graph, random_plan(graph.groups, share)) for share in SHARES
@@ -72,10 +76,9 @@ def main() -> None:
         files = {share: _exported(name, share, cut[share]) for share in SHARES}
         operators = {share: _operators(analyse(cut[share])) for share in SHARES}
         costs.measure([o for some in operators.values() for o in some], device)
-        samples = [
-            costs.measure_network(files[share], operators[share], device, name)
-            for share in SHARES
-        ]
+        samples = costs.measure_networks(
+            [(files[share], operators[share]) for share in SHARES], device, name
+        )
         found = correction.errors(samples, costs.cost_alone)
         for share, sample, error in zip(SHARES, samples, found, strict=True):
             plain = sum(map(costs.cost_alone, sample.operators))

@@ -6,6 +6,7 @@ A benchmark that was interrupted goes on with the rows that are missing.
 from __future__ import annotations
 
 import datetime
+import fcntl
 import importlib.metadata
 import json
 import os
@@ -32,24 +33,37 @@ class Table:
         self.keys = tuple(keys)
         self.packages = tuple(packages)
         self.rows: dict[tuple[Any, ...], Row] = {}
-        if self.path.is_file():
-            for row in json.loads(self.path.read_text())["rows"]:
-                self.rows[self._key(row)] = row
+        self._read()
 
     def find(self, **key: Any) -> Row | None:
+        self._read()
         return self.rows.get(self._key(key))
 
     def add(
         self, row: Row, summarise: Callable[[list[Row]], Mapping[str, Any]]
     ) -> None:
-        """Add or replace a row and write the file, whole or not at all."""
-        self.rows[self._key(row)] = row
-        rows = list(self.rows.values())
-        content = {"rows": rows, "summary": {**summarise(rows), **self._context()}}
+        """Add or replace a row and write the file, whole or not at all.
+
+        Others may add rows of theirs to the same file meanwhile.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=1) + "\n")
-        partial.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            self._read()
+            self.rows[self._key(row)] = row
+            rows = list(self.rows.values())
+            content = {"rows": rows, "summary": {**summarise(rows), **self._context()}}
+            partial = self.path.with_suffix(".partial")
+            partial.write_text(json.dumps(content, indent=1) + "\n")
+            partial.replace(self.path)
+        finally:
+            os.close(folder)
+
+    def _read(self) -> None:
+        if self.path.is_file():
+            for row in json.loads(self.path.read_text())["rows"]:
+                self.rows[self._key(row)] = row
 
     def _key(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(row[key] for key in self.keys)

@@ -184,7 +184,7 @@ def _report(
         calibration=samples.calibration_facts,
         baselines=proof.unpruned,
         candidates=proof.candidates,
-        notes=(*_notes(job), *fitted.notes),
+        notes=(*_notes(job), *fitted.notes, *_how_taught(taught)),
     )
 
 
@@ -213,6 +213,19 @@ def _notes(job: Job) -> list[str]:
         notes.append(
             "int8 and fp32 were compared on this machine; the winner can differ on "
             f"{job.target.name}"
+        )
+    return notes
+
+
+def _how_taught(taught: Distilled) -> list[str]:
+    """What the student learned from beside soft targets and labels."""
+    notes = []
+    if taught.losses:
+        added = ", ".join(f"{name} ({w:g})" for name, w in taught.losses.items())
+        notes.append(f"the student was taught by soft targets, labels and {added}")
+    if taught.teacher_hit_rate:
+        notes.append(
+            f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
     return notes
 

@@ -11,8 +11,21 @@ import typer
 from rich.markup import escape
 
 import edgekit
-from edgekit.commands import bench, build, doctor, init, inspect, plan, targets
+from edgekit.commands import (
+    bench,
+    build,
+    compare,
+    devices,
+    doctor,
+    gate,
+    init,
+    inspect,
+    package,
+    plan,
+    targets,
+)
 from edgekit.commands.console import err_console, out_console
+from edgekit.commands.profile_device import profile_device
 from edgekit.errors import EXIT_CODES, EdgeKitError, UsageError
 
 _EPILOG = "Exit codes: " + "; ".join(f"{c} {t}" for c, t in EXIT_CODES.items()) + "."
@@ -27,11 +40,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(build.build, init.init, plan.plan, bench.bench, inspect.inspect),
+    build.build,
+    init.init,
+    plan.plan,
+    bench.bench,
+    compare.compare,
+    gate.gate,
+    inspect.inspect,
+    package.package,
     doctor.doctor,
 ):
     app.command(epilog=_EPILOG)(command)
+app.command("profile-device", epilog=_EPILOG)(profile_device)
 app.add_typer(targets.app, name="targets")
+app.add_typer(devices.app, name="devices")
 
 # Typer carries a click of its own, and names only this branch of its errors.
 _ClickError: type[Any] = typer.BadParameter.mro()[2]

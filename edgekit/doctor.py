@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from dataclasses import dataclass
 from importlib import metadata
 
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
+from edgekit.package import checks
 from edgekit.store import Store
+from edgekit.types import Finding
 
 # Distribution -> the extra that brings it.
 _EXPORTERS = {
@@ -22,22 +23,13 @@ _EXPORTERS = {
 _TOOLS = {
     "ssh": "reaches a device over ssh: apt install openssh-client",
     "adb": "reaches an Android device: apt install adb",
-    "docker": "packs images for devices: apt install docker.io",
     "qemu-aarch64-static": "runs ARM artefacts on this machine: apt install qemu-user-static",
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    name: str
-    ok: bool
-    found: str
-    fix: str = ""
-
-
 def examine() -> list[Finding]:
     """Every check; nothing is changed."""
-    return [_python(), *_exporters(), *_agent(), _cache(), *_tools()]
+    return [_python(), *_exporters(), *_agent(), _cache(), *_tools(), *checks.examine()]
 
 
 def _python() -> Finding:

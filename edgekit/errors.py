@@ -12,7 +12,15 @@
     |  |- BudgetInfeasible       refused before training: no network inside the budget
     |  `- BudgetMissed           built and measured, and over
     |- DeviceError          3    the device or its runtime is missing or failed
-    |  `- RuntimeMissing         a runtime's package is not installed
+    |  |- RuntimeMissing         a runtime's package is not installed
+    |  |- DeviceUnreachable      no connection: refused, unknown host, no such serial, no login
+    |  |- HostKeyError           the device's host key is unknown, or not the pinned one
+    |  |- LinkLost               the connection ended in the middle of a job
+    |  |- DeviceFrozen           the connection stands, and nothing answers
+    |  |- DiskFull               no space left on the device
+    |  |- DeviceOutOfMemory      the device ended the agent because memory ran out
+    |  |- AgentKilled            somebody on the device ended the agent
+    |  `- DeviceBusy             another job holds the device
     |- MeasurementError     4    a run that is invalid or inconclusive
     `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
        `- ParityError            an artefact outside tolerance, by name
@@ -78,6 +86,38 @@ class DeviceError(EdgeKitError):
 
 
 class RuntimeMissing(DeviceError):
+    pass
+
+
+class DeviceUnreachable(DeviceError):
+    pass
+
+
+class HostKeyError(DeviceError):
+    pass
+
+
+class LinkLost(DeviceError):
+    pass
+
+
+class DeviceFrozen(DeviceError):
+    pass
+
+
+class DiskFull(DeviceError):
+    pass
+
+
+class DeviceOutOfMemory(DeviceError):
+    pass
+
+
+class AgentKilled(DeviceError):
+    pass
+
+
+class DeviceBusy(DeviceError):
     pass
 
 

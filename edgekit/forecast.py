@@ -13,7 +13,6 @@ from pathlib import Path
 
 from edgekit.job import Job
 from edgekit.prune import correction
-from edgekit.prune.correction import Sample
 from edgekit.prune.cost import CostTable
 from edgekit.prune.graph import analyse
 from edgekit.prune.plan import Planner
@@ -23,14 +22,14 @@ from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program
 from edgekit.types import Artifact, NetworkCost, Prediction
 
-_FEWEST = 3
+_FEWEST = 2
 """Whole networks that a correction is fitted to, at least."""
 
 
 def calibrate(job: Job, planner: Planner, baseline: Artifact, folder: Path) -> None:
-    """Correct the planner's table by whole networks: the unpruned one and two that are cut.
+    """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.
 
-    Networks that a build before this one measured are not measured again.
+    What a build before this one measured is not measured again.
     """
     table, network = planner.table, planner.graph.program
     if job.costing.device is None:
@@ -38,20 +37,23 @@ def calibrate(job: Job, planner: Planner, baseline: Artifact, folder: Path) -> N
     family = network.fingerprint()
     known = table.networks(family)
     if len(known) < _FEWEST:
-        with job.progress.step("Whole networks beside their operators") as step:
-            candidates = _candidates(planner)
-            known = [_measure(job, table, network, baseline, family)]
-            step.update(1, 1 + len(candidates))
-        for number, candidate in enumerate(candidates, 1):
-            place = folder / f"candidate-{number}"
-            [artifact] = job.export(
-                candidate,
-                [(baseline.runtime, "fp32")],
-                place,
-                title=f"Export a network to learn from ({number} of {len(candidates)})",
+        candidate, place = _half_way(planner), folder / "half-way"
+        [artifact] = job.export(
+            candidate,
+            [(baseline.runtime, "fp32")],
+            place,
+            title="Export a network to learn from",
+        )
+        with job.progress.step("Whole networks beside their operators"):
+            known = table.measure_networks(
+                [
+                    (baseline.files, operators_of(network)),
+                    (artifact.files, operators_of(candidate)),
+                ],
+                job.costing.device,
+                family,
             )
-            known.append(_measure(job, table, candidate, artifact, family))
-            shutil.rmtree(place)
+        shutil.rmtree(place)
     table.correct(known)
 
 
@@ -80,7 +82,9 @@ def check(
     table.measure(operators, job.costing.device)
     predicted = sum(map(table.cost, operators))
     with job.progress.step("The student beside its operators"):
-        sample = _measure(job, table, student, files[0], family)
+        [sample] = table.measure_networks(
+            [(files[0].files, operators)], job.costing.device, family
+        )
     others = [one for one in before if one.operators != sample.operators]
     rows = [_row("student", predicted, sample.cost)]
     for number, one in enumerate(others):
@@ -110,21 +114,13 @@ def operators_of(network: Program) -> list[Operator]:
     return [o for node in nodes if (o := describe(graph, node)) is not None]
 
 
-def _candidates(planner: Planner) -> list[Program]:
-    """The network at its least widths on offer, and about half-way there."""
-    graph, options = planner.graph, planner.options
-    least = {name: widths[0] for name, widths in options.items()}
-    middle = {name: widths[len(widths) // 2] for name, widths in options.items()}
-    plans = [keep_best(graph.groups, widths, {}) for widths in (least, middle)]
-    return [shrink(graph, plan) for plan in plans]
-
-
-def _measure(
-    job: Job, table: CostTable, network: Program, artifact: Artifact, family: str
-) -> Sample:
-    device = job.costing.device
-    assert device is not None
-    return table.measure_network(artifact.files, operators_of(network), device, family)
+def _half_way(planner: Planner) -> Program:
+    """The network with every group at the middle of the widths on offer."""
+    middle = {
+        name: widths[len(widths) // 2] for name, widths in planner.options.items()
+    }
+    groups = planner.graph.groups
+    return shrink(planner.graph, keep_best(groups, middle, {}))
 
 
 def _row(name: str, predicted: float, measured: float) -> NetworkCost:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit import calibration, costing, data
-from edgekit.bench.protocol import measure
+from edgekit.bench.protocol import Metering, measure
 from edgekit.data import Dataset
 from edgekit.devices import Device
 from edgekit.export.isolation import export_all
@@ -92,7 +92,10 @@ class Job:
     def measure(
         self, artifacts: Sequence[Artifact], title: str, tier: str | None = None
     ) -> dict[str, Measurement]:
-        """Time artefacts in fresh processes, interleaved: one run, comparable figures."""
+        """Time artefacts in fresh processes, interleaved: one run, comparable figures.
+
+        Where `tier` is the recipe's own, energy is measured too, if there is a meter.
+        """
         with self.progress.step(title) as step:
             return measure(
                 artifacts,
@@ -100,6 +103,7 @@ class Job:
                 tier=tier or self.project.recipe.bench.tier,
                 threads=self.threads,
                 on_launch=step.update,
+                metering=Metering(meter="none" if tier else "auto"),
             )
 
 

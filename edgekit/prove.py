@@ -11,7 +11,8 @@ import numpy.typing as npt
 from edgekit.bench.infer import infer
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
-from edgekit.data.evaluate import accuracy, predict
+from edgekit.data.evaluate import predict
+from edgekit.data.metrics import accuracy
 from edgekit.errors import ParityError
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, fx
 
 import edgekit
 from edgekit import store
-from edgekit.distill import Distilled, distill
+from edgekit.distill import Distilled, Hooks, distill
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
 from edgekit.source.program import load as load_program
+from edgekit.together import Call, several, taught_together
 from edgekit.types import DistillRecipe, Epoch
 
 
@@ -29,12 +30,20 @@ class Lesson:
 
 
 def teach(
-    job: Job, teacher: Program, student: Program, samples: Samples, lesson: Lesson
+    job: Job,
+    teachers: tuple[Program, ...],
+    student: Program,
+    samples: Samples,
+    lesson: Lesson,
 ) -> Distilled:
-    """Distil, or take from the store what an earlier run with the same inputs made."""
+    """Distil, or take from the store what an earlier run with the same inputs made.
+
+    Several teachers are averaged; the first is also looked into.
+    """
     recipe, seed = lesson.recipe, job.project.recipe.seed
     name = store.key(
-        *(edgekit.__version__, teacher.fingerprint(), student.fingerprint()),
+        *(edgekit.__version__, student.fingerprint()),
+        *(teacher.fingerprint() for teacher in teachers),
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
         *(asdict(recipe), seed, *lesson.marks),
     )
@@ -49,21 +58,22 @@ def teach(
             epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
             best_epoch=facts["best_epoch"],
             metric=facts["metric"],
+            higher_is_better=facts["higher_is_better"],
+            teacher_hit_rate=facts["teacher_hit_rate"],
+            losses=facts["losses"],
         )
     with job.progress.step(lesson.title) as step:
-        taught = distill(
-            teacher,
-            student,
-            train=samples.train,
-            validation=samples.validation,
-            recipe=recipe,
-            seed=seed,
-            penalty=lesson.penalty,
-            on_epoch=lambda epoch: step.update(
-                epoch.number,
-                recipe.epochs,
-                f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}",
-            ),
+
+        def show(epoch: Epoch) -> None:
+            note = f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}"
+            step.update(epoch.number, recipe.epochs, note)
+
+        taught = _taught(
+            job, (teachers, student), samples, lesson, name, Hooks(on_epoch=show)
+        )
+    if taught.teacher_hit_rate:
+        job.progress.say(
+            f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
 
     def write(folder: Path) -> None:
@@ -72,8 +82,46 @@ def teach(
             "epochs": [asdict(epoch) for epoch in taught.epochs],
             "best_epoch": taught.best_epoch,
             "metric": taught.metric,
+            "higher_is_better": taught.higher_is_better,
+            "teacher_hit_rate": taught.teacher_hit_rate,
+            "losses": dict(taught.losses),
         }
         (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 
     job.store.keep("distilled", name, write)
     return taught
+
+
+def _taught(
+    job: Job,
+    pair: tuple[tuple[Program, ...], Program],
+    samples: Samples,
+    lesson: Lesson,
+    name: str,
+    hooks: Hooks,
+) -> Distilled:
+    """Distil in this process, or in all that a launcher started."""
+    training, outputs = (
+        job.store.root / part for part in (f"training/{name}", "teacher-outputs")
+    )
+    hooks = replace(hooks, penalty=lesson.penalty)
+    if several():
+        call = Call(
+            folder=job.store.root / f"calls/{name}",
+            teachers=len(pair[0]),
+            recipe=lesson.recipe,
+            training_folder=training,
+            outputs_folder=outputs,
+        )
+        return taught_together(*pair, call, job=job, samples=samples, hooks=hooks)
+    return distill(
+        *pair,
+        train=samples.train,
+        validation=samples.validation,
+        recipe=lesson.recipe,
+        seed=job.project.recipe.seed,
+        kind=job.project.task.kind,
+        hooks=hooks,
+        folder=training,
+        outputs_folder=outputs,
+    )

@@ -27,6 +27,29 @@ ImportanceName = Literal[
 ]
 Sparsity = Literal["none", "l1-scales", "group-lasso", "growing"]
 Schedule = Literal["linear", "cubic", "by-cost"]
+LossName = Literal[
+    "decoupled",
+    "dist",
+    "hints",
+    "attention-transfer",
+    "flow",
+    "relation-distances",
+    "relation-angles",
+    "similarities",
+    "hidden-states",
+    "attention-scores",
+    "attention-relations",
+]
+"""Losses that distillation offers beside soft targets and labels."""
+TaskKind = Literal[
+    "classification",
+    "regression",
+    "embedding",
+    "segmentation",
+    "detection",
+    "token-classification",
+    "language-modelling",
+]
 
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
@@ -107,8 +130,9 @@ class PruneRecipe:
     """How often a plan whose measured artefact misses its budget is solved at most."""
     drop_blocks: bool = True
     """Whether whole residual blocks may go."""
-    iterations: Count = 1
-    """In how many steps the network is cut, trained after each."""
+    iterations: Count | None = None
+    """In how many steps the network is cut, trained after each; `None` follows from how deep
+    the budget cuts."""
     schedule: Schedule = "by-cost"
     """How the speed-up is shared out over the iterations."""
     cost_source: CostSource | Literal["auto"] = "auto"
@@ -123,16 +147,44 @@ class PruneRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DistillRecipe:
-    """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels."""
+    """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels,
+    and further losses by weight."""
 
     epochs: Count = 20
     batch_size: Count = 64
-    learning_rate: Positive = 0.01
+    """Samples of one step, in all processes and over all accumulated parts together."""
+    accumulate: Count = 1
+    """In how many parts, one after another, the samples of a step are taken."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Positive | None = None
+    """At its peak; `None` is 0.01 for `sgd`, 0.001 for `adamw`."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    weight_decay: Annotated[float, Ge(0)] = 5e-4
+    clip_norm: Positive = 5.0
+    """Largest norm of the gradient; a longer one is scaled down to it."""
     temperature: Positive = 4.0
     soft_weight: Annotated[float, Ge(0), Le(1)] = 0.9
     """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
-    weight_decay: Annotated[float, Ge(0)] = 5e-4
+    losses: Mapping[LossName, Positive] | None = None
+    """What is added to them, each with its weight; `None` is attention transfer where both
+    networks have maps of one size, and nothing elsewhere."""
+    pairs: Mapping[Text, Text] = field(default_factory=dict)
+    """Layers to compare, teacher's node = student's node; found by themselves where empty."""
     augment: Literal["none", "shift", "shift-flip"] = "shift"
+    views: Count | None = None
+    """How many augmented versions of a sample there are; `None` draws a new one every epoch.
+    With a number the teacher's outputs can be kept."""
+    mixup: Annotated[float, Ge(0)] = 0.0
+    """Alpha of Zhang et al., 2018, arXiv:1710.09412; 0 is off."""
+    ema: Fraction | None = None
+    """Decay of a moving average of the weights, which is what is kept then."""
+    patience: Count | None = None
+    """Epochs without a better one after which training ends."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    shard: bool = False
+    """Whether several processes each hold a part of the student, as FSDP does, or all of it."""
+    checkpoint_minutes: Annotated[float, Ge(0)] = 5.0
+    """How often a training that can be killed and resumed writes down where it is."""
     validation_share: Fraction = 0.1
 
 
@@ -152,7 +204,7 @@ class ExportRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
-    tier: Literal["quick", "default", "report"] = "quick"
+    tier: Literal["quick", "default", "report", "sustained"] = "quick"
     threads: Count | None = None
 
 
@@ -291,6 +343,7 @@ class Evaluation:
     metric: str
     value: float
     samples: int
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,16 +362,51 @@ class Latency:
     """Bootstrap interval of the median over launches."""
     launch_cv: float | None = None
     """Standard deviation over mean of the launches' medians."""
+    within_cv: float | None = None
+    """The same of the inferences inside a launch; the median over launches."""
+    mean_ms: float | None = None
+    """Only from tools that report averages and no samples."""
+    sustained_ratio: float | None = None
+    """Median of the last ten seconds over that of the first, in a sustained run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
+    """Energy per inference. Uncertainties are expanded (k = 2); `modelled` ones are a band."""
+
     gross_mj: float | None = None
     net_mj: float | None = None
+    """Above idle power."""
+    gross_u_mj: float | None = None
+    net_u_mj: float | None = None
     method: Literal["counter", "sampled", "external", "modelled", "none"] = "none"
     boundary: str | None = None
+    """What the meter encloses: `package`, `board`, `wall`, ..."""
+    meter: str | None = None
+    windows: int | None = None
+    idle_before_w: float | None = None
+    idle_after_w: float | None = None
+    sampler_hz: float | None = None
+    overhead: float | None = None
+    """Share of the throughput lost while the meter was read."""
+    p50_ms: float | None = None
+    """Median latency of the metered run itself."""
     reason: str | None = None
-    """Why there is no figure."""
+    """Why there is no figure, or why to doubt it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What the device was like while it was measured; what it does not tell is `None`."""
+
+    governor: str | None = None
+    freq_mhz: tuple[float, float] | None = None
+    """Lowest and highest clock that was seen."""
+    temp_c: tuple[float, float] | None = None
+    load: tuple[float, float] | None = None
+    """Processes that wanted a processor, by processor."""
+    throttled: bool | None = None
+    pinned: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,13 +418,66 @@ class Measurement:
     runtime_version: str
     threads: int
     latency: Latency
-    load_ms: float
-    first_ms: float
+    load_ms: float | None
+    first_ms: float | None
     peak_memory_mb: float | None
     size_mb: float
     energy: Energy
     invalid: str | None = None
     """Why this run should not be quoted (throttled, too noisy), where it should not."""
+    conditions: Conditions = field(default_factory=Conditions)
+    instructions: float | None = None
+    """Of one inference, counted where the device is emulated; no time follows from it."""
+
+
+PairedVerdict = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """One artefact's latency over another's, from launches that took turns in one run."""
+
+    artifact: str
+    against: str
+    device: str
+    source: CostSource
+    ratio: float
+    """Geometric mean over pairs; below 1 the artefact is faster."""
+    low: float
+    high: float
+    """One-sided bounds of the ratio, each at `confidence`."""
+    confidence: float
+    pairs: int
+    verdict: PairedVerdict
+    why: str
+    measurements: tuple[Measurement, Measurement]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorProfile:
+    """One operator as it ran: median microseconds of an inference, and what ran it."""
+
+    name: str
+    kind: str
+    us: float
+    share: float
+    kernel: str | None = None
+    fast: bool | None = None
+    """Whether the runtime's optimised kernel ran; `None` where it does not say."""
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    artifact: str
+    device: str
+    source: CostSource
+    runtime: str
+    runtime_version: str
+    threads: int
+    method: str
+    """`profiler`, or `each operator alone`: then fusion between operators is not seen."""
+    operators: tuple[OperatorProfile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -473,6 +614,19 @@ class Report:
         """The worst verdict of all budgets."""
         order: tuple[Verdict, ...] = ("over", "unproven", "fits")
         return min((v.verdict for v in self.verdicts), key=order.index, default="fits")
+
+
+# --- what `edgekit doctor` says ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at on this machine, and the command that mends it."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""
 
 
 # --- what a plan would be -----------------------------------------------------------------------

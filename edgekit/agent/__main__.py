@@ -1,6 +1,7 @@
 """`python -m edgekit.agent JOB.json RESULT.json`: does one job in this process.
 
-Exit code 0: done; 1: the result says what went wrong; 2: wrong usage.
+`--leash SECONDS` before the files does it in a child that ends when standard input is silent for
+that long. Exit code 0: done; 1: the result says what went wrong; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ from .schema import KINDS, SCHEMA
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["--leash"] and len(given) == 4:
+        return _leashed(given[1], given[2:])
     if len(given) != 2 or given[0] in ("-h", "--help"):
-        print("usage: python -m edgekit.agent JOB.json RESULT.json", file=sys.stderr)
+        print(
+            "usage: python -m edgekit.agent [--leash SECONDS] JOB.json RESULT.json",
+            file=sys.stderr,
+        )
         return 0 if given[:1] in (["-h"], ["--help"]) else 2
     job_file, result_file = Path(given[0]), Path(given[1])
     _report_defects(result_file)
@@ -47,6 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = "The process could not get the memory it asked for."
         return _fail(result_file, kind, {"kind": OUT_OF_MEMORY, "message": message})
     return 0 if _write(result_file, result) else 1
+
+
+def _leashed(seconds: str, files: Sequence[str]) -> int:
+    from . import leash
+
+    lock = os.environ.get("EDGEKIT_LOCK", files[0] + ".lock")
+    # Whoever starts us by a program of their own names it: an emulated Python cannot start
+    # itself again.
+    python = os.environ.get("EDGEKIT_PYTHON", sys.executable)
+    command = [python, sys.argv[0], *files]
+    return leash.keep(command, Path(files[1]), silence_s=float(seconds), lock=lock)
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:

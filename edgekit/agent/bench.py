@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from array import array
@@ -9,38 +10,34 @@ from typing import Any
 
 import numpy as np
 
-from . import machine, meters, runtimes
+from . import instructions, machine, runtimes, trace
 from .arrays import read_inputs, sample
-from .schema import BenchJob, BenchResult, EnergyResult, Warmup
+from .schema import BenchJob, BenchResult, Conditions, EnergyJob, Instructions, Warmup
 from .session import Session, check, draw
 
 PLATEAU = 0.02
-_POLL_NS = 1_000_000_000
+_SETTLE, _COUNTED = 3, 8
 
 
 def bench(job: BenchJob) -> BenchResult:
+    facts = machine.facts()  # before pinning: it says what the machine has
+    threads = job.get("threads", 1)
+    pinned = trace.pin(threads) if job.get("pin", True) else None
     start = time.perf_counter_ns()
     runtime, version = runtimes.find(job["runtime"])
     import_ms = _ms_since(start)
     options = runtimes.settings(runtime, job.get("options", {}))
-    threads = job.get("threads", 1)
     before_mb = machine.resident_mb()
 
     start = time.perf_counter_ns()
     session = runtimes.open_model(runtime, job["path"], threads, options)
     load_ms = _ms_since(start)
 
-    session.prepare(_inputs(session, job))
+    session.prepare(inputs_of(session, job))
     start = time.perf_counter_ns()
     session.invoke()
     first_ms = _ms_since(start)
-
-    warmup = warm_up(session, job)
-    # Before the samples: what the harness stores is not the model's.
-    peak_mb, peak_method = machine.peak_memory_mb()
-    facts = machine.facts()
-    samples, timed_s, energy = _timed(session, job, emulated=facts["emulated"])
-    return {
+    common: BenchResult = {
         "schema": job["schema"],
         "kind": "bench",
         "error": None,
@@ -48,18 +45,75 @@ def bench(job: BenchJob) -> BenchResult:
         "runtime_version": version,
         "threads": threads,
         "options": options,
+        "memory_before_load_mb": before_mb,
+        "pinned": pinned,
+        "machine": facts,
+    }
+    if facts["emulated"]:
+        return _counted(session, common)
+    warmup = warm_up(session, job)
+    # Before the samples: what the harness stores is not the model's.
+    peak_mb, peak_method = machine.peak_memory_mb()
+    seen = [trace.conditions()]
+    cpu = time.process_time()
+    samples, timed_s = _sample(session, job, seen)
+    cpu_s = time.process_time() - cpu
+    seen.append(trace.conditions())
+    return {
+        **common,
         "import_ms": import_ms,
         "load_ms": load_ms,
         "first_ms": first_ms,
         "warmup": warmup,
         "samples_ns": samples,
+        "refused": None,
+        "instructions": None,
+        "summary": None,
         "timed_s": timed_s,
+        "cpu_s": cpu_s,
         "complete": len(samples) >= job.get("min_runs", 100),
-        "memory_before_load_mb": before_mb,
         "peak_memory_mb": peak_mb,
         "peak_memory_method": peak_method,
-        "energy": energy,
-        "machine": facts,
+        "trace": seen,
+    }
+
+
+def _counted(session: Session, common: BenchResult) -> BenchResult:
+    """Instructions instead of milliseconds: emulation says nothing about a device's speed."""
+    evidence = common["machine"]["emulation_evidence"]
+    return {
+        **common,
+        "import_ms": None,
+        "load_ms": None,
+        "first_ms": None,
+        "warmup": {"runs": 0, "seconds": 0.0, "plateau": False},
+        "samples_ns": [],
+        "refused": f"The process is emulated ({evidence}): its times are no device's.",
+        "instructions": _instructions(session),
+        "summary": None,
+        "timed_s": 0.0,
+        "cpu_s": None,
+        "complete": False,
+        "peak_memory_mb": None,
+        "peak_memory_method": "not read: the emulator's memory is in it",
+        "trace": [],
+    }
+
+
+def _instructions(session: Session) -> Instructions | None:
+    """The median over a few inferences; None where nobody counts."""
+    if instructions.VARIABLE not in os.environ:
+        return None
+    clock = instructions.counter()
+    counts = []
+    for _ in range(_SETTLE + _COUNTED):
+        start = clock()
+        session.invoke()
+        counts.append(clock() - start)
+    return {
+        "per_inference": float(statistics.median(counts[_SETTLE:])),
+        "inferences": _COUNTED,
+        "counter": "qemu-user",
     }
 
 
@@ -93,39 +147,16 @@ def _window(session: Session, window_s: float) -> list[int]:
             return times
 
 
-def _timed(
-    session: Session, job: BenchJob, *, emulated: Any
-) -> tuple[list[int], float, EnergyResult]:
-    meter, reason = meters.choose(job.get("energy", "auto"))
-    if emulated:
-        meter, reason = None, "The process is emulated: its energy is not the device's."
-    if meter:
-        meter.begin()
-    samples, timed_s = _sample(session, job, meter)
-    if meter is None:
-        return samples, timed_s, _no_energy(reason)
-    joules, seconds = meter.end()
-    return (
-        samples,
-        timed_s,
-        {
-            "gross_mj": joules * 1e3 / len(samples),
-            "meter": meter.name,
-            "method": meter.method,
-            "boundary": meter.boundary,
-            "seconds": seconds,
-            "reason": None,
-        },
-    )
-
-
-def _sample(session: Session, job: BenchJob, meter: Any) -> tuple[list[int], float]:
+def _sample(
+    session: Session, job: BenchJob, seen: list[Conditions]
+) -> tuple[list[int], float]:
     min_runs = job.get("min_runs", 100)
     min_ns, max_ns = job.get("min_s", 10.0) * 1e9, job.get("max_s", 60.0) * 1e9
     clock, invoke = time.perf_counter_ns, session.invoke
     samples = array("q")
     begin = clock()
-    poll_at = begin + _POLL_NS if meter else float("inf")
+    look_ns = job.get("trace_s", float("inf")) * 1e9
+    look_at = begin + look_ns
     while True:
         start = clock()
         invoke()
@@ -134,23 +165,15 @@ def _sample(session: Session, job: BenchJob, meter: Any) -> tuple[list[int], flo
         elapsed = stop - begin
         if (elapsed >= min_ns and len(samples) >= min_runs) or elapsed >= max_ns:
             return samples.tolist(), elapsed / 1e9
-        if stop >= poll_at:
-            meter.poll()
-            poll_at = stop + _POLL_NS
+        if stop >= look_at:
+            seen.append(trace.conditions())
+            look_at += look_ns
 
 
-def _no_energy(reason: Any) -> EnergyResult:
-    return {
-        "gross_mj": None,
-        "meter": None,
-        "method": "none",
-        "boundary": None,
-        "seconds": None,
-        "reason": reason,
-    }
-
-
-def _inputs(session: Session, job: BenchJob) -> list[np.ndarray[Any, Any]]:
+def inputs_of(
+    session: Session, job: BenchJob | EnergyJob
+) -> list[np.ndarray[Any, Any]]:
+    """The job's own first sample, or seeded random arrays."""
     path = job.get("inputs")
     if not path:
         return draw(session.inputs, job.get("seed", 0))

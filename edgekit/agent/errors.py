@@ -10,6 +10,9 @@ INPUTS_INVALID = "inputs_invalid"
 INFERENCE_FAILED = "inference_failed"
 OUT_OF_MEMORY = "out_of_memory"
 FILES = "files"
+KILLED = "killed"
+LINK_LOST = "link_lost"
+BUSY = "busy"
 INTERNAL = "internal"
 
 MEANINGS = {
@@ -19,8 +22,11 @@ MEANINGS = {
     MODEL_UNREADABLE: "the runtime refuses the model: damaged, or an operator it lacks",
     INPUTS_INVALID: "the input arrays are not what the model takes",
     INFERENCE_FAILED: "the model loaded and failed to run",
-    OUT_OF_MEMORY: "the process could not get the memory it asked for",
+    OUT_OF_MEMORY: "the process could not get the memory it asked for, or was ended over it",
     FILES: "a file named by the job cannot be read or written",
+    KILLED: "a signal from outside ended the process; memory had not run out",
+    LINK_LOST: "whoever asked for the job was not heard of for too long",
+    BUSY: "another job held the device for too long",
     INTERNAL: "a defect of the agent; `where` in the error names the line",
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import machine, runtimes
+from . import machine, runtimes, trace
 from .errors import AgentError
-from .meters import METERS
+from .meters import METERS, make
 from .schema import Job, ProbeResult, RuntimeFacts
 
 
@@ -18,7 +18,8 @@ def probe(job: Job) -> ProbeResult:
         "machine": machine.facts(),
         "numpy": np.__version__,
         "runtimes": _runtimes(),
-        "meters": {name: meter().available() for name, meter in METERS.items()},
+        "conditions": trace.conditions(),
+        "meters": {name: make(name).available() for name in METERS},
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 SCHEMA = 1
-KINDS = ("bench", "infer", "micro", "probe")
+KINDS = ("bench", "energy", "infer", "micro", "probe", "profile")
 PATHS_IN = ("path", "models", "inputs", "companions")
 PATHS_OUT = ("outputs",)
 
@@ -47,7 +47,35 @@ class BenchJob(RuntimeJob, total=False):
     max_s: float  # timing stops then, whatever the counts; default 60
     seed: int  # of the inputs that are drawn; default 0
     inputs: str | None  # .npz whose first sample is used; null: seeded random inputs
-    energy: str  # "auto" (the first meter available), a meter's name, or "none"; default "auto"
+    pin: bool  # keep the process to as many processors as it has threads; default true
+    trace_s: (
+        float  # seconds between two looks at clock and heat while timing; default: none
+    )
+
+
+class EnergyJob(RuntimeJob, total=False):
+    """Joules of one model: idle, windows of inferences, idle again; in one process."""
+
+    path: str  # the model file
+    meter: str  # "auto" (the first that can be read) or a meter's name; default "auto"
+    meter_options: dict[str, Any]  # settings of that meter, see its file in meters/
+    windows: int  # default 5
+    window_s: float  # seconds of inferences in each window, at least; default 12
+    idle_s: float  # seconds of doing nothing before, and again after; default 30
+    warmup_s: float  # inferences before the first window; default 2
+    seed: int  # of the inputs that are drawn; default 0
+    inputs: str | None  # .npz whose first sample is used; null: seeded random inputs
+    pin: bool  # as in a "bench" job
+
+
+class ProfileJob(RuntimeJob, total=False):
+    """Time by operator, by the runtime's own profiler, or each operator alone."""
+
+    path: str  # the model file
+    # for runtimes without a profiler: one model for each operator; null: the runtime profiles
+    models: list[str] | None
+    runs: int  # profiled inferences; default 50
+    seed: int  # of the inputs; default 0
 
 
 class InferJob(RuntimeJob, total=False):
@@ -103,13 +131,26 @@ class Warmup(TypedDict):
     plateau: bool  # two consecutive window medians were within 2 %
 
 
-class EnergyResult(TypedDict):
-    gross_mj: float | None  # millijoules per inference, idle power included
-    meter: str | None
-    method: str  # "counter", "sampled", "external" or "none"
-    boundary: str | None  # what the meter encloses: "package", "board", ...
-    seconds: float | None  # length of the metered window
-    reason: str | None  # why there is no figure
+class Conditions(TypedDict):
+    """One look at the machine; what it does not tell is null."""
+
+    at_ns: int  # monotonic
+    governor: str | None
+    freq_mhz: float | None  # the slowest processor this process may use
+    temp_c: float | None  # the hottest zone
+    throttled: bool | None  # the firmware holds the clock down now (Raspberry Pi)
+    throttle_count: int | None  # slow-downs for heat since the start (Intel)
+    quota_stalls: int | None  # how often the control group's processor quota ran out
+    load: float | None  # over the last minute, by processor
+    on_battery: bool | None
+
+
+class Instructions(TypedDict):
+    """Instructions of one inference, counted by the emulator; no time follows from them."""
+
+    per_inference: float  # median over the counted inferences
+    inferences: int
+    counter: str  # what counted
 
 
 class Result(TypedDict):
@@ -125,17 +166,83 @@ class BenchResult(Result, total=False):
     runtime_version: str
     threads: int
     options: dict[str, Any]  # settings the runtime ran with
-    import_ms: float  # loading the runtime's Python package; not part of load_ms
-    load_ms: float  # from the file to a session with its memory allocated
-    first_ms: float  # the first inference, inputs already in place
+    import_ms: float | None  # loading the runtime's Python package; not part of load_ms
+    load_ms: float | None  # from the file to a session with its memory allocated
+    first_ms: float | None  # the first inference, inputs already in place
     warmup: Warmup
-    samples_ns: list[int]  # every timed inference in order; none is removed
+    # every timed inference in order, none removed; empty where the process is emulated: the
+    # agent then refuses to time, and says so in `refused`
+    samples_ns: list[int]
+    refused: str | None
+    instructions: Instructions | None  # where an emulator counts
+    summary: Summary | None  # from a tool that gives no samples
     timed_s: float  # wall time of the timed part
     complete: bool  # false where max_s cut the timed part short of min_runs
     memory_before_load_mb: float | None  # resident, the runtime imported
     peak_memory_mb: float | None  # of the whole process up to the end of the warm-up
     peak_memory_method: str  # how it was read
-    energy: EnergyResult
+    cpu_s: float | None  # processor time of the timed part, all threads
+    pinned: list[int] | None  # processors the process was kept to
+    trace: list[Conditions]  # before, between and after the timed inferences
+    machine: Machine
+
+
+class Summary(TypedDict):
+    samples: int
+    mean_ms: float
+    p50_ms: float | None
+
+
+class Window(TypedDict):
+    joules: float
+    seconds: float
+    runs: int  # inferences in it; 0 while idle
+    gap_s: float | None  # the longest time between two readings; null for counters
+
+
+class EnergyResult(Result, total=False):
+    runtime: str
+    runtime_version: str
+    threads: int
+    meter: str | None  # null: none could be read, and `reason` says why
+    reason: str | None
+    method: str  # "counter", "sampled" or "external"
+    boundary: str  # what the meter encloses: "package", "board", ...
+    gain_uncertainty: (
+        float  # share of a reading that may be wrong, standard uncertainty
+    )
+    sampler_hz: float | None  # readings by second; null for counters
+    sampler_cpu_share: (
+        float | None
+    )  # processor time of the reader over the metered time
+    untraced_runs_per_s: float  # throughput just before, without the meter running
+    idle_before: Window
+    idle_after: Window
+    windows: list[Window]
+    samples_ns: list[int]  # latencies of the metered inferences, in order
+    trace: list[Conditions]
+    pinned: list[int] | None
+    machine: Machine
+
+
+class OperatorTime(TypedDict):
+    name: str
+    kind: str  # operator, as the runtime calls it
+    us: float  # median over the profiled inferences
+    kernel: str | None  # what ran it, where the runtime says
+    fast: (
+        bool | None
+    )  # whether that is the runtime's optimised kernel; null: it does not say
+    why: str | None  # why it is not
+
+
+class ProfileResult(Result, total=False):
+    runtime: str
+    runtime_version: str
+    threads: int
+    method: str  # "profiler" or "each operator alone"
+    runs: int
+    operators: list[OperatorTime]  # in the order of execution
     machine: Machine
 
 
@@ -176,4 +283,5 @@ class ProbeResult(Result, total=False):
     machine: Machine
     numpy: str
     runtimes: dict[str, RuntimeFacts]
+    conditions: Conditions
     meters: dict[str, str | None]  # name -> null where it can be read, else the reason

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.bench import conditions, energy
 from edgekit.bench.statistics import latency
 from edgekit.devices import Device
 from edgekit.errors import UsageError
-from edgekit.types import Artifact, Energy, Latency, Measurement
+from edgekit.types import Artifact, Energy, Latency, Measurement, Target
 
 _LOAD_ALLOWANCE_S = 120.0
 """For starting Python, importing the runtime, loading the model and its first inference."""
@@ -32,6 +33,10 @@ class Tier:
     """Pause between two rounds, in which every artefact was launched once."""
     max_launch_cv: float = 0.05
     """The medians of the launches may vary this much; beyond, the figure is not to be quoted."""
+    trace_s: float | None = None
+    """Seconds between two looks at clock and heat; `None`: before and after only."""
+    strict: bool = False
+    """Whether a device that is not ready to be measured is refused."""
 
 
 TIERS: Mapping[str, Tier] = {
@@ -45,8 +50,19 @@ TIERS: Mapping[str, Tier] = {
         max_launch_cv=0.10,
     ),
     "default": Tier(launches=5),
-    "report": Tier(launches=5, min_runs=205, min_s=12.0, cooldown_s=300.0),
+    "report": Tier(launches=5, min_runs=205, min_s=12.0, cooldown_s=300.0, strict=True),
+    "sustained": Tier(launches=1, min_s=300.0, max_s=300.0, trace_s=10.0),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metering:
+    """Whether and how energy is measured after the latencies; by default it is not."""
+
+    meter: str = "none"
+    options: Mapping[str, Any] | None = None
+    model_of: Target | None = None
+    """The profile whose published watts energy is modelled from, where that was asked for."""
 
 
 def measure(
@@ -56,37 +72,58 @@ def measure(
     tier: str,
     threads: int,
     on_launch: Callable[[int, int], None] | None = None,
+    metering: Metering | None = None,
 ) -> dict[str, Measurement]:
     """A measurement of each artefact by its name, all from one interleaved run.
 
     Round by round every artefact is launched once, in alternating order (A B C, C B A, ...), so
     that ratios between them are of one time and place. `on_launch(done, all)` reports progress.
+    `metering` measures energy afterwards.
+    Raises MeasurementError where the tier refuses the state that the device is in.
     """
-    plan = _tier(tier)
+    plan = tier_called(tier)
     _distinct(artifacts)
+    if plan.strict:
+        conditions.refuse_unready(device.probe(), device.name)
     results: dict[str, list[Mapping[str, Any]]] = {one.name: [] for one in artifacts}
     done, total = 0, plan.launches * len(artifacts)
     for turn in range(plan.launches):
         if turn and plan.cooldown_s:
             time.sleep(plan.cooldown_s)
         for artifact in artifacts if turn % 2 == 0 else reversed(artifacts):
-            job = bench_job(artifact, plan, threads=threads, seed=turn)
-            limit_s = plan.warmup_max_s + plan.max_s + _LOAD_ALLOWANCE_S
-            results[artifact.name].append(device.run(job, timeout_s=limit_s))
+            results[artifact.name].append(
+                launch(artifact, device, plan, threads=threads, seed=turn)
+            )
             done += 1
             if on_launch:
                 on_launch(done, total)
+    energies = _meter(results, artifacts, device, tier, metering or Metering())
     return {
-        one.name: summarise(one, results[one.name], device=device, plan=plan)
+        one.name: summarise(
+            one,
+            results[one.name],
+            device=device,
+            plan=plan,
+            energy=energies[one.name],
+        )
         for one in artifacts
     }
+
+
+def launch(
+    artifact: Artifact, device: Device, plan: Tier, *, threads: int, seed: int
+) -> Mapping[str, Any]:
+    """The result of one fresh process."""
+    job = bench_job(artifact, plan, threads=threads, seed=seed)
+    limit_s = plan.warmup_max_s + plan.max_s + _LOAD_ALLOWANCE_S
+    return device.run(job, timeout_s=limit_s)
 
 
 def bench_job(
     artifact: Artifact, plan: Tier, *, threads: int, seed: int
 ) -> dict[str, Any]:
     """One launch of `artifact`, as the agent reads it."""
-    return {
+    job: dict[str, Any] = {
         "kind": "bench",
         "runtime": artifact.runtime,
         "path": str(artifact.files[0].resolve()),
@@ -100,8 +137,8 @@ def bench_job(
         "max_s": plan.max_s,
         "seed": seed,
         "inputs": None,
-        "energy": "auto",
     }
+    return job if plan.trace_s is None else {**job, "trace_s": plan.trace_s}
 
 
 def summarise(
@@ -110,45 +147,50 @@ def summarise(
     *,
     device: Device,
     plan: Tier,
+    energy: Energy | None = None,
 ) -> Measurement:
     """The launches of one artefact as one measurement, with the reason where it is invalid."""
-    figures = latency([one["samples_ns"] for one in launches])
-    peaks = [one["peak_memory_mb"] for one in launches]
+    figures = latency(launches, sustained=plan.trace_s is not None)
+    counted = _median(
+        [
+            one["instructions"]["per_inference"]
+            for one in launches
+            if one["instructions"]
+        ]
+    )
     return Measurement(
         artifact=artifact.name,
         device=device.name,
-        source=device.source,
+        source="counted" if counted is not None else device.source,
         runtime=artifact.runtime,
         runtime_version=launches[0]["runtime_version"],
         threads=launches[0]["threads"],
         latency=figures,
-        load_ms=statistics.median(one["load_ms"] for one in launches),
-        first_ms=statistics.median(one["first_ms"] for one in launches),
-        peak_memory_mb=None if None in peaks else max(peaks),
+        load_ms=_median([one["load_ms"] for one in launches]),
+        first_ms=_median([one["first_ms"] for one in launches]),
+        peak_memory_mb=_all([one["peak_memory_mb"] for one in launches], max),
         size_mb=artifact.size_mb,
-        energy=_energy([one["energy"] for one in launches]),
+        energy=energy or Energy(reason="Energy was not asked for."),
         invalid=_invalid(figures, launches, plan),
+        conditions=conditions.summarise(launches),
+        instructions=counted,
     )
 
 
 def _invalid(
     figures: Latency, launches: Sequence[Mapping[str, Any]], plan: Tier
 ) -> str | None:
-    reasons = []
-    evidence = [
-        one["machine"]["emulation_evidence"]
-        for one in launches
-        if one["machine"]["emulated"]
-    ]
-    if evidence:
-        reasons.append(f"the device is emulated ({evidence[0]}): no milliseconds hold")
+    refused = next((one["refused"] for one in launches if one["refused"]), None)
+    if refused:
+        return f"{refused} No milliseconds hold"
+    reasons = conditions.faults(launches)
     cut = sum(not one["complete"] for one in launches)
     if cut:
         reasons.append(
             f"{cut} of {len(launches)} launches timed fewer than {plan.min_runs} "
             f"inferences in {plan.max_s:g} s"
         )
-    restless = sum(not one["warmup"]["plateau"] for one in launches)
+    restless = sum(one["warmup"]["plateau"] is False for one in launches)
     if restless == len(launches):
         reasons.append(
             f"no launch reached a plateau in {plan.warmup_max_s:g} s of warm-up"
@@ -161,21 +203,48 @@ def _invalid(
     return "; ".join(reasons) or None
 
 
-def _energy(launches: Sequence[Mapping[str, Any]]) -> Energy:
-    """Mean over launches; without a figure from each of them there is none."""
-    figures = [one["gross_mj"] for one in launches]
-    if None in figures:
-        reason = next(one["reason"] for one in launches if one["gross_mj"] is None)
-        return Energy(reason=reason)
-    return Energy(
-        gross_mj=statistics.fmean(figures),
-        method=launches[0]["method"],
-        boundary=launches[0]["boundary"],
-        reason="Net of idle is not known: idle power was not metered.",
-    )
+def _meter(
+    launches: Mapping[str, Sequence[Mapping[str, Any]]],
+    artifacts: Sequence[Artifact],
+    device: Device,
+    tier: str,
+    metering: Metering,
+) -> dict[str, Energy]:
+    """Energy of each artefact in a run of its own: latencies are taken with no meter read."""
+    if metering.model_of:
+        target = metering.model_of
+        return {name: energy.modelled(target, each) for name, each in launches.items()}
+    absent = Energy(reason="Energy was not asked for.")
+    found: dict[str, Energy] = {}
+    for artifact in artifacts:
+        if metering.meter != "none" and (not found or absent.gross_mj is not None):
+            job = energy.energy_job(
+                artifact,
+                threads=launches[artifact.name][0]["threads"],
+                meter=metering.meter,
+                options=metering.options or {},
+                tier=tier,
+            )
+            limit_s = _LOAD_ALLOWANCE_S + 2 * job["idle_s"]
+            limit_s += (job["windows"] + 2) * job["window_s"] * 2
+            absent = energy.summarise(device.run(job, timeout_s=limit_s))
+        found[artifact.name] = absent  # without a meter every artefact lacks it alike
+    return found
 
 
-def _tier(name: str) -> Tier:
+def _median(values: Sequence[float | None]) -> float | None:
+    return _all(values, statistics.median)
+
+
+def _all(
+    values: Sequence[float | None], fold: Callable[[list[float]], float]
+) -> float | None:
+    """Nothing where there are no values, or where one is missing."""
+    known = [value for value in values if value is not None]
+    return fold(known) if known and len(known) == len(values) else None
+
+
+def tier_called(name: str) -> Tier:
     if name not in TIERS:
         raise UsageError(f"No benchmark tier {name!r}. Known: {', '.join(TIERS)}.")
     return TIERS[name]

@@ -7,9 +7,11 @@ clock, neighbours), so intervals are drawn over launches, never over inferences.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.errors import MeasurementError
 from edgekit.types import Latency, Measurement
@@ -18,9 +20,10 @@ MIN_SAMPLES = {50: 5, 90: 29, 95: 59, 99: 299}
 """The fewest samples whose largest bounds the percentile from above with 95 % confidence
 (`1 - q**n >= 0.95`); for the median, whose range of 5 encloses it with 93 %."""
 _RESAMPLES = 2000
+SUSTAINED_BIN_S = 10.0
 
 
-def percentile(samples: Sequence[float], rank: int) -> float | None:
+def percentile(samples: Sequence[float] | npt.NDArray[Any], rank: int) -> float | None:
     """The percentile, or `None` where there are too few samples to bound it."""
     if len(samples) < MIN_SAMPLES[rank]:
         return None
@@ -46,23 +49,68 @@ def median_interval(
     return float(low), float(high)
 
 
-def latency(launches_ns: Sequence[Sequence[int]], *, seed: int = 0) -> Latency:
-    """Latency over launches: `p50_ms` is the median of the launches' medians, so that a fast
-    launch, which fits more inferences into its seconds, has no louder voice; the tail
-    percentiles are of all inferences together."""
+def latency(
+    launches: Sequence[Mapping[str, Any]], *, sustained: bool = False, seed: int = 0
+) -> Latency:
+    """Latency over launches, results of "bench" jobs.
+
+    `p50_ms` is the median of the launches' medians, so that a fast launch, which fits more
+    inferences into its seconds, has no louder voice; the tail percentiles are of all inferences
+    together. No outlier is removed.
+    """
+    launches_ns = [one["samples_ns"] for one in launches]
+    if not all(launches_ns):
+        return _reported(launches)
     pooled = np.concatenate([np.asarray(one, dtype=float) for one in launches_ns]) / 1e6
     medians = tuple(float(np.median(one)) / 1e6 for one in launches_ns)
     enough = len(pooled) >= MIN_SAMPLES[50]
+    within = [one for one in map(variation, launches_ns) if one is not None]
     return Latency(
         p50_ms=statistics.median(medians) if enough else None,
-        p90_ms=percentile(pooled.tolist(), 90),
-        p95_ms=percentile(pooled.tolist(), 95),
-        p99_ms=percentile(pooled.tolist(), 99),
+        p90_ms=percentile(pooled, 90),
+        p95_ms=percentile(pooled, 95),
+        p99_ms=percentile(pooled, 99),
         samples=len(pooled),
         launches=len(launches_ns),
         launch_p50_ms=medians,
         ci95_ms=median_interval(medians, seed=seed),
         launch_cv=variation(medians),
+        within_cv=statistics.median(within) if within else None,
+        sustained_ratio=sustained_ratio(launches_ns[0]) if sustained else None,
+    )
+
+
+def sustained_ratio(
+    samples_ns: Sequence[int], bin_s: float = SUSTAINED_BIN_S
+) -> float | None:
+    """Median of the last whole bin over that of the first; `None` for fewer than two bins."""
+    samples = np.asarray(samples_ns, dtype=float)
+    bins = (np.cumsum(samples) / (bin_s * 1e9)).astype(int)
+    whole = int(bins[-1]) if len(bins) else 0
+    if whole < 2:
+        return None
+    first, last = samples[bins == 0], samples[bins == whole - 1]
+    if not len(first) or not len(last):
+        return None
+    return float(np.median(last) / np.median(first))
+
+
+def _reported(launches: Sequence[Mapping[str, Any]]) -> Latency:
+    """What can be said without samples: a tool's own averages, or nothing at all."""
+    summaries = [one["summary"] for one in launches if one["summary"]]
+    medians = tuple(one["p50_ms"] for one in summaries if one["p50_ms"] is not None)
+    means = [one["mean_ms"] for one in summaries]
+    return Latency(
+        p50_ms=statistics.median(medians) if medians else None,
+        p90_ms=None,
+        p95_ms=None,
+        p99_ms=None,
+        samples=sum(one["samples"] for one in summaries),
+        launches=len(launches),
+        launch_p50_ms=medians,
+        ci95_ms=median_interval(medians),
+        launch_cv=variation(medians),
+        mean_ms=statistics.fmean(means) if means else None,
     )
 
 

@@ -15,6 +15,14 @@ from rich.markup import escape
 out_console = Console()
 err_console = Console(stderr=True)
 
+Address = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        "-d",
+        help="local, container:IMAGE, ssh://USER@HOST[:PORT] or adb://SERIAL.",
+    ),
+]
 Folder = Annotated[
     Path,
     typer.Option(

@@ -19,8 +19,13 @@ def doctor(as_json: Json = False) -> None:
         print(json.dumps([plain(finding) for finding in findings], indent=2))
     else:
         table = Table(box=None, show_header=False)
+        for name in ("mark", "name", "found"):
+            table.add_column(name, overflow="fold")
         for finding in findings:
             mark = "[green]ok[/]" if finding.ok else "[yellow]--[/]"
-            fix = f"[bold]{escape(finding.fix)}[/]" if finding.fix else ""
-            table.add_row(mark, finding.name, escape(finding.found), fix)
+            table.add_row(mark, finding.name, escape(finding.found))
         out_console.print(table)
+        for finding in findings:
+            if finding.fix:  # whole, so that it can be copied
+                line = f"[bold]{finding.name}[/]: {escape(finding.fix)}"
+                out_console.print(line, soft_wrap=True, highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from edgekit.commands.build import open_job
 from edgekit.commands.console import (
+    Address,
     Bars,
     Folder,
     Json,
@@ -21,7 +23,7 @@ from edgekit.commands.console import (
 )
 
 
-def plan(
+def plan(  # noqa: PLR0913 - a command's options
     target: Annotated[
         list[str],
         typer.Option(
@@ -31,6 +33,7 @@ def plan(
         ),
     ],
     folder: Folder = Path(),
+    device: Address = "local",
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="Where the page goes."),
@@ -50,8 +53,12 @@ def plan(
     from edgekit.report.preview import show_preview, write_preview
 
     shown = Bars(err_console, silent=quiet)
-    jobs = [open_job(folder, name, shown, allow_pickle) for name in target]
-    found = preview(jobs)
+    with ExitStack() as devices:
+        jobs = [
+            devices.enter_context(open_job(folder, name, shown, allow_pickle, device))
+            for name in target
+        ]
+        found = preview(jobs)
     write_preview(jobs[0].project.name, found, out)
     if as_json:
         print(json.dumps(plain(found), indent=2))

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from edgekit.agent.decode import pixels
 from edgekit.authored import Authored, locate
 from edgekit.data import preprocess
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
-from edgekit.data.samples import MEMORY, Indexed, pixels
+from edgekit.data.samples import MEMORY, Indexed
 from edgekit.errors import DataError
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.agent.decode import normalise
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
 
@@ -18,12 +19,7 @@ _COLOR_CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
 
 def preprocess(values: Array, spec: Preprocess) -> Float:
     """Raw samples (n, channels, ...) of any dtype to the network's input, float32."""
-    shape = (-1,) + (1,) * (values.ndim - 2)
-    result = values.astype(np.float32)
-    result /= np.float32(spec.scale)
-    result -= np.asarray(spec.mean, np.float32).reshape(shape)
-    result /= np.asarray(spec.std, np.float32).reshape(shape)
-    return result
+    return normalise(values, spec.scale, spec.mean, spec.std)
 
 
 def check(spec: Preprocess, shape: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from edgekit.agent.decode import pixels
 from edgekit.data.preprocess import Array
 from edgekit.errors import DataError
 
@@ -36,11 +37,6 @@ _BROKEN = (
     Image.DecompressionBombError,
 )
 """What Pillow raises for an image that cannot be read."""
-_KERNELS = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "nearest": Image.Resampling.NEAREST,
-}
 
 
 class Samples(Protocol):
@@ -150,25 +146,6 @@ class Indexed:
     def digest(self) -> bytes:
         few = np.unique(np.linspace(0, self.length - 1, 16).astype(np.int64))
         return hashlib.sha256(self.identity + _bytes_hash(self.raw(few))).digest()
-
-
-def pixels(
-    image: Image.Image, shape: tuple[int, int, int], color: str, resize: str
-) -> NDArray[np.uint8]:
-    """An image as uint8 (channels, height, width): converted, then stretched to the size."""
-    if image.mode.startswith(("I", "F")):
-        raise ValueError(f"mode {image.mode}, more than 8 bits a channel: use .npz")
-    mode = "L" if color == "gray" else "RGB"
-    image = image if image.mode == mode else image.convert(mode)
-    _, height, width = shape
-    if image.size != (width, height):
-        image = image.resize((width, height), _KERNELS[resize])
-    values = np.asarray(image, np.uint8)
-    if color == "gray":
-        return values[None]
-    if color == "bgr":
-        values = values[..., ::-1]
-    return values.transpose(2, 0, 1)
 
 
 def _bytes_hash(values: Array) -> bytes:

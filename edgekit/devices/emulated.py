@@ -31,7 +31,7 @@ from edgekit.store import Store
 from edgekit.types import CostSource
 
 _EMULATORS: Mapping[Arch, str] = {"aarch64": "qemu-aarch64", "armv7l": "qemu-arm"}
-_PROBE_TIMEOUT_S = 120.0
+_PROBE_TIMEOUT_S = 300.0
 _GRACE_S = 5.0
 _PROCESSORS = 4
 _PLUGIN_SOURCE = Path(__file__).with_name("instructions.c")

@@ -8,13 +8,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.agent import errors as kinds
-from edgekit.errors import ArtifactError, DeviceError, EdgeKitError, RuntimeMissing
+from edgekit.errors import (
+    AgentKilled,
+    ArtifactError,
+    DeviceBusy,
+    DeviceError,
+    DeviceOutOfMemory,
+    EdgeKitError,
+    LinkLost,
+    RuntimeMissing,
+)
 
 _INSTALL = {
     "litert": "pip install 'edgekit[litert]'",
     "onnxruntime": "pip install 'edgekit[onnxruntime]'",
     "openvino": "pip install 'edgekit[openvino]'",
     "tflite-runtime": "pip install tflite-runtime (Python 3.11 at most, numpy < 2)",
+}
+_KINDS: Mapping[str, type[DeviceError]] = {
+    kinds.OUT_OF_MEMORY: DeviceOutOfMemory,
+    kinds.KILLED: AgentKilled,
+    kinds.LINK_LOST: LinkLost,
+    kinds.BUSY: DeviceBusy,
 }
 _SIGNALS = {
     signal.SIGKILL: "killed from outside, most often because memory ran out",
@@ -32,7 +47,9 @@ def understand(
     """The result. `status` is the exit status (negative, or 128 + n, for signal n), `said` what
     the process wrote to its screen, `reply` the text of its result file."""
     if reply is None:
-        raise DeviceError(f"{_subject(job)} on {device}: {_ending(status, said)}.")
+        killed = status in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        kind = AgentKilled if killed else DeviceError
+        raise kind(f"{_subject(job)} on {device}: {_ending(status, said)}.")
     try:
         result = json.loads(reply)
     except ValueError as error:
@@ -58,7 +75,8 @@ def _error(
     if kind in (kinds.MODEL_UNREADABLE, kinds.INPUTS_INVALID, kinds.INFERENCE_FAILED):
         return ArtifactError(f"{_subject(job)} on {device}: {message}")
     where = f" ({error['where']})" if "where" in error else ""
-    return DeviceError(f"{_subject(job)} on {device}: {message}{where}")
+    raised = _KINDS.get(kind, DeviceError)
+    return raised(f"{_subject(job)} on {device}: {message}{where}")
 
 
 def _ending(status: int, said: str) -> str:

@@ -6,27 +6,23 @@ container, nothing of the foreign architecture runs while it is made. It is made
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from edgekit import store
-from edgekit.errors import DeviceError
+from edgekit.devices.apt import RELEASE, Apt, run
 from edgekit.store import Store
 
 Arch = Literal["aarch64", "armv7l"]
 OnProgress = Callable[[int, int, str], None]
 
-_RELEASE = "bookworm"
 _PYTHON = "3.11"
-_KEY = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _TIMEOUT_S = 900.0
 # What runs there where this machine has no version of its own to match.
 _PINNED = {
@@ -92,7 +88,7 @@ class Rootfs:
 def name(arch: Arch) -> str:
     """A name for what `rootfs(arch)` holds, known before it is made."""
     userland = _USERLANDS[arch]
-    return store.key(_RELEASE, userland, _requirements(userland))[:12]
+    return store.key(RELEASE, userland, _requirements(userland))[:12]
 
 
 def runtimes(arch: Arch) -> dict[str, str]:
@@ -116,13 +112,13 @@ def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Ro
         userland = _USERLANDS[arch]
         with tempfile.TemporaryDirectory(prefix="edgekit-apt-") as scratch:
             tell(0, 5, "package index")
-            apt = _Apt(Path(scratch), userland.debian)
+            apt = Apt(Path(scratch), userland.debian)
             apt.update()
             tell(1, 5, "packages")
             archives = apt.download(userland.packages)
             tell(2, 5, "unpack")
             for archive in archives:
-                _run(["dpkg-deb", "-x", str(archive), str(folder)])
+                run(["dpkg-deb", "-x", str(archive), str(folder)])
         _settle(folder)
         tell(3, 5, "runtimes")
         _install(userland, folder / "wheels")
@@ -132,62 +128,6 @@ def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Ro
 
     found = kept.keep("rootfs", f"{arch}-{name(arch)}", write)
     return Rootfs(path=found, name=name(arch))
-
-
-class _Apt:
-    """Debian's package tool with every path of its own: it touches nothing of this machine."""
-
-    def __init__(self, folder: Path, arch: str) -> None:
-        for needed in ("lists/partial", "cache/archives/partial", "log"):
-            (folder / needed).mkdir(parents=True)
-        (folder / "status").touch()
-        (folder / "sources.list").write_text(
-            f"deb [signed-by={_KEY}] {_mirror()} {_RELEASE} main\n"
-        )
-        settings = {
-            "APT::Architecture": arch,
-            "APT::Architectures": arch,
-            "APT::Install-Recommends": "0",
-            "APT::Sandbox::User": "",
-            "Acquire::Languages": "none",
-            "Debug::NoLocking": "1",
-            "Dir::State": folder,
-            "Dir::State::lists": folder / "lists",
-            "Dir::State::status": folder / "status",
-            "Dir::Cache": folder / "cache",
-            "Dir::Log": folder / "log",
-            "Dir::Etc::sourcelist": folder / "sources.list",
-            "Dir::Etc::sourceparts": "/nonexistent",
-            "Dir::Etc::preferencesparts": "/nonexistent",
-        }
-        self._folder = folder
-        self._settings = folder / "apt.conf"
-        self._settings.write_text(
-            "".join(f'{name} "{value}";\n' for name, value in settings.items())
-        )
-
-    def update(self) -> None:
-        self._run("update")
-
-    def download(self, packages: Sequence[str]) -> list[Path]:
-        self._run("install", "--download-only", "--yes", *packages)
-        return sorted((self._folder / "cache/archives").glob("*.deb"))
-
-    def _run(self, *arguments: str) -> None:
-        _run(["apt-get", "-qq", *arguments], {"APT_CONFIG": str(self._settings)})
-
-
-def _mirror() -> str:
-    """The Debian mirror that this machine is set up with."""
-    said = _run(["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME)"])
-    for line in said.splitlines():
-        site, _, codename = line.partition(" ")
-        if codename == _RELEASE:
-            return site
-    raise DeviceError(
-        f"Emulating another processor takes its programs from Debian {_RELEASE}, which apt on "
-        f"this machine does not know. Run on Debian 12, or add {_RELEASE} main to apt's sources."
-    )
 
 
 def _settle(folder: Path) -> None:
@@ -201,10 +141,11 @@ def _install(userland: _Userland, folder: Path) -> None:
     platforms = [f"--platform={platform}" for platform in userland.platforms]
     # armv7's numpy is Debian's, so tflite-runtime must not ask for another.
     alone = [] if "numpy" in userland.wheels else ["--no-deps"]
-    _run(
+    run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet"),
             *("--disable-pip-version-check", "--no-compile", "--only-binary=:all:"),
+            "--retries=1",
             *(f"--python-version={_PYTHON}", "--implementation=cp"),
             *(f"--target={folder}", *alone, *platforms, *_requirements(userland)),
         ]
@@ -238,34 +179,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return _PINNED[package]
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    if shutil.which(command[0]) is None:
-        raise DeviceError(
-            f"Emulating another processor needs {command[0]} to get its programs, and this "
-            "machine has none. It is there on Debian 12."
-        )
-    try:
-        done = subprocess.run(
-            list(command),
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeviceError(
-            f"{' '.join(command[:4])} did not finish within {_TIMEOUT_S:g} s. "
-            "Check the network and run again."
-        ) from error
-    except subprocess.CalledProcessError as error:
-        lines = [line for line in error.stderr.splitlines() if line.strip()]
-        said = lines[-1].strip() if lines else f"exit status {error.returncode}"
-        raise DeviceError(
-            f"Cannot get the programs of the emulated processor: {' '.join(command[:4])} "
-            f"failed ({said})."
-        ) from error
-    return done.stdout

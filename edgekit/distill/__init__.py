@@ -1,5 +1,5 @@
 """Distillation: the smaller network learns what the bigger one knows."""
 
-from edgekit.distill.train import Distilled, distill
+from edgekit.distill.train import Distilled, Hooks, distill
 
-__all__ = ["Distilled", "distill"]
+__all__ = ["Distilled", "Hooks", "distill"]

@@ -1,6 +1,12 @@
-"""Random changes of training images that do not change their class."""
+"""Random changes of training images that do not change their class.
+
+What is drawn and what is done are apart: the draws of a whole batch are the same in every
+process, and each carries out its share.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,38 +15,65 @@ from edgekit.types import Preprocess
 
 SHIFT = 8
 """Images move by up to one part in so many of their size, at least a pixel."""
+KINDS = ("none", "shift", "shift-flip")
 
 
-def augment(
-    x: Tensor, kind: str, preprocess: Preprocess, generator: torch.Generator
-) -> Tensor:
-    """Images (n, channels, height, width), each moved, and flipped where `kind` says so.
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """What is done to each of n images: how far it moves, whether it is mirrored."""
 
-    Other inputs come back as they are. What a shift uncovers is a raw value of 0, preprocessed.
-    """
-    if kind == "none" or x.ndim != 4:
-        return x
+    top: Tensor
+    left: Tensor
+    mirror: Tensor | None
+
+    def __getitem__(self, numbers: Tensor | slice) -> Draws:
+        return Draws(
+            top=self.top[numbers],
+            left=self.left[numbers],
+            mirror=None if self.mirror is None else self.mirror[numbers],
+        )
+
+
+def draw(
+    count: int, shape: tuple[int, ...], kind: str, generator: torch.Generator
+) -> Draws | None:
+    """Changes for `count` samples of `shape`; `None` where they stay as they are."""
+    if kind == "none" or len(shape) != 3:
+        return None
+    _, height, width = shape
+    mirror = None
     if kind == "shift-flip":
-        flip = torch.rand(len(x), generator=generator) < 0.5
-        x = torch.where(flip[:, None, None, None], x.flip(3), x)
-    return _shifted(x, preprocess, generator)
+        mirror = torch.rand(count, generator=generator) < 0.5
+    return Draws(
+        top=torch.randint(2 * _reach(height) + 1, (count, 1), generator=generator),
+        left=torch.randint(2 * _reach(width) + 1, (count, 1), generator=generator),
+        mirror=mirror,
+    )
 
 
-def _shifted(x: Tensor, preprocess: Preprocess, generator: torch.Generator) -> Tensor:
+def augment(x: Tensor, draws: Draws | None, preprocess: Preprocess) -> Tensor:
+    """Images (n, channels, height, width), each moved, and mirrored where it was drawn.
+
+    What a shift uncovers is a raw value of 0, preprocessed.
+    """
+    if draws is None:
+        return x
     n, channels, height, width = x.shape
-    down, across = max(1, height // SHIFT), max(1, width // SHIFT)
+    down, across = _reach(height), _reach(width)
     fill = -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
     padded = fill.expand(channels)[None, :, None, None].repeat(
         n, 1, height + 2 * down, width + 2 * across
     )
     padded[:, :, down : down + height, across : across + width] = x
-    top = torch.randint(2 * down + 1, (n, 1), generator=generator)
-    left = torch.randint(2 * across + 1, (n, 1), generator=generator)
-    rows = (top + torch.arange(height))[:, None, :, None]
-    columns = (left + torch.arange(width))[:, None, None, :]
-    return padded[
-        torch.arange(n)[:, None, None, None],
-        torch.arange(channels)[None, :, None, None],
-        rows,
-        columns,
-    ]
+    rows = draws.top + torch.arange(height)
+    columns = draws.left + torch.arange(width)
+    if draws.mirror is not None:
+        wide = width + 2 * across
+        columns = torch.where(draws.mirror[:, None], wide - 1 - columns, columns)
+    places = rows[:, :, None] * padded.shape[3] + columns[:, None, :]
+    chosen = places.reshape(n, 1, -1).expand(-1, channels, -1)
+    return padded.flatten(2).gather(2, chosen).reshape(x.shape)
+
+
+def _reach(size: int) -> int:
+    return max(1, size // SHIFT)

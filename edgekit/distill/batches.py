@@ -1,4 +1,4 @@
-"""Training samples in shuffled batches, from memory where they fit."""
+"""Training samples by number, from memory where they fit, and the order they are taken in."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ class Batch:
     numbers: Tensor
     """Which samples of the data set these are."""
 
+    def __len__(self) -> int:
+        return len(self.numbers)
+
 
 class Batches:
-    """The samples of a data set as tensors."""
+    """The samples of a data set as tensors, inputs in the type the network takes."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, dtype: torch.dtype = torch.float32) -> None:
         if not len(dataset):
             raise DataError("There are no samples to distil with. Check [data] train.")
-        self._dataset = dataset
+        self._dataset, self._dtype = dataset, dtype
         sample, _ = dataset.arrays(np.array([0]))
+        self.shape: tuple[int, ...] = sample.shape[1:]
         self._held = (
             self._read(torch.arange(len(dataset)))
             if sample.nbytes * len(dataset) <= MEMORY
@@ -52,29 +56,25 @@ class Batches:
             numbers=numbers,
         )
 
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """Every sample once, in random order, in `steps(size)` batches.
-
-        A last batch of one sample is left out: batch norm cannot normalise it.
-        """
-        order = torch.randperm(len(self), generator=generator)
-        for numbers in torch.split(order, size)[: self.steps(size)]:
-            yield self.take(numbers)
-
-    def steps(self, size: int) -> int:
-        """Batches in an epoch."""
-        lonely = len(self) % size == 1 and len(self) > 1
-        return math.ceil(len(self) / size) - lonely
-
-    def ordered(self, size: int) -> Iterator[Batch]:
-        """Every sample once, in order."""
-        for numbers in torch.split(torch.arange(len(self)), size):
-            yield self.take(numbers)
+    def ordered(self, numbers: Tensor, size: int) -> Iterator[Batch]:
+        """Samples in batches of `size`, in the order of `numbers`."""
+        for part in torch.split(numbers, size):
+            yield self.take(part)
 
     def _read(self, numbers: Tensor) -> Batch:
         inputs, targets = self._dataset.arrays(numbers.numpy())
         return Batch(
-            inputs=torch.from_numpy(inputs),
+            inputs=torch.from_numpy(inputs).to(self._dtype),
             targets=torch.from_numpy(targets),
             numbers=numbers,
         )
+
+
+def steps_of(count: int, size: int, parts: int = 1) -> int:
+    """Batches of `size` in an epoch of `count` samples.
+
+    A last batch with fewer than two samples for each of `parts` is left out: batch norm cannot
+    normalise one sample.
+    """
+    left = count % size
+    return max(1, math.ceil(count / size) - (0 < left < 2 * parts))

@@ -21,7 +21,7 @@ from edgekit.devices import Device
 from edgekit.errors import OutputError
 from edgekit.prune import correction, refine
 from edgekit.prune.correction import Correction, Sample
-from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_network
+from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
 from edgekit.prune.workload import Operator
 from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
 
@@ -171,28 +171,34 @@ class CostTable:
                     on_progress(sum(o in self for o in wanted), len(wanted))
         return measured
 
-    def measure_network(
+    def measure_networks(
         self,
-        files: Sequence[Path],
-        operators: Sequence[Operator],
+        networks: Sequence[tuple[Sequence[Path], Sequence[Operator]]],
         device: Device,
         family: str,
-    ) -> Sample:
-        """Measure a whole exported network of these operators as they were, and keep it.
+    ) -> list[Sample]:
+        """Measure whole exported networks, files and operators each, and keep what they cost.
 
-        `family` names the network it was cut from: whole networks of one family explain each
-        other.
+        `family` names the network they were cut from: networks of one family explain each other.
         """
-        cell = run_network(
-            files, key=self.key, device=device, counted=self.source == "counted"
+        cells = run_networks(
+            [files for files, _ in networks],
+            key=self.key,
+            device=device,
+            counted=self.source == "counted",
         )
-        self.measure(operators, device)
+        samples = [
+            Sample(operators=tuple(operators), cost=cell.cost)
+            for (_, operators), cell in zip(networks, cells, strict=True)
+        ]
+        self.measure([o for sample in samples for o in sample.operators], device)
+        rows = [
+            (family, json.dumps([asdict(o) for o in sample.operators]), sample.cost)
+            for sample in samples
+        ]
         with closing(self._open()) as table, table:
-            table.execute(
-                "INSERT OR REPLACE INTO networks VALUES (?, ?, ?)",
-                (family, json.dumps([asdict(o) for o in operators]), cell.cost),
-            )
-        return Sample(operators=tuple(operators), cost=cell.cost)
+            table.executemany("INSERT OR REPLACE INTO networks VALUES (?, ?, ?)", rows)
+        return samples
 
     def networks(self, family: str) -> list[Sample]:
         """The whole networks of a family that were measured, here or by builds before."""

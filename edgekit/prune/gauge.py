@@ -31,6 +31,9 @@ ANCHOR = Operator(
     padding=(1, 1),
 )
 
+_PATIENCE_S = 300.0
+"""A busy machine starts an emulated Python in minutes; a hung one is ended all the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -89,18 +92,25 @@ def run(
     return cells
 
 
-def run_network(
-    files: Sequence[Path], *, key: TableKey, device: Device, counted: bool
-) -> Cell:
-    """A whole exported network, measured as operators are; `files[0]` is the one to open."""
-    [result] = _measured(
-        files[:1], key=key, device=device, counted=counted, companions=files[1:]
+def run_networks(
+    networks: Sequence[Sequence[Path]], *, key: TableKey, device: Device, counted: bool
+) -> list[Cell]:
+    """Whole exported networks, measured as operators are; the first file of each is opened."""
+    results = _measured(
+        [files[0] for files in networks],
+        key=key,
+        device=device,
+        counted=counted,
+        companions=[file for files in networks for file in files[1:]],
     )
-    if isinstance(result, str):
-        raise DeviceError(
-            f"{key.runtime} on {device.name} cannot run {files[0].name}: {result}"
-        )
-    return result
+    cells = []
+    for files, result in zip(networks, results, strict=True):
+        if isinstance(result, str):
+            raise DeviceError(
+                f"{key.runtime} on {device.name} cannot run {files[0].name}: {result}"
+            )
+        cells.append(result)
+    return cells
 
 
 def _measured(
@@ -128,7 +138,7 @@ def _measured(
         "companions": [str(path) for path in companions],
         **effort,
     }
-    results = device.run(job, timeout_s=120 + 4.0 * len(paths))["results"]
+    results = device.run(job, timeout_s=_PATIENCE_S + 5.0 * len(paths))["results"]
     return [
         str(result["error"])
         if result[unit] is None

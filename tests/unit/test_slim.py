@@ -18,7 +18,9 @@ AIM = Aim(speedup=4.0, parameters=None, full_cost=100.0, note="about the last")
 
 
 def test_one_cut_aims_at_the_budget_itself() -> None:
-    assert list(aims(AIM, 1000, PruneRecipe())) == [AIM]
+    assert list(aims(AIM, 1000, PruneRecipe(iterations=1))) == [AIM]
+    shallow = replace(AIM, speedup=3.0)
+    assert list(aims(shallow, 1000, PruneRecipe())) == [shallow]
 
 
 def test_several_cuts_share_the_speed_up_out() -> None:
@@ -26,6 +28,16 @@ def test_several_cuts_share_the_speed_up_out() -> None:
     assert [aim.speedup for aim in found] == pytest.approx([2.0, 4.0])
     assert [aim.note for aim in found] == [None, "about the last"]
     assert all(aim.parameters is None and aim.full_cost == 100.0 for aim in found)
+
+
+def test_a_deep_cut_is_made_in_steps() -> None:
+    found = list(aims(replace(AIM, speedup=12.0), 1000, PruneRecipe()))
+    assert [aim.speedup for aim in found] == pytest.approx(
+        [12 ** (1 / 3), 12 ** (2 / 3), 12]
+    )
+    small = replace(AIM, speedup=None, parameters=200)
+    assert len(list(aims(small, 1000, PruneRecipe()))) == 2
+    assert len(list(aims(replace(small, parameters=2000), 1000, PruneRecipe()))) == 1
 
 
 def test_a_budget_of_weights_is_shared_out_too() -> None:

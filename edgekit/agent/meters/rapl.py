@@ -2,14 +2,21 @@
 
 Boundary: the package, so neither memory modules, disk nor power supply. Domains nest (a package
 holds core and uncore; psys holds the package): only packages are summed, one per socket. The
-counter wraps at `max_energy_range_uj`; reads once a second keep wraps apart at any power.
+counter wraps at `max_energy_range_uj`; it is read at the ends, and once a second in between to
+keep wraps apart at any power.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from ..errors import FILES, AgentError
+from ..schema import Window
+
+_POLL_S = 1.0
 
 
 class _Package(NamedTuple):
@@ -21,6 +28,10 @@ class Rapl:
     name = "rapl"
     method = "counter"
     boundary = "package"
+    gain_uncertainty = 0.02
+    """Within about this of metered power on processors since Haswell."""
+    sampler_hz = None
+    OPTIONS = ("root",)
 
     def __init__(self, root: str = "/sys") -> None:
         """`root` is where sysfs is mounted; containers may see it elsewhere."""
@@ -28,7 +39,11 @@ class Rapl:
         self._packages: list[_Package] = []
         self._last: list[int] = []
         self._microjoules = 0
-        self._start_ns = 0
+        self._start_ns = self._read_ns = 0
+        self._cpu_s = 0.0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failed: OSError | ValueError | None = None
 
     def available(self) -> str | None:
         if not self._folder.is_dir():
@@ -57,20 +72,52 @@ class Rapl:
             for counter in self._counters()
         ]
         self._microjoules = 0
-        self._start_ns = time.perf_counter_ns()
+        self._cpu_s, self._failed = 0.0, None
+        self._stop.clear()
+        before = time.perf_counter_ns()
         self._last = [_number(package.counter) for package in self._packages]
+        self._start_ns = self._read_ns = (before + time.perf_counter_ns()) // 2
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> Window:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        try:
+            if self._failed is None:
+                self.poll()
+        except (OSError, ValueError) as error:
+            self._failed = error
+        if self._failed is not None:
+            raise AgentError(
+                FILES, f"The energy counter stopped answering ({self._failed})."
+            ) from self._failed
+        seconds = (self._read_ns - self._start_ns) / 1e9
+        joules = self._microjoules / 1e6
+        return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": None}
+
+    def cpu_s(self) -> float | None:
+        return self._cpu_s
 
     def poll(self) -> None:
+        """Adds what was counted since the last reading, whose moment is the middle of it."""
+        before = time.perf_counter_ns()
         for i, package in enumerate(self._packages):
             now = _number(package.counter)
             wrapped = package.range_uj if now < self._last[i] else 0
             self._microjoules += now + wrapped - self._last[i]
             self._last[i] = now
+        self._read_ns = (before + time.perf_counter_ns()) // 2
 
-    def end(self) -> tuple[float, float]:
-        self.poll()
-        seconds = (time.perf_counter_ns() - self._start_ns) / 1e9
-        return self._microjoules / 1e6, seconds
+    def _watch(self) -> None:
+        start = time.thread_time()
+        while not self._stop.wait(_POLL_S) and self._failed is None:
+            try:
+                self.poll()
+            except (OSError, ValueError) as error:
+                self._failed = error
+        self._cpu_s = time.thread_time() - start
 
     def _counters(self) -> list[Path]:
         """Counters of whole packages: `intel-rapl:0`, not `intel-rapl:0:0` inside of it."""

@@ -58,6 +58,11 @@ class TfliteSession:
         except (ValueError, RuntimeError) as error:
             raise AgentError(INFERENCE_FAILED, str(error)) from error
 
+    def delegated(self) -> bool:
+        """Whether a delegate (XNNPACK) took operators of this model; false where none did."""
+        found = self._interpreter._get_ops_details()
+        return any(operator["op_name"] == "DELEGATE" for operator in found)
+
     def read(self) -> list[np.ndarray[Any, Any]]:
         return [self._interpreter.get_tensor(number) for number in self._output_numbers]
 

@@ -7,13 +7,18 @@ allocated by the runtime in every run.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
+from ..schema import OperatorTime
 from ..session import Session, TensorInfo, buffer
 
 PACKAGE = "onnxruntime"
@@ -22,6 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
     # one thread.
     "allow_spinning": True,
 }
+_HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul")
 _TYPES = {
     "float": "float32",
     "double": "float64",
@@ -38,9 +44,65 @@ def version() -> str:
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    return _load(path, threads, options, profile="")
+
+
+def profile(
+    path: str,
+    threads: int,
+    options: Mapping[str, Any],
+    runs: int,
+    prepare: Callable[[Session], None],
+) -> list[OperatorTime]:
+    """Median time of each node that ran, after fusion, in the order of execution."""
+    with tempfile.TemporaryDirectory(prefix="edgekit-profile-") as folder:
+        session = _load(path, threads, options, profile=str(Path(folder) / "run"))
+        prepare(session)
+        for _ in range(runs + 1):
+            session.invoke()
+        events = json.loads(Path(session.end_profiling()).read_text())
+    return rows(events)
+
+
+def rows(events: Sequence[Mapping[str, Any]]) -> list[OperatorTime]:
+    """A profile's events by node; the first inference, which warms up, is left out."""
+    times: dict[str, list[float]] = {}
+    kinds: dict[str, tuple[str, str]] = {}
+    for event in events:
+        name = str(event.get("name", ""))
+        if event.get("cat") == "Node" and name.endswith("_kernel_time"):
+            key = f"{name[: -len('_kernel_time')]} #{event['args'].get('node_index')}"
+            times.setdefault(key, []).append(float(event["dur"]))
+            kinds[key] = (event["args"]["op_name"], event["args"]["provider"])
+    quantised = any("quantizelinear" in kind.lower() for kind, _ in kinds.values())
+    found: list[OperatorTime] = []
+    for key, each in times.items():
+        kind, provider = kinds[key]
+        in_float = quantised and kind in _HEAVY
+        found.append(
+            {
+                "name": key.rpartition(" #")[0],
+                "kind": kind,
+                "us": statistics.median(each[1:] or each),
+                "kernel": provider,
+                "fast": False if in_float else None,
+                "why": "runs in float between two conversions, though the network is int8"
+                if in_float
+                else None,
+            }
+        )
+    return found
+
+
+def _load(
+    path: str, threads: int, options: Mapping[str, Any], *, profile: str
+) -> OnnxSession:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
+    if profile:
+        settings.enable_profiling = True
+        settings.profile_file_prefix = profile
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
@@ -86,6 +148,10 @@ class OnnxSession:
             self._session.run_with_iobinding(self._binding)
         except self._errors as error:
             raise AgentError(INFERENCE_FAILED, str(error)) from error
+
+    def end_profiling(self) -> str:
+        """The file that the profile was written to."""
+        return str(self._session.end_profiling())
 
     def read(self) -> list[np.ndarray[Any, Any]]:
         return [np.array(output) for output in self._binding.copy_outputs_to_cpu()]

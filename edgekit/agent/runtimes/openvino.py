@@ -6,13 +6,15 @@ tensors beforehand.
 
 from __future__ import annotations
 
+import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
+from ..schema import OperatorTime
 from ..session import Session, TensorInfo
 
 PACKAGE = "openvino"
@@ -32,7 +34,44 @@ def version() -> str:
     return str(openvino.__version__)
 
 
-def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+def profile(
+    path: str,
+    threads: int,
+    options: Mapping[str, Any],
+    runs: int,
+    prepare: Callable[[Session], None],
+) -> list[OperatorTime]:
+    """Median time of each node that ran, after fusion, in the order of the graph."""
+    session = load(path, threads, {**options, "PERF_COUNT": True})
+    prepare(session)
+    session.invoke()
+    times: dict[str, list[float]] = {}
+    kinds: dict[str, tuple[str, str]] = {}
+    for _ in range(runs):
+        session.invoke()
+        for node in session.profiling_info():
+            if str(node.status).endswith("EXECUTED"):
+                us = node.real_time.total_seconds() * 1e6
+                times.setdefault(node.node_name, []).append(us)
+                kinds[node.node_name] = (node.node_type, node.exec_type)
+    found: list[OperatorTime] = []
+    for name, each in times.items():
+        kind, kernel = kinds[name]
+        reference = kernel.startswith("ref") or "_ref_" in kernel
+        found.append(
+            {
+                "name": name,
+                "kind": kind,
+                "us": statistics.median(each),
+                "kernel": kernel,
+                "fast": not reference,
+                "why": "OpenVINO's reference kernel runs" if reference else None,
+            }
+        )
+    return found
+
+
+def load(path: str, threads: int, options: Mapping[str, Any]) -> OpenvinoSession:
     import openvino
 
     settings = {**options, "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
@@ -76,6 +115,10 @@ class OpenvinoSession:
             self._request.infer(share_outputs=True)
         except RuntimeError as error:
             raise AgentError(INFERENCE_FAILED, str(error)) from error
+
+    def profiling_info(self) -> Sequence[Any]:
+        """What the last inference took, by node."""
+        return tuple(self._request.profiling_info)
 
     def read(self) -> list[np.ndarray[Any, Any]]:
         return [

@@ -63,17 +63,27 @@ def test_a_launch_keeps_every_sample(tmp_path: Path, model: Any) -> None:
 def test_energy_is_measured_or_null_with_the_reason(
     tmp_path: Path, onnx_model: Any
 ) -> None:
-    job = {"kind": "bench", "runtime": "onnxruntime", "path": str(onnx_model.path)}
-    _, result, _ = perform(tmp_path, {**job, **SHORT})
-    energy = result["energy"]
-    if energy["gross_mj"] is None:
-        assert energy["reason"]
+    job = {"kind": "energy", "runtime": "onnxruntime", "path": str(onnx_model.path)}
+    brief = {"windows": 2, "window_s": 0.2, "idle_s": 0.2, "warmup_s": 0.1}
+    _, result, _ = perform(tmp_path, {**job, **brief})
+    if result["meter"] is None:
+        assert "No energy meter can be read here" in result["reason"]
     else:
-        assert energy["gross_mj"] > 0
-        assert energy["boundary"] == "package"
-    _, result, _ = perform(tmp_path, {**job, **SHORT, "energy": "none"})
-    assert result["energy"]["gross_mj"] is None
-    assert result["energy"]["reason"] == "Energy was not asked for."
+        assert len(result["windows"]) == 2
+    _, result, _ = perform(tmp_path, {**job, **brief, "meter": "none"})
+    assert result["reason"] == "Energy was not asked for."
+
+
+def test_a_launch_is_pinned_and_looks_around(tmp_path: Path, onnx_model: Any) -> None:
+    job = {"kind": "bench", "runtime": "onnxruntime", "path": str(onnx_model.path)}
+    _, result, _ = perform(tmp_path, {**job, **SHORT, "trace_s": 0.01})
+    assert len(result["pinned"]) == 1
+    assert len(result["trace"]) > 2
+    assert result["cpu_s"] > 0
+    assert result["refused"] is None
+    _, result, _ = perform(tmp_path, {**job, **SHORT, "pin": False})
+    assert result["pinned"] is None
+    assert len(result["trace"]) == 2
 
 
 def test_max_s_cuts_a_launch_short_and_says_so(tmp_path: Path, onnx_model: Any) -> None:
@@ -149,7 +159,11 @@ def test_micro_loses_only_the_bad_model(tmp_path: Path, model: Any) -> None:
     [
         ({"kind": "bench", "runtime": "nope", "path": "x"}, "job_invalid", "Known:"),
         ({"kind": "bench", "runtime": "onnxruntime"}, "job_invalid", "needs 'path'"),
-        ({"kind": "dance"}, "job_invalid", "Known: bench, infer, micro, probe"),
+        (
+            {"kind": "dance"},
+            "job_invalid",
+            "Known: bench, energy, infer, micro, probe, profile",
+        ),
         ({"schema": 99, "kind": "probe"}, "job_invalid", "schema 99"),
         (
             {"kind": "bench", "runtime": "tflite-runtime", "path": "x"},
@@ -215,7 +229,8 @@ def test_the_probe_tells_what_is_missing(tmp_path: Path) -> None:
     }
     for facts in result["runtimes"].values():
         assert (facts["version"] is None) != (facts["reason"] is None)
-    assert set(result["meters"]) == {"rapl"}
+    assert {"rapl", "perf", "hwmon", "pi5-pmic", "battery"} < set(result["meters"])
+    assert result["conditions"]["at_ns"] > 0
     assert result["machine"]["cores"] >= 1
 
 

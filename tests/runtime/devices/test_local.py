@@ -63,7 +63,7 @@ def test_a_job_is_done_and_nothing_is_left(temporary: Path, model: Any) -> None:
     quick = {"warmup_min_s": 0.02, "min_runs": 5, "min_s": 0.02}
     result = LocalDevice().run(bench(model, **quick), timeout_s=60)
     assert len(result["samples_ns"]) >= 5
-    assert result["energy"]["meter"] is None or result["energy"]["gross_mj"] > 0
+    assert len(result["trace"]) == 2
     assert list(temporary.iterdir()) == []
 
 

@@ -25,6 +25,21 @@ def artifact(tmp_path: Path) -> Artifact:
     )
 
 
+def look(**changes: Any) -> dict[str, Any]:
+    """One look at a machine that tells nothing but `changes`."""
+    silent = dict.fromkeys(
+        (
+            "governor",
+            "freq_mhz",
+            "temp_c",
+            "throttled",
+            "throttle_count",
+            "quota_stalls",
+        )
+    )
+    return {**silent, "load": None, "on_battery": None, "at_ns": 0, **changes}
+
+
 def launch(median_ms: float = 1.0, **changes: Any) -> dict[str, Any]:
     """A result of a bench job, as the agent writes it."""
     return {
@@ -36,7 +51,10 @@ def launch(median_ms: float = 1.0, **changes: Any) -> dict[str, Any]:
         "complete": True,
         "peak_memory_mb": 60.0,
         "warmup": {"plateau": True},
-        "energy": {"gross_mj": None, "reason": "No meter.", "method": "none"},
+        "refused": None,
+        "instructions": None,
+        "summary": None,
+        "trace": [look(), look()],
         "machine": {"emulated": False, "emulation_evidence": "agrees"},
         **changes,
     }
@@ -62,8 +80,24 @@ def test_a_steady_run_is_valid(artifact: Artifact) -> None:
         ({"samples_ns": [2_000_000] * 100}, "medians vary by 43%, more than 10%"),
         ({"complete": False}, "1 of 3 launches timed fewer than 100"),
         (
-            {"machine": {"emulated": True, "emulation_evidence": "qemu runs it"}},
-            "emulated (qemu runs it): no milliseconds hold",
+            {"refused": "The process is emulated (qemu runs it).", "samples_ns": []},
+            "emulated (qemu runs it). No milliseconds hold",
+        ),
+        (
+            {"trace": [look(throttled=False), look(throttled=True)]},
+            "firmware held its clock down",
+        ),
+        (
+            {"trace": [look(throttle_count=3), look(throttle_count=4)]},
+            "slowed itself down for heat",
+        ),
+        (
+            {"trace": [look(quota_stalls=3), look(quota_stalls=8)]},
+            "quota ran out 5 times",
+        ),
+        (
+            {"trace": [look(freq_mhz=1800.0), look(freq_mhz=1500.0)]},
+            "the clock fell by 17% (1800 to 1500 MHz), more than 5%",
         ),
     ],
 )
@@ -84,23 +118,50 @@ def test_a_restless_warm_up_is_invalid_only_where_it_was_the_rule(
 
 
 def test_one_missing_figure_makes_the_whole_missing(artifact: Artifact) -> None:
-    counted = {"gross_mj": 4.0, "method": "counter", "boundary": "package"}
-    found = summary(artifact, launch(energy=counted), launch(peak_memory_mb=None))
-    assert found.energy.gross_mj is None
-    assert found.energy.method == "none"
-    assert found.energy.reason == "No meter."
+    found = summary(artifact, launch(), launch(peak_memory_mb=None))
     assert found.peak_memory_mb is None
+    assert found.load_ms == 10.0
 
 
-def test_energy_of_all_launches_is_their_mean(artifact: Artifact) -> None:
-    launches = [
-        launch(energy={"gross_mj": mj, "method": "counter", "boundary": "package"})
-        for mj in (2.0, 4.0)
-    ]
-    found = summary(artifact, *launches)
-    assert found.energy.gross_mj == 3.0
-    assert found.energy.net_mj is None
-    assert found.energy.boundary == "package"
+def test_what_grew_between_launches_is_nobodys_fault(artifact: Artifact) -> None:
+    first = launch(trace=[look(throttle_count=1), look(throttle_count=1)])
+    second = launch(trace=[look(throttle_count=9), look(throttle_count=9)])
+    assert summary(artifact, first, second, launch()).invalid is None
+
+
+def test_an_emulated_device_counts_and_claims_no_time(artifact: Artifact) -> None:
+    counted = launch(
+        refused="The process is emulated (qemu).",
+        samples_ns=[],
+        load_ms=None,
+        first_ms=None,
+        peak_memory_mb=None,
+        trace=[],
+        instructions={"per_inference": 2e6, "inferences": 8, "counter": "qemu"},
+    )
+    found = summary(artifact, counted, counted, counted)
+    assert found.source == "counted"
+    assert found.instructions == 2e6
+    latency = found.latency
+    assert (latency.p50_ms, latency.p99_ms, latency.launch_p50_ms) == (None, None, ())
+    assert found.load_ms is found.first_ms is None
+
+
+def test_a_tools_averages_are_no_percentiles(artifact: Artifact) -> None:
+    told = {"samples": 50, "mean_ms": 3.0, "p50_ms": None}
+    found = summary(artifact, *[launch(samples_ns=[], summary=told)] * 3)
+    assert found.latency.mean_ms == 3.0
+    assert found.latency.p50_ms is None
+    assert found.latency.samples == 150
+
+
+def test_conditions_are_of_all_launches(artifact: Artifact) -> None:
+    looks = [look(freq_mhz=1500.0, temp_c=50.0), look(freq_mhz=1490.0, temp_c=55.0)]
+    found = summary(artifact, launch(trace=looks, pinned=[3]), launch(), launch())
+    assert found.conditions.freq_mhz == (1490.0, 1500.0)
+    assert found.conditions.temp_c == (50.0, 55.0)
+    assert found.conditions.pinned == (3,)
+    assert found.conditions.throttled is None
 
 
 def test_a_job_carries_the_tier_and_the_companions(

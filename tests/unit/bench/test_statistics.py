@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.bench import statistics
 from edgekit.bench.statistics import (
     MIN_SAMPLES,
-    latency,
     median_interval,
     percentile,
     speedup,
+    sustained_ratio,
     variation,
 )
 from edgekit.errors import MeasurementError
 from edgekit.types import Energy, Latency, Measurement
+
+
+def latency(launches_ns: Sequence[Sequence[int]]) -> Latency:
+    return statistics.latency([{"samples_ns": one} for one in launches_ns])
 
 
 def measurement(name: str, *launches_ms: float, device: str = "local") -> Measurement:
@@ -93,6 +100,19 @@ def test_the_interval_is_seeded_and_encloses_the_median(medians: list[float]) ->
     assert interval is not None
     low, high = interval
     assert min(medians) <= low <= np.median(medians) <= high <= max(medians)
+
+
+def test_a_sustained_run_tells_its_last_seconds_from_its_first() -> None:
+    steady, slowed = [10_000_000] * 2000, [15_000_000] * 1000
+    assert sustained_ratio([*steady, *slowed]) == 1.5
+    assert sustained_ratio(steady + steady) == 1.0
+    assert sustained_ratio(steady[:100]) is None
+
+
+def test_variation_within_launches_is_told_apart_from_that_between() -> None:
+    figures = latency([[9_000_000, 11_000_000] * 30, [9_000_000, 11_000_000] * 30])
+    assert figures.launch_cv == 0.0
+    assert figures.within_cv == pytest.approx(0.1, rel=0.05)
 
 
 def test_variation_is_the_coefficient_of_variation() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from edgekit.distill.augment import augment
+from edgekit.distill.augment import augment, draw
 from edgekit.types import Preprocess
 
 SPEC = Preprocess(mean=(0.5, 0.25), std=(0.25, 0.5))
@@ -14,7 +14,11 @@ def images() -> torch.Tensor:
 
 
 def changed(kind: str, seed: int = 0) -> torch.Tensor:
-    return augment(images(), kind, SPEC, torch.Generator().manual_seed(seed))
+    return done(images(), kind, torch.Generator().manual_seed(seed))
+
+
+def done(x: torch.Tensor, kind: str, generator: torch.Generator) -> torch.Tensor:
+    return augment(x, draw(len(x), x.shape[1:], kind, generator), SPEC)
 
 
 def shifted(image: torch.Tensor, down: int, across: int) -> torch.Tensor:
@@ -45,9 +49,9 @@ def test_every_image_is_moved_by_an_eighth_at_most() -> None:
 def test_only_shift_flip_flips() -> None:
     symmetric = images() + images().flip(3)
     generator = torch.Generator().manual_seed(0)
-    flipped = augment(images(), "shift-flip", SPEC, generator)
+    flipped = done(images(), "shift-flip", generator)
     generator = torch.Generator().manual_seed(0)
-    mirrored = augment(symmetric, "shift-flip", SPEC, generator)
+    mirrored = done(symmetric, "shift-flip", generator)
     assert not torch.equal(flipped, changed("shift"))
     assert mirrored.shape == symmetric.shape
     assert torch.equal(changed("none"), images())
@@ -57,4 +61,4 @@ def test_seed_decides_and_other_inputs_stay() -> None:
     assert torch.equal(changed("shift"), changed("shift"))
     assert not torch.equal(changed("shift"), changed("shift", seed=1))
     rows = torch.randn(3, 5)
-    assert augment(rows, "shift-flip", SPEC, torch.Generator()) is rows
+    assert done(rows, "shift-flip", torch.Generator()) is rows

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from torch import fx, nn
 
 from edgekit.data import Dataset, evaluate, split
 from edgekit.data.samples import InMemory
-from edgekit.distill import Distilled, batches, distill
+from edgekit.distill import Distilled, Hooks, batches, distill
 from edgekit.errors import DataError, ModelError, TrainingError
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess
@@ -82,7 +84,7 @@ def test_student_learns_and_its_best_epoch_is_kept(teacher: Program) -> None:
     student = network(4, 1)
     before, taught_before = student.fingerprint(), teacher.fingerprint()
     seen: list[Epoch] = []
-    result = taught(teacher, student, on_epoch=seen.append)
+    result = taught(teacher, student, hooks=Hooks(on_epoch=seen.append))
     assert evaluate(teacher, TEST).value > 0.8
     assert evaluate(result.program, TEST).value > evaluate(student, TEST).value + 0.3
     assert result.epochs == tuple(seen)
@@ -171,7 +173,7 @@ def test_a_penalty_is_descended_and_its_last_epoch_kept(teacher: Program) -> Non
     def heavy(module: fx.GraphModule) -> torch.Tensor:
         return 5.0 * module.get_parameter("0.weight").square().sum()
 
-    result = taught(teacher, teacher, penalty=heavy)
+    result = taught(teacher, teacher, hooks=Hooks(penalty=heavy))
     free = taught(teacher, teacher)
     sizes = [
         float(p.program.module.get_parameter("0.weight").detach().norm())
@@ -191,7 +193,7 @@ def test_weights_can_be_put_right_after_every_step(teacher: Program) -> None:
         with torch.no_grad():
             module.get_parameter("0.bias").fill_(0.25)
 
-    program = taught(teacher, network(4, 1), after_step=freeze).program
+    program = taught(teacher, network(4, 1), hooks=Hooks(after_step=freeze)).program
     assert len(calls) == RECIPE.epochs * (len(TRAIN) // RECIPE.batch_size)
     assert (program.module.get_parameter("0.bias") == 0.25).all()
 
@@ -214,10 +216,131 @@ def test_pairs_and_data_that_cannot_be_used(teacher: Program) -> None:
         taught(teacher, network(4, 1), train=TRAIN.subset(np.array([0])))
 
 
-def test_lonely_last_sample_is_left_out() -> None:
-    samples = batches.Batches(TRAIN.subset(np.arange(33)))
-    generator = torch.Generator().manual_seed(0)
-    sizes = [len(batch.numbers) for batch in samples.shuffled(16, generator)]
-    assert sizes == [16, 16]
-    assert samples.steps(16) == 2
-    assert samples.steps(10) == 4
+def test_a_last_batch_too_small_for_batch_norm_is_left_out() -> None:
+    assert batches.steps_of(33, 16) == 2
+    assert batches.steps_of(33, 10) == 4
+    assert batches.steps_of(34, 16) == 3
+    assert batches.steps_of(35, 16, parts=2) == 2
+    assert batches.steps_of(3, 16) == 1
+
+
+def test_recipes_of_every_kind_train(teacher: Program) -> None:
+    """Mixed and averaged, by AdamW on a cosine, in bf16, on views whose answers are kept."""
+    changes = {"optimizer": "adamw", "schedule": "cosine", "mixup": 0.3, "ema": 0.9}
+    recipe = replace(RECIPE, learning_rate=0.01, **changes)
+    mixed = taught(teacher, network(4, 1), recipe=recipe)
+    assert evaluate(mixed.program, TEST).value > 0.5
+    assert mixed.teacher_hit_rate == 0
+    short = replace(RECIPE, epochs=2, precision="bf16", accumulate=3)
+    assert (
+        evaluate(taught(teacher, network(4, 1), recipe=short).program, TEST).value > 0.4
+    )
+
+
+def test_training_ends_when_nothing_gets_better(teacher: Program) -> None:
+    recipe = replace(RECIPE, learning_rate=1e-9, epochs=9, patience=2, ema=0.5)
+    stalled = taught(teacher, teacher, recipe=recipe)
+    # Equal epochs count as better, so only a worse one can be waited out.
+    assert len(stalled.epochs) <= 10
+    lies = replace(recipe, soft_weight=0.0, learning_rate=0.5)
+    wrong = Dataset(
+        InMemory(values=TRAIN.arrays()[0]),
+        (TRAIN.targets + 1) % SIDES,
+        labels=TRAIN.labels,
+        preprocess=TRAIN.preprocess,
+    )
+    assert len(taught(teacher, teacher, train=wrong, recipe=lies).epochs) == 3
+
+
+def test_answers_are_kept_on_disk(teacher: Program, tmp_path: Path) -> None:
+    """Two views of a sample: each asked for once, and not at all by the next training."""
+    recipe = replace(RECIPE, epochs=4, views=2, losses={})
+    fresh = taught(teacher, network(4, 1), recipe=recipe)
+    first = taught(teacher, network(4, 1), recipe=recipe, outputs_folder=tmp_path)
+    again = taught(teacher, network(4, 1), recipe=recipe, outputs_folder=tmp_path)
+    asked, samples = 4 * (len(TRAIN) // 16) * 16, len(TRAIN)
+    assert first.teacher_hit_rate == pytest.approx(1 - 2 * samples / asked)
+    assert again.teacher_hit_rate == 1
+    prints = {each.program.fingerprint() for each in (fresh, first, again)}
+    assert len(prints) == 1
+    # A chunk without its mark is computed again.
+    for mark in tmp_path.glob("*/done.npy"):
+        marks = np.load(mark)
+        marks[0] = 0
+        np.save(mark, marks)
+    partly = taught(teacher, network(4, 1), recipe=recipe, outputs_folder=tmp_path)
+    assert 0 < partly.teacher_hit_rate < 1
+    assert partly.program.fingerprint() in prints
+
+
+def test_several_teachers_are_averaged(teacher: Program) -> None:
+    """Of a teacher and one that says the opposite nothing is left to follow."""
+    opposite = teacher.copy()
+    with torch.no_grad():
+        for name in ("5.weight", "5.bias"):
+            opposite.module.get_parameter(name).neg_()
+    recipe = replace(RECIPE, soft_weight=1.0, losses={}, epochs=3)
+    found = {
+        len(who): evaluate(
+            taught(who, network(4, 1), recipe=recipe).program, TEST
+        ).value
+        for who in ((teacher,), (teacher, opposite))
+    }
+    assert found[1] > found[2] + 0.2
+
+
+def test_layers_are_compared_where_nothing_is_said(teacher: Program) -> None:
+    default = taught(teacher, network(4, 1), recipe=replace(RECIPE, epochs=1))
+    assert default.losses == {"attention-transfer": 50.0}
+    rows = trace(nn.Linear(5, 3), (InputSpec(shape=(5,)),))
+    x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    data = Dataset(
+        InMemory(values=x), np.arange(40) % 3, labels=(), preprocess=Preprocess(scale=1)
+    )
+    plain = taught(rows, rows, train=data, validation=data)
+    assert plain.losses == {}
+
+
+def test_every_kind_of_task_trains() -> None:
+    """Dense classes, values, tokens: each judged by its own metric, which gets better."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(64, 1, 6, 6)).astype(np.float32)
+    tokens = generator.normal(size=(64, 5, 4)).astype(np.float32)
+    where = (x[:, 0] > 0).astype(np.int64)
+    cases = (
+        ("segmentation", nn.Conv2d(1, 2, 1), x, where, "mean IoU"),
+        (
+            "regression",
+            nn.Linear(4, 1),
+            tokens[:, 0],
+            tokens[:, 0, :1],
+            "mean absolute error",
+        ),
+        (
+            "token-classification",
+            nn.Linear(4, 4),
+            tokens,
+            tokens.argmax(2),
+            "token accuracy",
+        ),
+        ("language-modelling", nn.Linear(4, 4), tokens, tokens.argmax(2), "perplexity"),
+        ("embedding", nn.Linear(4, 3), tokens[:, 0], where[:, 0, 0], "distance"),
+    )
+    for kind, module, inputs, targets, metric in cases:
+        torch.manual_seed(0)
+        spec = (InputSpec(shape=inputs.shape[1:]),)
+        teacher, student = trace(module, spec), trace(copy.deepcopy(module), spec)
+        with torch.no_grad():
+            for parameter in student.module.parameters():
+                parameter.mul_(0.1)
+        data = Dataset(
+            InMemory(values=inputs), targets, labels=(), preprocess=Preprocess(scale=1)
+        )
+        recipe = replace(RECIPE, augment="none", learning_rate=0.2, epochs=5)
+        found = taught(
+            teacher, student, train=data, validation=data, recipe=recipe, kind=kind
+        )
+        assert found.metric == metric
+        first, best = found.epochs[0], found.epochs[found.best_epoch]
+        gain = best.validation - first.validation
+        assert gain > 0 if found.higher_is_better else gain < 0, kind

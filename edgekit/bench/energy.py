@@ -1,0 +1,184 @@
+"""From metered windows to joules of an inference, with uncertainty; and what may be modelled.
+
+gross = joules / inferences                      net = (P_load - P_idle) * T / N
+u = sqrt(SE_windows^2 + (gain * E)^2 [+ (T / N)^2 * SE_idle^2 for net]),  k = 2
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgekit.errors import MeasurementError, UsageError
+from edgekit.types import Artifact, Energy, Target
+
+MAX_IDLE_DRIFT = 0.05
+MAX_OVERHEAD = 0.02
+_GAPS = 3.0
+"""A window with a gap of this many periods between two readings is dropped."""
+MODEL_BAND = 0.5
+"""Published figures of one board spread this far."""
+J_PER_KWH = 3.6e6
+
+
+def energy_job(
+    artifact: Artifact,
+    *,
+    threads: int,
+    meter: str,
+    options: Mapping[str, Any],
+    tier: str,
+) -> dict[str, Any]:
+    """The energy run that goes with a tier, as the agent reads it."""
+    windows, window_s, idle_s = WINDOWS[tier]
+    return {
+        "kind": "energy",
+        "runtime": artifact.runtime,
+        "path": str(artifact.files[0].resolve()),
+        "companions": [str(file.resolve()) for file in artifact.files[1:]],
+        "threads": threads,
+        "meter": meter,
+        "meter_options": dict(options),
+        "windows": windows,
+        "window_s": window_s,
+        "idle_s": idle_s,
+    }
+
+
+WINDOWS: Mapping[str, tuple[int, float, float]] = {
+    "quick": (5, 2.0, 5.0),
+    "default": (5, 12.0, 30.0),
+    "report": (5, 12.0, 30.0),
+    "sustained": (5, 12.0, 30.0),
+}
+"""Windows, seconds of each, seconds of idling before and after."""
+
+
+def summarise(result: Mapping[str, Any]) -> Energy:
+    """The figure of one energy run; `reason` says why there is none, or why not to quote it."""
+    if result["meter"] is None:
+        return Energy(reason=result["reason"])
+    kept = _sound(result)
+    if not kept:
+        return Energy(
+            reason="Every window had a gap between two readings of more than "
+            f"{_GAPS:g} periods: the machine was too busy to read its meter.",
+        )
+    per_run = [w["joules"] / w["runs"] for w in kept]
+    gross_j = math.fsum(w["joules"] for w in kept) / sum(w["runs"] for w in kept)
+    seconds_per_run = math.fsum(w["seconds"] for w in kept) / sum(
+        w["runs"] for w in kept
+    )
+    idle_w = [_watts(result[key]) for key in ("idle_before", "idle_after")]
+    net_j = gross_j - statistics.fmean(idle_w) * seconds_per_run
+    spread_j = (
+        statistics.stdev(per_run) / math.sqrt(len(per_run)) if len(per_run) > 1 else 0.0
+    )
+    gain = result["gain_uncertainty"]
+    idle_se_w = statistics.stdev(idle_w) / math.sqrt(2)
+    gross_u = 2 * math.hypot(spread_j, gain * gross_j)
+    net_u = 2 * math.hypot(spread_j, gain * net_j, seconds_per_run * idle_se_w)
+    metered_per_s = 1 / seconds_per_run
+    overhead = 1 - metered_per_s / result["untraced_runs_per_s"]
+    return Energy(
+        gross_mj=gross_j * 1e3,
+        net_mj=net_j * 1e3,
+        gross_u_mj=gross_u * 1e3,
+        net_u_mj=net_u * 1e3,
+        method=result["method"],
+        boundary=result["boundary"],
+        meter=result["meter"],
+        windows=len(kept),
+        idle_before_w=idle_w[0],
+        idle_after_w=idle_w[1],
+        sampler_hz=result["sampler_hz"],
+        overhead=overhead,
+        p50_ms=statistics.median(result["samples_ns"]) / 1e6,
+        reason=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
+    )
+
+
+def _sound(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    hz = result["sampler_hz"]
+    return [
+        window
+        for window in result["windows"]
+        if window["runs"]
+        and not (hz and window["gap_s"] is not None and window["gap_s"] > _GAPS / hz)
+    ]
+
+
+def _watts(window: Mapping[str, Any]) -> float:
+    return float(window["joules"] / window["seconds"])
+
+
+def _doubts(idle_w: Sequence[float], overhead: float, dropped: int) -> str | None:
+    found = []
+    before, after = idle_w
+    drift = abs(after - before) / max(before, after) if max(before, after) > 0 else 0.0
+    if drift > MAX_IDLE_DRIFT:
+        found.append(
+            f"idle power drifted by {drift:.0%} ({before:.3g} W before, {after:.3g} W after), "
+            f"more than {MAX_IDLE_DRIFT:.0%}: do not quote this figure"
+        )
+    if abs(overhead) > MAX_OVERHEAD:
+        found.append(
+            f"throughput with the meter read differed by {overhead:.1%} from without it"
+        )
+    if dropped:
+        found.append(f"{dropped} windows with gaps between readings were dropped")
+    return "; ".join(found) or None
+
+
+def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
+    """What the target's published watts make of the processor time, with its band of +-50 %.
+
+    Raises `UsageError` where the profile has no watts and `MeasurementError` without times.
+    """
+    power = target.power
+    if power.idle_w is None or power.load_w is None:
+        raise UsageError(
+            f"The profile of {target.name} has no published watts: energy cannot be modelled. "
+            "Add [power] idle_w and load_w to its file."
+        )
+    shares = []
+    for one in launches:
+        runs = len(one["samples_ns"])
+        if not runs or one["cpu_s"] is None:
+            raise MeasurementError(
+                "Energy cannot be modelled without timed inferences."
+            )
+        used = min(1.0, one["cpu_s"] / (one["timed_s"] * target.cores))
+        watts = power.idle_w + used * (power.load_w - power.idle_w)
+        shares.append(one["timed_s"] * watts / runs)
+    gross_mj = statistics.fmean(shares) * 1e3
+    return Energy(
+        gross_mj=gross_mj,
+        gross_u_mj=gross_mj * MODEL_BAND,
+        method="modelled",
+        boundary=power.boundary,
+        reason=f"Modelled from published watts of {target.name} ({power.source}) and processor "
+        f"time, within +-{MODEL_BAND:.0%}; never to be compared with a measured figure.",
+    )
+
+
+def grams_per_million(energy: Energy, grams_per_kwh: float) -> float | None:
+    """Grams of CO2-equivalent for a million inferences, from gross joules and a stated grid."""
+    if energy.gross_mj is None:
+        return None
+    return energy.gross_mj / 1e3 * 1e6 / J_PER_KWH * grams_per_kwh
+
+
+def comparable(one: Energy, other: Energy) -> str | None:
+    """Why two figures must not be compared; None where they may be."""
+    if one.gross_mj is None or other.gross_mj is None:
+        return "one of them has no energy figure"
+    if one.method != other.method:
+        return f"their energies are {one.method} and {other.method}"
+    if one.boundary != other.boundary:
+        return (
+            f"their meters enclose different things ({one.boundary}, {other.boundary})"
+        )
+    return None

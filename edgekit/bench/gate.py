@@ -1,0 +1,184 @@
+"""May this artefact replace that one? Facts decide everywhere, times only on a named device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.bench.energy import comparable
+from edgekit.bench.history import Record
+from edgekit.errors import MeasurementError
+from edgekit.types import Budget, Paired, PairedVerdict
+
+Kind = Literal["fact", "budget", "device"]
+SIZE_TOLERANCE = 0.0
+ACCURACY_TOLERANCE = 0.0
+ENERGY_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of a gate."""
+
+    name: str
+    kind: Kind
+    now: float | None
+    before: float | None
+    verdict: PairedVerdict
+    why: str
+
+
+def facts(
+    now: Record, before: Record, *, size_tolerance: float = SIZE_TOLERANCE
+) -> list[Check]:
+    """What is the same on every machine: bytes, operations, weights, kernels, accuracy."""
+    checks = [
+        _no_more("model_bytes", now.size_bytes, before.size_bytes, size_tolerance),
+        _no_more("macs", now.macs, before.macs),
+        _no_more("parameters", now.parameters, before.parameters),
+        _no_more("slow_operators", now.slow_operators, before.slow_operators),
+        _accuracy(now, before),
+    ]
+    return [one for one in checks if one]
+
+
+def budgets(now: Record, budget: Budget, *, on_device: bool) -> list[Check]:
+    """Limits that were set; those in milliseconds and joules only where `on_device`."""
+    measured = now.measurement
+    lines: Sequence[tuple[str, float | None, float | None, bool]] = (
+        ("size_mb", budget.size_mb, measured.size_mb, True),
+        ("latency_ms", budget.latency_ms, measured.latency.p50_ms, on_device),
+        ("memory_mb", budget.memory_mb, measured.peak_memory_mb, on_device),
+        ("energy_mj", budget.energy_mj, measured.energy.gross_mj, on_device),
+    )
+    found = []
+    for name, limit, value, counts in lines:
+        if limit is None or not counts:
+            continue
+        verdict: PairedVerdict = "inconclusive"
+        why = "not measured"
+        if value is not None:
+            verdict = "pass" if value <= limit else "fail"
+            why = f"{value:.4g} of {limit:g} allowed"
+        if verdict == "pass" and measured.invalid and name != "size_mb":
+            verdict, why = "inconclusive", f"{why}, but {measured.invalid}"
+        found.append(
+            Check(
+                name=name,
+                kind="budget",
+                now=value,
+                before=limit,
+                verdict=verdict,
+                why=why,
+            )
+        )
+    return found
+
+
+def latency(found: Paired) -> Check:
+    """The verdict of launches that took turns."""
+    ours, theirs = found.measurements
+    return Check(
+        name="latency",
+        kind="device",
+        now=ours.latency.p50_ms,
+        before=theirs.latency.p50_ms,
+        verdict=found.verdict,
+        why=f"{found.ratio:.3f} times the latency: {found.why}",
+    )
+
+
+def energy(now: Record, before: Record) -> Check | None:
+    """Joules against joules of the same meter and boundary, with both uncertainties."""
+    ours, theirs = now.measurement.energy, before.measurement.energy
+    if theirs.gross_mj is None:
+        return None
+    refusal = comparable(ours, theirs)
+    if refusal is None and theirs.method == "modelled":
+        refusal = "modelled energy never gates"
+    if refusal or ours.gross_mj is None:
+        why = refusal or "not measured"
+        return _energy(ours.gross_mj, theirs.gross_mj, "inconclusive", why)
+    doubt = (ours.gross_u_mj or 0.0) + (theirs.gross_u_mj or 0.0)
+    excess = ours.gross_mj - theirs.gross_mj * (1 + ENERGY_TOLERANCE)
+    verdict: PairedVerdict = "inconclusive"
+    if excess > doubt:
+        verdict = "fail"
+    elif excess <= -doubt or ours.gross_mj <= theirs.gross_mj:
+        verdict = "pass"
+    why = f"{ours.gross_mj:.4g} mJ after {theirs.gross_mj:.4g} mJ (+-{doubt:.2g} mJ)"
+    return _energy(ours.gross_mj, theirs.gross_mj, verdict, why)
+
+
+def verdict(checks: Sequence[Check]) -> PairedVerdict:
+    """The worst of all checks: a failure, else what could not be told."""
+    order: tuple[PairedVerdict, ...] = ("fail", "inconclusive", "pass")
+    return min((one.verdict for one in checks), key=order.index, default="pass")
+
+
+def compare_refusal(one: Record, other: Record) -> str | None:
+    """Why two records must not stand in one table; None where they may."""
+    a, b = one.measurement, other.measurement
+    for what, mine, theirs in (
+        ("device", a.device, b.device),
+        ("source", a.source, b.source),
+        ("threads", a.threads, b.threads),
+        ("tier", one.tier, other.tier),
+    ):
+        if mine != theirs:
+            return f"they differ in {what} ({mine}, {theirs})"
+    if a.energy.gross_mj is not None and b.energy.gross_mj is not None:
+        return comparable(a.energy, b.energy)
+    return None
+
+
+def refuse_incomparable(one: Record, other: Record) -> None:
+    """Raises MeasurementError where the two were not measured alike."""
+    if refusal := compare_refusal(one, other):
+        raise MeasurementError(
+            f"{one.name} and {other.name} cannot be compared: {refusal}. Measure both alike, "
+            "in one run: edgekit bench A --against B"
+        )
+
+
+def _no_more(
+    name: str, now: int | None, before: int | None, tolerance: float = 0.0
+) -> Check | None:
+    if now is None or before is None:
+        return None
+    grew = now > before * (1 + tolerance)
+    return Check(
+        name=name,
+        kind="fact",
+        now=now,
+        before=before,
+        verdict="fail" if grew else "pass",
+        why=f"{now:,} after {before:,}"
+        + (f", {tolerance:.1%} allowed" if grew else ""),
+    )
+
+
+def _accuracy(now: Record, before: Record) -> Check | None:
+    if now.evaluation is None or before.evaluation is None:
+        return None
+    if now.evaluation.metric != before.evaluation.metric:
+        return None
+    lost = before.evaluation.value - now.evaluation.value
+    fell = lost > ACCURACY_TOLERANCE
+    return Check(
+        name=now.evaluation.metric,
+        kind="fact",
+        now=now.evaluation.value,
+        before=before.evaluation.value,
+        verdict="fail" if fell else "pass",
+        why=f"{now.evaluation.value:.2%} after {before.evaluation.value:.2%}",
+    )
+
+
+def _energy(
+    now: float | None, before: float | None, verdict: PairedVerdict, why: str
+) -> Check:
+    return Check(
+        name="energy", kind="device", now=now, before=before, verdict=verdict, why=why
+    )

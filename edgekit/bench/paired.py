@@ -1,0 +1,130 @@
+"""Whether one artefact is slower than another: pairs of launches, and three verdicts.
+
+The two artefacts take turns (A B, B A, ...), so that a slow spell of the machine hits both sides of
+a ratio. The verdict is of one-sided bounds of the mean log ratio over pairs (Student's t). Too few
+or too noisy pairs are inconclusive: more are taken once, at a stricter confidence, because looking
+twice at the same one finds differences that are not there.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from scipy import stats
+
+from edgekit.bench.protocol import launch, summarise, tier_called
+from edgekit.devices import Device
+from edgekit.errors import MeasurementError, UsageError
+from edgekit.types import Artifact, Paired, PairedVerdict
+
+SLOWER = 1.02
+"""Surely slower than this fails ..."""
+TOLERATED = 1.05
+"""... and surely no slower than this passes."""
+FIRST_PAIRS, FIRST_CONFIDENCE = 5, 0.95
+ALL_PAIRS, LAST_CONFIDENCE = 20, 0.975
+
+
+class Judgement(NamedTuple):
+    ratio: float
+    low: float
+    high: float
+    verdict: PairedVerdict
+
+
+def judge(ratios: Sequence[float], confidence: float) -> Judgement:
+    """The verdict on ratios of paired launches, the artefact's latency over the other's."""
+    logs = [math.log(ratio) for ratio in ratios]
+    centre = statistics.fmean(logs)
+    if len(logs) < 2:
+        return Judgement(math.exp(centre), 0.0, math.inf, "inconclusive")
+    error = statistics.stdev(logs) / math.sqrt(len(logs))
+    reach = float(stats.t.ppf(confidence, len(logs) - 1)) * error
+    low, high = math.exp(centre - reach), math.exp(centre + reach)
+    verdict: PairedVerdict = "inconclusive"
+    if low > SLOWER:
+        verdict = "fail"
+    elif high < TOLERATED:
+        verdict = "pass"
+    return Judgement(math.exp(centre), low, high, verdict)
+
+
+def compare(
+    artifact: Artifact,
+    against: Artifact,
+    device: Device,
+    *,
+    tier: str,
+    threads: int,
+    on_launch: Callable[[int, int], None] | None = None,
+) -> Paired:
+    """Launch both in turns and judge; raises MeasurementError where nothing may be timed."""
+    if artifact.name == against.name:
+        raise UsageError(f"Two artefacts are called {artifact.name!r}.")
+    plan = tier_called(tier)
+    both = (artifact, against)
+    launches: tuple[list[Mapping[str, Any]], ...] = ([], [])
+
+    def take(first: int, last: int) -> list[float]:
+        for turn in range(first, last):
+            if turn and plan.cooldown_s:
+                time.sleep(plan.cooldown_s)
+            for side in (0, 1) if turn % 2 == 0 else (1, 0):
+                one = launch(both[side], device, plan, threads=threads, seed=turn)
+                if one["refused"]:
+                    raise MeasurementError(f"{device.name}: {one['refused']}")
+                launches[side].append(one)
+                if on_launch:
+                    on_launch(sum(map(len, launches)), 2 * last)
+        return [
+            _p50(ours) / _p50(theirs) for ours, theirs in zip(*launches, strict=True)
+        ]
+
+    confidence = FIRST_CONFIDENCE
+    found = judge(take(0, FIRST_PAIRS), confidence)
+    if found.verdict == "inconclusive":
+        confidence = LAST_CONFIDENCE
+        found = judge(take(FIRST_PAIRS, ALL_PAIRS), confidence)
+    measured = [
+        summarise(one, results, device=device, plan=plan)
+        for one, results in zip(both, launches, strict=True)
+    ]
+    return Paired(
+        artifact=artifact.name,
+        against=against.name,
+        device=device.name,
+        source=device.source,
+        ratio=found.ratio,
+        low=found.low,
+        high=found.high,
+        confidence=confidence,
+        pairs=len(launches[0]),
+        verdict=found.verdict,
+        why=words(found, confidence),
+        measurements=(measured[0], measured[1]),
+    )
+
+
+def words(found: Judgement, confidence: float) -> str:
+    sure = f"{confidence:.1%}".replace(".0%", "%")
+    if found.verdict == "fail":
+        return f"slower by more than {SLOWER - 1:.0%}, with {sure} confidence"
+    if found.verdict == "pass":
+        return f"no slower than by {TOLERATED - 1:.0%}, with {sure} confidence"
+    return (
+        f"between {found.low:.3f} and {found.high:.3f} times the latency ({sure} bounds): too "
+        "noisy a machine to tell. Measure where nothing else runs, or with a longer tier"
+    )
+
+
+def _p50(launch_: Mapping[str, Any]) -> float:
+    if launch_["samples_ns"]:
+        return float(statistics.median(launch_["samples_ns"]))
+    found = (launch_["summary"] or {}).get("p50_ms")
+    if found is None:
+        raise MeasurementError("A tool that reports averages only cannot be compared.")
+    return float(found)

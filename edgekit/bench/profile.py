@@ -1,0 +1,85 @@
+"""Where an artefact's time goes, operator by operator."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.bench.split import split
+from edgekit.devices import Device
+from edgekit.types import Artifact, OperatorProfile, Profile
+
+_LIMIT_S = 300.0
+_ALONE = ("litert", "tflite-runtime")
+"""Runtimes whose Python interpreter has no profiler."""
+
+
+def profile(artifact: Artifact, device: Device, *, threads: int) -> Profile:
+    """Median time of each operator and its share; raises the errors of `Device.run`."""
+    job: dict[str, Any] = {
+        "kind": "profile",
+        "runtime": artifact.runtime,
+        "path": str(artifact.files[0].resolve()),
+        "companions": [str(file.resolve()) for file in artifact.files[1:]],
+        "threads": threads,
+    }
+    if artifact.runtime not in _ALONE:
+        return _profile(artifact, device, device.run(job, timeout_s=_LIMIT_S))
+    with tempfile.TemporaryDirectory(prefix="edgekit-profile-") as folder:
+        parts = split(artifact.files[0], Path(folder))
+        result = device.run(
+            {**job, "models": [str(part.path) for part in parts]}, timeout_s=_LIMIT_S
+        )
+        for row, part in zip(result["operators"], parts, strict=True):
+            row["name"], row["kind"] = part.name, part.kind
+        return _profile(artifact, device, result)
+
+
+def _profile(artifact: Artifact, device: Device, result: Mapping[str, Any]) -> Profile:
+    total = sum(row["us"] for row in result["operators"]) or 1.0
+    return Profile(
+        artifact=artifact.name,
+        device=device.name,
+        source=device.source,
+        runtime=result["runtime"],
+        runtime_version=result["runtime_version"],
+        threads=result["threads"],
+        method=result["method"],
+        operators=tuple(
+            OperatorProfile(share=row["us"] / total, **row)
+            for row in result["operators"]
+        ),
+    )
+
+
+def plot(found: Profile) -> str:
+    """The profile as one HTML file that needs no network."""
+    from plotly import graph_objects
+
+    rows = sorted(found.operators, key=lambda one: one.us)
+    colours = ["#c0392b" if one.fast is False else "#2c6e9b" for one in rows]
+    bars = graph_objects.Bar(
+        x=[one.us for one in rows],
+        y=[f"{number} {one.kind} {one.name}" for number, one in enumerate(rows)],
+        orientation="h",
+        marker={"color": colours},
+        customdata=[[one.share * 100, one.kernel or ""] for one in rows],
+        hovertemplate="%{y}<br>%{x:.2f} us, %{customdata[0]:.1f} %<br>%{customdata[1]}",
+    )
+    title = (
+        f"{found.artifact} on {found.device}, {found.runtime} {found.runtime_version} "
+        f"({found.method}; red: off the fast path)"
+    )
+    figure = graph_objects.Figure(
+        bars,
+        layout={
+            "title": title,
+            "height": 200 + 18 * len(rows),
+            "xaxis": {"title": "microseconds by inference"},
+            "yaxis": {"automargin": True},
+            "template": "plotly_white",
+        },
+    )
+    return str(figure.to_html(include_plotlyjs=True, full_html=True))

@@ -1,0 +1,180 @@
+"""From an address to the device it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+from edgekit import toml
+from edgekit.devices import Device
+from edgekit.devices.adb import AdbLink, BenchmarkModel
+from edgekit.devices.container import ContainerLink
+from edgekit.devices.emulated import EmulatedDevice
+from edgekit.devices.local import LocalDevice
+from edgekit.devices.remote import RemoteDevice
+from edgekit.devices.ssh import SshLink
+from edgekit.errors import UsageError
+from edgekit.store import Store
+from edgekit.types import CostSource
+
+FORMS = (
+    "local",
+    "container:IMAGE",
+    "ssh://USER@HOST",
+    "ssh://USER@HOST:PORT",
+    "adb://SERIAL",
+    "emulated:CORE",
+)
+_KINDS = ("local", "container", "ssh", "adb", "emulated")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """An address in parts: `ssh://pi@board:2222?python=/opt/python3`."""
+
+    text: str
+    kind: str
+    rest: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def attached(
+    address: str,
+    *,
+    source: CostSource | None = None,
+    runtimes: Sequence[str] = (),
+) -> Iterator[Device]:
+    """The device at `address` while the block lasts; nothing is left behind after it.
+
+    `source` is what a figure timed there may be called: by default `host` for this machine and
+    its containers, `device` for others. `runtimes` are installed there where they are missing.
+    """
+    device = resolve(address, source=source, runtimes=runtimes)
+    try:
+        yield device
+    finally:
+        if isinstance(device, RemoteDevice):
+            device.close()
+
+
+def resolve(
+    address: str,
+    *,
+    source: CostSource | None = None,
+    runtimes: Sequence[str] = (),
+) -> Device:
+    """The device at `address`, not connected yet; raises UsageError where it is none."""
+    parts = parse(address)
+    if parts.kind == "local":
+        return _local(parts, source)
+    if parts.kind == "emulated":
+        _known(parts)
+        return EmulatedDevice(core=parts.rest, kept=Store())
+    return _REMOTE[parts.kind](parts, source, tuple(runtimes))
+
+
+def parse(address: str) -> Address:
+    """The parts of an address; raises UsageError naming the forms there are."""
+    text, _, query = address.partition("?")
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    if text == "local":
+        return Address(text=address, kind="local", rest="", settings=settings)
+    for prefix in ("container:", "ssh://", "adb://", "emulated:"):
+        if text.startswith(prefix) and len(text) > len(prefix):
+            kind = prefix.rstrip(":/")
+            rest = text.removeprefix(prefix)
+            return Address(text=address, kind=kind, rest=rest, settings=settings)
+    near = toml.suggest(text.split(":")[0], _KINDS)
+    raise UsageError(
+        f"'{address}' is no device.{near} Known forms: {', '.join(FORMS)}."
+    )
+
+
+def _local(parts: Address, source: CostSource | None) -> LocalDevice:
+    given = _known(parts, "python")
+    chosen = {"python": given["python"]} if "python" in given else {}
+    return LocalDevice(source=source or "host", **chosen)
+
+
+def _ssh(
+    parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
+) -> Device:
+    given = _known(parts, "python")
+    split = urlsplit(f"ssh://{parts.rest}")
+    try:
+        port = split.port
+    except ValueError as error:
+        raise UsageError(
+            f"'{parts.text}': {error}. Write ssh://USER@HOST:PORT."
+        ) from None
+    if not split.hostname or split.path or split.password or split.hostname[0] == "-":
+        raise UsageError(
+            f"'{parts.text}' is no ssh device. Write ssh://USER@HOST[:PORT]."
+        )
+    # The host as written: names of an ssh configuration may have capitals.
+    host = parts.rest.rpartition("@")[2].rpartition(":" + str(port))[0]
+    host = host or parts.rest.rpartition("@")[2]
+    link = SshLink(
+        name=f"ssh://{parts.rest}",
+        host=host.strip("[]"),
+        user=split.username,
+        port=port,
+    )
+    return _remote(link, given, source or "device", runtimes)
+
+
+def _container(
+    parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
+) -> Device:
+    given = _known(parts, "python", "cpus", "memory", "cpuset", "platform")
+    link = ContainerLink(
+        name=parts.text,
+        image=parts.rest,
+        cpus=given.get("cpus"),
+        memory=given.get("memory"),
+        cpuset=given.get("cpuset"),
+        platform=given.get("platform"),
+    )
+    return _remote(link, given, source or "host", runtimes)
+
+
+def _adb(
+    parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
+) -> Device:
+    given = _known(parts, "python", "benchmark_model")
+    link = AdbLink(name=f"adb://{parts.rest}", serial=parts.rest)
+    if "benchmark_model" in given:
+        return BenchmarkModel(link=link, binary=given["benchmark_model"])
+    return _remote(link, given, source or "device", runtimes)
+
+
+def _remote(
+    link: SshLink | ContainerLink | AdbLink,
+    given: Mapping[str, str],
+    source: CostSource,
+    runtimes: tuple[str, ...],
+) -> RemoteDevice:
+    return RemoteDevice(
+        link=link,
+        python=given.get("python", "python3"),
+        source=source,
+        runtimes=runtimes,
+    )
+
+
+def _known(parts: Address, *names: str) -> Mapping[str, str]:
+    for name in parts.settings:
+        if name not in names:
+            raise UsageError(
+                f"'{parts.text}' has no setting '{name}'."
+                f"{toml.suggest(name, names)} Known: {', '.join(names) or 'none'}."
+            )
+    return parts.settings
+
+
+_REMOTE: Mapping[
+    str, Callable[[Address, CostSource | None, tuple[str, ...]], Device]
+] = {"ssh": _ssh, "container": _container, "adb": _adb}

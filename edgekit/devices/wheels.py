@@ -1,0 +1,110 @@
+"""A runtime for a device that has none: wheels chosen and fetched here, unpacked there.
+
+The device needs neither network, pip nor venv. What pip fetches from, this machine's own
+configuration says (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_NO_INDEX).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from edgekit.errors import RuntimeMissing
+from edgekit.store import Store, key
+
+PACKAGES: Mapping[str, str] = {
+    "litert": "ai-edge-litert",
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "tflite-runtime": "tflite-runtime",
+}
+MODULES: Mapping[str, str] = {
+    "litert": "ai_edge_litert",
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "tflite-runtime": "tflite_runtime",
+}
+_OLDEST_GLIBC = 17
+_DOWNLOAD_S = 600
+# tflite-runtime was built against numpy 1 and its last release is pinned by that.
+_PINNED = {"tflite-runtime": ("tflite-runtime==2.14.0", "numpy<2")}
+_WITHOUT_WHEELS = {"armv7l": ("tflite-runtime==2.14.0",)}
+"""Where numpy has no wheel the device's own is used: `apt install python3-numpy`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePython:
+    """What decides which wheels a device's Python takes."""
+
+    version: tuple[int, int]
+    arch: str
+    glibc: tuple[int, int] | None
+
+
+def requirements(runtime: str, python: DevicePython) -> tuple[str, ...]:
+    """What to install: the runtime in the version that is installed here, and what it needs."""
+    if python.arch in _WITHOUT_WHEELS and runtime == "tflite-runtime":
+        return _WITHOUT_WHEELS[python.arch]
+    if runtime in _PINNED:
+        return _PINNED[runtime]
+    package = PACKAGES[runtime]
+    try:
+        return (f"{package}=={metadata.version(package)}", "numpy")
+    except metadata.PackageNotFoundError:
+        return (package, "numpy")
+
+
+def tags(python: DevicePython) -> list[str]:
+    """pip's arguments that say which wheels this Python takes."""
+    major, minor = python.version
+    libc, newest = python.glibc or (2, _OLDEST_GLIBC)
+    platforms = [
+        f"manylinux_{libc}_{number}_{python.arch}"
+        for number in range(newest, _OLDEST_GLIBC - 1, -1)
+    ]
+    platforms += [f"manylinux2014_{python.arch}", f"linux_{python.arch}"]
+    chosen = [f"--platform={platform}" for platform in platforms]
+    abis = [f"--abi=cp{major}{minor}", "--abi=abi3", "--abi=none"]
+    return [f"--python-version={major}.{minor}", "--implementation=cp", *abis, *chosen]
+
+
+def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Path]]:
+    """The name of the environment and its wheels, fetched once and kept in the cache."""
+    wanted = requirements(runtime, python)
+    name = key("wheels", wanted, python.version, python.arch, python.glibc)
+
+    def download(folder: Path) -> None:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest"]
+        command += [str(folder), "--disable-pip-version-check", "--only-binary=:all:"]
+        if python.arch in _WITHOUT_WHEELS:
+            command.append("--no-deps")
+        done = subprocess.run(
+            [*command, *tags(python), *wanted],
+            capture_output=True,
+            text=True,
+            timeout=_DOWNLOAD_S,
+            check=False,
+            env={**os.environ, "PYTHONPATH": ""},
+        )
+        if done.returncode:
+            last = [line for line in done.stderr.splitlines() if "ERROR" in line]
+            raise RuntimeMissing(
+                f"{device} has no {runtime}, and no wheels of {' '.join(wanted)} for "
+                f"Python {python.version[0]}.{python.version[1]} on {python.arch} could be "
+                f"fetched here ({last[0].strip() if last else 'pip failed'}). Install it on "
+                "the device, or put wheels in a folder that PIP_FIND_LINKS names."
+            )
+
+    folder = Store().keep("wheels", name, download)
+    return name, sorted(folder.glob("*.whl"))
+
+
+def digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

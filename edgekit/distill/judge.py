@@ -1,0 +1,63 @@
+"""Which epoch was best: the student on validation samples, by labels or by its teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgekit.data import Dataset, metrics
+from edgekit.distill.batches import Batches
+from edgekit.distill.processes import Processes
+from edgekit.types import Evaluation, TaskKind
+
+BATCH = 256
+Network = Callable[[Tensor], Tensor]
+Outputs = np.ndarray[Any, Any]
+
+
+class Judge:
+    """The task's metric where there are labels, agreement with the teacher elsewhere."""
+
+    def __init__(
+        self, dataset: Dataset, kind: TaskKind, dtype: torch.dtype, on: Processes
+    ) -> None:
+        self._dataset, self._kind, self._on = dataset, kind, on
+        self._samples = Batches(dataset, dtype)
+        self._truth: Outputs | None = None
+        self.metric = ""
+        self.higher_is_better = True
+
+    def hear(self, teacher: Network) -> None:
+        """Let the teacher say what is right, where no label does."""
+        if not self._dataset.labelled or self._kind not in metrics.METRICS:
+            self._truth = self._outputs(teacher)
+
+    def judge(self, student: Network) -> float:
+        outputs = self._outputs(student)
+        found: Evaluation
+        if self._truth is None:
+            found = metrics.measure(self._kind, outputs, self._dataset.targets)
+        else:
+            found = metrics.agreement(self._kind, outputs, self._truth)
+        self.metric, self.higher_is_better = found.metric, found.higher_is_better
+        return found.value
+
+    def better(self, one: float, than: float) -> bool:
+        """Whether one validation is at least as good as another."""
+        return one >= than if self.higher_is_better else one <= than
+
+    @torch.no_grad()
+    def _outputs(self, network: Network) -> Outputs:
+        """Outputs of all samples, each process running its share."""
+        count = len(self._samples)
+        mine = self._on.share(torch.arange(count))
+        parts = [
+            network(batch.inputs.to(self._on.device)).float()
+            for batch in self._samples.ordered(mine, BATCH)
+        ]
+        outputs: Outputs = self._on.gather(torch.cat(parts), count).cpu().numpy()
+        return outputs

@@ -1,0 +1,74 @@
+"""What a student's training descends: the recipe's losses, added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from edgekit.distill.losses import LOSSES
+from edgekit.distill.pairing import share_maps
+from edgekit.distill.tasks import TEACHINGS
+from edgekit.distill.view import View
+from edgekit.source.program import Program
+from edgekit.types import DistillRecipe, LossName, TaskKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """The targets of a batch; where samples were mixed, `share` of these and the rest `other`."""
+
+    targets: Tensor
+    other: Tensor | None = None
+    share: float = 1.0
+
+
+ATTENTION_TRANSFER = 50.0
+"""Its weight where the recipe leaves the losses open: see benchmarks/RESULTS.md."""
+
+
+def resolved(
+    recipe: DistillRecipe, teacher: Program, student: Program
+) -> DistillRecipe:
+    """The recipe with its further losses named, for this pair."""
+    if recipe.losses is not None:
+        return recipe
+    losses: dict[LossName, float] = {}
+    # Who wants labels alone does not want the teacher by another door.
+    if recipe.soft_weight and share_maps(teacher, student):
+        losses["attention-transfer"] = ATTENTION_TRANSFER
+    return replace(recipe, losses=losses)
+
+
+def objective(
+    student: View,
+    teacher: View | None,
+    truth: Truth,
+    *,
+    recipe: DistillRecipe,
+    kind: TaskKind = "classification",
+) -> Tensor:
+    """The mean over a batch: `soft_weight` of soft targets, the rest of labels, and the further
+    losses by their weights: ().
+
+    A sample without a label learns from its teacher alone; without a teacher labels are all.
+    """
+    teaching = TEACHINGS[kind]
+    ours = teaching.arrange(student.output.float())
+    known = teaching.known(truth.targets)
+    hard = teaching.hard(ours, truth.targets)
+    if truth.other is not None:
+        known = known & teaching.known(truth.other)
+        other = teaching.hard(ours, truth.other)
+        hard = truth.share * hard + (1 - truth.share) * other
+    if teacher is None:
+        return hard.mean()
+    theirs = teaching.arrange(teacher.output.float())
+    label_weight = known.to(ours.dtype) * (1 - recipe.soft_weight)
+    soft = teaching.soft(ours, theirs, recipe.temperature)
+    loss = torch.mean((1 - label_weight) * soft + label_weight * hard)
+    views = replace(student, output=ours), replace(teacher, output=theirs)
+    for name, weight in (recipe.losses or {}).items():
+        loss = loss + weight * LOSSES[name](*views, recipe.temperature).mean()
+    return loss

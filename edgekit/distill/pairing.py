@@ -1,0 +1,222 @@
+"""Which layers of a student follow which layers of its teacher.
+
+A pruned network kept the names of its teacher's nodes, so its layers are found by name. Any other
+network is matched by the size of its maps, or, where all are alike, by depth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, fx
+
+from edgekit.errors import ProjectError
+from edgekit.source.program import Program
+
+aten = torch.ops.aten
+T = TypeVar("T")
+MOST = 4
+"""As many pairs of layers are compared at most: the last of them."""
+_JOINS = (aten.add.Tensor, aten.add_.Tensor)
+_ACTIVATIONS = (
+    *(aten.relu.default, aten.relu_.default, aten.gelu.default, aten.silu.default),
+    *(aten.silu_.default, aten.hardtanh.default, aten.hardtanh_.default),
+    *(aten.hardswish.default, aten.hardswish_.default, aten.leaky_relu.default),
+    *(aten.elu.default, aten.sigmoid.default, aten.tanh.default, aten.mish.default),
+)
+_ATTENTION = aten.scaled_dot_product_attention.default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A node whose value is worth comparing; `places` are its dimensions besides the channels."""
+
+    name: str
+    operator: str
+    width: int
+    places: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.places) + 2
+
+
+Pairs = tuple[tuple[Layer, Layer], ...]
+"""(teacher's layer, student's layer), in order of depth."""
+
+
+def pair_layers(
+    teacher: Program, student: Program, given: Mapping[str, str] | None = None
+) -> Pairs:
+    """At most `MOST` pairs, or those `given` by the recipe as teacher's node -> student's node.
+
+    Raises `ProjectError` where none is found, or a given node is not there.
+    """
+    if given:
+        return _given(teacher, student, given)
+    pairs = _found(layers(teacher), layers(student))
+    if not pairs:
+        raise ProjectError(
+            "No layers of teacher and student could be paired: their maps have no size in "
+            "common. Name them in [recipe.distill] pairs (teacher's node = student's node)."
+        )
+    return pairs
+
+
+def share_maps(teacher: Program, student: Program) -> bool:
+    """Whether both have maps (channels, height, width) of one size."""
+    return any(one.rank == 4 for one, _ in _found(layers(teacher), layers(student)))
+
+
+def _found(theirs: Sequence[Layer], ours: Sequence[Layer]) -> Pairs:
+    own = {layer.name: layer for layer in ours}
+    same = [
+        (layer, own[layer.name])
+        for layer in theirs
+        if layer.name in own and _alike(layer, own[layer.name])
+    ]
+    # A shallower network traced afresh has the first of the same names, for other layers.
+    shallower = ours and [one.name for one, _ in same] == [
+        layer.name for layer in theirs[: len(ours)]
+    ]
+    if len(same) == len(ours) and (len(ours) == len(theirs) or not shallower):
+        return _stages(same) if same else ()
+    return _by_places(theirs, ours)
+
+
+def pair_attentions(teacher: Program, student: Program) -> tuple[tuple[str, str], ...]:
+    """The attentions of both networks by depth, as many as the shallower one has, the last last.
+
+    Raises `ProjectError` where either has none that is a single operator of the graph.
+    """
+    found = [
+        [node.name for node in p.module.graph.nodes if node.target is _ATTENTION]
+        for p in (teacher, student)
+    ]
+    if not all(found):
+        who = "teacher" if not found[0] else "student"
+        raise ProjectError(
+            f"The {who}'s graph has no scaled_dot_product_attention, which losses on attention "
+            "look at. Remove them from [recipe.distill] losses."
+        )
+    return tuple(_by_depth(*found))
+
+
+def layers(program: Program) -> list[Layer]:
+    """The joins and activations of a network that have more places than one, in order."""
+    found = []
+    for node in program.module.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, Tensor) and value.is_floating_point():
+            layer = _layer(node, value)
+            if layer is not None:
+                found.append(layer)
+    return found
+
+
+def _layer(node: fx.Node, value: Tensor) -> Layer | None:
+    if node.target not in (*_JOINS, *_ACTIVATIONS) or value.ndim not in (3, 4):
+        return None
+    if not all(isinstance(size, int) for size in value.shape[1:]):
+        return None
+    sizes = tuple(int(size) for size in value.shape[1:])
+    width, places = (
+        (sizes[0], sizes[1:]) if value.ndim == 4 else (sizes[-1], sizes[:-1])
+    )
+    if math.prod(places) == 1:
+        return None
+    if value.ndim == 3 and not _joins_two(node, value):
+        return None
+    return Layer(name=node.name, operator=str(node.target), width=width, places=places)
+
+
+def _joins_two(node: fx.Node, value: Tensor) -> bool:
+    """Whether two values of this very shape meet here, as on a transformer's stream."""
+    if node.target not in _JOINS:
+        return False
+    values = [a.meta.get("val") for a in node.args[:2] if isinstance(a, fx.Node)]
+    return len(values) == 2 and all(
+        isinstance(v, Tensor) and v.shape == value.shape for v in values
+    )
+
+
+def _alike(one: Layer, other: Layer) -> bool:
+    return one.operator == other.operator and one.places == other.places
+
+
+def _stages(pairs: Sequence[tuple[Layer, Layer]]) -> Pairs:
+    """The last pair of every size of maps; of tokens, which keep their size, evenly by depth."""
+    by_places = {pair[0].places: pair for pair in pairs}
+    if len(by_places) > 1:
+        return tuple(by_places.values())[-MOST:]
+    return tuple(_spread(pairs, min(MOST, len(pairs))))
+
+
+def _by_places(theirs: Sequence[Layer], ours: Sequence[Layer]) -> Pairs:
+    sizes = {layer.places for layer in theirs} & {layer.places for layer in ours}
+    if len(sizes) == 1:
+        one = sizes.pop()
+        pairs = _by_depth(
+            *(
+                [layer for layer in side if layer.places == one]
+                for side in (theirs, ours)
+            )
+        )
+        return tuple(_spread(pairs, min(MOST, len(pairs))))
+    last = {layer.places: layer for layer in ours}
+    stages = {
+        layer.places: (layer, last[layer.places])
+        for layer in theirs
+        if layer.places in sizes
+    }
+    return tuple(stages.values())[-MOST:]
+
+
+def _by_depth(theirs: Sequence[T], ours: Sequence[T]) -> list[tuple[T, T]]:
+    """As many pairs as the shorter has elements; the last meets the last."""
+    count = min(len(theirs), len(ours))
+    return list(zip(_spread(theirs, count), _spread(ours, count), strict=True))
+
+
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """`count` items at even distances, the last always among them."""
+    return [items[len(items) * (n + 1) // count - 1] for n in range(count)]
+
+
+def _given(teacher: Program, student: Program, given: Mapping[str, str]) -> Pairs:
+    pairs = []
+    for names in given.items():
+        found = []
+        for who, program, name in zip(
+            ("teacher", "student"), (teacher, student), names, strict=True
+        ):
+            found.append(_named(program, name, who))
+        if found[0].places != found[1].places:
+            raise ProjectError(
+                f"[recipe.distill] pairs: '{names[0]}' has places {list(found[0].places)} and "
+                f"'{names[1]}' {list(found[1].places)}. Pair layers of equal sizes."
+            )
+        pairs.append((found[0], found[1]))
+    return tuple(pairs)
+
+
+def _named(program: Program, name: str, who: str) -> Layer:
+    for node in program.module.graph.nodes:
+        value = node.meta.get("val")
+        if node.name == name and isinstance(value, Tensor) and value.ndim in (2, 3, 4):
+            sizes = tuple(int(size) for size in value.shape[1:])
+            first = value.ndim == 4
+            return Layer(
+                name=name,
+                operator=str(node.target),
+                width=sizes[0] if first else sizes[-1],
+                places=sizes[1:] if first else sizes[:-1],
+            )
+    known = ", ".join(layer.name for layer in layers(program)[-6:]) or "none"
+    raise ProjectError(
+        f"[recipe.distill] pairs: the {who} has no layer '{name}'. Layers: {known}."
+    )

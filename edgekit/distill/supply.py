@@ -1,0 +1,127 @@
+"""Training samples as the student sees them: in which order, how augmented, how mixed.
+
+Everything random is drawn for a whole batch from one generator, the same in every process, of
+which each then takes its share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgekit.data import Dataset
+from edgekit.distill.augment import Draws, augment, draw
+from edgekit.distill.batches import Batch, Batches
+from edgekit.types import DistillRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """Mixup: `share` of each sample, the rest of the one that `partner` names in the batch."""
+
+    share: float
+    partner: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """Inputs with their targets, and those of what was mixed into them."""
+
+    inputs: Tensor
+    targets: Tensor
+    numbers: Tensor
+    other: Tensor | None = None
+    share: float = 1.0
+
+
+class Supply:
+    """The training samples under a recipe."""
+
+    def __init__(
+        self, dataset: Dataset, recipe: DistillRecipe, dtype: torch.dtype, seed: int
+    ) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self._recipe, self._preprocess = recipe, dataset.preprocess
+        self._mixes = bool(recipe.mixup) and dtype.is_floating_point
+        self._batches = Batches(dataset, dtype)
+        self._views: dict[int, Draws | None] = {}
+        self._moves = self._draw(1, torch.Generator()) is not None
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    @property
+    def versions(self) -> int | None:
+        """In how many forms a sample comes; `None` where it is another every time."""
+        if self._mixes or (self._moves and self._recipe.views is None):
+            return None
+        return self._recipe.views or 1 if self._moves else 1
+
+    def version(self, epoch: int) -> int:
+        """Which of its fixed forms every sample has in an epoch, from 1."""
+        return (epoch - 1) % (self._recipe.views or 1) if self._moves else 0
+
+    def order(self) -> Tensor:
+        return torch.randperm(len(self), generator=self.generator)
+
+    def draws(self, numbers: Tensor, epoch: int) -> Draws | None:
+        """How the samples of a batch are changed."""
+        if self._recipe.views is None:
+            return self._draw(len(numbers), self.generator)
+        every = self._view(self.version(epoch))
+        return None if every is None else every[numbers]
+
+    def mix(self, count: int) -> Mix | None:
+        if not self._mixes:
+            return None
+        seed = int(torch.randint(2**31, (1,), generator=self.generator))
+        alpha = self._recipe.mixup
+        return Mix(
+            share=float(np.random.default_rng(seed).beta(alpha, alpha)),
+            partner=torch.randperm(count, generator=self.generator),
+        )
+
+    def take(
+        self, numbers: Tensor, mine: Tensor, draws: Draws | None, mix: Mix | None
+    ) -> Mixed:
+        """Samples `mine` (positions) of a batch of `numbers`, augmented and mixed."""
+        batch = self._taken(numbers, mine, draws)
+        plain = Mixed(inputs=batch.inputs, targets=batch.targets, numbers=batch.numbers)
+        if mix is None:
+            return plain
+        other = self._taken(numbers, mix.partner[mine], draws)
+        return replace(
+            plain,
+            inputs=mix.share * batch.inputs + (1 - mix.share) * other.inputs,
+            other=other.targets,
+            share=mix.share,
+        )
+
+    def still(self, numbers: Tensor, version: int = 0) -> Tensor:
+        """Inputs of samples in one of their fixed forms."""
+        every = self._view(version) if self._recipe.views is not None else None
+        draws = None if every is None else every[numbers]
+        return self._taken(numbers, torch.arange(len(numbers)), draws).inputs
+
+    def plain(self, numbers: Tensor) -> Batch:
+        """Samples as they are."""
+        return self._batches.take(numbers)
+
+    def _taken(self, numbers: Tensor, mine: Tensor, draws: Draws | None) -> Batch:
+        batch = self._batches.take(numbers[mine])
+        moved = None if draws is None else draws[mine]
+        return replace(batch, inputs=augment(batch.inputs, moved, self._preprocess))
+
+    def _view(self, version: int) -> Draws | None:
+        """The changes of every sample in one of a fixed number of views."""
+        if version not in self._views:
+            # Not the training's seed: the teacher's answers serve every training.
+            generator = torch.Generator().manual_seed(version)
+            self._views[version] = self._draw(len(self), generator)
+        return self._views[version]
+
+    def _draw(self, count: int, generator: torch.Generator) -> Draws | None:
+        return draw(count, self._batches.shape, self._recipe.augment, generator)

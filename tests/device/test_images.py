@@ -1,0 +1,624 @@
+"""Images of the digits example for three processors: built, run, compared with the student.
+
+Needs a Docker engine, or root to start one, and QEMU for the two that are not this machine's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pictures
+
+from edgekit.devices.emulated import cpuinfo
+from edgekit.package import docker, image
+from edgekit.package.engine import Engine, Run, explained
+from edgekit.progress import Silent
+from edgekit.store import Store
+from tests.device.engine import Unavailable, emulators, engine
+from tests.device.registry import registry
+
+Array = np.ndarray[Any, np.dtype[Any]]
+REPOSITORY = Path(__file__).parents[2]
+BUNDLE = "EDGEKIT_TEST_BUNDLE"
+SAMPLES = 40
+RUN_S = 600.0
+pytestmark = pytest.mark.timeout(1800)  # the first test builds the images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A platform, the runtime of its image and the core that QEMU stands in for."""
+
+    platform: str
+    runtime: str
+    core: str | None
+    int8_steps: int = 0
+    """How many steps of the output's scale an int8 output may be from its reference."""
+    int8_kernels: str = "XNNPACK"
+    why: str = "the same kernels, rounding and all"
+
+    def options(self, folder: Path) -> list[str]:
+        """What `docker run` needs for QEMU to be this core; the kernel's list goes to `folder`."""
+        if self.core is None:
+            return []
+        listing = folder / f"cpuinfo-{self.core}"
+        listing.write_text(cpuinfo(self.core))
+        return ["-e", f"QEMU_CPU={self.core}", "-v", f"{listing}:/proc/cpuinfo:ro"]
+
+
+CASES = (
+    Case(platform="linux/amd64", runtime="litert", core=None),
+    Case(platform="linux/arm64", runtime="litert", core="cortex-a72"),
+    Case(
+        platform="linux/arm/v7",
+        runtime="tflite-runtime",
+        core="cortex-a7",
+        int8_steps=1,
+        int8_kernels="reference",
+        why="tflite-runtime 2.14 runs this graph on its own kernels, which round in fixed "
+        "point as the reference does; XNNPACK rounds in float",
+    ),
+)
+IDS = [case.platform for case in CASES]
+
+
+@pytest.fixture(scope="module")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(engine())
+            stack.enter_context(emulators("aarch64", "arm"))
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        yield Engine(client)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(
+        Path(os.environ.get("EDGEKIT_TEST_CACHE", tmp_path_factory.mktemp("c")))
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The digits bundle: the one of `make demo`, or built here."""
+    for place in (os.environ.get(BUNDLE), REPOSITORY / "build/raspberrypi"):
+        if place and (Path(place) / "manifest.json").is_file():
+            return Path(place)
+    root = tmp_path_factory.mktemp("digits")
+    command = [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi", "-q"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(command, cwd=root, env=environment, check=True, timeout=900)
+    return root / "build/raspberrypi"
+
+
+@pytest.fixture(scope="module")
+def images(
+    docker_engine: Engine, bundle: Path, store: Store
+) -> Iterator[dict[str, docker.Image]]:
+    built: dict[str, docker.Image] = {}
+    for case in CASES:
+        order = docker.Order(
+            bundle=bundle,
+            platforms=(case.platform,),
+            runtime=case.runtime,  # type: ignore[arg-type]
+            tag="edgekit-test/digits",
+            base=docker.FROM_DEBIAN,
+        )
+        [one] = docker.package(order, store, Silent(), docker_engine)
+        built[case.platform] = one
+        how = "on this machine" if case.core is None else f"emulated, {case.core}"
+        assert one.trial == f"litert-int8 answered ({how})"
+    yield built
+    tags = [one.tag for one in built.values()]
+    docker_engine.docker("rmi", "--force", *tags)
+
+
+Answer = Callable[..., Run]
+
+
+@pytest.fixture
+def answer(
+    docker_engine: Engine, images: dict[str, docker.Image], shared: Path
+) -> Answer:
+    """What the image of a case answers to a command."""
+
+    def run(case: Case, *command: str, stdin: bytes = b"", options: Any = ()) -> Run:
+        return docker_engine.run(
+            images[case.platform].tag,
+            command,
+            options=[
+                *("--platform", case.platform, "--network", "none"),
+                *(
+                    "--memory",
+                    "1g",
+                    "--cpus",
+                    "2",
+                    "--pids-limit",
+                    "128",
+                    "--read-only",
+                ),
+                *(*case.options(shared), *options),
+            ],
+            stdin=stdin,
+            timeout_s=RUN_S,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the user inside a container may read."""
+    folder = tmp_path_factory.mktemp("shared")
+    for one in (folder, *list(folder.parents)[:2]):
+        one.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def raw() -> Array:
+    """Held-out digits (n, 1, 8, 8), pixels from 0 to 16."""
+    loader = runpy.run_path(str(REPOSITORY / "examples/digits/loader.py"))
+    samples: Array = loader["test"]()[0][:SAMPLES]
+    return samples
+
+
+def npy(values: Array) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+def png(sample: Array) -> bytes:
+    file = io.BytesIO()
+    Pictures.fromarray(sample[0].astype(np.uint8)).save(file, "png")
+    return file.getvalue()
+
+
+def lines(run: Run) -> list[dict[str, Any]]:
+    assert run.code == 0, explained(run) or run.err
+    return [json.loads(line) for line in run.out.splitlines()]
+
+
+def network_input(raw: Array, bundle: Path) -> Array:
+    contract = json.loads((bundle / "manifest.json").read_text())["contract"]
+    spec = contract["preprocessing"]
+    scaled = raw.astype(np.float32) / np.float32(spec["scale"])
+    return (scaled - np.float32(spec["mean"][0])) / np.float32(spec["std"][0])
+
+
+def student(raw: Array, bundle: Path) -> Array:
+    program = torch.export.load(bundle / "student.pt2")
+    with torch.no_grad():
+        outputs: Array = program.module()(
+            torch.from_numpy(network_input(raw, bundle))
+        ).numpy()
+    return outputs
+
+
+def int8_here(raw: Array, bundle: Path, kernels: str) -> tuple[Array, float]:
+    """The int8 artefact on this machine's LiteRT, and the size of one step of its output."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = {
+        "XNNPACK": OpResolverType.AUTO,
+        "reference": OpResolverType.BUILTIN_REF,
+    }[kernels]
+    interpreter = Interpreter(
+        str(bundle / "candidates/litert-int8.tflite"),
+        num_threads=1,
+        experimental_op_resolver_type=resolver,
+    )
+    interpreter.allocate_tensors()
+    given = interpreter.get_input_details()[0]["index"]
+    got = interpreter.get_output_details()[0]["index"]
+    rows = []
+    for sample in network_input(raw, bundle):
+        interpreter.set_tensor(given, sample[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(got)[0].copy())
+    outputs = np.array(rows)
+    levels = np.unique(outputs)
+    return outputs, float(np.diff(levels).min())
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_outputs_are_the_students(
+    case: Case,
+    answer: Answer,
+    bundle: Path,
+    raw: Array,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wanted = student(raw, bundle)
+    found = {}
+    for model in ("litert-fp32", "litert-int8"):
+        run = answer(case, "infer", "--model", model, stdin=npy(raw))
+        found[model] = np.array([line["outputs"][0] for line in lines(run)])
+    float_error = float(np.abs(found["litert-fp32"] - wanted).max())
+    reference, step = int8_here(raw, bundle, case.int8_kernels)
+    steps = np.rint(np.abs(found["litert-int8"] - reference) / step)
+    agree = float((found["litert-int8"].argmax(1) == wanted.argmax(1)).mean())
+    with capsys.disabled():
+        if case is CASES[0]:
+            print(
+                f"\n{'platform':13} {'runtime':15} {'core':11} {'fp32 - student':>15} "
+                f"{'int8 - reference':>18} {'exact':>7} {'same label':>11}  reference"
+            )
+        print(
+            f"{case.platform:13} {case.runtime:15} {case.core or 'this one':11} "
+            f"{float_error:15.1e} {int(steps.max()):14d} LSB {(steps == 0).mean():7.1%} "
+            f"{agree:11.1%}  {case.int8_kernels}: {case.why}"
+        )
+    assert found["litert-fp32"].shape == wanted.shape
+    assert float_error <= 1e-5
+    assert steps.max() <= case.int8_steps
+    assert (steps == 0).mean() > 0.99
+    assert agree >= 0.95
+
+
+def test_an_image_on_stdin_gets_the_same_label_everywhere(
+    answer: Answer, raw: Array, bundle: Path
+) -> None:
+    wanted = str(student(raw[:1], bundle).argmax())
+    labels = {
+        case.platform: lines(answer(case, "infer", stdin=png(raw[0])))[0]["label"]
+        for case in CASES
+    }
+    assert labels == dict.fromkeys(IDS, wanted)
+
+
+def test_a_folder_gives_a_line_each(
+    answer: Answer, raw: Array, shared: Path, bundle: Path
+) -> None:
+    pictures = shared / "pictures"
+    pictures.mkdir()
+    for number, sample in enumerate(raw[:3]):
+        (pictures / f"{number}.png").write_bytes(png(sample))
+    (pictures / "9.png").write_bytes(b"no image")
+    run = answer(CASES[0], "infer", "/data", options=["-v", f"{pictures}:/data:ro"])
+    found = [json.loads(line) for line in run.out.splitlines()]
+    assert run.code == 2, "one of them cannot be read"
+    assert [line.get("label") for line in found[:3]] == [
+        str(label) for label in student(raw[:3], bundle).argmax(1)
+    ]
+    assert "Cannot read /data/9.png" in found[3]["error"]
+
+
+def test_figures_are_refused_under_emulation_and_given_here(answer: Answer) -> None:
+    here = answer(CASES[0], "bench", "--seconds", "0.5")
+    assert here.code == 0, here.err
+    assert json.loads(here.out)["latency_ms"]["p50"] > 0
+    emulated = answer(CASES[1], "bench", "--seconds", "0.5")
+    figures = json.loads(emulated.out)
+    assert emulated.code == 3
+    assert figures["latency_ms"] is None and "emulated" in figures["invalid"]
+
+
+def test_info_tells_of_the_runtime_and_the_limit(answer: Answer) -> None:
+    for case in CASES:
+        about = json.loads(answer(case, "info").out)
+        assert about["runtime"] == case.runtime
+        assert about["memory_limit_mb"] == 1024
+        assert about["machine"]["emulated"] is (case.core is not None)
+
+
+def test_without_an_arm_cpuinfo_the_crash_is_told(
+    docker_engine: Engine, images: dict[str, docker.Image], raw: Array
+) -> None:
+    """QEMU 7.2 shows the guest this machine's processors, and LiteRT cannot bear it."""
+    version = subprocess.run(
+        ["qemu-aarch64-static", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    if "version 7." not in version:
+        pytest.skip(f"this QEMU shows no foreign processor: {version.splitlines()[0]}")
+    run = docker_engine.run(
+        images["linux/arm64"].tag,
+        ["infer"],
+        options=["-e", "QEMU_CPU=cortex-a72", "--network", "none"],
+        stdin=png(raw[0]),
+        timeout_s=RUN_S,
+    )
+    assert run.code == 139
+    assert "SIGSEGV" in run.err and explained(run) == "the runtime crashed (139)"
+
+
+def _files(docker_engine: Engine, tag: str, folder: Path) -> dict[str, tarfile.TarInfo]:
+    with docker_engine.named() as name:
+        docker_engine.docker("create", "--name", name, tag)
+        docker_engine.docker("export", "--output", str(folder / "all.tar"), name)
+    with tarfile.open(folder / "all.tar") as tar:
+        return {member.name: member for member in tar}
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_an_image_holds_what_it_needs_and_no_more(
+    case: Case,
+    docker_engine: Engine,
+    images: dict[str, docker.Image],
+    tmp_path: Path,
+) -> None:
+    one = images[case.platform]
+    files = _files(docker_engine, one.tag, tmp_path)
+    programs = {Path(f).name for f in files if Path(f).parent.name in ("bin", "sbin")}
+    assert programs & {"python3", "python3.11"}
+    unwanted = {
+        "sh",
+        "bash",
+        "dash",
+        "busybox",
+        "gcc",
+        "cc",
+        "ld",
+        "perl",
+        "apt",
+        "dpkg",
+    }
+    assert not programs & unwanted
+    assert not any("torch" in Path(f).parts or Path(f).name == "pip" for f in files)
+    config = docker_engine.inspect(one.tag)["Config"]
+    assert config["User"] == "65532:65532"
+    assert config["Healthcheck"]["Test"][-1] == "health"
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.title"] == "digits"
+    assert labels["org.opencontainers.image.version"]
+    assert docker_engine.inspect(one.tag)["Architecture"] == case.platform.split("/")[1]
+    runtimes = {"ai_edge_litert", "tflite_runtime", "onnxruntime", "openvino"}
+    assert len({Path(f).name for f in files} & runtimes) == 1
+
+
+def test_the_bill_of_materials_names_what_is_inside(
+    docker_engine: Engine, images: dict[str, docker.Image], tmp_path: Path
+) -> None:
+    for case in CASES:
+        with docker_engine.named() as name:
+            docker_engine.docker("create", "--name", name, images[case.platform].tag)
+            place = f"{name}:/opt/edgekit/sbom.cdx.json"
+            docker_engine.docker("cp", place, str(tmp_path / "bill.json"))
+        bill = json.loads((tmp_path / "bill.json").read_text())
+        assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+        names = {part["name"] for part in bill["components"]}
+        package = "ai-edge-litert" if case.runtime == "litert" else "tflite-runtime"
+        assert {package, "edgekit-agent", "litert-int8.tflite"} <= names
+        assert names & {"numpy", "python3-numpy"}
+        refs = [part["bom-ref"] for part in bill["components"]]
+        assert (
+            len(set(refs)) == len(refs) and bill["dependencies"][0]["dependsOn"] == refs
+        )
+
+
+def test_litert_for_arm64_is_slim(
+    images: dict[str, docker.Image], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with capsys.disabled():
+        print()
+        for one in images.values():
+            largest = [f"{p} {s / 2**20:.1f}" for p, s in one.parts_bytes.items()][:4]
+            print(
+                f"{one.platform:13} {one.runtime:15} "
+                f"{one.beyond_base_bytes / 2**20:6.1f} MiB beyond a base of "
+                f"{one.base_bytes / 2**20:5.1f} MiB: {', '.join(largest)} ..."
+            )
+    assert images["linux/arm64"].beyond_base_bytes < 120e6
+
+
+def test_the_same_inputs_give_the_same_layers(
+    docker_engine: Engine,
+    images: dict[str, docker.Image],
+    bundle: Path,
+    store: Store,
+    tmp_path: Path,
+) -> None:
+    opened = image.open_bundle(bundle)
+    family = image.FAMILIES["linux/arm64"]
+    one = images["linux/arm64"]
+    docker.write_context(opened, family, "litert", tmp_path, store)
+    tag = "edgekit-test/again:arm64"
+    docker_engine.docker(
+        *("build", "--no-cache", "--quiet", "--platform", "linux/arm64", "--tag", tag),
+        *("--build-arg", f"BASE={one.base}", str(tmp_path)),
+    )
+    try:
+        assert docker_engine.inspect(tag)["RootFS"]["Layers"][-2:] == list(one.layers)
+    finally:
+        docker_engine.docker("rmi", "--force", tag)
+
+
+def test_too_little_memory_is_told(answer: Answer, raw: Array) -> None:
+    run = answer(CASES[0], "infer", stdin=png(raw[0]), options=["--memory", "24m"])
+    assert run.code == 137
+    assert "out of memory: this container may use 24 MB" in run.err
+    assert "--memory 48m" in run.err
+    assert "out of memory (24m)" in (explained(run, "24m") or "")
+
+
+def test_a_child_that_ran_out_of_memory_is_told_though_the_exit_code_is_0(
+    docker_engine: Engine, images: dict[str, docker.Image]
+) -> None:
+    child = "import sys; sys.stdout.write(str(len(bytearray(300 << 20))))"
+    parent = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    )
+    run = docker_engine.run(
+        images["linux/amd64"].tag,
+        ["-c", parent],
+        options=["--memory", "48m", "--network", "none", "--entrypoint", "python3"],
+        timeout_s=RUN_S,
+    )
+    assert run.code == 0 and run.out_of_memory
+    assert "out of memory, although it ended with 0" in (explained(run) or "")
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.3)
+    return condition()
+
+
+def test_a_killed_client_leaves_no_container(
+    docker_engine: Engine, images: dict[str, docker.Image]
+) -> None:
+    def there(name: str) -> bool:
+        found = docker_engine.docker("ps", "-aq", "--filter", f"name={name}")
+        return bool(found.strip())
+
+    with docker_engine.named() as name:
+        client = subprocess.Popen(
+            [
+                docker_engine.client.path,
+                *("run", "--rm", "-i", "--name", name, "--network", "none"),
+                *(images["linux/amd64"].tag, "serve", "--until-stdin-closes"),
+            ],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert client.stderr is not None
+        said = b""
+        while b"/v2" not in said:
+            line = client.stderr.readline()
+            assert line, said
+            said += line
+        client.send_signal(signal.SIGKILL)
+        client.wait()
+        assert _wait(lambda: not there(name), 60)
+
+
+def test_a_run_that_takes_too_long_leaves_no_container(
+    docker_engine: Engine, images: dict[str, docker.Image]
+) -> None:
+    from edgekit.errors import DeviceError
+
+    before = docker_engine.docker("ps", "-aq")
+    with pytest.raises(DeviceError, match="did not end within 3 s"):
+        docker_engine.run(
+            images["linux/amd64"].tag,
+            ["serve"],
+            options=["--network", "none"],
+            timeout_s=3,
+        )
+    assert docker_engine.docker("ps", "-aq") == before
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_serve_speaks_the_open_inference_protocol(
+    case: Case,
+    docker_engine: Engine,
+    images: dict[str, docker.Image],
+    raw: Array,
+    bundle: Path,
+    shared: Path,
+) -> None:
+    port = free_port()
+    at = f"http://127.0.0.1:{port}"
+    with docker_engine.named() as name:
+        docker_engine.docker(
+            *("run", "--detach", "--init", "--name", name, "--network", "host"),
+            *("--platform", case.platform, "--memory", "512m", *case.options(shared)),
+            *(images[case.platform].tag, "serve", "--host", "127.0.0.1"),
+            *("--port", str(port)),
+        )
+        assert _wait(lambda: _status(f"{at}/v2/health/ready") == 200, 120)
+        model = f"{at}/v2/models/digits"
+        about = json.loads(urllib.request.urlopen(model, timeout=30).read())
+        [given] = about["inputs"]
+        values = network_input(raw[:2], bundle)
+        request = {
+            "inputs": [
+                {
+                    "name": given["name"],
+                    "shape": list(values.shape),
+                    "datatype": "FP32",
+                    "data": values.ravel().tolist(),
+                }
+            ]
+        }
+        body = json.dumps(request).encode()
+        reply = json.loads(
+            urllib.request.urlopen(f"{model}/infer", body, timeout=60).read()
+        )
+        found = np.array(reply["outputs"][0]["data"]).reshape(2, -1)
+        assert found.argmax(1).tolist() == student(raw[:2], bundle).argmax(1).tolist()
+        assert _status(f"{model}/infer", b"{") == 400
+        assert _status(f"{model}/infer", b"0" * (5 << 20)) == 413
+        metrics = urllib.request.urlopen(f"{at}/metrics", timeout=30).read().decode()
+        assert 'edgekit_requests_total{status="413"} 1' in metrics
+        docker_engine.docker("stop", "--time", "20", name)
+        state = docker_engine.docker("inspect", "--format", "{{.State.ExitCode}}", name)
+        assert state.strip() == "0"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _status(url: str, body: bytes | None = None) -> int:
+    try:
+        with urllib.request.urlopen(url, body, timeout=30) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def test_a_list_names_every_platform(
+    docker_engine: Engine, images: dict[str, docker.Image]
+) -> None:
+    if not shutil.which("docker-registry"):
+        pytest.skip("no registry to push to: apt install docker-registry")
+    with registry(free_port()) as host:
+        pushed = []
+        for one in images.values():
+            tag = f"{host}/digits:1-{one.platform.replace('/', '')}"
+            docker_engine.docker("tag", one.tag, tag)
+            pushed.append(replace(one, tag=tag))
+        digest = docker.push(pushed, f"{host}/digits:1", docker_engine)
+        assert digest.startswith("sha256:")
+        found = json.loads(
+            docker_engine.docker(
+                "manifest", "inspect", "--insecure", f"{host}/digits:1"
+            )
+        )
+        platforms = {
+            "/".join(
+                part
+                for part in ("linux", p["architecture"], p.get("variant", ""))
+                if part
+            )
+            for p in (entry["platform"] for entry in found["manifests"])
+        }
+        assert platforms == set(IDS)
+        tags = [one.tag for one in pushed]
+        docker_engine.docker("rmi", "--force", *tags)
+        arm = ["--platform", "linux/arm/v7", f"{host}/digits:1"]
+        docker_engine.docker("pull", "--quiet", *arm)
+        assert docker_engine.inspect(f"{host}/digits:1")["Architecture"] == "arm"
+        docker_engine.docker("rmi", "--force", f"{host}/digits:1")

@@ -1,0 +1,75 @@
+"""Whole exported networks beside their operators, on the real runtime."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edgekit import costing, forecast, project, targets
+from edgekit.devices.local import LocalDevice
+from edgekit.job import Job
+from edgekit.progress import Silent
+from edgekit.prune.graph import analyse
+from edgekit.prune.plan import Planner
+from edgekit.source.program import trace
+from edgekit.store import Store
+from edgekit.types import InputSpec
+
+
+class Saying(Silent):
+    def say(self, line: str) -> None:
+        SAID.append(line)
+
+
+SAID: list[str] = []
+
+
+def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = project.example()
+    recipe = replace(one.recipe, prune=replace(one.recipe.prune, cost_source="host"))
+    job = Job(
+        project=replace(one, recipe=recipe),
+        target=targets.load("raspberrypi4"),
+        device=LocalDevice(),
+        store=Store(tmp_path / "store"),
+        progress=Saying(),
+    )
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1),
+        nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4),
+    )  # fmt: skip
+    program = trace(network, (InputSpec(shape=(3, 32, 32)),))
+    table = costing.table(job, job.costing, "onnxruntime", "fp32")
+    planner = Planner(analyse(program), table, multiple=8, min_keep=0.25)
+    planner.measure(job.device)
+    [baseline] = job.export(
+        program, [("onnxruntime", "fp32")], tmp_path / "whole", title="Export"
+    )
+    forecast.calibrate(job, planner, baseline, tmp_path)
+    known = table.networks(program.fingerprint())
+    assert len(known) == 2
+    assert all(sample.cost > 0 for sample in known)
+    assert table.correction.scales
+    found = forecast.check(job, table, program, program, [baseline])
+    assert found is not None
+    assert (found.source, found.unit) == ("host", "us")
+    assert found.networks[0].name == "student"
+    assert all(0 <= network.error < 1 for network in found.networks)
+    assert "predict 2 whole networks within" in SAID[-1]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("measured again what is on disk")
+
+    monkeypatch.setattr(Job, "export", refuse)
+    shutil.rmtree(tmp_path / "whole")
+    forecast.calibrate(job, planner, baseline, tmp_path)
+    quantised = replace(baseline, precision="int8")
+    assert forecast.check(job, table, program, program, [quantised]) is None

@@ -1,0 +1,212 @@
+"""The gate's rules, and the records that it reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.bench import gate, history
+from edgekit.errors import MeasurementError, UsageError
+from edgekit.types import (
+    Artifact,
+    Budget,
+    Energy,
+    Evaluation,
+    Latency,
+    Measurement,
+)
+
+
+def measurement(**changes: Any) -> Measurement:
+    made = Measurement(
+        artifact="a",
+        device="ssh://pi",
+        source="device",
+        runtime="litert",
+        runtime_version="2",
+        threads=1,
+        latency=Latency(
+            p50_ms=10.0,
+            p90_ms=11.0,
+            p95_ms=None,
+            p99_ms=None,
+            samples=30,
+            launches=1,
+            launch_p50_ms=(10.0,),
+        ),
+        load_ms=1.0,
+        first_ms=1.0,
+        peak_memory_mb=50.0,
+        size_mb=1.0,
+        energy=Energy(gross_mj=5.0, gross_u_mj=0.1, method="counter", boundary="board"),
+    )
+    return replace(made, **changes)
+
+
+def record(**changes: Any) -> history.Record:
+    made = history.Record(
+        name="a",
+        sha256="0",
+        size_bytes=1000,
+        tier="quick",
+        created="2026-01-01T00:00:00+00:00",
+        measurement=measurement(),
+        evaluation=Evaluation(metric="accuracy", value=0.9, samples=100),
+        macs=100,
+        parameters=10,
+        slow_operators=0,
+    )
+    return replace(made, **changes)
+
+
+def verdicts(checks: list[gate.Check]) -> dict[str, str]:
+    return {one.name: one.verdict for one in checks}
+
+
+def test_facts_gate_everywhere() -> None:
+    assert set(verdicts(gate.facts(record(), record())).values()) == {"pass"}
+    worse = record(
+        size_bytes=1001,
+        macs=101,
+        slow_operators=1,
+        evaluation=Evaluation(metric="accuracy", value=0.89, samples=100),
+    )
+    found = verdicts(gate.facts(worse, record()))
+    assert found == {
+        "model_bytes": "fail",
+        "macs": "fail",
+        "parameters": "pass",
+        "slow_operators": "fail",
+        "accuracy": "fail",
+    }
+    unknown = record(macs=None, parameters=None, slow_operators=None, evaluation=None)
+    assert verdicts(gate.facts(unknown, record())) == {"model_bytes": "pass"}
+
+
+def test_milliseconds_and_joules_gate_on_a_device_only() -> None:
+    budget = Budget(size_mb=2, latency_ms=5, energy_mj=9)
+    assert verdicts(gate.budgets(record(), budget, on_device=False)) == {
+        "size_mb": "pass"
+    }
+    assert verdicts(gate.budgets(record(), budget, on_device=True)) == {
+        "size_mb": "pass",
+        "latency_ms": "fail",
+        "energy_mj": "pass",
+    }
+
+
+def test_what_was_not_measured_is_inconclusive() -> None:
+    missing = record(measurement=measurement(energy=Energy(reason="no meter")))
+    budget = Budget(energy_mj=9)
+    assert verdicts(gate.budgets(missing, budget, on_device=True)) == {
+        "energy_mj": "inconclusive"
+    }
+    shaky = record(measurement=measurement(invalid="throttled"))
+    [check] = gate.budgets(shaky, Budget(latency_ms=50), on_device=True)
+    assert check.verdict == "inconclusive"
+    assert "throttled" in check.why
+
+
+@pytest.mark.parametrize(
+    ("mj", "verdict"), [(4.0, "pass"), (5.3, "inconclusive"), (6.0, "fail")]
+)
+def test_energy_is_judged_with_its_uncertainty(mj: float, verdict: str) -> None:
+    ours = Energy(gross_mj=mj, gross_u_mj=0.1, method="counter", boundary="board")
+    found = gate.energy(record(measurement=measurement(energy=ours)), record())
+    assert found is not None
+    assert found.verdict == verdict
+
+
+def test_energy_of_another_kind_never_gates() -> None:
+    other = Energy(gross_mj=1.0, method="counter", boundary="wall")
+    found = gate.energy(record(measurement=measurement(energy=other)), record())
+    assert found is not None
+    assert found.verdict == "inconclusive"
+    model = Energy(gross_mj=1.0, method="modelled", boundary="board")
+    both = record(measurement=measurement(energy=model))
+    found = gate.energy(both, both)
+    assert found is not None
+    assert "modelled energy never gates" in found.why
+    assert (
+        gate.energy(record(), record(measurement=measurement(energy=Energy()))) is None
+    )
+
+
+def test_the_worst_verdict_counts() -> None:
+    checks = gate.facts(record(), record())
+    assert gate.verdict(checks) == "pass"
+    unsure = replace(checks[0], verdict="inconclusive")
+    assert gate.verdict([*checks, unsure]) == "inconclusive"
+    assert gate.verdict([*checks, unsure, replace(unsure, verdict="fail")]) == "fail"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"measurement": measurement(device="local")}, "device (local, ssh://pi)"),
+        ({"measurement": measurement(threads=4)}, "threads (4, 1)"),
+        ({"tier": "report"}, "tier (report, quick)"),
+        (
+            {
+                "measurement": measurement(
+                    energy=Energy(gross_mj=1.0, method="counter", boundary="wall")
+                )
+            },
+            "enclose different things (wall, board)",
+        ),
+        (
+            {
+                "measurement": measurement(
+                    energy=Energy(gross_mj=1.0, method="modelled", boundary="board")
+                )
+            },
+            "modelled and counter",
+        ),
+    ],
+)
+def test_rows_that_were_not_measured_alike_are_refused(
+    changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(MeasurementError) as raised:
+        gate.refuse_incomparable(record(**changes), record())
+    assert words in str(raised.value)
+
+
+def test_a_record_is_written_and_read_back(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"1234")
+    artifact = Artifact(
+        name="m",
+        runtime="onnxruntime",
+        precision=None,
+        files=(model,),
+        inputs=(),
+        outputs=(),
+    )
+    made = history.document(artifact, measurement(), tier="quick", slow_operators=2)
+    history.write(tmp_path / "one.json", made)
+    found = history.read(tmp_path / "one.json")
+    assert found.measurement == measurement()
+    assert (found.size_bytes, found.slow_operators, found.tier) == (4, 2, "quick")
+    for tier in ("quick", "report"):
+        history.append(tmp_path / "history.jsonl", {**made, "tier": tier})
+    assert history.read(tmp_path / "history.jsonl").tier == "report"
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
+
+
+def test_what_is_no_record_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    with pytest.raises(UsageError, match="Cannot read"):
+        history.read(file)
+    file.write_text(json.dumps({"schema": 1}))
+    with pytest.raises(
+        UsageError, match=r"no measurement.*edgekit bench ARTEFACT --out"
+    ):
+        history.read(file)
+    file.write_text(json.dumps({"schema": 9}))
+    with pytest.raises(UsageError, match=r"schema 9; this EdgeKit knows 1"):
+        history.read(file)

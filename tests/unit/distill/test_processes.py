@@ -1,0 +1,70 @@
+"""One process or two, whole or spread, killed or not: the same student comes out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgekit.distill.checkpoint import Checkpoints
+from tests.unit.distill.worker import RECIPE, lesson
+
+ROOT = Path(__file__).parents[3]
+WORKER = Path(__file__).with_name("worker.py")
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+}
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """By gloo: DDP, FSDP, and DDP with accumulated gradients."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2"]
+    subprocess.run(
+        [*command, str(WORKER), str(tmp_path)],
+        check=True,
+        env=ENVIRONMENT,
+        timeout=600,
+    )
+    found = json.loads((tmp_path / "results.json").read_text())
+    alone = lesson(RECIPE)
+    weights = alone.program.module.state_dict()["4.weight"]
+    for name in ("ddp", "fsdp", "parts"):
+        losses = [epoch.loss for epoch in alone.epochs]
+        if name != "parts":  # batch norm sees the parts of a batch one by one
+            assert found[name]["losses"] == pytest.approx(losses, abs=1e-3), name
+            torch.testing.assert_close(
+                torch.tensor(found[name]["weights"]), weights, rtol=0, atol=1e-3
+            )
+        assert found[name]["losses"] == pytest.approx(losses, rel=0.2), name
+    kept = lesson(replace(RECIPE, losses={}, augment="none"))
+    assert found["kept"]["losses"] == pytest.approx(
+        [epoch.loss for epoch in kept.epochs], abs=1e-3
+    )
+
+
+def test_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, str(WORKER), str(tmp_path), "7"],
+        env=ENVIRONMENT,
+        timeout=600,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    state = Checkpoints(tmp_path, 0).read()
+    assert state is not None
+    place = state["lesson"]["place"]
+    assert (place["epoch"], place["step"]) == (2, 1)
+    resumed, whole = lesson(RECIPE, tmp_path), lesson(RECIPE)
+    assert resumed.program.fingerprint() == whole.program.fingerprint()
+    assert [e.loss for e in resumed.epochs] == [e.loss for e in whole.epochs]
+    assert Checkpoints(tmp_path, 0).read() is None

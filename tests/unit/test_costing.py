@@ -1,0 +1,135 @@
+"""Which source a plan's costs come from, and what is said where one is not at hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit import costing, project, targets
+from edgekit.devices.local import LocalDevice
+from edgekit.errors import DeviceError
+from edgekit.job import Job
+from edgekit.progress import Silent
+from edgekit.prune.workload import Operator
+from edgekit.store import Store
+from edgekit.types import CostSource
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without an emulator."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def job(
+    folder: Path,
+    target: str = "raspberrypi4",
+    source: CostSource | str = "auto",
+    threads: int | None = None,
+) -> Job:
+    one = project.example()
+    recipe = one.recipe
+    recipe = replace(
+        recipe,
+        prune=replace(recipe.prune, cost_source=source),
+        bench=replace(recipe.bench, threads=threads),
+    )
+    found = targets.load(target)
+    return Job(
+        project=replace(one, recipe=recipe),
+        target=found,
+        device=LocalDevice(source="device" if found.cpu == "host" else "host"),
+        store=Store(folder),
+        progress=Silent(),
+    )
+
+
+def test_without_an_emulator_operators_are_timed_here_and_it_is_said(
+    bare: Path,
+) -> None:
+    found = job(bare).costing
+    assert found.source == "host"
+    assert "no raspberrypi4 is attached" in found.why
+    assert "apt-get install qemu-user" in found.why
+
+
+def test_an_emulator_whose_programs_cannot_be_fetched_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = {
+        "qemu-aarch64": "echo -plugin",
+        "apt-get": "echo 'E: no network' >&2; exit 100",
+        "gcc": "exit 0",
+        "dpkg-deb": "exit 0",
+    }
+    for name, does in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    store = tmp_path / "store"
+    found = job(store).costing
+    assert found.source == "host"
+    assert "(E: no network)" in found.why
+    assert not list((store / "rootfs").iterdir())
+    with pytest.raises(DeviceError, match="E: no network"):
+        _ = job(store, source="counted").costing
+
+
+def test_the_target_itself_comes_first(tmp_path: Path) -> None:
+    found = job(tmp_path, "host").costing
+    assert found.source == "device"
+    assert "the target itself" in found.why
+
+
+def test_counts_of_several_threads_are_not_used(tmp_path: Path) -> None:
+    found = job(tmp_path, threads=2).costing
+    assert found.source == "host"
+    assert "2 threads do not repeat" in found.why
+    with pytest.raises(DeviceError, match="2 threads do not repeat"):
+        _ = job(tmp_path, source="counted", threads=2).costing
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("device", "need a raspberrypi4, and none is attached"),
+        ("counted", "cortex-a72 cannot be counted: qemu-aarch64 is not installed"),
+    ],
+)
+def test_a_source_that_is_asked_for_and_not_there_is_refused(
+    bare: Path, source: CostSource, words: str
+) -> None:
+    with pytest.raises(DeviceError, match=words):
+        _ = job(bare, source=source).costing
+
+
+def test_an_estimate_needs_nothing_and_says_so(bare: Path) -> None:
+    asked = job(bare, source="estimated")
+    table = costing.table(asked, asked.costing, "litert", "fp32")
+    conv = Operator(kind="conv", inputs=8, outputs=4, size=(4, 4))
+    table.measure([conv], asked.costing.device)
+    assert table.unit == "operations"
+    assert table.cost(conv) > 0
+    assert "estimated from the profile of raspberrypi4" in asked.costing.why
+
+
+def test_a_table_is_one_for_the_whole_build(bare: Path) -> None:
+    asked = job(bare, source="estimated")
+    one = costing.table(asked, asked.costing, "litert", "fp32")
+    assert costing.table(asked, asked.costing, "litert", "fp32") is one
+    assert costing.table(asked, asked.costing, "litert", "int8") is not one
+
+
+def test_a_runtime_that_is_not_there_has_no_costs(bare: Path) -> None:
+    found = replace(job(bare).costing, runtimes={})
+    with pytest.raises(DeviceError, match="local has no onnxruntime"):
+        costing.table(job(bare), found, "onnxruntime", "fp32")
+
+
+def test_tflite_runtime_stands_in_for_litert(bare: Path) -> None:
+    found = replace(job(bare).costing, runtimes={"tflite-runtime": "2.14.0"})
+    assert found.runtime("litert") == "tflite-runtime"
+    assert found.runtime("onnxruntime") == "onnxruntime"
