@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -20,15 +20,15 @@ from edgekit.commands.console import (
 )
 from edgekit.errors import UsageError
 
-if TYPE_CHECKING:
-    from edgekit.devices import Device
-
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def profile_device(
     device: Annotated[
-        str, typer.Argument(help="local, or emulated:CORE (emulated:cortex-a72).")
+        str,
+        typer.Argument(
+            help="local, ssh://USER@HOST, adb://SERIAL, container:IMAGE, emulated:CORE."
+        ),
     ],
     name: Annotated[
         str | None,
@@ -47,16 +47,18 @@ def profile_device(
         edgekit profile-device local --name desk
     """
     from edgekit.board import profile
+    from edgekit.devices.resolve import attached
     from edgekit.store import Store
 
-    chosen = name or device.replace(":", "-")
+    chosen = name or re.sub(r"[^a-z0-9.]+", "-", device.lower())
     if not _NAME.fullmatch(chosen):
         raise UsageError(
             f"'{chosen}' is no name for a target: use small letters, digits and -, "
             "with --name."
         )
     shown = Bars(err_console, silent=quiet)
-    found = profile(_device(device), chosen, folder, Store(), shown)
+    with attached(device) as one:
+        found = profile(one, chosen, folder, Store(), shown)
     if as_json:
         tables = [
             {**plain(table.key), "source": table.source, "unit": table.unit,
@@ -80,15 +82,3 @@ def profile_device(
             escape(f"Profile: {found.path}  (edgekit build --target {chosen})"),
             highlight=False,
         )
-
-
-def _device(address: str) -> Device:
-    from edgekit.devices.emulated import EmulatedDevice
-    from edgekit.devices.local import LocalDevice
-    from edgekit.store import Store
-
-    if address == "local":
-        return LocalDevice()
-    if address.startswith("emulated:"):
-        return EmulatedDevice(core=address.removeprefix("emulated:"), kept=Store())
-    raise UsageError(f"'{address}' is no device. Known forms: local, emulated:CORE.")
