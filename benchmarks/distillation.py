@@ -39,8 +39,8 @@ from edgekit.distill.objective import resolved
 from edgekit.export.isolation import export_all
 from edgekit.prune.graph import analyse
 from edgekit.prune.importance import importance
-from edgekit.prune.plan import keep_best
 from edgekit.prune.surgery import shrink
+from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, LossName, Preprocess
 from tests.zoo.vision import ResNet20

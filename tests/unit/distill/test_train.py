@@ -173,8 +173,9 @@ def test_a_penalty_is_descended_and_its_last_epoch_kept(teacher: Program) -> Non
     def heavy(module: fx.GraphModule) -> torch.Tensor:
         return 5.0 * module.get_parameter("0.weight").square().sum()
 
-    result = taught(teacher, teacher, hooks=Hooks(penalty=heavy))
-    free = taught(teacher, teacher)
+    recipe = replace(RECIPE, losses={})
+    result = taught(teacher, teacher, recipe=recipe, hooks=Hooks(penalty=heavy))
+    free = taught(teacher, teacher, recipe=recipe)
     sizes = [
         float(p.program.module.get_parameter("0.weight").detach().norm())
         for p in (result, free)

@@ -27,10 +27,10 @@ RECIPE = DistillRecipe(
     epochs=2,
     batch_size=16,
     learning_rate=0.05,
-    soft_weight=0.7,
+    soft_weight=0.1,
     augment="shift-flip",
-    losses={"hints": 0.5},
-    ema=0.9,
+    losses={"attention-transfer": 0.5},
+    ema=0.5,
     checkpoint_minutes=0.0,
 )
 
