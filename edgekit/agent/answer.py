@@ -63,7 +63,7 @@ def softmax(logits: Array) -> Array:
 
 
 def benched(model: str | None, seconds: float) -> dict[str, Any]:
-    """One launch's figures; under emulation there are none, and `invalid` says why."""
+    """One launch's latency and memory; under emulation there are none, and `invalid` says why."""
     folder, description = describe()
     name = chosen(description, model)
     emulated, evidence = machine.emulation()
@@ -96,7 +96,6 @@ def benched(model: str | None, seconds: float) -> dict[str, Any]:
         "load_ms": result["load_ms"],
         "first_ms": result["first_ms"],
         "peak_memory_mb": result["peak_memory_mb"],
-        "energy": result["energy"],
         "machine": result["machine"],
         "invalid": None
         if result["complete"]
