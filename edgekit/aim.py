@@ -116,6 +116,14 @@ def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
     return timed[baseline.name]
 
 
+def check_possible(planner: Planner, aim: Aim) -> None:
+    """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit of `aim`."""
+    limits = aim.limits(aim.full_cost / aim.speedup if aim.speedup else None)
+    for name, most in limits.given().items():
+        if getattr(planner.cheapest(name), name) > most:
+            raise refusal(planner, limits, aim)
+
+
 def refusal(planner: Planner, limits: Limits, aim: Aim) -> BudgetInfeasible:
     """The error that names each budget nobody can keep, and the nearest that somebody can."""
     given = limits.given()

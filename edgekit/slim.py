@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.aim import Aim, aim_of
+from edgekit.aim import Aim, aim_of, check_possible
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
 from edgekit.fit import Fitted, fit, survey, weigh
@@ -41,6 +41,7 @@ def slim(
     first = survey(job, teacher, baseline.runtime)
     calibrate(job, first, baseline, folder)
     final = aim_of(job, first, baseline)
+    check_possible(first, final)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
 
     def cut(

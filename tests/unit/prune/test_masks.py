@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
-from edgekit.distill import distill
+from edgekit.distill import Hooks, distill
 from edgekit.errors import UsageError
 from edgekit.prune.masks import (
     Masks,
@@ -170,7 +170,7 @@ def test_masks_survive_distillation() -> None:
     sparse = zero(taught, masks)
     result = distill(
         taught, sparse, train=train, validation=validation, recipe=recipe, seed=0,
-        after_step=lambda module: zero_(module, masks),
+        hooks=Hooks(after_step=lambda module: zero_(module, masks)),
     ).program  # fmt: skip
     assert broken(result, masks) == 0
     assert not torch.equal(weight(result, "0.weight"), weight(sparse, "0.weight"))

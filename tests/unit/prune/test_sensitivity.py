@@ -18,7 +18,7 @@ class Branch(nn.Module):
     def __init__(self, width: int, strength: float) -> None:
         super().__init__()
         self.inner = nn.Conv2d(width, 8, 3, padding=1)
-        self.norm = nn.BatchNorm2d(8)
+        self.norm = nn.BatchNorm2d(8, momentum=1.0)
         self.outer = nn.Conv2d(8, width, 3, padding=1)
         with torch.no_grad():
             self.outer.weight.mul_(strength)
@@ -35,6 +35,9 @@ def graph() -> WidthGraph:
         *(nn.Conv2d(3, 8, 3, padding=1), Branch(8, 3.0), Branch(8, 0.0)),
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
     )
+    network(
+        torch.randn(256, 3, 8, 8)
+    )  # statistics of its inputs, as training leaves them
     return analyse(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
 
 
