@@ -38,11 +38,11 @@ class Costing:
 
 
 def choose(job: Job) -> Costing:
-    """The source that the recipe names, or the best there is.
+    """The source that the recipe names; else the target itself, or this machine in its place.
 
-    Instructions of the target's own core and runtime come before another machine's time: a plan
-    has to find the steps of the kernels that will run it, and another processor's are elsewhere.
-    Raises `DeviceError` where the recipe names one that is not at hand.
+    Instructions of the target's own core say more of its kernels than another machine's time, but
+    take minutes to count: they are used where they are asked for.
+    Raises `DeviceError` where the recipe names a source that is not at hand.
     """
     asked = job.project.recipe.prune.cost_source
     if asked != "auto":
@@ -50,15 +50,12 @@ def choose(job: Job) -> Costing:
     if job.proven:
         return _device(job, "the target itself")
     lacking = _uncountable(job)
-    if lacking is None:
-        try:
-            return _counted(job, f"no {job.target.name} is attached")
-        except DeviceError as error:
-            lacking = str(error)
-    why = (
-        f"no {job.target.name} is attached, and instructions are not counted: {lacking}"
+    instead = (
+        f'[recipe.prune] cost_source = "counted" goes by instructions of a {job.target.cpu}'
+        if lacking is None
+        else f"instructions of a {job.target.cpu} cannot be counted: {lacking}"
     )
-    return _host(job, why)
+    return _host(job, f"no {job.target.name} is attached; {instead}")
 
 
 def table(

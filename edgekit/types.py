@@ -136,8 +136,8 @@ class PruneRecipe:
     schedule: Schedule = "by-cost"
     """How the speed-up is shared out over the iterations."""
     cost_source: CostSource | Literal["auto"] = "auto"
-    """Where operators' costs come from; `auto`: the device, else instructions counted for its
-    core where this machine can emulate it, else this machine, else the profile."""
+    """Where operators' costs come from; `auto`: the device where it is attached, else
+    this machine. Instructions of the device's core are counted where that is asked for."""
     sparsity: Sparsity = "none"
     """What empties units by training before they are cut."""
     sparsity_epochs: Count = 5

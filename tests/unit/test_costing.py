@@ -56,7 +56,16 @@ def test_without_an_emulator_operators_are_timed_here_and_it_is_said(
     assert "apt-get install qemu-user" in found.why
 
 
-def test_an_emulator_whose_programs_cannot_be_fetched_is_done_without(
+def test_counting_is_offered_where_it_can_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(costing, "missing", lambda core: None)
+    found = job(tmp_path).costing
+    assert found.source == "host"
+    assert 'cost_source = "counted"' in found.why
+
+
+def test_an_emulator_whose_programs_cannot_be_fetched_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = {
@@ -70,12 +79,9 @@ def test_an_emulator_whose_programs_cannot_be_fetched_is_done_without(
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     store = tmp_path / "store"
-    found = job(store).costing
-    assert found.source == "host"
-    assert "(E: no network)" in found.why
-    assert not list((store / "rootfs").iterdir())
     with pytest.raises(DeviceError, match="E: no network"):
         _ = job(store, source="counted").costing
+    assert not list((store / "rootfs").iterdir())
 
 
 def test_the_target_itself_comes_first(tmp_path: Path) -> None:
