@@ -2,8 +2,8 @@
 # make test   set up and run the tests
 # make test-devices   the tests that need emulated, containerised or remote devices; skips what
 #             this machine cannot do
-# make images Docker images of the example, for every platform and runtime; with BASE=debian on bases
-#             made here, where no registry is in reach
+# make images Docker images of the example, for every platform and runtime, on public bases, or, with
+#             BASE=debian or where no registry is in reach, on bases made here
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3

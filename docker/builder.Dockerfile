@@ -1,8 +1,8 @@
 # EdgeKit with its whole toolchain, where a machine should not carry it itself:
 #
 #   docker build -f docker/builder.Dockerfile -t edgekit/builder .
-#   docker run --rm -v $PWD:/work edgekit/builder build --target raspberrypi
-#   docker run --rm -v $PWD:/work -v /var/run/docker.sock:/var/run/docker.sock \
+#   docker run --rm -v $PWD:/project edgekit/builder build --target raspberrypi
+#   docker run --rm -v $PWD:/project -v /var/run/docker.sock:/var/run/docker.sock \
 #     --user root edgekit/builder package --docker build/raspberrypi
 #
 # Behind certificates of your own: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
@@ -28,6 +28,6 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     /opt/venv/bin/pip install --quiet --constraint /src/constraints.txt '/src[all]'
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin
 USER edgekit
-WORKDIR /work
+WORKDIR /project
 ENTRYPOINT ["edgekit"]
 CMD ["--help"]

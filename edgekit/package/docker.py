@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,7 +76,9 @@ def package(
     with progress.step("Package images") as step:
         for number, (family, runtime) in enumerate(wanted):
             step.update(number, len(wanted), f"{runtime} {family.platform}")
-            built.append(_build(order, bundle, family, runtime, engine, store))
+            base = _base(order, family, engine, progress)
+            made = replace(order, base=base)
+            built.append(_build(made, bundle, family, runtime, engine, store))
     return built
 
 
@@ -189,9 +191,7 @@ def _build(
     engine: Engine,
     store: Store,
 ) -> Image:
-    base = order.base or os.environ.get(BASE)
-    if base == FROM_DEBIAN:
-        base = debian_base(family, engine)
+    base = order.base
     tag = tag_of(order, bundle, family, runtime)
     with TemporaryDirectory(prefix="edgekit-image-") as name:
         folder = Path(name)
@@ -215,6 +215,19 @@ def _build(
         base_bytes=int(found["Size"]) - sum(parts.values()),
         trial=tried(engine, tag, family, bundle),
     )
+
+
+def _base(
+    order: Order, family: Family, engine: Engine, progress: Progress
+) -> str | None:
+    """The base to use, made here where nobody named one and no registry is in reach."""
+    named, declared = order.base or os.environ.get(BASE), _declared_base(family)
+    if named is None and not engine.pulls(declared, family.platform):
+        progress.say(
+            f"{declared} cannot be pulled here: the base is made from Debian packages"
+        )
+        named = FROM_DEBIAN
+    return debian_base(family, engine) if named == FROM_DEBIAN else named
 
 
 def debian_base(family: Family, engine: Engine) -> str:

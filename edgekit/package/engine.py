@@ -21,6 +21,7 @@ _BUILT_IN = range(18, 23)
 """Major versions whose command has BuildKit in it; later ones need the plugin buildx."""
 _BUILD_S = 1800
 _ASK_S = 60
+_PULL_S = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +152,12 @@ class Engine:
 
     def has(self, image: str) -> bool:
         done = _try([self.client.path, "image", "inspect", image])
+        return done is not None and not done.returncode
+
+    def pulls(self, image: str, platform: str) -> bool:
+        """Whether an image's registry is in reach, and has it."""
+        command = [self.client.path, "pull", "--quiet", "--platform", platform, image]
+        done = _try(command, timeout_s=_PULL_S)
         return done is not None and not done.returncode
 
     def run(
