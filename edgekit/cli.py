@@ -83,12 +83,21 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        out_console.print(edgekit.__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print EdgeKit's version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print EdgeKit's version.",
+        ),
     ] = False,
-) -> None:
-    if version:
-        out_console.print(edgekit.__version__)
-        raise typer.Exit
+) -> None: ...

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import edgekit
 from edgekit import cli
 from edgekit.errors import EXIT_CODES
 
@@ -123,6 +124,10 @@ def test_an_impossible_budget_is_refused_before_training(mine: Path, run: Run) -
         and len(err.strip().splitlines()) == 1
     )
     assert not (mine / "build").exists()
+
+
+def test_the_version_needs_no_command(run: Run) -> None:
+    assert run("--version") == (0, f"{edgekit.__version__}\n", "")
 
 
 def test_a_wrong_target_is_corrected(run: Run) -> None:
