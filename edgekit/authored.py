@@ -51,6 +51,17 @@ class Authored:
                 )
             return function()
 
+    def load(self) -> Callable[..., Any]:
+        """The function itself, its file run once; what it raises becomes our error."""
+        with self.running():
+            function = self._find(_module(self.file))
+
+        def run(*arguments: Any) -> Any:
+            with self.running():
+                return function(*arguments)
+
+        return run
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run code of the author's: imports find the file's neighbours, errors become ours."""

@@ -13,7 +13,7 @@ import edgekit
 from edgekit import report as reports
 from edgekit import source
 from edgekit.bench.verdict import verdicts
-from edgekit.data.evaluate import evaluate
+from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
 from edgekit.fit import Fitted
@@ -21,9 +21,10 @@ from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, prove
-from edgekit.report.words import SCHEMA_VERSION
+from edgekit.report.words import SCHEMA_VERSION, lost
 from edgekit.slim import slim
 from edgekit.source.program import Program
+from edgekit.task import judged
 from edgekit.types import (
     Artifact,
     Candidate,
@@ -49,8 +50,7 @@ def build(job: Job, out: Path) -> Report:
     with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
         runtimes = runtimes_of(job)
         teacher = _load(job)
-        samples = read_samples(job, teacher)
-        reference = _evaluate(job, teacher, samples)
+        samples, reference, note = _evaluate(job, teacher, read_samples(job, teacher))
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
         fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
         artifacts = _export(job, taught.program, runtimes, samples, folder)
@@ -58,7 +58,8 @@ def build(job: Job, out: Path) -> Report:
         prediction = check(job, table, teacher, taught.program, artifacts)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        report = replace(report, prediction=prediction)
+        notes = (*((note,) if note else ()), *report.notes)
+        report = replace(report, prediction=prediction, notes=notes)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
     return report
@@ -98,13 +99,15 @@ def _load(job: Job) -> Program:
         )
 
 
-def _evaluate(job: Job, teacher: Program, samples: Samples) -> Evaluation:
+def _evaluate(
+    job: Job, teacher: Program, samples: Samples
+) -> tuple[Samples, Evaluation, str | None]:
     with job.progress.step("Evaluate the network"):
-        reference = evaluate(teacher, samples.test)
+        samples, reference, note = judged(job, teacher, samples)
     job.progress.say(
-        f"Network: {reference.metric} {reference.value:.2%} on {reference.samples} samples"
+        f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
     )
-    return reference
+    return samples, reference, note
 
 
 def _export_unpruned(
@@ -166,7 +169,9 @@ def _report(
         student=NetworkSummary(
             parameters=planner.parameters(widths, dropped),
             macs=macs,
-            evaluation=evaluate(taught.program, samples.test),
+            evaluation=evaluate(
+                taught.program, samples.test, metric=job.task.metric or accuracy
+            ),
         ),
         widths=planner.width_rows(widths, dropped),
         barriers=tuple(
@@ -185,6 +190,7 @@ def _report(
         baselines=proof.unpruned,
         candidates=proof.candidates,
         notes=(*_notes(job), *fitted.notes, *_how_taught(taught)),
+        task=job.project.task,
     )
 
 
@@ -195,8 +201,8 @@ def _headline(job: Job, chosen: Candidate) -> str:
     if chosen.speedup < 1:
         faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
     line = (
-        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and loses "
-        f"{max(0.0, chosen.accuracy_drop) * 100:.2f} points of accuracy."
+        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and "
+        f"{lost(chosen)}."
     )
     if not job.proven:
         line += f" Milliseconds on {job.target.name} are unproven: none was attached. "
@@ -267,8 +273,9 @@ def _package(
             contract=bundle.IOContract(
                 inputs=model.inputs,
                 outputs=model.outputs,
-                preprocess=job.project.data.preprocess,
+                preprocess=samples.test.contract,
                 labels=samples.labels,
+                task=samples.kind,
             ),
             source_hash=teacher.fingerprint(),
             versions=_versions(),

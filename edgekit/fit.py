@@ -188,7 +188,9 @@ def _batches(
     step = max(1, len(train) // count)
     chosen = np.arange(0, len(train), step)[:count]
     inputs, targets = train.arrays(chosen)
-    labels = torch.from_numpy(targets) if (targets >= 0).all() else None
+    labels = (
+        torch.from_numpy(targets) if (targets >= 0).all() and train.classed else None
+    )
     return [(torch.from_numpy(inputs), labels)]
 
 

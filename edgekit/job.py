@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,22 @@ import numpy.typing as npt
 from edgekit import calibration, costing, data
 from edgekit.bench.protocol import Metering, measure
 from edgekit.data import Dataset
+from edgekit.data.metrics import DECIDE
 from edgekit.devices import Device
+from edgekit.distill import tasks
 from edgekit.export.isolation import export_all
 from edgekit.progress import Progress
 from edgekit.project import Project
 from edgekit.source.program import Program
 from edgekit.store import Store
-from edgekit.types import Artifact, Measurement, Precision, RuntimeName, Target
+from edgekit.types import (
+    Artifact,
+    Measurement,
+    Precision,
+    RuntimeName,
+    Target,
+    TaskKind,
+)
 
 Array = npt.NDArray[np.float32]
 
@@ -55,6 +64,11 @@ class Job:
         return {
             name: fact["version"] for name, fact in found.items() if fact["version"]
         }
+
+    @cached_property
+    def task(self) -> tasks.Task:
+        """The project's task with its losses and its metric, the user's functions read once."""
+        return tasks.of_spec(self.project.task, self.project.root)
 
     @cached_property
     def costing(self) -> costing.Costing:
@@ -116,28 +130,33 @@ class Samples:
     test: Dataset
     calibration: Array
     calibration_facts: dict[str, Any]
+    kind: TaskKind = "classification"
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the classes, from whichever set has them."""
-        return self.train.labels or self.test.labels
+        """Names of the classes that outputs decide for, from whichever set has them."""
+        return (self.train.labels or self.test.labels) if self.kind in DECIDE else ()
 
 
 def read_samples(job: Job, network: Program) -> Samples:
     """Load every data set the project names, preprocessed for `network`'s input."""
     project, spec = job.project, job.project.data
+    task = project.task
+    whole_numbers = not network.dtypes[0].is_floating_point
+    dtype = str(network.dtypes[0]).removeprefix("torch.") if whole_numbers else None
 
     def read(place: str, labels: tuple[str, ...] | None = None) -> Dataset:
         return data.load(
             place,
             root=project.root,
-            input=network.inputs[0],
+            input=replace(network.inputs[0], dtype=dtype),  # type: ignore[arg-type]
             preprocess=spec.preprocess,
             labels=labels,
+            kind=task.kind,
         )
 
     with job.progress.step("Read the data"):
-        train = read(spec.train)
+        train = read(spec.train, task.classes)
         labels = train.labels or None
         test = read(spec.test, labels)
         if spec.validation:
@@ -149,7 +168,10 @@ def read_samples(job: Job, network: Program) -> Samples:
             project.recipe.calibration.preset, folders=[project.calibration_folder]
         )
         pool = read(spec.calibration, labels) if spec.calibration else train
-        drawn = calibration.draw(preset, pool, pool.targets)
+        if not pool.classed:
+            preset = replace(preset, strategy="random")
+        classes = pool.targets if pool.classed else None
+        drawn = calibration.draw(preset, pool, classes)
     job.progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
         f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
@@ -164,4 +186,5 @@ def read_samples(job: Job, network: Program) -> Samples:
             "drawn": len(drawn.samples),
             "sha256": drawn.sha256,
         },
+        kind=task.kind,
     )

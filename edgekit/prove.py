@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,19 @@ from edgekit.bench.infer import infer
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data.evaluate import predict
-from edgekit.data.metrics import accuracy
+from edgekit.data.metrics import DECIDE, agreement, explained
 from edgekit.errors import ParityError
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Candidate, Evaluation, Measurement, Parity
+from edgekit.task import relative
+from edgekit.types import (
+    Artifact,
+    Candidate,
+    Evaluation,
+    Measurement,
+    Parity,
+    TaskKind,
+)
 
 Outputs = npt.NDArray[np.float32]
 
@@ -24,6 +32,16 @@ Outputs = npt.NDArray[np.float32]
 # float kernels differ in rounding only; int8 moves outputs, but seldom decisions.
 FP32_RELATIVE_ERROR = 1e-3
 INT8_AGREEMENT = 0.75
+INT8_EXPLAINED = 0.75
+"""The same where outputs are values and decide nothing: share of their variance."""
+
+
+_WHAT: dict[TaskKind, str] = {
+    "classification": "the decisions",
+    "segmentation": "the pixels",
+    "token-classification": "the tokens",
+    "language-modelling": "the tokens",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +77,18 @@ def prove(
             step.update(number, len(artifacts), artifact.name)
             outputs[artifact.name] = infer(artifact, inputs, job.device)
     parities = {
-        artifact.name: check_parity(artifact, outputs[artifact.name], expected)
+        artifact.name: check_parity(
+            artifact, outputs[artifact.name], expected, job.task.kind
+        )
         for artifact in artifacts
     }
     measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
     unpruned = {b.runtime: measured[b.name] for b in baselines}
+    as_share = relative(job.project.task, reference)
     candidates = []
     for artifact in artifacts:
-        evaluation = accuracy(outputs[artifact.name], targets)
+        assert job.task.metric is not None
+        evaluation = job.task.metric(outputs[artifact.name], targets)
         measurement = measured[artifact.name]
         candidates.append(
             Candidate(
@@ -75,7 +97,8 @@ def prove(
                 evaluation=evaluation,
                 measurement=measurement,
                 speedup=speedup(unpruned[artifact.runtime], measurement),
-                accuracy_drop=reference.value - evaluation.value,
+                accuracy_drop=reference.drop(evaluation, relative=as_share),
+                relative_drop=as_share,
             )
         )
     preferred = None if job.proven else artifacts[0].runtime
@@ -86,8 +109,17 @@ def prove(
     )
 
 
-def check_parity(artifact: Artifact, outputs: Outputs, expected: Outputs) -> Parity:
-    """How far `outputs` (n, classes) are from the student's; raises `ParityError` beyond bounds."""
+def check_parity(
+    artifact: Artifact,
+    outputs: Outputs,
+    expected: Outputs,
+    kind: TaskKind = "classification",
+) -> Parity:
+    """How far `outputs` (n, ...) are from the student's; raises `ParityError` beyond bounds.
+
+    Decisions are compared where the task has any, of samples, pixels or tokens; else how much of
+    the variance of the network's outputs is there.
+    """
     if outputs.shape != expected.shape:
         raise ParityError(
             f"{artifact.name} returns {outputs.shape[1:]} where the network returns "
@@ -95,17 +127,27 @@ def check_parity(artifact: Artifact, outputs: Outputs, expected: Outputs) -> Par
         )
     finite = bool(np.isfinite(outputs).all())
     error = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-12))
-    agreement = float((outputs.argmax(1) == expected.argmax(1)).mean())
     if not finite or (artifact.precision != "int8" and error > FP32_RELATIVE_ERROR):
         raise ParityError(
             f"{artifact.name} differs from the network by {error:.2g} of its largest output "
             f"on {len(outputs)} samples, {FP32_RELATIVE_ERROR:g} allowed. The file is not "
             "the network: leave its runtime out with [recipe.export] runtimes."
         )
-    if agreement < INT8_AGREEMENT:
+    found = Parity(relative_error=error, agreement=None, samples=len(outputs))
+    if kind in DECIDE:
+        same = agreement(kind, outputs, expected).value
+        found = replace(found, agreement=same)
+        short = f"decides as the network does on {same:.1%} of {_WHAT[kind]}"
+        broken, least = same < INT8_AGREEMENT, INT8_AGREEMENT
+    else:
+        common = explained(outputs, expected)
+        found = replace(found, explained=common)
+        short = f"has {common:.1%} of the variance of the network's outputs"
+        broken, least = common < INT8_EXPLAINED, INT8_EXPLAINED
+    if broken:
         raise ParityError(
-            f"{artifact.name} decides as the network does on {agreement:.1%} of "
-            f"{len(outputs)} samples, {INT8_AGREEMENT:.0%} at least. Quantisation broke it: "
-            'leave it out with [recipe.export] precisions = ["fp32"].'
+            f"{artifact.name} {short} on {len(outputs)} samples, {least:.0%} at least. "
+            "Quantisation broke it: leave it out with [recipe.export] precisions = "
+            '["fp32"].'
         )
-    return Parity(relative_error=error, agreement=agreement, samples=len(outputs))
+    return found

@@ -164,8 +164,8 @@ def _gain(number: int, link: Distilled) -> str:
     """What teaching gained after one of several cuts."""
     before, after = link.epochs[0], link.epochs[link.best_epoch]
     return (
-        f"cut {number}: validation {link.metric} {before.validation:.2%} before it was taught, "
-        f"{after.validation:.2%} after epoch {after.number}"
+        f"cut {number}: validation {link.metric} {before.shown} before it was taught, "
+        f"{after.shown} after epoch {after.number}"
     )
 
 

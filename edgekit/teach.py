@@ -49,7 +49,7 @@ def teach(
         *(edgekit.__version__, student.fingerprint()),
         *(teacher.fingerprint() for teacher in teachers),
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
-        *(asdict(recipe), seed, *lesson.marks),
+        *(asdict(recipe), asdict(job.project.task), seed, *lesson.marks),
     )
     kept = job.store.find("distilled", name)
     if kept is not None:
@@ -69,7 +69,7 @@ def teach(
     with job.progress.step(lesson.title) as step:
 
         def show(epoch: Epoch) -> None:
-            note = f"loss {epoch.loss:.4f}, validation {epoch.validation:.2%}"
+            note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
             step.update(epoch.number, recipe.epochs, note)
 
         taught = _taught(
@@ -124,7 +124,7 @@ def _taught(
         validation=samples.validation,
         recipe=lesson.recipe,
         seed=job.project.recipe.seed,
-        kind=job.project.task.kind,
+        task=job.task,
         hooks=hooks,
         folder=training,
         outputs_folder=outputs,

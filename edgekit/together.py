@@ -92,7 +92,7 @@ def _take_part(call: Call, job: Job, samples: Samples, hooks: Hooks) -> Distille
         validation=samples.validation,
         recipe=call.recipe,
         seed=job.project.recipe.seed,
-        kind=job.project.task.kind,
+        task=job.task,
         hooks=hooks,
         folder=call.training_folder,
         outputs_folder=call.outputs_folder,

@@ -67,6 +67,8 @@ class InputSpec:
 
     shape: Annotated[tuple[Count, ...], Len(1)]
     name: Text = "input"
+    dtype: Literal["float32", "int64", "int32"] | None = None
+    """Whole numbers are tokens, which reach the network as they are; `None` is `float32`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,14 +104,29 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    kind: Literal["classification"] = "classification"
-    metric: Literal["accuracy"] = "accuracy"
+    """What the network is for, and how good is told: by a metric's name or `metric.py:score`."""
+
+    kind: TaskKind = "classification"
+    metric: Text | None = None
+    """`None` is the kind's own: accuracy, mean IoU, mean absolute error, ..."""
+    better: Literal["higher", "lower"] | None = None
+    """Of a metric from a function of the user's; `None` is `higher`."""
+    drop: Literal["absolute", "relative"] | None = None
+    """How `[budget] accuracy_drop` counts: in points of the metric, or as a share of the
+    unpruned network's value; `None` is `absolute` for metrics from 0 to 1, else `relative`."""
+    loss: Text | None = None
+    """`loss.py:function` of (outputs, targets) in the place of the kind's own, for labels."""
+    teacher_loss: Text | None = None
+    """The same of (outputs, the teacher's outputs)."""
+    classes: Annotated[tuple[Text, ...], MinLen(1)] | None = None
+    """Names of the classes where the data hold numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """The contract. `speedup` is against the unpruned fp32 network on the same runtime in the
-    same run; `accuracy_drop` is a fraction (0.01 is one point)."""
+    same run; `accuracy_drop` is a fraction (0.01 is one point, or one percent of the unpruned
+    network's value: see `TaskSpec.drop`)."""
 
     latency_ms: Positive | None = None
     speedup: Positive | None = None
@@ -170,7 +187,8 @@ class DistillRecipe:
     for one from scratch attention transfer, where teacher and student have maps of one size."""
     pairs: Mapping[Text, Text] = field(default_factory=dict)
     """Layers to compare, teacher's node = student's node; found by themselves where empty."""
-    augment: Literal["none", "shift", "shift-flip"] = "shift"
+    augment: Literal["none", "shift", "shift-flip"] | None = None
+    """`None` is `shift`; for regression and detection, whose labels may lie in places, `none`."""
     views: Count | None = None
     """How many augmented versions of a sample there are; `None` draws a new one every epoch.
     With a number the teacher's outputs can be kept."""
@@ -325,6 +343,12 @@ class Epoch:
     loss: float
     validation: float
     seconds: float
+    share: bool = True
+    """Whether `validation` goes from 0 to 1 and is told in percent."""
+
+    @property
+    def shown(self) -> str:
+        return shown(self.validation, share=self.share)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,8 +358,11 @@ class Parity:
     relative_error: float
     """`max |a - b| / max |b|` over all samples."""
     agreement: float | None
-    """Share of samples with the same decision (arg max); `None` where there is none."""
+    """Share of equal decisions (arg max: a class, or one a pixel or token); `None` where the
+    task has none."""
     samples: int
+    explained: float | None = None
+    """Share of the outputs' variance that is the network's own, where there are no decisions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,6 +371,42 @@ class Evaluation:
     value: float
     samples: int
     higher_is_better: bool = True
+    share: bool = True
+    """Whether the metric goes from 0 to 1 and is told in percent."""
+
+    @property
+    def shown(self) -> str:
+        return shown(self.value, share=self.share)
+
+    def drop(self, other: Evaluation, *, relative: bool) -> float:
+        """By how much `other` is worse than this: in the metric's unit, or as a share of it."""
+        worse = (
+            self.value - other.value
+            if self.higher_is_better
+            else other.value - self.value
+        )
+        return worse / abs(self.value) if relative and worse else worse
+
+    def unit(self, *, relative: bool) -> LossUnit:
+        """What a loss of this metric is told in."""
+        return "%" if relative else "points" if self.share else "own"
+
+
+LossUnit = Literal["points", "%", "own"]
+"""Hundredths of a metric from 0 to 1, hundredths of the unpruned network's value, or the metric's
+own unit."""
+
+
+def shown_loss(value: float, unit: LossUnit) -> str:
+    """What was lost of a metric, in its unit."""
+    if unit == "own":
+        return f"{value:.4g}"
+    return f"{100 * value:.2f} {unit}"
+
+
+def shown(value: float, *, share: bool) -> str:
+    """A metric's value as it is told: in percent, or to four digits."""
+    return f"{value:.2%}" if share else f"{value:.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -491,8 +554,15 @@ class Candidate:
     speedup: float
     """Unpruned fp32 over this one: paired launches on the same runtime in the same run."""
     accuracy_drop: float
+    """By how much the metric is worse than the unpruned network's; negative where better."""
+    relative_drop: bool = False
+    """Whether that is a share of the unpruned network's value, and not the difference."""
     chosen: bool = False
     why: str = ""
+
+    @property
+    def loss_unit(self) -> LossUnit:
+        return self.evaluation.unit(relative=self.relative_drop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -505,6 +575,10 @@ class BudgetVerdict:
     verdict: Verdict
     source: str
     why: str
+    metric: str | None = None
+    """What `accuracy_drop` is of."""
+    unit: LossUnit | None = None
+    """What `accuracy_drop` is in; `None` for other budgets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -604,6 +678,7 @@ class Report:
     """The unpruned fp32 network on each runtime."""
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
+    task: TaskSpec = field(default_factory=TaskSpec)
 
     @property
     def chosen(self) -> Candidate | None:

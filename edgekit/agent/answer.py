@@ -40,11 +40,13 @@ class Answerer:
     def _one(self, sample: Array) -> dict[str, Any]:
         outputs = self._appliance.infer(sample)
         first = outputs[0].ravel()
-        labels = self._appliance.description["labels"]
+        description = self._appliance.description
+        labels = description["labels"]
         answer: dict[str, Any] = {
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
         }
-        if len(outputs) != 1 or outputs[0].ndim != 2:
+        classifies = description.get("task", "classification") == "classification"
+        if not classifies or len(outputs) != 1 or outputs[0].ndim != 2:
             return answer  # no row of class scores
         scores = softmax(first)
         index = int(first.argmax())

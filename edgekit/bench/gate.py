@@ -164,7 +164,7 @@ def _accuracy(now: Record, before: Record) -> Check | None:
         return None
     if now.evaluation.metric != before.evaluation.metric:
         return None
-    lost = before.evaluation.value - now.evaluation.value
+    lost = before.evaluation.drop(now.evaluation, relative=False)
     fell = lost > ACCURACY_TOLERANCE
     return Check(
         name=now.evaluation.metric,
@@ -172,7 +172,7 @@ def _accuracy(now: Record, before: Record) -> Check | None:
         now=now.evaluation.value,
         before=before.evaluation.value,
         verdict="fail" if fell else "pass",
-        why=f"{now.evaluation.value:.2%} after {before.evaluation.value:.2%}",
+        why=f"{now.evaluation.shown} after {before.evaluation.shown}",
     )
 
 

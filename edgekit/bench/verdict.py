@@ -13,6 +13,7 @@ from edgekit.types import (
     RuntimeName,
     Target,
     Verdict,
+    shown_loss,
 )
 
 
@@ -55,9 +56,11 @@ def _fault(
     """Why this one may not win, whatever its speed."""
     limit = budget.accuracy_drop
     if limit is not None and candidate.accuracy_drop > limit:
+        unit = candidate.loss_unit
         return (
-            f"loses {candidate.accuracy_drop * 100:.2f} points of accuracy, "
-            f"{limit * 100:.2f} allowed"
+            f"loses {shown_loss(candidate.accuracy_drop, unit)} of "
+            f"{candidate.evaluation.metric}, "
+            f"{shown_loss(limit, unit).removesuffix(' points')} allowed"
         )
     if budget.size_mb is not None and candidate.measurement.size_mb > budget.size_mb:
         return f"{candidate.measurement.size_mb:.2f} MB, {budget.size_mb:g} MB allowed"
@@ -118,9 +121,7 @@ def verdicts(
             measured.energy.reason if proven else absent,
         ),
         _verdict("size_mb", budget.size_mb, measured.size_mb, measured, None),
-        _verdict(
-            "accuracy_drop", budget.accuracy_drop, chosen.accuracy_drop, measured, None
-        ),
+        _accuracy(budget.accuracy_drop, chosen),
         _speedup(budget.speedup, chosen, measured),
         _operations(budget.mmacs, macs),
     ]
@@ -130,6 +131,15 @@ def verdicts(
             (v for v in found if v), key=lambda verdict: order.index(verdict.verdict)
         )
     )
+
+
+def _accuracy(limit: float | None, chosen: Candidate) -> BudgetVerdict | None:
+    found = _verdict(
+        "accuracy_drop", limit, chosen.accuracy_drop, chosen.measurement, None
+    )
+    if found is None:
+        return None
+    return replace(found, metric=chosen.evaluation.metric, unit=chosen.loss_unit)
 
 
 def _speedup(

@@ -3,7 +3,7 @@
 from edgekit.data.dataset import Dataset, split
 from edgekit.data.evaluate import evaluate
 from edgekit.data.load import load
-from edgekit.data.metrics import accuracy
 from edgekit.data.preprocess import preprocess
+from edgekit.data.scores import accuracy
 
 __all__ = ["Dataset", "accuracy", "evaluate", "load", "preprocess", "split"]

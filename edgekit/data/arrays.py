@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.data import truth
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
 from edgekit.errors import DataError
 
 INPUTS = ("x", "images", "inputs")
-TARGETS = ("y", "labels", "targets")
+TARGETS = ("y", "labels", "targets", "masks")
 
 
 def load(path: Path, request: Request) -> Dataset:
-    """`x`, `images` or `inputs`, with `y`, `labels` or `targets` where there are labels."""
+    """`x`, `images` or `inputs`, with `y`, `labels`, `targets` or `masks` where there are any."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             inputs = next((name for name in INPUTS if name in archive), None)
@@ -40,16 +41,18 @@ def load(path: Path, request: Request) -> Dataset:
 def from_arrays(
     x: np.ndarray, y: np.ndarray | None, request: Request, origin: str
 ) -> Dataset:
-    """A data set of arrays in memory: inputs (n, ...), and classes (n,) or none."""
+    """A data set of arrays in memory: inputs (n, ...), and targets (n, ...) or none."""
     if not x.ndim or not len(x):
         raise DataError(f"{origin} has no samples.")
     x, notes = request.arrange(x, origin)
+    if y is None and request.kind == "language-modelling":
+        y = truth.following(x)
     if y is None:
-        unlabelled = np.full(len(x), -1, np.int64)
+        unlabelled = truth.unknown(request.kind, len(x))
         return request.dataset(
             InMemory(values=x), unlabelled, request.labels or (), notes
         )
     if len(y) != len(x):
         raise DataError(f"{origin} has {len(x)} samples but {len(y)} labels.")
-    targets, labels = request.classes(y, origin)
+    targets, labels = truth.read(y, request, origin)
     return request.dataset(InMemory(values=x), targets, labels, notes)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
 import torch.utils.data
 from numpy.typing import NDArray
 
-from edgekit.data.preprocess import Float, preprocess
+from edgekit.data.preprocess import Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
 from edgekit.errors import DataError
 from edgekit.types import Preprocess
 
-Targets = NDArray[np.int64]
+Targets = NDArray[Any]
+"""Whole numbers (n, ...), -1 where unknown: a class a sample, a pixel or a token; or float32
+(n, ...), NaN where unknown: values, embeddings, boxes."""
 
 
-class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    """Preprocessed samples with their class numbers, -1 where the class is not known.
+class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
+    """Preprocessed samples with their targets.
 
-    `notes` says what was found out about the source, such as a layout that was turned around.
+    Tokens, which `dtype` says, are left as they are. `notes` says what was found out about the
+    source, such as a layout that was turned around.
     """
 
     def __init__(
@@ -33,52 +38,72 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         labels: tuple[str, ...],
         preprocess: Preprocess,
         notes: tuple[str, ...] = (),
-        indices: Indices | None = None,
+        dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.labels = labels
+        self.dtype = dtype
         self.preprocess = preprocess
         self.notes = notes
         self._samples = samples
         self._all_targets = targets
-        self._indices = np.arange(len(samples)) if indices is None else indices
+        self._indices: Indices = np.arange(len(samples))
 
     @property
     def targets(self) -> Targets:
-        """Class numbers (n,), -1 where there is none."""
-        targets: Targets = self._all_targets[self._indices]
-        return targets
+        """What is right (n, ...), int64 or float32."""
+        return _wide(self._all_targets[self._indices])
 
     @property
     def labelled(self) -> bool:
-        """Whether any sample has a class."""
-        return bool((self.targets >= 0).any())
+        """Whether anything is known of any sample."""
+        targets = self._all_targets[self._indices]
+        if targets.dtype.kind == "f":
+            return not bool(np.isnan(targets).all())
+        return bool((targets >= 0).any())
+
+    @property
+    def classed(self) -> bool:
+        """Whether targets are one class number a sample."""
+        return self._all_targets.ndim == 1 and self._all_targets.dtype.kind != "f"
+
+    @property
+    def contract(self) -> Preprocess:
+        """What an application does to a raw sample; tokens stay as they are."""
+        tokens = self.dtype is not None and self.dtype.kind in "iu"
+        return Preprocess(scale=1.0) if tokens else self.preprocess
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, Any]:
         x, y = self.arrays(np.array([range(len(self))[index]]))
-        return torch.from_numpy(x[0]), int(y[0])
+        return torch.from_numpy(x[0]), y[0] if y.ndim > 1 else y[0].item()
 
-    def arrays(self, indices: Indices | None = None) -> tuple[Float, Targets]:
-        """All inputs (n, *shape) and classes (n,), or those of `indices`."""
+    def arrays(self, indices: Indices | None = None) -> tuple[Float | Tokens, Targets]:
+        """All inputs (n, *shape) and targets (n, ...), or those of `indices`."""
         chosen = self._indices if indices is None else self._indices[indices]
-        raw = self._samples.raw(chosen)
-        return preprocess(raw, self.preprocess), self._all_targets[chosen]
+        raw, targets = self._samples.raw(chosen), _wide(self._all_targets[chosen])
+        if self.dtype is not None and self.dtype.kind in "iu":
+            return raw.astype(self.dtype), targets
+        return preprocess(raw, self.preprocess), targets
+
+    def answered(self, targets: Targets) -> Dataset:
+        """The same samples with other targets (n, ...)."""
+        every = np.zeros((len(self._samples), *targets.shape[1:]), targets.dtype)
+        every[self._indices] = targets
+        return self._like(every, self._indices)
 
     def subset(self, indices: Indices) -> Dataset:
         """The samples of these numbers, in this order."""
-        return Dataset(
-            self._samples,
-            self._all_targets,
-            labels=self.labels,
-            preprocess=self.preprocess,
-            notes=self.notes,
-            indices=self._indices[indices],
-        )
+        return self._like(self._all_targets, self._indices[indices])
+
+    def _like(self, targets: Targets, indices: Indices) -> Dataset:
+        other = copy.copy(self)
+        other._all_targets, other._indices = targets, indices
+        return other
 
     def fingerprint(self) -> str:
-        """SHA-256 over samples, classes and preprocessing."""
+        """SHA-256 over samples, targets and preprocessing."""
         digest = hashlib.sha256(self._samples.digest())
         digest.update(json.dumps(asdict(self.preprocess), sort_keys=True).encode())
         digest.update(json.dumps(self.labels).encode())
@@ -86,15 +111,24 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         return digest.hexdigest()
 
 
+def _wide(targets: Targets) -> Targets:
+    """As PyTorch's losses take them; masks are stored in a byte a pixel."""
+    return targets.astype(
+        np.float32 if targets.dtype.kind == "f" else np.int64, copy=False
+    )
+
+
 def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """Training and validation parts, the latter with `share` of each class (stratified).
 
-    A class keeps at least one sample in training; unlabelled samples count as one class.
+    A class keeps at least one sample in training; unlabelled samples count as one class, and so
+    do all where targets are no classes of samples.
     """
     generator = np.random.default_rng(seed)
     held: list[Indices] = []
-    for target in np.unique(dataset.targets):
-        members = np.flatnonzero(dataset.targets == target)
+    classes = dataset.targets if dataset.classed else np.zeros(len(dataset), np.int64)
+    for target in np.unique(classes):
+        members = np.flatnonzero(classes == target)
         count = min(round(share * len(members)), len(members) - 1)
         held.append(generator.permutation(members)[:count])
     validation = np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)

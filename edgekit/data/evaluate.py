@@ -1,4 +1,4 @@
-"""How good decisions are, on samples with known classes."""
+"""How good a network is, on samples of which something is known."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Dataset
-from edgekit.data.metrics import accuracy
+from edgekit.data.metrics import Metric
+from edgekit.data.scores import accuracy
 from edgekit.source.program import Program
 from edgekit.types import Evaluation
 
 
-def evaluate(program: Program, dataset: Dataset, batch: int = 256) -> Evaluation:
-    """Accuracy of the network's decisions (arg max) on the labelled samples of `dataset`."""
-    return accuracy(predict(program, dataset, batch), dataset.targets)
+def evaluate(
+    program: Program, dataset: Dataset, batch: int = 256, metric: Metric = accuracy
+) -> Evaluation:
+    """The metric of the network's outputs on the labelled samples of `dataset`."""
+    return metric(predict(program, dataset, batch), dataset.targets)
 
 
 def predict(
     program: Program, dataset: Dataset, batch: int = 256
 ) -> NDArray[np.float32]:
-    """Outputs (n, classes) of the network, in the order of the samples."""
+    """Outputs (n, ...) of the network, in the order of the samples."""
     outputs = []
     with torch.inference_mode():
         for numbers in np.array_split(

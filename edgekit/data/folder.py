@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data import preprocess
-from edgekit.data.dataset import Dataset
+from edgekit.data import masks, preprocess, truth
+from edgekit.data.dataset import Dataset, Targets
 from edgekit.data.request import Request
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
@@ -18,8 +18,13 @@ SUFFIXES = frozenset(
 
 
 def load(path: Path, request: Request) -> Dataset:
-    """Images of every class subfolder, in the order of names; or the images in `path` itself."""
-    color = preprocess.color(request.preprocess, request.input)
+    """Images of every class subfolder, in the order of names; or the images in `path` itself.
+
+    For segmentation: `images/` with `masks/` beside it.
+    """
+    preprocess.color(request.preprocess, request.input)  # refuses what takes no images
+    if request.kind == "segmentation" and (path / masks.IMAGES).is_dir():
+        return _masked(path, request)
     folders = sorted(p for p in path.iterdir() if p.is_dir() and p.name[0] not in "._")
     loose = _images(path, deep=False)
     if folders and loose:
@@ -27,35 +32,63 @@ def load(path: Path, request: Request) -> Dataset:
             f"{path} has both class folders and images beside them, such as "
             f"{loose[0].name}. Move the images into class folders, or the folders away."
         )
+    if folders and request.kind not in ("classification", "embedding"):
+        raise DataError(
+            f"{path} has class folders, and {request.kind} takes "
+            + (
+                f"the folders {masks.IMAGES} and {masks.MASKS}."
+                if request.kind == "segmentation"
+                else "targets from .npz, .parquet or a loader."
+            )
+        )
     if folders:
         labels = request.agree(tuple(f.name for f in folders), str(path))
         files, targets = _classes(folders, labels)
     else:
-        files, targets, labels = loose, [-1] * len(loose), request.labels or ()
+        files, labels = loose, request.labels or ()
+        targets = truth.unknown(request.kind, len(loose))
     if not files:
         raise DataError(
             f"No images in {path}. Put one folder of images a class there "
             f"({', '.join(sorted(SUFFIXES))})."
         )
+    return request.dataset(_samples(files, request), targets, labels)
+
+
+def _masked(path: Path, request: Request) -> Dataset:
+    files = _images(path / masks.IMAGES, deep=False)
+    if not files:
+        raise DataError(f"No images in {path / masks.IMAGES}. Put some there.")
+    samples, labels = _samples(files, request), request.labels or ()
+    if not (path / masks.MASKS).is_dir():
+        targets = truth.unknown(request.kind, len(files))
+        return request.dataset(samples, targets, labels)
+    _, height, width = request.input.shape
+    found = masks.load(path, files, (height, width))
+    targets, labels = truth.read(found, request, str(path / masks.MASKS))
+    return request.dataset(samples, targets, labels)
+
+
+def _samples(files: list[Path], request: Request) -> Images:
+    color = preprocess.color(request.preprocess, request.input)
     channels, height, width = request.input.shape
-    samples = Images(
+    return Images(
         sources=files,
         names=[str(file) for file in files],
         shape=(channels, height, width),
         color=color,
         resize=request.preprocess.resize,
     )
-    return request.dataset(samples, np.array(targets, np.int64), labels)
 
 
 def _classes(
     folders: list[Path], labels: tuple[str, ...]
-) -> tuple[list[Path], list[int]]:
+) -> tuple[list[Path], Targets]:
     files: list[Path] = []
     targets: list[int] = []
     found = [(folder, _images(folder, deep=True)) for folder in folders]
     if not any(images for _, images in found):
-        return [], []
+        return [], np.empty(0, np.int64)
     for folder, images in found:
         if not images:
             raise DataError(
@@ -63,7 +96,7 @@ def _classes(
             )
         files += images
         targets += [labels.index(folder.name)] * len(images)
-    return files, targets
+    return files, np.array(targets, np.int64)
 
 
 def _images(folder: Path, *, deep: bool) -> list[Path]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from edgekit.agent.decode import pixels
 from edgekit.authored import Authored, locate
-from edgekit.data import preprocess
+from edgekit.data import preprocess, truth
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
@@ -61,7 +61,7 @@ def _from_sequence(sequence: Any, function: Authored, request: Request) -> Datas
     if any(labelled) and not all(labelled):
         missing = labelled.index(False)
         raise DataError(f"{function.name}: sample {missing} has no label. Give -1.")
-    y = np.array([_scalar(t) for t in targets]) if any(labelled) else None
+    y = _stacked(targets, function) if any(labelled) else None
     if fits:
         if len({values.shape for values in kept}) > 1:
             raise DataError(f"{function.name} has samples of different shapes.")
@@ -76,8 +76,9 @@ def _from_sequence(sequence: Any, function: Authored, request: Request) -> Datas
 
     samples = Indexed(get=get, length=length, identity=function.file.read_bytes())
     if y is None:
-        return request.dataset(samples, np.full(length, -1), request.labels or ())
-    numbers, labels = request.classes(y, function.name)
+        unlabelled = truth.unknown(request.kind, length)
+        return request.dataset(samples, unlabelled, request.labels or ())
+    numbers, labels = truth.read(y, request, function.name)
     return request.dataset(samples, numbers, labels)
 
 
@@ -95,8 +96,16 @@ def _values(x: Any, request: Request) -> Array:
     return _as_numpy(x)
 
 
-def _scalar(target: Any) -> Any:
-    return target.item() if hasattr(target, "item") else target
+def _stacked(targets: list[Any], function: Authored) -> Array:
+    """One array of every sample's target; one of a single number counts as that number."""
+    values = [_as_numpy(target) for target in targets]
+    if all(value.size == 1 for value in values):
+        return np.array([value.item() for value in values])
+    if len({value.shape for value in values}) > 1:
+        raise DataError(
+            f"{function.name} has targets of different shapes. Pad them with -1, or NaN."
+        )
+    return np.stack(values)
 
 
 def _is_array(value: Any) -> bool:

@@ -10,7 +10,7 @@ from edgekit.data import arrays, folder, function, parquet, preprocess
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.errors import DataError
-from edgekit.types import InputSpec, Preprocess
+from edgekit.types import InputSpec, Preprocess, TaskKind
 
 FILES: dict[str, Callable[[Path, Request], Dataset]] = {
     ".npz": arrays.load,
@@ -25,13 +25,15 @@ def load(
     input: InputSpec,
     preprocess: Preprocess,
     labels: tuple[str, ...] | None = None,
+    kind: TaskKind = "classification",
 ) -> Dataset:
     """The samples that `spec` names, relative to `root`, as inputs of the shape of `input`.
 
-    With `labels` (those of the training data) the classes must be the same ones. Raises
+    Targets are read as `kind` has them (`edgekit/data/truth.py`). With `labels` (those of the
+    training data) the classes must be the same ones. Raises
     `DataError` for anything that is missing, unreadable or of another shape.
     """
-    request = Request(input=input, preprocess=preprocess, labels=labels)
+    request = Request(input=input, preprocess=preprocess, labels=labels, kind=kind)
     check(request)
     if ".py:" in spec:
         return function.load(spec, root, request)
@@ -51,6 +53,12 @@ def load(
 
 
 def check(request: Request) -> None:
+    if request.dtype is not None:
+        if request.preprocess not in (Preprocess(), Preprocess(scale=1.0)):
+            raise DataError(
+                "[data.preprocess] changes values, and the network takes tokens. Leave it out."
+            )
+        return
     preprocess.check(request.preprocess, request.input.shape)
 
 

@@ -2,26 +2,100 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.authored import locate
 from edgekit.data.dataset import Targets
-from edgekit.errors import DataError
-from edgekit.types import Evaluation, TaskKind
+from edgekit.data.scores import (
+    SCORES,
+    accuracy,
+    embedded,
+    mean_absolute_error,
+    mean_intersection_over_union,
+    perplexity,
+    token_accuracy,
+)
+from edgekit.errors import DataError, UsageError
+from edgekit.types import Evaluation, TaskKind, TaskSpec
 
 Outputs = NDArray[np.float32]
+Metric = Callable[[Outputs, Targets], Evaluation]
+
+METRICS: Mapping[TaskKind, Mapping[str, Metric]] = {
+    "classification": {
+        "accuracy": accuracy,
+        **{name: SCORES[name] for name in ("top-5-accuracy", "balanced-accuracy")},
+        **{name: SCORES[name] for name in ("f1", "auroc")},
+    },
+    "segmentation": {
+        "mean-iou": mean_intersection_over_union,
+        **{name: SCORES[name] for name in ("pixel-accuracy", "dice")},
+    },
+    "token-classification": {
+        "accuracy": token_accuracy,
+        "f1": SCORES["token-f1"],
+    },
+    "regression": {
+        "mean-absolute-error": mean_absolute_error,
+        **{name: SCORES[name] for name in ("mean-squared-error", "r2", "pearson")},
+    },
+    "embedding": {
+        name: SCORES[name] for name in ("cosine-similarity", "retrieval-precision")
+    },
+    "language-modelling": {"perplexity": perplexity, "accuracy": token_accuracy},
+    "detection": {},
+}
+"""The metrics that each kind of task offers, the first its own."""
+DECIDE: Mapping[TaskKind, int] = {
+    "classification": 1,
+    "segmentation": 1,
+    "token-classification": -1,
+    "language-modelling": -1,
+}
+"""The dimension of the classes, where outputs are logits."""
+
+
+def named(task: TaskSpec, root: Path) -> Metric:
+    """The metric that a task names: one of its kind's own, or a function of the user's.
+
+    That takes outputs (n, ...) and targets (n, ...) as arrays and returns a number. Raises
+    `UsageError` for a metric that the kind does not have, and for detection without one.
+    """
+    known = METRICS[task.kind]
+    if task.metric is None and task.kind == "embedding":
+        return embedded
+    if task.metric is None and known:
+        return next(iter(known.values()))
+    if task.metric is None:
+        raise UsageError(
+            f"[task] metric is missing: {task.kind} needs one of yours, which takes outputs and "
+            'targets as arrays and returns a number: metric = "metric.py:score".'
+        )
+    if ".py:" in task.metric:
+        return _authored(task, task.metric, root)
+    if task.metric not in known:
+        near = difflib.get_close_matches(task.metric, known, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UsageError(
+            f"[task] metric = '{task.metric}' is none of {task.kind}.{hint} Known: "
+            f"{', '.join(known) or 'none'}, or a function of yours: 'metric.py:score'."
+        )
+    return known[task.metric]
 
 
 def measure(kind: TaskKind, outputs: Outputs, targets: Targets) -> Evaluation:
-    """The metric of a kind of task over what is labelled; raises `DataError` where nothing is.
+    """A kind's own metric over what is labelled; raises `DataError` where nothing is.
 
-    Outputs (n, ...) as the network gives them. Accuracy for classes, of tokens too; mean
-    intersection over union for segmentation (n, classes, height, width); mean absolute error for
-    regression; perplexity for language models (n, tokens, classes).
+    Outputs (n, ...) as the network gives them: (n, classes, height, width) for segmentation,
+    (n, tokens, classes) for text.
     """
-    return METRICS[kind](outputs, targets)
+    return named(TaskSpec(kind=kind), Path())(outputs, targets)
 
 
 def agreement(kind: TaskKind, outputs: Outputs, others: Outputs) -> Evaluation:
@@ -40,101 +114,37 @@ def agreement(kind: TaskKind, outputs: Outputs, others: Outputs) -> Evaluation:
         value=float(np.abs(outputs - others).mean()),
         samples=len(outputs),
         higher_is_better=False,
+        share=False,
     )
 
 
-def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Share of samples whose largest output is their class; unlabelled samples do not count."""
-    labelled = targets >= 0
-    if not labelled.any():
-        raise DataError(
-            "The evaluation data have no labels, so accuracy cannot be computed. "
-            "Point [data] test at labelled samples."
+def explained(outputs: Outputs, others: Outputs) -> float:
+    """Share of the variance of `others` that `outputs` have in common with them; at most 1."""
+    wanted = others.astype(np.float64)
+    spread = np.square(wanted - wanted.mean(0)).sum()
+    apart = np.square(outputs - wanted).sum()
+    return float(1 - apart / max(spread, 1e-12))
+
+
+def _authored(task: TaskSpec, reference: str, root: Path) -> Metric:
+    function = locate(reference, root, UsageError)
+    score = function.load()
+
+    def measured(outputs: Outputs, targets: Targets) -> Evaluation:
+        try:
+            value = float(score(outputs, targets))
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"{function.name} returned no number ({error}). Return one."
+            ) from error
+        if not math.isfinite(value):
+            raise DataError(f"{function.name} returned {value}. Return a number.")
+        return Evaluation(
+            metric=function.function.replace("_", " "),
+            value=value,
+            samples=len(outputs),
+            higher_is_better=task.better != "lower",
+            share=False,
         )
-    if targets.max() >= outputs.shape[1]:
-        raise DataError(
-            f"The data have class {targets.max()}, but the network has "
-            f"{outputs.shape[1]} outputs. Check [model] source and [data]."
-        )
-    correct = outputs.argmax(1)[labelled] == targets[labelled]
-    return Evaluation(
-        metric="accuracy", value=float(correct.mean()), samples=int(labelled.sum())
-    )
 
-
-def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Share of known tokens whose largest output is their class."""
-    known = _known(targets)
-    right = (outputs.argmax(-1) == targets)[known]
-    return Evaluation(
-        metric="token accuracy", value=float(right.mean()), samples=len(outputs)
-    )
-
-
-def mean_intersection_over_union(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Overlap over union of what is and what is taken for a class, the mean over classes seen."""
-    import torch
-    from torchmetrics.functional.classification import multiclass_jaccard_index
-
-    _known(targets)
-    value = multiclass_jaccard_index(
-        torch.from_numpy(outputs.argmax(1)),
-        torch.from_numpy(targets),
-        num_classes=outputs.shape[1],
-        ignore_index=-1,
-    )
-    return Evaluation(metric="mean IoU", value=float(value), samples=len(outputs))
-
-
-def mean_absolute_error(outputs: Outputs, targets: Targets) -> Evaluation:
-    """The mean absolute difference from known values; NaN is not known."""
-    values = targets.reshape(outputs.shape)
-    known = ~np.isnan(values)
-    if not known.any():
-        raise DataError("The evaluation data have no values to compare with.")
-    return Evaluation(
-        metric="mean absolute error",
-        value=float(np.abs(outputs - values)[known].mean()),
-        samples=len(outputs),
-        higher_is_better=False,
-    )
-
-
-def perplexity(outputs: Outputs, targets: Targets) -> Evaluation:
-    """The exponential of the mean cross-entropy of known tokens."""
-    known = _known(targets)
-    logits = outputs[known].astype(np.float64)
-    logits -= logits.max(-1, keepdims=True)
-    chosen = np.take_along_axis(logits, targets[known][:, None], -1)[:, 0]
-    surprise = np.log(np.exp(logits).sum(-1)) - chosen
-    return Evaluation(
-        metric="perplexity",
-        value=float(np.exp(surprise.mean())),
-        samples=len(outputs),
-        higher_is_better=False,
-    )
-
-
-def _known(targets: Targets) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = targets >= 0
-    if not known.any():
-        raise DataError(
-            "The evaluation data have no labels. Point [data] test at some."
-        )
-    return known
-
-
-METRICS: Mapping[TaskKind, Callable[[Outputs, Targets], Evaluation]] = {
-    "classification": accuracy,
-    "token-classification": token_accuracy,
-    "segmentation": mean_intersection_over_union,
-    "regression": mean_absolute_error,
-    "language-modelling": perplexity,
-}
-DECIDE: Mapping[TaskKind, int] = {
-    "classification": 1,
-    "segmentation": 1,
-    "token-classification": -1,
-    "language-modelling": -1,
-}
-"""The dimension of the classes, where outputs are logits."""
+    return measured

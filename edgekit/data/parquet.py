@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.data import preprocess
+from edgekit.data import preprocess, truth
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
@@ -33,7 +33,7 @@ def load(path: Path, request: Request) -> Dataset:
     if not len(table):
         raise DataError(f"{path} has no samples.")
     values = table.column(inputs).to_pylist()
-    y = np.array(table.column(targets).to_pylist()) if targets else None
+    y = _numbers(table.column(targets).to_pylist(), path) if targets else None
     encoded: list[Any] = [v.get("bytes") if isinstance(v, dict) else v for v in values]
     if not any(isinstance(value, bytes) for value in encoded):
         return from_arrays(_numbers(values, path), y, request, str(path))
@@ -52,9 +52,10 @@ def load(path: Path, request: Request) -> Dataset:
         resize=request.preprocess.resize,
     )
     if y is None:
-        return request.dataset(samples, np.full(len(samples), -1), request.labels or ())
+        unlabelled = truth.unknown(request.kind, len(samples))
+        return request.dataset(samples, unlabelled, request.labels or ())
     names = _class_names(table.schema.metadata, str(targets))
-    numbers, labels = request.classes(y, str(path), names)
+    numbers, labels = truth.read(y, request, str(path), names)
     return request.dataset(samples, numbers, labels)
 
 

@@ -13,6 +13,7 @@ from edgekit.types import InputSpec, Preprocess
 
 Array = NDArray[Any]
 Float = NDArray[np.float32]
+Tokens = NDArray[np.int64] | NDArray[np.int32]
 
 _COLOR_CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
 

@@ -11,7 +11,7 @@ from edgekit.data.dataset import Dataset, Targets
 from edgekit.data.preprocess import Array
 from edgekit.data.samples import Samples
 from edgekit.errors import DataError
-from edgekit.types import InputSpec, Preprocess
+from edgekit.types import InputSpec, Preprocess, TaskKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,13 @@ class Request:
     input: InputSpec
     preprocess: Preprocess
     labels: tuple[str, ...] | None
+    kind: TaskKind = "classification"
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """Of the network's input, where that is tokens."""
+        named = self.input.dtype
+        return None if named in (None, "float32") else np.dtype(named)
 
     def dataset(
         self,
@@ -30,7 +37,12 @@ class Request:
         notes: tuple[str, ...] = (),
     ) -> Dataset:
         return Dataset(
-            samples, targets, labels=labels, preprocess=self.preprocess, notes=notes
+            samples,
+            targets,
+            labels=labels,
+            preprocess=self.preprocess,
+            notes=notes,
+            dtype=self.dtype,
         )
 
     def arrange(self, values: Array, origin: str) -> tuple[Array, tuple[str, ...]]:
@@ -41,6 +53,13 @@ class Request:
             raise DataError(
                 f"{origin} holds values of type {values.dtype}, not numbers. "
                 "Store integers or floats."
+            )
+        if self.dtype is not None and (
+            values.dtype.kind not in "ui" or values.min(initial=0) < 0
+        ):
+            raise DataError(
+                f"{origin} holds values of type {values.dtype}, some below 0 or no whole "
+                "numbers, and the network takes tokens. Store their numbers, from 0."
             )
         if given == wanted:
             return values, ()

@@ -58,9 +58,23 @@ def augment(x: Tensor, draws: Draws | None, preprocess: Preprocess) -> Tensor:
     """
     if draws is None:
         return x
+    return _moved(
+        x, draws, -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
+    )
+
+
+def along(masks: Tensor, draws: Draws | None) -> Tensor:
+    """Maps of targets (n, height, width) moved as their images are; what a shift uncovers is
+    unknown."""
+    if draws is None:
+        return masks
+    unknown = float("nan") if masks.is_floating_point() else -1
+    return _moved(masks[:, None], draws, masks.new_tensor([unknown]))[:, 0]
+
+
+def _moved(x: Tensor, draws: Draws, fill: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     down, across = _reach(height), _reach(width)
-    fill = -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
     padded = fill.expand(channels)[None, :, None, None].repeat(
         n, 1, height + 2 * down, width + 2 * across
     )

@@ -12,7 +12,8 @@ from torch import Tensor
 from edgekit.data import Dataset, metrics
 from edgekit.distill.batches import Batches
 from edgekit.distill.processes import Processes
-from edgekit.types import Evaluation, TaskKind
+from edgekit.distill.tasks import Task
+from edgekit.types import Evaluation
 
 BATCH = 256
 Network = Callable[[Tensor], Tensor]
@@ -23,27 +24,29 @@ class Judge:
     """The task's metric where there are labels, agreement with the teacher elsewhere."""
 
     def __init__(
-        self, dataset: Dataset, kind: TaskKind, dtype: torch.dtype, on: Processes
+        self, dataset: Dataset, task: Task, dtype: torch.dtype, on: Processes
     ) -> None:
-        self._dataset, self._kind, self._on = dataset, kind, on
+        self._dataset, self._task, self._on = dataset, task, on
         self._samples = Batches(dataset, dtype)
         self._truth: Outputs | None = None
         self.metric = ""
-        self.higher_is_better = True
+        self.higher_is_better = self.share = True
 
     def hear(self, teacher: Network) -> None:
         """Let the teacher say what is right, where no label does."""
-        if not self._dataset.labelled or self._kind not in metrics.METRICS:
+        if not self._dataset.labelled or self._task.metric is None:
             self._truth = self._outputs(teacher)
 
     def judge(self, student: Network) -> float:
         outputs = self._outputs(student)
         found: Evaluation
-        if self._truth is None:
-            found = metrics.measure(self._kind, outputs, self._dataset.targets)
+        if self._truth is None and self._task.metric is not None:
+            found = self._task.metric(outputs, self._dataset.targets)
         else:
-            found = metrics.agreement(self._kind, outputs, self._truth)
+            assert self._truth is not None
+            found = metrics.agreement(self._task.kind, outputs, self._truth)
         self.metric, self.higher_is_better = found.metric, found.higher_is_better
+        self.share = found.share
         return found.value
 
     def better(self, one: float, than: float) -> bool:

@@ -23,12 +23,12 @@ from edgekit.distill.objective import Truth, objective, resolved
 from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
 from edgekit.distill.processes import Processes, spread_like, whole
 from edgekit.distill.supply import Mix, Supply
-from edgekit.distill.tasks import TEACHINGS
+from edgekit.distill.tasks import Task
 from edgekit.distill.teacher import Teacher, fits
 from edgekit.distill.view import Projection, Seen, View, sync_batch_norm, view
 from edgekit.errors import TrainingError
 from edgekit.source.program import Program
-from edgekit.types import DistillRecipe, Epoch, TaskKind
+from edgekit.types import DistillRecipe, Epoch
 
 _FIRST_LOOK = 1024
 """Training samples that give the loss before training."""
@@ -45,7 +45,7 @@ class Assignment:
     train: Dataset
     validation: Dataset
     recipe: DistillRecipe
-    kind: TaskKind
+    task: Task
     seed: int
     outputs_folder: Path | None = None
     """Where the teacher's outputs are kept from build to build."""
@@ -69,7 +69,10 @@ class Lesson:
     def __init__(self, assignment: Assignment, processes: Processes) -> None:
         self.given = assignment
         self.recipe = resolved(
-            assignment.recipe, assignment.teachers[0], assignment.student
+            assignment.recipe,
+            assignment.teachers[0],
+            assignment.student,
+            assignment.task.kind,
         )
         self._on = processes
         dtype = assignment.student.dtypes[0]
@@ -84,7 +87,7 @@ class Lesson:
         parts = processes.count * self.recipe.accumulate
         self.steps = steps_of(len(self._supply), self.recipe.batch_size, parts)
         self._keeps = self._can_keep()
-        self.judge = Judge(assignment.validation, assignment.kind, dtype, processes)
+        self.judge = Judge(assignment.validation, assignment.task, dtype, processes)
         self.judge.hear(lambda x: self.teacher.compute(x).output)
         self.place = Place()
 
@@ -118,7 +121,8 @@ class Lesson:
         first = Seen(own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads])
         others = [Seen(program.module) for program in own[1:]]
         self.teacher = Teacher([first, *others], self._on)
-        known = TEACHINGS[given.kind].known(torch.from_numpy(given.train.targets))
+        known = given.task.teaching.known(torch.from_numpy(given.train.targets))
+        self._labelled = given.train.labelled
         self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
         self._compares_inside = bool(pairs or heads)
 
@@ -161,7 +165,7 @@ class Lesson:
         """The loss on this process's share of samples as they are, times their number."""
         batch = self._supply.plain(self._on.share(numbers))
         inputs = batch.inputs.to(self._on.device)
-        truth = Truth(targets=batch.targets.to(self._on.device))
+        truth = Truth(targets=self._known(batch.targets))
         theirs = self.teacher.compute(inputs) if self._taught else None
         loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
         return loss.item() * len(batch)
@@ -242,9 +246,12 @@ class Lesson:
     ) -> Tensor:
         """What this process's samples of a part add to the mean loss of the batch."""
         taken = self._supply.take(numbers, mine, draws, mix)
-        inputs, device = taken.inputs.to(self._on.device), self._on.device
-        other = None if taken.other is None else taken.other.to(device)
-        truth = Truth(targets=taken.targets.to(device), other=other, share=taken.share)
+        inputs = taken.inputs.to(self._on.device)
+        truth = Truth(
+            targets=self._known(taken.targets),
+            other=self._known(taken.other),
+            share=taken.share,
+        )
         version = self._supply.version(self.place.epoch)
         with self._precision():
             theirs = (
@@ -257,8 +264,14 @@ class Lesson:
         return loss * (len(mine) / len(numbers))
 
     def _loss(self, student: View, teacher: View | None, truth: Truth) -> Tensor:
-        kind = self.given.kind
-        return objective(student, teacher, truth, recipe=self.recipe, kind=kind)
+        teaching = self.given.task.teaching
+        return objective(student, teacher, truth, recipe=self.recipe, teaching=teaching)
+
+    def _known(self, targets: Tensor | None) -> Tensor | None:
+        """Targets where they are wanted; `None` where nothing is known of any sample."""
+        if targets is None or not self._labelled:
+            return None
+        return targets.to(self._on.device)
 
     def _precision(self) -> Any:
         return torch.autocast(
@@ -295,7 +308,13 @@ class Lesson:
         if own is not None:
             self.pupil.load_state_dict(own)
         seconds = time.perf_counter() - started
-        return Epoch(number=number, loss=loss, validation=value, seconds=seconds)
+        return Epoch(
+            number=number,
+            loss=loss,
+            validation=value,
+            seconds=seconds,
+            share=self.judge.share,
+        )
 
     # --- weights, and where the training is ---------------------------------------------------
 

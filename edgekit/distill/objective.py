@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgekit.distill.losses import LOSSES
 from edgekit.distill.pairing import share_maps
-from edgekit.distill.tasks import TEACHINGS
+from edgekit.distill.tasks import TEACHINGS, Teaching
 from edgekit.distill.view import View
 from edgekit.source.program import Program
 from edgekit.types import DistillRecipe, LossName, TaskKind
@@ -17,9 +17,10 @@ from edgekit.types import DistillRecipe, LossName, TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """The targets of a batch; where samples were mixed, `share` of these and the rest `other`."""
+    """The targets of a batch, `None` where there are none at all; where samples were mixed,
+    `share` of these and the rest `other`."""
 
-    targets: Tensor
+    targets: Tensor | None
     other: Tensor | None = None
     share: float = 1.0
 
@@ -28,10 +29,19 @@ ATTENTION_TRANSFER = 50.0
 """Its weight where the recipe leaves the losses open: see benchmarks/RESULTS.md."""
 
 
+PLACED: frozenset[TaskKind] = frozenset(("regression", "detection"))
+"""Kinds of tasks whose labels may say where something is: they do not move with an image."""
+
+
 def resolved(
-    recipe: DistillRecipe, teacher: Program, student: Program
+    recipe: DistillRecipe,
+    teacher: Program,
+    student: Program,
+    kind: TaskKind = "classification",
 ) -> DistillRecipe:
-    """The recipe with its further losses named, for this pair."""
+    """The recipe with its further losses and its augmentation named, for this pair."""
+    if recipe.augment is None:
+        recipe = replace(recipe, augment="none" if kind in PLACED else "shift")
     if recipe.losses is not None:
         return recipe
     losses: dict[LossName, float] = {}
@@ -47,21 +57,15 @@ def objective(
     truth: Truth,
     *,
     recipe: DistillRecipe,
-    kind: TaskKind = "classification",
+    teaching: Teaching = TEACHINGS["classification"],
 ) -> Tensor:
     """The mean over a batch: `soft_weight` of soft targets, the rest of labels, and the further
     losses by their weights: ().
 
     A sample without a label learns from its teacher alone; without a teacher labels are all.
     """
-    teaching = TEACHINGS[kind]
     ours = teaching.arrange(student.output.float())
-    known = teaching.known(truth.targets)
-    hard = teaching.hard(ours, truth.targets)
-    if truth.other is not None:
-        known = known & teaching.known(truth.other)
-        other = teaching.hard(ours, truth.other)
-        hard = truth.share * hard + (1 - truth.share) * other
+    known, hard = _by_labels(ours, truth, teaching)
     if teacher is None:
         return hard.mean()
     theirs = teaching.arrange(teacher.output.float())
@@ -72,3 +76,17 @@ def objective(
     for name, weight in (recipe.losses or {}).items():
         loss = loss + weight * LOSSES[name](*views, recipe.temperature).mean()
     return loss
+
+
+def _by_labels(ours: Tensor, truth: Truth, teaching: Teaching) -> tuple[Tensor, Tensor]:
+    """Of which samples something is known, and the loss that labels give: (batch,) each."""
+    if truth.targets is None:
+        nothing = ours.new_zeros(len(ours))
+        return nothing.bool(), nothing
+    known = teaching.known(truth.targets)
+    hard = teaching.hard(ours, truth.targets)
+    if truth.other is not None:
+        known = known & teaching.known(truth.other)
+        other = teaching.hard(ours, truth.other)
+        hard = truth.share * hard + (1 - truth.share) * other
+    return known, hard

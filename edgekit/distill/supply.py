@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from edgekit.data import Dataset
-from edgekit.distill.augment import Draws, augment, draw
+from edgekit.distill.augment import Draws, along, augment, draw
 from edgekit.distill.batches import Batch, Batches
 from edgekit.types import DistillRecipe
 
@@ -48,6 +48,11 @@ class Supply:
         self._mixes = bool(recipe.mixup) and dtype.is_floating_point
         self._batches = Batches(dataset, dtype)
         self._views: dict[int, Draws | None] = {}
+        self._masks = dataset.targets.ndim == 3
+        shape = dataset.targets.shape[1:]
+        # Class maps of another size than the image's could not follow it.
+        still = self._masks and shape != self._batches.shape[1:]
+        self._augment = "none" if still else recipe.augment or "none"
         self._moves = self._draw(1, torch.Generator()) is not None
 
     def __len__(self) -> int:
@@ -113,7 +118,9 @@ class Supply:
     def _taken(self, numbers: Tensor, mine: Tensor, draws: Draws | None) -> Batch:
         batch = self._batches.take(numbers[mine])
         moved = None if draws is None else draws[mine]
-        return replace(batch, inputs=augment(batch.inputs, moved, self._preprocess))
+        targets = along(batch.targets, moved) if self._masks else batch.targets
+        inputs = augment(batch.inputs, moved, self._preprocess)
+        return replace(batch, inputs=inputs, targets=targets)
 
     def _view(self, version: int) -> Draws | None:
         """The changes of every sample in one of a fixed number of views."""
@@ -124,4 +131,4 @@ class Supply:
         return self._views[version]
 
     def _draw(self, count: int, generator: torch.Generator) -> Draws | None:
-        return draw(count, self._batches.shape, self._recipe.augment, generator)
+        return draw(count, self._batches.shape, self._augment, generator)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from edgekit.authored import Authored, locate
+from edgekit.data.metrics import Metric, named
 from edgekit.distill.losses import outputs
-from edgekit.types import TaskKind
+from edgekit.errors import TrainingError, UsageError
+from edgekit.types import TaskKind, TaskSpec
 
 Soft = Callable[[Tensor, Tensor, float], Tensor]
 Hard = Callable[[Tensor, Tensor], Tensor]
@@ -35,13 +40,23 @@ def _any_class(targets: Tensor) -> Tensor:
     return (targets >= 0).flatten(1).any(1) if targets.ndim > 1 else targets >= 0
 
 
+def _given(output: Tensor) -> Tensor:
+    """What `_classes_last` did, undone: as the network gives it."""
+    return output.movedim(1, -1) if output.ndim > 2 else output
+
+
 def _value_known(targets: Tensor) -> Tensor:
-    return ~targets.isnan().flatten(1).any(1) if targets.ndim > 1 else ~targets.isnan()
+    return ~targets.isnan().flatten(1).all(1) if targets.ndim > 1 else ~targets.isnan()
 
 
 def _squared(student: Tensor, targets: Tensor) -> Tensor:
-    values = torch.nan_to_num(targets).reshape(student.shape).to(student.dtype)
-    return outputs.regression(student, values)
+    """The mean squared difference from what is known."""
+    values = targets.reshape(student.shape).to(student.dtype)
+    known = ~values.isnan()
+    apart = (student - torch.nan_to_num(values)).square() * known
+    if apart.ndim == 1:
+        return apart
+    return apart.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
 
 
 def _none(student: Tensor, targets: Tensor) -> Tensor:
@@ -76,3 +91,71 @@ TEACHINGS: Mapping[TaskKind, Teaching] = {
         soft=lambda s, t, _: outputs.detections(s, t), hard=_none, known=_unknown
     ),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task as a student learns it and is judged by; without a metric by its teacher alone."""
+
+    kind: TaskKind
+    teaching: Teaching
+    metric: Metric | None
+
+
+def of_kind(kind: TaskKind) -> Task:
+    """A kind of task with its own losses and its own metric, where labels have a say in it."""
+    taught_alone = kind in ("detection", "embedding")
+    metric = None if taught_alone else named(TaskSpec(kind=kind), Path())
+    return Task(kind=kind, teaching=TEACHINGS[kind], metric=metric)
+
+
+def of_spec(spec: TaskSpec, root: Path) -> Task:
+    """The task that a project describes, with the user's functions where it names some.
+
+    A loss takes outputs as the network gives them and targets, or the teacher's outputs, and
+    returns one number a sample, (batch,), or one for all. Raises `UsageError` where a function
+    or a metric is not there.
+    """
+    teaching = TEACHINGS[spec.kind]
+    as_given = _given if teaching.arrange is _classes_last else lambda output: output
+    if spec.teacher_loss is not None:
+        ours = _loss(spec.teacher_loss, root)
+        teaching = replace(
+            teaching, soft=lambda s, t, _: ours(as_given(s), as_given(t))
+        )
+    if spec.loss is not None:
+        own = _loss(spec.loss, root)
+        teaching = replace(
+            teaching,
+            hard=lambda student, targets: own(as_given(student), targets),
+            known=_known,
+        )
+    return Task(kind=spec.kind, teaching=teaching, metric=named(spec, root))
+
+
+def _known(targets: Tensor) -> Tensor:
+    return _value_known(targets) if targets.is_floating_point() else _any_class(targets)
+
+
+def _loss(reference: str, root: Path) -> Hard:
+    function = locate(reference, root, UsageError)
+    run = function.load()
+
+    def loss(ours: Tensor, others: Tensor) -> Tensor:
+        return _by_sample(run(ours, others), len(ours), function)
+
+    return loss
+
+
+def _by_sample(value: Any, count: int, function: Authored) -> Tensor:
+    if not isinstance(value, Tensor) or value.shape not in ((), (count,)):
+        what = (
+            f"shape {list(value.shape)}"
+            if isinstance(value, Tensor)
+            else type(value).__name__
+        )
+        raise TrainingError(
+            f"{function.name} returned {what}. Return a tensor of one loss a sample, "
+            f"[{count}], or of one for all, []."
+        )
+    return value.expand(count)

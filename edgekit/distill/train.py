@@ -13,6 +13,7 @@ from edgekit.data import Dataset
 from edgekit.distill.checkpoint import Checkpoints
 from edgekit.distill.lesson import Assignment, Lesson
 from edgekit.distill.processes import Processes
+from edgekit.distill.tasks import Task, of_kind
 from edgekit.errors import DataError, ModelError
 from edgekit.source.program import Program
 from edgekit.types import DistillRecipe, Epoch, LossName, TaskKind
@@ -61,13 +62,15 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     recipe: DistillRecipe,
     seed: int,
     kind: TaskKind = "classification",
+    task: Task | None = None,
     hooks: Hooks | None = None,
     folder: Path | None = None,
     outputs_folder: Path | None = None,
 ) -> Distilled:
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
 
-    Several teachers are averaged. The epoch with the best `validation` metric is kept, of equal
+    `task` takes the place of `kind` where losses or metric are the user's. Several teachers are
+    averaged. The epoch with the best `validation` metric is kept, of equal
     ones the later, which has been trained for longer at a lower rate. The same seed gives the
     same result, on one process or many, but for rounding. In `folder` the training is written
     down every `recipe.checkpoint_minutes`, and goes on from there; in `outputs_folder` what the
@@ -75,7 +78,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     longer finite.
     """
     teachers = (teacher,) if isinstance(teacher, Program) else tuple(teacher)
-    hooks = hooks or Hooks()
+    hooks, task = hooks or Hooks(), task or of_kind(kind)
     processes = Processes()
     if len(train) < 2 * processes.count:
         raise DataError(
@@ -88,12 +91,12 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         train=train,
         validation=validation,
         recipe=recipe,
-        kind=kind,
+        task=task,
         seed=seed,
         outputs_folder=outputs_folder,
     )
     for each in teachers:
-        _check_outputs(each, student, train, kind)
+        _check_outputs(each, student, train, task.kind)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(

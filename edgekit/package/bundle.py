@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import OutputError
-from edgekit.types import Artifact, Preprocess, Report, TensorSpec
+from edgekit.types import Artifact, Preprocess, Report, TaskKind, TensorSpec
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -33,6 +33,7 @@ class IOContract:
     preprocess: Preprocess
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the output; `None` where the data names none."""
+    task: TaskKind = "classification"
 
 
 @contextmanager
@@ -176,6 +177,7 @@ def _contract(contract: IOContract) -> dict[str, Any]:
         "outputs": [asdict(tensor) for tensor in contract.outputs],
         "preprocessing": {"formula": FORMULA, **asdict(contract.preprocess)},
         "labels": None if contract.labels is None else list(contract.labels),
+        "task": contract.task,
     }
 
 

@@ -249,6 +249,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "models": described,
         "preprocessing": bundle.manifest["contract"]["preprocessing"],
         "labels": bundle.manifest["contract"]["labels"],
+        "task": bundle.manifest["contract"].get("task", "classification"),
         "versions": bundle.manifest["versions"],
     }
     text = json.dumps(about, indent=2, sort_keys=True)

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from plotly import graph_objects
 from plotly.subplots import make_subplots
 
 from edgekit.report import words
-from edgekit.types import Candidate, Measurement, OperatorRow, Report, WidthRow
+from edgekit.types import (
+    Candidate,
+    Evaluation,
+    Measurement,
+    OperatorRow,
+    Report,
+    WidthRow,
+)
 
 # Okabe and Ito's palette: distinct to the colour-blind, visible on white and on black.
 COLORS = {
@@ -41,7 +49,7 @@ def accuracy_latency(report: Report) -> Any | None:
         _point(
             figure,
             baseline,
-            report.teacher.evaluation.value,
+            report.teacher.evaluation,
             name=f"{baseline.artifact} (unpruned)",
             marker={"symbol": "x", "size": 11, "color": _color(baseline.runtime)},
         )
@@ -50,7 +58,7 @@ def accuracy_latency(report: Report) -> Any | None:
         _point(
             figure,
             candidate.measurement,
-            candidate.evaluation.value,
+            candidate.evaluation,
             name=f"{artifact.name}{' (chosen)' if candidate.chosen else ''}",
             marker={
                 "symbol": SYMBOLS[artifact.precision or "fp32"],
@@ -71,7 +79,7 @@ def accuracy_latency(report: Report) -> Any | None:
             "type": "log" if log else "linear",
             "rangemode": "tozero",
         },
-        yaxis={"title": {"text": "Accuracy (%)"}},
+        yaxis=_metric_axis(report.teacher.evaluation),
         legend={"orientation": "h", "y": -0.26, "x": 0},
         margin={"l": 70, "r": 20, "t": 20, "b": 60},
     )
@@ -158,6 +166,8 @@ def distillation(report: Report) -> Any | None:
         return None
     numbers = [epoch.number for epoch in report.epochs]
     metric = report.student.evaluation.metric
+    shares = all(epoch.share for epoch in report.epochs)
+    factor, unit = (100, " (%)") if shares else (1, "")
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
     for column, name, color, values in (
         (1, "loss", AFTER, [epoch.loss for epoch in report.epochs]),
@@ -165,7 +175,7 @@ def distillation(report: Report) -> Any | None:
             2,
             f"validation {metric}",
             "#009E73",
-            [100 * e.validation for e in report.epochs],
+            [factor * e.validation for e in report.epochs],
         ),
     ):
         figure.add_scatter(
@@ -185,7 +195,7 @@ def distillation(report: Report) -> Any | None:
         )
     figure.update_xaxes(title_text="Epoch")
     figure.update_yaxes(title_text="Loss", row=1, col=1)
-    figure.update_yaxes(title_text=f"Validation {metric} (%)", row=1, col=2)
+    figure.update_yaxes(title_text=f"Validation {metric}{unit}", row=1, col=2)
     figure.update_layout(
         height=320, showlegend=False, margin={"l": 60, "r": 20, "t": 20, "b": 50}
     )
@@ -198,7 +208,7 @@ def distillation(report: Report) -> Any | None:
 def _point(
     figure: Any,
     measurement: Measurement,
-    accuracy: float,
+    evaluation: Evaluation,
     *,
     name: str,
     marker: dict[str, Any],
@@ -216,17 +226,27 @@ def _point(
         }
     figure.add_scatter(
         x=[latency.p50_ms],
-        y=[100 * accuracy],
+        y=[_height(evaluation)],
         name=name,
         mode="markers",
         marker=marker,
         error_x=error,
         hovertext=[
             f"{name}<br>p50 {words.figure(latency.p50_ms, 'ms')}<br>"
-            f"accuracy {words.share(accuracy)}<br>{words.timed(measurement)}"
+            f"{evaluation.metric} {words.metric(evaluation)}<br>{words.timed(measurement)}"
         ],
         hoverinfo="text",
     )
+
+
+def _height(evaluation: Evaluation) -> float:
+    return 100 * evaluation.value if evaluation.share else evaluation.value
+
+
+def _metric_axis(evaluation: Evaluation) -> dict[str, Any]:
+    unit = " (%)" if evaluation.share else ""
+    lower = "" if evaluation.higher_is_better else ", lower is better"
+    return {"title": {"text": f"{words.headed(evaluation.metric)}{unit}{lower}"}}
 
 
 def _name_chosen(figure: Any, chosen: Candidate | None, *, log: bool) -> None:
@@ -235,7 +255,7 @@ def _name_chosen(figure: Any, chosen: Candidate | None, *, log: bool) -> None:
         return
     figure.add_annotation(
         x=math.log10(latency_ms) if log else latency_ms,  # as plotly places annotations
-        y=100 * chosen.evaluation.value,
+        y=_height(chosen.evaluation),
         text="chosen",
         font={"color": CHOSEN},
         showarrow=False,
@@ -247,10 +267,15 @@ def _budget_line(figure: Any, report: Report) -> None:
     drop = report.budget.accuracy_drop
     if drop is None:
         return
+    before = report.teacher.evaluation
+    relative = any(candidate.relative_drop for candidate in report.candidates)
+    allowed = drop * abs(before.value) if relative else drop
+    worst = before.value - allowed * (1 if before.higher_is_better else -1)
+    side = "above" if before.higher_is_better else "below"
     figure.add_hline(
-        y=100 * (report.teacher.evaluation.value - drop),
+        y=_height(replace(before, value=worst)),
         line={"dash": "dash", "color": CHOSEN, "width": 1.5},
-        annotation_text="accuracy budget: choose from above",
+        annotation_text=f"{before.metric} budget: choose from {side}",
         annotation_position="bottom right",
     )
 

@@ -58,7 +58,8 @@ def _candidates(report: Report) -> Table:
     metered = any(one.energy.gross_mj is not None for one in measurements)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Artefact", no_wrap=True)
-    for heading in ("p50 ms", "p95 ms", "speed-up", "accuracy", "MiB", "peak"):
+    name = report.teacher.evaluation.metric
+    for heading in ("p50 ms", "p95 ms", "speed-up", name, "MiB", "peak"):
         table.add_column(heading, justify="right", no_wrap=True)
     if metered:
         table.add_column("mJ", justify="right", no_wrap=True)
@@ -84,7 +85,7 @@ def _row(
         words.figure(latency.p50_ms),
         words.figure(latency.p95_ms),
         words.figure(candidate.speedup, "x") if candidate else "1x",
-        words.share(candidate.evaluation.value) if candidate else words.MISSING,
+        words.metric(candidate.evaluation) if candidate else words.MISSING,
         words.figure(measurement.size_mb),
         words.figure(measurement.peak_memory_mb),
     ]

@@ -7,9 +7,11 @@ from edgekit.types import (
     Candidate,
     CostSource,
     CostUnit,
+    Evaluation,
     Measurement,
     Report,
     Verdict,
+    shown_loss,
 )
 
 SCHEMA_VERSION = 1
@@ -58,24 +60,55 @@ def share(value: float | None) -> str:
 
 
 def budget_name(verdict: BudgetVerdict) -> str:
+    if verdict.metric not in (None, "accuracy"):
+        return f"{headed(str(verdict.metric))}, worse by"
     return BUDGETS.get(verdict.name, (verdict.name, "", ""))[0]
 
 
 def budget_limit(verdict: BudgetVerdict) -> str:
     _, unit, side = BUDGETS.get(verdict.name, ("", "", "limit"))
+    if verdict.unit not in (None, "points"):
+        return f"{side} {_budget_figure(verdict.limit, str(verdict.unit))}"
     limit = verdict.limit * 100 if unit == "points" else verdict.limit
     unit = "point" if unit == "points" and limit == 1 else unit
     return f"{side} {limit:g}{'' if unit == 'x' else ' '}{unit}".rstrip()
 
 
 def budget_value(verdict: BudgetVerdict) -> str:
-    return _budget_figure(verdict.value, BUDGETS.get(verdict.name, ("", "", ""))[1])
+    unit = verdict.unit or BUDGETS.get(verdict.name, ("", "", ""))[1]
+    return _budget_figure(verdict.value, unit)
 
 
 def _budget_figure(value: float | None, unit: str) -> str:
-    if unit == "points" and value is not None:
-        return f"{100 * value:.2f} points"
+    if unit in ("points", "%", "own") and value is not None:
+        return shown_loss(value, unit)  # type: ignore[arg-type]
     return figure(value, unit)
+
+
+def headed(text: str) -> str:
+    """With a capital, to stand above a column."""
+    return text[:1].upper() + text[1:]
+
+
+def metric(evaluation: Evaluation) -> str:
+    """A metric's value: in percent where it goes from 0 to 1."""
+    return share(evaluation.value) if evaluation.share else figure(evaluation.value)
+
+
+def lost(candidate: Candidate) -> str:
+    """What a candidate loses of the task's metric, as a sentence's end."""
+    drop, evaluation = candidate.accuracy_drop, candidate.evaluation
+    told = shown_loss(max(0.0, drop), candidate.loss_unit)
+    if evaluation.higher_is_better:
+        return f"loses {told} of {evaluation.metric}"
+    return f"has a {evaluation.metric} {told} higher"
+
+
+def told_loss(candidate: Candidate) -> str:
+    """The loss as a figure: a table's heading says of what."""
+    return shown_loss(candidate.accuracy_drop, candidate.loss_unit).removesuffix(
+        " points"
+    )
 
 
 # --- sentences --------------------------------------------------------------------------------

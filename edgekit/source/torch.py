@@ -35,8 +35,8 @@ def load(
     """The network that `model` names, its paths relative to `root`.
 
     Without weights the network is used as its function returns it, built with seed 0. `inputs`,
-    float32 unless `dtypes` says otherwise, take the place of `model.input`. Raises `ModelError`
-    for anything that cannot be found, read or exported.
+    of the dtypes they name unless `dtypes` says otherwise, take the place of `model.input`.
+    Raises `ModelError` for anything that cannot be found, read or exported.
     """
     if model.source.endswith(".pt2"):
         return _load_pt2(model, root, allow_pickle)
@@ -53,7 +53,7 @@ def load(
             f"The input shape of {model.source} is not known. Say it in edgekit.toml: "
             "[model] input = { shape = [3, 224, 224] }, without the batch dimension."
         )
-    dtypes = dtypes or (torch.float32,) * len(inputs)
+    dtypes = dtypes or tuple(getattr(torch, spec.dtype or "float32") for spec in inputs)
     module = _built(model, function, root, allow_pickle)
     _try_once(module, inputs, dtypes, function)
     with function.running():

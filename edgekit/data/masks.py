@@ -1,0 +1,58 @@
+"""A folder of images beside a folder of masks: `images/NAME.jpg` and `masks/NAME.png`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from edgekit.data.preprocess import Array
+from edgekit.errors import DataError
+
+IMAGES, MASKS = "images", "masks"
+_INDEXED = ("1", "L", "P", "I", "I;16")
+"""Pillow's modes whose pixels are numbers, and not colours."""
+_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".pgm")
+
+
+def load(folder: Path, images: Sequence[Path], size: tuple[int, int]) -> Array:
+    """The mask of each image (n, height, width) int32, found by the image's name.
+
+    A pixel is its class's number. Masks of another size are stretched, each pixel taking its
+    nearest's class.
+    """
+    there = {
+        path.stem: path
+        for path in sorted((folder / MASKS).iterdir())
+        if path.suffix.lower() in _SUFFIXES
+    }
+    result = np.empty((len(images), *size), np.int32)
+    for number, image in enumerate(images):
+        path = there.get(image.stem)
+        if path is None:
+            raise DataError(
+                f"{image} has no mask {folder / MASKS / image.stem}.png. Add it, or remove "
+                "the image."
+            )
+        result[number] = _mask(path, size)
+    return result
+
+
+def _mask(path: Path, size: tuple[int, int]) -> Array:
+    height, width = size
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _INDEXED:
+                raise DataError(
+                    f"The mask {path} has colours (mode {image.mode}). Give one number a "
+                    "pixel: its class, in a grey or palette image."
+                )
+            nearest = Image.Resampling.NEAREST
+            return np.asarray(image.resize((width, height), nearest)).astype(np.int32)
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise DataError(
+            f"Cannot read the mask {path} ({' '.join(str(error).split())[:120]}). "
+            "Replace it."
+        ) from error

@@ -1,0 +1,229 @@
+"""The metrics by name, over what is labelled; those of torchmetrics where it has them.
+
+Each takes outputs as the network gives them and targets (n, ...), and raises `DataError` where
+nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgekit.data.dataset import Targets
+from edgekit.errors import DataError
+from edgekit.types import Evaluation
+
+Outputs = NDArray[np.float32]
+Score = Callable[[Outputs, Targets], Evaluation]
+UNKNOWN = -1
+
+
+def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
+    """Share of samples whose largest output is their class; unlabelled samples do not count."""
+    labelled = targets >= 0
+    if not labelled.any():
+        raise DataError(
+            "The evaluation data have no labels, so accuracy cannot be computed. "
+            "Point [data] test at labelled samples."
+        )
+    if targets.max() >= outputs.shape[1]:
+        raise DataError(
+            f"The data have class {targets.max()}, but the network has "
+            f"{outputs.shape[1]} outputs. Check [model] source and [data]."
+        )
+    correct = outputs.argmax(1)[labelled] == targets[labelled]
+    return Evaluation(
+        metric="accuracy", value=float(correct.mean()), samples=int(labelled.sum())
+    )
+
+
+def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
+    """Share of known tokens whose largest output is their class."""
+    known = _known(targets)
+    right = (outputs.argmax(-1) == targets)[known]
+    return Evaluation(
+        metric="token accuracy", value=float(right.mean()), samples=len(outputs)
+    )
+
+
+def mean_intersection_over_union(outputs: Outputs, targets: Targets) -> Evaluation:
+    """Overlap over union of what is and what is taken for a class, the mean over classes seen."""
+    from torchmetrics.functional.classification import multiclass_jaccard_index
+
+    _known(targets)
+    value = multiclass_jaccard_index(
+        torch.from_numpy(outputs.argmax(1)),
+        torch.from_numpy(targets),
+        num_classes=outputs.shape[1],
+        ignore_index=UNKNOWN,
+    )
+    return Evaluation(metric="mean IoU", value=float(value), samples=len(outputs))
+
+
+def mean_absolute_error(outputs: Outputs, targets: Targets) -> Evaluation:
+    """The mean absolute difference from known values; NaN is not known."""
+    ours, theirs = _values(outputs, targets)
+    return Evaluation(
+        metric="mean absolute error",
+        value=float((ours - theirs).abs().mean()),
+        samples=len(outputs),
+        higher_is_better=False,
+        share=False,
+    )
+
+
+def perplexity(outputs: Outputs, targets: Targets) -> Evaluation:
+    """The exponential of the mean cross-entropy of known tokens."""
+    known = _known(targets)
+    logits = outputs[known].astype(np.float64)
+    logits -= logits.max(-1, keepdims=True)
+    chosen = np.take_along_axis(logits, targets[known][:, None], -1)[:, 0]
+    surprise = np.log(np.exp(logits).sum(-1)) - chosen
+    return Evaluation(
+        metric="perplexity",
+        value=float(np.exp(surprise.mean())),
+        samples=len(outputs),
+        higher_is_better=False,
+        share=False,
+    )
+
+
+def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Score:
+    """A function of torchmetrics over classes, those of `axis` in the outputs."""
+
+    def score(outputs: Outputs, targets: Targets) -> Evaluation:
+        from torchmetrics.functional import classification
+
+        _known(targets)
+        given = torch.from_numpy(np.ascontiguousarray(np.moveaxis(outputs, axis, 1)))
+        classes = given.shape[1]
+        chosen = {
+            name: min(value, classes) if name == "top_k" else value
+            for name, value in options.items()
+        }
+        value = getattr(classification, function)(
+            given,
+            torch.from_numpy(targets),
+            num_classes=classes,
+            ignore_index=UNKNOWN,
+            **chosen,
+        )
+        return Evaluation(metric=metric, value=float(value), samples=len(outputs))
+
+    return score
+
+
+def _of_values(metric: str, function: str, *, lower: bool = False) -> Score:
+    """A function of torchmetrics over values; `lower` is better."""
+
+    def score(outputs: Outputs, targets: Targets) -> Evaluation:
+        from torchmetrics.functional import regression
+
+        ours, theirs = _values(outputs, targets)
+        return Evaluation(
+            metric=metric,
+            value=float(getattr(regression, function)(ours, theirs)),
+            samples=len(outputs),
+            higher_is_better=not lower,
+            share=not lower,
+        )
+
+    return score
+
+
+def cosine_similarity(outputs: Outputs, targets: Targets) -> Evaluation:
+    """The mean cosine of embeddings with those that are right, one a sample."""
+    from torchmetrics.functional.regression import cosine_similarity as cosine
+
+    if targets.dtype.kind != "f" or targets.size != outputs.size:
+        raise DataError(
+            f"The evaluation data have targets of shape {list(targets.shape)}, and the network "
+            f"returns {list(outputs.shape)}."
+        )
+    known = ~np.isnan(targets.reshape(len(targets), -1)).any(1)
+    pair = (
+        torch.from_numpy(x[known].reshape(known.sum(), -1)) for x in (outputs, targets)
+    )
+    value = cosine(*pair, reduction="mean")
+    return Evaluation(
+        metric="cosine similarity", value=float(value), samples=int(known.sum())
+    )
+
+
+def embedded(outputs: Outputs, targets: Targets) -> Evaluation:
+    """Cosine similarity where targets are embeddings, retrieval where they are classes."""
+    score = cosine_similarity if targets.dtype.kind == "f" else retrieval_precision
+    return score(outputs, targets)
+
+
+def retrieval_precision(outputs: Outputs, targets: Targets) -> Evaluation:
+    """Share of samples whose nearest other embedding, by cosine, is of their class."""
+    if targets.ndim != 1 or targets.dtype.kind == "f":
+        raise DataError(
+            f"The evaluation data have targets of shape {list(targets.shape)}; retrieval takes "
+            "one class a sample."
+        )
+    known = _known(targets)
+    embedded = outputs[known].reshape(known.sum(), -1).astype(np.float64)
+    embedded /= np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), 1e-12)
+    near = embedded @ embedded.T
+    np.fill_diagonal(near, -np.inf)
+    classes = targets[known]
+    right = classes[near.argmax(1)] == classes
+    return Evaluation(
+        metric="retrieval precision", value=float(right.mean()), samples=len(classes)
+    )
+
+
+def _known(targets: Targets) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = targets >= 0
+    if not known.any():
+        raise DataError(
+            "The evaluation data have no labels. Point [data] test at some."
+        )
+    return known
+
+
+def _values(outputs: Outputs, targets: Targets) -> tuple[Tensor, Tensor]:
+    """Outputs and targets that are known, (number,) each."""
+    known = ~np.isnan(targets)
+    if not known.any():
+        raise DataError("The evaluation data have no values to compare with.")
+    if targets.size != outputs.size:
+        raise DataError(
+            f"The evaluation data have targets of shape {list(targets.shape)}, and the network "
+            f"returns {list(outputs.shape)}."
+        )
+    values, known = targets.reshape(outputs.shape), known.reshape(outputs.shape)
+    return torch.from_numpy(outputs[known]), torch.from_numpy(
+        values[known].astype(outputs.dtype)
+    )
+
+
+SCORES: Mapping[str, Score] = {
+    "top-5-accuracy": _of_classes(
+        "top-5 accuracy", "multiclass_accuracy", top_k=5, average="micro"
+    ),
+    "balanced-accuracy": _of_classes(
+        "balanced accuracy", "multiclass_accuracy", average="macro"
+    ),
+    "f1": _of_classes("F1", "multiclass_f1_score", average="macro"),
+    "auroc": _of_classes("area under the ROC curve", "multiclass_auroc"),
+    "pixel-accuracy": _of_classes(
+        "pixel accuracy", "multiclass_accuracy", average="micro"
+    ),
+    "dice": _of_classes("dice", "multiclass_f1_score", average="macro"),
+    "token-f1": _of_classes("F1", "multiclass_f1_score", axis=-1, average="macro"),
+    "mean-squared-error": _of_values(
+        "mean squared error", "mean_squared_error", lower=True
+    ),
+    "r2": _of_values("R2", "r2_score"),
+    "pearson": _of_values("Pearson correlation", "pearson_corrcoef"),
+    "cosine-similarity": cosine_similarity,
+    "retrieval-precision": retrieval_precision,
+}

@@ -1,0 +1,247 @@
+"""Tiny projects of other tasks than image classes: each a network, its data and its toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from edgekit import data
+from edgekit.types import InputSpec, Preprocess, TaskKind
+
+SIZE, TOKENS, VOCABULARY = 16, 12, 20
+
+UNET = """\
+import torch
+from torch import nn
+
+
+def unit(before, after, stride=1):
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+    )
+
+
+class UNet(nn.Module):
+    def __init__(self, width=24, classes=3):
+        super().__init__()
+        self.early = nn.Sequential(unit(1, width), unit(width, width))
+        self.deep = nn.Sequential(unit(width, 2 * width, 2), unit(2 * width, 2 * width))
+        self.late = unit(3 * width, width)
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        early = self.early(x)
+        deep = nn.functional.interpolate(self.deep(early), scale_factor=2.0)
+        return self.head(self.late(torch.cat([early, deep], 1)))
+
+
+def build():
+    return UNet()
+"""
+
+READER = """\
+import torch
+from torch import nn
+
+
+class Reader(nn.Module):
+    def __init__(self, width=64, classes=2):
+        super().__init__()
+        self.embed = nn.Embedding(20, width)
+        self.places = nn.Parameter(torch.zeros(12, width))
+        self.wide = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x):
+        x = self.embed(x) + self.places
+        x = x + self.narrow(torch.relu(self.wide(self.norm(x))))
+        return self.head(x.mean(1))
+
+
+def build():
+    return Reader()
+"""
+
+GAUGE = """\
+from torch import nn
+
+
+def build():
+    return nn.Sequential(
+        nn.Linear(8, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, 2)
+    )
+"""
+
+TOML = """\
+[model]
+source  = "model.py:build"
+weights = "weights.safetensors"
+input   = {{ shape = {shape}{dtype} }}
+
+[data]
+train = "{train}"
+test  = "{test}"
+{preprocess}
+[task]
+kind = "{kind}"
+{task}
+[budget]
+speedup       = 1.2
+accuracy_drop = {drop}
+
+[recipe.distill]
+epochs = 3
+{recipe}
+[recipe.export]
+runtimes = ["litert"]
+"""
+
+
+def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy pictures (n, size, size) with a disc and a box, and each pixel's class."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    pictures = generator.normal(60, 20, (count, SIZE, SIZE))
+    masks = np.zeros((count, SIZE, SIZE), np.uint8)
+    for picture, mask in zip(pictures, masks, strict=True):
+        for kind, light in ((1, 90), (2, 150)):
+            top, left = generator.uniform(3, SIZE - 3, 2)
+            far = np.hypot(y - top, x - left), np.maximum(abs(y - top), abs(x - left))
+            inside = far[kind - 1] < generator.uniform(2.5, 4)
+            picture[inside] += light
+            mask[inside] = kind
+    return pictures.clip(0, 255).astype(np.uint8), masks
+
+
+def sentences(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens (n, length), and whether more of them are from the upper half than from the lower."""
+    tokens = np.random.default_rng(seed).integers(0, VOCABULARY, (count, TOKENS))
+    return tokens, (2 * tokens >= VOCABULARY).sum(1) > TOKENS // 2
+
+
+def gauges(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n, 8), and two that follow from them; one is not always known."""
+    x = np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
+    y = np.stack([x[:, :4].sum(1), np.abs(x[:, 4:]).sum(1)], 1).astype(np.float32)
+    y[::7, 1] = np.nan
+    return x, y
+
+
+def write_segmentation(root: Path) -> Path:
+    """A small U-Net on a folder of images beside a folder of masks."""
+    for part, count, seed in (("train", 160, 1), ("test", 60, 2)):
+        for place in ("images", "masks"):
+            (root / part / place).mkdir(parents=True)
+        for number, (picture, mask) in enumerate(
+            zip(*shapes(count, seed), strict=True)
+        ):
+            Image.fromarray(picture).save(root / part / f"images/{number:03}.png")
+            Image.fromarray(mask).save(root / part / f"masks/{number:03}.png")
+    (root / "model.py").write_text(UNET)
+    (root / "edgekit.toml").write_text(
+        TOML.format(
+            shape=[1, SIZE, SIZE],
+            dtype="",
+            train="train",
+            test="test",
+            preprocess="[data.preprocess]\nmean = [0.4]\nstd = [0.3]",
+            kind="segmentation",
+            task='classes = ["ground", "disc", "box"]',
+            drop=0.1,
+            recipe="",
+        )
+    )
+    _train(root, "segmentation", (1, SIZE, SIZE), Preprocess(mean=(0.4,), std=(0.3,)))
+    return root
+
+
+def write_text(root: Path) -> Path:
+    """A classifier of token sequences, whose inputs are whole numbers."""
+    _arrays(root, sentences, (500, 200))
+    (root / "model.py").write_text(READER)
+    (root / "edgekit.toml").write_text(
+        TOML.format(
+            shape=[TOKENS],
+            dtype=', dtype = "int64"',
+            train="train.npz",
+            test="test.npz",
+            preprocess="",
+            kind="classification",
+            task="",
+            drop=0.05,
+            recipe='optimizer = "adamw"',
+        )
+    )
+    _train(root, "classification", (TOKENS,), Preprocess(), "int64")
+    return root
+
+
+def write_regression(root: Path, task: str = "") -> Path:
+    """Two values from eight, one of them not always known."""
+    _arrays(root, gauges, (600, 200))
+    (root / "model.py").write_text(GAUGE)
+    (root / "edgekit.toml").write_text(
+        TOML.format(
+            shape=[8],
+            dtype="",
+            train="train.npz",
+            test="test.npz",
+            preprocess="[data.preprocess]\nscale = 1",
+            kind="regression",
+            task=task,
+            drop=0.5,
+            recipe='optimizer = "adamw"',
+        )
+    )
+    _train(root, "regression", (8,), Preprocess(scale=1))
+    return root
+
+
+def _arrays(root: Path, make: object, counts: tuple[int, int]) -> None:
+    root.mkdir(exist_ok=True)
+    for seed, (part, count) in enumerate(zip(("train", "test"), counts, strict=True)):
+        x, y = make(count, seed)  # type: ignore[operator]
+        np.savez(root / f"{part}.npz", x=x, y=y)
+
+
+def _train(
+    root: Path,
+    kind: TaskKind,
+    shape: tuple[int, ...],
+    preprocess: Preprocess,
+    dtype: str | None = None,
+) -> None:
+    """Teach the network its labels for long enough that a loss would show."""
+    namespace: dict[str, object] = {}
+    exec((root / "model.py").read_text(), namespace)
+    torch.manual_seed(0)
+    network = namespace["build"]()  # type: ignore[operator]
+    samples = data.load(
+        "train" if (root / "train").is_dir() else "train.npz",
+        root=root,
+        input=InputSpec(shape=shape, dtype=dtype),  # type: ignore[arg-type]
+        preprocess=preprocess,
+        kind=kind,
+    )
+    x, y = (torch.from_numpy(array) for array in samples.arrays())
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(12):
+        for chosen in torch.randperm(len(x)).split(40):
+            optimizer.zero_grad()
+            _loss(network(x[chosen]), y[chosen]).backward()
+            optimizer.step()
+    save_file(network.state_dict(), root / "weights.safetensors")
+
+
+def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    if targets.is_floating_point():
+        known = ~targets.isnan()
+        return nn.functional.mse_loss(outputs[known], targets[known])
+    return nn.functional.cross_entropy(outputs, targets)

@@ -1,0 +1,158 @@
+"""Tasks as students learn them: labels that lie in places, losses of the user's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.data import Dataset
+from edgekit.data.samples import InMemory
+from edgekit.distill import distill, tasks
+from edgekit.distill.augment import along, augment, draw
+from edgekit.distill.objective import resolved
+from edgekit.errors import TrainingError
+from edgekit.source.program import Program, trace
+from edgekit.types import DistillRecipe, InputSpec, Preprocess, TaskSpec
+
+RECIPE = DistillRecipe(epochs=6, batch_size=16, learning_rate=0.1, losses={})
+RAW = Preprocess(scale=1)
+
+
+def dense(seed: int, classes: int = 2) -> Program:
+    torch.manual_seed(seed)
+    return trace(nn.Conv2d(1, classes, 3, padding=1), (InputSpec(shape=(1, 8, 8)),))
+
+
+def bright(count: int = 96, *, labelled: bool = True) -> Dataset:
+    """Pictures, and which of their pixels are bright."""
+    x = np.random.default_rng(0).normal(size=(count, 1, 8, 8)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int16) if labelled else np.full(count, -1)
+    return Dataset(InMemory(values=x), y, labels=(), preprocess=RAW)
+
+
+def test_masks_move_with_their_images() -> None:
+    x = torch.arange(1.0, 129.0).reshape(2, 1, 8, 8)
+    draws = draw(2, (1, 8, 8), "shift-flip", torch.Generator().manual_seed(3))
+    assert draws is not None
+    assert draws.mirror is not None and draws.mirror.any()
+    moved, masks = augment(x, draws, RAW), along(x[:, 0].long(), draws)
+    uncovered = moved[:, 0] == 0
+    assert 0 < uncovered.sum() < 64
+    assert (masks[uncovered] == -1).all()
+    assert torch.equal(masks[~uncovered].float(), moved[:, 0][~uncovered])
+
+
+def test_labels_are_learned_while_images_move() -> None:
+    """With masks that stayed behind, a border of other pixels would be learned too."""
+    data = bright()
+    recipe = replace(RECIPE, soft_weight=0.0, augment="shift")
+    start = dense(1)
+    found = distill(
+        start,
+        start,
+        train=data,
+        validation=data,
+        recipe=recipe,
+        seed=0,
+        kind="segmentation",
+    )
+    assert found.metric == "mean IoU"
+    assert found.epochs[0].validation < 0.7
+    assert found.epochs[-1].validation > 0.93
+
+
+def test_dense_outputs_are_taught_without_any_label() -> None:
+    data = bright(labelled=False)
+    found = distill(
+        dense(0), dense(1), train=data, validation=data, recipe=RECIPE, seed=0,
+        kind="segmentation",
+    )  # fmt: skip
+    assert found.metric == "agreement"
+    assert found.epochs[-1].validation > max(0.9, found.epochs[0].validation)
+
+
+def test_only_images_whose_labels_can_follow_are_moved() -> None:
+    program = dense(0)
+    assert resolved(RECIPE, program, program).augment == "shift"
+    assert resolved(RECIPE, program, program, "segmentation").augment == "shift"
+    assert resolved(RECIPE, program, program, "regression").augment == "none"
+    asked = replace(RECIPE, augment="shift")
+    assert resolved(asked, program, program, "regression").augment == "shift"
+
+
+LOSSES = """\
+import torch
+
+def toward_three(outputs, targets):
+    assert outputs.shape[1:] == (2, 8, 8) and targets.shape[1:] == (8, 8)
+    return (outputs - 3).square().mean((1, 2, 3))
+
+def whole(outputs, teacher):
+    return (outputs - teacher).abs().mean()
+
+def wrong(outputs, targets):
+    return outputs
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "loss.py").write_text(LOSSES)
+    (tmp_path / "metric.py").write_text(
+        "def distance(outputs, targets):\n    return abs(outputs - 3).mean()\n"
+    )
+    return tmp_path
+
+
+def test_the_users_losses_and_metric_are_what_is_learned(root: Path) -> None:
+    spec = TaskSpec(
+        kind="detection",
+        loss="loss.py:toward_three",
+        teacher_loss="loss.py:whole",
+        metric="metric.py:distance",
+        better="lower",
+    )
+    task, data = tasks.of_spec(spec, root), bright()
+    labels = replace(RECIPE, soft_weight=0.0, augment="none")
+    own = distill(
+        dense(0),
+        dense(1),
+        train=data,
+        validation=data,
+        recipe=labels,
+        seed=0,
+        task=task,
+    )
+    assert own.metric == "distance" and not own.higher_is_better
+    assert own.epochs[own.best_epoch].validation < 0.2 < own.epochs[0].validation
+    soft = replace(RECIPE, soft_weight=1.0, augment="none")
+    data = bright(labelled=False)
+    taught = distill(
+        dense(0), dense(1), train=data, validation=data, recipe=soft, seed=0, task=task
+    )
+    x = torch.from_numpy(data.arrays()[0])
+    apart = (taught.program.module(x) - dense(0).module(x)).abs().mean()
+    assert apart < 0.1 < (dense(1).module(x) - dense(0).module(x)).abs().mean()
+
+
+def test_a_loss_of_another_shape_is_refused(root: Path) -> None:
+    spec = TaskSpec(kind="detection", loss="loss.py:wrong", metric="metric.py:distance")
+    data = bright()
+    with pytest.raises(TrainingError, match=r"wrong returned shape \[.*, 2, 8, 8\]"):
+        distill(
+            dense(0), dense(1), train=data, validation=data, recipe=RECIPE, seed=0,
+            task=tasks.of_spec(spec, root),
+        )  # fmt: skip
+
+
+def test_values_that_are_not_known_teach_nothing() -> None:
+    teaching = tasks.of_kind("regression").teaching
+    targets = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan]])
+    assert teaching.known(targets).tolist() == [True, False]
+    student = torch.tensor([[3.0, 9.0], [5.0, 5.0]])
+    assert teaching.hard(student, targets).tolist() == [4.0, 0.0]
