@@ -7,41 +7,59 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.frontier_recover import Setting
+from benchmarks.staircase import device_of
+from edgekit.devices import Device
+from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
+from edgekit.prune.compensate import compensate
 from edgekit.prune.cost import CostTable, TableKey
 from edgekit.prune.graph import analyse
 from edgekit.prune.importance import importance
 from edgekit.prune.plan import Limits, Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
-from edgekit.prune.surgery import shrink
 from edgekit.prune.worth import Importance
 from edgekit.source.program import Program
 from edgekit.types import Plan, Precision, RuntimeName
 
 METHOD = "edgekit"
 SPEEDUPS = (1.5, 2.2, 3.0)
+INT8 = "litert-int8"
+COUNTED = "raspberrypi4-counted"
 TARGETS: dict[str, tuple[RuntimeName, Precision]] = {
     "litert-fp32": ("litert", "fp32"),
+    INT8: ("litert", "int8"),
     "onnxruntime-fp32": ("onnxruntime", "fp32"),
     "openvino-fp32": ("openvino", "fp32"),
+    COUNTED: ("litert", "fp32"),
 }
 MIN_KEEP = 0.125
 
 
-def planner_for(setting: Setting, target: str, cache: Path) -> Planner:
-    """The planner with its table measured on this machine."""
+def device_for(target: str) -> Device:
+    """What a target's costs are taken on: this machine, or the emulated core."""
+    return device_of("counted")[0] if target == COUNTED else LocalDevice()
+
+
+def key_for(target: str, device: Device) -> TableKey:
     runtime, precision = TARGETS[target]
-    device = LocalDevice()
-    key = TableKey(
+    if isinstance(device, EmulatedDevice):
+        version = device.runtimes[runtime]
+    else:
+        version = device.probe()["runtimes"][runtime]["version"]
+    return TableKey(
         fingerprint=device.fingerprint(),
         runtime=runtime,
-        runtime_version=device.probe()["runtimes"][runtime]["version"],
+        runtime_version=version,
         precision=precision,
         threads=1,
     )
+
+
+def planner_for(setting: Setting, target: str, device: Device, cache: Path) -> Planner:
+    """The planner with its table measured on the device."""
     planner = Planner(
         analyse(setting.program),
-        CostTable(key, device.source, cache),
+        CostTable(key_for(target, device), device.source, cache),
         multiple=1,
         min_keep=MIN_KEEP,
         drop_blocks=True,
@@ -50,10 +68,11 @@ def planner_for(setting: Setting, target: str, cache: Path) -> Planner:
     return planner
 
 
-def solve(setting: Setting, planner: Planner, speedup: float, cache: Path) -> Solution:
+def solve(
+    setting: Setting, planner: Planner, whole: float, speedup: float, cache: Path
+) -> Solution:
     """The product's default criterion, on the images that the peers score with too."""
     scores = importance(planner.graph, "activation", batches=[setting.scoring])
-    whole = planner.cost({}, LocalDevice())
     senses = senses_of(setting, planner, scores, cache)
     return planner.solve(scores, Limits(cost=whole / speedup), senses)
 
@@ -83,18 +102,23 @@ def plan_of(target: str, speedup: float, cache: Path) -> Path:
 
 
 def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Program:
-    """The planned network; a plan is kept, so that all seeds train the same one."""
+    """The planned network, its layers fitted to what is left, as a build does it.
+
+    A plan is kept, so that all seeds train the same one.
+    """
     path = plan_of(target, speedup, cache)
     if not path.is_file():
-        planner = planner_for(setting, target, cache)
-        solution = solve(setting, planner, speedup, cache)
+        device = device_for(target)
+        planner = planner_for(setting, target, device, cache)
+        whole = planner.cost({}, device)
+        solution = solve(setting, planner, whole, speedup, cache)
         content = {
             "plan": asdict(solution.plan),
             "predicted": solution.cost,
             "damage": solution.damage,
-            "whole": planner.cost({}, LocalDevice()),
+            "whole": whole,
             "source": planner.table.source,
         }
         path.write_text(json.dumps(content))
     plan = Plan(**json.loads(path.read_text())["plan"])
-    return shrink(analyse(setting.program), plan)
+    return compensate(analyse(setting.program), plan, (setting.scoring[0],))

@@ -24,7 +24,7 @@ from tests.zoo.vision import ResNet20
 
 INPUT = (InputSpec(shape=(3, 32, 32)),)
 BATCH = 64
-LEARNING_RATE = 0.05
+LEARNING_RATE = 0.02
 TEMPERATURE = 4.0
 SOFT_WEIGHT = 0.9
 SCORING_IMAGES = 256

@@ -10,9 +10,10 @@ from pathlib import Path
 from statistics import fmean, geometric_mean, median, stdev
 from typing import Any
 
-from benchmarks.frontier_edgekit import METHOD, TARGETS
+from benchmarks.frontier_edgekit import COUNTED, METHOD, TARGETS
 from benchmarks.frontier_peers import PEERS, UNIFORM
 from benchmarks.results import Row
+from edgekit.types import Precision
 
 DEFAULT = tuple(name for name in PEERS if "round" not in name)
 COLORS = {METHOD: "#D55E00", UNIFORM: "#9AA5B1"}
@@ -28,6 +29,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
     found = []
     for (method, target, point), several in sorted(together.items()):
         values = [row["accuracy_test"] for row in several]
+        in_int8 = [v for row in several if (v := row["accuracy_test_int8"]) is not None]
         found.append(
             {
                 "method": method,
@@ -37,27 +39,34 @@ def means(rows: Sequence[Row]) -> list[Row]:
                 "parameters": several[0]["parameters"],
                 "accuracy": fmean(values),
                 "accuracy_std": stdev(values) if len(values) > 1 else None,
+                "accuracy_int8": fmean(in_int8) if in_int8 else None,
             }
         )
     return found
 
 
 def summarise(
-    cuts: Sequence[Row], latencies: Mapping[str, Mapping[str, float]], whole: float
+    cuts: Sequence[Row],
+    latencies: Mapping[str, Mapping[str, float]],
+    whole: Mapping[Precision, float],
 ) -> Row:
     """Speed-ups over peers at equal accuracy, and accuracies gained at equal latency.
 
     A peer's frontier runs from the unpruned network through its own cuts, straight between
     neighbours, the best of several methods at each accuracy. Each of EdgeKit's cuts is compared
     where some peer has networks both better and worse than it; others are left out and counted.
+    `whole` is the unpruned network's accuracy in each precision.
     """
     by_target = {}
     for target, us in latencies.items():
+        if target not in TARGETS:
+            continue
+        precision = TARGETS[target][1]
         curves = {
-            method: _curve(cuts, us, method, "any", whole)
+            method: _curve(cuts, us, method, "any", whole, precision)
             for method in (*PEERS, UNIFORM)
         }
-        ours = _points(cuts, us, METHOD, target)
+        ours = _points(cuts, us, METHOD, target, precision)
         if not ours:
             continue
         by_target[target] = {
@@ -95,21 +104,31 @@ def prediction_errors(
 
 
 def _points(
-    cuts: Sequence[Row], us: Mapping[str, float], method: str, target: str
+    cuts: Sequence[Row],
+    us: Mapping[str, float],
+    method: str,
+    target: str,
+    precision: Precision,
 ) -> list[Point]:
+    accuracy = "accuracy" if precision == "fp32" else "accuracy_int8"
     return [
-        (cut["accuracy"], us[cut["name"]] / us["whole"])
+        (cut[accuracy], us[cut["name"]] / us["whole"])
         for cut in cuts
         if cut["method"] == method and cut["target"] == target and cut["name"] in us
     ]
 
 
 def _curve(
-    cuts: Sequence[Row], us: Mapping[str, float], method: str, target: str, whole: float
+    cuts: Sequence[Row],
+    us: Mapping[str, float],
+    method: str,
+    target: str,
+    whole: Mapping[Precision, float],
+    precision: Precision,
 ) -> list[Point]:
     """By falling accuracy, from the unpruned network on."""
-    points = _points(cuts, us, method, target)
-    return [(whole, 1.0), *sorted(points, reverse=True)]
+    points = _points(cuts, us, method, target, precision)
+    return [(whole[precision], 1.0), *sorted(points, reverse=True)]
 
 
 def _latency(curve: Sequence[Point], accuracy: float) -> float | None:
@@ -162,7 +181,7 @@ def _all(by_target: Mapping[str, Row], key: str) -> float | None:
 def plot(
     cuts: Sequence[Row],
     latencies: Mapping[str, Mapping[str, float]],
-    whole: float,
+    whole: Mapping[Precision, float],
     path: Path,
 ) -> None:
     """Accuracy against measured latency, a panel for each runtime, as one HTML file."""
@@ -176,7 +195,7 @@ def plot(
         us = latencies[target]
         for number, method in enumerate(methods):
             own = target if method == METHOD else "any"
-            curve = _curve(cuts, us, method, own, whole)
+            curve = _curve(cuts, us, method, own, whole, TARGETS[target][1])
             color = COLORS.get(method, palette[number % len(palette)])
             figure.add_scatter(
                 x=[latency * us["whole"] for _, latency in curve],
@@ -190,6 +209,9 @@ def plot(
                 col=column,
             )
     figure.update_xaxes(title_text="Latency (us, measured)")
+    for column, target in enumerate(targets, 1):
+        if target == COUNTED:
+            figure.update_xaxes(title_text="Instructions (counted)", col=column)
     figure.update_yaxes(title_text="Test accuracy (%)", col=1)
     figure.update_layout(height=520, width=560 * len(targets), template="plotly_white")
     figure.write_html(path, include_plotlyjs="cdn")
@@ -200,10 +222,10 @@ def markdown(
 ) -> list[str]:
     """The table of `RESULTS.md`."""
     targets = list(latencies)
-    heads = " | ".join(f"{t} us" for t in targets)
+    heads = " | ".join(t if t == COUNTED else f"{t} us" for t in targets)
     lines = [
-        f"| method | point | weights | accuracy | {heads} |",
-        "|---|---:|---:|---:|" + "---:|" * len(targets),
+        f"| method | point | weights | accuracy | in int8 | {heads} |",
+        "|---|---:|---:|---:|---:|" + "---:|" * len(targets),
     ]
     for cut in cuts:
         own = cut["target"]
@@ -211,11 +233,14 @@ def markdown(
         times = " | ".join(_us(latencies[t].get(cut["name"])) for t in targets)
         spread = cut["accuracy_std"]
         accuracy = f"{cut['accuracy']:.1%}" + (f" ± {spread:.1%}" if spread else "")
+        small = cut["accuracy_int8"]
+        int8 = "–" if small is None else f"{small:.1%}"
+        weights = f"{cut['parameters']:,}"
         lines.append(
-            f"| {name} | {cut['point']:g} | {cut['parameters']:,} | {accuracy} | {times} |"
+            f"| {name} | {cut['point']:g} | {weights} | {accuracy} | {int8} | {times} |"
         )
     return lines
 
 
 def _us(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.0f}"
+    return "–" if value is None or math.isnan(value) else f"{value:,.0f}"

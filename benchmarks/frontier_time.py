@@ -16,8 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import cifar
+from benchmarks.frontier_edgekit import COUNTED, device_for, key_for
 from edgekit.devices.local import LocalDevice
 from edgekit.export import onnx, openvino, tflite
+from edgekit.prune.gauge import run_networks
 from edgekit.source.program import Program, load
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +82,38 @@ def time_all(
                 found[target][name].append(float(row["us"]))
             print(f"launch {turn + 1}/{launches}: {target}", flush=True)
     return found
+
+
+def count_all(names: Sequence[str], folder: Path) -> dict[str, dict[str, list[float]]]:
+    """Instructions of the LiteRT files on the emulated core; counts repeat, so once is enough."""
+    device = device_for(COUNTED)
+    cells = run_networks(
+        [[folder / f"{name}.tflite"] for name in names],
+        key=key_for(COUNTED, device),
+        device=device,
+        counted=True,
+    )
+    return {COUNTED: {n: [cell.cost] for n, cell in zip(names, cells, strict=True)}}
+
+
+def accuracy_in_int8(
+    network: Path, folder: Path, calibration: Path, images: cifar.Images
+) -> float:
+    """Accuracy of a network's LiteRT int8 file, which is written where it is not there."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _export("tflite", network, folder, calibration)
+    interpreter = Interpreter(str(folder / f"{network.stem}-int8.tflite"))
+    interpreter.allocate_tensors()
+    given = interpreter.get_input_details()[0]["index"]
+    taken = interpreter.get_output_details()[0]["index"]
+    right = 0
+    for pixels, label in zip(images.pixels.numpy(), images.labels, strict=True):
+        interpreter.set_tensor(given, pixels[None])
+        interpreter.invoke()
+        right += int(interpreter.get_tensor(taken).argmax() == int(label))
+    return right / len(images.labels)
 
 
 def median_us(launches: Sequence[float]) -> float:

@@ -24,7 +24,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.frontier_edgekit import METHOD, SPEEDUPS, TARGETS, cut_for, plan_of
+from benchmarks.frontier_edgekit import (
+    INT8,
+    METHOD,
+    SPEEDUPS,
+    TARGETS,
+    cut_for,
+    plan_of,
+)
 from benchmarks.frontier_peers import PEERS, UNIFORM, cut_by_peer, cut_uniformly
 from benchmarks.frontier_recover import (
     BATCH,
@@ -45,6 +52,8 @@ from benchmarks.frontier_show import (
 )
 from benchmarks.frontier_time import (
     LAUNCHES,
+    accuracy_in_int8,
+    count_all,
     export_all,
     median_us,
     save_whole,
@@ -134,15 +143,24 @@ def _train(setting: Setting, arguments: argparse.Namespace) -> None:
 
 def _time(setting: Setting) -> None:
     """Export what is trained and time all of it in one interleaved run, on a quiet machine."""
-    folder, samples = cache() / "exports", cache() / "calibration.npy"
-    np.save(samples, setting.scoring[0][:128].numpy())
+    folder = cache() / "exports"
     save_whole(setting.program, cache() / "whole.pt2")
     networks = [cache() / "whole.pt2", *(place_of(case) for case in _first_seeds())]
-    export_all(networks, folder, samples)
-    found = time_all([network.stem for network in networks], folder)
+    export_all(networks, folder, calibration(setting))
+    names = [network.stem for network in networks]
+    found = {**time_all(names, folder), **count_all(names, folder)}
     place = cache() / "latencies.json"
     place.with_suffix(".partial").write_text(json.dumps(found))
     place.with_suffix(".partial").replace(place)
+
+
+def calibration(setting: Setting) -> Path:
+    """What int8 is calibrated on, as a file for the processes that export."""
+    path = cache() / "calibration.npy"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, setting.scoring[0][:128].numpy())
+    return path
 
 
 def _first_seeds() -> list[Case]:
@@ -159,7 +177,10 @@ def _show(setting: Setting) -> None:
         for target, found in launches.items()
     }
     context = _context(setting)
-    whole = context["whole_accuracy_test"]
+    whole = {
+        precision: context[f"whole_accuracy_test{suffix}"]
+        for precision, suffix in (("fp32", ""), ("int8", "_int8"))
+    }
     names = {(c.method, c.target, c.point): c.name for c in _first_seeds()}
     cuts = [
         {**cut, "name": names[cut["method"], cut["target"], cut["point"]]}
@@ -195,6 +216,12 @@ def _context(setting: Setting) -> Row:
     program = setting.program
     return {
         "whole_accuracy_test": accuracy(program.module, setting.test),
+        "whole_accuracy_test_int8": accuracy_in_int8(
+            cache() / "whole.pt2",
+            cache() / "exports",
+            calibration(setting),
+            setting.test,
+        ),
         "whole_accuracy_validation": accuracy(program.module, setting.validation),
         "test_images": setting.test_images,
         "validation_images": VALIDATION_IMAGES,
@@ -242,12 +269,21 @@ def _case(case: Case) -> Row:
         "parameters": sum(p.numel() for p in program.module.parameters()),
         "accuracy_validation": accuracy(program.module, _setting.validation),
         "accuracy_test": accuracy(program.module, _setting.test),
+        "accuracy_test_int8": _in_int8(case),
         "cpu_seconds": round(time.process_time() - start, 1),
     }
     partial = row_of(case).with_suffix(".partial")
     partial.write_text(json.dumps(row))
     partial.replace(row_of(case))
     return row
+
+
+def _in_int8(case: Case) -> float | None:
+    """Accuracy of the LiteRT int8 file, where int8 latencies are compared."""
+    if case.target not in ("any", INT8):
+        return None
+    samples = calibration(_setting)
+    return accuracy_in_int8(place_of(case), cache() / "exports", samples, _setting.test)
 
 
 def _cut(case: Case) -> Program:

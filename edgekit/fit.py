@@ -181,7 +181,7 @@ def survey(
     return planner
 
 
-def _batches(
+def batches(
     train: Dataset, count: int
 ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
     """Samples to weigh units by, with their labels where all have one."""
@@ -238,7 +238,7 @@ def weigh(job: Job, graph: WidthGraph, train: Dataset) -> dict[str, Scores]:
     """How much every unit matters, by the recipe's criterion."""
     criterion = job.project.recipe.prune.importance
     with job.progress.step(f"Weigh the units ({criterion})"):
-        return importance(graph, criterion, batches=_batches(train, _SAMPLES_WEIGHED))
+        return importance(graph, criterion, batches=batches(train, _SAMPLES_WEIGHED))
 
 
 def probe(
@@ -248,7 +248,7 @@ def probe(
     trials = 2 * len(planner.graph.groups) + len(planner.blocks)
     affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
     count = int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, affordable)))
-    inputs = [given for given, _ in _batches(train, count)]
+    inputs = [given for given, _ in batches(train, count)]
     with job.progress.step(f"Try every cut alone, on {count} samples") as step:
         return sensitivity(
             planner.graph,

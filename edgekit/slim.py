@@ -1,7 +1,7 @@
 """From the trained network to the smaller, taught one: in one cut, or in several.
 
-Each cut is planned, its units emptied by training first where the recipe says so, and what is
-left is taught before the next.
+Each cut is planned, its units emptied by training first where the recipe says so; layers that
+lost inputs are fitted to those that are left, and the whole is taught before the next cut.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 from edgekit.aim import Aim, aim_of, check_possible
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.fit import Fitted, fit, survey, weigh
+from edgekit.fit import Fitted, batches, fit, survey, weigh
 from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
+from edgekit.prune.compensate import compensate
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.plan import Planner
 from edgekit.prune.schedule import schedule
@@ -29,6 +30,9 @@ from edgekit.types import Artifact, Plan, PruneRecipe
 
 STEEP = 3.0
 """A network is made no more than so many times cheaper before it is taught again."""
+_SAMPLES_FITTED, _FEWEST_FITTED = 256, 32
+_MEMORY = 2**30
+"""Bytes that activations of the samples may take while layers are fitted."""
 _GROWTH = 0.7
 """Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
 
@@ -50,6 +54,8 @@ def slim(
         fitted = fit(job, planner, aim, samples, baseline, folder)
         if recipe.prune.sparsity != "none":
             fitted = _emptied(job, teacher, fitted, samples)
+        if recipe.prune.compensate:
+            fitted = compensated(job, fitted, samples)
         lesson = Lesson(recipe=recipe.distill)
         return fitted, teach(job, teachers, fitted.student, samples, lesson)
 
@@ -91,6 +97,16 @@ def cuts(final: Aim, whole: int) -> int:
     return max(1, math.ceil(math.log(max(shares)) / math.log(STEEP) - 1e-9))
 
 
+def compensated(job: Job, fitted: Fitted, samples: Samples) -> Fitted:
+    """The same with the layers that read what was cut fitted to what is left."""
+    held = 2 * fitted.planner.activation_bytes()
+    count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
+    with job.progress.step(f"Fit the layers that lost inputs, on {count} samples"):
+        [(inputs, _)] = batches(samples.train, count)
+        student = compensate(fitted.graph, fitted.solution.plan, (inputs,))
+    return replace(fitted, student=student)
+
+
 def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fitted:
     """The same widths cut from a network whose units training emptied before.
 
@@ -121,6 +137,7 @@ def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fi
         plan = replace(kept, dropped_blocks=plan.dropped_blocks)
     return replace(
         fitted,
+        graph=graph,
         student=shrink(graph, plan),
         solution=replace(fitted.solution, plan=plan),
         notes=(

@@ -147,6 +147,8 @@ class PruneRecipe:
     """How often a plan whose measured artefact misses its budget is solved at most."""
     drop_blocks: bool = True
     """Whether whole residual blocks may go."""
+    compensate: bool = True
+    """Whether layers that lost inputs are fitted to what is left, before training."""
     iterations: Count | None = None
     """In how many steps the network is cut, trained after each; `None` follows from how deep
     the budget cuts."""

@@ -17,7 +17,7 @@ from edgekit.source.program import Program
 
 _CONVOLUTIONS = {"conv1d", "conv2d", "conv3d"}
 _TRANSPOSED = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
-_WIDEST = 2048
+WIDEST = 2048
 """Inputs with more channels than this are taken to be uncorrelated: their second moments would be
 too many."""
 
@@ -178,7 +178,7 @@ class _Recorder(fx.Interpreter):
 
     def _add(self, key: tuple[fx.Node, int], value: Tensor) -> None:
         rows = value.movedim(key[1], -1).reshape(-1, value.shape[key[1]]).float()
-        narrow = rows.shape[1] <= _WIDEST
+        narrow = rows.shape[1] <= WIDEST
         total = rows.T @ rows if self.cross and narrow else (rows**2).sum(0)
         self.sums[key] = self.sums.get(key, 0) + total
         self.counts[key] = self.counts.get(key, 0) + len(rows)
