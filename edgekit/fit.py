@@ -19,7 +19,8 @@ from edgekit import costing
 from edgekit.aim import Aim, refusal
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
-from edgekit.errors import BudgetInfeasible, ModelError
+from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
+from edgekit.forecast import operators_of
 from edgekit.job import Job, Samples
 from edgekit.overhead import Overhead, fitted
 from edgekit.prune.graph import WidthGraph, analyse
@@ -38,6 +39,7 @@ _TRIAL_MACS = 2e12
 _LEAST_SAMPLES = 16
 _TRIAL_BATCH = 64
 _SLACK = 1.03
+_PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ def fit(
         share = planner.cost(solution.widths, job.costing.device, solution.dropped)
         share /= aim.full_cost
         predicted = overhead.speedup(share)
-        timed = _time(job, student, predicted, baseline, place)
+        timed = _time(job, planner, student, predicted, baseline, samples, place)
         turns.append(_Turn(round=timed, solution=solution, student=student))
         overhead = _corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
@@ -152,9 +154,10 @@ def survey(
     job: Job,
     network: Program,
     runtime: RuntimeName,
+    precision: Precision,
     options: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Planner:
-    """What of a network can be cut, and what each width of it costs here.
+    """What of a network can be cut, and what each width of it costs here in this precision.
 
     `options` are the widths offered for the network that this one was cut from.
     """
@@ -166,11 +169,11 @@ def survey(
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
-    table = costing.table(job, job.costing, runtime, "fp32")
+    table = costing.table(job, job.costing, runtime, precision)
     planner = Planner(
         graph,
         table,
-        multiple=job.target.channel_multiple.get("fp32", 1),
+        multiple=job.target.channel_multiple.get(precision, 1),
         min_keep=job.project.recipe.prune.min_keep,
         options=options,
         drop_blocks=job.project.recipe.prune.drop_blocks,
@@ -179,6 +182,33 @@ def survey(
     with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
         planner.measure(job.costing.device, step.update)
     return planner
+
+
+def cheaper_precision(job: Job, network: Program, runtime: RuntimeName) -> Precision:
+    """In what the plan is made: as the recipe says, or as the whole network costs less.
+
+    Raises `DeviceError` where the recipe names a precision that is not exported.
+    """
+    exported = job.project.recipe.export.precisions or job.target.precisions
+    asked = job.project.recipe.prune.precision
+    offered: list[Precision] = [p for p in _PLANNED if p in exported]
+    if asked != "auto":
+        if asked not in offered:
+            raise DeviceError(
+                f'[recipe.prune] precision = "{asked}" is not exported for '
+                f"{job.target.name}: {', '.join(exported)} are. Set it to one of them."
+            )
+        return asked
+    if len(offered) < 2 or job.costing.device is None:
+        return next(iter(offered), "fp32")
+    operators = operators_of(network)
+    costs: dict[Precision, float] = {}
+    for precision in offered:
+        table = costing.table(job, job.costing, runtime, precision)
+        with job.progress.step(f"Cost of the whole network in {precision}") as step:
+            table.measure(operators, job.costing.device, step.update)
+        costs[precision] = sum(map(table.cost, operators))
+    return min(offered, key=costs.__getitem__)
 
 
 def batches(
@@ -213,19 +243,31 @@ def solve_for(
 
 
 def _time(
-    job: Job, student: Program, predicted: float, baseline: Artifact, folder: Path
+    job: Job,
+    planner: Planner,
+    student: Program,
+    predicted: float,
+    baseline: Artifact,
+    samples: Samples,
+    folder: Path,
 ) -> PlanRound:
     """Export the pruned network untrained and time it beside the unpruned one."""
+    precision = planner.table.key.precision
     title = f"the plan ({folder.name})"
-    wanted: list[tuple[RuntimeName, Precision]] = [(baseline.runtime, "fp32")]
-    [artifact] = job.export(student, wanted, folder, title=f"Export {title}")
+    [artifact] = job.export(
+        student,
+        [(baseline.runtime, precision)],
+        folder,
+        title=f"Export {title}",
+        calibration=samples.calibration,
+    )
     artifact = replace(artifact, name=folder.name)
     timed = job.measure([baseline, artifact], f"Time {title}", "quick")
     shutil.rmtree(folder)
     measured = speedup_of(timed[baseline.name], timed[artifact.name])
     job.progress.say(
         f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
-        f"{baseline.runtime} before training"
+        f"{baseline.runtime} in {precision} before training"
     )
     return PlanRound(
         predicted_speedup=predicted,

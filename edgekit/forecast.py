@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekit.job import Job
+from edgekit.job import Array, Job
 from edgekit.prune import correction
 from edgekit.prune.cost import CostTable
 from edgekit.prune.graph import analyse
@@ -26,7 +26,9 @@ _FEWEST = 2
 """Whole networks that a correction is fitted to, at least."""
 
 
-def calibrate(job: Job, planner: Planner, baseline: Artifact, folder: Path) -> None:
+def calibrate(
+    job: Job, planner: Planner, baseline: Artifact, calibration: Array, folder: Path
+) -> None:
     """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.
 
     What a build before this one measured is not measured again.
@@ -40,9 +42,10 @@ def calibrate(job: Job, planner: Planner, baseline: Artifact, folder: Path) -> N
         candidate, place = _half_way(planner), folder / "half-way"
         [artifact] = job.export(
             candidate,
-            [(baseline.runtime, "fp32")],
+            [(baseline.runtime, table.key.precision)],
             place,
             title="Export a network to learn from",
+            calibration=calibration,
         )
         with job.progress.step("Whole networks beside their operators"):
             known = table.measure_networks(
@@ -66,7 +69,7 @@ def check(
 ) -> Prediction | None:
     """How far the table's word on whole networks is from what is measured, the student's too.
 
-    `None` where costs are estimated, or where no artefact is of the table's runtime in fp32.
+    `None` where costs are estimated, or no artefact is of the table's runtime and precision.
     """
     files = [
         artifact

@@ -13,7 +13,14 @@ from functools import partial
 from edgekit import source
 from edgekit.aim import Aim, aim_of
 from edgekit.build import runtimes_of
-from edgekit.fit import Scores, probe, solve_for, survey, weigh
+from edgekit.fit import (
+    Scores,
+    cheaper_precision,
+    probe,
+    solve_for,
+    survey,
+    weigh,
+)
 from edgekit.job import Job, read_samples
 from edgekit.prune.plan import Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity
@@ -41,7 +48,9 @@ def preview(jobs: Sequence[Job]) -> tuple[Preview, ...]:
     senses: Sensitivity | None = None
     found = []
     for job in jobs:
-        planner = survey(job, network, runtimes_of(job)[0])
+        runtime = runtimes_of(job)[0]
+        precision = cheaper_precision(job, network, runtime)
+        planner = survey(job, network, runtime, precision)
         if senses is None:
             scores = weigh(job, planner.graph, samples.train)
             senses = probe(job, planner, scores, samples.train)

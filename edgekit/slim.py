@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.aim import Aim, aim_of, check_possible
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.fit import Fitted, batches, fit, survey, weigh
+from edgekit.fit import Fitted, batches, cheaper_precision, fit, survey, weigh
 from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.compensate import compensate
@@ -26,7 +26,7 @@ from edgekit.prune.surgery import shrink
 from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program
 from edgekit.teach import Lesson, teach
-from edgekit.types import Artifact, Plan, PruneRecipe
+from edgekit.types import Artifact, Plan, Precision, PruneRecipe
 
 STEEP = 3.0
 """A network is made no more than so many times cheaper before it is taught again."""
@@ -42,8 +42,11 @@ def slim(
 ) -> tuple[Fitted, Distilled]:
     """The network inside the budget and what taught it, both told against the unpruned one."""
     recipe = job.project.recipe
-    first = survey(job, teacher, baseline.runtime)
-    calibrate(job, first, baseline, folder)
+    precision = cheaper_precision(job, teacher, baseline.runtime)
+    if precision != baseline.precision:
+        baseline = _unpruned(job, teacher, precision, baseline, samples, folder)
+    first = survey(job, teacher, baseline.runtime, precision)
+    calibrate(job, first, baseline, samples.calibration, folder)
     final = aim_of(job, first, baseline)
     check_possible(first, final)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
@@ -63,13 +66,36 @@ def slim(
     done, links = [fitted], [taught]
     for aim in rest:
         job.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
-        planner = survey(job, taught.program, baseline.runtime, first.options)
+        planner = survey(
+            job, taught.program, baseline.runtime, precision, first.options
+        )
         # The network just taught assists: it is nearer to what is cut from it, and a better
         # teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
         fitted, taught = cut(planner, aim, (taught.program,))
         done.append(fitted)
         links.append(taught)
-    return _in_all(job, first, done, links), taught
+    whole = _in_all(job, first, done, links)
+    note = f"widths and blocks were planned on costs in {precision}"
+    return replace(whole, notes=(*whole.notes, note)), taught
+
+
+def _unpruned(
+    job: Job,
+    teacher: Program,
+    precision: Precision,
+    baseline: Artifact,
+    samples: Samples,
+    folder: Path,
+) -> Artifact:
+    """The unpruned network in the precision that is planned for: what plans are timed beside."""
+    [artifact] = job.export(
+        teacher,
+        [(baseline.runtime, precision)],
+        folder / f"unpruned-{precision}",
+        title=f"Export the unpruned network in {precision}",
+        calibration=samples.calibration,
+    )
+    return replace(artifact, name=f"unpruned-{artifact.name}")
 
 
 def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:

@@ -147,6 +147,9 @@ class PruneRecipe:
     """How often a plan whose measured artefact misses its budget is solved at most."""
     drop_blocks: bool = True
     """Whether whole residual blocks may go."""
+    precision: Literal["auto", "fp32", "int8"] = "auto"
+    """What the plan's costs are taken in; `auto`: that in which the unpruned network costs less
+    on the first runtime, of those that are exported."""
     compensate: bool = True
     """Whether layers that lost inputs are fitted to what is left, before training."""
     iterations: Count | None = None

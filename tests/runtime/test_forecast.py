@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -53,7 +54,8 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     [baseline] = job.export(
         program, [("onnxruntime", "fp32")], tmp_path / "whole", title="Export"
     )
-    forecast.calibrate(job, planner, baseline, tmp_path)
+    samples = np.zeros((1, 3, 32, 32), np.float32)
+    forecast.calibrate(job, planner, baseline, samples, tmp_path)
     known = table.networks(program.fingerprint())
     assert len(known) == 2
     assert all(sample.cost > 0 for sample in known)
@@ -70,6 +72,6 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
 
     monkeypatch.setattr(Job, "export", refuse)
     shutil.rmtree(tmp_path / "whole")
-    forecast.calibrate(job, planner, baseline, tmp_path)
+    forecast.calibrate(job, planner, baseline, samples, tmp_path)
     quantised = replace(baseline, precision="int8")
     assert forecast.check(job, table, program, program, [quantised]) is None

@@ -59,7 +59,8 @@ def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_cut_after_group_lasso(own_project: Path, tmp_path: Path) -> None:
-    recipe = 'sparsity = "group-lasso"\nsparsity_epochs = 2\n'
+def test_one_cut_in_int8_after_group_lasso(own_project: Path, tmp_path: Path) -> None:
+    recipe = 'sparsity = "group-lasso"\nsparsity_epochs = 2\nprecision = "int8"\n'
     report = built(tmp_path, own_project, recipe)
     assert any("group-lasso emptied units for 2 epochs" in n for n in report["notes"])
+    assert "widths and blocks were planned on costs in int8" in report["notes"]
