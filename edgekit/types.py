@@ -433,6 +433,8 @@ class Latency:
     """Only from tools that report averages and no samples."""
     sustained_ratio: float | None = None
     """Median of the last ten seconds over that of the first, in a sustained run."""
+    sustained_p50_ms: tuple[float, ...] = ()
+    """Median of each ten seconds of a sustained run, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -454,6 +456,8 @@ class Energy:
     sampler_hz: float | None = None
     overhead: float | None = None
     """Share of the throughput lost while the meter was read."""
+    reader_cpu: float | None = None
+    """Processor time of what read the meter, over the metered time."""
     p50_ms: float | None = None
     """Median latency of the metered run itself."""
     reason: str | None = None
@@ -472,6 +476,8 @@ class Conditions:
     """Processes that wanted a processor, by processor."""
     throttled: bool | None = None
     pinned: tuple[int, ...] | None = None
+    unready: tuple[str, ...] = ()
+    """What stood in the way of a quotable figure when timing began, each with what mends it."""
 
 
 @dataclass(frozen=True, kw_only=True)

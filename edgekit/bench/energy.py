@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.bench.tiers import Tier
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.types import Artifact, Energy, Target
 
@@ -29,10 +30,9 @@ def energy_job(
     threads: int,
     meter: str,
     options: Mapping[str, Any],
-    tier: str,
+    plan: Tier,
 ) -> dict[str, Any]:
     """The energy run that goes with a tier, as the agent reads it."""
-    windows, window_s, idle_s = WINDOWS[tier]
     return {
         "kind": "energy",
         "runtime": artifact.runtime,
@@ -41,19 +41,10 @@ def energy_job(
         "threads": threads,
         "meter": meter,
         "meter_options": dict(options),
-        "windows": windows,
-        "window_s": window_s,
-        "idle_s": idle_s,
+        "windows": plan.windows,
+        "window_s": plan.window_s,
+        "idle_s": plan.idle_s,
     }
-
-
-WINDOWS: Mapping[str, tuple[int, float, float]] = {
-    "quick": (5, 2.0, 5.0),
-    "default": (5, 12.0, 30.0),
-    "report": (5, 12.0, 30.0),
-    "sustained": (5, 12.0, 30.0),
-}
-"""Windows, seconds of each, seconds of idling before and after."""
 
 
 def summarise(result: Mapping[str, Any]) -> Energy:
@@ -95,6 +86,7 @@ def summarise(result: Mapping[str, Any]) -> Energy:
         idle_after_w=idle_w[1],
         sampler_hz=result["sampler_hz"],
         overhead=overhead,
+        reader_cpu=result["sampler_cpu_share"],
         p50_ms=statistics.median(result["samples_ns"]) / 1e6,
         reason=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
     )

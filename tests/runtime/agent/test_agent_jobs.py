@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.agent import schema
 from edgekit.devices.packing import pack_agent
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +41,10 @@ def perform(
         timeout=120,
         check=False,
     )
-    return done.returncode, json.loads(result.read_text()), done.stderr
+    found = json.loads(result.read_text())
+    declared = getattr(schema, f"{found['kind'].capitalize()}Result", schema.Result)
+    assert set(found) <= set(declared.__annotations__), "a field is not in the schema"
+    return done.returncode, found, done.stderr
 
 
 def test_a_launch_keeps_every_sample(tmp_path: Path, model: Any) -> None:
