@@ -275,7 +275,7 @@ class RuntimeFacts(TypedDict):
 
 class ProbeResult(Result, total=False):
     machine: Machine  # what it says of itself
-    numpy: str  # its version
+    numpy: str | None  # its version; null where there is none
     runtimes: dict[str, RuntimeFacts]  # every one that the agent knows
     conditions: Conditions  # one look, now
     meters: dict[str, str | None]  # name -> null where it can be read, else the reason

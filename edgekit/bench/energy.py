@@ -130,11 +130,7 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     Raises `UsageError` where the profile has no watts and `MeasurementError` without times.
     """
     power = target.power
-    if power.idle_w is None or power.load_w is None:
-        raise UsageError(
-            f"The profile of {target.name} has no published watts: energy cannot be modelled. "
-            "Add [power] idle_w and load_w to its file."
-        )
+    idle_w, load_w = published_w(target)
     shares = []
     for one in launches:
         runs = len(one["samples_ns"])
@@ -143,7 +139,7 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
                 "Energy cannot be modelled without timed inferences."
             )
         used = min(1.0, one["cpu_s"] / (one["timed_s"] * target.cores))
-        watts = power.idle_w + used * (power.load_w - power.idle_w)
+        watts = idle_w + used * (load_w - idle_w)
         shares.append(one["timed_s"] * watts / runs)
     gross_mj = statistics.fmean(shares) * 1e3
     return Energy(
@@ -154,6 +150,17 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
         reason=f"Modelled from published watts of {target.name} ({power.source}) and processor "
         f"time, within +-{MODEL_BAND:.0%}; never to be compared with a measured figure.",
     )
+
+
+def published_w(target: Target) -> tuple[float, float]:
+    """Watts of the idle and of the loaded board; raises UsageError where nobody published any."""
+    power = target.power
+    if power.idle_w is None or power.load_w is None:
+        raise UsageError(
+            f"The profile of {target.name} has no published watts: energy cannot be modelled. "
+            "Add [power] idle_w and load_w to its file."
+        )
+    return power.idle_w, power.load_w
 
 
 def grams_per_million(energy: Energy, grams_per_kwh: float) -> float | None:

@@ -176,7 +176,7 @@ def _no_more(
         before=before,
         verdict="fail" if grew else "pass",
         why=f"{now:,} after {before:,}"
-        + (f", {tolerance:.1%} more allowed" if grew else ""),
+        + (f", {tolerance:.1%} more allowed" if grew and tolerance else ""),
     )
 
 
@@ -194,7 +194,7 @@ def _accuracy(now: Record, before: Record, allowed: float) -> Check | None:
         before=before.evaluation.value,
         verdict="fail" if fell else "pass",
         why=f"{now.evaluation.shown} after {before.evaluation.shown}"
-        + (f", {allowed:g} less allowed" if fell else ""),
+        + (f", {allowed:g} less allowed" if fell and allowed else ""),
     )
 
 

@@ -111,8 +111,10 @@ def read(file: Path) -> Record:
     """
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read {file} ({error}).") from error
+    except OSError as error:
+        raise UsageError(f"Cannot read {file} ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no text, so no measurement.") from error
     try:
         if file.suffix == ".jsonl":
             text = [line for line in text.splitlines() if line.strip()][-1]

@@ -20,6 +20,7 @@ from edgekit.commands.console import (
 )
 from edgekit.errors import (
     BudgetError,
+    DeviceError,
     EdgeKitError,
     MeasurementError,
     OutputError,
@@ -29,6 +30,8 @@ from edgekit.types import Profile
 
 if TYPE_CHECKING:
     from edgekit.commands.measuring import Asked, Failed, Found
+
+_UNNAMED = ("auto", "none", "modelled")
 
 
 def bench(  # noqa: PLR0913 - one parameter an option
@@ -154,7 +157,7 @@ def bench(  # noqa: PLR0913 - one parameter an option
         _keep(asked, one, out, history)
         if plot and one.profile:
             _plot(one.profile, plot)
-    _conclude(found, failed)
+    _conclude(found, failed, None if energy in _UNNAMED else energy)
 
 
 def _check(
@@ -205,8 +208,13 @@ def _plot(found: Profile, file: Path) -> None:
         raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
 
 
-def _conclude(found: Sequence[Found], failed: Sequence[Failed]) -> None:
-    """The exit code: a slower artefact, a device that failed, else what must not be quoted."""
+def _conclude(
+    found: Sequence[Found], failed: Sequence[Failed], meter: str | None
+) -> None:
+    """The exit code: a slower artefact, a device that failed, else what must not be quoted.
+
+    A `meter` that was asked for by its name and cannot be read counts as a device that failed.
+    """
     verdicts = [one.paired for one in found if one.paired]
     slower = [
         f"{one.artifact} is slower than {one.against} on {one.device}: "
@@ -226,12 +234,19 @@ def _conclude(found: Sequence[Found], failed: Sequence[Failed]) -> None:
         if measured.invalid and measured.instructions is None
     ]
     broken = [str(one.error).rstrip(".") for one in failed]
+    if meter:
+        broken += [
+            f"{one.measurement.device} gave no energy by {meter} (latencies are kept)"
+            for one in found
+            if one.measurement.energy.gross_mj is None
+        ]
     lines = [*slower, *broken, *untold, *unquotable]
     if not lines:
         return
     error: EdgeKitError = MeasurementError("; ".join(lines) + ".")
     if slower:
         error = BudgetError(*error.args)
-    elif failed:
-        error = type(failed[0].error)(*error.args)
+    elif broken:
+        kind = type(failed[0].error) if failed else DeviceError
+        error = kind(*error.args)
     raise error

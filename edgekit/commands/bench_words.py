@@ -32,6 +32,8 @@ def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Meter
         raise UsageError(f"No energy meter '{energy}'. Known: {known}.")
     if path and name != "serial":
         raise UsageError(f"'{energy}': only a serial meter has a path.")
+    if name == "serial" and not path:
+        raise UsageError("Where is the meter? --energy serial:/dev/ttyUSB0, or a file.")
     if name == "modelled":
         return Metering(model_of=_model_of(target, addresses))
     return Metering(meter=name, options={"path": path} if path else {})
@@ -40,6 +42,7 @@ def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Meter
 def _model_of(name: str | None, addresses: Sequence[str]) -> Target:
     """The profile that a modelled energy is from; it must be of the device that is measured."""
     from edgekit import targets
+    from edgekit.bench.energy import published_w
 
     if name is None:
         raise UsageError(
@@ -52,6 +55,7 @@ def _model_of(name: str | None, addresses: Sequence[str]) -> Target:
             f"Energy of {name} cannot be modelled from times of this machine: name the "
             "board with --device."
         )
+    published_w(found)
     return found
 
 
@@ -120,8 +124,7 @@ def _show_devices(
     for one in said:
         if isinstance(one, Failed):
             table.add_row(escape(one.address), "[red]failed[/]")
-            notes.append(f"{one.address}: {one.error}")
-            continue
+            continue  # why is said at the end, with the exit code
         measured, latency = one.measurement, one.measurement.latency
         name = f"{measured.device} ({measured.source})"
         cells = [

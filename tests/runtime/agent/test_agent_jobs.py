@@ -238,6 +238,18 @@ def test_the_probe_tells_what_is_missing(tmp_path: Path) -> None:
     assert result["machine"]["cores"] >= 1
 
 
+def test_a_bare_python_can_be_asked_and_told_what_it_lacks(tmp_path: Path) -> None:
+    bare = [sys.executable, "-S", "-m", "edgekit.agent"]
+    status, result, screen = perform(tmp_path, {"kind": "probe"}, command=bare)
+    assert status == 0, screen
+    assert result["numpy"] is None
+    assert result["machine"]["cores"] >= 1
+    assert {fact["version"] for fact in result["runtimes"].values()} == {None}
+    job = {"kind": "bench", "runtime": "onnxruntime", "path": "m.onnx"}
+    status, result, _ = perform(tmp_path, job, command=bare)
+    assert (status, result["error"]["kind"]) == (1, "numpy_missing")
+
+
 def test_the_packed_agent_runs_alone(tmp_path: Path, model: Any) -> None:
     packed = pack_agent(tmp_path / "agent.pyz")
     assert packed.read_bytes() == pack_agent(tmp_path / "again.pyz").read_bytes()

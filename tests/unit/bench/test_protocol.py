@@ -203,7 +203,7 @@ def test_a_tailored_tier_says_so() -> None:
     assert (long.min_s, long.max_s, long.trace_s) == (40, 40, 10)
     assert tailored("quick", seconds=20).max_s == 20
     for amounts in ({"launches": 0}, {"seconds": -1.0}, {"cooldown_s": -1.0}):
-        with pytest.raises(UsageError, match="it must be more than 0|0 or more"):
+        with pytest.raises(UsageError, match=r"it must be more than 0|0 or more"):
             tailored("quick", **amounts)  # type: ignore[arg-type]
 
 
