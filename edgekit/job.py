@@ -17,19 +17,13 @@ from edgekit.data import Dataset
 from edgekit.data.metrics import DECIDE
 from edgekit.devices import Device
 from edgekit.distill import tasks
-from edgekit.export.isolation import export_all
+from edgekit.export.isolation import Wanted, export_all
+from edgekit.export.judge import Validation
 from edgekit.progress import Progress
 from edgekit.project import Project
 from edgekit.source.program import Program
 from edgekit.store import Store
-from edgekit.types import (
-    Artifact,
-    Measurement,
-    Precision,
-    RuntimeName,
-    Target,
-    TaskKind,
-)
+from edgekit.types import Artifact, Measurement, Target, TaskKind
 
 Array = npt.NDArray[np.float32]
 
@@ -75,15 +69,16 @@ class Job:
         """Where the costs that plans go by come from."""
         return costing.choose(self)
 
-    def export(
+    def export(  # noqa: PLR0913
         self,
         program: Program,
-        wanted: Sequence[tuple[RuntimeName, Precision]],
+        wanted: Sequence[Wanted],
         folder: Path,
         *,
         title: str,
         calibration: Array | None = None,
         labels: tuple[str, ...] = (),
+        validation: Validation | None = None,
     ) -> list[Artifact]:
         """Export `program` in every form `wanted`, in processes of their own."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +95,7 @@ class Job:
                 calibration=calibration,
                 folder=folder,
                 labels=labels,
+                validation=validation,
                 on_done=on_done,
             )
 
