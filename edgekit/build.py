@@ -269,6 +269,7 @@ def _package(
         files = tuple(folder / file for file in winner.files)
         model = bundle.place(replace(winner, files=files), folder, stem="model")
         student.save(folder / "student.pt2")
+        samples.calibrated.save(folder / "calibration.npz")
         reports.write(report, folder)
         bundle.write_manifest(
             folder,

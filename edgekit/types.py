@@ -261,8 +261,12 @@ class Calibration:
 
     name: str
     samples: Count = 128
-    strategy: Literal["random", "class-balanced"] = "class-balanced"
+    strategy: Literal["random", "class-balanced", "diverse"] = "class-balanced"
+    """`diverse`: as different as there are, in the network's own features."""
     seed: int = 0
+    source: Text | None = None
+    """Where from, as in [data]: a folder, `.npz`, `.parquet` or `loader.py:function`; `None` is
+    [data] calibration, or the training data without it."""
 
 
 # --- the device -------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Quantiser:
         quantization.quantize_static(
             str(self._prepared),
             str(path),
-            _reader(self._spec.name, self._samples),
+            reader(self._spec.name, self._samples),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=signed if scheme.activations == "signed" else unsigned,
             weight_type=signed,
@@ -155,7 +155,7 @@ def halve(fp32: Path, path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def _reader(name: str, samples: list[np.ndarray]) -> Any:
+def reader(name: str, samples: list[np.ndarray]) -> Any:
     from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
