@@ -33,10 +33,11 @@ from benchmarks.quantisation_show import show, summarise
 from benchmarks.results import Row, Table
 from edgekit import candidates, project, source, targets
 from edgekit.bench.infer import infer
-from edgekit.data.metrics import measure
+from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
 from edgekit.export.isolation import Wanted, offered
+from edgekit.export.judge import worse
 from edgekit.job import Job, Samples, read_samples
 from edgekit.progress import Silent
 from edgekit.source.program import Program
@@ -157,29 +158,27 @@ def _rows(
         )
     )
     inputs, truth = samples.test.arrays(chosen)
+    score = named(job.project.task, job.project.root)
     found = {}
     for artifact in artifacts:
         outputs = infer(artifact, inputs, job.device)
-        found[artifact.name] = measure(job.project.task.kind, outputs, truth)
+        found[artifact.name] = score(outputs, truth)
     times = _timed(artifacts, job.device)
     base = f"{artifacts[0].runtime}-fp32"
     for artifact in artifacts:
         file = artifact.name.removeprefix(f"{artifact.runtime}-")
-        score, reference = found[artifact.name], found[base]
-        ratios = [
-            mine / fp32
-            for mine, fp32 in zip(times[artifact.name], times[base], strict=True)
-        ]
-        sign = 1 if score.higher_is_better else -1
+        mine, reference = found[artifact.name], found[base]
+        pairs = zip(times[artifact.name], times[base], strict=True)
+        ratios = [quick / slow for quick, slow in pairs]
         quantised = artifact.quantised
         yield {
             "network": name,
             "runtime": artifact.runtime,
             "file": file,
-            "metric": score.metric,
-            "value": score.value,
-            "lost": sign * (reference.value - score.value),
-            "samples": score.samples,
+            "metric": mine.metric,
+            "value": mine.value,
+            "lost": worse(reference, mine),
+            "samples": mine.samples,
             "us": statistics.median(times[artifact.name]),
             "over_fp32": statistics.median(ratios),
             "ratios": ratios,

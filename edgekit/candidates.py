@@ -54,7 +54,8 @@ def validation(job: Job, samples: Samples) -> Validation:
     return Validation(
         inputs=inputs,
         targets=targets,
-        task=job.project.task.kind,
+        task=job.project.task,
+        root=job.project.root,
         allowed=recipe.allowed_loss,
         recover=recipe.recover,
     )

@@ -105,6 +105,7 @@ def _judging(validation: Validation, place: Path) -> Judging:
     return Judging(
         samples=samples,
         task=validation.task,
+        root=validation.root,
         allowed=validation.allowed,
         recover=validation.recover,
     )

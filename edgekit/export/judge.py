@@ -12,9 +12,9 @@ import numpy.typing as npt
 from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.agent.session import run
-from edgekit.data.metrics import METRICS, agreement, measure
+from edgekit.data.metrics import agreement, named
 from edgekit.errors import ArtifactError, DataError
-from edgekit.types import Evaluation, RuntimeName, TaskKind
+from edgekit.types import Evaluation, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
@@ -28,9 +28,11 @@ class Validation:
     """(n, *input shape), preprocessed."""
     targets: Array | None
     """(n, ...), as the task's metric takes them; `None` where nothing is labelled."""
-    task: TaskKind
+    task: TaskSpec
+    root: Path
+    """The project's folder, where a metric of the user's lies."""
     allowed: float
-    """What the metric may lose, as a share."""
+    """What the metric may lose: of a share, of its value where it is none."""
     recover: bool = True
     """Whether schemes other than the first are tried where that loses more."""
 
@@ -68,18 +70,18 @@ class Judge:
         found = self._measured(outputs) if self._reference else None
         if found is not None and self._reference is not None:
             return worse(self._reference, found)
-        agreed = agreement(self.validation.task, outputs, self._wanted)
+        agreed = agreement(self.validation.task.kind, outputs, self._wanted)
         if agreed.higher_is_better:
             return 1 - agreed.value
         return agreed.value / max(float(np.abs(self._wanted).mean()), 1e-12)
 
     def _measured(self, outputs: Outputs) -> Evaluation | None:
         """By the task's own metric, where the samples are labelled for it."""
-        task, targets = self.validation.task, self.validation.targets
-        if targets is None or not METRICS.get(task):
+        targets = self.validation.targets
+        if targets is None:
             return None
         try:
-            return measure(task, outputs, targets)
+            return named(self.validation.task, self.validation.root)(outputs, targets)
         except DataError:
             return None
 
@@ -100,10 +102,10 @@ class Judge:
 
 
 def worse(reference: Evaluation, other: Evaluation) -> float:
-    """What `other` loses: points where more is better, else its share of the reference."""
-    if reference.higher_is_better:
-        return reference.value - other.value
-    return (other.value - reference.value) / max(abs(reference.value), 1e-12)
+    """What `other` loses: of a share the difference, else the difference over the reference."""
+    sign = 1 if reference.higher_is_better else -1
+    lost = sign * (reference.value - other.value)
+    return lost if reference.share else lost / max(abs(reference.value), 1e-12)
 
 
 def relative_error(outputs: Outputs, wanted: Outputs) -> float:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from edgekit.errors import ArtifactError
 from edgekit.export.judge import Validation
 from edgekit.export.make import Material, Order, make
-from edgekit.types import Artifact, InputSpec, RuntimeName, TaskKind
+from edgekit.types import Artifact, InputSpec, RuntimeName, TaskSpec
 
 SEED = 0
 
@@ -28,7 +28,8 @@ class Judging:
     """A `Validation` whose arrays are in the file `samples`."""
 
     samples: Path
-    task: TaskKind
+    task: TaskSpec
+    root: Path
     allowed: float
     recover: bool
 
@@ -38,6 +39,7 @@ class Judging:
                 inputs=arrays["inputs"],
                 targets=arrays.get("targets"),
                 task=self.task,
+                root=self.root,
                 allowed=self.allowed,
                 recover=self.recover,
             )

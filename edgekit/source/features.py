@@ -52,5 +52,6 @@ def _source(graph: fx.Graph) -> fx.Node | None:
         if node.op == "call_function" and weighted:
             inputs = [each for each in node.all_input_nodes if each.op != "get_attr"]
             if len(inputs) == 1 and len(node.all_input_nodes) > 1:
-                return inputs[0]
+                source: fx.Node = inputs[0]
+                return source
     return None

@@ -14,7 +14,7 @@ from torch import nn
 from edgekit.errors import ArtifactError
 from edgekit.export.judge import Validation
 from edgekit.source.program import Program, trace
-from edgekit.types import Artifact, InputSpec, Scheme
+from edgekit.types import Artifact, InputSpec, Scheme, TaskSpec
 from tests.runtime.export.apart import one
 
 CLASSES = 4
@@ -67,7 +67,8 @@ def made(
     validation = Validation(
         inputs=samples,
         targets=classes,
-        task="classification",
+        task=TaskSpec(),
+        root=place,
         allowed=0.02,
         recover=options.pop("recover", True),
     )
