@@ -16,6 +16,7 @@ LAYERS = (
     ("commands",),
     (
         "build",
+        "candidates",
         "fit",
         "aim",
         "overhead",
