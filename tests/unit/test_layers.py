@@ -31,6 +31,7 @@ LAYERS = (
         "costing",
         "forecast",
         "together",
+        "parity",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
