@@ -31,7 +31,7 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.results import Row, Table
 from edgekit.bench import paired
 from edgekit.bench.artifact import artifact_at
-from edgekit.bench.protocol import TIERS, Tier
+from edgekit.bench.tiers import Tier
 from edgekit.devices.local import LocalDevice
 from edgekit.types import Artifact
 
@@ -40,6 +40,7 @@ LAYERS = 20
 EXTRA = 0.10
 NAIVE = 1.05
 BRIEF = Tier(
+    name="brief",
     launches=paired.FIRST_PAIRS,
     warmup_min_s=0.05,
     warmup_max_s=0.2,
@@ -111,7 +112,7 @@ def load() -> Iterator[None]:
 def once(new: Artifact, old: Artifact) -> Row:
     device = Remembering()
     start = time.perf_counter()
-    found = paired.compare(new, old, device, tier="brief", threads=1)
+    found = paired.compare((new, old), device, tier=BRIEF, threads=1)
     naive = device.medians[0] / device.medians[1]
     return {
         "verdict": found.verdict,
@@ -150,7 +151,6 @@ def _rates(rows: Sequence[Row]) -> Row:
 
 
 def main() -> None:
-    TIERS["brief"] = BRIEF  # type: ignore[index]
     table = Table("false_alarms", ("kind", "number"), PACKAGES)
     wanted = [
         (kind, number)

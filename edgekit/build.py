@@ -10,12 +10,13 @@ from importlib import metadata
 from pathlib import Path
 
 import edgekit
+from edgekit import candidates, source
 from edgekit import report as reports
-from edgekit import source
 from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
+from edgekit.export.isolation import Wanted
 from edgekit.fit import Fitted
 from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
@@ -30,7 +31,6 @@ from edgekit.types import (
     Candidate,
     Evaluation,
     NetworkSummary,
-    Precision,
     Report,
     RuntimeName,
 )
@@ -114,7 +114,7 @@ def _export_unpruned(
     job: Job, teacher: Program, runtimes: Sequence[RuntimeName], folder: Path
 ) -> list[Artifact]:
     """The unpruned network in fp32 on every runtime: what every speed-up is against."""
-    wanted: list[tuple[RuntimeName, Precision]] = [(name, "fp32") for name in runtimes]
+    wanted: list[Wanted] = [(name, "fp32") for name in runtimes]
     made = job.export(
         teacher, wanted, folder / "unpruned", title="Export the unpruned network"
     )
@@ -128,15 +128,14 @@ def _export(
     samples: Samples,
     folder: Path,
 ) -> list[Artifact]:
-    precisions = job.project.recipe.export.precisions or job.target.precisions
-    wanted = [(runtime, precision) for runtime in runtimes for precision in precisions]
     return job.export(
         student,
-        wanted,
+        candidates.wanted(job, student, runtimes),
         folder / "candidates",
         title="Export the student",
         calibration=samples.calibration,
         labels=samples.labels,
+        validation=candidates.validation(job, samples),
     )
 
 
@@ -189,7 +188,12 @@ def _report(
         calibration=samples.calibration_facts,
         baselines=proof.unpruned,
         candidates=proof.candidates,
-        notes=(*_notes(job), *fitted.notes, *_how_taught(taught)),
+        notes=(
+            *_notes(job),
+            *fitted.notes,
+            *_how_taught(taught),
+            *candidates.notes(proof.candidates),
+        ),
         task=job.project.task,
     )
 
@@ -265,6 +269,7 @@ def _package(
         files = tuple(folder / file for file in winner.files)
         model = bundle.place(replace(winner, files=files), folder, stem="model")
         student.save(folder / "student.pt2")
+        samples.calibrated.save(folder / "calibration.npz")
         reports.write(report, folder)
         bundle.write_manifest(
             folder,

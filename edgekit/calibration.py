@@ -7,7 +7,9 @@ to are those of the network's own data.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import io
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,14 @@ from edgekit import toml
 from edgekit.errors import DataError, UsageError
 from edgekit.shipped import shipped
 from edgekit.types import Calibration
+
+POOL = 2000
+"""Samples, drawn at random, that the most diverse are sought among."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every entry of a saved set: the same set is the same file."""
+
+Features = Callable[[np.ndarray], np.ndarray]
+"""A network's own features of samples: (n, *shape) to (n, features)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,17 @@ class CalibrationSet:
     """Of the samples' shape and bytes."""
     note: str | None = None
     """What is not as the preset asked."""
+
+    def save(self, path: Path) -> None:
+        """Write an `.npz` of `samples` and `indices`, byte for byte the same for the same set."""
+        arrays = {"samples": self.samples, "indices": np.array(self.indices, np.int64)}
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, values in arrays.items():
+                content = io.BytesIO()
+                np.save(content, values, allow_pickle=False)
+                entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, content.getvalue())
 
 
 def load_preset(name: str, *, folders: Sequence[Path] = ()) -> Calibration:
@@ -54,12 +75,15 @@ def draw(
     preset: Calibration,
     inputs: Any,
     labels: np.ndarray | Sequence[int] | None = None,
+    features: Features | None = None,
 ) -> CalibrationSet:
     """Draw from `inputs`: an array (n, *shape), or anything with a length whose items are
     samples or (sample, label) pairs. Only the items drawn are read.
 
     `labels` are class numbers, -1 where unknown. Class-balanced takes the classes in turn until
-    there are enough, each in a seeded order; without labels the draw is random.
+    there are enough, each in a seeded order; without labels the draw is random. Diverse takes the
+    sample whose `features` are farthest from all that were taken, again and again (k-center
+    greedy: Sener and Savarese, 2018, arXiv:1708.00489).
     Raises `DataError` where there is nothing to draw from.
     """
     count = len(inputs)
@@ -83,7 +107,10 @@ def draw(
         classes = _classes(labels)
         if classes is None:
             notes.append("drawn at random: the calibration data has no labels")
-    indices = _indices(preset, count, classes)
+    if preset.strategy == "diverse" and features is not None:
+        indices = _diverse(preset, inputs, features)
+    else:
+        indices = _indices(preset, count, classes)
     samples = np.stack([_sample(inputs, index) for index in indices])
     if not np.isfinite(samples).all():
         raise DataError(
@@ -112,6 +139,24 @@ def _indices(preset: Calibration, count: int, classes: np.ndarray | None) -> np.
     if classes is not None:
         order = order[np.argsort(_turns(classes[order]), kind="stable")]
     return np.sort(order[: preset.samples])
+
+
+def _diverse(preset: Calibration, inputs: Any, features: Features) -> np.ndarray:
+    """The first is the one nearest to the mean of all."""
+    order = np.random.default_rng(preset.seed).permutation(len(inputs))
+    pool = np.sort(order[:POOL])
+    seen = [
+        features(np.stack([_sample(inputs, index) for index in part]))
+        for part in np.array_split(pool, max(1, len(pool) // 256))
+    ]
+    points = np.concatenate(seen).astype(np.float64)
+    taken = [int(((points - points.mean(0)) ** 2).sum(1).argmin())]
+    distance = ((points - points[taken[0]]) ** 2).sum(1)
+    while len(taken) < min(preset.samples, len(pool)):
+        distance[taken[-1]] = -1.0  # never twice, where all that is left is alike
+        taken.append(int(distance.argmax()))
+        distance = np.minimum(distance, ((points - points[taken[-1]]) ** 2).sum(1))
+    return np.sort(pool[taken])
 
 
 def _turns(classes: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,14 @@ from edgekit.data import Dataset
 from edgekit.data.metrics import DECIDE
 from edgekit.devices import Device
 from edgekit.distill import tasks
-from edgekit.export.isolation import export_all
+from edgekit.export.isolation import Wanted, export_all
+from edgekit.export.judge import Validation
 from edgekit.progress import Progress
 from edgekit.project import Project
+from edgekit.source.features import features
 from edgekit.source.program import Program
 from edgekit.store import Store
-from edgekit.types import (
-    Artifact,
-    Measurement,
-    Precision,
-    RuntimeName,
-    Target,
-    TaskKind,
-)
+from edgekit.types import Artifact, Measurement, Target, TaskKind
 
 Array = npt.NDArray[np.float32]
 
@@ -75,15 +70,16 @@ class Job:
         """Where the costs that plans go by come from."""
         return costing.choose(self)
 
-    def export(
+    def export(  # noqa: PLR0913
         self,
         program: Program,
-        wanted: Sequence[tuple[RuntimeName, Precision]],
+        wanted: Sequence[Wanted],
         folder: Path,
         *,
         title: str,
         calibration: Array | None = None,
         labels: tuple[str, ...] = (),
+        validation: Validation | None = None,
     ) -> list[Artifact]:
         """Export `program` in every form `wanted`, in processes of their own."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +96,7 @@ class Job:
                 calibration=calibration,
                 folder=folder,
                 labels=labels,
+                validation=validation,
                 on_done=on_done,
             )
 
@@ -128,9 +125,14 @@ class Samples:
     train: Dataset
     validation: Dataset
     test: Dataset
-    calibration: Array
+    calibrated: calibration.CalibrationSet
     calibration_facts: dict[str, Any]
     kind: TaskKind = "classification"
+
+    @property
+    def calibration(self) -> Array:
+        """Drawn samples (n, *input shape)."""
+        return self.calibrated.samples
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -167,11 +169,16 @@ def read_samples(job: Job, network: Program) -> Samples:
         preset = calibration.load_preset(
             project.recipe.calibration.preset, folders=[project.calibration_folder]
         )
-        pool = read(spec.calibration, labels) if spec.calibration else train
-        if not pool.classed:
+        place = preset.source or spec.calibration
+        pool = read(place, labels) if place else train
+        if not pool.classed and preset.strategy == "class-balanced":
             preset = replace(preset, strategy="random")
-        classes = pool.targets if pool.classed else None
-        drawn = calibration.draw(preset, pool, classes)
+        drawn = calibration.draw(
+            preset,
+            pool,
+            pool.targets if pool.classed else None,
+            features=partial(features, network),
+        )
     job.progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
         f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
@@ -180,7 +187,7 @@ def read_samples(job: Job, network: Program) -> Samples:
         train=train,
         validation=validation,
         test=test,
-        calibration=drawn.samples,
+        calibrated=drawn,
         calibration_facts={
             **asdict(preset),
             "drawn": len(drawn.samples),

@@ -31,7 +31,9 @@ Outputs = npt.NDArray[np.float32]
 # Further from the network it was exported from than this, an artefact is broken, not inexact:
 # float kernels differ in rounding only; int8 moves outputs, but seldom decisions.
 FP32_RELATIVE_ERROR = 1e-3
+FP16_RELATIVE_ERROR = 2e-2
 INT8_AGREEMENT = 0.75
+_FLOAT = {"fp32": FP32_RELATIVE_ERROR, "fp16": FP16_RELATIVE_ERROR}
 INT8_EXPLAINED = 0.75
 """The same where outputs are values and decide nothing: share of their variance."""
 
@@ -127,10 +129,11 @@ def check_parity(
         )
     finite = bool(np.isfinite(outputs).all())
     error = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-12))
-    if not finite or (artifact.precision != "int8" and error > FP32_RELATIVE_ERROR):
+    allowed = _FLOAT.get(artifact.precision or "fp32", float("inf"))
+    if not finite or error > allowed:
         raise ParityError(
             f"{artifact.name} differs from the network by {error:.2g} of its largest output "
-            f"on {len(outputs)} samples, {FP32_RELATIVE_ERROR:g} allowed. The file is not "
+            f"on {len(outputs)} samples, {allowed:g} allowed. The file is not "
             "the network: leave its runtime out with [recipe.export] runtimes."
         )
     found = Parity(relative_error=error, agreement=None, samples=len(outputs))

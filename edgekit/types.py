@@ -13,7 +13,13 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8"]
+"""What a file computes in, coarsely. `int8`: weights and activations by calibrated ranges;
+`int8-dynamic`: activations by ranges taken while running; `int8-weights`: weights alone, computed
+in float; `int16x8`: activations of 16 bits. How exactly is a `Scheme`."""
+RangeMethod = Literal["min-max", "averaged", "percentile", "entropy"]
+"""How an activation's range follows from calibration: what holds every sample; the mean of the
+samples' ranges; without the rarest values; what loses least information."""
 RuntimeName = Literal["litert", "tflite-runtime", "onnxruntime", "openvino"]
 CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
@@ -226,6 +232,16 @@ class ExportRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuantiseRecipe:
+    """What int8 may lose before its file is made otherwise, and how far that goes."""
+
+    allowed_loss: Fraction = 0.005
+    """Of the metric against the same network in fp32, on validation data: half a point."""
+    recover: bool = True
+    """Whether other ranges are tried, and layers kept in float, where int8 loses more."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
     tier: Literal["quick", "default", "report", "sustained"] = "quick"
     threads: Count | None = None
@@ -238,6 +254,7 @@ class Recipe:
     distill: DistillRecipe = field(default_factory=DistillRecipe)
     calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
     export: ExportRecipe = field(default_factory=ExportRecipe)
+    quantise: QuantiseRecipe = field(default_factory=QuantiseRecipe)
     bench: BenchRecipe = field(default_factory=BenchRecipe)
 
 
@@ -247,8 +264,12 @@ class Calibration:
 
     name: str
     samples: Count = 128
-    strategy: Literal["random", "class-balanced"] = "class-balanced"
+    strategy: Literal["random", "class-balanced", "diverse"] = "class-balanced"
+    """`diverse`: as different as there are, in the network's own features."""
     seed: int = 0
+    source: Text | None = None
+    """Where from, as in [data]: a folder, `.npz`, `.parquet` or `loader.py:function`; `None` is
+    [data] calibration, or the training data without it."""
 
 
 # --- the device -------------------------------------------------------------------------------
@@ -311,6 +332,57 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """How an int8 file is made: what its runtime's library is told, where it has that choice."""
+
+    ranges: RangeMethod = "min-max"
+    activations: Literal["signed", "unsigned"] = "signed"
+    narrow_weights: bool = False
+    """Whether weights take 7 bits: with unsigned activations, processors without VNNI sum two
+    products in 16 bits, which 8 bits overflow."""
+    per_channel: bool = True
+    """Whether each channel of a layer's weights has a scale of its own."""
+    operators: Literal["all", "weighted"] = "all"
+    """`weighted`: operators with weights alone are quantised."""
+    float_layers: tuple[str, ...] = ()
+    """Layers kept in float, worst first, by their names in the format's own graph."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One scheme and what its file lost on validation samples."""
+
+    scheme: Scheme
+    lost: float | None
+    """Share of the metric, against the same network in fp32; `None` where it failed."""
+    error: float | None
+    """Root mean square of the outputs' differences over that of the outputs."""
+    failure: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantised:
+    """How a quantised file came about: what was tried, on how many samples, and what was kept."""
+
+    scheme: Scheme
+    lost: float | None
+    """`None` where there were no samples to judge by."""
+    allowed: float | None
+    metric: str | None
+    samples: int
+    trials: tuple[Trial, ...]
+    why: str
+    """In words: what was lost, what recovered it, what stays in float."""
+
+    @property
+    def missed(self) -> float | None:
+        """By how much more than allowed it still loses: training has to recover that."""
+        if self.lost is None or self.allowed is None or self.lost <= self.allowed:
+            return None
+        return self.lost - self.allowed
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """A file (and its companions) that one runtime runs. `files[0]` is the one it opens."""
 
@@ -321,6 +393,8 @@ class Artifact:
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    quantised: Quantised | None = None
+    """How, where it is quantised by EdgeKit."""
 
     @property
     def size_bytes(self) -> int:
@@ -436,6 +510,8 @@ class Latency:
     """Only from tools that report averages and no samples."""
     sustained_ratio: float | None = None
     """Median of the last ten seconds over that of the first, in a sustained run."""
+    sustained_p50_ms: tuple[float, ...] = ()
+    """Median of each ten seconds of a sustained run, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -457,6 +533,8 @@ class Energy:
     sampler_hz: float | None = None
     overhead: float | None = None
     """Share of the throughput lost while the meter was read."""
+    reader_cpu: float | None = None
+    """Processor time of what read the meter, over the metered time."""
     p50_ms: float | None = None
     """Median latency of the metered run itself."""
     reason: str | None = None
@@ -475,6 +553,8 @@ class Conditions:
     """Processes that wanted a processor, by processor."""
     throttled: bool | None = None
     pinned: tuple[int, ...] | None = None
+    unready: tuple[str, ...] = ()
+    """What stood in the way of a quotable figure when timing began, each with what mends it."""
 
 
 @dataclass(frozen=True, kw_only=True)

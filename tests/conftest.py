@@ -144,7 +144,11 @@ def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _own_cache(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """No test reads or writes the user's cache; cost tables are shared between tests."""
+    """No test reads or writes the user's cache; cost tables are shared between tests.
+
+    Nor does it wait for what the user times: the lock is its own.
+    """
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("EDGEKIT_CACHE", str(folder))
+    monkeypatch.setenv("EDGEKIT_LOCK", str(tmp_path_factory.getbasetemp() / "lock"))
     yield

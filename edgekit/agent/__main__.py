@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,8 @@ from .errors import (
     one_line,
 )
 from .schema import KINDS, SCHEMA
+
+_PIECE = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,7 +124,8 @@ def _write(file: Path, result: Mapping[str, Any]) -> bool:
     """The result as JSON; the file is there whole or not at all."""
     partial = file.with_name(file.name + ".partial")
     try:
-        partial.write_text(json.dumps(result), encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as opened:
+            opened.writelines(_text(result))
         os.replace(partial, file)  # noqa: PTH105 - as elsewhere in the agent
     except OSError as error:
         if partial.exists():
@@ -129,6 +133,24 @@ def _write(file: Path, result: Mapping[str, Any]) -> bool:
         print(f"{FILES}: Cannot write {file} ({error.strerror}).", file=sys.stderr)
         return False
     return True
+
+
+def _text(result: Mapping[str, Any]) -> Iterator[str]:
+    """The result in pieces: five minutes of a small model's latencies are millions, which as
+    Python integers or as one text would not fit into a small device's memory."""
+    opening = "{"
+    for name, value in result.items():
+        yield f"{opening}{json.dumps(name)}: "
+        opening = ", "
+        if not isinstance(value, array):
+            yield json.dumps(value)
+            continue
+        yield "["
+        for first in range(0, len(value), _PIECE):
+            yield ", " if first else ""
+            yield ", ".join(map(str, value[first : first + _PIECE]))
+        yield "]"
+    yield "}"
 
 
 def _report_defects(file: Path) -> None:

@@ -149,7 +149,7 @@ def _window(session: Session, window_s: float) -> list[int]:
 
 def _sample(
     session: Session, job: BenchJob, seen: list[Conditions]
-) -> tuple[list[int], float]:
+) -> tuple[array[int], float]:
     min_runs = job.get("min_runs", 100)
     min_ns, max_ns = job.get("min_s", 10.0) * 1e9, job.get("max_s", 60.0) * 1e9
     clock, invoke = time.perf_counter_ns, session.invoke
@@ -164,7 +164,7 @@ def _sample(
         samples.append(stop - start)
         elapsed = stop - begin
         if (elapsed >= min_ns and len(samples) >= min_runs) or elapsed >= max_ns:
-            return samples.tolist(), elapsed / 1e9
+            return samples, elapsed / 1e9
         if stop >= look_at:
             seen.append(trace.conditions())
             look_at += look_ns

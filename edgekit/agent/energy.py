@@ -87,7 +87,7 @@ def _metered(job: EnergyJob, meter: meters.Meter, common: EnergyResult) -> Energ
         "idle_before": before,
         "idle_after": after,
         "windows": windows,
-        "samples_ns": samples.tolist(),
+        "samples_ns": samples,
         "trace": seen,
         "pinned": pinned,
     }

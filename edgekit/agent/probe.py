@@ -1,13 +1,22 @@
-"""What this machine has: runtimes that really import, meters that can be read, its facts."""
+"""What this machine has: runtimes that really import, meters that can be read, its facts.
+
+A board that nobody has prepared has no numpy, and can be asked all the same.
+"""
 
 from __future__ import annotations
-
-import numpy as np
 
 from . import machine, runtimes, trace
 from .errors import AgentError
 from .meters import METERS, make
 from .schema import Job, ProbeResult, RuntimeFacts
+
+try:
+    import numpy
+except ModuleNotFoundError:
+    _NUMPY = None
+else:
+    _NUMPY = numpy.__version__
+_WITHOUT = "it needs numpy, and this Python has none"
 
 
 def probe(job: Job) -> ProbeResult:
@@ -16,7 +25,7 @@ def probe(job: Job) -> ProbeResult:
         "kind": "probe",
         "error": None,
         "machine": machine.facts(),
-        "numpy": np.__version__,
+        "numpy": _NUMPY,
         "runtimes": _runtimes(),
         "conditions": trace.conditions(),
         "meters": {name: make(name).available() for name in METERS},
@@ -26,6 +35,9 @@ def probe(job: Job) -> ProbeResult:
 def _runtimes() -> dict[str, RuntimeFacts]:
     found: dict[str, RuntimeFacts] = {}
     for name in runtimes.RUNTIMES:
+        if _NUMPY is None:
+            found[name] = {"version": None, "reason": _WITHOUT}
+            continue
         try:
             _, version = runtimes.find(name)
             found[name] = {"version": version, "reason": None}

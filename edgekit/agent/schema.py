@@ -1,16 +1,20 @@
 """Jobs and results, field by field. Both are JSON; `schema` is the version of this file.
 
 A job with a version the agent does not know is refused. A field may be added without a new
-version; a field that changes its meaning or goes needs one. Paths are of the machine the agent
+version; a field that changes its meaning or goes needs one. An optional field of a job that is
+absent has its default; a field of a result that is absent was not found out in that run. Times
+are of the monotonic clock, 1 MB is 2**20 bytes. Paths are of the machine the agent
 runs on. `PATHS_IN` and `PATHS_OUT` name the fields of a job that hold paths, for whoever has to
 carry the files to another machine and back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 SCHEMA = 1
+"""Version 1: bench, energy, infer, micro, probe, profile."""
 KINDS = ("bench", "energy", "infer", "micro", "probe", "profile")
 PATHS_IN = ("path", "models", "inputs", "companions")
 PATHS_OUT = ("outputs",)
@@ -19,7 +23,7 @@ PATHS_OUT = ("outputs",)
 class Job(TypedDict):
     """What every job holds."""
 
-    schema: int
+    schema: int  # SCHEMA of whoever asks
     kind: str  # one of KINDS
 
 
@@ -119,15 +123,15 @@ class Machine(TypedDict):
     cores: int  # processors this process may use
     memory_mb: float | None  # of the machine, 1 MB = 2**20 bytes
     os: str  # system and release
-    python: str
+    python: str  # its version
     governor: str | None  # frequency governor of the first processor
     emulated: bool | None  # instructions are translated by software; null: cannot tell
     emulation_evidence: str | None  # what gave it away, or why it cannot be told
 
 
 class Warmup(TypedDict):
-    runs: int
-    seconds: float
+    runs: int  # inferences before timing began
+    seconds: float  # wall time of them
     plateau: bool  # two consecutive window medians were within 2 %
 
 
@@ -135,45 +139,51 @@ class Conditions(TypedDict):
     """One look at the machine; what it does not tell is null."""
 
     at_ns: int  # monotonic
-    governor: str | None
+    governor: str | None  # frequency governor of the first processor
     freq_mhz: float | None  # the slowest processor this process may use
     temp_c: float | None  # the hottest zone
     throttled: bool | None  # the firmware holds the clock down now (Raspberry Pi)
     throttle_count: int | None  # slow-downs for heat since the start (Intel)
     quota_stalls: int | None  # how often the control group's processor quota ran out
     load: float | None  # over the last minute, by processor
-    on_battery: bool | None
+    on_battery: bool | None  # a battery feeds the machine
 
 
 class Instructions(TypedDict):
     """Instructions of one inference, counted by the emulator; no time follows from them."""
 
     per_inference: float  # median over the counted inferences
-    inferences: int
+    inferences: int  # how many were counted
     counter: str  # what counted
 
 
 class Result(TypedDict):
-    """What every result holds. `error` is null exactly where the job was done."""
+    """What every result holds."""
 
-    schema: int
-    kind: str
-    error: Error | None
+    schema: int  # SCHEMA of the agent
+    kind: str  # the job's; "unknown" where the job could not be read
+    error: Error | None  # null exactly where the job was done
 
 
-class BenchResult(Result, total=False):
-    runtime: str
-    runtime_version: str
-    threads: int
+class RunResult(Result, total=False):
+    """What every result of a runtime holds besides."""
+
+    runtime: str  # the job's
+    runtime_version: str  # as the runtime's package says
+    threads: int  # that the runtime was allowed
+    machine: Machine  # read before the process was pinned
+
+
+class BenchResult(RunResult, total=False):
     options: dict[str, Any]  # settings the runtime ran with
     import_ms: float | None  # loading the runtime's Python package; not part of load_ms
     load_ms: float | None  # from the file to a session with its memory allocated
     first_ms: float | None  # the first inference, inputs already in place
-    warmup: Warmup
+    warmup: Warmup  # how the launch got ready
     # every timed inference in order, none removed; empty where the process is emulated: the
     # agent then refuses to time, and says so in `refused`
-    samples_ns: list[int]
-    refused: str | None
+    samples_ns: Sequence[int]
+    refused: str | None  # why no time was taken; null where it was
     instructions: Instructions | None  # where an emulator counts
     summary: Summary | None  # from a tool that gives no samples
     timed_s: float  # wall time of the timed part
@@ -184,28 +194,24 @@ class BenchResult(Result, total=False):
     cpu_s: float | None  # processor time of the timed part, all threads
     pinned: list[int] | None  # processors the process was kept to
     trace: list[Conditions]  # before, between and after the timed inferences
-    machine: Machine
 
 
 class Summary(TypedDict):
-    samples: int
-    mean_ms: float
-    p50_ms: float | None
+    samples: int  # inferences that the tool timed
+    mean_ms: float  # the tool's average
+    p50_ms: float | None  # null where the tool gives no median
 
 
 class Window(TypedDict):
-    joules: float
-    seconds: float
+    joules: float  # of all that the meter encloses
+    seconds: float  # between its first and last reading
     runs: int  # inferences in it; 0 while idle
     gap_s: float | None  # the longest time between two readings; null for counters
 
 
-class EnergyResult(Result, total=False):
-    runtime: str
-    runtime_version: str
-    threads: int
+class EnergyResult(RunResult, total=False):
     meter: str | None  # null: none could be read, and `reason` says why
-    reason: str | None
+    reason: str | None  # why there is no meter; null where there is
     method: str  # "counter", "sampled" or "external"
     boundary: str  # what the meter encloses: "package", "board", ...
     gain_uncertainty: (
@@ -216,17 +222,16 @@ class EnergyResult(Result, total=False):
         float | None
     )  # processor time of the reader over the metered time
     untraced_runs_per_s: float  # throughput just before, without the meter running
-    idle_before: Window
-    idle_after: Window
-    windows: list[Window]
-    samples_ns: list[int]  # latencies of the metered inferences, in order
-    trace: list[Conditions]
-    pinned: list[int] | None
-    machine: Machine
+    idle_before: Window  # of doing nothing
+    idle_after: Window  # the same, when all was done
+    windows: list[Window]  # of inferences
+    samples_ns: Sequence[int]  # latencies of the metered inferences, in order
+    trace: list[Conditions]  # before, after the windows, and after the last idling
+    pinned: list[int] | None  # processors the process was kept to
 
 
 class OperatorTime(TypedDict):
-    name: str
+    name: str  # of the node, or of its first output
     kind: str  # operator, as the runtime calls it
     us: float  # median over the profiled inferences
     kernel: str | None  # what ran it, where the runtime says
@@ -236,27 +241,20 @@ class OperatorTime(TypedDict):
     why: str | None  # why it is not
 
 
-class ProfileResult(Result, total=False):
-    runtime: str
-    runtime_version: str
-    threads: int
+class ProfileResult(RunResult, total=False):
     method: str  # "profiler" or "each operator alone"
-    runs: int
+    runs: int  # profiled inferences
     operators: list[OperatorTime]  # in the order of execution
-    machine: Machine
 
 
-class InferResult(Result, total=False):
-    runtime: str
-    runtime_version: str
-    samples: int
+class InferResult(RunResult, total=False):
+    samples: int  # inferences done
     outputs: str  # the file written
     outputs_order: list[str]  # names of "output_0", "output_1", ...
-    machine: Machine
 
 
 class MicroRow(TypedDict):
-    path: str
+    path: str  # as the job named it
     us: float | None  # smallest of rounds_us; null where instructions were counted
     rounds_us: list[float]  # median of each round
     instructions: (
@@ -266,12 +264,8 @@ class MicroRow(TypedDict):
     error: str | None  # why this model has no figure; the others have theirs
 
 
-class MicroResult(Result, total=False):
-    runtime: str
-    runtime_version: str
-    threads: int
+class MicroResult(RunResult, total=False):
     results: list[MicroRow]  # in the order of the job
-    machine: Machine
 
 
 class RuntimeFacts(TypedDict):
@@ -280,8 +274,8 @@ class RuntimeFacts(TypedDict):
 
 
 class ProbeResult(Result, total=False):
-    machine: Machine
-    numpy: str
-    runtimes: dict[str, RuntimeFacts]
-    conditions: Conditions
+    machine: Machine  # what it says of itself
+    numpy: str | None  # its version; null where there is none
+    runtimes: dict[str, RuntimeFacts]  # every one that the agent knows
+    conditions: Conditions  # one look, now
     meters: dict[str, str | None]  # name -> null where it can be read, else the reason

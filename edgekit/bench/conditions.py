@@ -27,7 +27,14 @@ def summarise(launches: Sequence[Mapping[str, Any]]) -> Conditions:
         load=_range(looks, "load"),
         throttled=any(flags) if flags else None,
         pinned=tuple(pinned) if pinned is not None else None,
+        unready=tuple(unready_at_start(launches)),
     )
+
+
+def unready_at_start(launches: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why the device should not have been measured when the first launch began to time."""
+    looks = launches[0]["trace"]
+    return unready({"conditions": looks[0]}) if looks else []
 
 
 def faults(launches: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.bench.tiers import Tier
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.types import Artifact, Energy, Target
 
@@ -29,10 +30,9 @@ def energy_job(
     threads: int,
     meter: str,
     options: Mapping[str, Any],
-    tier: str,
+    plan: Tier,
 ) -> dict[str, Any]:
     """The energy run that goes with a tier, as the agent reads it."""
-    windows, window_s, idle_s = WINDOWS[tier]
     return {
         "kind": "energy",
         "runtime": artifact.runtime,
@@ -41,19 +41,10 @@ def energy_job(
         "threads": threads,
         "meter": meter,
         "meter_options": dict(options),
-        "windows": windows,
-        "window_s": window_s,
-        "idle_s": idle_s,
+        "windows": plan.windows,
+        "window_s": plan.window_s,
+        "idle_s": plan.idle_s,
     }
-
-
-WINDOWS: Mapping[str, tuple[int, float, float]] = {
-    "quick": (5, 2.0, 5.0),
-    "default": (5, 12.0, 30.0),
-    "report": (5, 12.0, 30.0),
-    "sustained": (5, 12.0, 30.0),
-}
-"""Windows, seconds of each, seconds of idling before and after."""
 
 
 def summarise(result: Mapping[str, Any]) -> Energy:
@@ -95,6 +86,7 @@ def summarise(result: Mapping[str, Any]) -> Energy:
         idle_after_w=idle_w[1],
         sampler_hz=result["sampler_hz"],
         overhead=overhead,
+        reader_cpu=result["sampler_cpu_share"],
         p50_ms=statistics.median(result["samples_ns"]) / 1e6,
         reason=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
     )
@@ -138,11 +130,7 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     Raises `UsageError` where the profile has no watts and `MeasurementError` without times.
     """
     power = target.power
-    if power.idle_w is None or power.load_w is None:
-        raise UsageError(
-            f"The profile of {target.name} has no published watts: energy cannot be modelled. "
-            "Add [power] idle_w and load_w to its file."
-        )
+    idle_w, load_w = published_w(target)
     shares = []
     for one in launches:
         runs = len(one["samples_ns"])
@@ -151,7 +139,7 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
                 "Energy cannot be modelled without timed inferences."
             )
         used = min(1.0, one["cpu_s"] / (one["timed_s"] * target.cores))
-        watts = power.idle_w + used * (power.load_w - power.idle_w)
+        watts = idle_w + used * (load_w - idle_w)
         shares.append(one["timed_s"] * watts / runs)
     gross_mj = statistics.fmean(shares) * 1e3
     return Energy(
@@ -162,6 +150,17 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
         reason=f"Modelled from published watts of {target.name} ({power.source}) and processor "
         f"time, within +-{MODEL_BAND:.0%}; never to be compared with a measured figure.",
     )
+
+
+def published_w(target: Target) -> tuple[float, float]:
+    """Watts of the idle and of the loaded board; raises UsageError where nobody published any."""
+    power = target.power
+    if power.idle_w is None or power.load_w is None:
+        raise UsageError(
+            f"The profile of {target.name} has no published watts: energy cannot be modelled. "
+            "Add [power] idle_w and load_w to its file."
+        )
+    return power.idle_w, power.load_w
 
 
 def grams_per_million(energy: Energy, grams_per_kwh: float) -> float | None:

@@ -12,8 +12,6 @@ from edgekit.errors import MeasurementError
 from edgekit.types import Budget, Paired, PairedVerdict
 
 Kind = Literal["fact", "budget", "device"]
-SIZE_TOLERANCE = 0.0
-ACCURACY_TOLERANCE = 0.0
 ENERGY_TOLERANCE = 0.05
 
 
@@ -30,50 +28,57 @@ class Check:
 
 
 def facts(
-    now: Record, before: Record, *, size_tolerance: float = SIZE_TOLERANCE
+    now: Record, before: Record, *, growth: float = 0.0, accuracy_drop: float = 0.0
 ) -> list[Check]:
-    """What is the same on every machine: bytes, operations, weights, kernels, accuracy."""
+    """What is the same on every machine: bytes, operations, weights, kernels, accuracy.
+
+    `growth` is the share by which bytes, operations and weights may grow, `accuracy_drop` what
+    the metric may lose.
+    """
     checks = [
-        _no_more("model_bytes", now.size_bytes, before.size_bytes, size_tolerance),
-        _no_more("macs", now.macs, before.macs),
-        _no_more("parameters", now.parameters, before.parameters),
+        _no_more("model_bytes", now.size_bytes, before.size_bytes, growth),
+        _no_more("macs", now.macs, before.macs, growth),
+        _no_more("parameters", now.parameters, before.parameters, growth),
         _no_more("slow_operators", now.slow_operators, before.slow_operators),
-        _accuracy(now, before),
+        _accuracy(now, before, accuracy_drop),
     ]
     return [one for one in checks if one]
 
 
 def budgets(now: Record, budget: Budget, *, on_device: bool) -> list[Check]:
-    """Limits that were set; those in milliseconds and joules only where `on_device`."""
+    """Limits that were set; those in milliseconds and joules only where `on_device`.
+
+    A figure that must not be quoted keeps no budget and breaks none.
+    """
     measured = now.measurement
-    lines: Sequence[tuple[str, float | None, float | None, bool]] = (
-        ("size_mb", budget.size_mb, measured.size_mb, True),
-        ("latency_ms", budget.latency_ms, measured.latency.p50_ms, on_device),
-        ("memory_mb", budget.memory_mb, measured.peak_memory_mb, on_device),
-        ("energy_mj", budget.energy_mj, measured.energy.gross_mj, on_device),
+    doubts = measured.energy.reason if measured.energy.gross_mj is not None else None
+    lines: Sequence[tuple[str, float | None, float | None, str | None]] = (
+        ("latency_ms", budget.latency_ms, measured.latency.p50_ms, measured.invalid),
+        ("memory_mb", budget.memory_mb, measured.peak_memory_mb, None),
+        ("energy_mj", budget.energy_mj, measured.energy.gross_mj, doubts),
     )
-    found = []
-    for name, limit, value, counts in lines:
-        if limit is None or not counts:
-            continue
-        verdict: PairedVerdict = "inconclusive"
-        why = "not measured"
-        if value is not None:
+    checks = [_budget("size_mb", budget.size_mb, measured.size_mb, None)]
+    if on_device:
+        checks += [_budget(*line) for line in lines]
+    return [one for one in checks if one]
+
+
+def _budget(
+    name: str, limit: float | None, value: float | None, doubt: str | None
+) -> Check | None:
+    if limit is None:
+        return None
+    verdict: PairedVerdict = "inconclusive"
+    why = "not measured"
+    if value is not None:
+        why = f"{value:.4g} of {limit:g} allowed"
+        if doubt:
+            why += f", but {doubt}"
+        else:
             verdict = "pass" if value <= limit else "fail"
-            why = f"{value:.4g} of {limit:g} allowed"
-        if verdict == "pass" and measured.invalid and name != "size_mb":
-            verdict, why = "inconclusive", f"{why}, but {measured.invalid}"
-        found.append(
-            Check(
-                name=name,
-                kind="budget",
-                now=value,
-                before=limit,
-                verdict=verdict,
-                why=why,
-            )
-        )
-    return found
+    return Check(
+        name=name, kind="budget", now=value, before=limit, verdict=verdict, why=why
+    )
 
 
 def latency(found: Paired) -> Check:
@@ -89,13 +94,29 @@ def latency(found: Paired) -> Check:
     )
 
 
+def unpaired(before: Record) -> Check:
+    """What is said of latency where nothing took turns with the artefact."""
+    return Check(
+        name="latency",
+        kind="device",
+        now=None,
+        before=before.measurement.latency.p50_ms,
+        verdict="inconclusive",
+        why="the baseline's artefact is not where it was measured, and only launches that take "
+        "turns tell: name it with --against, or set --latency-ms",
+    )
+
+
 def energy(now: Record, before: Record) -> Check | None:
-    """Joules against joules of the same meter and boundary, with both uncertainties."""
+    """Joules against joules of one device, meter and boundary, with both uncertainties."""
     ours, theirs = now.measurement.energy, before.measurement.energy
     if theirs.gross_mj is None:
         return None
-    refusal = comparable(ours, theirs)
-    if refusal is None and theirs.method == "modelled":
+    refusal = comparable(ours, theirs) or ours.reason or theirs.reason
+    there = (now.measurement.device, before.measurement.device)
+    if there[0] != there[1]:
+        refusal = f"measured on different devices ({there[0]}, {there[1]})"
+    elif theirs.method == "modelled":
         refusal = "modelled energy never gates"
     if refusal or ours.gross_mj is None:
         why = refusal or "not measured"
@@ -155,24 +176,25 @@ def _no_more(
         before=before,
         verdict="fail" if grew else "pass",
         why=f"{now:,} after {before:,}"
-        + (f", {tolerance:.1%} allowed" if grew else ""),
+        + (f", {tolerance:.1%} more allowed" if grew and tolerance else ""),
     )
 
 
-def _accuracy(now: Record, before: Record) -> Check | None:
+def _accuracy(now: Record, before: Record, allowed: float) -> Check | None:
     if now.evaluation is None or before.evaluation is None:
         return None
     if now.evaluation.metric != before.evaluation.metric:
         return None
     lost = before.evaluation.drop(now.evaluation, relative=False)
-    fell = lost > ACCURACY_TOLERANCE
+    fell = lost > allowed
     return Check(
         name=now.evaluation.metric,
         kind="fact",
         now=now.evaluation.value,
         before=before.evaluation.value,
         verdict="fail" if fell else "pass",
-        why=f"{now.evaluation.shown} after {before.evaluation.shown}",
+        why=f"{now.evaluation.shown} after {before.evaluation.shown}"
+        + (f", {allowed:g} less allowed" if fell and allowed else ""),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,12 +39,21 @@ class Record:
     parameters: int | None = None
     slow_operators: int | None = None
     """Operators off the runtime's fast path; `None` where nobody profiled."""
+    files: tuple[Path, ...] = ()
+    """Where the artefact was when it was measured; it may have gone since."""
+
+    @property
+    def there(self) -> bool:
+        """Whether the artefact still is where it was, and still the same."""
+        if not self.files or not all(file.is_file() for file in self.files):
+            return False
+        return self.sha256 is None or sha256(self.files) == self.sha256
 
 
-def sha256(artifact: Artifact) -> str:
-    """Of the artefact's files, in order."""
+def sha256(files: Sequence[Path]) -> str:
+    """Of an artefact's files, in order."""
     content = hashlib.sha256()
-    for file in artifact.files:
+    for file in files:
         with file.open("rb") as opened:
             content.update(hashlib.file_digest(opened, "sha256").digest())
     return content.hexdigest()
@@ -64,9 +73,10 @@ def document(
         "tier": tier,
         "artifact": {
             "name": artifact.name,
-            "sha256": sha256(artifact),
+            "sha256": sha256(artifact.files),
             "size_bytes": artifact.size_bytes,
             "slow_operators": slow_operators,
+            "files": [str(file.resolve()) for file in artifact.files],
         },
         "measurement": _MEASUREMENT.dump_python(measurement, mode="json"),
     }
@@ -101,14 +111,16 @@ def read(file: Path) -> Record:
     """
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read {file} ({error}).") from error
+    except OSError as error:
+        raise UsageError(f"Cannot read {file} ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no text, so no measurement.") from error
     try:
         if file.suffix == ".jsonl":
             text = [line for line in text.splitlines() if line.strip()][-1]
         content = json.loads(text)
         if "candidates" in content:
-            return _of_report(content)
+            return _of_report(content, file.parent)
         if content["schema"] != SCHEMA:
             raise UsageError(
                 f"{file} has schema {content['schema']!r}; this EdgeKit knows {SCHEMA}."
@@ -131,10 +143,11 @@ def of_document(content: Mapping[str, Any]) -> Record:
         created=content["created"],
         measurement=_MEASUREMENT.validate_python(content["measurement"]),
         slow_operators=artifact["slow_operators"],
+        files=tuple(map(Path, artifact.get("files", ()))),
     )
 
 
-def _of_report(content: Mapping[str, Any]) -> Record:
+def _of_report(content: Mapping[str, Any], folder: Path) -> Record:
     chosen = next(one for one in content["candidates"] if one["chosen"])
     measurement = _MEASUREMENT.validate_python(chosen["measurement"])
     return Record(
@@ -147,6 +160,7 @@ def _of_report(content: Mapping[str, Any]) -> Record:
         evaluation=Evaluation(**chosen["evaluation"]),
         macs=content["student"]["macs"],
         parameters=content["student"]["parameters"],
+        files=tuple(folder / name for name in chosen["artifact"]["files"]),
     )
 
 

@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scipy import stats
 
-from edgekit.bench.protocol import launch, summarise, tier_called
+from edgekit.bench import conditions
+from edgekit.bench.protocol import (
+    Metering,
+    OnLaunch,
+    Told,
+    cool_down,
+    launch,
+    meter,
+    summarise,
+)
+from edgekit.bench.tiers import Tier, tier_called
 from edgekit.devices import Device
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.types import Artifact, Paired, PairedVerdict
@@ -54,32 +63,40 @@ def judge(ratios: Sequence[float], confidence: float) -> Judgement:
 
 
 def compare(
-    artifact: Artifact,
-    against: Artifact,
+    pair: tuple[Artifact, Artifact],
     device: Device,
     *,
-    tier: str,
+    tier: str | Tier,
     threads: int,
-    on_launch: Callable[[int, int], None] | None = None,
+    on_launch: OnLaunch | None = None,
+    metering: Metering | None = None,
 ) -> Paired:
-    """Launch both in turns and judge; raises MeasurementError where nothing may be timed."""
+    """Launch both in turns and judge whether the first is slower than the second.
+
+    `metering` measures the energy of both afterwards. Raises MeasurementError where nothing may
+    be timed.
+    """
+    artifact, against = pair
     if artifact.name == against.name:
         raise UsageError(f"Two artefacts are called {artifact.name!r}.")
     plan = tier_called(tier)
-    both = (artifact, against)
+    told = Told(on_launch, 2 * FIRST_PAIRS)
+    if plan.strict and not plan.forced:
+        told.now("look at the device")
+        conditions.refuse_unready(device.probe(), device.name)
     launches: tuple[list[Mapping[str, Any]], ...] = ([], [])
 
     def take(first: int, last: int) -> list[float]:
         for turn in range(first, last):
-            if turn and plan.cooldown_s:
-                time.sleep(plan.cooldown_s)
+            if turn:
+                cool_down(plan, told)
             for side in (0, 1) if turn % 2 == 0 else (1, 0):
-                one = launch(both[side], device, plan, threads=threads, seed=turn)
+                told.now(pair[side].name)
+                one = launch(pair[side], device, plan, threads=threads, seed=turn)
                 if one["refused"]:
                     raise MeasurementError(f"{device.name}: {one['refused']}")
                 launches[side].append(one)
-                if on_launch:
-                    on_launch(sum(map(len, launches)), 2 * last)
+                told.launched()
         return [
             _p50(ours) / _p50(theirs) for ours, theirs in zip(*launches, strict=True)
         ]
@@ -88,11 +105,20 @@ def compare(
     found = judge(take(0, FIRST_PAIRS), confidence)
     if found.verdict == "inconclusive":
         confidence = LAST_CONFIDENCE
+        told.total = 2 * ALL_PAIRS
         found = judge(take(FIRST_PAIRS, ALL_PAIRS), confidence)
-    measured = [
-        summarise(one, results, device=device, plan=plan)
-        for one, results in zip(both, launches, strict=True)
-    ]
+    by_name = {one.name: each for one, each in zip(pair, launches, strict=True)}
+    energies = meter(by_name, pair, device, plan, metering or Metering(), told)
+    ours, theirs = (
+        summarise(
+            one,
+            by_name[one.name],
+            device=device,
+            plan=plan,
+            energy=energies[one.name],
+        )
+        for one in pair
+    )
     return Paired(
         artifact=artifact.name,
         against=against.name,
@@ -105,7 +131,7 @@ def compare(
         pairs=len(launches[0]),
         verdict=found.verdict,
         why=words(found, confidence),
-        measurements=(measured[0], measured[1]),
+        measurements=(ours, theirs),
     )
 
 

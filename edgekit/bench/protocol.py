@@ -10,49 +10,15 @@ from typing import Any
 
 from edgekit.bench import conditions, energy
 from edgekit.bench.statistics import latency
+from edgekit.bench.tiers import Tier, tier_called
 from edgekit.devices import Device
 from edgekit.errors import UsageError
 from edgekit.types import Artifact, Energy, Latency, Measurement, Target
 
 _LOAD_ALLOWANCE_S = 120.0
 """For starting Python, importing the runtime, loading the model and its first inference."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tier:
-    """How much proof is bought; each launch warms up to a plateau and times at least this."""
-
-    launches: int
-    warmup_min_runs: int = 10
-    warmup_min_s: float = 2.0
-    warmup_max_s: float = 30.0
-    min_runs: int = 100
-    min_s: float = 10.0
-    max_s: float = 60.0
-    cooldown_s: float = 60.0
-    """Pause between two rounds, in which every artefact was launched once."""
-    max_launch_cv: float = 0.05
-    """The medians of the launches may vary this much; beyond, the figure is not to be quoted."""
-    trace_s: float | None = None
-    """Seconds between two looks at clock and heat; `None`: before and after only."""
-    strict: bool = False
-    """Whether a device that is not ready to be measured is refused."""
-
-
-TIERS: Mapping[str, Tier] = {
-    "quick": Tier(
-        launches=3,
-        warmup_min_s=0.3,
-        warmup_max_s=3.0,
-        min_s=1.0,
-        max_s=10.0,
-        cooldown_s=0.0,
-        max_launch_cv=0.10,
-    ),
-    "default": Tier(launches=5),
-    "report": Tier(launches=5, min_runs=205, min_s=12.0, cooldown_s=300.0, strict=True),
-    "sustained": Tier(launches=1, min_s=300.0, max_s=300.0, trace_s=10.0),
-}
+OnLaunch = Callable[[int, int, str], None]
+"""Launches done, all launches, and what goes on now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,35 +35,35 @@ def measure(
     artifacts: Sequence[Artifact],
     device: Device,
     *,
-    tier: str,
+    tier: str | Tier,
     threads: int,
-    on_launch: Callable[[int, int], None] | None = None,
+    on_launch: OnLaunch | None = None,
     metering: Metering | None = None,
 ) -> dict[str, Measurement]:
     """A measurement of each artefact by its name, all from one interleaved run.
 
     Round by round every artefact is launched once, in alternating order (A B C, C B A, ...), so
-    that ratios between them are of one time and place. `on_launch(done, all)` reports progress.
+    that ratios between them are of one time and place. `on_launch` reports progress.
     `metering` measures energy afterwards.
     Raises MeasurementError where the tier refuses the state that the device is in.
     """
     plan = tier_called(tier)
     _distinct(artifacts)
-    if plan.strict:
+    told = Told(on_launch, plan.launches * len(artifacts))
+    if plan.strict and not plan.forced:
+        told.now("look at the device")
         conditions.refuse_unready(device.probe(), device.name)
     results: dict[str, list[Mapping[str, Any]]] = {one.name: [] for one in artifacts}
-    done, total = 0, plan.launches * len(artifacts)
     for turn in range(plan.launches):
-        if turn and plan.cooldown_s:
-            time.sleep(plan.cooldown_s)
+        if turn:
+            cool_down(plan, told)
         for artifact in artifacts if turn % 2 == 0 else reversed(artifacts):
+            told.now(artifact.name)
             results[artifact.name].append(
                 launch(artifact, device, plan, threads=threads, seed=turn)
             )
-            done += 1
-            if on_launch:
-                on_launch(done, total)
-    energies = _meter(results, artifacts, device, tier, metering or Metering())
+            told.launched()
+    energies = meter(results, artifacts, device, plan, metering or Metering(), told)
     return {
         one.name: summarise(
             one,
@@ -108,6 +74,28 @@ def measure(
         )
         for one in artifacts
     }
+
+
+class Told:
+    """How far the launches are, for whoever waits."""
+
+    def __init__(self, on_launch: OnLaunch | None, total: int) -> None:
+        self._tell = on_launch or (lambda done, total, now: None)
+        self._done, self.total = 0, total
+
+    def launched(self) -> None:
+        self._done += 1
+        self.now("")
+
+    def now(self, what: str) -> None:
+        self._tell(self._done, self.total, what)
+
+
+def cool_down(plan: Tier, told: Told) -> None:
+    """The pause of the tier, so that every launch meets the same device."""
+    if plan.cooldown_s:
+        told.now(f"cooling down for {plan.cooldown_s:g} s")
+        time.sleep(plan.cooldown_s)
 
 
 def launch(
@@ -184,6 +172,8 @@ def _invalid(
     if refused:
         return f"{refused} No milliseconds hold"
     reasons = conditions.faults(launches)
+    if plan.forced:
+        reasons += conditions.unready_at_start(launches)
     cut = sum(not one["complete"] for one in launches)
     if cut:
         reasons.append(
@@ -203,12 +193,13 @@ def _invalid(
     return "; ".join(reasons) or None
 
 
-def _meter(
+def meter(
     launches: Mapping[str, Sequence[Mapping[str, Any]]],
     artifacts: Sequence[Artifact],
     device: Device,
-    tier: str,
+    plan: Tier,
     metering: Metering,
+    told: Told,
 ) -> dict[str, Energy]:
     """Energy of each artefact in a run of its own: latencies are taken with no meter read."""
     if metering.model_of:
@@ -218,17 +209,19 @@ def _meter(
     found: dict[str, Energy] = {}
     for artifact in artifacts:
         if metering.meter != "none" and (not found or absent.gross_mj is not None):
+            told.now(f"energy of {artifact.name}")
             job = energy.energy_job(
                 artifact,
                 threads=launches[artifact.name][0]["threads"],
                 meter=metering.meter,
                 options=metering.options or {},
-                tier=tier,
+                plan=plan,
             )
             limit_s = _LOAD_ALLOWANCE_S + 2 * job["idle_s"]
             limit_s += (job["windows"] + 2) * job["window_s"] * 2
             absent = energy.summarise(device.run(job, timeout_s=limit_s))
         found[artifact.name] = absent  # without a meter every artefact lacks it alike
+    told.now("")
     return found
 
 
@@ -242,12 +235,6 @@ def _all(
     """Nothing where there are no values, or where one is missing."""
     known = [value for value in values if value is not None]
     return fold(known) if known and len(known) == len(values) else None
-
-
-def tier_called(name: str) -> Tier:
-    if name not in TIERS:
-        raise UsageError(f"No benchmark tier {name!r}. Known: {', '.join(TIERS)}.")
-    return TIERS[name]
 
 
 def _distinct(artifacts: Sequence[Artifact]) -> None:

@@ -65,6 +65,7 @@ def latency(
     medians = tuple(float(np.median(one)) / 1e6 for one in launches_ns)
     enough = len(pooled) >= MIN_SAMPLES[50]
     within = [one for one in map(variation, launches_ns) if one is not None]
+    bins = bin_medians_ms(launches_ns[0]) if sustained else ()
     return Latency(
         p50_ms=statistics.median(medians) if enough else None,
         p90_ms=percentile(pooled, 90),
@@ -76,23 +77,24 @@ def latency(
         ci95_ms=median_interval(medians, seed=seed),
         launch_cv=variation(medians),
         within_cv=statistics.median(within) if within else None,
-        sustained_ratio=sustained_ratio(launches_ns[0]) if sustained else None,
+        sustained_ratio=bins[-1] / bins[0] if len(bins) > 1 else None,
+        sustained_p50_ms=bins,
     )
 
 
-def sustained_ratio(
+def bin_medians_ms(
     samples_ns: Sequence[int], bin_s: float = SUSTAINED_BIN_S
-) -> float | None:
-    """Median of the last whole bin over that of the first; `None` for fewer than two bins."""
+) -> tuple[float, ...]:
+    """Median of each whole bin of a long run, in order: how the device held out."""
     samples = np.asarray(samples_ns, dtype=float)
     bins = (np.cumsum(samples) / (bin_s * 1e9)).astype(int)
     whole = int(bins[-1]) if len(bins) else 0
-    if whole < 2:
-        return None
-    first, last = samples[bins == 0], samples[bins == whole - 1]
-    if not len(first) or not len(last):
-        return None
-    return float(np.median(last) / np.median(first))
+    medians = []
+    for number in range(whole):
+        first, last = np.searchsorted(bins, [number, number + 1])
+        if last > first:
+            medians.append(float(np.median(samples[first:last])) / 1e6)
+    return tuple(medians)
 
 
 def _reported(launches: Sequence[Mapping[str, Any]]) -> Latency:

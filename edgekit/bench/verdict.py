@@ -39,10 +39,25 @@ def choose(
         replace(
             candidate,
             chosen=candidate is winner,
-            why=_why(candidate, winner, faults[candidate.artifact.name], bool(sound)),
+            why=_why(candidate, winner, faults[candidate.artifact.name], bool(sound))
+            + slower_than_fp32(candidate, candidates),
         )
         for candidate in candidates
     )
+
+
+def slower_than_fp32(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
+    """That a quantised artefact is slower than the same network in fp32, where it is."""
+    artifact = candidate.artifact
+    if not (artifact.precision or "").startswith("int"):
+        return ""
+    for other in candidates:
+        same = other.artifact.runtime == artifact.runtime
+        if same and other.artifact.precision == "fp32" and _p50(other):
+            ratio = _p50(candidate) / _p50(other)
+            if ratio > 1:
+                return f"; {artifact.precision} is slower than fp32 here, {ratio:.2f}x"
+    return ""
 
 
 def _p50(candidate: Candidate) -> float:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +18,20 @@ from edgekit.commands.console import (
     err_console,
     out_console,
 )
-from edgekit.errors import BudgetError, MeasurementError, UsageError
-from edgekit.types import Artifact, Measurement, Paired, Profile
+from edgekit.errors import (
+    BudgetError,
+    DeviceError,
+    EdgeKitError,
+    MeasurementError,
+    OutputError,
+    UsageError,
+)
+from edgekit.types import Profile
+
+if TYPE_CHECKING:
+    from edgekit.commands.measuring import Asked, Failed, Found
+
+_UNNAMED = ("auto", "none", "modelled")
 
 
 def bench(  # noqa: PLR0913 - one parameter an option
@@ -37,14 +48,21 @@ def bench(  # noqa: PLR0913 - one parameter an option
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="Another artefact: is the first slower? Both take turns."),
+        typer.Option(
+            help="Another artefact: is the first slower? Both take turns: 5 pairs of launches, "
+            "20 where those do not tell."
+        ),
     ] = None,
     runtime: Annotated[
         str | None, typer.Option(help="Runtime, where the file's kind leaves a choice.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of one inference.")] = 1,
     tier: Annotated[
-        str, typer.Option(help="quick, default, report or sustained.")
+        str,
+        typer.Option(
+            help="quick (3 launches of 1 s), default (5 of 10 s), report (5 of 12 s, 5 min "
+            "between them, refuses a device that is not ready), sustained (5 min)."
+        ),
     ] = "quick",
     energy: Annotated[
         str,
@@ -59,7 +77,9 @@ def bench(  # noqa: PLR0913 - one parameter an option
     ] = None,
     grid: Annotated[
         float | None,
-        typer.Option(help="Grams of CO2 for a kWh of the grid, for the carbon line."),
+        typer.Option(
+            min=0, help="Grams of CO2 for a kWh of the grid, for the carbon line."
+        ),
     ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Time by operator, too.")
@@ -77,139 +97,106 @@ def bench(  # noqa: PLR0913 - one parameter an option
             help="File that gets a line.", show_default="history.jsonl in the cache"
         ),
     ] = None,
+    launches: Annotated[
+        int | None, typer.Option(help="Processes to start, instead of the tier's.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Seconds each of them times, instead of the tier's."),
+    ] = None,
+    cooldown: Annotated[
+        float | None,
+        typer.Option(help="Seconds between two rounds, instead of the tier's."),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Let tier report measure a device that is not ready; the figure is marked.",
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure an artefact on its runtime, in fresh processes on a device.
 
     An invalid measurement is shown with the reason, and ends with exit code 4, as an
-    inconclusive comparison does. A slower artefact ends with 1.
+    inconclusive comparison does. A slower artefact ends with 1. Of several devices each is shown,
+    also where another fails; a slower artefact counts first, then a device that failed.
 
         edgekit bench model.tflite --device ssh://pi@raspberrypi
         edgekit bench new.onnx --against old.onnx
     """
     from edgekit.bench.artifact import artifact_at
+    from edgekit.bench.tiers import tailored
+    from edgekit.commands.measuring import Asked, Failed, Found
+    from edgekit.commands.side_by_side import measure_all
 
-    asked = _Asked(
+    addresses = device or ["local"]
+    _check(addresses, against, launches, (("--out", out), ("--plot", plot)))
+    plan = tailored(
+        tier, launches=launches, seconds=seconds, cooldown_s=cooldown, forced=force
+    )
+    asked = Asked(
         artifact=artifact_at(artifact, runtime),
-        other=_other(artifact, against, runtime),
+        other=artifact_at(against, runtime) if against else None,
         threads=threads,
-        tier=tier,
-        energy=energy,
-        target=target,
+        tier=plan,
+        metering=words.metering(energy, target, addresses),
         profile=profile or plot is not None,
     )
-    addresses = device or ["local"]
-    if len(set(addresses)) < len(addresses):
-        raise UsageError("The same --device was named twice.")
-    if out and len(addresses) > 1:
-        raise UsageError("--out takes one --device: its file holds one measurement.")
-    bars = Bars(err_console, silent=quiet)
-    with ThreadPoolExecutor(max_workers=len(addresses)) as pool:
-        jobs = [pool.submit(_measure, asked, one, bars) for one in addresses]
-        found = [one.result() for one in jobs]
+    said = measure_all(asked, addresses, Bars(err_console, silent=quiet))
+    found = [one for one in said if isinstance(one, Found)]
+    failed = [one for one in said if isinstance(one, Failed)]
+    if as_json:
+        shown = [words.document(asked, one, grid) for one in said]
+        print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))
+    elif not quiet:
+        words.show(out_console, asked, said, grid)
     for one in found:
         _keep(asked, one, out, history)
         if plot and one.profile:
             _plot(one.profile, plot)
-    if as_json:
-        shown = [words.document(asked.artifact, one, tier, grid) for one in found]
-        print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))
-    elif not quiet:
-        for one in found:
-            words.show(out_console, one, grid)
-    _conclude(found)
+    _conclude(found, failed, None if energy in _UNNAMED else energy)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    artifact: Artifact
-    other: Artifact | None
-    threads: int
-    tier: str
-    energy: str
-    target: str | None
-    profile: bool
+def _check(
+    addresses: Sequence[str],
+    against: Path | None,
+    launches: int | None,
+    written: Sequence[tuple[str, Path | None]],
+) -> None:
+    """What can be told to be wrong before anything is measured for minutes."""
+    from edgekit.devices.resolve import resolve
+
+    if len(set(addresses)) < len(addresses):
+        raise UsageError("The same --device was named twice.")
+    if against and launches is not None:
+        raise UsageError(
+            "--launches is of a single artefact: --against takes 5 or 20 pairs of launches."
+        )
+    for address in addresses:
+        resolve(address)
+    for option, file in written:
+        if file is None:
+            continue
+        if len(addresses) > 1:
+            raise UsageError(
+                f"{option} takes one --device: its file holds one of them."
+            )
+        there = next(p for p in file.absolute().parents if p.exists())
+        if file.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
+            raise OutputError(f"Cannot write {file}. Name another file with {option}.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What one device said of the artefact."""
-
-    measurement: Measurement
-    paired: Paired | None = None
-    profile: Profile | None = None
-
-
-def _other(
-    artifact: Path, against: Path | None, runtime: str | None
-) -> Artifact | None:
-    from edgekit.bench.artifact import artifact_at
-
-    if against is None:
-        return None
-    other = artifact_at(against, runtime)
-    same = other.name == artifact.name
-    return replace(other, name=str(against)) if same else other
-
-
-def _measure(asked: _Asked, address: str, bars: Bars) -> Found:
-    from edgekit.bench import paired
-    from edgekit.bench import profile as profiling
-    from edgekit.bench.protocol import measure
-    from edgekit.devices.resolve import attached
-
-    metering = words.metering(asked.energy, asked.target, address)
-    with attached(address) as device:
-        name = asked.artifact.name
-        where = f" on {device.name}" if device.name != "local" else ""
-        found: Found
-        if asked.other:
-            other = asked.other
-            mine = asked.artifact
-            if other.files == mine.files:
-                other = replace(other, name=f"{other.name} (again)")
-            with bars.step(f"Measure {name} against {other.name}{where}") as step:
-                verdict = paired.compare(
-                    mine,
-                    other,
-                    device,
-                    tier=asked.tier,
-                    threads=asked.threads,
-                    on_launch=step.update,
-                )
-            found = Found(measurement=verdict.measurements[0], paired=verdict)
-        else:
-            with bars.step(f"Measure {name}{where}") as step:
-                measured = measure(
-                    [asked.artifact],
-                    device,
-                    tier=asked.tier,
-                    threads=asked.threads,
-                    on_launch=step.update,
-                    metering=metering,
-                )
-            found = Found(measurement=measured[name])
-        if asked.profile:
-            with bars.step(f"Profile {name}{where}"):
-                rows = profiling.profile(asked.artifact, device, threads=asked.threads)
-            found = replace(found, profile=rows)
-    return found
-
-
-def _keep(asked: _Asked, found: Found, out: Path | None, history: Path | None) -> None:
+def _keep(asked: Asked, found: Found, out: Path | None, history: Path | None) -> None:
     from edgekit.bench import history as records
     from edgekit.store import Store
 
-    slow = None
-    if found.profile:
-        slow = sum(one.fast is False for one in found.profile.operators)
-    entry = records.document(
-        asked.artifact, found.measurement, tier=asked.tier, slow_operators=slow
-    )
-    records.append(history or Store().root / records.FILE, entry)
+    entry = words.record(asked, found)
     if out:
         records.write(out, entry)
+    records.append(history or Store().root / records.FILE, entry)
 
 
 def _plot(found: Profile, file: Path) -> None:
@@ -218,28 +205,48 @@ def _plot(found: Profile, file: Path) -> None:
     try:
         file.write_text(plot(found), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"Cannot write {file} ({error.strerror}).") from error
+        raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
 
 
-def _conclude(found: Sequence[Found]) -> None:
-    """The exit code: a slower artefact, else what could not be told or must not be quoted."""
-    pairs: list[Any] = [one.paired for one in found if one.paired]
-    for one in pairs:
-        if one.verdict == "fail":
-            raise BudgetError(
-                f"{one.artifact} is slower than {one.against} on {one.device}: "
-                f"{one.ratio:.3f} times the latency ({one.why})."
-            )
-    for one in pairs:
-        if one.verdict == "inconclusive":
-            raise MeasurementError(
-                f"Whether {one.artifact} is slower than {one.against} on {one.device} is "
-                f"inconclusive: {one.why}."
-            )
-    for measured in (one.measurement for one in found if not one.paired):
-        counted = measured.instructions is not None
-        if measured.invalid and not counted:
-            raise MeasurementError(
-                f"{measured.artifact} on {measured.device} is not to be quoted: "
-                f"{measured.invalid}."
-            )
+def _conclude(
+    found: Sequence[Found], failed: Sequence[Failed], meter: str | None
+) -> None:
+    """The exit code: a slower artefact, a device that failed, else what must not be quoted.
+
+    A `meter` that was asked for by its name and cannot be read counts as a device that failed.
+    """
+    verdicts = [one.paired for one in found if one.paired]
+    slower = [
+        f"{one.artifact} is slower than {one.against} on {one.device}: "
+        f"{one.ratio:.3f} times the latency ({one.why})"
+        for one in verdicts
+        if one.verdict == "fail"
+    ]
+    untold = [
+        f"Whether {one.artifact} is slower than {one.against} on {one.device} is "
+        f"inconclusive: {one.why}"
+        for one in verdicts
+        if one.verdict == "inconclusive"
+    ]
+    unquotable = [
+        f"{measured.artifact} on {measured.device} is not to be quoted: {measured.invalid}"
+        for measured in (one.measurement for one in found if not one.paired)
+        if measured.invalid and measured.instructions is None
+    ]
+    broken = [str(one.error).rstrip(".") for one in failed]
+    if meter:
+        broken += [
+            f"{one.measurement.device} gave no energy by {meter} (latencies are kept)"
+            for one in found
+            if one.measurement.energy.gross_mj is None
+        ]
+    lines = [*slower, *broken, *untold, *unquotable]
+    if not lines:
+        return
+    error: EdgeKitError = MeasurementError("; ".join(lines) + ".")
+    if slower:
+        error = BudgetError(*error.args)
+    elif broken:
+        kind = type(failed[0].error) if failed else DeviceError
+        error = kind(*error.args)
+    raise error

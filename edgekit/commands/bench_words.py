@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,16 @@ from rich.table import Table
 
 from edgekit.commands.console import figure, ms, plain
 from edgekit.errors import UsageError
-from edgekit.types import Artifact, Energy, Measurement, Paired, Profile, Target
+from edgekit.types import Energy, Latency, Measurement, Paired, Profile, Target
 
 if TYPE_CHECKING:
     from edgekit.bench.protocol import Metering
-    from edgekit.commands.bench import Found
+    from edgekit.commands.measuring import Asked, Failed, Found
 
 _ROWS = 20
 
 
-def metering(energy: str, target: str | None, address: str) -> Metering:
+def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Metering:
     """What `--energy` and `--target` ask for; `serial:PATH` names a meter's port with it."""
     from edgekit.agent.meters import METERS
     from edgekit.bench.protocol import Metering
@@ -31,56 +32,125 @@ def metering(energy: str, target: str | None, address: str) -> Metering:
         raise UsageError(f"No energy meter '{energy}'. Known: {known}.")
     if path and name != "serial":
         raise UsageError(f"'{energy}': only a serial meter has a path.")
+    if name == "serial" and not path:
+        raise UsageError("Where is the meter? --energy serial:/dev/ttyUSB0, or a file.")
     if name == "modelled":
-        return Metering(model_of=_model_of(target, address))
+        return Metering(model_of=_model_of(target, addresses))
     return Metering(meter=name, options={"path": path} if path else {})
 
 
-def _model_of(name: str | None, address: str) -> Target:
+def _model_of(name: str | None, addresses: Sequence[str]) -> Target:
     """The profile that a modelled energy is from; it must be of the device that is measured."""
     from edgekit import targets
+    from edgekit.bench.energy import published_w
 
     if name is None:
         raise UsageError(
             "--energy modelled needs --target, whose published watts it is from."
         )
     found = targets.load(name, folders=[Path("targets")])
-    if address == "local" and found.cpu != "host":
+    here = any(one.startswith(("local", "container:")) for one in addresses)
+    if here and found.cpu != "host":
         raise UsageError(
             f"Energy of {name} cannot be modelled from times of this machine: name the "
             "board with --device."
         )
+    published_w(found)
     return found
 
 
-def document(
-    artifact: Artifact, found: Found, tier: str, grid: float | None
-) -> dict[str, Any]:
-    """The measurement as it is kept, with the verdict and the profile where there are any."""
+def record(asked: Asked, found: Found) -> dict[str, Any]:
+    """The measurement as it is kept on disk."""
     from edgekit.bench import history
 
-    made = history.document(artifact, found.measurement, tier=tier)
-    if found.paired:
-        made["paired"] = plain(found.paired)
+    slow = None
     if found.profile:
-        made["profile"] = plain(found.profile)
+        slow = sum(one.fast is False for one in found.profile.operators)
+    return history.document(
+        asked.artifact, found.measurement, tier=asked.tier.name, slow_operators=slow
+    )
+
+
+def document(asked: Asked, said: Found | Failed, grid: float | None) -> dict[str, Any]:
+    """What is kept, with the verdict and the profile where there are any; or the error."""
+    from edgekit.commands.measuring import Failed
+
+    if isinstance(said, Failed):
+        kind = type(said.error).__name__
+        return {"device": said.address, "error": str(said.error), "kind": kind}
+    made = record(asked, said)
+    if said.paired:
+        made["paired"] = plain(said.paired)
+    if said.profile:
+        made["profile"] = plain(said.profile)
     if grid is not None:
         made["carbon"] = {
             "grams_per_kwh": grid,
-            "grams_per_million_inferences": _grams(found.measurement.energy, grid),
-            "method": found.measurement.energy.method,
+            "grams_per_million_inferences": _grams(said.measurement.energy, grid),
+            "method": said.measurement.energy.method,
         }
     return made
 
 
-def show(console: Console, found: Found, grid: float | None) -> None:
-    """Print everything."""
-    if found.paired:
-        _show_paired(console, found.paired)
-    else:
-        _show_measurement(console, found.measurement, grid)
-    if found.profile:
-        _show_profile(console, found.profile)
+def show(
+    console: Console, asked: Asked, said: Sequence[Found | Failed], grid: float | None
+) -> None:
+    """Print everything: a device in full, several in one table."""
+    from edgekit.commands.measuring import Found
+
+    found = [one for one in said if isinstance(one, Found)]
+    if len(said) > 1:
+        _show_devices(console, asked, said, grid)
+    elif found and found[0].paired:
+        _show_paired(console, found[0].paired, grid)
+    elif found:
+        _show_measurement(console, found[0].measurement, grid)
+    for one in found:
+        if one.profile:
+            _show_profile(console, one.profile)
+
+
+def _show_devices(
+    console: Console, asked: Asked, said: Sequence[Found | Failed], grid: float | None
+) -> None:
+    """A line for each device, and below the table what does not fit into a line."""
+    from edgekit.commands.measuring import Failed
+
+    table = Table(box=None, title=escape(_title(asked)), title_justify="left")
+    paired = ("times the latency", "verdict") if asked.other else ()
+    for heading in ("device", "p50 ms", "95 % interval", "p95 ms", "peak MB", *paired):
+        table.add_column(heading, justify="left" if heading == "device" else "right")
+    notes: list[str] = []
+    for one in said:
+        if isinstance(one, Failed):
+            table.add_row(escape(one.address), "[red]failed[/]")
+            continue  # why is said at the end, with the exit code
+        measured, latency = one.measurement, one.measurement.latency
+        name = f"{measured.device} ({measured.source})"
+        cells = [
+            _cell(latency.p50_ms),
+            _range(latency.ci95_ms),
+            _cell(latency.p95_ms),
+            _cell(measured.peak_memory_mb),
+        ]
+        if one.paired:
+            cells += [f"{one.paired.ratio:.3f}", _verdict(one.paired)]
+            notes.append(f"{name}: {one.paired.why}")
+        table.add_row(escape(name), *cells)
+        notes += [
+            f"{name}: {label}: {value}"
+            for label, value in (*_remarks(measured), *_footing(measured.energy, grid))
+        ]
+    console.print(table)
+    for note in notes:
+        console.print(escape(note), highlight=False, soft_wrap=True)
+
+
+def _title(asked: Asked) -> str:
+    what = asked.artifact.name
+    if asked.other:
+        what += f" against {asked.other.files[0]}"
+    return f"{what}, {asked.artifact.runtime}, {asked.threads} thread(s), {asked.tier.name}"
 
 
 def _show_measurement(
@@ -109,18 +179,14 @@ def _show_measurement(
             ("load", figure(measured.load_ms, "ms")),
             ("first inference", figure(measured.first_ms, "ms")),
         ]
-        if latency.sustained_ratio is not None:
-            rows.append(("last/first 10 s", f"{latency.sustained_ratio:.3f}x"))
+        rows += _sustained(latency)
     rows += [
         ("peak memory", figure(measured.peak_memory_mb, "MB")),
         ("size", figure(measured.size_mb, "MB")),
-        *_energy(measured.energy),
+        *_footing(measured.energy, grid),
         ("conditions", _conditions(measured)),
+        *_remarks(measured),
     ]
-    if grid is not None:
-        rows.append(("carbon", _carbon(measured.energy, grid)))
-    if measured.invalid:
-        rows.append(("invalid", measured.invalid))
     for label, value in rows:
         table.add_row(label, escape(value))
     console.print(table)
@@ -133,6 +199,35 @@ def _interval(measured: Measurement) -> str:
     low, high = latency.ci95_ms
     cv = latency.launch_cv or 0.0
     return f"{low:.4g} to {high:.4g} ms; launches vary by {cv:.1%}"
+
+
+def _sustained(latency: Latency) -> list[tuple[str, str]]:
+    """How a long run went on, where it was one."""
+    bins = latency.sustained_p50_ms
+    if not bins:
+        return []
+    ratio = latency.sustained_ratio
+    kept = "too short to tell" if ratio is None else f"{ratio:.3f}x"
+    return [
+        ("last/first 10 s", kept),
+        ("p50 of each 10 s", f"{min(bins):.4g} to {max(bins):.4g} ms in {len(bins)}"),
+    ]
+
+
+def _remarks(measured: Measurement) -> list[tuple[str, str]]:
+    """What stood in the way of the figure, and why it must not be quoted."""
+    rows = []
+    if measured.conditions.unready:
+        rows.append(("not ready", "; ".join(measured.conditions.unready)))
+    if measured.invalid:
+        rows.append(("invalid", measured.invalid))
+    return rows
+
+
+def _footing(energy: Energy, grid: float | None) -> list[tuple[str, str]]:
+    """Energy, and what it means in carbon where a grid was named."""
+    carbon = [] if grid is None else [("carbon", _carbon(energy, grid))]
+    return [*_energy(energy), *carbon]
 
 
 def _energy(energy: Energy) -> list[tuple[str, str]]:
@@ -161,13 +256,19 @@ def _energy(energy: Energy) -> list[tuple[str, str]]:
         ),
         (
             "p50 of that run",
-            f"{ms(energy.p50_ms)}; reading the meter cost {energy.overhead or 0:.1%} of the "
-            f"throughput, {energy.windows} windows",
+            f"{ms(energy.p50_ms)}; with the meter read {energy.overhead or 0:.1%} less "
+            f"throughput{_reader(energy)}, {energy.windows} windows",
         ),
     ]
     if energy.reason:
         rows.append(("energy, doubts", energy.reason))
     return rows
+
+
+def _reader(energy: Energy) -> str:
+    if energy.reader_cpu is None:
+        return ""
+    return f" (its reader took {energy.reader_cpu:.2%} of a processor)"
 
 
 def _conditions(measured: Measurement) -> str:
@@ -197,28 +298,42 @@ def _grams(energy: Energy, grid: float) -> float | None:
     return grams_per_million(energy, grid)
 
 
-def _show_paired(console: Console, found: Paired) -> None:
+def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
     table = Table(box=None)
     for heading in ("artefact", "p50 ms", "95 % interval", "launches"):
         table.add_column(heading, justify="left" if heading == "artefact" else "right")
     for one in found.measurements:
         latency = one.latency
-        ci = latency.ci95_ms
         table.add_row(
             escape(one.artifact),
-            f"{latency.p50_ms:.4g}" if latency.p50_ms else "-",
-            f"{ci[0]:.4g} to {ci[1]:.4g}" if ci else "-",
+            _cell(latency.p50_ms),
+            _range(latency.ci95_ms),
             str(latency.launches),
         )
     console.print(table)
-    colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
     console.print(
-        f"[{colour}]{found.verdict}[/]: {escape(found.artifact)} takes {found.ratio:.3f} times "
+        f"{_verdict(found)}: {escape(found.artifact)} takes {found.ratio:.3f} times "
         f"the latency of {escape(found.against)} on {escape(found.device)} "
         f"({found.source}), {found.low:.3f} to {found.high:.3f} in {found.pairs} pairs: "
         f"{escape(found.why)}",
         highlight=False,
     )
+    for one in found.measurements:
+        for label, value in (*_remarks(one), *_footing(one.energy, grid)):
+            console.print(escape(f"{one.artifact}: {label}: {value}"), highlight=False)
+
+
+def _verdict(found: Paired) -> str:
+    colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
+    return f"[{colour}]{found.verdict}[/]"
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "-"
 
 
 def _show_profile(console: Console, found: Profile) -> None:

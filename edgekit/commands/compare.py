@@ -31,6 +31,9 @@ def compare(
     a, b = history.read(one), history.read(other)
     gate.refuse_incomparable(a, b)
     x, y = a.measurement, b.measurement
+    energy = "energy"
+    if "modelled" in (x.energy.method, y.energy.method):
+        energy = "modelled energy"
     rows = [
         ("p50", x.latency.p50_ms, y.latency.p50_ms, "ms"),
         ("p95", x.latency.p95_ms, y.latency.p95_ms, "ms"),
@@ -38,8 +41,8 @@ def compare(
         ("peak memory", x.peak_memory_mb, y.peak_memory_mb, "MB"),
         ("size", x.size_mb, y.size_mb, "MB"),
         ("instructions", x.instructions, y.instructions, ""),
-        ("energy, gross", x.energy.gross_mj, y.energy.gross_mj, "mJ"),
-        ("energy, net", x.energy.net_mj, y.energy.net_mj, "mJ"),
+        (f"{energy}, gross", x.energy.gross_mj, y.energy.gross_mj, "mJ"),
+        (f"{energy}, net", x.energy.net_mj, y.energy.net_mj, "mJ"),
     ]
     known = [row for row in rows if row[1] is not None or row[2] is not None]
     if as_json:

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich import progress as bars
 from rich.console import Console
-from rich.markup import escape
 
-out_console = Console()
-err_console = Console(stderr=True)
+# Addresses hold colons: `container:x:1` is no emoji.
+out_console = Console(emoji=False)
+err_console = Console(stderr=True, emoji=False)
 
 Address = Annotated[
     str,
@@ -44,7 +44,7 @@ class _Step:
         self._bar, self._task = bar, task
 
     def update(self, done: int, total: int, note: str = "") -> None:
-        self._bar.update(self._task, completed=done, total=total, note=escape(note))
+        self._bar.update(self._task, completed=done, total=total, note=note)
 
 
 class Bars:
@@ -61,12 +61,12 @@ class Bars:
     @contextmanager
     def step(self, title: str) -> Iterator[_Step]:
         columns = (
-            bars.SpinnerColumn(finished_text="[green]:heavy_check_mark:[/]"),
-            bars.TextColumn("{task.description}"),
+            bars.SpinnerColumn(finished_text="[green]\N{HEAVY CHECK MARK}[/]"),
+            bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(bar_width=24),
             bars.MofNCompleteColumn(),
             bars.TimeElapsedColumn(),
-            bars.TextColumn("[dim]{task.fields[note]}"),
+            bars.TextColumn("{task.fields[note]}", style="dim", markup=False),
         )
         bar = bars.Progress(*columns, console=self._console, disable=self._silent)
         with bar:

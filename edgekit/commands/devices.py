@@ -34,8 +34,13 @@ app = typer.Typer(help="List devices, or ask one what it has and whether it is f
 
 @app.callback(invoke_without_command=True)
 def _devices(context: typer.Context, as_json: Json = False) -> None:
-    if context.invoked_subcommand:
-        return
+    if not context.invoked_subcommand:
+        known(as_json)
+
+
+@app.command("list")
+def known(as_json: Json = False) -> None:
+    """This machine, hosts of your ssh configuration, what adb sees."""
     found = _known()
     if as_json:
         print(json.dumps(found, indent=2))
@@ -49,7 +54,9 @@ def _devices(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command("probe")
-def probe(address: _Where, runtimes: _Runtimes = None, as_json: Json = False) -> None:
+def probe(
+    address: _Where = "local", runtimes: _Runtimes = None, as_json: Json = False
+) -> None:
     """What a device has: processor, runtimes, energy meters, clock, heat and load."""
     found = _probe(address, runtimes)
     if as_json:
@@ -68,7 +75,9 @@ def probe(address: _Where, runtimes: _Runtimes = None, as_json: Json = False) ->
 
 
 @app.command("doctor")
-def doctor(address: _Where, runtimes: _Runtimes = None, as_json: Json = False) -> None:
+def doctor(
+    address: _Where = "local", runtimes: _Runtimes = None, as_json: Json = False
+) -> None:
     """Whether a device is fit to be measured, and what mends it. Exit code 4 where it is not."""
     from edgekit.bench.conditions import unready
 
@@ -77,11 +86,15 @@ def doctor(address: _Where, runtimes: _Runtimes = None, as_json: Json = False) -
     reasons = unready(found) if "conditions" in found else []
     if machine["emulated"]:
         reasons = [f"it is emulated ({machine['emulation_evidence']}): it has no speed"]
-    if not any(fact["version"] for fact in found["runtimes"].values()):
-        reasons.append("it has no runtime: name one with --runtime to bring it along")
+    # Other devices get theirs brought along.
+    lacking = not any(fact["version"] for fact in found["runtimes"].values())
+    if lacking and address.startswith("local"):
+        reasons.append("it has no runtime: pip install 'edgekit[onnxruntime,litert]'")
     if as_json:
         print(json.dumps({"fit": not reasons, "reasons": reasons}, indent=2))
     else:
+        if lacking and not address.startswith("local"):
+            out_console.print("No runtime is installed there; bench brings its own.")
         for reason in reasons:
             out_console.print(f"[yellow]--[/] {escape(reason)}")
         if not reasons:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from edgekit.commands import bench_words as words
 from edgekit.commands.console import Bars, Json, Quiet, err_console, out_console, plain
 from edgekit.errors import BudgetError, MeasurementError, UsageError
-from edgekit.types import Artifact, Budget
+from edgekit.store import Store
+from edgekit.types import Budget
+
+if TYPE_CHECKING:
+    from edgekit.bench.gate import Check
+    from edgekit.bench.history import Record
+    from edgekit.commands.measuring import Asked, Found
 
 
 def gate(  # noqa: PLR0913 - one parameter an option
@@ -37,6 +44,12 @@ def gate(  # noqa: PLR0913 - one parameter an option
         Path | None,
         typer.Option(help="The baseline's artefact, to take turns with on the device."),
     ] = None,
+    growth: Annotated[
+        float, typer.Option(min=0, help="Share by which bytes and weights may grow.")
+    ] = 0.0,
+    accuracy_drop: Annotated[
+        float, typer.Option(min=0, help="What accuracy may lose, 0.01 for a point.")
+    ] = 0.0,
     size_mb: Annotated[float | None, typer.Option(help="Budget: MB of files.")] = None,
     latency_ms: Annotated[
         float | None, typer.Option(help="Budget: p50 on the device.")
@@ -48,7 +61,15 @@ def gate(  # noqa: PLR0913 - one parameter an option
         float | None, typer.Option(help="Budget: gross energy on the device.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    tier: Annotated[str, typer.Option()] = "quick",
+    tier: Annotated[
+        str, typer.Option(help="quick, default, report or sustained.")
+    ] = "quick",
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that gets a line.", show_default="history.jsonl in the cache"
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,16 +77,17 @@ def gate(  # noqa: PLR0913 - one parameter an option
 
     Facts (bytes, operations, weights, operators off the fast path, accuracy) decide on every
     machine. Latency and energy decide only on a named device, and latency only with the
-    baseline's artefact at hand: the two take turns there. Exit codes: 0 pass, 1 fail, 4
-    inconclusive.
+    baseline's artefact at hand, where it was measured or --against: the two take turns. Exit
+    codes: 0 pass, 1 fail, 4 inconclusive.
 
         edgekit gate new.tflite --baseline baseline.json
         edgekit gate new.tflite --baseline baseline.json -d ssh://pi@board --against old.tflite
     """
     from edgekit.bench import gate as rules
-    from edgekit.bench import history
+    from edgekit.bench import history as records
+    from edgekit.commands.measuring import measure_at
 
-    before = history.read(baseline)
+    before = records.read(baseline)
     budget = Budget(
         size_mb=size_mb,
         latency_ms=latency_ms,
@@ -77,11 +99,23 @@ def gate(  # noqa: PLR0913 - one parameter an option
         raise UsageError(
             "Latency, memory and energy only gate on a device that is named: add --device."
         )
-    bars = Bars(err_console, silent=quiet)
-    asked = _Asked(device, against, threads, tier, energy=energy_mj is not None)
-    now, checks = _look(candidate, before, asked, bars)
+    now = _known(candidate, before)
+    checks: list[Check] = []
+    if device:
+        asked = _asked(now, before, against, budget, threads, tier)
+        bars = Bars(err_console, silent=quiet)
+        found = measure_at(asked, device, bars)
+        entry = words.record(asked, found)
+        measured = records.of_document(entry)
+        now = replace(
+            measured,
+            evaluation=now.evaluation,
+            macs=now.macs,
+            parameters=now.parameters,
+        )
+        checks = _on_device(found, now, before, budget)
     checks = [
-        *rules.facts(now, before),
+        *rules.facts(now, before, growth=growth, accuracy_drop=accuracy_drop),
         *rules.budgets(now, budget, on_device=device is not None),
         *checks,
     ]
@@ -90,116 +124,99 @@ def gate(  # noqa: PLR0913 - one parameter an option
         print(json.dumps({"verdict": verdict, "checks": plain(checks)}, indent=2))
     elif not quiet:
         _show(checks)
+    if device:
+        records.append(history or Store().root / records.FILE, entry)
     _conclude(verdict, checks)
 
 
-class _Asked:
-    def __init__(
-        self,
-        device: str | None,
-        against: Path | None,
-        threads: int,
-        tier: str,
-        *,
-        energy: bool,
-    ) -> None:
-        self.device, self.against = device, against
-        self.threads, self.tier, self.energy = threads, tier, energy
-
-
-def _look(
-    candidate: Path, before: Any, asked: _Asked, bars: Bars
-) -> tuple[Any, list[Any]]:
-    """The candidate as a record, and the checks that only a device can make."""
+def _known(candidate: Path, before: Record) -> Record:
+    """What is known of the candidate without running it: a record's facts, or a file's bytes."""
     from edgekit.bench import history
     from edgekit.bench.artifact import artifact_at
 
     if candidate.suffix in (".json", ".jsonl"):
-        if asked.device:
-            raise UsageError(
-                f"{candidate} is a record: name an artefact to measure it."
-            )
-        return history.read(candidate), []
+        return history.read(candidate)
     artifact = artifact_at(candidate)
-    if asked.device is None:
-        return _unmeasured(artifact, before), []
-    return _on_device(artifact, before, asked, bars)
-
-
-def _unmeasured(artifact: Artifact, before: Any) -> Any:
-    """What is known of a file without running it: its bytes."""
     measurement = replace(
         before.measurement, artifact=artifact.name, size_mb=artifact.size_mb
     )
     return replace(
         before,
         name=artifact.name,
+        sha256=None,
         size_bytes=artifact.size_bytes,
         measurement=measurement,
         evaluation=None,
         macs=None,
         parameters=None,
         slow_operators=None,
+        files=artifact.files,
+    )
+
+
+def _asked(
+    now: Record,
+    before: Record,
+    against: Path | None,
+    budget: Budget,
+    threads: int,
+    tier: str,
+) -> Asked:
+    """What the device is asked for; raises UsageError where an artefact is not what it was."""
+    from edgekit.bench.artifact import artifact_at
+    from edgekit.bench.history import sha256
+    from edgekit.bench.protocol import Metering
+    from edgekit.bench.tiers import tier_called
+    from edgekit.commands.measuring import Asked
+
+    if not now.there:
+        raise UsageError(
+            f"The artefact of {now.name} is not where it was measured, or has changed. Name "
+            "the file itself to measure it."
+        )
+    old = None
+    if against:
+        old = artifact_at(against)
+        if before.sha256 and sha256(old.files) != before.sha256:
+            raise UsageError(
+                f"{against} is not the artefact of the baseline ({before.name}): its content "
+                "differs. Name the file that the baseline was measured with."
+            )
+    elif before.there:
+        old = artifact_at(before.files[0])
+    if old:
+        old = replace(old, name=f"{old.name} (baseline)")
+    energy = budget.energy_mj is not None
+    wants_energy = energy or before.measurement.energy.gross_mj is not None
+    return Asked(
+        artifact=artifact_at(now.files[0]),
+        other=old,
+        threads=threads,
+        tier=tier_called(tier),
+        metering=Metering(meter="auto" if wants_energy else "none"),
+        profile=before.slow_operators is not None,
     )
 
 
 def _on_device(
-    artifact: Artifact, before: Any, asked: _Asked, bars: Bars
-) -> tuple[Any, list[Any]]:
+    found: Found, now: Record, before: Record, budget: Budget
+) -> list[Check]:
+    """Checks that only a device can make; the baseline measured in the same run goes first."""
     from edgekit.bench import gate as rules
-    from edgekit.bench import history, paired
-    from edgekit.bench.artifact import artifact_at
-    from edgekit.bench.profile import profile
-    from edgekit.bench.protocol import Metering, measure
-    from edgekit.devices.resolve import attached
 
-    checks: list[Any] = []
-    wants_energy = asked.energy or before.measurement.energy.gross_mj is not None
-    with attached(str(asked.device)) as there:
-        with bars.step(f"Measure {artifact.name} on {there.name}") as step:
-            measured = measure(
-                [artifact],
-                there,
-                tier=asked.tier,
-                threads=asked.threads,
-                on_launch=step.update,
-                metering=Metering(meter="auto" if wants_energy else "none"),
-            )[artifact.name]
-        slow = None
-        if before.slow_operators is not None:
-            rows = profile(artifact, there, threads=asked.threads).operators
-            slow = sum(one.fast is False for one in rows)
-        if asked.against:
-            old = artifact_at(asked.against)
-            _same(old, before)
-            old = replace(old, name=f"{old.name} (baseline)")
-            with bars.step(f"Against {asked.against.name}") as step:
-                found = paired.compare(
-                    artifact,
-                    old,
-                    there,
-                    tier=asked.tier,
-                    threads=asked.threads,
-                    on_launch=step.update,
-                )
-            checks.append(rules.latency(found))
-    made = history.document(artifact, measured, tier=asked.tier, slow_operators=slow)
-    now = history.of_document(made)
-    energy = rules.energy(now, before)
-    return now, [*checks, *([energy] if energy else [])]
+    checks: list[Check | None] = []
+    if found.paired:
+        checks.append(rules.latency(found.paired))
+        theirs = found.paired.measurements[1]
+        if theirs.energy.gross_mj is not None:
+            before = replace(before, measurement=theirs)
+    elif budget.latency_ms is None:
+        checks.append(rules.unpaired(before))
+    checks.append(rules.energy(now, before))
+    return [one for one in checks if one]
 
 
-def _same(old: Artifact, before: Any) -> None:
-    from edgekit.bench.history import sha256
-
-    if before.sha256 and sha256(old) != before.sha256:
-        raise UsageError(
-            f"{old.files[0]} is not the artefact of the baseline ({before.name}): its content "
-            "differs. Name the file that the baseline was measured with."
-        )
-
-
-def _show(checks: list[Any]) -> None:
+def _show(checks: list[Check]) -> None:
     table = Table(box=None)
     for heading in ("check", "verdict", "why"):
         table.add_column(heading)
@@ -210,7 +227,7 @@ def _show(checks: list[Any]) -> None:
     out_console.print(table)
 
 
-def _conclude(verdict: str, checks: list[Any]) -> None:
+def _conclude(verdict: str, checks: list[Check]) -> None:
     lines = "; ".join(f"{c.name}: {c.why}" for c in checks if c.verdict == verdict)
     if not checks:
         raise MeasurementError(

@@ -18,6 +18,7 @@ from edgekit.agent import machine
 from edgekit.agent.schema import SCHEMA
 from edgekit.devices.packing import pack_agent
 from edgekit.devices.replies import understand
+from edgekit.devices.turns import turn
 from edgekit.errors import DeviceError
 from edgekit.types import CostSource
 
@@ -48,12 +49,13 @@ class LocalDevice:
             job_file.write_text(json.dumps(complete))
             agent = pack_agent(folder / "agent.pyz")
             command = [self.python, str(agent), str(job_file), str(result_file)]
-            status, said = run_process(
-                command,
-                environment={**_environment(job), "TMPDIR": name},
-                screen=folder / "screen.txt",
-                timeout_s=timeout_s,
-            )
+            with turn(job):
+                status, said = run_process(
+                    command,
+                    environment={**_environment(job), "TMPDIR": name},
+                    screen=folder / "screen.txt",
+                    timeout_s=timeout_s,
+                )
             reply = result_file.read_text() if result_file.is_file() else None
         return understand(status, said, reply, job=job, device=self.name)
 

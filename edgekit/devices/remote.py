@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shlex
@@ -19,6 +20,7 @@ from edgekit.devices import faults
 from edgekit.devices.link import SILENCE_S, Link, Reply
 from edgekit.devices.packing import pack_agent
 from edgekit.devices.replies import understand
+from edgekit.devices.turns import turn
 from edgekit.devices.wheels import MODULES, DevicePython, digest, fetch
 from edgekit.errors import DeviceError, EdgeKitError, LinkLost, RuntimeMissing
 from edgekit.types import CostSource
@@ -68,6 +70,8 @@ class RemoteDevice:
     source: CostSource = "device"
     runtimes: tuple[str, ...] = ()
     """Those that `probe` installs where the device has none of them."""
+    here: bool = False
+    """Whether it shares this machine's processors, and so takes turns with what is timed here."""
     _met: _Met | None = field(default=None, init=False, repr=False)
     _sent: set[str] = field(default_factory=set, init=False, repr=False)
     _environments: dict[str, PurePosixPath | None] = field(
@@ -104,12 +108,13 @@ class RemoteDevice:
             f"timeout -k 2 {limit_s:.0f} {_q(self.python)} {_q(met.agent)} "
             f"--leash {SILENCE_S:g} job.json result.json"
         )
-        reply = self.link.shell(script, timeout_s=limit_s + SILENCE_S, beating=True)
+        with turn(job) if self.here else contextlib.nullcontext():
+            reply = self.link.shell(script, timeout_s=limit_s + SILENCE_S, beating=True)
         if reply.status is None:
             raise self.link.explain(reply) or faults.frozen(self.name, limit_s)
         self._raise_fault(reply, of_shell=False)
         answer = self._shell(
-            f"cat {_q(folder)}/result.json 2>/dev/null || :", timeout_s=_SHORT_S
+            f"cat {_q(folder)}/result.json 2>/dev/null || :", timeout_s=_TRANSFER_S
         ).output.decode(errors="replace")
         try:
             if not answer:

@@ -162,6 +162,7 @@ def _remote(
         python=given.get("python", "python3"),
         source=source,
         runtimes=runtimes,
+        here=isinstance(link, ContainerLink),
     )
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.export import onnx, openvino, tflite
-from edgekit.export.exporter import Exporter, blame, check, make
+from edgekit.export.exporter import Exporter, blame, check
+from edgekit.export.judge import Validation
+from edgekit.export.make import Material, Order, make
 from edgekit.export.place import publish, scratch
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Precision, RuntimeName
+from edgekit.types import Artifact, Precision, RuntimeName, Scheme
 
 EXPORTERS: dict[RuntimeName, Exporter] = {
     "litert": tflite,
@@ -32,12 +34,15 @@ def export(  # noqa: PLR0913
     folder: Path,
     name: str,
     labels: tuple[str, ...] = (),
+    scheme: Scheme | None = None,
+    validation: Validation | None = None,
 ) -> Artifact:
     """Write `program` for `runtime` into `folder`, in this process.
 
-    `calibration` is (n, *input shape) float32, preprocessed; int8 needs it. The files appear
-    whole or not at all. Raises `ArtifactError` for what the format cannot hold, `RuntimeMissing`
-    without its libraries.
+    `calibration` is (n, *input shape) float32, preprocessed; int8 needs it. `validation` judges
+    what int8 loses, and starts the search for a scheme that loses less; `scheme` is tried first.
+    The files appear whole or not at all. Raises `ArtifactError` for what the format cannot hold,
+    `RuntimeMissing` without its libraries.
     """
     exporter = EXPORTERS[runtime]
     check(exporter, name, precision, calibrated=calibration is not None)
@@ -45,5 +50,11 @@ def export(  # noqa: PLR0913
         fp32 = place / f"fp32{exporter.SUFFIXES[0]}"
         with blame(exporter, name):
             exporter.convert(program, fp32)
-            made = make(exporter, fp32, (name, runtime, precision), calibration, labels)
+            order = Order(
+                name=name, runtime=runtime, precision=precision, scheme=scheme
+            )
+            material = Material(
+                calibration=calibration, validation=validation, labels=labels
+            )
+            made = make(exporter, fp32, order, material)
         return publish(made, folder)

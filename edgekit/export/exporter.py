@@ -12,10 +12,25 @@ import numpy as np
 
 from edgekit.errors import ArtifactError, EdgeKitError, RuntimeMissing
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Precision, RuntimeName, TensorSpec
+from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
 
 Border = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """The inputs and the outputs of an artefact."""
+CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
+QUANTISED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
+
+
+class Quantiser(Protocol):
+    """One network in fp32, to be written in less as often as is asked."""
+
+    def first(self, precision: Precision) -> Scheme:
+        """The scheme to try before any other."""
+
+    def layers(self) -> tuple[str, ...]:
+        """Layers with weights, by the names that `Scheme.float_layers` takes."""
+
+    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+        """Write the network in `precision` to `path`."""
 
 
 class Exporter(Protocol):
@@ -29,19 +44,21 @@ class Exporter(Protocol):
     PRECISIONS: tuple[Precision, ...]
     SUFFIXES: tuple[str, ...]
     """Of the files of an artefact; the first is the one its runtime opens."""
+    RANGES: tuple[RangeMethod, ...]
+    """How static int8 can take ranges, the one to try first first."""
 
     def convert(self, program: Program, path: Path) -> None:
         """Write `program` in fp32 with batch 1 to `path`, for `write` to start from."""
 
-    def write(
-        self,
-        fp32: Path,
-        precision: Precision,
-        calibration: np.ndarray | None,
-        labels: tuple[str, ...],
-        path: Path,
-    ) -> None:
-        """Write the artefact proper: `fp32`, made by `convert`, in `precision`."""
+    def quantiser(
+        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+    ) -> Quantiser:
+        """What writes `fp32` in less. `samples` calibrate, each a batch of one for the only
+        input, `spec`; `place` is a folder to work in."""
+
+    def write(self, source: Path, labels: tuple[str, ...], path: Path) -> None:
+        """Write the artefact proper: `source`, in whatever precision, and what it should say
+        of itself."""
 
     def border(self, path: Path) -> Border:
         """The inputs and outputs that the file itself declares to its runtime."""
@@ -56,9 +73,9 @@ def check(
             f"{exporter.TITLE} export of {name}: precision {precision} is not supported; "
             f"choose from {', '.join(exporter.PRECISIONS)}."
         )
-    if precision == "int8" and not calibrated:
+    if precision in CALIBRATED and not calibrated:
         raise ArtifactError(
-            f"{exporter.TITLE} export of {name}: int8 needs calibration samples; "
+            f"{exporter.TITLE} export of {name}: {precision} needs calibration samples; "
             "name calibration data in edgekit.toml, or choose fp32."
         )
     missing = [
@@ -93,28 +110,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, EdgeKitError):
         return text
     return f"{type(error).__name__}: {text}"
-
-
-def make(
-    exporter: Exporter,
-    fp32: Path,
-    artifact: tuple[str, RuntimeName, Precision],
-    calibration: np.ndarray | None,
-    labels: tuple[str, ...],
-) -> Artifact:
-    """The artefact (its name, runtime and precision) beside `fp32`, whose file it starts from."""
-    name, runtime, precision = artifact
-    paths = tuple(fp32.with_name(name + suffix) for suffix in exporter.SUFFIXES)
-    exporter.write(fp32, precision, calibration, labels, paths[0])
-    inputs, outputs = exporter.border(paths[0])
-    return Artifact(
-        name=name,
-        runtime=runtime,
-        precision=precision,
-        files=paths,
-        inputs=inputs,
-        outputs=outputs,
-    )
 
 
 def layout(shape: tuple[int, ...]) -> str | None:

@@ -15,67 +15,127 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from edgekit.errors import ArtifactError
 from edgekit.export import EXPORTERS
 from edgekit.export.exporter import check
+from edgekit.export.judge import Validation
+from edgekit.export.make import Order
 from edgekit.export.place import publish, scratch
-from edgekit.export.worker import JOB, MESSAGE, Job
+from edgekit.export.worker import JOB, MESSAGE, Job, Judging
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Precision, RuntimeName
+from edgekit.types import Artifact, Precision, RuntimeName, Scheme
 
-Wanted = tuple[RuntimeName, Precision]
+Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, Scheme]
+"""An artefact by its runtime and precision, and the scheme to try first, where it is another than
+the format's own."""
 
+_CALIBRATION = "calibration.npy"
 _LANES: tuple[tuple[RuntimeName, ...], ...] = (("litert",), ("onnxruntime", "openvino"))
 """Formats that wait for each other, by a runtime of theirs: OpenVINO starts from the ONNX file."""
 
 
-def export_all(
+def export_all(  # noqa: PLR0913
     program: Program,
     wanted: Sequence[Wanted],
     *,
     calibration: np.ndarray | None,
     folder: Path,
     labels: tuple[str, ...] = (),
+    validation: Validation | None = None,
     on_done: Callable[[str], None] | None = None,
 ) -> list[Artifact]:
     """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
 
-    Each format is converted once and quantised from there. `on_done` hears each name as its
+    Each format is converted once and quantised from there, as little as `validation` allows
+    lost. `on_done` hears each name as its
     artefact is made; the files appear together at the end. Raises `ArtifactError` by name.
     """
-    wanted = list(dict.fromkeys(wanted))
-    for runtime, precision in wanted:
-        name = artifact_name(runtime, precision)
-        check(EXPORTERS[runtime], name, precision, calibrated=calibration is not None)
+    orders = [_order(*each) for each in dict.fromkeys(wanted)]
+    for order in orders:
+        exporter, calibrated = EXPORTERS[order.runtime], calibration is not None
+        check(exporter, order.name, order.precision, calibrated=calibrated)
     with scratch(folder) as place:
         program.save(place / "student.pt2")
         if calibration is not None:
-            np.save(place / "calibration.npy", calibration)
+            np.save(place / _CALIBRATION, calibration)
+        judging = None if validation is None else _judging(validation, place)
         made: dict[str, Artifact] = {}
-        for artifact in _run(_lanes(program, wanted, place, labels), place):
+        lanes = _lanes(orders, _material(program, place, labels, judging), place)
+        for artifact in _run(lanes, place):
             made[artifact.name] = artifact
             if on_done:
                 on_done(artifact.name)
-        return [publish(made[artifact_name(*each)], folder) for each in wanted]
+        return [publish(made[order.name], folder) for order in orders]
 
 
-def artifact_name(runtime: RuntimeName, precision: Precision) -> str:
-    return f"{runtime}-{precision}"
+def artifact_name(
+    runtime: RuntimeName, precision: Precision, scheme: Scheme | None = None
+) -> str:
+    parts: list[str] = [runtime, precision]
+    if scheme and scheme.activations == "unsigned":
+        parts.append("unsigned")
+    if scheme and scheme.operators == "weighted":
+        parts.append("weighted")
+    return "-".join(parts)
+
+
+def offered(runtime: RuntimeName, precision: Precision) -> bool:
+    """Whether the runtime's format can be written in that precision."""
+    return precision in EXPORTERS[runtime].PRECISIONS
+
+
+def _order(
+    runtime: RuntimeName, precision: Precision, scheme: Scheme | None = None
+) -> Order:
+    return Order(
+        name=artifact_name(runtime, precision, scheme),
+        runtime=runtime,
+        precision=precision,
+        scheme=scheme,
+    )
+
+
+def _judging(validation: Validation, place: Path) -> Judging:
+    samples = place / "validation.npz"
+    validation.save(samples)
+    return Judging(
+        samples=samples,
+        task=validation.task,
+        root=validation.root,
+        allowed=validation.allowed,
+        recover=validation.recover,
+    )
+
+
+def _material(
+    program: Program, place: Path, labels: tuple[str, ...], judging: Judging | None
+) -> dict[str, Any]:
+    """The fields that every worker's job has alike."""
+    calibration = place / _CALIBRATION
+    return {
+        "inputs": program.inputs,
+        "calibration": calibration if calibration.exists() else None,
+        "validation": judging,
+        "labels": labels,
+    }
 
 
 def _lanes(
-    program: Program, wanted: Sequence[Wanted], place: Path, labels: tuple[str, ...]
+    wanted: Sequence[Order], material: dict[str, Any], place: Path
 ) -> list[list[Job]]:
     """A format that nobody wants is still made where a wanted one starts from it."""
-    calibration = place / "calibration.npy"
     lanes = []
     for lane in _LANES:
         shares = [
-            [each for each in wanted if EXPORTERS[each[0]] is EXPORTERS[runtime]]
+            [
+                order
+                for order in wanted
+                if EXPORTERS[order.runtime] is EXPORTERS[runtime]
+            ]
             for runtime in lane
         ]
         while shares and not shares[-1]:
@@ -88,12 +148,10 @@ def _lanes(
                 Job(
                     runtime=runtime,
                     source=jobs[-1].fp32 if jobs else place / "student.pt2",
-                    inputs=program.inputs,
                     fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
-                    wanted=tuple((artifact_name(*each), *each) for each in share),
-                    calibration=calibration if calibration.exists() else None,
-                    labels=labels,
-                    name=artifact_name(*served),
+                    wanted=tuple(share),
+                    name=served.name,
+                    **material,
                 )
             )
         if jobs:

@@ -1,17 +1,15 @@
-"""ONNX files for ONNX Runtime; int8 by its own static quantisation."""
+"""ONNX files for ONNX Runtime; int8 by its own quantiser."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit.errors import ArtifactError
-from edgekit.export.exporter import Border, feeds, input_names, layout
+from edgekit.export.exporter import Border, input_names, layout
+from edgekit.export.quantise import onnx as quantise
 from edgekit.source.program import Program
 from edgekit.types import Precision, TensorSpec
 
@@ -22,8 +20,10 @@ LIBRARIES: Mapping[str, str] = {
     "onnxscript": "onnxscript",
     "onnx": "onnx",
 }
-PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-dynamic")
 SUFFIXES: tuple[str, ...] = (".onnx",)
+RANGES = quantise.RANGES
+quantiser = quantise.Quantiser
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -69,22 +69,11 @@ def convert(program: Program, path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def write(
-    fp32: Path,
-    precision: Precision,
-    calibration: np.ndarray | None,
-    labels: tuple[str, ...],
-    path: Path,
-) -> None:
-    """Copy `fp32`, or quantise it to QDQ with signed activations and per-channel weights."""
+def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
+    """Copy `source` with the names of its classes in its metadata."""
     import onnx
 
-    if precision == "int8":
-        assert calibration is not None
-        _quantise(fp32, calibration, path)
-        model = onnx.load(str(path))
-    else:
-        model = onnx.load(str(fp32))
+    model = onnx.load(str(source))
     if labels:
         model.metadata_props.add(key="labels", value=json.dumps(labels))
     onnx.save_model(model, str(path))
@@ -99,37 +88,6 @@ def border(path: Path) -> Border:
         ),
         tuple(_spec(value, None) for value in session.get_outputs()),
     )
-
-
-def _quantise(fp32: Path, calibration: np.ndarray, path: Path) -> None:
-    from onnxruntime import quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    inputs, _ = border(fp32)
-    samples = feeds(calibration, inputs)
-
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.samples: Iterator[np.ndarray] = iter(samples)
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            sample = next(self.samples, None)
-            return None if sample is None else {inputs[0].name: sample}
-
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        prepared = Path(scratch) / "prepared.onnx"
-        # Shapes are static, so ONNX's own inference finds them all; the symbolic one is slow.
-        quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
-        quantization.quantize_static(
-            str(prepared),
-            str(path),
-            Reader(),
-            quant_format=quantization.QuantFormat.QDQ,
-            activation_type=quantization.QuantType.QInt8,
-            weight_type=quantization.QuantType.QInt8,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-            per_channel=True,
-        )
 
 
 def _session(path: Path) -> Any:

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit.export import onnx
-from edgekit.export.exporter import Border, feeds, layout
+from edgekit.export.exporter import Border, layout
+from edgekit.export.quantise import openvino as quantise
 from edgekit.source.program import Program
 from edgekit.types import Precision, TensorSpec
 
@@ -26,8 +25,10 @@ LIBRARIES: Mapping[str, str] = {
     "onnxscript": "onnxscript",
     "onnx": "onnx",
 }
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-weights")
 SUFFIXES: tuple[str, ...] = (".xml", ".bin")
+RANGES = quantise.RANGES
+quantiser = quantise.Quantiser
 
 _DTYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "boolean": "bool"}
 _DTYPES |= {f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}
@@ -50,23 +51,14 @@ def convert_onnx(source: Path, path: Path) -> None:
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-def write(
-    fp32: Path,
-    precision: Precision,
-    calibration: np.ndarray | None,
-    labels: tuple[str, ...],
-    path: Path,
-) -> None:
-    """Write `fp32` as it is, with fp16 weights, or quantised by NNCF."""
+def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
+    """Copy `source` with the names of its classes in its rt_info."""
     import openvino
 
-    model = openvino.Core().read_model(str(fp32))
-    if precision == "int8":
-        assert calibration is not None
-        model = _quantise(model, calibration)
+    model = openvino.Core().read_model(str(source))
     if labels:
         model.set_rt_info(json.dumps(labels), ["model_info", "labels"])
-    openvino.save_model(model, str(path), compress_to_fp16=precision == "fp16")
+    openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
 def border(path: Path) -> Border:
@@ -74,46 +66,6 @@ def border(path: Path) -> Border:
     import openvino
 
     return _border(openvino.Core().read_model(str(path)))
-
-
-def _quantise(model: Any, calibration: np.ndarray) -> Any:
-    """`model` in int8, with ranges that hold every calibration sample.
-
-    NNCF's own averages of ranges clip what few samples reach: on the digits example its outputs
-    were five times further from the network's. SmoothQuant is off: it left a small attention
-    block at a cosine of 0.88, which is 0.9997 without.
-    """
-    import nncf
-    from nncf.quantization.advanced_parameters import (
-        AdvancedQuantizationParameters,
-        AdvancedSmoothQuantParameters,
-    )
-    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-
-    inputs, _ = _border(model)
-    samples = feeds(calibration, inputs)
-    return nncf.quantize(
-        model,
-        nncf.Dataset(samples),
-        subset_size=len(samples),
-        model_type=nncf.ModelType.TRANSFORMER if _attends(model) else None,
-        advanced_parameters=AdvancedQuantizationParameters(
-            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
-            smooth_quant_alphas=AdvancedSmoothQuantParameters(
-                matmul=-1, convolution=-1
-            ),
-        ),
-    )
-
-
-def _attends(model: Any) -> bool:
-    """Whether a softmax weighs something, as in attention, rather than ending a classifier."""
-    return any(
-        target.get_node().get_type_name() == "MatMul"
-        for node in model.get_ops()
-        if node.get_type_name() == "Softmax"
-        for target in node.output(0).get_target_inputs()
-    )
 
 
 def _border(model: Any) -> Border:

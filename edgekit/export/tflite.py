@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.errors import ArtifactError
-from edgekit.export.exporter import Border, feeds, layout
+from edgekit.export.exporter import Border, layout
+from edgekit.export.quantise import tflite as quantise
+from edgekit.export.quantise.tflite import plain_interpreter
 from edgekit.source.program import Program
 from edgekit.types import Precision, Quantisation, TensorSpec
 
@@ -21,15 +22,13 @@ LIBRARIES: Mapping[str, str] = {
     "ai_edge_litert": "ai-edge-litert",
     "ai_edge_quantizer": "ai-edge-quantizer",
 }
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+PRECISIONS: tuple[Precision, ...] = (
+    *("fp32", "fp16", "int8"),
+    *("int8-dynamic", "int8-weights", "int16x8"),
+)
 SUFFIXES: tuple[str, ...] = (".tflite",)
-
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
-"""Operators with weights: where int8 pays everywhere."""
-_RECIPES = (("*",), _WEIGHTED, _WEIGHTED[:3], _WEIGHTED[3:])
-"""What static int8 takes in, most first."""
-_NEVER_QUANTISED = ("INPUT", "OUTPUT")
-"""The artefact's own inputs and outputs stay in float32."""
+RANGES = quantise.RANGES
+quantiser = quantise.Quantiser
 
 
 def convert(program: Program, path: Path) -> None:
@@ -65,26 +64,13 @@ def _without_repeats_of_one(program: Program) -> Program:
     return result
 
 
-def write(
-    fp32: Path,
-    precision: Precision,
-    calibration: np.ndarray | None,
-    labels: tuple[str, ...],
-    path: Path,
-) -> None:
-    """Copy `fp32`, or write it with fp16 weights, or with int8 weights and activations.
+def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
+    """Copy `source`, with the names of its classes.
 
-    Labels are appended as `labels.txt` in a zip archive, where TFLite's own tools look for
+    They are appended as `labels.txt` in a zip archive, where TFLite's own tools look for
     associated files; the runtimes ignore it.
     """
-    if precision == "fp32":
-        content = fp32.read_bytes()
-    elif precision == "fp16":
-        content = _halve(fp32)
-    else:
-        assert calibration is not None
-        content = _quantise(fp32, calibration)
-    path.write_bytes(content)
+    path.write_bytes(source.read_bytes())
     if labels:
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(labels) + "\n")
@@ -92,114 +78,7 @@ def write(
 
 def border(path: Path) -> Border:
     """The inputs and outputs as LiteRT sees them, in the order of the network's own."""
-    return _border(_interpreter(path.read_bytes()))
-
-
-def _quantise(fp32: Path, calibration: np.ndarray) -> bytes:
-    """Static int8 of all operators, or of fewer.
-
-    Of those with weights alone where there is attention, which the full recipe was measured to
-    slow down up to three times; of fewer where the runtime refuses the file (EdgeNeXt).
-    """
-    interpreter = _interpreter(fp32.read_bytes())
-    inputs, _ = _border(interpreter)
-    samples = feeds(calibration, inputs)
-    signature, ends = next(iter(interpreter.get_signature_list().items()))
-    data = {signature: [{ends["inputs"][0]: sample} for sample in samples]}
-    operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
-    for recipe in _RECIPES["BATCH_MATMUL" in operators :]:
-        content = _static(fp32, recipe, data)
-        refusal = _refusal(content, samples[0])
-        if refusal is None:
-            return content
-    raise ArtifactError(
-        f"LiteRT refuses what static int8 makes of this network ({refusal}); choose fp32."
-    )
-
-
-def _static(fp32: Path, operators: tuple[str, ...], data: dict[str, Any]) -> bytes:
-    """Quantise `operators` with ranges that hold every calibration sample.
-
-    The library's own moving average clips what few samples reach: on the digits example its
-    outputs were five times further from the network's.
-    """
-    from ai_edge_quantizer import (
-        algorithm_manager,
-        calibrator,
-        qtyping,
-        quantizer,
-        recipe_manager,
-    )
-    from ai_edge_quantizer.utils import qsv_utils
-
-    recipe = recipe_manager.RecipeManager()
-    for operator in operators:
-        recipe.add_static_config(
-            ".*",
-            qtyping.TFLOperationName(operator),
-            activation_num_bits=8,
-            weight_num_bits=8,
-        )
-    for operator in _NEVER_QUANTISED:
-        recipe.add_quantization_config(
-            ".*",
-            qtyping.TFLOperationName(operator),
-            algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
-        )
-    ranges = calibrator.Calibrator(
-        fp32.read_bytes(), num_threads=1, qsv_update_func=qsv_utils.min_max_update
-    )
-    ranges.calibrate(data, recipe)
-    quantiser = quantizer.Quantizer(str(fp32), recipe.get_quantization_recipe())
-    return _content(quantiser.quantize(ranges.get_model_qsvs()))
-
-
-def _halve(fp32: Path) -> bytes:
-    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
-
-    config = qtyping.OpQuantizationConfig(
-        weight_tensor_config=qtyping.TensorQuantizationConfig(
-            num_bits=16, dtype=qtyping.TensorDataType.FLOAT
-        ),
-        compute_precision=qtyping.ComputePrecision.FLOAT,
-        explicit_dequantize=True,
-    )
-    recipe = quantizer.Quantizer(str(fp32))
-    for operator in _WEIGHTED:
-        recipe.update_quantization_recipe(
-            ".*",
-            qtyping.TFLOperationName(operator),
-            config,
-            algorithm_manager.AlgorithmName.FLOAT_CASTING,
-        )
-    return _content(recipe.quantize())
-
-
-def _content(result: Any) -> bytes:
-    if result.quantized_model is None:
-        raise ArtifactError("The AI Edge Quantizer wrote nothing for this network.")
-    return bytes(result.quantized_model)
-
-
-def _refusal(content: bytes, sample: np.ndarray) -> str | None:
-    """Why LiteRT, with the kernels it takes by default, cannot load and run the file."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_content=content)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
-        interpreter.invoke()
-    except (RuntimeError, ValueError) as error:
-        return str(error).strip().splitlines()[0]
-    return None
-
-
-def _interpreter(content: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    return Interpreter(model_content=content, experimental_op_resolver_type=resolver)
+    return _border(plain_interpreter(path.read_bytes()))
 
 
 def _border(interpreter: Any) -> Border:

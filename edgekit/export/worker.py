@@ -16,9 +16,33 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from edgekit.errors import ArtifactError
-from edgekit.types import Artifact, InputSpec, Precision, RuntimeName
+from edgekit.export.judge import Validation
+from edgekit.export.make import Material, Order, make
+from edgekit.types import Artifact, InputSpec, RuntimeName, TaskSpec
 
 SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """A `Validation` whose arrays are in the file `samples`."""
+
+    samples: Path
+    task: TaskSpec
+    root: Path
+    allowed: float
+    recover: bool
+
+    def read(self) -> Validation:
+        with np.load(self.samples, allow_pickle=False) as arrays:
+            return Validation(
+                inputs=arrays["inputs"],
+                targets=arrays.get("targets"),
+                task=self.task,
+                root=self.root,
+                allowed=self.allowed,
+                recover=self.recover,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +56,9 @@ class Job:
     source: Path
     inputs: tuple[InputSpec, ...]
     fp32: Path
-    wanted: tuple[tuple[str, RuntimeName, Precision], ...]
-    """Name, runtime and precision of each artefact."""
+    wanted: tuple[Order, ...]
     calibration: Path | None
+    validation: Judging | None
     labels: tuple[str, ...]
     name: str
     """The artefact to name when the conversion fails: one made from it, here or later."""
@@ -57,17 +81,21 @@ def work(job: Job) -> Iterator[Artifact]:
     import torch
 
     from edgekit.export import EXPORTERS
-    from edgekit.export.exporter import blame, make
+    from edgekit.export.exporter import blame
 
     torch.manual_seed(SEED)
     np.random.seed(SEED)
     exporter = EXPORTERS[job.runtime]
     with blame(exporter, job.name):
         _convert(job)
-        calibration = None if job.calibration is None else np.load(job.calibration)
-    for artifact in job.wanted:
-        with blame(exporter, artifact[0]):
-            yield make(exporter, job.fp32, artifact, calibration, job.labels)
+        material = Material(
+            calibration=None if job.calibration is None else np.load(job.calibration),
+            validation=None if job.validation is None else job.validation.read(),
+            labels=job.labels,
+        )
+    for order in job.wanted:
+        with blame(exporter, order.name):
+            yield make(exporter, job.fp32, order, material)
 
 
 def _convert(job: Job) -> None:

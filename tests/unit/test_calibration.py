@@ -48,7 +48,7 @@ def test_an_unknown_name_is_met_with_the_nearest(mine: Path) -> None:
     with pytest.raises(
         UsageError,
         match=r"No calibration preset 'digit'\. Did you mean 'digits'\? "
-        r"Known: default, digits, street\. .* calibration/digit\.toml",
+        r"Known: default, digits, diverse, street\. .* calibration/digit\.toml",
     ):
         load_preset("digit", folders=[mine])
 
@@ -118,6 +118,40 @@ def test_without_labels_the_draw_is_random_and_that_is_noted(labels) -> None:
     drawn = draw(Calibration(name="x", samples=5), numbered(30), labels)
     assert len(drawn.samples) == 5
     assert drawn.note == "drawn at random: the calibration data has no labels"
+
+
+def test_a_diverse_draw_spreads_over_the_networks_features() -> None:
+    """Nine in ten samples are nearly alike; each of the others is a kind of its own."""
+    values = np.zeros((200, 1, 2, 2), np.float32)
+    values[:180] += np.linspace(0, 0.01, 180, dtype=np.float32)[:, None, None, None]
+    values[180:, 0, 0, 0] = np.arange(20) + 10
+    preset = Calibration(name="x", samples=15, strategy="diverse")
+
+    def features(samples: np.ndarray) -> np.ndarray:
+        return samples.reshape(len(samples), -1)
+
+    drawn = draw(preset, values, features=features)
+    assert drawn.indices == draw(preset, values, features=features).indices
+    assert len(set(drawn.indices)) == 15
+    rare = [index for index in drawn.indices if index >= 180]
+    at_random = draw(Calibration(name="x", samples=15, strategy="random"), values)
+    assert len(rare) >= 13 > sum(index >= 180 for index in at_random.indices)
+
+
+def test_a_diverse_draw_of_equal_samples_takes_each_once() -> None:
+    preset = Calibration(name="x", samples=5, strategy="diverse")
+    drawn = draw(preset, np.ones((8, 3), np.float32), features=lambda x: x)
+    assert len(set(drawn.indices)) == 5
+
+
+def test_a_saved_set_is_the_same_file_again(tmp_path: Path) -> None:
+    drawn = draw(Calibration(name="x", samples=4), numbered(30))
+    drawn.save(tmp_path / "one.npz")
+    drawn.save(tmp_path / "two.npz")
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    with np.load(tmp_path / "one.npz") as read:
+        assert (read["samples"] == drawn.samples).all()
+        assert tuple(read["indices"]) == drawn.indices
 
 
 def test_of_a_data_set_only_the_drawn_items_are_read() -> None:

@@ -16,6 +16,7 @@ LAYERS = (
     ("commands",),
     (
         "build",
+        "candidates",
         "fit",
         "aim",
         "overhead",
@@ -32,6 +33,7 @@ LAYERS = (
         "forecast",
         "together",
         "task",
+        "parity",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),

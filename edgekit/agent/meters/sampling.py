@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from ..errors import FILES, AgentError
@@ -79,15 +80,16 @@ class Sampler:
         self._readings.append(((before + time.perf_counter_ns()) // 2, watts))
 
 
-class Sampled:
+class Sampled(ABC):
     """A meter that gives watts. Subclasses define `watts()` and the facts of the meter."""
 
     def __init__(self, period_s: float) -> None:
         self._sampler = Sampler(self.watts, period_s)
         self.sampler_hz: float | None = 1 / period_s
 
+    @abstractmethod
     def watts(self) -> float:
-        raise NotImplementedError
+        """What it reads now; raises OSError or ValueError where it cannot be read."""
 
     def begin(self) -> None:
         self._sampler.begin()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import (
     JOB_INVALID,
@@ -17,7 +17,9 @@ from ..errors import (
     AgentError,
     one_line,
 )
-from ..session import Session
+
+if TYPE_CHECKING:
+    from ..session import Session
 
 RUNTIMES = {
     "litert": "litert",

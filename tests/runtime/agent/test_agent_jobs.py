@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.agent import schema
 from edgekit.devices.packing import pack_agent
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +41,10 @@ def perform(
         timeout=120,
         check=False,
     )
-    return done.returncode, json.loads(result.read_text()), done.stderr
+    found = json.loads(result.read_text())
+    declared = getattr(schema, f"{found['kind'].capitalize()}Result", schema.Result)
+    assert set(found) <= set(declared.__annotations__), "a field is not in the schema"
+    return done.returncode, found, done.stderr
 
 
 def test_a_launch_keeps_every_sample(tmp_path: Path, model: Any) -> None:
@@ -232,6 +236,18 @@ def test_the_probe_tells_what_is_missing(tmp_path: Path) -> None:
     assert {"rapl", "perf", "hwmon", "pi5-pmic", "battery"} < set(result["meters"])
     assert result["conditions"]["at_ns"] > 0
     assert result["machine"]["cores"] >= 1
+
+
+def test_a_bare_python_can_be_asked_and_told_what_it_lacks(tmp_path: Path) -> None:
+    bare = [sys.executable, "-S", "-m", "edgekit.agent"]
+    status, result, screen = perform(tmp_path, {"kind": "probe"}, command=bare)
+    assert status == 0, screen
+    assert result["numpy"] is None
+    assert result["machine"]["cores"] >= 1
+    assert {fact["version"] for fact in result["runtimes"].values()} == {None}
+    job = {"kind": "bench", "runtime": "onnxruntime", "path": "m.onnx"}
+    status, result, _ = perform(tmp_path, job, command=bare)
+    assert (status, result["error"]["kind"]) == (1, "numpy_missing")
 
 
 def test_the_packed_agent_runs_alone(tmp_path: Path, model: Any) -> None:

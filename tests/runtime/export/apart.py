@@ -25,6 +25,7 @@ def make(
 ) -> Made:
     """Export `folder/student.pt2` in every precision, int8 where it has one input, and run it."""
     from edgekit.export import EXPORTERS
+    from edgekit.export.make import Order
     from edgekit.export.worker import Job, work
 
     exporter = EXPORTERS[runtime]
@@ -35,8 +36,12 @@ def make(
         source=folder / "student.pt2",
         inputs=inputs,
         fp32=folder / f"start{exporter.SUFFIXES[0]}",
-        wanted=tuple((precision, runtime, precision) for precision in precisions),
+        wanted=tuple(
+            Order(name=precision, runtime=runtime, precision=precision)
+            for precision in precisions
+        ),
         calibration=folder / "calibration.npy",
+        validation=None,
         labels=("cat", "naïve dog"),
         name="net",
     )

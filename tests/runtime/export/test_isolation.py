@@ -195,8 +195,10 @@ def test_what_cannot_be_made_is_refused_before_any_work(
         ArtifactError, match=r"LiteRT .* int8 needs calibration samples"
     ):
         export_all(program, [("litert", "int8")], calibration=None, folder=folder)
-    with pytest.raises(ArtifactError, match=r"fp16 is not supported; .* fp32, int8"):
-        export_all(program, [("onnxruntime", "fp16")], calibration=None, folder=folder)
+    with pytest.raises(ArtifactError, match=r"int16x8 is not supported; .* fp32, fp16"):
+        export_all(
+            program, [("onnxruntime", "int16x8")], calibration=None, folder=folder
+        )
     assert not folder.exists()
 
 

@@ -72,7 +72,7 @@ def test_several_inputs_and_outputs_keep_their_order(
 @pytest.mark.parametrize(
     ("precision", "calibration", "words"),
     [
-        ("fp16", None, r"ONNX export of net: precision fp16 .* fp32, int8"),
+        ("int16x8", None, r"ONNX export of net: precision int16x8 .* fp32, fp16, int8"),
         ("int8", None, r"int8 needs calibration samples"),
         ("int8", (4, 3, 8, 8), r"shape \(4, 3, 8, 8\); input 'image' takes \(n, 3, 32"),
         ("int8", (0, 3, 32, 32), r"shape \(0, 3, 32, 32\)"),

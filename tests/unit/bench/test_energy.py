@@ -23,6 +23,7 @@ def result(**changes: Any) -> dict[str, Any]:
         "boundary": "package",
         "gain_uncertainty": 0.02,
         "sampler_hz": None,
+        "sampler_cpu_share": 0.001,
         "untraced_runs_per_s": 1000.0,
         "idle_before": window(20, 10, 0),
         "idle_after": window(20, 10, 0),
@@ -40,6 +41,7 @@ def test_gross_and_net_are_joules_of_an_inference() -> None:
     assert found.net_u_mj == pytest.approx(2 * 0.02 * 3.0)
     assert found.p50_ms == 1.0
     assert (found.idle_before_w, found.idle_after_w) == (2.0, 2.0)
+    assert (found.overhead, found.reader_cpu) == (0.0, 0.001)
     assert found.reason is None
 
 

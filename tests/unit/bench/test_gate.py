@@ -83,6 +83,9 @@ def test_facts_gate_everywhere() -> None:
         "slow_operators": "fail",
         "accuracy": "fail",
     }
+    found = verdicts(gate.facts(worse, record(), growth=0.02, accuracy_drop=0.02))
+    assert found["macs"] == found["model_bytes"] == found["accuracy"] == "pass"
+    assert found["slow_operators"] == "fail"
     unknown = record(macs=None, parameters=None, slow_operators=None, evaluation=None)
     assert verdicts(gate.facts(unknown, record())) == {"model_bytes": "pass"}
 
@@ -106,9 +109,11 @@ def test_what_was_not_measured_is_inconclusive() -> None:
         "energy_mj": "inconclusive"
     }
     shaky = record(measurement=measurement(invalid="throttled"))
-    [check] = gate.budgets(shaky, Budget(latency_ms=50), on_device=True)
-    assert check.verdict == "inconclusive"
-    assert "throttled" in check.why
+    for limit in (50, 5):
+        [check] = gate.budgets(shaky, Budget(latency_ms=limit), on_device=True)
+        assert check.verdict == "inconclusive"
+        assert "throttled" in check.why
+    assert gate.unpaired(record()).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +127,14 @@ def test_energy_is_judged_with_its_uncertainty(mj: float, verdict: str) -> None:
 
 
 def test_energy_of_another_kind_never_gates() -> None:
+    there = record(measurement=measurement(device="ssh://other"))
+    found = gate.energy(there, record())
+    assert found is not None
+    assert "different devices (ssh://other, ssh://pi)" in found.why
+    drifted = replace(measurement().energy, reason="idle power drifted")
+    found = gate.energy(record(measurement=measurement(energy=drifted)), record())
+    assert found is not None
+    assert (found.verdict, found.why) == ("inconclusive", "idle power drifted")
     other = Energy(gross_mj=1.0, method="counter", boundary="wall")
     found = gate.energy(record(measurement=measurement(energy=other)), record())
     assert found is not None
@@ -192,6 +205,9 @@ def test_a_record_is_written_and_read_back(tmp_path: Path) -> None:
     found = history.read(tmp_path / "one.json")
     assert found.measurement == measurement()
     assert (found.size_bytes, found.slow_operators, found.tier) == (4, 2, "quick")
+    assert found.there
+    model.write_bytes(b"12345")
+    assert not found.there
     for tier in ("quick", "report"):
         history.append(tmp_path / "history.jsonl", {**made, "tier": tier})
     assert history.read(tmp_path / "history.jsonl").tier == "report"

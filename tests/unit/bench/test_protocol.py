@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.protocol import TIERS, bench_job, measure, summarise
+from edgekit.bench.protocol import bench_job, measure, summarise
+from edgekit.bench.tiers import TIERS, tailored
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import UsageError
 from edgekit.types import Artifact, Measurement
@@ -180,3 +181,48 @@ def test_wrong_usage_is_named(artifact: Artifact) -> None:
         measure([artifact], LocalDevice(), tier="fast", threads=1)
     with pytest.raises(UsageError, match="Two artefacts are called 'student-fp32'"):
         measure([artifact, artifact], LocalDevice(), tier="quick", threads=1)
+
+
+def test_what_stood_in_the_way_is_told_with_every_run(artifact: Artifact) -> None:
+    busy = launch(trace=[look(governor="powersave", load=2.0), look(load=2.0)])
+    found = summary(artifact, busy, launch(), launch())
+    assert found.invalid is None
+    assert len(found.conditions.unready) == 2
+    assert "cpupower frequency-set" in found.conditions.unready[0]
+    forced = tailored("report", forced=True)
+    marked = summarise(artifact, [busy] * 3, device=LocalDevice(), plan=forced)
+    assert "its load is 2.00 by processor" in (marked.invalid or "")
+
+
+def test_a_tailored_tier_says_so() -> None:
+    assert tailored("quick") == TIERS["quick"]
+    plan = tailored("report", launches=2, seconds=1.5, cooldown_s=0, forced=True)
+    assert plan.name == "report, 2 launches, 1.5 s each, 0 s between, forced"
+    assert (plan.launches, plan.min_s, plan.cooldown_s) == (2, 1.5, 0)
+    long = tailored("sustained", seconds=40)
+    assert (long.min_s, long.max_s, long.trace_s) == (40, 40, 10)
+    assert tailored("quick", seconds=20).max_s == 20
+    for amounts in ({"launches": 0}, {"seconds": -1.0}, {"cooldown_s": -1.0}):
+        with pytest.raises(UsageError, match=r"it must be more than 0|0 or more"):
+            tailored("quick", **amounts)  # type: ignore[arg-type]
+
+
+def test_whoever_waits_is_told_what_goes_on(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Quick(LocalDevice):
+        def run(self, job: Any, *, timeout_s: float) -> dict[str, Any]:
+            return launch()
+
+    told: list[tuple[int, int, str]] = []
+    plan = tailored("quick", launches=2, cooldown_s=0.01)
+    measure(
+        [artifact],
+        Quick(),
+        tier=plan,
+        threads=1,
+        on_launch=lambda *one: told.append(one),
+    )
+    assert told[0] == (0, 2, "student-fp32")
+    assert (1, 2, "cooling down for 0.01 s") in told
+    assert told[-1] == (2, 2, "")

@@ -13,7 +13,6 @@ from edgekit.bench.statistics import (
     median_interval,
     percentile,
     speedup,
-    sustained_ratio,
     variation,
 )
 from edgekit.errors import MeasurementError
@@ -104,9 +103,13 @@ def test_the_interval_is_seeded_and_encloses_the_median(medians: list[float]) ->
 
 def test_a_sustained_run_tells_its_last_seconds_from_its_first() -> None:
     steady, slowed = [10_000_000] * 2000, [15_000_000] * 1000
-    assert sustained_ratio([*steady, *slowed]) == 1.5
-    assert sustained_ratio(steady + steady) == 1.0
-    assert sustained_ratio(steady[:100]) is None
+    assert statistics.bin_medians_ms([*steady, *slowed]) == (10.0, 10.0, 15.0)
+    assert statistics.bin_medians_ms(steady[:100]) == ()
+    launch = {"samples_ns": [*steady, *slowed]}
+    assert statistics.latency([launch], sustained=True).sustained_ratio == 1.5
+    brief = statistics.latency([{"samples_ns": steady[:1100]}], sustained=True)
+    assert brief.sustained_ratio is None
+    assert brief.sustained_p50_ms == (10.0,)
 
 
 def test_variation_within_launches_is_told_apart_from_that_between() -> None:

@@ -1,0 +1,169 @@
+"""ONNX files in less than fp32, by ONNX Runtime's own quantiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+
+RANGES: tuple[RangeMethod, ...] = ("min-max", "percentile", "entropy")
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_SMALLEST = 64
+"""Weights of fewer values stay in fp32: nothing is saved by halving them."""
+
+
+class Quantiser:
+    """One network's quantised files; calibration is run once for each way to take ranges."""
+
+    def __init__(
+        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+    ) -> None:
+        self._fp32 = fp32
+        self._spec = spec
+        self._samples = samples
+        self._place = place
+
+    def first(self, precision: Precision) -> Scheme:
+        """The scheme to try before any other."""
+        return Scheme()
+
+    def layers(self) -> tuple[str, ...]:
+        """Names of the nodes with weights, in the order of the graph."""
+        import onnx
+
+        graph = onnx.load(str(self._prepared)).graph
+        constants = {tensor.name for tensor in graph.initializer}
+        return tuple(
+            node.name
+            for node in graph.node
+            if node.op_type in _WEIGHTED and node.name and constants & {*node.input[1:]}
+        )
+
+    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+        """Write the network in `precision` to `path`."""
+        if precision == "fp16":
+            halve(self._fp32, path)
+        elif precision == "int8-dynamic":
+            self._dynamic(scheme, path)
+        else:
+            self._static(scheme, path)
+
+    @cached_property
+    def _prepared(self) -> Path:
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        path = self._place / "prepared.onnx"
+        # Shapes are static, so ONNX's own inference finds them all; the symbolic one is slow.
+        quant_pre_process(str(self._fp32), str(path), skip_symbolic_shape=True)
+        return path
+
+    def _static(self, scheme: Scheme, path: Path) -> None:
+        from onnxruntime import quantization
+
+        methods = quantization.CalibrationMethod
+        signed = quantization.QuantType.QInt8
+        unsigned = quantization.QuantType.QUInt8
+        quantization.quantize_static(
+            str(self._prepared),
+            str(path),
+            reader(self._spec.name, self._samples),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=signed if scheme.activations == "signed" else unsigned,
+            weight_type=signed,
+            calibrate_method={
+                "min-max": methods.MinMax,
+                "percentile": methods.Percentile,
+                "entropy": methods.Entropy,
+            }[scheme.ranges],
+            per_channel=scheme.per_channel,
+            reduce_range=scheme.narrow_weights,
+            nodes_to_exclude=list(scheme.float_layers),
+            op_types_to_quantize=list(_WEIGHTED)
+            if scheme.operators == "weighted"
+            else None,
+            calibration_cache_path=self._place
+            / f"{scheme.ranges}-{scheme.operators}.json",
+        )
+
+    def _dynamic(self, scheme: Scheme, path: Path) -> None:
+        """Convolutions stay in float: ONNX Runtime has no fast kernel for dynamic ones."""
+        from onnxruntime import quantization
+        from onnxruntime.quantization.registry import IntegerOpsRegistry
+
+        quantization.quantize_dynamic(
+            str(_without_shapes_of_constants(self._prepared)),
+            str(path),
+            op_types_to_quantize=sorted(IntegerOpsRegistry.keys() - {"Conv"}),
+            per_channel=scheme.per_channel,
+            reduce_range=scheme.narrow_weights,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=list(scheme.float_layers),
+        )
+
+
+def _without_shapes_of_constants(path: Path) -> Path:
+    """A copy without what was noted of constants' shapes: the quantiser turns matrices round
+    and then refuses the file over the shapes they had."""
+    import onnx
+
+    model = onnx.load(str(path))
+    constants = {tensor.name for tensor in model.graph.initializer}
+    noted = [each for each in model.graph.value_info if each.name not in constants]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(noted)
+    copy = path.with_name("unnoted.onnx")
+    onnx.save_model(model, str(copy))
+    return copy
+
+
+def halve(fp32: Path, path: Path) -> None:
+    """Store weights in fp16, to be widened as the file is loaded: arithmetic stays in fp32.
+
+    ONNX Runtime's processors' kernels are for fp32; a network that is fp16 throughout would be
+    converted back and forth at each operator.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(fp32))
+    graph = model.graph
+    widened = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        limit = np.finfo(np.float16).max
+        if (
+            tensor.data_type != TensorProto.FLOAT
+            or values.size < _SMALLEST
+            or np.abs(values).max() > limit
+        ):
+            continue
+        name, half = tensor.name, f"{tensor.name}.fp16"
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
+        widened.append(
+            helper.make_node(
+                "Cast", [half], [name], name=f"{name}.widen", to=TensorProto.FLOAT
+            )
+        )
+    nodes = [*widened, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save_model(model, str(path))
+
+
+def reader(name: str, samples: list[np.ndarray]) -> Any:
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.samples: Iterator[np.ndarray] = iter(samples)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            sample = next(self.samples, None)
+            return None if sample is None else {name: sample}
+
+    return Reader()

@@ -1,0 +1,119 @@
+"""OpenVINO IR in less than fp32, by NNCF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+
+RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged", "percentile")
+_WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
+
+
+class Quantiser:
+    """One network's quantised files."""
+
+    def __init__(
+        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+    ) -> None:
+        self._fp32 = fp32
+        self._samples = samples
+
+    def first(self, precision: Precision) -> Scheme:
+        """The scheme to try before any other."""
+        return Scheme()
+
+    def layers(self) -> tuple[str, ...]:
+        """Names of the operators with constant weights, in the order of the graph."""
+        return tuple(
+            node.get_friendly_name()
+            for node in self._model().get_ordered_ops()
+            if node.get_type_name() in _WEIGHTED and _constant(node)
+        )
+
+    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+        """Write the network in `precision` to `path`."""
+        import openvino
+
+        model = self._model()
+        if precision == "int8":
+            model = self._static(model, scheme)
+        elif precision == "int8-weights":
+            model = _weights(model, scheme)
+        openvino.save_model(model, str(path), compress_to_fp16=precision == "fp16")
+
+    def _model(self) -> Any:
+        import openvino
+
+        return openvino.Core().read_model(str(self._fp32))
+
+    def _static(self, model: Any, scheme: Scheme) -> Any:
+        """SmoothQuant is off: it left a small attention block at a cosine of 0.88, which is
+        0.9997 without."""
+        import nncf
+        from nncf.quantization.advanced_parameters import (
+            AdvancedQuantizationParameters,
+            AdvancedSmoothQuantParameters,
+        )
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        known = RangeEstimatorParametersSet
+        return nncf.quantize(
+            model,
+            nncf.Dataset(self._samples),
+            subset_size=len(self._samples),
+            model_type=nncf.ModelType.TRANSFORMER if _attends(model) else None,
+            ignored_scope=_ignored(scheme),
+            advanced_parameters=AdvancedQuantizationParameters(
+                activations_range_estimator_params={
+                    "min-max": known.MINMAX,
+                    "averaged": known.MEAN_MINMAX,
+                    "percentile": known.MEAN_QUANTILE,
+                }[scheme.ranges],
+                smooth_quant_alphas=AdvancedSmoothQuantParameters(
+                    matmul=-1, convolution=-1
+                ),
+            ),
+        )
+
+
+def _weights(model: Any, scheme: Scheme) -> Any:
+    import nncf
+
+    return nncf.compress_weights(
+        model,
+        mode=nncf.CompressWeightsMode.INT8_SYM,
+        ignored_scope=_ignored(scheme),
+    )
+
+
+def _ignored(scheme: Scheme) -> Any:
+    import nncf
+
+    if not scheme.float_layers:
+        return None
+    return nncf.IgnoredScope(names=list(scheme.float_layers))
+
+
+def _constant(node: Any) -> bool:
+    """Whether an input of the operator is a constant, or one that is only converted."""
+    for port in node.inputs()[1:]:
+        source = port.get_source_output().get_node()
+        while source.get_type_name() in ("Convert", "Reshape"):
+            source = source.input(0).get_source_output().get_node()
+        if source.get_type_name() == "Constant":
+            return True
+    return False
+
+
+def _attends(model: Any) -> bool:
+    """Whether a softmax weighs something, as in attention, rather than ending a classifier."""
+    return any(
+        target.get_node().get_type_name() == "MatMul"
+        for node in model.get_ops()
+        if node.get_type_name() == "Softmax"
+        for target in node.output(0).get_target_inputs()
+    )

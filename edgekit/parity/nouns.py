@@ -1,0 +1,158 @@
+"""What `edgekit diff` takes apart and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edgekit.types import Precision, TensorSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One output of one operator of an artefact, in the order of execution.
+
+    Only operators that the artefact's inputs reach as data: no constants, no shapes.
+    """
+
+    name: str
+    kind: str
+    """The operator's type, as its format spells it."""
+    tensor: str
+    sources: tuple[int, ...]
+    """Numbers of the steps whose outputs it reads."""
+    shape: tuple[int, ...] = ()
+    probe: str | None = None
+    """The output of the probing copy that shows it; `None` where it is not a real tensor."""
+    scale: float | None = None
+    zero_point: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An artefact taken apart: its border, and its operators."""
+
+    precision: Precision
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    steps: tuple[Step, ...]
+    ends: tuple[int | None, ...]
+    """The step behind each output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """How far values are from those they should be, over all samples."""
+
+    relative_error: float
+    """Root mean square of the difference over that of the right values."""
+    cosine: float
+    sqnr_db: float | None
+    """Signal over quantisation noise: the relative error in decibels. `None` without noise."""
+    largest: float
+    """Largest absolute difference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDiff:
+    """One operator of the artefact beside its counterpart in the network."""
+
+    operator: str
+    kind: str
+    node: str
+    """The network's operator."""
+    layer: str
+    """The module it belongs to, as the author calls it."""
+    distance: Distance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """The first operator whose output is not the network's, though its inputs are."""
+
+    operator: str
+    kind: str
+    layer: str
+    node: str
+    distance: Distance | None
+    """`None` where no tensor of the network has its size."""
+    after: str
+    """The last operator before it that agrees."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Operators of one sort in the network, in the file, and as the runtime ran them."""
+
+    sort: str
+    network: int
+    file: int
+    executed: int | None
+    """`None` where the runtime does not tell."""
+
+    @property
+    def inserted(self) -> int:
+        return max(0, self.file - self.network)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffPath:
+    """An operator that ran beside the runtime's accelerated path."""
+
+    operator: str
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingDiff:
+    """What differs between how samples are prepared and how they should be."""
+
+    where: str
+    """`fed`: what the application feeds; `expected`: what the artefact takes; `contract`: what
+    it says it takes; `answers`: what would explain the application's answers."""
+    faults: tuple[str, ...]
+    """Names of known faults that together explain the difference; empty where none does."""
+    detail: str
+    error_before: float | None
+    """Relative error against right preprocessing; `None` where shapes differ, or nothing ran."""
+    error_after: float | None
+    """What is left of it with the faults planted on purpose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputDiff:
+    name: str
+    distance: Distance
+    agreement: float | None
+    """Share of samples with the same decision (arg max); `None` where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff:
+    """Everything `edgekit diff` found."""
+
+    artifact: str
+    reference: str
+    runtime: str
+    device: str
+    precision: Precision
+    samples: int
+    samples_traced: int
+    """How many of them were compared layer by layer."""
+    tolerance: float
+    agrees: bool
+    outputs: tuple[OutputDiff, ...]
+    divergence: Divergence | None
+    preprocessing: tuple[PreprocessingDiff, ...]
+    layers: tuple[LayerDiff, ...]
+    unmatched: int
+    """Operators of the artefact without a counterpart in the network."""
+    probing: float
+    """Relative error between the artefact's outputs and those of its probing copy: where it is
+    large, the runtime's own fusion changes answers."""
+    counts: tuple[Counts, ...]
+    off_path: tuple[OffPath, ...] | None
+    """`None` where the runtime does not tell, or nothing ran that would."""
+    accuracy: dict[str, float] = field(default_factory=dict)
+    """By who answered: the network, the artefact, the network as the application feeds it."""
+    notes: tuple[str, ...] = ()
