@@ -88,7 +88,7 @@ def fit(
         share = planner.cost(solution.widths, job.costing.device, solution.dropped)
         share /= aim.full_cost
         predicted = overhead.speedup(share)
-        timed = _time(job, planner, student, predicted, baseline, samples, place)
+        timed = _time(job, student, predicted, baseline, samples, place)
         turns.append(_Turn(round=timed, solution=solution, student=student))
         overhead = _corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
@@ -244,7 +244,6 @@ def solve_for(
 
 def _time(
     job: Job,
-    planner: Planner,
     student: Program,
     predicted: float,
     baseline: Artifact,
@@ -252,7 +251,7 @@ def _time(
     folder: Path,
 ) -> PlanRound:
     """Export the pruned network untrained and time it beside the unpruned one."""
-    precision = planner.table.key.precision
+    precision = baseline.precision or "fp32"
     title = f"the plan ({folder.name})"
     [artifact] = job.export(
         student,
