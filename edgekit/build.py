@@ -26,6 +26,7 @@ from edgekit.report.words import SCHEMA_VERSION, lost
 from edgekit.slim import slim
 from edgekit.source.program import Program
 from edgekit.task import judged
+from edgekit.tune import tune
 from edgekit.types import (
     Artifact,
     Candidate,
@@ -57,6 +58,7 @@ def build(job: Job, out: Path) -> Report:
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
+        proof = tune(job, taught.program, proof, baselines, samples)
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
         notes = (*((note,) if note else ()), *report.notes)
         report = replace(report, prediction=prediction, notes=notes)
@@ -193,6 +195,7 @@ def _report(
             *fitted.notes,
             *_how_taught(taught),
             *candidates.notes(proof.candidates),
+            *proof.notes,
         ),
         task=job.project.task,
     )

@@ -53,6 +53,7 @@ class Proof:
     reference: Evaluation
     unpruned: tuple[Measurement, ...]
     candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> Candidate:
@@ -98,7 +99,9 @@ def prove(
                 parity=parities[artifact.name],
                 evaluation=evaluation,
                 measurement=measurement,
-                speedup=speedup(unpruned[artifact.runtime], measurement),
+                speedup=speedup(
+                    unpruned[artifact.runtime], measurement, own_threads=True
+                ),
                 accuracy_drop=reference.drop(evaluation, relative=as_share),
                 relative_drop=as_share,
             )

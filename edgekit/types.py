@@ -242,6 +242,8 @@ class QuantiseRecipe:
 class BenchRecipe:
     tier: Literal["quick", "default", "report", "sustained"] = "quick"
     threads: Count | None = None
+    settings_s: Annotated[float, Ge(0)] = 12.0
+    """Seconds at most for trying the runtime's settings on the best candidates; 0 is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,6 +382,16 @@ class Quantised:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a runtime is told to run an artefact."""
+
+    threads: int | None = None
+    """`None` is what the profile says."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The runtime's own, where they are not its defaults here."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """A file (and its companions) that one runtime runs. `files[0]` is the one it opens."""
 
@@ -392,6 +404,7 @@ class Artifact:
     outputs: tuple[TensorSpec, ...]
     quantised: Quantised | None = None
     """How, where it is quantised by EdgeKit."""
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def size_bytes(self) -> int:

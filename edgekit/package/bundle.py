@@ -119,6 +119,8 @@ def write_manifest(
             "artifact": chosen.name,
             "runtime": chosen.runtime,
             "precision": chosen.precision,
+            "settings": asdict(chosen.settings),
+            "scheme": asdict(chosen.quantised.scheme) if chosen.quantised else None,
             "files": [file.relative_to(folder).as_posix() for file in chosen.files],
         },
         "contract": _contract(contract),

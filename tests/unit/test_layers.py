@@ -32,6 +32,7 @@ LAYERS = (
         "costing",
         "forecast",
         "together",
+        "tune",
         "task",
         "parity",
     ),
