@@ -34,6 +34,7 @@ LAYERS = (
         "together",
         "task",
         "parity",
+        "aware",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
