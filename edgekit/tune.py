@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from edgekit.bench.verdict import choose
 from edgekit.job import Job, Samples
-from edgekit.prove import Proof, prove
+from edgekit.prove import Proof, examine, prove
 from edgekit.source.program import Program
 from edgekit.types import Artifact, Candidate, RuntimeName, Settings
 
@@ -34,12 +34,14 @@ _WITH_THREADS: Mapping[RuntimeName, Sequence[Mapping[str, Any]]] = {
 
 def tune(
     job: Job,
-    student: Program,
+    behind: Callable[[Candidate], Program],
     proof: Proof,
     baselines: Sequence[Artifact],
     samples: Samples,
 ) -> Proof:
     """The same with the settings that gain, proved with them anew; notes say what was tried.
+
+    `behind` tells the network that a candidate was exported from.
 
     No more than `[recipe.bench] settings_s` is spent on trying.
     """
@@ -50,10 +52,20 @@ def tune(
     proof = replace(proof, notes=tuple(notes))
     if all(settings == Settings() for settings in found.values()):
         return proof
-    tuned = [replace(c.artifact, settings=found[c.artifact.name]) for c in best]
-    runtimes = {artifact.runtime for artifact in tuned}
+    tuned = [
+        one
+        for c in best
+        for one in examine(
+            job,
+            behind(c),
+            proof.reference,
+            [replace(c.artifact, settings=found[c.artifact.name])],
+            samples,
+        )
+    ]
+    runtimes = {one.artifact.runtime for one in tuned}
     beside = [baseline for baseline in baselines if baseline.runtime in runtimes]
-    again = prove(job, student, proof.reference, tuned, beside, samples)
+    again = prove(job, proof.reference, tuned, beside)
     anew = {candidate.artifact.name: candidate for candidate in again.candidates}
     merged = [anew.get(c.artifact.name, c) for c in proof.candidates]
     preferred = None if job.proven else proof.candidates[0].artifact.runtime

@@ -236,6 +236,10 @@ class QuantiseRecipe:
     """Of the metric against the same network in fp32, on validation data: half a point."""
     recover: bool = True
     """Whether other ranges are tried, and layers kept in float, where int8 loses more."""
+    aware: Literal["auto", "always", "never"] = "auto"
+    """Whether the student is trained with int8's rounding; `auto`: where int8 after training
+    alone breaks the accuracy budget, and float does not."""
+    aware_epochs: Count = 5
 
 
 @dataclass(frozen=True, kw_only=True)

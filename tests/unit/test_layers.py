@@ -35,6 +35,7 @@ LAYERS = (
         "tune",
         "task",
         "parity",
+        "aware",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
