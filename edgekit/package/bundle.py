@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -82,15 +82,6 @@ def place(artifact: Artifact, folder: Path, *, stem: str) -> Artifact:
     for source, copy in zip(artifact.files, files, strict=True):
         shutil.copyfile(source, copy)
     return replace(artifact, files=files)
-
-
-def assemble(
-    folder: Path, *, chosen: Artifact, candidates: Sequence[Artifact]
-) -> Artifact:
-    """Fill `folder` with `model.*`, the chosen artefact, which is returned, and `candidates/`."""
-    for artifact in candidates:
-        place(artifact, folder / "candidates", stem=artifact.name)
-    return place(chosen, folder, stem="model")
 
 
 def write_manifest(
