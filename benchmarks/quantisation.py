@@ -55,7 +55,7 @@ PACKAGES = (
     *("ai-edge-litert", "ai-edge-quantizer"),
 )
 TESTED = 1000
-LAUNCHES = 5
+LAUNCHES = 3
 ROUNDS = 9
 ROUND_MS = 6.0
 

@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import edgekit
 from edgekit import candidates, source
 from edgekit import report as reports
+from edgekit.aware import recover
 from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
@@ -21,11 +23,12 @@ from edgekit.fit import Fitted
 from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
-from edgekit.prove import Proof, prove
+from edgekit.prove import Proof, examine, prove
 from edgekit.report.words import SCHEMA_VERSION, lost
 from edgekit.slim import slim
 from edgekit.source.program import Program
 from edgekit.task import judged
+from edgekit.tune import tune
 from edgekit.types import (
     Artifact,
     Candidate,
@@ -56,9 +59,16 @@ def build(job: Job, out: Path) -> Report:
         artifacts = _export(job, taught.program, runtimes, samples, folder)
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
-        proof = prove(job, taught.program, reference, artifacts, baselines, samples)
+        found = examine(job, taught.program, reference, artifacts, samples)
+        int8 = partial(_export_int8, job, runtimes, samples, folder)
+        pair = teacher, taught.program
+        rivals = recover(job, pair, reference, found, samples, int8)
+        proof = prove(job, reference, rivals.examined, baselines)
+        behind = partial(rivals.behind, student=taught.program)
+        proof = tune(job, behind, proof, baselines, samples)
+        taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        notes = (*((note,) if note else ()), *report.notes)
+        notes = (*((note,) if note else ()), *report.notes, *rivals.notes)
         report = replace(report, prediction=prediction, notes=notes)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
@@ -139,6 +149,25 @@ def _export(
     )
 
 
+def _export_int8(
+    job: Job,
+    runtimes: Sequence[RuntimeName],
+    samples: Samples,
+    folder: Path,
+    student: Program,
+) -> list[Artifact]:
+    """A student trained with int8's rounding."""
+    return job.export(
+        student,
+        [(runtime, "int8") for runtime in runtimes],
+        folder / "candidates/aware",
+        title="Export the student in int8 again",
+        calibration=samples.calibration,
+        labels=samples.labels,
+        validation=candidates.validation(job, samples),
+    )
+
+
 def _report(
     job: Job,
     samples: Samples,
@@ -193,6 +222,7 @@ def _report(
             *fitted.notes,
             *_how_taught(taught),
             *candidates.notes(proof.candidates),
+            *proof.notes,
         ),
         task=job.project.task,
     )

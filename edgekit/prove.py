@@ -14,6 +14,7 @@ from edgekit.bench.verdict import choose
 from edgekit.data.evaluate import predict
 from edgekit.data.metrics import DECIDE, agreement, explained
 from edgekit.errors import ParityError
+from edgekit.export.exporter import QUANTISED
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
 from edgekit.task import relative
@@ -53,23 +54,35 @@ class Proof:
     reference: Evaluation
     unpruned: tuple[Measurement, ...]
     candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> Candidate:
         return next(candidate for candidate in self.candidates if candidate.chosen)
 
 
-def prove(
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What an artefact answers: how near to its network, and how good."""
+
+    artifact: Artifact
+    parity: Parity | None
+    evaluation: Evaluation | None
+    accuracy_drop: float | None
+    failure: ParityError | None = None
+    """Why it is not the network; then there is nothing else."""
+
+
+def examine(
     job: Job,
     student: Program,
     reference: Evaluation,
     artifacts: Sequence[Artifact],
-    baselines: Sequence[Artifact],
     samples: Samples,
-) -> Proof:
-    """Evaluate and time every artefact beside the unpruned network, and choose one.
+) -> list[Examined]:
+    """Every artefact's outputs on its runtime, against the network's and by the task's metric.
 
-    Raises `ParityError` naming the artefact whose outputs are not the student's.
+    Raises `ParityError` naming the artefact in float whose outputs are not the student's.
     """
     expected = predict(student, samples.test)
     inputs, targets = samples.test.arrays()
@@ -78,29 +91,62 @@ def prove(
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             outputs[artifact.name] = infer(artifact, inputs, job.device)
-    parities = {
-        artifact.name: check_parity(
-            artifact, outputs[artifact.name], expected, job.task.kind
+    as_share, kind = relative(job.project.task, reference), job.project.task.kind
+    assert job.task.metric is not None
+    found = []
+    for artifact in artifacts:
+        given = outputs[artifact.name]
+        one = Examined(
+            artifact=artifact, parity=None, evaluation=None, accuracy_drop=None
         )
-        for artifact in artifacts
-    }
+        try:
+            parity = check_parity(artifact, given, expected, kind)
+        except ParityError as error:
+            if artifact.precision not in QUANTISED:
+                raise
+            found.append(replace(one, failure=error))
+            continue
+        evaluation = job.task.metric(given, targets)
+        drop = reference.drop(evaluation, relative=as_share)
+        found.append(
+            replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
+        )
+    return found
+
+
+def prove(
+    job: Job,
+    reference: Evaluation,
+    examined: Sequence[Examined],
+    baselines: Sequence[Artifact],
+) -> Proof:
+    """Time every artefact beside the unpruned network, in one run, and choose one.
+
+    Raises `ParityError` where quantisation broke an artefact.
+    """
+    for one in examined:
+        if one.failure is not None:
+            raise one.failure
+    artifacts = [one.artifact for one in examined]
     measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
     unpruned = {b.runtime: measured[b.name] for b in baselines}
-    as_share = relative(job.project.task, reference)
     candidates = []
-    for artifact in artifacts:
-        assert job.task.metric is not None
-        evaluation = job.task.metric(outputs[artifact.name], targets)
-        measurement = measured[artifact.name]
+    for one in examined:
+        assert one.parity is not None
+        assert one.evaluation is not None
+        assert one.accuracy_drop is not None
+        measurement = measured[one.artifact.name]
         candidates.append(
             Candidate(
-                artifact=artifact,
-                parity=parities[artifact.name],
-                evaluation=evaluation,
+                artifact=one.artifact,
+                parity=one.parity,
+                evaluation=one.evaluation,
                 measurement=measurement,
-                speedup=speedup(unpruned[artifact.runtime], measurement),
-                accuracy_drop=reference.drop(evaluation, relative=as_share),
-                relative_drop=as_share,
+                speedup=speedup(
+                    unpruned[one.artifact.runtime], measurement, own_threads=True
+                ),
+                accuracy_drop=one.accuracy_drop,
+                relative_drop=relative(job.project.task, reference),
             )
         )
     preferred = None if job.proven else artifacts[0].runtime

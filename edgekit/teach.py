@@ -27,6 +27,8 @@ class Lesson:
     title: str = "Distil"
     penalty: Callable[[fx.GraphModule], Tensor] | None = None
     marks: tuple[object, ...] = ()
+    aware: bool = False
+    """Whether the student rounds as its int8 file will."""
 
 
 def teach(
@@ -50,6 +52,7 @@ def teach(
         *(teacher.fingerprint() for teacher in teachers),
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
         *(asdict(recipe), asdict(job.project.task), seed, *lesson.marks),
+        lesson.aware,
     )
     kept = job.store.find("distilled", name)
     if kept is not None:
@@ -116,6 +119,7 @@ def _taught(
             recipe=lesson.recipe,
             training_folder=training,
             outputs_folder=outputs,
+            aware=lesson.aware,
         )
         return taught_together(*pair, call, job=job, samples=samples, hooks=hooks)
     return distill(
@@ -128,4 +132,5 @@ def _taught(
         hooks=hooks,
         folder=training,
         outputs_folder=outputs,
+        aware=lesson.aware,
     )

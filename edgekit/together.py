@@ -29,6 +29,7 @@ class Call:
     recipe: DistillRecipe
     training_folder: Path
     outputs_folder: Path
+    aware: bool = False
 
 
 def several() -> bool:
@@ -96,4 +97,5 @@ def _take_part(call: Call, job: Job, samples: Samples, hooks: Hooks) -> Distille
         hooks=hooks,
         folder=call.training_folder,
         outputs_folder=call.outputs_folder,
+        aware=call.aware,
     )

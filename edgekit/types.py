@@ -239,12 +239,18 @@ class QuantiseRecipe:
     """Of the metric against the same network in fp32, on validation data: half a point."""
     recover: bool = True
     """Whether other ranges are tried, and layers kept in float, where int8 loses more."""
+    aware: Literal["auto", "always", "never"] = "auto"
+    """Whether the student is trained with int8's rounding; `auto`: where int8 after training
+    alone breaks the accuracy budget, and float does not."""
+    aware_epochs: Count = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
     tier: Literal["quick", "default", "report", "sustained"] = "quick"
     threads: Count | None = None
+    settings_s: Annotated[float, Ge(0)] = 12.0
+    """Seconds at most for trying the runtime's settings on the best candidates; 0 is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,6 +389,16 @@ class Quantised:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a runtime is told to run an artefact."""
+
+    threads: int | None = None
+    """`None` is what the profile says."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The runtime's own, where they are not its defaults here."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """A file (and its companions) that one runtime runs. `files[0]` is the one it opens."""
 
@@ -395,6 +411,7 @@ class Artifact:
     outputs: tuple[TensorSpec, ...]
     quantised: Quantised | None = None
     """How, where it is quantised by EdgeKit."""
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def size_bytes(self) -> int:

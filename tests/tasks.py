@@ -93,14 +93,18 @@ test  = "{test}"
 kind = "{kind}"
 {task}
 [budget]
-speedup       = 1.2
+mmacs         = {mmacs}                     # no timing decides
 accuracy_drop = {drop}
+
+[recipe.prune]
+cost_source = "estimated"
+rounds = 1
 
 [recipe.distill]
 epochs = 3
 {recipe}
 [recipe.export]
-runtimes = ["litert"]
+runtimes = ["{runtime}"]
 """
 
 
@@ -153,6 +157,8 @@ def write_segmentation(root: Path) -> Path:
             test="test",
             preprocess="[data.preprocess]\nmean = [0.4]\nstd = [0.3]",
             kind="segmentation",
+            runtime="litert",
+            mmacs=5,
             task='classes = ["ground", "disc", "box"]',
             drop=0.1,
             recipe="",
@@ -174,6 +180,8 @@ def write_text(root: Path) -> Path:
             test="test.npz",
             preprocess="",
             kind="classification",
+            runtime="litert",
+            mmacs=0.25,
             task="",
             drop=0.05,
             recipe='optimizer = "adamw"',
@@ -195,6 +203,8 @@ def write_regression(root: Path, task: str = "") -> Path:
             test="test.npz",
             preprocess="[data.preprocess]\nscale = 1",
             kind="regression",
+            runtime="onnxruntime",
+            mmacs=0.007,
             task=task,
             drop=0.5,
             recipe='optimizer = "adamw"',

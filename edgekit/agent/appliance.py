@@ -48,8 +48,9 @@ class Appliance:
         self.model = chosen(description, model)
         self.path = str(folder / description["models"][self.model]["files"][0])
         runtime, self.runtime_version = runtimes.find(description["runtime"])
-        options = runtimes.settings(runtime, {})
-        threads = description["threads"]
+        own = description["models"][self.model].get("settings", {})
+        options = runtimes.settings(runtime, own.get("options", {}))
+        threads = own.get("threads") or description["threads"]
         self._session = runtimes.open_model(runtime, self.path, threads, options)
         self._turn = threading.Lock()
         self.inputs = self._session.inputs

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
 from edgekit.errors import UsageError
-from edgekit.types import Artifact, RuntimeName
+from edgekit.types import Artifact, RuntimeName, Settings
 
 _RUNTIMES: dict[str, RuntimeName] = {
     ".tflite": "litert",
@@ -43,4 +44,17 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
         files=tuple(files),
         inputs=(),
         outputs=(),
+        settings=_settings(path),
     )
+
+
+def _settings(path: Path) -> Settings:
+    """Those that a build found best for the model it chose, where `path` is it."""
+    manifest = path.parent / "manifest.json"
+    try:
+        model = json.loads(manifest.read_text("utf-8"))["model"]
+        if path.name in model["files"]:
+            return Settings(**model["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Settings()
+    return Settings()

@@ -38,6 +38,7 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
             "path": str(artifact.files[0].resolve()),
             "companions": [str(file.resolve()) for file in artifact.files[1:]],
             "threads": 1,
+            "options": dict(artifact.settings.options),
             "inputs": str(source),
             "outputs": str(result),
             "outputs_order": None,

@@ -116,27 +116,30 @@ def _reported(launches: Sequence[Mapping[str, Any]]) -> Latency:
     )
 
 
-def speedup(baseline: Measurement, other: Measurement) -> float:
+def speedup(
+    baseline: Measurement, other: Measurement, *, own_threads: bool = False
+) -> float:
     """How many times faster `other` is: the median ratio over paired launches.
 
     Launch i of both ran side by side, so that a slow spell of the machine hits both sides of a
-    ratio. Measurements of different runs, devices or thread counts are refused.
+    ratio. Measurements of different runs, devices or thread counts are refused; with
+    `own_threads` each may take as many threads as is best for it.
     """
-    _comparable(baseline, other)
+    _comparable(baseline, other, own_threads)
     pairs = zip(
         baseline.latency.launch_p50_ms, other.latency.launch_p50_ms, strict=True
     )
     return statistics.median(slow / fast for slow, fast in pairs)
 
 
-def _comparable(baseline: Measurement, other: Measurement) -> None:
+def _comparable(baseline: Measurement, other: Measurement, own_threads: bool) -> None:
     for what, one, two in (
         ("devices", baseline.device, other.device),
         ("sources", baseline.source, other.source),
         ("thread counts", baseline.threads, other.threads),
         ("numbers of launches", baseline.latency.launches, other.latency.launches),
     ):
-        if one != two:
+        if one != two and not (own_threads and what == "thread counts"):
             raise MeasurementError(
                 f"{baseline.artifact} and {other.artifact} were measured with different "
                 f"{what} ({one} and {two}). Measure both in one run."

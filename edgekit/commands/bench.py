@@ -184,7 +184,7 @@ def _check(
             raise UsageError(
                 f"{option} takes one --device: its file holds one of them."
             )
-        there = next(p for p in file.absolute().parents if p.exists())
+        there = next((p for p in file.absolute().parents if p.exists()), file)
         if file.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
             raise OutputError(f"Cannot write {file}. Name another file with {option}.")
 

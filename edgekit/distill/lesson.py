@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from edgekit import store
 from edgekit.data import Dataset
@@ -49,6 +49,8 @@ class Assignment:
     seed: int
     outputs_folder: Path | None = None
     """Where the teacher's outputs are kept from build to build."""
+    aware: bool = False
+    """Whether the student rounds as its int8 file will."""
 
 
 @dataclass(kw_only=True)
@@ -110,7 +112,7 @@ class Lesson:
                 for theirs, ours in pairs
             ]
         self.pupil = Seen(
-            student.module,
+            self._rounding(student.module) if given.aware else student.module,
             [o.name for _, o in pairs],
             [o for _, o in heads],
             projections,
@@ -125,6 +127,24 @@ class Lesson:
         self._labelled = given.train.labelled
         self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
         self._compares_inside = bool(pairs or heads)
+
+    def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
+        """The student with fake quantisation, every range seen once."""
+        from edgekit.distill import aware
+
+        rounding = aware.fake_quantised(module)
+        numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
+        parts = torch.split(numbers, self.recipe.batch_size)
+        aware.show(rounding, (self._supply.plain(part).inputs for part in parts))
+        return rounding
+
+    def _mode(self, training: bool) -> None:
+        """Switch what differs in training: in the graph, and whether ranges follow."""
+        self.pupil.training_mode(training)
+        if self.given.aware:
+            from edgekit.distill import aware
+
+            aware.watch(self.pupil, training)
 
     def _can_keep(self) -> bool:
         """Whether the teacher's answers come again, and there is room for them."""
@@ -155,7 +175,7 @@ class Lesson:
         # In the batches of training: some losses take the cube of a batch in memory.
         parts = torch.split(numbers, self.recipe.batch_size)
         parts = tuple(p for p in parts if len(p) >= self._on.count) or (numbers,)
-        self.pupil.training_mode(False)
+        self._mode(False)
         with torch.no_grad(), self._precision():
             total = sum(self._first_look(part) for part in parts)
         seen = sum(len(part) for part in parts)
@@ -184,7 +204,7 @@ class Lesson:
             )
         if place.order is None:
             place.order = self._supply.order()
-        self.pupil.training_mode(True)
+        self._mode(True)
 
     def step(self) -> None:
         """The gradients of one step of the epoch under way, clipped."""
@@ -298,7 +318,7 @@ class Lesson:
 
     def _judged(self, number: int, loss: float, started: float) -> Epoch:
         """An epoch with what the student, or its moving average, now gets right."""
-        self.pupil.training_mode(False)
+        self._mode(False)
         own = None
         if self._average is not None:
             own = optimise.snapshot(self.pupil)

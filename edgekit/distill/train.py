@@ -15,6 +15,7 @@ from edgekit.distill.lesson import Assignment, Lesson
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import Task, of_kind
 from edgekit.errors import DataError, ModelError
+from edgekit.source.fold import fold
 from edgekit.source.program import Program
 from edgekit.types import DistillRecipe, Epoch, LossName, TaskKind
 
@@ -66,6 +67,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     hooks: Hooks | None = None,
     folder: Path | None = None,
     outputs_folder: Path | None = None,
+    aware: bool = False,
 ) -> Distilled:
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
 
@@ -74,7 +76,8 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     ones the later, which has been trained for longer at a lower rate. The same seed gives the
     same result, on one process or many, but for rounding. In `folder` the training is written
     down every `recipe.checkpoint_minutes`, and goes on from there; in `outputs_folder` what the
-    teacher said, where a sample never changes. Raises `TrainingError` where the loss is no
+    teacher said, where a sample never changes. An `aware` student rounds as its int8 file will,
+    and comes back in float, its batch norms folded. Raises `TrainingError` where the loss is no
     longer finite.
     """
     teachers = (teacher,) if isinstance(teacher, Program) else tuple(teacher)
@@ -87,13 +90,14 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         )
     assignment = Assignment(
         teachers=teachers,
-        student=student.copy(),
+        student=fold(student) if aware else student.copy(),
         train=train,
         validation=validation,
         recipe=recipe,
         task=task,
         seed=seed,
         outputs_folder=outputs_folder,
+        aware=aware,
     )
     for each in teachers:
         _check_outputs(each, student, train, task.kind)

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -84,15 +84,6 @@ def place(artifact: Artifact, folder: Path, *, stem: str) -> Artifact:
     return replace(artifact, files=files)
 
 
-def assemble(
-    folder: Path, *, chosen: Artifact, candidates: Sequence[Artifact]
-) -> Artifact:
-    """Fill `folder` with `model.*`, the chosen artefact, which is returned, and `candidates/`."""
-    for artifact in candidates:
-        place(artifact, folder / "candidates", stem=artifact.name)
-    return place(chosen, folder, stem="model")
-
-
 def write_manifest(
     folder: Path,
     *,
@@ -119,6 +110,8 @@ def write_manifest(
             "artifact": chosen.name,
             "runtime": chosen.runtime,
             "precision": chosen.precision,
+            "settings": asdict(chosen.settings),
+            "scheme": asdict(chosen.quantised.scheme) if chosen.quantised else None,
             "files": [file.relative_to(folder).as_posix() for file in chosen.files],
         },
         "contract": _contract(contract),

@@ -234,6 +234,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         described[name] = {
             "files": [Path(file).name for file in files],
             "precision": artifact["precision"],
+            "settings": artifact.get("settings", {}),
         }
         for file in files:
             content = bundle.folder / file

@@ -192,6 +192,17 @@ def energy(measurement: Measurement) -> str:
     return f"{how}, boundary: {found.boundary or 'unknown'}"
 
 
+def unmetered(report: Report) -> list[str]:
+    """Why there is no energy, each reason once with the artefacts that it holds for."""
+    found: dict[str, list[str]] = {}
+    for one in report.candidates:
+        energy = one.measurement.energy
+        if energy.gross_mj is None:
+            why = (energy.reason or "no reason recorded").rstrip(".")
+            found.setdefault(f"Energy {MISSING}: {why}", []).append(one.artifact.name)
+    return [f"{what} ({', '.join(names)})." for what, names in found.items()]
+
+
 def evaluated(candidate: Candidate) -> str:
     return (
         f"{candidate.evaluation.metric} of the artefact on {candidate.measurement.runtime}, "

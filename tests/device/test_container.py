@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +19,7 @@ import pytest
 from edgekit import errors
 from edgekit.devices.resolve import attached
 from tests.device.conftest import ENDLESS, SHORT, bench_job
+from tests.device.engine import Unavailable, engine
 
 IMAGE = "edgekit-test-device:1"
 
@@ -29,16 +32,20 @@ def ours() -> list[str]:
     ).stdout.split()
 
 
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def docker() -> Iterator[None]:
+    """An engine that answers `docker`: this machine's, or one that ends with these tests."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(engine())
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        yield
+
+
+@pytest.fixture(scope="module")
+def image(docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An image of this machine's own Python and shell: nothing is fetched."""
-    if shutil.which("docker") is None:
-        pytest.skip("no docker: apt install docker.io")
-    asked = subprocess.run(
-        ["docker", "info"], capture_output=True, check=False, timeout=60
-    )
-    if asked.returncode:
-        pytest.skip("no Docker daemon answers here")
     if not Path("/usr/bin/python3").exists():
         pytest.skip("no /usr/bin/python3 to put into an image")
     archive = tmp_path_factory.mktemp("image") / "image.tar"
@@ -106,8 +113,8 @@ def _needed(files: list[Path]) -> set[str]:
 
 
 @pytest.fixture
-def left_alone() -> Iterator[None]:
-    before = ours() if shutil.which("docker") else []
+def left_alone(docker: None) -> Iterator[None]:
+    before = ours()
     yield
     assert set(ours()) <= set(before)
 
@@ -175,10 +182,27 @@ def test_an_image_that_is_not_there_is_named(image: str, onnx_file: Path) -> Non
         device.run(bench_job(onnx_file, **SHORT), timeout_s=60)
 
 
+def test_two_containers_and_this_machine_take_turns(
+    image: str, left_alone: None, onnx_file: Path
+) -> None:
+    """One table of three devices; what is timed here is timed by itself."""
+    addresses = ["local", f"container:{image}", f"container:{image}?memory=1g"]
+    devices = [part for one in addresses for part in ("--device", one)]
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekit", "bench", str(onnx_file), *devices, "--json"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode in (0, 4), done.stderr  # 4: a busy machine's figures
+    found = [row["measurement"]["device"] for row in json.loads(done.stdout)]
+    assert found == addresses
+
+
 def test_a_killed_command_leaves_no_agent(image: str, onnx_file: Path) -> None:
     """Its container stays, as Docker's do, and no agent in it."""
-    import json
-
     code = (
         "import json, sys\nfrom edgekit.devices.resolve import attached\n"
         f"with attached('container:{image}') as device:\n"

@@ -77,6 +77,14 @@ def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
         == hashlib.sha256((folder / file).read_bytes()).digest()
     )
     contract = manifest["contract"]
+    assert manifest["model"]["settings"] == chosen["artifact"]["settings"]
+    with np.load(folder / "calibration.npz") as kept:
+        assert kept["samples"].shape == (report["calibration"]["drawn"], 1, 8, 8)
+    assert any("settings against the default's time" in n for n in report["notes"])
+    int8 = next(
+        c["artifact"] for c in report["candidates"] if "int8" in c["artifact"]["name"]
+    )
+    assert int8["quantised"]["lost"] <= int8["quantised"]["allowed"]
     assert contract["inputs"][0]["shape"] == [1, 1, 8, 8]
     assert contract["labels"] == [str(digit) for digit in range(10)]
 

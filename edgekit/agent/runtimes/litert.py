@@ -15,7 +15,10 @@ from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
 from ..session import Quantisation, Session, TensorInfo
 
 PACKAGE = "ai-edge-litert"
-DEFAULTS: Mapping[str, Any] = {}
+DEFAULTS: Mapping[str, Any] = {
+    # XNNPACK takes the operators it has kernels for; without it LiteRT's own run.
+    "xnnpack": True,
+}
 
 
 def version() -> str:
@@ -25,17 +28,29 @@ def version() -> str:
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    return TfliteSession(Interpreter, path, threads)
+    return TfliteSession(Interpreter, path, threads, delegates(OpResolverType, options))
+
+
+def delegates(resolvers: Any, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The interpreter's argument that leaves the default delegate out, where that is asked."""
+    if options["xnnpack"]:
+        return {}
+    plain = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return {"experimental_op_resolver_type": plain}
 
 
 class TfliteSession:
     """An interpreter of the TFLite family; `tflite_runtime` has the same interface."""
 
-    def __init__(self, interpreter: Any, path: str, threads: int) -> None:
+    def __init__(
+        self, interpreter: Any, path: str, threads: int, more: Mapping[str, Any]
+    ) -> None:
         try:
-            self._interpreter = interpreter(model_path=path, num_threads=threads)
+            self._interpreter = interpreter(
+                model_path=path, num_threads=threads, **more
+            )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise AgentError(

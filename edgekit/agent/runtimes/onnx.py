@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
+from ..errors import INFERENCE_FAILED, JOB_INVALID, MODEL_UNREADABLE, AgentError
 from ..schema import OperatorTime
 from ..session import Session, TensorInfo, buffer
 
@@ -26,6 +26,8 @@ DEFAULTS: Mapping[str, Any] = {
     # Threads of the pool spin while they wait: lower latency, more energy. Of no effect with
     # one thread.
     "allow_spinning": True,
+    # How far the graph is rewritten as it is loaded: disable, basic, extended or all.
+    "graph_optimization": "all",
 }
 _HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul")
 _TYPES = {
@@ -107,6 +109,7 @@ def _load(
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.log_severity_level = 3
+    settings.graph_optimization_level = _level(onnxruntime, options)
     settings.add_session_config_entry(
         "session.intra_op.allow_spinning", "1" if options["allow_spinning"] else "0"
     )
@@ -119,6 +122,24 @@ def _load(
             MODEL_UNREADABLE, f"{path} is refused by onnxruntime ({error})."
         ) from error
     return OnnxSession(onnxruntime, session)
+
+
+def _level(onnxruntime: Any, options: Mapping[str, Any]) -> Any:
+    levels = onnxruntime.GraphOptimizationLevel
+    known = {
+        "disable": levels.ORT_DISABLE_ALL,
+        "basic": levels.ORT_ENABLE_BASIC,
+        "extended": levels.ORT_ENABLE_EXTENDED,
+        "all": levels.ORT_ENABLE_ALL,
+    }
+    wanted = options["graph_optimization"]
+    if wanted not in known:
+        raise AgentError(
+            JOB_INVALID,
+            f"onnxruntime has no graph_optimization {wanted!r}. "
+            f"Known: {', '.join(known)}.",
+        )
+    return known[wanted]
 
 
 class OnnxSession:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..session import Session
-from .litert import TfliteSession
+from .litert import DEFAULTS as LITERT_DEFAULTS
+from .litert import TfliteSession, delegates
 
 PACKAGE = "tflite-runtime"
-DEFAULTS: Mapping[str, Any] = {}
+DEFAULTS: Mapping[str, Any] = LITERT_DEFAULTS
 
 
 def version() -> str:
@@ -23,6 +24,6 @@ def version() -> str:
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
-    from tflite_runtime.interpreter import Interpreter
+    from tflite_runtime.interpreter import Interpreter, OpResolverType
 
-    return TfliteSession(Interpreter, path, threads)
+    return TfliteSession(Interpreter, path, threads, delegates(OpResolverType, options))

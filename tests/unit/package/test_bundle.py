@@ -40,7 +40,8 @@ def fill(folder):
     source.mkdir(parents=True, exist_ok=True)
     made = artifact(source, "digits-openvino-int8.xml", "digits-openvino-int8.bin")
     with bundle.replacing(folder) as new:
-        chosen = bundle.assemble(new, chosen=made, candidates=[made])
+        bundle.place(made, new / "candidates", stem=made.name)
+        chosen = bundle.place(made, new, stem="model")
         (new / "student.pt2").write_bytes(b"network")
         bundle.write_manifest(
             new,

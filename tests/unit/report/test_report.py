@@ -184,6 +184,13 @@ def test_absences_are_named_with_their_reason(report):
     ]
 
 
+def test_why_there_is_no_energy_is_said_once(report):
+    reason = "no energy meter: the container hides the processor's counter"
+    [line] = words.unmetered(report)
+    assert line.startswith(f"Energy not measured: {reason} (digits-litert-fp32, ")
+    assert reporting.to_html(report).count("the container hides") == 1
+
+
 # --- plots ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,63 @@
+"""Tasks other than image classes, from the data to a bundle on a real runtime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit import build
+from edgekit.commands.build import open_job
+from edgekit.commands.console import Bars, err_console
+from edgekit.package import bundle
+from edgekit.types import Report
+from tests import tasks
+
+
+def built(root: Path, target: str) -> tuple[Report, dict[str, Any]]:
+    with open_job(root, target, Bars(err_console, silent=True), False) as job:
+        report = build.build(job, root / "bundle")
+    assert bundle.check(root / "bundle") == []
+    manifest = json.loads((root / "bundle/manifest.json").read_text())
+    return report, manifest["contract"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("write", "target", "kind"),
+    [
+        (tasks.write_segmentation, "raspberrypi4", "segmentation"),
+        (tasks.write_text, "raspberrypi4", "classification"),
+        (tasks.write_regression, "raspberrypi4", "regression"),
+    ],
+)
+def test_a_task_is_built(
+    tmp_path: Path, write: Callable[[Path], Path], target: str, kind: str
+) -> None:
+    report, contract = built(write(tmp_path / "project"), target)
+    chosen = report.chosen
+    assert chosen is not None
+    before, after = report.teacher.evaluation, chosen.evaluation
+    assert report.student.parameters < report.teacher.parameters
+    assert contract["task"] == kind
+    if kind == "segmentation":
+        assert before.metric == "mean IoU" and before.value > 0.8
+        assert chosen.parity.agreement is not None and chosen.parity.agreement > 0.9
+        assert contract["labels"] == ["ground", "disc", "box"]
+        assert chosen.accuracy_drop == before.value - after.value
+    elif kind == "regression":
+        assert before.metric == "mean absolute error" and not after.higher_is_better
+        assert chosen.accuracy_drop == after.value / before.value - 1
+        assert chosen.relative_drop and chosen.loss_unit == "%"
+        assert chosen.parity.agreement is None and chosen.parity.explained > 0.9
+        assert not contract["labels"]
+    else:
+        assert contract["inputs"][0]["dtype"].startswith("int")
+        assert contract["preprocessing"]["scale"] == 1
+        assert before.value > 0.9
+    assert report.calibration["strategy"] == (
+        "class-balanced" if kind == "classification" else "random"
+    )
