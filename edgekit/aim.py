@@ -51,7 +51,8 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
     budget = job.project.budget
     timed = _timed_here(job, baseline) if baseline else None
     p50_ms = timed.latency.p50_ms if timed and job.proven else None
-    speedup, note = wanted_speedup(budget, job.target.name, p50_ms)
+    whole_mj = timed.energy.gross_mj if timed and job.proven else None
+    speedup, note = wanted_speedup(budget, job.target.name, p50_ms, whole_mj)
     smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
     aim = Aim(
         speedup=speedup,
@@ -82,24 +83,36 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
 
 
 def wanted_speedup(
-    budget: Budget, target: str, baseline_ms: float | None
+    budget: Budget,
+    target: str,
+    baseline_ms: float | None,
+    baseline_mj: float | None = None,
 ) -> tuple[float | None, str | None]:
     """The speed-up to plan for, and what the reader should know about the choice.
 
-    `baseline_ms` is the unpruned network's latency on the target itself, `None` where no such
-    figure exists: then a budget in milliseconds cannot be planned for, only a ratio can.
+    `baseline_ms` and `baseline_mj` are the unpruned network's latency and energy on the target
+    itself, `None` where no such figure exists: then a budget in milliseconds or millijoules
+    cannot be planned for, only a ratio can. Energy is taken to go with time: a processor that
+    computes draws about the same power whatever the network.
     """
     wishes = [budget.speedup] if budget.speedup else []
-    note = None
+    unplanned = []
     if budget.latency_ms and baseline_ms:
         wishes.append(baseline_ms / budget.latency_ms)
     elif budget.latency_ms:
-        aim = f"a speed-up of {wishes[0] if wishes else DEFAULT_SPEEDUP:g}"
-        note = (
-            f"latency_ms = {budget.latency_ms:g} could not be planned for without a "
-            f"{target}: the plan aims at {aim} instead"
-        )
+        unplanned.append(f"latency_ms = {budget.latency_ms:g}")
+    if budget.energy_mj and baseline_mj:
+        wishes.append(baseline_mj / budget.energy_mj)
+    elif budget.energy_mj:
+        unplanned.append(f"energy_mj = {budget.energy_mj:g}")
+    note = None
+    if unplanned:
+        lacking = "a meter on a" if budget.energy_mj and baseline_ms else "a"
         wishes = wishes or [DEFAULT_SPEEDUP]
+        note = (
+            f"{' and '.join(unplanned)} could not be planned for without {lacking} "
+            f"{target}: the plan aims at a speed-up of {max(wishes):g} instead"
+        )
     others = (budget.size_mb, budget.memory_mb, budget.mmacs)
     if not wishes and all(limit is None for limit in others):
         wishes = [DEFAULT_SPEEDUP]
@@ -110,9 +123,12 @@ def wanted_speedup(
 def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
     """A quick measurement of the unpruned network, where a budget needs one."""
     budget = job.project.budget
-    if budget.memory_mb is None and (budget.latency_ms is None or not job.proven):
+    of_device = budget.latency_ms is not None or budget.energy_mj is not None
+    if budget.memory_mb is None and not (of_device and job.proven):
         return None
-    timed = job.measure([baseline], "Time the unpruned network", "quick")
+    # A meter is read in the recipe's own tier alone.
+    tier = None if budget.energy_mj is not None else "quick"
+    timed = job.measure([baseline], "Time the unpruned network", tier)
     return timed[baseline.name]
 
 

@@ -51,3 +51,16 @@ def test_what_to_plan_for_without_a_device(
     budget: Budget, speedup: float | None
 ) -> None:
     assert wanted_speedup(budget, "raspberrypi4", None)[0] == speedup
+
+
+def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
+    budget = Budget(energy_mj=2.0, latency_ms=10)
+    assert wanted_speedup(budget, "raspberrypi5", 15.0, 8.0) == (4.0, None)
+    speedup, note = wanted_speedup(budget, "raspberrypi5", 15.0, None)
+    assert speedup == 1.5
+    assert note is not None
+    assert "energy_mj = 2 could not be planned for without a meter on a" in note
+    speedup, note = wanted_speedup(budget, "raspberrypi5", None, None)
+    assert speedup == 2.0
+    assert note is not None
+    assert note.startswith("latency_ms = 10 and energy_mj = 2 could not be planned for")
