@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,12 +79,9 @@ def prove(
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             outputs[artifact.name] = infer(artifact, inputs, job.device)
-    parities = {
-        artifact.name: check_parity(
-            artifact, outputs[artifact.name], expected, job.task.kind
-        )
-        for artifact in artifacts
-    }
+    preferred = None if job.proven else artifacts[0].runtime
+    parities, broken = _parities(artifacts, outputs, expected, job.task.kind)
+    artifacts = [each for each in artifacts if each.name in parities]
     measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
     unpruned = {b.runtime: measured[b.name] for b in baselines}
     as_share = relative(job.project.task, reference)
@@ -106,12 +103,43 @@ def prove(
                 relative_drop=as_share,
             )
         )
-    preferred = None if job.proven else artifacts[0].runtime
     return Proof(
         reference=reference,
         unpruned=tuple(measured[b.name] for b in baselines),
         candidates=choose(candidates, job.project.budget, preferred),
+        notes=tuple(broken),
     )
+
+
+def _parities(
+    artifacts: Sequence[Artifact],
+    outputs: Mapping[str, Outputs],
+    expected: Outputs,
+    kind: TaskKind,
+) -> tuple[dict[str, Parity], list[str]]:
+    """Each sound artefact's parity, by name, and why quantised ones are not sound.
+
+    A file that quantisation broke does not compete and is removed: it ends no build while
+    another is sound. A file in float that differs always does.
+    """
+    found: dict[str, Parity] = {}
+    broken: list[ParityError] = []
+    for artifact in artifacts:
+        try:
+            found[artifact.name] = check_parity(
+                artifact, outputs[artifact.name], expected, kind
+            )
+        except ParityError as error:
+            if artifact.quantised is None:
+                raise
+            broken.append(error)
+    if not found:
+        raise broken[0]
+    for artifact in artifacts:
+        if artifact.name not in found:
+            for file in artifact.files:
+                file.unlink()
+    return found, [f"does not compete: {error}" for error in broken]
 
 
 def check_parity(
