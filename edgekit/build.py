@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import edgekit
-from edgekit import candidates, source
+from edgekit import candidates, constraints, source
 from edgekit import report as reports
 from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
@@ -53,14 +53,17 @@ def build(job: Job, out: Path) -> Report:
         teacher = _load(job)
         samples, reference, note = _evaluate(job, teacher, read_samples(job, teacher))
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
+        allowed = constraints.check(job, teacher, baselines, samples, Path(scratch))
+        baselines = [one for one in baselines if one.runtime in allowed.runtimes]
         fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
-        artifacts = _export(job, taught.program, runtimes, samples, folder)
+        artifacts = _export(job, taught.program, allowed, samples, folder)
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
         proof = tune(job, taught.program, proof, baselines, samples)
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        notes = (*((note,) if note else ()), *report.notes)
+        said = (*((note,) if note else ()), *allowed.notes)
+        notes = (*said, *report.notes)
         report = replace(report, prediction=prediction, notes=notes)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
@@ -126,13 +129,14 @@ def _export_unpruned(
 def _export(
     job: Job,
     student: Program,
-    runtimes: Sequence[RuntimeName],
+    allowed: constraints.Allowed,
     samples: Samples,
     folder: Path,
 ) -> list[Artifact]:
+    wanted = candidates.wanted(job, student, allowed.runtimes)
     return job.export(
         student,
-        candidates.wanted(job, student, runtimes),
+        [each for each in wanted if each[:2] not in allowed.refused],
         folder / "candidates",
         title="Export the student",
         calibration=samples.calibration,

@@ -35,6 +35,7 @@ LAYERS = (
         "tune",
         "task",
         "parity",
+        "constraints",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
