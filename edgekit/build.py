@@ -16,6 +16,7 @@ from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
+from edgekit.export.contract import embed
 from edgekit.export.isolation import Wanted
 from edgekit.fit import Fitted
 from edgekit.forecast import check
@@ -56,7 +57,8 @@ def build(job: Job, out: Path) -> Report:
         allowed = constraints.check(job, teacher, baselines, samples, Path(scratch))
         baselines = [one for one in baselines if one.runtime in allowed.runtimes]
         fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
-        artifacts = _export(job, taught.program, allowed, samples, folder)
+        origin = teacher.fingerprint()
+        artifacts = _export(job, taught.program, allowed, samples, folder, origin)
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         proof = prove(job, taught.program, reference, artifacts, baselines, samples)
@@ -132,9 +134,11 @@ def _export(
     allowed: constraints.Allowed,
     samples: Samples,
     folder: Path,
+    origin: str,
 ) -> list[Artifact]:
+    """The student's files, each with its contract inside; `origin` names the trained network."""
     wanted = candidates.wanted(job, student, allowed.runtimes)
-    return job.export(
+    made = job.export(
         student,
         [each for each in wanted if each[:2] not in allowed.refused],
         folder / "candidates",
@@ -142,6 +146,22 @@ def _export(
         calibration=samples.calibration,
         labels=samples.labels,
         validation=candidates.validation(job, samples),
+    )
+    facts = {"edgekit": edgekit.__version__, "source_sha256": origin}
+    for artifact in made:
+        described = bundle.described(_contract(samples, artifact))
+        own = {"name": job.project.name, "precision": artifact.precision}
+        embed(artifact.files[0], {**described, **facts, **own})
+    return made
+
+
+def _contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
+    return bundle.IOContract(
+        inputs=artifact.inputs,
+        outputs=artifact.outputs,
+        preprocess=samples.test.contract,
+        labels=samples.labels,
+        task=samples.kind,
     )
 
 
@@ -282,13 +302,7 @@ def _package(
             folder,
             report=report,
             chosen=model,
-            contract=bundle.IOContract(
-                inputs=model.inputs,
-                outputs=model.outputs,
-                preprocess=samples.test.contract,
-                labels=samples.labels,
-                task=samples.kind,
-            ),
+            contract=_contract(samples, model),
             source_hash=teacher.fingerprint(),
             versions=_versions(),
         )

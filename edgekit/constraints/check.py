@@ -141,7 +141,7 @@ def _reduced(
     device takes nothing else.
     """
     asked = list(dict.fromkeys(each[:2] for each in wanted(job, network, kept)))
-    in_doubt = [
+    in_doubt: list[tuple[RuntimeName, Precision]] = [
         (runtime, precision)
         for runtime, precision in asked
         if precision != "fp32"
@@ -157,8 +157,8 @@ def _reduced(
         calibration=samples.calibration,
     )
     refused = {
-        (runtime, precision): several
-        for (runtime, precision), one in zip(in_doubt, made, strict=True)
+        each: several
+        for each, one in zip(in_doubt, made, strict=True)
         if (several := _refusals(job, network, one))
     }
     if refused and not set(asked) - refused.keys():

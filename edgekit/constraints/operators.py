@@ -71,9 +71,8 @@ def opset_of(path: Path) -> int:
     import onnx
 
     model = onnx.load(str(path), load_external_data=False)
-    return max(
-        one.version for one in model.opset_import if one.domain in ("", "ai.onnx")
-    )
+    own = [int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    return max(own, default=1)
 
 
 def _none(path: Path) -> list[Operator]:
