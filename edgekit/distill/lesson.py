@@ -133,7 +133,7 @@ class Lesson:
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
         """The student with fake quantisation, every range seen once."""
         aware = _fake_quantisation()
-        rounding = aware.fake_quantised(module)
+        rounding: fx.GraphModule = aware.fake_quantised(module)
         numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
         parts = torch.split(numbers, self.recipe.batch_size)
         aware.show(rounding, (self._supply.plain(part).inputs for part in parts))
