@@ -2,8 +2,9 @@
 
     python -m benchmarks.agreement [--export-only]
 
-ONNX Runtime's wheel does not carry `onnxruntime_perf_test`. Its loop is written out here: values
-bound beforehand, outputs reused, as that program does. What a Python program mostly does instead,
+ONNX Runtime's wheel does not carry `onnxruntime_perf_test`. Its loop is written out here: inputs
+bound beforehand as there, and outputs too (that program made them anew in each run in some of its
+releases), so that both sides time the same thing. What a Python program mostly does instead,
 `session.run(None, {...})`, wraps inputs and allocates outputs in every call; it is timed beside it
 on the smallest network, where that weighs most. OpenVINO's is `benchmark_app -api sync`;
 LiteRT's is `benchmark_litert_model`, which drives CompiledModel and prints hundredths of a

@@ -47,7 +47,6 @@ def recover(
 
     Of the pair the float teacher teaches the student as it was distilled, with fake quantisation
     of the granularity that the exporters use; they take its weights, and ranges from calibration.
-    Artefacts that quantisation had broken leave where the new ones are sound.
     """
     teacher, student = pair
     why = wanted(job, examined)
@@ -62,21 +61,14 @@ def recover(
         for artifact in export(taught.program)
     ]
     found = examine(job, taught.program, reference, artifacts, samples)
-    sound = [one for one in found if one.failure is None]
     notes = [
         f"{why}: the student was trained for {len(taught.epochs) - 1} epochs with int8's "
         f"rounding, taught by the unpruned network in float; validation {taught.metric} with "
         f"rounding {before.shown} before, {best.shown} after"
     ]
-    notes += [_gain(one, examined) for one in sound]
-    kept = [one for one in examined if one.failure is None or not sound]
-    notes += [
-        f"{one.artifact.name} was left out: {one.failure}"
-        for one in (*examined, *found)
-        if one.failure is not None and sound
-    ]
+    notes += [_gain(one, examined) for one in found if one.failure is None]
     return Recovered(
-        examined=(*kept, *sound), student=taught.program, notes=tuple(notes)
+        examined=(*examined, *found), student=taught.program, notes=tuple(notes)
     )
 
 

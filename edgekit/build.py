@@ -11,13 +11,14 @@ from importlib import metadata
 from pathlib import Path
 
 import edgekit
-from edgekit import candidates, source
+from edgekit import candidates, constraints, source
 from edgekit import report as reports
 from edgekit.aware import recover
 from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
+from edgekit.export.contract import embed
 from edgekit.export.isolation import Wanted
 from edgekit.fit import Fitted
 from edgekit.forecast import check
@@ -55,12 +56,15 @@ def build(job: Job, out: Path) -> Report:
         teacher = _load(job)
         samples, reference, note = _evaluate(job, teacher, read_samples(job, teacher))
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
+        allowed = constraints.check(job, teacher, baselines, samples, Path(scratch))
+        baselines = [one for one in baselines if one.runtime in allowed.runtimes]
         fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
-        artifacts = _export(job, taught.program, runtimes, samples, folder)
+        origin = teacher.fingerprint()
+        artifacts = _export(job, taught.program, allowed, samples, folder, origin)
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         found = examine(job, taught.program, reference, artifacts, samples)
-        int8 = partial(_export_int8, job, runtimes, samples, folder)
+        int8 = partial(_export_int8, job, allowed, samples, folder, origin)
         pair = teacher, taught.program
         rivals = recover(job, pair, reference, found, samples, int8)
         proof = prove(job, reference, rivals.examined, baselines)
@@ -68,7 +72,8 @@ def build(job: Job, out: Path) -> Report:
         proof = tune(job, behind, proof, baselines, samples)
         taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        notes = (*((note,) if note else ()), *report.notes, *rivals.notes)
+        said = (*((note,) if note else ()), *allowed.notes)
+        notes = (*said, *report.notes, *rivals.notes)
         report = replace(report, prediction=prediction, notes=notes)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
@@ -134,38 +139,66 @@ def _export_unpruned(
 def _export(
     job: Job,
     student: Program,
-    runtimes: Sequence[RuntimeName],
+    allowed: constraints.Allowed,
     samples: Samples,
     folder: Path,
+    origin: str,
 ) -> list[Artifact]:
-    return job.export(
+    """The student's files, each with its contract inside; `origin` names the trained network."""
+    wanted = candidates.wanted(job, student, allowed.runtimes)
+    made = job.export(
         student,
-        candidates.wanted(job, student, runtimes),
+        [each for each in wanted if each[:2] not in allowed.refused],
         folder / "candidates",
         title="Export the student",
         calibration=samples.calibration,
         labels=samples.labels,
         validation=candidates.validation(job, samples),
     )
+    return _described(job, samples, made, origin)
+
+
+def _described(
+    job: Job, samples: Samples, made: list[Artifact], origin: str
+) -> list[Artifact]:
+    """The same, each file carrying its own contract."""
+    facts = {"edgekit": edgekit.__version__, "source_sha256": origin}
+    for artifact in made:
+        described = bundle.described(_contract(samples, artifact))
+        own = {"name": job.project.name, "precision": artifact.precision}
+        embed(artifact.files[0], {**described, **facts, **own})
+    return made
+
+
+def _contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
+    return bundle.IOContract(
+        inputs=artifact.inputs,
+        outputs=artifact.outputs,
+        preprocess=samples.test.contract,
+        labels=samples.labels,
+        task=samples.kind,
+    )
 
 
 def _export_int8(
     job: Job,
-    runtimes: Sequence[RuntimeName],
+    allowed: constraints.Allowed,
     samples: Samples,
     folder: Path,
+    origin: str,
     student: Program,
 ) -> list[Artifact]:
     """A student trained with int8's rounding."""
-    return job.export(
+    made = job.export(
         student,
-        [(runtime, "int8") for runtime in runtimes],
+        [(r, "int8") for r in allowed.runtimes if (r, "int8") not in allowed.refused],
         folder / "candidates/aware",
         title="Export the student in int8 again",
         calibration=samples.calibration,
         labels=samples.labels,
         validation=candidates.validation(job, samples),
     )
+    return _described(job, samples, made, origin)
 
 
 def _report(
@@ -305,13 +338,7 @@ def _package(
             folder,
             report=report,
             chosen=model,
-            contract=bundle.IOContract(
-                inputs=model.inputs,
-                outputs=model.outputs,
-                preprocess=samples.test.contract,
-                labels=samples.labels,
-                task=samples.kind,
-            ),
+            contract=_contract(samples, model),
             source_hash=teacher.fingerprint(),
             versions=_versions(),
         )

@@ -20,7 +20,6 @@ from edgekit.aim import Aim, refusal
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
-from edgekit.forecast import operators_of
 from edgekit.job import Job, Samples
 from edgekit.overhead import Overhead, fitted
 from edgekit.prune.graph import WidthGraph, analyse
@@ -184,31 +183,22 @@ def survey(
     return planner
 
 
-def cheaper_precision(job: Job, network: Program, runtime: RuntimeName) -> Precision:
-    """In what the plan is made: as the recipe says, or as the whole network costs less.
+def planned_precision(job: Job) -> Precision:
+    """What the plan's costs are taken in: as the recipe says, else fp32 where it is exported.
 
     Raises `DeviceError` where the recipe names a precision that is not exported.
     """
     exported = job.project.recipe.export.precisions or job.target.precisions
     asked = job.project.recipe.prune.precision
     offered: list[Precision] = [p for p in _PLANNED if p in exported]
-    if asked != "auto":
-        if asked not in offered:
-            raise DeviceError(
-                f'[recipe.prune] precision = "{asked}" is not exported for '
-                f"{job.target.name}: {', '.join(exported)} are. Set it to one of them."
-            )
-        return asked
-    if len(offered) < 2 or job.costing.device is None:
+    if asked == "auto":
         return next(iter(offered), "fp32")
-    operators = operators_of(network)
-    costs: dict[Precision, float] = {}
-    for precision in offered:
-        table = costing.table(job, job.costing, runtime, precision)
-        with job.progress.step(f"Cost of the whole network in {precision}") as step:
-            table.measure(operators, job.costing.device, step.update)
-        costs[precision] = sum(map(table.cost, operators))
-    return min(offered, key=costs.__getitem__)
+    if asked not in offered:
+        raise DeviceError(
+            f'[recipe.prune] precision = "{asked}" is not exported for '
+            f"{job.target.name}: {', '.join(exported)} are. Set it to one of them."
+        )
+    return asked
 
 
 def batches(

@@ -6,20 +6,24 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from torch import fx
 
 from edgekit import project, source
 from edgekit.errors import UsageError
+from edgekit.export import contract
 from edgekit.prune.graph import Barrier, Group, WidthGraph, analyse
 from edgekit.prune.workload import describe, groups_at, parameter_nodes
 from edgekit.source.program import Program
 from edgekit.types import InputSpec, ModelSpec
 
+ARTEFACTS = (".onnx", ".tflite", ".xml")
 _EXAMPLES = (
     "--input 3,224,224, without the batch dimension (token ids: --input 128:int64; "
     "several inputs: repeat --input)"
@@ -255,6 +259,19 @@ def _lost_per_unit(
     return lost
 
 
+def contract_of(path: Path) -> dict[str, Any]:
+    """What an artefact says of itself; raises `UsageError` where it says nothing."""
+    if not path.is_file():
+        raise UsageError(f"No file {path}. Name a .tflite, .onnx or .xml file.")
+    found = contract.read(path)
+    if found is None:
+        raise UsageError(
+            f"{path} says nothing of itself: EdgeKit did not write it, or an older one did. "
+            "Build it again, or read it with its format's own tools."
+        )
+    return found
+
+
 # --- on the terminal --------------------------------------------------------------------------
 
 
@@ -366,3 +383,29 @@ def _short(number: int) -> str:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def show_contract(name: str, told: Mapping[str, Any], console: Console) -> None:
+    """Print what an artefact takes, returns and wants done before."""
+    labels = told.get("labels") or ()
+    console.print(
+        f"[bold]{escape(name)}[/] {escape(str(told.get('precision')))}, made by EdgeKit "
+        f"{escape(str(told.get('edgekit')))} from {str(told.get('source_sha256'))[:12]}",
+        highlight=False,
+    )
+    for way in ("inputs", "outputs"):
+        for one in told.get(way, ()):
+            shape = "x".join(map(str, one["shape"]))
+            layout = f" {one['layout']}" if one.get("layout") else ""
+            console.print(
+                f"  {way[:-1]} {escape(one['name'])}: {shape}{layout} {one['dtype']}",
+                highlight=False,
+            )
+    how = told.get("preprocessing") or {}
+    steps = ", ".join(
+        f"{key} {value}" for key, value in how.items() if value is not None
+    )
+    console.print(f"  preprocessing: {escape(steps)}", highlight=False, soft_wrap=True)
+    if labels:
+        few = ", ".join(map(str, labels[:8])) + (", ..." if len(labels) > 8 else "")
+        console.print(f"  {len(labels)} labels: {escape(few)}", highlight=False)

@@ -15,7 +15,7 @@ from edgekit.aim import Aim, aim_of
 from edgekit.build import runtimes_of
 from edgekit.fit import (
     Scores,
-    cheaper_precision,
+    planned_precision,
     probe,
     solve_for,
     survey,
@@ -49,8 +49,7 @@ def preview(jobs: Sequence[Job]) -> tuple[Preview, ...]:
     found = []
     for job in jobs:
         runtime = runtimes_of(job)[0]
-        precision = cheaper_precision(job, network, runtime)
-        planner = survey(job, network, runtime, precision)
+        planner = survey(job, network, runtime, planned_precision(job))
         if senses is None:
             scores = weigh(job, planner.graph, samples.train)
             senses = probe(job, planner, scores, samples.train)

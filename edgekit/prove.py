@@ -122,16 +122,15 @@ def prove(
 ) -> Proof:
     """Time every artefact beside the unpruned network, in one run, and choose one.
 
-    Raises `ParityError` where quantisation broke an artefact.
+    Raises `ParityError` where quantisation broke every artefact.
     """
-    for one in examined:
-        if one.failure is not None:
-            raise one.failure
-    artifacts = [one.artifact for one in examined]
+    preferred = None if job.proven else examined[0].artifact.runtime
+    sound, broken = _sound(examined)
+    artifacts = [one.artifact for one in sound]
     measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
     unpruned = {b.runtime: measured[b.name] for b in baselines}
     candidates = []
-    for one in examined:
+    for one in sound:
         assert one.parity is not None
         assert one.evaluation is not None
         assert one.accuracy_drop is not None
@@ -149,12 +148,28 @@ def prove(
                 relative_drop=relative(job.project.task, reference),
             )
         )
-    preferred = None if job.proven else artifacts[0].runtime
     return Proof(
         reference=reference,
         unpruned=tuple(measured[b.name] for b in baselines),
         candidates=choose(candidates, job.project.budget, preferred),
+        notes=tuple(broken),
     )
+
+
+def _sound(examined: Sequence[Examined]) -> tuple[list[Examined], list[str]]:
+    """The artefacts that are their network, and why the others are not.
+
+    A file that quantisation broke does not compete and is removed: it ends no build while
+    another is sound.
+    """
+    sound = [one for one in examined if one.failure is None]
+    broken = [(one.artifact, one.failure) for one in examined if one.failure]
+    if not sound:
+        raise broken[0][1]
+    for artifact, _ in broken:
+        for file in artifact.files:
+            file.unlink()
+    return sound, [f"does not compete: {failure}" for _, failure in broken]
 
 
 def check_parity(

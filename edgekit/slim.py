@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.aim import Aim, aim_of, check_possible
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.fit import Fitted, batches, cheaper_precision, fit, survey, weigh
+from edgekit.fit import Fitted, batches, planned_precision, fit, survey, weigh
 from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.compensate import compensate
@@ -42,7 +42,7 @@ def slim(
 ) -> tuple[Fitted, Distilled]:
     """The network inside the budget and what taught it, both told against the unpruned one."""
     recipe = job.project.recipe
-    precision = cheaper_precision(job, teacher, baseline.runtime)
+    precision = planned_precision(job)
     if precision != baseline.precision:
         baseline = _unpruned(job, teacher, precision, baseline, samples, folder)
     first = survey(job, teacher, baseline.runtime, precision)
@@ -75,8 +75,10 @@ def slim(
         done.append(fitted)
         links.append(taught)
     whole = _in_all(job, first, done, links)
-    note = f"widths and blocks were planned on costs in {precision}"
-    return replace(whole, notes=(*whole.notes, note)), taught
+    if precision != "fp32":
+        note = f"widths and blocks were planned on costs in {precision}"
+        whole = replace(whole, notes=(*whole.notes, note))
+    return whole, taught
 
 
 def _unpruned(

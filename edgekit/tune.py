@@ -49,7 +49,7 @@ def tune(
     if not best or not job.project.recipe.bench.settings_s:
         return proof
     found, notes = _tried(job, [candidate.artifact for candidate in best])
-    proof = replace(proof, notes=tuple(notes))
+    proof = replace(proof, notes=(*proof.notes, *notes))
     if all(settings == Settings() for settings in found.values()):
         return proof
     tuned = [

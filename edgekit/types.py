@@ -154,8 +154,8 @@ class PruneRecipe:
     drop_blocks: bool = True
     """Whether whole residual blocks may go."""
     precision: Literal["auto", "fp32", "int8"] = "auto"
-    """What the plan's costs are taken in; `auto`: that in which the unpruned network costs less
-    on the first runtime, of those that are exported."""
+    """What the plan's costs are taken in, and what its speed-up is against; `auto` is fp32 where
+    that is exported."""
     compensate: bool = True
     """Whether layers that lost inputs are fitted to what is left, before training."""
     iterations: Count | None = None
@@ -309,6 +309,18 @@ class Target:
     """In order of preference: the first is the one the plan is made for."""
     precisions: Annotated[tuple[Precision, ...], MinLen(1)]
     channel_multiple: Mapping[Precision, Count] = field(default_factory=dict)
+    runtime_versions: Mapping[RuntimeName, Text] = field(default_factory=dict)
+    """Releases that the device is bound to, where it is."""
+    opset: Count | None = None
+    """The newest ONNX opset that the device reads; `None` is any."""
+    static_shapes: bool = False
+    """Whether every tensor's shape must be known before anything runs."""
+    whole_int8: bool = False
+    """Whether the device computes in integers only: nothing between the borders in float."""
+    missing_operators: Mapping[RuntimeName, tuple[Text, ...]] = field(
+        default_factory=dict
+    )
+    """Operators that the device's runtime or accelerator lacks, as the format spells them."""
     power: Power = field(default_factory=Power)
     image: Text
     """Docker platform, e.g. `linux/arm64`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgekit import data
@@ -229,10 +231,7 @@ def _train(
     dtype: str | None = None,
 ) -> None:
     """Teach the network its labels for long enough that a loss would show."""
-    namespace: dict[str, object] = {}
-    exec((root / "model.py").read_text(), namespace)
-    torch.manual_seed(0)
-    network = namespace["build"]()  # type: ignore[operator]
+    network = _built(root)
     samples = data.load(
         "train" if (root / "train").is_dir() else "train.npz",
         root=root,
@@ -250,8 +249,108 @@ def _train(
     save_file(network.state_dict(), root / "weights.safetensors")
 
 
+def _built(root: Path) -> nn.Module:
+    namespace: dict[str, Any] = {}
+    exec((root / "model.py").read_text(), namespace)
+    torch.manual_seed(0)
+    network: nn.Module = namespace["build"]()
+    return network
+
+
 def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         known = ~targets.isnan()
         return nn.functional.mse_loss(outputs[known], targets[known])
     return nn.functional.cross_entropy(outputs, targets)
+
+
+DEPTHWISE = """\
+from torch import nn
+
+
+def unit(before, after, size, groups=1):
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, 1, size // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    )
+
+
+class Net(nn.Module):
+    def __init__(self, width=16, depth=4):
+        super().__init__()
+        self.stem = unit(1, width, 3)
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(unit(width, width, 3, width), unit(width, width, 1))
+                for _ in range(depth)
+            )
+        )
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x):
+        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+def build():
+    return Net()
+"""
+
+
+def write_unbalanced(root: Path, spread: float = 1.0) -> Path:
+    """A depthwise network on handwritten digits, one scale of int8 a tensor too few for it.
+
+    After it has learned, each channel is made larger by a random factor, and what reads it
+    smaller by the same: the network is what it was, but small channels drown in the rounding of
+    large ones.
+    """
+    from sklearn.datasets import load_digits
+
+    root.mkdir(exist_ok=True)
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.target))
+    for part, chosen in (("train", order[:1400]), ("test", order[1400:])):
+        x = digits.images[chosen][:, None].astype(np.float32)
+        np.savez(root / f"{part}.npz", x=x, y=digits.target[chosen])
+    (root / "model.py").write_text(DEPTHWISE)
+    preprocess = Preprocess(scale=16, mean=(0.3,), std=(0.4,))
+    (root / "edgekit.toml").write_text(
+        TOML.format(
+            shape=[1, 8, 8],
+            dtype="",
+            train="train.npz",
+            test="test.npz",
+            preprocess="[data.preprocess]\nscale = 16\nmean = [0.3]\nstd = [0.4]",
+            kind="classification",
+            runtime="litert",
+            mmacs=0.1,
+            task="",
+            drop=0.025,
+            recipe="\n[recipe.quantise]\nrecover = false\n",
+        )
+    )
+    _train(root, "classification", (1, 8, 8), preprocess)
+    weights = load_file(root / "weights.safetensors")
+    network = _built(root)
+    network.load_state_dict(weights)
+    _unbalance(network, spread)
+    save_file(network.state_dict(), root / "weights.safetensors")
+    return root
+
+
+@torch.no_grad()
+def _unbalance(network: nn.Module, spread: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    kinds = nn.Conv2d, nn.BatchNorm2d, nn.Linear
+    layers = [module for module in network.modules() if isinstance(module, kinds)]
+    for norm, reader in pairwise(layers):
+        if isinstance(norm, nn.BatchNorm2d):
+            size = torch.exp(
+                spread * torch.randn(norm.num_features, generator=generator)
+            )
+            norm.weight.mul_(size)
+            norm.bias.mul_(size)
+            depthwise = isinstance(reader, nn.Conv2d) and reader.groups > 1
+            axis = 0 if depthwise else 1
+            shape = [-1 if d == axis else 1 for d in range(reader.weight.ndim)]
+            reader.weight.div_(size.reshape(shape))

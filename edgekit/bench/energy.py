@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from edgekit.bench.tiers import Tier
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.types import Artifact, Energy, Target
@@ -87,7 +89,7 @@ def summarise(result: Mapping[str, Any]) -> Energy:
         sampler_hz=result["sampler_hz"],
         overhead=overhead,
         reader_cpu=result["sampler_cpu_share"],
-        p50_ms=statistics.median(result["samples_ns"]) / 1e6,
+        p50_ms=float(np.median(result["samples_ns"])) / 1e6,
         reason=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
     )
 

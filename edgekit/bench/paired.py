@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from scipy import stats
 
 from edgekit.bench import conditions
@@ -149,7 +150,7 @@ def words(found: Judgement, confidence: float) -> str:
 
 def _p50(launch_: Mapping[str, Any]) -> float:
     if launch_["samples_ns"]:
-        return float(statistics.median(launch_["samples_ns"]))
+        return float(np.median(launch_["samples_ns"]))
     found = (launch_["summary"] or {}).get("p50_ms")
     if found is None:
         raise MeasurementError("A tool that reports averages only cannot be compared.")

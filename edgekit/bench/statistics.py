@@ -34,7 +34,8 @@ def variation(values: Sequence[float]) -> float | None:
     """Coefficient of variation (standard deviation over mean); `None` for one value."""
     if len(values) < 2:
         return None
-    return statistics.stdev(values) / statistics.fmean(values)
+    known = np.asarray(values, dtype=float)
+    return float(known.std(ddof=1) / known.mean())
 
 
 def median_interval(

@@ -233,7 +233,9 @@ def _conclude(
         for measured in (one.measurement for one in found if not one.paired)
         if measured.invalid and measured.instructions is None
     ]
-    broken = [str(one.error).rstrip(".") for one in failed]
+    faults = [one.error for one in failed]
+    faults += [one.unprofiled for one in found if one.unprofiled]
+    broken = [str(error).rstrip(".") for error in faults]
     if meter:
         broken += [
             f"{one.measurement.device} gave no energy by {meter} (latencies are kept)"
@@ -247,6 +249,6 @@ def _conclude(
     if slower:
         error = BudgetError(*error.args)
     elif broken:
-        kind = type(failed[0].error) if failed else DeviceError
+        kind = type(faults[0]) if faults else DeviceError
         error = kind(*error.args)
     raise error

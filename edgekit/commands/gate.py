@@ -105,6 +105,8 @@ def gate(  # noqa: PLR0913 - one parameter an option
         asked = _asked(now, before, against, budget, threads, tier)
         bars = Bars(err_console, silent=quiet)
         found = measure_at(asked, device, bars)
+        if found.unprofiled:
+            raise found.unprofiled
         entry = words.record(asked, found)
         measured = records.of_document(entry)
         now = replace(

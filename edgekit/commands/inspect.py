@@ -1,4 +1,4 @@
-"""`edgekit inspect`: what of a network can be pruned."""
+"""`edgekit inspect`: what of a network can be pruned, or what an artefact says of itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def inspect(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="model.py:function or a .pt2.", show_default="edgekit.toml's"
+            help="model.py:function, a .pt2, or an artefact.",
+            show_default="edgekit.toml's",
         ),
     ] = None,
     shapes: Annotated[
@@ -36,9 +37,21 @@ def inspect(
 ) -> None:
     """Show what of a network can be pruned, what it carries, and what stands in the way.
 
-    edgekit inspect model.py:build --input 3,224,224
+    Of an artefact (.tflite, .onnx, .xml): what it takes, what it returns and how to prepare
+    samples, as the file itself says.
+
+        edgekit inspect model.py:build --input 3,224,224
+        edgekit inspect model.tflite
     """
     from edgekit import inspection
+
+    if source is not None and Path(source).suffix in inspection.ARTEFACTS:
+        contract = inspection.contract_of(Path(source))
+        if as_json:
+            print(json.dumps(contract, indent=2))
+        else:
+            inspection.show_contract(source, contract, out_console)
+        return
 
     found = inspection.inspect(
         source,

@@ -35,6 +35,8 @@ class Found:
     measurement: Measurement
     paired: Paired | None = None
     profile: Profile | None = None
+    unprofiled: EdgeKitError | None = None
+    """Why there is no profile, where one was asked for: what was measured is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +71,12 @@ def measure_on(asked: Asked, device: Device, progress: Progress) -> Found:
             )
         found = Found(measurement=measured[name])
     if asked.profile:
-        with progress.step(f"Profile {name}{where}"):
-            rows = profiling.profile(asked.artifact, device, threads=asked.threads)
-        found = replace(found, profile=rows)
+        try:
+            with progress.step(f"Profile {name}{where}"):
+                rows = profiling.profile(asked.artifact, device, threads=asked.threads)
+            found = replace(found, profile=rows)
+        except EdgeKitError as error:
+            found = replace(found, unprofiled=error)
     return found
 
 

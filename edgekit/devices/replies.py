@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+from array import array
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from edgekit.agent import errors as kinds
 from edgekit.errors import (
@@ -31,6 +35,7 @@ _KINDS: Mapping[str, type[DeviceError]] = {
     kinds.LINK_LOST: LinkLost,
     kinds.BUSY: DeviceBusy,
 }
+_SAMPLES = re.compile(r'"samples_ns": \[(\d[\d, ]*)\]')
 _SIGNALS = {
     signal.SIGKILL: "killed from outside, most often because memory ran out",
     signal.SIGSEGV: "the runtime crashed on this model",
@@ -51,7 +56,7 @@ def understand(
         kind = AgentKilled if killed else DeviceError
         raise kind(f"{_subject(job)} on {device}: {_ending(status, said)}.")
     try:
-        result = json.loads(reply)
+        result = _parsed(reply)
     except ValueError as error:
         raise DeviceError(
             f"{_subject(job)} on {device}: the result is not JSON ({error})."
@@ -60,6 +65,17 @@ def understand(
         raise DeviceError(f"{_subject(job)} on {device}: the result is no object.")
     if result.get("error"):
         raise _error(result["error"], job=job, device=device)
+    return result
+
+
+def _parsed(reply: str) -> Any:
+    """The result, its samples as an array: there may be tens of millions of them."""
+    found = _SAMPLES.search(reply)
+    if found is None:
+        return json.loads(reply)
+    result = json.loads(f"{reply[: found.start(1)]}{reply[found.end(1) :]}")
+    numbers = np.fromstring(found.group(1), dtype=np.int64, sep=",")
+    result["samples_ns"] = array("q", numbers.tobytes())
     return result
 
 

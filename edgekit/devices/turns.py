@@ -7,6 +7,7 @@ the user's, whatever process they are of. Devices of their own keep such a lock 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
 import time
@@ -22,6 +23,8 @@ LOCK = "EDGEKIT_LOCK"
 """Environment variable that names the lock's file, for users or containers that share it."""
 PATIENCE_S = 900.0
 _LOOK_S = 0.1
+_TELL_S = 3.0
+_LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -49,14 +52,21 @@ def turn(job: Mapping[str, Any], *, patience_s: float = PATIENCE_S) -> Iterator[
             f"file with {LOCK}."
         ) from error
     try:
-        end = time.monotonic() + patience_s
+        began, told = time.monotonic(), False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > end:
+                waited_s = time.monotonic() - began
+                if waited_s > patience_s:
                     raise DeviceBusy(_busy(lock, path, patience_s)) from None
+            if waited_s > _TELL_S and not told:
+                told = True
+                _LOG.warning(
+                    "Process %s is timing something on this machine: waiting for it.",
+                    _holder(lock),
+                )
             time.sleep(_LOOK_S)
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
@@ -73,8 +83,11 @@ def _path() -> Path:
 
 
 def _busy(lock: int, path: Path, patience_s: float) -> str:
-    holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
     return (
-        f"Something else is being timed on this machine (process {holder} holds {path}) "
+        f"Something else is being timed on this machine (process {_holder(lock)} holds {path}) "
         f"for {patience_s:g} s. Wait until it has finished, then start the command again."
     )
+
+
+def _holder(lock: int) -> str:
+    return os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -130,9 +132,8 @@ class Lesson:
 
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
         """The student with fake quantisation, every range seen once."""
-        from edgekit.distill import aware
-
-        rounding = aware.fake_quantised(module)
+        aware = _fake_quantisation()
+        rounding: fx.GraphModule = aware.fake_quantised(module)
         numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
         parts = torch.split(numbers, self.recipe.batch_size)
         aware.show(rounding, (self._supply.plain(part).inputs for part in parts))
@@ -142,9 +143,7 @@ class Lesson:
         """Switch what differs in training: in the graph, and whether ranges follow."""
         self.pupil.training_mode(training)
         if self.given.aware:
-            from edgekit.distill import aware
-
-            aware.watch(self.pupil, training)
+            _fake_quantisation().watch(self.pupil, training)
 
     def _can_keep(self) -> bool:
         """Whether the teacher's answers come again, and there is room for them."""
@@ -395,3 +394,13 @@ class Lesson:
         self.teacher.asked, self.teacher.computed = state["teacher"]
         self.place = Place(**state["place"])
         return spread(state["best"])
+
+
+def _fake_quantisation() -> ModuleType:
+    """Imported where it is used: torchao takes seconds, and reports every extension it lacks."""
+    logging.disable(logging.WARNING)
+    try:
+        from edgekit.distill import aware
+    finally:
+        logging.disable(logging.NOTSET)
+    return aware

@@ -114,7 +114,7 @@ def write_manifest(
             "scheme": asdict(chosen.quantised.scheme) if chosen.quantised else None,
             "files": [file.relative_to(folder).as_posix() for file in chosen.files],
         },
-        "contract": _contract(contract),
+        "contract": described(contract),
         "files": [_entry(folder, file) for file in _files(folder)],
     }
     path = folder / MANIFEST
@@ -164,7 +164,8 @@ def _entry(folder: Path, file: Path) -> dict[str, Any]:
     }
 
 
-def _contract(contract: IOContract) -> dict[str, Any]:
+def described(contract: IOContract) -> dict[str, Any]:
+    """The contract as JSON, as it stands in the manifest and in the artefacts."""
     return {
         "inputs": [asdict(tensor) for tensor in contract.inputs],
         "outputs": [asdict(tensor) for tensor in contract.outputs],

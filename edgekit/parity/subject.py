@@ -16,6 +16,7 @@ from edgekit import data, project, source
 from edgekit.bench.artifact import artifact_at
 from edgekit.data.preprocess import preprocess
 from edgekit.errors import DataError, UsageError
+from edgekit.export.contract import read
 from edgekit.package import bundle
 from edgekit.parity.faults import Scene
 from edgekit.project import Project
@@ -68,7 +69,7 @@ def subject(question: Question) -> Subject:
     artifact = artifact_at(path, question.runtime)
     one = _project(question, manifest)
     program, reference = _reference(question, path, one)
-    contract = (manifest or {}).get("contract", {})
+    contract = read(path) or (manifest or {}).get("contract", {})
     spec = _preprocess(one, contract)
     if len(program.inputs) > 1:
         feeds = _several(question, program)
@@ -76,7 +77,7 @@ def subject(question: Question) -> Subject:
             artifact=artifact, program=program, reference=reference, feeds=feeds
         )
     raw, labels, origin = _raw(question, program, one, spec)
-    if spec is None:
+    if spec is None or raw.dtype.kind in "iu":  # tokens are taken as they are
         return Subject(
             artifact=artifact,
             program=program,
@@ -223,12 +224,15 @@ def _raw(
         )
 
     def read(how: Preprocess) -> data.Dataset:
-        return data.load(place, root=root, input=program.inputs[0], preprocess=how)
+        kind = "classification" if one is None else one.task.kind
+        shape = program.inputs[0]
+        return data.load(place, root=root, input=shape, preprocess=how, kind=kind)
 
     first = read(keep)
     chosen = _rows(len(first), rows, question)
     raw, targets = first.arrays(chosen)
-    labels = targets if (targets >= 0).all() else None
+    classed = first.classed and bool((targets >= 0).all())
+    labels = targets if classed else None
     return raw, labels, lambda how: read(how).arrays(chosen)[0]
 
 

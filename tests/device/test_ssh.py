@@ -118,6 +118,7 @@ def test_a_lost_link_is_named_and_ends_the_agent(
     nothing_is_left(over_ssh)
 
 
+@pytest.mark.slow
 def test_a_frozen_device_is_named_within_seconds(
     over_ssh: sshd.Sshd, onnx_file: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_kill_on_the_device_is_named(over_ssh: sshd.Sshd, onnx_file: Path) -> 
     nothing_is_left(over_ssh)
 
 
+@pytest.mark.slow
 def test_a_kill_of_everything_on_the_device_is_named(
     over_ssh: sshd.Sshd, onnx_file: Path
 ) -> None:
@@ -170,6 +172,7 @@ def test_a_kill_of_everything_on_the_device_is_named(
     nothing_is_left(over_ssh)
 
 
+@pytest.mark.slow
 def test_a_killed_command_leaves_no_agent(over_ssh: sshd.Sshd, onnx_file: Path) -> None:
     code = (
         "import json, sys\nfrom edgekit.devices.resolve import attached\n"
@@ -225,6 +228,7 @@ def test_a_refused_login_and_a_closed_port_are_told_apart(
         server.folder.rmdir()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not is_root(), reason="a small file system needs root to mount")
 def test_a_full_disk_is_named_and_leaves_nothing(
     onnx_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -268,6 +272,7 @@ def memory_group() -> Iterator[Path]:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_is_named(
     over_ssh: sshd.Sshd, hungry_file: Path, memory_group: Path
 ) -> None:
@@ -282,6 +287,7 @@ def test_memory_that_runs_out_is_named(
     nothing_is_left(over_ssh)
 
 
+@pytest.mark.slow
 def test_a_runtime_that_cannot_be_had_is_named(
     over_ssh: sshd.Sshd,
     onnx_file: Path,

@@ -36,6 +36,7 @@ LAYERS = (
         "task",
         "parity",
         "aware",
+        "constraints",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),

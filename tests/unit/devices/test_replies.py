@@ -75,3 +75,20 @@ def test_errors_of_the_agent_become_ours(
 def test_an_end_without_a_result_is_explained(status: int, words: str) -> None:
     with pytest.raises(DeviceError, match=words):
         ask(status, "first words\nlast words\n\n", None)
+
+
+def test_millions_of_samples_come_as_an_array_and_nothing_else_changes() -> None:
+    head = '{"schema": 1, "kind": "bench", "error": null, "samples_ns": ['
+    whole = understand(
+        0,
+        "",
+        f'{head}12, 345, 6], "timed_s": 1.5, "trace": [1]}}',
+        job={"kind": "bench"},
+        device="local",
+    )
+    assert list(whole["samples_ns"]) == [12, 345, 6]
+    assert (whole["timed_s"], whole["trace"]) == (1.5, [1])
+    empty = understand(0, "", f"{head}]}}", job={"kind": "bench"}, device="local")
+    assert not empty["samples_ns"]
+    with pytest.raises(DeviceError, match="not JSON"):
+        understand(0, "", f"{head}1, 2", job={"kind": "bench"}, device="local")
