@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.aim import Aim, aim_of, check_possible
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.fit import Fitted, batches, planned_precision, fit, survey, weigh
+from edgekit.fit import Fitted, batches, fit, planned_precision, survey, weigh
 from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.compensate import compensate
