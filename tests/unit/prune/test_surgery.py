@@ -198,3 +198,14 @@ def test_residual_blocks(name: str, blocks: list[str]) -> None:
     small = shrink(graph, every)
     assert error(output(small, x), output(mask(graph, every), x)) < 1e-5
     assert analyse(small).blocks == ()
+
+
+def test_a_rectifier_that_follows_a_dropped_block_is_not_left_alone() -> None:
+    graph, x = graph_of("resnet"), CASES["resnet"].inputs()
+    every = Plan(kept={}, dropped_blocks=tuple(b.id for b in graph.blocks))
+    small = shrink(graph, every)
+    rectifiers = small.module.graph.find_nodes(
+        op="call_function", target=torch.ops.aten.relu.default
+    )
+    assert len(rectifiers) == 1, "of the stem; the stream past it only moves its values"
+    assert error(output(small, x), output(mask(graph, every), x)) < 1e-5
