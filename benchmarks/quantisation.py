@@ -130,7 +130,11 @@ def _exported(
     if not default.is_file():
         print(f"{runtime}'s default recipe failed: {done.stderr[-300:]}", flush=True)
         return made
-    return [*made, _default(fp32, default)]
+    try:
+        return [*made, _default(fp32, default)]
+    except (RuntimeError, ValueError) as error:
+        print(f"{runtime} refuses its library's default: {str(error)[:200]}", flush=True)
+        return made
 
 
 def _default(fp32: Artifact, path: Path) -> Artifact:
