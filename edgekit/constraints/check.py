@@ -28,7 +28,11 @@ from edgekit.types import Artifact, Precision, RuntimeName, Target
 _OLD: RuntimeName = "tflite-runtime"
 _READ_TFLITE: tuple[RuntimeName, ...] = (_OLD, "litert")
 _DEFAULT_VERSIONS = {_OLD: "2.14.0"}
-_OPCODE = re.compile(r"builtin opcode '(\w+)' version '(\d+)'")
+_REFUSED = (
+    re.compile(r"builtin opcode '(?P<kind>\w+)'"),
+    re.compile(r"builtin_code out of range: (?P<code>\d+)"),
+)
+"""How TFLite's interpreters name an operator that they lack."""
 _INSTEAD = {
     "STABLEHLO_SCATTER": "write torch.scatter as indexing, a mask or a concatenation",
     "STABLEHLO_SORT": "leave sort and topk to the application, after the network",
@@ -276,15 +280,19 @@ def _loaded(
         )
     except ArtifactError as error:
         said = str(error)
-        found = _OPCODE.search(said)
-        kind = found[1] if found else ""
-        names = next((one.names for one in operators if one.kind == kind), ())
+        at = _named(said, operators)
         return Refusal(
             why=f"tflite-runtime on {there.name} refuses the file ({said.rstrip('.')})",
-            layer=layer_behind(network, kind, names) if kind else ITSELF,
+            layer=ITSELF if at is None else layer_behind(network, at.kind, at.names),
             fix="Write that layer with other operators.",
         )
     return None
+
+
+def _named(said: str, operators: Sequence[Operator]) -> Operator | None:
+    """The first operator of the file that a runtime's words are about."""
+    marks = [mark for pattern in _REFUSED for mark in pattern.findall(said)]
+    return next((o for o in operators if {o.kind, str(o.code)} & set(marks)), None)
 
 
 def _once(refusals: Sequence[Refusal]) -> list[Refusal]:

@@ -41,7 +41,9 @@ def diff(question: Question, device: Device, progress: Progress) -> Diff:
             want = reference.answers(sides.program, sides.feeds)
             got = run.answers(one, feeds, device)
         outputs = _outputs(one, got, want)
-        tolerance = question.tolerance or TOLERANCE[one.opened.precision]
+        tolerance = question.tolerance
+        if tolerance is None:
+            tolerance = TOLERANCE[one.opened.precision]
         right = all(_agrees(each, tolerance) for each in outputs)
         with progress.step("Compare layer by layer"):
             layers = _layers(sides, one, feeds, device, tolerance, got)

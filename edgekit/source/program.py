@@ -74,11 +74,13 @@ class Program:
     def save(self, path: Path) -> None:
         """Write a `.pt2`: raw tensors and JSON, readable by `torch.export.load` alone.
 
-        Where the author's files lay when the network was traced is left out of it.
+        Where the author's files lay when the network was traced is left out of it, and so are
+        the tracer's notes by memory address: the same network gives the same bytes.
         """
         exported = self.exported()
         for node in exported.graph.nodes:
-            node.meta.pop("stack_trace", None)
+            for note in ("stack_trace", "from_node"):
+                node.meta.pop(note, None)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
             # The archive names its root after the file, so the file has its own name already.
             whole = Path(folder) / path.name

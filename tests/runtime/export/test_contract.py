@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit import cli
 from edgekit.bench.artifact import artifact_at
 from edgekit.bench.infer import infer
 from edgekit.devices.local import LocalDevice
@@ -141,3 +144,27 @@ def test_tensors_lie_aligned_in_the_file(tflite: Path) -> None:
             places.append(buffer._tab.Vector(offset))
     assert places
     assert all(place % 16 == 0 for place in places)
+
+
+def test_inspect_shows_it(
+    onnx_model: TinyModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["edgekit", "inspect", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    code, _, err = run(str(onnx_model.path))
+    assert code == 2
+    assert "says nothing of itself" in err
+    contract.embed(onnx_model.path, CONTRACT)
+    code, out, _ = run(str(onnx_model.path))
+    assert code == 0
+    assert "input x: 1x4 float32" in out
+    assert "mean [0.5], scale 255.0" in out
+    code, out, _ = run(str(onnx_model.path), "--json")
+    assert json.loads(out) == CONTRACT

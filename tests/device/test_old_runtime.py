@@ -1,0 +1,48 @@
+"""The table of tflite-runtime 2.14 against the real release for armv7, under emulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edgekit.constraints.check import _loaded
+from edgekit.constraints.operators import of_file, table
+from edgekit.devices.emulated import EmulatedDevice
+from edgekit.export.isolation import export_all
+from edgekit.source.program import trace
+from edgekit.types import InputSpec
+
+CORE = "cortex-a7"
+
+
+class Shuffled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        order = torch.arange(x.shape[1] - 1, -1, -1).reshape(1, -1, 1, 1).expand_as(x)
+        return torch.zeros_like(x).scatter(1, order, x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scatters", [True, False])
+def test_the_table_says_what_the_release_says(
+    tmp_path: Path, emulated: Callable[[str], EmulatedDevice], scatters: bool
+) -> None:
+    device = emulated(CORE)
+    middle = Shuffled() if scatters else nn.ReLU()
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), middle, nn.Flatten(), nn.Linear(288, 3))
+    program = trace(network, (InputSpec(shape=(3, 8, 8)),))
+    [artifact] = export_all(
+        program, [("litert", "fp32")], calibration=None, folder=tmp_path
+    )
+    operators = of_file(artifact.files[0])
+    known = table("tflite-runtime", "2.14.0")
+    assert known is not None
+    device.prepare()
+    refusal = _loaded(program, artifact, operators, device)
+    assert any(known.lacks(one) for one in operators) == scatters
+    assert (refusal is not None) == scatters
+    if refusal is not None:
+        assert refusal.layer == "1"
