@@ -25,8 +25,8 @@ from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, examine, prove
 from edgekit.report.words import SCHEMA_VERSION, lost
-from edgekit.slim import slim
 from edgekit.source.program import Program
+from edgekit.students import learn
 from edgekit.task import judged
 from edgekit.types import (
     Artifact,
@@ -54,7 +54,7 @@ def build(job: Job, out: Path) -> Report:
         teacher = _load(job)
         samples, reference, note = _evaluate(job, teacher, read_samples(job, teacher))
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
-        fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
+        fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
         artifacts = _export(job, taught.program, runtimes, samples, folder)
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
@@ -175,7 +175,9 @@ def _report(
     planner, solution = fitted.planner, fitted.solution
     widths, dropped = solution.widths, solution.dropped
     chosen = proof.chosen
-    macs = planner.macs(widths, dropped)
+    own = fitted.own
+    macs = own.macs if own else planner.macs(widths, dropped)
+    rows = planner.rows(widths, dropped)
     found = verdicts(chosen, job.project.budget, job.target, macs=macs)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -192,19 +194,21 @@ def _report(
             evaluation=proof.reference,
         ),
         student=NetworkSummary(
-            parameters=planner.parameters(widths, dropped),
+            parameters=own.parameters if own else planner.parameters(widths, dropped),
             macs=macs,
             evaluation=evaluate(
                 taught.program, samples.test, metric=job.task.metric or accuracy
             ),
         ),
-        widths=planner.width_rows(widths, dropped),
+        widths=() if own else planner.width_rows(widths, dropped),
         barriers=tuple(
             f"{barrier.operator} at {barrier.node}: {barrier.why}"
             for barrier in fitted.graph.barriers
         ),
         dropped_blocks=dropped,
-        operators=planner.rows(widths, dropped),
+        operators=(*(replace(row, after=0.0) for row in rows), *own.operators)
+        if own
+        else rows,
         cost_source=planner.table.source,
         cost_unit=planner.table.unit,
         prediction=None,
@@ -221,6 +225,7 @@ def _report(
             *candidates.notes(proof.candidates),
         ),
         task=job.project.task,
+        links=fitted.links,
     )
 
 

@@ -77,7 +77,7 @@ def _weight(axis: int) -> QuantizationSpec:
     )
 
 
-class Int8(Quantizer):
+class Int8(Quantizer):  # type: ignore[misc]
     """Every tensor that an operator computes from, and the network's answer."""
 
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
@@ -106,7 +106,8 @@ def fake_quantised(module: fx.GraphModule) -> fx.GraphModule:
     """A copy of `module` that rounds as int8 does; ranges follow what it is shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return prepare_qat_pt2e(duplicate(module), Int8())
+        prepared: fx.GraphModule = prepare_qat_pt2e(duplicate(module), Int8())
+    return prepared
 
 
 def watch(module: nn.Module, watching: bool) -> None:

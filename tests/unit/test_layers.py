@@ -35,6 +35,7 @@ LAYERS = (
         "task",
         "parity",
         "aware",
+        "students",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
