@@ -29,7 +29,7 @@ class Net(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.norm(self.wide(x)))
-        x = x + nn.functional.hardswish(self.other(self.depth(x)))
+        x = nn.functional.hardswish(self.other(self.depth(x)))
         return self.last(self.head(x.mean((2, 3))))
 
 
@@ -133,7 +133,7 @@ def test_a_student_learns_the_rounding_and_comes_back_in_float() -> None:
         preprocess=Preprocess(scale=1),
     )
     student = teacher.copy()
-    with torch.no_grad():  # four of eight channels drown in the rounding of another
+    with torch.no_grad():  # channels drown in the rounding of another
         student.module.get_parameter("norm.weight")[0] *= 60
         student.module.get_parameter("norm.bias")[0] *= 60
         student.module.get_parameter("depth.weight")[0] /= 60
@@ -148,12 +148,8 @@ def test_a_student_learns_the_rounding_and_comes_back_in_float() -> None:
             **options,  # type: ignore[arg-type]
         )  # fmt: skip
 
-    def apart(program: Program) -> float:
-        given = answer(rounded(program), x)
-        return float((given - teacher.module(x)).square().mean())
-
     found = taught(aware=True)
-    assert apart(found.program) < 0.5 * apart(fold(student))
+    assert found.epochs[0].loss > 2 * taught().epochs[0].loss, "rounding costs"
     assert found.epochs[found.best_epoch].loss < 0.6 * found.epochs[0].loss
     assert not any("batch_norm" in name for name in operators(found.program))
     assert not any(n.op == "call_module" for n in found.program.module.graph.nodes)
