@@ -133,7 +133,9 @@ def _exported(
     try:
         return [*made, _default(fp32, default)]
     except (RuntimeError, ValueError) as error:
-        print(f"{runtime} refuses its library's default: {str(error)[:200]}", flush=True)
+        print(
+            f"{runtime} refuses its library's default: {str(error)[:200]}", flush=True
+        )
         return made
 
 

@@ -20,7 +20,7 @@ from edgekit.aim import Aim, refusal
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
-from edgekit.job import Job, Samples
+from edgekit.job import Array, Job, Samples
 from edgekit.overhead import Overhead, fitted
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.importance import importance
@@ -28,7 +28,14 @@ from edgekit.prune.plan import Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.prune.surgery import shrink
 from edgekit.source.program import Program
-from edgekit.types import Artifact, PlanRound, Precision, RuntimeName
+from edgekit.types import (
+    Artifact,
+    Link,
+    OperatorRow,
+    PlanRound,
+    Precision,
+    RuntimeName,
+)
 
 Scores = npt.NDArray[Any]
 
@@ -42,8 +49,17 @@ _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Own:
+    """What a student that is no part of the network takes."""
+
+    parameters: int
+    macs: int
+    operators: tuple[OperatorRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """The pruned network before it is taught, and how it was arrived at."""
+    """The student before it is taught, and how it was arrived at; all else is of the network."""
 
     student: Program
     graph: WidthGraph
@@ -51,6 +67,9 @@ class Fitted:
     solution: Solution
     rounds: tuple[PlanRound, ...]
     notes: tuple[str, ...]
+    own: Own | None = None
+    """Of a student with an architecture of its own."""
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +106,9 @@ def fit(
         share = planner.cost(solution.widths, job.costing.device, solution.dropped)
         share /= aim.full_cost
         predicted = overhead.speedup(share)
-        timed = _time(job, student, predicted, baseline, samples, place)
+        timed = timed_beside(
+            job, student, predicted, baseline, place, samples.calibration
+        )
         turns.append(_Turn(round=timed, solution=solution, student=student))
         overhead = _corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
@@ -232,15 +253,15 @@ def solve_for(
         raise refusal(planner, limits, aim) from error
 
 
-def _time(
+def timed_beside(
     job: Job,
     student: Program,
     predicted: float,
     baseline: Artifact,
-    samples: Samples,
     folder: Path,
+    calibration: Array | None = None,
 ) -> PlanRound:
-    """Export the pruned network untrained and time it beside the unpruned one."""
+    """Export a student untrained and time it beside the unpruned network."""
     precision = baseline.precision or "fp32"
     title = f"the plan ({folder.name})"
     [artifact] = job.export(
@@ -248,7 +269,7 @@ def _time(
         [(baseline.runtime, precision)],
         folder,
         title=f"Export {title}",
-        calibration=samples.calibration,
+        calibration=calibration,
     )
     artifact = replace(artifact, name=folder.name)
     timed = job.measure([baseline, artifact], f"Time {title}", "quick")

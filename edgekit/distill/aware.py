@@ -107,7 +107,7 @@ def fake_quantised(module: fx.GraphModule) -> fx.GraphModule:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         prepared: fx.GraphModule = prepare_qat_pt2e(duplicate(module), Int8())
-        return prepared
+    return prepared
 
 
 def watch(module: nn.Module, watching: bool) -> None:

@@ -56,9 +56,9 @@ def _alone(module: fx.GraphModule, weight: fx.Node) -> bool:
 def _fold(module: fx.GraphModule, layer: fx.Node, norm: fx.Node) -> None:
     scale, shift, mean, variance = (_value(module, node) for node in norm.args[1:5])
     assert mean is not None and variance is not None
-    epsilon = norm.args[7]
-    assert isinstance(epsilon, float)
-    factor = torch.rsqrt(variance + epsilon)
+    eps = norm.args[7]
+    assert isinstance(eps, float)
+    factor: Tensor = torch.rsqrt(variance + eps)
     factor = factor if scale is None else factor * scale
     weight_node = layer.args[1]
     assert isinstance(weight_node, fx.Node)
