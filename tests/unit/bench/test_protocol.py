@@ -88,6 +88,7 @@ def test_a_steady_run_is_valid(artifact: Artifact) -> None:
             {"trace": [look(throttled=False), look(throttled=True)]},
             "firmware held its clock down",
         ),
+        ({"cpu_s": 0.2, "timed_s": 10.0}, "had 2% of a processor while it was timed"),
         (
             {"trace": [look(throttle_count=3), look(throttle_count=4)]},
             "slowed itself down for heat",
