@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from edgekit.job import Job, Samples
 from edgekit.prove import Examined, examine
 from edgekit.source.program import Program
-from edgekit.teach import Lesson, teach
+from edgekit.teach import Crew, Lesson, teach
 from edgekit.types import Artifact, Candidate, DistillRecipe, Evaluation
 
 SUFFIX = "-aware"
@@ -54,7 +54,7 @@ def recover(
         return Recovered(examined=tuple(examined))
     job.progress.say(f"int8: {why}. Training with int8's rounding")
     lesson = Lesson(recipe=gentle(job), title="Distil with int8's rounding", aware=True)
-    taught = teach(job, (teacher,), student, samples, lesson)
+    taught = teach(job, Crew(first=teacher), student, samples, lesson)
     before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX)

@@ -26,8 +26,8 @@ from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, examine, prove
 from edgekit.report.words import SCHEMA_VERSION, lost
-from edgekit.slim import slim
 from edgekit.source.program import Program
+from edgekit.students import learn
 from edgekit.task import judged
 from edgekit.tune import tune
 from edgekit.types import (
@@ -58,7 +58,7 @@ def build(job: Job, out: Path) -> Report:
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
         allowed = constraints.check(job, teacher, baselines, samples, Path(scratch))
         baselines = [one for one in baselines if one.runtime in allowed.runtimes]
-        fitted, taught = slim(job, teacher, samples, baselines[0], Path(scratch))
+        fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
         origin = teacher.fingerprint()
         artifacts = _export(job, taught.program, allowed, samples, folder, origin)
         table = fitted.planner.table
@@ -211,7 +211,9 @@ def _report(
     planner, solution = fitted.planner, fitted.solution
     widths, dropped = solution.widths, solution.dropped
     chosen = proof.chosen
-    macs = planner.macs(widths, dropped)
+    own = fitted.own
+    macs = own.macs if own else planner.macs(widths, dropped)
+    rows = planner.rows(widths, dropped)
     found = verdicts(chosen, job.project.budget, job.target, macs=macs)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -228,19 +230,21 @@ def _report(
             evaluation=proof.reference,
         ),
         student=NetworkSummary(
-            parameters=planner.parameters(widths, dropped),
+            parameters=own.parameters if own else planner.parameters(widths, dropped),
             macs=macs,
             evaluation=evaluate(
                 taught.program, samples.test, metric=job.task.metric or accuracy
             ),
         ),
-        widths=planner.width_rows(widths, dropped),
+        widths=() if own else planner.width_rows(widths, dropped),
         barriers=tuple(
             f"{barrier.operator} at {barrier.node}: {barrier.why}"
             for barrier in fitted.graph.barriers
         ),
         dropped_blocks=dropped,
-        operators=planner.rows(widths, dropped),
+        operators=(*(replace(row, after=0.0) for row in rows), *own.operators)
+        if own
+        else rows,
         cost_source=planner.table.source,
         cost_unit=planner.table.unit,
         prediction=None,
@@ -258,6 +262,7 @@ def _report(
             *proof.notes,
         ),
         task=job.project.task,
+        links=fitted.links,
     )
 
 

@@ -28,7 +28,14 @@ from edgekit.prune.plan import Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.prune.surgery import shrink
 from edgekit.source.program import Program
-from edgekit.types import Artifact, PlanRound, Precision, RuntimeName
+from edgekit.types import (
+    Artifact,
+    Link,
+    OperatorRow,
+    PlanRound,
+    Precision,
+    RuntimeName,
+)
 
 Scores = npt.NDArray[Any]
 
@@ -42,8 +49,17 @@ _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Own:
+    """What a student that is no part of the network takes."""
+
+    parameters: int
+    macs: int
+    operators: tuple[OperatorRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """The pruned network before it is taught, and how it was arrived at."""
+    """The student before it is taught, and how it was arrived at; all else is of the network."""
 
     student: Program
     graph: WidthGraph
@@ -51,6 +67,9 @@ class Fitted:
     solution: Solution
     rounds: tuple[PlanRound, ...]
     notes: tuple[str, ...]
+    own: Own | None = None
+    """Of a student with an architecture of its own."""
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +106,7 @@ def fit(
         share = planner.cost(solution.widths, job.costing.device, solution.dropped)
         share /= aim.full_cost
         predicted = overhead.speedup(share)
-        timed = _time(job, student, predicted, baseline, samples, place)
+        timed = timed_beside(job, student, predicted, baseline, samples, place)
         turns.append(_Turn(round=timed, solution=solution, student=student))
         overhead = _corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
@@ -232,7 +251,7 @@ def solve_for(
         raise refusal(planner, limits, aim) from error
 
 
-def _time(
+def timed_beside(
     job: Job,
     student: Program,
     predicted: float,
@@ -240,7 +259,7 @@ def _time(
     samples: Samples,
     folder: Path,
 ) -> PlanRound:
-    """Export the pruned network untrained and time it beside the unpruned one."""
+    """Export a student untrained and time it beside the unpruned network."""
     precision = baseline.precision or "fp32"
     title = f"the plan ({folder.name})"
     [artifact] = job.export(

@@ -132,6 +132,7 @@ def _overlay(general: Any, own: Any, written: Mapping[str, Any]) -> Any:
             changes[each.name] = (
                 _overlay(getattr(general, each.name), value, written[each.name])
                 if is_dataclass(value)
+                and isinstance(getattr(general, each.name), type(value))
                 else value
             )
     return replace(general, **changes)

@@ -25,8 +25,8 @@ from edgekit.prune.sparsity import penalty
 from edgekit.prune.surgery import shrink
 from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program
-from edgekit.teach import Lesson, teach
-from edgekit.types import Artifact, Plan, Precision, PruneRecipe
+from edgekit.teach import Crew, Lesson, teach
+from edgekit.types import Artifact, Link, Plan, Precision, PruneRecipe
 
 STEEP = 3.0
 """A network is made no more than so many times cheaper before it is taught again."""
@@ -38,22 +38,31 @@ _GROWTH = 0.7
 
 
 def slim(
-    job: Job, teacher: Program, samples: Samples, baseline: Artifact, folder: Path
+    job: Job,
+    crew: Crew,
+    samples: Samples,
+    baseline: Artifact,
+    folder: Path,
+    *,
+    halfway: bool = False,
 ) -> tuple[Fitted, Distilled]:
-    """The network inside the budget and what taught it, both told against the unpruned one."""
-    recipe = job.project.recipe
+    """The network inside the budget and what taught it, both told against the unpruned one.
+
+    `halfway` there, where a smaller student is to learn from it.
+    """
+    recipe, teacher = job.project.recipe, crew.first
     precision = planned_precision(job)
     if precision != baseline.precision:
         baseline = _unpruned(job, teacher, precision, baseline, samples, folder)
     first = survey(job, teacher, baseline.runtime, precision)
     calibrate(job, first, baseline, samples.calibration, folder)
     final = aim_of(job, first, baseline)
+    if halfway:
+        final = _halfway(final, first)
     check_possible(first, final)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
 
-    def cut(
-        planner: Planner, aim: Aim, teachers: tuple[Program, ...]
-    ) -> tuple[Fitted, Distilled]:
+    def cut(planner: Planner, aim: Aim, teachers: Crew) -> tuple[Fitted, Distilled]:
         fitted = fit(job, planner, aim, samples, baseline, folder)
         if recipe.prune.sparsity != "none":
             fitted = _emptied(job, teacher, fitted, samples)
@@ -62,7 +71,7 @@ def slim(
         lesson = Lesson(recipe=recipe.distill)
         return fitted, teach(job, teachers, fitted.student, samples, lesson)
 
-    fitted, taught = cut(first, first_aim, (teacher,))
+    fitted, taught = cut(first, first_aim, crew)
     done, links = [fitted], [taught]
     for aim in rest:
         job.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
@@ -71,7 +80,7 @@ def slim(
         )
         # The network just taught assists: it is nearer to what is cut from it, and a better
         # teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
-        fitted, taught = cut(planner, aim, (taught.program,))
+        fitted, taught = cut(planner, aim, replace(crew, first=taught.program))
         done.append(fitted)
         links.append(taught)
     whole = _in_all(job, first, done, links)
@@ -158,7 +167,7 @@ def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fi
         penalty=wanted,
         marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
     )
-    graph = analyse(teach(job, (teacher,), whole, samples, lesson).program)
+    graph = analyse(teach(job, Crew(first=teacher), whole, samples, lesson).program)
     if prune.sparsity != "growing":
         scores = weigh(job, graph, samples.train)
         kept = keep_best(graph.groups, fitted.solution.widths, scores)
@@ -180,8 +189,14 @@ def _in_all(
 ) -> Fitted:
     """All cuts as one of the unpruned network."""
     [*before, last] = done
+    names = ["the unpruned network", *(f"cut {n + 1}" for n in range(len(links)))]
     if not before:
-        return last
+        [link] = links
+        return replace(last, links=(link_of("the pruned network", names[0], link),))
+    found = [
+        link_of(name, teacher, link)
+        for teacher, name, link in zip(names, names[1:], links, strict=False)
+    ]
     plan = composed([fitted.solution.plan for fitted in done])
     widths = {
         group.id: len(plan.kept.get(group.id, range(group.units)))
@@ -196,12 +211,44 @@ def _in_all(
         planner=first,
         solution=replace(last.solution, plan=plan, widths=widths),
         rounds=tuple(turn for fitted in done for turn in fitted.rounds),
+        links=tuple(found),
         notes=(
             *dict.fromkeys(note for fitted in done for note in fitted.notes),
             f"the network was cut in {len(done)} steps and taught after each, from the second "
             "on by the one before",
             *(_gain(number, link) for number, link in enumerate(links, 1)),
         ),
+    )
+
+
+def link_of(name: str, teacher: str, taught: Distilled) -> Link:
+    """What teaching gained, on the samples that choose the epoch."""
+    before, after = taught.epochs[0], taught.epochs[taught.best_epoch]
+    return Link(
+        name=name,
+        teacher=teacher,
+        metric=taught.metric,
+        before=before.validation,
+        after=after.validation,
+        share=after.share,
+        parameters=sum(p.numel() for p in taught.program.module.parameters()),
+        epoch=after.number,
+    )
+
+
+def _halfway(final: Aim, planner: Planner) -> Aim:
+    """Half of the way, as ratios go: what an assistant is to reach."""
+
+    def between(whole: int, limit: int | None) -> int | None:
+        return None if limit is None else round(math.sqrt(whole * min(limit, whole)))
+
+    return replace(
+        final,
+        speedup=None if final.speedup is None else math.sqrt(final.speedup),
+        parameters=between(planner.parameters(), final.parameters),
+        macs=between(planner.macs(), final.macs),
+        activation_bytes=None,
+        note=None,
     )
 
 

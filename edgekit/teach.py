@@ -20,6 +20,24 @@ from edgekit.types import DistillRecipe, Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crew:
+    """Who teaches: the first is also looked into, `others` have a say by their weights."""
+
+    first: Program
+    others: tuple[Program, ...] = ()
+    weights: tuple[float, ...] | None = None
+    """The first's and the others'; `None` is the same for all."""
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        return (self.first, *self.others)
+
+    def shares(self) -> tuple[float, ...]:
+        weights = self.weights or (1.0,) * len(self.programs)
+        return tuple(weight / sum(weights) for weight in weights)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lesson:
     """How a student is taught; `marks` name the penalty for the store."""
 
@@ -27,13 +45,15 @@ class Lesson:
     title: str = "Distil"
     penalty: Callable[[fx.GraphModule], Tensor] | None = None
     marks: tuple[object, ...] = ()
+    pruned: bool = True
+    """Whether the student has its teacher's weights, what is left of them."""
     aware: bool = False
     """Whether the student rounds as its int8 file will."""
 
 
 def teach(
     job: Job,
-    teachers: tuple[Program, ...],
+    crew: Crew,
     student: Program,
     samples: Samples,
     lesson: Lesson,
@@ -42,14 +62,15 @@ def teach(
 
     Several teachers are averaged; the first is also looked into.
     """
-    if lesson.recipe.losses is None:
+    if lesson.recipe.losses is None and lesson.pruned:
         # A pruned network comes with its teacher's weights; what helps one without any held the
         # digits example, cut to a sixth of its width, at 22 % where it else reached 76 %.
         lesson = replace(lesson, recipe=replace(lesson.recipe, losses={}))
     recipe, seed = lesson.recipe, job.project.recipe.seed
     name = store.key(
         *(edgekit.__version__, student.fingerprint()),
-        *(teacher.fingerprint() for teacher in teachers),
+        *(teacher.fingerprint() for teacher in crew.programs),
+        crew.weights,
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
         *(asdict(recipe), asdict(job.project.task), seed, *lesson.marks),
         lesson.aware,
@@ -76,7 +97,7 @@ def teach(
             step.update(epoch.number, recipe.epochs, note)
 
         taught = _taught(
-            job, (teachers, student), samples, lesson, name, Hooks(on_epoch=show)
+            job, (crew, student), samples, lesson, name, Hooks(on_epoch=show)
         )
     if taught.teacher_hit_rate:
         job.progress.say(
@@ -101,13 +122,14 @@ def teach(
 
 def _taught(
     job: Job,
-    pair: tuple[tuple[Program, ...], Program],
+    pair: tuple[Crew, Program],
     samples: Samples,
     lesson: Lesson,
     name: str,
     hooks: Hooks,
 ) -> Distilled:
     """Distil in this process, or in all that a launcher started."""
+    crew, student = pair
     training, outputs = (
         job.store.root / part for part in (f"training/{name}", "teacher-outputs")
     )
@@ -115,15 +137,19 @@ def _taught(
     if several():
         call = Call(
             folder=job.store.root / f"calls/{name}",
-            teachers=len(pair[0]),
+            teachers=len(crew.programs),
+            weights=crew.weights,
             recipe=lesson.recipe,
             training_folder=training,
             outputs_folder=outputs,
             aware=lesson.aware,
         )
-        return taught_together(*pair, call, job=job, samples=samples, hooks=hooks)
+        return taught_together(
+            crew.programs, student, call, job=job, samples=samples, hooks=hooks
+        )
     return distill(
-        *pair,
+        crew.programs,
+        student,
         train=samples.train,
         validation=samples.validation,
         recipe=lesson.recipe,
@@ -133,4 +159,5 @@ def _taught(
         folder=training,
         outputs_folder=outputs,
         aware=lesson.aware,
+        weights=crew.weights,
     )

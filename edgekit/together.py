@@ -29,6 +29,7 @@ class Call:
     recipe: DistillRecipe
     training_folder: Path
     outputs_folder: Path
+    weights: tuple[float, ...] | None = None
     aware: bool = False
 
 
@@ -98,4 +99,5 @@ def _take_part(call: Call, job: Job, samples: Samples, hooks: Hooks) -> Distille
         folder=call.training_folder,
         outputs_folder=call.outputs_folder,
         aware=call.aware,
+        weights=call.weights,
     )

@@ -174,6 +174,28 @@ class PruneRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudentSpec:
+    """A network of the user's, `model.py:small`, or the trained one made narrower or shallower."""
+
+    source: Text | None = None
+    weights: str | None = None
+    """Without them it learns from scratch."""
+    width: Annotated[float, Gt(0), Le(1)] | None = None
+    """Share of the units of every width that stays."""
+    depth: Annotated[float, Gt(0), Le(1)] | None = None
+    """Share of the residual blocks that stays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """A further teacher; `weight` is its say beside the network's own 1."""
+
+    source: Text
+    weights: str | None = None
+    weight: Positive = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class DistillRecipe:
     """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels,
     and further losses by weight."""
@@ -215,6 +237,12 @@ class DistillRecipe:
     checkpoint_minutes: Annotated[float, Ge(0)] = 5.0
     """How often a training that can be killed and resumed writes down where it is."""
     validation_share: Fraction = 0.1
+    student: Text | StudentSpec | None = None
+    """Who learns: `model.py:small`, a `StudentSpec`, or "pruned"; `None` is the network, cut."""
+    assistants: tuple[Text | StudentSpec, ...] = ()
+    """Who stands between teacher and student, each taught by the one before."""
+    teachers: tuple[Text | NetworkSpec, ...] = ()
+    """Networks that teach beside the trained one: their outputs are averaged by weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -754,6 +782,28 @@ class PlanRound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Link:
+    """One network of a chain: who taught it, and what that gained on validation samples."""
+
+    name: str
+    teacher: str
+    metric: str
+    before: float
+    after: float
+    share: bool
+    parameters: int
+    epoch: int
+
+    @property
+    def before_shown(self) -> str:
+        return shown(self.before, share=self.share)
+
+    @property
+    def after_shown(self) -> str:
+        return shown(self.after, share=self.share)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkSummary:
     parameters: int
     macs: int
@@ -793,6 +843,8 @@ class Report:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
     task: TaskSpec = field(default_factory=TaskSpec)
+    links: tuple[Link, ...] = ()
+    """The networks that were taught one after another, the student last."""
 
     @property
     def chosen(self) -> Candidate | None:

@@ -51,6 +51,8 @@ class Assignment:
     seed: int
     outputs_folder: Path | None = None
     """Where the teacher's outputs are kept from build to build."""
+    weights: tuple[float, ...] | None = None
+    """The teachers' say; `None` is the same for all."""
     aware: bool = False
     """Whether the student rounds as its int8 file will."""
 
@@ -124,7 +126,7 @@ class Lesson:
         own = [p.copy() if self._on.device.type != "cpu" else p for p in given.teachers]
         first = Seen(own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads])
         others = [Seen(program.module) for program in own[1:]]
-        self.teacher = Teacher([first, *others], self._on)
+        self.teacher = Teacher([first, *others], self._on, given.weights)
         known = given.task.teaching.known(torch.from_numpy(given.train.targets))
         self._labelled = given.train.labelled
         self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
@@ -161,6 +163,7 @@ class Lesson:
             return None
         name = store.key(
             [teacher.fingerprint() for teacher in given.teachers],
+            given.weights,
             *(given.train.fingerprint(), self.recipe.augment, version),
         )
         return given.outputs_folder / name

@@ -24,10 +24,17 @@ _MEMORY = 1 << 30
 
 
 class Teacher:
-    """One teacher, or several whose outputs are averaged; the first is also looked into."""
+    """One teacher, or several whose outputs are averaged by weight; the first is looked into."""
 
-    def __init__(self, networks: Sequence[nn.Module], on: Processes) -> None:
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        on: Processes,
+        weights: Sequence[float] | None = None,
+    ) -> None:
         self._on = on
+        given = torch.tensor(weights or [1.0] * len(networks))
+        self._shares = (given / given.sum()).to(on.device)
         self._networks = [network.to(on.device) for network in networks]
         self._kept: dict[int, KeptOutputs] = {}
         self.asked = 0
@@ -43,7 +50,7 @@ class Teacher:
             return first
         together = [first.output, *(other.output for other in others)]
         return View(
-            output=torch.stack(together).mean(0),
+            output=torch.tensordot(self._shares, torch.stack(together), 1),
             features=first.features,
             attentions=first.attentions,
         )

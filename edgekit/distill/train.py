@@ -68,13 +68,14 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     folder: Path | None = None,
     outputs_folder: Path | None = None,
     aware: bool = False,
+    weights: Sequence[float] | None = None,
 ) -> Distilled:
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
 
     `task` takes the place of `kind` where losses or metric are the user's. Several teachers are
-    averaged. The epoch with the best `validation` metric is kept, of equal
-    ones the later, which has been trained for longer at a lower rate. The same seed gives the
-    same result, on one process or many, but for rounding. In `folder` the training is written
+    averaged, by `weights` where there are any. The epoch with the best `validation` metric is
+    kept, of equal ones the later, which has been trained for longer at a lower rate. The same
+    seed gives the same result, on one process or many, but for rounding. In `folder` the training is written
     down every `recipe.checkpoint_minutes`, and goes on from there; in `outputs_folder` what the
     teacher said, where a sample never changes. An `aware` student rounds as its int8 file will,
     and comes back in float, its batch norms folded. Raises `TrainingError` where the loss is no
@@ -98,9 +99,10 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         seed=seed,
         outputs_folder=outputs_folder,
         aware=aware,
+        weights=None if weights is None else tuple(weights),
     )
     for each in teachers:
-        _check_outputs(each, student, train, task.kind)
+        check_outputs(each, student, train, task.kind)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(
@@ -199,10 +201,10 @@ class _Run:
         self.on.wait()
 
 
-def _check_outputs(
+def check_outputs(
     teacher: Program, student: Program, train: Dataset, kind: TaskKind
 ) -> None:
-    """Teacher and student must agree on what they give."""
+    """Teacher and student must agree on what they give; raises `ModelError`."""
     raw, _ = train.arrays(torch.arange(1).numpy())
     outputs = []
     for who, program in (("teacher", teacher), ("student", student)):

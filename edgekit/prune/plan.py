@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from torch import fx
@@ -234,6 +234,15 @@ class Planner:
         """The network as it is."""
         widths = {group.id: group.units for group in self.graph.groups}
         return self._solution(Choice(widths=widths, dropped=(), gap=0.0), None)
+
+    def planned(self, plan: Plan) -> Solution:
+        """What a plan of somebody else's takes."""
+        widths = {
+            group.id: len(plan.kept.get(group.id, range(group.units)))
+            for group in self.graph.groups
+        }
+        choice = Choice(widths=widths, dropped=plan.dropped_blocks, gap=0.0)
+        return replace(self._solution(choice, None), plan=plan)
 
     def gone(self, dropped: Collection[str]) -> set[str]:
         """The groups that leave with these blocks."""

@@ -37,6 +37,7 @@ LAYERS = (
         "parity",
         "aware",
         "constraints",
+        "students",
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
