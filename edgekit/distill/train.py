@@ -75,11 +75,11 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     `task` takes the place of `kind` where losses or metric are the user's. Several teachers are
     averaged, by `weights` where there are any. The epoch with the best `validation` metric is
     kept, of equal ones the later, which has been trained for longer at a lower rate. The same
-    seed gives the same result, on one process or many, but for rounding. In `folder` the training is written
-    down every `recipe.checkpoint_minutes`, and goes on from there; in `outputs_folder` what the
-    teacher said, where a sample never changes. An `aware` student rounds as its int8 file will,
-    and comes back in float, its batch norms folded. Raises `TrainingError` where the loss is no
-    longer finite.
+    seed gives the same result, on one process or many, but for rounding. In `folder` the training
+    is written down every `recipe.checkpoint_minutes`, and goes on from there; in
+    `outputs_folder` what the teacher said, where a sample never changes. An `aware` student
+    rounds as its int8 file will, and comes back in float, its batch norms folded. Raises
+    `TrainingError` where the loss is no longer finite.
     """
     teachers = (teacher,) if isinstance(teacher, Program) else tuple(teacher)
     hooks, task = hooks or Hooks(), task or of_kind(kind)
