@@ -15,7 +15,7 @@ from edgekit.types import Artifact, Candidate, DistillRecipe, Evaluation
 SUFFIX = "-aware"
 RATE = 2e-3
 """AdamW's: its steps do not hang on how large a weight is, and where int8 fails, weights of one
-layer often are of very different sizes. SGD recovered none of a network made so."""
+layer often are of very different sizes."""
 
 Export = Callable[[Program], list[Artifact]]
 """Exports a student in int8, on every runtime."""

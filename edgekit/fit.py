@@ -20,7 +20,7 @@ from edgekit.aim import Aim, refusal
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
-from edgekit.job import Array, Job, Samples
+from edgekit.job import Job, Samples
 from edgekit.overhead import Overhead, fitted
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.importance import importance
@@ -106,9 +106,7 @@ def fit(
         share = planner.cost(solution.widths, job.costing.device, solution.dropped)
         share /= aim.full_cost
         predicted = overhead.speedup(share)
-        timed = timed_beside(
-            job, student, predicted, baseline, place, samples.calibration
-        )
+        timed = timed_beside(job, student, predicted, baseline, samples, place)
         turns.append(_Turn(round=timed, solution=solution, student=student))
         overhead = _corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
@@ -258,8 +256,8 @@ def timed_beside(
     student: Program,
     predicted: float,
     baseline: Artifact,
+    samples: Samples,
     folder: Path,
-    calibration: Array | None = None,
 ) -> PlanRound:
     """Export a student untrained and time it beside the unpruned network."""
     precision = baseline.precision or "fp32"
@@ -269,7 +267,7 @@ def timed_beside(
         [(baseline.runtime, precision)],
         folder,
         title=f"Export {title}",
-        calibration=calibration,
+        calibration=samples.calibration,
     )
     artifact = replace(artifact, name=folder.name)
     timed = job.measure([baseline, artifact], f"Time {title}", "quick")

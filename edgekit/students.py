@@ -86,7 +86,8 @@ def learn(
             assert planner is not None
             place = folder / f"link-{number + 1}"
             if number in own:
-                fitted = _placed(job, planner, own[number], baseline, place)
+                beside = baseline, samples, place
+                fitted = _placed(job, planner, own[number], *beside)
             else:
                 fitted = _scaled(job, planner, samples, baseline, (spec, place))
             lesson = Lesson(
@@ -219,7 +220,7 @@ def _scaled(
         graph=planner.graph,
         planner=planner,
         solution=solution,
-        rounds=(timed_beside(job, student, full / cost, baseline, folder),),
+        rounds=(timed_beside(job, student, full / cost, baseline, samples, folder),),
         notes=(),
     )
 
@@ -246,14 +247,19 @@ def _dropped(planner: Planner, depth: float | None) -> tuple[str, ...]:
 
 
 def _placed(
-    job: Job, planner: Planner, student: Program, baseline: Artifact, folder: Path
+    job: Job,
+    planner: Planner,
+    student: Program,
+    baseline: Artifact,
+    samples: Samples,
+    folder: Path,
 ) -> Fitted:
     """A network of the user's, its speed measured before any training."""
     operators = operators_of(student)
     planner.table.measure(operators, job.costing.device)
     costs = [planner.table.cost(operator) for operator in operators]
     full = planner.cost({}, job.costing.device)
-    timed = timed_beside(job, student, full / sum(costs), baseline, folder)
+    timed = timed_beside(job, student, full / sum(costs), baseline, samples, folder)
     own = Own(
         parameters=sum(p.numel() for p in student.module.parameters()),
         macs=sum(operator.macs for operator in operators),
