@@ -133,7 +133,7 @@ def test_a_share_of_width_and_depth(
     parts: tuple[Job, Program, Samples],
 ) -> None:
     job, teacher, _ = parts
-    planner = survey(job, teacher, "litert")
+    planner = survey(job, teacher, "litert", "fp32")
     assert students._dropped(planner, None) == ()
     [dropped] = students._dropped(planner, 0.5)
     assert dropped == planner.graph.blocks[1].id
@@ -146,7 +146,7 @@ def test_an_assistant_goes_half_of_the_way(parts: tuple[Job, Program, Samples]) 
     from edgekit.aim import Aim
 
     job, teacher, _ = parts
-    planner = survey(job, teacher, "litert")
+    planner = survey(job, teacher, "litert", "fp32")
     whole = planner.parameters()
     aim = Aim(
         speedup=9.0, full_cost=1.0, parameters=whole // 4, macs=planner.macs() // 4
