@@ -20,28 +20,30 @@ def convolution(
 
 
 class Separable(nn.Module):
-    """A filter for each channel by itself, then a mixture of channels; a shortcut around both."""
+    """More channels, a filter for each by itself, fewer channels; a shortcut around all three."""
 
-    def __init__(self, width: int, size: int) -> None:
+    def __init__(self, width: int, hidden: int, size: int) -> None:
         super().__init__()
-        self.depthwise = convolution(width, width, size, groups=width)
-        self.pointwise = convolution(width, width, size=1)
+        self.expand = convolution(width, hidden, size=1)
+        self.depthwise = convolution(hidden, hidden, size, groups=hidden)
+        self.project = convolution(hidden, width, size=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(x + self.pointwise(torch.relu(self.depthwise(x))))
+        y = torch.relu(self.expand(x))
+        return torch.relu(x + self.project(torch.relu(self.depthwise(y))))
 
 
 class WordNet(nn.Module):
     """(batch, 24, 40) bands and frames to (batch, 12) logits."""
 
-    def __init__(self, bands: int = 24, width: int = 96, classes: int = 12) -> None:
+    def __init__(
+        self, bands: int = 24, width: int = 64, hidden: int = 128, classes: int = 12
+    ) -> None:
         super().__init__()
         self.stem = convolution(bands, width, size=5)
-        self.early = nn.Sequential(Separable(width, 9), Separable(width, 9))
+        self.early = nn.Sequential(*(Separable(width, hidden, 9) for _ in range(2)))
         self.down = convolution(width, width, stride=2)
-        self.late = nn.Sequential(
-            Separable(width, 9), Separable(width, 9), Separable(width, 9)
-        )
+        self.late = nn.Sequential(*(Separable(width, hidden, 9) for _ in range(3)))
         self.head = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from loader import changed, recordings, test, validation
 from model import build
 from safetensors.torch import save_file
-from sklearn.model_selection import train_test_split
 from torch import nn
 
 HERE = Path(__file__).parent
@@ -27,32 +27,16 @@ BATCH = 64
 PEAK_RATE = 4e-3
 
 
-def read(part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Preprocessed spectra (n, 24, 40) and classes (n,), numbered by their sorted names."""
+def prepared(levels: np.ndarray) -> torch.Tensor:
+    """Recordings (n, 24, 40) preprocessed as edgekit.toml says."""
     spec = tomllib.loads((HERE / "edgekit.toml").read_text())["data"]["preprocess"]
-    with np.load(HERE / f"{part}.npz") as archive:
-        levels = torch.from_numpy(archive["x"].astype(np.float32))
-        _, classes = np.unique(archive["y"], return_inverse=True)
-    x = (levels / spec["scale"] - spec["mean"][0]) / spec["std"][0]
-    return x, torch.from_numpy(classes)
+    x = torch.from_numpy(levels.astype(np.float32))
+    return (x / spec["scale"] - spec["mean"][0]) / spec["std"][0]
 
 
-def augmented(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Each recording moved in time, louder or softer, with some frames and bands taken away."""
-    n, bands, frames = x.shape
-
-    def whole(limit: int) -> torch.Tensor:
-        return torch.randint(limit, (n, 1), generator=generator)
-
-    places = torch.arange(frames) + whole(9) - 4
-    x = x.gather(2, places.clamp(0, frames - 1)[:, None].expand(-1, bands, -1))
-    x = x + 0.3 * torch.randn(n, 1, 1, generator=generator)
-    x = x + 0.15 * torch.randn(x.shape, generator=generator)
-    for dim, size, widest in ((1, bands, 7), (2, frames, 9)):
-        first, width = whole(size), whole(widest)
-        gone = (torch.arange(size) >= first) & (torch.arange(size) < first + width)
-        x = x.masked_fill(gone.unsqueeze(3 - dim), 0.0)
-    return x
+def numbered(words: np.ndarray) -> torch.Tensor:
+    """Classes (n,), numbered by their sorted names."""
+    return torch.from_numpy(np.unique(words, return_inverse=True)[1])
 
 
 @torch.no_grad()
@@ -63,28 +47,29 @@ def accuracy(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 def fit(
     network: nn.Module,
-    x: torch.Tensor,
+    levels: np.ndarray,
     y: torch.Tensor,
-    validation: tuple[torch.Tensor, torch.Tensor],
+    select: tuple[torch.Tensor, torch.Tensor],
     epochs: int,
 ) -> nn.Module:
     """The network of the epoch with the best validation accuracy; the last one of equals."""
     generator = torch.Generator().manual_seed(SEED)
-    steps = math.ceil(len(x) / BATCH)
+    draw = np.random.default_rng(SEED)
+    steps = math.ceil(len(y) / BATCH)
     optimizer = torch.optim.AdamW(network.parameters(), PEAK_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, epochs * steps)
     best, best_network = -1.0, network
     for epoch in range(1, epochs + 1):
         network.train()
         started = time.perf_counter()
+        x = prepared(changed(levels, draw))
         for batch in torch.randperm(len(x), generator=generator).split(BATCH):
-            logits = network(augmented(x[batch], generator))
-            loss = F.cross_entropy(logits, y[batch], label_smoothing=0.1)
+            loss = F.cross_entropy(network(x[batch]), y[batch], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        score = accuracy(network, *validation)
+        score = accuracy(network, *select)
         if score >= best:
             best, best_network = score, copy.deepcopy(network)
         seconds = time.perf_counter() - started
@@ -98,13 +83,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "teacher.safetensors")
     arguments = parser.parse_args()
     torch.manual_seed(SEED)
-    x, y = read("train")
-    fit_x, select_x, fit_y, select_y = train_test_split(
-        x, y, test_size=0.1, stratify=y, random_state=SEED
+    levels, words = recordings()
+    select_x, select_y = validation()
+    network = fit(
+        build(),
+        levels,
+        numbered(words),
+        (prepared(select_x), numbered(select_y)),
+        arguments.epochs,
     )
-    network = fit(build(), fit_x, fit_y, (select_x, select_y), arguments.epochs)
-    held_out, truth = read("test")
-    score = accuracy(network, held_out, truth)
+    held_out, truth = test()
+    score = accuracy(network, prepared(held_out), numbered(truth))
     parameters = sum(p.numel() for p in network.parameters())
     save_file(network.state_dict(), arguments.output)
     print(f"test accuracy {score:.2%} of {len(truth)}, {parameters:,} parameters")

@@ -1,0 +1,69 @@
+"""The further examples: what their READMEs say of their teachers and their data is so."""
+
+from __future__ import annotations
+
+import re
+import runpy
+
+import numpy as np
+import pytest
+
+from edgekit import data, project, source
+from edgekit.data import Dataset
+from edgekit.data.evaluate import predict
+from edgekit.data.metrics import named
+from edgekit.shipped import shipped
+
+STATED = re.compile(r"test (accuracy|mean IoU) ([\d.]+)% of (\d+)")
+PARAMETERS = re.compile(r"([\d,]+) parameters")
+
+
+def read(example: project.Project, spec: str) -> Dataset:
+    assert example.model.input is not None
+    return data.load(
+        spec,
+        root=example.root,
+        input=example.model.input,
+        preprocess=example.data.preprocess,
+        kind=example.task.kind,
+    )
+
+
+@pytest.mark.parametrize("name", ["sound", "text", "segment"])
+def test_teacher_is_as_good_as_stated_on_samples_it_never_saw(name: str) -> None:
+    example = project.load(shipped(f"examples/{name}"))
+    readme = (example.root / "README.md").read_text()
+    metric, percent, count = STATED.findall(readme)[0]
+    teacher = source.load(example.model, root=example.root)
+    test = read(example, example.data.test)
+    measure = named(example.task, example.root)
+    found = measure(predict(teacher, test), test.targets)
+    assert (found.metric, found.samples) == (metric, int(count))
+    assert found.value == pytest.approx(float(percent) / 100, abs=0.004)
+    weights = sum(p.numel() for p in teacher.module.parameters())
+    assert {int(n.replace(",", "")) for n in PARAMETERS.findall(readme)} == {weights}
+    trained = {x.tobytes() for x in read(example, example.data.train).arrays()[0]}
+    assert not [x for x in test.arrays()[0] if x.tobytes() in trained]
+    files = [path for path in example.root.rglob("*") if path.is_file()]
+    files = [path for path in files if not {"build", "__pycache__"} & {*path.parts}]
+    assert sum(path.stat().st_size for path in files) < 1.6e6
+
+
+def test_no_voice_both_trains_and_tests() -> None:
+    prepare = runpy.run_path(str(shipped("examples/sound") / "prepare.py"))
+    for kind in ("VARIANTS", "FLITE"):
+        train, test = (set(prepare[f"{part}_{kind}"]) for part in ("TRAIN", "TEST"))
+        assert train and test and not train & test
+
+
+def test_a_digits_pixels_are_its_mask() -> None:
+    loader = runpy.run_path(str(shipped("examples/segment") / "loader.py"))
+    pixels, masks = loader["images"]("test", 40, 7)
+    again = loader["images"]("test", 40, 7)
+    assert np.array_equal(pixels, again[0]) and np.array_equal(masks, again[1])
+    assert pixels.shape == (40, 3, *masks.shape[1:])
+    assert set(np.unique(masks)) == {0, 1}
+    # Ink differs from what lies beside it, where the mask says that a digit ends.
+    across = np.abs(np.diff(pixels.astype(int), axis=3)).mean(1)
+    edge = np.diff((masks > 0).astype(int), axis=2) != 0
+    assert across[edge].mean() > 3 * across[~edge].mean()
