@@ -37,9 +37,9 @@ from edgekit.devices.local import LocalDevice
 from edgekit.distill import Distilled, distill
 from edgekit.distill.objective import resolved
 from edgekit.export.isolation import export_all
+from edgekit.prune.compensate import compensate
 from edgekit.prune.graph import analyse
 from edgekit.prune.importance import importance
-from edgekit.prune.surgery import shrink
 from edgekit.prune.worth import keep_best
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, LossName, Preprocess
@@ -186,13 +186,15 @@ def cifar_rows(
 
 
 def narrowed(network: Program, share: float, images: Dataset) -> Program:
-    """`network` with this share of the units of every group, the most important ones."""
+    """`network` with this share of the units of every group, the most important ones, and what
+    reads them fitted to it, as a build does."""
     graph = analyse(network)
     inputs, labels = images.arrays(np.arange(SCORING_IMAGES))
     batches = [(torch.from_numpy(inputs), torch.from_numpy(labels))]
     scores = importance(graph, "activation", batches=batches)
     widths = {g.id: max(1, round(share * g.units)) for g in graph.groups}
-    return shrink(graph, keep_best(graph.groups, widths, scores))
+    plan = keep_best(graph.groups, widths, scores)
+    return compensate(graph, plan, (torch.from_numpy(inputs),))
 
 
 def single_step(setting: Setting, seed: int) -> Distilled:
