@@ -8,10 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from edgekit.errors import BudgetInfeasible
 from edgekit.job import Job
 from edgekit.prune.plan import Limits, Planner
-from edgekit.types import Artifact, Budget, Measurement
+from edgekit.types import Artifact, Budget, Measurement, Precision
 
 DEFAULT_SPEEDUP = 2.0
-_BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "int8": 1}
+_BYTES_PER_WEIGHT: Mapping[Precision, int] = {
+    "fp32": 4,
+    "fp16": 2,
+    "int8": 1,
+    "int8-dynamic": 1,
+    "int8-weights": 1,
+    "int16x8": 1,
+}
 # Room for what a file holds besides weights: its graph, biases, scales.
 _SIZE_SHARE = 0.9
 

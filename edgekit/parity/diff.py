@@ -21,7 +21,14 @@ from edgekit.progress import Progress
 from edgekit.types import OperatorProfile, Precision
 
 Array = NDArray[np.float32]
-TOLERANCE: Mapping[Precision, float] = {"fp32": 1e-3, "fp16": 1e-2, "int8": 0.25}
+TOLERANCE: Mapping[Precision, float] = {
+    "fp32": 1e-3,
+    "fp16": 1e-2,
+    "int8": 0.25,
+    "int8-dynamic": 0.25,
+    "int8-weights": 0.25,
+    "int16x8": 0.25,
+}
 """Relative error (root mean square) of outputs from which an artefact is not the network."""
 AGREEMENT = 0.75
 """Share of decisions below which int8 is not the network either."""

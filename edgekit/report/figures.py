@@ -6,7 +6,7 @@ The page sets those by its own light or dark scheme. A figure without data is `N
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from edgekit.types import (
     Evaluation,
     Measurement,
     OperatorRow,
+    Precision,
     Report,
     WidthRow,
 )
@@ -30,7 +31,14 @@ COLORS = {
     "onnxruntime": "#E69F00",
     "openvino": "#009E73",
 }
-SYMBOLS = {"fp32": "circle", "fp16": "triangle-up", "int8": "square"}
+SYMBOLS: Mapping[Precision, str] = {
+    "fp32": "circle",
+    "fp16": "triangle-up",
+    "int8": "square",
+    "int8-dynamic": "square-open",
+    "int8-weights": "triangle-down",
+    "int16x8": "diamond",
+}
 BEFORE, AFTER, CHOSEN = "#9AA5B1", "#0072B2", "#D55E00"
 MOST_OPERATORS = 200
 ROW_PX = 24
