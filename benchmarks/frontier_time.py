@@ -20,6 +20,7 @@ from benchmarks import cifar
 from benchmarks.frontier_edgekit import COUNTED, device_for, key_for
 from edgekit.devices.local import LocalDevice
 from edgekit.export import onnx, openvino, tflite
+from edgekit.export.quantise.tflite import Quantiser
 from edgekit.prune.gauge import run_networks
 from edgekit.source.program import Program, load
 
@@ -132,7 +133,10 @@ def _export(kind: str, network: Path, folder: Path, calibration: Path) -> None:
     small = stem.with_name(f"{network.stem}-int8.tflite")
     if not small.is_file():
         tflite.convert(program, whole)
-        tflite.write(whole, "int8", np.load(calibration), (), small)
+        [spec], _ = tflite.border(whole)
+        samples = list(np.load(calibration)[:, None])
+        quantiser = Quantiser(whole, spec, samples, folder)
+        quantiser.quantise("int8", quantiser.first("int8"), small)
 
 
 def save_whole(program: Program, path: Path) -> None:
