@@ -46,31 +46,6 @@ def build():
     return UNet()
 """
 
-READER = """\
-import torch
-from torch import nn
-
-
-class Reader(nn.Module):
-    def __init__(self, width=64, classes=2):
-        super().__init__()
-        self.embed = nn.Embedding(20, width)
-        self.places = nn.Parameter(torch.zeros(12, width))
-        self.wide = nn.Linear(width, 4 * width)
-        self.narrow = nn.Linear(4 * width, width)
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, classes)
-
-    def forward(self, x):
-        x = self.embed(x) + self.places
-        x = x + self.narrow(torch.relu(self.wide(self.norm(x))))
-        return self.head(x.mean(1))
-
-
-def build():
-    return Reader()
-"""
-
 GAUGE = """\
 from torch import nn
 
@@ -126,12 +101,6 @@ def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return pictures.clip(0, 255).astype(np.uint8), masks
 
 
-def sentences(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens (n, length), and whether more of them are from the upper half than from the lower."""
-    tokens = np.random.default_rng(seed).integers(0, VOCABULARY, (count, TOKENS))
-    return tokens, (2 * tokens >= VOCABULARY).sum(1) > TOKENS // 2
-
-
 def gauges(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Values (n, 8), and two that follow from them; one is not always known."""
     x = np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
@@ -167,29 +136,6 @@ def write_segmentation(root: Path) -> Path:
         )
     )
     _train(root, "segmentation", (1, SIZE, SIZE), Preprocess(mean=(0.4,), std=(0.3,)))
-    return root
-
-
-def write_text(root: Path) -> Path:
-    """A classifier of token sequences, whose inputs are whole numbers."""
-    _arrays(root, sentences, (500, 200))
-    (root / "model.py").write_text(READER)
-    (root / "edgekit.toml").write_text(
-        TOML.format(
-            shape=[TOKENS],
-            dtype=', dtype = "int64"',
-            train="train.npz",
-            test="test.npz",
-            preprocess="",
-            kind="classification",
-            runtime="litert",
-            mmacs=0.25,
-            task="",
-            drop=0.05,
-            recipe='optimizer = "adamw"',
-        )
-    )
-    _train(root, "classification", (TOKENS,), Preprocess(), "int64")
     return root
 
 
