@@ -190,7 +190,12 @@ def _teacher(toy: Toy) -> Row:
         "validation": len(validation),
         "epochs": toy.recipe.epochs,
         "default_losses": dict(
-            resolved(replace(toy.recipe, losses=None), toy.teacher, student).losses
+            resolved(
+                replace(toy.recipe, losses=None),
+                toy.teacher,
+                student,
+                toy.project.task.kind,
+            ).losses
             or {}
         ),
     }

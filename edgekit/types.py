@@ -217,7 +217,7 @@ class DistillRecipe:
     """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
     losses: Mapping[LossName, Positive] | None = None
     """What is added to them, each with its weight; `None` is nothing for a pruned network, and
-    for one from scratch attention transfer, where teacher and student have maps of one size."""
+    for a classifier from scratch attention transfer, where both have maps of one size."""
     pairs: Mapping[Text, Text] = field(default_factory=dict)
     """Layers to compare, teacher's node = student's node; found by themselves where empty."""
     augment: Literal["none", "shift", "shift-flip"] | None = None

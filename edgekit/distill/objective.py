@@ -45,8 +45,10 @@ def resolved(
     if recipe.losses is not None:
         return recipe
     losses: dict[LossName, float] = {}
-    # Who wants labels alone does not want the teacher by another door.
-    if recipe.soft_weight and share_maps(teacher, student):
+    # Who wants labels alone does not want the teacher by another door. Its weight was found on
+    # classes of images, and did harm to a segmentation.
+    classes = kind == "classification"
+    if classes and recipe.soft_weight and share_maps(teacher, student):
         losses["attention-transfer"] = ATTENTION_TRANSFER
     return replace(recipe, losses=losses)
 

@@ -12,6 +12,7 @@ from torch import fx, nn
 from edgekit.data import Dataset, evaluate, split
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, batches, distill
+from edgekit.distill.objective import resolved
 from edgekit.errors import DataError, ModelError, TrainingError
 from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess
@@ -293,6 +294,8 @@ def test_several_teachers_are_averaged(teacher: Program) -> None:
 def test_layers_are_compared_where_nothing_is_said(teacher: Program) -> None:
     default = taught(teacher, network(4, 1), recipe=replace(RECIPE, epochs=1))
     assert default.losses == {"attention-transfer": 50.0}
+    left_open = replace(RECIPE, losses=None)
+    assert not resolved(left_open, teacher, network(4, 1), "segmentation").losses
     rows = trace(nn.Linear(5, 3), (InputSpec(shape=(5,)),))
     x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
     data = Dataset(
