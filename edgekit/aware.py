@@ -13,9 +13,9 @@ from edgekit.teach import Crew, Lesson, teach
 from edgekit.types import Artifact, Candidate, DistillRecipe, Evaluation
 
 SUFFIX = "-aware"
-RATE = 2e-3
+RATE = 5e-4
 """AdamW's: its steps do not hang on how large a weight is, and where int8 fails, weights of one
-layer often are of very different sizes."""
+layer often are of very different sizes. Small, as the network need only learn the rounding."""
 
 Export = Callable[[Program], list[Artifact]]
 """Exports a student in int8, on every runtime."""

@@ -270,7 +270,7 @@ class QuantiseRecipe:
     aware: Literal["auto", "always", "never"] = "auto"
     """Whether the student is trained with int8's rounding; `auto`: where int8 after training
     alone breaks the accuracy budget, and float does not."""
-    aware_epochs: Count = 5
+    aware_epochs: Count = 10
 
 
 @dataclass(frozen=True, kw_only=True)
