@@ -33,6 +33,7 @@ TOLERANCE: Mapping[Precision, float] = {
 AGREEMENT = 0.75
 """Share of decisions below which int8 is not the network either."""
 _FLOOR: Mapping[Precision, float] = {**TOLERANCE, "int8": 0.03}
+_LONG = 48
 _TRACED_BYTES = 256 * 2**20
 _TRACED_MOST = 8
 
@@ -222,6 +223,11 @@ def answers_agree(found: Diff) -> bool:
     return all(_agrees(one, found.tolerance) for one in found.outputs)
 
 
+def short(operator: str) -> str:
+    """The end of an operator's name: LiteRT strings together all that it fused."""
+    return operator if len(operator) <= _LONG else f"...{operator[-_LONG:]}"
+
+
 def summary(found: Diff) -> str:
     """In one line, why the artefact is not the network, or not as it is used."""
     reasons = [
@@ -234,7 +240,7 @@ def summary(found: Diff) -> str:
     at = found.divergence
     if at is not None:
         reasons.append(
-            f"{at.kind} '{at.operator}', layer {at.layer or at.node or 'unknown'}, is the "
+            f"{at.kind} '{short(at.operator)}', layer {at.layer or at.node or 'unknown'}, is the "
             "first operator that departs"
         )
     elif not reasons:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgekit.parity import preparation
-from edgekit.parity.diff import answers_agree
+from edgekit.parity.diff import answers_agree, short
 from edgekit.parity.nouns import Diff, Distance, LayerDiff
 
 _ROWS = 24
@@ -50,8 +50,8 @@ def _lines(found: Diff) -> Iterator[str]:
         apart = "" if at.distance is None else f": {_words(at.distance)}"
         place = f"layer [bold]{escape(at.layer or at.node or 'unknown')}[/]"
         yield (
-            f"[red]first to depart[/]: {escape(at.kind)} '{escape(at.operator)}', {place} "
-            f"({escape(at.node)}), after '{escape(at.after)}'{apart}"
+            f"[red]first to depart[/]: {escape(at.kind)} '{escape(short(at.operator))}', "
+            f"{place} ({escape(at.node)}), after '{escape(short(at.after))}'{apart}"
         )
     for one in found.preprocessing:
         mark = "[red]preprocessing[/]" if preparation.matters(one) else "preprocessing"

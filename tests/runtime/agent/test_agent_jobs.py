@@ -328,7 +328,9 @@ def test_quantisation_of_the_border_is_read(requantising_model: Any) -> None:
     from edgekit.agent import runtimes
 
     runtime, _ = runtimes.find("litert")
-    session = runtimes.open_model(runtime, str(requantising_model.path), 1, {})
+    session = runtimes.open_model(
+        runtime, str(requantising_model.path), 1, runtime.DEFAULTS
+    )
     assert session.inputs[0].quantisation == (0.5, 3)
     assert session.outputs[0].quantisation == (0.25, -5)
     assert session.inputs[0].dtype == "int8"
