@@ -54,3 +54,14 @@ def test_a_task_is_built(
         assert chosen.parity.agreement is None and chosen.parity.explained > 0.9
         assert not contract["labels"]
     assert report.calibration["strategy"] == "random"
+
+
+@pytest.mark.slow
+def test_int8_that_breaks_the_budget_is_trained_with_its_rounding(
+    tmp_path: Path,
+) -> None:
+    report, _ = built(tasks.write_unbalanced(tmp_path / "project"), "raspberrypi4")
+    found = {c.artifact.name: c.evaluation.value for c in report.candidates}
+    assert found["litert-int8"] < report.teacher.evaluation.value - 0.025
+    assert found["litert-int8-aware"] > found["litert-int8"]
+    assert any("with int8's rounding, taught by" in note for note in report.notes)
