@@ -18,7 +18,7 @@ from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
 from edgekit.export.isolation import export_all
 from edgekit.source.program import trace
-from edgekit.tune import _time
+from edgekit.tune import _alternatives, _time
 from edgekit.types import Artifact, InputSpec, Settings
 
 OFF = Settings(options={"xnnpack": False})
@@ -30,6 +30,17 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("tune")
     [made] = export_all(program, [("litert", "fp32")], calibration=None, folder=folder)
     return made
+
+
+@pytest.mark.parametrize("name", ["litert", "onnxruntime", "openvino"])
+def test_every_setting_that_is_tried_is_one_of_the_runtimes(name, tmp_path) -> None:
+    program = trace(nn.Sequential(nn.Linear(8, 4)), (InputSpec(shape=(8,)),))
+    [made] = export_all(program, [(name, "fp32")], calibration=None, folder=tmp_path)
+    job = SimpleNamespace(device=LocalDevice(), threads=2)
+    tried = _alternatives(made, threads=2)
+    assert tried
+    for settings in tried:
+        assert _time(job, made, settings, 0) is not None  # type: ignore[arg-type]
 
 
 def test_each_setting_is_timed_or_refused(artifact) -> None:

@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     # OpenVINO picks bf16 by itself on processors that have it, and errs by 1e-3 then.
     "INFERENCE_PRECISION_HINT": "f32",
     "PERFORMANCE_HINT": "LATENCY",
+    "ENABLE_CPU_PINNING": True,
 }
 
 
