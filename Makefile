@@ -11,6 +11,7 @@ TARGET ?= raspberrypi
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UNTIMED := $(addprefix tests/runtime/,constraints export parity)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: demo images test test-devices check format clean
@@ -24,8 +25,8 @@ images: $(STAMP)
 
 # What times nothing runs on two cores side by side; runtimes have the machine to themselves.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/zoo
-	$(BIN)/python -m pytest tests/runtime
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/zoo $(UNTIMED)
+	$(BIN)/python -m pytest tests/runtime $(addprefix --ignore=,$(UNTIMED))
 
 test-devices: $(STAMP)
 	$(BIN)/python -m pytest -rs tests/device
