@@ -102,10 +102,11 @@ def _moves_values(node: fx.Node) -> bool:
     """Whether an operator makes no values but zeros, which rectifiers leave alone."""
     if node.op != "call_function":
         return False
-    call = call_of(node)
-    if call.name in ("pad", "constant_pad_nd"):
+    name = operator_name(node)  # of Python's own operators too, such as `getitem`
+    if name in ("pad", "constant_pad_nd"):
+        call = call_of(node)
         return call.get("mode") in (None, "constant") and not call.get("value")
-    return call.name in ("slice", "select", "view", "reshape", "flatten", "permute")
+    return name in ("slice", "select", "view", "reshape", "flatten", "permute")
 
 
 def silence_blocks(blocks: Iterable[Block], copies: Mapping[str, fx.Node]) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor
 from edgekit.errors import UsageError
 from edgekit.prune.graph import Group, WidthGraph, analyse
 from edgekit.prune.surgery import mask, shrink
-from edgekit.source.program import Program, load, set_training
-from edgekit.types import Plan
+from edgekit.source.program import Program, load, set_training, trace
+from edgekit.types import InputSpec, Plan
 from tests.unit.prune.networks import CASES
 
 NAMES = sorted(CASES)
@@ -209,3 +209,25 @@ def test_a_rectifier_that_follows_a_dropped_block_is_not_left_alone() -> None:
     )
     assert len(rectifiers) == 1, "of the stem; the stream past it only moves its values"
     assert error(output(small, x), output(mask(graph, every), x)) < 1e-5
+
+
+class Halves(torch.nn.Module):
+    """A block on one half of a split."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = torch.nn.Conv2d(3, 8, 1)
+        self.inner = torch.nn.Conv2d(4, 4, 1)
+        self.head = torch.nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, other = self.wide(x).chunk(2, 1)
+        return self.head(torch.relu(one + self.inner(one))) * other.mean()
+
+
+def test_a_block_on_a_part_of_a_split_can_go() -> None:
+    graph = analyse(trace(Halves().eval(), (InputSpec(shape=(3, 4, 4)),)))
+    plan = Plan(kept={}, dropped_blocks=tuple(b.id for b in graph.blocks))
+    x = torch.randn(2, 3, 4, 4)
+    assert len(plan.dropped_blocks) == 1
+    assert error(output(shrink(graph, plan), x), output(mask(graph, plan), x)) < 1e-5
