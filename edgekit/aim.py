@@ -33,6 +33,12 @@ class Aim:
     parameters: int | None = None
     activation_bytes: int | None = None
     macs: int | None = None
+    energy_mj: float | None = None
+    """Of the operators by the table; `None` where energy is not planned for by operators."""
+    full_energy_mj: float | None = None
+    """The same of the unpruned network."""
+    energy_scale: float = 1.0
+    """The unpruned network's measured energy by that of its operators."""
     bytes_per_weight: float = 4.0
     """In the smallest precision, with what a file holds besides."""
     memory_besides_mb: float = 0.0
@@ -46,7 +52,16 @@ class Aim:
             parameters=self.parameters,
             activation_bytes=self.activation_bytes,
             macs=self.macs,
+            energy_mj=self.energy_mj,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Energy as far as operators tell it: the unpruned network's sum, or why there is none."""
+
+    whole_mj: float | None
+    note: str
 
 
 def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
@@ -59,7 +74,13 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
     timed = _timed_here(job, baseline) if baseline else None
     p50_ms = timed.latency.p50_ms if timed and job.proven else None
     whole_mj = timed.energy.gross_mj if timed and job.proven else None
-    speedup, note = wanted_speedup(budget, job.target.name, p50_ms, whole_mj)
+    drawn = _drawn(job, planner, timed) if budget.energy_mj and whole_mj else None
+    summed_mj = drawn.whole_mj if drawn else None
+    speedup, note = wanted_speedup(
+        budget, job.target.name, p50_ms, whole_mj, by_operators=summed_mj is not None
+    )
+    if drawn:
+        note = "; ".join(filter(None, (note, drawn.note)))
     smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
     aim = Aim(
         speedup=speedup,
@@ -68,6 +89,14 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
         bytes_per_weight=smallest / _SIZE_SHARE,
         note=note,
     )
+    if budget.energy_mj and whole_mj and summed_mj:
+        scale = whole_mj / summed_mj
+        aim = replace(
+            aim,
+            energy_mj=budget.energy_mj / scale,
+            full_energy_mj=summed_mj,
+            energy_scale=scale,
+        )
     if budget.size_mb:
         allowed = int(budget.size_mb * 2**20 / aim.bytes_per_weight)
         aim = replace(aim, parameters=allowed)
@@ -94,13 +123,15 @@ def wanted_speedup(
     target: str,
     baseline_ms: float | None,
     baseline_mj: float | None = None,
+    *,
+    by_operators: bool = False,
 ) -> tuple[float | None, str | None]:
     """The speed-up to plan for, and what the reader should know about the choice.
 
     `baseline_ms` and `baseline_mj` are the unpruned network's latency and energy on the target
     itself, `None` where no such figure exists: then a budget in milliseconds or millijoules
-    cannot be planned for, only a ratio can. Energy is taken to go with time: a processor that
-    computes draws about the same power whatever the network.
+    cannot be planned for, only a ratio can. Energy that is not planned for `by_operators` is
+    taken to go with time: a processor that computes draws about the same whatever the network.
     """
     wishes = [budget.speedup] if budget.speedup else []
     unplanned = []
@@ -108,23 +139,50 @@ def wanted_speedup(
         wishes.append(baseline_ms / budget.latency_ms)
     elif budget.latency_ms:
         unplanned.append(f"latency_ms = {budget.latency_ms:g}")
-    if budget.energy_mj and baseline_mj:
-        wishes.append(baseline_mj / budget.energy_mj)
-    elif budget.energy_mj:
-        unplanned.append(f"energy_mj = {budget.energy_mj:g}")
+    energy_mj = None if by_operators else budget.energy_mj
+    if energy_mj and baseline_mj:
+        wishes.append(baseline_mj / energy_mj)
+    elif energy_mj:
+        unplanned.append(f"energy_mj = {energy_mj:g}")
     note = None
     if unplanned:
-        lacking = "a meter on a" if budget.energy_mj and baseline_ms else "a"
+        lacking = "a meter on a" if energy_mj and baseline_ms else "a"
         wishes = wishes or [DEFAULT_SPEEDUP]
         note = (
             f"{' and '.join(unplanned)} could not be planned for without {lacking} "
             f"{target}: the plan aims at a speed-up of {max(wishes):g} instead"
         )
-    others = (budget.size_mb, budget.memory_mb, budget.mmacs)
+    planned_mj = budget.energy_mj if by_operators else None
+    others = (budget.size_mb, budget.memory_mb, budget.mmacs, planned_mj)
     if not wishes and all(limit is None for limit in others):
         wishes = [DEFAULT_SPEEDUP]
         note = f"no budget says how fast: the plan aims at a speed-up of {wishes[0]:g}"
     return max(wishes, default=None), note
+
+
+def _drawn(job: Job, planner: Planner, timed: Measurement | None) -> Drawn:
+    """Energy of operators by the meter that read the unpruned network's."""
+    budget_mj = job.project.budget.energy_mj
+    meter = timed.energy.meter if timed else None
+    device = job.costing.device
+    if device is None or meter is None:
+        why: str | None = f"costs are {planner.table.source}"
+    else:
+        with job.progress.step(f"Power of operators by {meter}") as step:
+            why = planner.meter_power(device, meter, step.update)
+    if why is not None:
+        return Drawn(
+            whole_mj=None,
+            note=f"energy_mj = {budget_mj:g} was planned for as time, which energy is taken "
+            f"to go with: operators have no energy of their own ({why})",
+        )
+    table = planner.table
+    return Drawn(
+        whole_mj=planner.whole().energy_mj,
+        note=f"energy_mj = {budget_mj:g} was planned for by the energy of operators: "
+        f"{table.metered} of them metered ({table.meter}, {table.boundary}), the others at "
+        "the power of those near to them",
+    )
 
 
 def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
@@ -198,4 +256,6 @@ def _asked(name: str, amount: float, aim: Aim) -> str:
             f"memory_mb = {aim.memory_besides_mb + activations_mb:.2f} "
             f"({activations_mb:.2f} MiB of activations)"
         )
+    if name == "energy_mj":
+        return f"energy_mj = {amount * aim.energy_scale:.4g}"
     return f"mmacs = {amount / 1e6:.3f}"

@@ -119,8 +119,17 @@ def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
     if final.parameters is not None:
         share = min(1.0, final.parameters / whole)
         weights = tuple(round(whole * part) for part in schedule(kind, count, share))
-    for number, (speedup, parameters) in enumerate(zip(speedups, weights, strict=True)):
-        aim = replace(final, speedup=speedup, parameters=parameters)
+    energies: tuple[float | None, ...] = (None,) * count
+    if final.energy_mj is not None and final.full_energy_mj:
+        share = min(1.0, final.energy_mj / final.full_energy_mj)
+        energies = tuple(
+            final.full_energy_mj * part for part in schedule(kind, count, share)
+        )
+    steps = zip(speedups, weights, energies, strict=True)
+    for number, (speedup, parameters, energy_mj) in enumerate(steps):
+        aim = replace(
+            final, speedup=speedup, parameters=parameters, energy_mj=energy_mj
+        )
         if number < count - 1:  # the last cut answers for the rest of the budget
             aim = replace(aim, activation_bytes=None, macs=None, note=None)
         yield aim
@@ -131,6 +140,8 @@ def cuts(final: Aim, whole: int) -> int:
     shares = [final.speedup or 1.0]
     if final.parameters:
         shares.append(whole / final.parameters)
+    if final.energy_mj and final.full_energy_mj:
+        shares.append(final.full_energy_mj / final.energy_mj)
     return max(1, math.ceil(math.log(max(shares)) / math.log(STEEP) - 1e-9))
 
 
@@ -242,8 +253,13 @@ def _halfway(final: Aim, planner: Planner) -> Aim:
     def between(whole: int, limit: int | None) -> int | None:
         return None if limit is None else round(math.sqrt(whole * min(limit, whole)))
 
+    energy_mj = None
+    if final.energy_mj is not None and final.full_energy_mj:
+        full_mj = final.full_energy_mj
+        energy_mj = math.sqrt(full_mj * min(final.energy_mj, full_mj))
     return replace(
         final,
+        energy_mj=energy_mj,
         speedup=None if final.speedup is None else math.sqrt(final.speedup),
         parameters=between(planner.parameters(), final.parameters),
         macs=between(planner.macs(), final.macs),

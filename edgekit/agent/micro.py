@@ -9,7 +9,8 @@ buffers and weights lie to each other modulo the page size is chance, stays for 
 seen to cost a small convolution 45 % in one session of five. The smallest median is then of a
 lucky session for nearly every model, which makes widths comparable.
 
-Under an emulator that counts, the clock is the number of instructions executed.
+Under an emulator that counts, the clock is the number of instructions executed. Where a meter is
+asked for, each model is looped once more while it counts (`metered.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from . import instructions, machine, runtimes
 from .errors import JOB_INVALID, AgentError
+from .metered import meter
 from .schema import MicroJob, MicroResult, MicroRow
 from .session import Session, draw
 
@@ -55,7 +57,7 @@ def micro(job: MicroJob) -> MicroResult:
             except AgentError as error:
                 errors[number] = error.message
                 del sessions[number]
-    return {
+    result: MicroResult = {
         "schema": job["schema"],
         "kind": "micro",
         "error": None,
@@ -66,8 +68,13 @@ def micro(job: MicroJob) -> MicroResult:
             _row(path, found[number], errors.get(number), counted)
             for number, path in enumerate(job["models"])
         ],
+        "meter": None,
+        "reason": "Energy was not asked for.",
         "machine": machine.facts(),
     }
+    if job.get("meter", "none") != "none":
+        meter(job, {number: own[0] for number, own in sessions.items()}, result)
+    return result
 
 
 def _counted(job: MicroJob) -> bool:
@@ -87,6 +94,7 @@ def _row(path: str, rounds: list[float], error: str | None, counted: bool) -> Mi
         "rounds_us": [] if counted else rounds,
         "instructions": cost if counted else None,
         "rounds_instructions": rounds if counted else [],
+        "windows": [],
         "error": error,
     }
 

@@ -105,6 +105,11 @@ class MicroJob(RuntimeJob, total=False):
     # "us" (default), or "instructions" where the process is emulated and its emulator counts:
     # then rounds and runs are as many as said, and no time is read
     unit: str
+    meter: str  # after the rounds, power of each by this meter ("auto": the first); default "none"
+    meter_options: dict[str, Any]  # settings of that meter, see its file in meters/
+    windows: int  # metered windows of each model; default 2
+    # seconds of inferences in a window, at least; a meter read in turns may need more; default 0.25
+    window_s: float
 
 
 class Error(TypedDict, total=False):
@@ -261,11 +266,20 @@ class MicroRow(TypedDict):
         float | None
     )  # smallest of rounds_instructions; null where time was taken
     rounds_instructions: list[float]  # median of each round
+    windows: list[
+        Window
+    ]  # metered; empty where no meter was asked for or could be read
     error: str | None  # why this model has no figure; the others have theirs
 
 
 class MicroResult(RunResult, total=False):
     results: list[MicroRow]  # in the order of the job
+    meter: (
+        str | None
+    )  # null: none was asked for or could be read, and `reason` says why
+    reason: str | None  # why there is no meter; null where there is
+    method: str  # "counter", "sampled" or "external"
+    boundary: str  # what the meter encloses: "package", "board", ...
 
 
 class RuntimeFacts(TypedDict):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.agent import machine
+from edgekit.agent import machine, meters
 from edgekit.agent.schema import SCHEMA
 from edgekit.devices.packing import pack_agent
 from edgekit.devices.replies import understand
@@ -24,7 +24,7 @@ from edgekit.types import CostSource
 
 _KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH",
-    "VIRTUAL_ENV", machine.DECLARED,
+    "VIRTUAL_ENV", machine.DECLARED, meters.ROOT,
 )  # fmt: skip
 _GRACE_S = 5.0
 """The agent ends itself this long after we would have ended it, should we be gone by then."""

@@ -12,17 +12,18 @@ import sqlite3
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit import store
 from edgekit.devices import Device
 from edgekit.errors import OutputError
-from edgekit.prune import correction, refine
+from edgekit.prune import correction, power, refine
 from edgekit.prune.correction import Correction, Sample
 from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
-from edgekit.prune.workload import Operator
+from edgekit.prune.power import Metered, Power
+from edgekit.prune.workload import Operator, operator_of
 from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
 
 UNITS: Mapping[CostSource, CostUnit] = {
@@ -33,6 +34,8 @@ UNITS: Mapping[CostSource, CostUnit] = {
 }
 # One agent process measures this many operators: few enough that a crash loses little.
 _BATCH = 96
+# Fewer where each is metered for half a second at least.
+_METERED_BATCH = 16
 # Costs nearer to each other than this share are one step of the staircase, at least and at most;
 # in between it is what the table itself repeats within.
 _LEAST_TOLERANCE: Mapping[CostUnit, float] = {
@@ -102,6 +105,11 @@ class CostTable:
                     "SELECT operator, cost, energy_mj, rounds FROM cells"
                 )
             }
+            found = dict(rows.execute("SELECT name, value FROM facts"))
+        self.meter: str | None = found.get("meter")
+        """What read the energy, and what it encloses; `None` where nothing did."""
+        self.boundary: str | None = found.get("boundary")
+        self._power = self._powers()
 
     def __contains__(self, operator: Operator) -> bool:
         return operator.key in self._cells or operator.key in self._inferred
@@ -122,10 +130,15 @@ class CostTable:
         return max(0.0, whole - self.empty_call)
 
     def energy_mj(self, operator: Operator) -> float | None:
-        """Energy of one inference in millijoules, the empty call's included; `None` where no
-        meter was read."""
-        cell = self._cells.get(operator.key)
-        return cell.energy_mj if cell else None
+        """What the operator adds to a network in millijoules: its cost in time at its power, or
+        at that of those near to it; `None` where no meter was read."""
+        watts = self._power.watts(operator)
+        return None if watts is None else self.cost(operator) * watts / 1e3
+
+    @property
+    def metered(self) -> int:
+        """How many cells have energy of their own."""
+        return sum(cell.energy_mj is not None for cell in self._cells.values())
 
     @property
     def empty_call(self) -> float:
@@ -170,6 +183,39 @@ class CostTable:
                 if on_progress and asked:
                     on_progress(sum(o in self for o in wanted), len(wanted))
         return measured
+
+    def meter_power(
+        self,
+        operators: Iterable[Operator],
+        device: Device,
+        meter: str = "auto",
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str | None:
+        """Meter the corners of what is wanted, as far as it was not; why there is no energy.
+
+        `None` where there is. What another meter read before is forgotten. The cells must be
+        measured, in time.
+        """
+        if self.unit != "us":
+            return f"costs are {self.unit}, and have no power"
+        if meter not in ("auto", self.meter):
+            self._forget_energy()
+        wanted = [
+            operator
+            for operator in power.corners(operators)
+            if (cell := self._cells.get(operator.key)) and cell.energy_mj is None
+        ]
+        for start in range(0, len(wanted), _METERED_BATCH):
+            batch = wanted[start : start + _METERED_BATCH]
+            found = power.metered(batch, key=self.key, device=device, meter=meter)
+            if found.meter is None:
+                return found.reason
+            self._record_energy(found)
+            if on_progress:
+                on_progress(start + len(batch), len(wanted))
+        if not self.metered:
+            return f"{self.meter or meter} resolved the power of no operator"
+        return None
 
     def measure_networks(
         self,
@@ -246,6 +292,35 @@ class CostTable:
         with closing(self._open()) as table, table:
             table.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", rows)
         self._cells.update(cells)
+
+    def _record_energy(self, found: Metered) -> None:
+        drawn = {
+            operator.key: self._cells[operator.key].cost * watts / 1e3
+            for operator, watts in found.watts.items()
+        }
+        self._record(
+            {k: replace(self._cells[k], energy_mj=mj) for k, mj in drawn.items()}
+        )
+        self.meter, self.boundary = found.meter, found.boundary
+        facts = [("meter", found.meter), ("boundary", found.boundary)]
+        with closing(self._open()) as table, table:
+            table.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
+        self._power = self._powers()
+
+    def _forget_energy(self) -> None:
+        self._cells = {k: replace(c, energy_mj=None) for k, c in self._cells.items()}
+        with closing(self._open()) as table, table:
+            table.execute("UPDATE cells SET energy_mj = NULL")
+        self._power = self._powers()
+
+    def _powers(self) -> Power:
+        return Power(
+            {
+                operator_of(name): 1e3 * cell.energy_mj / cell.cost
+                for name, cell in self._cells.items()
+                if cell.energy_mj is not None and cell.cost > 0
+            }
+        )
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=30)

@@ -42,6 +42,7 @@ class Cell:
     cost: float
     rounds: tuple[float, ...]
     energy_mj: float | None = None
+    """At the power that a meter read while the operator was repeated (`power.py`)."""
 
 
 Fill = Callable[[Sequence[Operator]], Mapping[str, Cell]]
@@ -145,7 +146,6 @@ def _measured(
         else Cell(
             cost=float(result[unit]),
             rounds=tuple(result[f"rounds_{unit}"]),
-            energy_mj=result.get("energy_mj"),
         )
         for result in results
     ]

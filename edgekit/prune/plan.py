@@ -47,6 +47,8 @@ class Limits:
     activation_bytes: int | None = None
     """The most that activations take at once."""
     macs: int | None = None
+    energy_mj: float | None = None
+    """Of the operators by the table."""
 
     def given(self) -> dict[str, float]:
         """The limits that are set, by name."""
@@ -69,6 +71,8 @@ class Solution:
     """What the objective expects answers to suffer, untrained; `None` without importance."""
     gap: float
     exact: bool
+    energy_mj: float | None = None
+    """Of the operators by the table; `None` where no meter was read."""
 
     @property
     def optimal(self) -> bool:
@@ -142,6 +146,16 @@ class Planner:
             self._describe()
         wanted = (cell for term in self._operators for cell in term.cells.values())
         return measured + self.table.measure(wanted, device, on_progress)
+
+    def meter_power(
+        self,
+        device: Device,
+        meter: str,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str | None:
+        """Give the measured cells energy; why there is none, `None` where there is."""
+        cells = (cell for term in self._operators for cell in term.cells.values())
+        return self.table.meter_power(cells, device, meter, on_progress)
 
     def cost(
         self, widths: Widths, device: Device | None, dropped: Collection[str] = ()
@@ -297,6 +311,8 @@ class Planner:
             yield model.total(self._operators, self.table.cost)
         elif resource == "macs":
             yield model.total(self._operators, lambda operator: operator.macs)
+        elif resource == "energy_mj":
+            yield model.total(self._operators, self._energy_of)
         elif resource == "parameters":
             yield model.total(self._parameters, math.prod)
         else:
@@ -311,6 +327,9 @@ class Planner:
                     ),
                     Sum(),
                 )
+
+    def _energy_of(self, operator: Operator) -> float:
+        return self.table.energy_mj(operator) or 0.0
 
     def _losses(self, model: Programme, worth: Worth) -> Sum:
         """What is lost, to be minimised."""
@@ -333,7 +352,10 @@ class Planner:
         return Solution(
             plan=Plan(kept=kept.kept, dropped_blocks=dropped),
             widths=widths,
-            cost=self._cost(widths, dropped),
+            cost=self._total(self.table.cost, widths, dropped),
+            energy_mj=self._total(self._energy_of, widths, dropped)
+            if self.table.metered
+            else None,
             parameters=self.parameters(widths, dropped),
             activation_bytes=self.activation_bytes(widths, dropped),
             macs=self.macs(widths, dropped),
@@ -342,10 +364,15 @@ class Planner:
             exact=self.exact,
         )
 
-    def _cost(self, widths: Widths, dropped: Collection[str]) -> float:
-        """Cost as the solver sees it."""
+    def _total(
+        self,
+        value: Callable[[Operator], float],
+        widths: Widths,
+        dropped: Collection[str],
+    ) -> float:
+        """Of all operators, as the solver sees it."""
         return sum(
-            term.values(self.table.cost)[term.at(widths)]
+            term.values(value)[term.at(widths)]
             for term in self._operators
             if not set(dropped) & set(term.blocks)
         )

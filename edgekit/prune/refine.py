@@ -36,7 +36,7 @@ def step(
     """One turn: `known` is cost by operator, costs within `tolerance` of each other are equal."""
     families: dict[Operator, dict[Place, Operator]] = {}
     for operator in wanted:
-        family, place = _family(operator)
+        family, place = family_of(operator)
         families.setdefault(family, {})[place] = operator
     inferred: dict[str, float] = {}
     missing: list[Operator] = []
@@ -49,7 +49,8 @@ def step(
     return Step(inferred=inferred, missing=tuple(missing))
 
 
-def _family(operator: Operator) -> tuple[Operator, Place]:
+def family_of(operator: Operator) -> tuple[Operator, Place]:
+    """What operators that differ in their widths only have in common, and these widths."""
     if operator.kind in ("pool", "elementwise"):
         place = (0, operator.outputs)
     elif 1 < operator.groups == operator.inputs:

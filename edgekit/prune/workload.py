@@ -82,6 +82,23 @@ class Operator:
         return 0
 
 
+def operator_of(key: str) -> Operator:
+    """The operator whose cell has this name."""
+    kind, _, rest = key.partition(":")
+    numbers = list(map(int, rest.removesuffix(",relu").split(",")))
+    pairs = [tuple(numbers[at : at + 2]) for at in range(2, 12, 2)]
+    names = ("size", "kernel", "stride", "padding", "dilation")
+    fields: dict[str, Any] = dict(zip(names, pairs, strict=True))
+    return Operator(
+        kind=kind,  # type: ignore[arg-type]
+        inputs=numbers[0],
+        outputs=numbers[1],
+        groups=numbers[12],
+        relu=key.endswith(",relu"),
+        **fields,
+    )
+
+
 def describe(
     graph: WidthGraph, node: fx.Node, widths: Mapping[str, int] | None = None
 ) -> Operator | None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,10 @@ from onnx import TensorProto, helper
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.store import Store
 from tests.device import sshd
+
+FUSE = Path(__file__).with_name("live_counter.py")
+WATTS = 5.0
+WRAP_UJ = 20_000_000
 
 
 @pytest.fixture
@@ -101,3 +109,40 @@ def samples(count: int = 3) -> np.ndarray[Any, Any]:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder that every user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="ek-meters-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def live(readable: Path) -> Iterator[Path]:
+    """A counter of WATTS that goes on by itself and wraps every four seconds."""
+    python = "/usr/bin/python3"
+    known = subprocess.run(
+        [python, "-c", "import fusepy"], capture_output=True, check=False
+    )
+    if known.returncode or not Path("/dev/fuse").exists():
+        pytest.skip("no FUSE: apt install fuse3 python3-fusepy")
+    if not is_root():
+        pytest.skip("mounting a FUSE for all users needs root")
+    mount = readable / "live"
+    mount.mkdir()
+    server = subprocess.Popen([python, str(FUSE), str(mount), str(WATTS), str(WRAP_UJ)])
+    counter = mount / "class/powercap/intel-rapl:0/energy_uj"
+    for _ in range(200):
+        if counter.exists():
+            break
+        time.sleep(0.05)
+    else:
+        server.kill()
+        pytest.skip("the FUSE did not mount within 10 s")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=False)
+    server.terminate()
+    server.wait()

@@ -7,9 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +14,8 @@ import pytest
 
 from edgekit.bench.energy import summarise
 from edgekit.devices.packing import pack_agent
-from tests.device.conftest import is_root
+from tests.device.conftest import WATTS, WRAP_UJ, is_root
 
-FUSE = Path(__file__).with_name("live_counter.py")
-WATTS = 5.0
-WRAP_UJ = 20_000_000
 RAPL = """\
 P: /devices/virtual/powercap/intel-rapl/intel-rapl:0
 E: SUBSYSTEM=powercap
@@ -59,15 +53,6 @@ else:
     time.sleep(float(sys.argv[3]))
 print(json.dumps({**meter.end(), "boundary": meter.boundary}))
 """
-
-
-@pytest.fixture
-def readable() -> Iterator[Path]:
-    """A folder that every user may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="ek-meters-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -158,34 +143,6 @@ def test_a_counter_that_only_root_may_read_is_explained(
     assert (
         "sudo chmod 0444 /sys/class/powercap/intel-rapl:0/energy_uj" in found["reason"]
     )
-
-
-@pytest.fixture
-def live(readable: Path) -> Iterator[Path]:
-    """A counter of WATTS that goes on by itself and wraps every four seconds."""
-    python = "/usr/bin/python3"
-    known = subprocess.run(
-        [python, "-c", "import fusepy"], capture_output=True, check=False
-    )
-    if known.returncode or not Path("/dev/fuse").exists():
-        pytest.skip("no FUSE: apt install fuse3 python3-fusepy")
-    if not is_root():
-        pytest.skip("mounting a FUSE for all users needs root")
-    mount = readable / "live"
-    mount.mkdir()
-    server = subprocess.Popen([python, str(FUSE), str(mount), str(WATTS), str(WRAP_UJ)])
-    counter = mount / "class/powercap/intel-rapl:0/energy_uj"
-    for _ in range(200):
-        if counter.exists():
-            break
-        time.sleep(0.05)
-    else:
-        server.kill()
-        pytest.skip("the FUSE did not mount within 10 s")
-    yield mount
-    subprocess.run(["umount", str(mount)], check=False)
-    server.terminate()
-    server.wait()
 
 
 def test_joules_of_a_live_counter_are_within_two_percent(

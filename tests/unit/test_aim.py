@@ -9,7 +9,7 @@ import pytest
 from edgekit.aim import Aim, refusal, wanted_speedup
 from edgekit.prune.plan import Limits
 from edgekit.types import Budget
-from tests.unit.prune.test_plan import cost, graph_of, planner_for, residual
+from tests.unit.prune.test_plan import cost, give_power, graph_of, planner_for, residual
 
 
 def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> None:
@@ -64,3 +64,23 @@ def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
     assert speedup == 2.0
     assert note is not None
     assert note.startswith("latency_ms = 10 and energy_mj = 2 could not be planned for")
+
+
+def test_energy_of_operators_asks_for_no_speed() -> None:
+    alone = Budget(energy_mj=2.0)
+    assert wanted_speedup(alone, "desk", 15.0, 8.0, by_operators=True) == (None, None)
+    both = Budget(energy_mj=2.0, speedup=1.5)
+    assert wanted_speedup(both, "desk", 15.0, 8.0, by_operators=True) == (1.5, None)
+
+
+def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    give_power(planner)
+    whole_mj = planner.whole().energy_mj
+    assert whole_mj is not None
+    aim = Aim(speedup=None, full_cost=cost(planner), energy_mj=1e-9, energy_scale=2.0)
+    error = str(refusal(planner, aim.limits(None), aim))
+    least_mj = planner.cheapest("energy_mj").energy_mj
+    assert least_mj is not None
+    assert 0 < least_mj < whole_mj
+    assert f"the nearest is energy_mj = {2 * least_mj:.4g}" in error

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
 from edgekit.prune.cost import CostTable, TableKey
-from edgekit.prune.gauge import Cell
+from edgekit.prune.gauge import NOTHING, Cell
+from edgekit.prune.power import Metered
 from edgekit.prune.workload import Operator
 from edgekit.types import CostSource
 
@@ -95,18 +97,39 @@ def test_the_tolerance_follows_how_well_cells_repeat(tmp_path: Path) -> None:
     assert costs.tolerance == 0.05
 
 
-def test_energy_is_none_where_nobody_metered(tmp_path: Path) -> None:
+def test_energy_is_the_power_that_was_metered_times_the_time(tmp_path: Path) -> None:
     costs = table(tmp_path, "host")
-    other = replace(CONV, outputs=12)
+    wide, between = replace(CONV, outputs=40), replace(CONV, outputs=20)
+    other = Operator(kind="linear", inputs=20, outputs=10)
     costs._record(
         {
-            CONV.key: Cell(cost=10, rounds=(10.0,)),
-            other.key: Cell(cost=10, rounds=(10.0,), energy_mj=0.5),
+            NOTHING.key: Cell(cost=2, rounds=()),
+            CONV.key: Cell(cost=12, rounds=()),
+            between.key: Cell(cost=22, rounds=()),
+            wide.key: Cell(cost=42, rounds=()),
+            other.key: Cell(cost=7, rounds=()),
         }
     )
+    assert costs.energy_mj(CONV) is None
+    assert costs.metered == 0
+    watts = {CONV: 3.0, wide: 5.0}
+    costs._record_energy(Metered(watts=watts, meter="rapl", boundary="package"))
     again = table(tmp_path, "host")
+    assert (again.metered, again.meter, again.boundary) == (2, "rapl", "package")
+    assert again.energy_mj(CONV) == pytest.approx(0.01 * 3)
+    assert again.energy_mj(wide) == pytest.approx(0.04 * 5)
+    beside = again.energy_mj(between)
+    assert beside is not None
+    assert 0.02 * 3.5 < beside < 0.02 * 4.5
+    assert again.energy_mj(other) == pytest.approx(0.005 * 4)  # the median's power
+    again._forget_energy()
+    assert table(tmp_path, "host").metered == 0
     assert again.energy_mj(CONV) is None
-    assert again.energy_mj(other) == 0.5
+
+
+def test_what_is_counted_has_no_power(tmp_path: Path) -> None:
+    said = table(tmp_path, "counted").meter_power([CONV], LocalDevice())
+    assert said == "costs are instructions, and have no power"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from torch import nn
 from edgekit.errors import BudgetInfeasible
 from edgekit.prune import terms
 from edgekit.prune.cost import CostTable, TableKey
+from edgekit.prune.gauge import Cell
 from edgekit.prune.graph import Group, WidthGraph, analyse
 from edgekit.prune.plan import Limits, Planner
+from edgekit.prune.power import Metered
 from edgekit.prune.sensitivity import Sensitivity
 from edgekit.prune.staircase import width_options
 from edgekit.prune.surgery import shrink
@@ -97,6 +99,24 @@ def cost(
     return sum(planner.table.cost(operator) for _, operator in operators)
 
 
+def give_power(planner: Planner) -> None:
+    """As if a meter had read that depthwise kernels draw four times what others do."""
+    operators = [operator for _, operator in planner.operators()]
+    table = planner.table
+    table._record({o.key: Cell(cost=table.cost(o), rounds=()) for o in operators})
+    watts = {o: 8.0 if o.groups > 1 else 2.0 for o in operators}
+    table._record_energy(Metered(watts=watts, meter="rapl", boundary="package"))
+
+
+def energy(
+    planner: Planner,
+    widths: Mapping[str, int] | None = None,
+    dropped: Sequence[str] = (),
+) -> float:
+    operators = planner.operators(widths, dropped)
+    return sum(planner.table.energy_mj(operator) or 0.0 for _, operator in operators)
+
+
 def group(units: int) -> Group:
     return Group(id="g", kind="channel", units=units, exact=True, slots=())
 
@@ -162,6 +182,8 @@ def every_choice(planner: Planner) -> Iterator[tuple[dict[str, int], tuple[str, 
         (residual, True, {"cost": 0.55}),
         (residual, True, {"cost": 0.8, "parameters": 0.45}),
         (residual, True, {"activation_bytes": 0.7, "macs": 0.5}),
+        (residual, True, {"energy_mj": 0.5}),
+        (residual, False, {"cost": 0.7, "energy_mj": 0.6}),
         (Joined, False, {"cost": 0.5}),
         (Joined, False, {"cost": 0.9, "activation_bytes": 0.6, "parameters": 0.7}),
     ],
@@ -174,6 +196,7 @@ def test_the_plan_is_the_best_of_all(
 ) -> None:
     graph = graph_of(network())
     planner = planner_for(graph, tmp_path, drop_blocks=drop_blocks)
+    give_power(planner)
     generator = np.random.default_rng(3)
     scores = {g.id: generator.uniform(0.1, 1, g.units) for g in graph.groups}
     measured = Sensitivity(
@@ -191,6 +214,7 @@ def test_the_plan_is_the_best_of_all(
         "parameters": Planner.parameters,
         "activation_bytes": Planner.activation_bytes,
         "macs": Planner.macs,
+        "energy_mj": energy,
     }
     limits = {name: took[name](planner) * share for name, share in shares.items()}
     solution = planner.solve(scores, Limits(**limits), measured)
@@ -229,8 +253,10 @@ def test_a_dropped_block_takes_its_cost_along(tmp_path: Path) -> None:
 
 def test_the_least_of_each_resource(tmp_path: Path) -> None:
     planner = planner_for(graph_of(residual()), tmp_path, drop_blocks=True)
+    give_power(planner)
     choices = list(every_choice(planner))
     for name, took in (
+        ("energy_mj", energy),
         ("cost", cost),
         ("parameters", Planner.parameters),
         ("activation_bytes", Planner.activation_bytes),

@@ -1,0 +1,182 @@
+"""Energy by operator from meters as the kernel shows them: a live counter, and a shunt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit import costing, project, targets
+from edgekit.aim import aim_of
+from edgekit.bench.tiers import TIERS
+from edgekit.devices.local import LocalDevice
+from edgekit.job import Job
+from edgekit.progress import Silent
+from edgekit.prune import power
+from edgekit.prune.cost import CostTable, TableKey
+from edgekit.prune.graph import analyse
+from edgekit.prune.plan import Planner
+from edgekit.prune.workload import Operator
+from edgekit.source.program import trace
+from edgekit.store import Store
+from edgekit.types import Budget, InputSpec
+from tests.device.conftest import WATTS
+
+CONV = Operator(
+    kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)
+)
+WIDE = replace(CONV, outputs=64)
+LINEAR = Operator(kind="linear", inputs=64, outputs=32)
+KEY = TableKey(
+    fingerprint="here",
+    runtime="litert",
+    runtime_version="1",
+    precision="fp32",
+    threads=1,
+)
+
+
+class Metering(LocalDevice):
+    """The real device, noting how many models it was asked to meter."""
+
+    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        if job.get("meter"):
+            ASKED.append(len(job["models"]))
+        return super().run(job, timeout_s=timeout_s)
+
+
+ASKED: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked() -> None:
+    ASKED.clear()
+
+
+@pytest.fixture
+def shunt(readable: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    chip = readable / "sys/class/hwmon/hwmon0"
+    chip.mkdir(parents=True)
+    (chip / "name").write_text("ina226\n")
+    (chip / "power1_input").write_text("3200000\n")
+    monkeypatch.setenv("EDGEKIT_SYS", str(readable / "sys"))
+    return 3.2
+
+
+def measured(folder: Path) -> CostTable:
+    table = CostTable(KEY, "device", folder)
+    table.measure([CONV, WIDE, LINEAR], LocalDevice())
+    return table
+
+
+def test_a_live_counter_gives_each_cell_its_energy(
+    live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_SYS", str(live))
+    table = measured(tmp_path)
+    assert table.meter_power([CONV, WIDE, LINEAR], Metering(source="device")) is None
+    assert (table.metered, table.meter, table.boundary) == (3, "rapl", "package")
+    kept = CostTable(KEY, "device", tmp_path)
+    for operator in (CONV, WIDE, LINEAR):
+        expected_mj = WATTS * table.cost(operator) / 1e3
+        assert kept.energy_mj(operator) == pytest.approx(expected_mj, rel=0.15)
+    asked = len(ASKED)
+    assert kept.meter_power([CONV, WIDE, LINEAR], Metering(source="device")) is None
+    assert len(ASKED) == asked, "what is on disk was metered again"
+
+
+def test_a_shunt_is_read_for_as_long_as_it_needs(shunt: float, tmp_path: Path) -> None:
+    table = measured(tmp_path)
+    assert table.meter_power([CONV], LocalDevice(), "hwmon") is None
+    assert (table.meter, table.boundary) == ("hwmon", "board")
+    expected_mj = shunt * table.cost(CONV) / 1e3
+    assert table.energy_mj(CONV) == pytest.approx(expected_mj, rel=0.02)
+
+
+def test_a_counter_that_stands_still_gives_no_energy(
+    readable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = readable / "class/powercap/intel-rapl:0"
+    zone.mkdir(parents=True)
+    for name, content in (
+        ("name", "package-0"),
+        ("energy_uj", "100000"),
+        ("max_energy_range_uj", "262143328850"),
+    ):
+        (zone / name).write_text(f"{content}\n")
+    monkeypatch.setenv("EDGEKIT_SYS", str(readable))
+    monkeypatch.setattr(power, "WINDOW_S", 0.01)
+    table = measured(tmp_path)
+    said = table.meter_power([CONV], Metering(source="device"))
+    assert said == "rapl resolved the power of no operator"
+    assert ASKED == [1, 1, 1]
+    assert table.energy_mj(CONV) is None
+
+
+def test_without_a_meter_the_reason_is_said(
+    readable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_SYS", str(readable))
+    said = measured(tmp_path).meter_power([CONV], LocalDevice())
+    assert said is not None
+    assert said.startswith("No energy meter can be read here (rapl: ")
+
+
+def test_an_energy_budget_is_planned_for_by_operators(
+    live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_SYS", str(live))
+    quick = replace(TIERS["quick"], windows=2, window_s=0.5, idle_s=0.5, min_s=0.2)
+    monkeypatch.setitem(TIERS, "quick", quick)  # type: ignore[index]
+    job, planner = job_and_planner(tmp_path)
+    [baseline] = job.export(
+        planner.graph.program,
+        [("onnxruntime", "fp32")],
+        tmp_path / "whole",
+        title="Export",
+    )
+    aim = aim_of(job, planner, baseline)
+    assert aim.speedup is None
+    assert aim.note is not None
+    assert "planned for by the energy of operators" in aim.note
+    assert "metered (rapl, package)" in aim.note
+    assert aim.energy_mj is not None
+    assert aim.full_energy_mj is not None
+    assert aim.full_energy_mj == pytest.approx(WATTS * aim.full_cost / 1e3, rel=0.15)
+    asked_mj = job.project.budget.energy_mj
+    assert aim.energy_mj * aim.energy_scale == pytest.approx(asked_mj)
+    least_mj = planner.cheapest("energy_mj").energy_mj
+    assert least_mj is not None
+    between_mj = (least_mj + aim.full_energy_mj) / 2
+    scores = {g.id: np.ones(g.units) for g in planner.graph.groups}
+    found = planner.solve(scores, replace(aim.limits(None), energy_mj=between_mj))
+    assert found.energy_mj is not None
+    assert least_mj <= found.energy_mj <= between_mj < aim.full_energy_mj
+
+
+def job_and_planner(folder: Path) -> tuple[Job, Planner]:
+    one = project.example()
+    recipe = replace(one.recipe, bench=replace(one.recipe.bench, tier="quick"))
+    job = Job(
+        project=replace(one, recipe=recipe, budget=Budget(energy_mj=1000.0)),
+        target=targets.load("intel-n100"),
+        device=LocalDevice(source="device"),
+        store=Store(folder / "store"),
+        progress=Silent(),
+    )
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 4),
+    )  # fmt: skip
+    program = trace(network, (InputSpec(shape=(3, 16, 16)),))
+    table = costing.table(job, job.costing, "onnxruntime", "fp32")
+    planner = Planner(analyse(program), table, multiple=8, min_keep=0.25)
+    planner.measure(job.device)
+    return job, planner
