@@ -36,6 +36,8 @@ _WIDTHS = (*range(2, 33, 2), *range(36, 65, 4))
 _TILES = (32, 16, 8, 4, 2)
 _SAVES = 0.03
 """A width below a full tile that costs less by more than this share is a step of its own."""
+_FEW = 8
+"""Up to so many channels a runtime may take another kernel."""
 _CONV = Operator(
     kind="conv", inputs=16, outputs=16, size=(32, 32), kernel=(3, 3), padding=(1, 1)
 )
@@ -105,12 +107,13 @@ def profile(
 
 
 def tile_of(costs: Mapping[int, float]) -> int:
-    """The largest multiple of channels that kernels take at once, from cost by width.
+    """The largest multiple of channels with every step of the staircase, from cost by width.
 
-    Widths of the first tile do not tell: kernels for few channels are others.
+    The narrowest widths do not tell: kernels for few channels are others. Tiles of 16 and, from
+    32 channels on, of 32 are 16: its multiples hold every step of both.
     """
     for tile in _TILES:
-        full = {width: -(-width // tile) * tile for width in costs if width > tile}
+        full = {width: -(-width // tile) * tile for width in costs if width > _FEW}
         known = {w: whole for w, whole in full.items() if whole in costs and w < whole}
         if known and all(
             costs[width] >= (1 - _SAVES) * costs[whole]
