@@ -87,11 +87,6 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
     )
 
 
-def chosen_artifact(report: Report) -> types.Artifact:
-    assert report.chosen is not None
-    return report.chosen.artifact
-
-
 def _target() -> types.Target:
     return types.Target(
         name="raspberrypi4",

@@ -35,15 +35,6 @@ class Tier:
     window_s: float = 12.0
     idle_s: float = 30.0
 
-    def expected_s(self, artifacts: int = 1) -> float:
-        """Roughly how long the launches and the pauses between them take."""
-        each_s = self.warmup_min_s + self.min_s
-        return self.launches * artifacts * each_s + self.pauses_s
-
-    @property
-    def pauses_s(self) -> float:
-        return (self.launches - 1) * self.cooldown_s
-
 
 TIERS: Mapping[str, Tier] = {
     tier.name: tier

@@ -119,9 +119,14 @@ class Planner:
 
     def _describe(self) -> None:
         """Tables over the widths on offer, made from shapes once."""
+        self._forget()
         self._operators = operator_terms(self.graph, self.options)
         self._parameters = parameter_terms(self.graph, self.options)
         self._activations = activation_terms(self.graph, self._together, self.options)
+
+    def _forget(self) -> None:
+        self._least: dict[tuple[str, tuple[tuple[str, float], ...]], Solution] = {}
+        self._least_by = self.table.correction
 
     @property
     def exact(self) -> bool:
@@ -134,6 +139,7 @@ class Planner:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
         """Find the widths at which cost drops; measure every cell the solver may look up."""
+        self._forget()
         measured = 0
         if self._scans:
             scans = scanned(self.graph, self.min_keep)
@@ -154,6 +160,7 @@ class Planner:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> str | None:
         """Give the measured cells energy; why there is none, `None` where there is."""
+        self._forget()
         cells = (cell for term in self._operators for cell in term.cells.values())
         return self.table.meter_power(cells, device, meter, on_progress)
 
@@ -239,10 +246,18 @@ class Planner:
     def cheapest(
         self, resource: str = "cost", limits: Limits | None = None
     ) -> Solution:
-        """The least of a resource (a field of `Limits`) on offer, inside the other limits."""
+        """The least of a resource (a field of `Limits`) on offer, inside the other limits.
+
+        Solved once for the same costs.
+        """
         others = (limits or Limits()).given()
         others.pop(resource, None)
-        return self._solve(resource, others, None)
+        if self._least_by is not self.table.correction:
+            self._least, self._least_by = {}, self.table.correction
+        asked = resource, tuple(others.items())
+        if asked not in self._least:
+            self._least[asked] = self._solve(resource, others, None)
+        return self._least[asked]
 
     def whole(self) -> Solution:
         """The network as it is."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edgekit.errors import OutputError
 from edgekit.report import figures, words
 from edgekit.report.html import embedded, environment
 from edgekit.types import PlanPoint, Preview
@@ -23,7 +24,7 @@ _NAMES = 3
 
 
 def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None:
-    """One self-contained HTML file."""
+    """One self-contained HTML file; raises `OutputError` where it cannot be written."""
     plots: dict[str, Any] = {"frontier": frontier(previews)}
     for number, one in enumerate(previews):
         plots[f"operators-{number}"] = figures.operators(
@@ -45,10 +46,15 @@ def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None
             plotly=Markup(get_plotlyjs()),
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {path} ({error.strerror}). Name another with --out."
+        ) from error
 
 
 def frontier(previews: Sequence[Preview]) -> Any:

@@ -266,6 +266,19 @@ def test_the_least_of_each_resource(tmp_path: Path) -> None:
         assert getattr(planner.cheapest(name), name) == pytest.approx(least)
 
 
+def test_the_least_is_solved_once_for_the_same_costs(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    give_power(planner)
+    least = planner.cheapest()
+    assert planner.cheapest("cost", Limits(cost=1.0)) is least
+    narrow = Limits(macs=planner.macs() // 2)
+    assert planner.cheapest("cost", narrow) is not least
+    assert planner.cheapest("cost", narrow) is planner.cheapest("cost", narrow)
+    planner.table.correct(())
+    assert planner.cheapest() is not least
+    assert planner.cheapest() == least
+
+
 def test_sums_too_many_to_list_give_an_upper_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
