@@ -47,6 +47,16 @@ def test_a_budget_of_weights_is_shared_out_too() -> None:
     assert {aim.speedup for aim in found} == {None}
 
 
+def test_a_budget_of_energy_is_shared_out_too() -> None:
+    final = replace(AIM, speedup=None, energy_mj=1.0, full_energy_mj=16.0)
+    found = list(aims(final, 1000, PruneRecipe()))
+    assert [aim.energy_mj for aim in found] == pytest.approx(
+        [16 * 16 ** (-part / 3) for part in (1, 2, 3)]
+    )
+    enough = replace(final, energy_mj=20.0)
+    assert [aim.energy_mj for aim in aims(enough, 1000, PruneRecipe())] == [16.0]
+
+
 def test_plans_one_after_another_are_one_plan() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(
