@@ -67,19 +67,20 @@ class Drawn:
 def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
     """What the budget asks of the unpruned network, whose planner this is.
 
-    Without its export (`baseline`) nothing is timed: a latency counts as without the device, and
-    memory is not planned for.
+    Without its export (`baseline`) nothing is timed: a latency counts as without the device, memory
+    is not planned for, and energy is the sum of its operators'.
     """
     budget = job.project.budget
     timed = _timed_here(job, baseline) if baseline else None
     p50_ms = timed.latency.p50_ms if timed and job.proven else None
     whole_mj = timed.energy.gross_mj if timed and job.proven else None
-    drawn = _drawn(job, planner, timed) if budget.energy_mj and whole_mj else None
+    metered = job.proven and (whole_mj is not None or baseline is None)
+    drawn = _drawn(job, planner, timed) if budget.energy_mj and metered else None
     summed_mj = drawn.whole_mj if drawn else None
     speedup, note = wanted_speedup(
         budget, job.target.name, p50_ms, whole_mj, by_operators=summed_mj is not None
     )
-    if drawn:
+    if drawn and (whole_mj or summed_mj):
         note = "; ".join(filter(None, (note, drawn.note)))
     smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
     aim = Aim(
@@ -89,8 +90,8 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
         bytes_per_weight=smallest / _SIZE_SHARE,
         note=note,
     )
-    if budget.energy_mj and whole_mj and summed_mj:
-        scale = whole_mj / summed_mj
+    if budget.energy_mj and summed_mj:
+        scale = (whole_mj or summed_mj) / summed_mj
         aim = replace(
             aim,
             energy_mj=budget.energy_mj / scale,
@@ -163,7 +164,7 @@ def wanted_speedup(
 def _drawn(job: Job, planner: Planner, timed: Measurement | None) -> Drawn:
     """Energy of operators by the meter that read the unpruned network's."""
     budget_mj = job.project.budget.energy_mj
-    meter = timed.energy.meter if timed else None
+    meter = timed.energy.meter if timed else "auto"
     device = job.costing.device
     if device is None or meter is None:
         why: str | None = f"costs are {planner.table.source}"

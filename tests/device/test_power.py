@@ -151,6 +151,8 @@ def test_an_energy_budget_is_planned_for_by_operators(
     assert aim.full_energy_mj == pytest.approx(WATTS * aim.full_cost / 1e3, rel=0.15)
     asked_mj = job.project.budget.energy_mj
     assert aim.energy_mj * aim.energy_scale == pytest.approx(asked_mj)
+    untimed = aim_of(job, planner, None)
+    assert (untimed.energy_mj, untimed.energy_scale) == (asked_mj, 1.0)
     least_mj = planner.cheapest("energy_mj").energy_mj
     assert least_mj is not None
     between_mj = (least_mj + aim.full_energy_mj) / 2
