@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from edgekit.data.answers import expected
 from edgekit.data.evaluate import predict
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.export.contract import embed, read
 from edgekit.export.isolation import Wanted, export_all
 from edgekit.export.judge import Validation
 from edgekit.export.quantise.tflite import plain_interpreter
@@ -32,6 +35,8 @@ from edgekit.types import (
 )
 
 SAMPLES = 100
+LARGE = 256 * 1024
+"""Bytes of constants from which LiteRT's quantiser puts them behind the model."""
 SHAPE = InputSpec(shape=(3, 8, 8))
 HOW = Preprocess(scale=16, mean=(0.3, 0.7, 0.15), std=(0.4, 0.4, 0.2))
 RUNTIMES: tuple[RuntimeName, ...] = ("litert", "onnxruntime", "openvino")
@@ -61,7 +66,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     network = nn.Sequential(
         *(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()),
         *(nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(256, 10)),
+        *(nn.Flatten(), nn.Linear(256, 1200), nn.ReLU(), nn.Linear(1200, 10)),
     )
     x, y = map(torch.from_numpy, read("train").arrays())
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
@@ -155,3 +160,16 @@ def test_channels_last_is_for_images_alone(tmp_path: Path) -> None:
             folder=tmp_path / "made",
             channels_last=True,
         )
+
+
+def test_a_file_of_many_constants_runs_with_its_contract_inside(
+    whole: dict[str, Artifact], digits: Digits
+) -> None:
+    artifact = whole["litert-int8"]
+    assert artifact.files[0].stat().st_size > LARGE
+    raw, _ = digits[1].unprepared().arrays()
+    before = infer(artifact, raw[:8], LocalDevice())
+    told = {"inputs": [asdict(artifact.inputs[0])], "outputs": [], "labels": ["a"]}
+    embed(artifact.files[0], told)
+    assert read(artifact.files[0]) == json.loads(json.dumps(told))
+    np.testing.assert_array_equal(infer(artifact, raw[:8], LocalDevice()), before)
