@@ -32,6 +32,7 @@ from benchmarks.quantisation_networks import EXAMPLES, Missing, project_folder
 from benchmarks.quantisation_show import show, summarise
 from benchmarks.results import Row, Table
 from edgekit import candidates, project, source, targets
+from edgekit.agent.arrays import arranged
 from edgekit.bench.infer import infer
 from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
@@ -116,8 +117,9 @@ def _exported(
         labels=samples.labels,
         validation=candidates.validation(job, samples),
     )
-    np.save(scratch / "calibration.npy", samples.calibration)
     fp32 = next(each for each in made if each.precision == "fp32")
+    fed = arranged(samples.calibration, fp32.inputs[0].layout)
+    np.save(scratch / "calibration.npy", fed)
     default = scratch / runtime / f"default{fp32.files[0].suffix}"
     command = [sys.executable, "-m", "benchmarks.quantisation_defaults", runtime]
     done = subprocess.run(
@@ -144,6 +146,8 @@ def _default(fp32: Artifact, path: Path) -> Artifact:
     from edgekit.export import EXPORTERS
 
     inputs, outputs = EXPORTERS[fp32.runtime].border(path)
+    order = fp32.inputs[0].layout
+    inputs = tuple(replace(spec, layout=order) for spec in inputs)
     files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
     return replace(
         fp32,

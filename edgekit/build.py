@@ -21,11 +21,14 @@ from edgekit.errors import BudgetMissed, DeviceError
 from edgekit.export.contract import embed
 from edgekit.export.isolation import Wanted
 from edgekit.fit import Fitted
+from edgekit.folding import fed, left_over, prepared
+from edgekit.folding import notes as folding_notes
 from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, examine, prove
 from edgekit.report.words import SCHEMA_VERSION, lost
+from edgekit.source.ends import folded
 from edgekit.source.program import Program
 from edgekit.students import learn
 from edgekit.task import judged
@@ -34,6 +37,7 @@ from edgekit.types import (
     Artifact,
     Candidate,
     Evaluation,
+    Folding,
     NetworkSummary,
     Report,
     RuntimeName,
@@ -54,9 +58,11 @@ def build(job: Job, out: Path) -> Report:
     with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
         runtimes = runtimes_of(job)
         teacher = _load(job)
-        samples, reference, note = _evaluate(job, teacher, read_samples(job, teacher))
+        samples = prepared(job, teacher, read_samples(job, teacher))
+        samples, reference, note = _evaluate(job, teacher, samples)
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
-        allowed = constraints.check(job, teacher, baselines, samples, Path(scratch))
+        whole = _whole(job, teacher, samples, baselines, Path(scratch))
+        allowed = constraints.check(job, teacher, whole, samples, Path(scratch))
         baselines = [one for one in baselines if one.runtime in allowed.runtimes]
         fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
         origin = teacher.fingerprint()
@@ -136,6 +142,21 @@ def _export_unpruned(
     return [replace(artifact, name=f"unpruned-{artifact.name}") for artifact in made]
 
 
+def _whole(
+    job: Job,
+    teacher: Program,
+    samples: Samples,
+    baselines: list[Artifact],
+    folder: Path,
+) -> list[Artifact]:
+    """The same with what is folded in around it, whose operators the device must have too."""
+    if samples.folding == Folding():
+        return baselines
+    wanted: list[Wanted] = [(one.runtime, "fp32") for one in baselines]
+    program, title = folded(teacher, samples.folding), "Export it with its ends"
+    return job.export(program, wanted, folder / "whole", title=title)
+
+
 def _export(
     job: Job,
     student: Program,
@@ -146,14 +167,15 @@ def _export(
 ) -> list[Artifact]:
     """The student's files, each with its contract inside; `origin` names the trained network."""
     wanted = candidates.wanted(job, student, allowed.runtimes)
+    given = fed(samples)
     made = job.export(
-        student,
+        folded(student, samples.folding),
         [each for each in wanted if each[:2] not in allowed.refused],
         folder / "candidates",
         title="Export the student",
-        calibration=samples.calibration,
+        calibration=given.calibration,
         labels=samples.labels,
-        validation=candidates.validation(job, samples),
+        validation=candidates.validation(job, given),
     )
     return _described(job, samples, made, origin)
 
@@ -174,9 +196,10 @@ def _contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
     return bundle.IOContract(
         inputs=artifact.inputs,
         outputs=artifact.outputs,
-        preprocess=samples.test.contract,
+        preprocess=left_over(samples),
         labels=samples.labels,
         task=samples.kind,
+        folding=samples.folding,
     )
 
 
@@ -189,14 +212,15 @@ def _export_int8(
     student: Program,
 ) -> list[Artifact]:
     """A student trained with int8's rounding."""
+    given = fed(samples)
     made = job.export(
-        student,
+        folded(student, samples.folding),
         [(r, "int8") for r in allowed.runtimes if (r, "int8") not in allowed.refused],
         folder / "candidates/aware",
         title="Export the student in int8 again",
-        calibration=samples.calibration,
+        calibration=given.calibration,
         labels=samples.labels,
-        validation=candidates.validation(job, samples),
+        validation=candidates.validation(job, given),
     )
     return _described(job, samples, made, origin)
 
@@ -258,6 +282,7 @@ def _report(
             *_notes(job),
             *fitted.notes,
             *_how_taught(taught),
+            *folding_notes(samples.folding),
             *candidates.notes(proof.candidates),
             *proof.notes,
         ),

@@ -58,6 +58,7 @@ def validation(job: Job, samples: Samples) -> Validation:
         root=job.project.root,
         allowed=recipe.allowed_loss,
         recover=recipe.recover,
+        folding=samples.folding,
     )
 
 

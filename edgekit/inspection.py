@@ -406,6 +406,13 @@ def show_contract(name: str, told: Mapping[str, Any], console: Console) -> None:
         f"{key} {value}" for key, value in how.items() if value is not None
     )
     console.print(f"  preprocessing: {escape(steps)}", highlight=False, soft_wrap=True)
+    folded = told.get("folded") or {}
+    inside = [
+        *(["preprocessing"] if folded.get("preprocess") else []),
+        *([folded["postprocess"]] if folded.get("postprocess") else []),
+    ]
+    if inside:
+        console.print(f"  in the file: {', '.join(inside)}", highlight=False)
     if labels:
         few = ", ".join(map(str, labels[:8])) + (", ..." if len(labels) > 8 else "")
         console.print(f"  {len(labels)} labels: {escape(few)}", highlight=False)

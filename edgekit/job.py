@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from edgekit.project import Project
 from edgekit.source.features import features
 from edgekit.source.program import Program
 from edgekit.store import Store
-from edgekit.types import Artifact, Measurement, Target, TaskKind
+from edgekit.types import Artifact, Folding, Measurement, Target, TaskKind
 
 Array = npt.NDArray[np.float32]
 
@@ -81,7 +81,8 @@ class Job:
         labels: tuple[str, ...] = (),
         validation: Validation | None = None,
     ) -> list[Artifact]:
-        """Export `program` in every form `wanted`, in processes of their own."""
+        """Export `program` in every form `wanted`, in processes of their own, with LiteRT's files
+        in the layout that the recipe asks for."""
         folder.mkdir(parents=True, exist_ok=True)
         done: list[str] = []
         with self.progress.step(title) as step:
@@ -97,6 +98,7 @@ class Job:
                 folder=folder,
                 labels=labels,
                 validation=validation,
+                channels_last=self.project.recipe.export.litert_layout == "nhwc",
                 on_done=on_done,
             )
 
@@ -127,6 +129,10 @@ class Samples:
     test: Dataset
     calibrated: calibration.CalibrationSet
     calibration_facts: dict[str, Any]
+    pool: Dataset
+    """What calibration was drawn from."""
+    folding: Folding = field(default_factory=Folding)
+    """What files do besides the network."""
     kind: TaskKind = "classification"
 
     @property
@@ -193,5 +199,6 @@ def read_samples(job: Job, network: Program) -> Samples:
             "drawn": len(drawn.samples),
             "sha256": drawn.sha256,
         },
+        pool=pool,
         kind=task.kind,
     )

@@ -11,10 +11,12 @@ import numpy.typing as npt
 from edgekit.bench.infer import infer
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
+from edgekit.data import answers
 from edgekit.data.evaluate import predict
 from edgekit.data.metrics import DECIDE, agreement, explained
 from edgekit.errors import ParityError
 from edgekit.export.exporter import QUANTISED
+from edgekit.folding import fed
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
 from edgekit.task import relative
@@ -34,6 +36,7 @@ Outputs = npt.NDArray[np.float32]
 FP32_RELATIVE_ERROR = 1e-3
 FP16_RELATIVE_ERROR = 2e-2
 INT8_AGREEMENT = 0.75
+FLOAT_AGREEMENT = 0.99
 _FLOAT = {"fp32": FP32_RELATIVE_ERROR, "fp16": FP16_RELATIVE_ERROR}
 INT8_EXPLAINED = 0.75
 """The same where outputs are values and decide nothing: share of their variance."""
@@ -84,8 +87,9 @@ def examine(
 
     Raises `ParityError` naming the artefact in float whose outputs are not the student's.
     """
-    expected = predict(student, samples.test)
-    inputs, targets = samples.test.arrays()
+    how = samples.folding
+    expected = answers.expected(predict(student, samples.test), how)
+    inputs, targets = fed(samples).test.arrays()
     outputs: dict[str, Outputs] = {}
     with job.progress.step("Evaluate the artefacts") as step:
         for number, artifact in enumerate(artifacts):
@@ -95,18 +99,19 @@ def examine(
     assert job.task.metric is not None
     found = []
     for artifact in artifacts:
-        given = outputs[artifact.name]
+        given = answers.scores(outputs[artifact.name], how)
         one = Examined(
             artifact=artifact, parity=None, evaluation=None, accuracy_drop=None
         )
         try:
-            parity = check_parity(artifact, given, expected, kind)
+            decided = how.postprocess == "argmax"
+            parity = check_parity(artifact, given, expected, kind, decided=decided)
         except ParityError as error:
             if artifact.precision not in QUANTISED:
                 raise
             found.append(replace(one, failure=error))
             continue
-        evaluation = job.task.metric(given, targets)
+        evaluation = job.task.metric(answers.logits(given, how), targets)
         drop = reference.drop(evaluation, relative=as_share)
         found.append(
             replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
@@ -177,11 +182,14 @@ def check_parity(
     outputs: Outputs,
     expected: Outputs,
     kind: TaskKind = "classification",
+    *,
+    decided: bool = False,
 ) -> Parity:
     """How far `outputs` (n, ...) are from the student's; raises `ParityError` beyond bounds.
 
     Decisions are compared where the task has any, of samples, pixels or tokens; else how much of
-    the variance of the network's outputs is there.
+    the variance of the network's outputs is there. Where outputs are `decided` already, nothing
+    else can be compared, and files in float have to decide as the network on nearly all.
     """
     if outputs.shape != expected.shape:
         raise ParityError(
@@ -190,7 +198,9 @@ def check_parity(
         )
     finite = bool(np.isfinite(outputs).all())
     error = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-12))
-    allowed = _FLOAT.get(artifact.precision or "fp32", float("inf"))
+    precision = artifact.precision or "fp32"
+    floating = precision in _FLOAT
+    allowed = float("inf") if decided else _FLOAT.get(precision, float("inf"))
     if not finite or error > allowed:
         raise ParityError(
             f"{artifact.name} differs from the network by {error:.2g} of its largest output "
@@ -202,7 +212,8 @@ def check_parity(
         same = agreement(kind, outputs, expected).value
         found = replace(found, agreement=same)
         short = f"decides as the network does on {same:.1%} of {_WHAT[kind]}"
-        broken, least = same < INT8_AGREEMENT, INT8_AGREEMENT
+        least = FLOAT_AGREEMENT if floating and decided else INT8_AGREEMENT
+        broken = same < least
     else:
         common = explained(outputs, expected)
         found = replace(found, explained=common)

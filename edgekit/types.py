@@ -57,6 +57,9 @@ TaskKind = Literal[
     "language-modelling",
 ]
 
+Postprocessing = Literal["softmax", "argmax"]
+"""What may follow the classes' logits: their probabilities, or the number of the likeliest."""
+
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Count = Annotated[int, Ge(1)]
@@ -253,10 +256,19 @@ class CalibrationRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
-    """Fewer candidates than the target's profile allows; `None` is all of them."""
+    """Fewer candidates than the target's profile allows; `None` is all of them. And what the
+    files take and give besides the network's own work."""
 
     runtimes: Annotated[tuple[RuntimeName, ...], MinLen(1)] | None = None
     precisions: Annotated[tuple[Precision, ...], MinLen(1)] | None = None
+    litert_layout: Literal["nchw", "nhwc"] = "nchw"
+    """The order in which LiteRT's files take images: channels first as PyTorch has them, or last
+    as LiteRT computes, which saves the transpose at the input."""
+    fold_preprocessing: Literal["float32", "uint8"] | None = None
+    """Files take raw values of this type and apply [data.preprocess] themselves; `None` leaves
+    it to the application."""
+    fold_postprocessing: Postprocessing | None = None
+    """What files do with logits: their softmax, or the number of the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,6 +387,21 @@ class TensorSpec:
     dtype: str
     layout: str | None = None
     quantisation: Quantisation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folding:
+    """What of an application's work is done in the files, around the network."""
+
+    preprocess: Preprocess | None = None
+    """Applied to raw values; `None` where the application prepares them."""
+    dtype: Literal["float32", "uint8"] = "float32"
+    """Of the raw values."""
+    postprocess: Postprocessing | None = None
+    axis: int = 1
+    """The dimension of the classes in the network's output."""
+    classes: int = 0
+    """How many there are; 0 where nothing is done with them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,8 @@ def gauges(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_segmentation(root: Path) -> Path:
-    """A small U-Net on a folder of images beside a folder of masks."""
+    """A small U-Net on a folder of images beside a folder of masks; its files take bytes with
+    channels last and answer with class numbers."""
     for part, count, seed in (("train", 160, 1), ("test", 60, 2)):
         for place in ("images", "masks"):
             (root / part / place).mkdir(parents=True)
@@ -134,6 +135,8 @@ def write_segmentation(root: Path) -> Path:
             drop=0.1,
             recipe="",
         )
+        + 'litert_layout = "nhwc"\nfold_preprocessing = "uint8"\n'
+        'fold_postprocessing = "argmax"\n'
     )
     _train(root, "segmentation", (1, SIZE, SIZE), Preprocess(mean=(0.4,), std=(0.3,)))
     return root

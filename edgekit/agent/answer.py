@@ -9,6 +9,7 @@ import numpy as np
 
 from . import bench, energy, limits, machine
 from .appliance import Appliance, chosen, describe
+from .arrays import of_network
 from .decode import Array, decode
 from .schema import SCHEMA
 
@@ -26,7 +27,8 @@ class Answerer:
         """One answer a sample; raises `inputs_invalid` for what cannot be read."""
         appliance = self._appliance
         contract = appliance.description["preprocessing"]
-        samples = decode(content, name, appliance.input.shape[1:], contract)
+        shape = of_network(appliance.input.shape[1:], appliance.layout)
+        samples = decode(content, name, shape, contract)
         return [
             {
                 "source": name,
@@ -46,9 +48,13 @@ class Answerer:
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
         }
         classifies = description.get("task", "classification") == "classification"
+        done = description.get("postprocess")
+        if classifies and done == "argmax" and len(first) == 1:
+            index = int(first[0])
+            return {"label": labels[index] if labels else str(index), **answer}
         if not classifies or len(outputs) != 1 or outputs[0].ndim != 2:
             return answer  # no row of class scores
-        scores = softmax(first)
+        scores = first if done == "softmax" else softmax(first)
         index = int(first.argmax())
         names = labels or [str(number) for number in range(len(first))]
         return {

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import runtimes
+from .arrays import arranged
 from .decode import Array
 from .errors import FILES, JOB_INVALID, AgentError
 from .session import TensorInfo, run
@@ -49,6 +50,7 @@ class Appliance:
         self.path = str(folder / description["models"][self.model]["files"][0])
         runtime, self.runtime_version = runtimes.find(description["runtime"])
         own = description["models"][self.model].get("settings", {})
+        self.layout: str | None = description["models"][self.model].get("layout")
         options = runtimes.settings(runtime, own.get("options", {}))
         threads = own.get("threads") or description["threads"]
         self._session = runtimes.open_model(runtime, self.path, threads, options)
@@ -72,8 +74,9 @@ class Appliance:
             return run(self._session, arrays)
 
     def infer(self, sample: Array) -> list[Array]:
-        """Outputs in real numbers of one real sample: quantised on the way in and out."""
-        stored = quantise(sample, self.input)
+        """Outputs in real numbers of one real sample (channels, ...): turned for a model that
+        takes channels last, and quantised on the way in and out."""
+        stored = quantise(arranged(sample[None], self.layout), self.input)
         outputs = self.run([stored.reshape(self.input.shape)])
         return [dequantise(o, info) for o, info in zip(outputs, self.outputs)]
 

@@ -13,6 +13,8 @@ import numpy as np
 from .errors import FILES, INPUTS_INVALID, AgentError, one_line
 from .session import TensorInfo
 
+CHANNELS_LAST = "NHWC"
+
 
 def read_inputs(path: str, inputs: Sequence[TensorInfo]) -> list[np.ndarray[Any, Any]]:
     """One array of n samples for each input: by the input's name, else in the file's order."""
@@ -65,6 +67,20 @@ def stack(outputs: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
     if first.ndim and first.shape[0] == 1:
         return np.concatenate(outputs)
     return np.stack(outputs)
+
+
+def arranged(values: np.ndarray[Any, Any], layout: str | None) -> np.ndarray[Any, Any]:
+    """Samples (n, channels, ...) in the order that a file of this layout takes."""
+    if layout != CHANNELS_LAST:
+        return values
+    return np.ascontiguousarray(np.moveaxis(values, 1, -1))
+
+
+def of_network(shape: Sequence[int], layout: str | None) -> tuple[int, ...]:
+    """A file's shape without the batch, channels first as the network has it."""
+    if layout != CHANNELS_LAST:
+        return tuple(shape)
+    return (shape[-1], *shape[:-1])
 
 
 def write_outputs(path: str, arrays: Sequence[np.ndarray[Any, Any]]) -> None:

@@ -53,6 +53,7 @@ def metadata(appliance: Appliance, name: str) -> dict[str, Any]:
             "model": appliance.model,
             "max_batch": MAX_BATCH,
             "preprocessing": description["preprocessing"],
+            "layout": appliance.layout,
             "labels": description["labels"],
         },
     }

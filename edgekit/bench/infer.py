@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.agent.arrays import arranged, of_network
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, DataError
 from edgekit.types import Artifact, TensorSpec
@@ -21,14 +22,17 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
     """Outputs of n samples, one inference each: (n, *input shape) to (n, *output shape).
 
     Both are float32; where the artefact takes or gives integers, they are quantised on the way in
-    and out as its spec says. Shapes are the artefact's own, without its batch dimension of 1.
+    and out as its spec says. Samples have their channels first and are turned for a file that
+    takes them last. Outputs' shape is the artefact's own, without its batch dimension of 1.
     """
     spec = _only_input(artifact)
-    if inputs.shape[1:] != spec.shape[1:] or not len(inputs):
+    wanted = of_network(spec.shape[1:], spec.layout)
+    if inputs.shape[1:] != wanted or not len(inputs):
         raise DataError(
-            f"{artifact.name} takes samples of shape {list(spec.shape[1:])}, at least one; "
+            f"{artifact.name} takes samples of shape {list(wanted)}, at least one; "
             f"got an array of shape {list(inputs.shape)}."
         )
+    inputs = arranged(inputs, spec.layout)
     with tempfile.TemporaryDirectory(prefix="edgekit-infer-") as name:
         source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         np.savez(source, input=quantise(inputs, spec))

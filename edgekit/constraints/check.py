@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import fx
 
+from edgekit.agent.arrays import of_network
 from edgekit.bench.infer import infer
 from edgekit.candidates import wanted
 from edgekit.constraints.blame import ITSELF, layer_behind
@@ -269,7 +270,7 @@ def _loaded(
     network: Program, artifact: Artifact, operators: Sequence[Operator], there: Device
 ) -> Refusal | None:
     """What the runtime says when it opens and runs the file once; `None` where all is well."""
-    shapes = [spec.shape[1:] for spec in artifact.inputs]
+    shapes = [of_network(spec.shape[1:], spec.layout) for spec in artifact.inputs]
     if len(shapes) != 1:
         return None
     try:

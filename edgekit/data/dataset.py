@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,12 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
         if self.dtype is not None and self.dtype.kind in "iu":
             return raw.astype(self.dtype), targets
         return preprocess(raw, self.preprocess), targets
+
+    def unprepared(self) -> Dataset:
+        """The same samples as an application has them, in float32: nothing taken off or scaled."""
+        other = copy.copy(self)
+        other.preprocess = replace(self.preprocess, scale=1.0, mean=(0.0,), std=(1.0,))
+        return other
 
     def answered(self, targets: Targets) -> Dataset:
         """The same samples with other targets (n, ...)."""

@@ -17,7 +17,8 @@ from edgekit.export import tflite_metadata
 
 KEY = "edgekit_contract"
 Contract = Mapping[str, Any]
-"""JSON: `edgekit`, `source_sha256`, `precision`, `inputs`, `outputs`, `preprocessing`, `labels`."""
+"""JSON: `edgekit`, `source_sha256`, `precision`, `inputs`, `outputs`, `preprocessing`, `labels`;
+`folded` is what the file does itself, `preprocessing` what is left to the application."""
 
 
 def embed(path: Path, contract: Contract) -> None:

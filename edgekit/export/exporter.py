@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from edgekit.agent.arrays import CHANNELS_LAST, arranged, of_network
 from edgekit.errors import ArtifactError, EdgeKitError, RuntimeMissing
 from edgekit.source.program import Program
 from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
@@ -113,7 +115,8 @@ def _reason(error: BaseException) -> str:
 
 
 def layout(shape: tuple[int, ...]) -> str | None:
-    """Every exporter here keeps PyTorch's order of dimensions, so an image input is NCHW."""
+    """Every exporter here keeps its program's order of dimensions, which is PyTorch's unless
+    `channels_last` changed it: an image input is NCHW."""
     return "NCHW" if len(shape) == 4 else None
 
 
@@ -126,17 +129,29 @@ def input_names(program: Program) -> list[str]:
 
 
 def feeds(calibration: np.ndarray, inputs: tuple[TensorSpec, ...]) -> list[np.ndarray]:
-    """`calibration` as a batch of one per sample, in the shape and dtype of the only input."""
+    """`calibration` (n, channels, ...) as a batch of one per sample, in the shape, order and dtype
+    of the only input."""
     if len(inputs) != 1:
         raise ArtifactError(
             f"int8 calibrates networks with one input, and this one has {len(inputs)}; "
             "choose fp32."
         )
     (spec,) = inputs
-    if not len(calibration) or calibration.shape[1:] != spec.shape[1:]:
-        wanted = ", ".join(map(str, ("n", *spec.shape[1:])))
+    network = of_network(spec.shape[1:], spec.layout)
+    if not len(calibration) or calibration.shape[1:] != network:
+        wanted = ", ".join(map(str, ("n", *network)))
         raise ArtifactError(
             f"calibration samples have shape {calibration.shape}; "
             f"input '{spec.name}' takes ({wanted})."
         )
-    return [sample[None].astype(spec.dtype) for sample in calibration]
+    return [
+        arranged(sample[None], spec.layout).astype(spec.dtype) for sample in calibration
+    ]
+
+
+def channels_last(border: Border) -> Border:
+    """The same border of a file whose images have their channels last."""
+    inputs, outputs = border
+    return tuple(
+        replace(spec, layout=CHANNELS_LAST) if spec.layout else spec for spec in inputs
+    ), outputs

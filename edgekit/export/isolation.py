@@ -36,6 +36,8 @@ the format's own."""
 _CALIBRATION = "calibration.npy"
 _LANES: tuple[tuple[RuntimeName, ...], ...] = (("litert",), ("onnxruntime", "openvino"))
 """Formats that wait for each other, by a runtime of theirs: OpenVINO starts from the ONNX file."""
+_TURNED: tuple[RuntimeName, ...] = ("litert",)
+"""Formats that can take images with their channels last, as their runtime computes."""
 
 
 def export_all(  # noqa: PLR0913
@@ -46,25 +48,31 @@ def export_all(  # noqa: PLR0913
     folder: Path,
     labels: tuple[str, ...] = (),
     validation: Validation | None = None,
+    channels_last: bool = False,
     on_done: Callable[[str], None] | None = None,
 ) -> list[Artifact]:
     """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
 
     Each format is converted once and quantised from there, as little as `validation` allows
-    lost. `on_done` hears each name as its
-    artefact is made; the files appear together at the end. Raises `ArtifactError` by name.
+    lost. `channels_last` makes LiteRT's files take images (batch, height, width, channels);
+    `calibration` and `validation` have channels first in any case. `on_done` hears each name as
+    its artefact is made; the files appear together at the end. Raises `ArtifactError` by name.
     """
     orders = [_order(*each) for each in dict.fromkeys(wanted)]
     for order in orders:
         exporter, calibrated = EXPORTERS[order.runtime], calibration is not None
         check(exporter, order.name, order.precision, calibrated=calibrated)
+    if channels_last:
+        _check_image(program)
     with scratch(folder) as place:
         program.save(place / "student.pt2")
         if calibration is not None:
             np.save(place / _CALIBRATION, calibration)
         judging = None if validation is None else _judging(validation, place)
         made: dict[str, Artifact] = {}
-        lanes = _lanes(orders, _material(program, place, labels, judging), place)
+        material = _material(program, place, labels, judging)
+        turned: tuple[RuntimeName, ...] = _TURNED if channels_last else ()
+        lanes = _lanes(orders, material, place, turned)
         for artifact in _run(lanes, place):
             made[artifact.name] = artifact
             if on_done:
@@ -99,6 +107,16 @@ def _order(
     )
 
 
+def _check_image(program: Program) -> None:
+    shapes = [list(spec.shape) for spec in program.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 3:
+        listed = ", ".join(map(str, shapes))
+        raise ArtifactError(
+            "Channels last is a layout of images [channels, height, width], and the network "
+            f"takes {listed}. Leave out [recipe.export] litert_layout."
+        )
+
+
 def _judging(validation: Validation, place: Path) -> Judging:
     samples = place / "validation.npz"
     validation.save(samples)
@@ -108,6 +126,7 @@ def _judging(validation: Validation, place: Path) -> Judging:
         root=validation.root,
         allowed=validation.allowed,
         recover=validation.recover,
+        folding=validation.folding,
     )
 
 
@@ -125,9 +144,13 @@ def _material(
 
 
 def _lanes(
-    wanted: Sequence[Order], material: dict[str, Any], place: Path
+    wanted: Sequence[Order],
+    material: dict[str, Any],
+    place: Path,
+    turned: tuple[RuntimeName, ...],
 ) -> list[list[Job]]:
-    """A format that nobody wants is still made where a wanted one starts from it."""
+    """A format that nobody wants is still made where a wanted one starts from it; those of
+    `turned` take images with their channels last."""
     lanes = []
     for lane in _LANES:
         shares = [
@@ -150,6 +173,7 @@ def _lanes(
                     source=jobs[-1].fp32 if jobs else place / "student.pt2",
                     fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
                     wanted=tuple(share),
+                    channels_last=runtime in turned,
                     name=served.name,
                     **material,
                 )

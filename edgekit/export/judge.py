@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.agent.arrays import arranged
 from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.agent.session import run
+from edgekit.data.answers import logits, scores
 from edgekit.data.metrics import agreement, named
 from edgekit.errors import ArtifactError, DataError
-from edgekit.types import Evaluation, RuntimeName, TaskSpec
+from edgekit.types import Evaluation, Folding, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
@@ -35,6 +37,8 @@ class Validation:
     """What the metric may lose: of a share, of its value where it is none."""
     recover: bool = True
     """Whether schemes other than the first are tried where that loses more."""
+    folding: Folding = field(default_factory=Folding)
+    """What files do besides the network."""
 
     def save(self, path: Path) -> None:
         if self.targets is None:
@@ -44,11 +48,16 @@ class Validation:
 
 
 class Judge:
-    """Compares files with the outputs of `fp32`."""
+    """Compares files with the outputs of `fp32`; all take images in the order `layout`."""
 
     def __init__(
-        self, fp32: Path, runtime: RuntimeName, validation: Validation
+        self,
+        fp32: Path,
+        runtime: RuntimeName,
+        validation: Validation,
+        layout: str | None = None,
     ) -> None:
+        self._layout = layout
         # The file is the same, and LiteRT is what this environment can have.
         self._runtime = "litert" if runtime == "tflite-runtime" else runtime
         self.validation = validation
@@ -80,8 +89,9 @@ class Judge:
         targets = self.validation.targets
         if targets is None:
             return None
+        values = logits(outputs, self.validation.folding)
         try:
-            return named(self.validation.task, self.validation.root)(outputs, targets)
+            return named(self.validation.task, self.validation.root)(values, targets)
         except DataError:
             return None
 
@@ -92,13 +102,13 @@ class Judge:
             session = open_model(runtime, str(path), 1, settings(runtime, {}))
             kind = session.inputs[0].dtype
             rows = [
-                run(session, [sample[None].astype(kind)])[0]
+                run(session, [arranged(sample[None], self._layout).astype(kind)])[0]
                 for sample in self.validation.inputs[:count]
             ]
         except AgentError as error:
             raise ArtifactError(str(error)) from error
         outputs: Outputs = np.concatenate(rows).astype(np.float32)
-        return outputs
+        return scores(outputs, self.validation.folding)
 
 
 def worse(reference: Evaluation, other: Evaluation) -> float:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.export.exporter import CALIBRATED, QUANTISED, Exporter, blame, feeds
+from edgekit.export.exporter import (
+    CALIBRATED,
+    QUANTISED,
+    Border,
+    Exporter,
+    blame,
+    channels_last,
+    feeds,
+)
 from edgekit.export.judge import Judge, Validation
 from edgekit.export.quantise.search import Search, search
 from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
@@ -33,6 +41,13 @@ class Material:
     validation: Validation | None = None
     """Without it the first scheme is taken as it is."""
     labels: tuple[str, ...] = ()
+    channels_last: bool = False
+    """Whether the file takes images with their channels last."""
+
+    def border(self, exporter: Exporter, path: Path) -> Border:
+        """What a file of this network takes and gives."""
+        found = exporter.border(path)
+        return channels_last(found) if self.channels_last else found
 
 
 def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Artifact:
@@ -45,7 +60,7 @@ def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Ar
             place = Path(name)
             source, quantised = _reduced(exporter, fp32, order, material, place)
         exporter.write(source, material.labels, paths[0])
-    inputs, outputs = exporter.border(paths[0])
+    inputs, outputs = material.border(exporter, paths[0])
     return Artifact(
         name=order.name,
         runtime=order.runtime,
@@ -61,7 +76,7 @@ def _reduced(
     exporter: Exporter, fp32: Path, order: Order, material: Material, place: Path
 ) -> tuple[Path, Quantised | None]:
     """The file in less than fp32, and how it came about."""
-    inputs, _ = exporter.border(fp32)
+    inputs, _ = material.border(exporter, fp32)
     samples: list[np.ndarray] = []
     if order.precision in CALIBRATED:
         assert material.calibration is not None
@@ -82,7 +97,7 @@ def _reduced(
         return place / f"plain{suffix}", _unjudged(scheme)
     work = Search(
         write=write,
-        judge=Judge(fp32, order.runtime, material.validation),
+        judge=Judge(fp32, order.runtime, material.validation, inputs[0].layout),
         layers=quantiser.layers,
         place=place,
         suffix=suffix,

@@ -43,7 +43,7 @@ def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:
     What follows the model in the file (associated files) is left out.
     """
     schema = _schema()
-    whole = schema.ModelT.InitFromObj(_root(schema, model))
+    whole = _inside(schema, model)
     whole.metadata = whole.metadata or []
     known = {_text(one.name): one for one in whole.metadata}
     for name, content in entries.items():
@@ -53,9 +53,20 @@ def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:
             whole.metadata.append(known[name])
             whole.buffers.append(schema.BufferT())
         whole.buffers[known[name].buffer].data = _bytes(content)
-    builder = _Builder(len(model))
-    builder.Finish(whole.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return _packed(whole, len(model))
+
+
+def inlined(model: bytes) -> bytes:
+    """The model with all constants inside it.
+
+    The AI Edge Quantizer appends those of files with more than 256 KiB of them behind the model,
+    where they would be lost as soon as it is packed anew.
+    """
+    schema = _schema()
+    root = _root(schema, model)
+    if all(root.Buffers(n).Offset() <= 1 for n in range(root.BuffersLength())):
+        return model
+    return _packed(_inside(schema, model), len(model))
 
 
 def entry(model: bytes, name: str) -> bytes | None:
@@ -180,6 +191,22 @@ def _root(schema: Any, model: bytes) -> Any:
     if model[4:8] != b"TFL3":
         raise ArtifactError("The file is no TFLite model.")
     return schema.Model.GetRootAs(model, 0)
+
+
+def _inside(schema: Any, model: bytes) -> Any:
+    """The model as objects, with constants that lie behind it taken in."""
+    whole = schema.ModelT.InitFromObj(_root(schema, model))
+    for buffer in whole.buffers:
+        if buffer.offset > 1:
+            buffer.data = _bytes(model[buffer.offset : buffer.offset + buffer.size])
+            buffer.offset = buffer.size = 0
+    return whole
+
+
+def _packed(whole: Any, size: int) -> bytes:
+    builder = _Builder(size)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def _schema() -> Any:

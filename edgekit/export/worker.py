@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from edgekit.errors import ArtifactError
 from edgekit.export.judge import Validation
 from edgekit.export.make import Material, Order, make
-from edgekit.types import Artifact, InputSpec, RuntimeName, TaskSpec
+from edgekit.types import Artifact, Folding, InputSpec, RuntimeName, TaskSpec
 
 SEED = 0
 
@@ -32,6 +32,7 @@ class Judging:
     root: Path
     allowed: float
     recover: bool
+    folding: Folding
 
     def read(self) -> Validation:
         with np.load(self.samples, allow_pickle=False) as arrays:
@@ -42,6 +43,7 @@ class Judging:
                 root=self.root,
                 allowed=self.allowed,
                 recover=self.recover,
+                folding=self.folding,
             )
 
 
@@ -60,6 +62,8 @@ class Job:
     calibration: Path | None
     validation: Judging | None
     labels: tuple[str, ...]
+    channels_last: bool
+    """Whether files are to take images with their channels last."""
     name: str
     """The artefact to name when the conversion fails: one made from it, here or later."""
 
@@ -92,6 +96,7 @@ def work(job: Job) -> Iterator[Artifact]:
             calibration=None if job.calibration is None else np.load(job.calibration),
             validation=None if job.validation is None else job.validation.read(),
             labels=job.labels,
+            channels_last=job.channels_last,
         )
     for order in job.wanted:
         with blame(exporter, order.name):
@@ -102,12 +107,15 @@ def _convert(job: Job) -> None:
     import torch
 
     from edgekit.export import EXPORTERS, openvino
+    from edgekit.source.ends import channels_last
     from edgekit.source.program import from_exported
 
     if job.source.suffix == ".onnx":
         openvino.convert_onnx(job.source, job.fp32)
     else:
         program = from_exported(torch.export.load(str(job.source)), job.inputs)
+        if job.channels_last:
+            program = channels_last(program)
         EXPORTERS[job.runtime].convert(program, job.fp32)
 
 

@@ -11,12 +11,19 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import OutputError
-from edgekit.types import Artifact, Preprocess, Report, TaskKind, TensorSpec
+from edgekit.types import (
+    Artifact,
+    Folding,
+    Preprocess,
+    Report,
+    TaskKind,
+    TensorSpec,
+)
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -34,6 +41,8 @@ class IOContract:
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the output; `None` where the data names none."""
     task: TaskKind = "classification"
+    folding: Folding = field(default_factory=Folding)
+    """What the files do themselves: `preprocess` is what is left to the application."""
 
 
 @contextmanager
@@ -172,6 +181,7 @@ def described(contract: IOContract) -> dict[str, Any]:
         "preprocessing": {"formula": FORMULA, **asdict(contract.preprocess)},
         "labels": None if contract.labels is None else list(contract.labels),
         "task": contract.task,
+        "folded": None if contract.folding == Folding() else asdict(contract.folding),
     }
 
 

@@ -235,6 +235,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
             "files": [Path(file).name for file in files],
             "precision": artifact["precision"],
             "settings": artifact.get("settings", {}),
+            "layout": next((one["layout"] for one in artifact["inputs"]), None),
         }
         for file in files:
             content = bundle.folder / file
@@ -251,6 +252,9 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "preprocessing": bundle.manifest["contract"]["preprocessing"],
         "labels": bundle.manifest["contract"]["labels"],
         "task": bundle.manifest["contract"].get("task", "classification"),
+        "postprocess": (bundle.manifest["contract"].get("folded") or {}).get(
+            "postprocess"
+        ),
         "versions": bundle.manifest["versions"],
     }
     text = json.dumps(about, indent=2, sort_keys=True)

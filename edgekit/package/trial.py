@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.agent.arrays import of_network
 from edgekit.devices.emulated import CORES, cpuinfo
 from edgekit.errors import DeviceError
 from edgekit.package import checks
@@ -62,5 +63,6 @@ def _sample(bundle: Bundle) -> bytes:
     """A sample of zeros as a `.npy`."""
     [given, *_] = bundle.manifest["contract"]["inputs"]
     file = io.BytesIO()
-    np.save(file, np.zeros(given["shape"][1:], np.float32))
+    shape = of_network(given["shape"][1:], given.get("layout"))
+    np.save(file, np.zeros(shape, np.float32))
     return file.getvalue()

@@ -213,11 +213,11 @@ def _by_answers(
 
 def _contract(sides: Subject) -> list[PreprocessingDiff]:
     """Where the artefact's own description differs from the project."""
-    stated = dict(sides.contract.get("preprocessing") or {})
+    inside = (sides.contract.get("folded") or {}).get("preprocess")
+    stated = dict(inside or sides.contract.get("preprocessing") or {})
     stated.pop("formula", None)
-    scene = sides.scene
-    assert scene is not None
-    wanted = asdict(scene.spec)
+    assert sides.spec is not None
+    wanted = asdict(sides.spec)
     differing = [
         f"{key} = {_shown(stated[key])} for {_shown(wanted[key])}"
         for key in wanted

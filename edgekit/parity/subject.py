@@ -21,8 +21,9 @@ from edgekit.package import bundle
 from edgekit.parity.faults import Scene
 from edgekit.project import Project
 from edgekit.source import program as programs
+from edgekit.source.ends import folded
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Preprocess
+from edgekit.types import Artifact, Folding, Preprocess
 
 Array = NDArray[np.float32]
 STUDENT = "student.pt2"
@@ -61,6 +62,8 @@ class Subject:
     labels: NDArray[np.int64] | None = None
     contract: dict[str, Any] = field(default_factory=dict)
     """What the artefact says of itself; empty where it says nothing."""
+    spec: Preprocess | None = None
+    """How the project prepares samples, wherever that is done."""
 
 
 def subject(question: Question) -> Subject:
@@ -70,7 +73,11 @@ def subject(question: Question) -> Subject:
     one = _project(question, manifest)
     program, reference = _reference(question, path, one)
     contract = read(path) or (manifest or {}).get("contract", {})
-    spec = _preprocess(one, contract)
+    folding = _folding(contract)
+    program = folded(program, folding)
+    whole = spec = _preprocess(one, contract, folding)
+    if spec is not None and folding.preprocess is not None:
+        spec = replace(_RAW, color=spec.color, resize=spec.resize)
     if len(program.inputs) > 1:
         feeds = _several(question, program)
         return Subject(
@@ -100,6 +107,7 @@ def subject(question: Question) -> Subject:
         scene=Scene(raw=raw, spec=spec, resized=resized),
         labels=labels,
         contract=contract,
+        spec=whole,
     )
 
 
@@ -184,9 +192,19 @@ def _reference(
     return loaded, one.model.source
 
 
-def _preprocess(one: Project | None, contract: dict[str, Any]) -> Preprocess | None:
+def _folding(contract: dict[str, Any]) -> Folding:
+    """What the artefact says that it does besides the network."""
+    return TypeAdapter(Folding).validate_python(contract.get("folded") or {})
+
+
+def _preprocess(
+    one: Project | None, contract: dict[str, Any], folding: Folding
+) -> Preprocess | None:
+    """From raw samples to the network's input, be it in the file or before it."""
     if one is not None:
         return one.data.preprocess
+    if folding.preprocess is not None:
+        return folding.preprocess
     given = dict(contract.get("preprocessing") or {})
     given.pop("formula", None)
     if not given:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ArtifactError
+from edgekit.export.tflite_metadata import inlined
 from edgekit.parity.nouns import Opened, Step
 from edgekit.types import Precision, Quantisation, TensorSpec
 
@@ -26,6 +27,7 @@ def take_apart(path: Path, copy: Path) -> Opened:
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise ArtifactError(f"{path} is no TFLite model.")
+    content = inlined(content)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     graph = model.subgraphs[0]
     operators = _names(schema.BuiltinOperator)

@@ -12,7 +12,11 @@ import pytest
 from edgekit import build
 from edgekit.commands.build import open_job
 from edgekit.commands.console import Bars, err_console
+from edgekit.devices.local import LocalDevice
 from edgekit.package import bundle
+from edgekit.parity.diff import diff
+from edgekit.parity.subject import Question
+from edgekit.progress import Silent
 from edgekit.types import Report
 from tests import tasks
 
@@ -47,6 +51,7 @@ def test_a_task_is_built(
         assert chosen.parity.agreement is not None and chosen.parity.agreement > 0.9
         assert contract["labels"] == ["ground", "disc", "box"]
         assert chosen.accuracy_drop == before.value - after.value
+        _is_folded(tmp_path / "project", contract)
     elif kind == "regression":
         assert before.metric == "mean absolute error" and not after.higher_is_better
         assert chosen.accuracy_drop == pytest.approx(after.value / before.value - 1)
@@ -54,6 +59,28 @@ def test_a_task_is_built(
         assert chosen.parity.agreement is None and chosen.parity.explained > 0.9
         assert not contract["labels"]
     assert report.calibration["strategy"] == "random"
+
+
+def _is_folded(root: Path, contract: dict[str, Any]) -> None:
+    """Bytes in, class numbers out, told in the contract and right by `edgekit diff`."""
+    [given], [answer] = contract["inputs"], contract["outputs"]
+    assert given["shape"] == [1, 16, 16, 1] and given["layout"] == "NHWC"
+    assert given["dtype"] == "uint8" and answer["shape"] == [1, 16, 16]
+    left = contract["preprocessing"]
+    assert (left["scale"], left["mean"], left["std"]) == (1.0, [0.0], [1.0])
+    assert contract["folded"]["preprocess"]["mean"] == [0.4]
+    assert contract["folded"]["postprocess"] == "argmax"
+    found = diff(
+        Question(artifact=root / "bundle", folder=root), LocalDevice(), Silent()
+    )
+    assert found.agrees and any("transposed for it" in note for note in found.notes)
+    text = (root / "edgekit.toml").read_text()
+    (root / "edgekit.toml").write_text(text.replace("mean = [0.4]", "mean = [0.7]"))
+    found = diff(
+        Question(artifact=root / "bundle", folder=root), LocalDevice(), Silent()
+    )
+    [said] = found.preprocessing
+    assert said.where == "contract" and "mean" in said.faults[0]
 
 
 @pytest.mark.slow

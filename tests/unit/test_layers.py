@@ -18,6 +18,7 @@ LAYERS = (
         "build",
         "candidates",
         "fit",
+        "folding",
         "aim",
         "overhead",
         "preview",

@@ -38,6 +38,7 @@ def bundle(tmp_path: Path) -> image.Bundle:
             "runtime": runtime,
             "precision": precision,
             "files": [f"candidates/{file}"],
+            "inputs": [{"layout": "NHWC" if file == "a.tflite" else None}],
         }
         candidates.append({"artifact": artifact})
     report = {
@@ -84,6 +85,7 @@ def test_the_agent_is_told_what_it_must_know(bundle: image.Bundle) -> None:
     assert about["default"] == "litert-int8" and about["threads"] == 2
     assert about["name"] == "My-model" and about["runtime"] == "tflite-runtime"
     assert about["models"]["litert-fp32"]["files"] == ["a.tflite"]
+    assert about["models"]["litert-fp32"]["layout"] == "NHWC"
     assert "opt/edgekit/agent.pyz" in app
     onnx = image._app(bundle, "onnxruntime", image.models_for(bundle, "onnxruntime"))
     about = json.loads(onnx["opt/edgekit/bundle/image.json"].read())

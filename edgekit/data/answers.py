@@ -1,0 +1,44 @@
+"""What files with folded post-processing answer, and back to what metrics take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.types import Folding
+
+Outputs = NDArray[np.float32]
+_LEAST = 1e-30
+"""A probability that int8 rounds to 0 still has a logarithm."""
+
+
+def expected(logits: Outputs, folding: Folding) -> Outputs:
+    """What a file should answer where the network gives `logits` (n, ...).
+
+    Class numbers come as `scores` gives them.
+    """
+    if folding.postprocess == "softmax":
+        powers = np.exp(logits - logits.max(folding.axis, keepdims=True))
+        shares: Outputs = powers / powers.sum(folding.axis, keepdims=True)
+        return shares
+    if folding.postprocess == "argmax":
+        return scores(logits.argmax(folding.axis), folding)
+    return logits
+
+
+def scores(answers: NDArray[Any], folding: Folding) -> Outputs:
+    """A file's answers with a score for each class: 1 for the one that a number names."""
+    if folding.postprocess != "argmax":
+        return answers
+    rows = np.eye(folding.classes, dtype=np.float32)[answers.astype(np.int64)]
+    return np.moveaxis(rows, -1, folding.axis)
+
+
+def logits(answers: Outputs, folding: Folding) -> Outputs:
+    """What metrics take, from `scores`: of probabilities the logarithms."""
+    if folding.postprocess != "softmax":
+        return answers
+    found: Outputs = np.log(np.maximum(answers, _LEAST))
+    return found
