@@ -66,10 +66,12 @@ class Seen(nn.Module):
         super().__init__()
         self.network = tapped(module, layers, attentions)
         self.projections = nn.ModuleList(projections)
-        self._layers = len(layers)
+        self._channels_last = _any_layout(self.network.graph)
 
     def forward(self, *inputs: Tensor) -> tuple[Any, ...]:
         """The fields of a `View`, in order."""
+        if self._channels_last:
+            inputs = tuple(_channels_last(x) for x in inputs)
         output, layers, attentions = self.network(*inputs)
         projected = [
             project(layer)
@@ -110,7 +112,24 @@ def tapped(
             tuple(taken),
         )
     )
+    for node in graph.find_nodes(op="call_function", target=aten.view.default):
+        node.target = aten.reshape.default  # a view needs the layout that was traced
     return fx.GraphModule(module, graph)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Images laid out with their channels last, as convolutions take them fastest."""
+    if x.ndim != 4 or not x.is_floating_point():
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _any_layout(graph: fx.Graph) -> bool:
+    """Whether no operator reads a tensor by its place in memory."""
+    return not any(
+        graph.find_nodes(op="call_function", target=target)
+        for target in (aten.as_strided.default, aten.view.dtype)
+    )
 
 
 def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)

@@ -59,3 +59,23 @@ def test_unlabelled_samples_learn_from_soft_targets_alone() -> None:
     found = combined(student, teacher, torch.full((6,), -1), recipe)
     expected = losses.soft_targets(student, teacher, recipe.temperature).mean()
     torch.testing.assert_close(found, expected)
+
+
+def test_mixed_samples_learn_from_both_their_labels() -> None:
+    recipe = DistillRecipe(soft_weight=0.25, temperature=1.0)
+    student, teacher = logits(0), logits(1)
+    y, other = torch.arange(6) % 4, torch.arange(1, 7) % 4
+    truth = Truth(targets=y, other=other, share=0.7)
+    found = objective(View(output=student), View(output=teacher), truth, recipe=recipe)
+    soft = losses.soft_targets(student, teacher, 1.0).mean()
+    hard = 0.7 * F.cross_entropy(student, y) + 0.3 * F.cross_entropy(student, other)
+    torch.testing.assert_close(found, 0.25 * soft + 0.75 * hard)
+
+
+def test_further_losses_are_added_by_weight() -> None:
+    student, teacher, y = logits(0), logits(1), torch.arange(6) % 4
+    without = DistillRecipe(losses={})
+    both = DistillRecipe(losses={"dist": 3.0})
+    added = combined(student, teacher, y, both) - combined(student, teacher, y, without)
+    dist = losses.correlations(student, teacher, both.temperature).mean()
+    torch.testing.assert_close(added, 3 * dist)

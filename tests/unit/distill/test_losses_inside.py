@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -102,6 +103,10 @@ def test_attention_transfer_sees_where_and_not_how_much() -> None:
     other = one.clone()
     one[..., 0, 0], other[..., 1, 1] = 1.0, 1.0
     assert features.attention_transfer(one, other).item() == pytest.approx(2)
+    pair = normal(3, 6, 4, 4, seed=1)
+    where = [F.normalize(x.square().mean(1).flatten(1)) for x in (maps, pair)]
+    apart = (where[0] - where[1]).square().sum(1).mean()
+    torch.testing.assert_close(features.attention_transfer(maps, pair), apart)
     tokens = normal(3, 9, 6)
     as_maps = tokens.transpose(1, 2).reshape(3, 6, 3, 3)
     pair = normal(3, 9, 6, seed=1)
@@ -136,3 +141,109 @@ def test_attention_relations_join_and_part_the_heads() -> None:
     )
     found = transformers.attention_relations(student, teacher)  # type: ignore[arg-type]
     assert found.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_hints_and_hidden_states_by_definition() -> None:
+    teacher, student = normal(3, 6, 4, 4), normal(3, 6, 4, 4, seed=1)
+    apart = (student - teacher).square().mean() / teacher.square().mean()
+    for loss in (features.hints, transformers.hidden_states):
+        torch.testing.assert_close(loss(student, teacher), apart)
+
+
+def test_flow_by_definition() -> None:
+    """Yim et al., 2017, equation 1: products of channels, the mean over places."""
+
+    def flow(early: torch.Tensor, late: torch.Tensor) -> torch.Tensor:
+        pooled = F.adaptive_max_pool2d(early, late.shape[2:])
+        return torch.einsum("bihw,bjhw->bij", pooled, late) / late[0, 0].numel()
+
+    ours, theirs = (
+        (normal(3, 5, 4, 4, seed=n), normal(3, 2, 2, 2, seed=n + 1)) for n in (0, 2)
+    )
+    apart = (flow(*ours) - flow(*theirs)).square().mean()
+    expected = apart / flow(*theirs).square().mean()
+    torch.testing.assert_close(features.flow(ours, theirs), expected)
+
+
+def test_angles_and_similarities_by_definition() -> None:
+    x, y = normal(4, 3), normal(4, 5, seed=1)
+
+    def corner(v: torch.Tensor, i: int, j: int, k: int) -> torch.Tensor:
+        one, other = v[i] - v[j], v[k] - v[j]
+        cosine = F.cosine_similarity(one, other, dim=0)
+        return cosine if j not in (i, k) else torch.zeros(())
+
+    numbers = range(4)
+    corners = [
+        torch.stack(
+            [corner(v, i, j, k) for i in numbers for j in numbers for k in numbers]
+        )
+        for v in (x, y)
+    ]
+    torch.testing.assert_close(relations.triangles(x, y), F.smooth_l1_loss(*corners))
+    rows = [F.normalize(v @ v.T, dim=1) for v in (x, y)]
+    expected = (rows[0] - rows[1]).square().sum() / 4
+    torch.testing.assert_close(relations.similarities(x, y), expected)
+
+
+def test_attention_by_definition() -> None:
+    ours, theirs = (
+        tuple(normal(2, 1, 5, 7, seed=seed + n) for n in range(3)) for seed in (0, 3)
+    )
+    scores = [q @ k.transpose(2, 3) / 7**0.5 for q, k, _ in (ours, theirs)]
+    torch.testing.assert_close(
+        transformers.attention_scores(ours, theirs), features.hints(*scores)
+    )
+    apart = []
+    for mine, other in zip(ours, theirs, strict=True):
+        shared = [x.transpose(1, 2).reshape(2, 5, 7, 1) for x in (mine, other)]
+        q, p = (
+            torch.einsum("bihd,bjhd->bhij", x, x).softmax(-1) for x in shared
+        )  # seven heads of one
+        apart.append((p * (p / q).log()).sum(-1).mean())
+    found = transformers.attention_relations(ours, theirs)
+    torch.testing.assert_close(found, sum(apart) / 3, rtol=1e-4, atol=1e-5)
+
+
+def test_outputs_by_definition() -> None:
+    student, teacher = normal(6, 4), normal(6, 4, seed=1)
+    p, q = ((x / 2).softmax(1) for x in (student, teacher))
+    within = torch.stack(
+        [1 - torch.corrcoef(torch.stack(r))[0, 1] for r in zip(p, q, strict=True)]
+    )
+    between = [
+        1 - torch.corrcoef(torch.stack(c))[0, 1] for c in zip(p.T, q.T, strict=True)
+    ]
+    expected = 4 * (within + torch.stack(between).mean())
+    found = outputs.correlations(student, teacher, 2.0)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    target, both = (
+        outputs.decoupled(student, teacher, 2.0, beta=beta) for beta in (0.0, 1.0)
+    )
+    torch.testing.assert_close(
+        outputs.decoupled(student, teacher, 2.0), target + 2 * (both - target)
+    )
+    apart = (student - teacher).square().mean(1)
+    torch.testing.assert_close(outputs.regression(student, teacher), apart)
+    turned = torch.tensor([[0.0, 2.0], [3.0, 0.0], [-1.0, 0.0]])
+    ahead = torch.tensor([[1.0, 0.0]]).expand(3, 2)
+    torch.testing.assert_close(
+        outputs.angles(turned, ahead), torch.tensor([1.0, 0.0, 2.0])
+    )
+
+
+def test_what_a_loss_is_shown() -> None:
+    """Projected layers where widths differ, steps between layers, the last layer's mean, the
+    last attention."""
+    student, teacher = view(0), view(1)
+    led = replace(student, projected=teacher.features)
+    for name in ("hints", "flow", "hidden-states"):
+        assert LOSSES[name](led, teacher, 1.0).item() == pytest.approx(0, abs=1e-5)
+    last = replace(student, features=(student.features[0], teacher.features[1]))
+    for name in ("relation-distances", "relation-angles", "similarities"):
+        assert LOSSES[name](last, teacher, 1.0).item() == pytest.approx(0, abs=1e-5)
+    assert LOSSES["attention-transfer"](last, teacher, 1.0) > 1e-3
+    heads = replace(student, attentions=(student.attentions[0], teacher.attentions[1]))
+    found = LOSSES["attention-relations"](heads, teacher, 1.0)
+    assert found.item() == pytest.approx(0, abs=1e-5)
+    torch.testing.assert_close(student.embedding, student.features[-1].mean((2, 3)))
