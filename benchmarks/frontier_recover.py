@@ -29,6 +29,7 @@ TEMPERATURE = 4.0
 SOFT_WEIGHT = 0.9
 SCORING_IMAGES = 256
 VALIDATION_IMAGES = 1000
+FITTING_IMAGES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,12 @@ class Setting:
         """What criteria score units on: the same for every method and seed."""
         part = slice(SCORING_IMAGES)
         return self.images.pixels[part], self.images.labels[part]
+
+    @property
+    def fitting(self) -> Tensor:
+        """Training images, without labels, that cut layers are fitted on before recovery."""
+        first = SCORING_IMAGES + VALIDATION_IMAGES
+        return self.images.pixels[first : first + FITTING_IMAGES]
 
     @property
     def validation(self) -> cifar.Images:

@@ -98,7 +98,7 @@ def prediction_errors(
         name = name_of[target, point]
         if name in us:
             measured = us["whole"] / us[name]
-            promised = plan["whole"] / plan["predicted"]
+            promised = plan["predicted_speedup"]
             errors[plan["source"]].append(abs(promised - measured) / measured)
     return {source: median(values) for source, values in errors.items()}
 

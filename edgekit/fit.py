@@ -5,6 +5,7 @@ Speed depends on shapes, hardly on weights, so the loop is closed before any tra
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ _TRIAL_MACS = 2e12
 _LEAST_SAMPLES = 16
 _TRIAL_BATCH = 64
 _SLACK = 1.03
+_SPARE = 1.1
+"""Past this share of the speed-up asked for, a network gave up more than it had to."""
 _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 
@@ -91,16 +94,18 @@ def fit(
 ) -> Fitted:
     """The most important network that is as fast and as small as `aim` asks.
 
-    Where the exported network misses its speed-up, the table is corrected by what was measured
-    and the plan solved again. Raises `BudgetInfeasible`, naming the nearest feasible figures,
-    where there is none.
+    Where the exported network misses its speed-up, or is much faster than asked, the table is
+    corrected by what was measured and the plan solved again. Raises `BudgetInfeasible`, naming
+    the nearest feasible figures, where there is none.
     """
     scores = weigh(job, planner.graph, samples.train)
     senses = probe(job, planner, scores, samples.train)
     turns: list[_Turn] = []
     overhead = Overhead()
-    for cost in _asked(job, planner, aim, turns):
+    for cost in _asked(job.project.recipe.prune.rounds, planner, aim, turns):
         solution = solve_for(planner, scores, senses, aim, cost)
+        if any(solution.plan == turn.solution.plan for turn in turns):
+            break
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
         share = planner.cost(solution.widths, job.costing.device, solution.dropped)
@@ -114,9 +119,9 @@ def fit(
 
 
 def _asked(
-    job: Job, planner: Planner, aim: Aim, turns: Sequence[_Turn]
+    rounds: int, planner: Planner, aim: Aim, turns: Sequence[_Turn]
 ) -> Iterator[float | None]:
-    """The cost to solve for, round by round, until the speed-up is measured."""
+    """The cost to solve for, round by round, until a network is about as fast as asked."""
     if aim.speedup is None:
         yield None
         return
@@ -125,14 +130,16 @@ def _asked(
     slack = aim.speedup * _SLACK
     cost = aim.full_cost / slack
     yield cost if cost >= least else aim.full_cost / aim.speedup
-    while len(turns) < job.project.recipe.prune.rounds:
-        if turns[-1].round.measured_speedup >= aim.speedup:
+    while len(turns) < rounds:
+        reached = turns[-1].round.measured_speedup
+        if aim.speedup <= reached <= aim.speedup * _SPARE:
             return
         share = _corrected(turns, aim).operators(slack)
-        previous, cost = cost, max(least * 1.001, (share or 0.0) * aim.full_cost)
-        if cost >= previous:
-            return
-        yield cost
+        wanted, fastest = (share or 0.0) * aim.full_cost, least * 1.001
+        if wanted < fastest and len(turns) < rounds - 1:
+            # One network says it cannot be done: half of the way, to learn from another.
+            wanted = math.sqrt(turns[-1].solution.cost * fastest)
+        yield max(fastest, wanted)
 
 
 def _corrected(turns: Sequence[_Turn], aim: Aim) -> Overhead:
@@ -145,8 +152,12 @@ def _corrected(turns: Sequence[_Turn], aim: Aim) -> Overhead:
 
 
 def _fitted(planner: Planner, aim: Aim, turns: Sequence[_Turn]) -> Fitted:
-    """The fastest round; the whole network where no round was faster than that."""
+    """The least damaged network that is fast enough, or else the fastest; the whole one where
+    none was faster than that."""
     best = max(turns, key=lambda turn: turn.round.measured_speedup)
+    if aim.speedup is not None:
+        met = [t for t in turns if t.round.measured_speedup >= aim.speedup]
+        best = min(met, key=lambda turn: turn.solution.damage or 0.0, default=best)
     notes = [aim.note] if aim.note else []
     if aim.speedup is not None and best.round.measured_speedup < 1:
         notes.append(

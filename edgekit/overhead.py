@@ -1,46 +1,72 @@
 """What whole networks measured say about tables of single operators.
 
 A network takes a share of its time that no operator accounts for (being called, moving data
-between operators), and its operators may cost more or less together than alone. Both are fitted to
-the networks measured so far, the unpruned one always among them.
+between operators), and its operators may cost more or less together than alone. Networks that
+were measured say how time follows from operators' cost near them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-import numpy as np
+_LEAST_SLOPE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """Time as a share of the unpruned network's: `share + (1 - share) * cost of operators`.
+    """Time from operators' cost, both as shares of the unpruned network's.
 
-    Cost of operators is a share of the unpruned network's too.
+    Straight from one measured network to the next, the unpruned one (1, 1) first; past the last
+    along the line on which it and the unpruned one lie.
     """
 
-    share: float = 0.0
+    networks: tuple[tuple[float, float], ...] = ()
+    """(operators' cost, time) of each, by falling cost."""
+
+    @property
+    def share(self) -> float:
+        """Of the unpruned network's time, what no operator accounts for; below 0 where
+        networks gain more than their operators do."""
+        return 1 - self._slope
+
+    @property
+    def _slope(self) -> float:
+        if not self.networks:
+            return 1.0
+        cost, time = self.networks[-1]
+        # No faster than the unpruned network: all is overhead, which plans nothing.
+        return max(_LEAST_SLOPE, (1 - time) / max(1e-12, 1 - cost))
 
     def speedup(self, operators: float) -> float:
-        """The network's speed-up where its operators take this share of the time."""
-        return 1 / max(1e-9, self.share + (1 - self.share) * operators)
+        """The network's speed-up where its operators cost this share."""
+        for (above, slower), (below, faster) in pairwise(((1.0, 1.0), *self.networks)):
+            if below <= operators <= above:
+                time = _between(operators, (below, above), (faster, slower))
+                return 1 / max(1e-9, time)
+        return 1 / max(1e-9, 1 - self._slope * (1 - operators))
 
     def operators(self, speedup: float) -> float | None:
-        """The share that operators may take for a speed-up; `None` where none is small enough."""
-        left = (1 / speedup - self.share) / (1 - self.share)
+        """The share that operators may cost for a speed-up; `None` where none is small enough."""
+        time = 1 / speedup
+        for (above, slower), (below, faster) in pairwise(((1.0, 1.0), *self.networks)):
+            if faster <= time <= slower:
+                return _between(time, (faster, slower), (below, above))
+        left = 1 - (1 - time) / self._slope
         return left if left > 0 else None
 
 
 def fitted(measured: Sequence[tuple[float, float]]) -> Overhead:
-    """From (operators' share of time by the table, measured speed-up) of each network.
+    """From (operators' share of the cost by the table, measured speed-up) of each network."""
+    networks = [(share, 1 / speedup) for share, speedup in measured if share < 1]
+    return Overhead(networks=tuple(sorted(networks, reverse=True)))
 
-    By least squares through the unpruned network, (1, 1). A network that is no faster than the
-    unpruned one says that all is overhead, which leaves nothing to plan with: bounded at 0.95.
-    """
-    if not measured:
-        return Overhead()
-    saved = np.array([1 - share for share, _ in measured])
-    found = np.array([1 - 1 / speedup for _, speedup in measured])
-    slope = float(saved @ found / max(1e-12, float(saved @ saved)))
-    return Overhead(share=min(0.95, 1 - slope))
+
+def _between(
+    value: float, ends: tuple[float, float], images: tuple[float, float]
+) -> float:
+    """The image of a value on the straight line through two points."""
+    (low, high), (first, last) = ends, images
+    part = (value - low) / (high - low) if high > low else 0.0
+    return first + part * (last - first)

@@ -30,7 +30,7 @@ from edgekit.types import Artifact, Link, Plan, Precision, PruneRecipe
 
 STEEP = 3.0
 """A network is made no more than so many times cheaper before it is taught again."""
-_SAMPLES_FITTED, _FEWEST_FITTED = 256, 32
+_SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
 _MEMORY = 2**30
 """Bytes that activations of the samples may take while layers are fitted."""
 _GROWTH = 0.7

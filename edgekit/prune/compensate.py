@@ -2,36 +2,50 @@
 
 A layer that lost inputs, or reads a stream from which a block was dropped, is fitted anew: its
 output on a few samples is to be what the whole network's was, as far as the inputs that are left
-can make it (He et al., "Channel pruning", 2017, arXiv:1707.06168). Layers are fitted in order,
-each on what those before it, already fitted, make of the samples, so that errors do not pile up.
-The taps of a convolution share one mixing of channels. Batch norm takes its statistics from the
-same samples (Li et al., "EagleEye", 2020, arXiv:2007.02491).
+can make it (He et al., "Channel pruning", 2017, arXiv:1707.06168). The last layer of a residual
+branch that ends in batch norm makes up for the stream as well: the sum is to be the whole
+network's, the one after the blocks that were dropped behind it. Layers are fitted in order, each
+on what those before it, already fitted, make of the samples, so that errors do not pile up. Batch
+norm takes its statistics from the same samples (Li et al., "EagleEye", 2020, arXiv:2007.02491).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
 
+from edgekit.prune import regression
+from edgekit.prune.blocks import Block
 from edgekit.prune.graph import WidthGraph
 from edgekit.prune.labels import Axes
-from edgekit.prune.propagate import attribute
+from edgekit.prune.propagate import attribute, call_of, operator_name
 from edgekit.prune.readers import WIDEST, Reader, readers
-from edgekit.prune.rewrite import Cut
+from edgekit.prune.regression import LEAST_ROWS, Window, mixing
 from edgekit.prune.surgery import cut_of, shrink, sliced
 from edgekit.source.program import Program, set_training
 from edgekit.types import Plan
 
 Inputs = tuple[Tensor, ...]
 
-_DAMPING = 0.01
-"""Of the inputs' mean square: keeps a fit to few samples from chasing noise."""
-_ROWS_PER_INPUT = 2
-"""A layer with fewer samples than this for each of its inputs is left as it was cut."""
+_CONVOLUTIONS = ("conv1d", "conv2d")
+_RECTIFIERS = ("relu", "relu6")
+_FLAT = 1e-3
+"""A batch norm's slope below which its channel says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ending:
+    """Where a residual branch of the cut network, batch norm last, is added to its stream."""
+
+    stream: fx.Node
+    norm: fx.Node
+    whole: fx.Node
+    """The sum of the whole network that it stands for."""
 
 
 def compensate(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
@@ -44,7 +58,7 @@ def compensate(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
     student = shrink(graph, plan)
     set_training(student.module, False)
     with torch.no_grad():
-        _Fitting(graph, cut_of(graph, plan), student.module, inputs).run(*inputs)
+        _Fitting(graph, plan, student.module, inputs).run(*inputs)
     return student
 
 
@@ -52,10 +66,10 @@ class _Fitting(fx.Interpreter):
     """Runs the cut network, fitting each layer just before it runs."""
 
     def __init__(
-        self, graph: WidthGraph, cut: Cut, student: fx.GraphModule, inputs: Inputs
+        self, graph: WidthGraph, plan: Plan, student: fx.GraphModule, inputs: Inputs
     ) -> None:
         super().__init__(student)
-        self.cut = cut
+        self.cut = cut_of(graph, plan)
         self.weights = _serving_once(graph)
         self.axes = _axes(graph)
         self.fitted = _parameters(student)
@@ -67,8 +81,15 @@ class _Fitting(fx.Interpreter):
             and reader.channels <= WIDEST
             and reader.parameter in self.weights
         }
-        whole = graph.program.module
-        self.whole = _Whole(whole, inputs, self.readers.values())
+        self.endings = _endings(graph, plan, student.graph)
+        self.originals = {node.name: node for node in graph.program.module.graph.nodes}
+        asked = Counter(
+            node
+            for layer in student.graph.nodes
+            if (reader := self._reader(layer)) is not None
+            for node in self._asked(reader, layer)
+        )
+        self.whole = _Whole(graph.program.module, inputs, asked)
 
     def run_node(self, n: fx.Node) -> Any:
         if n.target is torch.ops.aten.batch_norm.default:
@@ -76,16 +97,31 @@ class _Fitting(fx.Interpreter):
             weight, bias, mean, variance, _, _, epsilon = others[:7]
             own = (True, 1.0, epsilon, False)  # these samples' statistics, kept
             return torch.batch_norm(values, weight, bias, mean, variance, *own)
-        reader = self.readers.get(_argument(n, 1) or "")
+        reader = self._reader(n)
         if reader is not None:
-            self._fit(reader, n)
+            source, wanted = (self.whole.at(node) for node in self._asked(reader, n))
+            left = self.env[n.all_input_nodes[0]]
+            if len(source) == len(left):
+                self._mix(reader, n, source, left)
+                self._refit(reader, n, left, wanted)
         return super().run_node(n)
 
-    def _fit(self, reader: Reader, node: fx.Node) -> None:
-        whole = _rows(self.whole.at(cast(fx.Node, reader.source)), reader)
-        left = _rows(self.env[node.all_input_nodes[0]], reader)
-        inputs = left.shape[1]
-        if len(left) < _ROWS_PER_INPUT * inputs or len(whole) != len(left):
+    def _reader(self, layer: fx.Node) -> Reader | None:
+        known = layer.name in self.originals
+        return self.readers.get(_argument(layer, 1) or "") if known else None
+
+    def _asked(self, reader: Reader, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
+        """What is looked up of the whole network: a layer's input, and what it is to make."""
+        ending = self.endings.get(layer)
+        wanted = ending.whole if ending else self.originals[layer.name]
+        return cast(fx.Node, reader.source), wanted
+
+    def _mix(
+        self, reader: Reader, node: fx.Node, source: Tensor, inputs: Tensor
+    ) -> None:
+        """Let the inputs that are left make those that went, all taps of a kernel alike."""
+        whole, left = _rows(source, reader), _rows(inputs, reader)
+        if len(left) < LEAST_ROWS * left.shape[1] or len(whole) != len(left):
             return
         name, bias = reader.parameter, _argument(node, 2)
         shifted = bias in self.weights
@@ -93,11 +129,11 @@ class _Fitting(fx.Interpreter):
         if shifted:
             whole, left = whole - centres[0], left - centres[1]
         axes = self.axes[name]
-        mixing = _mixing(whole, left, self._indices(axes, reader.dim, inputs))
-        if not torch.isfinite(mixing).all():
+        found = mixing(whole, left, self._indices(axes, reader.dim, left.shape[1]))
+        if not torch.isfinite(found).all():
             return
         old = self.weights[name].detach()
-        change = (old.movedim(reader.dim, -1) @ mixing).movedim(-1, reader.dim)
+        change = (old.movedim(reader.dim, -1) @ found).movedim(-1, reader.dim)
         written: Axes = [None if d == reader.dim else a for d, a in enumerate(axes)]
         new = sliced(old, axes, self.cut) + sliced(change, written, self.cut)
         self.fitted[name].data.copy_(new)
@@ -106,6 +142,74 @@ class _Fitting(fx.Interpreter):
             kept = list(self._indices(self.axes[bias], 0, len(wanted)))
             gap = wanted[kept] - _response(new, centres[1], reader)
             self.fitted[bias].data += gap
+
+    def _refit(
+        self, reader: Reader, node: fx.Node, inputs: Tensor, wanted: Tensor
+    ) -> None:
+        """Let every weight follow what the layer is to make, tap by tap."""
+        window = _window(node, self.weights[reader.parameter])
+        if window is None:
+            return
+        weight = self.fitted[reader.parameter].data
+        product = reader.dim == 0
+        dim = 1 if window.size else -1
+        outputs = 1 - reader.dim
+        axes = self.axes[reader.parameter]
+        kept = list(self._indices(axes, outputs, weight.shape[outputs]))
+        wanted = wanted.index_select(dim, torch.tensor(kept, device=wanted.device))
+        bias, ending = _argument(node, 2), self.endings.get(node)
+        target = wanted
+        if ending:
+            wanted = wanted - self._ahead(ending.stream)
+            slopes = self._slopes(ending.norm, wanted)
+            target = wanted / slopes
+        change = regression.refit(
+            weight.T if product else weight,
+            window,
+            inputs,
+            target,
+            bias=self.fitted[bias].detach() if bias else None,
+            shifted=bias in self.weights or _normalised(node),
+        )
+        if change is None:
+            return
+        weight += change[0].T if product else change[0]
+        if bias in self.weights and bias is not None:
+            self.fitted[bias].data += change[1]
+        if ending:
+            self._set(ending.norm, wanted, slopes)
+
+    def _slopes(self, norm: fx.Node, like: Tensor) -> Tensor:
+        """What a batch norm multiplies each channel by, laid out like its output."""
+        call = call_of(norm)
+        gain, variance = (
+            attribute(self.module, str(call[name].target))
+            for name in ("weight", "running_var")
+        )
+        slopes = gain.detach() / (variance + call["eps"]).sqrt()
+        slopes = torch.where(slopes.abs() < _FLAT, torch.ones_like(slopes), slopes)
+        return slopes.reshape(-1, *[1] * (like.dim() - 2))
+
+    def _set(self, norm: fx.Node, wanted: Tensor, slopes: Tensor) -> None:
+        """Let a batch norm give each channel the mean and the spread that are wanted."""
+        call = call_of(norm)
+        rows = wanted.movedim(1, -1).flatten(0, -2)
+        gain, shift = (str(call[name].target) for name in ("weight", "bias"))
+        self.fitted[gain].data.copy_(rows.std(0) * slopes.flatten().sign())
+        self.fitted[shift].data.copy_(rows.mean(0))
+
+    def _ahead(self, node: fx.Node) -> Tensor:
+        """The value of a node of the cut network, run before its turn where need be."""
+        waiting = [node]
+        while waiting:
+            missing = [n for n in waiting[-1].all_input_nodes if n not in self.env]
+            if waiting[-1] in self.env or not missing:
+                last = waiting.pop()
+                if last not in self.env:
+                    self.env[last] = self.run_node(last)
+            else:
+                waiting += missing
+        return cast(Tensor, self.env[node])
 
     def _indices(self, axes: Axes, dim: int, size: int) -> Sequence[int]:
         axis = axes[dim]
@@ -116,33 +220,94 @@ class _Whole(fx.Interpreter):
     """The whole network on the same samples, run as far as it is asked for."""
 
     def __init__(
-        self, module: fx.GraphModule, inputs: Inputs, asking: Iterable[Reader]
+        self, module: fx.GraphModule, inputs: Inputs, asked: Counter[fx.Node]
     ) -> None:
+        """`asked` is how often each node's value will be looked up; then it is let go."""
         super().__init__(module)
         self.args_iter = iter(inputs)
         self.steps = iter(module.graph.nodes)
-        self.asked = Counter(reader.source for reader in asking)
+        self.asked = asked
+        self.used: set[fx.Node] = set()
 
     def at(self, node: fx.Node) -> Tensor:
-        """The value of a node that a reader has for its source."""
         while node not in self.env:
             step = next(self.steps)
             self.env[step] = self.run_node(step)
-            for used in self.user_to_last_uses.get(step, ()):
-                if not self.asked[used]:
-                    del self.env[used]
-        return cast(Tensor, self.env[node])
+            for last in self.user_to_last_uses.get(step, ()):
+                self.used.add(last)
+                self._release(last)
+        value = cast(Tensor, self.env[node])
+        self.asked[node] -= 1
+        self._release(node)
+        return value
+
+    def _release(self, node: fx.Node) -> None:
+        if node in self.used and not self.asked[node]:
+            self.env.pop(node, None)
 
 
-def _mixing(whole: Tensor, left: Tensor, kept: Sequence[int]) -> Tensor:
-    """(inputs, inputs left): what each input is, beside itself, of those that are left."""
-    second = left.T @ left / len(left)
-    cross = whole.T @ left / len(left)
-    cross[list(kept)] -= second
-    damping = _DAMPING * second.diagonal().mean() + 1e-12
-    damped = second + damping * torch.eye(len(second), device=second.device)
-    solution: Tensor = torch.linalg.solve(damped, cross.T)
-    return solution.T
+def _endings(
+    graph: WidthGraph, plan: Plan, student: fx.Graph
+) -> Mapping[fx.Node, _Ending]:
+    """By the last layer of each residual branch that is left, where that can be fitted."""
+    whole = {node.name: node for node in graph.program.module.graph.nodes}
+    nodes = {node.name: node for node in student.nodes}
+    behind = {_unrectified(_stream(whole, b)).name: b for b in graph.blocks}
+    serving = set(_serving_once(graph))
+    found = {}
+    for block in graph.blocks:
+        if block.id in plan.dropped_blocks or block.addition not in nodes:
+            continue
+        last = block
+        while (after := behind.get(last.addition)) and after.id in plan.dropped_blocks:
+            last = after
+        norm = nodes[block.branch]
+        if norm.target is not torch.ops.aten.batch_norm.default:
+            continue
+        layer = cast(fx.Node, norm.args[0])
+        affine = serving.issuperset((_argument(norm, 1), _argument(norm, 2)))
+        if affine and _argument(norm, 4) and _normalised(layer):
+            addition = nodes[block.addition]
+            found[layer] = _Ending(
+                stream=next(n for n in addition.all_input_nodes if n is not norm),
+                norm=norm,
+                whole=whole[last.addition],
+            )
+    return found
+
+
+def _stream(nodes: Mapping[str, fx.Node], block: Block) -> fx.Node:
+    addition = nodes[block.addition]
+    return next(n for n in addition.all_input_nodes if n.name != block.branch)
+
+
+def _unrectified(node: fx.Node) -> fx.Node:
+    """What a rectifier reads; any other node itself."""
+    if node.op == "call_function" and operator_name(node) in _RECTIFIERS:
+        return node.all_input_nodes[0]
+    return node
+
+
+def _normalised(node: fx.Node) -> bool:
+    """Whether batch norm, and nothing else, reads this: it takes a shift away."""
+    return [user.target for user in node.users] == [torch.ops.aten.batch_norm.default]
+
+
+def _window(node: fx.Node, weight: Tensor) -> Window | None:
+    """What a layer looks at, or `None` where its weights cannot be fitted one by one."""
+    name = operator_name(node)
+    if name in ("linear", "matmul"):
+        return Window()
+    if name not in _CONVOLUTIONS:
+        return None
+    call, size = call_of(node), tuple(weight.shape[2:])
+    given = (call["stride"], call["padding"], call["dilation"])
+    if any(isinstance(each, str) for each in given):
+        return None
+    stride, padding, dilation = (
+        tuple(each) * (len(size) // len(each)) for each in given
+    )
+    return Window(size=size, stride=stride, padding=padding, dilation=dilation)
 
 
 def _rows(values: Tensor, reader: Reader) -> Tensor:

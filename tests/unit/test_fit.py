@@ -1,43 +1,127 @@
-"""What is kept of the rounds of a plan: never one that is slower than the whole network."""
+"""The closed loop: what is solved for next, and which of the measured networks is taken."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgekit.aim import Aim
-from edgekit.fit import _fitted, _Turn
-from edgekit.prune.plan import Planner
+from edgekit.fit import _asked, _fitted, _Turn
+from edgekit.prune.plan import Limits, Planner
 from edgekit.prune.surgery import shrink
 from edgekit.types import PlanRound
-from tests.unit.prune.test_plan import cost, graph_of, planner_for, residual
+from tests.unit.prune.test_plan import cost as cost_of
+from tests.unit.prune.test_plan import graph_of, planner_for, residual
 
 
-def turns(planner: Planner, *measured: float) -> list[_Turn]:
-    """As if the least network had been exported and timed so many times."""
-    least = planner.cheapest()
-    return [
-        _Turn(
-            round=PlanRound(
-                predicted_speedup=2.0, measured_speedup=each, prediction_error=0.0
-            ),
-            solution=least,
-            student=shrink(planner.graph, least.plan),
-        )
-        for each in measured
+@pytest.fixture
+def planner(tmp_path: Path) -> Planner:
+    return planner_for(graph_of(residual()), tmp_path, multiple=1)
+
+
+@pytest.fixture
+def aim(planner: Planner) -> Aim:
+    return Aim(speedup=2.0, full_cost=cost_of(planner))
+
+
+def turn(planner: Planner, aim: Aim, cost: float, measured: float) -> _Turn:
+    """A plan for a cost, and the speed-up that its network is said to have had."""
+    scores = {g.id: np.arange(g.units, 0, -1.0) for g in planner.graph.groups}
+    solution = planner.solve(scores, Limits(cost=cost))
+    timed = PlanRound(
+        predicted_speedup=aim.full_cost / solution.cost,
+        measured_speedup=measured,
+        prediction_error=0.0,
+    )
+    return _Turn(round=timed, solution=solution, student=planner.graph.program)
+
+
+def least(planner: Planner, measured: float) -> _Turn:
+    """As if the least network had been exported and timed."""
+    solution = planner.cheapest()
+    timed = PlanRound(
+        predicted_speedup=2.0, measured_speedup=measured, prediction_error=0.0
+    )
+    student = shrink(planner.graph, solution.plan)
+    return _Turn(round=timed, solution=solution, student=student)
+
+
+def test_a_network_about_as_fast_as_asked_ends_it(planner: Planner, aim: Aim) -> None:
+    turns: list[_Turn] = []
+    asked = _asked(3, planner, aim, turns)
+    first = next(asked)
+    assert first == pytest.approx(aim.full_cost / 2.06), "a little more than asked"
+    turns.append(turn(planner, aim, first, 2.1))
+    assert next(asked, None) is None
+
+
+@pytest.mark.parametrize(("measured", "milder"), [(1.5, False), (3.0, True)])
+def test_a_miss_asks_for_more_and_an_overshoot_for_less(
+    planner: Planner, aim: Aim, measured: float, milder: bool
+) -> None:
+    turns: list[_Turn] = []
+    asked = _asked(3, planner, aim, turns)
+    first = next(asked)
+    turns.append(turn(planner, aim, first, measured))
+    second = next(asked)
+    assert (second > turns[0].solution.cost) is milder
+    turns.append(turn(planner, aim, second, measured))
+    assert next(asked) is not None
+    turns.append(turns[-1])
+    assert next(asked, None) is None, "three rounds and no more"
+
+
+def test_between_a_miss_and_an_overshoot_lies_the_third_round(
+    planner: Planner, aim: Aim
+) -> None:
+    turns: list[_Turn] = []
+    asked = _asked(3, planner, aim, turns)
+    turns.append(turn(planner, aim, next(asked), 1.6))
+    turns.append(turn(planner, aim, next(asked), 3.0))
+    third = next(asked)
+    assert turns[1].solution.cost < third < turns[0].solution.cost
+
+
+def test_far_from_what_tables_can_promise_it_goes_half_of_the_way(
+    planner: Planner, aim: Aim
+) -> None:
+    """A network that is hardly faster asks for the impossible, and the fastest comes last."""
+    turns: list[_Turn] = []
+    asked = _asked(3, planner, aim, turns)
+    turns.append(turn(planner, aim, next(asked), 1.1))
+    second, fastest = next(asked), planner.cheapest().cost
+    assert fastest < second < turns[0].solution.cost
+    turns.append(turn(planner, aim, second, 1.1))
+    assert next(asked) == pytest.approx(fastest, rel=0.01)
+
+
+def test_the_least_damaged_network_that_is_fast_enough_is_taken(
+    planner: Planner, aim: Aim
+) -> None:
+    missed = turn(planner, aim, 0.7 * aim.full_cost, 1.6)
+    met = turn(planner, aim, 0.5 * aim.full_cost, 2.1)
+    deep = turn(planner, aim, 0.3 * aim.full_cost, 3.0)
+    assert _fitted(planner, aim, [missed, deep, met]).solution == met.solution
+    assert _fitted(planner, aim, [deep, missed]).solution == deep.solution
+
+
+def test_none_fast_enough_leaves_the_fastest(planner: Planner, aim: Aim) -> None:
+    turns = [
+        turn(planner, aim, 0.5 * aim.full_cost, 1.8),
+        turn(planner, aim, 0.3 * aim.full_cost, 1.7),
     ]
+    assert _fitted(planner, aim, turns).solution == turns[0].solution
 
 
 @pytest.mark.parametrize(
     ("measured", "cut"), [((0.9, 0.97), False), ((0.9, 1.02), True)]
 )
 def test_no_plan_that_claims_a_speed_up_is_slower_than_the_whole_network(
-    tmp_path: Path, measured: tuple[float, ...], cut: bool
+    planner: Planner, aim: Aim, measured: tuple[float, ...], cut: bool
 ) -> None:
-    planner = planner_for(graph_of(residual()), tmp_path)
-    aim = Aim(speedup=2.0, full_cost=cost(planner))
-    found = _fitted(planner, aim, turns(planner, *measured))
+    found = _fitted(planner, aim, [least(planner, each) for each in measured])
     weights = sum(p.numel() for p in found.student.module.parameters())
     assert (weights < planner.parameters()) == cut
     assert (found.solution.cost < aim.full_cost) == cut

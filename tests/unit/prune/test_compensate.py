@@ -111,3 +111,58 @@ def settled(case: Case, given: Tensor) -> Program:
             module(given)
     set_training(module, False)
     return program
+
+
+class Blocks(nn.Module):
+    """Two residual branches without a rectifier between them: the second is linear in what the
+    first one reads, so that the first one's last layer can take its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.first = nn.Sequential(nn.Conv2d(6, 6, 1, bias=False), nn.BatchNorm2d(6))
+        self.second = nn.Sequential(nn.Conv2d(6, 6, 1, bias=False), nn.BatchNorm2d(6))
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.first(x)
+        x = (x + self.second(x)).relu()
+        return self.head(x.mean((2, 3)))
+
+
+def test_the_branch_before_a_dropped_block_stands_in_for_it() -> None:
+    torch.manual_seed(0)
+    given = samples(64, 3, 8, 8)
+    network = Blocks().train()
+    with torch.no_grad():
+        for _ in range(80):
+            network(given)
+    graph = analyse(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
+    plan = Plan(kept={}, dropped_blocks=("second.0",))
+    fresh = samples(64, 3, 8, 8, seed=1)
+    fitted = compensate(graph, plan, (given,))
+    assert error(shrink(graph, plan), graph.program, fresh) > 0.2
+    assert error(fitted, graph.program, fresh) < 0.02
+
+
+def test_taps_of_a_kernel_are_fitted_apart() -> None:
+    """The channel that goes is the one that stays, a pixel further: other taps can make it, and
+    no mixing of channels."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.Conv2d(2, 3, 3, padding=1)
+    )
+    with torch.no_grad():
+        network[0].weight.zero_()
+        network[0].weight[0, 0, 1, 1] = network[0].weight[1, 0, 1, 0] = 1
+        centre = network[1].weight[:, 1, 1, 1].clone()
+        network[1].weight[:, 1] = 0
+        network[1].weight[:, 1, 1, 1] = centre
+    network.append(nn.ReLU()).append(nn.Conv2d(3, 2, 1)).eval()
+    graph = analyse(trace(network, (InputSpec(shape=(1, 12, 12)),)))
+    [group] = (g for g in graph.groups if g.units == 2)
+    plan, given = Plan(kept={group.id: (0,)}), samples(64, 1, 12, 12)
+    fitted, fresh = compensate(graph, plan, (given,)), samples(64, 1, 12, 12, seed=1)
+    assert error(shrink(graph, plan), graph.program, fresh) > 0.05
+    assert error(fitted, graph.program, fresh) < 0.01
