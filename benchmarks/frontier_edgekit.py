@@ -128,14 +128,18 @@ def _planned(
 ) -> dict[str, Any]:
     """A plan whose exported network is measured before any training, as a build does it.
 
-    The table is corrected by the whole network and one of half the widths.
+    The table is corrected by whole networks: those that plans before this one measured, or the
+    unpruned one and one of half the widths.
     """
     device = device_for(target)
     planner = planner_for(setting, target, device, cache)
     groups = planner.graph.groups
     half = {name: widths[len(widths) // 2] for name, widths in planner.options.items()}
     beside = partial(_measured, setting, target=target, planner=planner, device=device)
-    planner.table.correct(beside(shrink(planner.graph, keep_best(groups, half, {}))))
+    known = planner.table.networks(target)
+    if len(known) < 2:
+        known = beside(shrink(planner.graph, keep_best(groups, half, {})))
+    planner.table.correct(known)
     whole = planner.cost({}, device)
     least = planner.cheapest().cost * 1.001
     turns: list[tuple[float, float]] = []
