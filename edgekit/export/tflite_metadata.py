@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
 
-from edgekit.errors import ArtifactError
+from edgekit.export import tflite_file
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"
@@ -25,16 +26,6 @@ _IMAGE = 2
 _NORMALISATION = 1
 """`NormalizationOptions` in the union of process units."""
 _COLOURS = {"rgb": 1, "gray": 2}
-_ALIGNMENT = 16
-"""Of tensors' bytes: runtimes read them where they lie."""
-
-
-class _Builder(flatbuffers.Builder):  # type: ignore[misc]
-    """Aligns vectors of bytes as TFLite's schema asks, which Python's generated code does not."""
-
-    def StartVector(self, size: int, count: int, alignment: int) -> Any:
-        wanted = max(alignment, _ALIGNMENT) if size == 1 else alignment
-        return super().StartVector(size, count, wanted)
 
 
 def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:
@@ -42,8 +33,7 @@ def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:
 
     What follows the model in the file (associated files) is left out.
     """
-    schema = _schema()
-    whole = _inside(schema, model)
+    schema, whole = tflite_file.schema(), tflite_file.unpacked(model)
     whole.metadata = whole.metadata or []
     known = {_text(one.name): one for one in whole.metadata}
     for name, content in entries.items():
@@ -52,27 +42,13 @@ def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:
             known[name].name, known[name].buffer = name, len(whole.buffers)
             whole.metadata.append(known[name])
             whole.buffers.append(schema.BufferT())
-        whole.buffers[known[name].buffer].data = _bytes(content)
-    return _packed(whole, len(model))
-
-
-def inlined(model: bytes) -> bytes:
-    """The model with all constants inside it.
-
-    The AI Edge Quantizer appends those of files with more than 256 KiB of them behind the model,
-    where they would be lost as soon as it is packed anew.
-    """
-    schema = _schema()
-    root = _root(schema, model)
-    if all(root.Buffers(n).Offset() <= 1 for n in range(root.BuffersLength())):
-        return model
-    return _packed(_inside(schema, model), len(model))
+        whole.buffers[known[name].buffer].data = np.frombuffer(content, np.uint8)
+    return tflite_file.packed(whole, len(model))
 
 
 def entry(model: bytes, name: str) -> bytes | None:
     """The content of a metadata entry; `None` where there is none."""
-    schema = _schema()
-    root = _root(schema, model)
+    root = tflite_file.root(model)
     for number in range(root.MetadataLength()):
         one = root.Metadata(number)
         if _text(one.Name()) == name:
@@ -185,40 +161,6 @@ def _floats(builder: Any, values: Sequence[float]) -> int:
     for value in reversed(values):
         builder.PrependFloat32(value)
     return int(builder.EndVector())
-
-
-def _root(schema: Any, model: bytes) -> Any:
-    if model[4:8] != b"TFL3":
-        raise ArtifactError("The file is no TFLite model.")
-    return schema.Model.GetRootAs(model, 0)
-
-
-def _inside(schema: Any, model: bytes) -> Any:
-    """The model as objects, with constants that lie behind it taken in."""
-    whole = schema.ModelT.InitFromObj(_root(schema, model))
-    for buffer in whole.buffers:
-        if buffer.offset > 1:
-            buffer.data = _bytes(model[buffer.offset : buffer.offset + buffer.size])
-            buffer.offset = buffer.size = 0
-    return whole
-
-
-def _packed(whole: Any, size: int) -> bytes:
-    builder = _Builder(size)
-    builder.Finish(whole.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def _schema() -> Any:
-    from ai_edge_litert import schema_py_generated
-
-    return schema_py_generated
-
-
-def _bytes(content: bytes) -> Any:
-    import numpy as np
-
-    return np.frombuffer(content, np.uint8)
 
 
 def _text(name: bytes | str | None) -> str:

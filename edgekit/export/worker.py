@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class Judging:
     root: Path
     allowed: float
     recover: bool
-    folding: Folding
+    folding: Folding = field(default_factory=Folding)
 
     def read(self) -> Validation:
         with np.load(self.samples, allow_pickle=False) as arrays:
@@ -62,7 +62,7 @@ class Job:
     calibration: Path | None
     validation: Judging | None
     labels: tuple[str, ...]
-    channels_last: bool
+    channels_last: bool = False
     """Whether files are to take images with their channels last."""
     name: str
     """The artefact to name when the conversion fails: one made from it, here or later."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ArtifactError
-from edgekit.export.tflite_metadata import inlined
+from edgekit.export.tflite_file import unpacked
 from edgekit.parity.nouns import Opened, Step
 from edgekit.types import Precision, Quantisation, TensorSpec
 
@@ -27,8 +27,7 @@ def take_apart(path: Path, copy: Path) -> Opened:
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise ArtifactError(f"{path} is no TFLite model.")
-    content = inlined(content)
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model = unpacked(content)
     graph = model.subgraphs[0]
     operators = _names(schema.BuiltinOperator)
     types = {n: s.lower() for n, s in _names(schema.TensorType).items()}

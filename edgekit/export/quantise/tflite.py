@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ArtifactError
-from edgekit.export.tflite_metadata import inlined
+from edgekit.export.tflite_file import mended
 from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
 
 RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged")
@@ -181,7 +181,7 @@ def plain_interpreter(content: bytes) -> Any:
 def _content(result: Any) -> bytes:
     if result.quantized_model is None:
         raise ArtifactError("The AI Edge Quantizer wrote nothing for this network.")
-    return inlined(bytes(result.quantized_model))
+    return mended(bytes(result.quantized_model))
 
 
 def _refusal(content: bytes, sample: np.ndarray) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from edgekit.data.answers import expected
 from edgekit.data.evaluate import predict
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.export import tflite_file
 from edgekit.export.contract import embed, read
 from edgekit.export.isolation import Wanted, export_all
 from edgekit.export.judge import Validation
@@ -173,3 +174,28 @@ def test_a_file_of_many_constants_runs_with_its_contract_inside(
     embed(artifact.files[0], told)
     assert read(artifact.files[0]) == json.loads(json.dumps(told))
     np.testing.assert_array_equal(infer(artifact, raw[:8], LocalDevice()), before)
+
+
+def test_scales_along_the_wrong_dimension_are_put_right(
+    whole: dict[str, Artifact], digits: Digits, tmp_path: Path
+) -> None:
+    """As the AI Edge Quantizer leaves a bias of shape (1, n)."""
+    artifact = whole["litert-int8"]
+    content = artifact.files[0].read_bytes()
+    model = tflite_file.unpacked(content)
+    [bias] = [
+        t for t in model.subgraphs[0].tensors if list(t.shape) == [1200] and t.type == 2
+    ]
+    bias.shape = np.array([1, 1200], np.int32)
+    spoiled = tflite_file.packed(model, len(content))
+    with pytest.raises(ValueError, match="num_scales"):
+        plain_interpreter(spoiled)
+    path = tmp_path / "mended.tflite"
+    path.write_bytes(tflite_file.mended(spoiled))
+    raw, _ = digits[1].unprepared().arrays()
+    answers = [
+        infer(replace(artifact, files=files), raw[:8], LocalDevice())
+        for files in (artifact.files, (path,))
+    ]
+    np.testing.assert_array_equal(*answers)
+    assert tflite_file.mended(content) == content

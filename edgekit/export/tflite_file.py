@@ -1,0 +1,83 @@
+"""A TFLite file as objects and back, in the form that every runtime and tool reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+from edgekit.errors import ArtifactError
+
+_ALIGNMENT = 16
+"""Of tensors' bytes: runtimes read them where they lie."""
+
+
+class _Builder(flatbuffers.Builder):  # type: ignore[misc]
+    """Aligns vectors of bytes as TFLite's schema asks, which Python's generated code does not."""
+
+    def StartVector(self, size: int, count: int, alignment: int) -> Any:
+        wanted = max(alignment, _ALIGNMENT) if size == 1 else alignment
+        return super().StartVector(size, count, wanted)
+
+
+def schema() -> Any:
+    """The classes of TFLite's own schema."""
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+def root(model: bytes) -> Any:
+    """The model to read fields of; raises `ArtifactError` for what is none."""
+    if model[4:8] != b"TFL3":
+        raise ArtifactError("The file is no TFLite model.")
+    return schema().Model.GetRootAs(model, 0)
+
+
+def unpacked(model: bytes) -> Any:
+    """The model as objects, with constants that lie behind it taken in."""
+    whole = schema().ModelT.InitFromObj(root(model))
+    for buffer in whole.buffers:
+        if buffer.offset > 1:
+            inside = model[buffer.offset : buffer.offset + buffer.size]
+            buffer.data = np.frombuffer(inside, np.uint8)
+            buffer.offset = buffer.size = 0
+    return whole
+
+
+def packed(whole: Any, size: int) -> bytes:
+    """The file of a model of about `size` bytes."""
+    builder = _Builder(size)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def mended(model: bytes) -> bytes:
+    """What the AI Edge Quantizer wrote, as it should be; the same bytes where nothing is wrong.
+
+    It appends more than 256 KiB of constants behind the model, where they are lost as soon as
+    somebody packs it anew. And it says that the scales of a bias of shape (1, 1, 1, n) are along
+    the first dimension, for which LiteRT refuses the file.
+    """
+    whole, known = unpacked(model), root(model)
+    numbers = range(known.BuffersLength())
+    outside = any(known.Buffers(n).Offset() > 1 for n in numbers)
+    wrong = [
+        each for graph in whole.subgraphs for each in graph.tensors if _wrong(each)
+    ]
+    for tensor in wrong:
+        sizes = np.asarray(tensor.shape)
+        [axis] = np.flatnonzero(sizes == len(tensor.quantization.scale))
+        tensor.quantization.quantizedDimension = int(axis)
+    return packed(whole, len(model)) if outside or wrong else model
+
+
+def _wrong(tensor: Any) -> bool:
+    """Whether a tensor's scales are along another dimension than is said, and which is plain."""
+    given = tensor.quantization
+    if given is None or given.scale is None or len(given.scale) < 2:
+        return False
+    sizes = [int(size) for size in tensor.shape]
+    count = len(given.scale)
+    return sizes[given.quantizedDimension] != count and sizes.count(count) == 1
