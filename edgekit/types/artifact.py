@@ -1,0 +1,137 @@
+"""Files for a runtime, and how they were quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edgekit.types.names import (
+    Postprocessing,
+    Precision,
+    RangeMethod,
+    RuntimeName,
+)
+from edgekit.types.project import (
+    Preprocess,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """Affine quantisation of a tensor: `real = scale * (stored - zero_point)`."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """A tensor at an artefact's border. `shape` includes the batch dimension."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str | None = None
+    quantisation: Quantisation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folding:
+    """What of an application's work is done in the files, around the network."""
+
+    preprocess: Preprocess | None = None
+    """Applied to raw values; `None` where the application prepares them."""
+    dtype: Literal["float32", "uint8"] = "float32"
+    """Of the raw values."""
+    postprocess: Postprocessing | None = None
+    axis: int = 1
+    """The dimension of the classes in the network's output."""
+    classes: int = 0
+    """How many there are; 0 where nothing is done with them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """How an int8 file is made: what its runtime's library is told, where it has that choice."""
+
+    ranges: RangeMethod = "min-max"
+    activations: Literal["signed", "unsigned"] = "signed"
+    narrow_weights: bool = False
+    """Whether weights take 7 bits: with unsigned activations, processors without VNNI sum two
+    products in 16 bits, which 8 bits overflow."""
+    per_channel: bool = True
+    """Whether each channel of a layer's weights has a scale of its own."""
+    operators: Literal["all", "weighted"] = "all"
+    """`weighted`: operators with weights alone are quantised."""
+    float_layers: tuple[str, ...] = ()
+    """Layers kept in float, worst first, by their names in the format's own graph."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One scheme and what its file lost on validation samples."""
+
+    scheme: Scheme
+    lost: float | None
+    """Share of the metric, against the same network in fp32; `None` where it failed."""
+    error: float | None
+    """Root mean square of the outputs' differences over that of the outputs."""
+    failure: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantised:
+    """How a quantised file came about: what was tried, on how many samples, and what was kept."""
+
+    scheme: Scheme
+    lost: float | None
+    """`None` where there were no samples to judge by."""
+    allowed: float | None
+    metric: str | None
+    samples: int
+    trials: tuple[Trial, ...]
+    why: str
+    """In words: what was lost, what recovered it, what stays in float."""
+
+    @property
+    def missed(self) -> float | None:
+        """By how much more than allowed it still loses: training has to recover that."""
+        if self.lost is None or self.allowed is None or self.lost <= self.allowed:
+            return None
+        return self.lost - self.allowed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a runtime is told to run an artefact."""
+
+    threads: int | None = None
+    """`None` is what the profile says."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The runtime's own, where they are not its defaults here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file (and its companions) that one runtime runs. `files[0]` is the one it opens."""
+
+    name: str
+    runtime: RuntimeName
+    precision: Precision | None
+    """`None` where a file from elsewhere does not say."""
+    files: tuple[Path, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    quantised: Quantised | None = None
+    """How, where it is quantised by EdgeKit."""
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.files)
+
+    @property
+    def size_mb(self) -> float:
+        return self.size_bytes / 2**20

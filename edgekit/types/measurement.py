@@ -1,0 +1,150 @@
+"""What was measured on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgekit.types.names import (
+    CostSource,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Steady latency per inference. A percentile too thin to bound is `None`."""
+
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    samples: int
+    launches: int
+    launch_p50_ms: tuple[float, ...]
+    """Median of each fresh process, in the order of the launches."""
+    ci95_ms: tuple[float, float] | None = None
+    """Bootstrap interval of the median over launches."""
+    launch_cv: float | None = None
+    """Standard deviation over mean of the launches' medians."""
+    within_cv: float | None = None
+    """The same of the inferences inside a launch; the median over launches."""
+    mean_ms: float | None = None
+    """Only from tools that report averages and no samples."""
+    sustained_ratio: float | None = None
+    """Median of the last ten seconds over that of the first, in a sustained run."""
+    sustained_p50_ms: tuple[float, ...] = ()
+    """Median of each ten seconds of a sustained run, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Energy per inference. Uncertainties are expanded (k = 2); `modelled` ones are a band."""
+
+    gross_mj: float | None = None
+    net_mj: float | None = None
+    """Above idle power."""
+    gross_u_mj: float | None = None
+    net_u_mj: float | None = None
+    method: Literal["counter", "sampled", "external", "modelled", "none"] = "none"
+    boundary: str | None = None
+    """What the meter encloses: `package`, `board`, `wall`, ..."""
+    meter: str | None = None
+    windows: int | None = None
+    idle_before_w: float | None = None
+    idle_after_w: float | None = None
+    sampler_hz: float | None = None
+    overhead: float | None = None
+    """Share of the throughput lost while the meter was read."""
+    reader_cpu: float | None = None
+    """Processor time of what read the meter, over the metered time."""
+    p50_ms: float | None = None
+    """Median latency of the metered run itself."""
+    reason: str | None = None
+    """Why there is no figure, or why to doubt it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What the device was like while it was measured; what it does not tell is `None`."""
+
+    governor: str | None = None
+    freq_mhz: tuple[float, float] | None = None
+    """Lowest and highest clock that was seen."""
+    temp_c: tuple[float, float] | None = None
+    load: tuple[float, float] | None = None
+    """Processes that wanted a processor, by processor."""
+    throttled: bool | None = None
+    pinned: tuple[int, ...] | None = None
+    unready: tuple[str, ...] = ()
+    """What stood in the way of a quotable figure when timing began, each with what mends it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    artifact: str
+    device: str
+    source: CostSource
+    runtime: str
+    runtime_version: str
+    threads: int
+    latency: Latency
+    load_ms: float | None
+    first_ms: float | None
+    peak_memory_mb: float | None
+    size_mb: float
+    energy: Energy
+    invalid: str | None = None
+    """Why this run should not be quoted (throttled, too noisy), where it should not."""
+    conditions: Conditions = field(default_factory=Conditions)
+    instructions: float | None = None
+    """Of one inference, counted where the device is emulated; no time follows from it."""
+
+
+PairedVerdict = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """One artefact's latency over another's, from launches that took turns in one run."""
+
+    artifact: str
+    against: str
+    device: str
+    source: CostSource
+    ratio: float
+    """Geometric mean over pairs; below 1 the artefact is faster."""
+    low: float
+    high: float
+    """One-sided bounds of the ratio, each at `confidence`."""
+    confidence: float
+    pairs: int
+    verdict: PairedVerdict
+    why: str
+    measurements: tuple[Measurement, Measurement]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorProfile:
+    """One operator as it ran: median microseconds of an inference, and what ran it."""
+
+    name: str
+    kind: str
+    us: float
+    share: float
+    kernel: str | None = None
+    fast: bool | None = None
+    """Whether the runtime's optimised kernel ran; `None` where it does not say."""
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    artifact: str
+    device: str
+    source: CostSource
+    runtime: str
+    runtime_version: str
+    threads: int
+    method: str
+    """`profiler`, or `each operator alone`: then fusion between operators is not seen."""
+    operators: tuple[OperatorProfile, ...]

@@ -1,0 +1,58 @@
+"""The words and amounts that other nouns are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt, MinLen
+
+Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8"]
+"""What a file computes in, coarsely. `int8`: weights and activations by calibrated ranges;
+`int8-dynamic`: activations by ranges taken while running; `int8-weights`: weights alone, computed
+in float; `int16x8`: activations of 16 bits. How exactly is a `Scheme`."""
+RangeMethod = Literal["min-max", "averaged", "percentile", "entropy"]
+"""How an activation's range follows from calibration: what holds every sample; the mean of the
+samples' ranges; without the rarest values; what loses least information."""
+RuntimeName = Literal["litert", "tflite-runtime", "onnxruntime", "openvino"]
+CostSource = Literal["device", "host", "counted", "estimated"]
+"""Where a figure comes from: timed on the device, timed on this machine, instructions counted
+under emulation, or arithmetic from the device's profile."""
+CostUnit = Literal["us", "instructions", "operations"]
+"""What a cost is counted in: microseconds where it was timed, instructions executed where an
+emulator counted, arithmetic operations where it was estimated."""
+Verdict = Literal["fits", "over", "unproven"]
+ImportanceName = Literal[
+    "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
+]
+Sparsity = Literal["none", "l1-scales", "group-lasso", "growing"]
+Schedule = Literal["linear", "cubic", "by-cost"]
+LossName = Literal[
+    "decoupled",
+    "dist",
+    "hints",
+    "attention-transfer",
+    "flow",
+    "relation-distances",
+    "relation-angles",
+    "similarities",
+    "hidden-states",
+    "attention-scores",
+    "attention-relations",
+]
+"""Losses that distillation offers beside soft targets and labels."""
+TaskKind = Literal[
+    "classification",
+    "regression",
+    "embedding",
+    "segmentation",
+    "detection",
+    "token-classification",
+    "language-modelling",
+]
+Postprocessing = Literal["softmax", "argmax"]
+"""What may follow the classes' logits: their probabilities, or the number of the likeliest."""
+Positive = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Count = Annotated[int, Ge(1)]
+Mebibytes = Positive
+Text = Annotated[str, MinLen(1)]

@@ -1,0 +1,274 @@
+"""What the user asks for: the project file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Len, MinLen
+
+from edgekit.types.names import (
+    CostSource,
+    Count,
+    Fraction,
+    ImportanceName,
+    LossName,
+    Mebibytes,
+    Positive,
+    Postprocessing,
+    Precision,
+    RuntimeName,
+    Schedule,
+    Sparsity,
+    TaskKind,
+    Text,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """The network's input as the project file gives it: `shape` without the batch dimension."""
+
+    shape: Annotated[tuple[Count, ...], Len(1)]
+    name: Text = "input"
+    dtype: Literal["float32", "int64", "int32"] | None = None
+    """Whole numbers are tokens, which reach the network as they are; `None` is `float32`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Where the trained network is: `model.py:build` plus weights, or a `.pt2` file."""
+
+    source: Text
+    weights: str | None = None
+    input: InputSpec | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """From a raw sample to the network's input: `(value / scale - mean) / std`, by channel."""
+
+    scale: Positive = 255.0
+    mean: tuple[float, ...] = (0.0,)
+    std: Annotated[tuple[Positive, ...], MinLen(1)] = (1.0,)
+    color: Literal["rgb", "bgr", "gray"] | None = None
+    resize: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Where samples are: a folder of images, `.npz`, `.parquet`, or `loader.py:function`."""
+
+    train: Text
+    test: Text
+    validation: str | None = None
+    calibration: str | None = None
+    preprocess: Preprocess = field(default_factory=Preprocess)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What the network is for, and how good is told: by a metric's name or `metric.py:score`."""
+
+    kind: TaskKind = "classification"
+    metric: Text | None = None
+    """`None` is the kind's own: accuracy, mean IoU, mean absolute error, ..."""
+    better: Literal["higher", "lower"] | None = None
+    """Of a metric from a function of the user's; `None` is `higher`."""
+    drop: Literal["absolute", "relative"] | None = None
+    """How `[budget] accuracy_drop` counts: in points of the metric, or as a share of the
+    unpruned network's value; `None` is `absolute` for metrics from 0 to 1, else `relative`."""
+    loss: Text | None = None
+    """`loss.py:function` of (outputs, targets) in the place of the kind's own, for labels."""
+    teacher_loss: Text | None = None
+    """The same of (outputs, the teacher's outputs)."""
+    classes: Annotated[tuple[Text, ...], MinLen(1)] | None = None
+    """Names of the classes where the data hold numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The contract. `speedup` is against the unpruned fp32 network on the same runtime in the
+    same run; `accuracy_drop` is a fraction (0.01 is one point, or one percent of the unpruned
+    network's value: see `TaskSpec.drop`)."""
+
+    latency_ms: Positive | None = None
+    speedup: Positive | None = None
+    size_mb: Mebibytes | None = None
+    memory_mb: Mebibytes | None = None
+    mmacs: Positive | None = None
+    """Millions of multiply-accumulates of one inference."""
+    energy_mj: Positive | None = None
+    accuracy_drop: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneRecipe:
+    importance: ImportanceName = "activation"
+    min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
+    """No group of widths is cut below this share of its units."""
+    rounds: Count = 3
+    """How often a plan whose measured artefact misses its budget is solved at most."""
+    drop_blocks: bool = True
+    """Whether whole residual blocks may go."""
+    precision: Literal["auto", "fp32", "int8"] = "auto"
+    """What the plan's costs are taken in, and what its speed-up is against; `auto` is fp32 where
+    that is exported."""
+    compensate: bool = True
+    """Whether layers that lost inputs are fitted to what is left, before training."""
+    iterations: Count | None = None
+    """In how many steps the network is cut, trained after each; `None` follows from how deep
+    the budget cuts."""
+    schedule: Schedule = "by-cost"
+    """How the speed-up is shared out over the iterations."""
+    cost_source: CostSource | Literal["auto"] = "auto"
+    """Where operators' costs come from; `auto`: the device where it is attached, else
+    this machine. Instructions of the device's core are counted where that is asked for."""
+    sparsity: Sparsity = "none"
+    """What empties units by training before they are cut."""
+    sparsity_epochs: Count = 5
+    sparsity_strength: Positive | None = None
+    """How hard the penalty pulls; `None` is its own default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentSpec:
+    """A network of the user's, `model.py:small`, or the trained one made narrower or shallower."""
+
+    source: Text | None = None
+    weights: str | None = None
+    """Without them it learns from scratch."""
+    width: Annotated[float, Gt(0), Le(1)] | None = None
+    """Share of the units of every width that stays."""
+    depth: Annotated[float, Gt(0), Le(1)] | None = None
+    """Share of the residual blocks that stays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """A further teacher; `weight` is its say beside the network's own 1."""
+
+    source: Text
+    weights: str | None = None
+    weight: Positive = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillRecipe:
+    """Soft targets at `temperature` (Hinton et al., 2015, arXiv:1503.02531) mixed with labels,
+    and further losses by weight."""
+
+    epochs: Count = 20
+    batch_size: Count = 64
+    """Samples of one step, in all processes and over all accumulated parts together."""
+    accumulate: Count = 1
+    """In how many parts, one after another, the samples of a step are taken."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Positive | None = None
+    """At its peak; `None` is 0.01 for `sgd`, 0.001 for `adamw`."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    weight_decay: Annotated[float, Ge(0)] = 5e-4
+    clip_norm: Positive = 5.0
+    """Largest norm of the gradient; a longer one is scaled down to it."""
+    temperature: Positive = 4.0
+    soft_weight: Annotated[float, Ge(0), Le(1)] = 0.9
+    """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
+    losses: Mapping[LossName, Positive] | None = None
+    """What is added to them, each with its weight; `None` is nothing for a pruned network, and
+    for a classifier from scratch attention transfer, where both have maps of one size."""
+    pairs: Mapping[Text, Text] = field(default_factory=dict)
+    """Layers to compare, teacher's node = student's node; found by themselves where empty."""
+    augment: Literal["none", "shift", "shift-flip"] | None = None
+    """`None` is `shift`; for regression and detection, whose labels may lie in places, `none`."""
+    views: Count | None = None
+    """How many augmented versions of a sample there are; `None` draws a new one every epoch.
+    With a number the teacher's outputs can be kept."""
+    mixup: Annotated[float, Ge(0)] = 0.0
+    """Alpha of Zhang et al., 2018, arXiv:1710.09412; 0 is off."""
+    ema: Fraction | None = None
+    """Decay of a moving average of the weights, which is what is kept then."""
+    patience: Count | None = None
+    """Epochs without a better one after which training ends."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    shard: bool = False
+    """Whether several processes each hold a part of the student, as FSDP does, or all of it."""
+    checkpoint_minutes: Annotated[float, Ge(0)] = 5.0
+    """How often a training that can be killed and resumed writes down where it is."""
+    validation_share: Fraction = 0.1
+    student: Text | StudentSpec | None = None
+    """Who learns: `model.py:small`, a `StudentSpec`, or "pruned"; `None` is the network, cut."""
+    assistants: tuple[Text | StudentSpec, ...] = ()
+    """Who stands between teacher and student, each taught by the one before."""
+    teachers: tuple[Text | NetworkSpec, ...] = ()
+    """Networks that teach beside the trained one: their outputs are averaged by weight."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRecipe:
+    preset: Text = "default"
+    """Name of a file in `calibration/` (the user's folder first, then EdgeKit's)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecipe:
+    """Fewer candidates than the target's profile allows; `None` is all of them. And what the
+    files take and give besides the network's own work."""
+
+    runtimes: Annotated[tuple[RuntimeName, ...], MinLen(1)] | None = None
+    precisions: Annotated[tuple[Precision, ...], MinLen(1)] | None = None
+    litert_layout: Literal["nchw", "nhwc"] = "nchw"
+    """The order in which LiteRT's files take images: channels first as PyTorch has them, or last
+    as LiteRT computes, which saves the transpose at the input."""
+    fold_preprocessing: Literal["float32", "uint8"] | None = None
+    """Files take raw values of this type and apply [data.preprocess] themselves; `None` leaves
+    it to the application."""
+    fold_postprocessing: Postprocessing | None = None
+    """What files do with logits: their softmax, or the number of the largest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantiseRecipe:
+    """What int8 may lose before its file is made otherwise, and how far that goes."""
+
+    allowed_loss: Fraction = 0.005
+    """Of the metric against the same network in fp32, on validation data: half a point."""
+    recover: bool = True
+    """Whether other ranges are tried, and layers kept in float, where int8 loses more."""
+    aware: Literal["auto", "always", "never"] = "auto"
+    """Whether the student is trained with int8's rounding; `auto`: where int8 after training
+    alone breaks the accuracy budget, and float does not."""
+    aware_epochs: Count = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRecipe:
+    tier: Literal["quick", "default", "report", "sustained"] = "quick"
+    threads: Count | None = None
+    settings_s: Annotated[float, Ge(0)] = 12.0
+    """Seconds at most for trying the runtime's settings on the best candidates; 0 is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    seed: int = 0
+    prune: PruneRecipe = field(default_factory=PruneRecipe)
+    distill: DistillRecipe = field(default_factory=DistillRecipe)
+    calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
+    export: ExportRecipe = field(default_factory=ExportRecipe)
+    quantise: QuantiseRecipe = field(default_factory=QuantiseRecipe)
+    bench: BenchRecipe = field(default_factory=BenchRecipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How the calibration set is drawn: a preset from `calibration/<name>.toml`."""
+
+    name: str
+    samples: Count = 128
+    strategy: Literal["random", "class-balanced", "diverse"] = "class-balanced"
+    """`diverse`: as different as there are, in the network's own features."""
+    seed: int = 0
+    source: Text | None = None
+    """Where from, as in [data]: a folder, `.npz`, `.parquet` or `loader.py:function`; `None` is
+    [data] calibration, or the training data without it."""

@@ -1,0 +1,143 @@
+"""What a build and its checks say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgekit.types.artifact import (
+    Artifact,
+)
+from edgekit.types.evaluation import (
+    Evaluation,
+    LossUnit,
+    Parity,
+)
+from edgekit.types.measurement import (
+    Measurement,
+)
+from edgekit.types.names import (
+    CostSource,
+    CostUnit,
+    Verdict,
+)
+from edgekit.types.plan import (
+    OperatorRow,
+    PlanRound,
+    Prediction,
+    WidthRow,
+)
+from edgekit.types.project import (
+    Budget,
+    TaskSpec,
+)
+from edgekit.types.target import (
+    Target,
+)
+from edgekit.types.training import (
+    Epoch,
+    Link,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An exported artefact with everything that was found out about it."""
+
+    artifact: Artifact
+    parity: Parity
+    evaluation: Evaluation
+    measurement: Measurement
+    speedup: float
+    """Unpruned fp32 over this one: paired launches on the same runtime in the same run."""
+    accuracy_drop: float
+    """By how much the metric is worse than the unpruned network's; negative where better."""
+    relative_drop: bool = False
+    """Whether that is a share of the unpruned network's value, and not the difference."""
+    chosen: bool = False
+    why: str = ""
+
+    @property
+    def loss_unit(self) -> LossUnit:
+        return self.evaluation.unit(relative=self.relative_drop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetVerdict:
+    """One line of the contract: the limit, what was found, and how."""
+
+    name: str
+    limit: float
+    value: float | None
+    verdict: Verdict
+    source: str
+    why: str
+    metric: str | None = None
+    """What `accuracy_drop` is of."""
+    unit: LossUnit | None = None
+    """What `accuracy_drop` is in; `None` for other budgets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSummary:
+    parameters: int
+    macs: int
+    evaluation: Evaluation
+    """Of the PyTorch network itself, on the evaluation data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything a build found out; `report.json` is this, field by field."""
+
+    schema_version: int
+    project: str
+    target: Target
+    created: str
+    environment: Mapping[str, str]
+    budget: Budget
+    verdicts: tuple[BudgetVerdict, ...]
+    headline: str
+    teacher: NetworkSummary
+    student: NetworkSummary
+    widths: tuple[WidthRow, ...]
+    barriers: tuple[str, ...]
+    dropped_blocks: tuple[str, ...]
+    """Residual blocks that left whole."""
+    operators: tuple[OperatorRow, ...]
+    cost_source: CostSource
+    cost_unit: CostUnit
+    prediction: Prediction | None
+    """`None` where costs were estimated: nothing was measured to compare them with."""
+    rounds: tuple[PlanRound, ...]
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    calibration: Mapping[str, Any]
+    baselines: tuple[Measurement, ...]
+    """The unpruned fp32 network on each runtime."""
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
+    task: TaskSpec = field(default_factory=TaskSpec)
+    links: tuple[Link, ...] = ()
+    """The networks that were taught one after another, the student last."""
+
+    @property
+    def chosen(self) -> Candidate | None:
+        return next((c for c in self.candidates if c.chosen), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of all budgets."""
+        order: tuple[Verdict, ...] = ("over", "unproven", "fits")
+        return min((v.verdict for v in self.verdicts), key=order.index, default="fits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at on this machine, and the command that mends it."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""
