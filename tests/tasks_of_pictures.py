@@ -145,7 +145,7 @@ def write_embedding(root: Path) -> Path:
         shape=[1, SIZE, SIZE],
         mmacs=0.3,
         drop=0.1,
-        recipe='optimizer = "adamw"',
+        recipe='optimizer = "adamw"\naugment = "none"',
         precision="fp32",
     )
     torch.manual_seed(0)
