@@ -118,6 +118,7 @@ def write_detection(root: Path) -> Path:
         shape=[1, SIZE, SIZE],
         mmacs=0.4,
         drop=0.1,
+        precision="fp32",
         task='loss = "boxes.py:box_and_class"\nmetric = "boxes.py:found"\ndrop = "absolute"',
     )
     namespace: dict[str, object] = {}
@@ -145,6 +146,7 @@ def write_embedding(root: Path) -> Path:
         shape=[1, SIZE, SIZE],
         mmacs=0.3,
         drop=0.1,
+        runtime="onnxruntime",
         recipe='optimizer = "adamw"\naugment = "none"',
         precision="fp32",
     )
