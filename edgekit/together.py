@@ -7,6 +7,7 @@ store's folder. The first process writes down whom it wants taught by whom; all 
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from edgekit.job import Job, Samples, read_samples
 from edgekit.source.program import Program
 from edgekit.source.program import load as load_program
 from edgekit.types import DistillRecipe
+
+_MIDWAY = threading.Event()
+"""Set while the others are in a training with this process: they hear nothing else then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,10 @@ def taught_together(
         teacher.save(call.folder / f"teacher-{number}.pt2")
     student.save(call.folder / "student.pt2")
     Processes().tell(call)
-    return _take_part(call, job, samples, hooks)
+    _MIDWAY.set()
+    taught = _take_part(call, job, samples, hooks)
+    _MIDWAY.clear()
+    return taught
 
 
 def follow(job: Job) -> None:
@@ -78,8 +85,11 @@ def follow(job: Job) -> None:
 
 
 def dismiss() -> None:
-    """Let the other processes end."""
-    if several() and leads():
+    """Let the other processes end.
+
+    Where this one left a training that they are still in, its end ends them: the launcher sees it.
+    """
+    if several() and leads() and not _MIDWAY.is_set():
         Processes().tell(None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgekit import data
-from edgekit.types import InputSpec, Preprocess, TaskKind
+from edgekit.project import load
 
 SIZE, TOKENS, VOCABULARY = 16, 12, 20
 
@@ -82,7 +83,48 @@ epochs = 3
 {recipe}
 [recipe.export]
 runtimes = ["{runtime}"]
+{precisions}
+[recipe.bench]
+settings_s = 0
 """
+PLAIN = "[data.preprocess]\nscale = 1"
+Loss = Callable[[Tensor, Tensor], Tensor]
+Samples = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]
+
+
+def write_toml(  # noqa: PLR0913 (one value a line of the file)
+    root: Path,
+    *,
+    kind: str,
+    shape: list[int],
+    mmacs: float,
+    drop: float,
+    task: str = "",
+    runtime: str = "litert",
+    recipe: str = "",
+    dtype: str | None = None,
+    preprocess: str = PLAIN,
+    data: tuple[str, str] = ("train.npz", "test.npz"),
+    precision: str | None = None,
+    export: str = "",
+) -> None:
+    """The project file of a network and arrays that lie in `root`; `export` are lines of
+    `[recipe.export]`."""
+    text = TOML.format(
+        shape=shape,
+        dtype="" if dtype is None else f', dtype = "{dtype}"',
+        train=data[0],
+        test=data[1],
+        preprocess="" if dtype else preprocess,
+        kind=kind,
+        runtime=runtime,
+        mmacs=mmacs,
+        task=task,
+        drop=drop,
+        recipe=recipe,
+        precisions="" if precision is None else f'precisions = ["{precision}"]',
+    )
+    (root / "edgekit.toml").write_text(text + export)
 
 
 def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,84 +163,72 @@ def write_segmentation(root: Path) -> Path:
             Image.fromarray(picture).save(root / part / f"images/{number:03}.png")
             Image.fromarray(mask).save(root / part / f"masks/{number:03}.png")
     (root / "model.py").write_text(UNET)
-    (root / "edgekit.toml").write_text(
-        TOML.format(
-            shape=[1, SIZE, SIZE],
-            dtype="",
-            train="train",
-            test="test",
-            preprocess="[data.preprocess]\nmean = [0.4]\nstd = [0.3]",
-            kind="segmentation",
-            runtime="litert",
-            mmacs=5,
-            task='classes = ["ground", "disc", "box"]',
-            drop=0.1,
-            recipe="",
-        )
-        + 'litert_layout = "nhwc"\nfold_preprocessing = "uint8"\n'
-        'fold_postprocessing = "argmax"\n'
+    write_toml(
+        root,
+        kind="segmentation",
+        shape=[1, SIZE, SIZE],
+        preprocess="[data.preprocess]\nmean = [0.4]\nstd = [0.3]",
+        mmacs=5,
+        task='classes = ["ground", "disc", "box"]',
+        drop=0.1,
+        data=("train", "test"),
+        export='litert_layout = "nhwc"\nfold_preprocessing = "uint8"\n'
+        'fold_postprocessing = "argmax"\n',
     )
-    _train(root, "segmentation", (1, SIZE, SIZE), Preprocess(mean=(0.4,), std=(0.3,)))
+    train(root, _loss)
     return root
 
 
-def write_regression(root: Path, task: str = "") -> Path:
+def write_regression(root: Path, precision: str | None = None) -> Path:
     """Two values from eight, one of them not always known."""
-    _arrays(root, gauges, (600, 200))
+    arrays(root, gauges, (600, 200))
     (root / "model.py").write_text(GAUGE)
-    (root / "edgekit.toml").write_text(
-        TOML.format(
-            shape=[8],
-            dtype="",
-            train="train.npz",
-            test="test.npz",
-            preprocess="[data.preprocess]\nscale = 1",
-            kind="regression",
-            runtime="onnxruntime",
-            mmacs=0.007,
-            task=task,
-            drop=0.5,
-            recipe='optimizer = "adamw"',
-        )
+    write_toml(
+        root,
+        kind="regression",
+        shape=[8],
+        runtime="onnxruntime",
+        mmacs=0.007,
+        precision=precision,
+        drop=0.5,
+        recipe='optimizer = "adamw"',
     )
-    _train(root, "regression", (8,), Preprocess(scale=1))
+    train(root, _loss)
     return root
 
 
-def _arrays(root: Path, make: object, counts: tuple[int, int]) -> None:
+def arrays(root: Path, make: Samples, counts: tuple[int, int]) -> None:
+    """Training and test samples; targets may be `None`."""
     root.mkdir(exist_ok=True)
     for seed, (part, count) in enumerate(zip(("train", "test"), counts, strict=True)):
-        x, y = make(count, seed)  # type: ignore[operator]
-        np.savez(root / f"{part}.npz", x=x, y=y)
+        named = zip("xy", make(count, seed), strict=True)
+        given = {name: array for name, array in named if array is not None}
+        np.savez(root / f"{part}.npz", **given)
 
 
-def _train(
-    root: Path,
-    kind: TaskKind,
-    shape: tuple[int, ...],
-    preprocess: Preprocess,
-    dtype: str | None = None,
-) -> None:
+def train(root: Path, loss: Loss, epochs: int = 12) -> None:
     """Teach the network its labels for long enough that a loss would show."""
-    network = _built(root)
+    project, network = load(root), built(root)
+    assert project.model.input is not None
     samples = data.load(
-        "train" if (root / "train").is_dir() else "train.npz",
+        project.data.train,
         root=root,
-        input=InputSpec(shape=shape, dtype=dtype),  # type: ignore[arg-type]
-        preprocess=preprocess,
-        kind=kind,
+        input=project.model.input,
+        preprocess=project.data.preprocess,
+        kind=project.task.kind,
     )
     x, y = (torch.from_numpy(array) for array in samples.arrays())
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(12):
+    for _ in range(epochs):
         for chosen in torch.randperm(len(x)).split(40):
             optimizer.zero_grad()
-            _loss(network(x[chosen]), y[chosen]).backward()
+            loss(network(x[chosen]), y[chosen]).backward()
             optimizer.step()
     save_file(network.state_dict(), root / "weights.safetensors")
 
 
-def _built(root: Path) -> nn.Module:
+def built(root: Path) -> nn.Module:
+    """The network of a project, its weights random."""
     namespace: dict[str, Any] = {}
     exec((root / "model.py").read_text(), namespace)
     torch.manual_seed(0)
@@ -262,25 +292,18 @@ def write_unbalanced(root: Path, spread: float = 1.0) -> Path:
         x = digits.images[chosen][:, None].astype(np.float32)
         np.savez(root / f"{part}.npz", x=x, y=digits.target[chosen])
     (root / "model.py").write_text(DEPTHWISE)
-    preprocess = Preprocess(scale=16, mean=(0.3,), std=(0.4,))
-    (root / "edgekit.toml").write_text(
-        TOML.format(
-            shape=[1, 8, 8],
-            dtype="",
-            train="train.npz",
-            test="test.npz",
-            preprocess="[data.preprocess]\nscale = 16\nmean = [0.3]\nstd = [0.4]",
-            kind="classification",
-            runtime="litert",
-            mmacs=0.1,
-            task="",
-            drop=0.025,
-            recipe="\n[recipe.quantise]\nrecover = false\n",
-        )
+    write_toml(
+        root,
+        kind="classification",
+        shape=[1, 8, 8],
+        preprocess="[data.preprocess]\nscale = 16\nmean = [0.3]\nstd = [0.4]",
+        mmacs=0.1,
+        drop=0.025,
+        recipe="\n[recipe.quantise]\nrecover = false\n",
     )
-    _train(root, "classification", (1, 8, 8), preprocess)
+    train(root, _loss)
     weights = load_file(root / "weights.safetensors")
-    network = _built(root)
+    network = built(root)
     network.load_state_dict(weights)
     _unbalance(network, spread)
     save_file(network.state_dict(), root / "weights.safetensors")

@@ -67,7 +67,9 @@ def build(  # noqa: PLR0913 - a command's options
     engine = _engine() if image else None
     place = out or Path("build") / target
     missed: BudgetMissed | None = None
-    with open_job(folder, target, shown, allow_pickle, device) as job:
+    # The others only train: they measure nothing, and need no device.
+    there = device if together.leads() else "local"
+    with open_job(folder, target, shown, allow_pickle, there) as job:
         if not together.leads():
             together.follow(job)
             return

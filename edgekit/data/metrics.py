@@ -101,8 +101,11 @@ def measure(kind: TaskKind, outputs: Outputs, targets: Targets) -> Evaluation:
 def agreement(kind: TaskKind, outputs: Outputs, others: Outputs) -> Evaluation:
     """How far two networks agree on the same samples, where no label says who is right.
 
-    The share of equal decisions where there are classes, else the mean absolute difference.
+    The share of equal decisions where there are classes, the cosine of embeddings, else the mean
+    absolute difference.
     """
+    if kind == "embedding":
+        return SCORES["cosine-similarity"](outputs, others)
     if kind in DECIDE:
         axis = DECIDE[kind]
         same = outputs.argmax(axis) == others.argmax(axis)

@@ -101,6 +101,8 @@ def lost(candidate: Candidate) -> str:
     told = shown_loss(max(0.0, drop), candidate.loss_unit)
     if evaluation.higher_is_better:
         return f"loses {told} of {evaluation.metric}"
+    if drop <= 0:
+        return f"has no higher {evaluation.metric}"
     return f"has a {evaluation.metric} {told} higher"
 
 

@@ -18,7 +18,7 @@ from edgekit.parity.diff import diff
 from edgekit.parity.subject import Question
 from edgekit.progress import Silent
 from edgekit.types import Report
-from tests import tasks
+from tests import tasks, tasks_of_pictures, tasks_of_tokens
 
 
 def built(root: Path, target: str) -> tuple[Report, dict[str, Any]]:
@@ -81,6 +81,52 @@ def _is_folded(root: Path, contract: dict[str, Any]) -> None:
     )
     [said] = found.preprocessing
     assert said.where == "contract" and "mean" in said.faults[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("write", "kind", "metric", "good"),
+    [
+        (tasks_of_pictures.write_embedding, "embedding", "cosine similarity", 1.0),
+        (tasks_of_pictures.write_detection, "detection", "found", 0.7),
+        (
+            tasks_of_tokens.write_token_classification,
+            "token-classification",
+            "token accuracy",
+            0.75,
+        ),
+        (
+            tasks_of_tokens.write_language_modelling,
+            "language-modelling",
+            "perplexity",
+            2.3,
+        ),
+    ],
+)
+def test_outputs_of_every_form_are_built(
+    tmp_path: Path, write: Callable[[Path], Path], kind: str, metric: str, good: float
+) -> None:
+    """Vectors, boxes, tokens: cut, taught, exported and timed, and told by their own metric."""
+    report, contract = built(write(tmp_path / "project"), "raspberrypi4")
+    chosen = report.chosen
+    assert chosen is not None
+    before, after = report.teacher.evaluation, chosen.evaluation
+    assert before.metric == after.metric == metric
+    worst = good if before.higher_is_better else -good
+    assert (before.value if before.higher_is_better else -before.value) >= worst - 1e-3
+    assert report.student.parameters < 0.8 * report.teacher.parameters
+    assert report.epochs[-1].loss < report.epochs[0].loss
+    assert chosen.accuracy_drop <= 0.1
+    assert (contract["task"], contract["labels"]) == (
+        kind,
+        ["lower", "same", "higher"] if kind == "token-classification" else [],
+    )
+    tokens = metric in ("token accuracy", "perplexity")
+    assert contract["inputs"][0]["dtype"] == ("int64" if tokens else "float32")
+    agreed = chosen.parity.agreement if tokens else chosen.parity.explained
+    assert agreed is not None and agreed > 0.9
+    unlabelled = any("similarity is to the unpruned" in note for note in report.notes)
+    assert unlabelled == (kind == "embedding")
 
 
 @pytest.mark.slow

@@ -44,8 +44,10 @@ def test_lower_is_better() -> None:
 def test_agreement_without_labels() -> None:
     logits = np.array([[1, 0], [0, 1]], np.float32)
     assert metrics.agreement("classification", logits, logits[[0, 0]]).value == 0.5
-    apart = metrics.agreement("embedding", logits, logits + 2)
+    apart = metrics.agreement("regression", logits, logits + 2)
     assert (apart.value, apart.higher_is_better) == (2.0, False)
+    turned = metrics.agreement("embedding", logits, np.array([[3, 0], [2, 0]]) * 1.0)
+    assert (turned.metric, turned.value) == ("cosine similarity", 0.5)
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "token-classification", "regression"])

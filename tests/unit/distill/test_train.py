@@ -328,7 +328,13 @@ def test_every_kind_of_task_trains() -> None:
             "token accuracy",
         ),
         ("language-modelling", nn.Linear(4, 4), tokens, tokens.argmax(2), "perplexity"),
-        ("embedding", nn.Linear(4, 3), tokens[:, 0], where[:, 0, 0], "distance"),
+        (
+            "embedding",
+            nn.Linear(4, 3),
+            tokens[:, 0],
+            where[:, 0, 0],
+            "cosine similarity",
+        ),
     )
     for kind, module, inputs, targets, metric in cases:
         torch.manual_seed(0)
@@ -336,7 +342,7 @@ def test_every_kind_of_task_trains() -> None:
         teacher, student = trace(module, spec), trace(copy.deepcopy(module), spec)
         with torch.no_grad():
             for parameter in student.module.parameters():
-                parameter.mul_(0.1)
+                parameter.copy_(0.1 * torch.randn_like(parameter))
         data = Dataset(
             InMemory(values=inputs), targets, labels=(), preprocess=Preprocess(scale=1)
         )

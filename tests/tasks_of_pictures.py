@@ -1,0 +1,166 @@
+"""Projects whose networks find things in pictures, and say how alike pictures are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tests import tasks
+
+SIZE, GRID, CLASSES = tasks.SIZE, 4, 2
+CELL = SIZE // GRID
+
+EMBEDDER = """\
+from torch import nn
+
+
+def unit(before, after, stride):
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+    )
+
+
+class Embedder(nn.Module):
+    def __init__(self, width=24, size=8):
+        super().__init__()
+        self.body = nn.Sequential(
+            unit(1, width, 1), unit(width, width, 2), unit(width, 2 * width, 2)
+        )
+        self.head = nn.Linear(2 * width, size)
+
+    def forward(self, x):
+        return nn.functional.normalize(self.head(self.body(x).mean((2, 3))), dim=1)
+
+
+def build():
+    return Embedder()
+"""
+
+DETECTOR = """\
+from torch import nn
+
+
+def unit(before, after, stride):
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+    )
+
+
+class Detector(nn.Module):
+    def __init__(self, width=24, classes=2):
+        super().__init__()
+        self.body = nn.Sequential(
+            unit(1, width, 1), unit(width, width, 2), unit(width, 2 * width, 2),
+            unit(2 * width, 2 * width, 1),
+        )
+        self.head = nn.Conv2d(2 * width, 4 + classes, 1)
+
+    def forward(self, x):
+        return self.head(self.body(x)).flatten(2).transpose(1, 2)
+
+
+def build():
+    return Detector()
+"""
+
+DETECTION = """\
+import numpy as np
+import torch.nn.functional as F
+
+
+def box_and_class(outputs, targets):
+    there = targets[..., 4:].amax(-1)
+    boxes = (outputs[..., :4] - targets[..., :4]).abs().mean(-1) * there
+    classes = F.binary_cross_entropy_with_logits(
+        outputs[..., 4:], targets[..., 4:], reduction="none"
+    )
+    return boxes.sum(1) / there.sum(1).clamp(min=1) + 4 * classes.mean((1, 2))
+
+
+def found(outputs, targets):
+    \"\"\"F1 of places that are said to hold something of a class, its centre within a pixel.\"\"\"
+    said, there = outputs[..., 4:] > 0, targets[..., 4:] > 0
+    near = np.abs(outputs[..., :2] - targets[..., :2]).max(-1, keepdims=True) < 0.25
+    return 2 * (said & there & near).sum() / max(1, said.sum() + there.sum())
+"""
+
+
+def things(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (n, 1, size, size) with up to two things, and for each cell of a grid the box of
+    what has its centre there (centre and size, in cells) and its class: (n, cells, 6)."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    pictures = generator.normal(0, 0.3, (count, 1, SIZE, SIZE))
+    targets = np.zeros((count, GRID * GRID, 4 + CLASSES))
+    for picture, target in zip(pictures, targets, strict=True):
+        for kind in range(CLASSES):
+            top, left = generator.uniform(2, SIZE - 2, 2)
+            high, wide = generator.uniform(1.5, 3, 2)
+            inside = (abs(y - top) < high) & (abs(x - left) < wide)
+            picture[0][inside] += (-2, 2)[kind]
+            cell = int(top // CELL) * GRID + int(left // CELL)
+            place = [top % CELL / CELL, left % CELL / CELL, high / CELL, wide / CELL]
+            target[cell] = [*place, *np.eye(CLASSES)[kind]]
+    return pictures.astype(np.float32), targets.astype(np.float32)
+
+
+def write_detection(root: Path) -> Path:
+    """Boxes and classes by the user's own loss and metric, the teacher's heads by ours."""
+    tasks.arrays(root, things, (400, 100))
+    (root / "model.py").write_text(DETECTOR)
+    (root / "boxes.py").write_text(DETECTION)
+    tasks.write_toml(
+        root,
+        kind="detection",
+        shape=[1, SIZE, SIZE],
+        mmacs=0.4,
+        drop=0.1,
+        precision="fp32",
+        task='loss = "boxes.py:box_and_class"\nmetric = "boxes.py:found"\ndrop = "absolute"',
+    )
+    namespace: dict[str, object] = {}
+    exec(DETECTION, namespace)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return namespace["box_and_class"](outputs, targets).mean()  # type: ignore[operator]
+
+    tasks.train(root, loss, epochs=20)
+    return root
+
+
+def write_embedding(root: Path) -> Path:
+    """Pictures of things without any label: what the network says of them is right."""
+
+    def unlabelled(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        pictures, targets = things(count, seed)
+        return pictures, targets[..., 4:].reshape(count, -1)
+
+    tasks.arrays(root, unlabelled, (400, 100))
+    (root / "model.py").write_text(EMBEDDER)
+    tasks.write_toml(
+        root,
+        kind="embedding",
+        shape=[1, SIZE, SIZE],
+        mmacs=0.3,
+        drop=0.1,
+        runtime="onnxruntime",
+        recipe='optimizer = "adamw"\naugment = "none"',
+        precision="fp32",
+    )
+    torch.manual_seed(0)
+    wanted = nn.Linear(GRID * GRID * CLASSES, 8)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        with torch.no_grad():
+            place = nn.functional.normalize(wanted(targets), dim=1)
+        return 1 - (outputs * place).sum(1).mean()
+
+    tasks.train(root, loss, epochs=12)
+    for part in ("train", "test"):
+        with np.load(root / f"{part}.npz") as archive:
+            x = archive["x"]
+        np.savez(root / f"{part}.npz", x=x)
+    return root
