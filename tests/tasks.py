@@ -84,6 +84,7 @@ epochs = 3
 [recipe.export]
 runtimes = ["{runtime}"]
 {precisions}
+{export}
 [recipe.bench]
 settings_s = 0
 """
@@ -123,8 +124,9 @@ def write_toml(  # noqa: PLR0913 (one value a line of the file)
         drop=drop,
         recipe=recipe,
         precisions="" if precision is None else f'precisions = ["{precision}"]',
+        export=export,
     )
-    (root / "edgekit.toml").write_text(text + export)
+    (root / "edgekit.toml").write_text(text)
 
 
 def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
