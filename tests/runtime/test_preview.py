@@ -22,9 +22,9 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.first = nn.Conv2d(3, 32, 3, padding=1, stride=2)
-        self.second = nn.Conv2d(32, 48, 3, padding=1)
-        self.features = nn.Linear(48, 12)
+        self.first = nn.Conv2d(3, 16, 3, padding=1, stride=2)
+        self.second = nn.Conv2d(16, 24, 3, padding=1)
+        self.features = nn.Linear(24, 12)
         self.head = nn.Linear(12, 3)
 
     def forward(self, x):
