@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks import cifar
-from benchmarks.distillation import INPUT, STUDENT, Narrow, dataset, paths
+from benchmarks.distillation_setting import INPUT, STUDENT, Narrow, dataset, paths
 from benchmarks.results import Row, Table
 from edgekit.distill import Hooks, distill
 from edgekit.source.program import trace
