@@ -12,7 +12,7 @@ from torch import fx
 
 from edgekit.prune.propagate import attribute, call_of, operator_name
 
-_RECTIFIERS = ("relu", "relu6")
+RECTIFIERS = ("relu", "relu6")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def _repeats(node: fx.Node) -> bool:
     A runtime fuses a rectifier into the sum before it; where the sum has gone it would run alone:
     in LiteRT in int8 that cost more than the dropped blocks had.
     """
-    if operator_name(node) not in _RECTIFIERS:
+    if operator_name(node) not in RECTIFIERS:
         return False
     source = node.args[0]
     while isinstance(source, fx.Node) and _moves_values(source):

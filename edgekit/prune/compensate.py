@@ -12,15 +12,14 @@ norm takes its statistics from the same samples (Li et al., "EagleEye", 2020, ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
 
 from edgekit.prune import regression
-from edgekit.prune.blocks import Block
+from edgekit.prune.endings import argument_name, endings, normalised
 from edgekit.prune.graph import WidthGraph
 from edgekit.prune.labels import Axes
 from edgekit.prune.propagate import attribute, call_of, operator_name
@@ -33,19 +32,6 @@ from edgekit.types import Plan
 Inputs = tuple[Tensor, ...]
 
 _CONVOLUTIONS = ("conv1d", "conv2d")
-_RECTIFIERS = ("relu", "relu6")
-_FLAT = 1e-3
-"""A batch norm's slope below which its channel says nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ending:
-    """Where a residual branch of the cut network, batch norm last, is added to its stream."""
-
-    stream: fx.Node
-    norm: fx.Node
-    whole: fx.Node
-    """The sum of the whole network that it stands for."""
 
 
 def compensate(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
@@ -81,7 +67,7 @@ class _Fitting(fx.Interpreter):
             and reader.channels <= WIDEST
             and reader.parameter in self.weights
         }
-        self.endings = _endings(graph, plan, student.graph)
+        self.endings = endings(graph, plan, student.graph, self.weights)
         self.originals = {node.name: node for node in graph.program.module.graph.nodes}
         asked = Counter(
             node
@@ -108,7 +94,7 @@ class _Fitting(fx.Interpreter):
 
     def _reader(self, layer: fx.Node) -> Reader | None:
         known = layer.name in self.originals
-        return self.readers.get(_argument(layer, 1) or "") if known else None
+        return self.readers.get(argument_name(layer, 1) or "") if known else None
 
     def _asked(self, reader: Reader, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
         """What is looked up of the whole network: a layer's input, and what it is to make."""
@@ -123,7 +109,7 @@ class _Fitting(fx.Interpreter):
         whole, left = _rows(source, reader), _rows(inputs, reader)
         if len(left) < LEAST_ROWS * left.shape[1] or len(whole) != len(left):
             return
-        name, bias = reader.parameter, _argument(node, 2)
+        name, bias = reader.parameter, argument_name(node, 2)
         shifted = bias in self.weights
         centres = whole.mean(0), left.mean(0)
         if shifted:
@@ -157,11 +143,11 @@ class _Fitting(fx.Interpreter):
         axes = self.axes[reader.parameter]
         kept = list(self._indices(axes, outputs, weight.shape[outputs]))
         wanted = wanted.index_select(dim, torch.tensor(kept, device=wanted.device))
-        bias, ending = _argument(node, 2), self.endings.get(node)
+        bias, ending = argument_name(node, 2), self.endings.get(node)
         target = wanted
         if ending:
             wanted = wanted - self._ahead(ending.stream)
-            slopes = self._slopes(ending.norm, wanted)
+            slopes = ending.slopes(self.module, wanted)
             target = wanted / slopes
         change = regression.refit(
             weight.T if product else weight,
@@ -169,7 +155,7 @@ class _Fitting(fx.Interpreter):
             inputs,
             target,
             bias=self.fitted[bias].detach() if bias else None,
-            shifted=bias in self.weights or _normalised(node),
+            shifted=bias in self.weights or normalised(node),
         )
         if change is None:
             return
@@ -177,26 +163,7 @@ class _Fitting(fx.Interpreter):
         if bias in self.weights and bias is not None:
             self.fitted[bias].data += change[1]
         if ending:
-            self._set(ending.norm, wanted, slopes)
-
-    def _slopes(self, norm: fx.Node, like: Tensor) -> Tensor:
-        """What a batch norm multiplies each channel by, laid out like its output."""
-        call = call_of(norm)
-        gain, variance = (
-            attribute(self.module, str(call[name].target))
-            for name in ("weight", "running_var")
-        )
-        slopes = gain.detach() / (variance + call["eps"]).sqrt()
-        slopes = torch.where(slopes.abs() < _FLAT, torch.ones_like(slopes), slopes)
-        return slopes.reshape(-1, *[1] * (like.dim() - 2))
-
-    def _set(self, norm: fx.Node, wanted: Tensor, slopes: Tensor) -> None:
-        """Let a batch norm give each channel the mean and the spread that are wanted."""
-        call = call_of(norm)
-        rows = wanted.movedim(1, -1).flatten(0, -2)
-        gain, shift = (str(call[name].target) for name in ("weight", "bias"))
-        self.fitted[gain].data.copy_(rows.std(0) * slopes.flatten().sign())
-        self.fitted[shift].data.copy_(rows.mean(0))
+            ending.set(self.fitted, wanted, slopes)
 
     def _ahead(self, node: fx.Node) -> Tensor:
         """The value of a node of the cut network, run before its turn where need be."""
@@ -246,53 +213,6 @@ class _Whole(fx.Interpreter):
             self.env.pop(node, None)
 
 
-def _endings(
-    graph: WidthGraph, plan: Plan, student: fx.Graph
-) -> Mapping[fx.Node, _Ending]:
-    """By the last layer of each residual branch that is left, where that can be fitted."""
-    whole = {node.name: node for node in graph.program.module.graph.nodes}
-    nodes = {node.name: node for node in student.nodes}
-    behind = {_unrectified(_stream(whole, b)).name: b for b in graph.blocks}
-    serving = set(_serving_once(graph))
-    found = {}
-    for block in graph.blocks:
-        if block.id in plan.dropped_blocks or block.addition not in nodes:
-            continue
-        last = block
-        while (after := behind.get(last.addition)) and after.id in plan.dropped_blocks:
-            last = after
-        norm = nodes[block.branch]
-        if norm.target is not torch.ops.aten.batch_norm.default:
-            continue
-        layer = cast(fx.Node, norm.args[0])
-        affine = serving.issuperset((_argument(norm, 1), _argument(norm, 2)))
-        if affine and _argument(norm, 4) and _normalised(layer):
-            addition = nodes[block.addition]
-            found[layer] = _Ending(
-                stream=next(n for n in addition.all_input_nodes if n is not norm),
-                norm=norm,
-                whole=whole[last.addition],
-            )
-    return found
-
-
-def _stream(nodes: Mapping[str, fx.Node], block: Block) -> fx.Node:
-    addition = nodes[block.addition]
-    return next(n for n in addition.all_input_nodes if n.name != block.branch)
-
-
-def _unrectified(node: fx.Node) -> fx.Node:
-    """What a rectifier reads; any other node itself."""
-    if node.op == "call_function" and operator_name(node) in _RECTIFIERS:
-        return node.all_input_nodes[0]
-    return node
-
-
-def _normalised(node: fx.Node) -> bool:
-    """Whether batch norm, and nothing else, reads this: it takes a shift away."""
-    return [user.target for user in node.users] == [torch.ops.aten.batch_norm.default]
-
-
 def _window(node: fx.Node, weight: Tensor) -> Window | None:
     """What a layer looks at, or `None` where its weights cannot be fitted one by one."""
     name = operator_name(node)
@@ -336,16 +256,6 @@ def _serving_once(graph: WidthGraph) -> dict[str, Tensor]:
 def _axes(graph: WidthGraph) -> dict[str, Axes]:
     nodes = graph.program.module.graph.find_nodes(op="get_attr")
     return {str(node.target): graph.axes(node) for node in nodes if node in graph.live}
-
-
-def _argument(node: fx.Node, position: int) -> str | None:
-    """The name of the parameter that an operator takes at a position."""
-    if node.op != "call_function" or len(node.args) <= position:
-        return None
-    given = node.args[position]
-    if isinstance(given, fx.Node) and given.op == "get_attr":
-        return str(given.target)
-    return None
 
 
 def _parameters(module: fx.GraphModule) -> dict[str, Tensor]:
