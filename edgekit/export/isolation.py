@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,13 +21,14 @@ import numpy as np
 
 from edgekit.errors import ArtifactError
 from edgekit.export import EXPORTERS
-from edgekit.export.exporter import check
+from edgekit.export.equalise import equalised
+from edgekit.export.exporter import CALIBRATED, check
 from edgekit.export.judge import Validation
 from edgekit.export.make import Order
 from edgekit.export.place import publish, scratch
 from edgekit.export.worker import JOB, MESSAGE, Job, Judging
 from edgekit.source.program import Program
-from edgekit.types import Artifact, Precision, RuntimeName, Scheme
+from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
 
 Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, Scheme]
 """An artefact by its runtime and precision, and the scheme to try first, where it is another than
@@ -54,7 +55,8 @@ def export_all(  # noqa: PLR0913
     """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
 
     Each format is converted once and quantised from there, as little as `validation` allows
-    lost. `channels_last` makes LiteRT's files take images (batch, height, width, channels);
+    lost; where that fails or takes layers in float, once more with channels equalised.
+    `channels_last` makes LiteRT's files take images (batch, height, width, channels);
     `calibration` and `validation` have channels first in any case. `on_done` hears each name as
     its artefact is made; the files appear together at the end. Raises `ArtifactError` by name.
     """
@@ -77,7 +79,38 @@ def export_all(  # noqa: PLR0913
             made[artifact.name] = artifact
             if on_done:
                 on_done(artifact.name)
+        harmed = [order for order in orders if _harmed(made[order.name])]
+        if harmed and calibration is not None and validation and validation.recover:
+            twin = equalised(program, calibration)
+            if twin is not None:
+                again = place / "equalised"
+                again.mkdir()
+                twin.save(again / "student.pt2")
+                for artifact in _run(_lanes(harmed, material, again, turned), again):
+                    made[artifact.name] = _better(made[artifact.name], artifact)
         return [publish(made[order.name], folder) for order in orders]
+
+
+def _harmed(artifact: Artifact) -> bool:
+    """Whether static int8 loses too much, or holds only with layers in float."""
+    how = artifact.quantised
+    if how is None or artifact.precision not in CALIBRATED:
+        return False
+    return how.missed is not None or bool(how.scheme.float_layers)
+
+
+def _better(plain: Artifact, twin: Artifact) -> Artifact:
+    """The one that loses less, or that has fewer layers in float where both hold."""
+    before, after = plain.quantised, twin.quantised
+    assert before is not None and after is not None
+
+    def harm(how: Quantised) -> tuple[float, int]:
+        return how.missed or 0.0, len(how.scheme.float_layers)
+
+    if harm(after) >= harm(before):
+        return plain
+    why = f"channels were brought to equal ranges first; without: {before.why}"
+    return replace(twin, quantised=replace(after, why=f"{after.why}; {why}"))
 
 
 def artifact_name(

@@ -11,7 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from edgekit.bench.infer import infer
+from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.export.isolation import export_all
 from edgekit.export.judge import Validation
 from edgekit.source.program import Program, trace
 from edgekit.types import Artifact, InputSpec, Scheme, TaskSpec
@@ -153,3 +156,29 @@ def test_validation_of_another_shape_is_refused(harmed, apart, tmp_path: Path) -
     with pytest.raises(ArtifactError, match="takes float32"):
         short = (program, samples[:, :8], None)
         made(apart, short, tmp_path, "onnxruntime", calibration=samples)
+
+
+@pytest.mark.parametrize("recover", [True, False])
+def test_equal_ranges_spare_the_layers_in_float(
+    harmed, tmp_path: Path, recover: bool
+) -> None:
+    """The wide channel is made narrow where it is written: all layers are int8, and hold."""
+    program, samples, classes = harmed
+    validation = Validation(
+        inputs=samples, targets=classes, task=TaskSpec(), root=tmp_path, allowed=0.02,
+        recover=recover,
+    )  # fmt: skip
+    artifacts = export_all(
+        program,
+        [("litert", "int8"), ("openvino", "int8")] if recover else [("litert", "int8")],
+        calibration=samples[:64],
+        folder=tmp_path / "out",
+        validation=validation,
+    )
+    for artifact in artifacts:
+        found = artifact.quantised
+        assert found is not None and found.lost is not None
+        assert (found.missed is None) == recover
+        assert not found.scheme.float_layers
+        assert ("equal ranges" in found.why) == recover
+        assert infer(artifact, samples, LocalDevice()).shape == (160, CLASSES)
