@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UNTIMED := $(addprefix tests/runtime/,constraints export parity)
+BUILDS := $(addprefix tests/runtime/test_,build.py preview.py slim.py tasks.py together.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: demo images test test-devices check format clean
@@ -23,10 +24,11 @@ images: $(STAMP)
 	test -f build/$(TARGET)/manifest.json || $(BIN)/edgekit build --target $(TARGET)
 	$(BIN)/edgekit package --docker build/$(TARGET) --platform all $(if $(BASE),--base $(BASE))
 
-# What times nothing runs on two cores side by side; runtimes have the machine to themselves.
+# What times nothing, and whole builds, whose budgets leave room, run on two cores side by side;
+# tests of measuring have the machine to themselves.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/zoo $(UNTIMED)
-	$(BIN)/python -m pytest tests/runtime $(addprefix --ignore=,$(UNTIMED))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/zoo $(UNTIMED) $(BUILDS)
+	$(BIN)/python -m pytest tests/runtime $(addprefix --ignore=,$(UNTIMED) $(BUILDS))
 
 test-devices: $(STAMP)
 	$(BIN)/python -m pytest -rs tests/device

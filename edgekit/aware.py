@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from edgekit.export.equalise import equalised
 from edgekit.job import Job, Samples
 from edgekit.prove import Examined, examine
 from edgekit.source.program import Program
@@ -47,6 +48,7 @@ def recover(
 
     Of the pair the float teacher teaches the student as it was distilled, with fake quantisation
     of the granularity that the exporters use; they take its weights, and ranges from calibration.
+    It starts with channels of equal ranges, which leave least to learn.
     """
     teacher, student = pair
     why = wanted(job, examined)
@@ -54,7 +56,8 @@ def recover(
         return Recovered(examined=tuple(examined))
     job.progress.say(f"int8: {why}. Training with int8's rounding")
     lesson = Lesson(recipe=gentle(job), title="Distil with int8's rounding", aware=True)
-    taught = teach(job, Crew(first=teacher), student, samples, lesson)
+    start = equalised(student, samples.calibration) or student
+    taught = teach(job, Crew(first=teacher), start, samples, lesson)
     before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX)

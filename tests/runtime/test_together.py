@@ -21,10 +21,11 @@ def test_two_processes_build_one_bundle(tmp_path: Path) -> None:
     root = tasks.write_regression(tmp_path / "project", precision="fp32")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", "-m", "edgekit", "build"]
+    cache = tmp_path / "cache"  # of its own: nothing of this was trained before
     done = subprocess.run(
         [*command, "--target", "raspberrypi", "--out", str(tmp_path / "out"), "--json"],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "EDGEKIT_CACHE": str(cache)},
         capture_output=True,
         text=True,
         timeout=900,
@@ -39,5 +40,5 @@ def test_two_processes_build_one_bundle(tmp_path: Path) -> None:
     assert bundle.check(tmp_path / "out") == []
     assert done.stderr.count("Load the network") <= 1
     assert not list(tmp_path.glob(".*"))
-    [call] = Path(os.environ["EDGEKIT_CACHE"]).glob("calls/*")  # whom both trained
+    [call] = cache.glob("calls/*")  # whom both trained
     assert {"teacher-0.pt2", "student.pt2"} == {file.name for file in call.iterdir()}
