@@ -24,10 +24,11 @@ images: $(STAMP)
 	test -f build/$(TARGET)/manifest.json || $(BIN)/edgekit build --target $(TARGET)
 	$(BIN)/edgekit package --docker build/$(TARGET) --platform all $(if $(BASE),--base $(BASE))
 
-# What times nothing, and whole builds, whose budgets leave room, run on two cores side by side;
-# tests of measuring have the machine to themselves.
+# What times nothing, and whole builds, whose budgets leave room, run on two cores side by side, the
+# longest first; tests of measuring have the machine to themselves.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/zoo $(UNTIMED) $(BUILDS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
+		$(BUILDS) $(UNTIMED) tests/unit tests/zoo
 	$(BIN)/python -m pytest tests/runtime $(addprefix --ignore=,$(UNTIMED) $(BUILDS))
 
 test-devices: $(STAMP)
