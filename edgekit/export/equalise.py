@@ -10,8 +10,6 @@ show, balanced against the readers' weights (Xiao et al., "SmoothQuant", 2023, a
 
 from __future__ import annotations
 
-import operator
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from edgekit.source.parameters import argument_name, serving_once
 from edgekit.source.program import Program
 
 aten = torch.ops.aten
@@ -57,7 +56,7 @@ def equalised(program: Program, samples: np.ndarray) -> Program | None:
     `samples` (n, ...) are for its only input.
     """
     result = program.copy()
-    parameters = _serving_once(result.module)
+    parameters = {n: p.data for n, p in serving_once(result.module).items()}
     spans = list(_spans(result.module, parameters))
     if not spans or len(program.inputs) != 1:
         return None
@@ -76,7 +75,7 @@ def _balance(span: _Span, widest: Tensor, parameters: Mapping[str, Tensor]) -> N
         widest.clone()
     )  # a depthwise reader has a scale of its own for each channel
     if full:
-        weights = [parameters[_name(reader, _WEIGHT)] for reader in full]
+        weights = [parameters[argument_name(reader, _WEIGHT)] for reader in full]
         sizes = [weight.abs().transpose(0, 1).flatten(1).amax(1) for weight in weights]
         read = torch.stack(sizes).amax(0).clamp_min(_LEAST)
         scales = (widest / read).sqrt()
@@ -84,11 +83,11 @@ def _balance(span: _Span, widest: Tensor, parameters: Mapping[str, Tensor]) -> N
     typical = scales[alive].log().mean().exp()
     scales = torch.where(alive, scales / typical, torch.ones_like(scales))
     for position in (_WEIGHT, _BIAS):
-        values = parameters.get(_name(span.writer, position))
+        values = parameters.get(argument_name(span.writer, position))
         if values is not None:
             values /= scales.reshape(-1, *[1] * (values.dim() - 1))
     for reader in span.readers:
-        weight = parameters[_name(reader, _WEIGHT)]
+        weight = parameters[argument_name(reader, _WEIGHT)]
         dim = 0 if _depthwise(reader, span.channels) else 1
         shape = [1] * weight.dim()
         shape[dim] = -1
@@ -99,8 +98,10 @@ def _spans(module: fx.GraphModule, parameters: Mapping[str, Tensor]) -> Iterator
     for node in module.graph.nodes:
         if node.target not in (*_LAYERS, _NORM):
             continue
-        weight = parameters.get(_name(node, _WEIGHT))
-        bias_is_free = _given(node, _BIAS) is None or _name(node, _BIAS) in parameters
+        weight = parameters.get(argument_name(node, _WEIGHT))
+        bias_is_free = (
+            _given(node, _BIAS) is None or argument_name(node, _BIAS) in parameters
+        )
         if weight is None or not bias_is_free or _channels(node) != len(weight):
             continue
         readers = _readers(node, len(weight), parameters)
@@ -117,7 +118,7 @@ def _readers(
     while waiting:
         source, node = waiting.pop()
         if node.target in _LAYERS and node.args[0] is source:
-            weight = parameters.get(_name(node, _WEIGHT))
+            weight = parameters.get(argument_name(node, _WEIGHT))
             if weight is None or not _reads(node, weight, channels):
                 return ()
             found.append(node)
@@ -183,17 +184,6 @@ class _Watch(fx.Interpreter):
         return value
 
 
-def _serving_once(module: fx.GraphModule) -> dict[str, Tensor]:
-    """The parameters that one operator alone takes."""
-    uses = Counter(
-        id(operator.attrgetter(str(node.target))(module))
-        for node in module.graph.find_nodes(op="get_attr")
-        for _ in node.users
-    )
-    named = module.named_parameters(remove_duplicate=False)
-    return {name: p.data for name, p in named if uses[id(p)] == 1}
-
-
 def _depthwise(node: fx.Node, channels: int) -> bool:
     return _groups(node) == channels > 1
 
@@ -206,11 +196,3 @@ def _groups(node: fx.Node) -> int:
 
 def _given(node: fx.Node, position: int) -> Any:
     return node.args[position] if len(node.args) > position else None
-
-
-def _name(node: fx.Node, position: int) -> str:
-    """The parameter that an operator takes at a position; empty where there is none."""
-    given = _given(node, position)
-    if isinstance(given, fx.Node) and given.op == "get_attr":
-        return str(given.target)
-    return ""

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor, fx
 
 from edgekit.prune import regression
-from edgekit.prune.endings import argument_name, endings, normalised
+from edgekit.prune.endings import endings, normalised
 from edgekit.prune.graph import WidthGraph
 from edgekit.prune.labels import Axes
-from edgekit.prune.propagate import attribute, call_of, operator_name
+from edgekit.prune.propagate import call_of, operator_name
 from edgekit.prune.readers import WIDEST, Reader, readers
 from edgekit.prune.regression import LEAST_ROWS, Window, mixing
 from edgekit.prune.surgery import cut_of, shrink, sliced
+from edgekit.source.parameters import argument_name, serving_once
 from edgekit.source.program import Program, set_training
 from edgekit.types import Plan
 
@@ -56,7 +57,7 @@ class _Fitting(fx.Interpreter):
     ) -> None:
         super().__init__(student)
         self.cut = cut_of(graph, plan)
-        self.weights = _serving_once(graph)
+        self.weights = serving_once(graph.program.module)
         self.axes = _axes(graph)
         self.fitted = _parameters(student)
         self.readers = {
@@ -94,7 +95,7 @@ class _Fitting(fx.Interpreter):
 
     def _reader(self, layer: fx.Node) -> Reader | None:
         known = layer.name in self.originals
-        return self.readers.get(argument_name(layer, 1) or "") if known else None
+        return self.readers.get(argument_name(layer, 1)) if known else None
 
     def _asked(self, reader: Reader, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
         """What is looked up of the whole network: a layer's input, and what it is to make."""
@@ -123,7 +124,7 @@ class _Fitting(fx.Interpreter):
         written: Axes = [None if d == reader.dim else a for d, a in enumerate(axes)]
         new = sliced(old, axes, self.cut) + sliced(change, written, self.cut)
         self.fitted[name].data.copy_(new)
-        if shifted and bias is not None:
+        if shifted:
             wanted = _response(old, centres[0], reader)
             kept = list(self._indices(self.axes[bias], 0, len(wanted)))
             gap = wanted[kept] - _response(new, centres[1], reader)
@@ -160,7 +161,7 @@ class _Fitting(fx.Interpreter):
         if change is None:
             return
         weight += change[0].T if product else change[0]
-        if bias in self.weights and bias is not None:
+        if bias in self.weights:
             self.fitted[bias].data += change[1]
         if ending:
             ending.set(self.fitted, wanted, slopes)
@@ -240,17 +241,6 @@ def _response(weight: Tensor, inputs: Tensor, reader: Reader) -> Tensor:
     """A layer's output (outputs,) where its inputs (inputs,) are the same everywhere."""
     by_output = weight.movedim(reader.dim, -1) @ inputs
     return by_output.flatten(1).sum(1) if by_output.dim() > 1 else by_output
-
-
-def _serving_once(graph: WidthGraph) -> dict[str, Tensor]:
-    """The parameters that one operator alone takes."""
-    module = graph.program.module
-    uses = Counter(
-        id(attribute(module, str(node.target)))
-        for node in module.graph.find_nodes(op="get_attr")
-        for _ in node.users
-    )
-    return {n: p for n, p in _parameters(module).items() if uses[id(p)] == 1}
 
 
 def _axes(graph: WidthGraph) -> dict[str, Axes]:

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from edgekit.prune.blocks import RECTIFIERS, Block
 from edgekit.prune.graph import WidthGraph
 from edgekit.prune.propagate import attribute, call_of, operator_name
+from edgekit.source.parameters import argument_name
 from edgekit.types import Plan
 
 _FLAT = 1e-3
@@ -97,13 +98,3 @@ def _unrectified(node: fx.Node) -> fx.Node:
 def normalised(node: fx.Node) -> bool:
     """Whether batch norm, and nothing else, reads this: it takes a shift away."""
     return [user.target for user in node.users] == [torch.ops.aten.batch_norm.default]
-
-
-def argument_name(node: fx.Node, position: int) -> str | None:
-    """The name of the parameter that an operator takes at a position."""
-    if node.op != "call_function" or len(node.args) <= position:
-        return None
-    given = node.args[position]
-    if isinstance(given, fx.Node) and given.op == "get_attr":
-        return str(given.target)
-    return None
