@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from dataclasses import asdict
 from functools import partial
@@ -12,12 +11,13 @@ from typing import Any
 
 from benchmarks.frontier_recover import Setting
 from benchmarks.staircase import device_of
+from edgekit.aim import Aim
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.export.isolation import export_all
-from edgekit.forecast import operators_of
-from edgekit.overhead import fitted
+from edgekit.fit import Turn, corrected, next_costs, settled
+from edgekit.forecast import half_way, operators_of
 from edgekit.prune.compensate import compensate
 from edgekit.prune.correction import Sample
 from edgekit.prune.cost import CostTable, TableKey
@@ -26,9 +26,9 @@ from edgekit.prune.importance import importance
 from edgekit.prune.plan import Limits, Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.prune.surgery import shrink
-from edgekit.prune.worth import Importance, keep_best
+from edgekit.prune.worth import Importance
 from edgekit.source.program import Program
-from edgekit.types import Plan, Precision, RuntimeName
+from edgekit.types import Plan, PlanRound, Precision, RuntimeName
 
 METHOD = "edgekit"
 SPEEDUPS = (1.5, 2.2, 3.0)
@@ -42,9 +42,8 @@ TARGETS: dict[str, tuple[RuntimeName, Precision]] = {
     COUNTED: ("litert", "fp32"),
 }
 MIN_KEEP = 0.125
-ROUNDS, SLACK, SPARE = 3, 1.03, 1.1
-"""How often a plan is solved that misses or overshoots, what more is asked for, and from which
-share of the speed-up on a network overshoots: as a build does it."""
+ROUNDS = 3
+"""How often a plan that misses or overshoots is solved again: a build's default."""
 
 
 def device_for(target: str) -> Device:
@@ -133,46 +132,38 @@ def _planned(
     """
     device = device_for(target)
     planner = planner_for(setting, target, device, cache)
-    groups = planner.graph.groups
-    half = {name: widths[len(widths) // 2] for name, widths in planner.options.items()}
     beside = partial(_measured, setting, target=target, planner=planner, device=device)
     known = planner.table.networks(target)
     if len(known) < 2:
-        known = beside(shrink(planner.graph, keep_best(groups, half, {})))
+        known = beside(half_way(planner))
     planner.table.correct(known)
-    whole = planner.cost({}, device)
-    least = planner.cheapest().cost * 1.001
-    turns: list[tuple[float, float]] = []
-    plans: list[dict[str, Any]] = []
-    while len(turns) < ROUNDS:
-        overhead = fitted(turns)
-        share = overhead.operators(speedup * SLACK)
-        cost = (share or 0.0) * whole
-        if cost < least and turns and len(turns) < ROUNDS - 1:
-            cost = math.sqrt(least * turns[-1][0] * whole)
-        cost = max(least, cost)
+    aim = Aim(speedup=speedup, full_cost=planner.cost({}, device))
+    turns: list[Turn] = []
+    for cost in next_costs(ROUNDS, planner, aim, turns):
+        assert cost is not None
         solution = solve(setting, planner, cost, cache)
-        plan = asdict(solution.plan)
-        if any(plan == before["plan"] for before in plans):
+        if any(solution.plan == turn.solution.plan for turn in turns):
             break
-        unpruned, cut = beside(shrink(planner.graph, solution.plan))
+        student = shrink(planner.graph, solution.plan)
+        unpruned, cut = beside(student)
+        predicted = corrected(turns, aim).speedup(solution.cost / aim.full_cost)
         reached = unpruned.cost / cut.cost
-        turns.append((solution.cost / whole, reached))
-        plans.append(
-            {
-                "plan": plan,
-                "predicted_speedup": overhead.speedup(solution.cost / whole),
-                "measured_speedup": reached,
-                "damage": solution.damage,
-                "source": planner.table.source,
-            }
+        timed = PlanRound(
+            predicted_speedup=predicted,
+            measured_speedup=reached,
+            prediction_error=abs(predicted - reached) / reached,
         )
-        print({k: v for k, v in plans[-1].items() if k != "plan"}, flush=True)
-        if speedup <= reached <= speedup * SPARE:
-            break
-    met = [plan for plan in plans if plan["measured_speedup"] >= speedup]
-    fastest = max(plans, key=lambda plan: float(plan["measured_speedup"]))
-    return min(met, key=lambda plan: float(plan["damage"]), default=fastest)
+        print(f"{target}, {speedup:g}x asked: {timed}", flush=True)
+        turns.append(Turn(round=timed, solution=solution, student=student))
+    found = settled(planner, aim, turns).solution
+    timed = next(turn.round for turn in turns if turn.solution is found)
+    return {
+        "plan": asdict(found.plan),
+        "predicted_speedup": timed.predicted_speedup,
+        "measured_speedup": timed.measured_speedup,
+        "damage": found.damage,
+        "source": planner.table.source,
+    }
 
 
 def _measured(

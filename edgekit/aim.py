@@ -46,6 +46,14 @@ class Aim:
     note: str | None = None
     """What the reader should know about the choice."""
 
+    @property
+    def energy_share(self) -> float | None:
+        """Of the unpruned network's energy, what is left to operators; `None` where energy is not
+        planned for by operators."""
+        if self.energy_mj is None or not self.full_energy_mj:
+            return None
+        return min(1.0, self.energy_mj / self.full_energy_mj)
+
     def limits(self, cost: float | None) -> Limits:
         return Limits(
             cost=cost,

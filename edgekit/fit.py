@@ -76,7 +76,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Turn:
+class Turn:
     """One round: the plan, its network, and what came of it."""
 
     round: PlanRound
@@ -100,9 +100,9 @@ def fit(
     """
     scores = weigh(job, planner.graph, samples.train)
     senses = probe(job, planner, scores, samples.train)
-    turns: list[_Turn] = []
+    turns: list[Turn] = []
     overhead = Overhead()
-    for cost in _asked(job.project.recipe.prune.rounds, planner, aim, turns):
+    for cost in next_costs(job.project.recipe.prune.rounds, planner, aim, turns):
         solution = solve_for(planner, scores, senses, aim, cost)
         if any(solution.plan == turn.solution.plan for turn in turns):
             break
@@ -112,14 +112,14 @@ def fit(
         share /= aim.full_cost
         predicted = overhead.speedup(share)
         timed = timed_beside(job, student, predicted, baseline, samples, place)
-        turns.append(_Turn(round=timed, solution=solution, student=student))
-        overhead = _corrected(turns, aim)
+        turns.append(Turn(round=timed, solution=solution, student=student))
+        overhead = corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
-    return _fitted(planner, aim, turns)
+    return settled(planner, aim, turns)
 
 
-def _asked(
-    rounds: int, planner: Planner, aim: Aim, turns: Sequence[_Turn]
+def next_costs(
+    rounds: int, planner: Planner, aim: Aim, turns: Sequence[Turn]
 ) -> Iterator[float | None]:
     """The cost to solve for, round by round, until a network is about as fast as asked."""
     if aim.speedup is None:
@@ -134,7 +134,7 @@ def _asked(
         reached = turns[-1].round.measured_speedup
         if aim.speedup <= reached <= aim.speedup * _SPARE:
             return
-        share = _corrected(turns, aim).operators(slack)
+        share = corrected(turns, aim).operators(slack)
         wanted, fastest = (share or 0.0) * aim.full_cost, least * 1.001
         if wanted < fastest and len(turns) < rounds - 1:
             # One network says it cannot be done: half of the way, to learn from another.
@@ -142,7 +142,7 @@ def _asked(
         yield max(fastest, wanted)
 
 
-def _corrected(turns: Sequence[_Turn], aim: Aim) -> Overhead:
+def corrected(turns: Sequence[Turn], aim: Aim) -> Overhead:
     return fitted(
         [
             (turn.solution.cost / aim.full_cost, turn.round.measured_speedup)
@@ -151,7 +151,7 @@ def _corrected(turns: Sequence[_Turn], aim: Aim) -> Overhead:
     )
 
 
-def _fitted(planner: Planner, aim: Aim, turns: Sequence[_Turn]) -> Fitted:
+def settled(planner: Planner, aim: Aim, turns: Sequence[Turn]) -> Fitted:
     """The least damaged network that is fast enough, or else the fastest; the whole one where
     none was faster than that."""
     best = max(turns, key=lambda turn: turn.round.measured_speedup)

@@ -39,7 +39,7 @@ def calibrate(
     family = network.fingerprint()
     known = table.networks(family)
     if len(known) < _FEWEST:
-        candidate, place = _half_way(planner), folder / "half-way"
+        candidate, place = half_way(planner), folder / "half-way"
         [artifact] = job.export(
             candidate,
             [(baseline.runtime, table.key.precision)],
@@ -117,7 +117,7 @@ def operators_of(network: Program) -> list[Operator]:
     return [o for node in nodes if (o := describe(graph, node)) is not None]
 
 
-def _half_way(planner: Planner) -> Program:
+def half_way(planner: Planner) -> Program:
     """The network with every group at the middle of the widths on offer."""
     middle = {
         name: widths[len(widths) // 2] for name, widths in planner.options.items()

@@ -120,11 +120,9 @@ def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
         share = min(1.0, final.parameters / whole)
         weights = tuple(round(whole * part) for part in schedule(kind, count, share))
     energies: tuple[float | None, ...] = (None,) * count
-    if final.energy_mj is not None and final.full_energy_mj:
-        share = min(1.0, final.energy_mj / final.full_energy_mj)
-        energies = tuple(
-            final.full_energy_mj * part for part in schedule(kind, count, share)
-        )
+    if final.energy_share is not None and final.full_energy_mj:
+        parts = schedule(kind, count, final.energy_share)
+        energies = tuple(final.full_energy_mj * part for part in parts)
     steps = zip(speedups, weights, energies, strict=True)
     for number, (speedup, parameters, energy_mj) in enumerate(steps):
         aim = replace(
@@ -140,8 +138,8 @@ def cuts(final: Aim, whole: int) -> int:
     shares = [final.speedup or 1.0]
     if final.parameters:
         shares.append(whole / final.parameters)
-    if final.energy_mj and final.full_energy_mj:
-        shares.append(final.full_energy_mj / final.energy_mj)
+    if final.energy_share:
+        shares.append(1 / final.energy_share)
     return max(1, math.ceil(math.log(max(shares)) / math.log(STEEP) - 1e-9))
 
 
@@ -254,9 +252,8 @@ def _halfway(final: Aim, planner: Planner) -> Aim:
         return None if limit is None else round(math.sqrt(whole * min(limit, whole)))
 
     energy_mj = None
-    if final.energy_mj is not None and final.full_energy_mj:
-        full_mj = final.full_energy_mj
-        energy_mj = math.sqrt(full_mj * min(final.energy_mj, full_mj))
+    if final.energy_share is not None and final.full_energy_mj:
+        energy_mj = final.full_energy_mj * math.sqrt(final.energy_share)
     return replace(
         final,
         energy_mj=energy_mj,

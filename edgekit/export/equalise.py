@@ -55,10 +55,12 @@ def equalised(program: Program, samples: np.ndarray) -> Program | None:
 
     `samples` (n, ...) are for its only input.
     """
+    if len(program.inputs) != 1:
+        return None
     result = program.copy()
     parameters = {n: p.data for n, p in serving_once(result.module).items()}
     spans = list(_spans(result.module, parameters))
-    if not spans or len(program.inputs) != 1:
+    if not spans:
         return None
     given = torch.from_numpy(samples).to(program.dtypes[0])
     ranges = _ranges(result.module, spans, given)
@@ -71,10 +73,8 @@ def equalised(program: Program, samples: np.ndarray) -> Program | None:
 def _balance(span: _Span, widest: Tensor, parameters: Mapping[str, Tensor]) -> None:
     """Share each channel's range between what writes it and what reads it, in place."""
     full = [r for r in span.readers if not _depthwise(r, span.channels)]
-    scales = (
-        widest.clone()
-    )  # a depthwise reader has a scale of its own for each channel
-    if full:
+    scales = widest
+    if full:  # a depthwise reader has a scale of its own for each channel
         weights = [parameters[argument_name(reader, _WEIGHT)] for reader in full]
         sizes = [weight.abs().transpose(0, 1).flatten(1).amax(1) for weight in weights]
         read = torch.stack(sizes).amax(0).clamp_min(_LEAST)
