@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 
 from edgekit.errors import BudgetInfeasible
 from edgekit.job import Job
-from edgekit.prune.plan import Limits, Planner
+from edgekit.prune.plan import Limits, Planner, over
 from edgekit.types import Artifact, Budget, Measurement, Precision
 
 DEFAULT_SPEEDUP = 2.0
@@ -94,7 +96,8 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
     aim = Aim(
         speedup=speedup,
         full_cost=planner.cost({}, job.costing.device),
-        macs=round(budget.mmacs * 1e6) if budget.mmacs else None,
+        # As written: 1.2345678 million allow 1,234,567 and no more.
+        macs=math.floor(Fraction(repr(budget.mmacs)) * 10**6) if budget.mmacs else None,
         bytes_per_weight=smallest / _SIZE_SHARE,
         note=note,
     )
@@ -210,7 +213,7 @@ def check_possible(planner: Planner, aim: Aim) -> None:
     """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit of `aim`."""
     limits = aim.limits(aim.full_cost / aim.speedup if aim.speedup else None)
     for name, most in limits.given().items():
-        if getattr(planner.cheapest(name), name) > most:
+        if over(getattr(planner.cheapest(name), name), most):
             raise refusal(planner, limits, aim)
 
 
@@ -218,7 +221,7 @@ def refusal(planner: Planner, limits: Limits, aim: Aim) -> BudgetInfeasible:
     """The error that names each budget nobody can keep, and the nearest that somebody can."""
     given = limits.given()
     alone = {name: getattr(planner.cheapest(name), name) for name in given}
-    lacking = {name: least for name, least in alone.items() if least > given[name]}
+    lacking = {n: least for n, least in alone.items() if over(least, given[n])}
     found = [
         f"{_asked(name, given[name], aim)} is out of reach: the nearest is "
         f"{_asked(name, least, aim)}"

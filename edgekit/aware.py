@@ -86,10 +86,10 @@ def wanted(job: Job, examined: Sequence[Examined]) -> str | None:
     broken = [one for one in quantised if one.failure is not None]
     if broken:
         return f"quantisation after training broke {broken[0].artifact.name}"
-    if limit is None or any(_keeps(one, limit) for one in quantised):
+    if limit is None or any(one.keeps(limit) for one in quantised):
         return None
     floats = [one for one in examined if one.artifact.precision in ("fp32", "fp16")]
-    if floats and not any(_keeps(one, limit) for one in floats):
+    if floats and not any(one.keeps(limit) for one in floats):
         return None  # not int8's fault
     nearest = min(quantised, key=lambda one: one.accuracy_drop or 0.0)
     return (
@@ -109,10 +109,6 @@ def gentle(job: Job) -> DistillRecipe:
         losses={},
         mixup=0.0,
     )
-
-
-def _keeps(one: Examined, limit: float) -> bool:
-    return one.accuracy_drop is not None and one.accuracy_drop <= limit
 
 
 def _gain(one: Examined, others: Sequence[Examined]) -> str:

@@ -46,6 +46,8 @@ class Project:
     task: TaskSpec
     budget: Budget
     recipe: Recipe
+    priority: tuple[str, ...] = ()
+    """The budgets that are set, in the order of the file: the first weighs most."""
 
     @property
     def targets_folder(self) -> Path:
@@ -63,8 +65,10 @@ class Project:
         for name in (*target.aliases, target.name):
             if name in raw:
                 own = overrides[name]
+                named = (*project.priority, *raw[name].get("budget", {}))
                 project = replace(
                     project,
+                    priority=tuple(dict.fromkeys(named)),
                     budget=_overlaid(project.budget, own.budget, raw[name], "budget"),
                     recipe=_overlaid(project.recipe, own.recipe, raw[name], "recipe"),
                 )
@@ -85,6 +89,7 @@ def load(folder: Path) -> Project:
         task=content.task,
         budget=content.budget,
         recipe=content.recipe,
+        priority=tuple(_raw(file).get("budget", {})),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -74,6 +75,16 @@ class Examined:
     accuracy_drop: float | None
     failure: ParityError | None = None
     """Why it is not the network; then there is nothing else."""
+    relative_drop: bool = False
+    """Whether `accuracy_drop` is a share of the unpruned network's value."""
+
+    def keeps(self, limit: float) -> bool:
+        """Whether it is the network and loses at most `limit` of the metric."""
+        if self.evaluation is None or self.accuracy_drop is None:
+            return False
+        return self.evaluation.keeps(
+            self.accuracy_drop, limit, relative=self.relative_drop
+        )
 
 
 def examine(
@@ -101,22 +112,35 @@ def examine(
     for artifact in artifacts:
         given = answers.scores(outputs[artifact.name], how)
         one = Examined(
-            artifact=artifact, parity=None, evaluation=None, accuracy_drop=None
+            artifact=artifact,
+            parity=None,
+            evaluation=None,
+            accuracy_drop=None,
+            relative_drop=as_share,
         )
         try:
             decided = how.postprocess == "argmax"
             parity = check_parity(artifact, given, expected, kind, decided=decided)
+            evaluation = job.task.metric(answers.logits(given, how), targets)
+            _check_finite(artifact, evaluation)
         except ParityError as error:
             if artifact.precision not in QUANTISED:
                 raise
             found.append(replace(one, failure=error))
             continue
-        evaluation = job.task.metric(answers.logits(given, how), targets)
         drop = reference.drop(evaluation, relative=as_share)
         found.append(
             replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
         )
     return found
+
+
+def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
+    if not math.isfinite(evaluation.value):
+        raise ParityError(
+            f"{artifact.name} has a {evaluation.metric} of {evaluation.value} on "
+            f"{evaluation.samples} samples: it answers nothing that can be scored."
+        )
 
 
 def prove(
@@ -150,13 +174,15 @@ def prove(
                     unpruned[one.artifact.runtime], measurement, own_threads=True
                 ),
                 accuracy_drop=one.accuracy_drop,
-                relative_drop=relative(job.project.task, reference),
+                relative_drop=one.relative_drop,
             )
         )
     return Proof(
         reference=reference,
         unpruned=tuple(measured[b.name] for b in baselines),
-        candidates=choose(candidates, job.project.budget, preferred),
+        candidates=choose(
+            candidates, job.project.budget, preferred, job.project.priority
+        ),
         notes=tuple(broken),
     )
 

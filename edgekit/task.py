@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,11 @@ def judged(
         )
     assert job.task.metric is not None
     reference = evaluate(network, samples.test, metric=job.task.metric)
+    if not math.isfinite(reference.value):
+        raise DataError(
+            f"The unpruned network's {reference.metric} is {reference.value}: there is nothing "
+            "that a student could be compared with. Check [data] test and [task] metric."
+        )
     if relative(job.project.task, reference) and reference.value == 0:
         raise DataError(
             f"The unpruned network's {reference.metric} is 0, so that no loss can be told as a "

@@ -69,7 +69,7 @@ def tune(
     anew = {candidate.artifact.name: candidate for candidate in again.candidates}
     merged = [anew.get(c.artifact.name, c) for c in proof.candidates]
     preferred = None if job.proven else proof.candidates[0].artifact.runtime
-    chosen = choose(merged, job.project.budget, preferred)
+    chosen = choose(merged, job.project.budget, preferred, job.project.priority)
     return replace(proof, candidates=chosen)
 
 
@@ -80,7 +80,7 @@ def _best(job: Job, proof: Proof) -> list[Candidate]:
         candidate
         for candidate in proof.candidates
         if candidate.measurement.latency.p50_ms is not None
-        and (limit is None or candidate.accuracy_drop <= limit)
+        and (limit is None or candidate.keeps(limit))
         and (job.proven or candidate.artifact.runtime == proof.chosen.artifact.runtime)
     ]
     return sorted(timed, key=lambda c: c.measurement.latency.p50_ms or 0.0)[:BEST]

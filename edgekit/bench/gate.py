@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from edgekit.bench.energy import comparable
 from edgekit.bench.history import Record
+from edgekit.bench.verdict import at_most
 from edgekit.errors import MeasurementError
 from edgekit.types import Budget, Paired, PairedVerdict
 
@@ -75,7 +77,7 @@ def _budget(
         if doubt:
             why += f", but {doubt}"
         else:
-            verdict = "pass" if value <= limit else "fail"
+            verdict = "pass" if at_most(value, limit) else "fail"
     return Check(
         name=name, kind="budget", now=value, before=limit, verdict=verdict, why=why
     )
@@ -168,7 +170,8 @@ def _no_more(
 ) -> Check | None:
     if now is None or before is None:
         return None
-    grew = now > before * (1 + tolerance)
+    # Exactly what the tolerance's decimals say: 1000 * 1.001 is less than 1001 in floats.
+    grew = now > before * (1 + Fraction(repr(tolerance)))
     return Check(
         name=name,
         kind="fact",
@@ -185,8 +188,9 @@ def _accuracy(now: Record, before: Record, allowed: float) -> Check | None:
         return None
     if now.evaluation.metric != before.evaluation.metric:
         return None
+    ends = (before.evaluation, now.evaluation)
     lost = before.evaluation.drop(now.evaluation, relative=False)
-    fell = lost > allowed
+    fell = not any(end.keeps(lost, allowed, relative=False) for end in ends)
     return Check(
         name=now.evaluation.metric,
         kind="fact",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 
 from edgekit.types import (
     Budget,
@@ -16,25 +16,34 @@ from edgekit.types import (
     shown_loss,
 )
 
+_ROUNDING = 1e-12
+"""Share of a measured figure that float arithmetic may add or take: a few last digits."""
+_LEAST_LIMIT = 1e-3
+"""What an allowed loss of 0 counts as where an excess is a share of its limit."""
+
 
 def choose(
-    candidates: Sequence[Candidate], budget: Budget, preferred: RuntimeName | None
+    candidates: Sequence[Candidate],
+    budget: Budget,
+    preferred: RuntimeName | None,
+    priority: Sequence[str] = (),
 ) -> tuple[Candidate, ...]:
     """Mark the fastest candidate that keeps the budget and say why each other one lost.
 
     `preferred` limits the choice to one runtime: where the timings are another machine's, they
-    cannot decide between runtimes. Where nothing keeps the budget, the one that loses least
-    accuracy is marked, and the verdicts say what it misses.
+    cannot decide between runtimes. Where nothing keeps the budget, the nearest is marked, and the
+    verdicts say what it misses; `priority` names the budgets, the weightiest first.
     """
     faults = {c.artifact.name: _fault(c, budget, preferred) for c in candidates}
     eligible = [
         c for c in candidates if c.artifact.runtime == preferred or not preferred
     ]
     sound = [c for c in eligible if faults[c.artifact.name] is None]
-    if sound:
-        winner = min(sound, key=_p50)
-    else:
-        winner = min(eligible or candidates, key=lambda c: (c.accuracy_drop, _p50(c)))
+    winner = min(
+        sound,
+        key=_p50,
+        default=nearest(eligible or candidates, budget, priority),
+    )
     return tuple(
         replace(
             candidate,
@@ -44,6 +53,52 @@ def choose(
         )
         for candidate in candidates
     )
+
+
+def nearest(
+    candidates: Sequence[Candidate], budget: Budget, priority: Sequence[str]
+) -> Candidate:
+    """The candidate that violates the budgets least, taken together.
+
+    It is no slower than the unpruned network where a faster one loses no more than noise.
+    """
+
+    def rank(candidate: Candidate) -> tuple[float, float]:
+        return violation(candidate, budget, priority), _p50(candidate)
+
+    best = min(candidates, key=rank)
+    if best.speedup >= 1:
+        return best
+    noise = best.evaluation.noise
+    if best.relative_drop:
+        noise /= max(abs(best.evaluation.value), noise, 1e-12)
+    most = best.accuracy_drop + noise
+    faster = [c for c in candidates if c.speedup > 1 and c.keeps(most)]
+    return min(faster, key=rank, default=best)
+
+
+def violation(
+    candidate: Candidate, budget: Budget, priority: Sequence[str] = ()
+) -> float:
+    """By how much of each limit a candidate is over it, summed over the budgets.
+
+    Each counts half as much as the one before it in `priority`; budgets that are not named there
+    follow in the order of `Budget`. What cannot be told here counts nothing.
+    """
+    given = [name for name, limit in asdict(budget).items() if limit is not None]
+    order = dict.fromkeys((*(name for name in priority if name in given), *given))
+    weights = {name: 0.5**place for place, name in enumerate(order)}
+    over = [v for v in _found(candidate, budget, "target") if v.verdict == "over"]
+    return sum(weights[verdict.name] * _excess(verdict) for verdict in over)
+
+
+def _excess(verdict: BudgetVerdict) -> float:
+    assert verdict.value is not None
+    limit, value = verdict.limit or _LEAST_LIMIT, verdict.value
+    ratio = value / limit
+    if verdict.name == "speedup":
+        ratio = limit / max(value, 1e-12)
+    return max(0.0, ratio - 1)
 
 
 def slower_than_fp32(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
@@ -69,22 +124,29 @@ def _fault(
     candidate: Candidate, budget: Budget, preferred: RuntimeName | None
 ) -> str | None:
     """Why this one may not win, whatever its speed."""
-    limit = budget.accuracy_drop
-    if limit is not None and candidate.accuracy_drop > limit:
-        unit = candidate.loss_unit
-        return (
-            f"loses {shown_loss(candidate.accuracy_drop, unit)} of "
-            f"{candidate.evaluation.metric}, "
-            f"{shown_loss(limit, unit).removesuffix(' points')} allowed"
-        )
-    if budget.size_mb is not None and candidate.measurement.size_mb > budget.size_mb:
-        return f"{candidate.measurement.size_mb:.2f} MB, {budget.size_mb:g} MB allowed"
+    for verdict in _found(candidate, budget, "target"):
+        if verdict.verdict == "over":
+            return _told(candidate, verdict)
     if preferred and candidate.artifact.runtime != preferred:
         return (
             f"the profile prefers {preferred}, and timings of another machine cannot "
             "decide between runtimes"
         )
     return None
+
+
+def _told(candidate: Candidate, verdict: BudgetVerdict) -> str:
+    """A budget that is missed, in words."""
+    assert verdict.value is not None
+    if verdict.name == "accuracy_drop":
+        unit = candidate.loss_unit
+        return (
+            f"loses {shown_loss(verdict.value, unit)} of {candidate.evaluation.metric}, "
+            f"{shown_loss(verdict.limit, unit).removesuffix(' points')} allowed"
+        )
+    if verdict.name == "size_mb":
+        return f"{verdict.value:.4g} MB, {verdict.limit:g} MB allowed"
+    return f"{verdict.name}: {verdict.why}"
 
 
 def _why(
@@ -107,80 +169,75 @@ def verdicts(
 
     `macs` is the student's count, which no measurement knows.
     """
-    measured = chosen.measurement
-    proven = measured.source == "device"
-    absent = (
-        f"no {target.name} is attached: this was measured on {measured.device}, which "
-        "proves nothing about the board"
-    )
-    found = [
-        _verdict(
-            "latency_ms",
-            budget.latency_ms,
-            measured.latency.p50_ms,
-            measured,
-            None if proven else absent,
-        ),
-        _verdict(
-            "memory_mb",
-            budget.memory_mb,
-            measured.peak_memory_mb,
-            measured,
-            None if proven else absent,
-        ),
-        _verdict(
-            "energy_mj",
-            budget.energy_mj,
-            measured.energy.gross_mj,
-            measured,
-            measured.energy.reason if proven else absent,
-        ),
-        _verdict("size_mb", budget.size_mb, measured.size_mb, measured, None),
-        _accuracy(budget.accuracy_drop, chosen),
-        _speedup(budget.speedup, chosen, measured),
-        _operations(budget.mmacs, macs),
-    ]
     order: tuple[Verdict, ...] = ("over", "unproven", "fits")
-    return tuple(
-        sorted(
-            (v for v in found if v), key=lambda verdict: order.index(verdict.verdict)
+    found = [
+        *_found(chosen, budget, target.name),
+        *_operations(budget.mmacs, macs),
+    ]
+    return tuple(sorted(found, key=lambda verdict: order.index(verdict.verdict)))
+
+
+def _found(
+    candidate: Candidate, budget: Budget, target: str
+) -> Iterator[BudgetVerdict]:
+    """What measurements say of each budget that is set."""
+    measured = candidate.measurement
+    absent = None
+    if measured.source != "device":
+        absent = (
+            f"no {target} is attached: this was measured on {measured.device}, which "
+            "proves nothing about the board"
         )
+    energy = measured.energy
+    rows = (
+        ("latency_ms", budget.latency_ms, measured.latency.p50_ms, absent),
+        ("memory_mb", budget.memory_mb, measured.peak_memory_mb, absent),
+        ("energy_mj", budget.energy_mj, energy.gross_mj, absent or energy.reason),
+        ("size_mb", budget.size_mb, measured.size_mb, None),
+    )
+    for name, limit, value, unproven in rows:
+        if limit is not None:
+            yield _verdict(name, limit, value, measured, unproven)
+    if budget.accuracy_drop is not None:
+        yield _accuracy(budget.accuracy_drop, candidate)
+    if budget.speedup is not None:
+        yield _speedup(budget.speedup, candidate)
+
+
+def _accuracy(limit: float, chosen: Candidate) -> BudgetVerdict:
+    fits = chosen.keeps(limit)
+    return BudgetVerdict(
+        name="accuracy_drop",
+        limit=limit,
+        value=chosen.accuracy_drop,
+        verdict="fits" if fits else "over",
+        source=chosen.measurement.source,
+        why=_of_limit(chosen.accuracy_drop, limit, fits),
+        metric=chosen.evaluation.metric,
+        unit=chosen.loss_unit,
     )
 
 
-def _accuracy(limit: float | None, chosen: Candidate) -> BudgetVerdict | None:
-    found = _verdict(
-        "accuracy_drop", limit, chosen.accuracy_drop, chosen.measurement, None
-    )
-    if found is None:
-        return None
-    return replace(found, metric=chosen.evaluation.metric, unit=chosen.loss_unit)
-
-
-def _speedup(
-    limit: float | None, chosen: Candidate, measured: Measurement
-) -> BudgetVerdict | None:
-    if limit is None:
-        return None
-    fits = chosen.speedup >= limit
+def _speedup(limit: float, chosen: Candidate) -> BudgetVerdict:
+    measured = chosen.measurement
     against = f"the unpruned fp32 network on {measured.runtime}, same run"
     return BudgetVerdict(
         name="speedup",
         limit=limit,
         value=chosen.speedup,
-        verdict="fits" if fits else "over",
+        verdict="fits" if at_most(limit, chosen.speedup) else "over",
         source=measured.source,
         why=f"{chosen.speedup:.2f}x against {against}; {limit:g}x asked",
     )
 
 
-def _operations(limit: float | None, macs: int | None) -> BudgetVerdict | None:
+def _operations(limit: float | None, macs: int | None) -> Iterator[BudgetVerdict]:
     """Arithmetic from shapes: the same on every device."""
     if limit is None:
-        return None
+        return
     value = None if macs is None else macs / 1e6
     fits = value is not None and value <= limit
-    return BudgetVerdict(
+    yield BudgetVerdict(
         name="mmacs",
         limit=limit,
         value=value,
@@ -192,23 +249,17 @@ def _operations(limit: float | None, macs: int | None) -> BudgetVerdict | None:
 
 def _verdict(
     name: str,
-    limit: float | None,
+    limit: float,
     value: float | None,
     measured: Measurement,
     unproven: str | None,
-) -> BudgetVerdict | None:
-    if limit is None:
-        return None
-    verdict: Verdict
-    if value is None:
-        verdict, why = "unproven", unproven or "not measured"
-    elif unproven:
-        verdict, why = "unproven", unproven
-    else:
-        verdict = "fits" if value <= limit else "over"
-        why = f"{value:.4g} of {limit:g} allowed"
-        if verdict == "over":
-            why = f"{value:.4g}, {limit:g} allowed: over by {value - limit:.4g}"
+) -> BudgetVerdict:
+    verdict: Verdict = "unproven"
+    why = unproven or "not measured"
+    if value is not None and not unproven:
+        fits = at_most(value, limit)
+        verdict = "fits" if fits else "over"
+        why = _of_limit(value, limit, fits)
     return BudgetVerdict(
         name=name,
         limit=limit,
@@ -217,3 +268,17 @@ def _verdict(
         source=measured.source,
         why=why,
     )
+
+
+def at_most(value: float, limit: float) -> bool:
+    """Whether a measured figure is at most `limit`, up to the rounding of its arithmetic.
+
+    0.3 ms over 0.1 ms is a ratio of 3, and 2.9999999999999996 in floats.
+    """
+    return value <= limit + _ROUNDING * abs(limit)
+
+
+def _of_limit(value: float, limit: float, fits: bool) -> str:
+    if fits:
+        return f"{value:.4g} of {limit:g} allowed"
+    return f"{value:.4g}, {limit:g} allowed: over by {value - limit:.4g}"

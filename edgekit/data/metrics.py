@@ -15,6 +15,7 @@ from edgekit.data.dataset import Targets
 from edgekit.data.scores import (
     SCORES,
     accuracy,
+    counted,
     embedded,
     mean_absolute_error,
     mean_intersection_over_union,
@@ -109,9 +110,7 @@ def agreement(kind: TaskKind, outputs: Outputs, others: Outputs) -> Evaluation:
     if kind in DECIDE:
         axis = DECIDE[kind]
         same = outputs.argmax(axis) == others.argmax(axis)
-        return Evaluation(
-            metric="agreement", value=float(same.mean()), samples=len(outputs)
-        )
+        return counted("agreement", same, samples=len(outputs))
     return Evaluation(
         metric="distance",
         value=float(np.abs(outputs - others).mean()),

@@ -21,6 +21,8 @@ from edgekit.types import Evaluation
 Outputs = NDArray[np.float32]
 Score = Callable[[Outputs, Targets], Evaluation]
 UNKNOWN = -1
+_COUNTABLE = 2**22
+"""A share in float32 of fewer things tells how many they are."""
 
 
 def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
@@ -37,8 +39,21 @@ def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
             f"{outputs.shape[1]} outputs. Check [model] source and [data]."
         )
     correct = outputs.argmax(1)[labelled] == targets[labelled]
+    return counted("accuracy", correct, samples=len(correct))
+
+
+def counted(metric: str, correct: NDArray[np.bool_], *, samples: int) -> Evaluation:
+    """The share of `correct` (number,) that is true, with its counts."""
+    return _share(metric, int(correct.sum()), correct.size, samples)
+
+
+def _share(metric: str, correct: int, of: int, samples: int) -> Evaluation:
     return Evaluation(
-        metric="accuracy", value=float(correct.mean()), samples=int(labelled.sum())
+        metric=metric,
+        value=correct / of,
+        samples=samples,
+        correct=correct,
+        counted=of,
     )
 
 
@@ -46,9 +61,7 @@ def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
     """Share of known tokens whose largest output is their class."""
     known = _known(targets)
     right = (outputs.argmax(-1) == targets)[known]
-    return Evaluation(
-        metric="token accuracy", value=float(right.mean()), samples=len(outputs)
-    )
+    return counted("token accuracy", right, samples=len(outputs))
 
 
 def mean_intersection_over_union(outputs: Outputs, targets: Targets) -> Evaluation:
@@ -99,7 +112,7 @@ def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Sc
     def score(outputs: Outputs, targets: Targets) -> Evaluation:
         from torchmetrics.functional import classification
 
-        _known(targets)
+        known = int(_known(targets).sum())
         given = torch.from_numpy(np.ascontiguousarray(np.moveaxis(outputs, axis, 1)))
         classes = given.shape[1]
         chosen = {
@@ -113,7 +126,10 @@ def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Sc
             ignore_index=UNKNOWN,
             **chosen,
         )
-        return Evaluation(metric=metric, value=float(value), samples=len(outputs))
+        share = float(value)
+        if options.get("average") == "micro" and known < _COUNTABLE:
+            return _share(metric, round(share * known), known, len(outputs))
+        return Evaluation(metric=metric, value=share, samples=len(outputs))
 
     return score
 
@@ -175,9 +191,7 @@ def retrieval_precision(outputs: Outputs, targets: Targets) -> Evaluation:
     np.fill_diagonal(near, -np.inf)
     classes = targets[known]
     right = classes[near.argmax(1)] == classes
-    return Evaluation(
-        metric="retrieval precision", value=float(right.mean()), samples=len(classes)
-    )
+    return counted("retrieval precision", right, samples=len(classes))
 
 
 def _known(targets: Targets) -> NDArray[np.bool_]:

@@ -78,10 +78,11 @@ class Judge:
     def _lost(self, outputs: Outputs) -> float:
         found = self._measured(outputs) if self._reference else None
         if found is not None and self._reference is not None:
-            return worse(self._reference, found)
+            relative = not self._reference.share
+            return self._reference.drop(found, relative=relative)
         agreed = agreement(self.validation.task.kind, outputs, self._wanted)
         if agreed.higher_is_better:
-            return 1 - agreed.value
+            return float(1 - agreed.exact)
         return agreed.value / max(float(np.abs(self._wanted).mean()), 1e-12)
 
     def _measured(self, outputs: Outputs) -> Evaluation | None:
@@ -109,13 +110,6 @@ class Judge:
             raise ArtifactError(str(error)) from error
         outputs: Outputs = np.concatenate(rows).astype(np.float32)
         return scores(outputs, self.validation.folding)
-
-
-def worse(reference: Evaluation, other: Evaluation) -> float:
-    """What `other` loses: of a share the difference, else the difference over the reference."""
-    sign = 1 if reference.higher_is_better else -1
-    lost = sign * (reference.value - other.value)
-    return lost if reference.share else lost / max(abs(reference.value), 1e-12)
 
 
 def relative_error(outputs: Outputs, wanted: Outputs) -> float:

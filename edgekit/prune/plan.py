@@ -308,7 +308,7 @@ class Planner:
         tighter = {
             name: most * _TIGHTER
             for name, most in limits.items()
-            if getattr(solution, name) > most * (1 + _TOLERANCE)
+            if over(getattr(solution, name), most)
         }
         if tighter:  # over by no more than the solver's tolerance
             return self._solve(least, {**limits, **tighter}, worth)
@@ -402,6 +402,13 @@ class Planner:
                 if operator is not None:
                     found[node] = operator
         return found
+
+
+def over(amount: float, most: float) -> bool:
+    """Whether a network takes more than a limit: whole numbers exactly, sums up to rounding."""
+    if isinstance(amount, int):
+        return amount > most
+    return amount > most * (1 + _TOLERANCE)
 
 
 def inner_groups(graph: WidthGraph) -> dict[str, str]:

@@ -13,6 +13,7 @@ from edgekit.types.artifact import (
     Settings,
     TensorSpec,
     Trial,
+    holds,
 )
 from edgekit.types.evaluation import (
     Evaluation,
@@ -168,6 +169,7 @@ __all__ = [
     "Trial",
     "Verdict",
     "WidthRow",
+    "holds",
     "shown",
     "shown_loss",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from edgekit.types.evaluation import ROUNDING
 from edgekit.types.names import (
     Postprocessing,
     Precision,
@@ -98,9 +99,17 @@ class Quantised:
     @property
     def missed(self) -> float | None:
         """By how much more than allowed it still loses: training has to recover that."""
-        if self.lost is None or self.allowed is None or self.lost <= self.allowed:
+        if self.lost is None or self.allowed is None or holds(self.lost, self.allowed):
             return None
         return self.lost - self.allowed
+
+
+def holds(lost: float, allowed: float) -> bool:
+    """Whether a quantised file loses little enough, up to `ROUNDING`.
+
+    That is less than one of the few thousand samples by which files are judged.
+    """
+    return lost <= allowed + ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)

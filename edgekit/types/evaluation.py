@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
+
+ROUNDING = 2.0**-22
+"""By how much, as a share of it, a metric that counts nothing is rounded: many are computed in
+float32, whose neighbors are 2**-23 apart."""
+_SMALLEST = Fraction(1, 10**12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +35,51 @@ class Evaluation:
     higher_is_better: bool = True
     share: bool = True
     """Whether the metric goes from 0 to 1 and is told in percent."""
+    correct: int | None = None
+    counted: int | None = None
+    """Of a share of samples (or pixels, tokens): `value` is `correct / counted`."""
+
+    @property
+    def exact(self) -> Fraction:
+        """The value without rounding: a ratio of counts where the metric has them."""
+        if self.correct is None or not self.counted:
+            return Fraction(self.value)
+        return Fraction(self.correct, self.counted)
 
     @property
     def shown(self) -> str:
         return shown(self.value, share=self.share)
 
     def drop(self, other: Evaluation, *, relative: bool) -> float:
-        """By how much `other` is worse than this: in the metric's unit, or as a share of it."""
-        worse = (
-            self.value - other.value
-            if self.higher_is_better
-            else other.value - self.value
-        )
-        return worse / abs(self.value) if relative and worse else worse
+        """By how much `other` is worse than this: in the metric's unit, or as a share of it.
+
+        Counts are subtracted as such and rounded once, so that a loss of 10 samples of 1000 is
+        the number that is written 0.01. Infinite where either value is not finite.
+        """
+        if not (math.isfinite(self.value) and math.isfinite(other.value)):
+            return math.inf
+        worse = self.exact - other.exact
+        if not self.higher_is_better:
+            worse = -worse
+        return float(worse / max(abs(self.exact), _SMALLEST) if relative else worse)
+
+    def keeps(self, drop: float, limit: float, *, relative: bool) -> bool:
+        """Whether a `drop` that ended at this value is at most `limit`.
+
+        To the sample where the metric counts samples, else up to `ROUNDING`.
+        """
+        rounding = 0.0
+        if self.counted is None:
+            rounding = ROUNDING * (1.0 if relative else abs(self.value))
+        return math.isfinite(drop) and drop <= limit + rounding
+
+    @property
+    def noise(self) -> float:
+        """One standard error of a share of so many samples, one sample at least; else 0."""
+        if not self.share or not 0 <= self.value <= 1:
+            return 0.0
+        spread = math.sqrt(self.value * (1 - self.value) / self.samples)
+        return max(spread, 1 / self.samples)
 
     def unit(self, *, relative: bool) -> LossUnit:
         """What a loss of this metric is told in."""

@@ -58,6 +58,12 @@ class Candidate:
     chosen: bool = False
     why: str = ""
 
+    def keeps(self, limit: float) -> bool:
+        """Whether it loses at most `limit` of the metric."""
+        return self.evaluation.keeps(
+            self.accuracy_drop, limit, relative=self.relative_drop
+        )
+
     @property
     def loss_unit(self) -> LossUnit:
         return self.evaluation.unit(relative=self.relative_drop)

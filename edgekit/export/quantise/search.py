@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgekit.errors import ArtifactError
 from edgekit.export.judge import Judge
-from edgekit.types import Precision, Quantised, RangeMethod, Scheme, Trial
+from edgekit.types import Precision, Quantised, RangeMethod, Scheme, Trial, holds
 
 GROUPS = 48
 """Layers are taken together by their neighbours, so that at most this many are tried alone."""
@@ -67,7 +67,8 @@ class Search:
         return self._tried[scheme]
 
     def holds(self, trial: Trial) -> bool:
-        return trial.lost is not None and trial.lost <= self.judge.validation.allowed
+        allowed = self.judge.validation.allowed
+        return trial.lost is not None and holds(trial.lost, allowed)
 
     def best(self) -> Trial:
         """What loses least, and errs least of equals."""

@@ -226,3 +226,26 @@ def test_what_is_no_record_is_named(tmp_path: Path) -> None:
     file.write_text(json.dumps({"schema": 9}))
     with pytest.raises(UsageError, match=r"schema 9; this EdgeKit knows 1"):
         history.read(file)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_accuracy_is_allowed_to_fall_to_the_sample(kept: bool) -> None:
+    """0.912 - 0.902 is more than 0.01 in floats."""
+    before = Evaluation(metric="accuracy", value=0.912, samples=1000)
+    left = 902 if kept else 901
+    after = Evaluation(metric="accuracy", value=left / 1000, samples=1000)
+    counted = replace(after, correct=left, counted=1000)
+    for now in (after, counted):
+        checks = gate.facts(
+            record(evaluation=now), record(evaluation=before), accuracy_drop=0.01
+        )
+        [found] = [one for one in checks if one.name == "accuracy"]
+        assert found.verdict == ("pass" if kept else "fail")
+
+
+@pytest.mark.parametrize(("grown", "expected"), [(1001, "pass"), (1002, "fail")])
+def test_growth_is_counted_exactly(grown: int, expected: str) -> None:
+    """1000 * 1.001 is less than 1001 in floats."""
+    checks = gate.facts(record(size_bytes=grown), record(size_bytes=1000), growth=0.001)
+    [found] = [one for one in checks if one.name == "model_bytes"]
+    assert found.verdict == expected

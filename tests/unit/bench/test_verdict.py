@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgekit import targets
-from edgekit.bench.verdict import choose, verdicts
+from edgekit.bench.verdict import choose, verdicts, violation
 from edgekit.types import (
     Artifact,
     Budget,
@@ -75,9 +76,16 @@ def winner(
     *candidates: Candidate,
     budget: Budget = BUDGET,
     preferred: RuntimeName | None = None,
+    priority: tuple[str, ...] = (),
 ) -> str:
-    [chosen] = [c for c in choose(candidates, budget, preferred) if c.chosen]
+    found = choose(candidates, budget, preferred, priority)
+    [chosen] = [c for c in found if c.chosen]
     return chosen.artifact.name
+
+
+def on_device(one: Candidate, **changes: Any) -> Candidate:
+    measured = replace(one.measurement, source="device", **changes)
+    return replace(one, measurement=measured)
 
 
 def test_the_fastest_that_keeps_the_accuracy_wins() -> None:
@@ -161,3 +169,84 @@ def test_a_speedup_below_what_was_asked_is_over() -> None:
     )
     assert verdict.verdict == "over"
     assert "1.90x" in verdict.why
+
+
+def test_a_quarter_of_a_point_does_not_buy_a_network_slower_than_the_baseline() -> None:
+    slow = candidate(precision="fp32", p50_ms=4.4, drop=0.0225, speedup=1 / 4.4)
+    fast = candidate(precision="int8", p50_ms=0.5, drop=0.025, speedup=2.1)
+    budget = Budget(speedup=3.0, accuracy_drop=0.01)
+    for order in (("speedup", "accuracy_drop"), ("accuracy_drop", "speedup")):
+        assert winner(slow, fast, budget=budget, priority=order) == "litert-int8"
+
+
+def test_nor_where_speed_is_no_budget_and_the_loss_is_noise() -> None:
+    """10 samples: one standard error of 97 % is 5 points."""
+    slow = candidate(precision="fp32", p50_ms=4.4, drop=0.0225, speedup=0.9)
+    fast = candidate(precision="int8", p50_ms=0.5, drop=0.03, speedup=2.1)
+    budget = Budget(accuracy_drop=0.01)
+    assert winner(slow, fast, budget=budget) == "litert-int8"
+    far = replace(fast, accuracy_drop=0.2)
+    assert winner(slow, far, budget=budget) == "litert-fp32"
+
+
+def test_the_first_budget_weighs_most() -> None:
+    loses = candidate(precision="fp32", drop=0.012, speedup=2.0)
+    slow = candidate(precision="int8", drop=0.01, speedup=2 / 1.2)
+    assert winner(loses, slow, priority=("accuracy_drop", "speedup")) == "litert-int8"
+    assert winner(loses, slow, priority=("speedup", "accuracy_drop")) == "litert-fp32"
+
+
+def test_violations_are_summed_over_the_budgets() -> None:
+    budget = Budget(size_mb=0.4, speedup=2.0, accuracy_drop=0.01)
+    order = ("size_mb", "speedup", "accuracy_drop")
+    one = candidate(drop=0.02, speedup=1.6)
+    # 0.5 MB of 0.4, twice the points, 1.25 times too slow: 0.25 + 0.25 / 2 + 1 / 4.
+    assert violation(one, budget, order) == pytest.approx(0.625)
+    assert violation(candidate(), Budget(speedup=2.0)) == 0
+
+
+def test_a_budget_that_a_slower_one_keeps_is_not_missed_for_speed() -> None:
+    fast = on_device(candidate(precision="int8", p50_ms=1.0), peak_memory_mb=70)
+    small = on_device(candidate(precision="fp32", p50_ms=2.0), peak_memory_mb=50)
+    budget = Budget(memory_mb=64)
+    assert winner(fast, small, budget=budget) == "litert-fp32"
+    here = [
+        replace(c, measurement=replace(c.measurement, source="host"))
+        for c in (fast, small)
+    ]
+    assert winner(*here, budget=budget) == "litert-int8"  # proves nothing of the board
+
+
+def test_an_allowed_loss_of_nothing_can_be_ranked() -> None:
+    budget = Budget(accuracy_drop=0.0)
+    assert violation(candidate(drop=0.002), budget) == pytest.approx(1.0)
+    assert violation(candidate(drop=0.0), budget) == 0
+
+
+@pytest.mark.parametrize(
+    ("budget", "changes"),
+    [
+        (Budget(size_mb=0.1), {"size_mb": 0.1}),
+        (Budget(memory_mb=33.3), {"peak_memory_mb": 33.3}),
+        (Budget(energy_mj=0.3), {"energy": Energy(gross_mj=0.1 + 0.2)}),
+    ],
+)
+def test_what_is_exactly_at_its_budget_fits(
+    budget: Budget, changes: dict[str, Any]
+) -> None:
+    one = on_device(candidate(), **changes)
+    [found] = verdicts(one, budget, targets.load("raspberrypi"))
+    assert found.verdict == "fits"
+
+
+def test_a_ratio_that_floats_round_down_fits() -> None:
+    one = candidate(speedup=0.3 / 0.1)  # 2.9999999999999996
+    [found] = verdicts(one, Budget(speedup=3), targets.load("host"))
+    assert found.verdict == "fits"
+
+
+@pytest.mark.parametrize(("macs", "expected"), [(1234567, "fits"), (1234568, "over")])
+def test_operations_are_compared_as_written(macs: int, expected: str) -> None:
+    budget = Budget(mmacs=1.2345678)
+    [found] = verdicts(candidate(), budget, targets.load("host"), macs=macs)
+    assert found.verdict == expected
