@@ -1,20 +1,27 @@
 """Finished stages on disk, named by what went into them, so that a crash costs one stage.
 
 An entry is a folder. It appears whole or not at all: it is written beside its place and renamed.
+Its seal holds the hash of each of its files and its own name; an entry that differs from its seal
+is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edgekit import scratch
 from edgekit.errors import OutputError
+
+_FILES, _SEAL = "files", "seal.json"
+_LOG = logging.getLogger(__name__)
 
 
 def key(*parts: Any) -> str:
@@ -25,33 +32,128 @@ def key(*parts: Any) -> str:
 
 class Store:
     def __init__(self, root: Path | None = None) -> None:
+        """Opens the cache in `root`, and sweeps what dead processes left there."""
         default = (
             Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgekit"
         )
         self.root = root or Path(os.environ.get("EDGEKIT_CACHE", default))
+        self._verified: set[Path] = set()
+        scratch.sweep(self.root, below=True)
 
     def find(self, stage: str, name: str) -> Path | None:
-        folder = self.root / stage / name
-        return folder if folder.is_dir() else None
+        """The entry's files, verified; `None` where there is none, or none that is whole.
+
+        A damaged entry is removed, and a line says so.
+        """
+        entry = self.root / stage / name
+        if not entry.exists():
+            return None
+        if entry not in self._verified:
+            fault = _fault(entry, stage, name)
+            if fault is not None:
+                remade(entry, fault)
+                with writing(self.root):
+                    _remove(entry)
+                return None
+            self._verified.add(entry)
+        return entry / _FILES
 
     def keep(self, stage: str, name: str, write: Callable[[Path], None]) -> Path:
-        """The entry, made by `write(folder)` where it is not there yet."""
-        folder = self.root / stage / name
-        if folder.is_dir():
-            return folder
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-        except OSError as error:
-            raise OutputError(
-                f"Cannot write the cache {self.root} ({error.strerror}). "
-                "Set EDGEKIT_CACHE to a folder that can be written."
-            ) from error
-        try:
-            write(partial)
-            partial.rename(folder)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            if not folder.is_dir():
-                raise
-        return folder
+        """The entry, made by `write(folder)` where it is not there yet.
+
+        Raises `OutputError` where the cache cannot be written.
+        """
+        found = self.find(stage, name)
+        if found is not None:
+            return found
+        entry = self.root / stage / name
+        with writing(self.root):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with scratch.folder(entry.parent) as partial:
+                (partial / _FILES).mkdir()
+                write(partial / _FILES)
+                (partial / _SEAL).write_text(json.dumps(_seal(partial, stage, name)))
+                _publish(partial, entry)
+        self._verified.add(entry)
+        return entry / _FILES
+
+
+@contextmanager
+def writing(place: Path, what: str = "the cache") -> Iterator[None]:
+    """Raise `OutputError`, naming the cache's folder, where a write in the block fails."""
+    try:
+        yield
+    except OSError as error:
+        refused = isinstance(error, PermissionError | NotADirectoryError)
+        if not (refused or scratch.full(error) or _of(error, place)):
+            raise
+        raise OutputError(
+            f"Cannot write {what} in {place} ({error.strerror or error}). "
+            "Free some space there, or set EDGEKIT_CACHE to a folder that can be written."
+        ) from error
+
+
+def remade(path: Path, fault: str) -> None:
+    """Say in one line that what is kept at `path` cannot be used."""
+    _LOG.warning("The cache is damaged: %s (%s). It is made again.", path, fault)
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _of(error: OSError, place: Path) -> bool:
+    """Whether the error is of a file below `place`."""
+    named = error.filename
+    return isinstance(named, str | Path) and Path(named).is_relative_to(place)
+
+
+def _seal(folder: Path, stage: str, name: str) -> dict[str, Any]:
+    files = folder / _FILES
+    return {
+        "entry": [stage, name],
+        "files": {
+            path.relative_to(files).as_posix(): _mark(path)
+            for path in sorted(files.rglob("*"))
+            if path.is_symlink() or not path.is_dir()
+        },
+    }
+
+
+def _mark(path: Path) -> str:
+    return f"-> {path.readlink()}" if path.is_symlink() else digest(path)
+
+
+def _fault(entry: Path, stage: str, name: str) -> str | None:
+    """What is wrong with an entry, in words; `None` where it is as it was written."""
+    try:
+        seal = json.loads((entry / _SEAL).read_text("utf-8"))
+        found = _seal(entry, stage, name)
+    except (OSError, ValueError) as error:
+        return f"unreadable: {type(error).__name__}"
+    if seal == found:
+        return None
+    if not isinstance(seal, dict) or not isinstance(seal.get("files"), dict):
+        return "its seal is unreadable"
+    known, files = seal["files"], found["files"]
+    changed = [
+        path for path in {**known, **files} if known.get(path) != files.get(path)
+    ]
+    return f"{changed[0]} is not what was written" if changed else "of another entry"
+
+
+def _publish(partial: Path, entry: Path) -> None:
+    try:
+        partial.rename(entry)
+    except OSError:
+        if not entry.is_dir():  # another process was faster
+            raise
+
+
+def _remove(entry: Path) -> None:
+    """Out of the way at once, however long removing takes."""
+    with scratch.folder(entry.parent) as away:
+        entry.rename(away / entry.name)
+        shutil.rmtree(away)

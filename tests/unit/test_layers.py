@@ -43,7 +43,7 @@ LAYERS = (
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
     ("agent", "authored", "progress", "toml"),
-    ("types", "errors", "shipped", "__init__"),
+    ("types", "errors", "shipped", "scratch", "__init__"),
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 STAGES = ("prune", "distill", "export", "bench", "package", "report")
