@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edgekit.errors import UsageError
+from edgekit.errors import UsageError, signal_behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,8 @@ class Authored:
         except UsageError:
             raise
         except (Exception, SystemExit) as error:
+            if (ours := signal_behind(error)) is not None:
+                raise ours  # noqa: B904 - the author's code only passed it on
             raise self.error(
                 f"{self.name} failed: {where(error, self.file)}."
             ) from error

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 import edgekit
+from edgekit import scratch
 from edgekit.commands import (
     bench,
     build,
     compare,
+    crashes,
     devices,
     diff,
     doctor,
@@ -25,10 +30,18 @@ from edgekit.commands import (
     plan,
     targets,
 )
-from edgekit.commands.console import err_console, out_console
+from edgekit.commands.console import Bars, err_console, out_console
 from edgekit.commands.profile_device import profile_device
-from edgekit.errors import EXIT_CODES, EdgeKitError, UsageError
+from edgekit.errors import (
+    EXIT_CODES,
+    INTERNAL,
+    EdgeKitError,
+    Terminated,
+    UsageError,
+    signal_behind,
+)
 
+_INTERRUPTED = 128 + signal.SIGINT
 _EPILOG = "Exit codes: " + "; ".join(f"{c} {t}" for c, t in EXIT_CODES.items()) + "."
 
 app = typer.Typer(
@@ -62,27 +75,75 @@ _ClickError: type[Any] = typer.BadParameter.mro()[2]
 
 
 def main() -> None:
-    """Entry point: every error on purpose becomes one line and its exit code."""
+    """Entry point: every error becomes one line and its exit code."""
     # Threads that wait by spinning made training eight times slower on a busy machine. Read
     # when torch is loaded, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(signal.SIGTERM, _terminate)
+    _handle_signals()
+    scratch.sweep(Path(tempfile.gettempdir()))
+    status = _run()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except EdgeKitError as error:
-        err_console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(error.exit_code)
+        sys.stdout.flush()
+    except OSError as error:
+        status = _ended(error)
+        # What is still buffered has nowhere to go: the interpreter must not try again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        status = app(standalone_mode=False) or 0
+        if status == _INTERRUPTED:
+            raise KeyboardInterrupt
+        return int(status)
     except _ClickError as error:
         error.show()
-        sys.exit(UsageError.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        err_console.print("Interrupted; nothing half-written was left.")
-        sys.exit(130)
+        return UsageError.exit_code
+    except typer.Abort as error:
+        # Click takes any end of a file for an end of its input.
+        return _ended(error.__cause__ or KeyboardInterrupt())
+    except BaseException as error:  # noqa: BLE001 - the last place that can say one line
+        return _ended(error)
+
+
+def _ended(error: BaseException) -> int:
+    """Say in one line why the command ends; its exit code."""
+    if (ours := signal_behind(error)) is not None:
+        _say("Interrupted; nothing half-written was left.")
+        return 128 + ours.number if isinstance(ours, Terminated) else _INTERRUPTED
+    if _broken_pipe(error):
+        return 128 + signal.SIGPIPE
+    named = error if isinstance(error, EdgeKitError) else crashes.named(error)
+    if named is None:
+        _say(
+            f"[bold red]Internal error:[/] {escape(crashes.reported(error, Bars.stage))}"
+        )
+        return INTERNAL
+    _say(f"[bold red]Error:[/] {escape(str(named))}")
+    return named.exit_code
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # a closed screen must not hide the exit code
+        err_console.print(line, soft_wrap=True)
+
+
+def _broken_pipe(error: BaseException | None) -> bool:
+    """Whether it is, or Click made it of, a write that nobody reads."""
+    of_click = isinstance(error, SystemExit) and error.__context__
+    return isinstance(of_click or error, BrokenPipeError)
+
+
+def _handle_signals() -> None:
+    """As Ctrl-C: what is half-written is cleared away."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _terminate)
 
 
 def _terminate(number: int, frame: object) -> None:
-    """As Ctrl-C: what is half-written is cleared away."""
-    raise SystemExit(128 + number)
+    raise Terminated(number)
 
 
 def _show_version(asked: bool) -> None:

@@ -7,7 +7,8 @@
     |  |- ModelError             the trained network cannot be loaded or exported
     |  |- DataError              samples that are missing or of the wrong shape
     |  |- TrainingError          training that diverged: the recipe has to change
-    |  `- OutputError            a folder or file that cannot be written
+    |  |- OutputError            a folder or file that cannot be written
+    |  `- OutOfMemory            this machine's memory is too small for what was asked
     |- BudgetError          1    the contract
     |  |- BudgetInfeasible       refused before training: no network inside the budget
     |  `- BudgetMissed           built and measured, and over
@@ -25,16 +26,37 @@
     `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
        `- ParityError            an artefact outside tolerance, by name
 
-An interrupted command exits with 130, a terminated one with 143, as shells expect.
+Any other exception is a fault of EdgeKit's own: the command exits with 70, and writes a crash
+report. A command that a signal ends exits with 128 and the signal's number, as shells expect:
+129 hung up, 130 interrupted, 141 nobody reads its output any more, 143 terminated.
 """
 
 from __future__ import annotations
+
+INTERNAL = 70
 
 
 class EdgeKitError(Exception):
     """What happened, the value, and the fix, in one line."""
 
-    exit_code = 1
+    exit_code = INTERNAL
+
+
+class Terminated(BaseException):
+    """A signal ends the command. `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def signal_behind(error: BaseException | None) -> BaseException | None:
+    """The `Terminated` or `KeyboardInterrupt` that `error` is, or that it followed from."""
+    while error is not None:
+        if isinstance(error, Terminated | KeyboardInterrupt):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class UsageError(EdgeKitError):
@@ -62,6 +84,10 @@ class TrainingError(UsageError):
 
 
 class OutputError(UsageError):
+    pass
+
+
+class OutOfMemory(UsageError):
     pass
 
 
@@ -136,10 +162,13 @@ class ParityError(ArtifactError):
 EXIT_CODES: dict[int, str] = {
     0: "the build met its budget, or what could not be proved here is marked unproven",
     1: "a budget is infeasible or was missed",
-    2: "wrong usage, project file, model, data or output folder",
+    2: "wrong usage, project file, model, data or output folder, or too little memory",
     3: "the device or runtime is not available",
     4: "a measurement is invalid or inconclusive",
     5: "an operator is unsupported, or an artefact's outputs differ from the network's",
+    INTERNAL: "an internal error, with a crash report",
+    129: "hung up",
     130: "interrupted",
+    141: "nobody reads the output any more",
     143: "terminated",
 }

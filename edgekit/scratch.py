@@ -86,9 +86,15 @@ def locked(path: Path) -> Iterator[bool]:
 
 def full(error: BaseException) -> bool:
     """Whether a write failed because the disk, the quota or the file's limit is reached."""
-    # NumPy counts what it wrote and keeps no error number.
-    short = isinstance(error, OSError) and "requested and" in str(error)
-    return short or (isinstance(error, OSError) and error.errno in _FULL)
+    text = str(error)
+    if isinstance(error, OSError):
+        # NumPy counts what it wrote and keeps no error number.
+        return error.errno in _FULL or "requested and" in text
+    # PyTorch's writer of archives misses bytes, or finds itself elsewhere than it should be.
+    return isinstance(error, RuntimeError) and (
+        "PytorchStreamWriter failed" in text
+        or ("inline_container" in text and "unexpected pos" in text)
+    )
 
 
 def _made(place: Path | None, of: str) -> tuple[Path, int | None]:

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from rich import progress as bars
 from rich.console import Console
 
+
+class _Console(Console):
+    """Leaves a reader that has gone to the command line, as any other error."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 # Addresses hold colons: `container:x:1` is no emoji.
-out_console = Console(emoji=False)
-err_console = Console(stderr=True, emoji=False)
+out_console = _Console(emoji=False)
+err_console = _Console(stderr=True, emoji=False)
 
 Address = Annotated[
     str,
@@ -50,6 +58,9 @@ class _Step:
 class Bars:
     """Bars on a terminal, a line for each stage elsewhere."""
 
+    stage: ClassVar[str] = "start"
+    """The stage under way in this process, or the last one, for a crash report."""
+
     def __init__(self, console: Console, *, silent: bool) -> None:
         self._console = console
         self._silent = silent
@@ -69,11 +80,13 @@ class Bars:
             bars.TextColumn("{task.fields[note]}", style="dim", markup=False),
         )
         bar = bars.Progress(*columns, console=self._console, disable=self._silent)
+        Bars.stage = title
         with bar:
             task = bar.add_task(title, total=None, note="")
             yield _Step(bar, task)
             total = bar.tasks[0].total or 1
             bar.update(task, total=total, completed=total)
+        Bars.stage = f"after {title}"
 
 
 def plain(value: Any) -> Any:

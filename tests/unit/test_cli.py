@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pickle
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import edgekit
-from edgekit import cli
+from edgekit import cli, project
+from edgekit.commands import crashes
 from edgekit.errors import EXIT_CODES
 
 Run = Callable[..., tuple[int, str, str]]
@@ -227,3 +235,152 @@ def test_init_then_a_project_that_reads(run: Run, tmp_path: Path) -> None:
     assert run("init", str(tmp_path))[0] == 0
     assert (tmp_path / "edgekit.toml").is_file()
     assert run("init", str(tmp_path))[0] == 2
+
+
+# --- signals, pipes and faults of our own -----------------------------------------------------
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)]
+)
+@pytest.mark.parametrize("wraps", [False, True])
+def test_a_signal_while_the_users_code_runs_is_not_blamed_on_it(
+    mine: Path, run: Run, name: str, code: int, wraps: bool
+) -> None:
+    kill = f"os.kill(os.getpid(), signal.{name}); time.sleep(30)"
+    passed_on = (
+        f"    try: {kill}\n"
+        "    except BaseException as error: raise ValueError('failed') from error\n"
+    )
+    body = passed_on if wraps else f"    {kill}\n"
+    text = f"import os, signal, time\ndef build():\n{body}"
+    (mine / "model.py").write_text(text)
+    before = [signal.getsignal(number) for number in SIGNALS]
+    try:
+        status, out, err = run("inspect", "model.py:build", "-i", "3,16,16")
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+    assert (status, out) == (code, "")
+    assert err.strip() == "Interrupted; nothing half-written was left."
+
+
+@pytest.mark.parametrize("leave", ["sys.exit(143)", "sys.exit('no')", "exit()"])
+def test_an_exit_of_the_users_own_is_the_users(
+    mine: Path, run: Run, leave: str
+) -> None:
+    (mine / "model.py").write_text(f"import sys\ndef build():\n    {leave}\n")
+    status, _, err = run("inspect", "model.py:build", "-i", "3,16,16")
+    assert status == 2
+    assert "model.py:3: SystemExit" in err and len(err.strip().splitlines()) == 1
+
+
+def broken(fault: Callable[[], object]) -> Callable[..., object]:
+    def fail(*arguments: object, **more: object) -> object:
+        return fault()
+
+    return fail
+
+
+def test_a_fault_of_our_own_has_its_own_code_and_a_report(
+    mine: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_OWN_SECRET", "from-the-environment")
+    monkeypatch.setattr(project, "load", broken(lambda: {}["ssh://me:hunter2@pi"]))
+    address = ("--device", "ssh://me:hunter2@pi")
+    status, out, err = run("build", "-t", "raspberrypi", *address, "-o", "new")
+    assert (status, out) == (70, "")
+    assert len(err.strip().splitlines()) == 1 and "Internal error: KeyError" in err
+    [report] = [word for word in err.split() if word.endswith(".txt")]
+    text = Path(report).read_text()
+    assert Path(report).is_relative_to(os.environ["EDGEKIT_CACHE"])
+    assert "Traceback" in text and "test_cli.py" in text
+    assert f"edgekit {edgekit.__version__}" in text and "torch " in text
+    assert "command: edgekit build -t raspberrypi" in text and "stage: " in text
+    assert "hunter2" not in text + err
+    assert "from-the-environment" not in text
+    assert not (mine / "new").exists()
+
+
+def test_secrets_on_the_command_line_stay_out_of_reports(
+    mine: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "load", broken(lambda: [][0]))
+    # Options that do not exist are refused before anything runs, so the words are given as are.
+    monkeypatch.setattr(
+        sys, "argv", ["edgekit", "--api-token", "t0ken", "--password=pa55"]
+    )
+    line = crashes.reported(ValueError("bad t0ken and pa55"), "here")
+    text = Path(line.split()[-1]).read_text()
+    assert "bad *** and ***" in line and "stage: here" in text
+    assert "t0ken" not in text and "pa55" not in text
+
+
+def test_only_the_newest_reports_stay(run: Run) -> None:
+    folder = Path(os.environ["EDGEKIT_CACHE"]) / "crashes"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(30):
+        (folder / f"edgekit-crash-20200101-{number:06}-1.txt").write_text("old")
+    line = crashes.reported(ValueError("x"), "here")
+    left = sorted(folder.iterdir())
+    assert len(left) == 20 and left[-1] == Path(line.split()[-1])
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        (lambda: np.empty(1 << 50), 2, "too little free memory"),
+        (lambda: torch.empty(1 << 50), 2, "too little free memory"),
+        (lambda: Path("/dev/full").write_text("x"), 2, "No space left"),
+        (lambda: Path("/proc/self/mem/x").read_text(), 70, "NotADirectoryError"),
+        (lambda: torch.empty(2) @ torch.empty(3), 70, "Internal error: RuntimeError"),
+        (lambda: sys.exit(1), 70, "Internal error: SystemExit"),
+        (lambda: sys.exit(0), 70, "Internal error: SystemExit"),
+        (lambda: pickle.load(io.BytesIO()), 70, "Internal error: EOFError"),
+    ],
+)
+def test_limits_of_the_machine_are_named_and_the_rest_is_ours(
+    mine: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[[], object],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.setattr(project, "load", broken(fault))
+    status, out, err = run("build", "-t", "raspberrypi", "-q")
+    assert (status, out) == (code, "")
+    assert words in err and len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("targets", 141),
+        ("targets --json", 141),
+        ("targets show raspberrypi", 141),
+        ("--help", 141),
+    ],
+)
+def test_a_reader_that_has_gone_ends_the_command_quietly(
+    command: str, code: int
+) -> None:
+    shell = f"{sys.executable} -m edgekit {command} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_output_that_cannot_be_written_is_named() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgekit", "targets", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "No space left" in done.stderr and len(done.stderr.splitlines()) == 1
