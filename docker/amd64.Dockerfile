@@ -18,6 +18,7 @@ ADD site.tar /
 ADD app.tar /
 ENV PATH=/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/edgekit/agent.pyz:/opt/edgekit/site \
+    PYTHONSAFEPATH=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     OMP_NUM_THREADS=1 \

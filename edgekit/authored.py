@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from edgekit.errors import UsageError, signal_behind
+from edgekit.neighbours import neighbours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +66,9 @@ class Authored:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run code of the author's: imports find the file's neighbours, errors become ours."""
-        folder = str(self.file.parent)
-        before = set(sys.modules)
-        sys.path.insert(0, folder)
         try:
-            yield
+            with neighbours(self.file.parent):
+                yield
         except UsageError:
             raise
         except (Exception, SystemExit) as error:
@@ -78,9 +77,6 @@ class Authored:
             raise self.error(
                 f"{self.name} failed: {where(error, self.file)}."
             ) from error
-        finally:
-            sys.path.remove(folder)
-            _forget_neighbours(self.file.parent, before)
 
     def _find(self, module: ModuleType) -> Callable[..., Any]:
         found = getattr(module, self.function, None)
@@ -137,20 +133,6 @@ def _module(file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _forget_neighbours(folder: Path, before: set[str]) -> None:
-    """Drop what was imported from `folder` itself, so that another project's `blocks.py` is not
-    mistaken for this one's. Packages installed below it stay."""
-    for name in set(sys.modules) - before:
-        top = sys.modules.get(name.partition(".")[0])
-        file = getattr(top, "__file__", None)
-        if top is None or file is None or name.startswith("_edgekit_authored_"):
-            continue
-        path = Path(file)
-        home = path.parent.parent if path.name == "__init__.py" else path.parent
-        if home == folder:
-            del sys.modules[name]
 
 
 def _neighbours(file: Path) -> str:

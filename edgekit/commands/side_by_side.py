@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from edgekit import child
 from edgekit.commands.measuring import Asked, Failed, Found, measure_at
 from edgekit.errors import DeviceError, EdgeKitError
 from edgekit.progress import Progress, Step
@@ -35,7 +36,8 @@ def measure_all(
         for address in addresses:
             ours, theirs = fresh.Pipe(duplex=False)
             process = fresh.Process(target=_child, args=(asked, address, theirs))
-            process.start()
+            with child.inherited():
+                process.start()
             theirs.close()
             ends[address] = (process, ours)
         said = {address: pipe for address, (_, pipe) in ends.items()}

@@ -174,6 +174,7 @@ class EmulatedDevice:
             # A set order of Python's dictionaries: the same instructions in every run.
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONSAFEPATH": "1",
             machine.DECLARED: "1",
         }
         if counter is not None:

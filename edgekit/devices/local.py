@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit import child
 from edgekit.agent import machine, meters
 from edgekit.agent.schema import SCHEMA
 from edgekit.devices.packing import pack_agent
@@ -24,7 +25,7 @@ from edgekit.types import CostSource
 
 _KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH",
-    "VIRTUAL_ENV", machine.DECLARED, meters.ROOT,
+    "PYTHONSAFEPATH", "VIRTUAL_ENV", machine.DECLARED, meters.ROOT,
 )  # fmt: skip
 _GRACE_S = 5.0
 """The agent ends itself this long after we would have ended it, should we be gone by then."""
@@ -68,9 +69,9 @@ class LocalDevice:
 
 def _environment(job: Mapping[str, Any]) -> dict[str, str]:
     """Little more than where things are: a launch must not depend on the user's shell."""
-    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    ours = child.foreign_environment()
     return {
-        **kept,
+        **{key: ours[key] for key in _KEPT if key in ours},
         "OMP_NUM_THREADS": str(job.get("threads", 1)),
         "OPENBLAS_NUM_THREADS": "1",  # of numpy, which only carries arrays here
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -84,12 +85,16 @@ def run_process(
     screen: Path,
     timeout_s: float,
 ) -> tuple[int, str]:
-    """Exit status and what was written to the screen; the whole process group ends with us."""
+    """Exit status and what was written to the screen; the whole process group ends with us.
+
+    It runs in the folder of `screen`.
+    """
     with screen.open("wb") as output:
         try:
             process = subprocess.Popen(
                 command,
                 env=dict(environment),
+                cwd=screen.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -36,7 +36,8 @@ root=${EDGEKIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/edgekit}
 mkdir -p "$root/jobs" "$root/agents" "$root/envs" || exit 1
 find "$root/jobs" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} + 2>/dev/null
 command -v %(python)s >/dev/null || { echo "edgekit: no python" >&2; exit 97; }
-EDGEKIT_ROOT=$root exec %(python)s -c %(code)s"""
+cd "$root/agents" && root=$(dirname "$PWD") || exit 1
+EDGEKIT_ROOT=$root PYTHONSAFEPATH=1 exec %(python)s -c %(code)s"""
 _ASK = """\
 import importlib.util as i, json, os, platform, sys
 n = os.confstr("CS_GNU_LIBC_VERSION") if hasattr(os, "confstr") else ""
@@ -96,6 +97,7 @@ class RemoteDevice:
             "OMP_NUM_THREADS": str(job.get("threads", 1)),
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONSAFEPATH": "1",
             "TMPDIR": str(folder),
             "EDGEKIT_LOCK": str(met.root / "lock"),
             "EDGEKIT_PYTHON": self.python,
@@ -226,6 +228,7 @@ class RemoteDevice:
             partial = met.root / "envs" / f".{uuid.uuid4().hex[:8]}.part"
             self._send(partial, {str(partial / f.name): f for f in files}, {})
             self._shell(
+                f"cd {_q(met.agent.parent)} && PYTHONSAFEPATH=1 "
                 f"{_q(self.python)} -c {_q(_UNPACK)} {_q(partial)} && "
                 f"{{ mv {_q(partial)} {_q(place)} 2>/dev/null || test -d {_q(place)}; }} "
                 f"|| {{ rm -rf {_q(partial)}; exit 1; }}",

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from edgekit import store
+from edgekit import child, store
 from edgekit.devices.apt import RELEASE, Apt, run
 from edgekit.store import Store
 
@@ -143,12 +143,13 @@ def _install(userland: _Userland, folder: Path) -> None:
     alone = [] if "numpy" in userland.wheels else ["--no-deps"]
     run(
         [
-            *(sys.executable, "-m", "pip", "install", "--quiet"),
+            *child.python("-m", "pip", "install", "--quiet"),
             *("--disable-pip-version-check", "--no-compile", "--only-binary=:all:"),
             "--retries=1",
             *(f"--python-version={_PYTHON}", "--implementation=cp"),
             *(f"--target={folder}", *alone, *platforms, *_requirements(userland)),
-        ]
+        ],
+        child.foreign_environment(),
     )
 
 
@@ -160,9 +161,10 @@ def _compile(folder: Path) -> None:
     if f"{sys.version_info.major}.{sys.version_info.minor}" == _PYTHON:
         subprocess.run(
             [
-                *(sys.executable, "-m", "compileall", "-q"),
+                *child.python("-m", "compileall", "-q"),
                 *(str(folder / f"usr/lib/python{_PYTHON}"), str(folder / "wheels")),
             ],
+            env=child.foreign_environment(),
             capture_output=True,
             check=False,  # packages carry files that are meant not to compile
             timeout=_TIMEOUT_S,

@@ -7,14 +7,13 @@ configuration says (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_NO_INDEX).
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from edgekit import child
 from edgekit.errors import RuntimeMissing
 from edgekit.store import Store, key
 
@@ -80,7 +79,7 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
     name = key("wheels", wanted, python.version, python.arch, python.glibc)
 
     def download(folder: Path) -> None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest"]
+        command = child.python("-m", "pip", "download", "--quiet", "--dest")
         command += [str(folder), "--disable-pip-version-check", "--only-binary=:all:"]
         if python.arch in _WITHOUT_WHEELS:
             command.append("--no-deps")
@@ -90,7 +89,7 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
             text=True,
             timeout=_DOWNLOAD_S,
             check=False,
-            env={**os.environ, "PYTHONPATH": ""},
+            env=child.foreign_environment(),
         )
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if "ERROR" in line]

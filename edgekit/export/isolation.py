@@ -10,7 +10,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from edgekit import child
 from edgekit.errors import ArtifactError
 from edgekit.export import EXPORTERS
 from edgekit.export.equalise import equalised
@@ -66,7 +66,7 @@ def export_all(  # noqa: PLR0913
         check(exporter, order.name, order.precision, calibrated=calibrated)
     if channels_last:
         _check_image(program)
-    with scratch(folder) as place:
+    with scratch(folder.resolve()) as place:
         program.save(place / "student.pt2")
         if calibration is not None:
             np.save(place / _CALIBRATION, calibration)
@@ -156,7 +156,7 @@ def _judging(validation: Validation, place: Path) -> Judging:
     return Judging(
         samples=samples,
         task=validation.task,
-        root=validation.root,
+        root=validation.root.resolve(),
         allowed=validation.allowed,
         recover=validation.recover,
         folding=validation.folding,
@@ -266,17 +266,17 @@ def _start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
     threads = str(max(1, (os.cpu_count() or 1) // lanes))
     environment = {
         "OMP_NUM_THREADS": threads,
-        **os.environ,
+        **child.environment(),
         # Sets that the libraries iterate over decide names and order in the files.
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         # NNCF reports its use elsewhere.
         "NNCF_CI": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.worker", str(order)],
+            child.python("-m", f"{__package__}.worker", str(order)),
+            cwd=place,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stream,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import email.parser
 import hashlib
 import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit import child
 from edgekit.errors import RuntimeMissing
 from edgekit.package.layers import Entry, Tree
 from edgekit.store import Store, key
@@ -55,7 +55,7 @@ def _download(requirements: Path, machine: str, folder: Path) -> None:
     if machine != "armv7l":
         tags.append(f"manylinux2014_{machine}")
     command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+        *child.python("-m", "pip", "download", "--quiet", "--no-deps"),
         *("--disable-pip-version-check", "--only-binary=:all:"),
         *("--python-version", "3.11", "--implementation", "cp"),
         *("--abi", "cp311", "--abi", "abi3", "--abi", "none"),
@@ -64,7 +64,12 @@ def _download(requirements: Path, machine: str, folder: Path) -> None:
     ]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command,
+            env=child.foreign_environment(),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise RuntimeMissing(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from edgekit import child
 from edgekit.errors import ArtifactError, RuntimeMissing
 from edgekit.parity import onnx, openvino, tflite
 from edgekit.parity.nouns import Opened
@@ -31,7 +32,9 @@ def take_apart(path: Path, copy: Path) -> Opened:
     Raises `ArtifactError` where the file cannot be read, `RuntimeMissing` without its library.
     """
     done = subprocess.run(
-        [sys.executable, "-m", __spec__.name, str(path), str(copy)],
+        child.python("-m", __spec__.name, str(path.resolve()), str(copy.resolve())),
+        env=child.environment(),
+        cwd=copy.parent,
         capture_output=True,
         text=True,
         timeout=_LIMIT_S,

@@ -42,7 +42,7 @@ LAYERS = (
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
-    ("agent", "authored", "progress", "toml"),
+    ("agent", "authored", "child", "neighbours", "progress", "toml"),
     ("types", "errors", "shipped", "scratch", "__init__"),
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,247 @@
+"""Files named like libraries, in the current folder or beside the user's: nobody runs them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit import child, source
+from edgekit.commands import side_by_side
+from edgekit.devices.local import LocalDevice
+from edgekit.errors import RuntimeMissing
+from edgekit.export.isolation import export_all
+from edgekit.package import wheels
+from edgekit.parity.worker import take_apart
+from edgekit.source.program import trace
+from edgekit.store import Store
+from edgekit.types import InputSpec, ModelSpec
+from tests.robustness.conftest import Planted
+
+ROOT = Path(__file__).parents[2]
+RELATIVE = f"{os.pathsep}.{os.pathsep}"
+"""Empty and relative entries, each of which means the current folder."""
+
+
+@pytest.fixture
+def here(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
+    """The planted files in the current folder."""
+    monkeypatch.chdir(planted.folder)
+    return planted
+
+
+@pytest.fixture
+def carelessly(here: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
+    """The same with a careless PYTHONPATH."""
+    monkeypatch.setenv("PYTHONPATH", RELATIVE)
+    return here
+
+
+@pytest.mark.parametrize("words", [["--version"], ["targets"], ["inspect", "no.py:x"]])
+def test_the_command_itself(here: Planted, words: list[str]) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    for name in loaded_by_python(here.folder.parent):
+        (here.folder / f"{name}.py").unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekit", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert here.ran == set(), done.stderr
+    assert done.returncode == (2 if "no.py:x" in words else 0), done.stderr
+
+
+def loaded_by_python(folder: Path) -> list[str]:
+    """What `python -m` has imported before a module of ours can do anything about it."""
+    (folder / "bare.py").write_text("import sys\nprint(*sys.modules)\n")
+    command = [sys.executable, "-m", "bare"]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+def test_a_script_of_the_command(here: Planted) -> None:
+    """As pip writes it, with a planted file beside it."""
+    script = here.folder / "edgekit-script"
+    script.write_text(
+        "import sys\nfrom edgekit.__main__ import main\nsys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, here.ran) == (0, set()), done.stderr
+
+
+def test_exports_and_what_takes_them_apart(carelessly: Planted, tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval()
+    program = trace(network, (InputSpec(shape=(4,)),))
+    [artifact] = export_all(
+        program, [("onnxruntime", "fp32")], calibration=None, folder=Path("made")
+    )
+    assert artifact.files[0].is_file()
+    opened = take_apart(artifact.files[0], Path("copy.onnx"))
+    assert opened.steps
+    assert carelessly.ran == set()
+
+
+def test_the_agent_on_this_machine(carelessly: Planted) -> None:
+    assert LocalDevice().probe()["machine"]
+    assert carelessly.ran == set()
+
+
+def test_pip(carelessly: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    wanted = carelessly.folder / "wanted.txt"
+    wanted.write_text("numpy==0.0.1\n")
+    with pytest.raises(RuntimeMissing, match=r"numpy==0\.0\.1"):
+        wheels.fetch(wanted, "x86_64", "opt", Store(carelessly.folder / "cache"))
+    assert carelessly.ran == set()
+
+
+def test_processes_side_by_side(carelessly: Planted) -> None:
+    fresh = multiprocessing.get_context("spawn")
+    with child.inherited():
+        process = fresh.Process(target=side_by_side._terminate, args=(1, None))
+        process.start()
+    process.join(60)
+    assert process.exitcode == 129, "it came as far as what it was to do"
+    assert carelessly.ran == set()
+    assert os.environ["PYTHONPATH"] == RELATIVE
+
+
+def test_what_a_child_of_ours_searches(
+    carelessly: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = carelessly.folder.parent / "mine"
+    monkeypatch.setenv("PYTHONPATH", f"{RELATIVE}{os.pathsep}{mine}")
+    monkeypatch.setattr(sys, "path", ["", "lib", str(carelessly.folder), *sys.path])
+    handed = child.environment()["PYTHONPATH"].split(os.pathsep)
+    assert all(Path(entry).is_absolute() for entry in handed)
+    assert str(carelessly.folder) not in handed
+    assert child.foreign_environment()["PYTHONPATH"] == str(mine)
+    done = subprocess.run(
+        child.python("-c", "import sys, edgekit.errors; print(sys.path)"),
+        env=child.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(carelessly.folder) not in done.stdout and "''" not in done.stdout
+
+
+MODEL = """\
+import importlib
+import random
+
+import blocks
+import parts.tail
+from torch import nn
+
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x):
+        import later
+        importlib.import_module("much_later")
+        return later.double(self.inner(x))
+
+
+def build():
+    import scipy.signal  # imports much that is not there yet
+    assert random.random() < 1
+    return nn.Sequential(Lazy(), blocks.block(), parts.tail.tail())
+"""
+LAYER = "from torch import nn\n\ndef {0}():\n    return nn.Linear(4, 4)\n"
+
+
+def test_the_users_files_find_each_other_and_libraries_find_their_own(
+    planted: Planted,
+) -> None:
+    folder = planted.folder
+    (folder / "model.py").write_text(MODEL)
+    (folder / "blocks.py").write_text(LAYER.format("block"))
+    (folder / "later.py").write_text("def double(x):\n    return x + x\n")
+    (folder / "much_later.py").write_text("")
+    (folder / "parts").mkdir()
+    (folder / "parts" / "tail.py").write_text(LAYER.format("tail"))
+    spec = ModelSpec(source="model.py:build", input=InputSpec(shape=(4,)))
+    before = list(sys.path)
+    program = source.load(spec, root=folder)
+    assert program.module(torch.zeros(2, 4)).shape == (2, 4)
+    assert planted.ran == set()
+    assert sys.path == before
+    assert not {"blocks", "later", "parts", "parts.tail"} & set(sys.modules)
+
+
+@pytest.mark.parametrize("name", ["cupy", "sklearn"])
+def test_only_files_of_the_folder_see_it(planted: Planted, name: str) -> None:
+    (planted.folder / "model.py").write_text(
+        "import library\n\ndef build():\n    library.optional()\n"
+    )
+    library = planted.folder / "venv" / "site-packages"
+    library.mkdir(parents=True)
+    (library / "library.py").write_text(
+        f"def optional():\n    try:\n        import {name}\n"
+        "    except ModuleNotFoundError:\n        pass\n"
+    )
+    code = (
+        "import sys, pathlib\n"
+        "from edgekit import authored, errors\n"
+        f"sys.path.append({str(library)!r})\n"
+        f"root = pathlib.Path({str(planted.folder)!r})\n"
+        "authored.locate('model.py:build', root, errors.ModelError).call()\n"
+    )
+    subprocess.run(child.python("-c", code), env=child.environment(), check=True)
+    assert planted.ran == set()
+
+
+def test_what_the_users_code_adds_to_the_path_is_its_own(tmp_path: Path) -> None:
+    from edgekit.authored import locate
+    from edgekit.errors import ModelError
+
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "of_lib.py").write_text("VALUE = 3\n")
+    (tmp_path / "model.py").write_text(
+        "import pathlib, sys\n"
+        "here = pathlib.Path(__file__).parent\n"
+        "sys.path[:0] = [str(here), str(here / 'lib')]\n\n"
+        "def value():\n    import of_lib\n    return of_lib.VALUE\n"
+    )
+    before = list(sys.path)
+    value = locate("model.py:value", tmp_path, ModelError).load()
+    assert sys.path == before
+    assert value() == 3, "a later call finds it too"
+    assert sys.path == before
+
+
+def test_a_pickled_network_finds_the_file_of_its_class(tmp_path: Path) -> None:
+    (tmp_path / "of_pickle.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Linear):\n    pass\n"
+    )
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\n\ndef build():\n    return nn.Linear(4, 2)\n"
+    )
+    code = "import torch, of_pickle; torch.save(of_pickle.Net(4, 2), 'w.pt')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    spec = ModelSpec(
+        source="model.py:build", weights="w.pt", input=InputSpec(shape=(4,))
+    )
+    program = source.load(spec, root=tmp_path, allow_pickle=True)
+    answer = program.module(torch.zeros(1, 4)).detach().numpy()
+    assert np.isfinite(answer).all()
