@@ -104,16 +104,14 @@ def work(job: Job) -> Iterator[Artifact]:
 
 
 def _convert(job: Job) -> None:
-    import torch
-
     from edgekit.export import EXPORTERS, openvino
     from edgekit.source.ends import channels_last
-    from edgekit.source.program import from_exported
+    from edgekit.source.program import load
 
     if job.source.suffix == ".onnx":
         openvino.convert_onnx(job.source, job.fp32)
     else:
-        program = from_exported(torch.export.load(str(job.source)), job.inputs)
+        program = load(job.source, job.inputs)
         if job.channels_last:
             program = channels_last(program)
         EXPORTERS[job.runtime].convert(program, job.fp32)

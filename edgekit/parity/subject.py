@@ -179,10 +179,12 @@ def _reference(
     if question.against is not None:
         if not question.against.is_file():
             raise UsageError(f"No file {question.against}. Name a .pt2.")
-        return programs.load(question.against), str(question.against)
+        against = programs.load(question.against, allow_pickle=question.allow_pickle)
+        return against, str(question.against)
     for folder in path.absolute().parents[:2]:
         if (folder / STUDENT).is_file():
-            return programs.load(folder / STUDENT), STUDENT
+            found = folder / STUDENT
+            return programs.load(found, allow_pickle=question.allow_pickle), STUDENT
     if one is None:
         raise UsageError(
             f"No network to compare {path} with: no {STUDENT} beside it and no "

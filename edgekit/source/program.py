@@ -21,6 +21,8 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram
 
 from edgekit.errors import ModelError
+from edgekit.safe_io import reading
+from edgekit.source import pt2
 from edgekit.source.simplify import simplify
 from edgekit.types import InputSpec
 
@@ -152,16 +154,20 @@ def _with_dynamic_batch(
     return again
 
 
-def load(path: Path) -> Program:
-    """Read a `.pt2` written by `Program.save` or by `torch.export.save`."""
-    try:
-        exported = torch.export.load(str(path))
-    except Exception as error:
-        raise ModelError(
-            f"Cannot read {path} as a torch.export program ({_first_line(error)}). "
-            "Write it with torch.export.save."
-        ) from error
-    return from_exported(exported)
+def load(
+    path: Path,
+    inputs: tuple[InputSpec, ...] | None = None,
+    *,
+    allow_pickle: bool = False,
+) -> Program:
+    """Read a `.pt2` written by `Program.save` or by `torch.export.save`.
+
+    Raises `ModelError` where the file is damaged, or holds what could run code and not
+    `allow_pickle`.
+    """
+    exported = pt2.load(path, allow_pickle=allow_pickle)
+    with reading(path, ModelError, kind="a torch.export program", fix=pt2.FIX):
+        return from_exported(exported, inputs)
 
 
 def duplicate(

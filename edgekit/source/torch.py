@@ -64,7 +64,7 @@ def _load_pt2(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:
     path = root / model.source
     if not path.is_file():
         raise ModelError(f"No file {path}. Check [model] source.")
-    loaded = program.load(path)
+    loaded = program.load(path, allow_pickle=allow_pickle)
     if model.input and model.input.shape != loaded.inputs[0].shape:
         raise ModelError(
             f"{path} takes input shape {list(loaded.inputs[0].shape)}, but [model] input says "

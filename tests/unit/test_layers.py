@@ -42,7 +42,15 @@ LAYERS = (
     ),
     ("prune", "distill", "export", "bench", "package", "report", "project"),
     ("source", "data", "devices", "targets", "calibration", "store"),
-    ("agent", "authored", "child", "neighbours", "progress", "toml"),
+    (
+        "agent",
+        "authored",
+        "child",
+        "neighbours",
+        "progress",
+        "safe_io",
+        "toml",
+    ),
     ("types", "errors", "shipped", "scratch", "__init__"),
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
