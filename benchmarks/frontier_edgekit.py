@@ -136,7 +136,7 @@ def _planned(
     known = planner.table.networks(target)
     if len(known) < 2:
         known = beside(half_way(planner))
-    planner.table.correct(known)
+    planner.table.correct(known, device)
     aim = Aim(speedup=speedup, full_cost=planner.cost({}, device))
     turns: list[Turn] = []
     for cost in next_costs(ROUNDS, planner, aim, turns):

@@ -22,6 +22,7 @@
     |  |- DeviceOutOfMemory      the device ended the agent because memory ran out
     |  |- AgentKilled            somebody on the device ended the agent
     |  `- DeviceBusy             another job holds the device
+    |- TargetsFailed            of several targets: the highest code among them
     |- MeasurementError     4    a run that is invalid or inconclusive
     `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
        `- ParityError            an artefact outside tolerance, by name
@@ -32,6 +33,8 @@ report. A command that a signal ends exits with 128 and the signal's number, as 
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 INTERNAL = 70
 
@@ -157,6 +160,18 @@ class ArtifactError(EdgeKitError):
 
 class ParityError(ArtifactError):
     pass
+
+
+class TargetsFailed(EdgeKitError):
+    """Some of several targets failed; the others are finished, and what they made is kept.
+
+    Its exit code is the highest of theirs.
+    """
+
+    def __init__(self, failed: Mapping[str, EdgeKitError], of: int) -> None:
+        lines = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        super().__init__(f"{len(failed)} of {of} targets failed. {lines}")
+        self.exit_code = max(error.exit_code for error in failed.values())
 
 
 EXIT_CODES: dict[int, str] = {

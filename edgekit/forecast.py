@@ -57,7 +57,7 @@ def calibrate(
                 family,
             )
         shutil.rmtree(place)
-    table.correct(known)
+    table.correct(known, job.costing.device)
 
 
 def check(
@@ -82,7 +82,8 @@ def check(
     family = unpruned.fingerprint()
     before = table.networks(family)
     operators = operators_of(student)
-    table.measure(operators, job.costing.device)
+    seen = [operator for one in before for operator in one.operators]
+    table.measure([*operators, *seen], job.costing.device)
     predicted = sum(map(table.cost, operators))
     with job.progress.step("The student beside its operators"):
         [sample] = table.measure_networks(
@@ -93,7 +94,6 @@ def check(
     for number, one in enumerate(others):
         rest = [*others[:number], *others[number + 1 :], sample]
         found = correction.fit(rest, table.cost_alone)
-        table.measure(one.operators, job.costing.device)
         expected = found.network(one.operators, table.cost_alone)
         rows.append(_row(f"candidate {number + 1}", expected, one.cost))
     median = statistics.median(row.error for row in rows)

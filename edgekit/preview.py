@@ -7,7 +7,8 @@ network's answers move, in nats a sample, measured cut by cut and added up
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from edgekit import source
@@ -21,40 +22,58 @@ from edgekit.fit import (
     survey,
     weigh,
 )
-from edgekit.job import Job, read_samples
+from edgekit.job import Job, Samples, read_samples
 from edgekit.prune.plan import Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity
 from edgekit.prune.worth import Worth
+from edgekit.source.program import Program
 from edgekit.types import BlockSense, GroupSense, PlanPoint, Preview
 
 SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 _NEAR = 0.98
+_Weighed = tuple[Mapping[str, Scores], Sensitivity]
 
 
-def preview(jobs: Sequence[Job]) -> tuple[Preview, ...]:
-    """The expected frontier on every job's target; the network is weighed once.
+@dataclass(kw_only=True)
+class Previewer:
+    """Expected frontiers of one network; what several targets have in common is done once."""
 
-    Raises `BudgetInfeasible` where a target's budget cannot be met by any plan.
-    """
-    first = jobs[0]
-    with first.progress.step("Load the network"):
-        network = source.load(
-            first.project.model,
-            root=first.project.root,
-            allow_pickle=first.allow_pickle,
-        )
-    samples = read_samples(first, network)
-    scores: dict[str, Scores] = {}
-    senses: Sensitivity | None = None
-    found = []
-    for job in jobs:
+    network: Program
+    _samples: dict[object, Samples] = field(default_factory=dict)
+    _weighed: dict[object, _Weighed] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job) -> Previewer:
+        """Of a project's network."""
+        with job.progress.step("Load the network"):
+            project = job.project
+            network = source.load(
+                project.model, root=project.root, allow_pickle=job.allow_pickle
+            )
+        return cls(network=network)
+
+    def preview(self, job: Job) -> Preview:
+        """The expected frontier on the job's target.
+
+        Raises `BudgetInfeasible` where its budget cannot be met by any plan.
+        """
         runtime = runtimes_of(job)[0]
-        planner = survey(job, network, runtime, planned_precision(job))
-        if senses is None:
-            scores = weigh(job, planner.graph, samples.train)
-            senses = probe(job, planner, scores, samples.train)
-        found.append(_preview(job, planner, scores, senses))
-    return tuple(found)
+        planner = survey(job, self.network, runtime, planned_precision(job))
+        scores, senses = self._weigh(job, planner)
+        return _preview(job, planner, scores, senses)
+
+    def _weigh(self, job: Job, planner: Planner) -> _Weighed:
+        """What units and blocks matter: the same where recipes draw and weigh alike."""
+        recipe = job.project.recipe
+        drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
+        if drawn not in self._samples:
+            self._samples[drawn] = read_samples(job, self.network)
+        how = (drawn, recipe.prune.importance, recipe.prune.drop_blocks)
+        if how not in self._weighed:
+            train = self._samples[drawn].train
+            scores = weigh(job, planner.graph, train)
+            self._weighed[how] = scores, probe(job, planner, scores, train)
+        return self._weighed[how]
 
 
 def _preview(

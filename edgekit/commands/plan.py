@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,9 @@ from edgekit.commands.console import (
     out_console,
     plain,
 )
+from edgekit.commands.several import kept_apart, once, refuse
+from edgekit.errors import EdgeKitError
+from edgekit.types import Preview
 
 
 def plan(  # noqa: PLR0913 - a command's options
@@ -45,21 +49,38 @@ def plan(  # noqa: PLR0913 - a command's options
     """Show what each speed-up would cost in answers, in minutes and without training.
 
     The expected frontier on each target, what each budget would keep, where time goes now, what
-    is sensitive and what blocks: as tables and as a page.
+    is sensitive and what blocks: as tables and as a page. Where a target fails, the others are
+    shown all the same, and the exit code is the highest of the failures'.
 
         edgekit plan --target raspberrypi --target intel-n100
     """
-    from edgekit.preview import preview
-    from edgekit.report.preview import show_preview, write_preview
+    from edgekit.preview import Previewer
 
     shown = Bars(err_console, silent=quiet)
+    found: list[Preview] = []
+    failed: dict[str, EdgeKitError] = {}
     with ExitStack() as devices:
         jobs = [
             devices.enter_context(open_job(folder, name, shown, allow_pickle, device))
-            for name in target
+            for name in once(folder, target, shown)
         ]
-        found = preview(jobs)
-    write_preview(jobs[0].project.name, found, out)
+        looked = Previewer.of(jobs[0])
+        try:
+            for job in jobs:
+                with kept_apart(job.target.name, failed, shown):
+                    found.append(looked.preview(job))
+        finally:  # an interruption loses no target that is finished, either
+            if found:
+                _show(jobs[0].project.name, found, out, as_json=as_json, quiet=quiet)
+    refuse(failed, of=len(jobs))
+
+
+def _show(
+    project: str, found: Sequence[Preview], out: Path, *, as_json: bool, quiet: bool
+) -> None:
+    from edgekit.report.preview import show_preview, write_preview
+
+    write_preview(project, found, out)
     if as_json:
         print(json.dumps(plain(found), indent=2))
     elif not quiet:

@@ -254,8 +254,13 @@ class CostTable:
             for text, cost in rows
         ]
 
-    def correct(self, samples: Sequence[Sample]) -> None:
-        """From now on `cost` is what explains these whole networks best."""
+    def correct(self, samples: Sequence[Sample], device: Device | None) -> None:
+        """From now on `cost` is what explains these whole networks best.
+
+        Operators of theirs that were not measured are; those that followed from their neighbors
+        in the process that measured the networks are not on disk.
+        """
+        self.measure([o for sample in samples for o in sample.operators], device)
         self.correction = correction.fit(samples, self.cost_alone)
 
     def _steadily(self, fill: Fill, batch: Sequence[Operator]) -> Mapping[str, Cell]:

@@ -115,6 +115,7 @@ class Planner:
         self._inside = blocks_of_nodes(graph)
         self._homes = inner_groups(graph)
         self._together = steps(graph)
+        self._device: Device | None = None
         self._describe()
 
     def _describe(self) -> None:
@@ -140,6 +141,7 @@ class Planner:
     ) -> int:
         """Find the widths at which cost drops; measure every cell the solver may look up."""
         self._forget()
+        self._device = device
         measured = 0
         if self._scans:
             scans = scanned(self.graph, self.min_keep)
@@ -182,8 +184,9 @@ class Planner:
     def rows(
         self, widths: Widths, dropped: Collection[str] = ()
     ) -> tuple[OperatorRow, ...]:
-        """Where time goes before and after, by the table; the cells must be measured."""
-        after = self._described(widths, dropped)
+        """Where time goes before and after, by the table, measuring cells that are missing."""
+        whole, after = self._described(), self._described(widths, dropped)
+        self._measured([*whole.values(), *after.values()])
         return tuple(
             OperatorRow(
                 name=_layer(node),
@@ -191,7 +194,7 @@ class Planner:
                 before=self.table.cost(before),
                 after=self.table.cost(after[node]) if node in after else 0.0,
             )
-            for node, before in self._described().items()
+            for node, before in whole.items()
         )
 
     def width_rows(
@@ -217,11 +220,18 @@ class Planner:
 
     def cost_at(self, group: str) -> float:
         """Cost of the operators whose cost a group moves, all groups whole."""
-        return sum(
-            self.table.cost(operator)
+        operators = [
+            operator
             for node, operator in self._described().items()
             if group in groups_at(self.graph, node)
-        )
+        ]
+        self._measured(operators)
+        return sum(map(self.table.cost, operators))
+
+    def _measured(self, operators: Collection[Operator]) -> None:
+        """Fill the cells that are missing: widths that are possible are not all on offer."""
+        if not all(operator in self.table for operator in operators):
+            self.table.measure(operators, self._device)
 
     def parameters(
         self, widths: Widths | None = None, dropped: Collection[str] = ()

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgekit.cli import app
-from edgekit.errors import OutputError
+from edgekit.errors import BudgetInfeasible, OutputError, TargetsFailed
 
 MODEL = """\
 import torch
@@ -116,3 +116,19 @@ def test_a_page_that_cannot_be_written_is_one_line(project: Path) -> None:
     said = plan(project, "--quiet")
     assert isinstance(said.exception, OutputError)
     assert "Cannot write" in str(said.exception)
+
+
+def test_a_target_that_fails_loses_no_other(project: Path) -> None:
+    toml = (project / "edgekit.toml").read_text()
+    toml += (
+        '\n[recipe.prune]\ncost_source = "estimated"\n'
+        f"\n[target.{TARGETS[0]}.budget]\nspeedup = 1e6\n"
+    )
+    (project / "edgekit.toml").write_text(toml)
+    said = plan(project, "--json", "--quiet", "-t", "raspberrypi")
+    assert isinstance(said.exception, TargetsFailed)
+    assert said.exception.exit_code == BudgetInfeasible.exit_code
+    assert str(said.exception).startswith(f"1 of 2 targets failed. {TARGETS[0]}: ")
+    [found] = json.loads(said.stdout)
+    assert found["target"] == TARGETS[1]
+    assert TARGETS[1] in (project / "out/plan.html").read_text()

@@ -10,6 +10,7 @@ import pytest
 
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
+from edgekit.prune.correction import Sample
 from edgekit.prune.cost import CostTable, TableKey
 from edgekit.prune.gauge import NOTHING, Cell
 from edgekit.prune.power import Metered
@@ -136,3 +137,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "costs").write_text("a file in the way")
     with pytest.raises(OutputError, match="Set EDGEKIT_CACHE"):
         table(tmp_path)
+
+
+def test_networks_of_builds_before_are_explained_by_cells_that_are_missing(
+    tmp_path: Path,
+) -> None:
+    """A cell that followed from its neighbors is not on disk; a network of its operators is."""
+    costs = table(tmp_path)
+    seen = Sample(operators=(CONV, replace(CONV, outputs=3)), cost=1000.0)
+    costs.correct([seen, replace(seen, operators=(CONV,), cost=700.0)], None)
+    assert costs.cost(CONV) > 0

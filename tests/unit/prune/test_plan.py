@@ -274,7 +274,7 @@ def test_the_least_is_solved_once_for_the_same_costs(tmp_path: Path) -> None:
     narrow = Limits(macs=planner.macs() // 2)
     assert planner.cheapest("cost", narrow) is not least
     assert planner.cheapest("cost", narrow) is planner.cheapest("cost", narrow)
-    planner.table.correct(())
+    planner.table.correct((), None)
     assert planner.cheapest() is not least
     assert planner.cheapest() == least
 
@@ -359,3 +359,25 @@ def test_an_interrupt_is_still_noticed_after_a_plan(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout == "noticed\n", (done.returncode, done.stderr)
+
+
+def test_rows_measure_the_widths_that_nobody_offered(tmp_path: Path) -> None:
+    """Where groups meet, a plan's own shapes need not be among the cells that were measured."""
+    graph = graph_of(residual())
+    key = planner_for(graph, tmp_path).table.key
+    table = CostTable(key, "estimated", tmp_path)
+    planner = Planner(graph, table, multiple=8, min_keep=0.25)
+    planner.measure(None)
+    group = graph.groups[0]
+    odd = next(
+        w for w in range(group.units) if w not in planner.options[group.id] and w
+    )
+    rows = planner.rows({group.id: odd})
+    assert sum(row.after for row in rows) < sum(row.before for row in rows)
+    unmeasured = Planner(
+        graph,
+        CostTable(key, "estimated", tmp_path / "other"),
+        multiple=8,
+        min_keep=0.25,
+    )
+    assert unmeasured.cost_at(group.id) > 0
