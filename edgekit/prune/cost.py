@@ -175,6 +175,8 @@ class CostTable:
         """
         wanted = list({o.key: o for o in operators}.values())
         asked = sum(operator not in self for operator in wanted)
+        if not asked:
+            return 0
         measured = 0
         fill = gauge(self.key, self.source, device, self._tile)
         while missing := self._turn(wanted):
@@ -182,7 +184,7 @@ class CostTable:
                 batch = missing[start : start + _BATCH]
                 self._record(self._steadily(fill, batch))
                 measured += len(batch)
-                if on_progress and asked:
+                if on_progress:
                     on_progress(sum(o in self for o in wanted), len(wanted))
         return measured
 

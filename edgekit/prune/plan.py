@@ -230,8 +230,7 @@ class Planner:
 
     def _measured(self, operators: Collection[Operator]) -> None:
         """Fill the cells that are missing: widths that are possible are not all on offer."""
-        if not all(operator in self.table for operator in operators):
-            self.table.measure(operators, self._device)
+        self.table.measure(operators, self._device)
 
     def parameters(
         self, widths: Widths | None = None, dropped: Collection[str] = ()

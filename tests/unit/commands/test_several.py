@@ -52,7 +52,7 @@ def test_the_only_target_fails_as_it_is() -> None:
     failed: dict[str, EdgeKitError] = {}
     with apart(failed, "one"):
         raise DeviceError("one has no runtime")
-    with pytest.raises(DeviceError, match="^one has no runtime$"):
+    with pytest.raises(DeviceError, match=r"^one has no runtime$"):
         refuse(failed, of=1)
     refuse({}, of=2)
 

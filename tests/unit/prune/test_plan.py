@@ -70,6 +70,9 @@ def graph_of(network: nn.Module) -> WidthGraph:
 class ByHand(CostTable):
     """One microsecond for every thousand multiply-accumulates, in steps of eight outputs."""
 
+    def __contains__(self, operator: Operator) -> bool:
+        return True
+
     def cost(self, operator: Operator) -> float:
         steps = 8 * math.ceil(operator.outputs / 8)
         return 0.1 + operator.macs / operator.outputs * steps / 1000
