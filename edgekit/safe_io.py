@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 import psutil
+from pydantic import ValidationError
 
 from edgekit.errors import EdgeKitError
 
@@ -54,6 +55,10 @@ def reason(fault: BaseException) -> str:
         return "it is nested too deeply"
     if isinstance(fault, MemoryError):
         return "it asks for more memory than this machine has"
+    if isinstance(fault, ValidationError):
+        first = fault.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"][1:]))
+        return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"[:_REASON]
     if isinstance(fault, OSError) and fault.strerror:
         return fault.strerror
     text = " ".join(str(fault).split())[:_REASON].rstrip(".")

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 SCHEMA = 1
-"""Version 1: bench, energy, infer, micro, probe, profile."""
-KINDS = ("bench", "energy", "infer", "micro", "probe", "profile")
+"""Version 1: bench, energy, infer, micro, probe, profile, verify."""
+KINDS = ("bench", "energy", "infer", "micro", "probe", "profile", "verify")
 PATHS_IN = ("path", "models", "inputs", "companions")
 PATHS_OUT = ("outputs",)
 
@@ -55,6 +55,12 @@ class BenchJob(RuntimeJob, total=False):
     trace_s: (
         float  # seconds between two looks at clock and heat while timing; default: none
     )
+
+
+class VerifyJob(RuntimeJob, total=False):
+    """Load a model and run it once."""
+
+    path: str  # the model file
 
 
 class EnergyJob(RuntimeJob, total=False):
@@ -293,3 +299,8 @@ class ProbeResult(Result, total=False):
     runtimes: dict[str, RuntimeFacts]  # every one that the agent knows
     conditions: Conditions  # one look, now
     meters: dict[str, str | None]  # name -> null where it can be read, else the reason
+
+
+class VerifyResult(RunResult, total=False):
+    inputs: list[dict[str, Any]]  # name, shape and dtype of each, in order
+    outputs: list[dict[str, Any]]  # likewise

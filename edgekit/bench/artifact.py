@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from edgekit.errors import UsageError
+from edgekit.bundle_files import MANIFEST, read_manifest, validated
+from edgekit.devices.local import LocalDevice
+from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing, UsageError
+from edgekit.safe_io import reading
 from edgekit.types import Artifact, RuntimeName, Settings
 
+_OPEN_S = 120.0
 _RUNTIMES: dict[str, RuntimeName] = {
     ".tflite": "litert",
     ".onnx": "onnxruntime",
@@ -48,13 +52,33 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
     )
 
 
+def opened(artifact: Artifact) -> None:
+    """Load the artifact on its runtime and run it once, in a process of its own.
+
+    Raises `ArtifactError` where the runtime refuses the file, fails on it, crashes or takes more
+    than two minutes; `RuntimeMissing` without the runtime.
+    """
+    job = {
+        "kind": "verify",
+        "runtime": artifact.runtime,
+        "path": str(artifact.files[0].resolve()),
+        "companions": [str(file.resolve()) for file in artifact.files[1:]],
+        "options": dict(artifact.settings.options),
+    }
+    try:
+        LocalDevice().run(job, timeout_s=_OPEN_S)
+    except RuntimeMissing:
+        raise
+    except DeviceError as error:
+        raise ArtifactError(f"Cannot open {artifact.files[0]}: {error}") from error
+
+
 def _settings(path: Path) -> Settings:
     """Those that a build found best for the model it chose, where `path` is it."""
-    manifest = path.parent / "manifest.json"
-    try:
-        model = json.loads(manifest.read_text("utf-8"))["model"]
-        if path.name in model["files"]:
-            return Settings(**model["settings"])
-    except (OSError, ValueError, KeyError, TypeError):
+    if not (path.parent / MANIFEST).is_file():
         return Settings()
-    return Settings()
+    _, manifest = read_manifest(path.parent)
+    if path.name not in manifest.model.files:
+        return Settings()
+    with reading(path.parent / MANIFEST, UsageError, fix="Build it again."):
+        return validated(Settings, json.dumps(dict(manifest.model.settings)))

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from annotated_types import Ge, MinLen
+from pydantic import TypeAdapter
 
+from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated, vouched
 from edgekit.errors import OutputError, UsageError
-from edgekit.types import Artifact, Evaluation, Measurement
+from edgekit.safe_io import parse_json, read_text, reading
+from edgekit.types import Artifact, Count, Evaluation, Measurement, Text
 
 SCHEMA = 1
 FILE = "history.jsonl"
+_Number = Annotated[int, Ge(0)] | None
 _MEASUREMENT: TypeAdapter[Measurement] = TypeAdapter(Measurement)
 
 
@@ -109,16 +114,12 @@ def read(file: Path) -> Record:
 
     Raises UsageError naming what is wrong with the file.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot read {file} ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no text, so no measurement.") from error
-    try:
+    text = read_text(file, UsageError)
+    fix = "It is no measurement. Make one: edgekit bench ARTEFACT --out FILE.json"
+    with reading(file, UsageError, fix=fix):
         if file.suffix == ".jsonl":
             text = [line for line in text.splitlines() if line.strip()][-1]
-        content = json.loads(text)
+        content = parse_json(text)
         if "candidates" in content:
             return _of_report(content, file.parent)
         if content["schema"] != SCHEMA:
@@ -126,43 +127,144 @@ def read(file: Path) -> Record:
                 f"{file} has schema {content['schema']!r}; this EdgeKit knows {SCHEMA}."
             )
         return of_document(content)
-    except (ValueError, KeyError, TypeError, IndexError, ValidationError) as error:
-        raise UsageError(
-            f"{file} is no measurement ({type(error).__name__}: {_line(error)}). Make one: "
-            "edgekit bench ARTEFACT --out FILE.json"
-        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    name: Text
+    sha256: str | None
+    size_bytes: Count
+    slow_operators: _Number = None
+    files: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The file of one run."""
+
+    created: str
+    tier: str | None
+    artifact: _Measured
+    measurement: Measurement
 
 
 def of_document(content: Mapping[str, Any]) -> Record:
-    artifact = content["artifact"]
+    """The record of a run's JSON; raises `ValueError` where a figure is impossible."""
+    found = validated(_Document, json.dumps(content, allow_nan=False))
+    artifact = found.artifact
     return Record(
-        name=artifact["name"],
-        sha256=artifact["sha256"],
-        size_bytes=artifact["size_bytes"],
-        tier=content["tier"],
-        created=content["created"],
-        measurement=_MEASUREMENT.validate_python(content["measurement"]),
-        slow_operators=artifact["slow_operators"],
-        files=tuple(map(Path, artifact.get("files", ()))),
+        name=artifact.name,
+        sha256=artifact.sha256,
+        size_bytes=artifact.size_bytes,
+        tier=found.tier,
+        created=found.created,
+        measurement=possible(found.measurement),
+        slow_operators=artifact.slow_operators,
+        files=tuple(map(Path, artifact.files)),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Network:
+    macs: Annotated[int, Ge(0)]
+    parameters: Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Built:
+    name: Text
+    files: Annotated[tuple[Text, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    artifact: _Built
+    measurement: Measurement
+    evaluation: Evaluation
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Report:
+    """What of a build's report.json is a measurement."""
+
+    created: str
+    student: _Network
+    candidates: tuple[_Candidate, ...]
 
 
 def _of_report(content: Mapping[str, Any], folder: Path) -> Record:
-    chosen = next(one for one in content["candidates"] if one["chosen"])
-    measurement = _MEASUREMENT.validate_python(chosen["measurement"])
+    report = validated(_Report, json.dumps(content, allow_nan=False))
+    chosen = next((one for one in report.candidates if one.chosen), None)
+    if chosen is None:
+        raise ValueError("no artifact in it is chosen")
+    measurement = possible(chosen.measurement)
+    if (folder / MANIFEST).is_file():
+        _, manifest = read_manifest(folder)
+        files = vouched(folder, manifest, chosen.artifact.files)
+    else:
+        files = [inside(folder, name) for name in chosen.artifact.files]
     return Record(
-        name=chosen["artifact"]["name"],
+        name=chosen.artifact.name,
         sha256=None,
         size_bytes=round(measurement.size_mb * 2**20),
         tier=None,
-        created=content["created"],
+        created=report.created,
         measurement=measurement,
-        evaluation=Evaluation(**chosen["evaluation"]),
-        macs=content["student"]["macs"],
-        parameters=content["student"]["parameters"],
-        files=tuple(folder / name for name in chosen["artifact"]["files"]),
+        evaluation=_possible_evaluation(chosen.evaluation),
+        macs=report.student.macs,
+        parameters=report.student.parameters,
+        files=tuple(files),
     )
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def possible(found: Measurement) -> Measurement:
+    """The measurement itself; raises `ValueError` for a figure that none can have."""
+    latency, energy = found.latency, found.energy
+    positive = {
+        "latency.p50_ms": latency.p50_ms,
+        "latency.p90_ms": latency.p90_ms,
+        "latency.p95_ms": latency.p95_ms,
+        "latency.p99_ms": latency.p99_ms,
+        "latency.mean_ms": latency.mean_ms,
+        **{
+            f"latency.launch_p50_ms[{n}]": v
+            for n, v in enumerate(latency.launch_p50_ms)
+        },
+        "size_mb": found.size_mb,
+        "peak_memory_mb": found.peak_memory_mb,
+        "threads": found.threads,
+        "instructions": found.instructions,
+        "energy.gross_mj": energy.gross_mj,
+    }
+    whole = {
+        "latency.samples": latency.samples,
+        "latency.launches": latency.launches,
+        "load_ms": found.load_ms,
+        "first_ms": found.first_ms,
+        "energy.gross_u_mj": energy.gross_u_mj,
+        "energy.net_u_mj": energy.net_u_mj,
+    }
+    for name, value in (*positive.items(), *whole.items()):
+        if value is None:
+            continue
+        if not math.isfinite(value) or value < 0 or (value == 0 and name in positive):
+            raise ValueError(f"{name} is {value:g}, which no measurement is")
+    ordered = [
+        value
+        for value in (latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms)
+        if value is not None
+    ]
+    if ordered != sorted(ordered):
+        raise ValueError("the percentiles of the latency fall")
+    return found
+
+
+def _possible_evaluation(found: Evaluation) -> Evaluation:
+    """The evaluation itself; raises `ValueError` for a value that the metric cannot have."""
+    outside = found.share and not 0 <= found.value <= 1
+    if not math.isfinite(found.value) or outside or found.samples < 1:
+        raise ValueError(
+            f"{found.metric} is {found.value:g} of {found.samples} samples, which none is"
+        )
+    return found

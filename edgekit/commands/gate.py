@@ -85,6 +85,7 @@ def gate(  # noqa: PLR0913 - one parameter an option
     """
     from edgekit.bench import gate as rules
     from edgekit.bench import history as records
+    from edgekit.bench.artifact import artifact_at, opened
     from edgekit.commands.measuring import measure_at
 
     before = records.read(baseline)
@@ -100,6 +101,8 @@ def gate(  # noqa: PLR0913 - one parameter an option
             "Latency, memory and energy only gate on a device that is named: add --device."
         )
     now = _known(candidate, before)
+    if now.files and all(file.is_file() for file in now.files):
+        opened(artifact_at(now.files[0]))
     checks: list[Check] = []
     if device:
         asked = _asked(now, before, against, budget, threads, tier)

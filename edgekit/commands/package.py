@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from edgekit.arguments import check_image
 from edgekit.commands.console import (
     Bars,
     Json,
@@ -89,6 +90,9 @@ def package(  # noqa: PLR0913 - a command's options
         raise UsageError(
             "A list holds one image a platform: name the platforms to --push."
         )
+    for option, value in (("--tag", tag), ("--base", base)):
+        if value is not None:
+            check_image(value, option, UsageError)
     order = images.Order(
         bundle=bundle,
         platforms=tuple(platform or ()),

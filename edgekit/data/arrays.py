@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
 from edgekit.errors import DataError
+from edgekit.safe_io import read_arrays
 
 INPUTS = ("x", "images", "inputs")
 TARGETS = ("y", "labels", "targets", "masks")
@@ -19,23 +19,18 @@ TARGETS = ("y", "labels", "targets", "masks")
 
 def load(path: Path, request: Request) -> Dataset:
     """`x`, `images` or `inputs`, with `y`, `labels`, `targets` or `masks` where there are any."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            inputs = next((name for name in INPUTS if name in archive), None)
-            targets = next((name for name in TARGETS if name in archive), None)
-            if inputs is None:
-                raise DataError(
-                    f"{path} has the arrays {', '.join(archive.files) or 'none'}. "
-                    f"Name the inputs {' or '.join(INPUTS)}."
-                )
-            x = archive[inputs]
-            y = archive[targets] if targets else None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    archive = read_arrays(
+        path, DataError, fix="Write it with numpy.savez, numbers only."
+    )
+    inputs = next((name for name in INPUTS if name in archive), None)
+    targets = next((name for name in TARGETS if name in archive), None)
+    if inputs is None:
         raise DataError(
-            f"Cannot read {path} ({' '.join(str(error).split())[:120]}). "
-            "Write it with numpy.savez, numbers only."
-        ) from error
-    return from_arrays(x, y, request, str(path))
+            f"{path} has the arrays {', '.join(archive) or 'none'}. "
+            f"Name the inputs {' or '.join(INPUTS)}."
+        )
+    y = archive[targets] if targets else None
+    return from_arrays(archive[inputs], y, request, str(path))
 
 
 def from_arrays(

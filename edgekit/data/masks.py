@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from edgekit.data.preprocess import Array
 from edgekit.errors import DataError
+from edgekit.safe_io import reading
 
 IMAGES, MASKS = "images", "masks"
 _INDEXED = ("1", "L", "P", "I", "I;16")
@@ -42,17 +43,14 @@ def load(folder: Path, images: Sequence[Path], size: tuple[int, int]) -> Array:
 
 def _mask(path: Path, size: tuple[int, int]) -> Array:
     height, width = size
-    try:
-        with Image.open(path) as image:
-            if image.mode not in _INDEXED:
-                raise DataError(
-                    f"The mask {path} has colours (mode {image.mode}). Give one number a "
-                    "pixel: its class, in a grey or palette image."
-                )
-            nearest = Image.Resampling.NEAREST
-            return np.asarray(image.resize((width, height), nearest)).astype(np.int32)
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise DataError(
-            f"Cannot read the mask {path} ({' '.join(str(error).split())[:120]}). "
-            "Replace it."
-        ) from error
+    with (
+        reading(path, DataError, kind="a mask", fix="Replace it."),
+        Image.open(path) as image,
+    ):
+        if image.mode not in _INDEXED:
+            raise DataError(
+                f"The mask {path} has colours (mode {image.mode}). Give one number a "
+                "pixel: its class, in a grey or palette image."
+            )
+        nearest = Image.Resampling.NEAREST
+        return np.asarray(image.resize((width, height), nearest)).astype(np.int32)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from edgekit.data import preprocess, truth
 from edgekit.data.arrays import from_arrays
@@ -14,6 +14,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
+from edgekit.safe_io import parse_json, reading
 
 INPUTS = ("image", "img", "images", "x", "inputs")
 TARGETS = ("label", "labels", "y", "target", "targets", "fine_label")
@@ -54,29 +55,43 @@ def load(path: Path, request: Request) -> Dataset:
     if y is None:
         unlabelled = truth.unknown(request.kind, len(samples))
         return request.dataset(samples, unlabelled, request.labels or ())
-    names = _class_names(table.schema.metadata, str(targets))
+    with reading(path, DataError, kind="parquet with class names"):
+        names = _class_names(table.schema.metadata, str(targets))
     numbers, labels = truth.read(y, request, str(path), names)
     return request.dataset(samples, numbers, labels)
 
 
 def _read(path: Path) -> Any:
-    import pyarrow
     import pyarrow.parquet
 
-    try:
+    with reading(path, DataError, kind="parquet"):
+        _check_size(path, sorted(path.glob("*.parquet")) if path.is_dir() else [path])
         return pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(
-            f"Cannot read {path} as parquet ({' '.join(str(error).split())[:120]})."
-        ) from error
+
+
+def _check_size(path: Path, files: list[Path]) -> None:
+    """Raise `ValueError` for tables that unpack to more than fits into memory."""
+    import pyarrow.parquet
+
+    total = 0
+    for file in files:
+        about = pyarrow.parquet.read_metadata(file)
+        groups = range(about.num_row_groups)
+        total += sum(about.row_group(n).total_byte_size for n in groups)
+    most = psutil.virtual_memory().available
+    if total > most:
+        raise ValueError(f"it unpacks to {total:,} bytes; at most {most:,} fit")
 
 
 def _numbers(values: list[Any], path: Path) -> np.ndarray:
     try:
-        return np.array(values)
-    except ValueError as error:
+        found = np.array(values)
+        if found.dtype.kind == "O":
+            raise ValueError("rows that are no numbers")
+        return found
+    except (ValueError, OverflowError) as error:
         raise DataError(
-            f"{path} has rows of different shapes. Make them equal."
+            f"{path} has rows of different shapes, empty ones, or no numbers. Make them equal."
         ) from error
 
 
@@ -84,7 +99,7 @@ def _class_names(
     metadata: dict[bytes, bytes] | None, column: str
 ) -> tuple[str, ...] | None:
     """Class names that Hugging Face `datasets` writes into the schema."""
-    described = json.loads((metadata or {}).get(b"huggingface", b"{}"))
+    described = parse_json((metadata or {}).get(b"huggingface", b"{}"))
     feature = described.get("info", {}).get("features", {}).get(column, {})
     names = feature.get("names")
-    return tuple(names) if names else None
+    return tuple(map(str, names)) if names else None

@@ -13,6 +13,9 @@ from edgekit.data.samples import Samples
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess, TaskKind
 
+MOST_CLASSES = 1 << 20
+"""The highest class number; a larger one is an identifier, a hash or a mistake."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -61,6 +64,11 @@ class Request:
                 f"{origin} holds values of type {values.dtype}, some below 0 or no whole "
                 "numbers, and the network takes tokens. Store their numbers, from 0."
             )
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            sample = int(np.argwhere(~np.isfinite(values))[0][0])
+            raise DataError(
+                f"{origin} has NaN or infinite values, first in sample {sample}. Replace them."
+            )
         if given == wanted:
             return values, ()
         if len(wanted) == 3 and given == (*wanted[1:], wanted[0]):
@@ -86,6 +94,11 @@ class Request:
             raise DataError(
                 f"{origin} has labels of shape {list(given.shape)}. "
                 "Give one class number a sample: (n,)."
+            )
+        if given.dtype.kind == "O" and not all(isinstance(v, str) for v in given):
+            odd = next(type(v).__name__ for v in given if not isinstance(v, str))
+            raise DataError(
+                f"{origin} has labels that are objects ({odd}). Give class numbers or names."
             )
         if given.dtype.kind in "USO":
             found = sorted({str(value) for value in given})
@@ -124,6 +137,11 @@ class Request:
 def _integers(given: Array, origin: str) -> Targets:
     if given.dtype.kind not in "uifb" or not np.isfinite(given).all():
         raise DataError(f"{origin} has labels that are not class numbers.")
+    if given.size and given.max() > MOST_CLASSES:
+        raise DataError(
+            f"{origin} has the label {given.max()}, which is no class number. Give whole numbers "
+            f"from 0 up to {MOST_CLASSES:,}, or -1 for unknown."
+        )
     targets = given.astype(np.int64)
     if (targets != given).any() or targets.min(initial=0) < -1:
         raise DataError(

@@ -12,11 +12,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from edgekit.agent.decode import pixels
 from edgekit.data.preprocess import Array
 from edgekit.errors import DataError
+from edgekit.safe_io import reading
 
 Indices = NDArray[np.int64]
 
@@ -29,14 +30,6 @@ _THREADS = 8
 _LARGE = 1 << 14
 """Encoded bytes from which threads decode images faster than one does: a 32x32 JPEG spends its
 time in Python, and eight threads take three times as long as one."""
-_BROKEN = (
-    OSError,
-    ValueError,
-    SyntaxError,  # some broken PNG files
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-)
-"""What Pillow raises for an image that cannot be read."""
 
 
 class Samples(Protocol):
@@ -116,16 +109,14 @@ class Images:
         return result
 
     def _one(self, source: Path | bytes, name: str) -> NDArray[np.uint8]:
-        try:
-            with Image.open(
+        fix = "Replace or remove it."
+        with (
+            reading(f"the image {name}", DataError, fix=fix),
+            Image.open(
                 source if isinstance(source, Path) else io.BytesIO(source)
-            ) as image:
-                return pixels(image, self.shape, self.color, self.resize)
-        except _BROKEN as error:
-            raise DataError(
-                f"Cannot read the image {name} ({' '.join(str(error).split())[:120]}). "
-                "Replace or remove it."
-            ) from error
+            ) as image,
+        ):
+            return pixels(image, self.shape, self.color, self.resize)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

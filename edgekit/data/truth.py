@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.data.dataset import Targets
 from edgekit.data.preprocess import Array
-from edgekit.data.request import Request
+from edgekit.data.request import MOST_CLASSES, Request
 from edgekit.errors import DataError
 from edgekit.types import TaskKind
 
@@ -70,6 +70,13 @@ def _class_maps(given: Array, request: Request, origin: str) -> tuple[Targets, N
         )
     if each == "pixel" and given.ndim == 4 and given.shape[1] == 1:
         given = given[:, 0]
+    if given.size and given.max() > MOST_CLASSES:
+        raise DataError(
+            f"{origin} has the target {given.max()}, which is no class number. Give whole "
+            f"numbers from 0 up to {MOST_CLASSES:,}."
+        )
+    if given.size and given.min() < np.iinfo(np.int32).min:
+        raise DataError(f"{origin} has the class {given.min()}. Give numbers from 0.")
     targets = np.where(given == IGNORED[request.kind], -1, given.astype(np.int32))
     if targets.min(initial=0) < -1:
         raise DataError(

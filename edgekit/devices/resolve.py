@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from edgekit import toml
+from edgekit.arguments import check_image, check_value
 from edgekit.devices import Device
 from edgekit.devices.adb import AdbLink, BenchmarkModel
 from edgekit.devices.container import ContainerLink
@@ -78,8 +80,12 @@ def resolve(
 
 def parse(address: str) -> Address:
     """The parts of an address; raises UsageError naming the forms there are."""
+    if not address.isprintable():
+        raise UsageError(f"The address {address!r} holds control characters.")
     text, _, query = address.partition("?")
     settings = dict(parse_qsl(query, keep_blank_values=True))
+    for name, value in settings.items():
+        check_value(value, f"the setting {name} of '{address}'", UsageError)
     if text == "local":
         return Address(text=address, kind="local", rest="", settings=settings)
     for prefix in ("container:", "ssh://", "adb://", "emulated:"):
@@ -103,23 +109,26 @@ def _ssh(
     parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
 ) -> Device:
     given = _known(parts, "python")
-    split = urlsplit(f"ssh://{parts.rest}")
     try:
+        split = urlsplit(f"ssh://{parts.rest}")
         port = split.port
     except ValueError as error:
         raise UsageError(
             f"'{parts.text}': {error}. Write ssh://USER@HOST:PORT."
         ) from None
-    if not split.hostname or split.path or split.password or split.hostname[0] == "-":
+    bad = any(part.startswith("-") for part in re.split("[@/]", parts.rest))
+    if bad or not split.hostname or split.path or split.password:
         raise UsageError(
             f"'{parts.text}' is no ssh device. Write ssh://USER@HOST[:PORT]."
         )
     # The host as written: names of an ssh configuration may have capitals.
+    check_value(parts.rest, f"the address '{parts.text}'", UsageError)
     host = parts.rest.rpartition("@")[2].rpartition(":" + str(port))[0]
-    host = host or parts.rest.rpartition("@")[2]
+    host = (host or parts.rest.rpartition("@")[2]).strip("[]")
+    check_value(host, f"the host of '{parts.text}'", UsageError)
     link = SshLink(
         name=f"ssh://{parts.rest}",
-        host=host.strip("[]"),
+        host=host,
         user=split.username,
         port=port,
     )
@@ -129,7 +138,14 @@ def _ssh(
 def _container(
     parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
 ) -> Device:
-    given = _known(parts, "python", "cpus", "memory", "cpuset", "platform")
+    given = _known(parts, "python", *_LIMITS)
+    check_image(parts.rest, f"The address '{parts.text}'", UsageError)
+    for name, (form, example) in _LIMITS.items():
+        if name in given and not form.fullmatch(given[name]):
+            raise UsageError(
+                f"'{parts.text}': {name} = '{given[name]}' is no limit. "
+                f"Write it as {name}={example}."
+            )
     link = ContainerLink(
         name=parts.text,
         image=parts.rest,
@@ -145,6 +161,7 @@ def _adb(
     parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
 ) -> Device:
     given = _known(parts, "python", "benchmark_model")
+    check_value(parts.rest, f"the serial of '{parts.text}'", UsageError)
     link = AdbLink(name=f"adb://{parts.rest}", serial=parts.rest)
     if "benchmark_model" in given:
         return BenchmarkModel(link=link, binary=given["benchmark_model"])
@@ -176,6 +193,13 @@ def _known(parts: Address, *names: str) -> Mapping[str, str]:
     return parts.settings
 
 
+_LIMITS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "cpus": (re.compile(r"\d{1,4}(\.\d{1,3})?"), "0.5"),
+    "memory": (re.compile(r"\d{1,15}[bkmgBKMG]?"), "256m"),
+    "cpuset": (re.compile(r"\d[\d,-]{0,99}"), "0-1"),
+    "platform": (re.compile(r"[a-z][a-z0-9/._-]{0,40}"), "linux/arm64"),
+}
+"""Limits of a container: what each looks like, and an example."""
 _REMOTE: Mapping[
     str, Callable[[Address, CostSource | None, tuple[str, ...]], Device]
 ] = {"ssh": _ssh, "container": _container, "adb": _adb}

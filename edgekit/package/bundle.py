@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import OutputError
+from edgekit.bundle_files import MANIFEST, read_manifest
+from edgekit.errors import OutputError, UsageError
 from edgekit.types import (
     Artifact,
     Folding,
@@ -26,7 +27,6 @@ from edgekit.types import (
 )
 
 SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 FORMULA = "(value / scale - mean) / std, by channel"
 
@@ -133,12 +133,17 @@ def write_manifest(
 
 def check(folder: Path) -> list[str]:
     """What in `folder` differs from its manifest, one line each; nothing where all is well."""
-    listed = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-    expected = {entry["path"]: entry for entry in listed}
+    _, manifest = read_manifest(folder)
+    expected = {entry.path: asdict(entry) for entry in manifest.files}
     found = {
         entry["path"]: entry for entry in (_entry(folder, f) for f in _files(folder))
     }
     return [
+        *(
+            f"{file.relative_to(folder).as_posix()}: a link"
+            for file in sorted(folder.rglob("*"))
+            if file.is_symlink()
+        ),
         *(f"{path}: missing" for path in sorted(expected.keys() - found.keys())),
         *(
             f"{path}: not in the manifest"
@@ -213,9 +218,9 @@ def _check_place(folder: Path) -> None:
 def _strangers(folder: Path) -> list[str]:
     """Files in `folder` that its manifest does not list, so that nobody's own work is deleted."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        known = {entry["path"] for entry in manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        _, manifest = read_manifest(folder)
+        known = {entry.path for entry in manifest.files}
+    except UsageError:
         known = set()
     found = [file.relative_to(folder).as_posix() for file in _files(folder)]
     if not known and (folder / MANIFEST).is_file():

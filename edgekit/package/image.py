@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from edgekit.bundle_files import read_manifest, read_report
 from edgekit.devices.packing import pack_agent
 from edgekit.errors import UsageError
 from edgekit.package import bundle, debian, layers, sbom, wheels
@@ -117,14 +118,9 @@ def open_bundle(folder: Path) -> Bundle:
             f"{folder} is no bundle: it has no {missing[0]}. "
             "Make one: edgekit build --target raspberrypi"
         )
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        report = json.loads((folder / "report.json").read_text("utf-8"))
-        differs = bundle.check(folder)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{folder} is no bundle that can be read ({error}). Build it again."
-        ) from error
+    manifest, known = read_manifest(folder)
+    differs = bundle.check(folder)
+    report = read_report(folder, known) if not differs else {}
     if differs:
         raise UsageError(
             f"The bundle {folder} was changed: {differs[0]}. Build it again."

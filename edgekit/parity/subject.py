@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +13,13 @@ from pydantic import TypeAdapter
 
 from edgekit import data, project, source
 from edgekit.bench.artifact import artifact_at
+from edgekit.bundle_files import MANIFEST, read_manifest, vouched
 from edgekit.data.preprocess import preprocess
 from edgekit.errors import DataError, UsageError
 from edgekit.export.contract import read
-from edgekit.package import bundle
 from edgekit.parity.faults import Scene
 from edgekit.project import Project
+from edgekit.safe_io import read_arrays, reading
 from edgekit.source import program as programs
 from edgekit.source.ends import folded
 from edgekit.source.program import Program
@@ -113,16 +113,10 @@ def subject(question: Question) -> Subject:
 
 def load_array(path: Path) -> Any:
     """The array of a `.npy`, or the first of a `.npz`; raises `DataError`."""
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.lib.npyio.NpzFile):
-            with found:
-                found = found[found.files[0]]
-    except (OSError, ValueError, EOFError, IndexError) as error:
-        raise DataError(
-            f"Cannot read {path} ({' '.join(str(error).split())[:120]}). Write it with "
-            "numpy.save: one array (n, ...)."
-        ) from error
+    fix = "Write it with numpy.save: one array (n, ...)."
+    found = next(iter(read_arrays(path, DataError, fix=fix).values()), None)
+    if found is None:
+        raise DataError(f"{path} holds no array. {fix}")
     if found.dtype.kind not in "fiub" or found.ndim < 2 or not len(found):
         raise DataError(
             f"{path} holds {found.dtype} of shape {list(found.shape)}; an array of n samples "
@@ -137,27 +131,18 @@ def load_array(path: Path) -> Any:
 def _located(path: Path) -> tuple[Path, dict[str, Any] | None]:
     """The artefact's file, and the manifest of the bundle it belongs to."""
     if path.is_dir():
-        if not (path / bundle.MANIFEST).is_file():
-            raise UsageError(
-                f"{path} has no {bundle.MANIFEST}: it is no bundle. Name a file."
-            )
-        manifest = _manifest(path / bundle.MANIFEST)
-        return path / manifest["model"]["files"][0], manifest
+        if not (path / MANIFEST).is_file():
+            raise UsageError(f"{path} has no {MANIFEST}: it is no bundle. Name a file.")
+        manifest, known = read_manifest(path)
+        if not known.model.files:
+            raise UsageError(f"{path} names no model. Name the artefact's file.")
+        there = [name for name in (STUDENT,) if (path / name).exists()]
+        model, *_ = vouched(path, known, (*known.model.files, *there))
+        return model, manifest
     for folder in path.absolute().parents[:2]:
-        if (folder / bundle.MANIFEST).is_file():
-            return path, _manifest(folder / bundle.MANIFEST)
+        if (folder / MANIFEST).is_file():
+            return path, read_manifest(folder)[0]
     return path, None
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        _ = manifest["model"]["files"][0], manifest["contract"], manifest["project"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UsageError(
-            f"{path} is no manifest of a bundle ({error}). Name the artefact's file."
-        ) from error
-    return manifest
 
 
 def _project(question: Question, manifest: dict[str, Any] | None) -> Project | None:
@@ -196,7 +181,8 @@ def _reference(
 
 def _folding(contract: dict[str, Any]) -> Folding:
     """What the artefact says that it does besides the network."""
-    return TypeAdapter(Folding).validate_python(contract.get("folded") or {})
+    with reading("the contract in the artifact", UsageError):
+        return TypeAdapter(Folding).validate_python(contract.get("folded") or {})
 
 
 def _preprocess(
@@ -211,7 +197,8 @@ def _preprocess(
     given.pop("formula", None)
     if not given:
         return None
-    return TypeAdapter(Preprocess).validate_python(given)
+    with reading("the contract in the artifact", UsageError):
+        return TypeAdapter(Preprocess).validate_python(given)
 
 
 # --- samples ----------------------------------------------------------------------------------
@@ -277,8 +264,7 @@ def _several(question: Question, program: Program) -> list[Array]:
             f"The network has {len(names)} inputs ({', '.join(names)}): name a .npz with an "
             "array (n, ...) for each: --samples FILE.npz"
         )
-    with np.load(question.samples, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = read_arrays(question.samples, DataError)
     if len(arrays) != len(names):
         raise DataError(
             f"{question.samples} has {len(arrays)} arrays; the network has {len(names)} "

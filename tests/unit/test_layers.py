@@ -44,7 +44,9 @@ LAYERS = (
     ("source", "data", "devices", "targets", "calibration", "store"),
     (
         "agent",
+        "arguments",
         "authored",
+        "bundle_files",
         "child",
         "neighbours",
         "progress",
