@@ -19,6 +19,7 @@ ADD app.tar /
 ENV PATH=/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/edgekit/agent.pyz:/opt/edgekit/site \
     PYTHONSAFEPATH=1 \
+    EDGEKIT_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     OMP_NUM_THREADS=1 \

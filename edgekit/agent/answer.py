@@ -11,6 +11,7 @@ from . import bench, energy, limits, machine
 from .appliance import Appliance, chosen, describe
 from .arrays import of_network
 from .decode import Array, decode
+from .errors import INPUTS_INVALID, AgentError
 from .schema import SCHEMA
 
 _LEAST = {50: 1, 90: 29, 95: 59, 99: 299}
@@ -29,6 +30,10 @@ class Answerer:
         contract = appliance.description["preprocessing"]
         shape = of_network(appliance.input.shape[1:], appliance.layout)
         samples = decode(content, name, shape, contract)
+        if not np.isfinite(samples).all():
+            raise AgentError(
+                INPUTS_INVALID, f"{name} holds a number that is not finite in float32."
+            )
         return [
             {
                 "source": name,

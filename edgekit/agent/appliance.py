@@ -18,7 +18,7 @@ import numpy as np
 from . import runtimes
 from .arrays import arranged
 from .decode import Array
-from .errors import FILES, JOB_INVALID, AgentError
+from .errors import FILES, JOB_INVALID, OUTPUT_NOT_FINITE, AgentError
 from .session import TensorInfo, run
 
 FOLDER = "EDGEKIT_BUNDLE"
@@ -78,7 +78,9 @@ class Appliance:
         takes channels last, and quantised on the way in and out."""
         stored = quantise(arranged(sample[None], self.layout), self.input)
         outputs = self.run([stored.reshape(self.input.shape)])
-        return [dequantise(o, info) for o, info in zip(outputs, self.outputs)]
+        return [
+            finite(dequantise(o, info), info) for o, info in zip(outputs, self.outputs)
+        ]
 
 
 def chosen(description: Mapping[str, Any], model: str | None) -> str:
@@ -98,6 +100,17 @@ def quantise(values: Array, info: TensorInfo) -> Array:
     limits = np.iinfo(kind)
     steps = np.rint(values / info.quantisation.scale) + info.quantisation.zero_point
     return np.asarray(np.clip(steps, limits.min, limits.max), dtype=kind)
+
+
+def finite(values: Array, info: TensorInfo) -> Array:
+    """The same values of an output; raises `output_not_finite` where JSON cannot say them."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise AgentError(
+            OUTPUT_NOT_FINITE,
+            f"The output {info.name!r} holds NaN or infinity. The inputs are far from what "
+            "the model was made for, or it overflows in this precision.",
+        )
+    return values
 
 
 def dequantise(stored: Array, info: TensorInfo) -> Array:

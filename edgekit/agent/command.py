@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,6 +42,10 @@ _SUFFIXES = (
     ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".webp",
 )  # fmt: skip
 _PORT = 8080
+HOST = "EDGEKIT_HOST"
+"""Environment variable that names the address to listen on; images set it."""
+TOKEN = "EDGEKIT_TOKEN"
+"""Environment variable with the bearer token that `serve` asks for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,17 +136,40 @@ def _info(given: argparse.Namespace) -> int:
 
 def _serve(given: argparse.Namespace) -> int:
     from .appliance import Appliance, describe
-    from .serve import Limits, serve
+    from .places import Limits
+    from .serve import serve
 
-    bounds = Limits(given.max_body_kb * 1024, given.max_connections)
+    bounds = Limits(given.max_body_kb * 1024, given.max_connections, given.max_seconds)
+    token = _token(given.token_file)
     appliance = Appliance(*describe(), given.model)
     try:
-        serve(appliance, given.host, given.port, bounds)
+        serve(appliance, (given.host, given.port), bounds, token)
     except OSError as error:
         raise AgentError(
             FILES, f"Cannot listen on {given.host}:{given.port} ({error.strerror})."
         ) from error
     return 0
+
+
+def _token(file: str | None) -> str | None:
+    """What peers must send; from a file or a variable, as a command line is public."""
+    if file is None:
+        token = os.environ.get(TOKEN)
+        source = TOKEN
+    else:
+        source = file
+        try:
+            token = Path(file).read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise AgentError(
+                FILES, f"Cannot read the token in {file} ({error})."
+            ) from error
+    if token is not None and not re.fullmatch(r"[!-~]+", token):
+        raise AgentError(
+            JOB_INVALID,
+            f"The token of {source} must be printable ASCII without spaces, and not empty.",
+        )
+    return token
 
 
 def _healthy(port: int) -> int:
@@ -171,10 +200,24 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=_positive, default=10.0, help="Timed seconds.")
     add("info", _info, "What is in this image and what it runs on, as JSON.")
     serve = add("serve", _serve, "Serve the Open Inference Protocol v2 over HTTP.")
-    serve.add_argument("--host", default="0.0.0.0")
+    serve.add_argument(
+        "--host",
+        default=os.environ.get(HOST, "127.0.0.1"),
+        help="Where to listen: this machine alone, or 0.0.0.0 for all of the network.",
+    )
     serve.add_argument("--port", type=int, default=_PORT)
     serve.add_argument("--max-body-kb", type=_count, default=4096)
     serve.add_argument("--max-connections", type=_count, default=64)
+    serve.add_argument(
+        "--max-seconds",
+        type=_positive,
+        default=15.0,
+        help="For a request to come, and for its answer to be taken.",
+    )
+    serve.add_argument(
+        "--token-file",
+        help=f"Only who sends its content as a bearer token is answered; or set {TOKEN}.",
+    )
     health = add("health", None, "Whether the server in this container is ready.")
     health.add_argument("--port", type=int, default=_PORT)
     for command in (infer, bench, serve):

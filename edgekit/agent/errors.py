@@ -8,6 +8,7 @@ NUMPY_MISSING = "numpy_missing"
 MODEL_UNREADABLE = "model_unreadable"
 INPUTS_INVALID = "inputs_invalid"
 INFERENCE_FAILED = "inference_failed"
+OUTPUT_NOT_FINITE = "output_not_finite"
 OUT_OF_MEMORY = "out_of_memory"
 FILES = "files"
 KILLED = "killed"
@@ -22,6 +23,7 @@ MEANINGS = {
     MODEL_UNREADABLE: "the runtime refuses the model: damaged, or an operator it lacks",
     INPUTS_INVALID: "the input arrays are not what the model takes",
     INFERENCE_FAILED: "the model loaded and failed to run",
+    OUTPUT_NOT_FINITE: "the model ran on finite inputs and answered NaN or infinity",
     OUT_OF_MEMORY: "the process could not get the memory it asked for, or was ended over it",
     FILES: "a file named by the job cannot be read or written",
     KILLED: "a signal from outside ended the process; memory had not run out",

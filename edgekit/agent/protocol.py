@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .appliance import Appliance, dequantise, quantise
+from .appliance import Appliance, dequantise, finite, quantise
 from .decode import Array
 from .session import TensorInfo
 
@@ -138,33 +138,63 @@ def _read(tensor: Mapping[str, Any], info: TensorInfo) -> tuple[Array, bool]:
     if tensor.get("datatype") != own and not real:
         also = " (or FP32)" if info.quantisation else ""
         raise Refused(400, f"'{info.name}' has the datatype {own}{also}")
-    values = _numbers(tensor.get("data"), info.name)
+    values = _numbers(tensor.get("data"), info.name, of_bools=own == "BOOL")
     if values.size != math.prod(shape):
         raise Refused(
             400,
             f"'{info.name}' holds {values.size} numbers; its shape needs "
             f"{math.prod(shape)}",
         )
+    if values.ndim != 1 and list(values.shape) != shape:
+        raise Refused(
+            400,
+            f"'data' of '{info.name}' is nested as {list(values.shape)}, not {shape}",
+        )
     values = values.reshape(shape)
     if real:
+        _floats(values, np.dtype(np.float32), info.name)
         return quantise(values, info), True
     return _cast(values, info), info.quantisation is None
 
 
-def _numbers(data: Any, name: str) -> Array:
+def _numbers(data: Any, name: str, of_bools: bool) -> Array:
+    """(any shape) as numpy reads it; text, nothing and, unless `of_bools`, bools are refused."""
     try:
         values = np.asarray(data)
     except (ValueError, OverflowError) as error:
         raise Refused(400, f"'data' of '{name}' is no regular array") from error
-    if not isinstance(data, list) or values.dtype.kind not in "fiub":
-        raise Refused(400, f"'data' of '{name}' must be a list of numbers")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise Refused(400, f"'data' of '{name}' holds a number that is not finite")
-    return values.ravel()
+    kinds = "b" if of_bools else "fiu"
+    if not isinstance(data, list) or values.dtype.kind not in kinds:
+        what = "true or false" if of_bools else "numbers"
+        raise Refused(400, f"'data' of '{name}' must be a list of {what}")
+    if not of_bools and _has_bool(data):  # numpy takes them for 0 and 1 beside numbers
+        raise Refused(
+            400, f"'data' of '{name}' must be a list of numbers, not of bools"
+        )
+    return values
+
+
+def _has_bool(data: Any) -> bool:
+    if data and isinstance(data[0], list):
+        return any(map(_has_bool, data))
+    return bool in set(map(type, data))
+
+
+def _floats(values: Array, kind: np.dtype[Any], name: str) -> Array:
+    """The values in `kind`; raises `Refused` where one is too large for it."""
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(values, dtype=kind)
+    if not np.isfinite(cast).all():
+        raise Refused(
+            400, f"'data' of '{name}' holds a number that is not finite in {kind.name}"
+        )
+    return cast
 
 
 def _cast(values: Array, info: TensorInfo) -> Array:
     kind = np.dtype(info.dtype)
+    if kind.kind == "f":
+        return _floats(values, kind, info.name)
     if kind.kind in "iu":
         limits = np.iinfo(kind)
         if (
@@ -201,7 +231,7 @@ def _written(info: TensorInfo, rows: Sequence[Array], real: bool) -> dict[str, A
         "name": info.name,
         "shape": list(values.shape),
         "datatype": DATATYPES.get(kind, kind),
-        "data": values.ravel().tolist(),
+        "data": finite(values, info).ravel().tolist(),
     }
 
 

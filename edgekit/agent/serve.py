@@ -1,11 +1,15 @@
 """A small HTTP server: Open Inference Protocol v2 over JSON, and `/metrics` for Prometheus.
 
-Everything is bounded: the body, the headers' wait, the connections, the batch. A connection has
-a thread; inferences take turns, as the device's threads belong to one at a time.
+Everything is bounded: heads, bodies, connections in all and of a peer, the batch, the time for a
+request to come and for its answer to be taken. A connection gets a thread once a request's head
+is there; inferences take turns, as the device's threads belong to one at a time.
 """
 
 from __future__ import annotations
 
+import hmac
+import http.client
+import io
 import json
 import re
 import signal
@@ -13,42 +17,49 @@ import socket
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+import traceback
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from socketserver import BaseRequestHandler
+from typing import Any
 
 from . import protocol
 from .appliance import Appliance
-from .errors import INFERENCE_FAILED, AgentError
+from .door import Door, Guest, say
+from .errors import INFERENCE_FAILED, AgentError, one_line
 from .metrics import CONTENT_TYPE, Metrics
+from .places import KEPT_S, SLOW_S, Limits, Places
 from .protocol import Refused
+from .wire import Reading, Writing
 
-PORT = 8080
-IDLE_S = 15.0
-"""A connection that sends nothing for so long is closed, in the middle of a request too."""
+_LINGER_S = 1.0
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
-_BUSY_BODY = b'{"error": "every connection here is in use"}\n'
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-) % (len(_BUSY_BODY), _BUSY_BODY)
+_HEALTH = re.compile(rb"GET /v2/health/\w+[? ]")
+_SHORT = {
+    408: ("Request Timeout", "the request did not come in time"),
+    503: ("Service Unavailable", "every connection here is in use"),
+}
 
 
-class Limits(NamedTuple):
-    body_bytes: int = 4 * 2**20
-    connections: int = 64
+class Server(HTTPServer):
+    """Serves one appliance under `name`; `serve_forever` runs until `drain`.
 
+    Where there is a `token`, all but health is answered only to who sends it.
+    """
 
-class Server(ThreadingHTTPServer):
-    """Serves one appliance under `name`; `serve_forever` runs until `drain`."""
-
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], appliance: Appliance, limits: Limits
+        self,
+        address: tuple[str, int],
+        appliance: Appliance,
+        limits: Limits,
+        token: str | None = None,
     ) -> None:
         self.appliance = appliance
         self.limits = limits
+        self.token = token
         self.model = str(appliance.description["name"])
         self.ready = True
         self.metrics = Metrics(
@@ -59,29 +70,58 @@ class Server(ThreadingHTTPServer):
                 "runtime_version": appliance.runtime_version,
             }
         )
-        self._free = threading.BoundedSemaphore(limits.connections)
-        super().__init__(address, Handler)
+        self.places = Places(limits)
+        self._door = Door(limits, self._admit, self._refuse, lambda: self.places.full)
+        super().__init__(address, BaseRequestHandler)  # `_serve` makes its own
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
-            self.metrics.answered(503)
-            request.sendall(_BUSY)
-            self.shutdown_request(request)
-            return
-        self.metrics.moved(1)
-        super().process_request(request, client_address)
+        self._door.arrive(request, client_address[0])
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def server_close(self) -> None:
+        super().server_close()
+        self._door.close()
+
+    def _admit(self, guest: Guest) -> None:
+        thread = threading.Thread(target=self._host, args=(guest,), daemon=True)
         try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.metrics.moved(-1)
-            self._free.release()
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self._refuse(guest, 503)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is no error of ours."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, socket.timeout)):
-            super().handle_error(request, client_address)
+    def _refuse(self, guest: Guest, status: int) -> None:
+        self.metrics.answered(status)
+        phrase, reason = _SHORT[status]
+        body = json.dumps({"error": reason}).encode() + b"\n"
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\nRetry-After: 1\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        say(guest.link, head.encode() + body)
+
+    def _host(self, guest: Guest) -> None:
+        """Answers one connection. Who asks for health is answered without a place too, once."""
+        health = _HEALTH.match(guest.sent) is not None
+        if self.places.take(guest.peer, push=not health):
+            self.metrics.moved(1)
+            try:
+                self._serve(guest, placed=True)
+            finally:
+                self.metrics.moved(-1)
+                self.places.leave(guest.link, guest.peer)
+        elif health:
+            self._serve(guest, placed=False)
+        else:
+            self._refuse(guest, 503)
+
+    def _serve(self, guest: Guest, placed: bool) -> None:
+        try:
+            Handler(guest, self, placed)
+        except OSError:
+            pass  # a client that goes away in the middle is no error of ours
+        except Exception as error:  # noqa: BLE001 - one line, whatever a peer has sent
+            _report(error)
+        finally:
+            self.shutdown_request(guest.link)
 
     def drain(self, number: int = 0, frame: object = None) -> None:
         """Stops: no new connection is taken, requests under way get a moment to end."""
@@ -93,12 +133,43 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     server_version = "EdgeKit"
-    timeout = IDLE_S
-    disable_nagle_algorithm = (
-        True  # an answer in two packets waits 40 ms for the first's receipt
-    )
-    wbufsize = -1
     lingers = False
+    requestline = ""
+    """Named in the log of a request of which not even the first line came."""
+
+    def __init__(self, guest: Guest, server: Server, placed: bool) -> None:
+        self._peer = guest.peer
+        self._placed = placed
+        self._first = bytes(guest.sent)
+        super().__init__(guest.link, (guest.peer, 0), server)
+
+    def setup(self) -> None:
+        seconds = self.server.limits.seconds
+        self.connection = self.request
+        # An answer in two packets waits 40 ms for the first's receipt.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self._reading = Reading(self.connection, seconds, self._first)
+        self.rfile = io.BufferedReader(self._reading)
+        self.wfile = Writing(self.connection, seconds)
+
+    def handle_one_request(self) -> None:
+        self._reading.next_request()
+        if self._placed:
+            self.server.places.waits(self.request, self._peer, KEPT_S)
+        try:
+            super().handle_one_request()
+        except http.client.LineTooLong:
+            self.send_error(414)
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        self.server.places.works(self.request)
+        self.close_connection = self.close_connection or not self._placed
+        wrong = _malformed(self.headers, self.request_version)
+        if wrong:
+            self.send_error(400, wrong)
+        return not wrong
 
     def do_GET(self) -> None:
         self._answer(self._get)
@@ -108,23 +179,49 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, work: Any) -> None:
         try:
+            self._authorize()
             status, content = 200, work()
+            text = content if isinstance(content, str) else _json(content)
         except Refused as refused:
-            status, content = refused.status, {"error": refused.message}
+            status, text = refused.status, _json({"error": refused.message})
         except AgentError as error:
-            status = 500
-            content = {"error": f"{error.kind}: {error.message}"}
+            status, text = 500, _json({"error": f"{error.kind}: {error.message}"})
             if error.kind != INFERENCE_FAILED:
                 print(f"edgekit: {error.message}", file=sys.stderr, flush=True)
-        text = isinstance(content, str)
-        body = content.encode() if text else json.dumps(content).encode() + b"\n"
-        self._send(status, body, CONTENT_TYPE if text else "application/json")
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours is an answer too
+            _report(error)
+            self.close_connection = True
+            status, text = 500, _json({"error": "internal: a defect of the server"})
+        plain = status == 200 and isinstance(content, str)
+        self._send(status, text.encode(), CONTENT_TYPE if plain else "application/json")
+
+    def _authorize(self) -> None:
+        """Raises `Refused` unless the peer sent the token, or asks for health."""
+        token = self.server.token
+        if token is None or self.path.startswith("/v2/health/"):
+            return
+        scheme, _, sent = self.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(
+            sent.strip().encode(errors="replace"), token.encode()
+        )
+        if scheme.lower() != "bearer" or not right:
+            self._hang_up()
+            raise Refused(401, "a bearer token is needed: Authorization: Bearer ...")
+
+    def _hang_up(self) -> None:
+        """What is left of the request is no next one."""
+        self.close_connection = True
+        self.lingers = True
 
     def _send(self, status: int, body: bytes, kind: str) -> None:
         self.server.metrics.answered(status)
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if status == 401:
+            self.send_header("WWW-Authenticate", "Bearer")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -132,6 +229,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _get(self) -> Any:
+        if self.headers.get("Content-Length", "0") != "0":
+            self._hang_up()
+        if self.headers.get("Transfer-Encoding"):
+            self._hang_up()
         server, path = self.server, self.path.partition("?")[0]
         if path == "/metrics":
             return server.metrics.text()
@@ -152,8 +253,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
         except Refused:
-            self.close_connection = True  # what is left of the body is no next request
-            self.lingers = True
+            self._hang_up()
             raise
         if self._model(self.path.partition("?")[0]) != "/infer":
             raise Refused(405, "only .../infer is asked with POST")
@@ -170,7 +270,7 @@ class Handler(BaseHTTPRequestHandler):
         lengths = self.headers.get_all("Content-Length") or []
         if not lengths:
             raise Refused(411, "a body needs Content-Length")
-        if len(set(lengths)) != 1 or not re.fullmatch(r"\d{1,18}", lengths[0]):
+        if len(set(lengths)) != 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0]):
             raise Refused(400, "Content-Length is no number")
         length, limit = int(lengths[0]), self.server.limits.body_bytes
         if length > limit:
@@ -179,10 +279,16 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response_only(100)
             self.end_headers()
             self.wfile.flush()
+        self._reading.body_begins()
+        self.server.places.waits(self.request, self._peer, SLOW_S)
         try:
             body = self.rfile.read(length)
         except socket.timeout as error:
-            raise Refused(408, f"the body did not come within {IDLE_S:g} s") from error
+            seconds = self.server.limits.seconds
+            raise Refused(
+                408, f"the request did not come within {seconds:g} s"
+            ) from error
+        self.server.places.works(self.request)
         if len(body) < length:
             raise Refused(400, "the body ended early")
         return body
@@ -192,10 +298,11 @@ class Handler(BaseHTTPRequestHandler):
         super().finish()
         if self.lingers:
             self.request.shutdown(socket.SHUT_WR)
-            self.request.settimeout(1.0)
-            left = 128
-            while left and self.request.recv(1 << 16):
-                left -= 1
+            end = time.monotonic() + _LINGER_S
+            while (left := end - time.monotonic()) > 0:
+                self.request.settimeout(left)
+                if not self.request.recv(1 << 16):
+                    return
 
     def handle_expect_100(self) -> bool:
         return True  # decided in `_body`, once the length is known
@@ -224,26 +331,30 @@ class Handler(BaseHTTPRequestHandler):
         self, code: int, message: str | None = None, explain: str | None = None
     ) -> None:
         """What the parser of requests refuses, as JSON too."""
-        self.close_connection = True
+        self._hang_up()
         self.request_version = (
             self.protocol_version
         )  # what was sent may have named none
         reason = message or self.responses.get(code, ("refused", ""))[0]
-        body = json.dumps({"error": reason[:200]}).encode() + b"\n"
-        self._send(code, body, "application/json")
+        self._send(code, _json({"error": reason[:200]}).encode(), "application/json")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are counted in `/metrics`, not written line by line."""
 
 
-def serve(appliance: Appliance, host: str, port: int, limits: Limits) -> None:
+def serve(
+    appliance: Appliance,
+    address: tuple[str, int],
+    limits: Limits,
+    token: str | None = None,
+) -> None:
     """Answers until SIGTERM or SIGINT; raises OSError where the port is taken."""
-    server = Server((host, port), appliance, limits)
+    server = Server(address, appliance, limits, token)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.drain)
     print(
         f"edgekit: {server.model} ({appliance.model}) on "
-        f"http://{host}:{server.server_address[1]}/v2",
+        f"http://{address[0]}:{server.server_address[1]}/v2",
         file=sys.stderr,
         flush=True,
     )
@@ -256,3 +367,25 @@ def serve(appliance: Appliance, host: str, port: int, limits: Limits) -> None:
 
 def _version(server: Server) -> str:
     return str(server.appliance.description["versions"].get("edgekit", "unknown"))
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, allow_nan=False) + "\n"
+
+
+def _malformed(headers: Message, version: str) -> str | None:
+    """What makes the head one that another server may read otherwise."""
+    if headers.defects or headers.get_payload():
+        return "a header cannot be read"
+    if any(end in value for value in headers.values() for end in "\r\n\0"):
+        return "a header goes over a line"
+    if version == "HTTP/1.1" and len(headers.get_all("Host") or []) != 1:
+        return "a request needs one Host"
+    return None
+
+
+def _report(error: Exception) -> None:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    said = one_line(f"{type(error).__name__}: {error}")
+    print(f"edgekit: internal: {said} ({where})", file=sys.stderr, flush=True)
