@@ -4,6 +4,7 @@
 #             this machine cannot do
 # make images Docker images of the example, for every platform and runtime, on public bases, or, with
 #             BASE=debian or where no registry is in reach, on bases made here
+# make lock   hashes of every pin, into requirements.lock and docker/*.txt
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ UNTIMED := $(addprefix tests/runtime/,constraints export parity)
 BUILDS := $(addprefix tests/runtime/test_,build.py preview.py slim.py tasks.py together.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo images test test-devices check format clean
+.PHONY: demo images test test-devices check format lock clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
@@ -53,6 +54,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) --editable '.[all,dev]'
 	$(PIP) --no-deps "$$(grep '^timm==' constraints.txt)"
 	touch $@
+
+# The hashes of what constraints.txt and docker/*.txt pin, asked of the index that pip uses.
+lock:
+	$(PYTHON) tools/lock.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -7,14 +7,16 @@ configuration says (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_NO_INDEX).
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from edgekit import child
 from edgekit.errors import RuntimeMissing
+from edgekit.shipped import shipped
 from edgekit.store import Store, key
 
 PACKAGES: Mapping[str, str] = {
@@ -29,6 +31,10 @@ MODULES: Mapping[str, str] = {
     "openvino": "openvino",
     "tflite-runtime": "tflite_runtime",
 }
+_LISTED = (3, 11)
+_ENTRY = re.compile(
+    r"^(?P<pin>(?P<name>[\w.-]+)==\S+)(?: \\\n +--hash=\S+)+\n", re.MULTILINE
+)
 _OLDEST_GLIBC = 17
 _DOWNLOAD_S = 600
 # tflite-runtime was built against numpy 1 and its last release is pinned by that.
@@ -76,15 +82,20 @@ def tags(python: DevicePython) -> list[str]:
 def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Path]]:
     """The name of the environment and its wheels, fetched once and kept in the cache."""
     wanted = requirements(runtime, python)
-    name = key("wheels", wanted, python.version, python.arch, python.glibc)
+    hashed = _hashed(runtime, python, wanted)
+    name = key("wheels", wanted, hashed, python.version, python.arch, python.glibc)
 
     def download(folder: Path) -> None:
         command = child.python("-m", "pip", "download", "--quiet", "--dest")
         command += [str(folder), "--disable-pip-version-check", "--only-binary=:all:"]
-        if python.arch in _WITHOUT_WHEELS:
+        if python.arch in _WITHOUT_WHEELS or hashed:
             command.append("--no-deps")
+        asked = (
+            ["--require-hashes", "--requirement", "/dev/stdin"] if hashed else wanted
+        )
         done = subprocess.run(
-            [*command, *tags(python), *wanted],
+            [*command, *tags(python), *asked],
+            input=hashed,
             capture_output=True,
             text=True,
             timeout=_DOWNLOAD_S,
@@ -102,6 +113,23 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
 
     folder = Store().keep("wheels", name, download)
     return name, sorted(folder.glob("*.whl"))
+
+
+def _hashed(runtime: str, python: DevicePython, wanted: Sequence[str]) -> str | None:
+    """The same as lines with hashes, where the list of the runtime's image holds them.
+
+    Images have one Python; for a device's other one, or a runtime in another version than the
+    release was made with, nobody has listed hashes.
+    """
+    if python.version != _LISTED:
+        return None
+    listed = {
+        entry.group(name): entry.group(0)
+        for entry in _ENTRY.finditer((shipped("docker") / f"{runtime}.txt").read_text())
+        for name in ("pin", "name")
+    }
+    lines = [listed.get(one) for one in wanted]
+    return None if None in lines else "".join(line for line in lines if line)
 
 
 def digest(file: Path) -> str:

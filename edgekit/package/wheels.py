@@ -56,6 +56,7 @@ def _download(requirements: Path, machine: str, folder: Path) -> None:
         tags.append(f"manylinux2014_{machine}")
     command = [
         *child.python("-m", "pip", "download", "--quiet", "--no-deps"),
+        "--require-hashes",
         *("--disable-pip-version-check", "--only-binary=:all:"),
         *("--python-version", "3.11", "--implementation", "cp"),
         *("--abi", "cp311", "--abi", "abi3", "--abi", "none"),
@@ -84,6 +85,11 @@ def _download(requirements: Path, machine: str, folder: Path) -> None:
         )
 
 
+def sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def _opened(wheel: Path, at: str) -> tuple[Component, Tree]:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
@@ -94,7 +100,7 @@ def _opened(wheel: Path, at: str) -> tuple[Component, Tree]:
             name=name,
             version=version,
             purl=f"pkg:pypi/{name}@{version}",
-            sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
+            sha256=sha256(wheel),
             licence=_licence(metadata),
         )
         files = {

@@ -105,7 +105,7 @@ def test_pip(carelessly: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     wanted = carelessly.folder / "wanted.txt"
-    wanted.write_text("numpy==0.0.1\n")
+    wanted.write_text(f"numpy==0.0.1 --hash=sha256:{0:064}\n")
     with pytest.raises(RuntimeMissing, match=r"numpy==0\.0\.1"):
         wheels.fetch(wanted, "x86_64", "opt", Store(carelessly.folder / "cache"))
     assert carelessly.ran == set()
