@@ -7,6 +7,8 @@ Pillow, whose resampling is part of the contract; `.npy` needs numpy alone.
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,9 @@ from .errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError, one_line
 NPY = b"\x93NUMPY"
 _CHANNELS = {1: "gray", 3: "rgb"}
 Array = np.ndarray[Any, Any]
+
+_MOST_PIXELS = 2**26
+"""A small file may say that it is a huge image, and a device has little memory."""
 
 
 def pixels(image: Any, shape: Sequence[int], color: str, resize: str) -> Array:
@@ -108,11 +113,18 @@ def _image(
         )
     try:
         with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise ValueError(
+                    f"{image.width} x {image.height} pixels are over the limit of "
+                    f"{_MOST_PIXELS}"
+                )
             return pixels(image, shape, color, contract["resize"])
     except (
         OSError,  # Pillow's own error for what it does not recognise is one
         ValueError,
-        SyntaxError,  # some broken PNG files
+        # What Pillow's readers of damaged files raise besides.
+        *(SyntaxError, EOFError, LookupError, ArithmeticError, TypeError),
+        *(AttributeError, struct.error, zlib.error),
         Image.DecompressionBombError,
     ) as error:
         reason = one_line(error)[:120].partition(" <_io.")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 import numpy as np
@@ -87,3 +88,16 @@ def test_what_cannot_be_used_is_refused_by_name(
 ) -> None:
     with pytest.raises(AgentError, match=words):
         decode(content, "b.png", shape, CONTRACT)
+
+
+@pytest.mark.parametrize("side", [9000, 30000])
+def test_a_small_file_of_a_huge_image_is_refused(side: int) -> None:
+    """Pillow itself only warns of the first, and unpacks it."""
+    file = io.BytesIO()
+    Image.new("1", (side, 8)).save(file, "PNG")
+    content = bytearray(file.getvalue())
+    content[20:24] = side.to_bytes(4, "big")  # the height
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    with pytest.raises(AgentError, match="pixels") as refused:
+        decode(bytes(content), "bomb.png", (1, 8, 8), CONTRACT)
+    assert "bomb.png" in refused.value.message
