@@ -92,7 +92,8 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
     )
     if drawn and (whole_mj or summed_mj):
         note = "; ".join(filter(None, (note, drawn.note)))
-    smallest = min(_BYTES_PER_WEIGHT[p] for p in job.target.precisions)
+    exported = job.project.recipe.export.precisions or job.target.precisions
+    smallest = min(_BYTES_PER_WEIGHT[precision] for precision in exported)
     aim = Aim(
         speedup=speedup,
         full_cost=planner.cost({}, job.costing.device),
@@ -207,6 +208,15 @@ def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
     tier = None if budget.energy_mj is not None else "quick"
     timed = job.measure([baseline], "Time the unpruned network", tier)
     return timed[baseline.name]
+
+
+def met(planner: Planner, aim: Aim) -> bool:
+    """Whether the network keeps every limit as it is."""
+    if aim.speedup is not None and aim.speedup > 1:
+        return False
+    whole = planner.whole()
+    limits = aim.limits(None).given()
+    return not any(over(getattr(whole, name), most) for name, most in limits.items())
 
 
 def check_possible(planner: Planner, aim: Aim) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -49,17 +49,32 @@ _LIBRARIES = (
 )
 
 
-def build(job: Job, out: Path) -> Report:
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The trained network, the data, and how good the one is on the other."""
+
+    teacher: Program
+    samples: Samples
+    reference: Evaluation
+    note: str | None
+
+
+Shared = dict[object, Loaded]
+"""What builds of one project for several targets have in common, by what it depends on."""
+
+
+def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
     """Run every stage and leave the bundle in `out`, whole or not at all.
 
-    Raises `BudgetMissed` after leaving the bundle where its model is over the budget: the
-    report then says which number missed and by how much.
+    What is in `shared` is not loaded again, and what is loaded is put there. Raises
+    `BudgetMissed` after leaving the bundle where its model is over the budget: the report then
+    says which number missed and by how much.
     """
     with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
         runtimes = runtimes_of(job)
-        teacher = _load(job)
-        samples = prepared(job, teacher, read_samples(job, teacher))
-        samples, reference, note = _evaluate(job, teacher, samples)
+        loaded = _loaded(job, {} if shared is None else shared)
+        teacher, samples = loaded.teacher, loaded.samples
+        reference, note = loaded.reference, loaded.note
         baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
         whole = _whole(job, teacher, samples, baselines, Path(scratch))
         allowed = constraints.check(job, teacher, whole, samples, Path(scratch))
@@ -70,6 +85,10 @@ def build(job: Job, out: Path) -> Report:
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         found = examine(job, taught.program, reference, artifacts, samples)
+        if fitted.untouched and samples.folding == Folding():
+            found = [
+                replace(o, unchanged=o.artifact.precision == "fp32") for o in found
+            ]
         int8 = partial(_export_int8, job, allowed, samples, folder, origin)
         pair = teacher, taught.program
         rivals = recover(job, pair, reference, found, samples, int8)
@@ -110,6 +129,21 @@ def runtimes_of(job: Job) -> tuple[RuntimeName, ...]:
             f"Install it: pip install 'edgekit[{extra}]'"
         )
     return tuple(dict.fromkeys(name for name in found if name in present))
+
+
+def _loaded(job: Job, shared: Shared) -> Loaded:
+    """Everything before the target matters, once for recipes that read it alike."""
+    recipe = job.project.recipe
+    drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
+    key = (*drawn, recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
+    if key not in shared:
+        teacher = _load(job)
+        samples = prepared(job, teacher, read_samples(job, teacher))
+        samples, reference, note = _evaluate(job, teacher, samples)
+        shared[key] = Loaded(
+            teacher=teacher, samples=samples, reference=reference, note=note
+        )
+    return shared[key]
 
 
 def _load(job: Job) -> Program:

@@ -73,6 +73,8 @@ class Fitted:
     own: Own | None = None
     """Of a student with an architecture of its own."""
     links: tuple[Link, ...] = ()
+    untouched: bool = False
+    """Whether the student is the network itself, neither cut nor trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,19 @@ def settled(planner: Planner, aim: Aim, turns: Sequence[Turn]) -> Fitted:
         solution=best.solution,
         rounds=tuple(turn.round for turn in turns),
         notes=tuple(notes),
+    )
+
+
+def as_it_is(planner: Planner, aim: Aim) -> Fitted:
+    """The network itself, which keeps every limit of `aim`."""
+    notes = (aim.note, "the network keeps its budget as it is: nothing was cut")
+    return Fitted(
+        student=planner.graph.program,
+        graph=planner.graph,
+        planner=planner,
+        solution=planner.whole(),
+        rounds=(),
+        notes=tuple(filter(None, notes)),
     )
 
 

@@ -8,11 +8,11 @@ network's answers move, in nats a sample, measured cut by cut and added up
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edgekit import source
-from edgekit.aim import Aim, aim_of
+from edgekit.aim import Aim, aim_of, met
 from edgekit.build import runtimes_of
 from edgekit.fit import (
     Scores,
@@ -95,7 +95,10 @@ def _preview(
             )
             points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
         cost = aim.full_cost / aim.speedup if aim.speedup else None
-        budgeted = solve(aim, cost)
+        if met(planner, aim):
+            budgeted = replace(planner.whole(), cost=aim.full_cost, damage=0.0)
+        else:
+            budgeted = solve(aim, cost)
         points.append(_point(planner, aim, "the budget", budgeted))
     worth = Worth(graph=planner.graph, importance=scores, sensitivity=senses)
     return Preview(

@@ -59,6 +59,8 @@ class Proof:
     unpruned: tuple[Measurement, ...]
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    """Artefacts that are the unpruned network itself, by name."""
 
     @property
     def chosen(self) -> Candidate:
@@ -77,6 +79,9 @@ class Examined:
     """Why it is not the network; then there is nothing else."""
     relative_drop: bool = False
     """Whether `accuracy_drop` is a share of the unpruned network's value."""
+    unchanged: bool = False
+    """Whether the file is the unpruned network's own: its speed-up is 1, and not what the noise of
+    two measurements of one network makes of it."""
 
     def keeps(self, limit: float) -> bool:
         """Whether it is the network and loses at most `limit` of the metric."""
@@ -170,7 +175,9 @@ def prove(
                 parity=one.parity,
                 evaluation=one.evaluation,
                 measurement=measurement,
-                speedup=speedup(
+                speedup=1.0
+                if one.unchanged
+                else speedup(
                     unpruned[one.artifact.runtime], measurement, own_threads=True
                 ),
                 accuracy_drop=one.accuracy_drop,
@@ -184,6 +191,7 @@ def prove(
             candidates, job.project.budget, preferred, job.project.priority
         ),
         notes=tuple(broken),
+        unchanged=tuple(one.artifact.name for one in sound if one.unchanged),
     )
 
 

@@ -11,10 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.aim import Aim, aim_of, check_possible
+from edgekit.aim import Aim, aim_of, check_possible, met
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.fit import Fitted, batches, fit, planned_precision, survey, weigh
+from edgekit.fit import (
+    Fitted,
+    as_it_is,
+    batches,
+    fit,
+    planned_precision,
+    survey,
+    weigh,
+)
 from edgekit.forecast import calibrate
 from edgekit.job import Job, Samples
 from edgekit.prune.compensate import compensate
@@ -59,6 +67,8 @@ def slim(
     final = aim_of(job, first, baseline)
     if halfway:
         final = _halfway(final, first)
+    if met(first, final):
+        return _as_it_is(job, crew, as_it_is(first, final), samples)
     check_possible(first, final)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
 
@@ -88,6 +98,18 @@ def slim(
         note = f"widths and blocks were planned on costs in {precision}"
         whole = replace(whole, notes=(*whole.notes, note))
     return whole, taught
+
+
+def _as_it_is(
+    job: Job, crew: Crew, fitted: Fitted, samples: Samples
+) -> tuple[Fitted, Distilled]:
+    """The network uncut; it has nothing to learn but from teachers beside itself."""
+    job.progress.say("The network keeps its budget as it is: nothing is cut")
+    if crew.others:
+        lesson = Lesson(recipe=job.project.recipe.distill)
+        return fitted, teach(job, crew, fitted.student, samples, lesson)
+    taught = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
+    return replace(fitted, untouched=True), taught
 
 
 def _unpruned(

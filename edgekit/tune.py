@@ -53,7 +53,11 @@ def tune(
     if all(settings == Settings() for settings in found.values()):
         return proof
     tuned = [
-        one
+        replace(
+            one,
+            unchanged=one.artifact.name in proof.unchanged
+            and one.artifact.settings == Settings(),
+        )
         for c in best
         for one in examine(
             job,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,15 +22,18 @@ from edgekit.commands.console import (
     err_console,
     out_console,
 )
-from edgekit.errors import BudgetMissed, DeviceError, UsageError
-from edgekit.types import CostSource, Target
+from edgekit.commands.several import kept_apart, once, refuse
+from edgekit.errors import BudgetMissed, DeviceError, EdgeKitError, UsageError
+from edgekit.types import CostSource, Report, Target
 
 
 def build(  # noqa: PLR0913 - a command's options
     target: Annotated[
-        str,
+        list[str],
         typer.Option(
-            "--target", "-t", help="Device to build for: see `edgekit targets`."
+            "--target",
+            "-t",
+            help="Device to build for (see `edgekit targets`); repeat it for several.",
         ),
     ],
     folder: Folder = Path(),
@@ -37,7 +41,10 @@ def build(  # noqa: PLR0913 - a command's options
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Where the bundle goes.", show_default="build/TARGET"
+            "--out",
+            "-o",
+            help="Where the bundle goes; of several targets each has a folder in it.",
+            show_default="build/TARGET",
         ),
     ] = None,
     image: Annotated[
@@ -57,39 +64,117 @@ def build(  # noqa: PLR0913 - a command's options
         edgekit build --target raspberrypi
         edgekit build --target raspberrypi --device ssh://pi@raspberrypi
 
+    Several targets are built one after another, a bundle each; one that fails loses no other,
+    and the exit code is the highest of the failures'.
+
+        edgekit build --target raspberrypi --target intel-n100
+
     On several GPUs or machines: accelerate launch -m edgekit build --target raspberrypi
     """
     from edgekit import together
-    from edgekit.build import build as run
-    from edgekit.report import summary, to_json
 
     shown = Bars(err_console, silent=quiet or not together.leads())
-    engine = _engine() if image else None
-    place = out or Path("build") / target
+    places = _places(once(folder, target, shown), out)
+    if len(places) > 1 and together.several():
+        raise UsageError("A launcher builds for one target. Name one --target.")
+    asked = _Asked(
+        folder=folder,
+        device=device,
+        allow_pickle=allow_pickle,
+        shown=shown,
+        engine=_engine() if image else None,
+        talks=not (as_json or quiet),
+    )
+    built: dict[str, Report] = {}
+    failed: dict[str, EdgeKitError] = {}
+    try:
+        for name, place in places.items():
+            if len(places) > 1:
+                shown.say(f"Target {name}, into {place}/")
+            with kept_apart(name, failed, shown):
+                _build(asked, name, place, built)
+    finally:  # an interruption loses no target that is finished, either
+        if as_json:
+            _print(list(built.values()), several=len(places) > 1)
+        elif asked.talks and len(places) > 1:
+            _side_by_side(list(places), built, failed)
+    refuse(failed, of=len(places))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What holds for every target of one command."""
+
+    folder: Path
+    device: str
+    allow_pickle: bool
+    shown: Bars
+    engine: Any
+    talks: bool
+    shared: dict[object, Any] = field(default_factory=dict)
+    """What builds for several targets have in common."""
+
+
+def _places(targets: Sequence[str], out: Path | None) -> dict[str, Path]:
+    """Where each target's bundle goes: `out` itself where there is one target."""
+    if out is not None and len(targets) == 1:
+        return {targets[0]: out}
+    return {target: (out or Path("build")) / target for target in targets}
+
+
+def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) -> None:
+    """Build for one target, note its report in `built` and show it.
+
+    Raises `BudgetMissed` after that where the bundle's model is over its budget.
+    """
+    from edgekit import together
+    from edgekit.build import build as run
+    from edgekit.report import summary
+
     missed: BudgetMissed | None = None
-    # The others only train: they measure nothing, and need no device.
-    there = device if together.leads() else "local"
-    with open_job(folder, target, shown, allow_pickle, there) as job:
+    # Processes that only train measure nothing, and need no device.
+    device = asked.device if together.leads() else "local"
+    there = (asked.folder, target, asked.shown, asked.allow_pickle, device)
+    with open_job(*there) as job:
         if not together.leads():
             together.follow(job)
             return
         try:
-            report = run(job, place)
+            report = run(job, place, asked.shared)
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
             together.dismiss()
-    if as_json:
-        print(json.dumps(to_json(report), indent=2))
-    elif not quiet:
+    built[target] = report
+    if asked.talks:
         summary(report, out_console)
         out_console.print(
             f"Bundle: {place}/  (open {place}/report.html)", highlight=False
         )
     if missed:
         raise missed
-    if engine is not None:
-        _package(place, job, shown, engine, quiet=quiet or as_json)
+    if asked.engine is not None:
+        _package(place, job, asked.shown, asked.engine, quiet=not asked.talks)
+
+
+def _print(reports: Sequence[Report], *, several: bool) -> None:
+    """The report as JSON, or a list of those that there are of several targets."""
+    from edgekit.report import to_json
+
+    documents = [to_json(report) for report in reports]
+    if several or documents:
+        print(json.dumps(documents if several else documents[0], indent=2))
+
+
+def _side_by_side(
+    targets: Sequence[str],
+    built: Mapping[str, Report],
+    failed: Mapping[str, EdgeKitError],
+) -> None:
+    from edgekit.report.terminal import side_by_side
+
+    table = side_by_side({target: built.get(target) for target in targets}, set(failed))
+    out_console.print(table)
 
 
 def _engine() -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +38,29 @@ def summary(report: Report, console: Console) -> None:
     notes = (_costs(report), _energy(report), *map(Text, report.notes))
     for note in filter(None, notes):
         console.print(note, style="dim")
+
+
+def side_by_side(
+    reports: Mapping[str, Report | None], failed: Collection[str]
+) -> Table:
+    """One line for each target: what was built for it, or that nothing was."""
+    headings = ("Target", "Verdict", "Artefact", "speed-up", "lost", "MiB")
+    table = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
+    for target, report in reports.items():
+        if report is None or report.chosen is None:
+            word = "failed" if target in failed else "not built"
+            table.add_row(target, Text(word, style="bold red"), *["–"] * 4)
+            continue
+        chosen = report.chosen
+        table.add_row(
+            target,
+            Text(report.verdict, style=_STYLES[report.verdict]),
+            Text(chosen.artifact.name),
+            words.figure(chosen.speedup, "x"),
+            words.told_loss(chosen),
+            words.figure(chosen.measurement.size_mb),
+        )
+    return table
 
 
 def _budgets(report: Report) -> Table:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from edgekit import cli
 from edgekit.package import bundle
@@ -196,3 +198,57 @@ def test_an_interrupt_leaves_nothing_and_the_old_bundle(
 
 def test_the_module_is_the_command() -> None:
     assert callable(cli.main)
+
+
+@pytest.mark.slow
+def test_several_targets_are_several_bundles(own_project: Path, tmp_path: Path) -> None:
+    """The first keeps its budget as it is, the second cannot, the last is the first again."""
+    folder = tmp_path / "mine"
+    shutil.copytree(own_project, folder)
+    toml = (folder / "edgekit.toml").read_text().replace("epochs = 4", "epochs = 1")
+    (folder / "edgekit.toml").write_text(
+        toml + '\n[recipe.prune]\ncost_source = "estimated"\nrounds = 1\n'
+        '[recipe.export]\nprecisions = ["fp32"]\n'
+        "[recipe.bench]\nsettings_s = 0\n"
+        "[target.intel-n100.budget]\nspeedup = 1e6\n"
+        "[target.raspberrypi4.budget]\nspeedup = 1.0\n"
+        "[target.jetson-orin-nano.budget]\nspeedup = 0.2\naccuracy_drop = 0.5\n"
+    )
+    names = ("raspberrypi", "intel-n100", "jetson-orin-nano", "raspberrypi4")
+    asked = [word for name in names for word in ("--target", name)]
+    done = edgekit(folder, "build", *asked, "-o", "made", expect=1)
+    assert sorted(path.name for path in (folder / "made").iterdir()) == [
+        "jetson-orin-nano",
+        "raspberrypi",
+    ]
+    for name in ("raspberrypi", "jetson-orin-nano"):
+        assert bundle.check(folder / "made" / name) == []
+    keeps_everything(folder)
+    assert "1 of 3 targets failed. intel-n100: a speed-up of" in done.stderr
+    assert done.stderr.count("Read the data") == 1
+    table = done.stdout[done.stdout.rindex("Target ") :]
+    assert [line.split()[:2] for line in table.splitlines()[2:5]] == [
+        ["raspberrypi", "fits"],
+        ["intel-n100", "failed"],
+        ["jetson-orin-nano", "fits"],
+    ]
+
+
+def keeps_everything(folder: Path) -> None:
+    """A speed-up of 1 is no reason to cut or to train anything."""
+    report = json.loads((folder / "made/raspberrypi/report.json").read_text())
+    assert report["verdict"] == "fits"
+    assert report["teacher"] == report["student"]
+    assert (report["dropped_blocks"], report["rounds"], report["epochs"]) == (
+        [],
+        [],
+        [],
+    )
+    assert all(row["before"] == row["after"] for row in report["widths"])
+    assert any("nothing was cut" in note for note in report["notes"])
+    [chosen] = [c for c in report["candidates"] if c["chosen"]]
+    assert (chosen["speedup"], chosen["accuracy_drop"]) == (1.0, 0.0)
+    trained = load_file(folder / "weights.safetensors")
+    student = torch.export.load(str(folder / "made/raspberrypi/student.pt2"))
+    for name in ("head.weight", "blocks.1.first.weight"):
+        assert torch.equal(student.state_dict[name], trained[name])

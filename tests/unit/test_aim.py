@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgekit.aim import Aim, refusal, wanted_speedup
-from edgekit.prune.plan import Limits
+from edgekit.aim import Aim, met, refusal, wanted_speedup
+from edgekit.prune.plan import Limits, over
 from edgekit.types import Budget
 from tests.unit.prune.test_plan import cost, give_power, graph_of, planner_for, residual
 
@@ -84,3 +85,41 @@ def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
     assert least_mj is not None
     assert 0 < least_mj < whole_mj
     assert f"the nearest is energy_mj = {2 * least_mj:.4g}" in error
+
+
+def test_a_network_inside_every_limit_is_not_cut(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    inside = Aim(
+        speedup=1.0,
+        full_cost=full,
+        parameters=planner.parameters(),
+        macs=planner.macs(),
+        activation_bytes=planner.activation_bytes(),
+    )
+    assert met(planner, inside)
+    assert met(planner, Aim(speedup=None, full_cost=full))
+    for changed in (
+        {"speedup": 1.001},
+        {"parameters": planner.parameters() - 1},
+        {"macs": planner.macs() - 1},
+        {"activation_bytes": planner.activation_bytes() - 1},
+    ):
+        assert not met(planner, replace(inside, **changed))
+
+
+def test_energy_inside_its_limit_is_not_planned_for(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    give_power(planner)
+    whole_mj = planner.whole().energy_mj
+    assert whole_mj is not None
+    aim = Aim(speedup=None, full_cost=cost(planner), energy_mj=whole_mj)
+    assert met(planner, aim)
+    assert not met(planner, replace(aim, energy_mj=0.9 * whole_mj))
+
+
+def test_whole_numbers_have_no_tolerance() -> None:
+    assert over(2_000_000_001, 2_000_000_000)
+    assert not over(2_000_000_000, 2_000_000_000)
+    assert not over(1.0 + 1e-12, 1.0)
+    assert over(1.0 + 1e-6, 1.0)
