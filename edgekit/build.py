@@ -98,7 +98,8 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
         said = (*((note,) if note else ()), *allowed.notes)
-        notes = (*said, *report.notes, *rivals.notes)
+        doubt = prediction.doubt if prediction else table.doubt
+        notes = (*said, *report.notes, *rivals.notes, *((doubt,) if doubt else ()))
         report = replace(report, prediction=prediction, notes=notes)
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)

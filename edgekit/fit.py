@@ -225,6 +225,8 @@ def survey(
     job.progress.say(f"Costs: {job.costing.why}")
     with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
         planner.measure(job.costing.device, step.update)
+    if table.doubt is not None:
+        job.progress.say(f"Costs: {table.doubt}")
     return planner
 
 

@@ -24,6 +24,8 @@ from edgekit.types import Artifact, NetworkCost, Prediction
 
 _FEWEST = 2
 """Whole networks that a correction is fitted to, at least."""
+_PROMISED = 0.1
+"""Error of predictions past which they promise nothing."""
 
 
 def calibrate(
@@ -107,6 +109,17 @@ def check(
         networks=tuple(rows),
         error_median=median,
         repeatability=table.repeatability,
+        doubt=table.doubt or _unsure(median),
+    )
+
+
+def _unsure(error: float) -> str | None:
+    """That networks are not what their operators say, where they are far from it."""
+    if error <= _PROMISED:
+        return None
+    return (
+        f"whole networks take {error:.0%} more or less than their operators say (median): "
+        "predictions promise nothing"
     )
 
 

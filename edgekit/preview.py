@@ -115,7 +115,7 @@ def _preview(
         groups=tuple(_groups(planner, worth, aim.full_cost)),
         blocks=tuple(_blocks(planner, senses, aim.full_cost)),
         points=tuple(points),
-        notes=(aim.note,) if aim.note else (),
+        notes=tuple(filter(None, (aim.note, planner.table.doubt))),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from edgekit import store
 from edgekit.devices import Device
 from edgekit.errors import OutputError
-from edgekit.prune import correction, micro, power, refine
+from edgekit.prune import correction, doubt, micro, power, refine
 from edgekit.prune.correction import Correction, Sample
 from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
 from edgekit.prune.power import Metered, Power
@@ -46,11 +46,10 @@ _LEAST_TOLERANCE: Mapping[CostUnit, float] = {
     "operations": 0.0,
 }
 _MOST_TOLERANCE = 0.05
-# A batch in which a known operator takes this many times what it took is measured again.
-_SLOW = 1.15
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cells (
-    operator TEXT PRIMARY KEY, cost REAL NOT NULL, energy_mj REAL, rounds TEXT NOT NULL
+    operator TEXT PRIMARY KEY, cost REAL NOT NULL, energy_mj REAL, rounds TEXT NOT NULL,
+    anchor REAL
 );
 CREATE TABLE IF NOT EXISTS networks (
     family TEXT NOT NULL, operators TEXT NOT NULL, cost REAL NOT NULL,
@@ -92,6 +91,7 @@ class CostTable:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._open()) as rows, rows:
                 rows.executescript(_SCHEMA)
+                _add_anchor(rows)
                 rows.executemany(
                     "INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items()
                 )
@@ -102,9 +102,14 @@ class CostTable:
             ) from error
         with closing(self._open()) as rows:
             self._cells = {
-                name: Cell(cost=cost, energy_mj=energy, rounds=tuple(json.loads(text)))
-                for name, cost, energy, text in rows.execute(
-                    "SELECT operator, cost, energy_mj, rounds FROM cells"
+                name: Cell(
+                    cost=cost,
+                    energy_mj=energy,
+                    rounds=tuple(json.loads(text)),
+                    anchor=anchor,
+                )
+                for name, cost, energy, text, anchor in rows.execute(
+                    "SELECT operator, cost, energy_mj, rounds, anchor FROM cells"
                 )
             }
             found = dict(rows.execute("SELECT name, value FROM facts"))
@@ -112,6 +117,9 @@ class CostTable:
         """What read the energy, and what it encloses; `None` where nothing did."""
         self.boundary: str | None = found.get("boundary")
         self._power = self._powers()
+        self._used: set[str] = {NOTHING.key}
+        self._stale = {name for name, cell in self._cells.items() if self._doubts(cell)}
+        """Cells that builds before this one measured, and that are to be measured again."""
 
     def __contains__(self, operator: Operator) -> bool:
         return operator.key in self._cells or operator.key in self._inferred
@@ -158,6 +166,28 @@ class CostTable:
         return statistics.median(spreads) if spreads else None
 
     @property
+    def doubt(self) -> str | None:
+        """Why a plan by the cells in use promises nothing; `None` where they were timed at rest."""
+        cells = [cell for name, cell in self._cells.items() if name in self._used]
+        if not doubt.many(cells, self._least_anchor):
+            return None
+        count = sum(map(self._doubts, cells))
+        return (
+            f"{count} of {len(cells)} operators were timed while {self.key.runtime} shared the "
+            "machine with something else: predictions promise nothing, and a later build times "
+            "them again"
+        )
+
+    @property
+    def _least_anchor(self) -> float | None:
+        """The least that the anchor ever took."""
+        anchor = self._cells.get(ANCHOR.key)
+        return anchor.cost if anchor else None
+
+    def _doubts(self, cell: Cell) -> bool:
+        return self.unit == "us" and doubt.doubtful(cell, self._least_anchor)
+
+    @property
     def tolerance(self) -> float:
         """Costs within this share of each other count as equal."""
         least = _LEAST_TOLERANCE[self.unit]
@@ -171,14 +201,17 @@ class CostTable:
     ) -> int:
         """Measure what is missing and does not follow from its neighbours; returns how many.
 
-        Each batch is on disk before the next begins, so a killed run loses at most one.
+        Each batch is on disk before the next begins, so a killed run loses at most one. Cells
+        that a build before this one measured on a busy machine are measured again.
         """
         wanted = list({o.key: o for o in operators}.values())
+        self._used.update(operator.key for operator in wanted)
         asked = sum(operator not in self for operator in wanted)
-        if not asked:
+        again = [o for o in (NOTHING, *wanted) if o.key in self._stale]
+        if not asked and not again:
             return 0
-        measured = 0
         fill = gauge(self.key, self.source, device, self._tile)
+        measured = self._refill(fill, again)
         while missing := self._turn(wanted):
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
@@ -232,7 +265,7 @@ class CostTable:
         `family` names the network they were cut from: networks of one family explain each other.
         """
         self.measure([o for _, operators in networks for o in operators], device)
-        cells = self._steady_networks([files for files, _ in networks], device)
+        cells, busy = self._steady_networks([files for files, _ in networks], device)
         samples = [
             Sample(operators=tuple(operators), cost=cell.cost)
             for (_, operators), cell in zip(networks, cells, strict=True)
@@ -241,8 +274,10 @@ class CostTable:
             (family, json.dumps([asdict(o) for o in sample.operators]), sample.cost)
             for sample in samples
         ]
-        with closing(self._open()) as table, table:
-            table.executemany("INSERT OR REPLACE INTO networks VALUES (?, ?, ?)", rows)
+        if not busy:  # else a later build measures them again
+            with closing(self._open()) as table, table:
+                insert = "INSERT OR REPLACE INTO networks VALUES (?, ?, ?)"
+                table.executemany(insert, rows)
         return samples
 
     def networks(self, family: str) -> list[Sample]:
@@ -269,33 +304,47 @@ class CostTable:
         """The batch, and once more where the machine was slower than it has been."""
         if self.unit != "us":
             return fill(batch)
-        batch = [*batch, ANCHOR]
-        cells = fill(batch)
-        before = self._cells.get(ANCHOR.key)
-        if before and cells[ANCHOR.key].cost > _SLOW * before.cost:
-            again = fill(batch)
+        cells = _beside_anchor(fill, batch)
+        least = self._least_anchor
+        if doubt.many(cells.values(), least):
+            again = _beside_anchor(fill, batch)
             cells = {name: _cheaper(cell, again[name]) for name, cell in cells.items()}
-        if before:
+        if least is not None:
+            before = self._cells[ANCHOR.key]
             cells = {**cells, ANCHOR.key: _cheaper(cells[ANCHOR.key], before)}
         return cells
 
+    def _refill(self, fill: Fill, stale: Sequence[Operator]) -> int:
+        """Measure doubtful cells again until the machine is seen to be busy still."""
+        self._stale.difference_update(operator.key for operator in stale)
+        for start in range(0, len(stale), _BATCH):
+            batch = stale[start : start + _BATCH]
+            found = self._steadily(fill, batch)
+            busy = doubt.many(found.values(), self._least_anchor)
+            kept = {o.key: self._cells[o.key] for o in batch} if busy else {}
+            self._record({k: _cheaper(c, kept.get(k, c)) for k, c in found.items()})
+            if busy:
+                return start + len(batch)
+        return len(stale)
+
     def _steady_networks(
         self, networks: Sequence[Sequence[Path]], device: Device
-    ) -> list[Cell]:
-        """The networks, and once more where the machine was slower than for its cells."""
+    ) -> tuple[list[Cell], bool]:
+        """The networks, once more where the machine was slower than for its cells, and whether
+        it still was."""
         counted = self.source == "counted"
         run = partial(run_networks, key=self.key, device=device, counted=counted)
-        before = self._cells.get(ANCHOR.key)
-        if counted or before is None:
-            return run(networks)
+        least = self._least_anchor
+        if counted or least is None:
+            return run(networks), False
         with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
             key = self.key
             anchor = micro.write(ANCHOR, key.runtime, key.precision, Path(folder))
             *cells, beside = run([*networks, (anchor,)])
-            if beside.cost > _SLOW * before.cost:
-                again = run(networks)
+            if doubt.slow(beside.cost, least):
+                *again, beside = run([*networks, (anchor,)])
                 cells = [_cheaper(*pair) for pair in zip(cells, again, strict=True)]
-        return cells
+        return cells, doubt.slow(beside.cost, least)
 
     def _turn(self, wanted: Sequence[Operator]) -> Sequence[Operator]:
         if all(operator in self for operator in wanted):
@@ -308,11 +357,13 @@ class CostTable:
 
     def _record(self, cells: Mapping[str, Cell]) -> None:
         rows = [
-            (name, cell.cost, cell.energy_mj, json.dumps(cell.rounds))
+            (name, cell.cost, cell.energy_mj, json.dumps(cell.rounds), cell.anchor)
             for name, cell in cells.items()
         ]
         with closing(self._open()) as table, table:
-            table.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", rows)
+            table.executemany(
+                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", rows
+            )
         self._cells.update(cells)
 
     def _record_energy(self, found: Metered) -> None:
@@ -346,6 +397,19 @@ class CostTable:
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=30)
+
+
+def _beside_anchor(fill: Fill, batch: Sequence[Operator]) -> dict[str, Cell]:
+    """The batch with the anchor, each cell with what the anchor took beside it."""
+    cells = fill([*batch, ANCHOR])
+    beside = cells[ANCHOR.key].cost
+    return {name: replace(cell, anchor=beside) for name, cell in cells.items()}
+
+
+def _add_anchor(rows: sqlite3.Connection) -> None:
+    """Tables of builds before knew no anchor of a cell."""
+    if "anchor" not in [row[1] for row in rows.execute("PRAGMA table_info(cells)")]:
+        rows.execute("ALTER TABLE cells ADD COLUMN anchor REAL")
 
 
 def _cheaper(one: Cell, other: Cell) -> Cell:

@@ -43,6 +43,8 @@ class Cell:
     rounds: tuple[float, ...]
     energy_mj: float | None = None
     """At the power that a meter read while the operator was repeated (`power.py`)."""
+    anchor: float | None = None
+    """What the anchor took in the same batch; `None` where none was timed beside it."""
 
 
 Fill = Callable[[Sequence[Operator]], Mapping[str, Cell]]

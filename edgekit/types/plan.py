@@ -66,6 +66,8 @@ class Prediction:
     error_median: float
     repeatability: float | None
     """How well the table's own cells repeat; `None` where each was measured once."""
+    doubt: str | None = None
+    """Why it promises nothing, where it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
+from edgekit.prune import cost, doubt
 from edgekit.prune.correction import Sample
 from edgekit.prune.cost import CostTable, TableKey
-from edgekit.prune.gauge import NOTHING, Cell
+from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill
 from edgekit.prune.power import Metered
 from edgekit.prune.workload import Operator
 from edgekit.types import CostSource
@@ -147,3 +149,87 @@ def test_networks_of_builds_before_are_explained_by_cells_that_are_missing(
     seen = Sample(operators=(CONV, replace(CONV, outputs=3)), cost=1000.0)
     costs.correct([seen, replace(seen, operators=(CONV,), cost=700.0)], None)
     assert costs.cost(CONV) > 0
+
+
+def cell(cost: float, *rounds: float, anchor: float = 10.0) -> Cell:
+    return Cell(cost=cost, rounds=(cost, *rounds), anchor=anchor)
+
+
+def timed(number: int) -> Operator:
+    return replace(CONV, outputs=number)
+
+
+def test_a_cell_beside_a_slow_anchor_or_of_rounds_that_do_not_repeat_is_doubtful() -> (
+    None
+):
+    assert not doubt.doubtful(cell(20, 20.4, 31), 10.0)
+    assert doubt.doubtful(cell(20, 23, 31), 10.0)
+    assert doubt.doubtful(cell(20, 20.4, anchor=12.0), 10.0)
+    assert not doubt.doubtful(cell(20, 20.4, anchor=11.0), 10.0)
+    assert not doubt.doubtful(Cell(cost=20, rounds=()), None)
+
+
+def test_a_table_filled_under_load_says_so_and_is_filled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded timings: the machine is busy for two builds and at rest for the third."""
+    batches: list[list[str]] = []
+
+    def machine(slower: float) -> Fill:
+        def fill(batch: Sequence[Operator]) -> dict[str, Cell]:
+            batches.append([o.key for o in batch])
+            costs = {o.key: slower * (10 if o == ANCHOR else o.outputs) for o in batch}
+            return {k: Cell(cost=v, rounds=(v, 1.01 * v)) for k, v in costs.items()}
+
+        return fill
+
+    def build(slower: float) -> CostTable:
+        monkeypatch.setattr(cost, "gauge", lambda *_: machine(slower))
+        costs = table(tmp_path, "host")
+        costs.measure([timed(100), timed(200)], None)
+        return costs
+
+    first = build(1.6)
+    assert first.doubt is None  # steadily slow, and nothing yet to compare it with
+    monkeypatch.setattr(cost, "gauge", lambda *_: machine(1.0))
+    first.measure([timed(300)], None)
+    assert first.doubt is not None and "3 of 4 operators" in first.doubt
+    assert first.cost_alone(timed(100)) == pytest.approx(160 - 1.6)
+    batches.clear()
+    busy = build(1.5)
+    assert len(batches) == 2 and timed(300).key not in batches[0]
+    assert busy.doubt is not None
+    calm = build(1.0)
+    assert calm.doubt is None
+    assert calm.cost_alone(timed(100)) == pytest.approx(100 - 1)
+    batches.clear()
+    assert build(1.0).doubt is None
+    assert batches == []
+
+
+@pytest.mark.parametrize(("noisy", "doubted"), [(2, False), (3, True)])
+def test_rounds_that_do_not_repeat_are_doubted_with_nothing_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noisy: int, doubted: bool
+) -> None:
+    def fill(batch: Sequence[Operator]) -> dict[str, Cell]:
+        late = {o.key for o in batch if o.kind == "conv" and o.outputs <= noisy}
+        seconds = {o.key: 14.0 if o.key in late else 10.2 for o in batch}
+        return {k: Cell(cost=10, rounds=(10, late)) for k, late in seconds.items()}
+
+    monkeypatch.setattr(cost, "gauge", lambda *_: fill)
+    costs = table(tmp_path, "host")
+    # Families of their own, so that none follows from its neighbors.
+    wanted = [replace(CONV, outputs=n, size=(n, n)) for n in range(1, 25)]
+    costs.measure(wanted, None)
+    assert (costs.doubt is not None) == doubted
+
+
+def test_a_table_of_before_has_cells_without_an_anchor(tmp_path: Path) -> None:
+    costs = table(tmp_path, "host")
+    costs._record({CONV.key: cell(10, 10.1)})
+    with sqlite3.connect(costs.path) as rows:
+        rows.execute("ALTER TABLE cells DROP COLUMN anchor")
+    again = table(tmp_path, "host")
+    assert CONV in again and again.doubt is None
+    again._record({CONV.key: cell(9, 9.1)})
+    assert table(tmp_path, "host").cost_alone(CONV) == 9
