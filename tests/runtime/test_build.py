@@ -212,7 +212,7 @@ def test_several_targets_are_several_bundles(own_project: Path, tmp_path: Path) 
         "[recipe.bench]\nsettings_s = 0\n"
         "[target.intel-n100.budget]\nspeedup = 1e6\n"
         "[target.raspberrypi4.budget]\nspeedup = 1.0\n"
-        "[target.jetson-orin-nano.budget]\nspeedup = 0.2\naccuracy_drop = 0.5\n"
+        "[target.jetson-orin-nano.budget]\nspeedup = 0.5\n"
     )
     names = ("raspberrypi", "intel-n100", "jetson-orin-nano", "raspberrypi4")
     asked = [word for name in names for word in ("--target", name)]
