@@ -5,6 +5,7 @@
 # make images Docker images of the example, for every platform and runtime, on public bases, or, with
 #             BASE=debian or where no registry is in reach, on bases made here
 # make lock   hashes of every pin, into requirements.lock and docker/*.txt
+# make fuzz   damaged files of every kind, 500 a kind, as EdgeKit reads them: a table at the end
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ UNTIMED := $(addprefix tests/runtime/,constraints export parity)
 BUILDS := $(addprefix tests/runtime/test_,build.py preview.py slim.py tasks.py together.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo images test test-devices check format lock clean
+.PHONY: demo images test test-devices fuzz check format lock clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
@@ -29,11 +30,14 @@ images: $(STAMP)
 # longest first; tests of measuring have the machine to themselves.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
-		$(BUILDS) $(UNTIMED) tests/unit tests/zoo
+		$(BUILDS) $(UNTIMED) tests/robustness tests/unit tests/zoo
 	$(BIN)/python -m pytest tests/runtime $(addprefix --ignore=,$(UNTIMED) $(BUILDS))
 
 test-devices: $(STAMP)
 	$(BIN)/python -m pytest -rs tests/device
+
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.fuzz --tries 500 --seed 0
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from edgekit.errors import UsageError
 from edgekit.safe_io import ErrorKind, parse_json, read_bytes, reading
-from edgekit.types import Preprocess, RuntimeName, TaskKind, Text
+from edgekit.types import Folding, Preprocess, RuntimeName, TaskKind, Text
 
 MANIFEST, REPORT = "manifest.json", "report.json"
 _FIX = "Build it again."
@@ -49,13 +49,23 @@ class Preprocessing(Preprocess):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Border:
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contract:
-    preprocessing: Preprocessing | None
+    """How to feed a model and read its answers, as manifests and artifacts say it."""
+
+    preprocessing: Preprocessing | None = None
     labels: tuple[str, ...] | None = None
     task: TaskKind = "classification"
-    folded: Mapping[str, Any] | None = None
-    inputs: tuple[Mapping[str, Any], ...] = ()
-    outputs: tuple[Mapping[str, Any], ...] = ()
+    folded: Folding | None = None
+    inputs: tuple[Border, ...] = ()
+    outputs: tuple[Border, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +154,7 @@ def inside(folder: Path, name: str) -> Path:
         or set(name) & set("\\\0\n")
     ):
         raise UsageError(
-            f"The bundle {folder} names the file {name[:120]!r}, which is not inside it. "
-            f"{_FIX}"
+            f"{folder} names the file {name[:120]!r}, which is not inside it. {_FIX}"
         )
     place = folder
     for part in path.parts:

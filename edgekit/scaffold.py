@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from edgekit.errors import OutputError, UsageError
+from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.project import FILE
+from edgekit.safe_io import read_arrays, reading
 
 _BUILDERS = ("build", "build_model", "create_model", "make_model", "get_model", "model")
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
@@ -217,14 +217,12 @@ def _shape(data: Path) -> tuple[int, ...] | None:
         first = next(iter(sorted(images)), None)
         if first is None:
             return None
-        with Image.open(first) as image:
+        with reading(first, DataError, kind="an image"), Image.open(first) as image:
             channels = 1 if image.mode in ("1", "L", "I", "F") else 3
             return channels, image.height, image.width
     if data.suffix == ".npz":
-        with np.load(data) as arrays:
-            shapes = [
-                arrays[name].shape[1:] for name in arrays if arrays[name].ndim >= 2
-            ]
+        arrays = read_arrays(data, DataError)
+        shapes = [array.shape[1:] for array in arrays.values() if array.ndim >= 2]
         if not shapes:
             return None
         shape = tuple(int(size) for size in max(shapes, key=len))

@@ -20,6 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgekit.errors import UsageError
+from edgekit.safe_io import TEXT_BYTES, check_regular, reading
 
 T = TypeVar("T")
 Key = tuple[str | int, ...]
@@ -53,6 +54,14 @@ def read(
     `given` holds fields that do not come from the file (its name, say) and must not be in it.
     Raises `error` in one line: file, line, key, value, and what it should be.
     """
+    with reading(path, error, kind="TOML"):
+        return _read(path, kind, error, given)
+
+
+def _read(
+    path: Path, kind: type[T], error: type[UsageError], given: Mapping[str, Any] | None
+) -> T:
+    check_regular(path, error, limit=TEXT_BYTES)
     text = _text(path, error)
     document = _parsed(path, text, error)
     given = given or {}

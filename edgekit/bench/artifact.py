@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from edgekit.bundle_files import MANIFEST, read_manifest, validated
+from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing, UsageError
-from edgekit.safe_io import reading
+from edgekit.safe_io import read_bytes, reading
 from edgekit.types import Artifact, RuntimeName, Settings
 
 _OPEN_S = 120.0
@@ -41,6 +41,8 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
                 f"{path} has no {weights.name} beside it, which holds its weights."
             )
         files.append(weights)
+    if path.suffix == ".onnx":
+        _check_external(path)
     return Artifact(
         name=path.name,
         runtime=found,
@@ -50,6 +52,22 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
         outputs=(),
         settings=_settings(path),
     )
+
+
+def _check_external(path: Path) -> None:
+    """Raise where an ONNX file takes weights from outside of its folder, or through a link."""
+    if b"location" not in read_bytes(path, ArtifactError):
+        return
+    import onnx
+    from onnx.external_data_helper import _get_all_tensors, uses_external_data
+
+    with reading(path, ArtifactError, kind="an ONNX model"):
+        model = onnx.load(str(path), load_external_data=False)
+        for tensor in _get_all_tensors(model):
+            if uses_external_data(tensor):
+                places = [e.value for e in tensor.external_data if e.key == "location"]
+                for place in places:
+                    inside(path.parent, place)
 
 
 def opened(artifact: Artifact) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError, RuntimeMissing
+from edgekit.safe_io import read_bytes, reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,17 @@ def split(model: Path, folder: Path) -> list[Part]:
     Raises `ArtifactError` where the file is no TFLite model or has several subgraphs.
     """
     schema = _schema()
-    content = model.read_bytes()
+    content = read_bytes(model, ArtifactError)
     if content[4:8] != b"TFL3":
         raise ArtifactError(
             f"{model} is no TFLite model: it can only be profiled whole."
         )
-    whole = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    with reading(model, ArtifactError, kind="a TFLite model"):
+        whole = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        return _parts(schema, model, whole, folder)
+
+
+def _parts(schema: Any, model: Path, whole: Any, folder: Path) -> list[Part]:
     if len(whole.subgraphs) != 1:
         raise ArtifactError(
             f"{model} has {len(whole.subgraphs)} subgraphs; only one can be profiled."

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from edgekit import bundle_files
+from edgekit.bundle_files import validated
 from edgekit.errors import ArtifactError
 from edgekit.export import tflite_metadata
+from edgekit.safe_io import check_regular, parse_json, reading
 
 KEY = "edgekit_contract"
 Contract = Mapping[str, Any]
@@ -39,13 +42,14 @@ def read(path: Path) -> dict[str, Any] | None:
     readers = {".onnx": _of_onnx, ".tflite": _of_tflite, ".xml": _of_openvino}
     if path.suffix not in readers:
         return None
-    try:
+    check_regular(path, ArtifactError)
+    with reading(path, ArtifactError):
         text = readers[path.suffix](path)
-        found = None if text is None else json.loads(text)
-    except (OSError, ValueError, IndexError, ElementTree.ParseError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ArtifactError(f"Cannot read {path} ({reason}).") from error
-    return found if isinstance(found, dict) else None
+        if text is None:
+            return None
+        found: dict[str, Any] = parse_json(text)
+        validated(bundle_files.Contract, text)
+        return found
 
 
 def _into_onnx(path: Path, out: Path, contract: Contract, text: str) -> None:
@@ -62,12 +66,8 @@ def _into_onnx(path: Path, out: Path, contract: Contract, text: str) -> None:
 
 def _of_onnx(path: Path) -> str | None:
     import onnx
-    from google.protobuf.message import DecodeError
 
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
+    model = onnx.load(str(path), load_external_data=False)
     return next((str(o.value) for o in model.metadata_props if o.key == KEY), None)
 
 

@@ -5,6 +5,7 @@ The formats' libraries crash beside PyTorch, and print.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from edgekit import child
 from edgekit.errors import ArtifactError, RuntimeMissing
 from edgekit.parity import onnx, openvino, tflite
 from edgekit.parity.nouns import Opened
+from edgekit.safe_io import reading
 
 _FORMATS = {
     ".onnx": (onnx.take_apart, "onnx", "onnxruntime"),
@@ -31,15 +33,21 @@ def take_apart(path: Path, copy: Path) -> Opened:
 
     Raises `ArtifactError` where the file cannot be read, `RuntimeMissing` without its library.
     """
-    done = subprocess.run(
-        child.python("-m", __spec__.name, str(path.resolve()), str(copy.resolve())),
-        env=child.environment(),
-        cwd=copy.parent,
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            child.python("-m", __spec__.name, str(path.resolve()), str(copy.resolve())),
+            env=child.environment(),
+            cwd=copy.parent,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(
+            f"Cannot read {path} (its library did not end within {_LIMIT_S} s)."
+        ) from error
     _, package, extra = _FORMATS[path.suffix]
     if done.returncode == _MISSING:
         raise RuntimeMissing(
@@ -48,8 +56,12 @@ def take_apart(path: Path, copy: Path) -> Opened:
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {done.returncode}"
+        if done.returncode < 0:
+            ended = signal.Signals(-done.returncode).name
+            reason = f"its library crashed on it with {ended}"
         raise ArtifactError(f"Cannot read {path} ({reason[:300]}).")
-    return _OPENED.validate_json(done.stdout.splitlines()[-1])
+    with reading(path, ArtifactError):
+        return _OPENED.validate_json(done.stdout.splitlines()[-1])
 
 
 def main(path: str, copy: str) -> int:

@@ -12,6 +12,7 @@ from torch import nn
 
 from edgekit import authored
 from edgekit.errors import ModelError
+from edgekit.safe_io import reading
 from edgekit.source import program
 from edgekit.source.program import Program
 from edgekit.types import InputSpec, ModelSpec
@@ -127,7 +128,9 @@ def _trainable(loaded: Program) -> Program:
 
 def _apply(module: nn.Module, path: Path, allow_pickle: bool) -> None:
     """Copy the weights in `path` into `module`, every one of them."""
-    weights = _without_prefix(_read(path, allow_pickle), module)
+    with reading(path, ModelError, kind="weights"):
+        stored = _read(path, allow_pickle)
+    weights = _without_prefix(stored, module)
     _compare(module, weights, path)
     module.load_state_dict(weights, strict=False)
 

@@ -93,6 +93,14 @@ def make_all(source: Path, folder: Path, canary: Path) -> list[Path]:
     return [*made, _twice(source, folder / "twice.pt2")]
 
 
+def pickles(canary: Path) -> list[bytes]:
+    """Weights that run code when they are unpickled: a plain pickle, and PyTorch's two forms."""
+    saved, legacy = io.BytesIO(), io.BytesIO()
+    torch.save({"0.weight": Run(canary)}, saved)
+    torch.save({"w": Run(canary)}, legacy, _use_new_zipfile_serialization=False)
+    return [pickle.dumps(Run(canary)), saved.getvalue(), legacy.getvalue()]
+
+
 def with_guards(source: Path, path: Path, canary: Path) -> Path:
     """A file whose guards are code; they are left out, and the rest is sound."""
     code = f"__import__('os').system('touch {canary}')"
