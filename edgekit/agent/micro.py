@@ -47,6 +47,7 @@ def micro(job: MicroJob) -> MicroResult:
             ]
         except AgentError as error:
             errors[number] = error.message
+    began_s, worked_s = time.perf_counter(), time.process_time()
     for turn in range(job.get("rounds", 6)):
         order = sorted(sessions, reverse=bool(turn % 2))
         for number in order:
@@ -57,6 +58,8 @@ def micro(job: MicroJob) -> MicroResult:
             except AgentError as error:
                 errors[number] = error.message
                 del sessions[number]
+    wall_s = time.perf_counter() - began_s
+    worked_s = time.process_time() - worked_s
     result: MicroResult = {
         "schema": job["schema"],
         "kind": "micro",
@@ -68,6 +71,7 @@ def micro(job: MicroJob) -> MicroResult:
             _row(path, found[number], errors.get(number), counted)
             for number, path in enumerate(job["models"])
         ],
+        "processor_share": worked_s / wall_s if wall_s > 0 else None,
         "meter": None,
         "reason": "Energy was not asked for.",
         "machine": machine.facts(),

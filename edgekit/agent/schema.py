@@ -280,6 +280,9 @@ class MicroRow(TypedDict):
 
 class MicroResult(RunResult, total=False):
     results: list[MicroRow]  # in the order of the job
+    processor_share: (
+        float | None
+    )  # processor time over wall time while timing; less than 1: others ran meanwhile
     meter: (
         str | None
     )  # null: none was asked for or could be read, and `reason` says why

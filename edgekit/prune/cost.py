@@ -49,7 +49,7 @@ _MOST_TOLERANCE = 0.05
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cells (
     operator TEXT PRIMARY KEY, cost REAL NOT NULL, energy_mj REAL, rounds TEXT NOT NULL,
-    anchor REAL
+    anchor REAL, share REAL
 );
 CREATE TABLE IF NOT EXISTS networks (
     family TEXT NOT NULL, operators TEXT NOT NULL, cost REAL NOT NULL,
@@ -91,7 +91,7 @@ class CostTable:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._open()) as rows, rows:
                 rows.executescript(_SCHEMA)
-                _add_anchor(rows)
+                _add_columns(rows)
                 rows.executemany(
                     "INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items()
                 )
@@ -107,9 +107,10 @@ class CostTable:
                     energy_mj=energy,
                     rounds=tuple(json.loads(text)),
                     anchor=anchor,
+                    share=share,
                 )
-                for name, cost, energy, text, anchor in rows.execute(
-                    "SELECT operator, cost, energy_mj, rounds, anchor FROM cells"
+                for name, cost, energy, text, anchor, share in rows.execute(
+                    "SELECT operator, cost, energy_mj, rounds, anchor, share FROM cells"
                 )
             }
             found = dict(rows.execute("SELECT name, value FROM facts"))
@@ -169,7 +170,7 @@ class CostTable:
     def doubt(self) -> str | None:
         """Why a plan by the cells in use promises nothing; `None` where they were timed at rest."""
         cells = [cell for name, cell in self._cells.items() if name in self._used]
-        if not doubt.many(cells, self._least_anchor):
+        if not doubt.many(cells, self._doubts):
             return None
         count = sum(map(self._doubts, cells))
         return (
@@ -304,10 +305,10 @@ class CostTable:
         """The batch, and once more where the machine was slower than it has been."""
         if self.unit != "us":
             return fill(batch)
-        cells = _beside_anchor(fill, batch)
+        cells = doubt.beside_anchor(fill, batch)
         least = self._least_anchor
-        if doubt.many(cells.values(), least):
-            again = _beside_anchor(fill, batch)
+        if doubt.many(cells.values(), partial(doubt.unsteady, least=least)):
+            again = doubt.beside_anchor(fill, batch)
             cells = {name: _cheaper(cell, again[name]) for name, cell in cells.items()}
         if least is not None:
             before = self._cells[ANCHOR.key]
@@ -320,7 +321,7 @@ class CostTable:
         for start in range(0, len(stale), _BATCH):
             batch = stale[start : start + _BATCH]
             found = self._steadily(fill, batch)
-            busy = doubt.many(found.values(), self._least_anchor)
+            busy = doubt.many(found.values(), self._doubts)
             kept = {o.key: self._cells[o.key] for o in batch} if busy else {}
             self._record({k: _cheaper(c, kept.get(k, c)) for k, c in found.items()})
             if busy:
@@ -357,12 +358,15 @@ class CostTable:
 
     def _record(self, cells: Mapping[str, Cell]) -> None:
         rows = [
-            (name, cell.cost, cell.energy_mj, json.dumps(cell.rounds), cell.anchor)
+            (
+                *(name, cell.cost, cell.energy_mj, json.dumps(cell.rounds)),
+                *(cell.anchor, cell.share),
+            )
             for name, cell in cells.items()
         ]
         with closing(self._open()) as table, table:
             table.executemany(
-                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", rows
+                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?)", rows
             )
         self._cells.update(cells)
 
@@ -399,17 +403,12 @@ class CostTable:
         return sqlite3.connect(self.path, timeout=30)
 
 
-def _beside_anchor(fill: Fill, batch: Sequence[Operator]) -> dict[str, Cell]:
-    """The batch with the anchor, each cell with what the anchor took beside it."""
-    cells = fill([*batch, ANCHOR])
-    beside = cells[ANCHOR.key].cost
-    return {name: replace(cell, anchor=beside) for name, cell in cells.items()}
-
-
-def _add_anchor(rows: sqlite3.Connection) -> None:
-    """Tables of builds before knew no anchor of a cell."""
-    if "anchor" not in [row[1] for row in rows.execute("PRAGMA table_info(cells)")]:
-        rows.execute("ALTER TABLE cells ADD COLUMN anchor REAL")
+def _add_columns(rows: sqlite3.Connection) -> None:
+    """Tables of builds before did not know what the machine was like."""
+    known = [row[1] for row in rows.execute("PRAGMA table_info(cells)")]
+    for name in ("anchor", "share"):
+        if name not in known:
+            rows.execute(f"ALTER TABLE cells ADD COLUMN {name} REAL")
 
 
 def _cheaper(one: Cell, other: Cell) -> Cell:

@@ -45,6 +45,8 @@ class Cell:
     """At the power that a meter read while the operator was repeated (`power.py`)."""
     anchor: float | None = None
     """What the anchor took in the same batch; `None` where none was timed beside it."""
+    share: float | None = None
+    """Processor time over wall time of its batch; less than 1 where others ran meanwhile."""
 
 
 Fill = Callable[[Sequence[Operator]], Mapping[str, Cell]]
@@ -141,13 +143,14 @@ def _measured(
         "companions": [str(path) for path in companions],
         **effort,
     }
-    results = device.run(job, timeout_s=_PATIENCE_S + 5.0 * len(paths))["results"]
+    reply = device.run(job, timeout_s=_PATIENCE_S + 5.0 * len(paths))
     return [
         str(result["error"])
         if result[unit] is None
         else Cell(
             cost=float(result[unit]),
             rounds=tuple(result[f"rounds_{unit}"]),
+            share=None if counted else reply.get("processor_share"),
         )
-        for result in results
+        for result in reply["results"]
     ]

@@ -169,6 +169,14 @@ def test_a_cell_beside_a_slow_anchor_or_of_rounds_that_do_not_repeat_is_doubtful
     assert not doubt.doubtful(Cell(cost=20, rounds=()), None)
 
 
+def test_a_cell_of_a_process_with_less_than_a_processor_is_doubtful() -> None:
+    alone = replace(cell(20, 20.1), share=0.98)
+    assert not doubt.doubtful(alone, 10.0)
+    shared = replace(alone, share=0.67)
+    assert doubt.doubtful(shared, 10.0)
+    assert not doubt.unsteady(shared, 10.0)  # measuring at once again would not help
+
+
 def test_a_table_filled_under_load_says_so_and_is_filled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +237,7 @@ def test_a_table_of_before_has_cells_without_an_anchor(tmp_path: Path) -> None:
     costs._record({CONV.key: cell(10, 10.1)})
     with sqlite3.connect(costs.path) as rows:
         rows.execute("ALTER TABLE cells DROP COLUMN anchor")
+        rows.execute("ALTER TABLE cells DROP COLUMN share")
     again = table(tmp_path, "host")
     assert CONV in again and again.doubt is None
     again._record({CONV.key: cell(9, 9.1)})
