@@ -1,5 +1,6 @@
 # make demo   set up and build the embedded example for a Raspberry Pi
-# make test   set up and run the tests
+# make test   set up and run the tests, but the slow ones
+# make test-slow   the slow tests: whole builds that differ little from others, and the like
 # make test-devices   the tests that need emulated, containerised or remote devices; skips what
 #             this machine cannot do
 # make images Docker images of the example, for every platform and runtime, on public bases, or, with
@@ -13,11 +14,11 @@ TARGET ?= raspberrypi
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-UNTIMED := $(addprefix tests/runtime/,constraints export parity)
-BUILDS := $(addprefix tests/runtime/test_,build.py preview.py slim.py tasks.py together.py)
+# Two processes, each given a module at a time. No test counts on how fast the machine is.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo images test test-devices fuzz check format lock clean
+.PHONY: demo images test test-slow test-devices fuzz check format lock clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
@@ -26,12 +27,11 @@ images: $(STAMP)
 	test -f build/$(TARGET)/manifest.json || $(BIN)/edgekit build --target $(TARGET)
 	$(BIN)/edgekit package --docker build/$(TARGET) --platform all $(if $(BASE),--base $(BASE))
 
-# What times nothing, and whole builds, whose budgets leave room, run on two cores side by side, the
-# longest first; tests of measuring have the machine to themselves.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
-		$(BUILDS) $(UNTIMED) tests/robustness tests/unit tests/zoo
-	$(BIN)/python -m pytest tests/runtime $(addprefix --ignore=,$(UNTIMED) $(BUILDS))
+	$(PYTEST) -m "not slow" --ignore tests/device
+
+test-slow: $(STAMP)
+	$(PYTEST) -m slow --ignore tests/device
 
 test-devices: $(STAMP)
 	$(BIN)/python -m pytest -rs tests/device

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command does
-# A shell starts what runs in its background deaf to Ctrl-C, and every child inherits that.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest
@@ -17,6 +15,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+
+# A shell starts what runs in its background deaf to Ctrl-C, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MODEL = """\
 from torch import nn
@@ -129,6 +130,11 @@ def _train(root: Path) -> None:
             nn.functional.cross_entropy(network(x[chosen]), y[chosen]).backward()
             optimizer.step()
     save_file(network.state_dict(), root / "weights.safetensors")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole builds come first, so that of two processes neither waits for the other at the end."""
+    items.sort(key=lambda item: item.path.parent.name != "runtime")
 
 
 @pytest.fixture(scope="session")

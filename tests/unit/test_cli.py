@@ -124,6 +124,8 @@ def test_a_spoiled_project_is_refused_in_one_line(
 
 def test_an_impossible_budget_is_refused_before_training(mine: Path, run: Run) -> None:
     change(mine / "edgekit.toml", "= 1.5", "= 1000")
+    with (mine / "edgekit.toml").open("a") as toml:
+        toml.write('[recipe.prune]\ncost_source = "estimated"\n')
     status, _, err = run("build", "--target", "raspberrypi", "--quiet")
     assert status == 1
     assert (

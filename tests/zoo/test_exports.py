@@ -28,8 +28,14 @@ WANTED: list[Wanted] = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["shufflenet_v2", "yolo_like", "gqa_encoder"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("shufflenet_v2", marks=pytest.mark.slow),
+        pytest.param("yolo_like", marks=pytest.mark.slow),
+        "gqa_encoder",
+    ],
+)
 def test_a_cut_network_is_saved_reloaded_exported_and_agrees(
     name: str, tmp_path: Path
 ) -> None:
@@ -66,7 +72,6 @@ class OneKeyValueHead(nn.Module):
         return nn.functional.scaled_dot_product_attention(query, key, value)
 
 
-@pytest.mark.slow
 def test_litert_repeats_the_only_key_value_head(tmp_path: Path) -> None:
     """A cut can leave one head; LiteRT's own converter repeats it wrongly."""
     network = programs.trace(OneKeyValueHead(), (InputSpec(shape=(5, 16)),))

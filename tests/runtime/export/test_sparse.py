@@ -83,7 +83,6 @@ def _openvino(path: Path) -> list[np.ndarray]:
     return [node.data for node in model.get_ops() if node.get_type_name() == "Constant"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [f"{r}-{p}" for r, p in WANTED])
 def test_zeros_reach_the_file(artifacts: dict[str, Artifact], name: str) -> None:
     sizes = {864, 2048, 3072}
@@ -110,7 +109,6 @@ def outputs(path: Path, samples: np.ndarray) -> np.ndarray:
     return np.stack(found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_a_tflite_without_its_zeros_is_smaller_and_the_same(
     artifacts: dict[str, Artifact], tmp_path: Path, precision: str
@@ -129,7 +127,6 @@ def test_a_tflite_without_its_zeros_is_smaller_and_the_same(
     )
 
 
-@pytest.mark.slow
 def test_weights_that_are_mostly_there_stay_as_they_are(
     artifacts: dict[str, Artifact],
 ) -> None:

@@ -9,7 +9,6 @@ import pytest
 from benchmarks.large_decoder import ALLOWED, SHARE, in_fresh_process
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="peaks are read from /proc"
 )
