@@ -210,15 +210,20 @@ def arrays(root: Path, make: Samples, counts: tuple[int, int]) -> None:
 
 
 def train(root: Path, loss: Loss, epochs: int = 12) -> None:
-    """Teach the network its labels for long enough that a loss would show."""
+    """Teach the network its labels for long enough that a loss would show.
+
+    Steps that fall to nothing end at the same score, however kernels round.
+    """
     network = built(root)
     x, y = _samples(root, "train")
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for _ in range(epochs):
         for chosen in torch.randperm(len(x)).split(40):
             optimizer.zero_grad()
             loss(network(x[chosen]), y[chosen]).backward()
             optimizer.step()
+        falling.step()
     save_file(network.state_dict(), root / "weights.safetensors")
 
 
