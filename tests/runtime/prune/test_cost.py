@@ -38,11 +38,20 @@ LARGE = replace(OPERATORS[0], inputs=64, outputs=64, size=(32, 32))
 
 
 class Counting(LocalDevice):
-    """The real device, counting the models it was given."""
+    """The real device, counting the models it was given.
+
+    It says that nothing else ran: cells that were timed beside something else are timed again, and
+    these tests count.
+    """
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         SEEN.extend(job["models"])
-        return super().run(job, timeout_s=timeout_s)
+        found = super().run(job, timeout_s=timeout_s)
+        rows = [{**row, "rounds_us": [row["us"]] * 2} for row in found["results"]]
+        for row in rows:
+            if ANCHOR in row["path"]:
+                row["us"] = 50.0
+        return {**found, "results": rows, "processor_share": 1.0}
 
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -148,12 +157,11 @@ def test_only_missing_cells_are_measured(tmp_path: Path) -> None:
 MEASURING = """
 import sys
 from pathlib import Path
-from edgekit.devices.local import LocalDevice
 from edgekit.prune import cost
-from tests.runtime.prune.test_cost import OPERATORS, table
+from tests.runtime.prune.test_cost import OPERATORS, Counting, table
 
 cost._BATCH = 2
-table(Path(sys.argv[1])).measure(OPERATORS, LocalDevice())
+table(Path(sys.argv[1])).measure(OPERATORS, Counting())
 """
 
 
@@ -177,6 +185,32 @@ def test_a_killed_run_keeps_the_batches_it_finished(tmp_path: Path) -> None:
     for operator in OPERATORS:
         name = micro.write(operator, "litert", "fp32", tmp_path).stem
         assert (name in timed) == (operator not in survived)
+
+
+class Shared(Counting):
+    """The real device with half of a processor."""
+
+    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        return {**super().run(job, timeout_s=timeout_s), "processor_share": 0.5}
+
+
+def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> None:
+    busy = table(tmp_path)
+    busy.measure(OPERATORS[:3], Shared())
+    assert busy.doubt is not None and "4 of 4 operators" in busy.doubt
+    again = table(tmp_path)
+    assert again.measure(OPERATORS[:3], Counting()) == 4
+    assert again.doubt is None
+    SEEN.clear()
+    assert table(tmp_path).measure(OPERATORS[:3], Counting()) == 0
+    assert SEEN == []
+
+
+def test_a_process_says_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
+    model = micro.write(OPERATORS[0], "litert", "fp32", tmp_path)
+    job = {"kind": "micro", "runtime": "litert", "models": [str(model)]}
+    share = LocalDevice().run(job, timeout_s=60)["processor_share"]
+    assert 0 < share < 1.1
 
 
 def test_tables_of_different_runtimes_do_not_mix(tmp_path: Path) -> None:
