@@ -21,6 +21,8 @@ from edgekit.types import Folding, Preprocess, RuntimeName, TaskKind, Text
 
 MANIFEST, REPORT = "manifest.json", "report.json"
 _FIX = "Build it again."
+_LONGEST_NAME = 255
+"""Bytes of a file's name, as file systems have it."""
 _CONFIG = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 T = TypeVar("T")
 
@@ -152,6 +154,7 @@ def inside(folder: Path, name: str) -> Path:
         or not path.parts
         or ".." in path.parts
         or set(name) & set("\\\0\n")
+        or any(len(p.encode("utf-8", "replace")) > _LONGEST_NAME for p in path.parts)
     ):
         raise UsageError(
             f"{folder} names the file {name[:120]!r}, which is not inside it. {_FIX}"

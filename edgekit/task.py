@@ -37,7 +37,14 @@ def judged(
     """
     kind, note = job.project.task.kind, None
     for dataset in (samples.train, samples.validation, samples.test):
-        check(network, dataset, kind)
+        outputs = check(network, dataset, kind)
+    known = len(samples.train.labels)
+    if kind == "classification" and outputs and 0 < known < outputs:
+        note = (
+            f"the network has {outputs} outputs, and the data {known} classes: outputs from "
+            f"{known} on are never right; check [model] source and [data]"
+        )
+        job.progress.say(f"Note: {note}.")
     if kind == "embedding" and not samples.test.labelled:
         answers = predict(network, samples.test)
         samples = replace(samples, test=samples.test.answered(answers))
@@ -64,8 +71,11 @@ def relative(spec: TaskSpec, reference: Evaluation) -> bool:
     return not reference.share if spec.drop is None else spec.drop == "relative"
 
 
-def check(network: Program, dataset: Dataset, kind: TaskKind) -> None:
-    """Raise where the network's output is not the task's, or its size not that of the targets."""
+def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
+    """How many classes the network decides between, where it does and labels are known.
+
+    Raises where the network's output is not the task's, or its size not that of the targets.
+    """
     inputs, targets = dataset.arrays(np.array([0]))
     with torch.no_grad():
         output = network.module(torch.from_numpy(inputs))
@@ -80,7 +90,7 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> None:
             f"tensor of {what}. Check [task] kind and [model] source."
         )
     if not dataset.labelled:
-        return
+        return None
     ours = tuple(output.shape)
     if kind in DECIDE:
         places = tuple(
@@ -98,8 +108,10 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> None:
                 f"The data have class {highest}, but the network has {classes} outputs. "
                 "Check [model] source and [data]."
             )
-    elif kind == "regression" and targets.size != output.numel():
+        return classes
+    if kind == "regression" and targets.size != output.numel():
         raise DataError(
             f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
             f"network returns {list(ours[1:])}. Make them the same."
         )
+    return None

@@ -96,5 +96,8 @@ def _into_tflite(path: Path, out: Path, contract: Contract, text: str) -> None:
 
 
 def _of_tflite(path: Path) -> str | None:
-    found = tflite_metadata.entry(path.read_bytes(), KEY)
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ValueError("it is no TFLite model")
+    found = tflite_metadata.entry(content, KEY)
     return None if found is None else found.decode()

@@ -176,3 +176,9 @@ def test_parity_of_values_is_the_variance_in_common() -> None:
     assert found.explained == pytest.approx(1 - 0.09, abs=0.02)
     with pytest.raises(ParityError, match="variance of the network's outputs"):
         check_parity(artifact("int8"), values[::-1], values, "regression")
+
+
+def test_the_number_of_outputs_is_known_where_classes_are() -> None:
+    seven = network(nn.Sequential(nn.Flatten(), nn.Linear(36, 7)))
+    assert check(seven, samples(np.arange(5)), "classification") == 7
+    assert check(seven, samples(np.full(5, -1)), "classification") is None
