@@ -75,13 +75,18 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         loaded = _loaded(job, {} if shared is None else shared)
         teacher, samples = loaded.teacher, loaded.samples
         reference, note = loaded.reference, loaded.note
-        baselines = _export_unpruned(job, teacher, runtimes, Path(scratch))
-        whole = _whole(job, teacher, samples, baselines, Path(scratch))
-        allowed = constraints.check(job, teacher, whole, samples, Path(scratch))
-        baselines = [one for one in baselines if one.runtime in allowed.runtimes]
+        unpruned = _export_unpruned(job, teacher, runtimes, Path(scratch))
+        whole = _whole(job, teacher, samples, unpruned, Path(scratch))
+        allowed = constraints.check(
+            job, teacher, whole.artifacts, samples, Path(scratch)
+        )
+        baselines = [
+            one for one in unpruned.artifacts if one.runtime in allowed.runtimes
+        ]
         fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
         origin = teacher.fingerprint()
-        artifacts = _export(job, taught.program, allowed, samples, folder, origin)
+        exports = _export(job, taught.program, allowed, samples, folder, origin)
+        artifacts = exports.artifacts
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         found = examine(job, taught.program, reference, artifacts, samples)
@@ -97,7 +102,9 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         proof = tune(job, behind, proof, baselines, samples)
         taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        said = (*((note,) if note else ()), *allowed.notes)
+        left_out = (*unpruned.notes, *whole.notes, *allowed.notes, *exports.notes)
+        planned = _planned(runtimes, baselines)
+        said = (*((note,) if note else ()), *left_out, *planned)
         doubt = prediction.doubt if prediction else table.doubt
         notes = (*said, *report.notes, *rivals.notes, *((doubt,) if doubt else ()))
         report = replace(report, prediction=prediction, notes=notes)
@@ -168,28 +175,36 @@ def _evaluate(
 
 def _export_unpruned(
     job: Job, teacher: Program, runtimes: Sequence[RuntimeName], folder: Path
-) -> list[Artifact]:
+) -> constraints.Exports:
     """The unpruned network in fp32 on every runtime: what every speed-up is against."""
     wanted: list[Wanted] = [(name, "fp32") for name in runtimes]
-    made = job.export(
-        teacher, wanted, folder / "unpruned", title="Export the unpruned network"
-    )
-    return [replace(artifact, name=f"unpruned-{artifact.name}") for artifact in made]
+    title = "Export the unpruned network"
+    made = constraints.export(job, teacher, wanted, folder / "unpruned", title=title)
+    named = [replace(one, name=f"unpruned-{one.name}") for one in made.artifacts]
+    return replace(made, artifacts=named)
+
+
+def _planned(
+    runtimes: Sequence[RuntimeName], baselines: Sequence[Artifact]
+) -> tuple[str, ...]:
+    """Which runtime the plan is for, where it is another than the first."""
+    first, used = runtimes[0], baselines[0].runtime
+    return () if first == used else (f"{first} is left out: the plan is for {used}",)
 
 
 def _whole(
     job: Job,
     teacher: Program,
     samples: Samples,
-    baselines: list[Artifact],
+    unpruned: constraints.Exports,
     folder: Path,
-) -> list[Artifact]:
+) -> constraints.Exports:
     """The same with what is folded in around it, whose operators the device must have too."""
     if samples.folding == Folding():
-        return baselines
-    wanted: list[Wanted] = [(one.runtime, "fp32") for one in baselines]
+        return replace(unpruned, notes=())
+    wanted: list[Wanted] = [(one.runtime, "fp32") for one in unpruned.artifacts]
     program, title = folded(teacher, samples.folding), "Export it with its ends"
-    return job.export(program, wanted, folder / "whole", title=title)
+    return constraints.export(job, program, wanted, folder / "whole", title=title)
 
 
 def _export(
@@ -199,11 +214,12 @@ def _export(
     samples: Samples,
     folder: Path,
     origin: str,
-) -> list[Artifact]:
+) -> constraints.Exports:
     """The student's files, each with its contract inside; `origin` names the trained network."""
     wanted = candidates.wanted(job, student, allowed.runtimes)
     given = fed(samples)
-    made = job.export(
+    made = constraints.export(
+        job,
         folded(student, samples.folding),
         [each for each in wanted if each[:2] not in allowed.refused],
         folder / "candidates",
@@ -212,19 +228,19 @@ def _export(
         labels=samples.labels,
         validation=candidates.validation(job, given),
     )
-    return _described(job, samples, made, origin)
+    _describe(job, samples, made.artifacts, origin)
+    return made
 
 
-def _described(
-    job: Job, samples: Samples, made: list[Artifact], origin: str
-) -> list[Artifact]:
-    """The same, each file carrying its own contract."""
+def _describe(
+    job: Job, samples: Samples, made: Sequence[Artifact], origin: str
+) -> None:
+    """Let each file carry its own contract."""
     facts = {"edgekit": edgekit.__version__, "source_sha256": origin}
     for artifact in made:
         described = bundle.described(_contract(samples, artifact))
         own = {"name": job.project.name, "precision": artifact.precision}
         embed(artifact.files[0], {**described, **facts, **own})
-    return made
 
 
 def _contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
@@ -246,7 +262,7 @@ def _export_int8(
     origin: str,
     student: Program,
 ) -> list[Artifact]:
-    """A student trained with int8's rounding."""
+    """A student trained with int8's rounding; what of it cannot be made is said, and is all."""
     given = fed(samples)
     made = job.export(
         folded(student, samples.folding),
@@ -256,8 +272,10 @@ def _export_int8(
         calibration=given.calibration,
         labels=samples.labels,
         validation=candidates.validation(job, given),
+        on_failure=lambda one: job.progress.say(f"Left out: {one.error}"),
     )
-    return _described(job, samples, made, origin)
+    _describe(job, samples, made, origin)
+    return made
 
 
 def _report(

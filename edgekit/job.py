@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from edgekit.data import Dataset
 from edgekit.data.metrics import DECIDE
 from edgekit.devices import Device
 from edgekit.distill import tasks
-from edgekit.export.isolation import Wanted, export_all
+from edgekit.export.isolation import Failure, Wanted, export_all
 from edgekit.export.judge import Validation
 from edgekit.progress import Progress
 from edgekit.project import Project
@@ -80,9 +80,10 @@ class Job:
         calibration: Array | None = None,
         labels: tuple[str, ...] = (),
         validation: Validation | None = None,
+        on_failure: Callable[[Failure], None] | None = None,
     ) -> list[Artifact]:
         """Export `program` in every form `wanted`, in processes of their own, with LiteRT's files
-        in the layout that the recipe asks for."""
+        in the layout that the recipe asks for; see `export_all`."""
         folder.mkdir(parents=True, exist_ok=True)
         done: list[str] = []
         with self.progress.step(title) as step:
@@ -100,6 +101,7 @@ class Job:
                 validation=validation,
                 channels_last=self.project.recipe.export.litert_layout == "nhwc",
                 on_done=on_done,
+                on_failure=on_failure,
             )
 
     def measure(

@@ -15,8 +15,7 @@ from edgekit.bench.verdict import choose
 from edgekit.data import answers
 from edgekit.data.evaluate import predict
 from edgekit.data.metrics import DECIDE, agreement, explained
-from edgekit.errors import ParityError
-from edgekit.export.exporter import QUANTISED
+from edgekit.errors import ArtifactError, ParityError
 from edgekit.folding import fed
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
@@ -25,6 +24,7 @@ from edgekit.types import (
     Artifact,
     Candidate,
     Evaluation,
+    Folding,
     Measurement,
     Parity,
     TaskKind,
@@ -75,7 +75,7 @@ class Examined:
     parity: Parity | None
     evaluation: Evaluation | None
     accuracy_drop: float | None
-    failure: ParityError | None = None
+    failure: ArtifactError | None = None
     """Why it is not the network; then there is nothing else."""
     relative_drop: bool = False
     """Whether `accuracy_drop` is a share of the unpruned network's value."""
@@ -101,21 +101,24 @@ def examine(
 ) -> list[Examined]:
     """Every artefact's outputs on its runtime, against the network's and by the task's metric.
 
-    Raises `ParityError` naming the artefact in float whose outputs are not the student's.
+    One that its runtime refuses fails; where one in float gives other outputs than the student,
+    so does all that is quantised from it.
     """
     how = samples.folding
     expected = answers.expected(predict(student, samples.test), how)
     inputs, targets = fed(samples).test.arrays()
-    outputs: dict[str, Outputs] = {}
+    outputs: dict[str, Outputs | ArtifactError] = {}
     with job.progress.step("Evaluate the artefacts") as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
-            outputs[artifact.name] = infer(artifact, inputs, job.device)
+            try:
+                outputs[artifact.name] = infer(artifact, inputs, job.device)
+            except ArtifactError as error:
+                outputs[artifact.name] = error
     as_share, kind = relative(job.project.task, reference), job.project.task.kind
     assert job.task.metric is not None
     found = []
     for artifact in artifacts:
-        given = answers.scores(outputs[artifact.name], how)
         one = Examined(
             artifact=artifact,
             parity=None,
@@ -124,20 +127,38 @@ def examine(
             relative_drop=as_share,
         )
         try:
+            given = _scores(outputs[artifact.name], how)
             decided = how.postprocess == "argmax"
             parity = check_parity(artifact, given, expected, kind, decided=decided)
             evaluation = job.task.metric(answers.logits(given, how), targets)
             _check_finite(artifact, evaluation)
-        except ParityError as error:
-            if artifact.precision not in QUANTISED:
-                raise
+        except ArtifactError as error:
             found.append(replace(one, failure=error))
             continue
         drop = reference.drop(evaluation, relative=as_share)
         found.append(
             replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
         )
-    return found
+    return _without_broken_origins(found)
+
+
+def _scores(outputs: Outputs | ArtifactError, how: Folding) -> Outputs:
+    if isinstance(outputs, ArtifactError):
+        raise outputs
+    return answers.scores(outputs, how)
+
+
+def _without_broken_origins(examined: Sequence[Examined]) -> list[Examined]:
+    """The same, where what is quantised from a broken file in float is as broken."""
+    broken = {
+        one.artifact.runtime: one.failure
+        for one in examined
+        if one.failure is not None and one.artifact.precision == "fp32"
+    }
+    return [
+        replace(one, failure=one.failure or broken.get(one.artifact.runtime))
+        for one in examined
+    ]
 
 
 def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
@@ -156,10 +177,10 @@ def prove(
 ) -> Proof:
     """Time every artefact beside the unpruned network, in one run, and choose one.
 
-    Raises `ParityError` where quantisation broke every artefact.
+    Raises `ArtifactError` where every artefact is broken.
     """
-    preferred = None if job.proven else examined[0].artifact.runtime
     sound, broken = _sound(examined)
+    preferred = None if job.proven else sound[0].artifact.runtime
     artifacts = [one.artifact for one in sound]
     measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
     unpruned = {b.runtime: measured[b.name] for b in baselines}
@@ -208,7 +229,8 @@ def _sound(examined: Sequence[Examined]) -> tuple[list[Examined], list[str]]:
     for artifact, _ in broken:
         for file in artifact.files:
             file.unlink()
-    return sound, [f"does not compete: {failure}" for _, failure in broken]
+    reasons = dict.fromkeys(str(failure) for _, failure in broken)
+    return sound, [f"does not compete: {reason}" for reason in reasons]
 
 
 def check_parity(

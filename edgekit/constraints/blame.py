@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import fx
 
-from edgekit.parity.reference import layer
+from edgekit.source.module_path import layer
 from edgekit.source.program import Program
 
 ITSELF = "the network's own forward()"

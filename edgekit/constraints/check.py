@@ -17,12 +17,14 @@ from edgekit.agent.arrays import of_network
 from edgekit.bench.infer import infer
 from edgekit.candidates import wanted
 from edgekit.constraints.blame import ITSELF, layer_behind
+from edgekit.constraints.left_out import Refusal
 from edgekit.constraints.operators import Operator, Table, of_file, opset_of, table
 from edgekit.devices import Device
 from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
+from edgekit.export.isolation import Failure
 from edgekit.job import Job, Samples
-from edgekit.parity.reference import layer
+from edgekit.source.module_path import layer
 from edgekit.source.program import Program
 from edgekit.types import Artifact, Precision, RuntimeName, Target
 
@@ -39,18 +41,6 @@ _INSTEAD = {
     "STABLEHLO_SORT": "leave sort and topk to the application, after the network",
 }
 _FLOAT_BORDER = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """One operator that a device cannot run, in words."""
-
-    why: str
-    layer: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.why}; layer '{self.layer}' needs it. {self.fix}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +78,12 @@ def check(
         raise ArtifactError(
             f"{job.target.name} cannot run the network. {_together(refused.values())}"
         )
-    reduced = _reduced(job, network, kept, samples, folder)
-    notes += [
-        f"{runtime}-{precision} is left out: {several[0]}"
-        for (runtime, precision), several in reduced.items()
-    ]
     for note in notes:
         job.progress.say(note)
+    reduced = _reduced(job, network, kept, samples, folder)
+    for (runtime, precision), why in reduced.items():
+        notes.append(f"{runtime}-{precision} is left out: {why}")
+        job.progress.say(notes[-1])
     return Allowed(runtimes=tuple(kept), refused=frozenset(reduced), notes=tuple(notes))
 
 
@@ -139,7 +128,7 @@ def _reduced(
     kept: Sequence[RuntimeName],
     samples: Samples,
     folder: Path,
-) -> dict[tuple[RuntimeName, Precision], list[Refusal]]:
+) -> dict[tuple[RuntimeName, Precision], str]:
     """What is refused in less than fp32, whose files hold newer operators.
 
     They are only written where a profile could refuse them. Raises `ArtifactError` where the
@@ -154,22 +143,26 @@ def _reduced(
     ]
     if not in_doubt:
         return {}
+    failures: list[Failure] = []
     made = job.export(
         network,
         in_doubt,
         folder / "unpruned-reduced",
         title="Export the unpruned network in less than fp32",
         calibration=samples.calibration,
+        on_failure=failures.append,
     )
     refused = {
-        each: several
-        for each, one in zip(in_doubt, made, strict=True)
-        if (several := _refusals(job, network, one))
+        (one.order.runtime, one.order.precision): str(one.error) for one in failures
     }
+    for one in made:
+        if several := _refusals(job, network, one):
+            assert one.precision is not None
+            refused[(one.runtime, one.precision)] = _together([several])
     if refused and not set(asked) - refused.keys():
         raise ArtifactError(
             f"{job.target.name} cannot run the network in any precision it takes. "
-            + _together(refused.values())
+            + " ".join(dict.fromkeys(refused.values()))
         )
     return refused
 

@@ -10,9 +10,10 @@ import os
 import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,8 @@ from edgekit.export.exporter import CALIBRATED, check
 from edgekit.export.judge import Validation
 from edgekit.export.make import Order
 from edgekit.export.place import publish, scratch
-from edgekit.export.worker import JOB, MESSAGE, Job, Judging
+from edgekit.export.verify import Reference
+from edgekit.export.worker import JOB, MESSAGE, Job, Judging, Message
 from edgekit.source.program import Program
 from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
 
@@ -35,10 +37,24 @@ Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, Scheme]
 the format's own."""
 
 _CALIBRATION = "calibration.npy"
+_REFERENCE = "reference.npz"
 _LANES: tuple[tuple[RuntimeName, ...], ...] = (("litert",), ("onnxruntime", "openvino"))
 """Formats that wait for each other, by a runtime of theirs: OpenVINO starts from the ONNX file."""
 _TURNED: tuple[RuntimeName, ...] = ("litert",)
 """Formats that can take images with their channels last, as their runtime computes."""
+
+_PATIENCE_S = 7200.0
+"""A worker that sends nothing for longer hangs: a search for one artefact's scheme is shorter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An artefact that cannot be made."""
+
+    order: Order
+    error: ArtifactError
+    converting: bool
+    """Whether the format cannot hold the network at all, in fp32 neither."""
 
 
 def export_all(  # noqa: PLR0913
@@ -51,6 +67,7 @@ def export_all(  # noqa: PLR0913
     validation: Validation | None = None,
     channels_last: bool = False,
     on_done: Callable[[str], None] | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
 ) -> list[Artifact]:
     """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
 
@@ -58,7 +75,9 @@ def export_all(  # noqa: PLR0913
     lost; where that fails or takes layers in float, once more with channels equalised.
     `channels_last` makes LiteRT's files take images (batch, height, width, channels);
     `calibration` and `validation` have channels first in any case. `on_done` hears each name as
-    its artefact is made; the files appear together at the end. Raises `ArtifactError` by name.
+    its artefact is made; the files appear together at the end. `on_failure` hears of each that
+    cannot be made, and the others are made all the same; without it the first one raises
+    `ArtifactError` by name.
     """
     orders = [_order(*each) for each in dict.fromkeys(wanted)]
     for order in orders:
@@ -71,14 +90,21 @@ def export_all(  # noqa: PLR0913
         if calibration is not None:
             np.save(place / _CALIBRATION, calibration)
         judging = None if validation is None else _judging(validation, place)
+        Reference.of(program).save(place / _REFERENCE)
         made: dict[str, Artifact] = {}
         material = _material(program, place, labels, judging)
         turned: tuple[RuntimeName, ...] = _TURNED if channels_last else ()
         lanes = _lanes(orders, material, place, turned)
-        for artifact in _run(lanes, place):
-            made[artifact.name] = artifact
-            if on_done:
-                on_done(artifact.name)
+        for found in _run(lanes, place):
+            if isinstance(found, Artifact):
+                made[found.name] = found
+                if on_done:
+                    on_done(found.name)
+            elif on_failure is None:
+                raise found.error
+            else:
+                on_failure(found)
+        orders = [order for order in orders if order.name in made]
         harmed = [order for order in orders if _harmed(made[order.name])]
         if harmed and calibration is not None and validation and validation.recover:
             twin = equalised(program, calibration)
@@ -86,8 +112,10 @@ def export_all(  # noqa: PLR0913
                 again = place / "equalised"
                 again.mkdir()
                 twin.save(again / "student.pt2")
-                for artifact in _run(_lanes(harmed, material, again, turned), again):
-                    made[artifact.name] = _better(made[artifact.name], artifact)
+                for found in _run(_lanes(harmed, material, again, turned), again):
+                    # One that fails leaves the file there is.
+                    if isinstance(found, Artifact):
+                        made[found.name] = _better(made[found.name], found)
         return [publish(made[order.name], folder) for order in orders]
 
 
@@ -173,6 +201,7 @@ def _material(
         "calibration": calibration if calibration.exists() else None,
         "validation": judging,
         "labels": labels,
+        "reference": place / _REFERENCE,
     }
 
 
@@ -216,50 +245,110 @@ def _lanes(
     return lanes
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Worker:
+    """One job's process. `left` are the orders that it has not answered for."""
+
     job: Job
     rest: list[Job]
     process: subprocess.Popen[bytes]
     log: Path
+    left: list[Order] = field(init=False)
+    converted: bool = field(init=False)
+    heard: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.left, self.converted = list(self.job.wanted), self.job.converted
 
     @property
     def output(self) -> IO[bytes]:
         assert self.process.stdout is not None
         return self.process.stdout
 
+    @property
+    def overdue(self) -> bool:
+        return time.monotonic() - self.heard > _PATIENCE_S
 
-def _run(lanes: list[list[Job]], place: Path) -> Iterator[Artifact]:
+
+def _run(lanes: list[list[Job]], place: Path) -> Iterator[Artifact | Failure]:
     """Work the lanes side by side; whatever ends this ends the workers."""
     running: list[_Worker] = []
     with selectors.DefaultSelector() as selector:
 
-        def start(jobs: list[Job]) -> None:
-            worker = _start(jobs, place, len(lanes))
+        def begin(jobs: list[Job]) -> None:
+            worker = start(jobs, place, len(lanes))
             running.append(worker)
             selector.register(worker.output, selectors.EVENT_READ, worker)
 
         try:
             for jobs in lanes:
-                start(jobs)
+                begin(jobs)
             while running:
-                for event, _ in selector.select():
+                for event, _ in selector.select(timeout=_PATIENCE_S / 10):
                     worker = event.data
                     line = worker.output.readline()
                     if line:
-                        yield _artifact(line, worker)
+                        yield from _heard(worker, MESSAGE.validate_json(line))
                         continue
                     selector.unregister(worker.output)
-                    _finish(worker)
+                    worker.process.wait()
+                    worker.output.close()
                     running.remove(worker)
-                    if worker.rest:
-                        start(worker.rest)
+                    yield from _died(worker)
+                    if again := _again(worker):
+                        begin(again)
+                for worker in running:
+                    if worker.overdue:
+                        os.killpg(worker.process.pid, signal.SIGKILL)
         finally:
             for worker in running:
-                _kill(worker)
+                kill(worker)
 
 
-def _start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
+def _heard(worker: _Worker, message: Message) -> Iterator[Artifact | Failure]:
+    worker.heard = time.monotonic()
+    if message.artifact is not None:
+        worker.left.pop(0)
+        yield message.artifact
+    elif message.failure is None:
+        worker.converted = True
+    else:
+        yield from _failed(worker, message.failure)
+
+
+def _died(worker: _Worker) -> Iterator[Failure]:
+    """What the end of a process without an answer says of the artefact that it was making."""
+    if worker.left or not worker.converted:
+        title = EXPORTERS[worker.job.runtime].TITLE
+        name = worker.left[0].name if worker.left else worker.job.name
+        failure = f"{title} export of {name} failed: {_death(worker)}"
+        yield from _failed(worker, failure)
+
+
+def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
+    """The artefact at work fails; in the conversion all do, with what starts from its file."""
+    error = ArtifactError(failure)
+    error.add_note(worker.log.read_text(errors="replace")[-4000:])
+    if worker.converted:
+        failed, worker.left = worker.left[:1], worker.left[1:]
+    else:
+        rest = [order for job in worker.rest for order in job.wanted]
+        failed = [*worker.left, *rest]
+        worker.left, worker.rest = [], []
+    for order in failed:
+        yield Failure(order=order, error=error, converting=not worker.converted)
+
+
+def _again(worker: _Worker) -> list[Job]:
+    """What is left for another process: a crash takes one artefact with it."""
+    if worker.left:
+        job = replace(worker.job, wanted=tuple(worker.left), converted=True)
+        return [job, *worker.rest]
+    return worker.rest
+
+
+def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
+    """A process for the first of `jobs`, beside those of `lanes` in all."""
     title = EXPORTERS[jobs[0].runtime].TITLE
     order, log = place / f"{title}.json", place / f"{title}.log"
     order.write_bytes(JOB.dump_json(jobs[0]))
@@ -287,42 +376,21 @@ def _start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
     return _Worker(job=jobs[0], rest=jobs[1:], process=process, log=log)
 
 
-def _artifact(line: bytes, worker: _Worker) -> Artifact:
-    message = MESSAGE.validate_json(line)
-    if message.artifact is None:
-        raise _failed(worker, message.failure)
-    return message.artifact
-
-
-def _finish(worker: _Worker) -> None:
-    code = worker.process.wait()
-    worker.output.close()
-    if code:
-        raise _failed(worker, None)
-
-
-def _failed(worker: _Worker, failure: str | None) -> ArtifactError:
-    """The error to raise, with the end of the libraries' log as its note."""
-    log = worker.log.read_text(errors="replace")
-    if failure is None:
-        title = EXPORTERS[worker.job.runtime].TITLE
-        failure = f"{title} export of {worker.job.name} failed: {_death(worker, log)}"
-    error = ArtifactError(failure)
-    error.add_note(log[-4000:])
-    return error
-
-
-def _death(worker: _Worker, log: str) -> str:
+def _death(worker: _Worker) -> str:
     code = worker.process.returncode
+    if worker.overdue:
+        return f"its process gave no answer for {_PATIENCE_S / 60:.0f} minutes."
     if code == -signal.SIGKILL:
         return "its process was killed; the machine may be short of memory."
     if code < 0:
         return f"its process crashed with {signal.Signals(-code).name}."
+    log = worker.log.read_text(errors="replace")
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     return lines[-1] if lines else f"its process ended with code {code}."
 
 
-def _kill(worker: _Worker) -> None:
+def kill(worker: _Worker) -> None:
+    """End a worker and all that it started."""
     with suppress(ProcessLookupError):
         os.killpg(worker.process.pid, signal.SIGKILL)
     worker.process.wait()

@@ -19,6 +19,7 @@ from edgekit.export.exporter import (
 )
 from edgekit.export.judge import Judge, Validation
 from edgekit.export.quantise.search import Search, search
+from edgekit.export.verify import Reference, verify
 from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
 
 
@@ -43,6 +44,8 @@ class Material:
     labels: tuple[str, ...] = ()
     channels_last: bool = False
     """Whether the file takes images with their channels last."""
+    reference: Reference | None = None
+    """What every file is opened and compared with."""
 
     def border(self, exporter: Exporter, path: Path) -> Border:
         """What a file of this network takes and gives."""
@@ -61,7 +64,7 @@ def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Ar
             source, quantised = _reduced(exporter, fp32, order, material, place)
         exporter.write(source, material.labels, paths[0])
     inputs, outputs = material.border(exporter, paths[0])
-    return Artifact(
+    artifact = Artifact(
         name=order.name,
         runtime=order.runtime,
         precision=order.precision,
@@ -70,6 +73,9 @@ def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Ar
         outputs=outputs,
         quantised=quantised,
     )
+    if material.reference is not None:
+        verify(artifact, material.reference)
+    return artifact
 
 
 def _reduced(

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.export.decompose import LITERT
 from edgekit.export.exporter import Border, layout
+from edgekit.export.lowering import lowered
 from edgekit.export.quantise import tflite as quantise
 from edgekit.export.quantise.tflite import plain_interpreter
 from edgekit.source.program import Program
@@ -35,33 +37,8 @@ def convert(program: Program, path: Path) -> None:
     """Write `program` in fp32 with batch 1; the layout of its inputs stays PyTorch's."""
     import litert_torch
 
-    program = _without_repeats_of_one(program)
+    program = lowered(program, LITERT)
     litert_torch.convert(program.module, program.example()).export(str(path))
-
-
-def _without_repeats_of_one(program: Program) -> Program:
-    """The same with a concatenation for each `repeat_interleave` of a dimension of one.
-
-    litert-converter 0.5.0 repeats a lone key-value head wrongly, and a cut can leave one.
-    """
-    import torch
-
-    aten = torch.ops.aten
-    result = program.copy()
-    graph = result.module.graph
-    for node in graph.find_nodes(
-        op="call_function", target=aten.repeat_interleave.self_int
-    ):
-        source, count, *rest = node.args
-        dim = rest[0] if rest else node.kwargs.get("dim")
-        if isinstance(dim, int) and source.meta["val"].shape[dim] == 1:
-            with graph.inserting_before(node):
-                joined = graph.call_function(aten.cat.default, ([source] * count, dim))
-            joined.meta.update(node.meta)
-            node.replace_all_uses_with(joined)
-            graph.erase_node(node)
-    result.module.recompile()
-    return result
 
 
 def write(source: Path, labels: tuple[str, ...], path: Path) -> None:

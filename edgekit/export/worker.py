@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from pydantic import TypeAdapter
 from edgekit.errors import ArtifactError
 from edgekit.export.judge import Validation
 from edgekit.export.make import Material, Order, make
+from edgekit.export.verify import Reference
+from edgekit.source.program import Program
 from edgekit.types import Artifact, Folding, InputSpec, RuntimeName, TaskSpec
 
 SEED = 0
@@ -66,22 +69,35 @@ class Job:
     """Whether files are to take images with their channels last."""
     name: str
     """The artefact to name when the conversion fails: one made from it, here or later."""
+    reference: Path | None = None
+    """Samples with the network's outputs, which every file in float has to give too."""
+    converted: bool = False
+    """Whether `fp32` is there already."""
+    suspected: str | None = None
+    """Why the network cannot be converted: each of its operators is tried alone instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """An artefact that is done, or why the job failed."""
+    """What a job came to: `fp32` is written, an artefact is done, or why one cannot be.
+
+    A failure without an artefact to be made is of the conversion, and the job's last message.
+    """
 
     artifact: Artifact | None = None
     failure: str | None = None
+    name: str | None = None
+    """The artefact that is not made, or the operator that is tried or cannot be written."""
+    layer: str | None = None
+    """The author's module which the operator belongs to."""
 
 
 JOB: TypeAdapter[Job] = TypeAdapter(Job)
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 
 
-def work(job: Job) -> Iterator[Artifact]:
-    """The artefacts of `job`, each as soon as its file is written."""
+def work(job: Job) -> Iterator[Message]:
+    """Convert, then make every artefact of `job`: one that fails does not end the others."""
     import torch
 
     from edgekit.export import EXPORTERS
@@ -90,47 +106,88 @@ def work(job: Job) -> Iterator[Artifact]:
     torch.manual_seed(SEED)
     np.random.seed(SEED)
     exporter = EXPORTERS[job.runtime]
-    with blame(exporter, job.name):
-        _convert(job)
-        material = Material(
-            calibration=None if job.calibration is None else np.load(job.calibration),
-            validation=None if job.validation is None else job.validation.read(),
-            labels=job.labels,
-            channels_last=job.channels_last,
-        )
+    try:
+        with blame(exporter, job.name):
+            if not job.converted:
+                _convert(job)
+            material = _material(job)
+    except ArtifactError as error:
+        yield Message(failure=str(error))
+        return
+    yield Message()
     for order in job.wanted:
-        with blame(exporter, order.name):
-            yield make(exporter, job.fp32, order, material)
+        try:
+            with blame(exporter, order.name):
+                yield Message(artifact=make(exporter, job.fp32, order, material))
+        except ArtifactError as error:
+            yield Message(failure=str(error), name=order.name)
+
+
+def suspects(job: Job) -> Iterator[Message]:
+    """Name each operator of `job.source` before it is tried alone, and end at one that fails."""
+    from edgekit.export import EXPORTERS, alone
+    from edgekit.export.exporter import blame
+    from edgekit.source.module_path import layer
+
+    assert job.suspected is not None
+    exporter = EXPORTERS[job.runtime]
+    order = Order(name="alone", runtime=job.runtime, precision="fp32")
+    for one in alone.operators(_program(job), job.suspected):
+        about = Message(name=str(one.node.target), layer=layer(one.node))
+        yield about
+        try:
+            with blame(exporter, job.name):
+                exporter.convert(one.program, job.fp32)
+                reference = Reference.of(one.program)
+                make(exporter, job.fp32, order, Material(reference=reference))
+        except ArtifactError as error:
+            yield replace(about, failure=str(error))
+            return
+
+
+def _material(job: Job) -> Material:
+    return Material(
+        calibration=None if job.calibration is None else np.load(job.calibration),
+        validation=None if job.validation is None else job.validation.read(),
+        labels=job.labels,
+        channels_last=job.channels_last,
+        reference=None if job.reference is None else Reference.read(job.reference),
+    )
 
 
 def _convert(job: Job) -> None:
     from edgekit.export import EXPORTERS, openvino
     from edgekit.source.ends import channels_last
-    from edgekit.source.program import load
 
     if job.source.suffix == ".onnx":
         openvino.convert_onnx(job.source, job.fp32)
     else:
-        program = load(job.source, job.inputs)
+        program = _program(job)
         if job.channels_last:
             program = channels_last(program)
         EXPORTERS[job.runtime].convert(program, job.fp32)
 
 
+def _program(job: Job) -> Program:
+    from edgekit.source.program import load
+
+    return load(job.source, job.inputs)
+
+
 def main(path: str) -> int:
     with os.fdopen(os.dup(1), "wb", buffering=0) as reply:
         os.dup2(2, 1)
-
-        def send(message: Message) -> None:
+        _end_me_first()
+        job = JOB.validate_json(Path(path).read_bytes())
+        for message in work(job) if job.suspected is None else suspects(job):
             reply.write(MESSAGE.dump_json(message) + b"\n")
-
-        try:
-            for artifact in work(JOB.validate_json(Path(path).read_bytes())):
-                send(Message(artifact=artifact))
-        except ArtifactError as error:
-            send(Message(failure=str(error)))
-            return ArtifactError.exit_code
     return 0
+
+
+def _end_me_first() -> None:
+    """Where memory runs out, the system ends this process and not the build."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import fx
 from torch.utils import _pytree as pytree
 
+from edgekit.source.module_path import layer
 from edgekit.source.program import Program
 
 Array = NDArray[np.float32]
@@ -96,14 +97,6 @@ def one_sample(
 def count(program: Program, operators: Sequence[str]) -> int:
     """How many operators of the network have one of these names."""
     return sum(_operator(node) in operators for node in program.module.graph.nodes)
-
-
-def layer(node: fx.Node) -> str:
-    """The author's module that an operator belongs to, dotted; empty for the network itself."""
-    stack: dict[str, Any] = node.meta.get("nn_module_stack") or {}
-    paths = [str(value[0]) for value in stack.values()]
-    known = [path for path in paths if not path.startswith("_empty")]
-    return known[-1] if known else ""
 
 
 def _operator(node: fx.Node) -> str:

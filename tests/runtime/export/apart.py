@@ -45,7 +45,11 @@ def make(
         labels=("cat", "naïve dog"),
         name="net",
     )
-    artifacts = {artifact.precision: artifact for artifact in work(job)}
+    artifacts = {}
+    for message in work(job):
+        assert message.failure is None, message.failure
+        if message.artifact is not None:
+            artifacts[message.artifact.precision] = message.artifact
     return Made(
         artifacts=artifacts,
         outputs={p: run(artifact, samples) for p, artifact in artifacts.items()},
