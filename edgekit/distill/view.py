@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from edgekit.source.program import set_training
+from edgekit.source.modes import follows, set_training
 
 aten = torch.ops.aten
 
@@ -82,10 +82,6 @@ class Seen(nn.Module):
     def training_mode(self, training: bool) -> None:
         """Switch batch norm, dropout and recurrent cells inside the graph."""
         set_training(self.network, training)
-        for node in self.network.graph.nodes:
-            if node.target is synced_batch_norm:
-                node.args = (*node.args[:5], training, *node.args[6:])
-        self.network.recompile()
 
 
 def view(fields: tuple[Any, ...]) -> View:
@@ -193,5 +189,6 @@ def sync_batch_norm(module: fx.GraphModule) -> None:
     for node in module.graph.find_nodes(
         op="call_function", target=aten.batch_norm.default
     ):
-        node.target = synced_batch_norm
+        if follows(node):
+            node.target = synced_batch_norm
     module.recompile()

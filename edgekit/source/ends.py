@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from edgekit.source.program import Program, trace
+from edgekit.source.program import Program, retrace
 from edgekit.types import Folding
 
 
@@ -66,7 +66,7 @@ def folded(program: Program, folding: Folding) -> Program:
     if folding.preprocess is not None:
         dtype = getattr(torch, folding.dtype)
     whole = _Folded(program.module, folding, len(spec.shape))
-    return trace(whole, (spec,), (dtype,))
+    return retrace(whole, (spec,), (dtype,))
 
 
 def channels_last(program: Program) -> Program:
@@ -78,4 +78,4 @@ def channels_last(program: Program) -> Program:
     (image,) = program.inputs
     channels, height, width = image.shape
     turned = replace(image, shape=(height, width, channels))
-    return trace(_ChannelsLast(program.module), (turned,), program.dtypes)
+    return retrace(_ChannelsLast(program.module), (turned,), program.dtypes)

@@ -2,7 +2,7 @@
 
 A `Program` holds the module of a `torch.export` program in training IR (operators such as
 `aten.batch_norm` and `aten.dropout` keep their training flag), traced in evaluation mode with a
-dynamic batch dimension. Training mode is a matter of those flags: see `set_training`.
+dynamic batch dimension. Training mode is a matter of those flags: see `modes.set_training`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,24 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
 from edgekit.errors import ModelError
 from edgekit.safe_io import reading
 from edgekit.source import pt2
+from edgekit.source.batches import compare, examples, generalized
+from edgekit.source.computed import fold_computed
+from edgekit.source.functional import functionalize
+from edgekit.source.modes import (
+    note_foreign_modes,
+    note_modes,
+    noted,
+    refuse_batch_statistics,
+)
+from edgekit.source.modes import set_training as set_training
+from edgekit.source.plain import plain
 from edgekit.source.simplify import simplify
+from edgekit.source.tracing import export
 from edgekit.types import InputSpec
 
 
@@ -51,9 +63,8 @@ class Program:
 
     def exported(self, *, static_batch: int | None = None) -> ExportedProgram:
         """The `torch.export` program: dynamic batch, or fixed at `static_batch`."""
-        return _export(
-            self.module, self.example(static_batch or 2), static_batch is None
-        )
+        example = self.example(static_batch or 2)
+        return export(self.module, example, dynamic=static_batch is None)
 
     def copy(self) -> Program:
         """A program with parameters of its own."""
@@ -95,19 +106,35 @@ def trace(
     inputs: tuple[InputSpec, ...],
     dtypes: tuple[torch.dtype, ...] = (),
 ) -> Program:
-    """Export `module` in evaluation mode with a dynamic batch dimension.
+    """A copy of an author's network in evaluation mode, with a dynamic batch dimension.
 
-    Raises `ModelError` with the exporter's own reason where the network cannot be exported.
+    Weights computed from weights are folded, writes in place made functional, and flags that
+    follow the network's mode noted. Raises `ModelError`, with the layer and the reason, where the
+    network cannot be traced or its trace computes something else at another batch size.
     """
-    dtypes = dtypes or (torch.float32,) * len(inputs)
-    module = module.eval()
-    example = tuple(
-        torch.randn(2, *spec.shape).to(dtype)
-        if dtype.is_floating_point
-        else torch.zeros(2, *spec.shape, dtype=dtype)
-        for spec, dtype in zip(inputs, dtypes, strict=True)
-    )
-    return from_exported(_export(module, example, dynamic=True), inputs)
+    example = _example(inputs, dtypes)
+    network = plain(module, example)
+    traced = _traced(network, example)
+
+    def trace_again(mode: nn.Module) -> fx.Graph:
+        again = _graph_module(export(mode, example, dynamic=False))
+        simplify(again)
+        return again.graph
+
+    note_modes(traced.graph, network, trace_again)
+    refuse_batch_statistics(traced.graph)
+    given = tuple(tensor.dtype for tensor in example)
+    return Program(module=traced, inputs=inputs, dtypes=given)
+
+
+def retrace(
+    module: nn.Module,
+    inputs: tuple[InputSpec, ...],
+    dtypes: tuple[torch.dtype, ...] = (),
+) -> Program:
+    """The program of a module around another program's, which keeps that one's notes."""
+    exported = export(module.eval(), _example(inputs, dtypes), dynamic=True)
+    return from_exported(exported, inputs)
 
 
 def from_exported(
@@ -124,34 +151,77 @@ def from_exported(
             for name, value in placeholders
         )
     dtypes = tuple(value.dtype for _, value in placeholders)
-    module = exported.module(check_guards=False)
-    assert isinstance(module, fx.GraphModule)
-    if any(isinstance(value.shape[0], int) for _, value in placeholders):
-        module = _with_dynamic_batch(module, placeholders)
-    simplify(module)
-    set_training(module, False)
+    example = _example(inputs, dtypes)
+    fixed = [v.shape[0] for _, v in placeholders if isinstance(v.shape[0], int)]
+    if fixed:
+        exported = _with_dynamic_batch(exported, example, fixed[0])
+    module, _ = _plain_graph(exported, example)
+    if not noted(module.graph):
+        note_foreign_modes(module.graph)
+        module.recompile()
+    refuse_batch_statistics(module.graph)
     return Program(module=module, inputs=inputs, dtypes=dtypes)
 
 
-def _with_dynamic_batch(
-    module: fx.GraphModule, placeholders: Sequence[tuple[str, torch.Tensor]]
-) -> fx.GraphModule:
-    # The checks of the fixed shape, which the new trace replaces.
-    module._forward_pre_hooks.clear()
-    example = tuple(
-        torch.zeros(2, *(int(size) for size in value.shape[1:]), dtype=value.dtype)
-        for _, value in placeholders
-    )
+def _example(
+    inputs: Sequence[InputSpec], dtypes: Sequence[torch.dtype]
+) -> tuple[torch.Tensor, ...]:
+    dtypes = dtypes or (torch.float32,) * len(inputs)
+    return examples([spec.shape for spec in inputs], dtypes)
+
+
+def _traced(network: nn.Module, example: tuple[torch.Tensor, ...]) -> fx.GraphModule:
+    """The graph of a network for any batch size; `ModelError` where there is no such graph."""
     try:
-        again = _export(module, example, dynamic=True).module(check_guards=False)
+        return _compared(network, network, example)
     except ModelError as error:
-        fixed = int(placeholders[0][1].shape[0])
+        try:
+            return _compared(network, generalized(network, example), example)
+        except ModelError:
+            raise error from error.__cause__
+
+
+def _compared(
+    network: nn.Module, source: nn.Module, example: tuple[torch.Tensor, ...]
+) -> fx.GraphModule:
+    """The graph of `source`, held against the network at other batch sizes."""
+    module, casts = _plain_graph(export(source, example, dynamic=True), example)
+    compare(network, module, example, values=not casts)
+    return module
+
+
+def _plain_graph(
+    exported: ExportedProgram, example: tuple[torch.Tensor, ...]
+) -> tuple[fx.GraphModule, bool]:
+    """The export's graph in functional operators, its computed weights folded; and whether it
+    ran under autocast, whose regions are in float32 here."""
+    module = _graph_module(exported)
+    casts = simplify(module)
+    if casts:  # the traced types are autocast's
+        module = _graph_module(export(module, example, dynamic=True))
+    functionalize(module)
+    fold_computed(module)
+    return module, casts
+
+
+def _graph_module(exported: ExportedProgram) -> fx.GraphModule:
+    """The export as a module that takes other shapes than the traced ones."""
+    module = exported.module(check_guards=False)
+    assert isinstance(module, fx.GraphModule)
+    module._forward_pre_hooks.clear()
+    return module
+
+
+def _with_dynamic_batch(
+    exported: ExportedProgram, example: tuple[torch.Tensor, ...], fixed: int
+) -> ExportedProgram:
+    try:
+        return export(_graph_module(exported), example, dynamic=True)
+    except ModelError as error:
         raise ModelError(
             f"The network was exported with a fixed batch of {fixed}, and its graph holds it. "
             'Export it again with dynamic_shapes=({0: torch.export.Dim("batch")},).'
         ) from error
-    assert isinstance(again, fx.GraphModule)
-    return again
 
 
 def load(
@@ -180,59 +250,20 @@ def duplicate(
         return copy.deepcopy(module, memo)
 
 
-def set_training(
-    module: fx.GraphModule, training: bool, *, only: str | None = None
-) -> None:
-    """Switch batch norm, dropout and recurrent cells of an exported module, in place.
-
-    `only` names a single operator to switch, such as `aten::batch_norm`.
-    """
-    for node in module.graph.nodes:
-        position = _training_flag(node.target)
-        if position is not None and only in (None, node.target._schema.name):
-            args = list(node.args)
-            args[position] = training
-            node.args = tuple(args)
-    module.recompile()
-
-
-def _training_flag(target: object) -> int | None:
-    """Where an operator takes its training flag; its schema calls it `train` or `training`."""
-    if not isinstance(target, torch._ops.OpOverload):
-        return None
-    names = [argument.name for argument in target._schema.arguments]
-    return next(
-        (i for i, name in enumerate(names) if name in ("train", "training")), None
-    )
-
-
-def _export(
-    module: nn.Module, example: tuple[torch.Tensor, ...], dynamic: bool
-) -> ExportedProgram:
-    shapes = tuple({0: Dim("batch")} for _ in example) if dynamic else None
-    try:
-        # Without gradients, or each no_grad block of forward() becomes a graph inside the graph.
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            return torch.export.export(module, example, dynamic_shapes=shapes)
-    except Exception as error:
-        given = ", ".join(str(list(tensor.shape[1:])) for tensor in example)
-        raise ModelError(
-            f"torch.export cannot trace the network with input shape {given}: "
-            f"{_first_line(error)}. Check [model] input in "
-            "edgekit.toml and data-dependent control flow in forward()."
-        ) from error
-
-
 def _user_inputs(exported: ExportedProgram) -> list[tuple[str, torch.Tensor]]:
+    """Name and value of each input; `ModelError` unless they are tensors, given by position."""
     names = set(exported.graph_signature.user_inputs)
-    return [
+    found = [
         (node.name, node.meta["val"])
         for node in exported.graph.nodes
         if node.op == "placeholder" and node.name in names
     ]
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+    positional, keywords = exported.call_spec.in_spec.children()
+    plain = positional.num_leaves == positional.num_children and not keywords.num_leaves
+    tensors = all(isinstance(value, torch.Tensor) and value.ndim for _, value in found)
+    if not (found and plain and tensors):
+        raise ModelError(
+            "The exported network takes other inputs than tensors with a batch dimension. "
+            "Export it with example inputs in a plain tuple: (images, rows)."
+        )
+    return found

@@ -1,7 +1,7 @@
 """Leave plain operators only: inline the regions a tracer keeps apart, drop its assertions.
 
-A `no_grad` region, or autocast that is switched off, holds ordinary operators of the network; as
-a graph of their own they would hide dimensions from whoever walks the outer one.
+A `no_grad` or autocast region holds ordinary operators of the network; as a graph of their own
+they would hide dimensions from whoever walks the outer one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from typing import Any, cast
 import torch
 from torch import fx
 
+_AUTOCAST = torch.ops.higher_order.wrap_with_autocast
 ASSERTIONS = ("aten::_assert_tensor_metadata",)
 
 
-def simplify(module: fx.GraphModule) -> None:
-    """Inline regions and drop assertions about traced metadata, in place."""
+def simplify(module: fx.GraphModule) -> bool:
+    """Inline regions and drop assertions about traced metadata, in place.
+
+    Returns whether one of them ran under autocast, which leaves the types that were traced wrong:
+    all of a program is in float32.
+    """
+    casts = False
     while (node := _next_region(module.graph)) is not None:
+        casts |= node.target is _AUTOCAST and bool(node.args[2])
         _inline(module, node)
     for node in list(module.graph.nodes):
         schema = getattr(node.target, "_schema", None)
@@ -25,6 +32,7 @@ def simplify(module: fx.GraphModule) -> None:
             module.graph.erase_node(node)
     module.delete_all_unused_submodules()
     module.recompile()
+    return casts
 
 
 def _next_region(graph: fx.Graph) -> fx.Node | None:
@@ -35,10 +43,7 @@ def _body_position(node: fx.Node) -> int | None:
     """Where a region takes its body; `None` for all other nodes."""
     if node.target is torch.ops.higher_order.wrap_with_set_grad_enabled:
         return 1
-    if node.target is torch.ops.higher_order.wrap_with_autocast:
-        enabled = node.args[2]
-        return None if enabled else 4
-    return None
+    return 4 if node.target is _AUTOCAST else None
 
 
 def _inline(module: fx.GraphModule, node: fx.Node) -> None:

@@ -1,0 +1,206 @@
+"""Training mode: which operators' flags follow the mode of the network, and switching them.
+
+A flag can be a matter of mode, as in `nn.Dropout`, or of meaning: dropout that also runs at
+inference, batch norm that is frozen while all else trains. The author's code decides, so that a
+trace in evaluation mode is compared with one in training mode. What follows is noted with the
+operator, in `meta["custom"]`, which copies, exports and files keep.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from edgekit.errors import ModelError
+
+_NAMES = ("train", "training", "use_input_stats")
+"""What the schemas of ATen's operators call the flag."""
+_NOTE = "edgekit_training"
+"""Key of the note: the flag's position, its value in evaluation and in training."""
+
+Place = tuple[str, str]
+"""A module of the author's, and an operator that it runs."""
+Export = Callable[[nn.Module], fx.Graph]
+
+
+def set_training(
+    module: fx.GraphModule, training: bool, *, only: str | None = None
+) -> None:
+    """Switch the operators whose flags follow the network's mode, in place.
+
+    `only` names a single operator to switch, such as `aten::batch_norm`.
+    """
+    for node in module.graph.nodes:
+        note = node.meta.get("custom", {}).get(_NOTE)
+        if note is not None and only in (None, _operator(node)):
+            _set(node, note[0], note[2] if training else note[1])
+    module.recompile()
+
+
+def follows(node: fx.Node) -> bool:
+    """Whether the operator's flag follows the network's mode."""
+    note = node.meta.get("custom", {}).get(_NOTE)
+    return note is not None and note[1] != note[2]
+
+
+def note_modes(graph: fx.Graph, network: nn.Module, export: Export) -> None:
+    """Note at each operator of `graph` whether its flag follows the mode of `network`.
+
+    `graph` is its trace in evaluation mode; `export` traces it in another. What training runs at
+    another place of the author's code, or cannot run at all, is compared with the layers of
+    torch.nn alone in training mode.
+    """
+    flagged = _flagged(graph)
+    for prepare in (_trained, _trained_layers):
+        if flagged:
+            other = _flags(network, prepare, export)
+            for place in flagged.keys() & other.keys():
+                if len(flagged[place]) == len(other[place]):
+                    for node, given in zip(
+                        flagged.pop(place), other[place], strict=True
+                    ):
+                        _note(node, _value(given))
+    for nodes in flagged.values():
+        for node in nodes:
+            _note(node, _value(node))
+
+
+def note_foreign_modes(graph: fx.Graph) -> None:
+    """Note the flags of a graph that comes without its author's code.
+
+    One that has every flag set was exported in training mode, and is switched to evaluation;
+    elsewhere, a flag that is set in evaluation is meant.
+    """
+    flagged = [node for nodes in _flagged(graph).values() for node in nodes]
+    nodes = [node for node in flagged if not _without_statistics(node)]
+    trained = all(map(_value, nodes))
+    for node in nodes:
+        if trained or not _value(node):
+            position = _position(node.target)
+            assert position is not None
+            _set(node, position, False)
+            _note(node, True)
+
+
+def noted(graph: fx.Graph) -> bool:
+    """Whether any operator carries a note: the graph is EdgeKit's own."""
+    return any(_NOTE in node.meta.get("custom", {}) for node in graph.nodes)
+
+
+def refuse_batch_statistics(graph: fx.Graph) -> None:
+    """Raise `ModelError` for batch norm that normalizes by the batch also when it infers."""
+    for node in graph.find_nodes(
+        op="call_function", target=torch.ops.aten.batch_norm.default
+    ):
+        if _value(node):
+            layer = layer_of(node)
+            at = f" of layer '{layer}'" if layer else ""
+            raise ModelError(
+                f"The batch norm{at} normalizes by the batch also in evaluation mode "
+                "(track_running_stats=False), so each output depends on the other samples. "
+                "Train it with running statistics, or use InstanceNorm or GroupNorm."
+            )
+
+
+def layer_of(node: fx.Node) -> str:
+    """The module of the author's that runs an operator; empty where it is not known."""
+    stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
+    return next((path for path, _ in reversed([*stack.values()])), "")
+
+
+def _flags(
+    network: nn.Module, prepare: Callable[[nn.Module], None], export: Export
+) -> dict[Place, list[fx.Node]]:
+    """The flagged operators of a trace in another mode; none where there is no such trace."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        other = copy.deepcopy(network)
+    try:
+        prepare(other)
+        return _flagged(export(other))
+    except Exception:  # noqa: BLE001 (train() and forward() raise anything, or want targets)
+        return {}
+
+
+def _trained(network: nn.Module) -> None:
+    network.train()
+
+
+def _trained_layers(network: nn.Module) -> None:
+    """Training mode in the layers of torch.nn alone, so that the author's code stays on the path
+    that it takes in evaluation; where the author's `train` keeps a layer out, it stays out."""
+    network.train()
+    for module in network.modules():
+        module.training = module.training and _layer(module)
+
+
+def _layer(module: nn.Module) -> bool:
+    """Whether a module is one of torch.nn's, or derives from one."""
+    kinds = [kind for kind in type(module).__mro__ if kind is not nn.Module]
+    return any(kind.__module__.startswith("torch.nn.") for kind in kinds)
+
+
+def _flagged(graph: fx.Graph) -> dict[Place, list[fx.Node]]:
+    """The operators that have a flag, in order, by their place in the author's modules."""
+    found: defaultdict[Place, list[fx.Node]] = defaultdict(list)
+    for node in graph.nodes:
+        if _position(node.target) is not None:
+            found[layer_of(node), _operator(node)].append(node)
+    return found
+
+
+def _operator(node: fx.Node) -> str:
+    schema = getattr(node.target, "_schema", None)
+    return schema.name if schema is not None else ""
+
+
+def _position(target: object) -> int | None:
+    """Where an operator takes its training flag."""
+    if not isinstance(target, torch._ops.OpOverload):
+        return None
+    names = [argument.name for argument in target._schema.arguments]
+    return next((i for i, name in enumerate(names) if name in _NAMES), None)
+
+
+def _arguments(node: fx.Node) -> list[Any]:
+    """All arguments by position, those left out at their defaults."""
+    given = list(node.args)
+    for argument in node.target._schema.arguments[len(given) :]:  # type: ignore[union-attr]
+        if argument.kwarg_only:
+            break
+        given.append(node.kwargs.get(argument.name, argument.default_value))
+    return given
+
+
+def _value(node: fx.Node) -> bool:
+    position = _position(node.target)
+    assert position is not None
+    return bool(_arguments(node)[position])
+
+
+def _set(node: fx.Node, position: int, value: bool) -> None:
+    if len(node.args) <= position:
+        names = [a.name for a in node.target._schema.arguments]  # type: ignore[union-attr]
+        given = _arguments(node)
+        node.kwargs = {
+            k: v for k, v in node.kwargs.items() if k not in names[: len(given)]
+        }
+        node.args = tuple(given)
+    node.args = (*node.args[:position], value, *node.args[position + 1 :])
+
+
+def _note(node: fx.Node, training: bool) -> None:
+    """Note a flag: where it is, its value in evaluation, and in training."""
+    custom = node.meta.get("custom", {})
+    note = [_position(node.target), _value(node), training]
+    node.meta["custom"] = {**custom, _NOTE: note}
+
+
+def _without_statistics(node: fx.Node) -> bool:
+    return _operator(node) == "aten::batch_norm" and node.args[3] is None

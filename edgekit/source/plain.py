@@ -1,0 +1,196 @@
+"""An author's network made plain: a copy on the CPU, without wrappers, its weights folded.
+
+Weight norm, spectral norm, orthogonal and other parametrizations compute a layer's weights from
+other weights. A unit cut from those does not leave the rest as it was, so that the weights
+themselves take their place here, before anything is traced.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from edgekit.errors import ModelError
+
+_WRAPPERS = ("_orig_mod", "module")
+"""Where torch.compile, and DataParallel and its kin, keep the network they wrap."""
+_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+_MOMENTUM = 0.1
+"""What batch norm without a momentum of its own (a cumulative mean) trains with."""
+
+
+def plain(network: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
+    """A copy of `network` in evaluation mode that computes the same from plain parameters.
+
+    The network itself is left as it is; `example` gives lazy layers their widths. Raises
+    `ModelError` for TorchScript and for parameters without values.
+    """
+    module = unwrapped(_copied(network))
+    for child in list(module.modules()):
+        for name, inner in list(child.named_children()):
+            child._modules[name] = unwrapped(inner)
+    _refuse_script(module)
+    module = module.eval()
+    _materialize(module, example)
+    fold_parametrizations(module)
+    for child in module.modules():
+        child._compiled_call_impl = None
+        if isinstance(child, nn.modules.batchnorm._NormBase) and child.momentum is None:
+            child.momentum = _MOMENTUM
+    module.register_forward_hook(lambda _module, _inputs, output: plain_output(output))
+    return module
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The network inside torch.compile, DataParallel or AveragedModel."""
+    kinds = (
+        torch._dynamo.OptimizedModule,
+        nn.DataParallel,
+        nn.parallel.DistributedDataParallel,
+        torch.optim.swa_utils.AveragedModel,
+    )
+    while isinstance(module, kinds):
+        children = dict(module.named_children())
+        module = next(children[name] for name in _WRAPPERS if name in children)
+    return module
+
+
+def fold_parametrizations(module: nn.Module) -> None:
+    """Put the value of every parametrized weight in its place, in place.
+
+    Covers `torch.nn.utils.parametrize` and the older hooks: `weight_norm`, `spectral_norm` and
+    the masks of `torch.nn.utils.prune`.
+    """
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        for child in list(module.modules()):
+            if parametrize.is_parametrized(child):
+                _fold(child)
+            _fold_hooks(child)
+
+
+def plain_output(output: Any) -> Any:
+    """Dataclasses and other mappings as dictionaries, all else as it is."""
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        fields = dataclasses.fields(output)
+        return {
+            field.name: plain_output(value)
+            for field in fields
+            if (value := getattr(output, field.name)) is not None
+        }
+    if isinstance(output, Mapping):
+        return {name: plain_output(value) for name, value in output.items()}
+    if isinstance(output, list):
+        return [plain_output(value) for value in output]
+    if type(output) is tuple:
+        return tuple(plain_output(value) for value in output)
+    return output
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    memo = _detached(network)
+    with warnings.catch_warnings():
+        # torch's own, about its own code
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            return copy.deepcopy(network, dict(memo))
+        except Exception:  # noqa: BLE001 (an attribute's own __deepcopy__ raises anything)
+            return copy.deepcopy(network, {**memo, **_uncopyable(network)})
+
+
+def _detached(network: nn.Module) -> dict[int, Any]:
+    """Attributes that hold computed tensors, which alone of all tensors cannot be copied."""
+    return {
+        id(value): value.detach().clone()
+        for _, value in _attributes(network)
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+
+
+def _uncopyable(network: nn.Module) -> dict[int, Any]:
+    """Locks, generators, sessions and the like, which the copy shares with the network."""
+    shared: dict[int, Any] = {}
+    for _, value in _attributes(network):
+        if not isinstance(value, Tensor | nn.Module):
+            try:
+                copy.deepcopy(value, _detached(network))
+            except Exception:  # noqa: BLE001 (as above)
+                shared[id(value)] = value
+    return shared
+
+
+def _attributes(network: nn.Module) -> Iterator[tuple[str, Any]]:
+    kept = ("_modules", "_parameters", "_buffers")
+    for module in network.modules():
+        for name, value in vars(module).items():
+            if name not in kept:
+                yield name, value
+
+
+def _refuse_script(module: nn.Module) -> None:
+    for name, child in module.named_modules():
+        if isinstance(child, torch.jit.ScriptModule):
+            where = f"The layer {name}" if name else "The network"
+            raise ModelError(
+                f"{where} is TorchScript, which keeps no Python code to trace. "
+                "Return the nn.Module that was scripted, and load its state dict."
+            )
+
+
+def _materialize(module: nn.Module, example: tuple[Tensor, ...]) -> None:
+    """Run lazy layers once, which then know their widths."""
+    tensors = (*module.parameters(), *module.buffers())
+    if any(map(is_lazy, tensors)):
+        with torch.no_grad():
+            module(*example)
+    empty = [name for name, tensor in module.state_dict().items() if tensor.is_meta]
+    if empty:
+        raise ModelError(
+            f"{empty[0]} is on the meta device and has no values. Name the network's weights "
+            "in [model] weights, or build it on the CPU."
+        )
+
+
+def _fold(module: nn.Module) -> None:
+    """Make a parametrized module one of its own class again.
+
+    Its class is shared with the module it was copied from, and so is left as it is.
+    """
+    parametrizations = module.parametrizations
+    assert isinstance(parametrizations, nn.ModuleDict)
+    values = {name: getattr(module, name) for name in parametrizations}
+    trained = {
+        name: any(True for _ in parametrizations[name].parameters())
+        for name in parametrizations
+    }
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module._modules["parametrizations"]
+    for name, value in values.items():
+        _put(module, name, value, trained[name])
+
+
+def _put(module: nn.Module, name: str, value: Tensor, trained: bool) -> None:
+    value = value.detach().clone()
+    if trained:
+        module.register_parameter(name, nn.Parameter(value))
+    else:
+        module.register_buffer(name, value)
+
+
+def _fold_hooks(module: nn.Module) -> None:
+    """Let each older hook put the weight that it computes in its place, and go."""
+    for key, hook in list(module._forward_pre_hooks.items()):
+        if isinstance(hook, _HOOKS):
+            hook.remove(module)
+            del module._forward_pre_hooks[key]
