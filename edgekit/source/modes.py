@@ -37,7 +37,7 @@ def set_training(
     `only` names a single operator to switch, such as `aten::batch_norm`.
     """
     for node in module.graph.nodes:
-        note = node.meta.get("custom", {}).get(_NOTE)
+        note = _note_of(node)
         if note is not None and only in (None, _operator(node)):
             _set(node, note[0], note[2] if training else note[1])
     module.recompile()
@@ -45,7 +45,7 @@ def set_training(
 
 def follows(node: fx.Node) -> bool:
     """Whether the operator's flag follows the network's mode."""
-    note = node.meta.get("custom", {}).get(_NOTE)
+    note = _note_of(node)
     return note is not None and note[1] != note[2]
 
 
@@ -77,6 +77,8 @@ def note_foreign_modes(graph: fx.Graph) -> None:
     One that has every flag set was exported in training mode, and is switched to evaluation;
     elsewhere, a flag that is set in evaluation is meant.
     """
+    for node in graph.nodes:
+        node.meta.pop("custom", None)
     flagged = [node for nodes in _flagged(graph).values() for node in nodes]
     nodes = [node for node in flagged if not _without_statistics(node)]
     trained = all(map(_value, nodes))
@@ -89,8 +91,13 @@ def note_foreign_modes(graph: fx.Graph) -> None:
 
 
 def noted(graph: fx.Graph) -> bool:
-    """Whether any operator carries a note: the graph is EdgeKit's own."""
-    return any(_NOTE in node.meta.get("custom", {}) for node in graph.nodes)
+    """Whether the operators carry notes, all of them sound: the graph is EdgeKit's own."""
+    notes = [(node, _note_of(node)) for node in graph.nodes]
+    return any(note for _, note in notes) and all(
+        note is None
+        or (note[0] == _position(node.target) and {*note[1:]} <= {True, False})
+        for node, note in notes
+    )
 
 
 def refuse_batch_statistics(graph: fx.Graph) -> None:
@@ -151,7 +158,7 @@ def _flagged(graph: fx.Graph) -> dict[Place, list[fx.Node]]:
     found: defaultdict[Place, list[fx.Node]] = defaultdict(list)
     for node in graph.nodes:
         if _position(node.target) is not None:
-            found[layer_of(node), _operator(node)].append(node)
+            found[layer_of(node), _operator(node).removesuffix("_")].append(node)
     return found
 
 
@@ -193,6 +200,13 @@ def _set(node: fx.Node, position: int, value: bool) -> None:
         }
         node.args = tuple(given)
     node.args = (*node.args[:position], value, *node.args[position + 1 :])
+
+
+def _note_of(node: fx.Node) -> list[Any] | None:
+    """The note at an operator, where there is one of its form."""
+    custom = node.meta.get("custom")
+    note = custom.get(_NOTE) if isinstance(custom, dict) else None
+    return note if isinstance(note, list) and len(note) == 3 else None
 
 
 def _note(node: fx.Node, training: bool) -> None:

@@ -30,7 +30,7 @@ _PYTHON = re.compile(
     r"|torch\.(sym_\w+|_sym_\w+)"
 )
 _REFUSED = frozenset(("as_custom_obj", "as_operator", "as_opaque", "custom_obj"))
-_KEPT_METADATA = ("nn_module_stack", "torch_fn")
+_KEPT_METADATA = ("nn_module_stack", "torch_fn", "custom")
 _TREES = (None, "builtins.tuple", "builtins.list", "builtins.dict",
           "collections.OrderedDict")  # fmt: skip
 _SYMBOL = re.compile(r"(u|s|z|f|zuf|d)\d{1,6}|[A-Za-z]\w{0,30}_\w+|[st]\d+")
