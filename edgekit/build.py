@@ -157,9 +157,12 @@ def _loaded(job: Job, shared: Shared) -> Loaded:
 def _load(job: Job) -> Program:
     with job.progress.step("Load the network"):
         project = job.project
-        return source.load(
+        network = source.load(
             project.model, root=project.root, allow_pickle=job.allow_pickle
         )
+    if note := source.unweighted(job.project.model):
+        job.progress.say(note)
+    return network
 
 
 def _evaluate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ class Inspection:
     groups: tuple[GroupFacts, ...]
     blocks: tuple[BlockFacts, ...]
     barriers: tuple[BarrierFacts, ...]
+    notes: tuple[str, ...] = ()
 
 
 def inspect(
@@ -123,7 +124,9 @@ def inspect(
         inputs=specs,
         dtypes=[dtype for _, dtype in given],
     )
-    return describe_network(program, reference or model.source)
+    found = describe_network(program, reference or model.source)
+    note = source.unweighted(model)
+    return replace(found, notes=(note,)) if note else found
 
 
 def parse_input(text: str) -> tuple[tuple[int, ...], torch.dtype]:
@@ -285,6 +288,8 @@ def show(found: Inspection, console: Console) -> None:
         f"{_plural(len(found.barriers), 'barrier')}",
         highlight=False,
     )
+    for note in found.notes:
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
     if found.groups:
         console.print(_groups(found.groups, console.width))
     if found.blocks:

@@ -50,6 +50,8 @@ class Previewer:
             network = source.load(
                 project.model, root=project.root, allow_pickle=job.allow_pickle
             )
+        if note := source.unweighted(job.project.model):
+            job.progress.say(note)
         return cls(network=network)
 
     def preview(self, job: Job) -> Preview:

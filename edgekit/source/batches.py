@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.parameter import is_lazy
 
 from edgekit.errors import ModelError
 from edgekit.source.tracing import export, quiet
@@ -104,7 +105,8 @@ def _outputs(module: nn.Module, inputs: Example) -> list[Tensor]:
 @contextmanager
 def kept(module: nn.Module) -> Iterator[None]:
     """Put buffers back as they were afterwards."""
-    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    known = ((n, b) for n, b in module.named_buffers() if not is_lazy(b))
+    before = {name: buffer.clone() for name, buffer in known}
     yield
     with torch.no_grad():
         for name, buffer in module.named_buffers():

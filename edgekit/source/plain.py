@@ -42,6 +42,7 @@ def plain(network: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
             child._modules[name] = unwrapped(inner)
     _refuse_script(module)
     module = module.eval()
+    refuse_meta(module)
     _materialize(module, example)
     fold_parametrizations(module)
     for child in module.modules():
@@ -154,12 +155,17 @@ def _materialize(module: nn.Module, example: tuple[Tensor, ...]) -> None:
     if any(map(is_lazy, tensors)):
         with torch.no_grad():
             module(*example)
-    empty = [name for name, tensor in module.state_dict().items() if tensor.is_meta]
-    if empty:
-        raise ModelError(
-            f"{empty[0]} is on the meta device and has no values. Name the network's weights "
-            "in [model] weights, or build it on the CPU."
-        )
+
+
+def refuse_meta(module: nn.Module) -> None:
+    """Raise `ModelError` for a tensor without values, by name."""
+    named = (*module.named_parameters(), *module.named_buffers())
+    for name, tensor in named:
+        if tensor.is_meta:
+            raise ModelError(
+                f"{name} is on the meta device and has no values. Name the network's weights "
+                "in [model] weights, or build it on the CPU."
+            )
 
 
 def _fold(module: nn.Module) -> None:
