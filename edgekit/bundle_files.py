@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, MinLen
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, TypeAdapter
 
 from edgekit.errors import UsageError
 from edgekit.safe_io import ErrorKind, parse_json, read_bytes, reading
@@ -25,6 +26,11 @@ _LONGEST_NAME = 255
 """Bytes of a file's name, as file systems have it."""
 _CONFIG = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 T = TypeVar("T")
+
+
+def _date(text: str) -> str:
+    datetime.fromisoformat(text).timestamp()  # raises ValueError for what is no date
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +82,7 @@ class Manifest:
 
     project: Text
     target: Text
-    created: str
+    created: Annotated[str, AfterValidator(_date)]
     source_sha256: str
     model: ChosenModel
     contract: Contract
