@@ -53,10 +53,14 @@ class Terminated(BaseException):
         self.number = number
 
 
+SIGNALS = (Terminated, KeyboardInterrupt)
+"""What a signal raises, in whatever code runs."""
+
+
 def signal_behind(error: BaseException | None) -> BaseException | None:
     """The `Terminated` or `KeyboardInterrupt` that `error` is, or that it followed from."""
     while error is not None:
-        if isinstance(error, Terminated | KeyboardInterrupt):
+        if isinstance(error, SIGNALS):
             return error
         error = error.__cause__ or error.__context__
     return None

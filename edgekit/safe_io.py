@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from pydantic import ValidationError
 
-from edgekit.errors import EdgeKitError
+from edgekit.errors import SIGNALS, EdgeKitError
 
 TEXT_BYTES = 1 << 26
 """Most bytes of a JSON or TOML file."""
@@ -40,7 +40,7 @@ def reading(
     """
     try:
         yield
-    except (EdgeKitError, ImportError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (EdgeKitError, ImportError, SystemExit, GeneratorExit, *SIGNALS):
         raise
     # A library written in Rust panics with a kind that is no Exception.
     except BaseException as fault:

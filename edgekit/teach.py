@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor, fx
 
 import edgekit
-from edgekit import store
+from edgekit import scratch, store
 from edgekit.distill import Distilled, Hooks, distill
 from edgekit.job import Job, Samples
 from edgekit.source.program import Program
@@ -68,7 +70,8 @@ def teach(
         lesson = replace(lesson, recipe=replace(lesson.recipe, losses={}))
     recipe, seed = lesson.recipe, job.project.recipe.seed
     name = store.key(
-        *(edgekit.__version__, student.fingerprint()),
+        *(edgekit.__version__, torch.__version__, student.fingerprint()),
+        [asdict(spec) for spec in student.inputs],
         *(teacher.fingerprint() for teacher in crew.programs),
         crew.weights,
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
@@ -80,16 +83,7 @@ def teach(
         job.progress.say(
             f"{lesson.title}: taken from the store, where nothing had changed"
         )
-        facts = json.loads((kept / "epochs.json").read_text("utf-8"))
-        return Distilled(
-            program=load_program(kept / "student.pt2"),
-            epochs=tuple(Epoch(**epoch) for epoch in facts["epochs"]),
-            best_epoch=facts["best_epoch"],
-            metric=facts["metric"],
-            higher_is_better=facts["higher_is_better"],
-            teacher_hit_rate=facts["teacher_hit_rate"],
-            losses=facts["losses"],
-        )
+        return _read(kept)
     with job.progress.step(lesson.title) as step:
 
         def show(epoch: Epoch) -> None:
@@ -103,21 +97,29 @@ def teach(
         job.progress.say(
             f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
+    # Read again, so that what follows is the same whether the student was trained or kept.
+    return _read(job.store.keep("distilled", name, partial(_write, taught)))
 
-    def write(folder: Path) -> None:
-        taught.program.save(folder / "student.pt2")
-        facts = {
-            "epochs": [asdict(epoch) for epoch in taught.epochs],
-            "best_epoch": taught.best_epoch,
-            "metric": taught.metric,
-            "higher_is_better": taught.higher_is_better,
-            "teacher_hit_rate": taught.teacher_hit_rate,
-            "losses": dict(taught.losses),
-        }
-        (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 
-    job.store.keep("distilled", name, write)
-    return taught
+def _write(taught: Distilled, folder: Path) -> None:
+    taught.program.save(folder / "student.pt2")
+    facts = {
+        "epochs": [asdict(epoch) for epoch in taught.epochs],
+        "best_epoch": taught.best_epoch,
+        "metric": taught.metric,
+        "higher_is_better": taught.higher_is_better,
+        "teacher_hit_rate": taught.teacher_hit_rate,
+        "losses": dict(taught.losses),
+    }
+    (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
+
+
+def _read(folder: Path) -> Distilled:
+    facts = json.loads((folder / "epochs.json").read_text("utf-8"))
+    epochs = tuple(Epoch(**epoch) for epoch in facts.pop("epochs"))
+    return Distilled(
+        program=load_program(folder / "student.pt2"), epochs=epochs, **facts
+    )
 
 
 def _taught(
@@ -135,18 +137,21 @@ def _taught(
     )
     hooks = replace(hooks, penalty=lesson.penalty)
     if several():
-        call = Call(
-            folder=job.store.root / f"calls/{name}",
-            teachers=len(crew.programs),
-            weights=crew.weights,
-            recipe=lesson.recipe,
-            training_folder=training,
-            outputs_folder=outputs,
-            aware=lesson.aware,
-        )
-        return taught_together(
-            crew.programs, student, call, job=job, samples=samples, hooks=hooks
-        )
+        calls = job.store.root / "calls"
+        calls.mkdir(parents=True, exist_ok=True)
+        with scratch.folder(calls) as folder:
+            call = Call(
+                folder=folder,
+                teachers=len(crew.programs),
+                weights=crew.weights,
+                recipe=lesson.recipe,
+                training_folder=training,
+                outputs_folder=outputs,
+                aware=lesson.aware,
+            )
+            return taught_together(
+                crew.programs, student, call, job=job, samples=samples, hooks=hooks
+            )
     return distill(
         crew.programs,
         student,

@@ -62,7 +62,6 @@ def taught_together(
             "Training with a sparsity penalty runs in one process. Set [recipe.prune] "
             'sparsity = "none", or start edgekit without a launcher.'
         )
-    call.folder.mkdir(parents=True, exist_ok=True)
     for number, teacher in enumerate(teachers):
         teacher.save(call.folder / f"teacher-{number}.pt2")
     student.save(call.folder / "student.pt2")

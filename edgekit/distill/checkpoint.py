@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import time
 import zipfile
@@ -13,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgekit import scratch, store
 from edgekit.distill.processes import whole
 from edgekit.errors import OutputError
 
 State = dict[str, Any]
 """Tensors, numbers, text, and lists and dicts of them: nothing whose reading runs code."""
-_NAME = "checkpoint.pt"
+_PATTERN = "checkpoint-*.pt"
 _UNREADABLE = (
     OSError,
     RuntimeError,
@@ -29,50 +29,79 @@ _UNREADABLE = (
 
 
 class Checkpoints:
-    """One file in `folder`, replaced every so many minutes, whole or not at all."""
+    """The last state in `folder`, replaced every so many minutes, whole or not at all.
+
+    The file's name holds the hash of its content and of the folder's name.
+    """
 
     def __init__(self, folder: Path | None, minutes: float) -> None:
-        self._file = None if folder is None else folder / _NAME
+        self._folder = folder
         self._seconds = minutes * 60
         self._last = time.monotonic()
 
     @property
     def kept(self) -> bool:
         """Whether checkpoints are wanted at all."""
-        return self._file is not None
+        return self._folder is not None
 
     def due(self) -> bool:
         return self.kept and time.monotonic() - self._last >= self._seconds
 
     def write(self, state: State) -> None:
-        assert self._file is not None
-        partial = self._file.with_name(f".{_NAME}-{os.getpid()}")
+        """Raises `OutputError` where the folder cannot be written."""
+        assert self._folder is not None
+        before = self._files()
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, partial)
-            partial.replace(self._file)
-        except OSError as error:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with scratch.folder(self._folder.parent) as partial:
+                file = partial / "checkpoint.pt"
+                torch.save(state, file)
+                written = self._folder / self._name(file)
+                file.replace(written)
+            for old in before:
+                if old != written:
+                    old.unlink(missing_ok=True)
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not scratch.full(error):
+                raise
+            reason = getattr(error, "strerror", None) or "the disk is full"
             raise OutputError(
-                f"Cannot write the checkpoint {self._file} ({error.strerror}). "
-                "Make room, or set EDGEKIT_CACHE to another folder."
+                f"Cannot write the checkpoint in {self._folder} ({reason}). "
+                "Free some space there, or set EDGEKIT_CACHE to another folder."
             ) from error
         self._last = time.monotonic()
 
     def read(self) -> State | None:
-        """The last state, or `None` where there is none that can be read."""
-        if self._file is None or not self._file.is_file():
-            return None
-        try:
-            state: State = torch.load(self._file, map_location="cpu", weights_only=True)
-        except _UNREADABLE:
-            return None
-        return state
+        """The last state, or `None` where there is none that is whole; a line says so."""
+        for file in self._files():
+            with suppress(*_UNREADABLE):
+                if file.name == self._name(file):
+                    state: State = torch.load(
+                        file, map_location="cpu", weights_only=True
+                    )
+                    return state
+            store.remade(file, "not what was written")
+            file.unlink(missing_ok=True)
+        return None
 
     def remove(self) -> None:
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
+        for file in self._files():
+            file.unlink(missing_ok=True)
+        if self._folder is not None:
             with suppress(OSError):  # whoever else has a file there keeps the folder
-                self._file.parent.rmdir()
+                self._folder.rmdir()
+
+    def _files(self) -> list[Path]:
+        """The newest first; there are two where a process ended before it removed the older."""
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        found = self._folder.glob(_PATTERN)
+        return sorted(found, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+
+    def _name(self, file: Path) -> str:
+        assert self._folder is not None
+        digest = store.key(self._folder.name, store.digest(file))
+        return _PATTERN.replace("*", digest)
 
 
 def on_cpu(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgekit import scratch, store
 from edgekit.distill.processes import Processes
 from edgekit.distill.view import View, view
 
@@ -106,30 +109,56 @@ class Teacher:
 class KeptOutputs:
     """Outputs of a teacher by sample, in a memory-mapped file, filled in chunks.
 
-    A chunk's mark is written after its values: who is killed in between computes it again.
-    Chunks are always of the same samples, so that the values do not hang on who asked first.
+    A chunk's digest, over its values, its number and the folder's name, is written after the
+    values: a chunk that was damaged, or that somebody was killed in, is computed again. Chunks are
+    always of the same samples, so that the values do not hang on who asked first.
     """
 
     def __init__(self, folder: Path | None, count: int, example: Tensor) -> None:
-        self._count = count
-        self._values = _array(
-            folder, "outputs.npy", (count, *example.shape[1:]), "float32"
-        )
-        self._done = _array(folder, "done.npy", (-(-count // CHUNK),), "uint8")
+        self._count, self._place = count, folder
+        self._chunks = -(-count // CHUNK)
+        shape = (count, *example.shape[1:])
+        self._values = _array(folder, "outputs.f32", shape, "float32")
+        self._digests = _array(folder, "digests", (self._chunks, 32), "uint8")
+        self._whole = np.zeros(self._chunks, bool)
+        damaged = [
+            chunk
+            for chunk in self._unverified()
+            if self._digests[chunk].any() and folder is not None
+        ]
+        if damaged:
+            share = f"{len(damaged)} of {self._chunks} parts are not what was written"
+            store.remade(folder, share)  # type: ignore[arg-type]
 
     def missing(self) -> list[Tensor]:
         """The samples that nobody has computed, in chunks."""
-        return [
-            torch.arange(chunk * CHUNK, min(self._count, (chunk + 1) * CHUNK))
-            for chunk in np.flatnonzero(self._done == 0).tolist()
-        ]
+        return [self._samples(chunk) for chunk in self._unverified()]
 
     def keep(self, chunk: Tensor, outputs: Tensor) -> None:
         self._values[chunk.numpy()] = outputs.float().cpu().numpy()
-        self._done[int(chunk[0]) // CHUNK] = 1
+        number = int(chunk[0]) // CHUNK
+        self._digests[number] = self._digest(number)
 
     def take(self, numbers: Tensor) -> Tensor:
         return torch.from_numpy(self._values[numbers.numpy()])
+
+    def _samples(self, chunk: int) -> Tensor:
+        return torch.arange(chunk * CHUNK, min(self._count, (chunk + 1) * CHUNK))
+
+    def _unverified(self) -> list[int]:
+        """Chunks whose values do not agree with their digest."""
+        for chunk in np.flatnonzero(~self._whole).tolist():
+            known = self._digests[chunk]
+            self._whole[chunk] = known.any() and bool(
+                (known == self._digest(chunk)).all()
+            )
+        return np.flatnonzero(~self._whole).tolist()
+
+    def _digest(self, chunk: int) -> np.ndarray[Any, Any]:
+        name = "" if self._place is None else self._place.name
+        content = hashlib.sha256(f"{name} {chunk} ".encode())
+        content.update(self._values[chunk * CHUNK : (chunk + 1) * CHUNK].tobytes())
+        return np.frombuffer(content.digest(), np.uint8)
 
 
 def fits(folder: Path | None, count: int, example: Tensor) -> bool:
@@ -137,7 +166,8 @@ def fits(folder: Path | None, count: int, example: Tensor) -> bool:
     size = count * example[0].numel() * 4
     if folder is None:
         return size <= _MEMORY
-    folder.mkdir(parents=True, exist_ok=True)
+    with store.writing(folder, "the teacher's outputs"):
+        folder.mkdir(parents=True, exist_ok=True)
     return size <= DISK_SHARE * shutil.disk_usage(folder).free
 
 
@@ -147,10 +177,22 @@ def _array(
     if folder is None:
         return np.zeros(shape, dtype)
     path = folder / name
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if path.exists() and path.stat().st_size != size:
+        store.remade(path, "of another size than was written")
+        path.unlink()
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{name}-{os.getpid()}"
-        np.lib.format.open_memmap(partial, "w+", dtype, shape).flush()
-        partial.replace(path)
-    mapped: np.ndarray[Any, Any] = np.lib.format.open_memmap(path, "r+")
-    return mapped
+        with store.writing(folder.parent, "the teacher's outputs"):
+            folder.mkdir(parents=True, exist_ok=True)
+            with scratch.replacing(path, folder.parent) as partial:
+                _allocate(partial, size)
+    return np.memmap(path, dtype, "r+", shape=shape)
+
+
+def _allocate(path: Path, size: int) -> None:
+    """A file of zeros with its room on the disk: writing to a map on a full one is a crash."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)

@@ -8,21 +8,18 @@ not measured (`refine`).
 from __future__ import annotations
 
 import json
-import sqlite3
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit import store
 from edgekit.devices import Device
-from edgekit.errors import OutputError
 from edgekit.prune import correction, doubt, micro, power, refine
 from edgekit.prune.correction import Correction, Sample
+from edgekit.prune.cost_file import CostFile
 from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
 from edgekit.prune.power import Metered, Power
 from edgekit.prune.workload import Operator, operator_of
@@ -46,17 +43,6 @@ _LEAST_TOLERANCE: Mapping[CostUnit, float] = {
     "operations": 0.0,
 }
 _MOST_TOLERANCE = 0.05
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS cells (
-    operator TEXT PRIMARY KEY, cost REAL NOT NULL, energy_mj REAL, rounds TEXT NOT NULL,
-    anchor REAL, share REAL
-);
-CREATE TABLE IF NOT EXISTS networks (
-    family TEXT NOT NULL, operators TEXT NOT NULL, cost REAL NOT NULL,
-    PRIMARY KEY (family, operators)
-);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,34 +72,18 @@ class CostTable:
         self.correction = Correction()
         """From operators to a network; the plain sum until `correct` was called."""
         facts = {**{k: str(v) for k, v in vars(key).items()}, "source": source}
-        self.path = root / "costs" / f"{store.key(*facts.values())}.sqlite"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._open()) as rows, rows:
-                rows.executescript(_SCHEMA)
-                _add_columns(rows)
-                rows.executemany(
-                    "INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items()
-                )
-        except (OSError, sqlite3.Error) as error:
-            raise OutputError(
-                f"Cannot write the cost tables in {self.path.parent} ({error}). "
-                "Set EDGEKIT_CACHE to a folder that can be written."
-            ) from error
-        with closing(self._open()) as rows:
-            self._cells = {
-                name: Cell(
-                    cost=cost,
-                    energy_mj=energy,
-                    rounds=tuple(json.loads(text)),
-                    anchor=anchor,
-                    share=share,
-                )
-                for name, cost, energy, text, anchor, share in rows.execute(
-                    "SELECT operator, cost, energy_mj, rounds, anchor, share FROM cells"
-                )
-            }
-            found = dict(rows.execute("SELECT name, value FROM facts"))
+        self._file = CostFile(root / "costs", facts)
+        self._cells = {
+            name: Cell(
+                cost=cost,
+                energy_mj=energy,
+                rounds=tuple(json.loads(text)),
+                anchor=anchor,
+                share=share,
+            )
+            for name, cost, energy, text, anchor, share in self._file.rows("cells")
+        }
+        found = self._file.facts()
         self.meter: str | None = found.get("meter")
         """What read the energy, and what it encloses; `None` where nothing did."""
         self.boundary: str | None = found.get("boundary")
@@ -276,20 +246,14 @@ class CostTable:
             for sample in samples
         ]
         if not busy:  # else a later build measures them again
-            with closing(self._open()) as table, table:
-                insert = "INSERT OR REPLACE INTO networks VALUES (?, ?, ?)"
-                table.executemany(insert, rows)
+            self._file.put("networks", rows)
         return samples
 
     def networks(self, family: str) -> list[Sample]:
         """The whole networks of a family that were measured, here or by builds before."""
-        with closing(self._open()) as table:
-            rows = table.execute(
-                "SELECT operators, cost FROM networks WHERE family = ?", (family,)
-            ).fetchall()
         return [
             Sample(operators=tuple(map(_operator, json.loads(text))), cost=cost)
-            for text, cost in rows
+            for text, cost in self._file.networks(family)
         ]
 
     def correct(self, samples: Sequence[Sample], device: Device | None) -> None:
@@ -364,10 +328,7 @@ class CostTable:
             )
             for name, cell in cells.items()
         ]
-        with closing(self._open()) as table, table:
-            table.executemany(
-                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?)", rows
-            )
+        self._file.put("cells", rows)
         self._cells.update(cells)
 
     def _record_energy(self, found: Metered) -> None:
@@ -380,14 +341,12 @@ class CostTable:
         )
         self.meter, self.boundary = found.meter, found.boundary
         facts = [("meter", found.meter), ("boundary", found.boundary)]
-        with closing(self._open()) as table, table:
-            table.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
+        self._file.put("facts", facts)
         self._power = self._powers()
 
     def _forget_energy(self) -> None:
         self._cells = {k: replace(c, energy_mj=None) for k, c in self._cells.items()}
-        with closing(self._open()) as table, table:
-            table.execute("UPDATE cells SET energy_mj = NULL")
+        self._file.forget_energy()
         self._power = self._powers()
 
     def _powers(self) -> Power:
@@ -399,8 +358,10 @@ class CostTable:
             }
         )
 
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=30)
+    @property
+    def path(self) -> Path:
+        """Where the table is kept."""
+        return self._file.path
 
 
 def _add_columns(rows: sqlite3.Connection) -> None:

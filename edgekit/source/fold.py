@@ -24,8 +24,18 @@ def fold(program: Program) -> Program:
         if _folds(module, layer):
             _fold(module, layer, norm)
     module.graph.eliminate_dead_code()
+    _drop_unread(module)
     module.recompile()
     return result
+
+
+def _drop_unread(module: fx.GraphModule) -> None:
+    """Remove what the norms left behind, which no file of the network would keep."""
+    read = {str(node.target) for node in module.graph.find_nodes(op="get_attr")}
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    for name in [name for name, _ in tensors if name not in read]:
+        place, _, leaf = name.rpartition(".")
+        delattr(module.get_submodule(place), leaf)
 
 
 def _folds(module: fx.GraphModule, layer: object) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import tempfile
+import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
 
+from edgekit import scratch
 from edgekit.errors import ModelError
 from edgekit.safe_io import reading
-from edgekit.source import pt2
+from edgekit.source import pt2, sidecar
 from edgekit.source.batches import compare, examples, generalized
 from edgekit.source.computed import fold_computed
 from edgekit.source.functional import functionalize
@@ -37,6 +38,8 @@ from edgekit.source.plain import plain
 from edgekit.source.simplify import simplify
 from edgekit.source.tracing import export
 from edgekit.types import InputSpec
+
+_TRACES = re.compile("^(L__self__)+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +97,11 @@ class Program:
         for node in exported.graph.nodes:
             for note in ("stack_trace", "from_node"):
                 node.meta.pop(note, None)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-            # The archive names its root after the file, so the file has its own name already.
-            whole = Path(folder) / path.name
-            torch.export.save(exported, str(whole))
-            whole.replace(path)
+            _unstack(node)
+        extra = dict(sidecar.extra_files(self.inputs, self.module))
+        # The archive names its root after the file, which has its own name there already.
+        with scratch.replacing(path) as whole:
+            torch.export.save(exported, str(whole), extra_files=extra)
 
 
 def trace(
@@ -232,12 +235,17 @@ def load(
 ) -> Program:
     """Read a `.pt2` written by `Program.save` or by `torch.export.save`.
 
-    Raises `ModelError` where the file is damaged, or holds what could run code and not
-    `allow_pickle`.
+    Its inputs have the names that `inputs` give, else those that were saved. Raises `ModelError`
+    where the file is damaged, or holds what could run code and not `allow_pickle`.
     """
     exported = pt2.load(path, allow_pickle=allow_pickle)
     with reading(path, ModelError, kind="a torch.export program", fix=pt2.FIX):
-        return from_exported(exported, inputs)
+        program = from_exported(exported, inputs)
+        note = sidecar.read(path)
+        if note is None:
+            return program
+        noted = sidecar.applied(note, program.module, program.inputs)
+        return program if inputs else replace(program, inputs=noted)
 
 
 def duplicate(
@@ -248,6 +256,15 @@ def duplicate(
         # torch's own, about its own code
         warnings.simplefilter("ignore", FutureWarning)
         return copy.deepcopy(module, memo)
+
+
+def _unstack(node: fx.Node) -> None:
+    """Leave one level of what the tracer put before a node's module for each trace so far."""
+    stack = node.meta.get("nn_module_stack")
+    if stack:
+        node.meta["nn_module_stack"] = {
+            _TRACES.sub("L__self__", key): place for key, place in stack.items()
+        }
 
 
 def _user_inputs(exported: ExportedProgram) -> list[tuple[str, torch.Tensor]]:

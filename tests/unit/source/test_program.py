@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from edgekit.errors import ModelError
+from edgekit.source.fold import fold
 from edgekit.source.program import Program, load, set_training, trace
 from edgekit.types import InputSpec
 
@@ -139,3 +140,133 @@ def test_what_cannot_be_read_or_traced_is_named(tmp_path: Path) -> None:
         trace(Branching(), IMAGE)
     with pytest.raises(ModelError, match=r"\[1, 8, 8\]"):
         trace(Net(), (InputSpec(shape=(1, 8, 8)),))
+
+
+# --- what is kept is what was there -----------------------------------------------------------
+
+
+class Several(nn.Module):
+    """Two inputs whose arguments have other names, a tie, a frozen layer, two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 8)
+        self.second = nn.Linear(8, 6)
+        self.words = nn.Embedding(10, 6)
+        self.out = nn.Linear(6, 10, bias=False)
+        self.out.weight = self.words.weight
+        self.first.weight.requires_grad_(False)
+        self.register_buffer("scale", torch.rand(6))
+        self.register_buffer("shift", torch.rand(6), persistent=False)
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        x = self.words(b).mean(1) + self.second(self.first(a).relu()) * self.scale
+        return self.out(x + self.shift), x
+
+
+class Last(nn.Module):
+    """A weight whose channels lie last in memory, and a norm to fold into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.conv(x)).mean((2, 3))
+
+
+def several() -> Program:
+    words = InputSpec(name="words", shape=(5,), dtype="int64")
+    inputs = (InputSpec(name="pressure", shape=(4,)), words)
+    return trace(Several(), inputs, (torch.float32, torch.int64))
+
+
+def kept(program: Program, folder: Path) -> Program:
+    program.save(folder / "kept.pt2")
+    return load(folder / "kept.pt2")
+
+
+def facts(program: Program) -> dict[str, object]:
+    """All that a program carries beside the values of its tensors."""
+    module, nodes = program.module, list(program.module.graph.nodes)
+    names: dict[int, set[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), set()).add(name)
+    return {
+        "inputs": program.inputs,
+        "dtypes": program.dtypes,
+        "parameters": {
+            name: (tensor.requires_grad, tensor.stride(), tensor.dtype)
+            for name, tensor in module.named_parameters()
+        },
+        "buffers": {n: (b.stride(), b.dtype) for n, b in module.named_buffers()},
+        "left out of the state": module._non_persistent_buffers_set,
+        "ties": sorted(map(sorted, names.values())),
+        "nodes": [
+            (node.name, str(node.target), str(node.args), str(node.kwargs))
+            for node in nodes
+            if node.op != "get_attr"
+        ],
+        "places": [
+            [place for place, _ in (node.meta.get("nn_module_stack") or {}).values()]
+            for node in nodes
+            if node.op == "call_function"
+        ],
+    }
+
+
+NAMED = (InputSpec(name="image", shape=(3, 8, 8)),)
+KEPT = {
+    "several": several,
+    "strides": lambda: trace(Last(), NAMED),
+    "folded": lambda: fold(trace(Last(), NAMED)),
+    "recurrent": lambda: trace(Net(), NAMED),
+    "kept twice": lambda: trace(Net(), NAMED),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_program_that_was_kept_is_the_program(name: str, tmp_path: Path) -> None:
+    program = KEPT[name]()
+    again = kept(program, tmp_path)
+    if name == "kept twice":
+        again = kept(again, tmp_path)
+    assert again.fingerprint() == program.fingerprint()
+    assert facts(again) == facts(program)
+    given = program.example(3)
+    torch.testing.assert_close(
+        again.module(*given), program.module(*given), rtol=0, atol=0
+    )
+    first = (tmp_path / "kept.pt2").read_bytes()
+    again.save(tmp_path / "kept.pt2")
+    # A bias that folding added is first once it was read: only then do the bytes repeat.
+    assert (tmp_path / "kept.pt2").read_bytes() == first or name == "folded"
+
+
+def test_a_tie_that_was_kept_trains_as_one(tmp_path: Path) -> None:
+    again = kept(several(), tmp_path)
+    module = again.module
+    module(*again.example(2))[0].sum().backward()
+    assert module.words.weight is module.out.weight
+    assert module.words.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{",
+        "[]",
+        '{"inputs": []}',
+        '{"inputs": [{"name": "x", "shape": [9, 9]}]}',
+        '{"inputs": [{"name": "x", "shape": [3, 8, 8]}], "tied": [["conv.weight", "no"]]}',
+        '{"inputs": [{"name": "x", "shape": [3, 8, 8]}], "tied": [[]]}',
+    ],
+)
+def test_a_note_that_does_not_fit_is_refused(
+    program: Program, note: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "noted.pt2"
+    torch.export.save(program.exported(), str(file), extra_files={"edgekit.json": note})
+    with pytest.raises(ModelError, match=r"noted\.pt2 .*\(edgekit\.json "):
+        load(file)
