@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, examine, prove
 from edgekit.report.words import SCHEMA_VERSION, lost
+from edgekit.scratch import folder as scratch_folder
 from edgekit.source.ends import folded
 from edgekit.source.program import Program
 from edgekit.students import learn
@@ -70,7 +70,7 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
     `BudgetMissed` after leaving the bundle where its model is over the budget: the report then
     says which number missed and by how much.
     """
-    with bundle.replacing(out) as folder, tempfile.TemporaryDirectory() as scratch:
+    with bundle.replacing(out) as folder, scratch_folder() as scratch:
         runtimes = runtimes_of(job)
         loaded = _loaded(job, {} if shared is None else shared)
         teacher, samples = loaded.teacher, loaded.samples

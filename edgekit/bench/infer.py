@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from edgekit.agent.arrays import arranged, of_network
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, DataError
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,7 +33,7 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
             f"got an array of shape {list(inputs.shape)}."
         )
     inputs = arranged(inputs, spec.layout)
-    with tempfile.TemporaryDirectory(prefix="edgekit-infer-") as name:
+    with scratch_folder() as name:
         source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         np.savez(source, input=quantise(inputs, spec))
         job = {

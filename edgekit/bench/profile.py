@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.bench.split import split
 from edgekit.devices import Device
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, OperatorProfile, Profile
 
 _LIMIT_S = 300.0
@@ -27,7 +27,7 @@ def profile(artifact: Artifact, device: Device, *, threads: int) -> Profile:
     }
     if artifact.runtime not in _ALONE:
         return _profile(artifact, device, device.run(job, timeout_s=_LIMIT_S))
-    with tempfile.TemporaryDirectory(prefix="edgekit-profile-") as folder:
+    with scratch_folder() as folder:
         parts = split(artifact.files[0], Path(folder))
         result = device.run(
             {**job, "models": [str(part.path) for part in parts]}, timeout_s=_LIMIT_S

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +26,7 @@ from edgekit.devices.packing import pack_agent
 from edgekit.devices.replies import understand
 from edgekit.devices.rootfs import Arch, OnProgress, Rootfs
 from edgekit.errors import DeviceError
+from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
 from edgekit.types import CostSource
 
@@ -127,7 +127,7 @@ class EmulatedDevice:
                 "Attach the board, or count instructions."
             )
         counting = job["kind"] == "micro"
-        with tempfile.TemporaryDirectory(prefix="edgekit-job-") as scratch:
+        with scratch_folder() as scratch:
             folder = Path(scratch)
             job_file, result_file = folder / "job.json", folder / "result.json"
             complete = {"schema": SCHEMA, "timeout_s": timeout_s + _GRACE_S, **job}

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from edgekit.devices.packing import pack_agent
 from edgekit.devices.replies import understand
 from edgekit.devices.turns import turn
 from edgekit.errors import DeviceError
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
 
 _KEPT = (
@@ -43,7 +43,7 @@ class LocalDevice:
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """The result of `job`; raises DeviceError, RuntimeMissing or ArtifactError."""
-        with tempfile.TemporaryDirectory(prefix="edgekit-job-") as name:
+        with scratch_folder() as name:
             folder = Path(name)
             job_file, result_file = folder / "job.json", folder / "result.json"
             complete = {"schema": SCHEMA, "timeout_s": timeout_s + _GRACE_S, **job}
@@ -53,7 +53,7 @@ class LocalDevice:
             with turn(job):
                 status, said = run_process(
                     command,
-                    environment={**_environment(job), "TMPDIR": name},
+                    environment={**_environment(job), "TMPDIR": str(name)},
                     screen=folder / "screen.txt",
                     timeout_s=timeout_s,
                 )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import zipapp
 from pathlib import Path
 
 from edgekit import agent
+from edgekit.scratch import folder as scratch_folder
 
 _EPOCH = 315532800  # 1980, the earliest a zip entry can have
 
 
 def pack_agent(path: Path) -> Path:
     """Writes the agent to `path` (`.pyz`), byte for byte the same for the same sources."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-pack-") as folder:
+    with scratch_folder() as folder:
         package = Path(folder) / "edgekit_agent"
         source = Path(agent.__file__).parent
         shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -7,7 +7,6 @@ import hashlib
 import json
 import shlex
 import tarfile
-import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from edgekit.devices.replies import understand
 from edgekit.devices.turns import turn
 from edgekit.devices.wheels import MODULES, DevicePython, digest, fetch
 from edgekit.errors import DeviceError, EdgeKitError, LinkLost, RuntimeMissing
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
 
 _SHORT_S = 30.0
@@ -199,7 +199,7 @@ class RemoteDevice:
                 "needs 3.9 or newer."
             )
         root = PurePosixPath(facts["root"])
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             packed = pack_agent(Path(folder) / "agent.pyz")
             agent = root / "agents" / f"{digest(packed)[:16]}.pyz"
             there = self._shell(f"test -s {_q(agent)}", timeout_s=_SHORT_S, check=False)
@@ -283,7 +283,7 @@ class RemoteDevice:
 
         What an interrupted transfer leaves is never opened: it counts as not sent.
         """
-        with tempfile.TemporaryDirectory() as scratch:
+        with scratch_folder() as scratch:
             archive = Path(scratch) / "files.tar"
             with tarfile.open(archive, "w") as tar:
                 for name, file in files.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -17,6 +16,7 @@ from typing import Literal
 
 from edgekit import child, store
 from edgekit.devices.apt import RELEASE, Apt, run
+from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
 
 Arch = Literal["aarch64", "armv7l"]
@@ -110,7 +110,7 @@ def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Ro
 
     def write(folder: Path) -> None:
         userland = _USERLANDS[arch]
-        with tempfile.TemporaryDirectory(prefix="edgekit-apt-") as scratch:
+        with scratch_folder() as scratch:
             tell(0, 5, "package index")
             apt = Apt(Path(scratch), userland.debian)
             apt.update()

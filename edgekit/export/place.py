@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from edgekit.errors import OutputError
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact
 
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """A folder inside `folder` to work in, gone afterwards."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write to {folder} ({error.strerror}). Choose a folder that can be written."
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            place = stack.enter_context(scratch_folder(folder))
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write to {folder} ({error.strerror}). "
+                "Choose a folder that can be written."
+            ) from error
         yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def publish(artifact: Artifact, folder: Path) -> Artifact:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import scratch
 from edgekit.bundle_files import MANIFEST, read_manifest
 from edgekit.errors import OutputError, UsageError
 from edgekit.types import (
@@ -55,25 +56,29 @@ def replacing(folder: Path) -> Iterator[Path]:
     cannot be written, or holds files that no manifest lists: nobody's own work is deleted.
     """
     folder = folder.resolve()
+    scratch.sweep(folder.parent)
+    _recover(folder)
     _check_place(folder)
     existing = _nearest(folder)
-    partial = _beside(folder)
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise OutputError(_unwritable(folder, error.strerror)) from error
-    try:
-        yield partial
-        _swap(partial, folder)
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        _remove_empty(folder.parent, until=existing)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    with ExitStack() as stack:
+        stack.callback(_remove_empty, folder.parent, until=existing)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made = scratch.folder(folder.parent, of=folder.name)
+            partial = stack.enter_context(made)
+        except OSError as error:
+            raise OutputError(_unwritable(folder, error.strerror)) from error
+        try:
+            yield partial
+            _swap(partial, folder)
+        except (OSError, RuntimeError) as error:
+            if not scratch.full(error):
+                raise
+            reason = getattr(error, "strerror", None) or "the disk is full"
             raise OutputError(
-                f"Cannot write the folder {folder} ({error.strerror}). "
+                f"Cannot write the folder {_where(error, partial, folder)} ({reason}). "
                 "Free some space or name a folder on another disk."
             ) from error
-        raise
 
 
 def place(artifact: Artifact, folder: Path, *, stem: str) -> Artifact:
@@ -242,26 +247,64 @@ def _nearest(folder: Path) -> Path:
 
 def _remove_empty(folder: Path, *, until: Path) -> None:
     """Remove the parents that were made for a folder that never came."""
-    while folder.absolute() != until and not any(folder.iterdir()):
+    while folder != until and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
 
 
-def _beside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+def _where(error: BaseException, partial: Path, folder: Path) -> Path:
+    """The folder on the disk that is full: the bundle's, or that of a file elsewhere."""
+    named = getattr(error, "filename", None)
+    if not isinstance(named, str | Path) or Path(named).is_relative_to(partial):
+        return folder
+    return Path(named).parent
 
 
 def _swap(new: Path, folder: Path) -> None:
-    """Put `new` in the place of `folder`; the old one is kept until the new one is there."""
-    old = _beside(folder)
-    try:
-        if folder.exists():
-            folder.rename(old)
+    """Put `new` in the place of `folder`, at once where the disk can exchange two names.
+
+    Where it cannot, the old one waits beside it, for `_recover`.
+    """
+    if not folder.exists():
         new.rename(folder)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise
-    finally:
+    elif not _exchange(new, folder):
+        with scratch.locked(folder):
+            old = _previous(folder)
+            folder.rename(old)
+            try:
+                new.rename(folder)
+            except BaseException:
+                old.rename(folder)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Whether the two have taken each other's names."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    paths = (os.fsencode(one), os.fsencode(other))
+    here, exchange = ctypes.c_int(-100), ctypes.c_uint(2)
+    if libc.renameat2(here, paths[0], here, paths[1], exchange) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL):
+        return False
+    raise OSError(code, os.strerror(code), str(other))
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.edgekit-previous")
+
+
+def _recover(folder: Path) -> None:
+    """Finish what a process that was killed while it swapped began."""
+    old = _previous(folder)
+    with scratch.locked(old) as ours:
+        if not ours:
+            return
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(folder)

@@ -7,11 +7,11 @@ import os
 import stat
 import struct
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.package.engine import CLIENT, Client, answers, clients
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Finding
 
 _BINFMT = Path("proc/sys/fs/binfmt_misc")
@@ -100,7 +100,7 @@ def emulator(name: str, root: Path = Path("/")) -> Finding:
 
 def guest_cpuinfo() -> str | None:
     """What an emulated aarch64 process reads from /proc/cpuinfo; None where none can run."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-probe-") as name:
+    with scratch_folder() as name:
         program = Path(name) / "probe"
         program.write_bytes(_elf(_PROBE))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)

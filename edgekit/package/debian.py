@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from edgekit.devices.apt import RELEASE, Apt, run
 from edgekit.package.layers import Entry, Tree, unpacked
 from edgekit.package.wheels import Component
+from edgekit.scratch import folder as scratch_folder
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf"}
 
@@ -31,7 +31,7 @@ def fetch(
     arch = ARCHITECTURES[machine]
     tree: Tree = {}
     components = []
-    with tempfile.TemporaryDirectory(prefix="edgekit-debian-") as name:
+    with scratch_folder() as name:
         apt = Apt(Path(name), arch)
         apt.update()
         for deb in apt.fetch(list(packages)):

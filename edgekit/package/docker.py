@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import edgekit
 from edgekit.errors import OutputError, UsageError
@@ -19,6 +18,7 @@ from edgekit.package.engine import Engine
 from edgekit.package.image import FAMILIES, Bundle, Family
 from edgekit.package.trial import tried
 from edgekit.progress import Progress
+from edgekit.scratch import folder as scratch_folder
 from edgekit.shipped import shipped
 from edgekit.store import Store, key
 from edgekit.types import RuntimeName
@@ -193,7 +193,7 @@ def _build(
 ) -> Image:
     base = order.base
     tag = tag_of(order, bundle, family, runtime)
-    with TemporaryDirectory(prefix="edgekit-image-") as name:
+    with scratch_folder() as name:
         folder = Path(name)
         contents = write_context(bundle, family, runtime, folder, store)
         engine.build(
@@ -251,7 +251,7 @@ def debian_base(family: Family, engine: Engine) -> str:
 
 @contextmanager
 def _context() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="edgekit-base-") as name:
+    with scratch_folder() as name:
         yield Path(name)
 
 

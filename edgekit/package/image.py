@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgekit.bundle_files import read_manifest, read_report
@@ -19,6 +18,7 @@ from edgekit.errors import UsageError
 from edgekit.package import bundle, debian, layers, sbom, wheels
 from edgekit.package.layers import Entry, Tree
 from edgekit.package.wheels import Component
+from edgekit.scratch import folder as scratch_folder
 from edgekit.shipped import shipped
 from edgekit.store import Store
 from edgekit.types import RuntimeName
@@ -257,7 +257,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
     app[f"{place}/image.json"] = Entry(part="models", content=text.encode())
     manifest = bundle.folder / "manifest.json"
     app[f"{place}/manifest.json"] = Entry(part="models", content=manifest)
-    with TemporaryDirectory(prefix="edgekit-agent-") as folder:
+    with scratch_folder() as folder:
         agent = pack_agent(Path(folder) / "agent.pyz").read_bytes()
     app[f"{ROOT}/agent.pyz"] = Entry(part="agent", content=agent)
     return app

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from edgekit.errors import DeviceError
 from edgekit.package import checks
 from edgekit.package.engine import Engine, explained
 from edgekit.package.image import Bundle, Family
+from edgekit.scratch import folder as scratch_folder
 
 _CORES = {"aarch64": "cortex-a72", "armv7l": "cortex-a7"}
 _EMULATORS = {"aarch64": "aarch64", "armv7l": "arm"}
@@ -29,7 +29,7 @@ def tried(engine: Engine, tag: str, family: Family, bundle: Bundle) -> str:
         return f"not run here: nothing runs {family.platform} (edgekit doctor)"
     options = ["--platform", family.platform, "--network", "none", "--read-only"]
     how = "on this machine"
-    with tempfile.TemporaryDirectory(prefix="edgekit-trial-") as name:
+    with scratch_folder() as name:
         if not native:
             core = _core(family, bundle)
             options += ["-e", f"QEMU_CPU={core}", *_listing(Path(name), core)]

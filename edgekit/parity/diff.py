@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from edgekit.parity.nouns import Diff, Distance, Divergence, OutputDiff
 from edgekit.parity.run import Probed
 from edgekit.parity.subject import Question, Subject, subject
 from edgekit.progress import Progress
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import OperatorProfile, Precision
 
 Array = NDArray[np.float32]
@@ -40,7 +40,7 @@ _TRACED_MOST = 8
 
 def diff(question: Question, device: Device, progress: Progress) -> Diff:
     """Compare an artefact with its network; raises the errors of what it needs."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-diff-") as scratch:
+    with scratch_folder() as scratch:
         with progress.step("Read both sides"):
             sides = subject(question)
             one = run.probed(sides.artifact, Path(scratch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgekit.bench.infer import dequantise, quantise
 from edgekit.devices import Device
 from edgekit.parity.nouns import Opened, Step
 from edgekit.parity.worker import take_apart
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact
 
 Array = NDArray[np.float32]
@@ -68,7 +68,7 @@ def tensors(
 def _run(
     one: Probed, files: Sequence[Path], feeds: Sequence[Array], device: Device
 ) -> tuple[list[Any], list[str]]:
-    with tempfile.TemporaryDirectory(prefix="edgekit-diff-") as name:
+    with scratch_folder() as name:
         source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         stored = {
             f"{number:03}": quantise(feed, spec)

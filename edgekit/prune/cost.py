@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,6 +22,7 @@ from edgekit.prune.cost_file import CostFile
 from edgekit.prune.gauge import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
 from edgekit.prune.power import Metered, Power
 from edgekit.prune.workload import Operator, operator_of
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
 
 UNITS: Mapping[CostSource, CostUnit] = {
@@ -302,7 +302,7 @@ class CostTable:
         least = self._least_anchor
         if counted or least is None:
             return run(networks), False
-        with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
+        with scratch_folder() as folder:
             key = self.key
             anchor = micro.write(ANCHOR, key.runtime, key.precision, Path(folder))
             *cells, beside = run([*networks, (anchor,)])
@@ -362,14 +362,6 @@ class CostTable:
     def path(self) -> Path:
         """Where the table is kept."""
         return self._file.path
-
-
-def _add_columns(rows: sqlite3.Connection) -> None:
-    """Tables of builds before did not know what the machine was like."""
-    known = [row[1] for row in rows.execute("PRAGMA table_info(cells)")]
-    for name in ("anchor", "share"):
-        if name not in known:
-            rows.execute(f"ALTER TABLE cells ADD COLUMN {name} REAL")
 
 
 def _cheaper(one: Cell, other: Cell) -> Cell:

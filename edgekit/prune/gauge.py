@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from edgekit.devices import Device
 from edgekit.errors import DeviceError
 from edgekit.prune import micro
 from edgekit.prune.workload import Operator
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(
     batch: Sequence[Operator], *, key: TableKey, device: Device, counted: bool
 ) -> dict[str, Cell]:
     """One-operator models in one agent process of the device: what each costs."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-micro-") as folder:
+    with scratch_folder() as folder:
         paths = [
             micro.write(operator, key.runtime, key.precision, Path(folder))
             for operator in batch

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from edgekit.devices import Device
 from edgekit.prune import micro
 from edgekit.prune.refine import Place, family_of
 from edgekit.prune.workload import Operator
+from edgekit.scratch import folder as scratch_folder
 
 if TYPE_CHECKING:
     from edgekit.prune.cost import TableKey
@@ -102,7 +102,7 @@ def _run(
     meter: str,
     window_s: float,
 ) -> Mapping[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="edgekit-power-") as folder:
+    with scratch_folder() as folder:
         paths = [
             micro.write(operator, key.runtime, key.precision, Path(folder))
             for operator in batch
