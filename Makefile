@@ -7,6 +7,7 @@
 #             BASE=debian or where no registry is in reach, on bases made here
 # make lock   hashes of every pin, into requirements.lock and docker/*.txt
 # make fuzz   damaged files of every kind, 500 a kind, as EdgeKit reads them: a table at the end
+# make crash  a build killed at 30 random moments and run again; a table, and 1 on any miss
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ STAMP := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo images test test-slow test-devices fuzz check format lock clean
+.PHONY: demo images test test-slow test-devices fuzz crash check format lock clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
@@ -38,6 +39,8 @@ test-devices: $(STAMP)
 
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.fuzz --tries 500 --seed 0
+crash: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.crash
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -355,7 +355,8 @@ def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
     threads = str(max(1, (os.cpu_count() or 1) // lanes))
     environment = {
         "OMP_NUM_THREADS": threads,
-        **child.environment(),
+        # What a library leaves there goes with `place`, also where this process is killed.
+        **child.environment(TMPDIR=str(place)),
         # Sets that the libraries iterate over decide names and order in the files.
         "PYTHONHASHSEED": "0",
         # NNCF reports its use elsewhere.

@@ -62,10 +62,11 @@ class CostFile:
     def put(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows, in the place of those with the same key."""
         with self._changing() as connection:
-            marks = ", ".join("?" * len(rows[0])) if rows else ""
-            connection.executemany(
-                f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows
-            )
+            for row in rows:
+                marks = ", ".join("?" * len(row))
+                connection.execute(
+                    f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row
+                )
 
     def forget_energy(self) -> None:
         with self._changing() as connection:
@@ -103,8 +104,8 @@ class CostFile:
             yield
         except (OSError, sqlite3.Error) as error:
             raise OutputError(
-                f"Cannot write the cost tables in {self.path.parent} ({error}). Free some "
-                "space there, or set EDGEKIT_CACHE to a folder that can be written."
+                f"Cannot write the cost tables in {self.path.parent} ({error}). Set "
+                "EDGEKIT_CACHE to a folder that can be written, or free some space there."
             ) from error
 
     def _fault(self) -> str | None:

@@ -232,13 +232,14 @@ def test_rounds_that_do_not_repeat_are_doubted_with_nothing_to_compare(
     assert (costs.doubt is not None) == doubted
 
 
-def test_a_table_of_before_has_cells_without_an_anchor(tmp_path: Path) -> None:
+def test_a_table_of_another_form_is_filled_again(tmp_path: Path) -> None:
+    """Its rows agree with no digest, so that nobody can vouch for them."""
     costs = table(tmp_path, "host")
     costs._record({CONV.key: cell(10, 10.1)})
     with sqlite3.connect(costs.path) as rows:
         rows.execute("ALTER TABLE cells DROP COLUMN anchor")
         rows.execute("ALTER TABLE cells DROP COLUMN share")
     again = table(tmp_path, "host")
-    assert CONV in again and again.doubt is None
+    assert CONV not in again and again.doubt is None
     again._record({CONV.key: cell(9, 9.1)})
     assert table(tmp_path, "host").cost_alone(CONV) == 9

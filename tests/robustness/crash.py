@@ -1,0 +1,178 @@
+"""A build killed at random moments and run again: `python -m tests.robustness.crash`.
+
+Each try starts the digits example with a cache of its own, kills its process group at a seeded
+moment (SIGKILL), runs it again and compares the bundle with that of an undisturbed build, file by
+file, and what lies in the cache, the output folder and the folder for temporary files. Costs are
+estimated and the budget counts operations, so that the plan repeats. Exits with 1 on any miss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[2]
+RECIPE = """
+[recipe.distill]
+epochs = 3
+checkpoint_minutes = 0.0
+
+[recipe.prune]
+cost_source = "estimated"
+
+[recipe.export]
+runtimes = ["onnxruntime"]
+precisions = ["fp32"]
+
+[recipe.bench]
+settings_s = 0.0
+"""
+TIMED = ("report.json", "report.html", "manifest.json")
+"""What holds milliseconds or the time of day; the manifest is compared without them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A project with a cache, an output folder and a folder for temporary files."""
+
+    root: Path
+
+    @property
+    def bundle(self) -> Path:
+        return self.root / "out/bundle"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        environment = {
+            **os.environ,
+            "EDGEKIT_CACHE": str(self.root / "cache"),
+            "TMPDIR": str(self.root / "tmp"),
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi"]
+        with (self.root / "log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "-p", str(self.root / "project"), "-o", str(self.bundle)],
+                cwd=self.root,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def left(self) -> Iterator[str]:
+        """What a build should not leave: scratch folders, half trainings, temporary files."""
+        yield from (str(p) for p in self.root.rglob(".*edgekit-*"))
+        # Timed jobs take turns over a lock file that stays.
+        found = (self.root / "tmp").iterdir()
+        yield from (str(p) for p in found if p.suffix != ".lock")
+        yield from (str(p) for p in (self.root / "out").iterdir() if p != self.bundle)
+        for stage in ("training", "calls"):
+            folder = self.root / "cache" / stage
+            yield from (str(p) for p in folder.iterdir() if folder.is_dir())
+
+
+def made(root: Path) -> Place:
+    for name in ("tmp", "out", "cache/training", "cache/calls"):
+        (root / name).mkdir(parents=True)
+    shutil.copytree(ROOT / "examples/digits", root / "project")
+    file = root / "project/edgekit.toml"
+    budget = "speedup       = 2.0                     # against the unpruned fp32 network, same run"
+    text = file.read_text()
+    assert budget in text
+    text = text.replace(budget, "mmacs = 3.0").replace(
+        "accuracy_drop = 0.01", "accuracy_drop = 0.5"
+    )
+    file.write_text(text[: text.index("[target.")] + RECIPE)
+    return Place(root=root)
+
+
+def contents(bundle: Path) -> dict[str, str]:
+    """A digest of each file that repeats, and the manifest's contract."""
+    found = {
+        path.relative_to(bundle).as_posix(): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(bundle.rglob("*"))
+        if path.is_file() and path.name not in TIMED
+    }
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for timed in ("created", "files"):
+        del manifest[timed]
+    return {**found, "manifest.json": json.dumps(manifest, sort_keys=True)}
+
+
+def undisturbed(root: Path) -> tuple[dict[str, str], float]:
+    place, began = made(root), time.monotonic()
+    if place.start().wait() != 0:
+        sys.exit(f"The undisturbed build failed:\n{(place.root / 'log').read_text()}")
+    if left := list(place.left()):
+        sys.exit(f"The undisturbed build left {left}")
+    return contents(place.bundle), time.monotonic() - began
+
+
+def killed(place: Place, after_s: float) -> bool:
+    """Whether the kill met the build before it ended."""
+    process = place.start()
+    try:
+        process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def outcome(root: Path, after_s: float, right: dict[str, str]) -> tuple[bool, str]:
+    """Whether the second build ended as an undisturbed one, and in words what happened."""
+    place = made(root)
+    met = killed(place, after_s)
+    status = place.start().wait()
+    if status != 0:
+        return False, f"exit {status}: {(place.root / 'log').read_text()[-300:]}"
+    found = contents(place.bundle)
+    differ = sorted(k for k in {**right, **found} if right.get(k) != found.get(k))
+    if differ:
+        return False, f"differs: {', '.join(differ)}"
+    if left := list(place.left()):
+        return False, f"left: {', '.join(left)}"
+    return True, "as undisturbed" if met else "as undisturbed (ended before the kill)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    draw, good = random.Random(arguments.seed), 0
+    with TemporaryDirectory(prefix="crash-") as name:
+        right, seconds = undisturbed(Path(name) / "undisturbed")
+        print(f"undisturbed: {seconds:.1f} s, {len(right)} files", flush=True)
+        for number in range(arguments.kills):
+            after_s = draw.uniform(0.02, 0.98) * seconds
+            root = Path(name) / f"killed-{number}"
+            passed, words = outcome(root, after_s, right)
+            good += passed
+            mark = "ok  " if passed else "MISS"
+            print(
+                f"{number + 1:3d}  killed at {after_s:6.1f} s  {mark}  {words}",
+                flush=True,
+            )
+            shutil.rmtree(root)
+    print(f"{good} of {arguments.kills} end with the files of an undisturbed build")
+    sys.exit(good != arguments.kills)
+
+
+if __name__ == "__main__":
+    main()
