@@ -75,7 +75,7 @@ def locked(path: Path) -> Iterator[bool]:
     """Whether the folder `path` is this process's alone for as long as the block lasts."""
     try:
         lock = _lock(path)
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:  # somebody else's, or no folder
         lock = None
     try:
         yield lock is not None

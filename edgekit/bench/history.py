@@ -6,9 +6,11 @@ A file of one run has `schema`, `created`, `tier`, `artifact` (its hash and byte
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, MinLen
 from pydantic import TypeAdapter
 
+from edgekit import scratch
 from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated, vouched
 from edgekit.errors import OutputError, UsageError
 from edgekit.safe_io import parse_json, read_text, reading
@@ -25,6 +28,7 @@ from edgekit.types import Artifact, Count, Evaluation, Measurement, Text
 
 SCHEMA = 1
 FILE = "history.jsonl"
+_DIGEST = "digest"
 _Number = Annotated[int, Ge(0)] | None
 _MEASUREMENT: TypeAdapter[Measurement] = TypeAdapter(Measurement)
 
@@ -88,24 +92,34 @@ def document(
 
 
 def append(file: Path, entry: Mapping[str, Any]) -> None:
-    """One more line in a history; lines are written whole."""
+    """One more line in a history, whole or not at all, with a digest of itself.
+
+    Raises `OutputError` where it cannot be written.
+    """
+    line = json.dumps({**entry, _DIGEST: _digest(entry)}) + "\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as opened:
-            opened.write(json.dumps(entry) + "\n")
+        with file.open("ab+", buffering=0) as opened:
+            size = opened.seek(0, os.SEEK_END)
+            torn = size > 0 and os.pread(opened.fileno(), 1, size - 1) != b"\n"
+            content = ("\n" * torn + line).encode()
+            if opened.write(content) != len(content):
+                opened.truncate(size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
-        raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
+        raise OutputError(
+            f"Cannot write {file} ({error.strerror}). Free some space there, or name "
+            "another file."
+        ) from error
 
 
 def write(file: Path, entry: Mapping[str, Any]) -> None:
     """The file whole or not at all."""
-    partial = file.with_name(file.name + ".partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
-        partial.replace(file)
+        scratch.sweep(file.parent)
+        scratch.write(file, (json.dumps(entry, indent=2) + "\n").encode())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
 
 
@@ -120,6 +134,10 @@ def read(file: Path) -> Record:
         if file.suffix == ".jsonl":
             text = [line for line in text.splitlines() if line.strip()][-1]
         content = parse_json(text)
+        if _DIGEST in content and content.pop(_DIGEST) != _digest(content):
+            raise UsageError(
+                f"{file} is damaged: its last line is not what was written. Remove it."
+            )
         if "candidates" in content:
             return _of_report(content, file.parent)
         if content["schema"] != SCHEMA:
@@ -146,6 +164,10 @@ class _Document:
     tier: str | None
     artifact: _Measured
     measurement: Measurement
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
 
 
 def of_document(content: Mapping[str, Any]) -> Record:

@@ -120,7 +120,7 @@ class CostFile:
                     return "of another device, runtime or precision"
                 if facts.get(_DIGEST) != self._digest(connection):
                     return "its rows are not what was written"
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _IN_THE_WAY:
                 raise
             return str(error)

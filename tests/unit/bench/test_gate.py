@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgekit.bench import gate, history
-from edgekit.errors import MeasurementError, UsageError
+from edgekit.errors import MeasurementError, OutputError, UsageError
 from edgekit.types import (
     Artifact,
     Budget,
@@ -249,3 +250,40 @@ def test_growth_is_counted_exactly(grown: int, expected: str) -> None:
     checks = gate.facts(record(size_bytes=grown), record(size_bytes=1000), growth=0.001)
     [found] = [one for one in checks if one.name == "model_bytes"]
     assert found.verdict == expected
+
+
+def test_a_history_line_that_was_changed_or_torn_is_named(tmp_path: Path) -> None:
+    artifact = Artifact(
+        name="one",
+        runtime="litert",
+        precision="fp32",
+        files=(tmp_path / "one.tflite",),
+        inputs=(),
+        outputs=(),
+    )
+    artifact.files[0].write_bytes(b"model")
+    file = tmp_path / "history.jsonl"
+    made = history.document(artifact, measurement(), tier="quick")
+    history.append(file, made)
+    text = file.read_text()
+    file.write_text(text.replace('"tier": "quick"', '"tier": "report"'))
+    with pytest.raises(UsageError, match=r"history\.jsonl is damaged"):
+        history.read(file)
+    file.write_text(text[: len(text) // 2])
+    with pytest.raises(UsageError, match=r"history\.jsonl"):
+        history.read(file)
+    history.append(file, made)  # a line of its own after a torn one
+    assert history.read(file).tier == "quick"
+
+
+def test_a_history_on_a_full_disk_keeps_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    file.write_text("{}\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"history\.jsonl"):
+            history.append(file, {"long": "x" * 200})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert file.read_text() == "{}\n"
