@@ -24,8 +24,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS networks (family TEXT NOT NULL, operators TEXT NOT NULL, "
     "cost REAL NOT NULL, PRIMARY KEY (family, operators))",
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS seal (id INTEGER PRIMARY KEY, digest TEXT NOT NULL)",
 )
-_DIGEST = "digest"
 # What a sound file answers where the disk, its owner or another process is in the way.
 _IN_THE_WAY = frozenset(
     (
@@ -96,7 +96,9 @@ class CostFile:
             insert = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
             connection.executemany(insert, self._facts.items())
             yield connection
-            connection.execute(insert, (_DIGEST, self._digest(connection)))
+            connection.execute(
+                "INSERT OR REPLACE INTO seal VALUES (1, ?)", (self._digest(connection),)
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -118,7 +120,8 @@ class CostFile:
                 facts = dict(connection.execute("SELECT name, value FROM facts"))
                 if any(facts.get(k) != value for k, value in self._facts.items()):
                     return "of another device, runtime or precision"
-                if facts.get(_DIGEST) != self._digest(connection):
+                seal = connection.execute("SELECT digest FROM seal").fetchall()
+                if seal != [(self._digest(connection),)]:
                     return "its rows are not what was written"
         except (sqlite3.Error, ValueError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _IN_THE_WAY:
@@ -130,8 +133,7 @@ class CostFile:
         content = hashlib.sha256(self.path.name.encode())
         for table in _TABLES:
             rows = connection.execute(f"SELECT * FROM {table}").fetchall()
-            kept = [row for row in rows if row[0] != _DIGEST]
-            content.update(json.dumps(sorted(kept, key=repr), default=repr).encode())
+            content.update(json.dumps(sorted(rows, key=repr), default=repr).encode())
         return content.hexdigest()
 
     def _open(self) -> sqlite3.Connection:
