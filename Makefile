@@ -39,6 +39,7 @@ test-devices: $(STAMP)
 
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.fuzz --tries 500 --seed 0
+
 crash: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.crash
 

@@ -14,10 +14,17 @@ from edgekit.prune.cost_file import CostFile
 ONE, TWO = {"device": "a", "precision": "fp32"}, {"device": "b", "precision": "fp32"}
 
 
-def rows(seed: int, count: int = 60) -> list[tuple[str, float, float | None, str]]:
+def rows(seed: int, count: int = 60) -> list[tuple[object, ...]]:
     draw = random.Random(seed)
     return [
-        (f"operator {number} of some length", draw.random(), None, "[1.0, 2.0]")
+        (
+            f"operator {number} of some length",
+            draw.random(),
+            None,
+            "[1.0, 2.0]",
+            None,
+            1.5,
+        )
         for number in range(count)
     ]
 
@@ -93,7 +100,10 @@ def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path: Path) -> None:
         with pytest.raises(
             OutputError, match=f"cost tables in {tmp_path} .*EDGEKIT_CACHE"
         ):
-            table.put("cells", [(f"new {n}" * 50, 1.0, None, "[]") for n in range(500)])
+            table.put(
+                "cells",
+                [(f"new {n}" * 50, 1.0, None, "[]", None, None) for n in range(500)],
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert sorted(CostFile(tmp_path, ONE).rows("cells")) == sorted(rows(0))
