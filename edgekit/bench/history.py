@@ -142,7 +142,7 @@ def read(file: Path) -> Record:
             return _of_report(content, file.parent)
         if content["schema"] != SCHEMA:
             raise UsageError(
-                f"{file} has schema {str(content['schema'])[:40]}; this EdgeKit knows {SCHEMA}."
+                f"{file} has schema {json.dumps(content['schema'])[:40]}; this EdgeKit knows {SCHEMA}."
             )
         return of_document(content)
 

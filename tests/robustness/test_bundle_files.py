@@ -142,6 +142,13 @@ def test_damaged_json_is_one_line(bundle: Path, name: str, text: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["yesterday", "/etc/passwd", "0001-01-01"])
+def test_a_date_that_is_none(bundle: Path, text: str) -> None:
+    change(bundle, "manifest.json", lambda m: m.update(created=text))
+    with pytest.raises(UsageError, match=r"manifest\.json"):
+        image.open_bundle(bundle)
+
+
 @pytest.mark.parametrize(
     "name", ["", ".", "/x", "../x", "a/../../x", "a\\x", "a\nb", "x" * 5000]
 )
