@@ -141,9 +141,8 @@ def read(file: Path) -> Record:
         if "candidates" in content:
             return _of_report(content, file.parent)
         if content["schema"] != SCHEMA:
-            raise UsageError(
-                f"{file} has schema {json.dumps(content['schema'])[:40]}; this EdgeKit knows {SCHEMA}."
-            )
+            given = json.dumps(content["schema"])[:40]
+            raise UsageError(f"{file} has schema {given}; this EdgeKit knows {SCHEMA}.")
         return of_document(content)
 
 
