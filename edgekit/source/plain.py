@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import types
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -82,21 +83,26 @@ def fold_parametrizations(module: nn.Module) -> None:
 
 
 def plain_output(output: Any) -> Any:
-    """Dataclasses and other mappings as dictionaries, all else as it is."""
+    """Dataclasses and other mappings as dictionaries, named tuples as tuples, and numbers and
+    text left out: a file returns tensors."""
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
-        fields = dataclasses.fields(output)
-        return {
-            field.name: plain_output(value)
-            for field in fields
-            if (value := getattr(output, field.name)) is not None
-        }
+        fields = (field.name for field in dataclasses.fields(output))
+        given = {name: getattr(output, name) for name in fields}
+        output = {name: value for name, value in given.items() if value is not None}
     if isinstance(output, Mapping):
-        return {name: plain_output(value) for name, value in output.items()}
-    if isinstance(output, list):
-        return [plain_output(value) for value in output]
-    if type(output) is tuple:
-        return tuple(plain_output(value) for value in output)
+        return {n: plain_output(value) for n, value in output.items() if _told(value)}
+    if isinstance(output, list | tuple):
+        kind = list if isinstance(output, list) else tuple
+        return kind(plain_output(value) for value in output if _told(value))
+    if not torch.utils._pytree.tree_leaves(output) or not _told(output):
+        raise ModelError(
+            f"forward() returns {type(output).__name__}: a network returns tensors."
+        )
     return output
+
+
+def _told(value: Any) -> bool:
+    return not isinstance(value, int | float | str | torch.SymInt | torch.SymFloat)
 
 
 def _copied(network: nn.Module) -> nn.Module:
@@ -105,9 +111,44 @@ def _copied(network: nn.Module) -> nn.Module:
         # torch's own, about its own code
         warnings.simplefilter("ignore", FutureWarning)
         try:
-            return copy.deepcopy(network, dict(memo))
+            copied = copy.deepcopy(network, memo)
         except Exception:  # noqa: BLE001 (an attribute's own __deepcopy__ raises anything)
-            return copy.deepcopy(network, {**memo, **_uncopyable(network)})
+            memo = {**_detached(network), **_uncopyable(network)}
+            copied = copy.deepcopy(network, memo)
+    for module in copied.modules():
+        places: list[Any] = [module._forward_hooks, module._forward_pre_hooks]
+        for hooks in (*places, vars(module)):
+            for key, value in list(hooks.items()):
+                if isinstance(value, types.FunctionType) and value.__closure__:
+                    hooks[key] = _rebound(value, memo)
+    return copied
+
+
+def _rebound(function: types.FunctionType, memo: Mapping[int, Any]) -> Any:
+    """A function whose closure holds the copies of the modules that it held."""
+    cells = [
+        types.CellType(memo.get(id(cell.cell_contents), cell.cell_contents))
+        if _holds(cell)
+        else cell
+        for cell in function.__closure__ or ()
+    ]
+    bound = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        tuple(cells),
+    )
+    bound.__kwdefaults__ = function.__kwdefaults__
+    return bound
+
+
+def _holds(cell: types.CellType) -> bool:
+    """Whether a closure's cell holds a module; one may still be empty."""
+    try:
+        return isinstance(cell.cell_contents, nn.Module)
+    except ValueError:
+        return False
 
 
 def _detached(network: nn.Module) -> dict[int, Any]:

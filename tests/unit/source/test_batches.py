@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ModelError
-from edgekit.source.program import trace
+from edgekit.source.program import load, trace
 from edgekit.types import InputSpec
 
 ROWS = (InputSpec(shape=(4, 6)),)
@@ -56,6 +57,23 @@ def loop(net: Net, x: Tensor) -> Tensor:
 
 def structured(net: Net, x: Tensor) -> Answer:
     return Answer(scores=net.layer(x))
+
+
+class Pair(NamedTuple):
+    scores: Tensor
+    count: int
+
+
+def test_files_return_tensors_alone(tmp_path: Path) -> None:
+    def compute(net: Net, x: Tensor) -> Any:
+        y = net.layer(x)
+        return {"pair": Pair(scores=y, count=3), "size": x.shape[1], "name": "net"}
+
+    program = trace(Net(compute), ROWS)
+    program.save(tmp_path / "net.pt2")
+    found = load(tmp_path / "net.pt2").module(torch.zeros(3, 4, 6))
+    assert list(found) == ["pair"]
+    assert [tuple(part.shape) for part in found["pair"]] == [(3, 4, 8)]
 
 
 @pytest.mark.parametrize("compute", [number, limit, loop, structured])
@@ -103,6 +121,10 @@ def packed(net: Net, x: Tensor) -> Tensor:
     return nn.LSTM(6, 8, batch_first=True)(rows)[1][0]
 
 
+def text(net: Net, x: Tensor) -> str:
+    return "no tensor"
+
+
 def unknown(net: Net, x: Tensor) -> Any:
     return type("Boxes", (), {"tensor": net.layer(x)})()
 
@@ -113,6 +135,7 @@ def unknown(net: Net, x: Tensor) -> Any:
         (one_way, "batch size 1"),
         (by_value, "control flow that depends on data.*torch.where"),
         (packed, "packed sequences"),
+        (text, "returns str: a network returns tensors"),
         (unknown, "tuple, list, dictionary or dataclass"),
     ],
 )

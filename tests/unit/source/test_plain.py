@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -140,3 +141,25 @@ def test_what_has_no_code_or_no_values_is_refused() -> None:
         trace(nn.Sequential(nn.Linear(6, 4), torch.jit.script(nn.Linear(4, 2))), ROW)
     with pytest.raises(ModelError, match=r"weight is on the meta device"):
         trace(nn.Linear(6, 4, device="meta"), ROW)
+
+
+def test_hooks_of_the_copy_keep_their_values_in_the_copy() -> None:
+    class Hooked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 4)
+            self.kept: dict[str, Tensor] = {}
+            self.lock = threading.Lock()
+            self.layer.register_forward_hook(
+                lambda _module, _inputs, output: self.kept.update(out=output)
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.layer(x)
+            return self.kept["out"] * 2
+
+    author = Hooked()
+    program = trace(author, ROW)
+    assert not author.kept
+    x = torch.randn(3, 6)
+    torch.testing.assert_close(program.module(x), author(x))
