@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -10,31 +9,27 @@ from importlib import metadata
 from pathlib import Path
 
 import edgekit
-from edgekit import candidates, constraints, source
+from edgekit import candidates, constraints, exports, source
 from edgekit import report as reports
 from edgekit.aware import recover
 from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
-from edgekit.export.contract import embed
-from edgekit.export.isolation import Wanted
 from edgekit.fit import Fitted
-from edgekit.folding import fed, left_over, prepared
 from edgekit.folding import notes as folding_notes
+from edgekit.folding import prepared
 from edgekit.forecast import check
 from edgekit.job import Job, Samples, read_samples
 from edgekit.package import bundle
 from edgekit.prove import Proof, examine, prove
 from edgekit.report.words import SCHEMA_VERSION, lost
 from edgekit.scratch import folder as scratch_folder
-from edgekit.source.ends import folded
 from edgekit.source.program import Program
 from edgekit.students import learn
 from edgekit.task import judged
 from edgekit.tune import tune
 from edgekit.types import (
-    Artifact,
     Candidate,
     Evaluation,
     Folding,
@@ -75,8 +70,8 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         loaded = _loaded(job, {} if shared is None else shared)
         teacher, samples = loaded.teacher, loaded.samples
         reference, note = loaded.reference, loaded.note
-        unpruned = _export_unpruned(job, teacher, runtimes, Path(scratch))
-        whole = _whole(job, teacher, samples, unpruned, Path(scratch))
+        unpruned = exports.unpruned(job, teacher, runtimes, Path(scratch))
+        whole = exports.whole(job, teacher, samples, unpruned, Path(scratch))
         allowed = constraints.check(
             job, teacher, whole.artifacts, samples, Path(scratch)
         )
@@ -85,8 +80,8 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         ]
         fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
         origin = teacher.fingerprint()
-        exports = _export(job, taught.program, allowed, samples, folder, origin)
-        artifacts = exports.artifacts
+        made = exports.student(job, taught.program, allowed, samples, folder, origin)
+        artifacts = made.artifacts
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
         found = examine(job, taught.program, reference, artifacts, samples)
@@ -94,7 +89,7 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
             found = [
                 replace(o, unchanged=o.artifact.precision == "fp32") for o in found
             ]
-        int8 = partial(_export_int8, job, allowed, samples, folder, origin)
+        int8 = partial(exports.student_in_int8, job, allowed, samples, folder, origin)
         pair = teacher, taught.program
         rivals = recover(job, pair, reference, found, samples, int8)
         proof = prove(job, reference, rivals.examined, baselines)
@@ -102,8 +97,8 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         proof = tune(job, behind, proof, baselines, samples)
         taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        left_out = (*unpruned.notes, *whole.notes, *allowed.notes, *exports.notes)
-        planned = _planned(runtimes, baselines)
+        left_out = (*unpruned.notes, *whole.notes, *allowed.notes, *made.notes)
+        planned = exports.planned_for(runtimes, baselines)
         said = (*((note,) if note else ()), *left_out, *planned)
         doubt = prediction.doubt if prediction else table.doubt
         notes = (*said, *report.notes, *rivals.notes, *((doubt,) if doubt else ()))
@@ -174,111 +169,6 @@ def _evaluate(
         f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
     )
     return samples, reference, note
-
-
-def _export_unpruned(
-    job: Job, teacher: Program, runtimes: Sequence[RuntimeName], folder: Path
-) -> constraints.Exports:
-    """The unpruned network in fp32 on every runtime: what every speed-up is against."""
-    wanted: list[Wanted] = [(name, "fp32") for name in runtimes]
-    title = "Export the unpruned network"
-    made = constraints.export(job, teacher, wanted, folder / "unpruned", title=title)
-    named = [replace(one, name=f"unpruned-{one.name}") for one in made.artifacts]
-    return replace(made, artifacts=named)
-
-
-def _planned(
-    runtimes: Sequence[RuntimeName], baselines: Sequence[Artifact]
-) -> tuple[str, ...]:
-    """Which runtime the plan is for, where it is another than the first."""
-    first, used = runtimes[0], baselines[0].runtime
-    return () if first == used else (f"{first} is left out: the plan is for {used}",)
-
-
-def _whole(
-    job: Job,
-    teacher: Program,
-    samples: Samples,
-    unpruned: constraints.Exports,
-    folder: Path,
-) -> constraints.Exports:
-    """The same with what is folded in around it, whose operators the device must have too."""
-    if samples.folding == Folding():
-        return replace(unpruned, notes=())
-    wanted: list[Wanted] = [(one.runtime, "fp32") for one in unpruned.artifacts]
-    program, title = folded(teacher, samples.folding), "Export it with its ends"
-    return constraints.export(job, program, wanted, folder / "whole", title=title)
-
-
-def _export(
-    job: Job,
-    student: Program,
-    allowed: constraints.Allowed,
-    samples: Samples,
-    folder: Path,
-    origin: str,
-) -> constraints.Exports:
-    """The student's files, each with its contract inside; `origin` names the trained network."""
-    wanted = candidates.wanted(job, student, allowed.runtimes)
-    given = fed(samples)
-    made = constraints.export(
-        job,
-        folded(student, samples.folding),
-        [each for each in wanted if each[:2] not in allowed.refused],
-        folder / "candidates",
-        title="Export the student",
-        calibration=given.calibration,
-        labels=samples.labels,
-        validation=candidates.validation(job, given),
-    )
-    _describe(job, samples, made.artifacts, origin)
-    return made
-
-
-def _describe(
-    job: Job, samples: Samples, made: Sequence[Artifact], origin: str
-) -> None:
-    """Let each file carry its own contract."""
-    facts = {"edgekit": edgekit.__version__, "source_sha256": origin}
-    for artifact in made:
-        described = bundle.described(_contract(samples, artifact))
-        own = {"name": job.project.name, "precision": artifact.precision}
-        embed(artifact.files[0], {**described, **facts, **own})
-
-
-def _contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
-    return bundle.IOContract(
-        inputs=artifact.inputs,
-        outputs=artifact.outputs,
-        preprocess=left_over(samples),
-        labels=samples.labels,
-        task=samples.kind,
-        folding=samples.folding,
-    )
-
-
-def _export_int8(
-    job: Job,
-    allowed: constraints.Allowed,
-    samples: Samples,
-    folder: Path,
-    origin: str,
-    student: Program,
-) -> list[Artifact]:
-    """A student trained with int8's rounding; what of it cannot be made is said, and is all."""
-    given = fed(samples)
-    made = job.export(
-        folded(student, samples.folding),
-        [(r, "int8") for r in allowed.runtimes if (r, "int8") not in allowed.refused],
-        folder / "candidates/aware",
-        title="Export the student in int8 again",
-        calibration=given.calibration,
-        labels=samples.labels,
-        validation=candidates.validation(job, given),
-        on_failure=lambda one: job.progress.say(f"Left out: {one.error}"),
-    )
-    _describe(job, samples, made, origin)
-    return made
 
 
 def _report(
@@ -424,7 +314,7 @@ def _package(
             folder,
             report=report,
             chosen=model,
-            contract=_contract(samples, model),
+            contract=exports.contract(samples, model),
             source_hash=teacher.fingerprint(),
             versions=_versions(),
         )

@@ -17,6 +17,7 @@ LAYERS = (
     (
         "build",
         "candidates",
+        "exports",
         "fit",
         "folding",
         "aim",

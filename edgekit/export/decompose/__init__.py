@@ -46,7 +46,7 @@ LITERT: Table = {
     aten.conv_transpose2d.input: convolution.transposed,
     aten.conv_transpose3d.input: convolution.transposed,
     aten.col2im.default: convolution.fold,
-    aten._trilinear.default: convolution.trilinear,
+    aten.bilinear.default: convolution.bilinear,
     aten.rrelu.default: elements.rrelu,
     aten.one_hot.default: elements.one_hot,
     aten.add.Tensor: elements.add,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -30,9 +30,12 @@ def transposed(  # noqa: PLR0913 - the operator's own arguments
         each(value, rank) for value in (stride, padding, output_padding, dilation)
     )
     strided = max(stride) > 1 and (any(padding) or any(output_padding))
-    if not strided and (rank < 3 or max(stride) == 1):
-        return NotImplemented
     kernel = weight.shape[2:]
+    # As many times larger as the stride, and padded alike at both ends: TFLite's "same".
+    same = rank == 2 and not any(output_padding) and max(dilation) == 1
+    same &= all(k - s == 2 * p for k, s, p in zip(kernel, stride, padding, strict=True))
+    if same or (not strided and (rank < 3 or max(stride) == 1)):
+        return NotImplemented
     sizes = [
         (n - 1) * s - 2 * p + d * (k - 1) + o + 1
         for n, s, p, d, k, o in zip(
@@ -67,7 +70,8 @@ def _by_zeros(
     turned = turned.reshape(groups, shape[0] // groups, *shape[1:]).transpose(1, 2)
     turned = turned.flatten(0, 1)
     margin = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    convolve = {1: aten.conv1d, 2: aten.conv2d, 3: aten.conv3d}[rank].default
+    plain = {1: aten.conv1d, 2: aten.conv2d, 3: aten.conv3d}[rank].default
+    convolve: Callable[..., Any] = grouped if rank == 3 and groups > 1 else plain
     y: Tensor = convolve(x, turned, None, [1] * rank, margin, dilation, groups)
     return y
 
@@ -148,21 +152,10 @@ def fold(
     return y
 
 
-def trilinear(  # noqa: PLR0913 - the operator's own arguments
-    x: Tensor,
-    weight: Tensor,
-    y: Tensor,
-    expand_x: Sequence[int],
-    expand_weight: Sequence[int],
-    expand_y: Sequence[int],
-    summed: Sequence[int],
-    unroll: int = 1,
+def bilinear(
+    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Tensor:
-    """As ATen defines it: a product of the three, summed."""
-    for dim in expand_x:
-        x = x.unsqueeze(dim)
-    for dim in expand_weight:
-        weight = weight.unsqueeze(dim)
-    for dim in expand_y:
-        y = y.unsqueeze(dim)
-    return (x * weight * y).sum(list(summed))
+    """Every pair of features by its weight, summed."""
+    products = x[..., None, :, None] * weight * y[..., None, None, :]
+    found = products.sum((-2, -1))
+    return found if bias is None else found + bias

@@ -86,8 +86,9 @@ def cummin(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
-    """The largest, or the smallest, of all in their order."""
-    return torch.topk(x, x.shape[dim], dim, largest=descending, sorted=True)
+    """All of them as the largest, or the smallest; values by place, or a sort is made of it."""
+    places = torch.topk(x, x.shape[dim], dim, largest=descending, sorted=True)[1]
+    return x.gather(dim, places), places
 
 
 def sort_stable(

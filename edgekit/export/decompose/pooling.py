@@ -62,10 +62,10 @@ def max_pool_with_indices(
         if len(kernel) == 2
         else aten.max_pool3d_with_indices
     )
-    values = pool.default(x, kernel, stride, padding, dilation, ceil_mode)[0]
     rank = len(kernel)
     kernel, padding, dilation = (each(v, rank) for v in (kernel, padding, dilation))
     stride = each(stride, rank) if stride else kernel
+    values = pool.default(x, kernel, stride, padding, dilation, ceil_mode)[0]
     outputs = values.shape[-rank:]
     padded, margins = x, []
     for dim in reversed(range(rank)):

@@ -118,6 +118,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
             {"stride": 2, "padding": 1},
             {"stride": 2, "padding": 1, "output_padding": 1, "groups": 6},
             {"stride": 3, "dilation": 2, "padding": 1, "output_padding": 2},
+            {"stride": 2, "dilation": 2, "padding": 1, "groups": 3},
         )
     },
     "same of a line": (lambda: nn.Conv1d(6, 5, 4, padding="same", dilation=2), LINE),
