@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from edgekit import cli
 from edgekit.package import bundle
+from tests.unit.package.test_bundle import fill
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,10 +181,9 @@ def test_an_interrupt_leaves_nothing_and_the_old_bundle(
     folder = tmp_path / "mine"
     shutil.copytree(own_project, folder)
     old = folder / "build/raspberrypi"
-    old.mkdir(parents=True)
-    (old / "report.json").write_text("the old one")
-    listed = {"files": [{"path": "report.json"}]}
-    (old / "manifest.json").write_text(json.dumps(listed))
+    fill(old)
+    shutil.rmtree(old.parent / "exported")
+    before = {file: file.read_bytes() for file in old.rglob("*") if file.is_file()}
     process = subprocess.Popen(
         [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi"],
         cwd=folder,
@@ -203,7 +203,7 @@ def test_an_interrupt_leaves_nothing_and_the_old_bundle(
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert [p.name for p in (folder / "build").iterdir()] == ["raspberrypi"]
-    assert (old / "report.json").read_text() == "the old one"
+    assert before == {f: f.read_bytes() for f in old.rglob("*") if f.is_file()}
 
 
 def test_the_module_is_the_command() -> None:
