@@ -74,9 +74,9 @@ class Place:
     def left(self) -> Iterator[str]:
         """What a build should not leave: scratch folders, half trainings, temporary files."""
         yield from (str(p) for p in self.root.rglob(".*edgekit-*"))
-        # Timed jobs take turns over a lock file that stays.
-        found = (self.root / "tmp").iterdir()
-        yield from (str(p) for p in found if p.suffix != ".lock")
+        # Timed jobs take turns over a lock file that stays; PyTorch has a cache for all programs.
+        found = [p for p in (self.root / "tmp").iterdir() if p.suffix != ".lock"]
+        yield from (str(p) for p in found if not p.name.startswith("torchinductor_"))
         yield from (str(p) for p in (self.root / "out").iterdir() if p != self.bundle)
         for stage in ("training", "calls"):
             folder = self.root / "cache" / stage
