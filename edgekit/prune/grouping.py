@@ -44,7 +44,7 @@ def used_parameters(graph: fx.Graph, state: Walk) -> dict[str, Axes]:
                 if id(tensor) not in seen:
                     seen.add(id(tensor))
                     found[str(node.target)] = state.of(node)
-                    if not tensor.is_floating_point():
+                    if not (tensor.is_floating_point() or tensor.is_complex()):
                         for axis in state.of(node):
                             state.labels.freeze(axis, NUMBERS)
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -76,6 +76,8 @@ class Walk:
     """Labels behind a number an operator takes: groups of a convolution, repeats, ..."""
     contractions: list[tuple[fx.Node, fx.Node, int]] = field(default_factory=list)
     """(operator, operand, dimension) summed over: where a removed unit's contribution enters."""
+    activations: set[fx.Node] = field(default_factory=set)
+    """What depends on the network's inputs; all else is made of weights and constants alone."""
     _shapes: dict[fx.Node, tuple[int, ...]] = field(default_factory=dict)
     _sizes: dict[Any, int] = field(default_factory=dict)
 
@@ -131,6 +133,11 @@ class Walk:
         if self.of(operand)[dim] is not None:
             self.contractions.append((call.node, operand, dim))
 
+    def barred(self, call: Call, why: str) -> Axes | Outputs:
+        """Keep whole all that an operator reads; its results carry nothing."""
+        _freeze_inputs(self, call.node, why)
+        return _unlabelled(call.node.meta["val"])
+
     def reason(self, call: Call, why: str, *, barrier: bool = False) -> Reason:
         return Reason(operator=call.name, node=call.node.name, why=why, barrier=barrier)
 
@@ -167,13 +174,42 @@ def walk(graph: fx.Graph, rules: Mapping[str, Rule]) -> Walk:
             continue
         if node.op == "placeholder":
             state.axes[node] = _unlabelled(node.meta["val"])
+            state.activations.add(node)
         elif node.op == "get_attr":
             _parameter(state, node, parameters)
         elif node.op == "output":
             _output(state, node)
         elif node.op == "call_function":
             _operator(state, node, rules)
+            if not state.activations.isdisjoint(node.all_input_nodes):
+                state.activations.add(node)
+    _mark_products_of_weights(state)
     return state
+
+
+def _mark_products_of_weights(state: Walk) -> None:
+    """Weights summed with weights over units that activations have too: not exact.
+
+    Such a sum (a spectral norm's, say) also sets the weights of the units that stay.
+    """
+    sums = [
+        (node, operand, dim)
+        for node, operand, dim in state.contractions
+        if node not in state.activations
+    ]
+    if not sums:
+        return
+    active = {
+        unit
+        for node in state.activations & state.axes.keys()
+        for axis in _each(state.axes[node])
+        for label in axis or ()
+        for unit in state.labels.resolve(label)
+    }
+    for _, operand, dim in sums:
+        for label in state.of(operand)[dim] or ():
+            if not active.isdisjoint(state.labels.resolve(label)):
+                state.labels.mark_inexact((label,))
 
 
 def live_nodes(graph: fx.Graph) -> set[fx.Node]:
@@ -220,12 +256,55 @@ def _operator(state: Walk, node: fx.Node, rules: Mapping[str, Rule]) -> None:
         if known and operator_name(node) not in ("sym_size", "sym_numel"):
             _freeze_inputs(state, node, "makes a number of it")
         return
-    rule = rules.get(operator_name(node)) if known else None
-    if rule is not None:
-        state.axes[node] = rule(state, call_of(node))
-        return
-    _freeze_inputs(state, node, "EdgeKit has no rule for this operator")
-    state.axes[node] = _unlabelled(value)
+    rule = _rule(node, rules) if known else None
+    if rule is None:
+        _freeze_inputs(state, node, "EdgeKit has no rule for this operator")
+        state.axes[node] = _unlabelled(value)
+    else:
+        state.axes[node] = _by_rule(state, node, rule)
+
+
+def _rule(node: fx.Node, rules: Mapping[str, Rule]) -> Rule | None:
+    """The operator's own, or that of all operators that torch calls element by element."""
+    name = operator_name(node)
+    tags = node.target.tags  # type: ignore[union-attr]
+    return rules.get(name) or (rules["add"] if torch.Tag.pointwise in tags else None)
+
+
+def _by_rule(state: Walk, node: fx.Node, rule: Rule) -> Axes | Outputs:
+    """What the rule says where it fits the operator's results; else a barrier.
+
+    Networks use operators in ways that no rule's author thought of. Whatever a rule raises then
+    costs widths, never the analysis.
+    """
+    try:
+        axes = rule(state, call_of(node))
+        if _fits(state, node, axes):
+            return axes
+        why = "EdgeKit's rule for this operator does not fit its result"
+    except Exception as error:  # noqa: BLE001 - any fault of a rule is this one barrier
+        why = f"EdgeKit's rule does not cover this use ({type(error).__name__})"
+    _freeze_inputs(state, node, why)
+    return _unlabelled(node.meta["val"])
+
+
+def _fits(state: Walk, node: fx.Node, axes: Axes | Outputs) -> bool:
+    """Whether there are as many labels as elements in every dimension of every result."""
+    value = node.meta["val"]
+    several = isinstance(value, list | tuple)
+    pairs = zip(axes, value, strict=True) if several else [(axes, value)]
+    return all(
+        _long_as(cast(Axes, own), state.sizes(tensor.shape))
+        for own, tensor in pairs
+        if isinstance(tensor, torch.Tensor)
+    )
+
+
+def _long_as(axes: Axes, shape: Sequence[int]) -> bool:
+    return len(axes) == len(shape) and all(
+        axis is None or len(axis) == size
+        for axis, size in zip(axes, shape, strict=True)
+    )
 
 
 def _freeze_inputs(state: Walk, node: fx.Node, why: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
+import torch
 from torch import fx
 
 from edgekit.prune.labels import Axes, Axis, merge
@@ -22,14 +26,18 @@ def linear(walk: Walk, call: Call) -> Axes:
 
 def convolution(walk: Walk, call: Call) -> Axes:
     source = call["input"]
-    x, weight, groups = walk.of(source), walk.of(call["weight"]), call["groups"]
+    x, weight = walk.of(source), walk.of(call["weight"])
+    # As many groups as the batch has samples, where weights are made for each: one at batch 1.
+    (groups,) = walk.sizes_of([call["groups"]])
     rank = len(weight) - 2
     channel = len(x) - rank - 1
-    for axis in (*x[channel + 1 :], *weight[2:]):
+    for axis in x[channel + 1 :]:
+        walk.freeze(call, axis, "slides over this dimension", barrier=True)
+    for axis in weight[2:]:
         walk.freeze(call, axis, "slides over this dimension")
     transposed = "transpose" in call.name or bool(call.get("transposed"))
     if groups > 1:
-        out = _grouped(walk, call, x[channel], transposed)
+        out = _grouped(walk, call, groups, transposed)
     else:
         walk.contract(call, source, channel)
         inputs, out = (weight[0], weight[1]) if transposed else (weight[1], weight[0])
@@ -40,13 +48,13 @@ def convolution(walk: Walk, call: Call) -> Axes:
     return [*x[:channel], out, *[None] * rank]
 
 
-def _grouped(walk: Walk, call: Call, channels: Axis, transposed: bool) -> Axis:
+def _grouped(walk: Walk, call: Call, groups: int, transposed: bool) -> Axis:
     """Channels are (group, within): a group goes whole, the rest alike in all groups."""
-    source, groups, weight = call["input"], call["groups"], walk.of(call["weight"])
+    source, weight = call["input"], walk.of(call["weight"])
     rows = walk.shape(call["weight"])[0]
     channel = len(walk.shape(source)) - len(weight) + 1
     inner = walk.shape(source)[channel] // groups
-    x_group, x_within = walk.split(call, channels, groups, inner)
+    x_group, x_within = walk.split(call, walk.of(source)[channel], groups, inner)
     w_group, w_within = walk.split(call, weight[0], groups, rows // groups)
     shared = walk.unify(call, x_group, w_group)
     walk.notes[call.node] = (shared,)
@@ -91,7 +99,8 @@ def _matrix_vector(walk: Walk, call: Call, one: fx.Node, other: fx.Node) -> Axes
 
 
 def dot(walk: Walk, call: Call) -> Axes:
-    one, other = call["self"], call.get("tensor") or call.get("vec")
+    one = call["self"]
+    other = call.get("tensor") or call.get("vec") or call["other"]
     return _matrix_vector(walk, call, one, other)
 
 
@@ -164,14 +173,11 @@ def _is_parameter(node: fx.Node) -> bool:
 
 def einsum(walk: Walk, call: Call) -> Axes:
     operands = call["tensors"]
-    equation = call["equation"].replace(" ", "")
-    left, _, right = equation.partition("->")
-    terms = left.split(",")
-    if "." in equation or not right or any(len(set(t)) < len(t) for t in terms):
-        for node in operands:
-            for axis in walk.of(node):
-                walk.freeze(call, axis, f"cannot follow '{equation}'", barrier=True)
-        return [None] * len(walk.output_shapes(call)[0])
+    terms, right = _terms(
+        call["equation"].replace(" ", ""), [len(walk.shape(node)) for node in operands]
+    )
+    if any(len(set(term)) < len(term) for term in terms):
+        return cast(Axes, walk.barred(call, f"cannot follow '{call['equation']}'"))
     found: dict[str, Axis] = {}
     for letter in dict.fromkeys("".join(terms)):
         meeting = [
@@ -190,6 +196,89 @@ def einsum(walk: Walk, call: Call) -> Axes:
     return [found[letter] for letter in right]
 
 
+def _terms(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """The operands' letters and the result's; dots become capitals from the last one back."""
+    left, arrow, right = equation.partition("->")
+    terms = left.split(",")
+    dots = [
+        _DOTS[len(_DOTS) - rank + len(term) - 3 :]
+        for term, rank in zip(terms, ranks, strict=True)
+        if "..." in term
+    ]
+    for i, rank in enumerate(ranks):
+        own = _DOTS[len(_DOTS) - rank + len(terms[i]) - 3 :]
+        terms[i] = terms[i].replace("...", own)
+    longest = max(dots, key=len, default="")
+    if not arrow:
+        letters = "".join(terms)
+        once = sorted(x for x in set(letters) - set(_DOTS) if letters.count(x) == 1)
+        return terms, longest + "".join(once)
+    return terms, right.replace("...", longest)
+
+
+_DOTS = "STUVWXYZ"
+
+
+def bilinear(walk: Walk, call: Call) -> Axes:
+    """Each output sums products of both inputs' units."""
+    *batch, one = walk.of(call["input1"])
+    *others, two = walk.of(call["input2"])
+    out, left, right = walk.of(call["weight"])
+    for name, axis, own in (("input1", one, left), ("input2", two, right)):
+        walk.contract(call, call[name], len(batch))
+        walk.unify(call, axis, own)
+    if call["bias"] is not None:
+        walk.unify(call, out, walk.of(call["bias"])[0])
+    return [*(walk.unify(call, a, b) for a, b in zip(batch, others, strict=True)), out]
+
+
+def tensordot(walk: Walk, call: Call) -> Axes:
+    one, other = walk.of(call["self"]), walk.of(call["other"])
+    pairs = [
+        (i % len(one), j % len(other))
+        for i, j in zip(call["dims_self"], call["dims_other"], strict=True)
+    ]
+    for i, j in pairs:
+        walk.contract(call, call["self"], i)
+        walk.unify(call, one[i], other[j])
+    ours, theirs = {i for i, _ in pairs}, {j for _, j in pairs}
+    return [
+        *(axis for i, axis in enumerate(one) if i not in ours),
+        *(axis for j, axis in enumerate(other) if j not in theirs),
+    ]
+
+
+def distances(walk: Walk, call: Call) -> Axes:
+    """`cdist`: what is removed from both sides would have been at no distance."""
+    x, y = walk.of(call["x1"]), walk.of(call["x2"])
+    walk.contract(call, call["x1"], len(x) - 1)
+    walk.contract(call, call["x2"], len(y) - 1)
+    walk.unify(call, x[-1], y[-1])
+    batch = walk.broadcast_to(
+        call,
+        [(x[:-2], walk.shape(call["x1"])[:-2]), (y[:-2], walk.shape(call["x2"])[:-2])],
+        walk.output_shapes(call)[0][:-2],
+    )
+    return [*batch, x[-2], y[-2]]
+
+
+def cosine(walk: Walk, call: Call) -> Axes:
+    axes = elementwise_of(walk, call, (call["x1"], call["x2"]))
+    dim = call["dim"] % len(axes)
+    for name in ("x1", "x2"):
+        rank = len(walk.shape(call[name]))
+        if dim - len(axes) + rank >= 0:
+            walk.contract(call, call[name], dim - len(axes) + rank)
+    return axes[:dim] + axes[dim + 1 :]
+
+
+def elementwise_of(walk: Walk, call: Call, nodes: Sequence[fx.Node]) -> Axes:
+    """Labels of operands broadcast together, before anything is summed."""
+    shapes = [walk.shape(node) for node in nodes]
+    operands = [(walk.of(n), s) for n, s in zip(nodes, shapes, strict=True)]
+    return walk.broadcast_to(call, operands, torch.broadcast_shapes(*shapes))
+
+
 CONVOLUTIONS = (
     "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
     "convolution"
@@ -200,8 +289,12 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(CONVOLUTIONS.split(), convolution),
     **dict.fromkeys(("matmul", "bmm", "mm"), matmul),
     **dict.fromkeys(("addmm", "baddbmm"), added_matmul),
-    **dict.fromkeys(("dot", "mv"), dot),
+    **dict.fromkeys(("dot", "vdot", "mv"), dot),
     **dict.fromkeys(("outer", "ger"), outer),
     "scaled_dot_product_attention": attention,
     "einsum": einsum,
+    "bilinear": bilinear,
+    "tensordot": tensordot,
+    "cdist": distances,
+    "cosine_similarity": cosine,
 }

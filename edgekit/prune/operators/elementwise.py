@@ -28,7 +28,9 @@ SPATIAL = (
     "adaptive_avg_pool3d upsample_nearest1d "
     "upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d "
     "upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d "
-    "reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d"
+    "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact1d "
+    "_upsample_nearest_exact3d reflection_pad1d reflection_pad2d reflection_pad3d "
+    "replication_pad1d replication_pad2d replication_pad3d"
 )
 
 CONSTANT = "zeros ones full empty new_zeros new_ones new_full new_empty"
@@ -64,10 +66,36 @@ def spatial(walk: Walk, call: Call) -> Axes | Outputs:
     axes = walk.of(call.node.args[0])
     first = len(axes) - next(n for n in (1, 2, 3) if f"{n}d" in call.name)
     for axis in axes[first:]:
-        walk.freeze(call, axis, "runs over this dimension as space")
+        walk.freeze(call, axis, "runs over this dimension as space", barrier=True)
     kept = [*axes[:first], *without_labels(walk, call)[first:]]
     several = isinstance(call.node.meta["val"], list | tuple)
     return [kept, list(kept)] if several else kept
+
+
+def sampled(walk: Walk, call: Call) -> Axes:
+    """`grid_sample`: channels pass; space, and the grid that it is read at, stay whole."""
+    axes = walk.of(call["input"])
+    for axis in (*axes[2:], *walk.of(call["grid"])):
+        walk.freeze(call, axis, "runs over this dimension as space", barrier=True)
+    return [*axes[:2], *[None] * (len(axes) - 2)]
+
+
+def grid(walk: Walk, call: Call) -> Axes:
+    """`affine_grid`: places in space, made from a whole matrix; channels do not matter."""
+    for axis in walk.of(call["theta"]):
+        walk.freeze(call, axis, "becomes places in space")
+    return without_labels(walk, call)
+
+
+def unpooled(walk: Walk, call: Call) -> Axes:
+    """Values back to the places in space that pooling took them from."""
+    channel = call.node.args[0].meta["val"].dim() - int(call.name[-2]) - 1
+    values, places = walk.of(call["self"]), walk.of(call["indices"])
+    axes = without_labels(walk, call)
+    for i in range(channel + 1):
+        if walk.shape(call["self"])[i] > 1:
+            axes[i] = walk.unify(call, values[i], places[i])
+    return axes
 
 
 def constant(walk: Walk, call: Call) -> Axes:
@@ -83,7 +111,7 @@ def without_labels(walk: Walk, call: Call) -> Axes:
 def triangle(walk: Walk, call: Call) -> Axes:
     axes = walk.of(call["self"])
     for axis in axes[-2:]:
-        walk.freeze(call, axis, "masks by position")
+        walk.freeze(call, axis, "masks by position", barrier=True)
     return [*axes[:-2], None, None]
 
 
@@ -95,4 +123,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("tril", "triu"), triangle),
     **dict.fromkeys(("to", "type_as"), converted),
     "prelu": prelu,
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), sampled),
+    "affine_grid_generator": grid,
+    **dict.fromkeys(("max_unpool2d", "max_unpool3d"), unpooled),
 }

@@ -1,10 +1,14 @@
 """Normalisation, reductions and softmax: exact, inexact or a barrier.
 
 Batch norm treats each channel alone. A statistic taken over a dimension changes when the dimension
-shrinks, so units of that dimension are marked inexact. A softmax over it is a barrier.
+shrinks, so units of that dimension are marked inexact: a mean, a softmax and an extreme are then
+taken over what stays. So is all that is summed over weights, such as a weight norm: zeroing a
+unit's activations would leave its weights in the sum.
 """
 
 from __future__ import annotations
+
+import operator
 
 from edgekit.prune.labels import Axes
 from edgekit.prune.operators.elementwise import elementwise
@@ -12,8 +16,11 @@ from edgekit.prune.propagate import Call, Outputs, Rule, Walk
 
 
 def per_channel(walk: Walk, call: Call) -> Axes:
-    """Batch and instance norm: each channel by itself."""
+    """Batch and instance norm: each channel by itself, over what stays of the rest."""
     axes = walk.of(call["input"])
+    if call.get("training") or call.get("use_input_stats"):
+        for axis in (axes[0], *axes[2:]):
+            walk.labels.mark_inexact(axis)
     names = ("weight", "bias", "running_mean", "running_var")
     present = [walk.of(call[n])[0] for n in names if call.get(n) is not None]
     if present and walk.shape(call["input"])[1] > 1:
@@ -51,13 +58,13 @@ def group_norm(walk: Walk, call: Call) -> Axes:
 
 
 def weight_norm(walk: Walk, call: Call) -> Axes:
-    """A direction over its length, times a gain: zeroed entries add nothing to the length."""
+    """A direction over its length, times a gain; the length counts what stays."""
     axes, gain = walk.of(call["v"]), walk.of(call["g"])
     for dim, axis in enumerate(axes):
         if walk.shape(call["g"])[dim] > 1:
             axes[dim] = walk.unify(call, axis, gain[dim])
         else:
-            walk.contract(call, call["v"], dim)
+            walk.labels.mark_inexact(axis)
     return axes
 
 
@@ -77,10 +84,12 @@ def _without(walk: Walk, call: Call, dims: list[int]) -> Axes:
 
 
 def summed(walk: Walk, call: Call) -> Axes:
-    """Sums and norms: what is removed would have added zero."""
+    """Sums and norms: what is removed would have added zero, but for sums over weights."""
     dims = reduced_dims(walk, call)
     for dim in dims:
         walk.contract(call, call["self"], dim)
+        if call["self"] not in walk.activations:
+            walk.labels.mark_inexact(walk.of(call["self"])[dim])
     return _without(walk, call, dims)
 
 
@@ -94,29 +103,69 @@ def averaged(walk: Walk, call: Call) -> Axes | Outputs:
 
 
 def selected(walk: Walk, call: Call) -> Axes | Outputs:
-    """Extremes over a dimension: a removed element might have been the one."""
+    """Extremes over a dimension, of what stays: a removed element might have been the one.
+
+    A place cannot be told from values where elements leave: `argmax` is a barrier.
+    """
     if call.get("other") is not None:
         return elementwise(walk, call)
     dims = reduced_dims(walk, call)
+    places = call.name.startswith("arg") or _uses_places(walk, call)
     for dim in dims:
-        why = "takes an extreme over this dimension"
-        walk.freeze(call, walk.of(call["self"])[dim], why, barrier=True)
+        axis = walk.of(call["self"])[dim]
+        walk.labels.mark_inexact(axis)
+        if places:
+            walk.freeze(call, axis, "gives places in this dimension", barrier=True)
     axes = _without(walk, call, dims)
     several = isinstance(call.node.meta["val"], list | tuple)
     return [axes, list(axes)] if several else axes
 
 
+def _uses_places(walk: Walk, call: Call) -> bool:
+    """Whether the indices that come with an extreme are read."""
+    return any(
+        user in walk.live and user.target is operator.getitem and user.args[1] == 1
+        for user in call.node.users
+    )
+
+
 def along(walk: Walk, call: Call) -> Axes:
-    """Softmax, cumulative sums and flips: every element of the dimension takes part."""
+    """Softmax and cumulative products, over what stays of the dimension."""
     axes = walk.of(call["self"])
-    rank = len(axes)
-    dims = call.get("dim") if call.get("dim") is not None else call["dims"]
-    for dim in [dims] if isinstance(dims, int) else dims:
-        why = f"{call.name} over this dimension"
-        walk.freeze(call, axes[dim % rank], why, barrier=True)
-        axes[dim % rank] = None
+    walk.labels.mark_inexact(axes[call["dim"] % len(axes)])
     return axes
 
+
+def accumulated(walk: Walk, call: Call) -> Axes:
+    """Cumulative sums: what is removed would have added zero."""
+    axes = walk.of(call["self"])
+    dim = call["dim"] % len(axes)
+    walk.contract(call, call["self"], dim)
+    if call["self"] not in walk.activations:
+        walk.labels.mark_inexact(axes[dim])
+    return axes
+
+
+def flipped(walk: Walk, call: Call) -> Axes:
+    """Labels in reverse, like the elements."""
+    axes = walk.of(call["self"])
+    for dim in call["dims"]:
+        axis = axes[dim]
+        axes[dim] = None if axis is None else axis[::-1]
+    return axes
+
+
+def ranked(walk: Walk, call: Call) -> Axes | Outputs:
+    """Sorting and the largest few: where an element ends up depends on all values."""
+    axes = walk.of(call["self"])
+    dim = call["dim"] % len(axes)
+    walk.freeze(call, axes[dim], f"{call.name} over this dimension", barrier=True)
+    axes[dim] = None
+    several = isinstance(call.node.meta["val"], list | tuple)
+    return [axes, list(axes)] if several else axes
+
+
+RANKED = "sort argsort topk kthvalue median mode cummax cummin"
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("batch_norm", "instance_norm"), per_channel),
@@ -127,5 +176,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("mean", "var", "std", "var_mean", "std_mean"), averaged),
     **dict.fromkeys(("amax", "amin", "max", "min", "argmax", "argmin"), selected),
     **dict.fromkeys(("prod", "any", "all", "logsumexp"), selected),
-    **dict.fromkeys(("softmax", "log_softmax", "cumsum", "cumprod", "flip"), along),
+    **dict.fromkeys(("softmax", "_safe_softmax", "log_softmax", "cumprod"), along),
+    "cumsum": accumulated,
+    "flip": flipped,
+    **dict.fromkeys(RANKED.split(), ranked),
 }

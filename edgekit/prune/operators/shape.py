@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from edgekit.prune.labels import Axes, Axis, merge
@@ -195,6 +196,23 @@ def pixel_unshuffle(walk: Walk, call: Call) -> Axes:
     return [*batch, merge([channels, None], [size, factor**2]), None, None]
 
 
+def unfolded(walk: Walk, call: Call) -> Axes:
+    """`im2col`: a channel for every place in the window, side by side."""
+    *batch, channels, _, _ = walk.of(call["self"])
+    size = walk.shape(call["self"])[-3]
+    window = math.prod(call["kernel_size"])
+    return [*batch, merge([channels, None], [size, window]), None]
+
+
+def folded(walk: Walk, call: Call) -> Axes:
+    """`col2im`: the places in the window become space again."""
+    *batch, channels, _ = walk.of(call["self"])
+    size, window = walk.shape(call["self"])[-2], math.prod(call["kernel_size"])
+    axis, places = walk.split(call, channels, size // window, window)
+    walk.freeze(call, places, "becomes space")
+    return [*batch, axis, None, None]
+
+
 def channel_shuffle(walk: Walk, call: Call) -> Axes:
     axes, channels = walk.of(call["self"]), walk.shape(call["self"])[1]
     groups = call["groups"]
@@ -235,6 +253,8 @@ RULES: dict[str, Rule] = {
     "repeat_interleave": repeat_interleave,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
+    "im2col": unfolded,
+    "col2im": folded,
     "channel_shuffle": channel_shuffle,
     "glu": glu,
 }
