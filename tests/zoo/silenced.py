@@ -289,6 +289,13 @@ class _Silence(TorchDispatchMode):
         if name in SPATIAL.split():
             whole = first.flatten(2).all(-1)
             return whole.reshape(*whole.shape, *[1] * (out.dim() - 2)).expand(out.shape)
+        if name == "_embedding_bag":
+            columns = self.mask(arguments["weight"]).all(0)
+            return (
+                columns.expand(out.shape)
+                if position == 0
+                else torch.zeros_like(out) > 0
+            )
         if name.startswith("new_"):
             return torch.zeros_like(out, dtype=torch.bool)
         if name == "glu":

@@ -1,4 +1,4 @@
-"""Strange networks over sequences, tables and graphs: gates, experts, tied weights, made weights."""
+"""Strange networks over sequences, tables and graphs: gates, experts, tied and made weights."""
 
 from __future__ import annotations
 
@@ -276,12 +276,12 @@ def made_weights() -> nn.Module:
     """A hypernetwork: one that makes weights from a constant, one from the sample itself."""
 
     def run(n: Net, x: Tensor) -> Tensor:
-        x = F.relu(F.linear(x, n.constant(n.code).view(16, 20)))
+        x = F.relu(F.linear(x, n.constant(n.seed).view(16, 20)))
         own = n.sample(x).view(-1, 12, 16)
         return n.out(torch.bmm(own, x.unsqueeze(-1)).squeeze(-1))
 
     return Net(
-        run, code=nn.Parameter(torch.randn(8)), constant=mlp(8, 10, 320),
+        run, seed=nn.Parameter(torch.randn(8)), constant=mlp(8, 10, 320),
         sample=nn.Linear(16, 192), out=nn.Linear(12, 3),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Strange networks over pictures: attention over channels, made kernels, shuffles, shared layers."""
+"""Strange networks over pictures: attention over channels, made kernels, shuffles."""
 
 from __future__ import annotations
 

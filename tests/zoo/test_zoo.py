@@ -9,19 +9,19 @@ from functools import cached_property
 import pytest
 
 from edgekit.prune.graph import Group, WidthGraph, analyse
-from edgekit.prune.surgery import mask, shrink
-from edgekit.source.program import Program
+from edgekit.prune.surgery import shrink
+from edgekit.source.program import Program, trace
 from edgekit.types import Plan
 from tests.zoo.entry import Entry
 from tests.zoo.exactness import (
     macs,
-    norms_over_kept,
     outputs,
     random_plan,
     relative_error,
     train_one_step,
 )
 from tests.zoo.models import ZOO
+from tests.zoo.silenced import silenced
 
 TOLERANCE = 1e-5
 SHARE = 0.35
@@ -43,7 +43,10 @@ class Subject:
 
     def __init__(self, name: str) -> None:
         self.entry: Entry = ZOO[name]
-        self.graph: WidthGraph = analyse(self.entry.program())
+        self.network = self.entry.network()
+        self.graph: WidthGraph = analyse(
+            trace(self.network, self.entry.inputs, self.entry.dtypes)
+        )
 
     @cached_property
     def plan(self) -> Plan:
@@ -58,16 +61,21 @@ class Subject:
         return [group for group in self.graph.groups if group.exact]
 
     def difference(self, plan: Plan, cut: Program) -> float:
-        """How far a cut is from zeroing the same units; norms count the units that stay."""
+        """How far a cut is from the author's module with the same units silent.
+
+        Where a norm runs over units that leave, norms count those that stay.
+        """
         sample = self.entry.sample()
-        masked = mask(self.graph, plan)
         groups = [group for group in self.graph.groups if group.id in plan.kept]
-        if all(group.exact for group in groups):
-            expected = outputs(masked, sample)
-        else:
-            expected = norms_over_kept(masked, self.graph, plan, sample)
+        expected = silenced(
+            self.network,
+            self.graph,
+            plan,
+            sample,
+            over_kept=not all(group.exact for group in groups),
+        )
         whole = outputs(self.graph.program, sample)
-        assert relative_error(expected, whole) > 1e-4, "zeroing changes nothing"
+        assert relative_error(expected, whole) > 1e-4, "silence changes nothing"
         return relative_error(outputs(cut, sample), expected)
 
 
@@ -76,7 +84,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(request.param)
 
 
-def test_every_group_cut_at_once_equals_zeroing(subject: Subject) -> None:
+def test_every_group_cut_at_once_equals_silence(subject: Subject) -> None:
     assert subject.exact
     assert subject.difference(subject.plan, subject.cut) < TOLERANCE
 
@@ -89,14 +97,14 @@ def test_every_group_has_weights(subject: Subject) -> None:
         assert any(state[name].is_floating_point() for name in names & state.keys())
 
 
-def test_exact_groups_equal_zeroing_with_norms_as_they_are(subject: Subject) -> None:
+def test_exact_groups_equal_silence_with_norms_as_they_are(subject: Subject) -> None:
     if len(subject.exact) == len(subject.graph.groups):
         pytest.skip("all groups are exact: cut at once above")
     plan = random_plan(subject.exact, SHARE, seed=1)
     assert subject.difference(plan, shrink(subject.graph, plan)) < TOLERANCE
 
 
-def test_a_group_cut_alone_equals_zeroing(subject: Subject) -> None:
+def test_a_group_cut_alone_equals_silence(subject: Subject) -> None:
     """One group here; `benchmarks/coverage.py` takes more."""
     group = random.Random(2).choice(subject.graph.groups)
     plan = random_plan([group], 0.5, seed=3)

@@ -1,0 +1,54 @@
+"""Small networks after reports and of rare operators: each cut is exact, or its network refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgekit.errors import ModelError
+from edgekit.prune.graph import Group, WidthGraph, analyse
+from edgekit.prune.surgery import shrink
+from edgekit.source import program as programs
+from edgekit.source.program import Program, trace
+from tests.zoo.exactness import outputs, random_plan, relative_error, train_one_step
+from tests.zoo.models import REPORTED, STRANGE
+from tests.zoo.silenced import silenced
+
+NETWORKS = REPORTED | STRANGE
+TOLERANCE = 1e-5
+REFUSED = ("packed_lstm", "scripted", "dataclass_out")
+"""Networks that cannot be traced: one line says why."""
+RANDOM = ("dropout_on",)
+"""Networks of which no two runs agree."""
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n not in REFUSED])
+def test_every_cut_equals_silence(name: str) -> None:
+    """Exact groups together, all together, each alone; other batches; a step of training."""
+    entry = NETWORKS[name]
+    network = entry.network()
+    graph = analyse(trace(network, entry.inputs, entry.dtypes))
+    exact = [group for group in graph.groups if group.exact]
+    for groups in (exact, list(graph.groups), *([group] for group in graph.groups)):
+        plan = random_plan(groups, 0.4, seed=len(groups))
+        over_kept = not all(group.exact for group in groups)
+        for batch in (1, 3) if len(groups) == len(graph.groups) else (2,):
+            sample = entry.sample(batch)
+            cut = outputs(shrink(graph, plan), sample)
+            expected = silenced(
+                entry.network(), graph, plan, sample, over_kept=over_kept
+            )
+            if name not in RANDOM:
+                assert relative_error(cut, expected) < TOLERANCE, (batch, plan)
+    everything = shrink(graph, random_plan(graph.groups, 0.4))
+    assert train_one_step(everything, entry.sample(batch=4))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_network_that_cannot_be_traced_is_refused_in_one_line(name: str) -> None:
+    entry = NETWORKS[name]
+    with pytest.raises(ModelError) as error:
+        trace(entry.network(), entry.inputs, entry.dtypes)
+    assert len(str(error.value).splitlines()) == 1
