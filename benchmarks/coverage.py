@@ -2,12 +2,12 @@
 
     python -m benchmarks.coverage [--only NAME] [--no-exports] [--again]
 
-Every network of the zoo is traced, analysed and cut at random by 30 % of every width that can be
-cut exactly. The cut is compared with zeroing the same units in the whole network, saved, reloaded,
-trained one step, exported to each format and run there; residual blocks are dropped and compared
-too. Torch-Pruning cuts the same network by the
-same share in naive use, told only which layers make the outputs. Each step has a process of its
-own. Rows already in `benchmarks/results/coverage.json` are kept.
+Every network of the zoo, of those after reports and of the strange ones is traced, analysed and
+cut at random by 30 % of every width that can be cut exactly. The cut is compared with the author's
+module, run eagerly with the same units silent, saved, reloaded, trained one step, exported to each
+format and run there; residual blocks are dropped and compared too. Torch-Pruning cuts the zoo's
+networks by the same share in naive use, told only which layers make the outputs. Each step has a
+process of its own. Rows already in `benchmarks/results/coverage.json` are kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 from benchmarks.results import Row, Table
-from tests.zoo.models import ZOO
+from tests.zoo.models import EVERY, REPORTED, ZOO
 
 FORMATS = {"onnx": "onnxruntime", "openvino": "openvino", "litert": "litert"}
 PACKAGES = (
@@ -47,22 +47,38 @@ OWN_TIMEOUT_S = 900
 def main() -> None:
     arguments = _arguments()
     table = Table("coverage", ("name",), PACKAGES)
-    for name in [arguments.only] if arguments.only else list(ZOO):
+    for name in [arguments.only] if arguments.only else list(EVERY):
         known = None if arguments.again else table.find(name=name)
-        if known is None or (arguments.exports and known["exports"] is None):
+        if not _done(known, exports=arguments.exports):
             row = _measure(name, exports=arguments.exports)
             table.add(row, _summary)
             _say(row)
     _print(list(table.rows.values()))
 
 
+def _done(row: Row | None, *, exports: bool) -> bool:
+    """Whether a row was compared with the author's module, or refused, and exported if asked."""
+    if row is None or not (row["error"] or row.get("reference") == "eager"):
+        return False
+    return not exports or row["exports"] is not None or bool(row["error"])
+
+
+def _kind(name: str) -> str:
+    return "zoo" if name in ZOO else "reported" if name in REPORTED else "strange"
+
+
 def _measure(name: str, *, exports: bool) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         own = _step("coverage_steps", "cut", name, folder)
-        peer = _step("coverage_steps", "peer", name, folder, timeout_s=PEER_TIMEOUT_S)
+        peer: Row = {"error": "not tried"}
+        if name in ZOO:
+            peer = _step(
+                "coverage_steps", "peer", name, folder, timeout_s=PEER_TIMEOUT_S
+            )
         wanted = exports and own["error"] is None
         return {
             "name": name,
+            "kind": _kind(name),
             "exact": own.get("relative_error", 1.0) < EXACT,
             "exports": _exports(folder) if wanted else None,
             "seconds": own.get("seconds"),
@@ -76,6 +92,7 @@ def _measure(name: str, *, exports: bool) -> Row:
 
 _OWN = (
     "error",
+    "reference",
     "relative_error",
     "relative_error_float64",
     "groups",
@@ -140,7 +157,11 @@ def _summary(rows: list[Row]) -> Row:
     exported = [row for row in rows if row["exports"] is not None]
     return {
         "networks": len(rows),
+        "refused": sum(bool(row["error"]) for row in rows),
         "exact": sum(row["exact"] for row in rows),
+        "by_kind": {
+            kind: _count_of(rows, kind) for kind in ("zoo", "reported", "strange")
+        },
         "trained": sum(bool(row["trains"]) for row in rows),
         "exported": len(exported),
         "exports_agree": sum(bool(_agrees(row["exports"])) for row in exported),
@@ -150,6 +171,15 @@ def _summary(rows: list[Row]) -> Row:
         "exact_below": EXACT,
         "exports_agree_below": AGREES,
         "threads": 1,
+    }
+
+
+def _count_of(rows: list[Row], kind: str) -> Row:
+    of_kind = [row for row in rows if _kind(row["name"]) == kind]
+    return {
+        "networks": len(of_kind),
+        "exact": sum(row["exact"] for row in of_kind),
+        "refused": sum(bool(row["error"]) for row in of_kind),
     }
 
 
@@ -197,7 +227,7 @@ def _share(left: int | None, whole: int | None) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=list(ZOO), metavar="NAME")
+    parser.add_argument("--only", choices=list(EVERY), metavar="NAME")
     parser.add_argument("--no-exports", dest="exports", action="store_false")
     parser.add_argument("--again", action="store_true", help="measure known rows anew")
     return parser.parse_args()

@@ -20,13 +20,14 @@ from edgekit.source.program import Program
 from edgekit.types import Plan, RuntimeName
 from tests.zoo.exactness import (
     macs,
-    norms_over_kept,
     outputs,
     random_plan,
     relative_error,
     train_one_step,
 )
-from tests.zoo.models import ZOO
+from tests.zoo.models import EVERY
+from tests.zoo.over_kept import leaves
+from tests.zoo.silenced import silenced
 
 SHARE = 0.3
 ALONE = 5
@@ -38,14 +39,15 @@ RUNTIMES: tuple[RuntimeName, ...] = ("onnxruntime", "openvino", "litert")
 
 def cut(name: str, folder: str) -> Row:
     """All exact groups together, all groups together, some alone, and every other residual block,
-    against zeroing.
+    against the author's module with the same units silent; a block against a branch times zero.
 
     Leaves the cut network in `folder`, with a sample and its outputs for the exports, and the
     names of the layers that Torch-Pruning must leave alone.
     """
-    entry = ZOO[name]
+    entry = EVERY[name]
+    network = entry.network()
     start = time.perf_counter()
-    program = entry.program()
+    program = programs.trace(network, entry.inputs, entry.dtypes)
     traced = time.perf_counter()
     graph = analyse(program)
     analysed = time.perf_counter()
@@ -85,6 +87,7 @@ def cut(name: str, folder: str) -> Row:
         "parameters_left": _count(result),
         "macs": macs(program, sample) // len(sample[0]),
         "macs_left": macs(result, sample) // len(sample[0]),
+        "reference": "eager",
         "trains": train_one_step(result.copy(), entry.sample(batch=4)),
         "trace_seconds": traced - start,
         "analyse_seconds": analysed - traced,
@@ -103,29 +106,30 @@ def _leave(
 
 
 def _differs(name: str, graph: WidthGraph, plan: Plan, result: Program) -> float:
-    sample = ZOO[name].sample()
-    masked = mask(graph, plan)
-    exact = all(group.exact for group in graph.groups if group.id in plan.kept)
-    zeroed = (
-        outputs(masked, sample)
-        if exact
-        else norms_over_kept(masked, graph, plan, sample)
-    )
-    return relative_error(outputs(result, sample), zeroed)
+    sample = EVERY[name].sample()
+    if plan.dropped_blocks:
+        expected = outputs(mask(graph, plan), sample)
+    else:
+        network, over_kept = EVERY[name].network(), not _all_exact(graph, plan)
+        expected = silenced(network, graph, plan, sample, over_kept=over_kept)
+    return relative_error(outputs(result, sample), expected)
+
+
+def _all_exact(graph: WidthGraph, plan: Plan) -> bool:
+    return all(group.exact for group in graph.groups if group.id in plan.kept)
 
 
 def _in_double(name: str, graph: WidthGraph, plan: Plan) -> float | None:
     """The error of one cut in double precision; `None` where a norm makes it inexact."""
-    if not all(group.exact for group in graph.groups if group.id in plan.kept):
+    if plan.dropped_blocks or not _all_exact(graph, plan):
         return None
     sample = tuple(
-        t.double() if t.is_floating_point() else t for t in ZOO[name].sample()
+        t.double() if t.is_floating_point() else t for t in EVERY[name].sample()
     )
-    found = []
-    for program in (shrink(graph, plan), mask(graph, plan)):
-        program.module.double()
-        found.append(outputs(program, sample))
-    return relative_error(*found)
+    small = shrink(graph, plan)
+    small.module.double()
+    expected = silenced(EVERY[name].network().double(), graph, plan, sample)
+    return relative_error(outputs(small, sample), expected)
 
 
 def _count(program: Program) -> int:
@@ -161,7 +165,7 @@ def peer(name: str, folder: str) -> Row:
     """
     import torch_pruning as tp
 
-    entry = ZOO[name]
+    entry = EVERY[name]
     network = entry.network()
     sample = entry.sample()
     fixed = json.loads((Path(folder) / "fixed.json").read_text())
@@ -206,8 +210,7 @@ def _results(
     network: torch.nn.Module, sample: tuple[torch.Tensor, ...]
 ) -> list[torch.Tensor]:
     with torch.no_grad():
-        result = network(*sample)
-    return [result] if isinstance(result, torch.Tensor) else list(result)
+        return leaves(network(*sample))
 
 
 STEPS = {"cut": cut, "export": export, "peer": peer}

@@ -45,9 +45,9 @@ class _MetaRun(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         try:
             value = super().run_node(n)
-        except (RuntimeError, ValueError, IndexError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(_defect(n, f"fails ({reason})")) from error
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelError(defect(n, f"fails ({reason})")) from error
         if isinstance(value, torch.Tensor) and n.op != "output":
             value = value.to("meta")
             promised = n.meta["val"]
@@ -55,7 +55,7 @@ class _MetaRun(fx.Interpreter):
             if tuple(value.shape) != expected or value.dtype != promised.dtype:
                 found = f"{tuple(value.shape)} {value.dtype}"
                 raise ModelError(
-                    _defect(n, f"gives {found}, not {expected} {promised.dtype}")
+                    defect(n, f"gives {found}, not {expected} {promised.dtype}")
                 )
         return value
 
@@ -82,8 +82,11 @@ def at_batch(size: int | torch.SymInt) -> int:
     return int(expression.subs(dict.fromkeys(expression.free_symbols, BATCH)))
 
 
-def _defect(node: fx.Node, what: str) -> str:
+def defect(node: fx.Node, what: str) -> str:
+    """The line for a cut that went wrong at `node`, with the layer where that is known."""
+    layers = list(node.meta.get("nn_module_stack", {}).values())
+    layer = f" of {layers[-1][0]}" if layers and layers[-1][0] else ""
     return (
-        f"After the cut, {node.name} {what}. This is a defect of EdgeKit's rule for an "
-        "operator at or before it; please report the network."
+        f"After the cut, {node.name}{layer} {what}. This is a defect of EdgeKit's rule for "
+        "an operator at or before it; please report the network."
     )

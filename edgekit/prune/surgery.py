@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from edgekit.errors import UsageError
+from edgekit.errors import ModelError, UsageError
 from edgekit.prune.blocks import Block, drop_blocks, silence_blocks
 from edgekit.prune.graph import WidthGraph
 from edgekit.prune.labels import Axes
 from edgekit.prune.propagate import attribute
 from edgekit.prune.rewrite import Cut, rewrite
-from edgekit.prune.shapes import at_one, check, resized
+from edgekit.prune.shapes import at_one, check, defect, resized
 from edgekit.source.program import Program, duplicate
 from edgekit.types import Plan
 
@@ -39,10 +39,18 @@ def shrink(graph: WidthGraph, plan: Plan, *, release: bool = False) -> Program:
             tensor.data = tensor.data.new_empty(0)
     module, copies = _copy(graph.program.module, tensors)
     for old, new in copies.items():
-        rewrite(cut, old, new)
+        _rewrite(cut, old, new)
     _promise(graph, copies, cut)
     drop_blocks(blocks, {old.name: new for old, new in copies.items()})
     return _finished(graph.program, module)
+
+
+def _rewrite(cut: Cut, old: fx.Node, new: fx.Node) -> None:
+    try:
+        rewrite(cut, old, new)
+    except Exception as error:
+        what = f"cannot follow the widths ({type(error).__name__}: {error})"
+        raise ModelError(defect(new, what.splitlines()[0])) from error
 
 
 def mask(graph: WidthGraph, plan: Plan) -> Program:

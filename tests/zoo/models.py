@@ -26,3 +26,5 @@ REPORTED: dict[str, Entry] = (
 
 STRANGE: dict[str, Entry] = strange_vision.ENTRIES | strange_sequence.ENTRIES
 """Small networks that use operators in ways that are rare."""
+
+EVERY: dict[str, Entry] = ZOO | REPORTED | STRANGE

@@ -274,6 +274,25 @@ class _Silence(TorchDispatchMode):
         name, arguments = ran.name, ran.arguments
         masks = [self.mask(t) for t in _tensors(list(arguments.values()))]
         first = masks[0]
+        if name == "_embedding_bag" and position == 0:
+            return first.all(0).expand(out.shape)
+        if name.startswith("new_") or name == "_embedding_bag":
+            return torch.zeros_like(out, dtype=torch.bool)
+        if name == "glu":
+            return torch.logical_or(*first.chunk(2, arguments["dim"]))
+        if name.startswith("_fft"):
+            return _over(first, arguments["dim"], out)
+        if name in MOVES.split():
+            return self._moved(ran, position)
+        if name in WRITES.split():
+            return self._written(ran)
+        if name in PRODUCTS.split():
+            return self._product(ran, out)
+        return self._kept(ran, masks, out)
+
+    def _kept(self, ran: _Ran, masks: list[Tensor], out: Tensor) -> Tensor:
+        """Where the output of a norm, a reduction or an element-wise operator is silent."""
+        name, arguments, first = ran.name, ran.arguments, masks[0]
         if name in NORMS.split() or name == "_weight_norm_interface":
             if out.shape != first.shape:  # the statistics beside the result
                 return torch.zeros_like(out, dtype=torch.bool)
@@ -282,28 +301,9 @@ class _Silence(TorchDispatchMode):
             return _normed(first, arguments, self.mask)
         if name in SUMS.split() and arguments.get("other") is None:
             return _reduced(first, arguments, out)
-        if name in PRODUCTS.split():
-            return self._product(ran, out)
-        if name.startswith("_fft"):
-            return _over(first, arguments["dim"], out)
         if name in SPATIAL.split():
             whole = first.flatten(2).all(-1)
             return whole.reshape(*whole.shape, *[1] * (out.dim() - 2)).expand(out.shape)
-        if name == "_embedding_bag":
-            columns = self.mask(arguments["weight"]).all(0)
-            return (
-                columns.expand(out.shape)
-                if position == 0
-                else torch.zeros_like(out) > 0
-            )
-        if name.startswith("new_"):
-            return torch.zeros_like(out, dtype=torch.bool)
-        if name == "glu":
-            return torch.logical_or(*first.chunk(2, arguments["dim"]))
-        if name in MOVES.split():
-            return self._moved(ran, position)
-        if name in WRITES.split():
-            return self._written(ran)
         if _pointwise(ran.func) or name in (*ELEMENTS.split(), *SUMS.split()):
             return _joined(masks, out)
         raise NotImplementedError(f"the reference does not know {ran.func}")

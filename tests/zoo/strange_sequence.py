@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ TOKENS = ((10,), "int64")
 
 def mlp(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -31,7 +33,8 @@ def fourier_mixing() -> nn.Module:
         return n.out(x + n.mlp(x)).mean(1)
 
     return Net(
-        run, enter=nn.Linear(12, 16), norm=nn.LayerNorm(16), mlp=mlp(16, 32, 16), out=nn.Linear(16, 4)
+        run, enter=nn.Linear(12, 16), norm=nn.LayerNorm(16), mlp=mlp(16, 32, 16),
+        out=nn.Linear(16, 4),
     )  # fmt: skip
 
 

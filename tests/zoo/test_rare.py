@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import torch
 
 from edgekit.errors import ModelError
-from edgekit.prune.graph import Group, WidthGraph, analyse
+from edgekit.prune.graph import analyse
 from edgekit.prune.surgery import shrink
-from edgekit.source import program as programs
-from edgekit.source.program import Program, trace
+from edgekit.source.program import trace
 from tests.zoo.exactness import outputs, random_plan, relative_error, train_one_step
 from tests.zoo.models import REPORTED, STRANGE
 from tests.zoo.silenced import silenced

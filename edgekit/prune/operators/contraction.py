@@ -276,7 +276,8 @@ def elementwise_of(walk: Walk, call: Call, nodes: Sequence[fx.Node]) -> Axes:
     """Labels of operands broadcast together, before anything is summed."""
     shapes = [walk.shape(node) for node in nodes]
     operands = [(walk.of(n), s) for n, s in zip(nodes, shapes, strict=True)]
-    return walk.broadcast_to(call, operands, torch.broadcast_shapes(*shapes))
+    shape: Sequence[int] = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+    return walk.broadcast_to(call, operands, shape)
 
 
 CONVOLUTIONS = (

@@ -89,7 +89,7 @@ def grid(walk: Walk, call: Call) -> Axes:
 
 def unpooled(walk: Walk, call: Call) -> Axes:
     """Values back to the places in space that pooling took them from."""
-    channel = call.node.args[0].meta["val"].dim() - int(call.name[-2]) - 1
+    channel = len(walk.shape(call["self"])) - int(call.name[-2]) - 1
     values, places = walk.of(call["self"]), walk.of(call["indices"])
     axes = without_labels(walk, call)
     for i in range(channel + 1):

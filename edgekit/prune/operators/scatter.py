@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from torch import fx
 
@@ -125,7 +124,7 @@ def _plain(shape: Sequence[int]) -> Axes:
 
 def _tensors(call: Call) -> list[fx.Node]:
     given = [call["self"], call["index"], call.get("src")]
-    return [cast(fx.Node, node) for node in given if isinstance(node, fx.Node)]
+    return [node for node in given if isinstance(node, fx.Node)]
 
 
 def _freeze(walk: Walk, call: Call, axes: Sequence[Axis]) -> None:

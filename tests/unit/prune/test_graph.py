@@ -118,7 +118,7 @@ def test_what_meets_the_input_or_output_stays() -> None:
     assert graph_from(Skip(), 6).groups == ()
 
 
-def test_softmax_over_channels_is_a_barrier() -> None:
+def test_softmax_over_channels_counts_what_stays() -> None:
     class Gate(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -128,8 +128,27 @@ def test_softmax_over_channels_is_a_barrier() -> None:
             return self.two(F.softmax(self.one(x), -1))
 
     graph = graph_from(Gate(), 6)
+    assert [(group.units, group.exact) for group in graph.groups] == [(8, False)]
+    assert graph.barriers == ()
+
+
+def test_a_convolution_over_channels_is_a_listed_barrier() -> None:
+    """Efficient channel attention slides over the channels as if they were space."""
+
+    class Gate(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+            self.slide = nn.Conv1d(1, 1, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.one(x)
+            gate = self.slide(x.mean((2, 3)).unsqueeze(1)).squeeze(1)
+            return self.two(x * gate[:, :, None, None])
+
+    graph = graph_from(Gate(), 3, 4, 4)
     assert graph.groups == ()
-    assert [b.operator for b in graph.barriers] == ["softmax"]
+    assert {b.operator for b in graph.barriers} == {"conv1d"}
 
 
 def test_parameters_nothing_uses_are_left_out() -> None:

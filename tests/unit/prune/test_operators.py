@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.prune.labels import Axes
+from edgekit.prune.operators import RULES
+from edgekit.prune.propagate import Call, Walk, walk
 from edgekit.prune.surgery import mask, shrink
 from edgekit.source.program import trace
 from edgekit.types import InputSpec, Plan
@@ -136,10 +139,15 @@ BETWEEN = {
     "norm": (6, lambda t: t / t.norm(dim=1, keepdim=True), 6, {"one": (6, True)}),
     "mean": (6, lambda t: t - t.mean(1, keepdim=True), 6, {"one": (6, False)}),
     "sum": (6, lambda t: t + t.sigmoid().sum(1, keepdim=True), 6, {"one": (6, True)}),
-    "max": (6, lambda t: t - t.amax(1, keepdim=True), 6, {}),
+    "max": (6, lambda t: t - t.amax(1, keepdim=True), 6, {"one": (6, False)}),
+    "softmax": (6, lambda t: t.softmax(1), 6, {"one": (6, False)}),
+    "flip": (6, lambda t: t.flip(1), 6, {"one": (6, True)}),
+    "sort": (6, lambda t: t.sort(1).values, 6, {}),
+    "places": (6, lambda t: t * t.argmax(1, keepdim=True), 6, {}),
+    "transform": (6, lambda t: torch.fft.fft(t, dim=1).real, 6, {}),
     "roll": (6, lambda t: t.roll(1, 1), 6, {}),
     "index": (6, lambda t: t[:, [3, 1, 2, 0, 5, 4]], 6, {}),
-    "cumsum": (6, lambda t: t.cumsum(1), 6, {}),
+    "cumsum": (6, lambda t: t.cumsum(1), 6, {"one": (6, True)}),
 }  # fmt: skip
 
 
@@ -313,12 +321,80 @@ def test_addmm_and_bmm_with_parameters() -> None:
     check(graph)
 
 
-def test_weight_norm() -> None:
-    one = nn.utils.parametrizations.weight_norm(nn.Linear(5, 8))
-    other = nn.utils.parametrizations.weight_norm(nn.Linear(8, 3))
-    graph = found(pair(one, other, F.relu), 5)
-    assert [units for units, _ in widths(graph).values()] == [8]
+def _weight_norm(n: Net, w: Tensor) -> Tensor:
+    return torch._weight_norm(w, n.gain, 0)
+
+
+def _spectral_norm(n: Net, w: Tensor) -> Tensor:
+    return w / torch.dot(n.left, torch.mv(w, n.right))
+
+
+def _standardized(n: Net, w: Tensor) -> Tensor:
+    return (w - w.mean(1, keepdim=True)) / w.std(1, keepdim=True)
+
+
+def _by_batch_norm(n: Net, w: Tensor) -> Tensor:
+    return F.instance_norm(w.unsqueeze(0)).squeeze(0)
+
+
+COMPUTED = (
+    _weight_norm,
+    _spectral_norm,
+    _standardized,
+    _by_batch_norm,
+    lambda n, w: F.normalize(w, dim=1),
+    lambda n, w: w / w.sum(1, keepdim=True),
+    lambda n, w: w.softmax(1),
+    lambda n, w: w.cumsum(1),
+    lambda n, w: w / w.abs().amax(1, keepdim=True),
+)
+
+
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_weights_that_depend_on_other_units_weights_are_not_exact(
+    computed: Callable[[Net, Tensor], Tensor],
+) -> None:
+    """A unit's silence leaves its weights in such a sum, a cut does not."""
+
+    def run(n: Net, x: Tensor) -> Tensor:
+        return F.linear(F.relu(n.one(x)), computed(n, n.weight))
+
+    graph = found(
+        Net(
+            run, one=nn.Linear(5, 8), weight=torch.randn(3, 8), gain=torch.rand(3, 1),
+            left=torch.rand(3), right=torch.rand(8),
+        ),
+        5,
+    )  # fmt: skip
+    assert not any(group.exact for group in graph.groups)
+
+
+def test_a_product_of_weights_over_units_of_its_own_is_exact() -> None:
+    def run(n: Net, x: Tensor) -> Tensor:
+        return F.linear(x, n.up @ n.down)
+
+    graph = found(Net(run, up=torch.randn(3, 6), down=torch.randn(6, 5)), 5)
+    assert list(widths(graph).values()) == [(6, True)]
     check(graph)
+
+
+def test_a_rule_that_does_not_cover_a_use_is_a_barrier_not_a_traceback() -> None:
+    def fails(walk: Walk, call: Call) -> Axes:
+        raise IndexError("no such dimension")
+
+    def misfits(walk: Walk, call: Call) -> Axes:
+        return walk.of(call["self"])[1:]
+
+    network = pair(nn.Linear(5, 8), nn.Linear(8, 3), F.relu)
+    program = trace(network, (InputSpec(shape=(5,)),))
+    for rule, why in ((fails, "IndexError"), (misfits, "does not fit")):
+        state = walk(program.module.graph, RULES | {"relu": rule})
+        (node,) = (n for n in program.module.graph.nodes if n.name == "linear")
+        reasons = {
+            r for label in state.of(node)[-1] or () for r in state.labels.reasons(label)
+        }
+        assert {r.operator for r in reasons if r.barrier} == {"relu"}
+        assert all(why in reason.why for reason in reasons)
 
 
 def test_a_recurrent_layer_over_channels_keeps_them() -> None:
