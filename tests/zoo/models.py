@@ -6,8 +6,10 @@ from tests.zoo import (
     dense,
     reported_forms,
     reported_sequence,
+    reported_shared,
     reported_vision,
     sequence,
+    strange_channels,
     strange_sequence,
     strange_vision,
     transformer,
@@ -20,11 +22,16 @@ ZOO: dict[str, Entry] = (
 )
 
 REPORTED: dict[str, Entry] = (
-    reported_vision.ENTRIES | reported_sequence.ENTRIES | reported_forms.ENTRIES
+    reported_vision.ENTRIES
+    | reported_shared.ENTRIES
+    | reported_sequence.ENTRIES
+    | reported_forms.ENTRIES
 )
 """Small networks after what people report: each cut exactly, or refused by name."""
 
-STRANGE: dict[str, Entry] = strange_vision.ENTRIES | strange_sequence.ENTRIES
+STRANGE: dict[str, Entry] = (
+    strange_vision.ENTRIES | strange_channels.ENTRIES | strange_sequence.ENTRIES
+)
 """Small networks that use operators in ways that are rare."""
 
 EVERY: dict[str, Entry] = ZOO | REPORTED | STRANGE

@@ -63,7 +63,7 @@ SPATIAL = (
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d "
     "upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_nearest_exact2d "
     "_upsample_bilinear2d_aa max_pool2d max_pool1d adaptive_avg_pool1d "
-    "grid_sampler_2d grid_sampler_3d _fft_r2c _fft_c2r _fft_c2c col2im "
+    "grid_sampler_2d grid_sampler_3d col2im "
     "_upsample_nearest_exact1d"
 )
 """Operators that treat the channels of an image alike and apart from each other."""
