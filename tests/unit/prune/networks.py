@@ -203,7 +203,7 @@ class Recurrent(nn.Module):
 
 
 class Unknown(nn.Module):
-    """A sort over channels, which nothing can be said about, between two plain layers."""
+    """An operator that no rule is for, between two plain layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ class Unknown(nn.Module):
         self.head = nn.Linear(10, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.sort(self.second(F.relu(self.first(x))), -1)[0]
+        x = torch.renorm(self.second(F.relu(self.first(x))), 2, 0, 1.0)
         return self.head(F.relu(self.third(x)))
 
 

@@ -73,7 +73,7 @@ def test_an_unknown_operator_is_named_and_the_rest_is_pruned() -> None:
     graph = analyse(CASES["unknown"].program())
     assert [g.id for g in graph.groups] == ["first", "third"]
     (barrier,) = graph.barriers
-    assert (barrier.operator, barrier.node) == ("sort", "sort")
+    assert (barrier.operator, barrier.node) == ("renorm", "renorm")
     assert "no rule" in barrier.why
 
 
