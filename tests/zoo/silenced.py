@@ -91,7 +91,8 @@ def silenced(
 ) -> list[Tensor]:
     """The author's outputs, in order, with the units that `plan` removes silent."""
     mode = _Silence(over_kept=over_kept)
-    with _plainly(), _marked(network, gone(graph, plan), mode), mode:
+    _mark(network, graph, plan, mode)
+    with _plainly(), mode:
         for tensor in inputs:
             mode.live(tensor)
         results = network(*inputs)
@@ -130,36 +131,19 @@ def _plainly() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _marked(
-    network: nn.Module, masks: Mapping[str, Tensor], mode: _Silence
-) -> Iterator[None]:
+def _mark(network: nn.Module, graph: WidthGraph, plan: Plan, mode: _Silence) -> None:
     """Give `mode` the masks of parameters, also of those that the author computes anew."""
     known = dict(network.named_parameters(remove_duplicate=False))
     known |= dict(network.named_buffers(remove_duplicate=False))
-    with ExitStack() as stack:
-        for name, mask in masks.items():
-            if name not in known:  # a wrapper's prefix, such as data parallel's
-                name = next((n for n in known if n.endswith(f".{name}")), name)
-            if name in known:
-                mode.mark(known[name], mask)
-                continue
-            path, _, attribute = name.rpartition(".")
-            owner = network.get_submodule(path)
-            computed = getattr(owner, "parametrizations", {})
-            hook: Any = (
-                computed[attribute].register_forward_hook(
-                    lambda module, args, result, mask=mask: mode.mark(result, mask)
-                )
-                if attribute in computed
-                else owner.register_forward_pre_hook(
-                    lambda module, args, name=attribute, mask=mask: mode.mark(
-                        getattr(module, name), mask
-                    )
-                )
-            )
-            stack.callback(hook.remove)
-        yield
+    state = graph.program.module.state_dict()
+    for name, mask in gone(graph, plan).items():
+        path = name
+        if name not in known:  # a wrapper's prefix, such as data parallel's
+            path = next((n for n in known if n.endswith(f".{name}")), name)
+        if path in known and known[path].shape == mask.shape:
+            mode.mark(known[path], mask)
+        else:
+            mode.computed.append((state[name], mask))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +172,8 @@ class _Silence(TorchDispatchMode):
         self.over_kept = over_kept
         self.masks: Any = WeakIdKeyDictionary()
         self.active: Any = WeakIdKeyDictionary()
+        self.computed: list[tuple[Tensor, Tensor]] = []
+        """Weights that were folded, which the author's code makes: known by their values."""
 
     def mark(self, tensor: Tensor, mask: Tensor) -> None:
         self.masks[tensor] = mask
@@ -256,6 +242,13 @@ class _Silence(TorchDispatchMode):
                 self.masks[out] = torch.empty_like(out, dtype=torch.bool).copy_(mask)
             if ran.active and out.numel():
                 out.masked_fill_(self.mask(out), 0)
+        if not ran.active:
+            self._recognize(out)
+
+    def _recognize(self, out: Tensor) -> None:
+        for value, mask in self.computed:
+            if value.shape == out.shape and _alike(out, value):
+                self.masks[out] = self.mask(out) | mask
 
     def _view(self, ran: _Ran, position: int, out: Tensor) -> Tensor:
         first = self.mask(ran.args[0])
@@ -357,6 +350,11 @@ class _Silence(TorchDispatchMode):
                 bias = bias.reshape(-1, *[1] * (out.dim() - 2))
             silent = silent | bias
         return silent
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    floats = one.is_floating_point()
+    return floats and torch.allclose(one, other.to(one.dtype), rtol=1e-4, atol=1e-6)
 
 
 def _name(func: Any) -> str:
