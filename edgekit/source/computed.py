@@ -75,6 +75,8 @@ def _repeats(node: fx.Node) -> bool:
     """Whether an operator gives the same each time, and writes nowhere."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return getattr(node.target, "__module__", "") == "_operator"
+    if node.target._schema.name in _STATISTICS and node.args[3] is None:
+        return True  # batch norm as a means of standardizing a weight: it keeps nothing
     flags = [
         a for a in node.target._schema.arguments if a.name in ("train", "training")
     ]

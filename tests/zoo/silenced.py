@@ -271,6 +271,9 @@ class _Silence(TorchDispatchMode):
             return first.all(0).expand(out.shape)
         if name.startswith("new_") or name == "_embedding_bag":
             return torch.zeros_like(out, dtype=torch.bool)
+        if name in ("_cdist_forward", "_euclidean_dist"):
+            rows, columns = (mask.all(-1) for mask in masks)
+            return rows[..., :, None] | columns[..., None, :]
         if name == "glu":
             return torch.logical_or(*first.chunk(2, arguments["dim"]))
         if name.startswith("_fft"):
