@@ -76,6 +76,7 @@ WRITES = (
     "index_add scatter_add scatter scatter_reduce index_put index_copy _index_put_impl"
 )
 """Operators that write a source into places of another tensor."""
+DISTANCES = "_cdist_forward _euclidean_dist"
 ADDED = "addmm baddbmm addmv addbmm addr"
 """Products onto a tensor that comes first."""
 
@@ -203,7 +204,10 @@ class _Silence(TorchDispatchMode):
         given = _tensors((args, kwargs))
         active = any(tensor in self.active for tensor in given)
         touched, name, read = self.touched(given), _name(func), args
-        if touched and not active and name in PRODUCTS.split():
+        if touched and (
+            (not active and name in PRODUCTS.split())
+            or (self.over_kept and name in DISTANCES.split())
+        ):
             read = self._weights_filled(args)
         counted = touched and self.over_kept and name in OVER_KEPT
         before = given[0].clone() if counted else None
@@ -271,7 +275,7 @@ class _Silence(TorchDispatchMode):
             return first.all(0).expand(out.shape)
         if name.startswith("new_") or name == "_embedding_bag":
             return torch.zeros_like(out, dtype=torch.bool)
-        if name in ("_cdist_forward", "_euclidean_dist"):
+        if name in DISTANCES.split():
             rows, columns = (mask.all(-1) for mask in masks)
             return rows[..., :, None] | columns[..., None, :]
         if name == "glu":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -249,10 +249,9 @@ def tensordot(walk: Walk, call: Call) -> Axes:
 
 
 def distances(walk: Walk, call: Call) -> Axes:
-    """`cdist`: what is removed from both sides would have been at no distance."""
+    """`cdist`: silent on both sides is at no distance; weights are not silent."""
     x, y = walk.of(call["x1"]), walk.of(call["x2"])
-    walk.contract(call, call["x1"], len(x) - 1)
-    walk.contract(call, call["x2"], len(y) - 1)
+    _compared(walk, call, {"x1": len(x) - 1, "x2": len(y) - 1})
     walk.unify(call, x[-1], y[-1])
     batch = walk.broadcast_to(
         call,
@@ -265,11 +264,18 @@ def distances(walk: Walk, call: Call) -> Axes:
 def cosine(walk: Walk, call: Call) -> Axes:
     axes = elementwise_of(walk, call, (call["x1"], call["x2"]))
     dim = call["dim"] % len(axes)
-    for name in ("x1", "x2"):
-        rank = len(walk.shape(call[name]))
-        if dim - len(axes) + rank >= 0:
-            walk.contract(call, call[name], dim - len(axes) + rank)
+    ranks = {name: len(walk.shape(call[name])) for name in ("x1", "x2")}
+    places = {name: dim - len(axes) + rank for name, rank in ranks.items()}
+    _compared(walk, call, {name: at for name, at in places.items() if at >= 0})
     return axes[:dim] + axes[dim + 1 :]
+
+
+def _compared(walk: Walk, call: Call, dims: Mapping[str, int]) -> None:
+    """Operands by name that are summed over a dimension; points that are weights stay in it."""
+    for name, dim in dims.items():
+        walk.contract(call, call[name], dim)
+        if call[name] not in walk.activations:
+            walk.labels.mark_inexact(walk.of(call[name])[dim])
 
 
 def elementwise_of(walk: Walk, call: Call, nodes: Sequence[fx.Node]) -> Axes:

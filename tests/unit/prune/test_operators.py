@@ -8,14 +8,14 @@ from itertools import pairwise
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from edgekit.prune.graph import WidthGraph, analyse
 from edgekit.prune.labels import Axes
 from edgekit.prune.operators import RULES
 from edgekit.prune.propagate import Call, Walk, walk
 from edgekit.prune.surgery import mask, shrink
-from edgekit.source.program import trace
+from edgekit.source.program import Program, trace
 from edgekit.types import InputSpec, Plan
 from tests.unit.prune.test_surgery import drop, error, output
 
@@ -337,6 +337,20 @@ def _by_batch_norm(n: Net, w: Tensor) -> Tensor:
     return F.instance_norm(w.unsqueeze(0)).squeeze(0)
 
 
+def traced(network: nn.Module, *shape: int) -> WidthGraph:
+    """As torch exports it: what a network computes from weights alone is not folded."""
+    batch = ({0: torch.export.Dim("batch")},)
+    exported = torch.export.export(
+        network.eval(), (torch.zeros(2, *shape),), dynamic_shapes=batch
+    )
+    module = exported.module(check_guards=False)
+    assert isinstance(module, fx.GraphModule)
+    program = Program(
+        module=module, inputs=(InputSpec(shape=shape),), dtypes=(torch.float32,)
+    )
+    return analyse(program)
+
+
 COMPUTED = (
     _weight_norm,
     _spectral_norm,
@@ -359,21 +373,31 @@ def test_weights_that_depend_on_other_units_weights_are_not_exact(
     def run(n: Net, x: Tensor) -> Tensor:
         return F.linear(F.relu(n.one(x)), computed(n, n.weight))
 
-    graph = found(
+    graph = traced(
         Net(
             run, one=nn.Linear(5, 8), weight=torch.randn(3, 8), gain=torch.rand(3, 1),
             left=torch.rand(3), right=torch.rand(8),
         ),
         5,
     )  # fmt: skip
-    assert not any(group.exact for group in graph.groups)
+    assert [(group.units, group.exact) for group in graph.groups] == [(8, False)]
+
+
+def test_points_that_are_weights_keep_their_distance_and_length() -> None:
+    """A silent unit is still as far from a point as the point says; the cut is not."""
+    for compare in (torch.cdist, lambda x, y: F.cosine_similarity(x[:, None], y, -1)):
+        network = Net(
+            lambda n, x, f=compare: f(n.one(x), n.points),
+            one=nn.Linear(5, 8), points=torch.randn(3, 8),
+        )  # fmt: skip
+        assert widths(found(network, 5)) == {"one": (8, False)}
 
 
 def test_a_product_of_weights_over_units_of_its_own_is_exact() -> None:
     def run(n: Net, x: Tensor) -> Tensor:
         return F.linear(x, n.up @ n.down)
 
-    graph = found(Net(run, up=torch.randn(3, 6), down=torch.randn(6, 5)), 5)
+    graph = traced(Net(run, up=torch.randn(3, 6), down=torch.randn(6, 5)), 5)
     assert list(widths(graph).values()) == [(6, True)]
     check(graph)
 
