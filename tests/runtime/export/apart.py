@@ -41,7 +41,7 @@ def make(
                 name=precision,
                 runtime=runtime,
                 precision=precision,
-                scheme=_sure(runtime, precision),
+                scheme=sure(runtime, precision),
             )
             for precision in precisions
         ),
@@ -61,7 +61,7 @@ def make(
     )
 
 
-def _sure(runtime: RuntimeName, precision: Precision) -> Scheme | None:
+def sure(runtime: RuntimeName, precision: Precision) -> Scheme | None:
     """A scheme that gives the same on every processor, where the format's own does not.
 
     ONNX Runtime adds two products in 16 bits where a processor has AVX2 without VNNI: weights of

@@ -18,7 +18,7 @@ from edgekit.export.isolation import export_all
 from edgekit.export.judge import Validation
 from edgekit.source.program import Program, trace
 from edgekit.types import Artifact, InputSpec, Scheme, TaskSpec
-from tests.runtime.export.apart import one
+from tests.runtime.export.apart import one, sure
 
 CLASSES = 4
 HARMED = 2
@@ -92,7 +92,8 @@ def made(
 def test_the_harmed_layers_are_kept_in_float_and_said(
     runtime, harmed, apart, tmp_path: Path
 ) -> None:
-    found = made(apart, harmed, tmp_path, runtime).quantised
+    scheme = sure(runtime, "int8")
+    found = made(apart, harmed, tmp_path, runtime, scheme=scheme).quantised
     assert found is not None and found.lost is not None
     assert found.trials[0].lost is not None
     assert found.trials[0].lost > 0.02, (
