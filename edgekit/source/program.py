@@ -40,6 +40,7 @@ from edgekit.source.tracing import export
 from edgekit.types import InputSpec
 
 _TRACES = re.compile("^(L__self__)+")
+_AUTHORED = re.compile(r"^_edgekit_authored_[0-9a-f]+\.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,12 +260,20 @@ def duplicate(
 
 
 def _unstack(node: fx.Node) -> None:
-    """Leave one level of what the tracer put before a node's module for each trace so far."""
+    """Leave one level of what the tracer put before a node's module for each trace so far, and
+    none of the folder that the author's file lies in."""
     stack = node.meta.get("nn_module_stack")
     if stack:
         node.meta["nn_module_stack"] = {
-            _TRACES.sub("L__self__", key): place for key, place in stack.items()
+            _TRACES.sub("L__self__", key): (place, _kind(kind))
+            for key, (place, kind) in stack.items()
         }
+
+
+def _kind(kind: str | type) -> str:
+    """A module's class by name, as PyTorch writes it."""
+    name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    return _AUTHORED.sub("authored.", name)
 
 
 def _user_inputs(exported: ExportedProgram) -> list[tuple[str, torch.Tensor]]:

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
+from edgekit import source
 from edgekit.errors import ModelError
 from edgekit.source.fold import fold
 from edgekit.source.program import Program, load, set_training, trace
-from edgekit.types import InputSpec
+from edgekit.types import InputSpec, ModelSpec
 
 IMAGE = (InputSpec(shape=(3, 8, 8)),)
 
@@ -270,3 +271,24 @@ def test_a_note_that_does_not_fit_is_refused(
     torch.export.save(program.exported(), str(file), extra_files={"edgekit.json": note})
     with pytest.raises(ModelError, match=r"noted\.pt2 .*\(edgekit\.json "):
         load(file)
+
+
+def test_where_the_authors_file_lay_is_not_in_the_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.py").write_text(
+            "from torch import nn\n"
+            "class Own(nn.Module):\n"
+            "    def __init__(self):\n"
+            "        super().__init__()\n"
+            "        self.conv = nn.Conv2d(3, 4, 3)\n"
+            "    def forward(self, x):\n"
+            "        return self.conv(x).mean((2, 3))\n"
+            "def build():\n"
+            "    return Own()\n"
+        )
+        model = ModelSpec(source="model.py:build", input=NAMED[0])
+        read = source.load(model, root=tmp_path / name)
+        read.save(tmp_path / name / "kept.pt2")
+    one, two = ((tmp_path / name / "kept.pt2").read_bytes() for name in ("one", "two"))
+    assert one == two
