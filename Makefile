@@ -8,6 +8,8 @@
 # make lock   hashes of every pin, into requirements.lock and docker/*.txt
 # make fuzz   damaged files of every kind, 500 a kind, as EdgeKit reads them: a table at the end
 # make crash  a build killed at 30 random moments and run again; a table, and 1 on any miss
+# make release-check   the wheel, installed and run outside of the checkout
+# make audit  known faults of the pinned versions (needs the network)
 # make check  what a change must pass: format, lint, types, fast tests
 
 PYTHON ?= python3
@@ -17,9 +19,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two processes, each given a module at a time. No test counts on how fast the machine is.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo images test test-slow test-devices fuzz crash check format lock clean
+.PHONY: audit demo images lock release-check test test-slow test-devices fuzz crash check format clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
@@ -53,19 +55,33 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# torch first and by its exact version: an open range takes gigabytes of CUDA libraries.
-# timm without its dependencies: it asks for torchvision, which EdgeKit does without.
-$(STAMP): pyproject.toml constraints.txt
+# Every file is checked against the lock, those of the build of EdgeKit itself too. timm asks for
+# torchvision, which EdgeKit does without: nothing is resolved. Where the index has torch with CUDA
+# (x86-64), its libraries follow in the versions that torch's own metadata pins, without hashes here.
+$(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EdgeKit needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) "$$(grep '^torch==' constraints.txt)"
-	$(PIP) --editable '.[all,dev]'
-	$(PIP) --no-deps "$$(grep '^timm==' constraints.txt)"
+	$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	if grep -q '^Requires-Dist: nvidia' $(VENV)/lib/*/site-packages/torch-*.dist-info/METADATA; then \
+		$(PIP) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"; fi
 	touch $@
 
 # The hashes of what constraints.txt and docker/*.txt pin, asked of the index that pip uses.
 lock:
 	$(PYTHON) tools/lock.py
+
+# A release as others get it: built, installed in an environment of its own outside of the checkout
+# with the lock's packages, and run there.
+release-check: $(STAMP)
+	$(BIN)/python tools/release_check.py
+
+# Known faults of the pinned versions. pip-audit asks the index for them: there is no check without
+# a network, and none is pretended.
+audit: $(STAMP)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
+	$(VENV)/audit/bin/pip-audit --disable-pip --no-deps --requirement constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist

@@ -16,16 +16,13 @@ RUN apt-get update -qq \
       qemu-user qemu-user-static \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/venv && useradd --create-home --uid 1000 edgekit
-COPY constraints.txt /src/
+COPY requirements.lock /src/
 RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     if [ -e /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
-    grep '^torch==' /src/constraints.txt > /tmp/torch.txt \
- && /opt/venv/bin/pip install --quiet --constraint /src/constraints.txt \
-      --requirement /tmp/torch.txt
+    /opt/venv/bin/pip install --quiet --require-hashes --no-deps \
+      --requirement /src/requirements.lock
 COPY . /src
-RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
-    if [ -e /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
-    /opt/venv/bin/pip install --quiet --constraint /src/constraints.txt '/src[all]'
+RUN /opt/venv/bin/pip install --quiet --no-deps --no-build-isolation /src
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin
 USER edgekit
 WORKDIR /project
