@@ -56,11 +56,17 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 # Every file is checked against the lock, those of the build of EdgeKit itself too. timm asks for
-# torchvision, which EdgeKit does without: nothing is resolved. Where the index has torch with CUDA
-# (x86-64), its libraries follow in the versions that torch's own metadata pins, without hashes here.
+# torchvision, which EdgeKit does without: nothing is resolved. torch comes first and alone, in the
+# build that pip takes of itself (pip prefers files whose hash the index names, which can be another
+# build of the same version). Where that is one with CUDA, its libraries follow in the versions that
+# torch's own metadata pins, without hashes here.
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EdgeKit needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --dest $(VENV)/torch "$$(grep -o '^torch==[^ ]*' requirements.lock)"
+	sed -n '/^torch==/,/[^\\]$$/p' requirements.lock > $(VENV)/torch/torch.lock
+	$(PIP) --require-hashes --no-deps --no-index --find-links $(VENV)/torch --requirement $(VENV)/torch/torch.lock
+	rm -r $(VENV)/torch
 	$(PIP) --require-hashes --no-deps --requirement requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	if grep -q '^Requires-Dist: nvidia' $(VENV)/lib/*/site-packages/torch-*.dist-info/METADATA; then \
