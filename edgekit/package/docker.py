@@ -220,14 +220,17 @@ def _build(
 def _base(
     order: Order, family: Family, engine: Engine, progress: Progress
 ) -> str | None:
-    """The base to use, made here where nobody named one and no registry is in reach."""
+    """The base by its digest; made here where nobody named one and no registry is in reach."""
     named, declared = order.base or os.environ.get(BASE), _declared_base(family)
-    if named is None and not engine.pulls(declared, family.platform):
+    if named == FROM_DEBIAN:
+        return debian_base(family, engine)
+    pinned = engine.pulled(named or declared, family.platform)
+    if pinned is None and named is None:
         progress.say(
             f"{declared} cannot be pulled here: the base is made from Debian packages"
         )
-        named = FROM_DEBIAN
-    return debian_base(family, engine) if named == FROM_DEBIAN else named
+        return debian_base(family, engine)
+    return pinned or named
 
 
 def debian_base(family: Family, engine: Engine) -> str:

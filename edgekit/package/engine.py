@@ -154,11 +154,19 @@ class Engine:
         done = _try([self.client.path, "image", "inspect", image])
         return done is not None and not done.returncode
 
-    def pulls(self, image: str, platform: str) -> bool:
-        """Whether an image's registry is in reach, and has it."""
+    def pulled(self, image: str, platform: str) -> str | None:
+        """`image` by the digest of what its registry gave; `None` where that is out of reach.
+
+        A tag can come to mean something else between two builds, a digest cannot.
+        """
         command = [self.client.path, "pull", "--quiet", "--platform", platform, image]
         done = _try(command, timeout_s=_PULL_S)
-        return done is not None and not done.returncode
+        if done is None or done.returncode:
+            return None
+        repository = _repository(image)
+        digests: list[str] = self.inspect(image).get("RepoDigests") or []
+        own = (digest for digest in digests if digest.split("@")[0] == repository)
+        return next(own, image)
 
     def run(
         self,
@@ -207,6 +215,13 @@ class Engine:
             {} if done is None or done.returncode else json.loads(done.stdout)
         )
         return state
+
+
+def _repository(image: str) -> str:
+    """`registry/name` of `registry/name:tag` and of `registry/name@digest`."""
+    name = image.split("@")[0]
+    head, slash, last = name.rpartition("/")
+    return head + slash + last.split(":")[0]
 
 
 def explained(run: Run, memory: str | None = None) -> str | None:

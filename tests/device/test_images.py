@@ -618,7 +618,8 @@ def test_a_list_names_every_platform(
         assert platforms == set(IDS)
         tags = [one.tag for one in pushed]
         docker_engine.docker("rmi", "--force", *tags)
-        arm = ["--platform", "linux/arm/v7", f"{host}/digits:1"]
-        docker_engine.docker("pull", "--quiet", *arm)
+        pinned = docker_engine.pulled(f"{host}/digits:1", "linux/arm/v7")
+        assert pinned == f"{host}/digits@{digest}"
+        assert docker_engine.pulled(f"{host}/digits:none", "linux/arm/v7") is None
         assert docker_engine.inspect(f"{host}/digits:1")["Architecture"] == "arm"
         docker_engine.docker("rmi", "--force", f"{host}/digits:1")
