@@ -169,8 +169,11 @@ def _mask_operand(node: fx.Node, operand: fx.Node, name: str) -> None:
 
 
 def _promise(graph: WidthGraph, copies: Mapping[fx.Node, fx.Node], cut: Cut) -> None:
-    """Give every copied node its new shape."""
+    """Give every copied node its new shape; a loaded program's end has one, and needs none."""
     for old, new in copies.items():
+        if old.op == "output":
+            new.meta.pop("val", None)
+            continue
         value = old.meta.get("val")
         if isinstance(value, list | tuple) and old in graph.live:
             several = zip(value, graph.output_axes(old), strict=True)

@@ -111,7 +111,7 @@ def test_the_result_trains_saves_and_is_cut_again(name: str, tmp_path) -> None:
     assert error(output(again, x), output(small, x)) < 1e-6
     assert output(again, x[:1]).shape[0] == 1
 
-    smaller = analyse(small)
+    smaller = analyse(again)
     assert smaller.groups
     plan = drop((g for g in smaller.groups if g.exact), share=0.3)
     cut = output(shrink(smaller, plan), x)
