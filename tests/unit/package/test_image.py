@@ -175,10 +175,13 @@ def test_every_version_is_pinned_and_the_one_edgekit_is_tested_with() -> None:
     tested = dict(line.split("==") for line in constraints if "==" in line)
     for family in FAMILIES.values():
         for runtime in family.runtimes:
-            lines = (shipped("docker") / f"{runtime}.txt").read_text().splitlines()
+            text = (shipped("docker") / f"{runtime}.txt").read_text()
+            _, *lines = text.replace("\\\n", "").splitlines()
             for line in lines:
-                name, version = line.split("==")
+                pin, *hashes = line.split()
+                name, version = pin.split("==")
                 assert tested.get(name, version) == version, line
+                assert hashes and all(h.startswith("--hash=sha256:") for h in hashes)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
