@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,9 +16,11 @@ from edgekit.bench.protocol import bench_job, tier_called
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
 from edgekit.export.isolation import export_all
+from edgekit.package import bundle
 from edgekit.source.program import trace
 from edgekit.tune import _alternatives, _time
-from edgekit.types import Artifact, InputSpec, Settings
+from edgekit.types import Artifact, InputSpec, Preprocess, Settings
+from tests import reports
 
 OFF = Settings(options={"xnnpack": False})
 
@@ -66,10 +67,19 @@ def test_without_the_delegate_the_operators_are_litert_s_own(artifact) -> None:
 def test_a_bundles_model_is_measured_with_its_settings(
     artifact, tmp_path: Path
 ) -> None:
+    chosen = bundle.place(replace(artifact, settings=OFF), tmp_path, stem="model")
+    contract = bundle.IOContract(
+        inputs=artifact.inputs, outputs=artifact.outputs, preprocess=Preprocess(scale=1)
+    )
+    bundle.write_manifest(
+        tmp_path,
+        report=reports.report(),
+        chosen=chosen,
+        contract=contract,
+        source_hash="ab" * 32,
+        versions={},
+    )
     model = tmp_path / "model.tflite"
-    model.write_bytes(artifact.files[0].read_bytes())
-    about = {"model": {"files": ["model.tflite"], "settings": asdict(OFF)}}
-    (tmp_path / "manifest.json").write_text(json.dumps(about))
     found = artifact_at(model)
     assert found.settings == OFF
     job = bench_job(found, tier_called("quick"), threads=1, seed=0)
@@ -80,8 +90,6 @@ def test_a_bundles_model_is_measured_with_its_settings(
 
 
 def test_outputs_are_taken_with_the_settings(artifact) -> None:
-    from dataclasses import replace
-
     samples = np.ones((2, 8), np.float32)
     plain = infer(artifact, samples, LocalDevice())
     tuned = infer(replace(artifact, settings=OFF), samples, LocalDevice())
