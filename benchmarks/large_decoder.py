@@ -155,7 +155,9 @@ def _cut(size: Size, stages: dict[str, Row]) -> Row:
         network = Decoder(size)
     parameters = sum(p.numel() for p in network.parameters())
     with _stage("trace", stages):
-        program = trace(network, (InputSpec(shape=(TOKENS,)),), (torch.int64,))
+        program = trace(
+            network, (InputSpec(shape=(TOKENS,)),), (torch.int64,), owned=True
+        )
     del network
     with _stage("analyse", stages):
         graph = analyse(program)

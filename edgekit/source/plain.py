@@ -31,13 +31,16 @@ _MOMENTUM = 0.1
 """What batch norm without a momentum of its own (a cumulative mean) trains with."""
 
 
-def plain(network: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
+def plain(
+    network: nn.Module, example: tuple[Tensor, ...], *, owned: bool = False
+) -> nn.Module:
     """A copy of `network` in evaluation mode that computes the same from plain parameters.
 
-    The network itself is left as it is; `example` gives lazy layers their widths. Raises
-    `ModelError` for TorchScript and for parameters without values.
+    The network itself is left as it is, and shares its tensors where it is `owned`; `example`
+    gives lazy layers their widths. Raises `ModelError` for TorchScript and for parameters
+    without values.
     """
-    module = unwrapped(_copied(network))
+    module = unwrapped(_copied(network, _tensors(network) if owned else {}))
     for child in list(module.modules()):
         for name, inner in list(child.named_children()):
             child._modules[name] = unwrapped(inner)
@@ -105,15 +108,21 @@ def _told(value: Any) -> bool:
     return not isinstance(value, int | float | str | torch.SymInt | torch.SymFloat)
 
 
-def _copied(network: nn.Module) -> nn.Module:
-    memo = _detached(network)
+def _tensors(network: nn.Module) -> dict[int, Any]:
+    """Parameters and buffers that hold values, as a copy would find that it has them already."""
+    held = (*network.parameters(), *network.buffers())
+    return {id(tensor): tensor for tensor in held if not is_lazy(tensor)}
+
+
+def _copied(network: nn.Module, shared: Mapping[int, Any]) -> nn.Module:
+    memo = {**_detached(network), **shared}
     with warnings.catch_warnings():
         # torch's own, about its own code
         warnings.simplefilter("ignore", FutureWarning)
         try:
             copied = copy.deepcopy(network, memo)
         except Exception:  # noqa: BLE001 (an attribute's own __deepcopy__ raises anything)
-            memo = {**_detached(network), **_uncopyable(network)}
+            memo = {**_detached(network), **shared, **_uncopyable(network)}
             copied = copy.deepcopy(network, memo)
     for module in copied.modules():
         places: list[Any] = [module._forward_hooks, module._forward_pre_hooks]

@@ -109,15 +109,18 @@ def trace(
     module: nn.Module,
     inputs: tuple[InputSpec, ...],
     dtypes: tuple[torch.dtype, ...] = (),
+    *,
+    owned: bool = False,
 ) -> Program:
     """A copy of an author's network in evaluation mode, with a dynamic batch dimension.
 
     Weights computed from weights are folded, writes in place made functional, and flags that
-    follow the network's mode noted. Raises `ModelError`, with the layer and the reason, where the
-    network cannot be traced or its trace computes something else at another batch size.
+    follow the network's mode noted. A network that nobody else holds (`owned`) gives its tensors
+    away, so that they are in memory once. Raises `ModelError`, with the layer and the reason,
+    where the network cannot be traced or its trace computes something else at another batch size.
     """
     example = _example(inputs, dtypes)
-    network = plain(module, example)
+    network = plain(module, example, owned=owned)
     traced = _traced(network, example)
 
     def trace_again(mode: nn.Module) -> fx.Graph:

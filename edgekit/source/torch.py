@@ -50,7 +50,9 @@ def load(
     module = _built(model, function, root, allow_pickle)
     _try_once(module, inputs, dtypes, function)
     with function.running():
-        return _trainable(program.trace(module, tuple(inputs), tuple(dtypes)))
+        return _trainable(
+            program.trace(module, tuple(inputs), tuple(dtypes), owned=True)
+        )
 
 
 def _load_pt2(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:

@@ -163,3 +163,11 @@ def test_hooks_of_the_copy_keep_their_values_in_the_copy() -> None:
     assert not author.kept
     x = torch.randn(3, 6)
     torch.testing.assert_close(program.module(x), author(x))
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_only_a_network_that_is_given_away_shares_its_tensors(owned: bool) -> None:
+    network = nn.Linear(6, 3)
+    traced = trace(network, ROW, owned=owned)
+    [weight] = [p for p in traced.module.parameters() if p.ndim == 2]
+    assert (weight.data_ptr() == network.weight.data_ptr()) == owned
