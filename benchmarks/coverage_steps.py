@@ -13,10 +13,10 @@ import torch
 
 from benchmarks.results import Row
 from edgekit.errors import ArtifactError, EdgeKitError
-from edgekit.prune.graph import WidthGraph, analyse
-from edgekit.prune.surgery import mask, shrink
-from edgekit.source import program as programs
-from edgekit.source.program import Program
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import mask, shrink
+from edgekit.program import program as programs
+from edgekit.program.program import Program
 from edgekit.types import Plan, RuntimeName
 from tests.zoo.exactness import (
     macs,
@@ -138,7 +138,7 @@ def _count(program: Program) -> int:
 
 def export(folder: str) -> Row:
     """Reload the cut network and export it; what one format refuses does not stop the others."""
-    from edgekit.export.isolation import export_all
+    from edgekit.export.workers import export_all
 
     place = Path(folder)
     program = programs.load(place / "cut.pt2")

@@ -40,7 +40,7 @@ from edgekit.data import evaluate
 from edgekit.devices.local import LocalDevice
 from edgekit.distill import Distilled
 from edgekit.distill.objective import resolved
-from edgekit.export.isolation import export_all
+from edgekit.export.workers import export_all
 from edgekit.types import DistillRecipe, LossName
 
 WEIGHTS: Mapping[LossName, float] = {

@@ -11,11 +11,11 @@ import torch
 from benchmarks.distillation_setting import RECIPE, Setting
 from edgekit.data import Dataset
 from edgekit.distill import Distilled
-from edgekit.prune.compensate import compensate
-from edgekit.prune.graph import analyse
+from edgekit.graph.graph import analyse
+from edgekit.program.program import Program
 from edgekit.prune.importance import importance
-from edgekit.prune.worth import keep_best
-from edgekit.source.program import Program
+from edgekit.prune.objective import keep_best
+from edgekit.prune.reconstruct import compensate
 
 HALF, DEEP = 0.5, 0.25
 """Shares of the units that a chain's links keep; a single step goes to the second at once."""

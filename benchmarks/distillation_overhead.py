@@ -28,7 +28,7 @@ from benchmarks import cifar
 from benchmarks.distillation_setting import INPUT, STUDENT, Narrow, dataset, paths
 from benchmarks.results import Row, Table
 from edgekit.distill import Hooks, distill
-from edgekit.source.program import trace
+from edgekit.program.program import trace
 from edgekit.types import DistillRecipe
 from tests.zoo.vision import ResNet20
 

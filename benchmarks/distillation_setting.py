@@ -17,7 +17,7 @@ from benchmarks import cifar
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, distill
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 from tests.zoo.vision import ResNet20
 

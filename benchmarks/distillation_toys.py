@@ -25,15 +25,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import Row, Table
-from edgekit import data, project, source
+from edgekit import data, sources
+from edgekit.config import project
+from edgekit.config.project import Project
+from edgekit.config.resources import shipped
 from edgekit.data import Dataset, split
 from edgekit.data.evaluate import predict
 from edgekit.data.metrics import named
 from edgekit.distill import distill
 from edgekit.distill.objective import resolved
-from edgekit.project import Project
-from edgekit.shipped import shipped
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, LossName
 
 PACKAGES = ("torch", "accelerate", "scikit-learn")
@@ -59,7 +60,7 @@ class Toy:
 
     @cached_property
     def teacher(self) -> Program:
-        return source.load(self.project.model, root=self.project.root)
+        return sources.load(self.project.model, root=self.project.root)
 
     @cached_property
     def data(self) -> tuple[Dataset, Dataset, Dataset]:

@@ -11,23 +11,23 @@ from typing import Any
 
 from benchmarks.frontier_recover import Setting
 from benchmarks.staircase import device_of
-from edgekit.aim import Aim
+from edgekit.cost.network_model import Sample
+from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
-from edgekit.export.isolation import export_all
-from edgekit.fit import Turn, corrected, next_costs, settled
-from edgekit.forecast import half_way, operators_of
-from edgekit.prune.compensate import compensate
-from edgekit.prune.correction import Sample
-from edgekit.prune.cost import CostTable, TableKey
-from edgekit.prune.graph import analyse
+from edgekit.export.workers import export_all
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline.constraints import Aim
+from edgekit.pipeline.cost_model import half_way, operators_of
+from edgekit.pipeline.search import Turn, corrected, next_costs, settled
+from edgekit.program.program import Program
 from edgekit.prune.importance import importance
-from edgekit.prune.plan import Limits, Planner, Solution
+from edgekit.prune.objective import Importance
+from edgekit.prune.planner import Limits, Planner, Solution
+from edgekit.prune.reconstruct import compensate
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
-from edgekit.prune.surgery import shrink
-from edgekit.prune.worth import Importance
-from edgekit.source.program import Program
 from edgekit.types import Plan, PlanRound, Precision, RuntimeName
 
 METHOD = "edgekit"

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from benchmarks.frontier_recover import BATCH, INPUT, Setting
-from edgekit.prune.graph import analyse
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, trace
 from edgekit.prune.importance import importance
-from edgekit.prune.surgery import shrink
-from edgekit.prune.worth import keep_best
-from edgekit.source.program import Program, trace
+from edgekit.prune.objective import keep_best
 
 ROUNDINGS = (None, 8, 16)
 PEERS = tuple(

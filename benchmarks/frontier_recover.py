@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks import cifar
-from edgekit.source.program import Program, set_training, trace
+from edgekit.program.program import Program, set_training, trace
 from edgekit.types import InputSpec
 from tests.zoo.vision import ResNet20
 

@@ -18,11 +18,13 @@ import torch
 
 from benchmarks import cifar
 from benchmarks.frontier_edgekit import COUNTED, device_for, key_for
+from edgekit.cost.measure import run_networks
 from edgekit.devices.local import LocalDevice
-from edgekit.export import onnx, openvino, tflite
-from edgekit.export.quantise.tflite import Quantiser
-from edgekit.prune.gauge import run_networks
-from edgekit.source.program import Program, load
+from edgekit.program.program import Program, load
+from edgekit.runtimes.litert import exporter as tflite
+from edgekit.runtimes.litert.quantizer import Quantiser
+from edgekit.runtimes.onnxruntime import exporter as onnx
+from edgekit.runtimes.openvino import exporter as openvino
 
 ROOT = Path(__file__).parents[1]
 FORMATS = ("onnx", "tflite")

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.results import Row, Table
-from edgekit.prune.graph import analyse
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import trace
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import trace
 from edgekit.types import InputSpec
 from tests.zoo.exactness import random_plan
 from tests.zoo.models import ZOO

@@ -29,10 +29,10 @@ from torch import Tensor, nn
 
 from benchmarks import cifar
 from benchmarks.results import Row, Table
-from edgekit.prune.graph import Group, WidthGraph, analyse
+from edgekit.graph.graph import Group, WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, set_training, trace
 from edgekit.prune.importance import CRITERIA, importance
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import Program, set_training, trace
 from edgekit.types import InputSpec, Plan
 from tests.zoo.exactness import macs
 from tests.zoo.vision import ResNet20

@@ -27,10 +27,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.results import Row, Table
-from edgekit.prune.graph import WidthGraph, analyse
-from edgekit.prune.surgery import shrink
-from edgekit.prune.workload import parameter_nodes
-from edgekit.source.program import trace
+from edgekit.cost.operator_shape import parameter_nodes
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan
 
 SHARE = 0.3

@@ -60,7 +60,7 @@ from benchmarks.frontier_time import (
     time_all,
 )
 from benchmarks.results import Row, Table
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 from edgekit.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@
 Two networks (the digits example; ResNet-20 for 32 x 32 images), each whole and cut at random to
 four sizes, are exported and measured as their operators were: timed here, or counted in the real
 aarch64 LiteRT as a Cortex-A72. `error` is that of a prediction fitted to the other sizes of the
-same network (`edgekit.prune.correction`), `error_of_sum` that of the plain sum of operators.
+same network (`edgekit.cost.network_model`), `error_of_sum` that of the plain sum of operators.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import torch
 
 from benchmarks.results import Row, Table
 from benchmarks.staircase import device_of
-from edgekit.export.isolation import export_all
-from edgekit.prune import correction
-from edgekit.prune.cost import CostTable, TableKey
-from edgekit.prune.graph import WidthGraph, analyse
-from edgekit.prune.surgery import shrink
-from edgekit.prune.workload import Operator, describe
-from edgekit.shipped import shipped
-from edgekit.source import load
-from edgekit.source.program import Program, trace
+from edgekit.config.resources import shipped
+from edgekit.cost import network_model
+from edgekit.cost.operator_shape import Operator, describe
+from edgekit.cost.table import CostTable, TableKey
+from edgekit.export.workers import export_all
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, trace
+from edgekit.sources import load
 from edgekit.store import Store
 from edgekit.types import InputSpec, ModelSpec
 from tests.zoo.exactness import random_plan
@@ -79,7 +79,7 @@ def main() -> None:
         samples = costs.measure_networks(
             [(files[share], operators[share]) for share in SHARES], device, name
         )
-        found = correction.errors(samples, costs.cost_alone)
+        found = network_model.errors(samples, costs.cost_alone)
         for share, sample, error in zip(SHARES, samples, found, strict=True):
             plain = sum(map(costs.cost_alone, sample.operators))
             row: Row = {

@@ -31,17 +31,19 @@ import numpy as np
 from benchmarks.quantisation_networks import EXAMPLES, Missing, project_folder
 from benchmarks.quantisation_show import show, summarise
 from benchmarks.results import Row, Table
-from edgekit import candidates, project, source, targets
+from edgekit import sources
 from edgekit.agent.arrays import arranged
 from edgekit.bench.infer import infer
+from edgekit.config import project, targets
 from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
-from edgekit.export.isolation import Wanted, offered
-from edgekit.export.judge import worse
-from edgekit.job import Job, Samples, read_samples
+from edgekit.export.quantization_accuracy import worse
+from edgekit.export.workers import Wanted, offered
+from edgekit.pipeline import variants
+from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.program.program import Program
 from edgekit.progress import Silent
-from edgekit.source.program import Program
 from edgekit.store import Store
 from edgekit.types import Artifact, Precision, RuntimeName
 
@@ -91,7 +93,7 @@ def _network(
             store=Store(scratch / "store"),
             progress=Silent(),
         )
-        network = source.load(job.project.model, root=root)
+        network = sources.load(job.project.model, root=root)
         samples = read_samples(job, network)
         print(f"{name}: {network.inputs[0].shape}", flush=True)
         for runtime in runtimes:
@@ -106,7 +108,7 @@ def _exported(
     wanted: list[Wanted] = [
         (runtime, precision) for precision in PRECISIONS if offered(runtime, precision)
     ]
-    competing = candidates.wanted(job, network, [runtime])
+    competing = variants.wanted(job, network, [runtime])
     wanted += [each for each in competing if each not in wanted]
     made = job.export(
         network,
@@ -115,7 +117,7 @@ def _exported(
         title="Export",
         calibration=samples.calibration,
         labels=samples.labels,
-        validation=candidates.validation(job, samples),
+        validation=variants.validation(job, samples),
     )
     fp32 = next(each for each in made if each.precision == "fp32")
     fed = arranged(samples.calibration, fp32.inputs[0].layout)

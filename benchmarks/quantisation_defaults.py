@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.export import EXPORTERS
-from edgekit.export.exporter import feeds
+from edgekit.runtimes.protocol import feeds
 
 Samples = list[np.ndarray[Any, Any]]
 
@@ -38,7 +38,7 @@ def onnxruntime(fp32: Path, samples: Samples, path: Path) -> None:
     from onnxruntime.quantization import quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from edgekit.export.quantise.onnx import reader
+    from edgekit.runtimes.onnxruntime.quantizer import reader
 
     inputs, _ = EXPORTERS["onnxruntime"].border(fp32)
     prepared = path.with_name("default-prepared.onnx")

@@ -13,8 +13,8 @@ from torch import nn
 
 from benchmarks import cifar
 from benchmarks.cifar import MEAN, STD
-from edgekit import project
-from edgekit.shipped import shipped
+from edgekit.config import project
+from edgekit.config.resources import shipped
 
 ROOT = Path(__file__).parents[1]
 TRAIN, TEST = 3000, 2000

@@ -34,7 +34,7 @@ from rich.table import Table as Screen
 
 from benchmarks.results import Row, Table
 from edgekit.errors import EdgeKitError
-from edgekit.package.engine import Engine
+from edgekit.package.docker.engine import Engine
 
 PORT = 18080
 SECONDS = 60

@@ -23,13 +23,13 @@ from typing import Any
 import torch
 
 from benchmarks.results import Row, Table
+from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices.local import LocalDevice
-from edgekit.prune.cost import CostTable, TableKey
-from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.program.program import trace
 from edgekit.prune.importance import importance
-from edgekit.prune.plan import Limits, Planner
+from edgekit.prune.planner import Limits, Planner
 from edgekit.prune.sensitivity import sensitivity
-from edgekit.source.program import trace
 from edgekit.store import Store
 from edgekit.types import CostSource, InputSpec
 from tests.zoo.models import ZOO

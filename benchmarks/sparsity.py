@@ -33,13 +33,13 @@ from benchmarks.results import Row, Table
 from edgekit.agent import machine, runtimes
 from edgekit.agent.session import draw
 from edgekit.export import export
-from edgekit.export.sparse import encode
-from edgekit.prune.graph import analyse
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, load, trace
 from edgekit.prune.importance import importance
 from edgekit.prune.masks import density, magnitude_masks, n_m_masks, zero
 from edgekit.prune.schedule import evenly
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import Program, load, trace
+from edgekit.runtimes.litert.sparse import encode
 from edgekit.types import InputSpec, Precision, RuntimeName
 
 ROUNDS = 5

@@ -18,12 +18,12 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.results import Row, Table
+from edgekit.cost.measure import run
+from edgekit.cost.operator_shape import Operator
+from edgekit.cost.table import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.devices.local import LocalDevice
-from edgekit.prune.cost import TableKey
-from edgekit.prune.gauge import run
-from edgekit.prune.workload import Operator
 from edgekit.store import Store
 from edgekit.types import Precision
 

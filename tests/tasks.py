@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgekit import data
-from edgekit.project import load
+from edgekit.config.project import load
 
 SIZE, TOKENS, VOCABULARY = 16, 12, 20
 

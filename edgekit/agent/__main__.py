@@ -59,14 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _leashed(seconds: str, files: Sequence[str]) -> int:
-    from . import leash
+    from . import watchdog
 
     lock = os.environ.get("EDGEKIT_LOCK", files[0] + ".lock")
     # Whoever starts us by a program of their own names it: an emulated Python cannot start
     # itself again.
     python = os.environ.get("EDGEKIT_PYTHON", sys.executable)
     command = [python, sys.argv[0], *files]
-    return leash.keep(command, Path(files[1]), silence_s=float(seconds), lock=lock)
+    return watchdog.keep(command, Path(files[1]), silence_s=float(seconds), lock=lock)
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:

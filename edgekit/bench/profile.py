@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.split import split
 from edgekit.devices import Device
+from edgekit.runtimes.litert.operator_split import split
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, OperatorProfile, Profile
 

@@ -41,8 +41,8 @@ def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Meter
 
 def _model_of(name: str | None, addresses: Sequence[str]) -> Target:
     """The profile that a modelled energy is from; it must be of the device that is measured."""
-    from edgekit import targets
     from edgekit.bench.energy import published_w
+    from edgekit.config import targets
 
     if name is None:
         raise UsageError(

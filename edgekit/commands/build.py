@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from edgekit import project, targets
 from edgekit.commands.console import (
     Address,
     Bars,
@@ -23,6 +22,7 @@ from edgekit.commands.console import (
     out_console,
 )
 from edgekit.commands.several import kept_apart, once, refuse
+from edgekit.config import project, targets
 from edgekit.errors import BudgetMissed, DeviceError, EdgeKitError, UsageError
 from edgekit.types import CostSource, Report, Target
 
@@ -71,11 +71,11 @@ def build(  # noqa: PLR0913 - a command's options
 
     On several GPUs or machines: accelerate launch -m edgekit build --target raspberrypi
     """
-    from edgekit import together
+    from edgekit.pipeline import distributed
 
-    shown = Bars(err_console, silent=quiet or not together.leads())
+    shown = Bars(err_console, silent=quiet or not distributed.leads())
     places = _places(once(folder, target, shown), out)
-    if len(places) > 1 and together.several():
+    if len(places) > 1 and distributed.several():
         raise UsageError("A launcher builds for one target. Name one --target.")
     asked = _Asked(
         folder=folder,
@@ -127,24 +127,24 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
 
     Raises `BudgetMissed` after that where the bundle's model is over its budget.
     """
-    from edgekit import together
-    from edgekit.build import build as run
+    from edgekit.pipeline import distributed
+    from edgekit.pipeline.build import build as run
     from edgekit.report import summary
 
     missed: BudgetMissed | None = None
     # Processes that only train measure nothing, and need no device.
-    device = asked.device if together.leads() else "local"
+    device = asked.device if distributed.leads() else "local"
     there = (asked.folder, target, asked.shown, asked.allow_pickle, device)
     with open_job(*there) as job:
-        if not together.leads():
-            together.follow(job)
+        if not distributed.leads():
+            distributed.follow(job)
             return
         try:
             report = run(job, place, asked.shared)
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
-            together.dismiss()
+            distributed.dismiss()
     built[target] = report
     if asked.talks:
         summary(report, out_console)
@@ -179,14 +179,14 @@ def _side_by_side(
 
 def _engine() -> Any:
     """Found before the build, so that a machine without one refuses at once."""
-    from edgekit.package.engine import Engine
+    from edgekit.package.docker.engine import Engine
 
     return Engine.find()
 
 
 def _package(place: Path, job: Any, shown: Bars, engine: Any, *, quiet: bool) -> None:
     from edgekit.commands.package import show
-    from edgekit.package import docker
+    from edgekit.package.docker import docker
 
     order = docker.Order(bundle=place)
     built = docker.package(order, job.store, shown, engine)
@@ -203,7 +203,7 @@ def open_job(
 ) -> Iterator[Any]:
     """The build that was asked for, its device attached while the block lasts."""
     from edgekit.devices.resolve import attached
-    from edgekit.job import Job
+    from edgekit.pipeline.context import Job
     from edgekit.store import Store
 
     here = folder / project.FILE

@@ -75,11 +75,11 @@ def diff(  # noqa: PLR0913 - a command's options
         edgekit diff model.onnx --against student.pt2 --preprocessed fed.npy
     """
     from edgekit.devices.resolve import attached
+    from edgekit.diff.diff import diff as compare
+    from edgekit.diff.diff import summary
+    from edgekit.diff.inputs import Question
+    from edgekit.diff.show import show
     from edgekit.errors import ParityError
-    from edgekit.parity.diff import diff as compare
-    from edgekit.parity.diff import summary
-    from edgekit.parity.show import show
-    from edgekit.parity.subject import Question
 
     question = Question(
         artifact=artifact,

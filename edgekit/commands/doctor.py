@@ -12,7 +12,7 @@ from edgekit.commands.console import Json, out_console, plain
 
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, what is missing, and the command that mends it."""
-    from edgekit.doctor import examine
+    from edgekit.commands.installation import examine
 
     findings = examine()
     if as_json:

@@ -43,7 +43,7 @@ def inspect(
         edgekit inspect model.py:build --input 3,224,224
         edgekit inspect model.tflite
     """
-    from edgekit import inspection
+    from edgekit.commands import inspection
 
     if source is not None and Path(source).suffix in inspection.ARTEFACTS:
         contract = inspection.contract_of(Path(source))

@@ -78,8 +78,8 @@ def package(  # noqa: PLR0913 - a command's options
         edgekit package --docker build/raspberrypi
         docker run --rm -i IMAGE infer < image.png
     """
-    from edgekit.package import docker as images
-    from edgekit.package.engine import Engine
+    from edgekit.package.docker import docker as images
+    from edgekit.package.docker.engine import Engine
     from edgekit.store import Store
 
     if not docker:

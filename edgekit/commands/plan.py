@@ -54,7 +54,7 @@ def plan(  # noqa: PLR0913 - a command's options
 
         edgekit plan --target raspberrypi --target intel-n100
     """
-    from edgekit.preview import Previewer
+    from edgekit.pipeline.preview import Previewer
 
     shown = Bars(err_console, silent=quiet)
     found: list[Preview] = []
@@ -78,7 +78,7 @@ def plan(  # noqa: PLR0913 - a command's options
 def _show(
     project: str, found: Sequence[Preview], out: Path, *, as_json: bool, quiet: bool
 ) -> None:
-    from edgekit.report.preview import show_preview, write_preview
+    from edgekit.report.plan_page import show_preview, write_preview
 
     write_preview(project, found, out)
     if as_json:

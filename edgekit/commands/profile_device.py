@@ -46,7 +46,7 @@ def profile_device(
 
         edgekit profile-device local --name desk
     """
-    from edgekit.board import profile
+    from edgekit.cost.profile_device import profile
     from edgekit.devices.resolve import attached
     from edgekit.store import Store
 

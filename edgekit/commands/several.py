@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgekit import targets
+from edgekit.config import targets
 from edgekit.errors import EdgeKitError, TargetsFailed
 from edgekit.progress import Progress
 

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from edgekit import targets
 from edgekit.commands.console import Json, out_console, plain
+from edgekit.config import targets
 
 app = typer.Typer(help="List the devices EdgeKit knows, or explain one.")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data import truth
+from edgekit.data import target_reader
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
@@ -41,13 +41,13 @@ def from_arrays(
         raise DataError(f"{origin} has no samples.")
     x, notes = request.arrange(x, origin)
     if y is None and request.kind == "language-modelling":
-        y = truth.following(x)
+        y = target_reader.following(x)
     if y is None:
-        unlabelled = truth.unknown(request.kind, len(x))
+        unlabelled = target_reader.unknown(request.kind, len(x))
         return request.dataset(
             InMemory(values=x), unlabelled, request.labels or (), notes
         )
     if len(y) != len(x):
         raise DataError(f"{origin} has {len(x)} samples but {len(y)} labels.")
-    targets, labels = truth.read(y, request, origin)
+    targets, labels = target_reader.read(y, request, origin)
     return request.dataset(InMemory(values=x), targets, labels, notes)

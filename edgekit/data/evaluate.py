@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgekit.data.dataset import Dataset
 from edgekit.data.metrics import Metric
 from edgekit.data.scores import accuracy
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 from edgekit.types import Evaluation
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data import masks, preprocess, truth
+from edgekit.data import masks, preprocess, target_reader
 from edgekit.data.dataset import Dataset, Targets
 from edgekit.data.request import Request
 from edgekit.data.samples import Images
@@ -46,7 +46,7 @@ def load(path: Path, request: Request) -> Dataset:
         files, targets = _classes(folders, labels)
     else:
         files, labels = loose, request.labels or ()
-        targets = truth.unknown(request.kind, len(loose))
+        targets = target_reader.unknown(request.kind, len(loose))
     if not files:
         raise DataError(
             f"No images in {path}. Put one folder of images a class there "
@@ -61,11 +61,11 @@ def _masked(path: Path, request: Request) -> Dataset:
         raise DataError(f"No images in {path / masks.IMAGES}. Put some there.")
     samples, labels = _samples(files, request), request.labels or ()
     if not (path / masks.MASKS).is_dir():
-        targets = truth.unknown(request.kind, len(files))
+        targets = target_reader.unknown(request.kind, len(files))
         return request.dataset(samples, targets, labels)
     _, height, width = request.input.shape
     found = masks.load(path, files, (height, width))
-    targets, labels = truth.read(found, request, str(path / masks.MASKS))
+    targets, labels = target_reader.read(found, request, str(path / masks.MASKS))
     return request.dataset(samples, targets, labels)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgekit.agent.decode import pixels
-from edgekit.authored import Authored, locate
-from edgekit.data import preprocess, truth
+from edgekit.agent.serving.decode import pixels
+from edgekit.config.user_code import Authored, locate
+from edgekit.data import preprocess, target_reader
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
@@ -76,9 +76,9 @@ def _from_sequence(sequence: Any, function: Authored, request: Request) -> Datas
 
     samples = Indexed(get=get, length=length, identity=function.file.read_bytes())
     if y is None:
-        unlabelled = truth.unknown(request.kind, length)
+        unlabelled = target_reader.unknown(request.kind, length)
         return request.dataset(samples, unlabelled, request.labels or ())
-    numbers, labels = truth.read(y, request, function.name)
+    numbers, labels = target_reader.read(y, request, function.name)
     return request.dataset(samples, numbers, labels)
 
 

@@ -29,7 +29,7 @@ def load(
 ) -> Dataset:
     """The samples that `spec` names, relative to `root`, as inputs of the shape of `input`.
 
-    Targets are read as `kind` has them (`edgekit/data/truth.py`). With `labels` (those of the
+    Targets are read as `kind` has them (`edgekit/data/target_reader.py`). With `labels` (those of the
     training data) the classes must be the same ones. Raises
     `DataError` for anything that is missing, unreadable or of another shape.
     """

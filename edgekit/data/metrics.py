@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.authored import locate
+from edgekit.config.user_code import locate
 from edgekit.data.dataset import Targets
 from edgekit.data.scores import (
     SCORES,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edgekit.data import preprocess, truth
+from edgekit.data import preprocess, target_reader
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
@@ -53,11 +53,11 @@ def load(path: Path, request: Request) -> Dataset:
         resize=request.preprocess.resize,
     )
     if y is None:
-        unlabelled = truth.unknown(request.kind, len(samples))
+        unlabelled = target_reader.unknown(request.kind, len(samples))
         return request.dataset(samples, unlabelled, request.labels or ())
     with reading(path, DataError, kind="parquet with class names"):
         names = _class_names(table.schema.metadata, str(targets))
-    numbers, labels = truth.read(y, request, str(path), names)
+    numbers, labels = target_reader.read(y, request, str(path), names)
     return request.dataset(samples, numbers, labels)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.agent.decode import normalise
+from edgekit.agent.serving.decode import normalise
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgekit.agent.decode import pixels
+from edgekit.agent.serving.decode import pixels
 from edgekit.data.preprocess import Array
 from edgekit.errors import DataError
 from edgekit.safe_io import reading

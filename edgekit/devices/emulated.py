@@ -23,7 +23,7 @@ from edgekit.agent.schema import SCHEMA
 from edgekit.devices import rootfs
 from edgekit.devices.local import run_process
 from edgekit.devices.packing import pack_agent
-from edgekit.devices.replies import understand
+from edgekit.devices.results import understand
 from edgekit.devices.rootfs import Arch, OnProgress, Rootfs
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder

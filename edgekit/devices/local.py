@@ -16,9 +16,9 @@ from typing import Any
 from edgekit import child
 from edgekit.agent import machine, meters
 from edgekit.agent.schema import SCHEMA
+from edgekit.devices.lock import turn
 from edgekit.devices.packing import pack_agent
-from edgekit.devices.replies import understand
-from edgekit.devices.turns import turn
+from edgekit.devices.results import understand
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource

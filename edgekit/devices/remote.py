@@ -17,9 +17,9 @@ from edgekit.agent import machine
 from edgekit.agent.schema import PATHS_IN, PATHS_OUT, SCHEMA
 from edgekit.devices import faults
 from edgekit.devices.link import SILENCE_S, Link, Reply
+from edgekit.devices.lock import turn
 from edgekit.devices.packing import pack_agent
-from edgekit.devices.replies import understand
-from edgekit.devices.turns import turn
+from edgekit.devices.results import understand
 from edgekit.devices.wheels import MODULES, DevicePython, digest, fetch
 from edgekit.errors import DeviceError, EdgeKitError, LinkLost, RuntimeMissing
 from edgekit.scratch import folder as scratch_folder

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from edgekit import toml
 from edgekit.arguments import check_image, check_value
+from edgekit.config import reader
 from edgekit.devices import Device
 from edgekit.devices.adb import AdbLink, BenchmarkModel
 from edgekit.devices.container import ContainerLink
@@ -93,7 +93,7 @@ def parse(address: str) -> Address:
             kind = prefix.rstrip(":/")
             rest = text.removeprefix(prefix)
             return Address(text=address, kind=kind, rest=rest, settings=settings)
-    near = toml.suggest(text.split(":")[0], _KINDS)
+    near = reader.suggest(text.split(":")[0], _KINDS)
     raise UsageError(
         f"'{address}' is no device.{near} Known forms: {', '.join(FORMS)}."
     )
@@ -188,7 +188,7 @@ def _known(parts: Address, *names: str) -> Mapping[str, str]:
         if name not in names:
             raise UsageError(
                 f"'{parts.text}' has no setting '{name}'."
-                f"{toml.suggest(name, names)} Known: {', '.join(names) or 'none'}."
+                f"{reader.suggest(name, names)} Known: {', '.join(names) or 'none'}."
             )
     return parts.settings
 

@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 from edgekit import child
+from edgekit.config.resources import shipped
 from edgekit.errors import RuntimeMissing
-from edgekit.shipped import shipped
 from edgekit.store import Store, key
 
 PACKAGES: Mapping[str, str] = {

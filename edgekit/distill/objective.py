@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from edgekit.distill.features import View
 from edgekit.distill.losses import LOSSES
 from edgekit.distill.pairing import share_maps
 from edgekit.distill.tasks import TEACHINGS, Teaching
-from edgekit.distill.view import View
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 from edgekit.types import DistillRecipe, LossName, TaskKind
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx
 
 from edgekit.errors import ProjectError
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 
 aten = torch.ops.aten
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgekit.authored import Authored, locate
+from edgekit.config.user_code import Authored, locate
 from edgekit.data.metrics import Metric, named
 from edgekit.distill.losses import outputs
 from edgekit.errors import TrainingError, UsageError

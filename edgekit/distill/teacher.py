@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from edgekit import scratch, store
+from edgekit.distill.features import View, view
 from edgekit.distill.processes import Processes
-from edgekit.distill.view import View, view
 
 CHUNK = 256
 """Samples that are computed together and marked as done together."""

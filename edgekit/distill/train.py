@@ -11,12 +11,12 @@ from torch import Tensor, fx
 
 from edgekit.data import Dataset
 from edgekit.distill.checkpoint import Checkpoints
-from edgekit.distill.lesson import Assignment, Lesson
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import Task, of_kind
+from edgekit.distill.trainer import Assignment, Lesson
 from edgekit.errors import DataError, ModelError
-from edgekit.source.fold import fold
-from edgekit.source.program import Program
+from edgekit.program.batch_norm_folding import fold
+from edgekit.program.program import Program
 from edgekit.types import DistillRecipe, Epoch, LossName, TaskKind
 
 Penalty = Callable[[fx.GraphModule], Tensor]

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.export import onnx, openvino, tflite
-from edgekit.export.exporter import Exporter, blame, check
-from edgekit.export.judge import Validation
-from edgekit.export.make import Material, Order, make
-from edgekit.export.place import publish, scratch
-from edgekit.source.program import Program
+from edgekit.export.produce import Material, Order, make
+from edgekit.export.publish import publish, scratch
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.program.program import Program
+from edgekit.runtimes.litert import exporter as tflite
+from edgekit.runtimes.onnxruntime import exporter as onnx
+from edgekit.runtimes.openvino import exporter as openvino
+from edgekit.runtimes.protocol import Exporter, blame, check
 from edgekit.types import Artifact, Precision, RuntimeName, Scheme
 
 EXPORTERS: dict[RuntimeName, Exporter] = {

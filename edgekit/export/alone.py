@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 from edgekit.types import InputSpec
 
 aten = torch.ops.aten

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.export import EXPORTERS, isolation
-from edgekit.export.isolation import Failure
-from edgekit.export.place import scratch
+from edgekit.export import EXPORTERS, workers
+from edgekit.export.publish import scratch
 from edgekit.export.worker import MESSAGE, Job, Message
-from edgekit.source.program import Program
+from edgekit.export.workers import Failure
+from edgekit.program.program import Program
 
 _ALL_S = 300.0
 """For all operators together; the failure is told without the operator after that."""
@@ -59,7 +59,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
 
 def _last(job: Job, place: Path) -> tuple[Message | None, bool]:
     """The last that is heard of, and whether the process ended of itself."""
-    worker = isolation.start([job], place, 1)
+    worker = workers.start([job], place, 1)
     last, deadline = None, time.monotonic() + _ALL_S
     try:
         with selectors.DefaultSelector() as selector:
@@ -71,4 +71,4 @@ def _last(job: Job, place: Path) -> tuple[Message | None, bool]:
                 last = MESSAGE.validate_json(line)
         return None, False
     finally:
-        isolation.kill(worker)
+        workers.kill(worker)

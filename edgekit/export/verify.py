@@ -17,7 +17,7 @@ from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.agent.session import run
 from edgekit.errors import ArtifactError
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 from edgekit.types import Artifact
 
 Array = npt.NDArray[Any]

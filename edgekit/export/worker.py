@@ -17,10 +17,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from edgekit.errors import ArtifactError
-from edgekit.export.judge import Validation
-from edgekit.export.make import Material, Order, make
+from edgekit.export.produce import Material, Order, make
+from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
-from edgekit.source.program import Program
+from edgekit.program.program import Program
 from edgekit.types import Artifact, Folding, InputSpec, RuntimeName, TaskSpec
 
 SEED = 0
@@ -101,7 +101,7 @@ def work(job: Job) -> Iterator[Message]:
     import torch
 
     from edgekit.export import EXPORTERS
-    from edgekit.export.exporter import blame
+    from edgekit.runtimes.protocol import blame
 
     torch.manual_seed(SEED)
     np.random.seed(SEED)
@@ -126,8 +126,8 @@ def work(job: Job) -> Iterator[Message]:
 def suspects(job: Job) -> Iterator[Message]:
     """Name each operator of `job.source` before it is tried alone, and end at one that fails."""
     from edgekit.export import EXPORTERS, alone
-    from edgekit.export.exporter import blame
-    from edgekit.source.module_path import layer
+    from edgekit.program.module_path import layer
+    from edgekit.runtimes.protocol import blame
 
     assert job.suspected is not None
     exporter = EXPORTERS[job.runtime]
@@ -156,8 +156,9 @@ def _material(job: Job) -> Material:
 
 
 def _convert(job: Job) -> None:
-    from edgekit.export import EXPORTERS, openvino
-    from edgekit.source.ends import channels_last
+    from edgekit.export import EXPORTERS
+    from edgekit.program.io_fusion import channels_last
+    from edgekit.runtimes.openvino import exporter as openvino
 
     if job.source.suffix == ".onnx":
         openvino.convert_onnx(job.source, job.fp32)
@@ -169,7 +170,7 @@ def _convert(job: Job) -> None:
 
 
 def _program(job: Job) -> Program:
-    from edgekit.source.program import load
+    from edgekit.program.program import load
 
     return load(job.source, job.inputs)
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from edgekit.prune.graph import WidthGraph
-from edgekit.prune.propagate import operator_name
-from edgekit.prune.terms import Options, Term, blocks_of_nodes, tensor_term
+from edgekit.graph.graph import WidthGraph
+from edgekit.graph.propagate import operator_name
+from edgekit.prune.cost_terms import Options, Term, blocks_of_nodes, tensor_term
 
 _SHARED = frozenset(
     (

@@ -20,9 +20,9 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from edgekit.errors import DataError, UsageError
-from edgekit.prune.graph import Group, Slot, WidthGraph
-from edgekit.prune.readers import Reader, moments, readers
-from edgekit.source.program import Program
+from edgekit.graph.graph import Group, Slot, WidthGraph
+from edgekit.program.program import Program
+from edgekit.prune.consumers import Reader, moments, readers
 from edgekit.types import ImportanceName
 
 Inputs = Tensor | tuple[Tensor, ...]

@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from torch.utils.hooks import RemovableHandle
 
 from edgekit.errors import UsageError
-from edgekit.prune.readers import Reader, readers
-from edgekit.source.program import Program
+from edgekit.program.program import Program
+from edgekit.prune.consumers import Reader, readers
 
 Masks = Mapping[str, Tensor]
 Scope = Literal["global", "layer"]

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from edgekit.errors import UsageError
-from edgekit.prune.graph import WidthGraph
-from edgekit.prune.labels import Axes
-from edgekit.prune.rewrite import Cut
-from edgekit.prune.surgery import cut_of, labelled_tensors, sliced
-from edgekit.source.program import Program
+from edgekit.graph.graph import WidthGraph
+from edgekit.graph.labels import Axes
+from edgekit.graph.rewrite_shapes import Cut
+from edgekit.graph.surgery import cut_of, labelled_tensors, sliced
+from edgekit.program.program import Program
 from edgekit.types import Plan
 
 

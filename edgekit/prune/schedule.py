@@ -10,11 +10,11 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.cost.operator_shape import describe
 from edgekit.errors import BudgetInfeasible, UsageError
-from edgekit.prune.graph import WidthGraph, analyse
-from edgekit.prune.surgery import shrink
-from edgekit.prune.workload import describe
-from edgekit.source.program import Program
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program
 from edgekit.types import Plan, Schedule
 
 Scores = Mapping[str, npt.NDArray[np.float64]]

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from edgekit.prune.blocks import Block
-from edgekit.prune.graph import WidthGraph
-from edgekit.prune.surgery import shrink
-from edgekit.prune.worth import Importance, keep_best
-from edgekit.source.program import set_training
+from edgekit.graph.blocks import Block
+from edgekit.graph.graph import WidthGraph
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import set_training
+from edgekit.prune.objective import Importance, keep_best
 from edgekit.types import Plan
 
 _SHARES = (0.5, 0.25)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from scipy import optimize, sparse
 
-from edgekit.prune.blocks import Block
-from edgekit.prune.terms import Axis, Options, Term
+from edgekit.graph.blocks import Block
+from edgekit.prune.cost_terms import Axis, Options, Term
 
 SECONDS = 60.0
 """At most; a ResNet-50 takes two seconds of one core."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx
 
 from edgekit.errors import UsageError
-from edgekit.prune.graph import Group, WidthGraph
+from edgekit.graph.graph import Group, WidthGraph
 from edgekit.prune.importance import batch_norm_scales
 from edgekit.types import Plan, Sparsity
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.package.engine import Client, answers, clients
+from edgekit.package.docker.engine import Client, answers, clients
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _START_S = 90

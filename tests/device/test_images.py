@@ -30,8 +30,8 @@ import torch
 from PIL import Image as Pictures
 
 from edgekit.devices.emulated import cpuinfo
-from edgekit.package import docker, image
-from edgekit.package.engine import Engine, Run, explained
+from edgekit.package.docker import docker, image
+from edgekit.package.docker.engine import Engine, Run, explained
 from edgekit.progress import Silent
 from edgekit.store import Store
 from tests.device.engine import Unavailable, emulators, engine

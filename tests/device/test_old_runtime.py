@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.constraints.check import _loaded
-from edgekit.constraints.operators import of_file, table
 from edgekit.devices.emulated import EmulatedDevice
-from edgekit.export.isolation import export_all
-from edgekit.source.program import trace
+from edgekit.export.workers import export_all
+from edgekit.pipeline.compatibility import _loaded
+from edgekit.program.program import trace
+from edgekit.runtimes.operator_tables import of_file, table
 from edgekit.types import InputSpec
 
 CORE = "cortex-a7"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from edgekit.bench.protocol import measure
+from edgekit.cost.microbench import write
+from edgekit.cost.operator_shape import Operator
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.devices.resolve import attached
 from edgekit.errors import DeviceError, MeasurementError
-from edgekit.prune import micro
-from edgekit.prune.workload import Operator
 from edgekit.types import Artifact
 from tests.device import sshd
 
@@ -54,7 +54,7 @@ def pi(
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
-    file = micro.write(CONV, "litert", "fp32", tmp_path)
+    file = write.write(CONV, "litert", "fp32", tmp_path)
     return Artifact(
         name="conv",
         runtime="litert",

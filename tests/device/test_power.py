@@ -12,18 +12,19 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit import costing, project, targets
-from edgekit.aim import aim_of
 from edgekit.bench.tiers import TIERS
+from edgekit.config import project, targets
+from edgekit.cost import power
+from edgekit.cost.operator_shape import Operator
+from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices.local import LocalDevice
-from edgekit.job import Job
+from edgekit.graph.graph import analyse
+from edgekit.pipeline import cost_source
+from edgekit.pipeline.constraints import aim_of
+from edgekit.pipeline.context import Job
+from edgekit.program.program import trace
 from edgekit.progress import Silent
-from edgekit.prune import power
-from edgekit.prune.cost import CostTable, TableKey
-from edgekit.prune.graph import analyse
-from edgekit.prune.plan import Planner
-from edgekit.prune.workload import Operator
-from edgekit.source.program import trace
+from edgekit.prune.planner import Planner
 from edgekit.store import Store
 from edgekit.types import Budget, InputSpec
 from tests.device.conftest import WATTS
@@ -178,7 +179,7 @@ def job_and_planner(folder: Path) -> tuple[Job, Planner]:
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 4),
     )  # fmt: skip
     program = trace(network, (InputSpec(shape=(3, 16, 16)),))
-    table = costing.table(job, job.costing, "onnxruntime", "fp32")
+    table = cost_source.table(job, job.costing, "onnxruntime", "fp32")
     planner = Planner(analyse(program), table, multiple=8, min_keep=0.25)
     planner.measure(job.device)
     return job, planner

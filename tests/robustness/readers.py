@@ -58,7 +58,7 @@ def _npy(folder: Path) -> None:
 
 
 def _read_npy(path: Path) -> object:
-    from edgekit.parity.subject import load_array
+    from edgekit.diff.inputs import load_array
 
     return load_array(path)
 
@@ -201,7 +201,7 @@ def read_one_by_one(read: Read, path: Path) -> None:
 
 def _read_bundle(path: Path) -> object:
     from edgekit.bench.artifact import artifact_at
-    from edgekit.package import image
+    from edgekit.package.docker import image
 
     read_one_by_one(lambda p: artifact_at(p.with_name("model.tflite")), path)
     opened = image.open_bundle(path.parent)
@@ -240,33 +240,33 @@ def _project(folder: Path) -> None:
 
 
 def _read_project(path: Path) -> object:
-    from edgekit import project
+    from edgekit.config import project
 
     return project.load(path.parent)
 
 
 def _target(folder: Path) -> None:
-    from edgekit.shipped import shipped
+    from edgekit.config.resources import shipped
 
     source = next(iter(sorted(shipped("targets").glob("raspberrypi4*.toml"))))
     (folder / "board.toml").write_bytes(source.read_bytes())
 
 
 def _read_target(path: Path) -> object:
-    from edgekit import targets
+    from edgekit.config import targets
 
     return targets.load("board", folders=[path.parent])
 
 
 def _preset(folder: Path) -> None:
-    from edgekit.shipped import shipped
+    from edgekit.config.resources import shipped
 
     source = next(iter(sorted(shipped("calibration").glob("*.toml"))))
     (folder / "mine.toml").write_bytes(source.read_bytes())
 
 
 def _read_preset(path: Path) -> object:
-    from edgekit.calibration import load_preset
+    from edgekit.data.calibration import load_preset
 
     return load_preset("mine", folders=[path.parent])
 
@@ -286,7 +286,7 @@ def _network() -> Any:
 
 
 def _pt2(folder: Path) -> None:
-    from edgekit.source.program import trace
+    from edgekit.program.program import trace
     from edgekit.types import InputSpec
 
     spec = (InputSpec(name="x", shape=(1, 8, 8)),)
@@ -294,7 +294,7 @@ def _pt2(folder: Path) -> None:
 
 
 def _read_pt2(path: Path) -> object:
-    from edgekit.source.program import load
+    from edgekit.program.program import load
 
     return load(path)
 
@@ -312,7 +312,7 @@ def _pt(folder: Path) -> None:
 
 
 def _read_weights(path: Path) -> object:
-    from edgekit import source
+    from edgekit import sources
     from edgekit.types import InputSpec, ModelSpec
 
     (path.parent / "model.py").write_text(
@@ -321,7 +321,7 @@ def _read_weights(path: Path) -> object:
     spec = ModelSpec(
         source="model.py:build", weights=path.name, input=InputSpec(shape=(1, 8, 8))
     )
-    return source.load(spec, root=path.parent)
+    return sources.load(spec, root=path.parent)
 
 
 _BORDER = {"name": "x", "shape": [1, 16], "dtype": "float32", "layout": None}
@@ -341,7 +341,7 @@ _CONTRACT: dict[str, Any] = {
 def _onnx(folder: Path) -> None:
     from onnx import TensorProto, helper, numpy_helper, save_model
 
-    from edgekit.export.contract import embed
+    from edgekit.runtimes.contract import embed
 
     weights = np.random.default_rng(0).random((16, 3)).astype(np.float32)
     graph = helper.make_graph(
@@ -361,9 +361,9 @@ def _onnx(folder: Path) -> None:
 
 
 def _tflite(folder: Path) -> None:
-    from edgekit.export.contract import embed
-    from edgekit.prune.micro_tflite import model
-    from edgekit.prune.workload import Operator
+    from edgekit.cost.microbench.tflite import model
+    from edgekit.cost.operator_shape import Operator
+    from edgekit.runtimes.contract import embed
 
     operator = Operator(
         kind="conv", inputs=4, outputs=4, size=(8, 8), kernel=(3, 3), padding=(1, 1)
@@ -381,14 +381,14 @@ def _openvino(folder: Path) -> None:
     _onnx(folder)
     model = openvino.Core().read_model(str(folder / "m.onnx"))
     openvino.save_model(model, str(folder / "m.xml"), compress_to_fp16=False)
-    from edgekit.export.contract import embed
+    from edgekit.runtimes.contract import embed
 
     embed(folder / "m.xml", _CONTRACT)
 
 
 def _read_said(path: Path) -> object:
     from edgekit.bench.artifact import artifact_at
-    from edgekit.export import contract
+    from edgekit.runtimes import contract
 
     artifact_at(path)
     return contract.read(path)

@@ -12,9 +12,9 @@ import pytest
 
 from edgekit.bench import history
 from edgekit.bundle_files import inside
+from edgekit.diff.inputs import Question, subject
 from edgekit.errors import UsageError
-from edgekit.package import image
-from edgekit.parity.subject import Question, subject
+from edgekit.package.docker import image
 
 
 @pytest.fixture

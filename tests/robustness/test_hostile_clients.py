@@ -19,7 +19,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.runtime.agent.test_serve import Served, request, start
+from tests.runtime.agent.serving.test_server import Served, request, start
 from tests.runtime.conftest import TinyModel
 
 INFER = "/v2/models/tiny/infer"
@@ -234,7 +234,7 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
 def test_an_empty_token_is_refused_and_the_default_is_this_machine_alone(
     tmp_path: Path,
 ) -> None:
-    command = [sys.executable, "-m", "edgekit.agent.command", "serve"]
+    command = [sys.executable, "-m", "edgekit.agent.serving.main", "serve"]
     plain = {k: v for k, v in os.environ.items() if k != "EDGEKIT_HOST"}
     done = subprocess.run(
         command,
@@ -245,7 +245,7 @@ def test_an_empty_token_is_refused_and_the_default_is_this_machine_alone(
         timeout=60,
     )
     assert done.returncode == 2 and "EDGEKIT_TOKEN" in done.stderr
-    from edgekit.agent.command import _parser
+    from edgekit.agent.serving.main import _parser
 
     assert _parser().parse_args(["serve"]).host == "127.0.0.1"
 

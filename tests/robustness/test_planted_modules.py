@@ -13,14 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit import child, source
+from edgekit import child, sources
 from edgekit.commands import side_by_side
 from edgekit.devices.local import LocalDevice
+from edgekit.diff.tensor_worker import take_apart
 from edgekit.errors import RuntimeMissing
-from edgekit.export.isolation import export_all
-from edgekit.package import wheels
-from edgekit.parity.worker import take_apart
-from edgekit.source.program import trace
+from edgekit.export.workers import export_all
+from edgekit.package.docker import wheels
+from edgekit.program.program import trace
 from edgekit.store import Store
 from edgekit.types import InputSpec, ModelSpec
 from tests.robustness.conftest import Planted
@@ -182,7 +182,7 @@ def test_the_users_files_find_each_other_and_libraries_find_their_own(
     (folder / "parts" / "tail.py").write_text(LAYER.format("tail"))
     spec = ModelSpec(source="model.py:build", input=InputSpec(shape=(4,)))
     before = list(sys.path)
-    program = source.load(spec, root=folder)
+    program = sources.load(spec, root=folder)
     assert program.module(torch.zeros(2, 4)).shape == (2, 4)
     assert planted.ran == set()
     assert sys.path == before
@@ -212,7 +212,7 @@ def test_only_files_of_the_folder_see_it(planted: Planted, name: str) -> None:
 
 
 def test_what_the_users_code_adds_to_the_path_is_its_own(tmp_path: Path) -> None:
-    from edgekit.authored import locate
+    from edgekit.config.user_code import locate
     from edgekit.errors import ModelError
 
     (tmp_path / "lib").mkdir()
@@ -242,6 +242,6 @@ def test_a_pickled_network_finds_the_file_of_its_class(tmp_path: Path) -> None:
     spec = ModelSpec(
         source="model.py:build", weights="w.pt", input=InputSpec(shape=(4,))
     )
-    program = source.load(spec, root=tmp_path, allow_pickle=True)
+    program = sources.load(spec, root=tmp_path, allow_pickle=True)
     answer = program.module(torch.zeros(1, 4)).detach().numpy()
     assert np.isfinite(answer).all()

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from edgekit.errors import ModelError
-from edgekit.source import program
-from edgekit.source.program import trace
+from edgekit.program import program
+from edgekit.program.program import trace
 from edgekit.types import InputSpec
 from tests.robustness import hostile_pt2
 

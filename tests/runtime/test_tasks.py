@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from edgekit import build
 from edgekit.commands.build import open_job
 from edgekit.commands.console import Bars, err_console
 from edgekit.devices.local import LocalDevice
+from edgekit.diff.diff import diff
+from edgekit.diff.inputs import Question
 from edgekit.package import bundle
-from edgekit.parity.diff import diff
-from edgekit.parity.subject import Question
+from edgekit.pipeline import build
 from edgekit.progress import Silent
 from edgekit.types import Report
 from tests import tasks, tasks_of_pictures, tasks_of_tokens

@@ -18,8 +18,9 @@ import pytest
 import torch
 
 import edgekit
-from edgekit import cli, project
+from edgekit import cli
 from edgekit.commands import crashes
+from edgekit.config import project
 from edgekit.errors import EXIT_CODES
 
 Run = Callable[..., tuple[int, str, str]]

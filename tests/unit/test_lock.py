@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.devices import wheels as device_wheels
 from edgekit.errors import RuntimeMissing
-from edgekit.package import wheels
+from edgekit.package.docker import wheels
 from edgekit.store import Store
 
 ROOT = Path(__file__).parents[2]

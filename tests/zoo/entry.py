@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
 
 

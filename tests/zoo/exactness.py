@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from edgekit.prune.graph import Group
-from edgekit.source.program import Program, set_training
+from edgekit.graph.graph import Group
+from edgekit.program.program import Program, set_training
 from edgekit.types import Plan
 from tests.zoo.over_kept import leaves
 

@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
-from edgekit.prune.graph import WidthGraph
+from edgekit.graph.graph import WidthGraph
 from edgekit.types import Plan
 from tests.zoo.over_kept import OVER_KEPT, leaves, reduced_dims
 

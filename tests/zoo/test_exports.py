@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.export.isolation import Wanted, export_all
-from edgekit.prune.graph import analyse
-from edgekit.prune.surgery import shrink
-from edgekit.source import program as programs
+from edgekit.export.workers import Wanted, export_all
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program import program as programs
 from edgekit.types import InputSpec
 from tests.zoo.exactness import outputs, random_plan
 from tests.zoo.models import ZOO

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgekit.errors import ModelError
-from edgekit.prune.graph import analyse
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import trace
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import trace
 from tests.zoo.exactness import outputs, random_plan, relative_error, train_one_step
 from tests.zoo.models import REPORTED, STRANGE
 from tests.zoo.silenced import silenced

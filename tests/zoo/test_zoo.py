@@ -8,9 +8,9 @@ from functools import cached_property
 
 import pytest
 
-from edgekit.prune.graph import Group, WidthGraph, analyse
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import Program, trace
+from edgekit.graph.graph import Group, WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, trace
 from edgekit.types import Plan
 from tests.zoo.entry import Entry
 from tests.zoo.exactness import (

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 RUNTIMES = {
     "litert": "litert",
-    "tflite-runtime": "tflite",
-    "onnxruntime": "onnx",
+    "tflite-runtime": "tflite_runtime",
+    "onnxruntime": "onnxruntime",
     "openvino": "openvino",
 }
 

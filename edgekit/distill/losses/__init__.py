@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from edgekit.distill.features import View
 from edgekit.distill.losses import features, outputs, relations, transformers
-from edgekit.distill.view import View
 from edgekit.types import LossName
 
 Between = Callable[[View, View, float], Tensor]

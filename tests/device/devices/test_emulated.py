@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.cost.microbench import write
+from edgekit.cost.operator_shape import Operator
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing
-from edgekit.prune import micro
-from edgekit.prune.workload import Operator
 from edgekit.types import RuntimeName
 
 Emulated = Callable[[str], EmulatedDevice]
@@ -36,7 +36,7 @@ def conv(outputs: int) -> Operator:
 
 
 def job(folder: Path, runtime: RuntimeName, *operators: Operator) -> dict[str, Any]:
-    paths = [micro.write(operator, runtime, "fp32", folder) for operator in operators]
+    paths = [write.write(operator, runtime, "fp32", folder) for operator in operators]
     return {
         "kind": "micro",
         "runtime": runtime,
@@ -66,7 +66,7 @@ def outputs(device: Any, folder: Path, runtime: RuntimeName, model: Path) -> Any
 def test_outputs_are_those_of_this_machine(
     tmp_path: Path, emulated: Emulated, core: str, runtime: RuntimeName
 ) -> None:
-    model = micro.write(conv(10), runtime, "fp32", tmp_path)
+    model = write.write(conv(10), runtime, "fp32", tmp_path)
     shape = (2, 16, 32, 32) if runtime == "onnxruntime" else (2, 32, 32, 16)
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     np.savez(tmp_path / "inputs.npz", x)

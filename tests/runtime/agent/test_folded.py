@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgekit.agent.answer import Answerer
+from edgekit.agent.serving.predict import Answerer
 
 LABELS = ["red", "green", "blue"]
 

@@ -9,9 +9,9 @@ import pytest
 
 from edgekit.bench.artifact import artifact_at
 from edgekit.bench.profile import plot, profile
-from edgekit.bench.split import split
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.runtimes.litert.operator_split import split
 
 
 def test_every_operator_has_its_share(model: Any) -> None:
@@ -31,7 +31,7 @@ def test_every_operator_has_its_share(model: Any) -> None:
 
 
 def test_int8_networks_show_what_runs_in_float() -> None:
-    from edgekit.agent.runtimes.onnx import rows
+    from edgekit.agent.runtimes.onnxruntime import rows
 
     def event(number: int, kind: str, us: int) -> dict[str, Any]:
         arguments = {"op_name": kind, "provider": "CPU", "node_index": str(number)}

@@ -25,7 +25,7 @@ def make(
 ) -> Made:
     """Export `folder/student.pt2` in every precision, int8 where it has one input, and run it."""
     from edgekit.export import EXPORTERS
-    from edgekit.export.make import Order
+    from edgekit.export.produce import Order
     from edgekit.export.worker import Job, work
 
     exporter = EXPORTERS[runtime]
@@ -83,7 +83,7 @@ def one(
     import torch
 
     from edgekit.export import export
-    from edgekit.source.program import from_exported
+    from edgekit.program.program import from_exported
 
     program = from_exported(torch.export.load(str(source)), inputs)
     return export(program, runtime=runtime, folder=folder, name="net", **options)

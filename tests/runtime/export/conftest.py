@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
 from tests.runtime.export.apart import Made, make
 

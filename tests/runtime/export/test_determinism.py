@@ -12,9 +12,9 @@ from tests.runtime.export.conftest import sampled
 
 def hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of a small network, exported into `folder`."""
-    from edgekit.export.contract import embed
-    from edgekit.export.isolation import export_all
-    from tests.runtime.export.test_contract import CONTRACT
+    from edgekit.export.workers import export_all
+    from edgekit.runtimes.contract import embed
+    from tests.runtime.runtimes.test_contract import CONTRACT
 
     program, samples = sampled("perceptron")
     wanted = [

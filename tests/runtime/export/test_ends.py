@@ -14,17 +14,17 @@ from torch import nn
 
 from edgekit import data
 from edgekit.bench.infer import infer
-from edgekit.data.answers import expected
 from edgekit.data.evaluate import predict
+from edgekit.data.predictions import expected
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
-from edgekit.export import tflite_file
-from edgekit.export.contract import embed, read
-from edgekit.export.isolation import Wanted, export_all
-from edgekit.export.judge import Validation
-from edgekit.export.quantise.tflite import plain_interpreter
-from edgekit.source.ends import folded
-from edgekit.source.program import Program, trace
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.workers import Wanted, export_all
+from edgekit.program.io_fusion import folded
+from edgekit.program.program import Program, trace
+from edgekit.runtimes.contract import embed, read
+from edgekit.runtimes.litert import flatbuffer
+from edgekit.runtimes.litert.quantizer import plain_interpreter
 from edgekit.types import (
     Artifact,
     Folding,
@@ -182,20 +182,20 @@ def test_scales_along_the_wrong_dimension_are_put_right(
     """As the AI Edge Quantizer leaves a bias of shape (1, n)."""
     artifact = whole["litert-int8"]
     content = artifact.files[0].read_bytes()
-    model = tflite_file.unpacked(content)
+    model = flatbuffer.unpacked(content)
     [bias] = [
         t for t in model.subgraphs[0].tensors if list(t.shape) == [1200] and t.type == 2
     ]
     bias.shape = np.array([1, 1200], np.int32)
-    spoiled = tflite_file.packed(model, len(content))
+    spoiled = flatbuffer.packed(model, len(content))
     with pytest.raises(ValueError, match="num_scales"):
         plain_interpreter(spoiled)
     path = tmp_path / "mended.tflite"
-    path.write_bytes(tflite_file.mended(spoiled))
+    path.write_bytes(flatbuffer.mended(spoiled))
     raw, _ = digits[1].unprepared().arrays()
     answers = [
         infer(replace(artifact, files=files), raw[:8], LocalDevice())
         for files in (artifact.files, (path,))
     ]
     np.testing.assert_array_equal(*answers)
-    assert tflite_file.mended(content) == content
+    assert flatbuffer.mended(content) == content

@@ -14,9 +14,9 @@ from torch import nn
 from edgekit.bench.infer import infer
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
-from edgekit.export.isolation import export_all
-from edgekit.export.judge import Validation
-from edgekit.source.program import Program, trace
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.workers import export_all
+from edgekit.program.program import Program, trace
 from edgekit.types import Artifact, InputSpec, Scheme, TaskSpec
 from tests.runtime.export.apart import one, sure
 
@@ -128,7 +128,7 @@ def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> 
 
 def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
     from edgekit.export import EXPORTERS
-    from edgekit.source.program import from_exported
+    from edgekit.program.program import from_exported
 
     network = from_exported(torch.export.load(str(place / "net.pt2")), inputs)
     EXPORTERS["openvino"].convert(network, place / "fp32.xml")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from edgekit.bench.energy import comparable, grams_per_million, modelled, summarise
+from edgekit.config.targets import load
 from edgekit.errors import UsageError
-from edgekit.targets import load
 from edgekit.types import Energy
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edgekit import targets
 from edgekit.bench.verdict import choose, verdicts, violation
+from edgekit.config import targets
 from edgekit.types import (
     Artifact,
     Budget,

@@ -9,7 +9,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from edgekit.data import Dataset, accuracy, evaluate
 from edgekit.data.samples import InMemory
 from edgekit.errors import DataError
-from edgekit.source.program import trace
+from edgekit.program.program import trace
 from edgekit.types import InputSpec, Preprocess
 
 

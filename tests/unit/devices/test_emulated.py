@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import targets
+from edgekit.config import targets
 from edgekit.devices.emulated import CORES, EmulatedDevice, cpuinfo, missing
 from edgekit.errors import DeviceError
 from edgekit.store import Store

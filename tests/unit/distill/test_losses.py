@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from edgekit.distill.features import View
 from edgekit.distill.losses import outputs as losses
 from edgekit.distill.objective import Truth, objective
-from edgekit.distill.view import View
 from edgekit.types import DistillRecipe
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from edgekit.distill.features import View
 from edgekit.distill.losses import LOSSES, features, outputs, relations, transformers
-from edgekit.distill.view import View
 from edgekit.types import LossName
 
 

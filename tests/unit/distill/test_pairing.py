@@ -6,9 +6,9 @@ from torch import nn
 
 from edgekit.distill.pairing import layers, pair_attentions, pair_layers, share_maps
 from edgekit.errors import ProjectError
-from edgekit.prune.graph import analyse
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import Program, trace
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec, Plan
 
 

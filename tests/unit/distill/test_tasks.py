@@ -16,7 +16,7 @@ from edgekit.distill import distill, tasks
 from edgekit.distill.augment import along, augment, draw
 from edgekit.distill.objective import resolved
 from edgekit.errors import TrainingError
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess, TaskSpec
 
 RECIPE = DistillRecipe(epochs=6, batch_size=16, learning_rate=0.1, losses={})

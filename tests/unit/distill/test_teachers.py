@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from edgekit.distill.features import Seen
 from edgekit.distill.processes import Processes
 from edgekit.distill.teacher import Teacher
-from edgekit.distill.view import Seen
-from edgekit.source.program import trace
+from edgekit.program.program import trace
 from edgekit.types import InputSpec
 
 

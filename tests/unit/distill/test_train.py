@@ -14,7 +14,7 @@ from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, batches, distill
 from edgekit.distill.objective import resolved
 from edgekit.errors import DataError, ModelError, TrainingError
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess
 
 INPUT = InputSpec(shape=(1, 6, 6))

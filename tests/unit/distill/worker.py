@@ -19,7 +19,7 @@ from torch import fx, nn
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
-from edgekit.source.program import Program, trace
+from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 
 INPUT = InputSpec(shape=(1, 6, 6))

@@ -5,8 +5,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from edgekit import data, source
-from edgekit.shipped import shipped
+from edgekit import data, sources
+from edgekit.config.resources import shipped
 from edgekit.types import InputSpec, ModelSpec, Preprocess
 
 ROOT = shipped("examples/digits")
@@ -30,7 +30,7 @@ def test_teacher_knows_the_held_out_digits() -> None:
         weights=PROJECT["model"]["weights"],
         input=INPUT,
     )
-    teacher = source.load(model, root=ROOT)
+    teacher = sources.load(model, root=ROOT)
     found = data.evaluate(teacher, dataset("test"))
     assert found.samples == 360
     assert found.value >= 0.99

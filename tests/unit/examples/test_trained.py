@@ -8,11 +8,12 @@ import runpy
 import numpy as np
 import pytest
 
-from edgekit import data, project, source
+from edgekit import data, sources
+from edgekit.config import project
+from edgekit.config.resources import shipped
 from edgekit.data import Dataset
 from edgekit.data.evaluate import predict
 from edgekit.data.metrics import named
-from edgekit.shipped import shipped
 
 STATED = re.compile(r"test (accuracy|mean IoU) ([\d.]+)% of (\d+)")
 PARAMETERS = re.compile(r"([\d,]+) parameters")
@@ -34,7 +35,7 @@ def test_teacher_is_as_good_as_stated_on_samples_it_never_saw(name: str) -> None
     example = project.load(shipped(f"examples/{name}"))
     readme = (example.root / "README.md").read_text()
     metric, percent, count = STATED.findall(readme)[0]
-    teacher = source.load(example.model, root=example.root)
+    teacher = sources.load(example.model, root=example.root)
     test = read(example, example.data.test)
     measure = named(example.task, example.root)
     found = measure(predict(teacher, test), test.targets)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from edgekit.export.decompose import LITERT
-from edgekit.export.lowering import lowered
-from edgekit.source.program import trace
+from edgekit.program.program import trace
+from edgekit.runtimes.litert.decompose import LITERT
+from edgekit.runtimes.litert.lowering import lowered
 from edgekit.types import InputSpec
 
 IMAGE = (6, 9, 11)

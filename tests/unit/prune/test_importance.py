@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgekit.errors import DataError, UsageError
-from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.program.program import trace
 from edgekit.prune.importance import CRITERIA, WITHOUT_SAMPLES, importance
-from edgekit.source.program import trace
 from edgekit.types import InputSpec
 from tests.zoo.models import ZOO
 

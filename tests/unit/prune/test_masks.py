@@ -10,6 +10,7 @@ from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
 from edgekit.distill import Hooks, distill
 from edgekit.errors import UsageError
+from edgekit.program.program import Program, set_training, trace
 from edgekit.prune.masks import (
     Masks,
     density,
@@ -19,7 +20,6 @@ from edgekit.prune.masks import (
     zero,
     zero_,
 )
-from edgekit.source.program import Program, set_training, trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 
 

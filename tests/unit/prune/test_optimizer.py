@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from edgekit.errors import UsageError
-from edgekit.prune.graph import analyse
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
 from edgekit.prune.optimizer import carry_optimizer_state
-from edgekit.prune.surgery import shrink
 from edgekit.types import Plan
-from tests.unit.prune.networks import CASES
+from tests.unit.graph.networks import CASES
 
 
 @pytest.mark.parametrize("name", ["resnet", "decoder"])

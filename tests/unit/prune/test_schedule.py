@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import BudgetInfeasible, UsageError
-from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.program.program import Program, trace
 from edgekit.prune.importance import importance
 from edgekit.prune.schedule import evenly, iterate, operations, schedule
-from edgekit.source.program import Program, trace
 from edgekit.types import InputSpec, Plan, Schedule
-from tests.unit.prune.networks import resnet
+from tests.unit.graph.networks import resnet
 from tests.zoo.models import ZOO
 
 KINDS: tuple[Schedule, ...] = ("linear", "cubic", "by-cost")

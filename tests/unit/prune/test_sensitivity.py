@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.program.program import trace
+from edgekit.prune.objective import Worth
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
-from edgekit.prune.worth import Worth
-from edgekit.source.program import trace
 from edgekit.types import InputSpec
 
 

@@ -9,13 +9,13 @@ from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
 from edgekit.distill import Hooks, distill
 from edgekit.errors import UsageError
-from edgekit.prune.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.program.program import Program, trace
 from edgekit.prune.importance import importance
 from edgekit.prune.sparsity import Growing, group_lasso, l1_scales, penalty
-from edgekit.prune.surgery import shrink
-from edgekit.source.program import Program, trace
 from edgekit.types import DistillRecipe, ImportanceName, InputSpec, Plan, Preprocess
-from tests.unit.prune.networks import mlp, resnet
+from tests.unit.graph.networks import mlp, resnet
 from tests.zoo.models import ZOO
 
 

@@ -1,0 +1,1 @@
+"""The agent as a server: `infer`, `bench`, `info` and `serve` in an image."""

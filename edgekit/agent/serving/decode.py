@@ -1,0 +1,133 @@
+"""From an encoded image or a `.npy` to the network's input: the preprocessing contract.
+
+The one implementation: training reads its images through it, and so does the device. Images need
+Pillow, whose resampling is part of the contract; `.npy` needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError, one_line
+
+NPY = b"\x93NUMPY"
+_CHANNELS = {1: "gray", 3: "rgb"}
+Array = np.ndarray[Any, Any]
+
+_MOST_PIXELS = 2**26
+"""A small file may say that it is a huge image, and a device has little memory."""
+
+
+def pixels(image: Any, shape: Sequence[int], color: str, resize: str) -> Array:
+    """A Pillow image as uint8 (channels, height, width): converted, then stretched to the size."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {image.mode}, more than 8 bits a channel: use .npy")
+    mode = "L" if color == "gray" else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
+    _, height, width = shape
+    if image.size != (width, height):
+        kernel = getattr(Image.Resampling, resize.upper())
+        image = image.resize((width, height), kernel)
+    values = np.asarray(image, np.uint8)
+    if color == "gray":
+        return values[None]
+    if color == "bgr":
+        values = values[..., ::-1]
+    return values.transpose(2, 0, 1)
+
+
+def normalise(
+    values: Array, scale: float, mean: Sequence[float], std: Sequence[float]
+) -> Array:
+    """`(value / scale - mean) / std` by channel: (n, channels, ...) of any dtype to float32."""
+    shape = (-1,) + (1,) * (values.ndim - 2)
+    result = values.astype(np.float32)
+    result /= np.float32(scale)
+    result -= np.asarray(mean, np.float32).reshape(shape)
+    result /= np.asarray(std, np.float32).reshape(shape)
+    return result
+
+
+def decode(
+    content: bytes, name: str, shape: Sequence[int], contract: Mapping[str, Any]
+) -> Array:
+    """Samples (n, *shape) in float32 from the bytes of one file; an image is one sample.
+
+    `contract` is the `preprocessing` of a manifest. Raises `inputs_invalid` with the file's name.
+    """
+    if not content:
+        raise AgentError(INPUTS_INVALID, f"{name} is empty. Give an image or a .npy.")
+    if content.startswith(NPY):
+        raw = _array(content, name, shape)
+    else:
+        raw = _image(content, name, shape, contract)[None]
+    return normalise(raw, contract["scale"], contract["mean"], contract["std"])
+
+
+def _array(content: bytes, name: str, shape: Sequence[int]) -> Array:
+    try:
+        raw = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise AgentError(
+            INPUTS_INVALID, f"Cannot read {name} ({one_line(error)})."
+        ) from error
+    if raw.dtype.kind not in "fiub" or not raw.size:
+        raise AgentError(INPUTS_INVALID, f"{name} holds {raw.dtype}, not numbers.")
+    wanted = tuple(shape)
+    if raw.shape == wanted:
+        raw = raw[None]
+    if raw.shape[1:] != wanted:
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{name} has shape {list(raw.shape)}; the model takes {list(wanted)}, "
+            f"or n of them.",
+        )
+    return np.asarray(raw)
+
+
+def _image(
+    content: bytes, name: str, shape: Sequence[int], contract: Mapping[str, Any]
+) -> Array:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise AgentError(
+            RUNTIME_MISSING,
+            f"Reading the image {name} needs the package pillow ({one_line(error)}).",
+        ) from error
+    color = contract.get("color")
+    if len(shape) == 3 and not color:
+        color = _CHANNELS.get(shape[0])
+    if len(shape) != 3 or not color:
+        raise AgentError(
+            INPUTS_INVALID,
+            f"An image does not fit the input {list(shape)}: give {name} as a .npy.",
+        )
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise ValueError(
+                    f"{image.width} x {image.height} pixels are over the limit of "
+                    f"{_MOST_PIXELS}"
+                )
+            return pixels(image, shape, color, contract["resize"])
+    except (
+        OSError,  # Pillow's own error for what it does not recognise is one
+        ValueError,
+        # What Pillow's readers of damaged files raise besides.
+        *(SyntaxError, EOFError, LookupError, ArithmeticError, TypeError),
+        *(AttributeError, struct.error, zlib.error),
+        Image.DecompressionBombError,
+    ) as error:
+        reason = one_line(error)[:120].partition(" <_io.")[0]
+        raise AgentError(
+            INPUTS_INVALID, f"Cannot read {name} as an image or a .npy ({reason})."
+        ) from error

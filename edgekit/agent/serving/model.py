@@ -1,0 +1,121 @@
+"""A model with everything around it: what an image for a device holds, loaded and ready.
+
+`image.json` in the bundle's folder says which runtime runs which files, how samples are
+preprocessed and what the classes are called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import runtimes
+from ..arrays import arranged
+from ..errors import FILES, JOB_INVALID, OUTPUT_NOT_FINITE, AgentError
+from ..session import TensorInfo, run
+from .decode import Array
+
+FOLDER = "EDGEKIT_BUNDLE"
+"""Environment variable that names the bundle's folder; `/opt/edgekit/bundle` without it."""
+DESCRIPTION = "image.json"
+
+
+def describe() -> tuple[Path, dict[str, Any]]:
+    """The bundle's folder and its description; raises `files` where there is none."""
+    folder = Path(os.environ.get(FOLDER, "/opt/edgekit/bundle"))
+    try:
+        text = (folder / DESCRIPTION).read_text(encoding="utf-8")
+        description: dict[str, Any] = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise AgentError(
+            FILES, f"Cannot read {folder / DESCRIPTION} ({error}). Set {FOLDER}."
+        ) from error
+    return folder, description
+
+
+class Appliance:
+    """One loaded model. `infer` may be called from any thread; inferences take turns."""
+
+    def __init__(
+        self, folder: Path, description: Mapping[str, Any], model: str | None = None
+    ) -> None:
+        self.description = description
+        self.model = chosen(description, model)
+        self.path = str(folder / description["models"][self.model]["files"][0])
+        runtime, self.runtime_version = runtimes.find(description["runtime"])
+        own = description["models"][self.model].get("settings", {})
+        self.layout: str | None = description["models"][self.model].get("layout")
+        options = runtimes.settings(runtime, own.get("options", {}))
+        threads = own.get("threads") or description["threads"]
+        self._session = runtimes.open_model(runtime, self.path, threads, options)
+        self._turn = threading.Lock()
+        self.inputs = self._session.inputs
+        self.outputs = self._session.outputs
+
+    @property
+    def input(self) -> TensorInfo:
+        if len(self.inputs) != 1:
+            raise AgentError(
+                JOB_INVALID,
+                f"{self.model} takes {len(self.inputs)} inputs, and an image is one. "
+                "Send tensors to `serve`.",
+            )
+        return self.inputs[0]
+
+    def run(self, arrays: list[Array]) -> list[Array]:
+        """One inference on what the model stores: arrays of exactly its shapes and dtypes."""
+        with self._turn:
+            return run(self._session, arrays)
+
+    def infer(self, sample: Array) -> list[Array]:
+        """Outputs in real numbers of one real sample (channels, ...): turned for a model that
+        takes channels last, and quantised on the way in and out."""
+        stored = quantise(arranged(sample[None], self.layout), self.input)
+        outputs = self.run([stored.reshape(self.input.shape)])
+        return [
+            finite(dequantise(o, info), info) for o, info in zip(outputs, self.outputs)
+        ]
+
+
+def chosen(description: Mapping[str, Any], model: str | None) -> str:
+    """The name of a model in the bundle; raises `job_invalid` with those there are."""
+    name = model or str(description["default"])
+    if name not in description["models"]:
+        known = ", ".join(description["models"])
+        raise AgentError(JOB_INVALID, f"No model {name!r} here. Known: {known}.")
+    return name
+
+
+def quantise(values: Array, info: TensorInfo) -> Array:
+    """Real numbers as the model stores them: rounded to even, clipped to the type's range."""
+    kind = np.dtype(info.dtype)
+    if info.quantisation is None:
+        return np.ascontiguousarray(values, dtype=kind)
+    limits = np.iinfo(kind)
+    steps = np.rint(values / info.quantisation.scale) + info.quantisation.zero_point
+    return np.asarray(np.clip(steps, limits.min, limits.max), dtype=kind)
+
+
+def finite(values: Array, info: TensorInfo) -> Array:
+    """The same values of an output; raises `output_not_finite` where JSON cannot say them."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise AgentError(
+            OUTPUT_NOT_FINITE,
+            f"The output {info.name!r} holds NaN or infinity. The inputs are far from what "
+            "the model was made for, or it overflows in this precision.",
+        )
+    return values
+
+
+def dequantise(stored: Array, info: TensorInfo) -> Array:
+    """What is stored, as real numbers in float32."""
+    if info.quantisation is None:
+        return stored.astype(np.float32)
+    steps = stored.astype(np.float32) - info.quantisation.zero_point
+    return (steps * info.quantisation.scale).astype(np.float32)

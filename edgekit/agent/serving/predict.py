@@ -1,0 +1,160 @@
+"""What `infer`, `bench` and `info` of an image print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import bench, energy, machine
+from ..arrays import of_network
+from ..errors import INPUTS_INVALID, AgentError
+from ..schema import SCHEMA
+from . import limits
+from .decode import Array, decode
+from .model import Appliance, chosen, describe
+
+_LEAST = {50: 1, 90: 29, 95: 59, 99: 299}
+"""Samples from which a percentile has an upper bound at 95 % confidence, whatever the shape."""
+
+
+class Answerer:
+    """Labels and scores from the bytes of images."""
+
+    def __init__(self, model: str | None) -> None:
+        self._appliance = Appliance(*describe(), model)
+
+    def answers(self, content: bytes, name: str) -> list[dict[str, Any]]:
+        """One answer a sample; raises `inputs_invalid` for what cannot be read."""
+        appliance = self._appliance
+        contract = appliance.description["preprocessing"]
+        shape = of_network(appliance.input.shape[1:], appliance.layout)
+        samples = decode(content, name, shape, contract)
+        if not np.isfinite(samples).all():
+            raise AgentError(
+                INPUTS_INVALID, f"{name} holds a number that is not finite in float32."
+            )
+        return [
+            {
+                "source": name,
+                **({"sample": number} if len(samples) > 1 else {}),
+                "model": appliance.model,
+                **self._one(sample),
+            }
+            for number, sample in enumerate(samples)
+        ]
+
+    def _one(self, sample: Array) -> dict[str, Any]:
+        outputs = self._appliance.infer(sample)
+        first = outputs[0].ravel()
+        description = self._appliance.description
+        labels = description["labels"]
+        answer: dict[str, Any] = {
+            "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
+        }
+        classifies = description.get("task", "classification") == "classification"
+        done = description.get("postprocess")
+        if classifies and done == "argmax" and len(first) == 1:
+            index = int(first[0])
+            return {"label": labels[index] if labels else str(index), **answer}
+        if not classifies or len(outputs) != 1 or outputs[0].ndim != 2:
+            return answer  # no row of class scores
+        scores = first if done == "softmax" else softmax(first)
+        index = int(first.argmax())
+        names = labels or [str(number) for number in range(len(first))]
+        return {
+            "label": names[index],
+            "score": float(scores[index]),
+            "scores": dict(zip(names, map(float, scores))),
+            **answer,
+        }
+
+
+def softmax(logits: Array) -> Array:
+    """Of one row, in double precision."""
+    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+    return np.asarray(powers / powers.sum())
+
+
+def benched(model: str | None, seconds: float) -> dict[str, Any]:
+    """One launch's figures; under emulation there are none, and `invalid` says why."""
+    folder, description = describe()
+    name = chosen(description, model)
+    emulated, evidence = machine.emulation()
+    shared = {"model": name, "runtime": description["runtime"]}
+    if emulated:
+        reason = f"emulated ({evidence}): latency and energy here say nothing"
+        return {**shared, "latency_ms": None, "invalid": reason}
+    path = str(folder / description["models"][name]["files"][0])
+    result = bench.bench(
+        {
+            "schema": SCHEMA,
+            "kind": "bench",
+            "runtime": description["runtime"],
+            "path": path,
+            "threads": description["threads"],
+            "warmup_min_s": min(2.0, seconds),
+            "min_s": seconds,
+            "max_s": seconds * 6,
+        }
+    )
+    samples = np.sort(np.asarray(result["samples_ns"])) / 1e6
+    return {
+        **shared,
+        "runtime_version": result["runtime_version"],
+        "threads": result["threads"],
+        "samples": len(samples),
+        "latency_ms": {
+            f"p{p}": float(np.percentile(samples, p)) if len(samples) >= least else None
+            for p, least in _LEAST.items()
+        },
+        "load_ms": result["load_ms"],
+        "first_ms": result["first_ms"],
+        "peak_memory_mb": result["peak_memory_mb"],
+        "energy": _energy(path, description, seconds),
+        "machine": result["machine"],
+        "invalid": None
+        if result["complete"]
+        else f"only {len(samples)} inferences in the time allowed",
+    }
+
+
+def _energy(
+    path: str, description: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Gross millijoules of an inference where the container sees a meter, else the reason."""
+    found = energy.energy(
+        {
+            "schema": SCHEMA,
+            "kind": "energy",
+            "runtime": description["runtime"],
+            "path": path,
+            "threads": description["threads"],
+            "window_s": min(2.0, seconds),
+            "idle_s": min(2.0, seconds),
+        }
+    )
+    if found["meter"] is None:
+        return {"gross_mj": None, "method": "none", "reason": found["reason"]}
+    runs = sum(window["runs"] for window in found["windows"])
+    joules = sum(window["joules"] for window in found["windows"])
+    return {
+        "gross_mj": joules * 1e3 / runs,
+        "meter": found["meter"],
+        "method": found["method"],
+        "boundary": found["boundary"],
+        "reason": None,
+    }
+
+
+def facts() -> dict[str, Any]:
+    """What is in this image, and the machine and limits it finds itself in."""
+    _, description = describe()
+    memory = limits.memory()
+    return {
+        **description,
+        "machine": machine.facts(),
+        "memory_limit_mb": memory.limit_mb,
+        "memory_peak_mb": memory.peak_mb,
+    }

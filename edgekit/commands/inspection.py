@@ -1,0 +1,424 @@
+"""`edgekit inspect`: what of a network can be pruned, what it carries, what stands in the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from torch import fx
+
+from edgekit import sources
+from edgekit.config import project
+from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
+from edgekit.errors import UsageError
+from edgekit.graph.graph import Barrier, Group, WidthGraph, analyse
+from edgekit.program.program import Program
+from edgekit.runtimes import contract
+from edgekit.types import InputSpec, ModelSpec
+
+ARTEFACTS = (".onnx", ".tflite", ".xml")
+_EXAMPLES = (
+    "--input 3,224,224, without the batch dimension (token ids: --input 128:int64; "
+    "several inputs: repeat --input)"
+)
+_DTYPES = {
+    name: getattr(torch, name)
+    for name in (
+        *("float32", "float16", "bfloat16", "float64"),
+        *("int64", "int32", "int16", "int8", "uint8", "bool"),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFacts:
+    """One input; `shape` is without the batch dimension."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupFacts:
+    """Coupled dimensions that shrink together, and what leaves with the first unit cut.
+
+    `exact` is false where a norm is taken over the dimension: cutting then differs from zeroing.
+    """
+
+    id: str
+    kind: str
+    units: int
+    exact: bool
+    layers: tuple[str, ...]
+    parameters_per_unit: int
+    macs_per_unit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockFacts:
+    """A residual branch that can be dropped whole, and what it holds alone."""
+
+    id: str
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarrierFacts:
+    """An operator that cannot be pruned through; `whole` are the parameters it keeps whole."""
+
+    operator: str
+    node: str
+    why: str
+    whole: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What `edgekit inspect` shows. `macs` are multiply-accumulates of one inference, batch 1."""
+
+    source: str
+    inputs: tuple[InputFacts, ...]
+    parameters: int
+    macs: int
+    groups: tuple[GroupFacts, ...]
+    blocks: tuple[BlockFacts, ...]
+    barriers: tuple[BarrierFacts, ...]
+    notes: tuple[str, ...] = ()
+
+
+def inspect(
+    reference: str | None = None,
+    *,
+    inputs: Sequence[str] = (),
+    weights: Path | None = None,
+    folder: Path = Path(),
+    allow_pickle: bool = False,
+) -> Inspection:
+    """Load a network and describe it.
+
+    `reference` is `file.py:function` or a `.pt2`; without one, the network of the edgekit.toml in
+    `folder`. `inputs` are shapes as `parse_input` reads them; without any, the shape is
+    edgekit.toml's. Raises `UsageError` where the network or its input shape cannot be had.
+    """
+    model, root = _model(reference, weights, folder, known=bool(inputs))
+    if model.source.endswith(".pt2") and inputs:
+        raise UsageError(f"{model.source} says its own input shape. Leave out --input.")
+    given = [parse_input(text) for text in inputs]
+    specs = [
+        InputSpec(name=f"input_{number}", shape=shape)
+        for number, (shape, _) in enumerate(given)
+    ]
+    program = sources.load(
+        model,
+        root=root,
+        allow_pickle=allow_pickle,
+        inputs=specs,
+        dtypes=[dtype for _, dtype in given],
+    )
+    found = describe_network(program, reference or model.source)
+    note = sources.unweighted(model)
+    return replace(found, notes=(note,)) if note else found
+
+
+def parse_input(text: str) -> tuple[tuple[int, ...], torch.dtype]:
+    """Shape and dtype from `3,224,224` or `128:int64`; raises `UsageError`."""
+    sizes, _, dtype = text.partition(":")
+    parts = [part.strip() for part in sizes.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--input {text}: not a shape. Write it as {_EXAMPLES}.")
+    if dtype and dtype not in _DTYPES:
+        raise UsageError(f"--input {text}: no such dtype. Known: {', '.join(_DTYPES)}.")
+    return tuple(map(int, parts)), _DTYPES[dtype or "float32"]
+
+
+def describe_network(program: Program, name: str) -> Inspection:
+    """The facts about a program, `name` being what the user calls it."""
+    graph = analyse(program)
+    nodes = {node.name: node for node in program.module.graph.nodes}
+    macs = {
+        node: operator.macs
+        for node in nodes.values()
+        if (operator := describe(graph, node)) and operator.macs
+    }
+    parameters = {n: p.numel() for n, p in program.module.named_parameters()}
+    per_unit = _parameters_per_unit(graph), _macs_per_unit(graph, macs)
+    return Inspection(
+        source=name,
+        inputs=tuple(
+            InputFacts(
+                name=spec.name,
+                shape=spec.shape,
+                dtype=str(dtype).removeprefix("torch."),
+            )
+            for spec, dtype in zip(program.inputs, program.dtypes, strict=True)
+        ),
+        parameters=sum(parameters.values()),
+        macs=sum(macs.values()),
+        groups=tuple(_group(group, *per_unit) for group in graph.groups),
+        blocks=tuple(
+            BlockFacts(
+                id=block.id,
+                parameters=sum(parameters.get(n, 0) for n in block.parameters),
+                macs=sum(macs.get(nodes[name], 0) for name in block.nodes),
+            )
+            for block in graph.blocks
+        ),
+        barriers=tuple(map(_barrier, graph.barriers)),
+    )
+
+
+def _model(
+    reference: str | None, weights: Path | None, folder: Path, *, known: bool
+) -> tuple[ModelSpec, Path]:
+    """Which network to load, and the folder its paths are relative to."""
+    chosen = None if weights is None else str(weights.absolute())
+    there = (folder / project.FILE).is_file()
+    if reference is None:
+        if not there:
+            raise UsageError(
+                f"No {folder / project.FILE}. Name a network: "
+                "edgekit inspect model.py:build --input 3,224,224"
+            )
+        one = project.load(folder)
+        return ModelSpec(
+            source=one.model.source,
+            weights=chosen or one.model.weights,
+            input=one.model.input,
+        ), one.root
+    shape = None
+    if not known and not reference.endswith(".pt2"):
+        if there:
+            shape = project.load(folder).model.input
+        if shape is None:
+            raise UsageError(
+                f"The input shape of {reference} is not known. Give it: {_EXAMPLES}."
+            )
+    return ModelSpec(source=reference, weights=chosen, input=shape), Path()
+
+
+def _group(
+    group: Group, parameters: Mapping[str, int], macs: Mapping[str, int]
+) -> GroupFacts:
+    return GroupFacts(
+        id=group.id,
+        kind=group.kind,
+        units=group.units,
+        exact=group.exact,
+        layers=_owners(slot.parameter for slot in group.slots),
+        parameters_per_unit=parameters[group.id],
+        macs_per_unit=macs[group.id],
+    )
+
+
+def _owners(parameters: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(p.rpartition(".")[0] or p for p in parameters))
+
+
+def _barrier(barrier: Barrier) -> BarrierFacts:
+    return BarrierFacts(
+        operator=barrier.operator,
+        node=barrier.node,
+        why=barrier.why,
+        whole=barrier.parameters,
+    )
+
+
+def _parameters_per_unit(graph: WidthGraph) -> dict[str, int]:
+    def size(node: fx.Node, widths: Mapping[str, int]) -> int:
+        return math.prod(graph.shape(node, widths))
+
+    return _lost_per_unit(graph, parameter_nodes(graph), size)
+
+
+def _macs_per_unit(graph: WidthGraph, nodes: Iterable[fx.Node]) -> dict[str, int]:
+    def size(node: fx.Node, widths: Mapping[str, int]) -> int:
+        operator = describe(graph, node, widths)
+        return operator.macs if operator else 0
+
+    return _lost_per_unit(graph, nodes, size)
+
+
+def _lost_per_unit(
+    graph: WidthGraph,
+    nodes: Iterable[fx.Node],
+    size: Callable[[fx.Node, Mapping[str, int]], int],
+) -> dict[str, int]:
+    """By group, how much smaller the sum of sizes gets with one unit less."""
+    full = {group.id: group.units for group in graph.groups}
+    lost = dict.fromkeys(full, 0)
+    for node in nodes:
+        whole = size(node, {})
+        for group in groups_at(graph, node):
+            lost[group] += whole - size(node, {group: full[group] - 1})
+    return lost
+
+
+def contract_of(path: Path) -> dict[str, Any]:
+    """What an artefact says of itself; raises `UsageError` where it says nothing."""
+    if not path.is_file():
+        raise UsageError(f"No file {path}. Name a .tflite, .onnx or .xml file.")
+    found = contract.read(path)
+    if found is None:
+        raise UsageError(
+            f"{path} says nothing of itself: EdgeKit did not write it, or an older one did. "
+            "Build it again, or read it with its format's own tools."
+        )
+    return found
+
+
+# --- on the terminal --------------------------------------------------------------------------
+
+
+def show(found: Inspection, console: Console) -> None:
+    """Print tables, a line for each group, that fit the terminal from 80 columns up."""
+    takes = "; ".join(f"{'x'.join(map(str, i.shape))} {i.dtype}" for i in found.inputs)
+    console.print(Text.assemble((found.source, "bold"), f"  takes {takes}"))
+    console.print(
+        f"{_short(found.parameters)} parameters, {_short(found.macs)} operations (MACs); "
+        f"{_plural(len(found.groups), 'group')}, {_plural(len(found.blocks), 'block')}, "
+        f"{_plural(len(found.barriers), 'barrier')}",
+        highlight=False,
+    )
+    for note in found.notes:
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
+    if found.groups:
+        console.print(_groups(found.groups, console.width))
+    if found.blocks:
+        console.print(_blocks(found.blocks, console.width))
+    if found.barriers:
+        console.print(_barriers(found.barriers, console.width))
+
+
+def _groups(groups: Sequence[GroupFacts], width: int) -> Table:
+    """Names and layers share what the other columns leave, so that no group needs two lines."""
+    headings = ("Group", "Kind", "Units", "Params", "MACs", "Exact", "Layers")
+    facts = [
+        (
+            group.kind,
+            str(group.units),
+            _short(group.parameters_per_unit),
+            _short(group.macs_per_unit),
+            "yes" if group.exact else "no",
+        )
+        for group in groups
+    ]
+    columns = zip(headings[1:-1], *facts, strict=True)
+    left = width - sum(max(map(len, column)) + 2 for column in columns) - 2
+    names = [_abbreviated(group.id, max(16, left - 8)) for group in groups]
+    left -= max(map(len, names))
+    table = _table("Groups of widths, with what one unit carries")
+    for heading in headings:
+        number = heading in ("Units", "Params", "MACs")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for name, cells, group in zip(names, facts, groups, strict=True):
+        layers = Text(f"{len(group.layers)}: {', '.join(group.layers)}")
+        layers.truncate(max(6, left), overflow="ellipsis")
+        table.add_row(Text(name), *cells, layers)
+    return table
+
+
+def _blocks(blocks: Sequence[BlockFacts], width: int) -> Table:
+    table = _table("Residual blocks that can be dropped whole")
+    table.add_column("Block", no_wrap=True)
+    for heading in ("Params", "MACs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for block in blocks:
+        name = _abbreviated(block.id, max(16, width - 20))
+        table.add_row(Text(name), _short(block.parameters), _short(block.macs))
+    return table
+
+
+def _barriers(barriers: Sequence[BarrierFacts], width: int) -> Table:
+    """Barriers of one operator for one reason share a line."""
+    table = _table("Barriers: what they touch stays whole")
+    for heading in ("Operator", "At", "Why", "Stays whole"):
+        table.add_column(heading, overflow="fold")
+    alike: dict[tuple[str, str], list[BarrierFacts]] = {}
+    for barrier in barriers:
+        alike.setdefault((barrier.operator, barrier.why), []).append(barrier)
+    for (operator, why), several in alike.items():
+        layers = _owners(name for barrier in several for name in barrier.whole)
+        nodes = tuple(barrier.node for barrier in several if barrier.node)
+        whole = [_abbreviated(layer, width * 3 // 10) for layer in layers]
+        table.add_row(Text(operator), _few(nodes, ", "), Text(why), _few(whole, "\n"))
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=Text(f"\n{title}", style="bold", no_wrap=True, overflow="ignore"),
+        title_justify="left",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+
+
+def _few(names: Sequence[str], separator: str, most: int = 3) -> Text:
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return Text(separator.join([*names[:most], *more]))
+
+
+def _abbreviated(name: str, width: int) -> str:
+    """A dotted name with as many leading parts as needed down to a letter: l.0.attn.query."""
+    parts = name.split(".")
+    for place, part in enumerate(parts[:-1]):
+        if len(".".join(parts)) > width and not part.isdecimal():
+            parts[place] = part[0]
+    return ".".join(parts)
+
+
+def _short(number: int) -> str:
+    """Three digits and a unit: 1234567 is 1.23M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(number)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def show_contract(name: str, told: Mapping[str, Any], console: Console) -> None:
+    """Print what an artefact takes, returns and wants done before."""
+    labels = told.get("labels") or ()
+    console.print(
+        f"[bold]{escape(name)}[/] {escape(str(told.get('precision')))}, made by EdgeKit "
+        f"{escape(str(told.get('edgekit')))} from {str(told.get('source_sha256'))[:12]}",
+        highlight=False,
+    )
+    for way in ("inputs", "outputs"):
+        for one in told.get(way, ()):
+            shape = "x".join(map(str, one["shape"]))
+            layout = f" {one['layout']}" if one.get("layout") else ""
+            console.print(
+                f"  {way[:-1]} {escape(one['name'])}: {shape}{layout} {one['dtype']}",
+                highlight=False,
+            )
+    how = told.get("preprocessing") or {}
+    steps = ", ".join(
+        f"{key} {value}" for key, value in how.items() if value is not None
+    )
+    console.print(f"  preprocessing: {escape(steps)}", highlight=False, soft_wrap=True)
+    folded = told.get("folded") or {}
+    inside = [
+        *(["preprocessing"] if folded.get("preprocess") else []),
+        *([folded["postprocess"]] if folded.get("postprocess") else []),
+    ]
+    if inside:
+        console.print(f"  in the file: {', '.join(inside)}", highlight=False)
+    if labels:
+        few = ", ".join(map(str, labels[:8])) + (", ..." if len(labels) > 8 else "")
+        console.print(f"  {len(labels)} labels: {escape(few)}", highlight=False)

@@ -1,0 +1,143 @@
+"""`edgekit.toml`: what the user has and what the result must keep to."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgekit.config import reader, targets
+from edgekit.config.resources import shipped
+from edgekit.errors import ProjectError, TargetError
+from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec, Text
+
+FILE = "edgekit.toml"
+_Settings = TypeVar("_Settings", Budget, Recipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Override:
+    budget: Budget = field(default_factory=Budget)
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    name: Text | None = None
+    model: ModelSpec
+    data: DataSpec
+    task: TaskSpec = field(default_factory=TaskSpec)
+    budget: Budget = field(default_factory=Budget)
+    recipe: Recipe = field(default_factory=Recipe)
+    target: Mapping[str, _Override] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One `edgekit.toml`. Relative paths in it are relative to `root`, its folder."""
+
+    name: str
+    root: Path
+    file: Path
+    model: ModelSpec
+    data: DataSpec
+    task: TaskSpec
+    budget: Budget
+    recipe: Recipe
+    priority: tuple[str, ...] = ()
+    """The budgets that are set, in the order of the file: the first weighs most."""
+
+    @property
+    def targets_folder(self) -> Path:
+        return self.root / "targets"
+
+    @property
+    def calibration_folder(self) -> Path:
+        return self.root / "calibration"
+
+    def for_target(self, target: Target) -> Project:
+        """This project with what `[target.<name>]` says in place of the general values."""
+        raw = _raw(self.file).get("target", {})
+        overrides = reader.read(self.file, _File, ProjectError).target
+        project = self
+        for name in (*target.aliases, target.name):
+            if name in raw:
+                own = overrides[name]
+                named = (*project.priority, *raw[name].get("budget", {}))
+                project = replace(
+                    project,
+                    priority=tuple(dict.fromkeys(named)),
+                    budget=_overlaid(project.budget, own.budget, raw[name], "budget"),
+                    recipe=_overlaid(project.recipe, own.recipe, raw[name], "recipe"),
+                )
+        return project
+
+
+def load(folder: Path) -> Project:
+    """The project in `folder`."""
+    file = folder / FILE
+    content = reader.read(file, _File, ProjectError)
+    _check(file, content)
+    return Project(
+        name=content.name or file.parent.resolve().name,
+        root=file.parent.resolve(),
+        file=file,
+        model=content.model,
+        data=content.data,
+        task=content.task,
+        budget=content.budget,
+        recipe=content.recipe,
+        priority=tuple(_raw(file).get("budget", {})),
+    )
+
+
+def example() -> Project:
+    """The embedded example: handwritten digits."""
+    return load(shipped("examples/digits"))
+
+
+def _check(file: Path, content: _File) -> None:
+    """What one value alone cannot show."""
+    preprocess = content.data.preprocess
+    for name in content.target:
+        try:
+            targets.load(name, folders=[file.parent / "targets"])
+        except TargetError as error:
+            raise ProjectError(f"{reader.at(file, 'target', name)}: {error}") from None
+    if content.model.input is None and not content.model.source.endswith(".pt2"):
+        raise ProjectError(
+            f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
+            "input shape. Add input = { shape = [3, 32, 32] } to [model]."
+        )
+    if len(preprocess.mean) != len(preprocess.std):
+        raise ProjectError(
+            f"{reader.at(file, 'data', 'preprocess', 'mean')}: mean and std have "
+            f"{len(preprocess.mean)} and {len(preprocess.std)} numbers. Give one a channel."
+        )
+
+
+def _raw(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _overlaid(
+    general: _Settings, own: _Settings, raw: Mapping[str, Any], section: str
+) -> _Settings:
+    return _overlay(general, own, raw.get(section, {}))  # type: ignore[no-any-return]
+
+
+def _overlay(general: Any, own: Any, written: Mapping[str, Any]) -> Any:
+    """`general` with those fields of `own` that the user has `written`."""
+    changes = {}
+    for each in fields(general):
+        if each.name in written:
+            value = getattr(own, each.name)
+            changes[each.name] = (
+                _overlay(getattr(general, each.name), value, written[each.name])
+                if is_dataclass(value)
+                and isinstance(getattr(general, each.name), type(value))
+                else value
+            )
+    return replace(general, **changes)

@@ -1,0 +1,232 @@
+"""`edgekit init`: a commented edgekit.toml, filled in with what the folder shows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from edgekit.config.project import FILE
+from edgekit.errors import DataError, OutputError, UsageError
+from edgekit.safe_io import read_arrays, reading
+
+_BUILDERS = ("build", "build_model", "create_model", "make_model", "get_model", "model")
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_TRAIN = ("train", "training")
+_TEST = ("test", "val", "valid", "validation", "eval")
+_DEPTH = 3
+
+_TEMPLATE = """\
+# What EdgeKit builds from. Paths are relative to this file. Then:
+#     edgekit build --target raspberrypi        (edgekit targets: every device)
+
+[model]
+source  = "{source}"{source_note}
+{weights_line}
+{input_line}
+
+[data]
+train = "{train}"{train_note}
+test  = "{test}"{test_note}
+# calibration = "data/calibration"          # else drawn from train
+# validation  = "data/validation"           # else split off train; chooses the best epoch
+
+[data.preprocess]                           # (pixel / scale - mean) / std, by channel:
+scale = 255                                 # the same numbers the network was trained with
+mean  = {mean}
+std   = {std}
+
+[task]
+kind = "classification"
+
+[budget]                                    # met, or refused in plain words
+speedup       = 2.0                         # against the unpruned fp32 network, same run
+accuracy_drop = 0.01                        # at most one point
+# latency_ms  = 20                          # proved on the device, else reported unproven
+# size_mb     = 1.0
+# memory_mb   = 64
+# mmacs       = 50                     # millions of multiply-accumulates
+# energy_mj   = 5
+
+# [target.raspberrypi4.budget]              # what differs on one device
+# latency_ms = 20
+
+# [recipe.distill]                          # sensible defaults for all of these
+# epochs = 20
+# learning_rate = 0.01
+# temperature = 4.0
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    source: str | None
+    weights: str | None
+    train: str | None
+    test: str | None
+    shape: tuple[int, ...] | None
+
+
+def write(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
+    """Write `folder/edgekit.toml`; returns it and, line by line, what was found or is left."""
+    if not folder.is_dir():
+        raise UsageError(f"No folder {folder}. Make it, or name another.")
+    file = folder / FILE
+    if file.exists() and not force:
+        raise OutputError(f"{file} exists. Pass --force to replace it.")
+    found = _look(folder)
+    try:
+        file.write_text(_filled(found), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
+    return file, _told(found)
+
+
+def _look(folder: Path) -> _Found:
+    train = _data(folder, _TRAIN)
+    return _Found(
+        source=_source(folder),
+        weights=_first(folder, _WEIGHTS),
+        train=train,
+        test=_data(folder, _TEST),
+        shape=_shape(folder / train) if train else None,
+    )
+
+
+def _filled(found: _Found) -> str:
+    todo = "    # TODO: not found here"
+    channels = found.shape[0] if found.shape else 3
+    shape = ", ".join(map(str, found.shape or (3, 32, 32)))
+    exported = (found.source or "").endswith(".pt2")
+    weights = f'weights = "{found.weights or "weights.safetensors"}"'
+    given = f"input   = {{ shape = [{shape}] }}"
+    return _TEMPLATE.format(
+        source=found.source or "model.py:build",
+        source_note=""
+        if found.source
+        else f"{todo}: a function that returns the network",
+        weights_line=(
+            "# weights and input shape are in the .pt2"
+            if exported
+            else weights + ("" if found.weights else todo)
+        ),
+        input_line=(
+            ""
+            if exported
+            else f"{given}    # without the batch dimension"
+            + ("" if found.shape else "; TODO: check it")
+        ),
+        train=found.train or "data/train",
+        train_note=""
+        if found.train
+        else f"{todo}: image folder, .npz, .parquet or loader.py:train",
+        test=found.test or "data/test",
+        test_note="" if found.test else todo,
+        mean=[0.0] * channels,
+        std=[1.0] * channels,
+    ).replace("\n\n\n", "\n\n")
+
+
+def _told(found: _Found) -> list[str]:
+    named = {
+        "network": found.source,
+        "weights": found.weights,
+        "training data": found.train,
+        "test data": found.test,
+        "input shape": found.shape and list(found.shape),
+    }
+    return [
+        f"{name}: {value}" if value else f"{name}: not found, fill it in"
+        for name, value in named.items()
+        if not (
+            name in ("weights", "input shape") and (found.source or "").endswith(".pt2")
+        )
+    ] + ["mean and std: fill in the ones the network was trained with"]
+
+
+def _source(folder: Path) -> str | None:
+    """A `.pt2`, or the function of a Python file that looks like it returns a network."""
+    exported = _first(folder, (".pt2",))
+    if exported:
+        return exported
+    found = [
+        (name, file.name)
+        for file in sorted(folder.glob("*.py"))
+        for name in _functions(file)
+    ]
+    for wanted in _BUILDERS:
+        for name, place in found:
+            if name == wanted:
+                return f"{place}:{name}"
+    return None
+
+
+def _functions(file: Path) -> list[str]:
+    """Top-level functions of `file` that can be called without arguments."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError):
+        return []
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and len(node.args.args) == len(node.args.defaults)
+    ]
+
+
+def _first(folder: Path, suffixes: Sequence[str]) -> str | None:
+    for suffix in suffixes:
+        for file in _walk(folder):
+            if file.suffix == suffix:
+                return file.relative_to(folder).as_posix()
+    return None
+
+
+def _data(folder: Path, names: Sequence[str]) -> str | None:
+    for name in names:
+        for path in _walk(folder):
+            matches = path.stem.lower() == name
+            if matches and (path.is_dir() or path.suffix in (".npz", ".parquet")):
+                return path.relative_to(folder).as_posix()
+    return None
+
+
+def _walk(folder: Path, depth: int = _DEPTH) -> Iterable[Path]:
+    """Files and folders to a small depth, nearest first, hidden ones left out."""
+    level = [folder]
+    for _ in range(depth):
+        children = [
+            child
+            for parent in level
+            for child in sorted(parent.iterdir())
+            if not child.name.startswith((".", "build"))
+        ]
+        yield from children
+        level = [child for child in children if child.is_dir()]
+
+
+def _shape(data: Path) -> tuple[int, ...] | None:
+    """(channels, height, width) of the first sample."""
+    if data.is_dir():
+        images = (file for file in data.rglob("*") if file.suffix.lower() in _IMAGES)
+        first = next(iter(sorted(images)), None)
+        if first is None:
+            return None
+        with reading(first, DataError, kind="an image"), Image.open(first) as image:
+            channels = 1 if image.mode in ("1", "L", "I", "F") else 3
+            return channels, image.height, image.width
+    if data.suffix == ".npz":
+        arrays = read_arrays(data, DataError)
+        shapes = [array.shape[1:] for array in arrays.values() if array.ndim >= 2]
+        if not shapes:
+            return None
+        shape = tuple(int(size) for size in max(shapes, key=len))
+        if len(shape) == 3 and shape[2] in (1, 3) and shape[0] not in (1, 3):
+            return shape[2], shape[0], shape[1]
+        return (1, *shape) if len(shape) == 2 else shape
+    return None

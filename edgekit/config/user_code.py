@@ -1,0 +1,145 @@
+"""Functions in the user's own Python files, such as `model.py:build` and `loader.py:train`.
+
+Whatever the author's code raises becomes one line that names the author's file and line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edgekit.errors import UsageError, signal_behind
+from edgekit.neighbors import neighbours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authored:
+    """A function of the user's: where it is, and the class of error its failures become."""
+
+    file: Path
+    function: str
+    error: type[UsageError]
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}:{self.function}"
+
+    def call(self) -> Any:
+        """What the function returns, called without arguments."""
+        with self.running():
+            function = self._find(_module(self.file))
+            required = [
+                name
+                for name, parameter in inspect.signature(function).parameters.items()
+                if parameter.default is parameter.empty
+                and parameter.kind
+                not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            ]
+            if required:
+                raise self.error(
+                    f"{self.name} needs the arguments {', '.join(required)}. "
+                    "Give them defaults: EdgeKit calls it without arguments."
+                )
+            return function()
+
+    def load(self) -> Callable[..., Any]:
+        """The function itself, its file run once; what it raises becomes our error."""
+        with self.running():
+            function = self._find(_module(self.file))
+
+        def run(*arguments: Any) -> Any:
+            with self.running():
+                return function(*arguments)
+
+        return run
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run code of the author's: imports find the file's neighbours, errors become ours."""
+        try:
+            with neighbours(self.file.parent):
+                yield
+        except UsageError:
+            raise
+        except (Exception, SystemExit) as error:
+            if (ours := signal_behind(error)) is not None:
+                raise ours  # noqa: B904 - the author's code only passed it on
+            raise self.error(
+                f"{self.name} failed: {where(error, self.file)}."
+            ) from error
+
+    def _find(self, module: ModuleType) -> Callable[..., Any]:
+        found = getattr(module, self.function, None)
+        if callable(found):
+            return found  # type: ignore[no-any-return]
+        defined = sorted(
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", None) == module.__name__ and callable(value)
+        )
+        close = difflib.get_close_matches(self.function, defined, 1)
+        hint = f"Did you mean '{close[0]}'? " if close else ""
+        raise self.error(
+            f"No function '{self.function}' in {self.file}. {hint}"
+            f"Defined there: {', '.join(defined) or 'nothing'}."
+        )
+
+
+def locate(reference: str, root: Path, error: type[UsageError]) -> Authored:
+    """The function that `file.py:function` names, its file relative to `root`."""
+    path, _, function = reference.rpartition(":")
+    if not path.endswith(".py") or not function.isidentifier():
+        raise error(f"'{reference}' names no function. Write it as 'file.py:function'.")
+    file = (root / path).resolve()
+    if not file.is_file():
+        raise error(f"No file {file}, named by '{reference}'. {_neighbours(file)}")
+    return Authored(file=file, function=function, error=error)
+
+
+def where(error: BaseException, file: Path) -> str:
+    """`file:line: Class: message` of the author's innermost line, in one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text if len(text) <= 300 else f"{text[:300]}..."
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: SyntaxError: {error.msg}"
+    folder = str(file.parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(folder) and "site-packages" not in frame.filename:
+            return f"{frame.filename}:{frame.lineno}: {type(error).__name__}: {text}"
+    return f"{type(error).__name__}: {text}".rstrip(".")
+
+
+def _module(file: Path) -> ModuleType:
+    """The file, imported under a name that no other module can have."""
+    name = f"_edgekit_authored_{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _neighbours(file: Path) -> str:
+    if not file.parent.is_dir():
+        return f"The folder {file.parent} does not exist either."
+    there = sorted(path.name for path in file.parent.glob("*.py"))
+    close = difflib.get_close_matches(file.name, there, 1)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    return f"Python files there: {', '.join(there[:5]) or 'none'}."

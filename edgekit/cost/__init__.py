@@ -1,0 +1,1 @@
+"""The latency and energy model: measured tables of operators and what corrects their sum."""

@@ -1,0 +1,1 @@
+"""One-operator models, written for each runtime and timed on it."""

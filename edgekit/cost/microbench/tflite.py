@@ -1,0 +1,190 @@
+"""One-operator TFLite models: what LiteRT and tflite-runtime are timed on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from edgekit.cost.microbench.weights import (
+    INPUT_SCALE,
+    OUTPUT_SCALE,
+    bias,
+    quantised,
+    weights,
+)
+from edgekit.cost.operator_shape import Operator
+from edgekit.errors import RuntimeMissing
+from edgekit.types import Precision
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
+
+
+class _Parts(NamedTuple):
+    code: int
+    version: int
+    """Of the operator where it is quantised: the first that takes 8-bit tensors."""
+    options_type: int
+    options: Any
+    given: Shape
+    made: Shape
+    weight: Array | None = None
+    channel_axis: int = 0
+
+
+def model(operator: Operator, precision: Precision) -> bytes:
+    """The model's bytes; in `int8`, signed 8-bit activations and channel-wise weights."""
+    try:
+        import flatbuffers
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError as error:
+        raise RuntimeMissing(
+            "Cost tables for LiteRT need ai-edge-litert: pip install 'edgekit[litert]'"
+        ) from error
+
+    parts = _parts(operator, schema)
+    if operator.relu and operator.kind != "pool":
+        parts.options.fusedActivationFunction = schema.ActivationFunctionType.RELU
+    quantise = precision == "int8"
+    graph = _Graph(schema)
+    scale = INPUT_SCALE if quantise else None
+    source = graph.tensor(parts.given, scale=scale)
+    operands = [source]
+    if operator.kind == "elementwise":
+        operands = [source, source]
+    if parts.weight is not None:
+        operands += graph.constants(parts, bias(operator), quantise)
+    # Pooling hands on its input's scale: it moves values and makes none.
+    if quantise and operator.kind != "pool":
+        scale = OUTPUT_SCALE
+    made = graph.tensor(parts.made, scale=scale)
+
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = parts.code
+    code.version = parts.version if quantise else 1
+    step = schema.OperatorT()
+    step.opcodeIndex = 0
+    step.inputs, step.outputs = operands, [made]
+    step.builtinOptionsType = parts.options_type
+    step.builtinOptions = parts.options
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(graph.model(code, step).Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Graph:
+    """Tensors and their buffers, as they are added."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+        self._buffers = [schema.BufferT()]
+        self._tensors: list[Any] = []
+
+    def tensor(
+        self, shape: Shape, data: Array | None = None, scale: Any = None, axis: int = 0
+    ) -> int:
+        """A tensor's number; quantised, with a scale each along `axis`, where there is one."""
+        schema = self._schema
+        tensor = schema.TensorT()
+        tensor.shape = list(shape)
+        tensor.name = f"t{len(self._tensors)}"
+        tensor.buffer = 0
+        tensor.type = schema.TensorType.FLOAT32
+        if scale is not None:
+            scales = np.atleast_1d(np.asarray(scale, np.float32))
+            tensor.type = schema.TensorType.INT8
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = scales
+            tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
+            tensor.quantization.quantizedDimension = axis
+        if data is not None:
+            if data.dtype == np.int32:
+                tensor.type = schema.TensorType.INT32
+            buffer = schema.BufferT()
+            buffer.data = np.ascontiguousarray(data).view(np.uint8).ravel()
+            tensor.buffer = len(self._buffers)
+            self._buffers.append(buffer)
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+    def constants(self, parts: _Parts, bias: Array, quantise: bool) -> list[int]:
+        """Weight and bias."""
+        assert parts.weight is not None
+        weight = parts.weight
+        if not quantise:
+            return [self.tensor(value.shape, value) for value in (weight, bias)]
+        stored, scales = quantised(weight, parts.channel_axis)
+        return [
+            self.tensor(weight.shape, stored, scales, parts.channel_axis),
+            self.tensor(bias.shape, bias.astype(np.int32), INPUT_SCALE * scales),
+        ]
+
+    def model(self, code: Any, step: Any) -> Any:
+        graph = self._schema.SubGraphT()
+        graph.tensors, graph.operators = self._tensors, [step]
+        graph.inputs, graph.outputs = step.inputs[:1], step.outputs
+        model = self._schema.ModelT()
+        model.version = 3
+        model.operatorCodes = [code]
+        model.buffers = self._buffers
+        model.subgraphs = [graph]
+        return model
+
+
+def _parts(operator: Operator, schema: Any) -> _Parts:
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    given = (1, *operator.size, operator.inputs)
+    if operator.kind == "linear":
+        rows = math.prod(operator.size)
+        return _Parts(
+            builtin.FULLY_CONNECTED,
+            5,
+            kinds.FullyConnectedOptions,
+            schema.FullyConnectedOptionsT(),
+            (rows, operator.inputs),
+            (rows, operator.outputs),
+            weights(operator.outputs, operator.inputs),
+        )
+    if operator.kind == "elementwise":
+        options = schema.AddOptionsT()
+        return _Parts(builtin.ADD, 2, kinds.AddOptions, options, given, given)
+    if operator.kind == "pool":
+        options = schema.Pool2DOptionsT()
+        options.filterHeight, options.filterWidth = operator.kernel
+        options.strideH, options.strideW = operator.stride
+        options.padding, made = _padding(operator, schema)
+        code = builtin.MAX_POOL_2D
+        return _Parts(code, 2, kinds.Pool2DOptions, options, given, made)
+    return _convolution(operator, schema, given)
+
+
+def _convolution(operator: Operator, schema: Any, given: Shape) -> _Parts:
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    if operator.groups == operator.inputs > 1:
+        options = schema.DepthwiseConv2DOptionsT()
+        options.depthMultiplier = operator.outputs // operator.inputs
+        weight = weights(1, *operator.kernel, operator.outputs)
+        code, kind, axis = builtin.DEPTHWISE_CONV_2D, kinds.DepthwiseConv2DOptions, 3
+    else:
+        options = schema.Conv2DOptionsT()
+        weight = weights(
+            operator.outputs, *operator.kernel, operator.inputs // operator.groups
+        )
+        code, kind, axis = builtin.CONV_2D, kinds.Conv2DOptions, 0
+    options.strideH, options.strideW = operator.stride
+    options.dilationHFactor, options.dilationWFactor = operator.dilation
+    options.padding, made = _padding(operator, schema)
+    return _Parts(code, 3, kind, options, given, made, weight, axis)
+
+
+def _padding(operator: Operator, schema: Any) -> tuple[Any, Shape]:
+    """TFLite knows SAME and VALID only; any padding counts as SAME, which costs the same."""
+    if not any(operator.padding):
+        return schema.Padding.VALID, (1, *operator.output_size, operator.outputs)
+    size = (
+        math.ceil(extent / stride)
+        for extent, stride in zip(operator.size, operator.stride, strict=True)
+    )
+    return schema.Padding.SAME, (1, *size, operator.outputs)

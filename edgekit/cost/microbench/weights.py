@@ -1,0 +1,34 @@
+"""Weights of one-operator models: seeded, and of a size that keeps outputs near one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from edgekit.cost.operator_shape import Operator
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Signed 8-bit steps of activations: normal values of unit variance fill most of the range.
+INPUT_SCALE = 0.03
+OUTPUT_SCALE = 0.06
+
+
+def weights(*shape: int) -> Array:
+    generator = np.random.default_rng(0)
+    scale = 1 / math.sqrt(max(1, math.prod(shape[1:])))
+    return generator.standard_normal(shape, dtype=np.float32) * np.float32(scale)
+
+
+def bias(operator: Operator) -> Array:
+    return np.zeros(operator.outputs, np.float32)
+
+
+def quantised(weight: Array, axis: int = 0) -> tuple[Array, Array]:
+    """Signed 8-bit weights and a scale for each channel along `axis`, around zero."""
+    others = tuple(number for number in range(weight.ndim) if number != axis)
+    most = np.maximum(np.abs(weight).max(axis=others, keepdims=True), 1e-12)
+    scales = (most / 127).astype(np.float32)
+    return np.round(weight / scales).astype(np.int8), scales.ravel()

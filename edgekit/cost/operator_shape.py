@@ -1,0 +1,361 @@
+"""What an operator costs depends on: its type and shapes, read off the graph for any widths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import fx
+
+from edgekit.graph.graph import WidthGraph
+
+Kind = Literal["conv", "linear", "pool", "elementwise"]
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One operator with every shape that its cost depends on, batch size 1.
+
+    `conv` maps (inputs, *size) to (outputs, ...), grouped and depthwise included; a 1-D
+    convolution has height 1. `linear` maps `size[0]` rows of `inputs` features to `outputs`.
+    `pool` and `elementwise` keep `inputs` channels of `size`. `relu` is a rectifier that the
+    runtime fuses into the operator.
+    """
+
+    kind: Kind
+    inputs: int
+    outputs: int
+    size: tuple[int, int] = (1, 1)
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    relu: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of this operator's cell in a cost table."""
+        numbers = (
+            self.inputs,
+            self.outputs,
+            *self.size,
+            *self.kernel,
+            *self.stride,
+            *self.padding,
+            *self.dilation,
+            self.groups,
+        )
+        relu = ",relu" if self.relu else ""
+        return f"{self.kind}:" + ",".join(map(str, numbers)) + relu
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        if self.kind in ("linear", "elementwise"):
+            return self.size
+        height, width = (
+            (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+            for size, pad, dilation, kernel, stride in zip(
+                self.size,
+                self.padding,
+                self.dilation,
+                self.kernel,
+                self.stride,
+                strict=True,
+            )
+        )
+        return height, width
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference; pooling and element-wise count none."""
+        positions = math.prod(self.output_size)
+        if self.kind == "conv":
+            taps = math.prod(self.kernel) * self.inputs // self.groups
+            return positions * taps * self.outputs
+        if self.kind == "linear":
+            return positions * self.inputs * self.outputs
+        return 0
+
+
+def operator_of(key: str) -> Operator:
+    """The operator whose cell has this name."""
+    kind, _, rest = key.partition(":")
+    numbers = list(map(int, rest.removesuffix(",relu").split(",")))
+    pairs = [tuple(numbers[at : at + 2]) for at in range(2, 12, 2)]
+    names = ("size", "kernel", "stride", "padding", "dilation")
+    fields: dict[str, Any] = dict(zip(names, pairs, strict=True))
+    return Operator(
+        kind=kind,  # type: ignore[arg-type]
+        inputs=numbers[0],
+        outputs=numbers[1],
+        groups=numbers[12],
+        relu=key.endswith(",relu"),
+        **fields,
+    )
+
+
+def describe(
+    graph: WidthGraph, node: fx.Node, widths: Mapping[str, int] | None = None
+) -> Operator | None:
+    """The operator at `node` with the given widths; `None` where it is free at run time.
+
+    Views and moves cost nothing that can be told from outside; batch norm and simple
+    activations are fused into the operator before them by every runtime EdgeKit exports to.
+    """
+    if node.op != "call_function":
+        return None
+    rule = _RULES.get(_name(node))
+    if rule is None:
+        return None
+    operator = rule(_Reader(graph, node, widths or {}))
+    return replace(operator, relu=True) if _rectified(node) else operator
+
+
+def _rectified(node: fx.Node) -> bool:
+    """Whether only a rectifier reads the operator, batch norm aside."""
+    if _name(node) not in _RECTIFIABLE:
+        return False
+    while len(node.users) == 1:
+        [node] = node.users
+        if _name(node) in ("relu", "relu6"):
+            return True
+        if _name(node) == "hardtanh":
+            return node.args[1:2] == (0.0,)
+        if _name(node) not in ("batch_norm", "_native_batch_norm_legit_no_training"):
+            return False
+    return False
+
+
+def parameter_nodes(graph: WidthGraph) -> list[fx.Node]:
+    """The nodes that read a parameter in use, one for each: a tied one has several names."""
+    module = graph.program.module
+    ids = {n: id(p) for n, p in module.named_parameters(remove_duplicate=False)}
+    found: dict[int, fx.Node] = {}
+    for node in module.graph.find_nodes(op="get_attr"):
+        if node.target in ids and node in graph.live:
+            found.setdefault(ids[node.target], node)
+    return list(found.values())
+
+
+def groups_of(graph: WidthGraph, node: fx.Node) -> list[str]:
+    """The groups that a tensor's size depends on; none for several tensors at once."""
+    if not isinstance(node.meta.get("val"), torch.Tensor):
+        return []
+    found: dict[str, None] = {}
+    for extent in graph.extents(node):
+        for _, names in extent.terms:
+            found.update(dict.fromkeys(names))
+    return list(found)
+
+
+def groups_at(graph: WidthGraph, node: fx.Node) -> list[str]:
+    """The groups that an operator's cost depends on."""
+    found = dict.fromkeys(groups_of(graph, node))
+    for source in node.all_input_nodes:
+        found.update(dict.fromkeys(groups_of(graph, source)))
+    return list(found)
+
+
+def _name(node: fx.Node) -> str:
+    if isinstance(node.target, torch._ops.OpOverload):
+        return str(node.target.overloadpacket.__name__).rstrip("_")
+    return ""
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A node's shapes and constants by name."""
+
+    graph: WidthGraph
+    node: fx.Node
+    widths: Mapping[str, int]
+
+    def shape(self, node: fx.Node | None = None) -> tuple[int, ...]:
+        return self.graph.shape(node or self.node, self.widths)
+
+    def tensor(self, position: int) -> tuple[int, ...]:
+        argument = self.node.args[position]
+        assert isinstance(argument, fx.Node)
+        return self.shape(argument)
+
+    def constant(self, name: str, default: Any) -> Any:
+        target = self.node.target
+        assert isinstance(target, torch._ops.OpOverload)
+        for position, argument in enumerate(target._schema.arguments):
+            if argument.name == name:
+                if position < len(self.node.args):
+                    return self.node.args[position]
+                return self.node.kwargs.get(name, default)
+        return default
+
+
+def _pair(value: Any, rank: int) -> tuple[int, int]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    values = values * rank if len(values) == 1 else values
+    return (1, values[0]) if rank == 1 else (values[-2], values[-1])
+
+
+def _padding(value: Any, rank: int, kernel: tuple[int, int]) -> tuple[int, int]:
+    if value == "same":
+        return kernel[0] // 2, kernel[1] // 2
+    if value == "valid" or value in (0, [0], [0] * rank):
+        return 0, 0
+    return (0, _pair(value, 1)[1]) if rank == 1 else _pair(value, rank)
+
+
+def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Spatial extent of (N, C, *spatial) as two numbers; a third dimension joins the first."""
+    spatial = shape[2:] or (1,)
+    return math.prod(spatial[:-1]), spatial[-1]
+
+
+def _conv(read: _Reader) -> Operator:
+    given, weight = read.tensor(0), read.tensor(1)
+    rank = len(weight) - 2
+    if rank > 2:
+        return _as_matrix(
+            rows=math.prod(read.shape()[2:]),
+            inputs=math.prod(weight[1:]),
+            outputs=weight[0],
+        )
+    kernel = _pair(weight[2:], rank)
+    return Operator(
+        kind="conv",
+        inputs=given[1],
+        outputs=weight[0],
+        size=_plane(given),
+        kernel=kernel,
+        stride=_pair(read.constant("stride", 1), rank),
+        padding=_padding(read.constant("padding", 0), rank, kernel),
+        dilation=_pair(read.constant("dilation", 1), rank),
+        groups=given[1] // weight[1],
+    )
+
+
+def _transposed_conv(read: _Reader) -> Operator:
+    given, weight = read.tensor(0), read.tensor(1)
+    return _as_matrix(
+        rows=math.prod(given[2:]), inputs=weight[0], outputs=math.prod(weight[1:])
+    )
+
+
+def _as_matrix(*, rows: int, inputs: int, outputs: int) -> Operator:
+    return Operator(kind="linear", inputs=inputs, outputs=outputs, size=(rows, 1))
+
+
+def _linear(read: _Reader) -> Operator:
+    given, weight = read.tensor(0), read.tensor(1)
+    return _as_matrix(rows=math.prod(given[:-1]), inputs=weight[1], outputs=weight[0])
+
+
+def _matmul(read: _Reader) -> Operator:
+    left, right = read.tensor(0), read.tensor(1)
+    columns = right[-1] if len(right) > 1 else 1
+    return _as_matrix(rows=math.prod(left[:-1]), inputs=left[-1], outputs=columns)
+
+
+def _attention(read: _Reader) -> Operator:
+    """Scores and mixing as one product: both have rows x positions x head width."""
+    query, value = read.tensor(0), read.tensor(2)
+    return _as_matrix(
+        rows=math.prod(query[:-1]), inputs=query[-1] + value[-1], outputs=value[-2]
+    )
+
+
+def _einsum(read: _Reader) -> Operator:
+    """A product of two tensors by its equation; what one matrix product cannot say is free."""
+    equation, operands = read.constant("equation", ""), read.constant("tensors", ())
+    terms, _, result = equation.replace(" ", "").partition("->")
+    names = terms.split(",")
+    if len(names) != 2 or not result or "." in terms:
+        return _elementwise(read)
+    sizes: dict[str, int] = {}
+    for letters, operand in zip(names, operands, strict=True):
+        sizes |= dict(zip(letters, read.shape(operand), strict=True))
+
+    def size(letters: set[str]) -> int:
+        return math.prod(sizes[letter] for letter in letters)
+
+    left, right = map(set, names)
+    return _as_matrix(
+        rows=size(left & set(result)),
+        inputs=size((left & right) - set(result)),
+        outputs=size((right - left) & set(result)),
+    )
+
+
+def _recurrent(read: _Reader) -> Operator:
+    parameters = read.node.args[2] if isinstance(read.node.args[2], list) else []
+    weights = [read.shape(p) for p in parameters if isinstance(p, fx.Node)]
+    area = sum(math.prod(shape) for shape in weights if len(shape) == 2)
+    steps = read.tensor(0)[1]
+    inputs = weights[0][1] if weights else 1
+    return _as_matrix(rows=steps, inputs=inputs, outputs=max(1, area // inputs))
+
+
+def _elementwise(read: _Reader) -> Operator:
+    shape = read.shape()
+    channels = shape[1] if len(shape) > 1 else 1
+    rest = max(1, math.prod(shape) // max(1, channels))
+    return Operator(
+        kind="elementwise", inputs=channels, outputs=channels, size=(rest, 1)
+    )
+
+
+def _reduction(read: _Reader) -> Operator:
+    """A reduction reads its whole input once, as an element-wise operator of that size does."""
+    given = read.tensor(0)
+    channels = given[1] if len(given) > 1 else 1
+    rest = max(1, math.prod(given) // max(1, channels))
+    return Operator(
+        kind="elementwise", inputs=channels, outputs=channels, size=(rest, 1)
+    )
+
+
+def _pool(read: _Reader) -> Operator:
+    given = read.tensor(0)
+    rank = len(given) - 2
+    kernel = _pair(read.constant("kernel_size", 1), rank)
+    stride = read.constant("stride", None)
+    return Operator(
+        kind="pool",
+        inputs=given[1],
+        outputs=given[1],
+        size=_plane(given),
+        kernel=kernel,
+        stride=_pair(stride, rank) if stride else kernel,
+        padding=_padding(read.constant("padding", 0), rank, kernel),
+    )
+
+
+_RECTIFIABLE = ("conv1d", "conv2d", "linear", "add")
+_RULES: dict[str, Callable[[_Reader], Operator]] = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
+    **dict.fromkeys(
+        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed_conv
+    ),
+    "linear": _linear,
+    **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),
+    "scaled_dot_product_attention": _attention,
+    "einsum": _einsum,
+    **dict.fromkeys(("lstm", "gru"), _recurrent),
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _pool),
+    **dict.fromkeys(
+        ("mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
+        _reduction,
+    ),
+    **dict.fromkeys(
+        (
+            *("add", "sub", "mul", "div", "sigmoid", "silu", "gelu", "hardswish"),
+            *("hardsigmoid", "tanh", "elu", "mish", "softmax", "layer_norm"),
+            *("group_norm", "rms_norm", "cat", "upsample_nearest2d"),
+            *("upsample_bilinear2d", "prelu", "leaky_relu"),
+        ),
+        _elementwise,
+    ),
+}

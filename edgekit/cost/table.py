@@ -1,0 +1,378 @@
+"""Cost tables: what an operator takes on the runtime that will run it, measured and kept.
+
+A table belongs to one (device, runtime and version, precision, threads, source). Cells are
+measured when somebody asks for them and stay on disk; those that follow from their neighbours are
+not measured (`refine`).
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekit.cost import doubt, interpolate, network_model, power
+from edgekit.cost.cost_file import CostFile
+from edgekit.cost.measure import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
+from edgekit.cost.microbench import write
+from edgekit.cost.network_model import Correction, Sample
+from edgekit.cost.operator_shape import Operator, operator_of
+from edgekit.cost.power import Metered, Power
+from edgekit.devices import Device
+from edgekit.scratch import folder as scratch_folder
+from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
+
+UNITS: Mapping[CostSource, CostUnit] = {
+    "device": "us",
+    "host": "us",
+    "counted": "instructions",
+    "estimated": "operations",
+}
+# One agent process measures this many operators: few enough that a crash loses little.
+_BATCH = 96
+# Fewer where each is metered for half a second at least.
+_METERED_BATCH = 16
+# Costs nearer to each other than this share are one step of the staircase, at least and at most;
+# in between it is what the table itself repeats within.
+_LEAST_TOLERANCE: Mapping[CostUnit, float] = {
+    "us": 0.02,
+    "instructions": 0.003,
+    "operations": 0.0,
+}
+_MOST_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableKey:
+    """What a table's figures depend on besides the operator."""
+
+    fingerprint: str
+    runtime: RuntimeName
+    runtime_version: str
+    precision: Precision
+    threads: int
+
+
+class CostTable:
+    """Cost by operator in `unit`, net of the runtime's cost of an empty call."""
+
+    def __init__(
+        self, key: TableKey, source: CostSource, root: Path, *, tile: int = 1
+    ) -> None:
+        """`tile` is the profile's channel multiple, which estimates go by."""
+        self.key = key
+        self._tile = tile
+        self.source = source
+        self.unit = UNITS[source]
+        self._cells: dict[str, Cell] = {}
+        self._inferred: dict[str, float] = {}
+        self.correction = Correction()
+        """From operators to a network; the plain sum until `correct` was called."""
+        facts = {**{k: str(v) for k, v in vars(key).items()}, "source": source}
+        self._file = CostFile(root / "costs", facts)
+        self._cells = {
+            name: Cell(
+                cost=cost,
+                energy_mj=energy,
+                rounds=tuple(json.loads(text)),
+                anchor=anchor,
+                share=share,
+            )
+            for name, cost, energy, text, anchor, share in self._file.rows("cells")
+        }
+        found = self._file.facts()
+        self.meter: str | None = found.get("meter")
+        """What read the energy, and what it encloses; `None` where nothing did."""
+        self.boundary: str | None = found.get("boundary")
+        self._power = self._powers()
+        self._used: set[str] = {NOTHING.key}
+        self._stale = {name for name, cell in self._cells.items() if self._doubts(cell)}
+        """Cells that builds before this one measured, and that are to be measured again."""
+
+    def __contains__(self, operator: Operator) -> bool:
+        return operator.key in self._cells or operator.key in self._inferred
+
+    def __len__(self) -> int:
+        """How many cells were measured."""
+        return len(self._cells)
+
+    def cost(self, operator: Operator) -> float:
+        """What the operator adds to a network, in `unit`: its own cost, corrected by the
+        networks given to `correct`; `KeyError` where it was never measured nor inferred."""
+        return self.correction.operator(operator, self.cost_alone(operator))
+
+    def cost_alone(self, operator: Operator) -> float:
+        """Cost in `unit` of the operator by itself."""
+        name = operator.key
+        whole = self._cells[name].cost if name in self._cells else self._inferred[name]
+        return max(0.0, whole - self.empty_call)
+
+    def energy_mj(self, operator: Operator) -> float | None:
+        """What the operator adds to a network in millijoules: its cost in time at its power, or
+        at that of those near to it; `None` where no meter was read."""
+        watts = self._power.watts(operator)
+        return None if watts is None else self.cost(operator) * watts / 1e3
+
+    @property
+    def metered(self) -> int:
+        """How many cells have energy of their own."""
+        return sum(cell.energy_mj is not None for cell in self._cells.values())
+
+    @property
+    def empty_call(self) -> float:
+        """What a call costs that does next to nothing, in `unit`."""
+        return self._cells[NOTHING.key].cost if NOTHING.key in self._cells else 0.0
+
+    @property
+    def repeatability(self) -> float | None:
+        """How well cells repeat: median over cells of their two least rounds' difference."""
+        spreads = [
+            (low[1] - low[0]) / low[0]
+            for cell in self._cells.values()
+            if len(low := sorted(cell.rounds)[:2]) == 2 and low[0] > 0
+        ]
+        return statistics.median(spreads) if spreads else None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why a plan by the cells in use promises nothing; `None` where they were timed at rest."""
+        cells = [cell for name, cell in self._cells.items() if name in self._used]
+        if not doubt.many(cells, self._doubts):
+            return None
+        count = sum(map(self._doubts, cells))
+        return (
+            f"{count} of {len(cells)} operators were timed while {self.key.runtime} shared the "
+            "machine with something else: predictions promise nothing, and a later build times "
+            "them again"
+        )
+
+    @property
+    def _least_anchor(self) -> float | None:
+        """The least that the anchor ever took."""
+        anchor = self._cells.get(ANCHOR.key)
+        return anchor.cost if anchor else None
+
+    def _doubts(self, cell: Cell) -> bool:
+        return self.unit == "us" and doubt.doubtful(cell, self._least_anchor)
+
+    @property
+    def tolerance(self) -> float:
+        """Costs within this share of each other count as equal."""
+        least = _LEAST_TOLERANCE[self.unit]
+        return min(max(least, 2 * (self.repeatability or 0.0)), _MOST_TOLERANCE)
+
+    def measure(
+        self,
+        operators: Iterable[Operator],
+        device: Device | None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Measure what is missing and does not follow from its neighbours; returns how many.
+
+        Each batch is on disk before the next begins, so a killed run loses at most one. Cells
+        that a build before this one measured on a busy machine are measured again.
+        """
+        wanted = list({o.key: o for o in operators}.values())
+        self._used.update(operator.key for operator in wanted)
+        asked = sum(operator not in self for operator in wanted)
+        again = [o for o in (NOTHING, *wanted) if o.key in self._stale]
+        if not asked and not again:
+            return 0
+        fill = gauge(self.key, self.source, device, self._tile)
+        measured = self._refill(fill, again)
+        while missing := self._turn(wanted):
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
+                self._record(self._steadily(fill, batch))
+                measured += len(batch)
+                if on_progress:
+                    on_progress(sum(o in self for o in wanted), len(wanted))
+        return measured
+
+    def meter_power(
+        self,
+        operators: Iterable[Operator],
+        device: Device,
+        meter: str = "auto",
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str | None:
+        """Meter the corners of what is wanted, as far as it was not; why there is no energy.
+
+        `None` where there is. What another meter read before is forgotten. The cells must be
+        measured, in time.
+        """
+        if self.unit != "us":
+            return f"costs are {self.unit}, and have no power"
+        if meter not in ("auto", self.meter):
+            self._forget_energy()
+        wanted = [
+            operator
+            for operator in power.corners(operators)
+            if (cell := self._cells.get(operator.key)) and cell.energy_mj is None
+        ]
+        for start in range(0, len(wanted), _METERED_BATCH):
+            batch = wanted[start : start + _METERED_BATCH]
+            found = power.metered(batch, key=self.key, device=device, meter=meter)
+            if found.meter is None:
+                return found.reason
+            self._record_energy(found)
+            if on_progress:
+                on_progress(start + len(batch), len(wanted))
+        if not self.metered:
+            return f"{self.meter or meter} resolved the power of no operator"
+        return None
+
+    def measure_networks(
+        self,
+        networks: Sequence[tuple[Sequence[Path], Sequence[Operator]]],
+        device: Device,
+        family: str,
+    ) -> list[Sample]:
+        """Measure whole exported networks, files and operators each, and keep what they cost.
+
+        `family` names the network they were cut from: networks of one family explain each other.
+        """
+        self.measure([o for _, operators in networks for o in operators], device)
+        cells, busy = self._steady_networks([files for files, _ in networks], device)
+        samples = [
+            Sample(operators=tuple(operators), cost=cell.cost)
+            for (_, operators), cell in zip(networks, cells, strict=True)
+        ]
+        rows = [
+            (family, json.dumps([asdict(o) for o in sample.operators]), sample.cost)
+            for sample in samples
+        ]
+        if not busy:  # else a later build measures them again
+            self._file.put("networks", rows)
+        return samples
+
+    def networks(self, family: str) -> list[Sample]:
+        """The whole networks of a family that were measured, here or by builds before."""
+        return [
+            Sample(operators=tuple(map(_operator, json.loads(text))), cost=cost)
+            for text, cost in self._file.networks(family)
+        ]
+
+    def correct(self, samples: Sequence[Sample], device: Device | None) -> None:
+        """From now on `cost` is what explains these whole networks best.
+
+        Operators of theirs that were not measured are; those that followed from their neighbors
+        in the process that measured the networks are not on disk.
+        """
+        self.measure([o for sample in samples for o in sample.operators], device)
+        self.correction = network_model.fit(samples, self.cost_alone)
+
+    def _steadily(self, fill: Fill, batch: Sequence[Operator]) -> Mapping[str, Cell]:
+        """The batch, and once more where the machine was slower than it has been."""
+        if self.unit != "us":
+            return fill(batch)
+        cells = doubt.beside_anchor(fill, batch)
+        least = self._least_anchor
+        if doubt.many(cells.values(), partial(doubt.unsteady, least=least)):
+            again = doubt.beside_anchor(fill, batch)
+            cells = {name: _cheaper(cell, again[name]) for name, cell in cells.items()}
+        if least is not None:
+            before = self._cells[ANCHOR.key]
+            cells = {**cells, ANCHOR.key: _cheaper(cells[ANCHOR.key], before)}
+        return cells
+
+    def _refill(self, fill: Fill, stale: Sequence[Operator]) -> int:
+        """Measure doubtful cells again until the machine is seen to be busy still."""
+        self._stale.difference_update(operator.key for operator in stale)
+        for start in range(0, len(stale), _BATCH):
+            batch = stale[start : start + _BATCH]
+            found = self._steadily(fill, batch)
+            busy = doubt.many(found.values(), self._doubts)
+            kept = {o.key: self._cells[o.key] for o in batch} if busy else {}
+            self._record({k: _cheaper(c, kept.get(k, c)) for k, c in found.items()})
+            if busy:
+                return start + len(batch)
+        return len(stale)
+
+    def _steady_networks(
+        self, networks: Sequence[Sequence[Path]], device: Device
+    ) -> tuple[list[Cell], bool]:
+        """The networks, once more where the machine was slower than for its cells, and whether
+        it still was."""
+        counted = self.source == "counted"
+        run = partial(run_networks, key=self.key, device=device, counted=counted)
+        least = self._least_anchor
+        if counted or least is None:
+            return run(networks), False
+        with scratch_folder() as folder:
+            key = self.key
+            anchor = write.write(ANCHOR, key.runtime, key.precision, Path(folder))
+            *cells, beside = run([*networks, (anchor,)])
+            if doubt.slow(beside.cost, least):
+                *again, beside = run([*networks, (anchor,)])
+                cells = [_cheaper(*pair) for pair in zip(cells, again, strict=True)]
+        return cells, doubt.slow(beside.cost, least)
+
+    def _turn(self, wanted: Sequence[Operator]) -> Sequence[Operator]:
+        if all(operator in self for operator in wanted):
+            return ()
+        known = {**self._inferred, **{k: c.cost for k, c in self._cells.items()}}
+        turn = interpolate.step(wanted, known, self.tolerance)
+        self._inferred.update(turn.inferred)
+        first = [] if NOTHING in self else [NOTHING]
+        return [*first, *(o for o in turn.missing if o != NOTHING)]
+
+    def _record(self, cells: Mapping[str, Cell]) -> None:
+        rows = [
+            (
+                *(name, cell.cost, cell.energy_mj, json.dumps(cell.rounds)),
+                *(cell.anchor, cell.share),
+            )
+            for name, cell in cells.items()
+        ]
+        self._file.put("cells", rows)
+        self._cells.update(cells)
+
+    def _record_energy(self, found: Metered) -> None:
+        drawn = {
+            operator.key: self._cells[operator.key].cost * watts / 1e3
+            for operator, watts in found.watts.items()
+        }
+        self._record(
+            {k: replace(self._cells[k], energy_mj=mj) for k, mj in drawn.items()}
+        )
+        self.meter, self.boundary = found.meter, found.boundary
+        facts = [("meter", found.meter), ("boundary", found.boundary)]
+        self._file.put("facts", facts)
+        self._power = self._powers()
+
+    def _forget_energy(self) -> None:
+        self._cells = {k: replace(c, energy_mj=None) for k, c in self._cells.items()}
+        self._file.forget_energy()
+        self._power = self._powers()
+
+    def _powers(self) -> Power:
+        return Power(
+            {
+                operator_of(name): 1e3 * cell.energy_mj / cell.cost
+                for name, cell in self._cells.items()
+                if cell.energy_mj is not None and cell.cost > 0
+            }
+        )
+
+    @property
+    def path(self) -> Path:
+        """Where the table is kept."""
+        return self._file.path
+
+
+def _cheaper(one: Cell, other: Cell) -> Cell:
+    """Noise only ever adds."""
+    return one if one.cost <= other.cost else other
+
+
+def _operator(stored: Mapping[str, Any]) -> Operator:
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+    }
+    return Operator(**fields)

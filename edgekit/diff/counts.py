@@ -1,0 +1,74 @@
+"""What an exporter and a runtime put between a network's operators, and what runs slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.program.program import Program
+from edgekit.program.reference import count
+from edgekit.types import OperatorProfile
+from edgekit.types.diff import Counts, OffPath, Opened
+
+_SORTS = (
+    (
+        "transposes",
+        ("permute", "transpose", "t", "movedim", "swapaxes", "numpy_T"),
+        ("TRANSPOSE", "REORDER", "REORDERINPUT", "REORDEROUTPUT"),
+    ),
+    ("casts", ("to", "_to_copy", "type_as"), ("CAST", "CONVERT")),
+    (
+        "quantisations",
+        (),
+        (
+            *("QUANTIZE", "DEQUANTIZE", "QUANTIZELINEAR", "DEQUANTIZELINEAR"),
+            *("FAKEQUANTIZE", "DYNAMICQUANTIZELINEAR"),
+        ),
+    ),
+)
+"""What is counted, ATen's operators of the sort, and the formats' and runtimes'."""
+_HEAVY = ("Convolution", "GroupConvolution", "MatMul", "FullyConnected")
+_FLOAT_KERNELS = ("f32", "fp32", "f16", "bf16")
+
+
+def counts(
+    program: Program, opened: Opened, executed: Sequence[OperatorProfile] | None
+) -> tuple[Counts, ...]:
+    """How many of each sort the network has, the file has, and ran."""
+    found = []
+    for sort, network, kinds in _SORTS:
+        ran = None
+        if executed is not None:
+            ran = sum(_plain(one.kind) in kinds for one in executed)
+        in_file = sum(_plain(step.kind) in kinds for step in opened.steps)
+        found.append(
+            Counts(
+                sort=sort, network=count(program, network), file=in_file, executed=ran
+            )
+        )
+    return tuple(found)
+
+
+def off_path(
+    opened: Opened, executed: Sequence[OperatorProfile]
+) -> tuple[OffPath, ...]:
+    """Operators that the runtime's optimised kernels, or int8's, did not take."""
+    slow = []
+    for one in executed:
+        why = one.why if one.fast is False else None
+        if why is None and opened.precision == "int8" and _in_float(one):
+            why = f"runs in float ({one.kernel}), though the network is int8"
+        if why is not None:
+            slow.append(OffPath(operator=one.name, kind=one.kind, why=why))
+    return tuple(slow)
+
+
+def _in_float(one: OperatorProfile) -> bool:
+    return (
+        one.kind in _HEAVY
+        and one.kernel is not None
+        and one.kernel.lower().endswith(_FLOAT_KERNELS)
+    )
+
+
+def _plain(kind: str) -> str:
+    return kind.upper().replace("_", "")

@@ -1,0 +1,253 @@
+"""The comparison itself: outputs, layers, preprocessing, and what runs beside the fast path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.bench.profile import profile
+from edgekit.devices import Device
+from edgekit.diff import counts as counting
+from edgekit.diff import match, preprocessing, run
+from edgekit.diff.inputs import Question, Subject, subject
+from edgekit.diff.run import Probed
+from edgekit.errors import ArtifactError, DataError, DeviceError
+from edgekit.program import reference
+from edgekit.progress import Progress
+from edgekit.scratch import folder as scratch_folder
+from edgekit.types import OperatorProfile, Precision
+from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
+
+Array = NDArray[np.float32]
+TOLERANCE: Mapping[Precision, float] = {
+    "fp32": 1e-3,
+    "fp16": 1e-2,
+    "int8": 0.25,
+    "int8-dynamic": 0.25,
+    "int8-weights": 0.25,
+    "int16x8": 0.25,
+}
+"""Relative error (root mean square) of outputs from which an artefact is not the network."""
+AGREEMENT = 0.75
+"""Share of decisions below which int8 is not the network either."""
+_FLOOR: Mapping[Precision, float] = {**TOLERANCE, "int8": 0.03}
+_LONG = 48
+_TRACED_BYTES = 256 * 2**20
+_TRACED_MOST = 8
+
+
+def diff(question: Question, device: Device, progress: Progress) -> Diff:
+    """Compare an artefact with its network; raises the errors of what it needs."""
+    with scratch_folder() as scratch:
+        with progress.step("Read both sides"):
+            sides = subject(question)
+            one = run.probed(sides.artifact, Path(scratch))
+        feeds, notes = _arranged(sides, one)
+        with progress.step("Compare answers"):
+            want = reference.answers(sides.program, sides.feeds)
+            got = run.answers(one, feeds, device)
+        outputs = _outputs(one, got, want)
+        tolerance = question.tolerance
+        if tolerance is None:
+            tolerance = TOLERANCE[one.opened.precision]
+        right = all(_agrees(each, tolerance) for each in outputs)
+        with progress.step("Compare layer by layer"):
+            layers = _layers(sides, one, feeds, device, tolerance, got)
+        with progress.step("Check preprocessing"):
+            prepared = preprocessing.check(
+                question, sides, one, device, None if right else got
+            )
+        with progress.step("Look for what is slow"):
+            executed = _executed(one, device)
+    explained = any(each.where == "expected" and each.faults for each in prepared)
+    divergence = layers.divergence
+    if explained or (right and not _stands_out(divergence, tolerance)):
+        divergence = None
+    return Diff(
+        artifact=sides.artifact.name,
+        reference=sides.reference,
+        runtime=sides.artifact.runtime,
+        device=device.name,
+        precision=one.opened.precision,
+        samples=len(sides.feeds[0]),
+        samples_traced=layers.samples,
+        tolerance=tolerance,
+        agrees=right and not any(map(preprocessing.matters, prepared)),
+        outputs=outputs,
+        divergence=divergence,
+        preprocessing=prepared,
+        layers=layers.rows,
+        unmatched=layers.unmatched,
+        probing=layers.probing,
+        counts=counting.counts(sides.program, one.opened, executed),
+        off_path=None if executed is None else counting.off_path(one.opened, executed),
+        accuracy=preprocessing.accuracies(question, sides, want, got),
+        notes=notes,
+    )
+
+
+def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[str, ...]]:
+    """The samples as the artefact takes them, and what had to be turned around."""
+    specs = one.opened.inputs
+    if len(specs) != len(sides.feeds):
+        raise DataError(
+            f"{sides.artifact.name} takes {len(specs)} inputs and the network "
+            f"{len(sides.feeds)}: it was not made from this network."
+        )
+    feeds, notes = [], []
+    for feed, spec in zip(sides.feeds, specs, strict=True):
+        shape = feed.shape[1:]
+        if spec.shape[1:] == (*shape[1:], shape[0]) != shape:
+            feeds.append(np.ascontiguousarray(np.moveaxis(feed, 1, -1)))
+            notes.append(
+                f"'{spec.name}' takes NHWC {list(spec.shape[1:])} where the network takes "
+                f"NCHW {list(shape)}: samples were transposed for it"
+            )
+        elif spec.shape[1:] == shape:
+            feeds.append(feed)
+        else:
+            raise DataError(
+                f"'{spec.name}' of {sides.artifact.name} takes {list(spec.shape[1:])}; the "
+                f"network takes {list(shape)}: it was not made from this network."
+            )
+    return feeds, tuple(notes)
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def _outputs(
+    one: Probed, got: Sequence[Array], want: Sequence[Array]
+) -> tuple[OutputDiff, ...]:
+    if len(got) != len(want):
+        raise ArtifactError(
+            f"{one.artifact.name} returns {len(got)} outputs and the network {len(want)}: it "
+            "was not made from this network."
+        )
+    found = []
+    for spec, mine, theirs in zip(one.opened.outputs, got, want, strict=True):
+        if mine.size != theirs.size:
+            raise ArtifactError(
+                f"'{spec.name}' of {one.artifact.name} has shape {list(mine.shape[1:])} and "
+                f"the network returns {list(theirs.shape[1:])}: it was not made from this "
+                "network."
+            )
+        found.append(
+            OutputDiff(
+                name=spec.name,
+                distance=match.distance(mine, theirs),
+                agreement=agreement(mine, theirs),
+            )
+        )
+    return tuple(found)
+
+
+def agreement(mine: Array, theirs: Array) -> float | None:
+    """Share of samples with the same decision, for outputs (n, classes)."""
+    if theirs.ndim != 2 or theirs.shape[1] < 2 or mine.shape != theirs.shape:
+        return None
+    return float((mine.argmax(1) == theirs.argmax(1)).mean())
+
+
+def _agrees(one: OutputDiff, tolerance: float) -> bool:
+    return one.distance.relative_error <= tolerance and (
+        one.agreement is None or one.agreement >= AGREEMENT
+    )
+
+
+# --- layers -----------------------------------------------------------------------------------
+
+
+class _Layers:
+    def __init__(
+        self,
+        samples: int,
+        probing: float,
+        found: tuple[match.Sides, list[match.Pair]],
+    ) -> None:
+        sides, pairs = found
+        self.samples, self.probing = samples, probing
+        self.rows = tuple(match.layers(sides, pairs))
+        self.unmatched = sum(pair.node is None for pair in pairs)
+        self.divergence = match.first_divergence(sides, pairs)
+
+
+def _layers(
+    sides: Subject,
+    one: Probed,
+    feeds: Sequence[Array],
+    device: Device,
+    tolerance: float,
+    got: Sequence[Array],
+) -> _Layers:
+    each = 8 * reference.elements(sides.program)
+    samples = max(1, min(_TRACED_MOST, len(feeds[0]), _TRACED_BYTES // max(1, each)))
+    network = reference.nodes(sides.program, [feed[:samples] for feed in sides.feeds])
+    ends, values = run.tensors(one, [feed[:samples] for feed in feeds], device)
+    both = match.Sides(
+        steps=one.opened.steps,
+        values=values,
+        ends=one.opened.ends,
+        network=network,
+        tolerance=tolerance,
+        floor=min(tolerance, _FLOOR[one.opened.precision]),
+    )
+    probing = max(
+        match.distance(mine, whole[:samples]).relative_error
+        for mine, whole in zip(ends, got, strict=True)
+    )
+    return _Layers(samples, probing, (both, match.pairs(both)))
+
+
+def _stands_out(found: Divergence | None, tolerance: float) -> bool:
+    """Whether an operator is far off though the outputs are right all the same."""
+    apart: Distance | None = found.distance if found is not None else None
+    return apart is not None and apart.relative_error > tolerance
+
+
+# --- what ran ---------------------------------------------------------------------------------
+
+
+def _executed(one: Probed, device: Device) -> Sequence[OperatorProfile] | None:
+    """The operators as they ran; `None` where the device or the runtime does not tell."""
+    try:
+        return profile(one.artifact, device, threads=1).operators
+    except (DeviceError, ArtifactError):
+        return None
+
+
+def answers_agree(found: Diff) -> bool:
+    """Whether the artefact answers as the network does on samples that are prepared right."""
+    return all(_agrees(one, found.tolerance) for one in found.outputs)
+
+
+def short(operator: str) -> str:
+    """The end of an operator's name: LiteRT strings together all that it fused."""
+    return operator if len(operator) <= _LONG else f"...{operator[-_LONG:]}"
+
+
+def summary(found: Diff) -> str:
+    """In one line, why the artefact is not the network, or not as it is used."""
+    reasons = [
+        preprocessing.words(one)
+        for one in found.preprocessing
+        if preprocessing.matters(one)
+    ]
+    if answers_agree(found):
+        return f"{found.artifact} is {found.reference}, but {'; '.join(reasons)}."
+    at = found.divergence
+    if at is not None:
+        reasons.append(
+            f"{at.kind} '{short(at.operator)}', layer {at.layer or at.node or 'unknown'}, is the "
+            "first operator that departs"
+        )
+    elif not reasons:
+        reasons.append("its outputs differ, though every layer agrees when it is shown")
+    error = max(one.distance.relative_error for one in found.outputs)
+    return (
+        f"{found.artifact} is not {found.reference}: {'; '.join(reasons)}. Relative error of "
+        f"its outputs {error:.2g}, {found.tolerance:g} allowed."
+    )

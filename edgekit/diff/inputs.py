@@ -1,0 +1,279 @@
+"""What is compared with what, and on which samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from edgekit import data, sources
+from edgekit.bench.artifact import artifact_at
+from edgekit.bundle_files import MANIFEST, read_manifest, vouched
+from edgekit.config import project
+from edgekit.config.project import Project
+from edgekit.data.preprocess import preprocess
+from edgekit.diff.preprocessing_faults import Scene
+from edgekit.errors import DataError, UsageError
+from edgekit.program import program as programs
+from edgekit.program.io_fusion import folded
+from edgekit.program.program import Program
+from edgekit.runtimes.contract import read
+from edgekit.safe_io import read_arrays, reading
+from edgekit.types import Artifact, Folding, Preprocess
+
+Array = NDArray[np.float32]
+STUDENT = "student.pt2"
+_RAW = Preprocess(scale=1.0, mean=(0.0,), std=(1.0,))
+"""Leaves values as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What the user asks to compare; `None` is found by itself."""
+
+    artifact: Path
+    against: Path | None = None
+    folder: Path = Path()
+    samples: Path | None = None
+    preprocessed: Path | None = None
+    answers: Path | None = None
+    count: int = 32
+    tolerance: float | None = None
+    runtime: str | None = None
+    allow_pickle: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """An artefact, the network it should be, and samples for both."""
+
+    artifact: Artifact
+    program: Program
+    reference: str
+    """What the network is called."""
+    feeds: Sequence[Array]
+    """Prepared samples (n, *shape), by input."""
+    scene: Scene | None = None
+    """The raw samples behind them, where there is one input and preprocessing is known."""
+    labels: NDArray[np.int64] | None = None
+    contract: dict[str, Any] = field(default_factory=dict)
+    """What the artefact says of itself; empty where it says nothing."""
+    spec: Preprocess | None = None
+    """How the project prepares samples, wherever that is done."""
+
+
+def subject(question: Question) -> Subject:
+    """Find both sides and the samples; raises `UsageError` where one cannot be found."""
+    path, manifest = _located(question.artifact)
+    artifact = artifact_at(path, question.runtime)
+    one = _project(question, manifest)
+    program, reference = _reference(question, path, one)
+    contract = read(path) or (manifest or {}).get("contract", {})
+    folding = _folding(contract)
+    program = folded(program, folding)
+    whole = spec = _preprocess(one, contract, folding)
+    if spec is not None and folding.preprocess is not None:
+        spec = replace(_RAW, color=spec.color, resize=spec.resize)
+    if len(program.inputs) > 1:
+        feeds = _several(question, program)
+        return Subject(
+            artifact=artifact, program=program, reference=reference, feeds=feeds
+        )
+    raw, labels, origin = _raw(question, program, one, spec)
+    if spec is None or raw.dtype.kind in "iu":  # tokens are taken as they are
+        return Subject(
+            artifact=artifact,
+            program=program,
+            reference=reference,
+            feeds=[raw],
+            labels=labels,
+        )
+
+    def resized(kernel: str) -> Array | None:
+        if origin is None:
+            return None
+        other = origin(replace(_RAW, color=spec.color, resize=kernel))  # type: ignore[arg-type]
+        return None if np.array_equal(other, raw) else other
+
+    return Subject(
+        artifact=artifact,
+        program=program,
+        reference=reference,
+        feeds=[preprocess(raw, spec)],
+        scene=Scene(raw=raw, spec=spec, resized=resized),
+        labels=labels,
+        contract=contract,
+        spec=whole,
+    )
+
+
+def load_array(path: Path) -> Any:
+    """The array of a `.npy`, or the first of a `.npz`; raises `DataError`."""
+    fix = "Write it with numpy.save: one array (n, ...)."
+    found = next(iter(read_arrays(path, DataError, fix=fix).values()), None)
+    if found is None:
+        raise DataError(f"{path} holds no array. {fix}")
+    if found.dtype.kind not in "fiub" or found.ndim < 2 or not len(found):
+        raise DataError(
+            f"{path} holds {found.dtype} of shape {list(found.shape)}; an array of n samples "
+            "(n, ...) is wanted."
+        )
+    return found
+
+
+# --- where things are -------------------------------------------------------------------------
+
+
+def _located(path: Path) -> tuple[Path, dict[str, Any] | None]:
+    """The artefact's file, and the manifest of the bundle it belongs to."""
+    if path.is_dir():
+        if not (path / MANIFEST).is_file():
+            raise UsageError(f"{path} has no {MANIFEST}: it is no bundle. Name a file.")
+        manifest, known = read_manifest(path)
+        if not known.model.files:
+            raise UsageError(f"{path} names no model. Name the artefact's file.")
+        there = [name for name in (STUDENT,) if (path / name).exists()]
+        model, *_ = vouched(path, known, (*known.model.files, *there))
+        return model, manifest
+    for folder in path.absolute().parents[:2]:
+        if (folder / MANIFEST).is_file():
+            return path, read_manifest(folder)[0]
+    return path, None
+
+
+def _project(question: Question, manifest: dict[str, Any] | None) -> Project | None:
+    """The project in the folder; the embedded example for a bundle that was built from it."""
+    if (question.folder / project.FILE).is_file():
+        return project.load(question.folder)
+    if question.folder != Path():
+        raise UsageError(f"No {question.folder / project.FILE}.")
+    example = project.example()
+    if manifest is not None and manifest["project"] == example.name:
+        return example
+    return None
+
+
+def _reference(
+    question: Question, path: Path, one: Project | None
+) -> tuple[Program, str]:
+    """The network as the user names it, else the bundle's student, else the project's."""
+    if question.against is not None:
+        if not question.against.is_file():
+            raise UsageError(f"No file {question.against}. Name a .pt2.")
+        against = programs.load(question.against, allow_pickle=question.allow_pickle)
+        return against, str(question.against)
+    for folder in path.absolute().parents[:2]:
+        if (folder / STUDENT).is_file():
+            found = folder / STUDENT
+            return programs.load(found, allow_pickle=question.allow_pickle), STUDENT
+    if one is None:
+        raise UsageError(
+            f"No network to compare {path} with: no {STUDENT} beside it and no "
+            f"{project.FILE} here. Name it: --against student.pt2"
+        )
+    loaded = sources.load(one.model, root=one.root, allow_pickle=question.allow_pickle)
+    return loaded, one.model.source
+
+
+def _folding(contract: dict[str, Any]) -> Folding:
+    """What the artefact says that it does besides the network."""
+    with reading("the contract in the artifact", UsageError):
+        return TypeAdapter(Folding).validate_python(contract.get("folded") or {})
+
+
+def _preprocess(
+    one: Project | None, contract: dict[str, Any], folding: Folding
+) -> Preprocess | None:
+    """From raw samples to the network's input, be it in the file or before it."""
+    if one is not None:
+        return one.data.preprocess
+    if folding.preprocess is not None:
+        return folding.preprocess
+    given = dict(contract.get("preprocessing") or {})
+    given.pop("formula", None)
+    if not given:
+        return None
+    with reading("the contract in the artifact", UsageError):
+        return TypeAdapter(Preprocess).validate_python(given)
+
+
+# --- samples ----------------------------------------------------------------------------------
+
+
+def _raw(
+    question: Question, program: Program, one: Project | None, spec: Preprocess | None
+) -> tuple[NDArray[Any], NDArray[Any] | None, Any]:
+    """Raw samples, their classes, and how to read them again with another preprocessing."""
+    keep = _RAW if spec is None else replace(_RAW, color=spec.color, resize=spec.resize)
+    paired = [p for p in (question.preprocessed, question.answers) if p is not None]
+    rows = min((len(load_array(path)) for path in paired), default=None)
+    if question.samples is not None and question.samples.suffix == ".npy":
+        values = load_array(question.samples)
+        wanted = program.inputs[0].shape
+        if values.shape[1:] != wanted:
+            raise DataError(
+                f"{question.samples} has samples of shape {list(values.shape[1:])}; the "
+                f"network takes {list(wanted)}."
+            )
+        return values[_rows(len(values), rows, question)].astype(np.float32), None, None
+    if question.samples is not None:
+        place, root = str(question.samples.absolute()), Path()
+    elif one is not None:
+        place, root = one.data.test, one.root
+    else:
+        raise UsageError(
+            f"No samples: no {project.FILE} here. Name some: --samples FILE.npy, raw as the "
+            "network's data are."
+        )
+
+    def read(how: Preprocess) -> data.Dataset:
+        kind = "classification" if one is None else one.task.kind
+        shape = program.inputs[0]
+        return data.load(place, root=root, input=shape, preprocess=how, kind=kind)
+
+    first = read(keep)
+    chosen = _rows(len(first), rows, question)
+    raw, targets = first.arrays(chosen)
+    classed = first.classed and bool((targets >= 0).all())
+    labels = targets if classed else None
+    return raw, labels, lambda how: read(how).arrays(chosen)[0]
+
+
+def _rows(available: int, paired: int | None, question: Question) -> NDArray[np.int64]:
+    """Which samples: the first ones beside a file of the application's, else spread over all."""
+    if paired is None:
+        few = np.linspace(0, available - 1, min(question.count, available))
+        return np.unique(few.astype(np.int64))
+    if paired > available:
+        raise DataError(
+            f"The application's file has {paired} rows and there are {available} samples. Row "
+            "by row they must be of the same samples: name those with --samples."
+        )
+    return np.arange(min(paired, question.count))
+
+
+def _several(question: Question, program: Program) -> list[Array]:
+    """An array for each input, by name or in order."""
+    names = [spec.name for spec in program.inputs]
+    if question.samples is None or question.samples.suffix != ".npz":
+        raise UsageError(
+            f"The network has {len(names)} inputs ({', '.join(names)}): name a .npz with an "
+            "array (n, ...) for each: --samples FILE.npz"
+        )
+    arrays = read_arrays(question.samples, DataError)
+    if len(arrays) != len(names):
+        raise DataError(
+            f"{question.samples} has {len(arrays)} arrays; the network has {len(names)} "
+            f"inputs: {', '.join(names)}."
+        )
+    ordered = (
+        [arrays[name] for name in names]
+        if set(names) == set(arrays)
+        else list(arrays.values())
+    )
+    return [array[: question.count] for array in ordered]

@@ -1,0 +1,247 @@
+"""Preprocessing: what the application feeds, what the artefact expects, what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.devices import Device
+from edgekit.diff import preprocessing_faults, run
+from edgekit.diff.inputs import Question, Subject, load_array
+from edgekit.diff.preprocessing_faults import Scene
+from edgekit.diff.run import Probed
+from edgekit.errors import DataError
+from edgekit.program import reference
+from edgekit.types.diff import PreprocessingDiff
+
+Array = NDArray[np.float32]
+_JUDGED = 8
+"""Samples that are enough to judge a fault by what the artefact answers."""
+
+
+def check(
+    question: Question,
+    sides: Subject,
+    one: Probed,
+    device: Device,
+    wrong: Sequence[Array] | None,
+) -> tuple[PreprocessingDiff, ...]:
+    """Everything that can be said; `wrong` are the artefact's answers where they differ."""
+    scene = sides.scene
+    asked = question.preprocessed or question.answers
+    if scene is None:
+        if asked is not None:
+            raise DataError(
+                f"{asked} cannot be checked: how samples should be prepared is not known. "
+                "Name the project: --project FOLDER"
+            )
+        return ()
+    found = [*_contract(sides)]
+    if question.preprocessed is not None:
+        fed = load_array(question.preprocessed)[: len(scene.raw)]
+        found.append(_fed(sides, fed.astype(np.float32)))
+    if question.answers is not None:
+        given = load_array(question.answers)[: len(scene.raw)].astype(np.float32)
+        found.append(_answers(sides, one, device, given))
+    if wrong is not None:
+        expected = _expected(sides, one, device)
+        found += [expected] if expected is not None else []
+    return tuple(found)
+
+
+def matters(one: PreprocessingDiff) -> bool:
+    """Whether it says that something is wrong."""
+    return (
+        bool(one.faults)
+        or one.error_before is None
+        or (one.error_before > preprocessing_faults.EXACT)
+    )
+
+
+def words(one: PreprocessingDiff) -> str:
+    """One finding as the end of a sentence."""
+    what = " and ".join(one.faults) or "no known fault explains it"
+    return {
+        "fed": f"the application feeds it {what}",
+        "expected": f"it expects {what}",
+        "contract": f"it says of itself {what}",
+        "answers": f"the application's answers are those of {what}",
+    }[one.where]
+
+
+def accuracies(
+    question: Question, sides: Subject, want: Sequence[Array], got: Sequence[Array]
+) -> dict[str, float]:
+    """Share of right decisions on the samples, by who decided; empty without classes."""
+    labels, first = sides.labels, want[0]
+    if labels is None or first.ndim != 2 or first.shape[1] < 2:
+        return {}
+    found = {
+        "network": _hits(first, labels),
+        "artifact": _hits(got[0].reshape(first.shape), labels),
+    }
+    if question.preprocessed is not None:
+        fed = load_array(question.preprocessed)[: len(labels)].astype(np.float32)
+        shape = sides.feeds[0].shape[1:]
+        if fed[0].size == int(np.prod(shape)):
+            # A buffer of the right size is what an application hands over, whatever its order.
+            feeds = [fed.reshape(len(fed), *shape)]
+            answers = reference.answers(sides.program, feeds)[0]
+            found["network as fed"] = _hits(answers, labels[: len(fed)])
+    return found
+
+
+def _hits(outputs: Array, labels: Any) -> float:
+    return float((outputs.argmax(1) == labels).mean())
+
+
+# --- the three comparisons --------------------------------------------------------------------
+
+
+def _fed(sides: Subject, fed: Array) -> PreprocessingDiff:
+    """What the application feeds against what it should."""
+    scene = _few(sides)
+    fed = fed[: len(scene.raw)]
+    scene = replace(scene, raw=scene.raw[: len(fed)])
+    right = scene.right()
+    before = preprocessing_faults.relative_error(fed, right)
+    if before is not None and before <= preprocessing_faults.EXACT:
+        return PreprocessingDiff(
+            where="fed",
+            faults=(),
+            detail="as the project prepares samples",
+            error_before=before,
+            error_after=before,
+        )
+
+    def judge(prepared: Sequence[Array]) -> list[float | None]:
+        return [preprocessing_faults.relative_error(fed, each) for each in prepared]
+
+    best, after = preprocessing_faults.explain(scene, judge, before)
+    detail = f"fed {list(fed.shape[1:])}, the network takes {list(right.shape[1:])}"
+    if before is not None:
+        detail = "told by the values themselves"
+        if best is None:
+            detail = (
+                f"by channel {preprocessing_faults.statistics(fed, scene.raw)}; should be "
+                f"{preprocessing_faults.statistics(right, scene.raw)}"
+            )
+    return PreprocessingDiff(
+        where="fed",
+        faults=() if best is None else best.faults,
+        detail=detail,
+        error_before=before,
+        error_after=after,
+    )
+
+
+def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff | None:
+    """Whether the artefact is right on samples that are prepared in another way."""
+    scene = _few(sides)
+    want = reference.answers(sides.program, [scene.right()])[0]
+    best, before, after = _by_answers(scene, one, device, want)
+    if best is None:
+        return None
+    return PreprocessingDiff(
+        where="expected",
+        faults=best.faults,
+        detail="with it the artefact answers as the network does",
+        error_before=before,
+        error_after=after,
+    )
+
+
+def _answers(
+    sides: Subject, one: Probed, device: Device, given: Array
+) -> PreprocessingDiff:
+    """Which fault would make the artefact answer as it did in the application."""
+    scene = _few(sides)
+    best, before, after = _by_answers(scene, one, device, given[: len(scene.raw)])
+    right = before is not None and before <= preprocessing_faults.EXACT
+    return PreprocessingDiff(
+        where="answers",
+        faults=() if best is None else best.faults,
+        detail="as the artefact answers here" if right else "told by the answers alone",
+        error_before=before,
+        error_after=after,
+    )
+
+
+def _few(sides: Subject) -> Scene:
+    scene = sides.scene
+    assert scene is not None
+    resized = scene.resized
+
+    @cache
+    def fewer(kernel: str) -> Any:
+        other = resized(kernel)
+        return None if other is None else other[:_JUDGED]
+
+    return Scene(raw=scene.raw[:_JUDGED], spec=scene.spec, resized=fewer)
+
+
+def _by_answers(
+    scene: Scene, one: Probed, device: Device, want: Array
+) -> tuple[preprocessing_faults.Candidate | None, float | None, float | None]:
+    """The fault whose samples the artefact answers with `want`; errors without and with it."""
+    takes, shape = one.opened.inputs[0].shape[1:], scene.raw.shape[1:]
+    turned = takes != shape and takes == (*shape[1:], shape[0])
+
+    def judge(prepared: Sequence[Array]) -> list[float | None]:
+        if turned:  # what it takes is no fault: only what is in there can be one
+            prepared = [np.moveaxis(each, 1, -1) for each in prepared]
+        fitting = [n for n, each in enumerate(prepared) if each.shape[1:] == takes]
+        errors: list[float | None] = [None] * len(prepared)
+        if fitting:
+            together = np.concatenate([prepared[n] for n in fitting])
+            answers = run.answers(one, [together], device)[0]
+            parts = np.split(answers, len(fitting))
+            for n, part in zip(fitting, parts, strict=True):
+                errors[n] = preprocessing_faults.relative_error(
+                    part.reshape(want.shape), want
+                )
+        return errors
+
+    [before] = judge([scene.right()])
+    if before is not None and before <= preprocessing_faults.EXACT:
+        return None, before, before
+    best, after = preprocessing_faults.explain(scene, judge, before)
+    return best, before, after
+
+
+def _contract(sides: Subject) -> list[PreprocessingDiff]:
+    """Where the artefact's own description differs from the project."""
+    inside = (sides.contract.get("folded") or {}).get("preprocess")
+    stated = dict(inside or sides.contract.get("preprocessing") or {})
+    stated.pop("formula", None)
+    assert sides.spec is not None
+    wanted = asdict(sides.spec)
+    differing = [
+        f"{key} = {_shown(stated[key])} for {_shown(wanted[key])}"
+        for key in wanted
+        if key in stated and _plain(stated[key]) != _plain(wanted[key])
+    ]
+    if not differing:
+        return []
+    return [
+        PreprocessingDiff(
+            where="contract",
+            faults=tuple(differing),
+            detail="the artefact was built with other preprocessing than the project has now",
+            error_before=None,
+            error_after=None,
+        )
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> str:
+    return str(_plain(value))

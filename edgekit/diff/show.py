@@ -1,0 +1,120 @@
+"""What `edgekit diff` found, on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edgekit.diff import preprocessing
+from edgekit.diff.diff import answers_agree, short
+from edgekit.types.diff import Diff, Distance, LayerDiff
+
+_ROWS = 24
+
+
+def show(found: Diff, console: Console) -> None:
+    """Verdict first, then why, then layers and what runs beside the fast path."""
+    verdict = "[red]diverges from[/]"
+    if answers_agree(found):
+        verdict = "[green]agrees with[/]"
+    console.print(
+        f"[bold]{escape(found.artifact)}[/] ({found.runtime}, {found.precision}) {verdict} "
+        f"{escape(found.reference)} on {found.samples} samples, {found.device}",
+        highlight=False,
+    )
+    for line in _lines(found):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
+    if found.layers:
+        console.print(_layers(found))
+    for note in found.notes:
+        console.print(escape(note), style="dim", highlight=False)
+
+
+def _lines(found: Diff) -> Iterator[str]:
+    for output in found.outputs:
+        same = (
+            ""
+            if output.agreement is None
+            else (f", same decision on {output.agreement:.1%}")
+        )
+        yield f"output {escape(output.name)}: {_words(output.distance)}{same}"
+    if found.accuracy:
+        yield "accuracy: " + ", ".join(
+            f"{who} {share:.1%}" for who, share in found.accuracy.items()
+        )
+    at = found.divergence
+    if at is not None:
+        apart = "" if at.distance is None else f": {_words(at.distance)}"
+        place = f"layer [bold]{escape(at.layer or at.node or 'unknown')}[/]"
+        yield (
+            f"[red]first to depart[/]: {escape(at.kind)} '{escape(short(at.operator))}', "
+            f"{place} ({escape(at.node)}), after '{escape(short(at.after))}'{apart}"
+        )
+    for one in found.preprocessing:
+        mark = (
+            "[red]preprocessing[/]" if preprocessing.matters(one) else "preprocessing"
+        )
+        left = (
+            ""
+            if one.error_before is None
+            else (
+                f"; error {one.error_before:.2g}, {one.error_after:.2g} with it"
+                if one.faults and one.error_after is not None
+                else f"; error {one.error_before:.2g}"
+            )
+        )
+        said = preprocessing.words(one) if preprocessing.matters(one) else one.where
+        yield f"{mark}: {escape(said)} ({escape(one.detail)}{left})"
+    for count in found.counts:
+        ran = "" if count.executed is None else f", {count.executed} ran"
+        yield (
+            f"{count.sort}: {count.file} in the file, {count.network} in the network, "
+            f"{count.inserted} inserted{ran}"
+        )
+    if found.off_path is None:
+        yield "accelerated path: the runtime does not tell here"
+    else:
+        yield f"off the accelerated path: {len(found.off_path)} operators"
+        for slow in found.off_path[:_ROWS]:
+            yield f"  {escape(slow.kind)} '{escape(slow.operator)}': {escape(slow.why)}"
+
+
+def _layers(found: Diff) -> Table:
+    table = Table(
+        title=f"Layers, {found.samples_traced} samples "
+        f"({found.unmatched} operators have no counterpart)",
+        title_justify="left",
+        box=None,
+    )
+    for heading in ("layer", "network", "artefact", "error", "cosine", "SQNR dB"):
+        right = heading in ("error", "cosine", "SQNR dB")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    for row in _worth_showing(found):
+        apart = row.distance
+        sqnr = "" if apart.sqnr_db is None else f"{apart.sqnr_db:.1f}"
+        table.add_row(
+            escape(row.layer),
+            escape(row.node),
+            escape(row.kind),
+            f"{apart.relative_error:.2g}",
+            f"{apart.cosine:.5f}",
+            sqnr,
+        )
+    return table
+
+
+def _worth_showing(found: Diff) -> list[LayerDiff]:
+    """In order; of many, those that are furthest off."""
+    rows = list(found.layers)
+    if len(rows) <= _ROWS:
+        return rows
+    bar = sorted(row.distance.relative_error for row in rows)[-_ROWS]
+    return [row for row in rows if row.distance.relative_error >= bar][:_ROWS]
+
+
+def _words(apart: Distance) -> str:
+    sqnr = "" if apart.sqnr_db is None else f", SQNR {apart.sqnr_db:.1f} dB"
+    return f"relative error {apart.relative_error:.2g}, cosine {apart.cosine:.5f}{sqnr}"

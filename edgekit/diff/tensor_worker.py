@@ -1,0 +1,81 @@
+"""One artefact taken apart in a process of its own: `python -m edgekit.diff.tensor_worker IN OUT`.
+
+The formats' libraries crash beside PyTorch, and print.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from edgekit import child
+from edgekit.errors import ArtifactError, RuntimeMissing
+from edgekit.runtimes.litert import graph_reader as tflite
+from edgekit.runtimes.onnxruntime import graph_reader as onnx
+from edgekit.runtimes.openvino import graph_reader as openvino
+from edgekit.safe_io import reading
+from edgekit.types.diff import Opened
+
+_FORMATS = {
+    ".onnx": (onnx.take_apart, "onnx", "onnxruntime"),
+    ".tflite": (tflite.take_apart, "ai-edge-litert", "litert"),
+    ".xml": (openvino.take_apart, "openvino", "openvino"),
+}
+_OPENED: TypeAdapter[Opened] = TypeAdapter(Opened)
+_LIMIT_S = 600
+_MISSING = 3
+
+
+def take_apart(path: Path, copy: Path) -> Opened:
+    """The artefact's operators; `copy`, of the same suffix, becomes the probing copy.
+
+    Raises `ArtifactError` where the file cannot be read, `RuntimeMissing` without its library.
+    """
+    try:
+        done = subprocess.run(
+            child.python("-m", __spec__.name, str(path.resolve()), str(copy.resolve())),
+            env=child.environment(),
+            cwd=copy.parent,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(
+            f"Cannot read {path} (its library did not end within {_LIMIT_S} s)."
+        ) from error
+    _, package, extra = _FORMATS[path.suffix]
+    if done.returncode == _MISSING:
+        raise RuntimeMissing(
+            f"Taking {path.name} apart needs {package}: pip install 'edgekit[{extra}]'"
+        )
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        if done.returncode < 0:
+            ended = signal.Signals(-done.returncode).name
+            reason = f"its library crashed on it with {ended}"
+        raise ArtifactError(f"Cannot read {path} ({reason[:300]}).")
+    with reading(path, ArtifactError):
+        return _OPENED.validate_json(done.stdout.splitlines()[-1])
+
+
+def main(path: str, copy: str) -> int:
+    read, _, _ = _FORMATS[Path(path).suffix]
+    try:
+        opened = read(Path(path), Path(copy))
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return _MISSING
+    print(_OPENED.dump_json(opened).decode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

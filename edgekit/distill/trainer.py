@@ -1,0 +1,409 @@
+"""One training of a student: what it sees, what it learns from, a step, and where it is."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from edgekit import store
+from edgekit.data import Dataset
+from edgekit.distill import losses, optimize
+from edgekit.distill.augment import Draws
+from edgekit.distill.batches import steps_of
+from edgekit.distill.checkpoint import State, on_cpu
+from edgekit.distill.features import Projection, Seen, View, sync_batch_norm, view
+from edgekit.distill.objective import Truth, objective, resolved
+from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
+from edgekit.distill.processes import Processes, spread_like, whole
+from edgekit.distill.sampler import Mix, Supply
+from edgekit.distill.tasks import Task
+from edgekit.distill.teacher import Teacher, fits
+from edgekit.distill.validator import Judge
+from edgekit.errors import TrainingError
+from edgekit.program.program import Program
+from edgekit.types import DistillRecipe, Epoch
+
+_FIRST_LOOK = 1024
+"""Training samples that give the loss before training."""
+_SELDOM = 32
+"""Steps between looks at the loss where a look makes the device wait for its queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """Who learns what from whom: `teachers` are averaged, the first is also looked into."""
+
+    teachers: tuple[Program, ...]
+    student: Program
+    train: Dataset
+    validation: Dataset
+    recipe: DistillRecipe
+    task: Task
+    seed: int
+    outputs_folder: Path | None = None
+    """Where the teacher's outputs are kept from build to build."""
+    weights: tuple[float, ...] | None = None
+    """The teachers' say; `None` is the same for all."""
+    aware: bool = False
+    """Whether the student rounds as its int8 file will."""
+
+
+@dataclass(kw_only=True)
+class Place:
+    """How far the epoch that is under way has come."""
+
+    epoch: int = 1
+    step: int = 0
+    order: Tensor | None = None
+    total: float = 0.0
+    seconds: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+
+class Lesson:
+    """What changes while a student trains: its weights, the optimizer, the random numbers."""
+
+    def __init__(self, assignment: Assignment, processes: Processes) -> None:
+        self.given = assignment
+        self.recipe = resolved(
+            assignment.recipe,
+            assignment.teachers[0],
+            assignment.student,
+            assignment.task.kind,
+        )
+        self._on = processes
+        dtype = assignment.student.dtypes[0]
+        self._supply = Supply(assignment.train, self.recipe, dtype, assignment.seed)
+        self._look()
+        self.pupil.to(processes.device)
+        self._wrapped = processes.wrap(self.pupil, shard=self.recipe.shard)
+        torch.manual_seed(assignment.seed + processes.number)  # dropout differs
+        self._optimizer = optimize.optimizer(self._wrapped, self.recipe)
+        decay = self.recipe.ema
+        self._average = None if decay is None else optimize.Average(self.pupil, decay)
+        parts = processes.count * self.recipe.accumulate
+        self.steps = steps_of(len(self._supply), self.recipe.batch_size, parts)
+        self._keeps = self._can_keep()
+        self.judge = Judge(assignment.validation, assignment.task, dtype, processes)
+        self.judge.hear(lambda x: self.teacher.compute(x).output)
+        self.place = Place()
+
+    def _look(self) -> None:
+        """Give teacher and student eyes for the layers that the recipe's losses compare."""
+        given, wanted = self.given, (self.recipe.losses or {}).keys()
+        teacher, student = given.teachers[0], given.student
+        pairs: Pairs = ()
+        heads: tuple[tuple[str, str], ...] = ()
+        if wanted & losses.ON_FEATURES:
+            pairs = pair_layers(teacher, student, self.recipe.pairs)
+        if wanted & losses.ON_ATTENTION:
+            heads = pair_attentions(teacher, student)
+        projections: list[nn.Module] = []
+        if wanted & losses.PROJECTED:
+            projections = [
+                nn.Identity()
+                if theirs.width == ours.width
+                else Projection(ours.width, theirs.width, ours.rank)
+                for theirs, ours in pairs
+            ]
+        self.pupil = Seen(
+            self._rounding(student.module) if given.aware else student.module,
+            [o.name for _, o in pairs],
+            [o for _, o in heads],
+            projections,
+        )
+        if self._on.count > 1:
+            sync_batch_norm(self.pupil.network)
+        own = [p.copy() if self._on.device.type != "cpu" else p for p in given.teachers]
+        first = Seen(own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads])
+        others = [Seen(program.module) for program in own[1:]]
+        self.teacher = Teacher([first, *others], self._on, given.weights)
+        known = given.task.teaching.known(torch.from_numpy(given.train.targets))
+        self._labelled = given.train.labelled
+        self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
+        self._compares_inside = bool(pairs or heads)
+
+    def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
+        """The student with fake quantisation, every range seen once."""
+        aware = _fake_quantisation()
+        rounding: fx.GraphModule = aware.fake_quantised(module)
+        numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
+        parts = torch.split(numbers, self.recipe.batch_size)
+        aware.show(rounding, (self._supply.plain(part).inputs for part in parts))
+        return rounding
+
+    def _mode(self, training: bool) -> None:
+        """Switch what differs in training: in the graph, and whether ranges follow."""
+        self.pupil.training_mode(training)
+        if self.given.aware:
+            _fake_quantisation().watch(self.pupil, training)
+
+    def _can_keep(self) -> bool:
+        """Whether the teacher's answers come again, and there is room for them."""
+        versions = self._supply.versions
+        if versions is None or self._compares_inside or not self._taught:
+            return False
+        inputs = self._supply.still(torch.arange(1)).to(self._on.device)
+        example = self.teacher.compute(inputs).output
+        size = len(self._supply) * versions
+        return self._on.agreed(fits(self.given.outputs_folder, size, example))
+
+    def _outputs_folder(self, version: int) -> Path | None:
+        given = self.given
+        if given.outputs_folder is None:
+            return None
+        name = store.key(
+            [teacher.fingerprint() for teacher in given.teachers],
+            given.weights,
+            *(given.train.fingerprint(), self.recipe.augment, version),
+        )
+        return given.outputs_folder / name
+
+    # --- training -----------------------------------------------------------------------------
+
+    def before(self) -> Epoch:
+        """The student as it was given, with its loss on some training samples as they are."""
+        started = time.perf_counter()
+        numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
+        # In the batches of training: some losses take the cube of a batch in memory.
+        parts = torch.split(numbers, self.recipe.batch_size)
+        parts = tuple(p for p in parts if len(p) >= self._on.count) or (numbers,)
+        self._mode(False)
+        with torch.no_grad(), self._precision():
+            total = sum(self._first_look(part) for part in parts)
+        seen = sum(len(part) for part in parts)
+        return self._judged(0, self._on.total(total / seen), started)
+
+    def _first_look(self, numbers: Tensor) -> float:
+        """The loss on this process's share of samples as they are, times their number."""
+        batch = self._supply.plain(self._on.share(numbers))
+        inputs = batch.inputs.to(self._on.device)
+        truth = Truth(targets=self._known(batch.targets))
+        theirs = self.teacher.compute(inputs) if self._taught else None
+        loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
+        return loss.item() * len(batch)
+
+    def begin(self) -> None:
+        """Start the epoch of `place`, or go on where it was left."""
+        place = self.place
+        place.started = time.perf_counter() - place.seconds
+        if self._keeps:
+            version = self._supply.version(place.epoch)
+            self.teacher.keep(
+                self._outputs_folder(version),
+                len(self._supply),
+                lambda numbers: self._supply.still(numbers, version),
+                version,
+            )
+        if place.order is None:
+            place.order = self._supply.order()
+        self._mode(True)
+
+    def step(self) -> None:
+        """The gradients of one step of the epoch under way, clipped."""
+        place, size = self.place, self.recipe.batch_size
+        assert place.order is not None
+        numbers = place.order[place.step * size : (place.step + 1) * size]
+        done = (place.epoch - 1) * self.steps + place.step
+        rate = optimize.learning_rate(self.recipe) * optimize.rate_at(
+            done, self.recipe.epochs * self.steps, self.recipe.schedule
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        place.total += self._learn(numbers)
+        place.step += 1
+
+    def penalise(self, penalty: Any) -> None:
+        """Add the gradient of a penalty on the weights: unclipped, equal in every process."""
+        with self._on.apart(self._wrapped):
+            penalty(self.pupil.network).backward()
+
+    def move(self) -> None:
+        """Let the weights follow the gradients."""
+        self._optimizer.step()
+
+    def follow(self) -> None:
+        """Let the moving average follow the weights."""
+        if self._average is not None:
+            self._average.update(self.pupil)
+
+    def end(self) -> Epoch:
+        """Judge the epoch under way, and stand before the next."""
+        place = self.place
+        loss = self._on.total(float(place.total)) / self.steps
+        if not math.isfinite(loss):
+            raise self._diverged(loss)
+        epoch = self._judged(place.epoch, loss, place.started)
+        self.place = Place(epoch=place.epoch + 1)
+        return epoch
+
+    def _learn(self, numbers: Tensor) -> Any:
+        """This process's share of the batch's mean loss, after its gradients."""
+        draws = self._supply.draws(numbers, self.place.epoch)
+        mix = self._supply.mix(len(numbers))
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = torch.tensor_split(torch.arange(len(numbers)), self.recipe.accumulate)
+        total: Any = 0.0
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            with nullcontext() if last else self._on.apart(self._wrapped):
+                loss = self._part(numbers, self._on.share(part), draws, mix)
+                # Gradients are averaged over the processes, whatever their shares.
+                self._on.backward(loss * self._on.count)
+            total = total + self._value(loss.detach())
+        nn.utils.clip_grad_norm_(self._wrapped.parameters(), self.recipe.clip_norm)
+        return total
+
+    def _part(
+        self, numbers: Tensor, mine: Tensor, draws: Draws | None, mix: Mix | None
+    ) -> Tensor:
+        """What this process's samples of a part add to the mean loss of the batch."""
+        taken = self._supply.take(numbers, mine, draws, mix)
+        inputs = taken.inputs.to(self._on.device)
+        truth = Truth(
+            targets=self._known(taken.targets),
+            other=self._known(taken.other),
+            share=taken.share,
+        )
+        version = self._supply.version(self.place.epoch)
+        with self._precision():
+            theirs = (
+                self.teacher.answer(taken.numbers, inputs, version)
+                if self._taught
+                else None
+            )
+            ours = view(self._wrapped(inputs))
+            loss = self._loss(ours, theirs, truth)
+        return loss * (len(mine) / len(numbers))
+
+    def _loss(self, student: View, teacher: View | None, truth: Truth) -> Tensor:
+        teaching = self.given.task.teaching
+        return objective(student, teacher, truth, recipe=self.recipe, teaching=teaching)
+
+    def _known(self, targets: Tensor | None) -> Tensor | None:
+        """Targets where they are wanted; `None` where nothing is known of any sample."""
+        if targets is None or not self._labelled:
+            return None
+        return targets.to(self._on.device)
+
+    def _precision(self) -> Any:
+        return torch.autocast(
+            self._on.device.type,
+            dtype=torch.bfloat16,
+            enabled=self.recipe.precision == "bf16",
+        )
+
+    def _value(self, loss: Tensor) -> Any:
+        """The loss as a number, looked at here where that costs nothing."""
+        if self._on.device.type != "cpu" and self.place.step % _SELDOM:
+            return loss
+        value = loss.item()
+        if not math.isfinite(value):
+            raise self._diverged(value)
+        return value
+
+    def _diverged(self, loss: float) -> TrainingError:
+        rate = optimize.learning_rate(self.recipe)
+        return TrainingError(
+            f"Distillation diverged in epoch {self.place.epoch}: the loss is {loss}. Lower "
+            f"[recipe.distill] learning_rate (now {rate:g})."
+        )
+
+    def _judged(self, number: int, loss: float, started: float) -> Epoch:
+        """An epoch with what the student, or its moving average, now gets right."""
+        self._mode(False)
+        own = None
+        if self._average is not None:
+            own = optimize.snapshot(self.pupil)
+            self.pupil.load_state_dict(self._average.values)
+        with self._precision():
+            value = self.judge.judge(lambda x: self._wrapped(x)[0])
+        if own is not None:
+            self.pupil.load_state_dict(own)
+        seconds = time.perf_counter() - started
+        return Epoch(
+            number=number,
+            loss=loss,
+            validation=value,
+            seconds=seconds,
+            share=self.judge.share,
+        )
+
+    # --- weights, and where the training is ---------------------------------------------------
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is kept of this epoch: a copy, each process's own part where it is spread."""
+        if self._average is not None:
+            return {k: v.clone() for k, v in self._average.values.items()}
+        return optimize.snapshot(self.pupil)
+
+    def finished(self, weights: dict[str, Tensor]) -> Program:
+        """The student with these weights, in evaluation mode, without gradients."""
+        student, prefix = self.given.student, "network."
+        own = {
+            name.removeprefix(prefix): whole(value)
+            for name, value in weights.items()
+            if name.startswith(prefix)
+        }
+        self._optimizer.zero_grad(set_to_none=True)
+        student.module.load_state_dict(own, strict=False)
+        self._on.forget()
+        return student
+
+    def state(self, best: dict[str, Tensor]) -> State:
+        """Everything that the rest of the training depends on, whole in every process."""
+        seconds = time.perf_counter() - self.place.started
+        average = self._average
+        return {
+            "place": asdict(replace(self.place, seconds=seconds)),
+            "weights": on_cpu(self.pupil.state_dict()),
+            "best": on_cpu(best),
+            "optimizer": on_cpu(self._optimizer.state_dict()),
+            "average": None if average is None else on_cpu(average.values),
+            "averaged": 0 if average is None else average.steps,
+            "generator": self._supply.generator.get_state(),
+            "random": self._on.everyone(torch.get_rng_state()),
+            "teacher": [self.teacher.asked, self.teacher.computed],
+        }
+
+    def restore(self, state: State) -> dict[str, Tensor]:
+        """Stand where `state` was taken; the best weights until then."""
+        own = self.pupil.state_dict()
+
+        def spread(values: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: spread_like(v, own[name]) for name, v in values.items()}
+
+        self.pupil.load_state_dict(spread(state["weights"]))
+        parameters = list(self._wrapped.parameters())
+        for number, slots in state["optimizer"]["state"].items():
+            for name, value in slots.items():
+                if value is not None and value.shape == parameters[number].shape:
+                    slots[name] = spread_like(value, parameters[number])
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._average is not None:
+            self._average.values = spread(state["average"])
+            self._average.steps = state["averaged"]
+        self._supply.generator.set_state(state["generator"])
+        torch.set_rng_state(state["random"][self._on.number % len(state["random"])])
+        self.teacher.asked, self.teacher.computed = state["teacher"]
+        self.place = Place(**state["place"])
+        return spread(state["best"])
+
+
+def _fake_quantisation() -> ModuleType:
+    """Imported where it is used: torchao takes seconds, and reports every extension it lacks."""
+    logging.disable(logging.WARNING)
+    try:
+        from edgekit.distill import fake_quantize
+    finally:
+        logging.disable(logging.NOTSET)
+    return fake_quantize

@@ -1,0 +1,124 @@
+"""An artefact from the network's file in fp32: its precision, its scheme, its own words."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.export.quantization_accuracy import Judge, Validation
+from edgekit.export.quantization_search import Search, search
+from edgekit.export.verify import Reference, verify
+from edgekit.runtimes.protocol import (
+    CALIBRATED,
+    QUANTISED,
+    Border,
+    Exporter,
+    blame,
+    channels_last,
+    feeds,
+)
+from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One artefact to make."""
+
+    name: str
+    runtime: RuntimeName
+    precision: Precision
+    scheme: Scheme | None = None
+    """Where another than the format's first is to be tried first."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """What artefacts of one network are made from besides its file in fp32."""
+
+    calibration: np.ndarray | None = None
+    validation: Validation | None = None
+    """Without it the first scheme is taken as it is."""
+    labels: tuple[str, ...] = ()
+    channels_last: bool = False
+    """Whether the file takes images with their channels last."""
+    reference: Reference | None = None
+    """What every file is opened and compared with."""
+
+    def border(self, exporter: Exporter, path: Path) -> Border:
+        """What a file of this network takes and gives."""
+        found = exporter.border(path)
+        return channels_last(found) if self.channels_last else found
+
+
+def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Artifact:
+    """The artefact beside `fp32`, whose file it starts from."""
+    paths = tuple(fp32.with_name(order.name + suffix) for suffix in exporter.SUFFIXES)
+    quantised = None
+    with tempfile.TemporaryDirectory(dir=fp32.parent) as name:
+        source = fp32
+        if order.precision != "fp32":
+            place = Path(name)
+            source, quantised = _reduced(exporter, fp32, order, material, place)
+        exporter.write(source, material.labels, paths[0])
+    inputs, outputs = material.border(exporter, paths[0])
+    artifact = Artifact(
+        name=order.name,
+        runtime=order.runtime,
+        precision=order.precision,
+        files=paths,
+        inputs=inputs,
+        outputs=outputs,
+        quantised=quantised,
+    )
+    if material.reference is not None:
+        verify(artifact, material.reference)
+    return artifact
+
+
+def _reduced(
+    exporter: Exporter, fp32: Path, order: Order, material: Material, place: Path
+) -> tuple[Path, Quantised | None]:
+    """The file in less than fp32, and how it came about."""
+    inputs, _ = material.border(exporter, fp32)
+    samples: list[np.ndarray] = []
+    if order.precision in CALIBRATED:
+        assert material.calibration is not None
+        samples = feeds(material.calibration, inputs)
+    quantiser = exporter.quantiser(fp32, inputs[0], samples, place)
+    suffix = exporter.SUFFIXES[0]
+    if order.precision not in QUANTISED:
+        quantiser.quantise(order.precision, Scheme(), place / f"plain{suffix}")
+        return place / f"plain{suffix}", None
+
+    def write(scheme: Scheme, path: Path) -> None:
+        with blame(exporter, order.name):
+            quantiser.quantise(order.precision, scheme, path)
+
+    scheme = order.scheme or quantiser.first(order.precision)
+    if material.validation is None or len(inputs) != 1:
+        write(scheme, place / f"plain{suffix}")
+        return place / f"plain{suffix}", _unjudged(scheme)
+    work = Search(
+        write=write,
+        judge=Judge(fp32, order.runtime, material.validation, inputs[0].layout),
+        layers=quantiser.layers,
+        place=place,
+        suffix=suffix,
+    )
+    found = search(work, scheme, exporter.RANGES, order.precision)
+    return work.file(found.scheme), found
+
+
+def _unjudged(scheme: Scheme) -> Quantised:
+    return Quantised(
+        scheme=scheme,
+        lost=None,
+        allowed=None,
+        metric=None,
+        samples=0,
+        trials=(),
+        why="not judged: there were no validation samples",
+    )

@@ -1,1 +1,0 @@
-"""From a file in fp32 to the same in less: one module a format, and the search over schemes."""

@@ -1,0 +1,119 @@
+"""What a file loses against the same network in fp32, measured on its runtime here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.agent.arrays import arranged
+from edgekit.agent.errors import AgentError
+from edgekit.agent.runtimes import find, open_model, settings
+from edgekit.agent.session import run
+from edgekit.data.metrics import agreement, named
+from edgekit.data.predictions import logits, scores
+from edgekit.errors import ArtifactError, DataError
+from edgekit.types import Evaluation, Folding, RuntimeName, TaskSpec
+
+Array = npt.NDArray[Any]
+Outputs = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Validation:
+    """Samples that judge a quantised file: never those that judge the build."""
+
+    inputs: Array
+    """(n, *input shape), preprocessed."""
+    targets: Array | None
+    """(n, ...), as the task's metric takes them; `None` where nothing is labelled."""
+    task: TaskSpec
+    root: Path
+    """The project's folder, where a metric of the user's lies."""
+    allowed: float
+    """What the metric may lose: of a share, of its value where it is none."""
+    recover: bool = True
+    """Whether schemes other than the first are tried where that loses more."""
+    folding: Folding = field(default_factory=Folding)
+    """What files do besides the network."""
+
+    def save(self, path: Path) -> None:
+        if self.targets is None:
+            np.savez(path, inputs=self.inputs)
+        else:
+            np.savez(path, inputs=self.inputs, targets=self.targets)
+
+
+class Judge:
+    """Compares files with the outputs of `fp32`; all take images in the order `layout`."""
+
+    def __init__(
+        self,
+        fp32: Path,
+        runtime: RuntimeName,
+        validation: Validation,
+        layout: str | None = None,
+    ) -> None:
+        self._layout = layout
+        # The file is the same, and LiteRT is what this environment can have.
+        self._runtime = "litert" if runtime == "tflite-runtime" else runtime
+        self.validation = validation
+        self._wanted = self._outputs(fp32, len(validation.inputs))
+        self._reference = self._measured(self._wanted)
+        self.metric = self._reference.metric if self._reference else "agreement"
+
+    def lost(self, path: Path) -> tuple[float, float]:
+        """Share of the metric that `path` loses, and the relative error of its outputs."""
+        outputs = self._outputs(path, len(self.validation.inputs))
+        return self._lost(outputs), relative_error(outputs, self._wanted)
+
+    def error(self, path: Path, count: int) -> float:
+        """The relative error of the outputs for the first `count` samples."""
+        outputs = self._outputs(path, min(count, len(self.validation.inputs)))
+        return relative_error(outputs, self._wanted[: len(outputs)])
+
+    def _lost(self, outputs: Outputs) -> float:
+        found = self._measured(outputs) if self._reference else None
+        if found is not None and self._reference is not None:
+            relative = not self._reference.share
+            return self._reference.drop(found, relative=relative)
+        agreed = agreement(self.validation.task.kind, outputs, self._wanted)
+        if agreed.higher_is_better:
+            return float(1 - agreed.exact)
+        return agreed.value / max(float(np.abs(self._wanted).mean()), 1e-12)
+
+    def _measured(self, outputs: Outputs) -> Evaluation | None:
+        """By the task's own metric, where the samples are labelled for it."""
+        targets = self.validation.targets
+        if targets is None:
+            return None
+        values = logits(outputs, self.validation.folding)
+        try:
+            return named(self.validation.task, self.validation.root)(values, targets)
+        except DataError:
+            return None
+
+    def _outputs(self, path: Path, count: int) -> Outputs:
+        """The first output (n, *output shape) of the file, one sample at a time."""
+        try:
+            runtime, _ = find(self._runtime)
+            session = open_model(runtime, str(path), 1, settings(runtime, {}))
+            kind = session.inputs[0].dtype
+            rows = [
+                run(session, [arranged(sample[None], self._layout).astype(kind)])[0]
+                for sample in self.validation.inputs[:count]
+            ]
+        except AgentError as error:
+            raise ArtifactError(str(error)) from error
+        outputs: Outputs = np.concatenate(rows).astype(np.float32)
+        return scores(outputs, self.validation.folding)
+
+
+def relative_error(outputs: Outputs, wanted: Outputs) -> float:
+    """Root mean square of the differences over that of `wanted`; infinite if not finite."""
+    error = float(np.sqrt(np.mean((outputs - wanted) ** 2, dtype=np.float64)))
+    scale = float(np.sqrt(np.mean(wanted**2, dtype=np.float64)))
+    return error / max(scale, 1e-12) if np.isfinite(error) else float("inf")

@@ -1,0 +1,398 @@
+"""All of a build's exports, each format in a fresh process, two at a time.
+
+PyTorch's exporters, OpenVINO, NNCF and LiteRT have crashed in one process, and each prints at
+length; here a crash is an error by name, and the printing stays out of sight.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from edgekit import child
+from edgekit.errors import ArtifactError
+from edgekit.export import EXPORTERS
+from edgekit.export.equalization import equalised
+from edgekit.export.produce import Order
+from edgekit.export.publish import publish, scratch
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.verify import Reference
+from edgekit.export.worker import JOB, MESSAGE, Job, Judging, Message
+from edgekit.program.program import Program
+from edgekit.runtimes.protocol import CALIBRATED, check
+from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
+
+Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, Scheme]
+"""An artefact by its runtime and precision, and the scheme to try first, where it is another than
+the format's own."""
+
+_CALIBRATION = "calibration.npy"
+_REFERENCE = "reference.npz"
+_LANES: tuple[tuple[RuntimeName, ...], ...] = (("litert",), ("onnxruntime", "openvino"))
+"""Formats that wait for each other, by a runtime of theirs: OpenVINO starts from the ONNX file."""
+_TURNED: tuple[RuntimeName, ...] = ("litert",)
+"""Formats that can take images with their channels last, as their runtime computes."""
+
+_PATIENCE_S = 7200.0
+"""A worker that sends nothing for longer hangs: a search for one artefact's scheme is shorter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An artefact that cannot be made."""
+
+    order: Order
+    error: ArtifactError
+    converting: bool
+    """Whether the format cannot hold the network at all, in fp32 neither."""
+
+
+def export_all(  # noqa: PLR0913
+    program: Program,
+    wanted: Sequence[Wanted],
+    *,
+    calibration: np.ndarray | None,
+    folder: Path,
+    labels: tuple[str, ...] = (),
+    validation: Validation | None = None,
+    channels_last: bool = False,
+    on_done: Callable[[str], None] | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> list[Artifact]:
+    """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
+
+    Each format is converted once and quantised from there, as little as `validation` allows
+    lost; where that fails or takes layers in float, once more with channels equalised.
+    `channels_last` makes LiteRT's files take images (batch, height, width, channels);
+    `calibration` and `validation` have channels first in any case. `on_done` hears each name as
+    its artefact is made; the files appear together at the end. `on_failure` hears of each that
+    cannot be made, and the others are made all the same; without it the first one raises
+    `ArtifactError` by name.
+    """
+    orders = [_order(*each) for each in dict.fromkeys(wanted)]
+    for order in orders:
+        exporter, calibrated = EXPORTERS[order.runtime], calibration is not None
+        check(exporter, order.name, order.precision, calibrated=calibrated)
+    if channels_last:
+        _check_image(program)
+    with scratch(folder.resolve()) as place:
+        program.save(place / "student.pt2")
+        if calibration is not None:
+            np.save(place / _CALIBRATION, calibration)
+        judging = None if validation is None else _judging(validation, place)
+        Reference.of(program).save(place / _REFERENCE)
+        made: dict[str, Artifact] = {}
+        material = _material(program, place, labels, judging)
+        turned: tuple[RuntimeName, ...] = _TURNED if channels_last else ()
+        lanes = _lanes(orders, material, place, turned)
+        for found in _run(lanes, place):
+            if isinstance(found, Artifact):
+                made[found.name] = found
+                if on_done:
+                    on_done(found.name)
+            elif on_failure is None:
+                raise found.error
+            else:
+                on_failure(found)
+        orders = [order for order in orders if order.name in made]
+        harmed = [order for order in orders if _harmed(made[order.name])]
+        if harmed and calibration is not None and validation and validation.recover:
+            twin = equalised(program, calibration)
+            if twin is not None:
+                again = place / "equalised"
+                again.mkdir()
+                twin.save(again / "student.pt2")
+                for found in _run(_lanes(harmed, material, again, turned), again):
+                    # One that fails leaves the file there is.
+                    if isinstance(found, Artifact):
+                        made[found.name] = _better(made[found.name], found)
+        return [publish(made[order.name], folder) for order in orders]
+
+
+def _harmed(artifact: Artifact) -> bool:
+    """Whether static int8 loses too much, or holds only with layers in float."""
+    how = artifact.quantised
+    if how is None or artifact.precision not in CALIBRATED:
+        return False
+    return how.missed is not None or bool(how.scheme.float_layers)
+
+
+def _better(plain: Artifact, twin: Artifact) -> Artifact:
+    """The one that loses less, or that has fewer layers in float where both hold."""
+    before, after = plain.quantised, twin.quantised
+    assert before is not None and after is not None
+
+    def harm(how: Quantised) -> tuple[float, int]:
+        return how.missed or 0.0, len(how.scheme.float_layers)
+
+    if harm(after) >= harm(before):
+        return plain
+    why = f"channels were brought to equal ranges first; without: {before.why}"
+    return replace(twin, quantised=replace(after, why=f"{after.why}; {why}"))
+
+
+def artifact_name(
+    runtime: RuntimeName, precision: Precision, scheme: Scheme | None = None
+) -> str:
+    parts: list[str] = [runtime, precision]
+    if scheme and scheme.activations == "unsigned":
+        parts.append("unsigned")
+    if scheme and scheme.operators == "weighted":
+        parts.append("weighted")
+    return "-".join(parts)
+
+
+def offered(runtime: RuntimeName, precision: Precision) -> bool:
+    """Whether the runtime's format can be written in that precision."""
+    return precision in EXPORTERS[runtime].PRECISIONS
+
+
+def _order(
+    runtime: RuntimeName, precision: Precision, scheme: Scheme | None = None
+) -> Order:
+    return Order(
+        name=artifact_name(runtime, precision, scheme),
+        runtime=runtime,
+        precision=precision,
+        scheme=scheme,
+    )
+
+
+def _check_image(program: Program) -> None:
+    shapes = [list(spec.shape) for spec in program.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 3:
+        listed = ", ".join(map(str, shapes))
+        raise ArtifactError(
+            "Channels last is a layout of images [channels, height, width], and the network "
+            f"takes {listed}. Leave out [recipe.export] litert_layout."
+        )
+
+
+def _judging(validation: Validation, place: Path) -> Judging:
+    samples = place / "validation.npz"
+    validation.save(samples)
+    return Judging(
+        samples=samples,
+        task=validation.task,
+        root=validation.root.resolve(),
+        allowed=validation.allowed,
+        recover=validation.recover,
+        folding=validation.folding,
+    )
+
+
+def _material(
+    program: Program, place: Path, labels: tuple[str, ...], judging: Judging | None
+) -> dict[str, Any]:
+    """The fields that every worker's job has alike."""
+    calibration = place / _CALIBRATION
+    return {
+        "inputs": program.inputs,
+        "calibration": calibration if calibration.exists() else None,
+        "validation": judging,
+        "labels": labels,
+        "reference": place / _REFERENCE,
+    }
+
+
+def _lanes(
+    wanted: Sequence[Order],
+    material: dict[str, Any],
+    place: Path,
+    turned: tuple[RuntimeName, ...],
+) -> list[list[Job]]:
+    """A format that nobody wants is still made where a wanted one starts from it; those of
+    `turned` take images with their channels last."""
+    lanes = []
+    for lane in _LANES:
+        shares = [
+            [
+                order
+                for order in wanted
+                if EXPORTERS[order.runtime] is EXPORTERS[runtime]
+            ]
+            for runtime in lane
+        ]
+        while shares and not shares[-1]:
+            shares.pop()
+        jobs: list[Job] = []
+        for number, share in enumerate(shares):
+            runtime = lane[number]
+            served = next(each for later in shares[number:] for each in later)
+            jobs.append(
+                Job(
+                    runtime=runtime,
+                    source=jobs[-1].fp32 if jobs else place / "student.pt2",
+                    fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
+                    wanted=tuple(share),
+                    channels_last=runtime in turned,
+                    name=served.name,
+                    **material,
+                )
+            )
+        if jobs:
+            lanes.append(jobs)
+    return lanes
+
+
+@dataclass(kw_only=True)
+class _Worker:
+    """One job's process. `left` are the orders that it has not answered for."""
+
+    job: Job
+    rest: list[Job]
+    process: subprocess.Popen[bytes]
+    log: Path
+    left: list[Order] = field(init=False)
+    converted: bool = field(init=False)
+    heard: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.left, self.converted = list(self.job.wanted), self.job.converted
+
+    @property
+    def output(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    @property
+    def overdue(self) -> bool:
+        return time.monotonic() - self.heard > _PATIENCE_S
+
+
+def _run(lanes: list[list[Job]], place: Path) -> Iterator[Artifact | Failure]:
+    """Work the lanes side by side; whatever ends this ends the workers."""
+    running: list[_Worker] = []
+    with selectors.DefaultSelector() as selector:
+
+        def begin(jobs: list[Job]) -> None:
+            worker = start(jobs, place, len(lanes))
+            running.append(worker)
+            selector.register(worker.output, selectors.EVENT_READ, worker)
+
+        try:
+            for jobs in lanes:
+                begin(jobs)
+            while running:
+                for event, _ in selector.select(timeout=_PATIENCE_S / 10):
+                    worker = event.data
+                    line = worker.output.readline()
+                    if line:
+                        yield from _heard(worker, MESSAGE.validate_json(line))
+                        continue
+                    selector.unregister(worker.output)
+                    worker.process.wait()
+                    worker.output.close()
+                    running.remove(worker)
+                    yield from _died(worker)
+                    if again := _again(worker):
+                        begin(again)
+                for worker in running:
+                    if worker.overdue:
+                        os.killpg(worker.process.pid, signal.SIGKILL)
+        finally:
+            for worker in running:
+                kill(worker)
+
+
+def _heard(worker: _Worker, message: Message) -> Iterator[Artifact | Failure]:
+    worker.heard = time.monotonic()
+    if message.artifact is not None:
+        worker.left.pop(0)
+        yield message.artifact
+    elif message.failure is None:
+        worker.converted = True
+    else:
+        yield from _failed(worker, message.failure)
+
+
+def _died(worker: _Worker) -> Iterator[Failure]:
+    """What the end of a process without an answer says of the artefact that it was making."""
+    if worker.left or not worker.converted:
+        title = EXPORTERS[worker.job.runtime].TITLE
+        name = worker.left[0].name if worker.left else worker.job.name
+        failure = f"{title} export of {name} failed: {_death(worker)}"
+        yield from _failed(worker, failure)
+
+
+def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
+    """The artefact at work fails; in the conversion all do, with what starts from its file."""
+    error = ArtifactError(failure)
+    error.add_note(worker.log.read_text(errors="replace")[-4000:])
+    if worker.converted:
+        failed, worker.left = worker.left[:1], worker.left[1:]
+    else:
+        rest = [order for job in worker.rest for order in job.wanted]
+        failed = [*worker.left, *rest]
+        worker.left, worker.rest = [], []
+    for order in failed:
+        yield Failure(order=order, error=error, converting=not worker.converted)
+
+
+def _again(worker: _Worker) -> list[Job]:
+    """What is left for another process: a crash takes one artefact with it."""
+    if worker.left:
+        job = replace(worker.job, wanted=tuple(worker.left), converted=True)
+        return [job, *worker.rest]
+    return worker.rest
+
+
+def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
+    """A process for the first of `jobs`, beside those of `lanes` in all."""
+    title = EXPORTERS[jobs[0].runtime].TITLE
+    order, log = place / f"{title}.json", place / f"{title}.log"
+    order.write_bytes(JOB.dump_json(jobs[0]))
+    threads = str(max(1, (os.cpu_count() or 1) // lanes))
+    environment = {
+        "OMP_NUM_THREADS": threads,
+        # What a library leaves there goes with `place`, also where this process is killed.
+        **child.environment(TMPDIR=str(place)),
+        # Sets that the libraries iterate over decide names and order in the files.
+        "PYTHONHASHSEED": "0",
+        # NNCF reports its use elsewhere.
+        "NNCF_CI": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            child.python("-m", f"{__package__}.worker", str(order)),
+            cwd=place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            env=environment,
+            bufsize=0,
+            start_new_session=True,
+        )
+    return _Worker(job=jobs[0], rest=jobs[1:], process=process, log=log)
+
+
+def _death(worker: _Worker) -> str:
+    code = worker.process.returncode
+    if worker.overdue:
+        return f"its process gave no answer for {_PATIENCE_S / 60:.0f} minutes."
+    if code == -signal.SIGKILL:
+        return "its process was killed; the machine may be short of memory."
+    if code < 0:
+        return f"its process crashed with {signal.Signals(-code).name}."
+    log = worker.log.read_text(errors="replace")
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else f"its process ended with code {code}."
+
+
+def kill(worker: _Worker) -> None:
+    """End a worker and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(worker.process.pid, signal.SIGKILL)
+    worker.process.wait()
+    worker.output.close()

@@ -1,0 +1,1 @@
+"""Docker images of a bundle, one a platform and runtime."""

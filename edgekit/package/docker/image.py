@@ -1,0 +1,273 @@
+"""What goes into an image for a device: one runtime, numpy, the agent, the models, the bill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundle_files import read_manifest, read_report
+from edgekit.config.resources import shipped
+from edgekit.devices.packing import pack_agent
+from edgekit.errors import UsageError
+from edgekit.package import bundle
+from edgekit.package.docker import debian, layers, sbom, wheels
+from edgekit.package.docker.layers import Entry, Tree
+from edgekit.package.docker.wheels import Component
+from edgekit.scratch import folder as scratch_folder
+from edgekit.store import Store
+from edgekit.types import RuntimeName
+
+ROOT = "opt/edgekit"
+SITE = f"{ROOT}/site"
+_SAME_FILES: dict[RuntimeName, tuple[str, ...]] = {
+    "litert": ("litert", "tflite-runtime"),
+    "tflite-runtime": ("tflite-runtime", "litert"),
+}
+_FILES = frozenset(("manifest.json", "report.json"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Devices that share a processor's architecture, and how their images are made."""
+
+    name: str
+    platform: str
+    machine: str
+    runtimes: tuple[RuntimeName, ...]
+    base: tuple[str, ...]
+    """Lists of Debian packages that make the base where no registry is in reach."""
+    site: tuple[str, ...] = ()
+    """Lists of Debian packages that come with the runtime."""
+
+
+FAMILIES = {
+    family.platform: family
+    for family in (
+        Family(
+            name="amd64",
+            platform="linux/amd64",
+            machine="x86_64",
+            runtimes=("openvino", "onnxruntime", "litert"),
+            base=("base", "python"),
+        ),
+        Family(
+            name="arm64",
+            platform="linux/arm64",
+            machine="aarch64",
+            runtimes=("litert", "onnxruntime"),
+            base=("base", "python"),
+        ),
+        Family(
+            name="armv7",
+            platform="linux/arm/v7",
+            machine="armv7l",
+            runtimes=("tflite-runtime",),
+            base=("base",),
+            site=("python", "tflite-runtime"),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Two layers: what changes with a release of the runtime, and what changes with a build."""
+
+    site: Tree
+    app: Tree
+    components: tuple[Component, ...]
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A build's folder, read and found whole."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    report: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["project"])
+
+    @property
+    def target(self) -> str:
+        return str(self.manifest["target"])
+
+    @property
+    def epoch(self) -> int:
+        """Date of the layer that the bundle makes: `SOURCE_DATE_EPOCH`, or the build's end."""
+        given = os.environ.get("SOURCE_DATE_EPOCH", "")
+        if given.isdigit():
+            return int(given)
+        return int(datetime.fromisoformat(self.manifest["created"]).timestamp())
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Raises `UsageError` where the folder is no bundle, or not as its manifest says."""
+    missing = [name for name in sorted(_FILES) if not (folder / name).is_file()]
+    if missing:
+        raise UsageError(
+            f"{folder} is no bundle: it has no {missing[0]}. "
+            "Make one: edgekit build --target raspberrypi"
+        )
+    manifest, known = read_manifest(folder)
+    differs = bundle.check(folder)
+    report = read_report(folder, known) if not differs else {}
+    if differs:
+        raise UsageError(
+            f"The bundle {folder} was changed: {differs[0]}. Build it again."
+        )
+    return Bundle(folder=folder, manifest=manifest, report=report)
+
+
+def runtime_for(
+    bundle: Bundle, family: Family, wanted: RuntimeName | None
+) -> RuntimeName:
+    """The runtime asked for, the bundle's choice, or the first that runs one of its files."""
+    preferred = [wanted] if wanted else [bundle.manifest["model"]["runtime"]]
+    order = preferred if wanted else [*preferred, *family.runtimes]
+    for runtime in order:
+        if runtime in family.runtimes and models_for(bundle, runtime):
+            return runtime
+    have = sorted({c["artifact"]["runtime"] for c in bundle.report["candidates"]})
+    raise UsageError(
+        f"No image for {family.platform} with {wanted or 'any runtime'}: the bundle has files "
+        f"for {', '.join(have)}, and the images for {family.platform} run "
+        f"{', '.join(family.runtimes)}."
+    )
+
+
+def models_for(bundle: Bundle, runtime: RuntimeName) -> dict[str, dict[str, Any]]:
+    """The artefacts that `runtime` runs, by name."""
+    runs = _SAME_FILES.get(runtime, (runtime,))
+    return {
+        candidate["artifact"]["name"]: candidate["artifact"]
+        for candidate in bundle.report["candidates"]
+        if candidate["artifact"]["runtime"] in runs
+    }
+
+
+def contents(
+    bundle: Bundle, family: Family, runtime: RuntimeName, store: Store
+) -> Contents:
+    """Everything an image holds beyond its base."""
+    lists, left_out = (
+        shipped("docker"),
+        debian.names(shipped("docker") / "leave-out.txt"),
+    )
+    site, components = wheels.fetch(
+        lists / f"{runtime}.txt", family.machine, SITE, store
+    )
+    if family.site:
+        packages, more = _packages(family.site, family.machine)
+        site, components = {**packages, **site}, [*components, *more]
+    site = layers.compiled(layers.without(site, left_out))
+    models = models_for(bundle, runtime)
+    app = _app(bundle, runtime, models)
+    digests = [
+        (path.rpartition("/")[2], hashlib.sha256(entry.read()).hexdigest())
+        for path, entry in app.items()
+        if entry.part == "models"
+    ]
+    bill = sbom.document(
+        f"{bundle.name}-{runtime}-{family.name}", components, digests, bundle.epoch
+    )
+    app[f"{ROOT}/sbom.cdx.json"] = Entry(part="agent", content=bill)
+    return Contents(
+        site=site, app=app, components=tuple(components), epoch=bundle.epoch
+    )
+
+
+def base(family: Family) -> Tree:
+    """A root file system of Debian packages for the family: a user, and no shell."""
+    tree, _ = _packages(family.base, family.machine, part="base")
+    tree = layers.compiled(
+        layers.without(tree, debian.names(shipped("docker") / "leave-out.txt"))
+    )
+    files = {
+        "etc/passwd": "root:x:0:0:root:/root:/sbin/nologin\n"
+        "nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n",
+        "etc/group": "root:x:0:\nnonroot:x:65532:\n",
+        "etc/nsswitch.conf": "hosts: files dns\n",
+        "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'
+        'VERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
+        "tmp/.keep": "",
+        "proc/.keep": "",
+        "sys/.keep": "",
+        "dev/.keep": "",
+    }
+    made = {path: Entry(part="base", content=t.encode()) for path, t in files.items()}
+    links = {
+        name: Entry(part="base", link=f"usr/{name}")
+        for name in ("bin", "lib", "lib64", "sbin")
+        if any(path.startswith(f"usr/{name}/") for path in tree)
+    }
+    return {**tree, **made, **links}
+
+
+def _packages(
+    lists: Sequence[str], machine: str, part: str | None = None
+) -> tuple[Tree, list[Component]]:
+    folder = shipped("docker")
+    wanted = [n for one in lists for n in debian.names(folder / f"{one}.debian")]
+    return debian.fetch(wanted, machine, part)
+
+
+def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tree:
+    """The agent, the models and what the agent must know of them."""
+    place, app = f"{ROOT}/bundle", Tree()
+    described = {}
+    for name, artifact in models.items():
+        files = [str(file) for file in artifact["files"]]
+        described[name] = {
+            "files": [Path(file).name for file in files],
+            "precision": artifact["precision"],
+            "settings": artifact.get("settings", {}),
+            "layout": next((one["layout"] for one in artifact["inputs"]), None),
+        }
+        for file in files:
+            content = bundle.folder / file
+            app[f"{place}/{Path(file).name}"] = Entry(part="models", content=content)
+    about = {
+        "schema": 1,
+        "name": re.sub(r"[^\w.-]", "-", bundle.name),
+        "target": bundle.target,
+        "created": bundle.manifest["created"],
+        "runtime": runtime,
+        "threads": bundle.report["target"]["threads"],
+        "default": _default(bundle, models),
+        "models": described,
+        "preprocessing": bundle.manifest["contract"]["preprocessing"],
+        "labels": bundle.manifest["contract"]["labels"],
+        "task": bundle.manifest["contract"].get("task", "classification"),
+        "postprocess": (bundle.manifest["contract"].get("folded") or {}).get(
+            "postprocess"
+        ),
+        "versions": bundle.manifest["versions"],
+    }
+    text = json.dumps(about, indent=2, sort_keys=True)
+    app[f"{place}/image.json"] = Entry(part="models", content=text.encode())
+    manifest = bundle.folder / "manifest.json"
+    app[f"{place}/manifest.json"] = Entry(part="models", content=manifest)
+    with scratch_folder() as folder:
+        agent = pack_agent(Path(folder) / "agent.pyz").read_bytes()
+    app[f"{ROOT}/agent.pyz"] = Entry(part="agent", content=agent)
+    return app
+
+
+def _default(bundle: Bundle, models: Mapping[str, Any]) -> str:
+    """The chosen artefact; on another runtime, the one of the same precision."""
+    chosen = bundle.manifest["model"]
+    if chosen["artifact"] in models:
+        return str(chosen["artifact"])
+    same = [n for n, a in models.items() if a["precision"] == chosen["precision"]]
+    return (same or list(models))[0]

@@ -1,0 +1,343 @@
+"""The straight line from a trained network and a device to a proved bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import edgekit
+from edgekit import report as reports
+from edgekit import sources
+from edgekit.bench.verdict import verdicts
+from edgekit.data import accuracy, evaluate
+from edgekit.distill import Distilled
+from edgekit.errors import BudgetMissed, DeviceError
+from edgekit.package import bundle
+from edgekit.pipeline import compatibility, exports, variants
+from edgekit.pipeline.chain import learn
+from edgekit.pipeline.check_data import judged
+from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.cost_model import check
+from edgekit.pipeline.evaluate import Proof, examine, prove
+from edgekit.pipeline.io_fusion import notes as folding_notes
+from edgekit.pipeline.io_fusion import prepared
+from edgekit.pipeline.qat import recover
+from edgekit.pipeline.runtime_options import tune
+from edgekit.pipeline.search import Fitted
+from edgekit.program.program import Program
+from edgekit.report.words import SCHEMA_VERSION, lost
+from edgekit.scratch import folder as scratch_folder
+from edgekit.types import (
+    Candidate,
+    Evaluation,
+    Folding,
+    NetworkSummary,
+    Report,
+    RuntimeName,
+)
+
+_LIBRARIES = (
+    *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
+    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "scipy"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The trained network, the data, and how good the one is on the other."""
+
+    teacher: Program
+    samples: Samples
+    reference: Evaluation
+    note: str | None
+
+
+Shared = dict[object, Loaded]
+"""What builds of one project for several targets have in common, by what it depends on."""
+
+
+def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
+    """Run every stage and leave the bundle in `out`, whole or not at all.
+
+    What is in `shared` is not loaded again, and what is loaded is put there. Raises
+    `BudgetMissed` after leaving the bundle where its model is over the budget: the report then
+    says which number missed and by how much.
+    """
+    with bundle.replacing(out) as folder, scratch_folder() as scratch:
+        runtimes = runtimes_of(job)
+        loaded = _loaded(job, {} if shared is None else shared)
+        teacher, samples = loaded.teacher, loaded.samples
+        reference, note = loaded.reference, loaded.note
+        unpruned = exports.unpruned(job, teacher, runtimes, Path(scratch))
+        whole = exports.whole(job, teacher, samples, unpruned, Path(scratch))
+        allowed = compatibility.check(
+            job, teacher, whole.artifacts, samples, Path(scratch)
+        )
+        baselines = [
+            one for one in unpruned.artifacts if one.runtime in allowed.runtimes
+        ]
+        fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
+        origin = teacher.fingerprint()
+        made = exports.student(job, taught.program, allowed, samples, folder, origin)
+        artifacts = made.artifacts
+        table = fitted.planner.table
+        prediction = check(job, table, teacher, taught.program, artifacts)
+        found = examine(job, taught.program, reference, artifacts, samples)
+        if fitted.untouched and samples.folding == Folding():
+            found = [
+                replace(o, unchanged=o.artifact.precision == "fp32") for o in found
+            ]
+        int8 = partial(exports.student_in_int8, job, allowed, samples, folder, origin)
+        pair = teacher, taught.program
+        rivals = recover(job, pair, reference, found, samples, int8)
+        proof = prove(job, reference, rivals.examined, baselines)
+        behind = partial(rivals.behind, student=taught.program)
+        proof = tune(job, behind, proof, baselines, samples)
+        taught = replace(taught, program=behind(proof.chosen))
+        report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
+        left_out = (*unpruned.notes, *whole.notes, *allowed.notes, *made.notes)
+        planned = exports.planned_for(runtimes, baselines)
+        said = (*((note,) if note else ()), *left_out, *planned)
+        doubt = prediction.doubt if prediction else table.doubt
+        notes = (*said, *report.notes, *rivals.notes, *((doubt,) if doubt else ()))
+        report = replace(report, prediction=prediction, notes=notes)
+        _package(job, report, taught.program, teacher, samples, folder)
+    _refuse_if_missed(report)
+    return report
+
+
+def runtimes_of(job: Job) -> tuple[RuntimeName, ...]:
+    """The profile's runtimes that this device has; the first is the one the plan is for.
+
+    LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
+    """
+    present = job.runtimes
+    asked = job.project.recipe.export.runtimes or job.target.runtimes
+    foreign = [name for name in asked if name not in job.target.runtimes]
+    if foreign:
+        raise DeviceError(
+            f"{job.target.name} does not run {foreign[0]}: its profile has "
+            f"{', '.join(job.target.runtimes)}. Change [recipe.export] runtimes."
+        )
+    found: list[RuntimeName] = [
+        "litert" if name == "tflite-runtime" and name not in present else name
+        for name in asked
+    ]
+    if found[0] not in present:
+        extra = "litert" if found[0] == "tflite-runtime" else found[0]
+        raise DeviceError(
+            f"{job.device.name} has no {found[0]}, which {job.target.name} runs. "
+            f"Install it: pip install 'edgekit[{extra}]'"
+        )
+    return tuple(dict.fromkeys(name for name in found if name in present))
+
+
+def _loaded(job: Job, shared: Shared) -> Loaded:
+    """Everything before the target matters, once for recipes that read it alike."""
+    recipe = job.project.recipe
+    drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
+    key = (*drawn, recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
+    if key not in shared:
+        teacher = _load(job)
+        samples = prepared(job, teacher, read_samples(job, teacher))
+        samples, reference, note = _evaluate(job, teacher, samples)
+        shared[key] = Loaded(
+            teacher=teacher, samples=samples, reference=reference, note=note
+        )
+    return shared[key]
+
+
+def _load(job: Job) -> Program:
+    with job.progress.step("Load the network"):
+        project = job.project
+        network = sources.load(
+            project.model, root=project.root, allow_pickle=job.allow_pickle
+        )
+    if note := sources.unweighted(job.project.model):
+        job.progress.say(note)
+    return network
+
+
+def _evaluate(
+    job: Job, teacher: Program, samples: Samples
+) -> tuple[Samples, Evaluation, str | None]:
+    with job.progress.step("Evaluate the network"):
+        samples, reference, note = judged(job, teacher, samples)
+    job.progress.say(
+        f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
+    )
+    return samples, reference, note
+
+
+def _report(
+    job: Job,
+    samples: Samples,
+    fitted: Fitted,
+    taught: Distilled,
+    proof: Proof,
+) -> Report:
+    planner, solution = fitted.planner, fitted.solution
+    widths, dropped = solution.widths, solution.dropped
+    chosen = proof.chosen
+    own = fitted.own
+    macs = own.macs if own else planner.macs(widths, dropped)
+    rows = planner.rows(widths, dropped)
+    found = verdicts(chosen, job.project.budget, job.target, macs=macs)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        project=job.project.name,
+        target=job.target,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment={**_versions(), **_machine(job)},
+        budget=job.project.budget,
+        verdicts=found,
+        headline=_headline(job, chosen),
+        teacher=NetworkSummary(
+            parameters=planner.parameters(),
+            macs=planner.macs(),
+            evaluation=proof.reference,
+        ),
+        student=NetworkSummary(
+            parameters=own.parameters if own else planner.parameters(widths, dropped),
+            macs=macs,
+            evaluation=evaluate(
+                taught.program, samples.test, metric=job.task.metric or accuracy
+            ),
+        ),
+        widths=() if own else planner.width_rows(widths, dropped),
+        barriers=tuple(
+            f"{barrier.operator} at {barrier.node}: {barrier.why}"
+            for barrier in fitted.graph.barriers
+        ),
+        dropped_blocks=dropped,
+        operators=(*(replace(row, after=0.0) for row in rows), *own.operators)
+        if own
+        else rows,
+        cost_source=planner.table.source,
+        cost_unit=planner.table.unit,
+        prediction=None,
+        rounds=fitted.rounds,
+        epochs=taught.epochs,
+        best_epoch=taught.best_epoch,
+        calibration=samples.calibration_facts,
+        baselines=proof.unpruned,
+        candidates=proof.candidates,
+        notes=(
+            *_notes(job),
+            *fitted.notes,
+            *_how_taught(taught),
+            *folding_notes(samples.folding),
+            *variants.notes(proof.candidates),
+            *proof.notes,
+        ),
+        task=job.project.task,
+        links=fitted.links,
+    )
+
+
+def _headline(job: Job, chosen: Candidate) -> str:
+    measured = chosen.measurement
+    where = measured.device if job.proven else f"this machine ({measured.device})"
+    faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"
+    if chosen.speedup < 1:
+        faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
+    line = (
+        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and "
+        f"{lost(chosen)}."
+    )
+    if not job.proven:
+        line += f" Milliseconds on {job.target.name} are unproven: none was attached. "
+    return line.strip()
+
+
+def _notes(job: Job) -> list[str]:
+    notes = []
+    if "tflite-runtime" in job.target.runtimes:
+        notes.append(
+            "LiteRT of this machine ran the .tflite in the place of tflite-runtime"
+        )
+    if not job.proven:
+        notes.append(
+            "int8 and fp32 were compared on this machine; the winner can differ on "
+            f"{job.target.name}"
+        )
+    return notes
+
+
+def _how_taught(taught: Distilled) -> list[str]:
+    """What the student learned from beside soft targets and labels."""
+    notes = []
+    if taught.losses:
+        added = ", ".join(f"{name} ({w:g})" for name, w in taught.losses.items())
+        notes.append(f"the student was taught by soft targets, labels and {added}")
+    if taught.teacher_hit_rate:
+        notes.append(
+            f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
+        )
+    return notes
+
+
+def _versions() -> dict[str, str]:
+    versions = {"edgekit": edgekit.__version__}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _machine(job: Job) -> dict[str, str]:
+    facts = job.probe["machine"]
+    return {f"device {key}": str(value) for key, value in facts.items()}
+
+
+def _package(
+    job: Job,
+    report: Report,
+    student: Program,
+    teacher: Program,
+    samples: Samples,
+    folder: Path,
+) -> None:
+    """Lay out the bundle: the chosen model, the candidates, the student, report, manifest."""
+    with job.progress.step("Package"):
+        winner = next(c.artifact for c in report.candidates if c.chosen)
+        files = tuple(folder / file for file in winner.files)
+        model = bundle.place(replace(winner, files=files), folder, stem="model")
+        student.save(folder / "student.pt2")
+        samples.calibrated.save(folder / "calibration.npz")
+        reports.write(report, folder)
+        bundle.write_manifest(
+            folder,
+            report=report,
+            chosen=model,
+            contract=exports.contract(samples, model),
+            source_hash=teacher.fingerprint(),
+            versions=_versions(),
+        )
+
+
+def _in_bundle(proof: Proof, folder: Path) -> Proof:
+    """The same with files named as they lie in the bundle, wherever that will be."""
+    candidates = tuple(
+        replace(
+            candidate,
+            artifact=replace(
+                candidate.artifact,
+                files=tuple(f.relative_to(folder) for f in candidate.artifact.files),
+            ),
+        )
+        for candidate in proof.candidates
+    )
+    return replace(proof, candidates=candidates)
+
+
+def _refuse_if_missed(report: Report) -> None:
+    missed = [verdict for verdict in report.verdicts if verdict.verdict == "over"]
+    if missed:
+        lines = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in missed)
+        raise BudgetMissed(f"{report.target.name} is over its budget: {lines}.", report)

@@ -1,0 +1,283 @@
+"""Students and teachers that the recipe names, and chains of them.
+
+A link of a chain is the teacher cut to the budget, the teacher made narrower or shallower as a
+whole, or a network of the user's; each is taught by the one before, which assists where the last
+is much smaller than the first (Mirzadeh et al., 2020, arXiv:1902.03393).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgekit import sources
+from edgekit.distill import Distilled
+from edgekit.distill.train import check_outputs
+from edgekit.errors import ModelError, ProjectError
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.cost_model import operators_of
+from edgekit.pipeline.iterative import link_of, slim
+from edgekit.pipeline.search import Fitted, Own, survey, timed_beside, weigh
+from edgekit.pipeline.training import Crew, Lesson, teach
+from edgekit.program.program import Program
+from edgekit.prune.objective import keep_best
+from edgekit.prune.planner import Planner
+from edgekit.types import (
+    Artifact,
+    Link,
+    ModelSpec,
+    NetworkSpec,
+    OperatorRow,
+    Plan,
+    StudentSpec,
+)
+
+PRUNED = "pruned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """A network of the recipe's as it was found, and how it is called."""
+
+    name: str
+    program: Program
+
+
+def learn(
+    job: Job, teacher: Program, samples: Samples, baseline: Artifact, folder: Path
+) -> tuple[Fitted, Distilled]:
+    """The student and what taught it, by the recipe's chain; without one, the network is cut.
+
+    Raises `ModelError` before any training where two networks do not agree on the task's
+    outputs.
+    """
+    recipe = job.project.recipe.distill
+    others = _teachers(job, teacher, samples)
+    chain = [_spec(link) for link in (*recipe.assistants, recipe.student or PRUNED)]
+    if PRUNED in chain[1:]:
+        raise ProjectError(
+            f'{job.project.file}: [recipe.distill] has "{PRUNED}" after another student. It is '
+            "the network itself, cut: name it first."
+        )
+    planner = None
+    if chain != [PRUNED]:
+        planner = survey(job, teacher, baseline.runtime, "fp32")
+    own = {
+        number: _own(job, spec, teacher, samples)
+        for number, spec in enumerate(chain)
+        if isinstance(spec, StudentSpec) and spec.source is not None
+    }
+    links: list[Link] = []
+    last = _Named(name="the unpruned network", program=teacher)
+    for number, spec in enumerate(chain):
+        if len(chain) > 1:
+            job.progress.say(f"Link {number + 1} of {len(chain)}: {_told(spec)}")
+        crew = replace(others, first=last.program)
+        if spec == PRUNED:
+            halfway = number < len(chain) - 1
+            fitted, taught = slim(job, crew, samples, baseline, folder, halfway=halfway)
+            links += fitted.links
+        else:
+            assert isinstance(spec, StudentSpec)
+            assert planner is not None
+            place = folder / f"link-{number + 1}"
+            if number in own:
+                beside = baseline, samples, place
+                fitted = _placed(job, planner, own[number], *beside)
+            else:
+                fitted = _scaled(job, planner, samples, baseline, (spec, place))
+            lesson = Lesson(
+                recipe=recipe,
+                title=f"Distil {_told(spec)}",
+                pruned=spec.source is None,
+            )
+            taught = teach(job, crew, fitted.student, samples, lesson)
+            links.append(link_of(_told(spec), last.name, taught))
+        last = _Named(name=_told(spec), program=taught.program)
+    return _in_all(fitted, links, others), taught
+
+
+def _in_all(fitted: Fitted, links: Sequence[Link], others: Crew) -> Fitted:
+    notes = list(fitted.notes)
+    if others.others:
+        shares = others.shares()
+        notes.append(
+            f"{len(others.others) + 1} teachers taught together, with "
+            f"{', '.join(f'{share:.0%}' for share in shares)} of the say"
+        )
+    if len(links) > 1:
+        notes += [
+            f"{link.name}, taught by {link.teacher}: validation {link.metric} "
+            f"{link.before_shown} before, {link.after_shown} after"
+            for link in links
+        ]
+    return replace(fitted, links=tuple(links), notes=tuple(dict.fromkeys(notes)))
+
+
+def _teachers(job: Job, teacher: Program, samples: Samples) -> Crew:
+    """Further teachers of the recipe, checked against the network."""
+    specs = [
+        NetworkSpec(source=spec) if isinstance(spec, str) else spec
+        for spec in job.project.recipe.distill.teachers
+    ]
+    others = []
+    for spec in specs:
+        program = _loaded(job, spec.source, spec.weights)
+        _agree(job, teacher, program, samples, f"The teacher {spec.source}")
+        others.append(program)
+    return Crew(
+        first=teacher,
+        others=tuple(others),
+        weights=(1.0, *(spec.weight for spec in specs)) if specs else None,
+    )
+
+
+def _spec(link: str | StudentSpec) -> StudentSpec | str:
+    if isinstance(link, str):
+        return PRUNED if link == PRUNED else StudentSpec(source=link)
+    if (link.source is None) == (link.width is None and link.depth is None):
+        raise ProjectError(
+            "[recipe.distill] A student has a source of its own, or a width or depth of the "
+            'teacher\'s: "model.py:small", { width = 0.5 } or { depth = 0.5 }.'
+        )
+    return link
+
+
+def _told(spec: StudentSpec | str) -> str:
+    if isinstance(spec, str):
+        return "the pruned network"
+    if spec.source is not None:
+        return spec.source
+    parts = [
+        f"{share:g} of its {name}"
+        for name, share in (("width", spec.width), ("depth", spec.depth))
+        if share is not None
+    ]
+    return f"the network at {' and '.join(parts)}"
+
+
+def _own(job: Job, spec: StudentSpec, teacher: Program, samples: Samples) -> Program:
+    assert spec.source is not None
+    program = _loaded(job, spec.source, spec.weights)
+    _agree(job, teacher, program, samples, f"The student {spec.source}")
+    return program
+
+
+def _loaded(job: Job, place: str, weights: str | None) -> Program:
+    model: ModelSpec = replace(job.project.model, source=place, weights=weights)
+    with job.progress.step(f"Load {place}"):
+        return sources.load(model, root=job.project.root, allow_pickle=job.allow_pickle)
+
+
+def _agree(
+    job: Job, teacher: Program, other: Program, samples: Samples, name: str
+) -> None:
+    """Raise where two networks differ in what they take or give."""
+    given = [(p.inputs[0].shape, p.dtypes[0]) for p in (teacher, other)]
+    if given[0] != given[1]:
+        (shape, dtype), (own, own_dtype) = given
+        raise ModelError(
+            f"{name} takes {own_dtype} {list(own)} and the network {dtype} {list(shape)}. "
+            "They must take the same inputs."
+        )
+    try:
+        check_outputs(teacher, other, samples.train, job.project.task.kind)
+    except ModelError as error:
+        raise ModelError(f"{name} does not fit the network: {error}") from error
+
+
+def _scaled(
+    job: Job,
+    planner: Planner,
+    samples: Samples,
+    baseline: Artifact,
+    what: tuple[StudentSpec, Path],
+) -> Fitted:
+    """The network with a share of every width, a share of its residual blocks, or both."""
+    spec, folder = what
+    groups = planner.graph.groups
+    dropped = _dropped(planner, spec.depth)
+    gone = planner.gone(dropped)
+    widths = {
+        group.id: group.units
+        if group.id in gone
+        else _nearest(planner.options[group.id], group.units, spec.width)
+        for group in groups
+    }
+    scores = weigh(job, planner.graph, samples.train)
+    kept = keep_best(groups, widths, scores).kept
+    plan = Plan(kept=kept, dropped_blocks=dropped)
+    solution = planner.planned(plan)
+    student = shrink(planner.graph, plan)
+    full = planner.cost({}, job.costing.device)
+    cost = planner.cost(solution.widths, job.costing.device, dropped)
+    return Fitted(
+        student=student,
+        graph=planner.graph,
+        planner=planner,
+        solution=solution,
+        rounds=(timed_beside(job, student, full / cost, baseline, samples, folder),),
+        notes=(),
+    )
+
+
+def _nearest(options: Sequence[int], units: int, share: float | None) -> int:
+    """The width on offer that is nearest to a share of all units."""
+    wanted = units * (share or 1.0)
+    return min((*options, units), key=lambda width: abs(width - wanted))
+
+
+def _dropped(planner: Planner, depth: float | None) -> tuple[str, ...]:
+    """Blocks that leave, evenly spread; the first stays while any does."""
+    if depth is None:
+        return ()
+    blocks = planner.graph.blocks
+    if not blocks:
+        raise ModelError(
+            "The network has no residual blocks that could be left out. Leave depth out of "
+            "[recipe.distill] student, or name a network of your own."
+        )
+    keep = max(1, round(depth * len(blocks)))
+    stay = {int(n) for n in np.linspace(0, len(blocks) - 1, keep).round()}
+    return tuple(block.id for number, block in enumerate(blocks) if number not in stay)
+
+
+def _placed(
+    job: Job,
+    planner: Planner,
+    student: Program,
+    baseline: Artifact,
+    samples: Samples,
+    folder: Path,
+) -> Fitted:
+    """A network of the user's, its speed measured before any training."""
+    operators = operators_of(student)
+    planner.table.measure(operators, job.costing.device)
+    costs = [planner.table.cost(operator) for operator in operators]
+    full = planner.cost({}, job.costing.device)
+    timed = timed_beside(job, student, full / sum(costs), baseline, samples, folder)
+    own = Own(
+        parameters=sum(p.numel() for p in student.module.parameters()),
+        macs=sum(operator.macs for operator in operators),
+        operators=tuple(
+            OperatorRow(
+                name=f"student {number}", kind=operator.kind, before=0.0, after=cost
+            )
+            for number, (operator, cost) in enumerate(
+                zip(operators, costs, strict=True), 1
+            )
+        ),
+    )
+    return Fitted(
+        student=student,
+        graph=planner.graph,
+        planner=planner,
+        solution=planner.whole(),
+        rounds=(timed,),
+        notes=("the student has an architecture of its own: nothing was cut",),
+        own=own,
+    )

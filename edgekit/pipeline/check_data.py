@@ -1,0 +1,117 @@
+"""Whether data and network fit the task, and what is right where no data say it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgekit.data import Dataset
+from edgekit.data.evaluate import evaluate, predict
+from edgekit.data.metrics import DECIDE
+from edgekit.errors import DataError, ModelError
+from edgekit.pipeline.context import Job, Samples
+from edgekit.program.program import Program
+from edgekit.types import Evaluation, TaskKind, TaskSpec
+
+_SHAPES: dict[TaskKind, tuple[int, str]] = {
+    "classification": (2, "logits, (batch, classes)"),
+    "segmentation": (4, "logits, (batch, classes, height, width)"),
+    "token-classification": (3, "logits, (batch, tokens, classes)"),
+    "language-modelling": (3, "logits, (batch, tokens, classes)"),
+    "embedding": (2, "embeddings, (batch, size)"),
+}
+"""Dimensions of a kind's outputs, and what they are."""
+
+
+def judged(
+    job: Job, network: Program, samples: Samples
+) -> tuple[Samples, Evaluation, str | None]:
+    """The samples to evaluate by, how good the unpruned network is on them, and a note.
+
+    Embeddings need no labels: what the unpruned network says is right then. Raises `DataError`
+    or `ModelError` where network, data and task do not fit, before anything is trained.
+    """
+    kind, note = job.project.task.kind, None
+    for dataset in (samples.train, samples.validation, samples.test):
+        outputs = check(network, dataset, kind)
+    known = len(samples.train.labels)
+    if kind == "classification" and outputs and 0 < known < outputs:
+        note = (
+            f"the network has {outputs} outputs, and the data {known} classes: outputs from "
+            f"{known} on are never right; check [model] source and [data]"
+        )
+        job.progress.say(f"Note: {note}.")
+    if kind == "embedding" and not samples.test.labelled:
+        answers = predict(network, samples.test)
+        samples = replace(samples, test=samples.test.answered(answers))
+        note = (
+            "the evaluation data have no labels: similarity is to the unpruned network"
+        )
+    assert job.task.metric is not None
+    reference = evaluate(network, samples.test, metric=job.task.metric)
+    if not math.isfinite(reference.value):
+        raise DataError(
+            f"The unpruned network's {reference.metric} is {reference.value}: there is nothing "
+            "that a student could be compared with. Check [data] test and [task] metric."
+        )
+    if relative(job.project.task, reference) and reference.value == 0:
+        raise DataError(
+            f"The unpruned network's {reference.metric} is 0, so that no loss can be told as a "
+            'share of it. Set [task] drop = "absolute".'
+        )
+    return samples, reference, note
+
+
+def relative(spec: TaskSpec, reference: Evaluation) -> bool:
+    """Whether what is lost of the metric counts as a share of the unpruned network's value."""
+    return not reference.share if spec.drop is None else spec.drop == "relative"
+
+
+def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
+    """How many classes the network decides between, where it does and labels are known.
+
+    Raises where the network's output is not the task's, or its size not that of the targets.
+    """
+    inputs, targets = dataset.arrays(np.array([0]))
+    with torch.no_grad():
+        output = network.module(torch.from_numpy(inputs))
+    if not isinstance(output, Tensor):
+        raise ModelError(
+            f"The network returns {type(output).__name__}. {kind.capitalize()} needs one tensor."
+        )
+    dimensions, what = _SHAPES.get(kind, (output.ndim, ""))
+    if output.ndim != dimensions:
+        raise ModelError(
+            f"The network returns shape {list(output.shape)}. {kind.capitalize()} needs one "
+            f"tensor of {what}. Check [task] kind and [model] source."
+        )
+    if not dataset.labelled:
+        return None
+    ours = tuple(output.shape)
+    if kind in DECIDE:
+        places = tuple(
+            size for d, size in enumerate(ours) if d != DECIDE[kind] % output.ndim
+        )
+        classes = ours[DECIDE[kind]]
+        if targets.shape != places:
+            raise DataError(
+                f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
+                f"network decides {list(places[1:])}. Make them the same."
+            )
+        highest = int(dataset.targets.max())
+        if highest >= classes:
+            raise DataError(
+                f"The data have class {highest}, but the network has {classes} outputs. "
+                "Check [model] source and [data]."
+            )
+        return classes
+    if kind == "regression" and targets.size != output.numel():
+        raise DataError(
+            f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
+            f"network returns {list(ours[1:])}. Make them the same."
+        )
+    return None

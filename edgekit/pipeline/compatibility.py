@@ -1,0 +1,293 @@
+"""The unpruned network against what the device's profile says it cannot run."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+
+from edgekit.agent.arrays import of_network
+from edgekit.bench.infer import infer
+from edgekit.devices import Device
+from edgekit.devices.emulated import CORES, EmulatedDevice, missing
+from edgekit.errors import ArtifactError, BudgetInfeasible
+from edgekit.export.workers import Failure
+from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.left_out import Refusal
+from edgekit.pipeline.variants import wanted
+from edgekit.program.layer_attribution import ITSELF, layer_behind
+from edgekit.program.module_path import layer
+from edgekit.program.program import Program
+from edgekit.runtimes.operator_tables import Operator, Table, of_file, opset_of, table
+from edgekit.types import Artifact, Precision, RuntimeName, Target
+
+_OLD: RuntimeName = "tflite-runtime"
+_READ_TFLITE: tuple[RuntimeName, ...] = (_OLD, "litert")
+_DEFAULT_VERSIONS = {_OLD: "2.14.0"}
+_REFUSED = (
+    re.compile(r"builtin opcode '(?P<kind>\w+)'"),
+    re.compile(r"builtin_code out of range: (?P<code>\d+)"),
+)
+"""How TFLite's interpreters name an operator that they lack."""
+_INSTEAD = {
+    "STABLEHLO_SCATTER": "write torch.scatter as indexing, a mask or a concatenation",
+    "STABLEHLO_SORT": "leave sort and topk to the application, after the network",
+}
+_FLOAT_BORDER = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowed:
+    """What is left to build."""
+
+    runtimes: tuple[RuntimeName, ...]
+    refused: frozenset[tuple[RuntimeName, Precision]]
+    """Of those runtimes, what they cannot run in less than fp32."""
+    notes: tuple[str, ...]
+
+
+def check(
+    job: Job,
+    network: Program,
+    baselines: Sequence[Artifact],
+    samples: Samples,
+    folder: Path,
+) -> Allowed:
+    """What of the profile's runtimes and precisions the network can be built for.
+
+    `baselines` are the unpruned network's fp32 exports. What cannot run is left out and said;
+    raises `ArtifactError` where nothing is left, `BudgetInfeasible` where it does not fit the RAM.
+    """
+    memory(network, job)
+    with job.progress.step("Check what the device can run"):
+        refused = {one.runtime: _refusals(job, network, one) for one in baselines}
+    kept = [one.runtime for one in baselines if not refused[one.runtime]]
+    notes = [
+        f"{runtime} is left out: {several[0]}"
+        for runtime, several in refused.items()
+        if several
+    ]
+    if not kept:
+        raise ArtifactError(
+            f"{job.target.name} cannot run the network. {_together(refused.values())}"
+        )
+    for note in notes:
+        job.progress.say(note)
+    reduced = _reduced(job, network, kept, samples, folder)
+    for (runtime, precision), why in reduced.items():
+        notes.append(f"{runtime}-{precision} is left out: {why}")
+        job.progress.say(notes[-1])
+    return Allowed(runtimes=tuple(kept), refused=frozenset(reduced), notes=tuple(notes))
+
+
+def memory(network: Program, job: Job) -> None:
+    """Refuse a network that no plan is asked to bring under the device's RAM."""
+    limit, asked = job.target.ram_mb, job.project.budget.memory_mb
+    if limit is None or asked is not None:
+        return
+    weights = sum(p.numel() * p.element_size() for p in network.module.parameters())
+    largest, at = _largest(network)
+    needed_mb = (weights + largest) / 2**20
+    if needed_mb > limit:
+        raise BudgetInfeasible(
+            f"{job.target.name} has {limit} MiB of RAM, and the unpruned network takes "
+            f"{needed_mb:.0f} MiB at least: {weights / 2**20:.0f} of weights and "
+            f"{largest / 2**20:.0f} around layer '{at}'. Set [budget] memory_mb below {limit}, "
+            "so that the plan keeps to it."
+        )
+
+
+def _largest(network: Program) -> tuple[int, str]:
+    """Bytes of the operator with most data in and out for one sample, and its layer."""
+    sizes: dict[fx.Node, int] = {}
+    best, at = 0, ITSELF
+    for node in network.module.graph.nodes:
+        value: Any = node.meta.get("val")
+        if isinstance(value, torch.Tensor):
+            # The batch is a symbol; a device's is 1.
+            shape = [n if isinstance(n, int) else 1 for n in value.shape]
+            sizes[node] = math.prod(shape) * value.element_size()
+        if node.op == "call_function":
+            moved = [n for n in node.all_input_nodes if n.op != "get_attr"]
+            total = sum(sizes.get(one, 0) for one in (node, *moved))
+            if total > best:
+                best, at = total, layer(node) or ITSELF
+    return best, at
+
+
+def _reduced(
+    job: Job,
+    network: Program,
+    kept: Sequence[RuntimeName],
+    samples: Samples,
+    folder: Path,
+) -> dict[tuple[RuntimeName, Precision], str]:
+    """What is refused in less than fp32, whose files hold newer operators.
+
+    They are only written where a profile could refuse them. Raises `ArtifactError` where the
+    device takes nothing else.
+    """
+    asked = list(dict.fromkeys(each[:2] for each in wanted(job, network, kept)))
+    in_doubt: list[tuple[RuntimeName, Precision]] = [
+        (runtime, precision)
+        for runtime, precision in asked
+        if precision != "fp32"
+        and (job.target.whole_int8 or (_old(job) and runtime in _READ_TFLITE))
+    ]
+    if not in_doubt:
+        return {}
+    failures: list[Failure] = []
+    made = job.export(
+        network,
+        in_doubt,
+        folder / "unpruned-reduced",
+        title="Export the unpruned network in less than fp32",
+        calibration=samples.calibration,
+        on_failure=failures.append,
+    )
+    refused = {
+        (one.order.runtime, one.order.precision): str(one.error) for one in failures
+    }
+    for one in made:
+        if several := _refusals(job, network, one):
+            assert one.precision is not None
+            refused[(one.runtime, one.precision)] = _together([several])
+    if refused and not set(asked) - refused.keys():
+        raise ArtifactError(
+            f"{job.target.name} cannot run the network in any precision it takes. "
+            + " ".join(dict.fromkeys(refused.values()))
+        )
+    return refused
+
+
+def _together(refused: Iterable[list[Refusal]]) -> str:
+    """The first refusal of each, and how many more there are."""
+    lines = []
+    for several in refused:
+        if several:
+            more = f" ({len(several) - 1} more)" if len(several) > 1 else ""
+            lines.append(f"{several[0]}{more}")
+    return " ".join(dict.fromkeys(lines))
+
+
+# --- one artefact -----------------------------------------------------------------------------
+
+
+def _refusals(job: Job, network: Program, artifact: Artifact) -> list[Refusal]:
+    """Why the device cannot run it, operator by operator; and whether it was seen to load."""
+    known = _table_for(job, artifact)
+    operators = of_file(artifact.files[0])
+    found = list(_by_profile(job.target, network, artifact, operators, known))
+    there = None if found or known is None else _environment(job)
+    if there is not None:
+        refusal = _loaded(network, artifact, operators, there)
+        found += [refusal] if refusal is not None else []
+    return _once(found)
+
+
+def _table_for(job: Job, artifact: Artifact) -> Table | None:
+    """The operators of the profile's old runtime, for a file that it is to read."""
+    return _old(job) if artifact.files[0].suffix == ".tflite" else None
+
+
+def _old(job: Job) -> Table | None:
+    if _OLD not in job.target.runtimes:
+        return None
+    versions = {**_DEFAULT_VERSIONS, **job.target.runtime_versions}
+    return table(_OLD, versions[_OLD])
+
+
+def _by_profile(
+    target: Target,
+    network: Program,
+    artifact: Artifact,
+    operators: Sequence[Operator],
+    known: Table | None,
+) -> Iterator[Refusal]:
+    lacking = target.missing_operators.get(artifact.runtime, ())
+    opset = target.opset if artifact.files[0].suffix == ".onnx" else None
+    for one in operators:
+        why, fix = known.lacks(one) if known else None, ""
+        if one.kind in lacking:
+            why = f"{target.name} has no {one.kind} in {artifact.runtime}"
+        elif opset is not None and one.version > opset:
+            why = f"{one.kind} is of opset {one.version}; {target.name} reads {opset}"
+        elif target.static_shapes and not one.static:
+            why = f"{one.kind} gives a shape that depends on values, and shapes are static"
+            fix = f"{target.name} takes static shapes only: make that size a constant."
+        elif (
+            target.whole_int8
+            and artifact.precision == "int8"
+            and one.in_float
+            and one.kind not in _FLOAT_BORDER
+        ):
+            why = f"{one.kind} stays in float, and {target.name} computes in int8 only"
+        if why is not None:
+            at = layer_behind(network, one.kind, one.names)
+            yield Refusal(why=why, layer=at, fix=fix or _fix(one.kind, target))
+    if opset is not None and (given := opset_of(artifact.files[0])) > opset:
+        yield Refusal(
+            why=f"the file is of ONNX opset {given}; {target.name} reads {opset}",
+            layer=ITSELF,
+            fix="Update its ONNX Runtime, or choose another of its runtimes.",
+        )
+
+
+def _fix(kind: str, target: Target) -> str:
+    instead = _INSTEAD.get(kind, "write that layer with other operators")
+    text = f"{instead[0].upper()}{instead[1:]}"
+    if target.arch == "armv7l":
+        text += ", or build for the board's 64-bit system, whose runtime is newer"
+    return f"{text}."
+
+
+def _environment(job: Job) -> Device | None:
+    """Where the old runtime itself can open a file: the device, or its core emulated."""
+    if _OLD in job.runtimes:
+        return job.device
+    core = job.target.cpu
+    if core not in CORES or missing(core) is not None:
+        return None
+    emulated = EmulatedDevice(core=core, kept=job.store)
+    return emulated if emulated.prepared and _OLD in emulated.runtimes else None
+
+
+def _loaded(
+    network: Program, artifact: Artifact, operators: Sequence[Operator], there: Device
+) -> Refusal | None:
+    """What the runtime says when it opens and runs the file once; `None` where all is well."""
+    shapes = [of_network(spec.shape[1:], spec.layout) for spec in artifact.inputs]
+    if len(shapes) != 1:
+        return None
+    try:
+        infer(
+            replace(artifact, runtime=_OLD),
+            np.zeros((1, *shapes[0]), np.float32),
+            there,
+        )
+    except ArtifactError as error:
+        said = str(error)
+        at = _named(said, operators)
+        return Refusal(
+            why=f"tflite-runtime on {there.name} refuses the file ({said.rstrip('.')})",
+            layer=ITSELF if at is None else layer_behind(network, at.kind, at.names),
+            fix="Write that layer with other operators.",
+        )
+    return None
+
+
+def _named(said: str, operators: Sequence[Operator]) -> Operator | None:
+    """The first operator of the file that a runtime's words are about."""
+    marks = [mark for pattern in _REFUSED for mark in pattern.findall(said)]
+    return next((o for o in operators if {o.kind, str(o.code)} & set(marks)), None)
+
+
+def _once(refusals: Sequence[Refusal]) -> list[Refusal]:
+    return list(dict.fromkeys(refusals))

@@ -1,0 +1,283 @@
+"""From the budget to what a plan must reach, and what is said where no plan can."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+
+from edgekit.errors import BudgetInfeasible
+from edgekit.pipeline.context import Job
+from edgekit.prune.planner import Limits, Planner, over
+from edgekit.types import Artifact, Budget, Measurement, Precision
+
+DEFAULT_SPEEDUP = 2.0
+_BYTES_PER_WEIGHT: Mapping[Precision, int] = {
+    "fp32": 4,
+    "fp16": 2,
+    "int8": 1,
+    "int8-dynamic": 1,
+    "int8-weights": 1,
+    "int16x8": 1,
+}
+# Room for what a file holds besides weights: its graph, biases, scales.
+_SIZE_SHARE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What a cut is to reach, against the unpruned network."""
+
+    speedup: float | None
+    full_cost: float
+    """Of the unpruned network's operators, in the table's unit."""
+    parameters: int | None = None
+    activation_bytes: int | None = None
+    macs: int | None = None
+    energy_mj: float | None = None
+    """Of the operators by the table; `None` where energy is not planned for by operators."""
+    full_energy_mj: float | None = None
+    """The same of the unpruned network."""
+    energy_scale: float = 1.0
+    """The unpruned network's measured energy by that of its operators."""
+    bytes_per_weight: float = 4.0
+    """In the smallest precision, with what a file holds besides."""
+    memory_besides_mb: float = 0.0
+    """What a process takes besides activations: the runtime, its copy of the weights."""
+    note: str | None = None
+    """What the reader should know about the choice."""
+
+    @property
+    def energy_share(self) -> float | None:
+        """Of the unpruned network's energy, what is left to operators; `None` where energy is not
+        planned for by operators."""
+        if self.energy_mj is None or not self.full_energy_mj:
+            return None
+        return min(1.0, self.energy_mj / self.full_energy_mj)
+
+    def limits(self, cost: float | None) -> Limits:
+        return Limits(
+            cost=cost,
+            parameters=self.parameters,
+            activation_bytes=self.activation_bytes,
+            macs=self.macs,
+            energy_mj=self.energy_mj,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Energy as far as operators tell it: the unpruned network's sum, or why there is none."""
+
+    whole_mj: float | None
+    note: str
+
+
+def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
+    """What the budget asks of the unpruned network, whose planner this is.
+
+    Without its export (`baseline`) nothing is timed: a latency counts as without the device, memory
+    is not planned for, and energy is the sum of its operators'.
+    """
+    budget = job.project.budget
+    timed = _timed_here(job, baseline) if baseline else None
+    p50_ms = timed.latency.p50_ms if timed and job.proven else None
+    whole_mj = timed.energy.gross_mj if timed and job.proven else None
+    metered = job.proven and (whole_mj is not None or baseline is None)
+    drawn = _drawn(job, planner, timed) if budget.energy_mj and metered else None
+    summed_mj = drawn.whole_mj if drawn else None
+    speedup, note = wanted_speedup(
+        budget, job.target.name, p50_ms, whole_mj, by_operators=summed_mj is not None
+    )
+    if drawn and (whole_mj or summed_mj):
+        note = "; ".join(filter(None, (note, drawn.note)))
+    exported = job.project.recipe.export.precisions or job.target.precisions
+    smallest = min(_BYTES_PER_WEIGHT[precision] for precision in exported)
+    aim = Aim(
+        speedup=speedup,
+        full_cost=planner.cost({}, job.costing.device),
+        # As written: 1.2345678 million allow 1,234,567 and no more.
+        macs=math.floor(Fraction(repr(budget.mmacs)) * 10**6) if budget.mmacs else None,
+        bytes_per_weight=smallest / _SIZE_SHARE,
+        note=note,
+    )
+    if budget.energy_mj and summed_mj:
+        scale = (whole_mj or summed_mj) / summed_mj
+        aim = replace(
+            aim,
+            energy_mj=budget.energy_mj / scale,
+            full_energy_mj=summed_mj,
+            energy_scale=scale,
+        )
+    if budget.size_mb:
+        allowed = int(budget.size_mb * 2**20 / aim.bytes_per_weight)
+        aim = replace(aim, parameters=allowed)
+    if budget.memory_mb and baseline and timed and timed.peak_memory_mb:
+        whole_mb = planner.activation_bytes() / 2**20
+        besides_mb = max(0.0, timed.peak_memory_mb - whole_mb)
+        left_mb = budget.memory_mb - besides_mb
+        if left_mb <= 0:
+            raise BudgetInfeasible(
+                f"memory_mb = {budget.memory_mb:g} is less than {baseline.runtime} takes "
+                f"without any activations: {besides_mb:.1f} MiB ({timed.source}). "
+                f"The nearest that is possible is above {besides_mb:.1f}."
+            )
+        aim = replace(
+            aim,
+            activation_bytes=int(left_mb * 2**20),
+            memory_besides_mb=besides_mb,
+        )
+    return aim
+
+
+def wanted_speedup(
+    budget: Budget,
+    target: str,
+    baseline_ms: float | None,
+    baseline_mj: float | None = None,
+    *,
+    by_operators: bool = False,
+) -> tuple[float | None, str | None]:
+    """The speed-up to plan for, and what the reader should know about the choice.
+
+    `baseline_ms` and `baseline_mj` are the unpruned network's latency and energy on the target
+    itself, `None` where no such figure exists: then a budget in milliseconds or millijoules
+    cannot be planned for, only a ratio can. Energy that is not planned for `by_operators` is
+    taken to go with time: a processor that computes draws about the same whatever the network.
+    """
+    wishes = [budget.speedup] if budget.speedup else []
+    unplanned = []
+    if budget.latency_ms and baseline_ms:
+        wishes.append(baseline_ms / budget.latency_ms)
+    elif budget.latency_ms:
+        unplanned.append(f"latency_ms = {budget.latency_ms:g}")
+    energy_mj = None if by_operators else budget.energy_mj
+    if energy_mj and baseline_mj:
+        wishes.append(baseline_mj / energy_mj)
+    elif energy_mj:
+        unplanned.append(f"energy_mj = {energy_mj:g}")
+    note = None
+    if unplanned:
+        lacking = "a meter on a" if energy_mj and baseline_ms else "a"
+        wishes = wishes or [DEFAULT_SPEEDUP]
+        note = (
+            f"{' and '.join(unplanned)} could not be planned for without {lacking} "
+            f"{target}: the plan aims at a speed-up of {max(wishes):g} instead"
+        )
+    planned_mj = budget.energy_mj if by_operators else None
+    others = (budget.size_mb, budget.memory_mb, budget.mmacs, planned_mj)
+    if not wishes and all(limit is None for limit in others):
+        wishes = [DEFAULT_SPEEDUP]
+        note = f"no budget says how fast: the plan aims at a speed-up of {wishes[0]:g}"
+    return max(wishes, default=None), note
+
+
+def _drawn(job: Job, planner: Planner, timed: Measurement | None) -> Drawn:
+    """Energy of operators by the meter that read the unpruned network's."""
+    budget_mj = job.project.budget.energy_mj
+    meter = timed.energy.meter if timed else "auto"
+    device = job.costing.device
+    if device is None or meter is None:
+        why: str | None = f"costs are {planner.table.source}"
+    else:
+        with job.progress.step(f"Power of operators by {meter}") as step:
+            why = planner.meter_power(device, meter, step.update)
+    if why is not None:
+        return Drawn(
+            whole_mj=None,
+            note=f"energy_mj = {budget_mj:g} was planned for as time, which energy is taken "
+            f"to go with: operators have no energy of their own ({why})",
+        )
+    table = planner.table
+    return Drawn(
+        whole_mj=planner.whole().energy_mj,
+        note=f"energy_mj = {budget_mj:g} was planned for by the energy of operators: "
+        f"{table.metered} of them metered ({table.meter}, {table.boundary}), the others at "
+        "the power of those near to them",
+    )
+
+
+def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
+    """A quick measurement of the unpruned network, where a budget needs one."""
+    budget = job.project.budget
+    of_device = budget.latency_ms is not None or budget.energy_mj is not None
+    if budget.memory_mb is None and not (of_device and job.proven):
+        return None
+    # A meter is read in the recipe's own tier alone.
+    tier = None if budget.energy_mj is not None else "quick"
+    timed = job.measure([baseline], "Time the unpruned network", tier)
+    return timed[baseline.name]
+
+
+def met(planner: Planner, aim: Aim) -> bool:
+    """Whether the network keeps every limit as it is."""
+    if aim.speedup is not None and aim.speedup > 1:
+        return False
+    whole = planner.whole()
+    limits = aim.limits(None).given()
+    return not any(over(getattr(whole, name), most) for name, most in limits.items())
+
+
+def check_possible(planner: Planner, aim: Aim) -> None:
+    """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit of `aim`."""
+    limits = aim.limits(aim.full_cost / aim.speedup if aim.speedup else None)
+    for name, most in limits.given().items():
+        if over(getattr(planner.cheapest(name), name), most):
+            raise refusal(planner, limits, aim)
+
+
+def refusal(planner: Planner, limits: Limits, aim: Aim) -> BudgetInfeasible:
+    """The error that names each budget nobody can keep, and the nearest that somebody can."""
+    given = limits.given()
+    alone = {name: getattr(planner.cheapest(name), name) for name in given}
+    lacking = {n: least for n, least in alone.items() if over(least, given[n])}
+    found = [
+        f"{_asked(name, given[name], aim)} is out of reach: the nearest is "
+        f"{_asked(name, least, aim)}"
+        for name, least in lacking.items()
+    ]
+    if not found:
+        found = [
+            f"the budgets cannot be met together: {_together(planner, given, aim)}"
+        ]
+    return BudgetInfeasible(
+        f"{'; '.join(found)} (cost table of {planner.table.key.runtime}, "
+        f"{planner.table.source}). Ask for less in [budget], or lower [recipe.prune] "
+        "min_keep."
+    )
+
+
+def _together(planner: Planner, given: Mapping[str, float], aim: Aim) -> str:
+    """For each budget the nearest value that the others leave possible."""
+    nearest = []
+    for name, most in given.items():
+        others = Limits(**{**asdict(Limits()), **given, name: None})
+        try:
+            least = getattr(planner.cheapest(name, others), name)
+        except BudgetInfeasible:
+            continue
+        nearest.append(
+            f"{_asked(name, least, aim)} instead of {_asked(name, most, aim)}"
+        )
+    return "with the others kept, " + ", or ".join(nearest or ["nothing"])
+
+
+def _asked(name: str, amount: float, aim: Aim) -> str:
+    """A limit as the user would write it in [budget]."""
+    if name == "cost":
+        return f"a speed-up of {aim.full_cost / amount:.2f}"
+    if name == "parameters":
+        return (
+            f"size_mb = {amount * aim.bytes_per_weight / 2**20:.3f} "
+            f"({amount:,.0f} weights)"
+        )
+    if name == "activation_bytes":
+        activations_mb = amount / 2**20
+        return (
+            f"memory_mb = {aim.memory_besides_mb + activations_mb:.2f} "
+            f"({activations_mb:.2f} MiB of activations)"
+        )
+    if name == "energy_mj":
+        return f"energy_mj = {amount * aim.energy_scale:.4g}"
+    return f"mmacs = {amount / 1e6:.3f}"

@@ -1,0 +1,148 @@
+"""From operators' costs to whole networks: fitted before a plan, and checked after it.
+
+A few whole candidates, exported and measured as operators are, correct the cost table; what the
+corrected table says of each network is compared with what was measured.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.cost import network_model
+from edgekit.cost.operator_shape import Operator, describe
+from edgekit.cost.table import CostTable
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline.context import Array, Job
+from edgekit.program.program import Program
+from edgekit.prune.objective import keep_best
+from edgekit.prune.planner import Planner
+from edgekit.types import Artifact, NetworkCost, Prediction
+
+_FEWEST = 2
+"""Whole networks that a correction is fitted to, at least."""
+_PROMISED = 0.1
+"""Error of predictions past which they promise nothing."""
+
+
+def calibrate(
+    job: Job, planner: Planner, baseline: Artifact, calibration: Array, folder: Path
+) -> None:
+    """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.
+
+    What a build before this one measured is not measured again.
+    """
+    table, network = planner.table, planner.graph.program
+    if job.costing.device is None:
+        return
+    family = network.fingerprint()
+    known = table.networks(family)
+    if len(known) < _FEWEST:
+        candidate, place = half_way(planner), folder / "half-way"
+        [artifact] = job.export(
+            candidate,
+            [(baseline.runtime, table.key.precision)],
+            place,
+            title="Export a network to learn from",
+            calibration=calibration,
+        )
+        with job.progress.step("Whole networks beside their operators"):
+            known = table.measure_networks(
+                [
+                    (baseline.files, operators_of(network)),
+                    (artifact.files, operators_of(candidate)),
+                ],
+                job.costing.device,
+                family,
+            )
+        shutil.rmtree(place)
+    table.correct(known, job.costing.device)
+
+
+def check(
+    job: Job,
+    table: CostTable,
+    unpruned: Program,
+    student: Program,
+    artifacts: Sequence[Artifact],
+) -> Prediction | None:
+    """How far the table's word on whole networks is from what is measured, the student's too.
+
+    `None` where costs are estimated, or no artefact is of the table's runtime and precision.
+    """
+    files = [
+        artifact
+        for artifact in artifacts
+        if artifact.precision == table.key.precision
+        and job.costing.runtime(artifact.runtime) == table.key.runtime
+    ]
+    if job.costing.device is None or not files:
+        return None
+    family = unpruned.fingerprint()
+    before = table.networks(family)
+    operators = operators_of(student)
+    seen = [operator for one in before for operator in one.operators]
+    table.measure([*operators, *seen], job.costing.device)
+    predicted = sum(map(table.cost, operators))
+    with job.progress.step("The student beside its operators"):
+        [sample] = table.measure_networks(
+            [(files[0].files, operators)], job.costing.device, family
+        )
+    others = [one for one in before if one.operators != sample.operators]
+    rows = [_row("student", predicted, sample.cost)]
+    for number, one in enumerate(others):
+        rest = [*others[:number], *others[number + 1 :], sample]
+        found = network_model.fit(rest, table.cost_alone)
+        expected = found.network(one.operators, table.cost_alone)
+        rows.append(_row(f"candidate {number + 1}", expected, one.cost))
+    median = statistics.median(row.error for row in rows)
+    job.progress.say(
+        f"Costs of operators predict {len(rows)} whole networks within {median:.1%} "
+        f"(median), {max(row.error for row in rows):.1%} at most"
+    )
+    return Prediction(
+        source=table.source,
+        unit=table.unit,
+        networks=tuple(rows),
+        error_median=median,
+        repeatability=table.repeatability,
+        doubt=table.doubt or _unsure(median),
+    )
+
+
+def _unsure(error: float) -> str | None:
+    """That networks are not what their operators say, where they are far from it."""
+    if error <= _PROMISED:
+        return None
+    return (
+        f"whole networks take {error:.0%} more or less than their operators say (median): "
+        "predictions promise nothing"
+    )
+
+
+def operators_of(network: Program) -> list[Operator]:
+    """Every operator that costs something, in order of execution."""
+    graph = analyse(network)
+    nodes = graph.program.module.graph.nodes
+    return [o for node in nodes if (o := describe(graph, node)) is not None]
+
+
+def half_way(planner: Planner) -> Program:
+    """The network with every group at the middle of the widths on offer."""
+    middle = {
+        name: widths[len(widths) // 2] for name, widths in planner.options.items()
+    }
+    groups = planner.graph.groups
+    return shrink(planner.graph, keep_best(groups, middle, {}))
+
+
+def _row(name: str, predicted: float, measured: float) -> NetworkCost:
+    return NetworkCost(
+        name=name,
+        predicted=predicted,
+        measured=measured,
+        error=abs(predicted - measured) / measured,
+    )

@@ -1,0 +1,112 @@
+"""A build in several processes: the first does everything, all of them train.
+
+Started by `accelerate launch -m edgekit build ...` on one machine or on several that share the
+store's folder. The first process writes down whom it wants taught by whom; all read that.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.distill import Distilled, Hooks, distill
+from edgekit.distill.processes import Processes
+from edgekit.errors import UsageError
+from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.program.program import Program
+from edgekit.program.program import load as load_program
+from edgekit.types import DistillRecipe
+
+_MIDWAY = threading.Event()
+"""Set while the others are in a training with this process: they hear nothing else then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One training, in which every process takes part."""
+
+    folder: Path
+    """Holds `teacher-0.pt2`, ... and `student.pt2`, where every process can read them."""
+    teachers: int
+    recipe: DistillRecipe
+    training_folder: Path
+    outputs_folder: Path
+    weights: tuple[float, ...] | None = None
+    aware: bool = False
+
+
+def several() -> bool:
+    """Whether a launcher started more processes than this one."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def leads() -> bool:
+    """Whether this process is the one that builds."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def taught_together(
+    teachers: tuple[Program, ...],
+    student: Program,
+    call: Call,
+    *,
+    job: Job,
+    samples: Samples,
+    hooks: Hooks,
+) -> Distilled:
+    """Distil in all processes. Raises `UsageError` for a penalty, which only this one knows."""
+    if hooks.penalty is not None:
+        raise UsageError(
+            "Training with a sparsity penalty runs in one process. Set [recipe.prune] "
+            'sparsity = "none", or start edgekit without a launcher.'
+        )
+    for number, teacher in enumerate(teachers):
+        teacher.save(call.folder / f"teacher-{number}.pt2")
+    student.save(call.folder / "student.pt2")
+    Processes().tell(call)
+    _MIDWAY.set()
+    taught = _take_part(call, job, samples, hooks)
+    _MIDWAY.clear()
+    return taught
+
+
+def follow(job: Job) -> None:
+    """What every process but the first does: train when it trains, until it is through."""
+    processes = Processes()
+    samples: Samples | None = None
+    while (call := processes.tell(None)) is not None:
+        if samples is None:
+            network = load_program(call.folder / "student.pt2")
+            samples = read_samples(job, network)
+        _take_part(call, job, samples, Hooks())
+
+
+def dismiss() -> None:
+    """Let the other processes end.
+
+    Where this one left a training that they are still in, its end ends them: the launcher sees it.
+    """
+    if several() and leads() and not _MIDWAY.is_set():
+        Processes().tell(None)
+
+
+def _take_part(call: Call, job: Job, samples: Samples, hooks: Hooks) -> Distilled:
+    return distill(
+        [
+            load_program(call.folder / f"teacher-{number}.pt2")
+            for number in range(call.teachers)
+        ],
+        load_program(call.folder / "student.pt2"),
+        train=samples.train,
+        validation=samples.validation,
+        recipe=call.recipe,
+        seed=job.project.recipe.seed,
+        task=job.task,
+        hooks=hooks,
+        folder=call.training_folder,
+        outputs_folder=call.outputs_folder,
+        aware=call.aware,
+        weights=call.weights,
+    )

@@ -1,0 +1,284 @@
+"""Prove each artefact: its outputs against the network's, its accuracy, its speed; then choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.bench.infer import infer
+from edgekit.bench.statistics import speedup
+from edgekit.bench.verdict import choose
+from edgekit.data import predictions
+from edgekit.data.evaluate import predict
+from edgekit.data.metrics import DECIDE, agreement, explained
+from edgekit.errors import ArtifactError, ParityError
+from edgekit.pipeline.check_data import relative
+from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.io_fusion import fed
+from edgekit.program.program import Program
+from edgekit.types import (
+    Artifact,
+    Candidate,
+    Evaluation,
+    Folding,
+    Measurement,
+    Parity,
+    TaskKind,
+)
+
+Outputs = npt.NDArray[np.float32]
+
+# Further from the network it was exported from than this, an artefact is broken, not inexact:
+# float kernels differ in rounding only; int8 moves outputs, but seldom decisions.
+FP32_RELATIVE_ERROR = 1e-3
+FP16_RELATIVE_ERROR = 2e-2
+INT8_AGREEMENT = 0.75
+FLOAT_AGREEMENT = 0.99
+_FLOAT = {"fp32": FP32_RELATIVE_ERROR, "fp16": FP16_RELATIVE_ERROR}
+INT8_EXPLAINED = 0.75
+"""The same where outputs are values and decide nothing: share of their variance."""
+
+
+_WHAT: dict[TaskKind, str] = {
+    "classification": "the decisions",
+    "segmentation": "the pixels",
+    "token-classification": "the tokens",
+    "language-modelling": "the tokens",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What was found out: the unpruned network's accuracy and speed, and every candidate."""
+
+    reference: Evaluation
+    unpruned: tuple[Measurement, ...]
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    """Artefacts that are the unpruned network itself, by name."""
+
+    @property
+    def chosen(self) -> Candidate:
+        return next(candidate for candidate in self.candidates if candidate.chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What an artefact answers: how near to its network, and how good."""
+
+    artifact: Artifact
+    parity: Parity | None
+    evaluation: Evaluation | None
+    accuracy_drop: float | None
+    failure: ArtifactError | None = None
+    """Why it is not the network; then there is nothing else."""
+    relative_drop: bool = False
+    """Whether `accuracy_drop` is a share of the unpruned network's value."""
+    unchanged: bool = False
+    """Whether the file is the unpruned network's own: its speed-up is 1, and not what the noise of
+    two measurements of one network makes of it."""
+
+    def keeps(self, limit: float) -> bool:
+        """Whether it is the network and loses at most `limit` of the metric."""
+        if self.evaluation is None or self.accuracy_drop is None:
+            return False
+        return self.evaluation.keeps(
+            self.accuracy_drop, limit, relative=self.relative_drop
+        )
+
+
+def examine(
+    job: Job,
+    student: Program,
+    reference: Evaluation,
+    artifacts: Sequence[Artifact],
+    samples: Samples,
+) -> list[Examined]:
+    """Every artefact's outputs on its runtime, against the network's and by the task's metric.
+
+    One that its runtime refuses fails; where one in float gives other outputs than the student,
+    so does all that is quantised from it.
+    """
+    how = samples.folding
+    expected = predictions.expected(predict(student, samples.test), how)
+    inputs, targets = fed(samples).test.arrays()
+    outputs: dict[str, Outputs | ArtifactError] = {}
+    with job.progress.step("Evaluate the artefacts") as step:
+        for number, artifact in enumerate(artifacts):
+            step.update(number, len(artifacts), artifact.name)
+            try:
+                outputs[artifact.name] = infer(artifact, inputs, job.device)
+            except ArtifactError as error:
+                outputs[artifact.name] = error
+    as_share, kind = relative(job.project.task, reference), job.project.task.kind
+    assert job.task.metric is not None
+    found = []
+    for artifact in artifacts:
+        one = Examined(
+            artifact=artifact,
+            parity=None,
+            evaluation=None,
+            accuracy_drop=None,
+            relative_drop=as_share,
+        )
+        try:
+            given = _scores(outputs[artifact.name], how)
+            decided = how.postprocess == "argmax"
+            parity = check_parity(artifact, given, expected, kind, decided=decided)
+            evaluation = job.task.metric(predictions.logits(given, how), targets)
+            _check_finite(artifact, evaluation)
+        except ArtifactError as error:
+            found.append(replace(one, failure=error))
+            continue
+        drop = reference.drop(evaluation, relative=as_share)
+        found.append(
+            replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
+        )
+    return _without_broken_origins(found)
+
+
+def _scores(outputs: Outputs | ArtifactError, how: Folding) -> Outputs:
+    if isinstance(outputs, ArtifactError):
+        raise outputs
+    return predictions.scores(outputs, how)
+
+
+def _without_broken_origins(examined: Sequence[Examined]) -> list[Examined]:
+    """The same, where what is quantised from a broken file in float is as broken."""
+    broken = {
+        one.artifact.runtime: one.failure
+        for one in examined
+        if one.failure is not None and one.artifact.precision == "fp32"
+    }
+    return [
+        replace(one, failure=one.failure or broken.get(one.artifact.runtime))
+        for one in examined
+    ]
+
+
+def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
+    if not math.isfinite(evaluation.value):
+        raise ParityError(
+            f"{artifact.name} has a {evaluation.metric} of {evaluation.value} on "
+            f"{evaluation.samples} samples: it answers nothing that can be scored."
+        )
+
+
+def prove(
+    job: Job,
+    reference: Evaluation,
+    examined: Sequence[Examined],
+    baselines: Sequence[Artifact],
+) -> Proof:
+    """Time every artefact beside the unpruned network, in one run, and choose one.
+
+    Raises `ArtifactError` where every artefact is broken.
+    """
+    sound, broken = _sound(examined)
+    preferred = None if job.proven else sound[0].artifact.runtime
+    artifacts = [one.artifact for one in sound]
+    measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
+    unpruned = {b.runtime: measured[b.name] for b in baselines}
+    candidates = []
+    for one in sound:
+        assert one.parity is not None
+        assert one.evaluation is not None
+        assert one.accuracy_drop is not None
+        measurement = measured[one.artifact.name]
+        candidates.append(
+            Candidate(
+                artifact=one.artifact,
+                parity=one.parity,
+                evaluation=one.evaluation,
+                measurement=measurement,
+                speedup=1.0
+                if one.unchanged
+                else speedup(
+                    unpruned[one.artifact.runtime], measurement, own_threads=True
+                ),
+                accuracy_drop=one.accuracy_drop,
+                relative_drop=one.relative_drop,
+            )
+        )
+    return Proof(
+        reference=reference,
+        unpruned=tuple(measured[b.name] for b in baselines),
+        candidates=choose(
+            candidates, job.project.budget, preferred, job.project.priority
+        ),
+        notes=tuple(broken),
+        unchanged=tuple(one.artifact.name for one in sound if one.unchanged),
+    )
+
+
+def _sound(examined: Sequence[Examined]) -> tuple[list[Examined], list[str]]:
+    """The artefacts that are their network, and why the others are not.
+
+    A file that quantisation broke does not compete and is removed: it ends no build while
+    another is sound.
+    """
+    sound = [one for one in examined if one.failure is None]
+    broken = [(one.artifact, one.failure) for one in examined if one.failure]
+    if not sound:
+        raise broken[0][1]
+    for artifact, _ in broken:
+        for file in artifact.files:
+            file.unlink()
+    reasons = dict.fromkeys(str(failure) for _, failure in broken)
+    return sound, [f"does not compete: {reason}" for reason in reasons]
+
+
+def check_parity(
+    artifact: Artifact,
+    outputs: Outputs,
+    expected: Outputs,
+    kind: TaskKind = "classification",
+    *,
+    decided: bool = False,
+) -> Parity:
+    """How far `outputs` (n, ...) are from the student's; raises `ParityError` beyond bounds.
+
+    Decisions are compared where the task has any, of samples, pixels or tokens; else how much of
+    the variance of the network's outputs is there. Where outputs are `decided` already, nothing
+    else can be compared, and files in float have to decide as the network on nearly all.
+    """
+    if outputs.shape != expected.shape:
+        raise ParityError(
+            f"{artifact.name} returns {outputs.shape[1:]} where the network returns "
+            f"{expected.shape[1:]}."
+        )
+    finite = bool(np.isfinite(outputs).all())
+    error = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-12))
+    precision = artifact.precision or "fp32"
+    floating = precision in _FLOAT
+    allowed = float("inf") if decided else _FLOAT.get(precision, float("inf"))
+    if not finite or error > allowed:
+        raise ParityError(
+            f"{artifact.name} differs from the network by {error:.2g} of its largest output "
+            f"on {len(outputs)} samples, {allowed:g} allowed. The file is not "
+            "the network: leave its runtime out with [recipe.export] runtimes."
+        )
+    found = Parity(relative_error=error, agreement=None, samples=len(outputs))
+    if kind in DECIDE:
+        same = agreement(kind, outputs, expected).value
+        found = replace(found, agreement=same)
+        short = f"decides as the network does on {same:.1%} of {_WHAT[kind]}"
+        least = FLOAT_AGREEMENT if floating and decided else INT8_AGREEMENT
+        broken = same < least
+    else:
+        common = explained(outputs, expected)
+        found = replace(found, explained=common)
+        short = f"has {common:.1%} of the variance of the network's outputs"
+        broken, least = common < INT8_EXPLAINED, INT8_EXPLAINED
+    if broken:
+        raise ParityError(
+            f"{artifact.name} {short} on {len(outputs)} samples, {least:.0%} at least. "
+            "Quantisation broke it: leave it out with [recipe.export] precisions = "
+            '["fp32"].'
+        )
+    return found

@@ -1,0 +1,119 @@
+"""The application's work that goes into the files, where the recipe asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from edgekit.data import Dataset
+from edgekit.data.metrics import DECIDE
+from edgekit.errors import DataError, ProjectError
+from edgekit.pipeline.context import Job, Samples
+from edgekit.program.program import Program
+from edgekit.types import Folding, Preprocess
+
+_LOOKED_AT = 256
+
+
+def prepared(job: Job, network: Program, samples: Samples) -> Samples:
+    """The samples with what is folded in around `network` and every smaller version of it.
+
+    Raises `ProjectError` for what the network or its task leaves no room for, `DataError` where
+    bytes are asked for and the samples are none.
+    """
+    found = folding(job, network)
+    if found.preprocess is not None and found.dtype == "uint8":
+        for each in (samples.test, samples.pool):
+            _check_bytes(each.unprepared())
+    return replace(samples, folding=found)
+
+
+def folding(job: Job, network: Program) -> Folding:
+    """What the recipe folds in; raises `ProjectError`."""
+    recipe, task = job.project.recipe.export, job.project.task
+    found = Folding()
+    if recipe.fold_preprocessing is not None:
+        if not network.dtypes[0].is_floating_point:
+            raise ProjectError(
+                "[recipe.export] fold_preprocessing is for values, and the network takes "
+                "tokens, which nothing is done to. Leave it out."
+            )
+        how, dtype = job.project.data.preprocess, recipe.fold_preprocessing
+        found = replace(found, preprocess=how, dtype=dtype)
+    if recipe.fold_postprocessing is not None:
+        if task.kind not in DECIDE:
+            raise ProjectError(
+                f"[recipe.export] fold_postprocessing = '{recipe.fold_postprocessing}' is for "
+                f"outputs that are classes, and {task.kind} has none. Leave it out."
+            )
+        axis = DECIDE[task.kind]
+        found = replace(
+            found,
+            postprocess=recipe.fold_postprocessing,
+            axis=axis,
+            classes=_classes(network, axis),
+        )
+    return found
+
+
+def fed(samples: Samples) -> Samples:
+    """The samples as files are fed: raw where preprocessing is theirs."""
+    if samples.folding.preprocess is None:
+        return samples
+    pool = samples.pool.unprepared()
+    values, _ = pool.arrays(np.array(samples.calibrated.indices))
+    return replace(
+        samples,
+        train=samples.train.unprepared(),
+        validation=samples.validation.unprepared(),
+        test=samples.test.unprepared(),
+        pool=pool,
+        calibrated=replace(samples.calibrated, samples=values.astype(np.float32)),
+    )
+
+
+def left_over(samples: Samples) -> Preprocess:
+    """What an application still does to a raw sample."""
+    own = (
+        samples.test
+        if samples.folding.preprocess is None
+        else samples.test.unprepared()
+    )
+    return own.contract
+
+
+def notes(how: Folding) -> list[str]:
+    """What a reader of the report must know."""
+    found = []
+    if how.preprocess is not None:
+        found.append(f"files take raw {how.dtype} values and prepare them themselves")
+    if how.postprocess is not None:
+        found.append(f"files end in {how.postprocess}")
+    if found:
+        found.append(
+            "the unpruned network was timed without what is folded into the files"
+        )
+    return found
+
+
+def _classes(network: Program, axis: int) -> int:
+    with torch.inference_mode():
+        answer = network.module(*network.example())
+    if not isinstance(answer, torch.Tensor):
+        raise ProjectError(
+            f"[recipe.export] fold_postprocessing takes one output, and the network gives "
+            f"{len(answer)}. Leave it out."
+        )
+    return int(answer.shape[axis])
+
+
+def _check_bytes(samples: Dataset) -> None:
+    seen, _ = samples.arrays(np.arange(min(_LOOKED_AT, len(samples))))
+    low, high = float(seen.min()), float(seen.max())
+    if low < 0 or high > 255 or (seen != np.rint(seen)).any():
+        raise DataError(
+            "[recipe.export] fold_preprocessing = 'uint8' is for bytes, and the samples hold "
+            f"values from {low:g} to {high:g}. Choose 'float32'."
+        )

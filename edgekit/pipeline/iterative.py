@@ -1,0 +1,320 @@
+"""From the trained network to the smaller, taught one: in one cut, or in several.
+
+Each cut is planned, its units emptied by training first where the recipe says so; layers that
+lost inputs are fitted to those that are left, and the whole is taught before the next cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit.distill import Distilled
+from edgekit.errors import ModelError
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline.constraints import Aim, aim_of, check_possible, met
+from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.cost_model import calibrate
+from edgekit.pipeline.search import (
+    Fitted,
+    as_it_is,
+    batches,
+    fit,
+    planned_precision,
+    survey,
+    weigh,
+)
+from edgekit.pipeline.training import Crew, Lesson, teach
+from edgekit.program.program import Program
+from edgekit.prune.objective import keep_best
+from edgekit.prune.planner import Planner
+from edgekit.prune.reconstruct import compensate
+from edgekit.prune.schedule import schedule
+from edgekit.prune.sparsity import penalty
+from edgekit.types import Artifact, Link, Plan, Precision, PruneRecipe
+
+STEEP = 3.0
+"""A network is made no more than so many times cheaper before it is taught again."""
+_SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
+_MEMORY = 2**30
+"""Bytes that activations of the samples may take while layers are fitted."""
+_GROWTH = 0.7
+"""Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
+
+
+def slim(
+    job: Job,
+    crew: Crew,
+    samples: Samples,
+    baseline: Artifact,
+    folder: Path,
+    *,
+    halfway: bool = False,
+) -> tuple[Fitted, Distilled]:
+    """The network inside the budget and what taught it, both told against the unpruned one.
+
+    `halfway` there, where a smaller student is to learn from it.
+    """
+    recipe, teacher = job.project.recipe, crew.first
+    precision = planned_precision(job)
+    if precision != baseline.precision:
+        baseline = _unpruned(job, teacher, precision, baseline, samples, folder)
+    first = survey(job, teacher, baseline.runtime, precision)
+    calibrate(job, first, baseline, samples.calibration, folder)
+    final = aim_of(job, first, baseline)
+    if halfway:
+        final = _halfway(final, first)
+    if met(first, final):
+        return _as_it_is(job, crew, as_it_is(first, final), samples)
+    check_possible(first, final)
+    first_aim, *rest = aims(final, first.parameters(), recipe.prune)
+
+    def cut(planner: Planner, aim: Aim, teachers: Crew) -> tuple[Fitted, Distilled]:
+        fitted = fit(job, planner, aim, samples, baseline, folder)
+        if recipe.prune.sparsity != "none":
+            fitted = _emptied(job, teacher, fitted, samples)
+        if recipe.prune.compensate:
+            fitted = compensated(job, fitted, samples)
+        lesson = Lesson(recipe=recipe.distill)
+        return fitted, teach(job, teachers, fitted.student, samples, lesson)
+
+    fitted, taught = cut(first, first_aim, crew)
+    done, links = [fitted], [taught]
+    for aim in rest:
+        job.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
+        planner = survey(
+            job, taught.program, baseline.runtime, precision, first.options
+        )
+        # The network just taught assists: it is nearer to what is cut from it, and a better
+        # teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
+        fitted, taught = cut(planner, aim, replace(crew, first=taught.program))
+        done.append(fitted)
+        links.append(taught)
+    whole = _in_all(job, first, done, links)
+    if precision != "fp32":
+        note = f"widths and blocks were planned on costs in {precision}"
+        whole = replace(whole, notes=(*whole.notes, note))
+    return whole, taught
+
+
+def _as_it_is(
+    job: Job, crew: Crew, fitted: Fitted, samples: Samples
+) -> tuple[Fitted, Distilled]:
+    """The network uncut; it has nothing to learn but from teachers beside itself."""
+    job.progress.say("The network keeps its budget as it is: nothing is cut")
+    if crew.others:
+        lesson = Lesson(recipe=job.project.recipe.distill)
+        return fitted, teach(job, crew, fitted.student, samples, lesson)
+    taught = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
+    return replace(fitted, untouched=True), taught
+
+
+def _unpruned(
+    job: Job,
+    teacher: Program,
+    precision: Precision,
+    baseline: Artifact,
+    samples: Samples,
+    folder: Path,
+) -> Artifact:
+    """The unpruned network in the precision that is planned for: what plans are timed beside."""
+    [artifact] = job.export(
+        teacher,
+        [(baseline.runtime, precision)],
+        folder / f"unpruned-{precision}",
+        title=f"Export the unpruned network in {precision}",
+        calibration=samples.calibration,
+    )
+    return replace(artifact, name=f"unpruned-{artifact.name}")
+
+
+def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
+    """What each cut is to reach, the last `final`; the network has `whole` weights."""
+    count, kind = recipe.iterations or cuts(final, whole), recipe.schedule
+    speedups: tuple[float | None, ...] = (None,) * count
+    if final.speedup is not None:
+        speedups = schedule(kind, count, final.speedup)
+    weights: tuple[int | None, ...] = (None,) * count
+    if final.parameters is not None:
+        share = min(1.0, final.parameters / whole)
+        weights = tuple(round(whole * part) for part in schedule(kind, count, share))
+    energies: tuple[float | None, ...] = (None,) * count
+    if final.energy_share is not None and final.full_energy_mj:
+        parts = schedule(kind, count, final.energy_share)
+        energies = tuple(final.full_energy_mj * part for part in parts)
+    steps = zip(speedups, weights, energies, strict=True)
+    for number, (speedup, parameters, energy_mj) in enumerate(steps):
+        aim = replace(
+            final, speedup=speedup, parameters=parameters, energy_mj=energy_mj
+        )
+        if number < count - 1:  # the last cut answers for the rest of the budget
+            aim = replace(aim, activation_bytes=None, macs=None, note=None)
+        yield aim
+
+
+def cuts(final: Aim, whole: int) -> int:
+    """In how many steps to cut, so that none is steeper than `STEEP`."""
+    shares = [final.speedup or 1.0]
+    if final.parameters:
+        shares.append(whole / final.parameters)
+    if final.energy_share:
+        shares.append(1 / final.energy_share)
+    return max(1, math.ceil(math.log(max(shares)) / math.log(STEEP) - 1e-9))
+
+
+def compensated(job: Job, fitted: Fitted, samples: Samples) -> Fitted:
+    """The same with the layers that read what was cut fitted to what is left."""
+    held = 2 * fitted.planner.activation_bytes()
+    count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
+    with job.progress.step(f"Fit the layers that lost inputs, on {count} samples"):
+        [(inputs, _)] = batches(samples.train, count)
+        student = compensate(fitted.graph, fitted.solution.plan, (inputs,))
+    return replace(fitted, student=student)
+
+
+def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fitted:
+    """The same widths cut from a network whose units training emptied before.
+
+    The growing penalty empties the units of the plan; the others say by themselves which units
+    go, and these are weighed again.
+    """
+    prune, whole = job.project.recipe.prune, fitted.graph.program
+    recipe = replace(job.project.recipe.distill, epochs=prune.sparsity_epochs)
+    plan = fitted.solution.plan
+    batches = math.ceil(len(samples.train) / recipe.batch_size)
+    wanted = penalty(
+        prune.sparsity,
+        fitted.graph,
+        plan=plan,
+        steps=math.ceil(_GROWTH * batches * recipe.epochs),
+        strength=prune.sparsity_strength,
+    )
+    lesson = Lesson(
+        recipe=recipe,
+        title=f"Empty units ({prune.sparsity})",
+        penalty=wanted,
+        marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
+    )
+    graph = analyse(teach(job, Crew(first=teacher), whole, samples, lesson).program)
+    if prune.sparsity != "growing":
+        scores = weigh(job, graph, samples.train)
+        kept = keep_best(graph.groups, fitted.solution.widths, scores)
+        plan = replace(kept, dropped_blocks=plan.dropped_blocks)
+    return replace(
+        fitted,
+        graph=graph,
+        student=shrink(graph, plan),
+        solution=replace(fitted.solution, plan=plan),
+        notes=(
+            *fitted.notes,
+            f"{prune.sparsity} emptied units for {recipe.epochs} epochs before the cut",
+        ),
+    )
+
+
+def _in_all(
+    job: Job, first: Planner, done: list[Fitted], links: list[Distilled]
+) -> Fitted:
+    """All cuts as one of the unpruned network."""
+    [*before, last] = done
+    names = ["the unpruned network", *(f"cut {n + 1}" for n in range(len(links)))]
+    if not before:
+        [link] = links
+        return replace(last, links=(link_of("the pruned network", names[0], link),))
+    found = [
+        link_of(name, teacher, link)
+        for teacher, name, link in zip(names, names[1:], links, strict=False)
+    ]
+    plan = composed([fitted.solution.plan for fitted in done])
+    widths = {
+        group.id: len(plan.kept.get(group.id, range(group.units)))
+        for group in first.graph.groups
+    }
+    _check(first.graph, widths, last.student)
+    # So that the table has every operator of the report.
+    first.cost(widths, job.costing.device, plan.dropped_blocks)
+    return replace(
+        last,
+        graph=first.graph,
+        planner=first,
+        solution=replace(last.solution, plan=plan, widths=widths),
+        rounds=tuple(turn for fitted in done for turn in fitted.rounds),
+        links=tuple(found),
+        notes=(
+            *dict.fromkeys(note for fitted in done for note in fitted.notes),
+            f"the network was cut in {len(done)} steps and taught after each, from the second "
+            "on by the one before",
+            *(_gain(number, link) for number, link in enumerate(links, 1)),
+        ),
+    )
+
+
+def link_of(name: str, teacher: str, taught: Distilled) -> Link:
+    """What teaching gained, on the samples that choose the epoch."""
+    before, after = taught.epochs[0], taught.epochs[taught.best_epoch]
+    return Link(
+        name=name,
+        teacher=teacher,
+        metric=taught.metric,
+        before=before.validation,
+        after=after.validation,
+        share=after.share,
+        parameters=sum(p.numel() for p in taught.program.module.parameters()),
+        epoch=after.number,
+    )
+
+
+def _halfway(final: Aim, planner: Planner) -> Aim:
+    """Half of the way, as ratios go: what an assistant is to reach."""
+
+    def between(whole: int, limit: int | None) -> int | None:
+        return None if limit is None else round(math.sqrt(whole * min(limit, whole)))
+
+    energy_mj = None
+    if final.energy_share is not None and final.full_energy_mj:
+        energy_mj = final.full_energy_mj * math.sqrt(final.energy_share)
+    return replace(
+        final,
+        energy_mj=energy_mj,
+        speedup=None if final.speedup is None else math.sqrt(final.speedup),
+        parameters=between(planner.parameters(), final.parameters),
+        macs=between(planner.macs(), final.macs),
+        activation_bytes=None,
+        note=None,
+    )
+
+
+def _gain(number: int, link: Distilled) -> str:
+    """What teaching gained after one of several cuts."""
+    before, after = link.epochs[0], link.epochs[link.best_epoch]
+    return (
+        f"cut {number}: validation {link.metric} {before.shown} before it was taught, "
+        f"{after.shown} after epoch {after.number}"
+    )
+
+
+def composed(plans: Sequence[Plan]) -> Plan:
+    """Plans carried out one after another as one: each numbers the units the last one left."""
+    kept: dict[str, tuple[int, ...]] = {}
+    dropped: dict[str, None] = {}
+    for plan in plans:
+        for name, units in plan.kept.items():
+            earlier = kept.get(name)
+            kept[name] = units if earlier is None else tuple(earlier[u] for u in units)
+        dropped.update(dict.fromkeys(plan.dropped_blocks))
+    return Plan(kept=kept, dropped_blocks=tuple(dropped))
+
+
+def _check(graph: WidthGraph, widths: Mapping[str, int], student: Program) -> None:
+    """Groups keep their names from cut to cut; where one did not, its shapes tell."""
+    for node in graph.program.module.graph.find_nodes(op="get_attr"):
+        name = str(node.target)
+        have = dict(student.module.named_parameters(remove_duplicate=False)).get(name)
+        if have is not None and graph.shape(node, widths) != tuple(have.shape):
+            raise ModelError(
+                f"After several cuts '{name}' has shape {tuple(have.shape)}, and its groups "
+                f"say {graph.shape(node, widths)}. Set [recipe.prune] iterations = 1."
+            )

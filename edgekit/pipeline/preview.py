@@ -1,0 +1,167 @@
+"""What plans would look like, before any training: the expected frontier on each target.
+
+Accuracy is not known before training. What stands for it is the expected damage: how far the
+network's answers move, in nats a sample, measured cut by cut and added up
+(`edgekit/prune/sensitivity.py`). It orders plans of one network; it is no accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from edgekit import sources
+from edgekit.pipeline.build import runtimes_of
+from edgekit.pipeline.constraints import Aim, aim_of, met
+from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.search import (
+    Scores,
+    planned_precision,
+    probe,
+    solve_for,
+    survey,
+    weigh,
+)
+from edgekit.program.program import Program
+from edgekit.prune.objective import Worth
+from edgekit.prune.planner import Planner, Solution
+from edgekit.prune.sensitivity import Sensitivity
+from edgekit.types import BlockSense, GroupSense, PlanPoint, Preview
+
+SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
+_NEAR = 0.98
+_Weighed = tuple[Mapping[str, Scores], Sensitivity]
+
+
+@dataclass(kw_only=True)
+class Previewer:
+    """Expected frontiers of one network; what several targets have in common is done once."""
+
+    network: Program
+    _samples: dict[object, Samples] = field(default_factory=dict)
+    _weighed: dict[object, _Weighed] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job) -> Previewer:
+        """Of a project's network."""
+        with job.progress.step("Load the network"):
+            project = job.project
+            network = sources.load(
+                project.model, root=project.root, allow_pickle=job.allow_pickle
+            )
+        if note := sources.unweighted(job.project.model):
+            job.progress.say(note)
+        return cls(network=network)
+
+    def preview(self, job: Job) -> Preview:
+        """The expected frontier on the job's target.
+
+        Raises `BudgetInfeasible` where its budget cannot be met by any plan.
+        """
+        runtime = runtimes_of(job)[0]
+        planner = survey(job, self.network, runtime, planned_precision(job))
+        scores, senses = self._weigh(job, planner)
+        return _preview(job, planner, scores, senses)
+
+    def _weigh(self, job: Job, planner: Planner) -> _Weighed:
+        """What units and blocks matter: the same where recipes draw and weigh alike."""
+        recipe = job.project.recipe
+        drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
+        if drawn not in self._samples:
+            self._samples[drawn] = read_samples(job, self.network)
+        how = (drawn, recipe.prune.importance, recipe.prune.drop_blocks)
+        if how not in self._weighed:
+            train = self._samples[drawn].train
+            scores = weigh(job, planner.graph, train)
+            self._weighed[how] = scores, probe(job, planner, scores, train)
+        return self._weighed[how]
+
+
+def _preview(
+    job: Job, planner: Planner, scores: Mapping[str, Scores], senses: Sensitivity
+) -> Preview:
+    aim = aim_of(job, planner, None)
+    solve = partial(solve_for, planner, scores, senses)
+    points = []
+    with job.progress.step(f"Solve for {job.target.name}") as step:
+        least = planner.cheapest().cost
+        ceiling = _NEAR * aim.full_cost / least
+        ladder = [speedup for speedup in SPEEDUPS if speedup < ceiling]
+        if ceiling < SPEEDUPS[-1]:
+            ladder.append(ceiling)
+        for number, speedup in enumerate(ladder):
+            step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
+            solution = solve(
+                Aim(speedup=None, full_cost=aim.full_cost), aim.full_cost / speedup
+            )
+            points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
+        cost = aim.full_cost / aim.speedup if aim.speedup else None
+        if met(planner, aim):
+            budgeted = replace(planner.whole(), cost=aim.full_cost, damage=0.0)
+        else:
+            budgeted = solve(aim, cost)
+        points.append(_point(planner, aim, "the budget", budgeted))
+    worth = Worth(graph=planner.graph, importance=scores, sensitivity=senses)
+    return Preview(
+        target=job.target.name,
+        runtime=planner.table.key.runtime,
+        source=planner.table.source,
+        unit=planner.table.unit,
+        exact=planner.exact,
+        operators=planner.rows(budgeted.widths, budgeted.dropped),
+        barriers=tuple(
+            f"{barrier.operator} at {barrier.node}: {barrier.why}"
+            for barrier in planner.graph.barriers
+        ),
+        groups=tuple(_groups(planner, worth, aim.full_cost)),
+        blocks=tuple(_blocks(planner, senses, aim.full_cost)),
+        points=tuple(points),
+        notes=tuple(filter(None, (aim.note, planner.table.doubt))),
+    )
+
+
+def _point(planner: Planner, aim: Aim, asked: str, solution: Solution) -> PlanPoint:
+    assert solution.damage is not None
+    gone = planner.gone(solution.dropped)
+    return PlanPoint(
+        asked=asked,
+        speedup=aim.full_cost / solution.cost,
+        damage=solution.damage,
+        gap=solution.gap,
+        parameters=solution.parameters,
+        macs=solution.macs,
+        activation_bytes=solution.activation_bytes,
+        dropped_blocks=solution.dropped,
+        widths=tuple(
+            row
+            for row in planner.width_rows(solution.widths, solution.dropped)
+            if row.after < row.before and row.group not in gone
+        ),
+    )
+
+
+def _groups(planner: Planner, worth: Worth, full_cost: float) -> Iterator[GroupSense]:
+    for group in planner.graph.groups:
+        measured = worth.sensitivity.groups if worth.sensitivity else {}
+        known = measured.get(group.id)
+        yield GroupSense(
+            group=group.id,
+            kind=group.kind,
+            units=group.units,
+            offered=planner.options[group.id],
+            time_share=planner.cost_at(group.id) / full_cost,
+            damage_at_half=known[0][1] if known else None,
+        )
+
+
+def _blocks(
+    planner: Planner, senses: Sensitivity, full_cost: float
+) -> Iterator[BlockSense]:
+    for block in planner.blocks:
+        without = sum(row.after for row in planner.rows({}, (block.id,)))
+        yield BlockSense(
+            block=block.id,
+            time_share=1 - without / full_cost,
+            damage=senses.blocks[block.id],
+        )

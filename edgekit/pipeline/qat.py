@@ -1,0 +1,123 @@
+"""Quantisation-aware distillation: where int8 loses more than the budget allows, the student
+learns with its rounding, and is exported again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from edgekit.export.equalization import equalised
+from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.evaluate import Examined, examine
+from edgekit.pipeline.training import Crew, Lesson, teach
+from edgekit.program.program import Program
+from edgekit.types import Artifact, Candidate, DistillRecipe, Evaluation
+
+SUFFIX = "-aware"
+RATE = 5e-4
+"""AdamW's: its steps do not hang on how large a weight is, and where int8 fails, weights of one
+layer often are of very different sizes. Small, as the network need only learn the rounding."""
+
+Export = Callable[[Program], list[Artifact]]
+"""Exports a student in int8, on every runtime."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """All that competes now; `student` is the one behind the artefacts whose names end so."""
+
+    examined: tuple[Examined, ...]
+    student: Program | None = None
+    notes: tuple[str, ...] = ()
+
+    def behind(self, candidate: Candidate, *, student: Program) -> Program:
+        """The network that a candidate was exported from; `student` is the one of all others."""
+        ours = candidate.artifact.name.endswith(SUFFIX)
+        return self.student if ours and self.student is not None else student
+
+
+def recover(
+    job: Job,
+    pair: tuple[Program, Program],
+    reference: Evaluation,
+    examined: Sequence[Examined],
+    samples: Samples,
+    export: Export,
+) -> Recovered:
+    """Train with int8's rounding where the recipe or the budget asks for it.
+
+    Of the pair the float teacher teaches the student as it was distilled, with fake quantisation
+    of the granularity that the exporters use; they take its weights, and ranges from calibration.
+    It starts with channels of equal ranges, which leave least to learn.
+    """
+    teacher, student = pair
+    why = wanted(job, examined)
+    if why is None:
+        return Recovered(examined=tuple(examined))
+    job.progress.say(f"int8: {why}. Training with int8's rounding")
+    lesson = Lesson(recipe=gentle(job), title="Distil with int8's rounding", aware=True)
+    start = equalised(student, samples.calibration) or student
+    taught = teach(job, Crew(first=teacher), start, samples, lesson)
+    before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
+    artifacts = [
+        replace(artifact, name=artifact.name + SUFFIX)
+        for artifact in export(taught.program)
+    ]
+    found = examine(job, taught.program, reference, artifacts, samples)
+    notes = [
+        f"{why}: the student was trained for {len(taught.epochs) - 1} epochs with int8's "
+        f"rounding, taught by the unpruned network in float; validation {taught.metric} with "
+        f"rounding {before.shown} before, {best.shown} after"
+    ]
+    notes += [_gain(one, examined) for one in found if one.failure is None]
+    return Recovered(
+        examined=(*examined, *found), student=taught.program, notes=tuple(notes)
+    )
+
+
+def wanted(job: Job, examined: Sequence[Examined]) -> str | None:
+    """Why the student is to be trained with rounding; `None` where it is not."""
+    asked, limit = job.project.recipe.quantise.aware, job.project.budget.accuracy_drop
+    quantised = [one for one in examined if one.artifact.precision == "int8"]
+    if asked == "never" or not quantised:
+        return None
+    if asked == "always":
+        return "the recipe asks for it"
+    broken = [one for one in quantised if one.failure is not None]
+    if broken:
+        return f"quantisation after training broke {broken[0].artifact.name}"
+    if limit is None or any(one.keeps(limit) for one in quantised):
+        return None
+    floats = [one for one in examined if one.artifact.precision in ("fp32", "fp16")]
+    if floats and not any(one.keeps(limit) for one in floats):
+        return None  # not int8's fault
+    nearest = min(quantised, key=lambda one: one.accuracy_drop or 0.0)
+    return (
+        f"int8 after training broke the accuracy budget ({nearest.artifact.name}: "
+        f"{_told(nearest)})"
+    )
+
+
+def gentle(job: Job) -> DistillRecipe:
+    """The recipe for a student that has to learn the rounding alone."""
+    recipe = job.project.recipe
+    return replace(
+        recipe.distill,
+        epochs=recipe.quantise.aware_epochs,
+        optimizer="adamw",
+        learning_rate=RATE,
+        losses={},
+        mixup=0.0,
+    )
+
+
+def _gain(one: Examined, others: Sequence[Examined]) -> str:
+    name = one.artifact.name.removesuffix(SUFFIX)
+    [plain] = [other for other in others if other.artifact.name == name]
+    before = "broken" if plain.failure is not None else _told(plain)
+    return f"{name}: {before} after training alone, {_told(one)} trained with rounding"
+
+
+def _told(one: Examined) -> str:
+    assert one.evaluation is not None
+    return f"{one.evaluation.metric} {one.evaluation.shown}"

@@ -1,0 +1,181 @@
+"""The runtime's own settings: tried on the best candidates, kept where they surely gain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from edgekit.bench.verdict import choose
+from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.evaluate import Proof, examine, prove
+from edgekit.program.program import Program
+from edgekit.types import Artifact, Candidate, RuntimeName, Settings
+
+BEST = 2
+"""Candidates whose settings are tried."""
+TURNS = 3
+GAIN = 0.97
+"""A setting is kept where every turn of it took less than this share of the default's time."""
+_START_S = 120.0
+_OPTIONS: Mapping[RuntimeName, Sequence[Mapping[str, Any]]] = {
+    "litert": ({"xnnpack": False},),
+    "tflite-runtime": ({"xnnpack": False},),
+    "onnxruntime": ({"graph_optimization": "extended"},),
+    "openvino": ({"ENABLE_CPU_PINNING": False},),
+}
+"""What is tried beside a runtime's defaults."""
+_WITH_THREADS: Mapping[RuntimeName, Sequence[Mapping[str, Any]]] = {
+    "onnxruntime": ({"allow_spinning": False},),
+}
+"""What else is tried where there are several threads."""
+
+
+def tune(
+    job: Job,
+    behind: Callable[[Candidate], Program],
+    proof: Proof,
+    baselines: Sequence[Artifact],
+    samples: Samples,
+) -> Proof:
+    """The same with the settings that gain, proved with them anew; notes say what was tried.
+
+    `behind` tells the network that a candidate was exported from.
+
+    No more than `[recipe.bench] settings_s` is spent on trying.
+    """
+    best = _best(job, proof)
+    if not best or not job.project.recipe.bench.settings_s:
+        return proof
+    found, notes = _tried(job, [candidate.artifact for candidate in best])
+    proof = replace(proof, notes=(*proof.notes, *notes))
+    if all(settings == Settings() for settings in found.values()):
+        return proof
+    tuned = [
+        replace(
+            one,
+            unchanged=one.artifact.name in proof.unchanged
+            and one.artifact.settings == Settings(),
+        )
+        for c in best
+        for one in examine(
+            job,
+            behind(c),
+            proof.reference,
+            [replace(c.artifact, settings=found[c.artifact.name])],
+            samples,
+        )
+    ]
+    runtimes = {one.artifact.runtime for one in tuned}
+    beside = [baseline for baseline in baselines if baseline.runtime in runtimes]
+    again = prove(job, proof.reference, tuned, beside)
+    anew = {candidate.artifact.name: candidate for candidate in again.candidates}
+    merged = [anew.get(c.artifact.name, c) for c in proof.candidates]
+    preferred = None if job.proven else proof.candidates[0].artifact.runtime
+    chosen = choose(merged, job.project.budget, preferred, job.project.priority)
+    return replace(proof, candidates=chosen)
+
+
+def _best(job: Job, proof: Proof) -> list[Candidate]:
+    """The fastest that keep the accuracy budget, of the runtimes that may win."""
+    limit = job.project.budget.accuracy_drop
+    timed = [
+        candidate
+        for candidate in proof.candidates
+        if candidate.measurement.latency.p50_ms is not None
+        and (limit is None or candidate.keeps(limit))
+        and (job.proven or candidate.artifact.runtime == proof.chosen.artifact.runtime)
+    ]
+    return sorted(timed, key=lambda c: c.measurement.latency.p50_ms or 0.0)[:BEST]
+
+
+def _tried(
+    job: Job, artifacts: Sequence[Artifact]
+) -> tuple[dict[str, Settings], list[str]]:
+    """The settings that gain for each artefact, and what was seen, in words."""
+    limit_s = job.project.recipe.bench.settings_s
+    started = time.monotonic()
+    found: dict[str, Settings] = {}
+    notes: list[str] = []
+    with job.progress.step("Try the runtime's settings") as step:
+        for number, artifact in enumerate(artifacts):
+            step.update(number, len(artifacts), artifact.name)
+            left_s = limit_s - (time.monotonic() - started)
+            ratios = _ratios(job, artifact, left_s)
+            found[artifact.name] = _gaining(artifact, ratios)
+            notes.append(_note(artifact, ratios, found[artifact.name], limit_s))
+    return found, notes
+
+
+def _alternatives(artifact: Artifact, threads: int) -> list[Settings]:
+    options = list(_OPTIONS.get(artifact.runtime, ()))
+    if threads > 1:
+        options += _WITH_THREADS.get(artifact.runtime, ())
+    fewer = sorted({1, threads // 2} - {0, threads})
+    return [
+        *(Settings(options=each) for each in options),
+        *(Settings(threads=count) for count in fewer),
+    ]
+
+
+def _ratios(
+    job: Job, artifact: Artifact, limit_s: float
+) -> list[tuple[Settings, list[float]]]:
+    """Time of each alternative over the default's, turn by turn; empty where time is up first."""
+    alternatives = _alternatives(artifact, job.threads)
+    started = time.monotonic()
+    ratios: list[list[float]] = [[] for _ in alternatives]
+    for turn in range(TURNS):
+        default = _time(job, artifact, Settings(), turn)
+        for settings, each in zip(alternatives, ratios, strict=True):
+            if default is None or time.monotonic() - started > limit_s:
+                return []
+            taken = _time(job, artifact, settings, turn)
+            each.append(float("inf") if taken is None else taken / default)
+    return list(zip(alternatives, ratios, strict=True))
+
+
+def _time(job: Job, artifact: Artifact, settings: Settings, turn: int) -> float | None:
+    """Microseconds in a fresh process; `None` where the runtime refuses these settings."""
+    task = {
+        "kind": "micro",
+        "runtime": artifact.runtime,
+        "threads": settings.threads or job.threads,
+        "options": dict(settings.options),
+        "models": [str(artifact.files[0].resolve())],
+        "companions": [str(file.resolve()) for file in artifact.files[1:]],
+        "seed": turn,
+    }
+    [row] = job.device.run(task, timeout_s=_START_S)["results"]
+    return None if row["us"] is None else float(row["us"])
+
+
+def _gaining(
+    artifact: Artifact, ratios: Sequence[tuple[Settings, list[float]]]
+) -> Settings:
+    best = min(ratios, key=lambda each: max(each[1]), default=None)
+    return best[0] if best and max(best[1]) < GAIN else Settings()
+
+
+def _note(
+    artifact: Artifact,
+    ratios: Sequence[tuple[Settings, list[float]]],
+    kept: Settings,
+    limit_s: float,
+) -> str:
+    if not ratios:
+        return f"{artifact.name}: no settings compared within {limit_s:g} s"
+    seen = ", ".join(
+        f"{_words(settings)} {sorted(each)[len(each) // 2]:.2f}x"
+        for settings, each in ratios
+    )
+    result = "defaults kept" if kept == Settings() else f"{_words(kept)} kept"
+    return f"{artifact.name}: settings against the default's time: {seen}; {result}"
+
+
+def _words(settings: Settings) -> str:
+    parts = [f"{name} = {value}" for name, value in settings.options.items()]
+    if settings.threads:
+        parts.append(f"threads = {settings.threads}")
+    return ", ".join(parts) or "defaults"

@@ -1,0 +1,337 @@
+"""Fit the network into the budget: solve, cut, export, time, and solve again on a miss.
+
+Speed depends on shapes, hardly on weights, so the loop is closed before any training.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edgekit.bench.statistics import speedup as speedup_of
+from edgekit.cost.overhead import Overhead, fitted
+from edgekit.data import Dataset
+from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
+from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline import cost_source
+from edgekit.pipeline.constraints import Aim, refusal
+from edgekit.pipeline.context import Job, Samples
+from edgekit.program.program import Program
+from edgekit.prune.importance import importance
+from edgekit.prune.planner import Planner, Solution
+from edgekit.prune.sensitivity import Sensitivity, sensitivity
+from edgekit.types import (
+    Artifact,
+    Link,
+    OperatorRow,
+    PlanRound,
+    Precision,
+    RuntimeName,
+)
+
+Scores = npt.NDArray[Any]
+
+_SAMPLES_WEIGHED = 256
+# Trials of cuts: what they may take together, and the fewest samples that say anything.
+_TRIAL_MACS = 2e12
+_LEAST_SAMPLES = 16
+_TRIAL_BATCH = 64
+_SLACK = 1.03
+_SPARE = 1.1
+"""Past this share of the speed-up asked for, a network gave up more than it had to."""
+_PLANNED: tuple[Precision, ...] = ("fp32", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """What a student that is no part of the network takes."""
+
+    parameters: int
+    macs: int
+    operators: tuple[OperatorRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """The student before it is taught, and how it was arrived at; all else is of the network."""
+
+    student: Program
+    graph: WidthGraph
+    planner: Planner
+    solution: Solution
+    rounds: tuple[PlanRound, ...]
+    notes: tuple[str, ...]
+    own: Own | None = None
+    """Of a student with an architecture of its own."""
+    links: tuple[Link, ...] = ()
+    untouched: bool = False
+    """Whether the student is the network itself, neither cut nor trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One round: the plan, its network, and what came of it."""
+
+    round: PlanRound
+    solution: Solution
+    student: Program
+
+
+def fit(
+    job: Job,
+    planner: Planner,
+    aim: Aim,
+    samples: Samples,
+    baseline: Artifact,
+    folder: Path,
+) -> Fitted:
+    """The most important network that is as fast and as small as `aim` asks.
+
+    Where the exported network misses its speed-up, or is much faster than asked, the table is
+    corrected by what was measured and the plan solved again. Raises `BudgetInfeasible`, naming
+    the nearest feasible figures, where there is none.
+    """
+    scores = weigh(job, planner.graph, samples.train)
+    senses = probe(job, planner, scores, samples.train)
+    turns: list[Turn] = []
+    overhead = Overhead()
+    for cost in next_costs(job.project.recipe.prune.rounds, planner, aim, turns):
+        solution = solve_for(planner, scores, senses, aim, cost)
+        if any(solution.plan == turn.solution.plan for turn in turns):
+            break
+        student = shrink(planner.graph, solution.plan)
+        place = folder / f"round-{len(turns) + 1}"
+        share = planner.cost(solution.widths, job.costing.device, solution.dropped)
+        share /= aim.full_cost
+        predicted = overhead.speedup(share)
+        timed = timed_beside(job, student, predicted, baseline, samples, place)
+        turns.append(Turn(round=timed, solution=solution, student=student))
+        overhead = corrected(turns, aim)
+        turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
+    return settled(planner, aim, turns)
+
+
+def next_costs(
+    rounds: int, planner: Planner, aim: Aim, turns: Sequence[Turn]
+) -> Iterator[float | None]:
+    """The cost to solve for, round by round, until a network is about as fast as asked."""
+    if aim.speedup is None:
+        yield None
+        return
+    least = planner.cheapest("cost", aim.limits(None)).cost
+    # A little more than asked, where there is more: the last measurement is noisy too.
+    slack = aim.speedup * _SLACK
+    cost = aim.full_cost / slack
+    yield cost if cost >= least else aim.full_cost / aim.speedup
+    while len(turns) < rounds:
+        reached = turns[-1].round.measured_speedup
+        if aim.speedup <= reached <= aim.speedup * _SPARE:
+            return
+        share = corrected(turns, aim).operators(slack)
+        wanted, fastest = (share or 0.0) * aim.full_cost, least * 1.001
+        if wanted < fastest and len(turns) < rounds - 1:
+            # One network says it cannot be done: half of the way, to learn from another.
+            wanted = math.sqrt(turns[-1].solution.cost * fastest)
+        yield max(fastest, wanted)
+
+
+def corrected(turns: Sequence[Turn], aim: Aim) -> Overhead:
+    return fitted(
+        [
+            (turn.solution.cost / aim.full_cost, turn.round.measured_speedup)
+            for turn in turns
+        ]
+    )
+
+
+def settled(planner: Planner, aim: Aim, turns: Sequence[Turn]) -> Fitted:
+    """The least damaged network that is fast enough, or else the fastest; the whole one where
+    none was faster than that."""
+    best = max(turns, key=lambda turn: turn.round.measured_speedup)
+    if aim.speedup is not None:
+        met = [t for t in turns if t.round.measured_speedup >= aim.speedup]
+        best = min(met, key=lambda turn: turn.solution.damage or 0.0, default=best)
+    notes = [aim.note] if aim.note else []
+    if aim.speedup is not None and best.round.measured_speedup < 1:
+        notes.append(
+            f"no plan was faster than the unpruned network on {planner.table.key.runtime} "
+            f"({best.round.measured_speedup:.2f}x at best): nothing was cut"
+        )
+        whole = planner.whole()
+        student = shrink(planner.graph, whole.plan)
+        best = replace(best, solution=whole, student=student)
+    if best.solution.dropped:
+        notes.append(f"residual blocks dropped: {', '.join(best.solution.dropped)}")
+    return Fitted(
+        student=best.student,
+        graph=planner.graph,
+        planner=planner,
+        solution=best.solution,
+        rounds=tuple(turn.round for turn in turns),
+        notes=tuple(notes),
+    )
+
+
+def as_it_is(planner: Planner, aim: Aim) -> Fitted:
+    """The network itself, which keeps every limit of `aim`."""
+    notes = (aim.note, "the network keeps its budget as it is: nothing was cut")
+    return Fitted(
+        student=planner.graph.program,
+        graph=planner.graph,
+        planner=planner,
+        solution=planner.whole(),
+        rounds=(),
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def survey(
+    job: Job,
+    network: Program,
+    runtime: RuntimeName,
+    precision: Precision,
+    options: Mapping[str, tuple[int, ...]] | None = None,
+) -> Planner:
+    """What of a network can be cut, and what each width of it costs here in this precision.
+
+    `options` are the widths offered for the network that this one was cut from.
+    """
+    graph = analyse(network)
+    if not graph.groups:
+        blocked = "; ".join(
+            f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers
+        )
+        raise ModelError(
+            f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
+        )
+    table = cost_source.table(job, job.costing, runtime, precision)
+    planner = Planner(
+        graph,
+        table,
+        multiple=job.target.channel_multiple.get(precision, 1),
+        min_keep=job.project.recipe.prune.min_keep,
+        options=options,
+        drop_blocks=job.project.recipe.prune.drop_blocks,
+    )
+    job.progress.say(f"Costs: {job.costing.why}")
+    with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
+        planner.measure(job.costing.device, step.update)
+    if table.doubt is not None:
+        job.progress.say(f"Costs: {table.doubt}")
+    return planner
+
+
+def planned_precision(job: Job) -> Precision:
+    """What the plan's costs are taken in: as the recipe says, else fp32 where it is exported.
+
+    Raises `DeviceError` where the recipe names a precision that is not exported.
+    """
+    exported = job.project.recipe.export.precisions or job.target.precisions
+    asked = job.project.recipe.prune.precision
+    offered: list[Precision] = [p for p in _PLANNED if p in exported]
+    if asked == "auto":
+        return next(iter(offered), "fp32")
+    if asked not in offered:
+        raise DeviceError(
+            f'[recipe.prune] precision = "{asked}" is not exported for '
+            f"{job.target.name}: {', '.join(exported)} are. Set it to one of them."
+        )
+    return asked
+
+
+def batches(
+    train: Dataset, count: int
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Samples to weigh units by, with their labels where all have one."""
+    step = max(1, len(train) // count)
+    chosen = np.arange(0, len(train), step)[:count]
+    inputs, targets = train.arrays(chosen)
+    labels = (
+        torch.from_numpy(targets) if (targets >= 0).all() and train.classed else None
+    )
+    return [(torch.from_numpy(inputs), labels)]
+
+
+def solve_for(
+    planner: Planner,
+    scores: Mapping[str, Scores],
+    senses: Sensitivity,
+    aim: Aim,
+    cost: float | None,
+) -> Solution:
+    """The plan inside an aim's limits and this cost.
+
+    Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
+    """
+    limits = aim.limits(cost)
+    try:
+        return planner.solve(scores, limits, senses)
+    except BudgetInfeasible as error:
+        raise refusal(planner, limits, aim) from error
+
+
+def timed_beside(
+    job: Job,
+    student: Program,
+    predicted: float,
+    baseline: Artifact,
+    samples: Samples,
+    folder: Path,
+) -> PlanRound:
+    """Export a student untrained and time it beside the unpruned network."""
+    precision = baseline.precision or "fp32"
+    title = f"the plan ({folder.name})"
+    [artifact] = job.export(
+        student,
+        [(baseline.runtime, precision)],
+        folder,
+        title=f"Export {title}",
+        calibration=samples.calibration,
+    )
+    artifact = replace(artifact, name=folder.name)
+    timed = job.measure([baseline, artifact], f"Time {title}", "quick")
+    shutil.rmtree(folder)
+    measured = speedup_of(timed[baseline.name], timed[artifact.name])
+    job.progress.say(
+        f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
+        f"{baseline.runtime} in {precision} before training"
+    )
+    return PlanRound(
+        predicted_speedup=predicted,
+        measured_speedup=measured,
+        prediction_error=abs(predicted - measured) / measured,
+    )
+
+
+def weigh(job: Job, graph: WidthGraph, train: Dataset) -> dict[str, Scores]:
+    """How much every unit matters, by the recipe's criterion."""
+    criterion = job.project.recipe.prune.importance
+    with job.progress.step(f"Weigh the units ({criterion})"):
+        return importance(graph, criterion, batches=batches(train, _SAMPLES_WEIGHED))
+
+
+def probe(
+    job: Job, planner: Planner, scores: Mapping[str, Scores], train: Dataset
+) -> Sensitivity:
+    """What cutting each group and dropping each block does to the answers."""
+    trials = 2 * len(planner.graph.groups) + len(planner.blocks)
+    affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
+    count = int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, affordable)))
+    inputs = [given for given, _ in batches(train, count)]
+    with job.progress.step(f"Try every cut alone, on {count} samples") as step:
+        return sensitivity(
+            planner.graph,
+            scores,
+            [(part,) for given in inputs for part in torch.split(given, _TRIAL_BATCH)],
+            blocks=planner.blocks,
+            on_progress=step.update,
+        )

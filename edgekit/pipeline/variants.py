@@ -1,0 +1,108 @@
+"""Which files of a student are made to compete, and what judges the quantised ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.workers import Wanted, offered
+from edgekit.pipeline.context import Job, Samples
+from edgekit.program.program import Program
+from edgekit.types import Candidate, Precision, RuntimeName, Scheme
+
+ENOUGH = 400
+"""Validation samples that a loss of half a point can be told by; training samples fill up."""
+MOST = 1000
+_VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
+_SLOW_IN_INT8 = ("layer_norm", "group_norm", "instance_norm", "gelu")
+"""Operators that LiteRT's int8 kernels were seen to be slower at than its float ones."""
+_LINEAR = ("aten.linear", "aten.addmm", "aten.matmul", "aten.mm.")
+_CONVOLUTION = ("aten.conv",)
+_RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn")
+
+
+def wanted(job: Job, student: Program, runtimes: Sequence[RuntimeName]) -> list[Wanted]:
+    """Every runtime in every precision that the profile (or the recipe) allows and it has, and
+    beside int8 the schemes whose speed is not told by looking."""
+    asked = job.project.recipe.export.precisions
+    precisions = asked or (*job.target.precisions, *_more(job, student))
+    found: list[Wanted] = []
+    for runtime in runtimes:
+        for precision in precisions:
+            if asked is None and not offered(runtime, precision):
+                continue
+            found.append((runtime, precision))
+            if precision == "int8":
+                schemes = _schemes(job, student, runtime)
+                found += [(runtime, precision, scheme) for scheme in schemes]
+    return found
+
+
+def validation(job: Job, samples: Samples) -> Validation:
+    """The validation samples, with training samples where they are few: never test samples."""
+    recipe = job.project.recipe.quantise
+    inputs, targets = samples.validation.arrays(_first(len(samples.validation), MOST))
+    missing = min(ENOUGH - len(inputs), len(samples.train))
+    if missing > 0:
+        order = np.random.default_rng(job.project.recipe.seed)
+        chosen = order.permutation(len(samples.train))[:missing]
+        more_inputs, more_targets = samples.train.arrays(np.sort(chosen))
+        inputs = np.concatenate([inputs, more_inputs])
+        targets = np.concatenate([targets, more_targets])
+    return Validation(
+        inputs=inputs,
+        targets=targets,
+        task=job.project.task,
+        root=job.project.root,
+        allowed=recipe.allowed_loss,
+        recover=recipe.recover,
+        folding=samples.folding,
+    )
+
+
+def notes(candidates: Sequence[Candidate]) -> list[str]:
+    """What the search for each quantised file found, where it had to search or could not hold."""
+    said = []
+    for candidate in candidates:
+        quantised = candidate.artifact.quantised
+        if quantised and (len(quantised.trials) > 1 or quantised.missed is not None):
+            said.append(f"{candidate.artifact.name} {quantised.why}")
+    return said
+
+
+def _more(job: Job, student: Program) -> tuple[Precision, ...]:
+    """Dynamic int8 where int8 is allowed and most heavy layers are linear ones."""
+    if "int8" not in job.target.precisions:
+        return ()
+    linear = _count(student, _LINEAR) + _count(student, _RECURRENT)
+    return ("int8-dynamic",) if linear > _count(student, _CONVOLUTION) else ()
+
+
+def _schemes(job: Job, student: Program, runtime: RuntimeName) -> list[Scheme]:
+    if runtime == "onnxruntime" and job.target.arch == "x86_64":
+        isa = job.probe["machine"]["isa"] if job.proven else job.target.isa
+        narrow = not any(name in isa for name in _VNNI)
+        return [Scheme(activations="unsigned", narrow_weights=narrow)]
+    litert = runtime in ("litert", "tflite-runtime")
+    if litert and _count(student, _SLOW_IN_INT8) and not _attends(student):
+        return [Scheme(operators="weighted")]
+    return []
+
+
+def _attends(student: Program) -> bool:
+    """Whether the format's first scheme is that of attention already."""
+    return bool(_count(student, ("attention", "bmm", "matmul")))
+
+
+def _count(student: Program, kinds: tuple[str, ...]) -> int:
+    return sum(
+        node.op == "call_function" and any(kind in str(node.target) for kind in kinds)
+        for node in student.module.graph.nodes
+    )
+
+
+def _first(count: int, most: int) -> np.ndarray:
+    """Numbers of at most `most` samples, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

@@ -1,0 +1,81 @@
+"""What a file takes and gives besides the network's own work, as part of the program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from edgekit.program.program import Program, retrace
+from edgekit.types import Folding
+
+
+class _Around(nn.Module):
+    """Something before or after an exported network, which refuses to be switched as a module."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def train(self, mode: bool = True) -> Self:
+        return self
+
+
+class _ChannelsLast(_Around):
+    def forward(self, x: Tensor) -> Tensor:
+        # To float first: a converter that cannot turn a cast around leaves two transposes.
+        answer: Tensor = self.network(x.to(torch.float32).permute(0, 3, 1, 2))
+        return answer
+
+
+class _Folded(_Around):
+    """Raw values in, and what the application wants to know out."""
+
+    offset: Tensor
+    factor: Tensor
+
+    def __init__(self, network: nn.Module, folding: Folding, dimensions: int) -> None:
+        super().__init__(network)
+        self.folding = folding
+        how = folding.preprocess
+        if how is not None:
+            shape = (-1,) + (1,) * (dimensions - 1)
+            mean = torch.tensor(how.mean).reshape(shape) * how.scale
+            std = torch.tensor(how.std).reshape(shape) * how.scale
+            self.register_buffer("offset", mean)
+            self.register_buffer("factor", 1 / std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.folding.preprocess is not None:
+            x = (x.to(torch.float32) - self.offset) * self.factor
+        answer: Tensor = self.network(x)
+        if self.folding.postprocess == "softmax":
+            return answer.softmax(self.folding.axis)
+        if self.folding.postprocess == "argmax":
+            return answer.argmax(self.folding.axis).to(torch.int32)
+        return answer
+
+
+def folded(program: Program, folding: Folding) -> Program:
+    """`program`, of one input and one output, with what `folding` says around it."""
+    if folding == Folding():
+        return program
+    (spec,), (dtype,) = program.inputs, program.dtypes
+    if folding.preprocess is not None:
+        dtype = getattr(torch, folding.dtype)
+    whole = _Folded(program.module, folding, len(spec.shape))
+    return retrace(whole, (spec,), (dtype,))
+
+
+def channels_last(program: Program) -> Program:
+    """The same network of images (batch, height, width, channels).
+
+    Its first transpose meets the one that LiteRT's converter puts before a convolution, and
+    neither is left.
+    """
+    (image,) = program.inputs
+    channels, height, width = image.shape
+    turned = replace(image, shape=(height, width, channels))
+    return retrace(_ChannelsLast(program.module), (turned,), program.dtypes)

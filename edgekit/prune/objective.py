@@ -1,0 +1,115 @@
+"""What a choice of widths and blocks is expected to cost in answers: the planner's objective.
+
+Within a group, importance says how much of it each width keeps, and `log` of that share how
+quickly giving up more gets dear. Across groups and blocks, measured sensitivity says what that is
+worth: the damage of a group is `a * (-log(share kept)) ** p`, through the cuts that were tried.
+Where no sensitivity was measured, each layer that writes a group counts alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.graph.graph import Group, WidthGraph
+from edgekit.types import Plan
+
+if TYPE_CHECKING:
+    from edgekit.prune.sensitivity import Sensitivity
+
+Importance = Mapping[str, np.ndarray[Any, Any]]
+_LEAST = 1e-6
+_STEEPEST = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Damage `scale * lost ** power`, where `lost` is `-log(share of importance kept)`."""
+
+    scale: float
+    power: float = 1.0
+
+    def __call__(self, lost: float) -> float:
+        return self.scale * lost**self.power if lost > 0 else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """`importance` scores units by group; blocks without a sensitivity may not be dropped."""
+
+    graph: WidthGraph
+    importance: Importance
+    sensitivity: Sensitivity | None = None
+    _shares: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict, init=False)
+    _curves: dict[str, Curve] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        measured = self.sensitivity.groups if self.sensitivity else {}
+        for group in self.graph.groups:
+            scores = np.maximum(self.importance[group.id], 0)
+            ordered = np.sort(scores)[::-1] + _LEAST / len(scores)
+            self._shares[group.id] = np.cumsum(ordered) / np.sum(ordered)
+            points = [
+                (self._lost(group.id, width), damage)
+                for width, damage in measured.get(group.id, ())
+            ]
+            self._curves[group.id] = _through(points) or Curve(scale=layers(group))
+
+    @property
+    def droppable(self) -> Collection[str]:
+        return self.sensitivity.blocks if self.sensitivity else ()
+
+    def of_width(self, group: Group, width: int) -> float:
+        """Damage of keeping the `width` most important units of a group."""
+        return self._curves[group.id](self._lost(group.id, width))
+
+    def of_dropping(self, block: str) -> float:
+        assert self.sensitivity is not None
+        return self.sensitivity.blocks[block]
+
+    def damage(self, widths: Mapping[str, int], dropped: Collection[str] = ()) -> float:
+        """The objective, to be minimised; a group that is not named is whole."""
+        groups = sum(
+            self.of_width(group, widths.get(group.id, group.units))
+            for group in self.graph.groups
+        )
+        return groups + sum(self.of_dropping(name) for name in dropped)
+
+    def _lost(self, group: str, width: int) -> float:
+        return max(0.0, -math.log(self._shares[group][width - 1]))
+
+
+def _through(points: Sequence[tuple[float, float]]) -> Curve | None:
+    """The curve through one or two (lost, damage), convex; `None` where none says anything."""
+    points = sorted((lost, damage) for lost, damage in points if lost > 1e-9)
+    if not points:
+        return None
+    (first, damage), (last, more) = points[0], points[-1]
+    power = 1.0
+    if last > first * 1.001 and more > damage:
+        power = math.log(more / damage) / math.log(last / first)
+    power = min(max(power, 1.0), _STEEPEST)
+    return Curve(scale=damage / first**power, power=power)
+
+
+def keep_best(
+    groups: Sequence[Group], widths: Mapping[str, int], importance: Importance
+) -> Plan:
+    """The plan that keeps the most important units of every group at these widths."""
+    kept = {}
+    for group in groups:
+        scores = importance.get(group.id, np.arange(group.units, 0, -1.0))
+        best = np.argsort(-scores, kind="stable")[: widths[group.id]]
+        if len(best) < group.units:
+            kept[group.id] = tuple(sorted(int(unit) for unit in best))
+    return Plan(kept=kept)
+
+
+def layers(group: Group) -> int:
+    """How many layers write this dimension: what the group's importance is worth."""
+    writers = {slot.parameter for slot in group.slots if slot.dim == 0}
+    return max(1, len([name for name in writers if name.endswith("weight")]))

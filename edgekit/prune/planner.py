@@ -1,0 +1,444 @@
+"""The planner: from what widths and blocks cost and how much they matter to what is kept.
+
+The widths of all groups of coupled dimensions and whole residual blocks are decided together, for
+budgets of time, parameters, activation memory and operations together. What is minimised is the
+damage to the network's answers as far as it was measured (`edgekit/prune/objective.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+from torch import fx
+
+from edgekit.cost.operator_shape import Operator, describe, groups_at, parameter_nodes
+from edgekit.cost.table import CostTable
+from edgekit.cost.width_candidates import scanned, steps_of, width_options
+from edgekit.devices import Device
+from edgekit.errors import BudgetInfeasible
+from edgekit.graph.graph import WidthGraph
+from edgekit.prune.activations import activation_terms, peak_bytes, steps
+from edgekit.prune.cost_terms import (
+    Options,
+    Widths,
+    blocks_of_nodes,
+    operator_terms,
+    parameter_terms,
+)
+from edgekit.prune.objective import Importance, Worth, keep_best
+from edgekit.prune.sensitivity import Sensitivity
+from edgekit.prune.solver import GAP, Choice, Programme, Sum
+from edgekit.types import OperatorRow, Plan, WidthRow
+
+_TOLERANCE = 1e-9
+_TIGHTER = 1 - 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the network may take; `None` is no limit."""
+
+    cost: float | None = None
+    """Of the operators by the table, in its unit."""
+    parameters: int | None = None
+    activation_bytes: int | None = None
+    """The most that activations take at once."""
+    macs: int | None = None
+    energy_mj: float | None = None
+    """Of the operators by the table."""
+
+    def given(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: v for name, v in asdict(self).items() if v is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """A plan and what its network takes; `gap` bounds how far it is from the best, as a share."""
+
+    plan: Plan
+    widths: Mapping[str, int]
+    """Of a group that leaves with its block: the full width."""
+    cost: float
+    """Of the operators by the table, in its unit; an upper bound where not `exact`."""
+    parameters: int
+    activation_bytes: int
+    macs: int
+    damage: float | None
+    """What the objective expects answers to suffer, untrained; `None` without importance."""
+    gap: float
+    exact: bool
+    energy_mj: float | None = None
+    """Of the operators by the table; `None` where no meter was read."""
+
+    @property
+    def optimal(self) -> bool:
+        return self.gap <= GAP
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        return self.plan.dropped_blocks
+
+
+class Planner:
+    """Everything about one network on one runtime that does not depend on the budget."""
+
+    def __init__(
+        self,
+        graph: WidthGraph,
+        table: CostTable,
+        *,
+        multiple: int,
+        min_keep: float,
+        options: Options | None = None,
+        drop_blocks: bool = False,
+    ) -> None:
+        """`options` of the network this one was cut from are offered again where they fit.
+
+        `min_keep` is the least share that stays of each group's units and, where blocks may be
+        dropped, of all blocks.
+        """
+        self.graph = graph
+        self.table = table
+        self.min_keep = min_keep
+        self.blocks = graph.blocks if drop_blocks else ()
+        self._scans = options is None and table.source != "estimated"
+        self.options = {
+            group.id: tuple(w for w in options[group.id] if w <= group.units)
+            if options and group.id in options
+            else width_options(group, multiple=multiple, min_keep=min_keep)
+            for group in graph.groups
+        }
+        self._inside = blocks_of_nodes(graph)
+        self._homes = inner_groups(graph)
+        self._together = steps(graph)
+        self._device: Device | None = None
+        self._describe()
+
+    def _describe(self) -> None:
+        """Tables over the widths on offer, made from shapes once."""
+        self._forget()
+        self._operators = operator_terms(self.graph, self.options)
+        self._parameters = parameter_terms(self.graph, self.options)
+        self._activations = activation_terms(self.graph, self._together, self.options)
+
+    def _forget(self) -> None:
+        self._least: dict[tuple[str, tuple[tuple[str, float], ...]], Solution] = {}
+        self._least_by = self.table.correction
+
+    @property
+    def exact(self) -> bool:
+        """Whether cost is exact for every choice; else it is an upper bound."""
+        return all(term.exact for term in self._operators)
+
+    def measure(
+        self,
+        device: Device | None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Find the widths at which cost drops; measure every cell the solver may look up."""
+        self._forget()
+        self._device = device
+        measured = 0
+        if self._scans:
+            scans = scanned(self.graph, self.min_keep)
+            cells = [operator for scan in scans for operator in scan.operators()]
+            measured += self.table.measure(cells, device, on_progress)
+            self.options = {
+                s.group: steps_of(s, self.table.cost, self.table.tolerance)
+                for s in scans
+            }
+            self._describe()
+        wanted = (cell for term in self._operators for cell in term.cells.values())
+        return measured + self.table.measure(wanted, device, on_progress)
+
+    def meter_power(
+        self,
+        device: Device,
+        meter: str,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str | None:
+        """Give the measured cells energy; why there is none, `None` where there is."""
+        self._forget()
+        cells = (cell for term in self._operators for cell in term.cells.values())
+        return self.table.meter_power(cells, device, meter, on_progress)
+
+    def cost(
+        self, widths: Widths, device: Device | None, dropped: Collection[str] = ()
+    ) -> float:
+        """Cost of the network with these widths by the table, measuring cells that are missing."""
+        operators = [o for _, o in self.operators(widths, dropped)]
+        self.table.measure(operators, device)
+        return sum(self.table.cost(operator) for operator in operators)
+
+    def operators(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> list[tuple[str, Operator]]:
+        """Every operator that costs something, by its layer's name, in order of execution."""
+        found = self._described(widths, dropped)
+        return [(_layer(node), operator) for node, operator in found.items()]
+
+    def rows(
+        self, widths: Widths, dropped: Collection[str] = ()
+    ) -> tuple[OperatorRow, ...]:
+        """Where time goes before and after, by the table, measuring cells that are missing."""
+        whole, after = self._described(), self._described(widths, dropped)
+        self._measured([*whole.values(), *after.values()])
+        return tuple(
+            OperatorRow(
+                name=_layer(node),
+                kind=before.kind,
+                before=self.table.cost(before),
+                after=self.table.cost(after[node]) if node in after else 0.0,
+            )
+            for node, before in whole.items()
+        )
+
+    def width_rows(
+        self, widths: Widths, dropped: Collection[str] = ()
+    ) -> tuple[WidthRow, ...]:
+        """Every group before and after; nothing is left of one that leaves with its block."""
+        gone = self.gone(dropped)
+        return tuple(
+            WidthRow(
+                group=group.id,
+                kind=group.kind,
+                before=group.units,
+                after=0 if group.id in gone else widths.get(group.id, group.units),
+                layers=tuple(
+                    dict.fromkeys(
+                        slot.parameter.rpartition(".")[0] or slot.parameter
+                        for slot in group.slots
+                    )
+                ),
+            )
+            for group in self.graph.groups
+        )
+
+    def cost_at(self, group: str) -> float:
+        """Cost of the operators whose cost a group moves, all groups whole."""
+        operators = [
+            operator
+            for node, operator in self._described().items()
+            if group in groups_at(self.graph, node)
+        ]
+        self._measured(operators)
+        return sum(map(self.table.cost, operators))
+
+    def _measured(self, operators: Collection[Operator]) -> None:
+        """Fill the cells that are missing: widths that are possible are not all on offer."""
+        self.table.measure(operators, self._device)
+
+    def parameters(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> int:
+        """How many weights the network has with these widths."""
+        nodes = zip(parameter_nodes(self.graph), self._parameters, strict=True)
+        return sum(
+            math.prod(self.graph.shape(node, widths or {}))
+            for node, term in nodes
+            if not set(dropped) & set(term.blocks)
+        )
+
+    def macs(self, widths: Widths | None = None, dropped: Collection[str] = ()) -> int:
+        return sum(operator.macs for _, operator in self.operators(widths, dropped))
+
+    def activation_bytes(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> int:
+        """The most that activations take at once, batch size 1."""
+        return peak_bytes(self.graph, self._together, widths or {}, dropped)
+
+    def cheapest(
+        self, resource: str = "cost", limits: Limits | None = None
+    ) -> Solution:
+        """The least of a resource (a field of `Limits`) on offer, inside the other limits.
+
+        Solved once for the same costs.
+        """
+        others = (limits or Limits()).given()
+        others.pop(resource, None)
+        if self._least_by is not self.table.correction:
+            self._least, self._least_by = {}, self.table.correction
+        asked = resource, tuple(others.items())
+        if asked not in self._least:
+            self._least[asked] = self._solve(resource, others, None)
+        return self._least[asked]
+
+    def whole(self) -> Solution:
+        """The network as it is."""
+        widths = {group.id: group.units for group in self.graph.groups}
+        return self._solution(Choice(widths=widths, dropped=(), gap=0.0), None)
+
+    def planned(self, plan: Plan) -> Solution:
+        """What a plan of somebody else's takes."""
+        widths = {
+            group.id: len(plan.kept.get(group.id, range(group.units)))
+            for group in self.graph.groups
+        }
+        choice = Choice(widths=widths, dropped=plan.dropped_blocks, gap=0.0)
+        return replace(self._solution(choice, None), plan=plan)
+
+    def gone(self, dropped: Collection[str]) -> set[str]:
+        """The groups that leave with these blocks."""
+        return {group for group, block in self._homes.items() if block in dropped}
+
+    def solve(
+        self,
+        importance: Importance,
+        limits: Limits,
+        sensitivity: Sensitivity | None = None,
+    ) -> Solution:
+        """The least damaged network inside `limits`; raises `BudgetInfeasible` where none is.
+
+        Blocks whose sensitivity was not measured stay.
+        """
+        worth = Worth(graph=self.graph, importance=importance, sensitivity=sensitivity)
+        return self._solve(None, limits.given(), worth)
+
+    def _solve(
+        self, least: str | None, limits: Mapping[str, float], worth: Worth | None
+    ) -> Solution:
+        model = self._programme(worth)
+        for name, most in limits.items():
+            for amount in self._amounts(model, name):
+                model.limit(amount, most)
+        if worth is not None:
+            goal = self._losses(model, worth)
+        else:
+            goal = model.largest(list(self._amounts(model, least or "cost")))
+        choice = model.minimise(goal)
+        if choice is None:
+            raise BudgetInfeasible("No network inside these limits.")
+        solution = self._solution(choice, worth)
+        tighter = {
+            name: most * _TIGHTER
+            for name, most in limits.items()
+            if over(getattr(solution, name), most)
+        }
+        if tighter:  # over by no more than the solver's tolerance
+            return self._solve(least, {**limits, **tighter}, worth)
+        return solution
+
+    def _programme(self, worth: Worth | None) -> Programme:
+        blocks = [b for b in self.blocks if worth is None or b.id in worth.droppable]
+        model = Programme(self.options, blocks, self._homes)
+        model.keep_blocks(math.ceil(self.min_keep * len(blocks)))
+        return model
+
+    def _amounts(self, model: Programme, resource: str) -> Iterator[Sum]:
+        """What a limit on a resource bounds: one expression, or one for every step."""
+        if resource == "cost":
+            yield model.total(self._operators, self.table.cost)
+        elif resource == "macs":
+            yield model.total(self._operators, lambda operator: operator.macs)
+        elif resource == "energy_mj":
+            yield model.total(self._operators, self._energy_of)
+        elif resource == "parameters":
+            yield model.total(self._parameters, math.prod)
+        else:
+            for step in self._together:
+                yield sum(
+                    (
+                        model.total(
+                            [self._activations[buffer.node]],
+                            partial(_bytes, buffer.item_bytes),
+                        )
+                        for buffer in step
+                    ),
+                    Sum(),
+                )
+
+    def _energy_of(self, operator: Operator) -> float:
+        return self.table.energy_mj(operator) or 0.0
+
+    def _losses(self, model: Programme, worth: Worth) -> Sum:
+        """What is lost, to be minimised."""
+        weights = {
+            pick: worth.of_width(group, width)
+            for group in self.graph.groups
+            for width, pick in model.picks[group.id].items()
+        }
+        drops = {v: worth.of_dropping(name) for name, v in model.drops.items()}
+        return Sum(weights={**weights, **drops})
+
+    def _solution(self, choice: Choice, worth: Worth | None) -> Solution:
+        dropped = choice.dropped
+        gone = self.gone(dropped)
+        widths = {
+            group.id: group.units if group.id in gone else choice.widths[group.id]
+            for group in self.graph.groups
+        }
+        kept = keep_best(self.graph.groups, widths, worth.importance if worth else {})
+        return Solution(
+            plan=Plan(kept=kept.kept, dropped_blocks=dropped),
+            widths=widths,
+            cost=self._total(self.table.cost, widths, dropped),
+            energy_mj=self._total(self._energy_of, widths, dropped)
+            if self.table.metered
+            else None,
+            parameters=self.parameters(widths, dropped),
+            activation_bytes=self.activation_bytes(widths, dropped),
+            macs=self.macs(widths, dropped),
+            damage=worth.damage(widths, dropped) if worth else None,
+            gap=choice.gap,
+            exact=self.exact,
+        )
+
+    def _total(
+        self,
+        value: Callable[[Operator], float],
+        widths: Widths,
+        dropped: Collection[str],
+    ) -> float:
+        """Of all operators, as the solver sees it."""
+        return sum(
+            term.values(value)[term.at(widths)]
+            for term in self._operators
+            if not set(dropped) & set(term.blocks)
+        )
+
+    def _described(
+        self, widths: Widths | None = None, dropped: Collection[str] = ()
+    ) -> dict[fx.Node, Operator]:
+        found = {}
+        for node in self.graph.program.module.graph.nodes:
+            if not set(dropped) & set(self._inside.get(node, ())):
+                operator = describe(self.graph, node, widths)
+                if operator is not None:
+                    found[node] = operator
+        return found
+
+
+def over(amount: float, most: float) -> bool:
+    """Whether a network takes more than a limit: whole numbers exactly, sums up to rounding."""
+    if isinstance(amount, int):
+        return amount > most
+    return amount > most * (1 + _TOLERANCE)
+
+
+def inner_groups(graph: WidthGraph) -> dict[str, str]:
+    """The groups that live in one residual block alone, and which."""
+    found: dict[str, str] = {}
+    for block in graph.blocks:
+        inside = set(block.parameters)
+        for group in graph.groups:
+            if inside.issuperset(slot.parameter for slot in group.slots):
+                found.setdefault(group.id, block.id)
+    return found
+
+
+def _bytes(item_bytes: int, shape: tuple[int, ...]) -> int:
+    return item_bytes * math.prod(shape)
+
+
+def _layer(node: fx.Node) -> str:
+    """The layer whose weight an operator reads, or the operator's own name."""
+    if len(node.args) > 1:
+        weight = node.args[1]
+        if isinstance(weight, fx.Node) and weight.op == "get_attr":
+            return str(weight.target).removesuffix(".weight")
+    return node.name

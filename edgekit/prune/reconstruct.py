@@ -1,0 +1,252 @@
+"""Let what stays of a cut network stand in for what left, by least squares, before training.
+
+A layer that lost inputs, or reads a stream from which a block was dropped, is fitted anew: its
+output on a few samples is to be what the whole network's was, as far as the inputs that are left
+can make it (He et al., "Channel pruning", 2017, arXiv:1707.06168). The last layer of a residual
+branch that ends in batch norm makes up for the stream as well: the sum is to be the whole
+network's, the one after the blocks that were dropped behind it. Layers are fitted in order, each
+on what those before it, already fitted, make of the samples, so that errors do not pile up. Batch
+norm takes its statistics from the same samples (Li et al., "EagleEye", 2020, arXiv:2007.02491).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx
+
+from edgekit.graph.graph import WidthGraph
+from edgekit.graph.labels import Axes
+from edgekit.graph.propagate import call_of, operator_name
+from edgekit.graph.surgery import cut_of, shrink, sliced
+from edgekit.program.parameters import argument_name, serving_once
+from edgekit.program.program import Program, set_training
+from edgekit.prune import regression
+from edgekit.prune.branch_outputs import endings, normalised
+from edgekit.prune.consumers import WIDEST, Reader, readers
+from edgekit.prune.regression import LEAST_ROWS, Window, mixing
+from edgekit.types import Plan
+
+Inputs = tuple[Tensor, ...]
+
+_CONVOLUTIONS = ("conv1d", "conv2d")
+
+
+def compensate(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
+    """`shrink(graph, plan)` with the layers that read what was cut fitted on `inputs`.
+
+    `inputs` are the network's, each (samples, ...). Activations of all samples are in memory
+    together, the whole network's and the cut one's. Grouped convolutions, recurrent cells and
+    weights that serve twice stay as they were cut.
+    """
+    student = shrink(graph, plan)
+    set_training(student.module, False)
+    with torch.no_grad():
+        _Fitting(graph, plan, student.module, inputs).run(*inputs)
+    return student
+
+
+class _Fitting(fx.Interpreter):
+    """Runs the cut network, fitting each layer just before it runs."""
+
+    def __init__(
+        self, graph: WidthGraph, plan: Plan, student: fx.GraphModule, inputs: Inputs
+    ) -> None:
+        super().__init__(student)
+        self.cut = cut_of(graph, plan)
+        self.weights = serving_once(graph.program.module)
+        self.axes = _axes(graph)
+        self.fitted = _parameters(student)
+        self.readers = {
+            reader.parameter: reader
+            for reader in readers(graph.program)
+            if reader.source in graph.live
+            and reader.groups == 1
+            and reader.channels <= WIDEST
+            and reader.parameter in self.weights
+        }
+        self.endings = endings(graph, plan, student.graph, self.weights)
+        self.originals = {node.name: node for node in graph.program.module.graph.nodes}
+        asked = Counter(
+            node
+            for layer in student.graph.nodes
+            if (reader := self._reader(layer)) is not None
+            for node in self._asked(reader, layer)
+        )
+        self.whole = _Whole(graph.program.module, inputs, asked)
+
+    def run_node(self, n: fx.Node) -> Any:
+        if n.target is torch.ops.aten.batch_norm.default:
+            (values, *others), _ = self.fetch_args_kwargs_from_env(n)
+            weight, bias, mean, variance, _, _, epsilon = others[:7]
+            own = (True, 1.0, epsilon, False)  # these samples' statistics, kept
+            return torch.batch_norm(values, weight, bias, mean, variance, *own)
+        reader = self._reader(n)
+        if reader is not None:
+            source, wanted = (self.whole.at(node) for node in self._asked(reader, n))
+            left = self.env[n.all_input_nodes[0]]
+            if len(source) == len(left):
+                self._mix(reader, n, source, left)
+                self._refit(reader, n, left, wanted)
+        return super().run_node(n)
+
+    def _reader(self, layer: fx.Node) -> Reader | None:
+        known = layer.name in self.originals
+        return self.readers.get(argument_name(layer, 1)) if known else None
+
+    def _asked(self, reader: Reader, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
+        """What is looked up of the whole network: a layer's input, and what it is to make."""
+        ending = self.endings.get(layer)
+        wanted = ending.whole if ending else self.originals[layer.name]
+        return cast(fx.Node, reader.source), wanted
+
+    def _mix(
+        self, reader: Reader, node: fx.Node, source: Tensor, inputs: Tensor
+    ) -> None:
+        """Let the inputs that are left make those that went, all taps of a kernel alike."""
+        whole, left = _rows(source, reader), _rows(inputs, reader)
+        if len(left) < LEAST_ROWS * left.shape[1] or len(whole) != len(left):
+            return
+        name, bias = reader.parameter, argument_name(node, 2)
+        shifted = bias in self.weights
+        centres = whole.mean(0), left.mean(0)
+        if shifted:
+            whole, left = whole - centres[0], left - centres[1]
+        axes = self.axes[name]
+        found = mixing(whole, left, self._indices(axes, reader.dim, left.shape[1]))
+        if not torch.isfinite(found).all():
+            return
+        old = self.weights[name].detach()
+        change = (old.movedim(reader.dim, -1) @ found).movedim(-1, reader.dim)
+        written: Axes = [None if d == reader.dim else a for d, a in enumerate(axes)]
+        new = sliced(old, axes, self.cut) + sliced(change, written, self.cut)
+        self.fitted[name].data.copy_(new)
+        if shifted:
+            wanted = _response(old, centres[0], reader)
+            kept = list(self._indices(self.axes[bias], 0, len(wanted)))
+            gap = wanted[kept] - _response(new, centres[1], reader)
+            self.fitted[bias].data += gap
+
+    def _refit(
+        self, reader: Reader, node: fx.Node, inputs: Tensor, wanted: Tensor
+    ) -> None:
+        """Let every weight follow what the layer is to make, tap by tap."""
+        window = _window(node, self.weights[reader.parameter])
+        if window is None:
+            return
+        weight = self.fitted[reader.parameter].data
+        product = reader.dim == 0
+        dim = 1 if window.size else -1
+        outputs = 1 - reader.dim
+        axes = self.axes[reader.parameter]
+        kept = list(self._indices(axes, outputs, weight.shape[outputs]))
+        wanted = wanted.index_select(dim, torch.tensor(kept, device=wanted.device))
+        bias, ending = argument_name(node, 2), self.endings.get(node)
+        target = wanted
+        if ending:
+            wanted = wanted - self._ahead(ending.stream)
+            slopes = ending.slopes(self.module, wanted)
+            target = wanted / slopes
+        change = regression.refit(
+            weight.T if product else weight,
+            window,
+            inputs,
+            target,
+            bias=self.fitted[bias].detach() if bias else None,
+            shifted=bias in self.weights or normalised(node),
+        )
+        if change is None:
+            return
+        weight += change[0].T if product else change[0]
+        if bias in self.weights:
+            self.fitted[bias].data += change[1]
+        if ending:
+            ending.set(self.fitted, wanted, slopes)
+
+    def _ahead(self, node: fx.Node) -> Tensor:
+        """The value of a node of the cut network, run before its turn where need be."""
+        waiting = [node]
+        while waiting:
+            missing = [n for n in waiting[-1].all_input_nodes if n not in self.env]
+            if waiting[-1] in self.env or not missing:
+                last = waiting.pop()
+                if last not in self.env:
+                    self.env[last] = self.run_node(last)
+            else:
+                waiting += missing
+        return cast(Tensor, self.env[node])
+
+    def _indices(self, axes: Axes, dim: int, size: int) -> Sequence[int]:
+        axis = axes[dim]
+        return range(size) if axis is None else self.cut.indices(axis)
+
+
+class _Whole(fx.Interpreter):
+    """The whole network on the same samples, run as far as it is asked for."""
+
+    def __init__(
+        self, module: fx.GraphModule, inputs: Inputs, asked: Counter[fx.Node]
+    ) -> None:
+        """`asked` is how often each node's value will be looked up; then it is let go."""
+        super().__init__(module)
+        self.args_iter = iter(inputs)
+        self.steps = iter(module.graph.nodes)
+        self.asked = asked
+        self.used: set[fx.Node] = set()
+
+    def at(self, node: fx.Node) -> Tensor:
+        while node not in self.env:
+            step = next(self.steps)
+            self.env[step] = self.run_node(step)
+            for last in self.user_to_last_uses.get(step, ()):
+                self.used.add(last)
+                self._release(last)
+        value = cast(Tensor, self.env[node])
+        self.asked[node] -= 1
+        self._release(node)
+        return value
+
+    def _release(self, node: fx.Node) -> None:
+        if node in self.used and not self.asked[node]:
+            self.env.pop(node, None)
+
+
+def _window(node: fx.Node, weight: Tensor) -> Window | None:
+    """What a layer looks at, or `None` where its weights cannot be fitted one by one."""
+    name = operator_name(node)
+    if name in ("linear", "matmul"):
+        return Window()
+    if name not in _CONVOLUTIONS:
+        return None
+    call, size = call_of(node), tuple(weight.shape[2:])
+    given = (call["stride"], call["padding"], call["dilation"])
+    if any(isinstance(each, str) for each in given):
+        return None
+    stride, padding, dilation = (
+        tuple(each) * (len(size) // len(each)) for each in given
+    )
+    return Window(size=size, stride=stride, padding=padding, dilation=dilation)
+
+
+def _rows(values: Tensor, reader: Reader) -> Tensor:
+    """What a layer reads, as (positions of all samples, inputs)."""
+    rows = values.movedim(reader.channel_dim, -1)
+    return rows.reshape(-1, rows.shape[-1]).float()
+
+
+def _response(weight: Tensor, inputs: Tensor, reader: Reader) -> Tensor:
+    """A layer's output (outputs,) where its inputs (inputs,) are the same everywhere."""
+    by_output = weight.movedim(reader.dim, -1) @ inputs
+    return by_output.flatten(1).sum(1) if by_output.dim() > 1 else by_output
+
+
+def _axes(graph: WidthGraph) -> dict[str, Axes]:
+    nodes = graph.program.module.graph.find_nodes(op="get_attr")
+    return {str(node.target): graph.axes(node) for node in nodes if node in graph.live}
+
+
+def _parameters(module: fx.GraphModule) -> dict[str, Tensor]:
+    return dict(module.named_parameters(remove_duplicate=False))

@@ -1,0 +1,1 @@
+"""A folder a runtime: its exporter, quantizer, graph reader and operator tables."""

@@ -1,0 +1,81 @@
+"""TFLite files, which LiteRT and tflite-runtime run; int8 by the AI Edge Quantizer."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.program.program import Program
+from edgekit.runtimes.litert import quantizer as quantise
+from edgekit.runtimes.litert.decompose import LITERT
+from edgekit.runtimes.litert.lowering import lowered
+from edgekit.runtimes.litert.quantizer import plain_interpreter
+from edgekit.runtimes.protocol import Border, layout
+from edgekit.types import Precision, Quantisation, TensorSpec
+
+TITLE = "LiteRT"
+EXTRA = "litert"
+LIBRARIES: Mapping[str, str] = {
+    "litert_torch": "litert-torch",
+    "ai_edge_litert": "ai-edge-litert",
+    "ai_edge_quantizer": "ai-edge-quantizer",
+}
+PRECISIONS: tuple[Precision, ...] = (
+    *("fp32", "fp16", "int8"),
+    *("int8-dynamic", "int8-weights", "int16x8"),
+)
+SUFFIXES: tuple[str, ...] = (".tflite",)
+RANGES = quantise.RANGES
+quantiser = quantise.Quantiser
+
+
+def convert(program: Program, path: Path) -> None:
+    """Write `program` in fp32 with batch 1; the layout of its inputs stays PyTorch's."""
+    import litert_torch
+
+    program = lowered(program, LITERT)
+    litert_torch.convert(program.module, program.example()).export(str(path))
+
+
+def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
+    """Copy `source`, with the names of its classes.
+
+    They are appended as `labels.txt` in a zip archive, where TFLite's own tools look for
+    associated files; the runtimes ignore it.
+    """
+    path.write_bytes(source.read_bytes())
+    if labels:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(labels) + "\n")
+
+
+def border(path: Path) -> Border:
+    """The inputs and outputs as LiteRT sees them, in the order of the network's own."""
+    return _border(plain_interpreter(path.read_bytes()))
+
+
+def _border(interpreter: Any) -> Border:
+    return (
+        tuple(_spec(detail, image=True) for detail in interpreter.get_input_details()),
+        tuple(
+            _spec(detail, image=False) for detail in interpreter.get_output_details()
+        ),
+    )
+
+
+def _spec(detail: dict[str, Any], *, image: bool) -> TensorSpec:
+    shape = tuple(int(size) for size in detail["shape"])
+    scale, zero_point = detail["quantization"]
+    return TensorSpec(
+        name=detail["name"],
+        shape=shape,
+        dtype=np.dtype(detail["dtype"]).name,
+        layout=layout(shape) if image else None,
+        quantisation=Quantisation(scale=float(scale), zero_point=int(zero_point))
+        if scale
+        else None,
+    )

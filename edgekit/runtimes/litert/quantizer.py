@@ -1,0 +1,198 @@
+"""TFLite files in less than fp32, by the AI Edge Quantizer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ArtifactError
+from edgekit.runtimes.litert.flatbuffer import mended
+from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+
+RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged")
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
+"""Operators with weights: where int8 pays everywhere."""
+_ALL = (("*",), WEIGHTED, WEIGHTED[:3], WEIGHTED[3:])
+"""What static int8 takes in, most first: the runtime refuses some files (EdgeNeXt's)."""
+_NEVER_QUANTISED = ("INPUT", "OUTPUT")
+"""The artefact's own inputs and outputs stay in float32."""
+_SCOPE = 10_000
+"""Characters of an operator's scope that the library's recipes see."""
+
+
+class Quantiser:
+    """One network's quantised files; calibration is run once for each way to take ranges."""
+
+    def __init__(
+        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+    ) -> None:
+        self._fp32 = fp32
+        self._samples = samples
+        self._ranges: dict[tuple[Any, ...], Any] = {}
+
+    def first(self, precision: Precision) -> Scheme:
+        """Operators with weights alone where there is attention, which static int8 of all
+        operators was measured to slow down up to three times."""
+        interpreter = plain_interpreter(self._fp32.read_bytes())
+        kinds = {operator["op_name"] for operator in interpreter._get_ops_details()}
+        if precision in ("int8", "int16x8") and "BATCH_MATMUL" in kinds:
+            return Scheme(operators="weighted")
+        return Scheme()
+
+    def layers(self) -> tuple[str, ...]:
+        """The outputs of the operators with weights, in the order of the graph."""
+        interpreter = plain_interpreter(self._fp32.read_bytes())
+        names = {
+            each["index"]: each["name"] for each in interpreter.get_tensor_details()
+        }
+        return tuple(
+            names[int(operator["outputs"][0])]
+            for operator in interpreter._get_ops_details()
+            if operator["op_name"] in WEIGHTED
+        )
+
+    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+        """Write the network in `precision` to `path`."""
+        if precision == "fp16":
+            content = halve(self._fp32)
+        elif precision in ("int8", "int16x8"):
+            content = self._static(8 if precision == "int8" else 16, scheme)
+        else:
+            content = self._weights(precision == "int8-dynamic", scheme)
+        path.write_bytes(content)
+
+    def _static(self, bits: int, scheme: Scheme) -> bytes:
+        """Static int8 of all operators, or of fewer where the runtime refuses the file."""
+        refusal = None
+        for operators in _ALL[scheme.operators == "weighted" :]:
+            recipe = _recipe(operators, bits)
+            ranges = self._calibrated((scheme.ranges, bits, operators), recipe)
+            content = self._written(recipe, scheme, ranges)
+            refusal = _refusal(content, self._samples[0])
+            if refusal is None:
+                return content
+        raise ArtifactError(
+            f"LiteRT refuses what static int8 makes of this network ({refusal}); "
+            "choose fp32."
+        )
+
+    def _calibrated(self, key: tuple[Any, ...], recipe: Any) -> Any:
+        """Each activation's range, by its name."""
+        from ai_edge_quantizer import calibrator
+        from ai_edge_quantizer.utils import qsv_utils
+
+        if key not in self._ranges:
+            take = {
+                "min-max": qsv_utils.min_max_update,
+                "averaged": qsv_utils.moving_average_update,
+            }[key[0]]
+            run = calibrator.Calibrator(
+                self._fp32.read_bytes(), num_threads=1, qsv_update_func=take
+            )
+            interpreter = plain_interpreter(self._fp32.read_bytes())
+            signature, ends = next(iter(interpreter.get_signature_list().items()))
+            feeds = [{ends["inputs"][0]: sample} for sample in self._samples]
+            run.calibrate({signature: feeds}, recipe)
+            self._ranges[key] = run.get_model_qsvs()
+        return self._ranges[key]
+
+    def _weights(self, dynamic: bool, scheme: Scheme) -> bytes:
+        from ai_edge_quantizer import qtyping, recipe_manager
+
+        recipe = recipe_manager.RecipeManager()
+        add = recipe.add_dynamic_config if dynamic else recipe.add_weight_only_config
+        kinds = WEIGHTED if scheme.operators == "weighted" else ("*",)
+        for kind in kinds:
+            add(".*", qtyping.TFLOperationName(kind), num_bits=8)
+        content = self._written(recipe, scheme, None)
+        refusal = _refusal(content, self._samples[0]) if self._samples else None
+        if refusal:
+            raise ArtifactError(f"LiteRT refuses the file ({refusal}); choose fp32.")
+        return content
+
+    def _written(self, recipe: Any, scheme: Scheme, ranges: Any) -> bytes:
+        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+
+        for layer in scheme.float_layers:
+            recipe.add_quantization_config(
+                f"^{re.escape(layer[:_SCOPE])}(;|$)",
+                qtyping.TFLOperationName.ALL_SUPPORTED,
+                algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
+            )
+        quantiser = quantizer.Quantizer(
+            str(self._fp32), recipe.get_quantization_recipe()
+        )
+        return _content(quantiser.quantize(ranges))
+
+
+def _recipe(operators: tuple[str, ...], bits: int) -> Any:
+    from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
+
+    recipe = recipe_manager.RecipeManager()
+    for operator in operators:
+        recipe.add_static_config(
+            ".*",
+            qtyping.TFLOperationName(operator),
+            activation_num_bits=bits,
+            weight_num_bits=8,
+        )
+    for operator in _NEVER_QUANTISED:
+        recipe.add_quantization_config(
+            ".*",
+            qtyping.TFLOperationName(operator),
+            algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
+        )
+    return recipe
+
+
+def halve(fp32: Path) -> bytes:
+    """The network with the weights of its heavy operators in fp16, widened as it is loaded."""
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=qtyping.TensorQuantizationConfig(
+            num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+        ),
+        compute_precision=qtyping.ComputePrecision.FLOAT,
+        explicit_dequantize=True,
+    )
+    recipe = quantizer.Quantizer(str(fp32))
+    for operator in WEIGHTED:
+        recipe.update_quantization_recipe(
+            ".*",
+            qtyping.TFLOperationName(operator),
+            config,
+            algorithm_manager.AlgorithmName.FLOAT_CASTING,
+        )
+    return _content(recipe.quantize())
+
+
+def plain_interpreter(content: bytes) -> Any:
+    """An interpreter whose operators are the file's own: no delegate has taken any."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return Interpreter(model_content=content, experimental_op_resolver_type=resolver)
+
+
+def _content(result: Any) -> bytes:
+    if result.quantized_model is None:
+        raise ArtifactError("The AI Edge Quantizer wrote nothing for this network.")
+    return mended(bytes(result.quantized_model))
+
+
+def _refusal(content: bytes, sample: np.ndarray) -> str | None:
+    """Why LiteRT, with the kernels it takes by default, cannot load and run the file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=content)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:
+        return str(error).strip().splitlines()[0]
+    return None

@@ -1,0 +1,1 @@
+"""OpenVINO: .xml and .bin files."""

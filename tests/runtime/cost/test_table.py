@@ -1,0 +1,244 @@
+"""Micro-models on their real runtimes, and the tables their timings are kept in."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.cost.microbench import write
+from edgekit.cost.microbench.weights import INPUT_SCALE, OUTPUT_SCALE
+from edgekit.cost.operator_shape import Operator
+from edgekit.cost.table import CostTable, TableKey
+from edgekit.devices.local import LocalDevice
+from edgekit.types import Precision, RuntimeName
+
+OPERATORS = (
+    Operator(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)),
+    Operator(
+        kind="conv", inputs=8, outputs=8, size=(12, 12), kernel=(3, 3), padding=(1, 1),
+        stride=(2, 2), groups=8,
+    ),
+    Operator(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(1, 1), groups=2),
+    Operator(kind="conv", inputs=4, outputs=4, size=(1, 50), kernel=(1, 5), dilation=(1, 2)),
+    Operator(kind="linear", inputs=20, outputs=10, size=(3, 1)),
+    Operator(kind="pool", inputs=8, outputs=8, size=(12, 12), kernel=(2, 2), stride=(2, 2)),
+    Operator(kind="elementwise", inputs=8, outputs=8, size=(144, 1)),
+)  # fmt: skip
+LARGE = replace(OPERATORS[0], inputs=64, outputs=64, size=(32, 32))
+"""Takes many times an empty call, whatever slows that one down."""
+
+
+class Counting(LocalDevice):
+    """The real device, counting the models it was given.
+
+    It says that nothing else ran: cells that were timed beside something else are timed again, and
+    these tests count.
+    """
+
+    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        if job["kind"] != "micro":
+            return super().run(job, timeout_s=timeout_s)
+        SEEN.extend(job["models"])
+        found = super().run(job, timeout_s=timeout_s)
+        rows = [{**row, "rounds_us": [row["us"]] * 2} for row in found["results"]]
+        for row in rows:
+            if ANCHOR in row["path"]:
+                row["us"] = 50.0
+        return {**found, "results": rows, "processor_share": 1.0}
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
+ANCHOR = "conv-16_16_32_32"
+"""Timed in every batch, to see whether the machine is slow."""
+SEEN: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    SEEN.clear()
+
+
+def table(
+    root: Path, runtime: RuntimeName = "litert", precision: Precision = "fp32"
+) -> CostTable:
+    key = TableKey(
+        fingerprint="here",
+        runtime=runtime,
+        runtime_version="1",
+        precision=precision,
+        threads=1,
+    )
+    return CostTable(key, "host", root)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("runtime", ["litert", "onnxruntime", "openvino"])
+def test_every_kind_of_operator_runs_on_every_runtime(
+    tmp_path: Path, runtime: RuntimeName, precision: Precision
+) -> None:
+    costs = table(tmp_path, runtime, precision)
+    rectified = [replace(o, relu=True) for o in OPERATORS if o.kind != "pool"]
+    costs.measure([*OPERATORS, *rectified, LARGE], LocalDevice())
+    assert all(costs.cost(operator) >= 0 for operator in OPERATORS)
+    assert costs.cost(LARGE) > 0
+
+
+@pytest.mark.parametrize(
+    ("runtime", "operator"),
+    [
+        *(("litert", OPERATORS[number]) for number in (0, 1, 5)),
+        ("litert", Operator(kind="linear", inputs=20, outputs=10)),
+        ("onnxruntime", OPERATORS[0]),
+        ("onnxruntime", Operator(kind="linear", inputs=20, outputs=10)),
+        ("openvino", OPERATORS[0]),
+    ],
+    ids=lambda value: getattr(value, "kind", value),
+)
+def test_an_int8_model_computes_what_the_fp32_model_does(
+    tmp_path: Path, runtime: RuntimeName, operator: Operator
+) -> None:
+    def output(precision: Precision, x: Array) -> Array:
+        model = write.write(operator, runtime, precision, tmp_path)
+        np.savez(tmp_path / "inputs.npz", x)
+        job = {
+            "kind": "infer",
+            "runtime": runtime,
+            "path": str(model),
+            "inputs": str(tmp_path / "inputs.npz"),
+            "outputs": str(tmp_path / "outputs.npz"),
+        }
+        LocalDevice().run(job, timeout_s=60)
+        return np.load(tmp_path / "outputs.npz")["output_0"].astype(np.float32)
+
+    shape: tuple[int, ...] = (1, *operator.size, operator.inputs)
+    if operator.kind == "linear":
+        shape = (1, operator.inputs)
+    elif runtime != "litert":
+        shape = (1, operator.inputs, *operator.size)
+    steps = np.random.default_rng(0).normal(0, 30, shape).round().clip(-128, 127)
+    real = output("fp32", steps.astype(np.float32) * np.float32(INPUT_SCALE))
+    scale = INPUT_SCALE if operator.kind == "pool" else OUTPUT_SCALE
+    stored = output("int8", steps.astype(np.int8))
+    expected = real.clip(-128 * scale, 127 * scale)
+    assert np.abs(stored * scale - expected).max() <= 1.5 * scale
+
+
+def test_more_work_costs_more(tmp_path: Path) -> None:
+    costs = table(tmp_path)
+    small = Operator(kind="linear", inputs=64, outputs=64, size=(16, 1))
+    large = Operator(kind="linear", inputs=512, outputs=512, size=(16, 1))
+    costs.measure([small, large], LocalDevice())
+    assert costs.cost(large) > 4 * costs.cost(small)
+    assert large.macs == 64 * small.macs
+
+
+def test_only_missing_cells_are_measured(tmp_path: Path) -> None:
+    assert table(tmp_path).measure(OPERATORS[:3], Counting()) == 4  # and the empty call
+    again = table(tmp_path)
+    kept = again.cost(OPERATORS[0])
+    SEEN.clear()
+    assert again.measure(OPERATORS, Counting()) == len(OPERATORS) - 3
+    assert again.cost(OPERATORS[0]) == kept
+    # Each once, or all once more where the machine was slow.
+    given = {Path(path).stem for path in SEEN if ANCHOR not in path}
+    assert given == {
+        write.write(operator, "litert", "fp32", tmp_path).stem
+        for operator in OPERATORS[3:]
+    }
+
+
+MEASURING = """
+import sys
+from pathlib import Path
+from edgekit.prune import cost
+from tests.runtime.cost.test_table import OPERATORS, Counting, table
+
+cost._BATCH = 2
+table(Path(sys.argv[1])).measure(OPERATORS, Counting())
+"""
+
+
+def test_a_killed_run_keeps_the_batches_it_finished(tmp_path: Path) -> None:
+    measuring = subprocess.Popen(
+        [sys.executable, "-c", MEASURING, str(tmp_path)], cwd=Path(__file__).parents[3]
+    )
+    try:
+        end = time.monotonic() + 120
+        while len(table(tmp_path)) < 4 and time.monotonic() < end:
+            time.sleep(0.02)
+    finally:
+        measuring.kill()
+        measuring.wait()
+    assert measuring.returncode == -signal.SIGKILL
+    kept = table(tmp_path)
+    survived = [operator for operator in OPERATORS if operator in kept]
+    assert 2 <= len(survived) < len(OPERATORS)
+    kept.measure(OPERATORS, Counting())
+    timed = {Path(path).stem for path in SEEN}
+    for operator in OPERATORS:
+        name = write.write(operator, "litert", "fp32", tmp_path).stem
+        assert (name in timed) == (operator not in survived)
+
+
+class Shared(Counting):
+    """The real device with half of a processor."""
+
+    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        return {**super().run(job, timeout_s=timeout_s), "processor_share": 0.5}
+
+
+def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> None:
+    busy = table(tmp_path)
+    busy.measure(OPERATORS[:3], Shared())
+    assert busy.doubt is not None and "4 of 4 operators" in busy.doubt
+    again = table(tmp_path)
+    assert again.measure(OPERATORS[:3], Counting()) == 4
+    assert again.doubt is None
+    SEEN.clear()
+    assert table(tmp_path).measure(OPERATORS[:3], Counting()) == 0
+    assert SEEN == []
+
+
+def test_a_process_says_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
+    model = write.write(OPERATORS[0], "litert", "fp32", tmp_path)
+    job = {"kind": "micro", "runtime": "litert", "models": [str(model)]}
+    share = LocalDevice().run(job, timeout_s=60)["processor_share"]
+    assert 0 < share < 1.1
+
+
+def test_tables_of_different_runtimes_do_not_mix(tmp_path: Path) -> None:
+    table(tmp_path, "litert").measure(OPERATORS[:1], LocalDevice())
+    assert OPERATORS[0] not in table(tmp_path, "onnxruntime")
+
+
+class Slow(LocalDevice):
+    """The real device; of its first job every figure counts ten times."""
+
+    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        found = super().run(job, timeout_s=timeout_s)
+        slow = 1.0 if TOLD else 10.0
+        rows = [{**row, "us": slow * row["us"]} for row in found["results"]]
+        TOLD.append(rows[0]["us"])
+        return {**found, "results": rows}
+
+
+TOLD: list[float] = []
+
+
+def test_networks_are_measured_again_after_a_slow_spell(tmp_path: Path) -> None:
+    TOLD.clear()
+    costs = table(tmp_path)
+    costs.measure(OPERATORS[:1], LocalDevice())
+    network = write.write(OPERATORS[0], "litert", "fp32", tmp_path)
+    [sample] = costs.measure_networks([((network,), OPERATORS[:1])], Slow(), "family")
+    assert len(TOLD) == 2
+    assert sample.cost == min(TOLD)

@@ -1,0 +1,233 @@
+"""`edgekit diff` on real exports: agreement, planted layers, planted preprocessing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from edgekit import cli
+from edgekit.devices.local import LocalDevice
+from edgekit.diff.diff import diff
+from edgekit.diff.inputs import Question
+from edgekit.export.workers import export_all
+from edgekit.progress import Silent
+from edgekit.types.diff import Diff
+from tests.runtime.diff import plant
+from tests.runtime.export.conftest import apart, sampled
+
+__all__ = ["apart"]
+
+PROJECT = """\
+[model]
+source = "student.pt2"
+[data]
+train = "data.npz"
+test  = "data.npz"
+[data.preprocess]
+scale = 255
+mean  = [0.5, 0.5, 0.5]
+std   = [0.25, 0.25, 0.25]
+"""
+
+
+def images() -> np.ndarray:
+    """Smooth colour images of bytes, (24, 3, 32, 32)."""
+    generator = np.random.default_rng(0)
+    small = generator.integers(0, 256, (24, 4, 4, 3), dtype=np.uint8)
+    large = [np.asarray(Image.fromarray(one).resize((32, 32))) for one in small]
+    return np.stack(large).transpose(0, 3, 1, 2)
+
+
+def prepared(raw: np.ndarray) -> np.ndarray:
+    return ((raw / 255 - 0.5) / 0.25).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of its own network, and that network exported."""
+    root = tmp_path_factory.mktemp("project")
+    program, _ = sampled("convolutional")
+    raw = images()
+    with torch.no_grad():
+        classes = program.module(torch.from_numpy(prepared(raw))).argmax(1).numpy()
+    np.savez(root / "data.npz", x=raw, y=classes)
+    program.save(root / "student.pt2")
+    (root / "edgekit.toml").write_text(PROJECT)
+    export_all(
+        program,
+        [
+            ("onnxruntime", "fp32"),
+            ("onnxruntime", "int8"),
+            ("openvino", "fp32"),
+            ("litert", "fp32"),
+            ("litert", "int8"),
+        ],
+        calibration=prepared(raw),
+        folder=root / "files",
+    )
+    return root
+
+
+def compared(folder: Path, artifact: Path, **options: object) -> Diff:
+    question = Question(
+        artifact=artifact,
+        folder=folder,
+        against=folder / "student.pt2",
+        **options,  # type: ignore[arg-type]
+    )
+    return diff(question, LocalDevice(), Silent())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["onnxruntime-fp32.onnx", "openvino-fp32.xml", "litert-fp32.tflite"],
+)
+def test_an_export_agrees_layer_by_layer(folder: Path, name: str) -> None:
+    found = compared(folder, folder / "files" / name)
+    assert found.agrees
+    assert (found.divergence, found.preprocessing) == (None, ())
+    assert found.outputs[0].distance.relative_error < 1e-5
+    assert found.accuracy == {"network": 1.0, "artifact": 1.0}
+    layers = {row.layer for row in found.layers}
+    # The first and the last layer, one inside a block, and what was folded into another.
+    assert {"10", "3.pointwise", "5"} <= layers
+    assert all(row.distance.relative_error < 1e-5 for row in found.layers)
+
+
+def test_int8_is_told_by_its_noise_and_its_slow_operators(folder: Path) -> None:
+    found = compared(folder, folder / "files/litert-int8.tflite")
+    assert found.agrees
+    assert found.precision == "int8"
+    assert all(10 < (row.distance.sqnr_db or 0) < 60 for row in found.layers)
+    sorts = {one.sort: one for one in found.counts}
+    assert sorts["transposes"].inserted == 1  # to NHWC, at the input
+    assert sorts["quantisations"].file == 2  # at both ends
+    assert found.off_path is not None
+    assert [one.kind for one in found.off_path] == ["HARD_SWISH"]
+
+
+def test_int8_kernels_are_kept_while_layers_are_shown(folder: Path) -> None:
+    found = compared(folder, folder / "files/onnxruntime-int8.onnx")
+    assert found.agrees
+    assert found.probing == 0
+
+
+def test_a_bad_layer_in_onnx_is_named(folder: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.onnx"
+    plant.in_onnx(folder / "files/onnxruntime-fp32.onnx", "3.plain.weight", bad)
+    found = compared(folder, bad)
+    assert not found.agrees
+    assert found.divergence is not None
+    assert (found.divergence.kind, found.divergence.layer) == ("Conv", "3.plain")
+    assert found.divergence.after == "node_relu"
+    assert found.divergence.distance is not None
+    assert found.divergence.distance.relative_error > 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "number", "layer"),
+    [
+        ("litert-fp32.tflite", "CONV_2D", 2, "3.pointwise"),
+        ("litert-int8.tflite", "CONV_2D", 1, "3.plain"),
+    ],
+)
+def test_a_bad_layer_in_tflite_is_named(
+    folder: Path, tmp_path: Path, name: str, kind: str, number: int, layer: str
+) -> None:
+    bad = tmp_path / "bad.tflite"
+    plant.in_tflite(folder / "files" / name, kind, number, bad)
+    found = compared(folder, bad)
+    assert found.divergence is not None
+    assert (found.divergence.kind, found.divergence.layer) == (kind, layer)
+
+
+def test_a_bad_layer_in_openvino_is_named(folder: Path, tmp_path: Path, apart) -> None:
+    bad = tmp_path / "bad.xml"
+    source = folder / "files/openvino-fp32.xml"
+    apart.submit(plant.in_openvino, source, "node_Conv_61/WithoutBiases", bad).result()
+    found = compared(folder, bad)
+    assert not found.agrees
+    assert found.divergence is not None
+    assert (found.divergence.kind, found.divergence.layer) == ("Convolution", "3.plain")
+
+
+@pytest.mark.parametrize(
+    ("feed", "fault"),
+    [
+        (lambda raw: prepared(raw)[:, ::-1], "BGR for RGB"),
+        (lambda raw: (raw - 0.5) / 0.25, "0-255 for 0-1"),
+        (lambda raw: prepared(raw).transpose(0, 2, 3, 1), "NHWC for NCHW"),
+    ],
+)
+def test_a_fault_in_preprocessing_is_named(
+    folder: Path,
+    tmp_path: Path,
+    feed: Callable[[np.ndarray], np.ndarray],
+    fault: str,
+) -> None:
+    np.save(tmp_path / "fed.npy", feed(images()[:12]))
+    found = compared(
+        folder,
+        folder / "files/onnxruntime-fp32.onnx",
+        preprocessed=tmp_path / "fed.npy",
+    )
+    assert not found.agrees
+    assert found.divergence is None
+    [one] = found.preprocessing
+    assert (one.where, one.faults) == ("fed", (fault,))
+    assert "network as fed" in found.accuracy
+
+
+def test_an_artefact_that_takes_another_order_of_channels_is_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(folder / "files/onnxruntime-fp32.onnx"))
+    [first] = [one for one in model.graph.initializer if one.name == "0.weight"]
+    swapped = numpy_helper.to_array(first)[:, ::-1].copy()
+    first.CopyFrom(numpy_helper.from_array(swapped, first.name))
+    onnx.save_model(model, str(tmp_path / "bgr.onnx"))
+    found = compared(folder, tmp_path / "bgr.onnx")
+    assert not found.agrees
+    assert found.divergence is None
+    [one] = found.preprocessing
+    assert (one.where, one.faults) == ("expected", ("BGR for RGB",))
+
+
+def test_the_command_ends_with_what_it_found(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["edgekit", "diff", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, " ".join(said.err.split())
+
+    monkeypatch.chdir(folder)
+    artifact = "files/onnxruntime-fp32.onnx"
+    code, out, _ = run(artifact, "--json", "--quiet")
+    assert (code, json.loads(out)["agrees"]) == (0, True)
+    np.save(tmp_path / "fed.npy", prepared(images()[:12])[:, ::-1])
+    code, _, err = run(artifact, "--preprocessed", str(tmp_path / "fed.npy"), "--quiet")
+    assert code == 5
+    assert "is student.pt2, but the application feeds it BGR for RGB." in err
+    code, _, err = run("nowhere.onnx")
+    assert code == 2
+    assert "No file nowhere.onnx" in err
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(str(folder / artifact))
+    assert code == 2
+    assert "--samples FILE.npy" in err

@@ -1,0 +1,134 @@
+"""What a device cannot run is named with its layer, before training, on real exports."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from edgekit import cli
+from edgekit.export.workers import export_all
+from edgekit.program.layer_attribution import layer_behind
+from edgekit.program.program import Program, trace
+from edgekit.runtimes.operator_tables import of_file, table
+from edgekit.types import Artifact, InputSpec
+
+
+class Shuffled(nn.Module):
+    """Writes channels in another order by `scatter`, which LiteRT 2.14 has no operator for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        order = torch.arange(x.shape[1] - 1, -1, -1).reshape(1, -1, 1, 1).expand_as(x)
+        return torch.zeros_like(x).scatter(1, order, x)
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv2d(8, 8, 3, padding=1)
+        self.mix = Shuffled()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.mix(torch.relu(self.conv_in(x)))
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.blocks = nn.Sequential(Block())
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.blocks(torch.relu(self.stem(x))).mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def exported(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Program, list[Artifact]]:
+    program = trace(Network(), (InputSpec(shape=(3, 8, 8)),))
+    wanted = [("litert", "fp32"), ("onnxruntime", "fp32")]
+    folder = tmp_path_factory.mktemp("exported")
+    return program, export_all(program, wanted, calibration=None, folder=folder)
+
+
+def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
+    program, [tflite, _] = exported
+    known = table("tflite-runtime", "2.14.0")
+    assert known is not None
+    lacking = [one for one in of_file(tflite.files[0]) if known.lacks(one)]
+    assert [one.kind for one in lacking] == ["STABLEHLO_SCATTER"]
+    assert known.lacks(lacking[0]) == ("tflite-runtime 2.14.0 has no STABLEHLO_SCATTER")
+    assert layer_behind(program, lacking[0].kind, lacking[0].names) == "blocks.0.mix"
+
+
+def test_operators_lead_back_to_layers_in_both_formats(exported) -> None:
+    program, artifacts = exported
+    for artifact in artifacts:
+        convolutions = [
+            layer_behind(program, one.kind, one.names)
+            for one in of_file(artifact.files[0])
+            if one.kind in ("CONV_2D", "Conv")
+        ]
+        assert convolutions == ["stem", "blocks.0.conv_in"], artifact.name
+
+
+def test_versions_beyond_the_table_are_named(exported) -> None:
+    from dataclasses import replace
+
+    _, [tflite, _] = exported
+    known = table("tflite-runtime", "2.14.0")
+    assert known is not None
+    dense = next(o for o in of_file(tflite.files[0]) if o.kind == "FULLY_CONNECTED")
+    assert known.lacks(dense) is None
+    assert known.lacks(replace(dense, version=14)) == (
+        "tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version 10, and this is "
+        "version 14"
+    )
+
+
+def test_a_build_reports_it_before_training(
+    own_project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(own_project, folder)
+    file = folder / "model.py"
+    text = file.read_text()
+    body = "        x = self.blocks(self.act(self.norm(self.stem(x))))\n"
+    assert body in text
+    text = text.replace(body, body + "        x = self.mix(x)\n")
+    text = text.replace(
+        "        self.head =", "        self.mix = Mix()\n        self.head ="
+    )
+    text = text.replace(
+        "class Net(",
+        "class Mix(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        turned = torch.arange(x.shape[1] - 1, -1, -1).reshape(1, -1, 1, 1)\n"
+        "        return torch.zeros_like(x).scatter(1, turned.expand_as(x), x)\n"
+        "\n\nclass Net(",
+    )
+    file.write_text("import torch\n" + text)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(
+        sys, "argv", ["edgekit", "build", "--target", "raspberrypi-armv7"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = " ".join(capsys.readouterr().err.split())
+    assert ended.value.code == 5
+    assert (
+        "raspberrypi-armv7 cannot run the network. tflite-runtime 2.14.0 has no "
+        "STABLEHLO_SCATTER; layer 'mix' needs it. Write torch.scatter as indexing"
+    ) in said
+    assert "Distil" not in said
+    assert "Measure" not in said
+    assert not (folder / "build").exists()

@@ -1,0 +1,78 @@
+"""Whole exported networks beside their operators, on the real runtime."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.config import project, targets
+from edgekit.graph.graph import analyse
+from edgekit.pipeline import cost_model, cost_source
+from edgekit.pipeline.context import Job
+from edgekit.program.program import trace
+from edgekit.progress import Silent
+from edgekit.prune.planner import Planner
+from edgekit.store import Store
+from edgekit.types import InputSpec
+from tests.runtime.cost.test_table import Counting
+
+
+class Saying(Silent):
+    def say(self, line: str) -> None:
+        SAID.append(line)
+
+
+SAID: list[str] = []
+
+
+def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = project.example()
+    recipe = replace(one.recipe, prune=replace(one.recipe.prune, cost_source="host"))
+    job = Job(
+        project=replace(one, recipe=recipe),
+        target=targets.load("raspberrypi4"),
+        device=Counting(),  # at rest: else networks are not kept
+        store=Store(tmp_path / "store"),
+        progress=Saying(),
+    )
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1),
+        nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4),
+    )  # fmt: skip
+    program = trace(network, (InputSpec(shape=(3, 32, 32)),))
+    table = cost_source.table(job, job.costing, "onnxruntime", "fp32")
+    planner = Planner(analyse(program), table, multiple=8, min_keep=0.25)
+    planner.measure(job.device)
+    [baseline] = job.export(
+        program, [("onnxruntime", "fp32")], tmp_path / "whole", title="Export"
+    )
+    samples = np.zeros((1, 3, 32, 32), np.float32)
+    cost_model.calibrate(job, planner, baseline, samples, tmp_path)
+    known = table.networks(program.fingerprint())
+    assert len(known) == 2
+    assert all(sample.cost > 0 for sample in known)
+    assert table.correction.scales
+    found = cost_model.check(job, table, program, program, [baseline])
+    assert found is not None
+    assert (found.source, found.unit) == ("host", "us")
+    assert found.networks[0].name == "student"
+    assert all(0 <= network.error < 1 for network in found.networks)
+    assert "predict 2 whole networks within" in SAID[-1]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("measured again what is on disk")
+
+    monkeypatch.setattr(Job, "export", refuse)
+    shutil.rmtree(tmp_path / "whole")
+    cost_model.calibrate(job, planner, baseline, samples, tmp_path)
+    quantised = replace(baseline, precision="int8")
+    assert cost_model.check(job, table, program, program, [quantised]) is None

@@ -1,0 +1,170 @@
+"""The contract inside each format: written, read back, and the runtime runs the file as before."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit import cli
+from edgekit.bench.artifact import artifact_at
+from edgekit.bench.infer import infer
+from edgekit.devices.local import LocalDevice
+from edgekit.errors import ArtifactError
+from edgekit.runtimes import contract
+from edgekit.runtimes.litert.metadata import NAME, describe, entry
+from edgekit.types import TensorSpec
+from tests.runtime.conftest import TinyModel
+
+CONTRACT = {
+    "name": "tiny",
+    "edgekit": "0.1.0",
+    "source_sha256": "ab" * 32,
+    "precision": "fp32",
+    "inputs": [{"name": "x", "shape": [1, 4], "dtype": "float32", "layout": None}],
+    "outputs": [{"name": "y", "shape": [1, 4], "dtype": "float32", "layout": None}],
+    "preprocessing": {"scale": 255.0, "mean": [0.5], "std": [0.25], "color": None},
+    "labels": ["cat", "naïve dog"],
+}
+
+
+def answers(model: TinyModel) -> np.ndarray:
+    from dataclasses import replace
+
+    spec = TensorSpec(name="x", shape=(1, 4), dtype="float32")
+    artifact = replace(artifact_at(model.path), inputs=(spec,), outputs=(spec,))
+    samples = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    return infer(artifact, samples, LocalDevice())
+
+
+def test_it_is_read_back_and_the_runtime_runs_the_file(model: TinyModel) -> None:
+    assert contract.read(model.path) is None
+    before = answers(model)
+    contract.embed(model.path, CONTRACT)
+    assert contract.read(model.path) == CONTRACT
+    np.testing.assert_array_equal(answers(model), before)
+    assert [p for p in model.path.parent.iterdir() if "partial" in p.name] == []
+
+
+def test_a_second_one_takes_its_place(model: TinyModel) -> None:
+    contract.embed(model.path, {**CONTRACT, "precision": "int8"})
+    once = model.path.read_bytes()
+    contract.embed(model.path, CONTRACT)
+    contract.embed(model.path, {**CONTRACT, "precision": "int8"})
+    assert contract.read(model.path) == {**CONTRACT, "precision": "int8"}
+    assert model.path.read_bytes() == once
+
+
+def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
+    for name in ("a.onnx", "a.tflite", "a.xml"):
+        (tmp_path / name).write_bytes(b"not a model at all")
+        with pytest.raises(ArtifactError):
+            contract.read(tmp_path / name)
+
+
+@pytest.fixture
+def tflite(tmp_path: Path) -> Path:
+    from tests.runtime.conftest import write_tflite
+
+    model = write_tflite(tmp_path / "model.tflite")
+    contract.embed(model.path, CONTRACT)
+    return model.path
+
+
+def test_tflite_holds_the_metadata_of_its_tools_and_the_labels(tflite: Path) -> None:
+    content = tflite.read_bytes()
+    metadata = entry(content, NAME)
+    assert metadata is not None
+    assert metadata[4:8] == b"M001"
+    with zipfile.ZipFile(tflite) as archive:
+        assert archive.read("labels.txt").decode() == "cat\nnaïve dog\n"
+
+
+def field(table: Any, slot: int) -> Any:
+    """Where a field of a table lies; 0 where it is left out."""
+    return table.Offset(4 + 2 * slot)
+
+
+def test_the_metadata_says_how_to_normalise_and_which_file_labels() -> None:
+    """Read field by field, as the published schema lays them out."""
+    from flatbuffers import encode, number_types, packer, table
+
+    content = bytearray(describe(CONTRACT))
+    root = encode.Get(packer.uoffset, content, 0)
+
+    def at(position: int) -> Any:
+        return table.Table(content, position)
+
+    def child(one: Any, slot: int, index: int | None = None) -> Any:
+        offset = field(one, slot)
+        assert offset
+        if index is None:
+            return at(one.Indirect(one.Pos + offset))
+        return at(one.Indirect(one.Vector(offset) + 4 * index))
+
+    def text(one: Any, slot: int) -> str:
+        return one.String(field(one, slot) + one.Pos).decode()
+
+    def floats(one: Any, slot: int) -> list[float]:
+        offset = field(one, slot)
+        start = one.Vector(offset)
+        return [
+            one.Get(number_types.Float32Flags, start + 4 * n)
+            for n in range(one.VectorLen(offset))
+        ]
+
+    whole = at(root)
+    assert (text(whole, 0), text(whole, 1)) == ("tiny", "EdgeKit 0.1.0")
+    graph = child(whole, 3, 0)
+    given = child(graph, 2, 0)
+    assert text(given, 0) == "x"
+    options = child(child(given, 4, 0), 1)
+    assert floats(options, 0) == [127.5]  # on values from 0 to 255
+    assert floats(options, 1) == [63.75]
+    file = child(child(graph, 3, 0), 6, 0)
+    assert text(file, 0) == "labels.txt"
+    assert file.Get(number_types.Int8Flags, file.Pos + field(file, 2)) == 2
+
+
+def test_tensors_lie_aligned_in_the_file(tflite: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = tflite.read_bytes()
+    root = schema.Model.GetRootAs(content, 0)
+    places = []
+    for number in range(root.BuffersLength()):
+        buffer = root.Buffers(number)
+        if buffer.DataLength():
+            offset = buffer._tab.Offset(4)
+            places.append(buffer._tab.Vector(offset))
+    assert places
+    assert all(place % 16 == 0 for place in places)
+
+
+def test_inspect_shows_it(
+    onnx_model: TinyModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["edgekit", "inspect", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    code, _, err = run(str(onnx_model.path))
+    assert code == 2
+    assert "says nothing of itself" in err
+    contract.embed(onnx_model.path, CONTRACT)
+    code, out, _ = run(str(onnx_model.path))
+    assert code == 0
+    assert "input x: 1x4 float32" in out
+    assert "mean [0.5], scale 255.0" in out
+    code, out, _ = run(str(onnx_model.path), "--json")
+    assert json.loads(out) == CONTRACT

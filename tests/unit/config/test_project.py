@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.config import project, targets
+from edgekit.errors import ProjectError
+
+MINIMAL = """\
+[model]
+source = "model.py:build"
+input  = { shape = [3, 32, 32] }
+
+[data]
+train = "data/train"
+test  = "data/test"
+
+[budget]
+speedup = 2.0
+
+[target.raspberrypi4.budget]
+latency_ms = 20
+
+[target.raspberrypi4.recipe.distill]
+epochs = 3
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "edgekit.toml").write_text(text)
+    return folder
+
+
+def test_defaults_fill_what_is_not_written(tmp_path: Path) -> None:
+    one = project.load(written(tmp_path, MINIMAL))
+    assert one.name == tmp_path.name
+    assert one.model.input is not None and one.model.input.shape == (3, 32, 32)
+    assert one.budget.speedup == 2.0
+    assert one.budget.latency_ms is None
+    assert one.recipe.distill.epochs == 20
+
+
+def test_a_target_overrides_only_what_it_names(tmp_path: Path) -> None:
+    one = project.load(written(tmp_path, MINIMAL))
+    pi = one.for_target(targets.load("raspberrypi"))
+    assert (pi.budget.speedup, pi.budget.latency_ms) == (2.0, 20)
+    assert pi.recipe.distill.epochs == 3
+    assert pi.recipe.distill.temperature == one.recipe.distill.temperature
+    n100 = one.for_target(targets.load("intel-n100"))
+    assert n100.budget == one.budget and n100.recipe == one.recipe
+
+
+def test_budgets_weigh_in_the_order_in_which_they_are_written(tmp_path: Path) -> None:
+    several = "accuracy_drop = 0.01\nspeedup = 2.0"
+    one = project.load(written(tmp_path, MINIMAL.replace("speedup = 2.0", several)))
+    assert one.priority == ("accuracy_drop", "speedup")
+    pi = one.for_target(targets.load("raspberrypi"))
+    assert pi.priority == ("accuracy_drop", "speedup", "latency_ms")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("speedup = 2.0", "speedpu = 2.0", ["edgekit.toml:10", "speedpu", "'speedup'"]),
+        ("speedup = 2.0", "speedup = -1", ["edgekit.toml:10", "budget.speedup", "-1"]),
+        (
+            "latency_ms = 20",
+            'latency_ms = "fast"',
+            ["edgekit.toml:13", "fast", "number"],
+        ),
+        ("[3, 32, 32]", "[3, 0, 32]", ["edgekit.toml:3", "shape", "0"]),
+        ('train = "data/train"\n', "", ["data", "train"]),
+        ("[budget]", "[budgte]", ["edgekit.toml:9", "budgte", "'budget'"]),
+        ("speedup = 2.0", "speedup = ", ["edgekit.toml:10"]),
+        ("input  = { shape = [3, 32, 32] }", "", ["edgekit.toml:2", "input"]),
+    ],
+)
+def test_a_mistake_names_its_place(
+    tmp_path: Path, old: str, new: str, words: list[str]
+) -> None:
+    assert old in MINIMAL
+    with pytest.raises(ProjectError) as caught:
+        project.load(written(tmp_path, MINIMAL.replace(old, new)))
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def test_an_override_of_an_unknown_target_is_refused(tmp_path: Path) -> None:
+    text = MINIMAL.replace("target.raspberrypi4.budget", "target.rasberrypi4.budget")
+    with pytest.raises(
+        ProjectError, match=r"edgekit\.toml:12.*Did you mean 'raspberrypi4'"
+    ):
+        project.load(written(tmp_path, text))
+
+
+def test_mean_and_std_must_pair(tmp_path: Path) -> None:
+    text = MINIMAL + "\n[data.preprocess]\nmean = [0.1, 0.2, 0.3]\nstd = [1.0]\n"
+    with pytest.raises(ProjectError, match="3 and 1 numbers"):
+        project.load(written(tmp_path, text))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgekit.config import project
+from edgekit.config.scaffold import write
+from edgekit.errors import OutputError
+
+
+def test_what_the_folder_shows_is_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("def helper(x): ...\n\ndef build(width=8): ...\n")
+    (tmp_path / "trained.safetensors").write_bytes(b"")
+    for split in ("train", "test"):
+        place = tmp_path / "images" / split / "cat"
+        place.mkdir(parents=True)
+        Image.new("L", (20, 12)).save(place / "0.png")
+    file, told = write(tmp_path)
+    one = project.load(tmp_path)
+    assert one.model.source == "net.py:build"
+    assert one.model.weights == "trained.safetensors"
+    assert one.model.input is not None and one.model.input.shape == (1, 12, 20)
+    assert (one.data.train, one.data.test) == ("images/train", "images/test")
+    assert "TODO" not in file.read_text()
+    assert any("net.py:build" in line for line in told)
+
+
+def test_an_empty_folder_gives_a_file_that_reads(tmp_path: Path) -> None:
+    file, told = write(tmp_path)
+    project.load(tmp_path)
+    assert "TODO" in file.read_text()
+    assert sum("not found" in line for line in told) == 5
+
+
+def test_arrays_give_the_shape(tmp_path: Path) -> None:
+    np.savez(tmp_path / "train.npz", x=np.zeros((4, 6, 5, 3), np.uint8), y=np.zeros(4))
+    write(tmp_path)
+    one = project.load(tmp_path)
+    assert one.model.input is not None and one.model.input.shape == (3, 6, 5)
+    assert one.data.train == "train.npz"
+
+
+def test_a_project_file_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "edgekit.toml").write_text("# mine")
+    with pytest.raises(OutputError, match="--force"):
+        write(tmp_path)
+    assert (tmp_path / "edgekit.toml").read_text() == "# mine"
+    write(tmp_path, force=True)
+    assert "[model]" in (tmp_path / "edgekit.toml").read_text()

@@ -1,0 +1,137 @@
+"""Cells that are measured, and those that follow: staircases found with few measurements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from edgekit.cost import interpolate
+from edgekit.cost.operator_shape import Operator
+
+CONV = Operator(
+    kind="conv", inputs=16, outputs=16, size=(32, 32), kernel=(3, 3), padding=(1, 1)
+)
+Cost = Callable[[Operator], float]
+
+
+def conv(inputs: int, outputs: int) -> Operator:
+    return replace(CONV, inputs=inputs, outputs=outputs)
+
+
+def settle(
+    wanted: list[Operator], cost: Cost, tolerance: float = 0.01
+) -> tuple[dict[str, float], dict[str, float]]:
+    """What was measured and what was inferred once nothing is missing any more."""
+    measured: dict[str, float] = {}
+    inferred: dict[str, float] = {}
+    for _ in range(50):
+        step = interpolate.step(wanted, {**inferred, **measured}, tolerance)
+        inferred |= step.inferred
+        assert len({o.key for o in step.missing}) == len(step.missing)
+        assert not {o.key for o in step.missing} & {*measured, *inferred}
+        if not step.missing:
+            return measured, inferred
+        measured |= {operator.key: cost(operator) for operator in step.missing}
+    raise AssertionError("never settled")
+
+
+def stairs(tile: int) -> Cost:
+    return lambda o: 5 + o.inputs * tile * math.ceil(o.outputs / tile)
+
+
+def dipping(operator: Operator) -> float:
+    """As counted on a Cortex-A72: 6 channels cost as 16 do, 8 cost half of that."""
+    rest, tiles = operator.outputs % 8, operator.outputs // 8
+    return operator.inputs * (tiles * 8 + (8 + rest if rest else 0))
+
+
+@pytest.mark.parametrize("tile", [8, 16])
+def test_a_staircase_is_found_from_few_cells(tile: int) -> None:
+    wanted = [conv(16, width) for width in range(2, 65, 2)]
+    cost = stairs(tile)
+    measured, inferred = settle(wanted, cost)
+    assert len(measured) <= 2 + 4 * (64 // tile) < len(wanted) + 3
+    for operator in wanted:
+        known = {**measured, **inferred}[operator.key]
+        assert known == pytest.approx(cost(operator), rel=0.01)
+
+
+def test_ends_are_measured_first() -> None:
+    wanted = [conv(16, width) for width in range(4, 33, 4)]
+    first = interpolate.step(wanted, {}, 0.01)
+    assert {o.outputs for o in first.missing} == {4, 32}
+    assert not first.inferred
+
+
+def test_a_level_line_is_looked_at_once_a_widest_step() -> None:
+    wanted = [conv(16, width) for width in range(4, 33, 4)]
+    measured, inferred = settle(wanted, lambda operator: 7.0)
+    assert len(measured) == 3
+    assert set(inferred.values()) == {7.0}
+
+
+def test_costs_that_turn_everywhere_are_all_measured() -> None:
+    wanted = [conv(16, width) for width in range(1, 18)]
+    measured, inferred = settle(wanted, lambda o: 10.0 + o.outputs**2)
+    assert not inferred
+    assert len(measured) == len(wanted)
+
+
+def test_a_dip_between_two_steps_is_seen() -> None:
+    wanted = [conv(16, width) for width in range(2, 33, 2)]
+    measured, inferred = settle(wanted, dipping)
+    known = {**measured, **inferred}
+    for width in (8, 16, 24):
+        operator = conv(16, width)
+        assert known[operator.key] == pytest.approx(dipping(operator))
+
+
+def test_a_plane_of_widths_is_interpolated_where_cost_is_a_line() -> None:
+    wanted = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
+    cost = stairs(16)
+    measured, inferred = settle(wanted, cost)
+    assert len(measured) < len(wanted) / 2.5
+    for operator in wanted:
+        known = {**measured, **inferred}[operator.key]
+        assert known == pytest.approx(cost(operator), rel=0.01)
+
+
+def test_a_width_read_that_breaks_the_line_is_looked_at_itself() -> None:
+    wanted = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
+
+    def cost(operator: Operator) -> float:
+        slow = 1.5 if operator.inputs == 24 else 1.0
+        return slow * stairs(16)(operator)
+
+    measured, inferred = settle(wanted, cost)
+    for operator in wanted:
+        known = {**measured, **inferred}[operator.key]
+        assert known == pytest.approx(cost(operator), rel=0.01)
+    assert any(
+        operator.inputs == 24 and operator.key in inferred for operator in wanted
+    )
+
+
+def test_operators_that_differ_otherwise_say_nothing_of_each_other() -> None:
+    strided = [replace(conv(16, width), stride=(2, 2)) for width in (8, 16, 24)]
+    depthwise = [replace(conv(width, width), groups=width) for width in (8, 16, 24)]
+    plain = [conv(width, width) for width in (8, 16, 24)]
+    for family in (strided, depthwise, plain):
+        known = {operator.key: 3.0 for operator in family}
+        for other in (strided, depthwise, plain):
+            if other is not family:
+                step = interpolate.step(other, known, 0.01)
+                assert step.missing and not step.inferred
+
+
+def test_an_operator_with_one_width_is_settled_along_it() -> None:
+    wanted = [
+        Operator(kind="elementwise", inputs=width, outputs=width, size=(64, 1))
+        for width in range(4, 65, 4)
+    ]
+    measured, inferred = settle(wanted, lambda o: 3.0 + math.ceil(o.outputs / 16))
+    assert len(measured) < len(wanted)
+    assert inferred[wanted[5].key] == 5.0

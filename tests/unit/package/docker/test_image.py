@@ -1,0 +1,193 @@
+"""Which images a bundle gives, and what the agent in them is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.config.resources import shipped
+from edgekit.errors import UsageError
+from edgekit.package.bundle import _entry
+from edgekit.package.docker import docker, image
+from edgekit.package.docker.image import FAMILIES
+from edgekit.package.docker.sbom import document
+from edgekit.package.docker.wheels import Component
+from edgekit.store import Store
+
+REPOSITORY = Path(__file__).parents[4]
+ARTIFACTS = (
+    ("litert-fp32", "litert", "fp32", "a.tflite"),
+    ("litert-int8", "litert", "int8", "b.tflite"),
+    ("onnxruntime-fp32", "onnxruntime", "fp32", "a.onnx"),
+)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> image.Bundle:
+    folder = tmp_path / "bundle"
+    (folder / "candidates").mkdir(parents=True)
+    candidates = []
+    for name, runtime, precision, file in ARTIFACTS:
+        (folder / "candidates" / file).write_bytes(name.encode())
+        artifact = {
+            "name": name,
+            "runtime": runtime,
+            "precision": precision,
+            "files": [f"candidates/{file}"],
+            "inputs": [{"layout": "NHWC" if file == "a.tflite" else None}],
+        }
+        candidates.append({"artifact": artifact})
+    report = {
+        "candidates": candidates,
+        "target": {"image": "linux/arm64", "threads": 2},
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+    listed = [
+        folder / "report.json",
+        *(folder / "candidates" / file for *_, file in ARTIFACTS),
+    ]
+    manifest: dict[str, Any] = {
+        "project": "My model",
+        "target": "raspberrypi4",
+        "created": "2026-01-02T03:04:05+00:00",
+        "source_sha256": "0",
+        "versions": {"edgekit": "1"},
+        "model": {"artifact": "litert-int8", "runtime": "litert", "precision": "int8"},
+        "contract": {"preprocessing": {"scale": 16.0}, "labels": ["a"]},
+        "files": [_entry(folder, file) for file in listed],
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return image.open_bundle(folder)
+
+
+def test_the_runtime_is_the_chosen_one_or_the_first_that_fits(
+    bundle: image.Bundle,
+) -> None:
+    assert image.runtime_for(bundle, FAMILIES["linux/arm64"], None) == "litert"
+    assert image.runtime_for(bundle, FAMILIES["linux/arm/v7"], None) == "tflite-runtime"
+    asked = image.runtime_for(bundle, FAMILIES["linux/amd64"], "onnxruntime")
+    assert asked == "onnxruntime"
+    with pytest.raises(UsageError, match="files for litert, onnxruntime"):
+        image.runtime_for(bundle, FAMILIES["linux/amd64"], "openvino")
+    with pytest.raises(UsageError, match="images for linux/arm/v7 run tflite-runtime"):
+        image.runtime_for(bundle, FAMILIES["linux/arm/v7"], "litert")
+
+
+def test_the_agent_is_told_what_it_must_know(bundle: image.Bundle) -> None:
+    models = image.models_for(bundle, "tflite-runtime")
+    assert list(models) == ["litert-fp32", "litert-int8"]
+    app = image._app(bundle, "tflite-runtime", models)
+    about = json.loads(app["opt/edgekit/bundle/image.json"].read())
+    assert about["default"] == "litert-int8" and about["threads"] == 2
+    assert about["name"] == "My-model" and about["runtime"] == "tflite-runtime"
+    assert about["models"]["litert-fp32"]["files"] == ["a.tflite"]
+    assert about["models"]["litert-fp32"]["layout"] == "NHWC"
+    assert "opt/edgekit/agent.pyz" in app
+    onnx = image._app(bundle, "onnxruntime", image.models_for(bundle, "onnxruntime"))
+    about = json.loads(onnx["opt/edgekit/bundle/image.json"].read())
+    assert about["default"] == "onnxruntime-fp32", "no int8 there: what there is"
+
+
+def test_a_changed_bundle_is_refused(bundle: image.Bundle) -> None:
+    (bundle.folder / "candidates/a.onnx").write_bytes(b"other")
+    with pytest.raises(UsageError, match=r"was changed: candidates/a\.onnx"):
+        image.open_bundle(bundle.folder)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"it has no manifest\.json"):
+        image.open_bundle(tmp_path)
+
+
+def test_an_unknown_platform_lists_those_there_are(
+    bundle: image.Bundle, tmp_path: Path
+) -> None:
+    order = docker.Order(bundle=bundle.folder, platforms=("linux/s390x",))
+    with pytest.raises(
+        UsageError, match="Known: linux/amd64, linux/arm64, linux/arm/v7"
+    ):
+        docker.families_of(order, bundle)
+    mine = docker.families_of(docker.Order(bundle=bundle.folder), bundle)
+    assert [family.name for family in mine] == ["arm64"]
+    assert Store(tmp_path).find("wheels", "x") is None, "nothing was fetched"
+
+
+def test_time_comes_from_the_build_or_from_the_environment(
+    bundle: image.Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bundle.epoch == 1767323045
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "12")
+    assert bundle.epoch == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "tag"),
+    [
+        (None, "edgekit/my-model:litert-arm64"),
+        ("me/digits", "me/digits:latest-arm64"),
+        ("me/digits:2", "me/digits:2-arm64"),
+        ("127.0.0.1:5000/digits", "127.0.0.1:5000/digits:latest-arm64"),
+    ],
+)
+def test_tags_name_the_architecture(
+    bundle: image.Bundle, given: str | None, tag: str
+) -> None:
+    order = docker.Order(bundle=bundle.folder, tag=given)
+    assert docker.tag_of(order, bundle, FAMILIES["linux/arm64"], "litert") == tag
+
+
+def test_all_is_every_runtime_that_runs_a_file(bundle: image.Bundle) -> None:
+    order = docker.Order(bundle=bundle.folder, platforms=(docker.EVERY,), tag="me/x:1")
+    wanted = docker.chosen(order, bundle)
+    tags = [docker.tag_of(order, bundle, *one) for one in wanted]
+    assert tags == [
+        "me/x:1-onnxruntime-amd64",
+        "me/x:1-litert-amd64",
+        "me/x:1-litert-arm64",
+        "me/x:1-onnxruntime-arm64",
+        "me/x:1-tflite-runtime-armv7",
+    ]
+
+
+def test_the_contexts_dockerfile_has_the_bundles_labels(bundle: image.Bundle) -> None:
+    text = docker._dockerfile(bundle, FAMILIES["linux/arm64"], "litert")
+    assert 'ARG TITLE="My model"\n' in text and 'ARG RUNTIME="litert"\n' in text
+    assert docker._quoted('a "b" $c\n\\') == '"a b c "'
+
+
+def test_a_bill_is_the_same_for_the_same_content() -> None:
+    one = Component(name="a", version="1", purl="pkg:pypi/a@1", sha256="0" * 64)
+    two = Component(name="b", version="2", purl="pkg:pypi/b@2", sha256="1" * 64)
+    first = document("x", [one, two], [("m", "2" * 64)], 5)
+    assert first == document("x", [two, one], [("m", "2" * 64)], 5)
+    assert first != document("x", [one], [("m", "2" * 64)], 5)
+    bill = json.loads(first)
+    assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", bill["serialNumber"])
+    assert bill["components"][0]["hashes"] == [{"alg": "SHA-256", "content": "0" * 64}]
+
+
+def test_every_version_is_pinned_and_the_one_edgekit_is_tested_with() -> None:
+    constraints = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    tested = dict(line.split("==") for line in constraints if "==" in line)
+    for family in FAMILIES.values():
+        for runtime in family.runtimes:
+            text = (shipped("docker") / f"{runtime}.txt").read_text()
+            _, *lines = text.replace("\\\n", "").splitlines()
+            for line in lines:
+                pin, *hashes = line.split()
+                name, version = pin.split("==")
+                assert tested.get(name, version) == version, line
+                assert hashes and all(h.startswith("--hash=sha256:") for h in hashes)
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_dockerfiles_run_nothing_and_name_their_base_once(family: image.Family) -> None:
+    text = (shipped("docker") / f"{family.name}.Dockerfile").read_text()
+    steps = [line.split()[0] for line in text.splitlines() if line[:1].isupper()]
+    assert "RUN" not in steps
+    assert steps.count("FROM") == 1 and "FROM ${BASE}" in text
+    assert {"HEALTHCHECK", "USER", "LABEL", "ENTRYPOINT"} <= set(steps)

@@ -1,0 +1,198 @@
+"""Students and teachers that the recipe names: found, checked and scaled before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit import sources
+from edgekit.commands.build import open_job
+from edgekit.commands.console import Bars, err_console
+from edgekit.errors import ModelError, ParityError, ProjectError
+from edgekit.pipeline import chain
+from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.evaluate import Examined
+from edgekit.pipeline.iterative import _halfway
+from edgekit.pipeline.qat import wanted
+from edgekit.pipeline.search import survey
+from edgekit.program.program import Program
+from edgekit.types import (
+    Artifact,
+    Budget,
+    Evaluation,
+    NetworkSpec,
+    QuantiseRecipe,
+    StudentSpec,
+)
+
+OTHERS = """
+
+def narrow():
+    return Net(width=8)
+
+
+def more_classes():
+    return Net(classes=4)
+
+
+def more_channels():
+    net = Net()
+    net.stem = nn.Conv2d(1, 32, 3, padding=1)
+    return net
+"""
+
+
+@pytest.fixture(scope="module")
+def project(own_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("students") / "own"
+    root.mkdir()
+    for name in ("data", "weights.safetensors"):
+        (root / name).symlink_to(own_project / name)
+    (root / "model.py").write_text((own_project / "model.py").read_text() + OTHERS)
+    text = (own_project / "edgekit.toml").read_text()
+    (root / "edgekit.toml").write_text(
+        text + '\n[recipe.prune]\ncost_source = "estimated"\n'
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def parts(project: Path) -> Iterator[tuple[Job, Program, Samples]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKIT_CACHE", str(project.parent / "cache"))
+        bars = Bars(err_console, silent=True)
+        with open_job(project, "raspberrypi4", bars, False) as job:
+            teacher = sources.load(job.project.model, root=job.project.root)
+            yield job, teacher, read_samples(job, teacher)
+
+
+def with_recipe(job: Job, **changes: object) -> Job:
+    recipe = job.project.recipe
+    distill = replace(recipe.distill, **changes)  # type: ignore[arg-type]
+    changed = replace(job.project, recipe=replace(recipe, distill=distill))
+    return replace(job, project=changed)
+
+
+def refused(parts: tuple[Job, Program, Samples], **changes: object) -> str:
+    job, teacher, samples = parts
+    with pytest.raises((ModelError, ProjectError)) as caught:
+        chain.learn(
+            with_recipe(job, **changes),
+            teacher,
+            samples,
+            artifact("fp32"),
+            Path("none"),
+        )
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def artifact(precision: str, name: str | None = None) -> Artifact:
+    return Artifact(
+        name=name or f"litert-{precision}",
+        runtime="litert",
+        precision=precision,  # type: ignore[arg-type]
+        files=(Path("x"),),
+        inputs=(),
+        outputs=(),
+    )
+
+
+def test_a_pair_that_does_not_agree_is_refused_before_training(
+    parts: tuple[Job, Program, Samples],
+) -> None:
+    found = refused(parts, student="model.py:more_classes")
+    assert "The student model.py:more_classes does not fit the network" in found
+    assert "The teacher has 3 outputs and the student 4" in found
+    other = NetworkSpec(source="model.py:more_classes")
+    assert "The teacher model.py:more_classes does not" in refused(
+        parts, teachers=(other,)
+    )
+    assert "No function 'smal'" in refused(parts, student="model.py:smal")
+    assert "fails on input shape [3, 16, 16]" in refused(
+        parts, student="model.py:more_channels"
+    )
+
+
+def test_a_chain_that_makes_no_sense_is_refused(
+    parts: tuple[Job, Program, Samples],
+) -> None:
+    assert 'has "pruned" after another student' in refused(
+        parts, assistants=("model.py:narrow",)
+    )
+    both = StudentSpec(source="model.py:narrow", width=0.5)
+    assert "a source of its own, or a width or depth" in refused(parts, student=both)
+    assert "a source of its own, or a width or depth" in refused(
+        parts, student=StudentSpec()
+    )
+
+
+def test_a_share_of_width_and_depth(
+    parts: tuple[Job, Program, Samples],
+) -> None:
+    job, teacher, _ = parts
+    planner = survey(job, teacher, "litert", "fp32")
+    assert chain._dropped(planner, None) == ()
+    [dropped] = chain._dropped(planner, 0.5)
+    assert dropped == planner.graph.blocks[1].id
+    assert chain._nearest((8, 12, 16, 24, 32), 32, 0.5) == 16
+    assert chain._nearest((8, 12, 16, 24, 32), 32, 0.4) == 12
+    assert chain._nearest((8,), 32, None) == 32
+
+
+def test_an_assistant_goes_half_of_the_way(parts: tuple[Job, Program, Samples]) -> None:
+    from edgekit.pipeline.constraints import Aim
+
+    job, teacher, _ = parts
+    planner = survey(job, teacher, "litert", "fp32")
+    whole = planner.parameters()
+    aim = Aim(
+        speedup=9.0, full_cost=1.0, parameters=whole // 4, macs=planner.macs() // 4
+    )
+    found = _halfway(aim, planner)
+    assert found.speedup == pytest.approx(3)
+    assert found.parameters == pytest.approx(whole / 2, rel=1e-3)
+    assert found.macs == pytest.approx(planner.macs() / 2, rel=1e-3)
+
+
+def examined(precision: str, drop: float, failure: str | None = None) -> Examined:
+    return Examined(
+        artifact=artifact(precision),
+        parity=None,
+        evaluation=Evaluation(metric="accuracy", value=1 - drop, samples=10),
+        accuracy_drop=None if failure else drop,
+        failure=ParityError(failure) if failure else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("aware", "limit", "found", "words"),
+    [
+        ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.02)], "broke the acc"),
+        ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.01)], None),
+        ("auto", 0.01, [examined("fp32", 0.05), examined("int8", 0.06)], None),
+        ("auto", 0.01, [examined("int8", 0.06)], "broke the accuracy budget"),
+        ("auto", None, [examined("fp32", 0.0), examined("int8", 0.5)], None),
+        ("auto", None, [examined("int8", 0.0, "gone")], "broke litert-int8"),
+        ("auto", 0.01, [examined("fp32", 0.02)], None),
+        ("never", 0.01, [examined("fp32", 0.0), examined("int8", 0.5)], None),
+        ("always", None, [examined("fp32", 0.0), examined("int8", 0.0)], "recipe asks"),
+        ("always", None, [examined("fp32", 0.0)], None),
+    ],
+)  # fmt: skip
+def test_when_a_student_is_trained_with_rounding(
+    parts: tuple[Job, Program, Samples],
+    aware: str,
+    limit: float | None,
+    found: list[Examined],
+    words: str | None,
+) -> None:
+    job, *_ = parts
+    recipe = replace(job.project.recipe, quantise=QuantiseRecipe(aware=aware))  # type: ignore[arg-type]
+    budget = Budget(accuracy_drop=limit)
+    job = replace(job, project=replace(job.project, recipe=recipe, budget=budget))
+    why = wanted(job, found)
+    assert why is None if words is None else words in why

@@ -1,0 +1,131 @@
+"""Budgets nobody can keep are refused with the nearest that somebody can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.pipeline.constraints import Aim, met, refusal, wanted_speedup
+from edgekit.prune.planner import Limits, over
+from edgekit.types import Budget
+from tests.unit.prune.test_planner import (
+    cost,
+    give_power,
+    graph_of,
+    planner_for,
+    residual,
+)
+
+
+def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    aim = Aim(speedup=99.0, full_cost=full, parameters=10)
+    error = str(refusal(planner, Limits(cost=full / 99, parameters=10), aim))
+    nearest = full / planner.cheapest().cost
+    assert "a speed-up of 99.00 is out of reach" in error
+    assert f"the nearest is a speed-up of {nearest:.2f}" in error
+    assert f"({planner.cheapest('parameters').parameters:,} weights)" in error
+
+
+def test_operations_are_refused_in_millions(
+    tmp_path: Path,
+) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    limits = Limits(
+        cost=planner.cheapest().cost,
+        activation_bytes=planner.cheapest("activation_bytes").activation_bytes,
+        macs=planner.cheapest("macs").macs - 1,
+    )
+    aim = Aim(speedup=2.0, full_cost=cost(planner))
+    error = str(refusal(planner, limits, aim))
+    assert f"the nearest is mmacs = {planner.cheapest('macs').macs / 1e6:.3f}" in error
+
+
+@pytest.mark.parametrize(
+    ("budget", "speedup"),
+    [
+        (Budget(speedup=3), 3),
+        (Budget(), 2.0),
+        (Budget(mmacs=5), None),
+        (Budget(memory_mb=5), None),
+        (Budget(latency_ms=5, speedup=3), 3),
+    ],
+)
+def test_what_to_plan_for_without_a_device(
+    budget: Budget, speedup: float | None
+) -> None:
+    assert wanted_speedup(budget, "raspberrypi4", None)[0] == speedup
+
+
+def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
+    budget = Budget(energy_mj=2.0, latency_ms=10)
+    assert wanted_speedup(budget, "raspberrypi5", 15.0, 8.0) == (4.0, None)
+    speedup, note = wanted_speedup(budget, "raspberrypi5", 15.0, None)
+    assert speedup == 1.5
+    assert note is not None
+    assert "energy_mj = 2 could not be planned for without a meter on a" in note
+    speedup, note = wanted_speedup(budget, "raspberrypi5", None, None)
+    assert speedup == 2.0
+    assert note is not None
+    assert note.startswith("latency_ms = 10 and energy_mj = 2 could not be planned for")
+
+
+def test_energy_of_operators_asks_for_no_speed() -> None:
+    alone = Budget(energy_mj=2.0)
+    assert wanted_speedup(alone, "desk", 15.0, 8.0, by_operators=True) == (None, None)
+    both = Budget(energy_mj=2.0, speedup=1.5)
+    assert wanted_speedup(both, "desk", 15.0, 8.0, by_operators=True) == (1.5, None)
+
+
+def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    give_power(planner)
+    whole_mj = planner.whole().energy_mj
+    assert whole_mj is not None
+    aim = Aim(speedup=None, full_cost=cost(planner), energy_mj=1e-9, energy_scale=2.0)
+    error = str(refusal(planner, aim.limits(None), aim))
+    least_mj = planner.cheapest("energy_mj").energy_mj
+    assert least_mj is not None
+    assert 0 < least_mj < whole_mj
+    assert f"the nearest is energy_mj = {2 * least_mj:.4g}" in error
+
+
+def test_a_network_inside_every_limit_is_not_cut(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    inside = Aim(
+        speedup=1.0,
+        full_cost=full,
+        parameters=planner.parameters(),
+        macs=planner.macs(),
+        activation_bytes=planner.activation_bytes(),
+    )
+    assert met(planner, inside)
+    assert met(planner, Aim(speedup=None, full_cost=full))
+    for changed in (
+        {"speedup": 1.001},
+        {"parameters": planner.parameters() - 1},
+        {"macs": planner.macs() - 1},
+        {"activation_bytes": planner.activation_bytes() - 1},
+    ):
+        assert not met(planner, replace(inside, **changed))
+
+
+def test_energy_inside_its_limit_is_not_planned_for(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    give_power(planner)
+    whole_mj = planner.whole().energy_mj
+    assert whole_mj is not None
+    aim = Aim(speedup=None, full_cost=cost(planner), energy_mj=whole_mj)
+    assert met(planner, aim)
+    assert not met(planner, replace(aim, energy_mj=0.9 * whole_mj))
+
+
+def test_whole_numbers_have_no_tolerance() -> None:
+    assert over(2_000_000_001, 2_000_000_000)
+    assert not over(2_000_000_000, 2_000_000_000)
+    assert not over(1.0 + 1e-12, 1.0)
+    assert over(1.0 + 1e-6, 1.0)

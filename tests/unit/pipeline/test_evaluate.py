@@ -1,0 +1,67 @@
+"""A file that quantisation broke loses; a float file that differs ends the build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.errors import ParityError
+from edgekit.pipeline.evaluate import Examined, _sound, check_parity
+from edgekit.types import Artifact, Parity, Precision
+
+GOOD = np.eye(8, dtype=np.float32)
+BROKEN = -GOOD
+
+
+def artifact(folder: Path, precision: Precision) -> Artifact:
+    file = folder / f"{precision}.tflite"
+    file.write_bytes(b"")
+    return Artifact(
+        name=f"litert-{precision}",
+        runtime="litert",
+        precision=precision,
+        files=(file,),
+        inputs=(),
+        outputs=(),
+    )
+
+
+def examined(one: Artifact, outputs: np.ndarray) -> Examined:
+    parity: Parity | None = None
+    failure: ParityError | None = None
+    try:
+        parity = check_parity(one, outputs, GOOD)
+    except ParityError as error:
+        failure = error
+    return Examined(
+        artifact=one,
+        parity=parity,
+        evaluation=None,
+        accuracy_drop=None,
+        failure=failure,
+    )
+
+
+def test_a_broken_int8_file_is_removed_and_said(tmp_path: Path) -> None:
+    fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
+    found, notes = _sound([examined(fp32, GOOD), examined(int8, BROKEN)])
+    assert [one.artifact.name for one in found] == [fp32.name]
+    assert fp32.files[0].exists() and not int8.files[0].exists()
+    [note] = notes
+    assert note.startswith(
+        "does not compete: litert-int8 decides as the network does on 0.0%"
+    )
+
+
+def test_where_all_are_broken_the_build_ends(tmp_path: Path) -> None:
+    int8 = artifact(tmp_path, "int8")
+    with pytest.raises(ParityError, match="litert-int8 decides"):
+        _sound([examined(int8, BROKEN)])
+
+
+def test_a_float_file_has_to_be_exact(tmp_path: Path) -> None:
+    for precision, error in (("fp32", 0.01), ("fp16", 0.5)):
+        with pytest.raises(ParityError, match=f"litert-{precision} differs"):
+            check_parity(artifact(tmp_path, precision), GOOD + error, GOOD)

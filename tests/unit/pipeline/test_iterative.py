@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.graph.graph import analyse
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline.constraints import Aim
+from edgekit.pipeline.iterative import aims, composed
+from edgekit.program.program import trace
+from edgekit.types import InputSpec, Plan, PruneRecipe
+
+AIM = Aim(speedup=4.0, parameters=None, full_cost=100.0, note="about the last")
+
+
+def test_one_cut_aims_at_the_budget_itself() -> None:
+    assert list(aims(AIM, 1000, PruneRecipe(iterations=1))) == [AIM]
+    shallow = replace(AIM, speedup=3.0)
+    assert list(aims(shallow, 1000, PruneRecipe())) == [shallow]
+
+
+def test_several_cuts_share_the_speed_up_out() -> None:
+    found = list(aims(AIM, 1000, PruneRecipe(iterations=2)))
+    assert [aim.speedup for aim in found] == pytest.approx([2.0, 4.0])
+    assert [aim.note for aim in found] == [None, "about the last"]
+    assert all(aim.parameters is None and aim.full_cost == 100.0 for aim in found)
+
+
+def test_a_deep_cut_is_made_in_steps() -> None:
+    found = list(aims(replace(AIM, speedup=12.0), 1000, PruneRecipe()))
+    assert [aim.speedup for aim in found] == pytest.approx(
+        [12 ** (1 / 3), 12 ** (2 / 3), 12]
+    )
+    small = replace(AIM, speedup=None, parameters=200)
+    assert len(list(aims(small, 1000, PruneRecipe()))) == 2
+    assert len(list(aims(replace(small, parameters=2000), 1000, PruneRecipe()))) == 1
+
+
+def test_a_budget_of_weights_is_shared_out_too() -> None:
+    recipe = PruneRecipe(iterations=3, schedule="linear")
+    found = list(aims(replace(AIM, speedup=None, parameters=400), 1000, recipe))
+    assert [aim.parameters for aim in found] == [800, 600, 400]
+    assert {aim.speedup for aim in found} == {None}
+
+
+def test_a_budget_of_energy_is_shared_out_too() -> None:
+    final = replace(AIM, speedup=None, energy_mj=1.0, full_energy_mj=16.0)
+    found = list(aims(final, 1000, PruneRecipe()))
+    assert [aim.energy_mj for aim in found] == pytest.approx(
+        [16 * 16 ** (-part / 3) for part in (1, 2, 3)]
+    )
+    enough = replace(final, energy_mj=20.0)
+    assert [aim.energy_mj for aim in aims(enough, 1000, PruneRecipe())] == [16.0]
+
+
+def test_plans_one_after_another_are_one_plan() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Linear(5, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)
+    )
+    first = analyse(trace(network, (InputSpec(shape=(5,)),)))
+    one = Plan(kept={"0": (1, 3, 4, 7, 9, 11), "2": (0, 2, 3, 5, 6)})
+    between = analyse(shrink(first, one))
+    two = Plan(kept={"0": (0, 2, 5)})
+    at_once = shrink(first, composed([one, two]))
+    assert composed([one, two]).kept == {"0": (1, 4, 11), "2": (0, 2, 3, 5, 6)}
+    x = torch.randn(4, 5)
+    stepwise = shrink(between, two)
+    np.testing.assert_allclose(
+        at_once.module(x).detach(), stepwise.module(x).detach(), rtol=1e-6
+    )

@@ -1,0 +1,105 @@
+"""What a profile rules out: opset, static shapes, integers only, operators, RAM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from torch import nn
+
+from edgekit.config import targets
+from edgekit.errors import BudgetInfeasible
+from edgekit.pipeline.compatibility import _by_profile, memory
+from edgekit.program.program import Program, trace
+from edgekit.runtimes.operator_tables import of_file
+from edgekit.types import Artifact, Budget, InputSpec, Target
+
+
+@pytest.fixture(scope="module")
+def network() -> Program:
+    layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    return trace(layers, (InputSpec(shape=(4,)),))
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A file in opset 20, whose last operator gives a shape of values."""
+    from onnx import TensorProto, helper, save_model
+
+    nodes = [
+        helper.make_node("Gelu", ["x"], ["relu"]),
+        helper.make_node("NonZero", ["relu"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8])
+    y = helper.make_tensor_value_info("y", TensorProto.INT64, None)
+    graph = helper.make_graph(nodes, "g", [x], [y])
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path
+    )
+    return Artifact(
+        name="onnxruntime-fp32",
+        runtime="onnxruntime",
+        precision="fp32",
+        files=(path,),
+        inputs=(),
+        outputs=(),
+    )
+
+
+def told(network: Program, artifact: Artifact, **changes: Any) -> list[str]:
+    target = replace(targets.load("raspberrypi4"), **changes)
+    found = _by_profile(target, network, artifact, of_file(artifact.files[0]), None)
+    return [str(one) for one in found]
+
+
+def test_nothing_is_ruled_out_that_the_profile_does_not_name(network, artifact) -> None:
+    assert told(network, artifact) == []
+
+
+def test_a_newer_opset_is_named_by_operator_and_file(network, artifact) -> None:
+    first, last = told(network, artifact, opset=17)
+    assert first.startswith(
+        "Gelu is of opset 20; raspberrypi4 reads 17; layer '1' needs it."
+    )
+    assert last.startswith("the file is of ONNX opset 20; raspberrypi4 reads 17")
+
+
+def test_shapes_that_depend_on_values_are_named(network, artifact) -> None:
+    [line] = told(network, artifact, static_shapes=True)
+    assert "NonZero gives a shape that depends on values" in line
+    assert "make that size a constant" in line
+
+
+def test_integers_only_names_what_stays_in_float(network, artifact) -> None:
+    assert told(network, artifact, whole_int8=True) == []
+    [line] = told(network, replace(artifact, precision="int8"), whole_int8=True)
+    assert line.startswith(
+        "Gelu stays in float, and raspberrypi4 computes in int8 only"
+    )
+
+
+def test_a_missing_operator_is_named(network, artifact) -> None:
+    [line] = told(network, artifact, missing_operators={"onnxruntime": ("NonZero",)})
+    assert line.startswith("raspberrypi4 has no NonZero in onnxruntime")
+
+
+def job(target: Target, budget: Budget) -> Any:
+    return SimpleNamespace(target=target, project=SimpleNamespace(budget=budget))
+
+
+def test_more_than_the_ram_is_refused_unless_the_plan_keeps_to_it() -> None:
+    big = trace(nn.Linear(1024, 1024), (InputSpec(shape=(1024,)),))
+    small = replace(targets.load("raspberrypi4"), ram_mb=2)
+    with pytest.raises(BudgetInfeasible, match=r"2 MiB of RAM.*takes 4 MiB at least"):
+        memory(big, job(small, Budget()))
+    memory(big, job(small, Budget(memory_mb=1.5)))
+    memory(big, job(replace(small, ram_mb=64), Budget()))
+
+
+def test_the_armv7_profile_is_bound_to_the_last_release() -> None:
+    assert targets.load("raspberrypi-armv7").runtime_versions == {
+        "tflite-runtime": "2.14.0"
+    }

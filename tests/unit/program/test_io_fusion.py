@@ -1,0 +1,82 @@
+"""What is put around a network computes what the application did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.data import predictions, preprocess
+from edgekit.program.io_fusion import channels_last, folded
+from edgekit.program.program import Program, trace
+from edgekit.types import Folding, InputSpec, Preprocess
+
+HOW = Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25))
+RAW = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network() -> Program:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Flatten(), nn.Linear(216, 4)
+    return trace(nn.Sequential(*layers), (InputSpec(shape=(3, 8, 8)),))
+
+
+def answered(program: Program, given: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return program.module(torch.from_numpy(given)).numpy()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_raw_values_are_prepared_inside(network: Program, dtype: str) -> None:
+    whole = folded(network, Folding(preprocess=HOW, dtype=dtype))  # type: ignore[arg-type]
+    assert whole.dtypes == (getattr(torch, dtype),)
+    wanted = answered(network, preprocess(RAW, HOW))
+    np.testing.assert_allclose(
+        answered(whole, RAW.astype(dtype)), wanted, atol=1e-5 * np.abs(wanted).max()
+    )
+
+
+def test_one_mean_is_for_all_channels(network: Program) -> None:
+    how = Preprocess(mean=(0.5,), std=(0.25,))
+    whole = folded(network, Folding(preprocess=how, dtype="uint8"))
+    wanted = answered(network, preprocess(RAW, how))
+    np.testing.assert_allclose(answered(whole, RAW), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", ["softmax", "argmax"])
+def test_logits_are_decided_inside_and_metrics_take_what_comes(
+    network: Program, what: str
+) -> None:
+    how = Folding(postprocess=what, axis=1, classes=4)  # type: ignore[arg-type]
+    given = preprocess(RAW, HOW)
+    logits = answered(network, given)
+    found = answered(folded(network, how), given)
+    assert found.shape == ((5, 4) if what == "softmax" else (5,))
+    as_scores = predictions.scores(found, how)
+    np.testing.assert_allclose(predictions.expected(logits, how), as_scores, atol=1e-6)
+    back = predictions.logits(as_scores, how)
+    assert (back.argmax(1) == logits.argmax(1)).all()
+
+
+def test_maps_of_class_numbers_get_scores_in_their_own_dimension() -> None:
+    how = Folding(postprocess="argmax", axis=1, classes=3)
+    numbers = np.random.default_rng(0).integers(0, 3, (2, 5, 6))
+    found = predictions.scores(numbers.astype(np.float32), how)
+    assert found.shape == (2, 3, 5, 6)
+    assert (found.argmax(1) == numbers).all() and (found.sum(1) == 1).all()
+
+
+def test_nothing_folded_is_the_network_itself(network: Program) -> None:
+    assert folded(network, Folding()) is network
+
+
+def test_channels_last_takes_images_turned(network: Program) -> None:
+    turned = channels_last(network)
+    assert turned.inputs[0].shape == (8, 8, 3)
+    given = preprocess(RAW, HOW)
+    last = np.ascontiguousarray(given.transpose(0, 2, 3, 1))
+    np.testing.assert_allclose(
+        answered(turned, last), answered(network, given), atol=1e-5
+    )

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from edgekit import sources
+from edgekit.errors import ModelError
+from edgekit.types import InputSpec, ModelSpec
+
+MODEL = """
+import torch
+from torch import nn
+from blocks import Tail
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.tail = Tail(4)
+
+    def forward(self, x):
+        return self.tail(torch.relu(self.norm(self.conv(x))))
+
+def build():
+    return Net()
+
+def needs(width):
+    return Net()
+
+def number():
+    return 7
+
+def breaks():
+    return {}["no such layer"]
+"""
+BLOCKS = """
+from torch import nn
+
+class Tail(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, x):
+        return self.head(x.mean((2, 3)))
+"""
+INPUT = InputSpec(shape=(1, 6, 6))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "model.py").write_text(MODEL)
+    (tmp_path / "blocks.py").write_text(BLOCKS)
+    return tmp_path
+
+
+def spec(**changes: object) -> ModelSpec:
+    return ModelSpec(**({"source": "model.py:build", "input": INPUT} | changes))
+
+
+def weights(root: Path) -> dict[str, torch.Tensor]:
+    state = sources.load(spec(), root=root).module.state_dict()
+    return {name: torch.full_like(tensor, 0.5) for name, tensor in state.items()}
+
+
+def failure(root: Path, **changes: object) -> str:
+    with pytest.raises(ModelError) as caught:
+        sources.load(spec(**changes), root=root)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_function_builds_a_network_of_any_batch_size(root: Path) -> None:
+    program = sources.load(spec(), root=root)
+    assert program.module(torch.zeros(5, 1, 6, 6)).shape == (5, 3)
+    assert all(p.requires_grad for p in program.module.parameters())
+
+
+def test_network_without_weights_is_the_same_every_time(root: Path) -> None:
+    first, second = (sources.load(spec(), root=root) for _ in range(2))
+    assert first.fingerprint() == second.fingerprint()
+
+
+def test_neighbours_of_another_project_are_not_mistaken(
+    root: Path, tmp_path: Path
+) -> None:
+    sources.load(spec(), root=root)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "model.py").write_text(MODEL)
+    (other / "blocks.py").write_text(BLOCKS.replace("width, 3", "width, 8"))
+    assert sources.load(spec(), root=other).module(torch.zeros(1, 1, 6, 6)).shape == (
+        1,
+        8,
+    )
+    assert "blocks" not in sys.modules
+    assert str(other) not in sys.path
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+def test_weights_are_loaded(root: Path, name: str) -> None:
+    state = weights(root)
+    if name.endswith(".pt"):
+        wrapped = {f"module.{key}": value for key, value in state.items()}
+        torch.save({"epoch": 3, "state_dict": wrapped}, root / name)
+    else:
+        save_file(state, root / name)
+    program = sources.load(spec(weights=name), root=root)
+    assert (program.module.state_dict()["conv.weight"] == 0.5).all()
+
+
+def test_pickle_is_refused_unless_allowed(root: Path) -> None:
+    torch.save(nn.Linear(2, 2), root / "whole.pt")
+    message = failure(root, weights="whole.pt")
+    assert "pickle" in message
+    assert "--allow-pickle" in message
+    (root / "linear.py").write_text(
+        "from torch import nn\n\ndef build():\n    return nn.Linear(2, 2)\n"
+    )
+    model = spec(
+        source="linear.py:build", weights="whole.pt", input=InputSpec(shape=(2,))
+    )
+    program = sources.load(model, root=root, allow_pickle=True)
+    expected = torch.load(root / "whole.pt", weights_only=False).weight
+    assert torch.equal(program.module.state_dict()["weight"], expected)
+
+
+def test_weights_that_do_not_fit_are_named_with_their_shapes(root: Path) -> None:
+    state = weights(root)
+    del state["tail.head.bias"]
+    state["conv.weight"] = torch.zeros(4, 3, 3, 3)
+    state["extra"] = torch.zeros(2)
+    save_file(state, root / "w.safetensors")
+    message = failure(root, weights="w.safetensors")
+    assert "missing tail.head.bias [3]" in message
+    assert "unexpected extra [2]" in message
+    assert "conv.weight [4, 3, 3, 3] instead of [4, 1, 3, 3]" in message
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+def test_unreadable_weights(root: Path, name: str) -> None:
+    (root / name).write_bytes(b"not weights at all")
+    message = failure(root, weights=name)
+    assert name in message
+    assert "No weights at" in failure(root, weights="none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("model.py:biuld", ["No function 'biuld'", "Did you mean 'build'?"]),
+        ("modle.py:build", ["modle.py", "Did you mean 'model.py'?"]),
+        ("model.py", ["'model.py'", "file.py:function"]),
+        ("model.onnx", ["model.onnx", "file.py:function"]),
+        ("model.py:needs", ["arguments width", "defaults"]),
+        ("model.py:number", ["returned int", "torch.nn.Module"]),
+        ("model.py:breaks", ["model.py:26: KeyError", "no such layer"]),
+        ("none.pt2", ["No file", "none.pt2"]),
+    ],
+)
+def test_source_that_cannot_be_used(
+    root: Path, reference: str, words: list[str]
+) -> None:
+    message = failure(root, source=reference)
+    for word in words:
+        assert word in message
+
+
+def test_failing_import_names_the_authors_line(root: Path) -> None:
+    (root / "blocks.py").write_text("import nothing_of_this_name\n")
+    message = failure(root)
+    assert "blocks.py:1: ModuleNotFoundError" in message
+    (root / "blocks.py").write_text("def broken(:\n")
+    assert "blocks.py:1: SyntaxError" in failure(root)
+
+
+def test_wrong_input_shape_is_shown_with_the_fix(root: Path) -> None:
+    message = failure(root, input=InputSpec(shape=(3, 6, 6)))
+    assert "[3, 6, 6]" in message
+    assert "model.py:14" in message
+    assert "[model] input" in message
+    assert "shape" in failure(root, input=None)
+
+
+def test_exported_program(root: Path) -> None:
+    program = sources.load(spec(), root=root)
+    program.save(root / "net.pt2")
+    loaded = sources.load(ModelSpec(source="net.pt2"), root=root)
+    x = torch.randn(4, 1, 6, 6)
+    assert torch.equal(loaded.module(x), program.module(x))
+    message = failure(root, source="net.pt2", input=InputSpec(shape=(1, 9, 9)))
+    assert "[1, 6, 6]" in message
+    assert "[1, 9, 9]" in message
+    (root / "bad.pt2").write_bytes(b"zip?")
+    assert "bad.pt2" in failure(root, source="bad.pt2")
