@@ -15,7 +15,7 @@ from edgekit.graph.graph import analyse
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
 from edgekit.prune.objective import keep_best
-from edgekit.prune.reconstruct import compensate
+from edgekit.prune.reconstruct import reconstruct
 
 HALF, DEEP = 0.5, 0.25
 """Shares of the units that a chain's links keep; a single step goes to the second at once."""
@@ -40,7 +40,7 @@ def narrowed(network: Program, share: float, images: Dataset) -> Program:
     scores = importance(graph, "activation", batches=batches)
     widths = {g.id: max(1, round(share * g.units)) for g in graph.groups}
     plan = keep_best(graph.groups, widths, scores)
-    return compensate(graph, plan, (torch.from_numpy(inputs),))
+    return reconstruct(graph, plan, (torch.from_numpy(inputs),))
 
 
 def single_step(setting: Setting, seed: int) -> Distilled:

@@ -19,14 +19,14 @@ from edgekit.devices.local import LocalDevice
 from edgekit.export.workers import export_all
 from edgekit.graph.graph import analyse
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.constraints import Aim
+from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.cost_model import half_way, operators_of
-from edgekit.pipeline.search import Turn, corrected, next_costs, settled
+from edgekit.pipeline.search import SearchRound, corrected, next_costs, settled
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
 from edgekit.prune.objective import Importance
 from edgekit.prune.planner import Limits, Planner, Solution
-from edgekit.prune.reconstruct import compensate
+from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.types import Plan, PlanRound, Precision, RuntimeName
 
@@ -119,7 +119,7 @@ def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Progr
     if not path.is_file():
         path.write_text(json.dumps(_planned(setting, target, speedup, cache)))
     plan = Plan(**json.loads(path.read_text())["plan"])
-    return compensate(analyse(setting.program), plan, (setting.fitting,))
+    return reconstruct(analyse(setting.program), plan, (setting.fitting,))
 
 
 def _planned(
@@ -137,8 +137,8 @@ def _planned(
     if len(known) < 2:
         known = beside(half_way(planner))
     planner.table.correct(known, device)
-    aim = Aim(speedup=speedup, full_cost=planner.cost({}, device))
-    turns: list[Turn] = []
+    aim = PlanConstraints(speedup=speedup, full_cost=planner.cost({}, device))
+    turns: list[SearchRound] = []
     for cost in next_costs(ROUNDS, planner, aim, turns):
         assert cost is not None
         solution = solve(setting, planner, cost, cache)
@@ -154,7 +154,7 @@ def _planned(
             prediction_error=abs(predicted - reached) / reached,
         )
         print(f"{target}, {speedup:g}x asked: {timed}", flush=True)
-        turns.append(Turn(round=timed, solution=solution, student=student))
+        turns.append(SearchRound(round=timed, solution=solution, student=student))
     found = settled(planner, aim, turns).solution
     timed = next(turn.round for turn in turns if turn.solution is found)
     return {

@@ -22,7 +22,7 @@ from benchmarks.results import Row, Table
 from benchmarks.staircase import device_of
 from edgekit.config.resources import shipped
 from edgekit.cost import network_model
-from edgekit.cost.operator_shape import Operator, describe
+from edgekit.cost.operator_shape import OperatorShape, describe
 from edgekit.cost.table import CostTable, TableKey
 from edgekit.export.workers import export_all
 from edgekit.graph.graph import WidthGraph, analyse
@@ -107,7 +107,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     return found
 
 
-def _operators(graph: WidthGraph) -> list[Operator]:
+def _operators(graph: WidthGraph) -> list[OperatorShape]:
     nodes = graph.program.module.graph.nodes
     return [o for node in nodes if (o := describe(graph, node)) is not None]
 

@@ -41,7 +41,7 @@ from edgekit.errors import EdgeKitError
 from edgekit.export.quantization_accuracy import worse
 from edgekit.export.workers import Wanted, offered
 from edgekit.pipeline import variants
-from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.program.program import Program
 from edgekit.progress import Silent
 from edgekit.store import Store
@@ -102,7 +102,7 @@ def _network(
 
 
 def _exported(
-    job: Job, network: Program, samples: Samples, runtime: RuntimeName, scratch: Path
+    job: Job, network: Program, samples: BuildData, runtime: RuntimeName, scratch: Path
 ) -> list[Artifact]:
     """EdgeKit's files, and the one by the library's own default recipe."""
     wanted: list[Wanted] = [
@@ -162,7 +162,7 @@ def _default(fp32: Artifact, path: Path) -> Artifact:
 
 
 def _rows(
-    job: Job, name: str, artifacts: Sequence[Artifact], samples: Samples
+    job: Job, name: str, artifacts: Sequence[Artifact], samples: BuildData
 ) -> Iterator[Row]:
     chosen = np.unique(
         np.linspace(0, len(samples.test) - 1, min(TESTED, len(samples.test))).astype(

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.results import Row, Table
 from edgekit.cost.measure import run
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
@@ -35,8 +35,8 @@ REPEATS = 3
 _RISE = 1.1
 
 
-def conv(outputs: int) -> Operator:
-    return Operator(
+def conv(outputs: int) -> OperatorShape:
+    return OperatorShape(
         kind="conv",
         inputs=16,
         outputs=outputs,

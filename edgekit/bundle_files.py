@@ -18,7 +18,7 @@ from pydantic import AfterValidator, ConfigDict, TypeAdapter
 
 from edgekit.errors import UsageError
 from edgekit.safe_io import ErrorKind, parse_json, read_bytes, reading
-from edgekit.types import Folding, Preprocess, RuntimeName, TaskKind, Text
+from edgekit.types import IOFusion, Preprocess, RuntimeName, TaskKind, Text
 
 MANIFEST, REPORT = "manifest.json", "report.json"
 _FIX = "Build it again."
@@ -71,7 +71,7 @@ class Contract:
     preprocessing: Preprocessing | None = None
     labels: tuple[str, ...] | None = None
     task: TaskKind = "classification"
-    folded: Folding | None = None
+    folded: IOFusion | None = None
     inputs: tuple[Border, ...] = ()
     outputs: tuple[Border, ...] = ()
 

@@ -10,7 +10,7 @@ from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing, UsageError
 from edgekit.safe_io import read_bytes, reading
-from edgekit.types import Artifact, RuntimeName, Settings
+from edgekit.types import Artifact, RuntimeName, RuntimeOptions
 
 _OPEN_S = 120.0
 _RUNTIMES: dict[str, RuntimeName] = {
@@ -91,12 +91,12 @@ def opened(artifact: Artifact) -> None:
         raise ArtifactError(f"Cannot open {artifact.files[0]}: {error}") from error
 
 
-def _settings(path: Path) -> Settings:
+def _settings(path: Path) -> RuntimeOptions:
     """Those that a build found best for the model it chose, where `path` is it."""
     if not (path.parent / MANIFEST).is_file():
-        return Settings()
+        return RuntimeOptions()
     _, manifest = read_manifest(path.parent)
     if path.name not in manifest.model.files:
-        return Settings()
+        return RuntimeOptions()
     with reading(path.parent / MANIFEST, UsageError, fix="Build it again."):
-        return validated(Settings, json.dumps(dict(manifest.model.settings)))
+        return validated(RuntimeOptions, json.dumps(dict(manifest.model.settings)))

@@ -18,9 +18,9 @@ from scipy import stats
 
 from edgekit.bench import conditions
 from edgekit.bench.protocol import (
+    LaunchProgress,
     Metering,
     OnLaunch,
-    Told,
     cool_down,
     launch,
     meter,
@@ -81,7 +81,7 @@ def compare(
     if artifact.name == against.name:
         raise UsageError(f"Two artefacts are called {artifact.name!r}.")
     plan = tier_called(tier)
-    told = Told(on_launch, 2 * FIRST_PAIRS)
+    told = LaunchProgress(on_launch, 2 * FIRST_PAIRS)
     if plan.strict and not plan.forced:
         told.now("look at the device")
         conditions.refuse_unready(device.probe(), device.name)

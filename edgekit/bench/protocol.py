@@ -49,7 +49,7 @@ def measure(
     """
     plan = tier_called(tier)
     _distinct(artifacts)
-    told = Told(on_launch, plan.launches * len(artifacts))
+    told = LaunchProgress(on_launch, plan.launches * len(artifacts))
     if plan.strict and not plan.forced:
         told.now("look at the device")
         conditions.refuse_unready(device.probe(), device.name)
@@ -76,7 +76,7 @@ def measure(
     }
 
 
-class Told:
+class LaunchProgress:
     """How far the launches are, for whoever waits."""
 
     def __init__(self, on_launch: OnLaunch | None, total: int) -> None:
@@ -91,7 +91,7 @@ class Told:
         self._tell(self._done, self.total, what)
 
 
-def cool_down(plan: Tier, told: Told) -> None:
+def cool_down(plan: Tier, told: LaunchProgress) -> None:
     """The pause of the tier, so that every launch meets the same device."""
     if plan.cooldown_s:
         told.now(f"cooling down for {plan.cooldown_s:g} s")
@@ -200,7 +200,7 @@ def meter(
     device: Device,
     plan: Tier,
     metering: Metering,
-    told: Told,
+    told: LaunchProgress,
 ) -> dict[str, Energy]:
     """Energy of each artefact in a run of its own: latencies are taken with no meter read."""
     if metering.model_of:

@@ -73,7 +73,7 @@ def build(  # noqa: PLR0913 - a command's options
     """
     from edgekit.pipeline import distributed
 
-    shown = Bars(err_console, silent=quiet or not distributed.leads())
+    shown = Bars(err_console, silent=quiet or not distributed.is_main_process())
     places = _places(once(folder, target, shown), out)
     if len(places) > 1 and distributed.several():
         raise UsageError("A launcher builds for one target. Name one --target.")
@@ -133,11 +133,11 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
 
     missed: BudgetMissed | None = None
     # Processes that only train measure nothing, and need no device.
-    device = asked.device if distributed.leads() else "local"
+    device = asked.device if distributed.is_main_process() else "local"
     there = (asked.folder, target, asked.shown, asked.allow_pickle, device)
     with open_job(*there) as job:
-        if not distributed.leads():
-            distributed.follow(job)
+        if not distributed.is_main_process():
+            distributed.worker_loop(job)
             return
         try:
             report = run(job, place, asked.shared)

@@ -12,9 +12,9 @@ from edgekit.commands.console import Json, out_console, plain
 
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, what is missing, and the command that mends it."""
-    from edgekit.commands.installation import examine
+    from edgekit.commands.installation import check_installation
 
-    findings = examine()
+    findings = check_installation()
     if as_json:
         print(json.dumps([plain(finding) for finding in findings], indent=2))
     else:

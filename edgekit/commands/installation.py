@@ -27,7 +27,7 @@ _TOOLS = {
 }
 
 
-def examine() -> list[Finding]:
+def check_installation() -> list[Finding]:
     """Every check; nothing is changed."""
     return [
         _python(),

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from edgekit.cost.measure import ANCHOR, Cell, Fill
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.measure import ANCHOR, Fill, OperatorCost
+from edgekit.cost.operator_shape import OperatorShape
 
 SLOW = 1.15
 """Times the anchor's least cost past which a batch fell into a slow spell."""
@@ -24,7 +24,9 @@ FEW = 0.1
 """Share of doubtful cells that a table is still believed with."""
 
 
-def beside_anchor(fill: Fill, batch: Sequence[Operator]) -> dict[str, Cell]:
+def beside_anchor(
+    fill: Fill, batch: Sequence[OperatorShape]
+) -> dict[str, OperatorCost]:
     """The batch with the anchor, each cell with what the anchor took beside it."""
     cells = fill([*batch, ANCHOR])
     beside = cells[ANCHOR.key].cost
@@ -36,19 +38,21 @@ def slow(anchor: float | None, least: float | None) -> bool:
     return anchor is not None and least is not None and anchor > SLOW * least
 
 
-def unsteady(cell: Cell, least: float | None) -> bool:
+def unsteady(cell: OperatorCost, least: float | None) -> bool:
     """Whether a cell fell into a slow spell, so that it is worth measuring at once again."""
     low = sorted(cell.rounds)[:2]
     spread = len(low) == 2 and low[1] > (1 + SPREAD) * low[0]
     return spread or slow(cell.anchor, least)
 
 
-def doubtful(cell: Cell, least: float | None) -> bool:
+def doubtful(cell: OperatorCost, least: float | None) -> bool:
     """Whether a cell's cost may be the machine's load and not the operator's."""
     starved = cell.share is not None and cell.share < SHARE
     return starved or unsteady(cell, least)
 
 
-def many(cells: Collection[Cell], wrong: Callable[[Cell], bool]) -> bool:
+def many(
+    cells: Collection[OperatorCost], wrong: Callable[[OperatorCost], bool]
+) -> bool:
     """Whether so many cells are wrong that their batch or table is."""
     return sum(map(wrong, cells)) > FEW * len(cells)

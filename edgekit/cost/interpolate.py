@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 
 Place = tuple[int, int]
 """Widths that an operator reads and writes; where they are one, it is written and 0 is read."""
@@ -27,19 +27,19 @@ class Step:
     """What is known without measuring, and what to measure next; nothing: all is known."""
 
     inferred: Mapping[str, float]
-    missing: tuple[Operator, ...]
+    missing: tuple[OperatorShape, ...]
 
 
 def step(
-    wanted: Iterable[Operator], known: Mapping[str, float], tolerance: float
+    wanted: Iterable[OperatorShape], known: Mapping[str, float], tolerance: float
 ) -> Step:
     """One turn: `known` is cost by operator, costs within `tolerance` of each other are equal."""
-    families: dict[Operator, dict[Place, Operator]] = {}
+    families: dict[OperatorShape, dict[Place, OperatorShape]] = {}
     for operator in wanted:
         family, place = family_of(operator)
         families.setdefault(family, {})[place] = operator
     inferred: dict[str, float] = {}
-    missing: list[Operator] = []
+    missing: list[OperatorShape] = []
     for operators in families.values():
         lattice = _Lattice(operators, known, tolerance)
         missing += (operators[place] for place in lattice.turn())
@@ -49,7 +49,7 @@ def step(
     return Step(inferred=inferred, missing=tuple(missing))
 
 
-def family_of(operator: Operator) -> tuple[Operator, Place]:
+def family_of(operator: OperatorShape) -> tuple[OperatorShape, Place]:
     """What operators that differ in their widths only have in common, and these widths."""
     if operator.kind in ("pool", "elementwise"):
         place = (0, operator.outputs)
@@ -67,7 +67,7 @@ class _Lattice:
 
     def __init__(
         self,
-        wanted: Mapping[Place, Operator],
+        wanted: Mapping[Place, OperatorShape],
         known: Mapping[str, float],
         tolerance: float,
     ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices import Device
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from edgekit.cost.table import TableKey
 
 # The cheapest thing a runtime can do: what remains is the cost of being called at all.
-NOTHING = Operator(kind="elementwise", inputs=1, outputs=1)
+NOTHING = OperatorShape(kind="elementwise", inputs=1, outputs=1)
 # Timed in every batch: a batch in which it is slow fell into a slow spell of the machine.
-ANCHOR = Operator(
+ANCHOR = OperatorShape(
     kind="conv",
     inputs=16,
     outputs=16,
@@ -36,7 +36,7 @@ _PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class OperatorCost:
     """What one inference of an operator costs, the empty call included."""
 
     cost: float
@@ -49,10 +49,10 @@ class Cell:
     """Processor time over wall time of its batch; less than 1 where others ran meanwhile."""
 
 
-Fill = Callable[[Sequence[Operator]], Mapping[str, Cell]]
+Fill = Callable[[Sequence[OperatorShape]], Mapping[str, OperatorCost]]
 
 
-def gauge(
+def measure(
     key: TableKey, source: CostSource, device: Device | None, tile: int = 1
 ) -> Fill:
     """What fills a table of this source; `tile` is the profile's channel multiple."""
@@ -63,22 +63,22 @@ def gauge(
     return partial(run, key=key, device=device, counted=source == "counted")
 
 
-def estimate(batch: Sequence[Operator], *, tile: int) -> dict[str, Cell]:
+def estimate(batch: Sequence[OperatorShape], *, tile: int) -> dict[str, OperatorCost]:
     """Arithmetic operations with widths rounded up to the kernels' tile, and values moved."""
     return {operator.key: _estimated(operator, tile) for operator in batch}
 
 
-def _estimated(operator: Operator, tile: int) -> Cell:
+def _estimated(operator: OperatorShape, tile: int) -> OperatorCost:
     outputs = tile * math.ceil(operator.outputs / tile)
     padded = operator.macs * outputs / operator.outputs
     read = operator.inputs * math.prod(operator.size)
     written = operator.outputs * math.prod(operator.output_size)
-    return Cell(cost=padded + read + written, rounds=())
+    return OperatorCost(cost=padded + read + written, rounds=())
 
 
 def run(
-    batch: Sequence[Operator], *, key: TableKey, device: Device, counted: bool
-) -> dict[str, Cell]:
+    batch: Sequence[OperatorShape], *, key: TableKey, device: Device, counted: bool
+) -> dict[str, OperatorCost]:
     """One-operator models in one agent process of the device: what each costs."""
     with scratch_folder() as folder:
         paths = [
@@ -99,7 +99,7 @@ def run(
 
 def run_networks(
     networks: Sequence[Sequence[Path]], *, key: TableKey, device: Device, counted: bool
-) -> list[Cell]:
+) -> list[OperatorCost]:
     """Whole exported networks, measured as operators are; the first file of each is opened."""
     results = _measured(
         [files[0] for files in networks],
@@ -125,7 +125,7 @@ def _measured(
     device: Device,
     counted: bool,
     companions: Sequence[Path] = (),
-) -> list[Cell | str]:
+) -> list[OperatorCost | str]:
     """For each model what it costs, or why it cannot be run."""
     # Instructions repeat: two rounds show by how much. Times need more, and several sessions.
     effort = (
@@ -147,7 +147,7 @@ def _measured(
     return [
         str(result["error"])
         if result[unit] is None
-        else Cell(
+        else OperatorCost(
             cost=float(result[unit]),
             rounds=tuple(result[f"rounds_{unit}"]),
             share=None if counted else reply.get("processor_share"),

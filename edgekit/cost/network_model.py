@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 
-Cost = Callable[[Operator], float]
+Cost = Callable[[OperatorShape], float]
 
 # How far the plain sum is to be trusted: a scale of 1.4 weighs as an error of 2 % does.
 _PRIOR = 0.05
@@ -26,7 +26,7 @@ _PRIOR = 0.05
 class Sample:
     """A whole exported network: its operators, and its cost measured as theirs were."""
 
-    operators: tuple[Operator, ...]
+    operators: tuple[OperatorShape, ...]
     cost: float
 
 
@@ -37,11 +37,11 @@ class Correction:
     scales: Mapping[str, float] = field(default_factory=dict)
     overhead: float = 0.0
 
-    def operator(self, operator: Operator, cost: float) -> float:
+    def operator(self, operator: OperatorShape, cost: float) -> float:
         """The operator's share of a network, from its cost alone."""
         return self.scales.get(_kind(operator), 1.0) * cost + self.overhead
 
-    def network(self, operators: Sequence[Operator], cost: Cost) -> float:
+    def network(self, operators: Sequence[OperatorShape], cost: Cost) -> float:
         return sum(self.operator(operator, cost(operator)) for operator in operators)
 
 
@@ -90,6 +90,6 @@ def _row(sample: Sample, kinds: Sequence[str], cost: Cost) -> list[float]:
     return [value / sample.cost for value in (*sums.values(), len(sample.operators))]
 
 
-def _kind(operator: Operator) -> str:
+def _kind(operator: OperatorShape) -> str:
     depthwise = operator.kind == "conv" and 1 < operator.groups == operator.inputs
     return "depthwise" if depthwise else operator.kind

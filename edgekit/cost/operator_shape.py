@@ -17,7 +17,7 @@ aten = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operator:
+class OperatorShape:
     """One operator with every shape that its cost depends on, batch size 1.
 
     `conv` maps (inputs, *size) to (outputs, ...), grouped and depthwise included; a 1-D
@@ -82,14 +82,14 @@ class Operator:
         return 0
 
 
-def operator_of(key: str) -> Operator:
+def operator_of(key: str) -> OperatorShape:
     """The operator whose cell has this name."""
     kind, _, rest = key.partition(":")
     numbers = list(map(int, rest.removesuffix(",relu").split(",")))
     pairs = [tuple(numbers[at : at + 2]) for at in range(2, 12, 2)]
     names = ("size", "kernel", "stride", "padding", "dilation")
     fields: dict[str, Any] = dict(zip(names, pairs, strict=True))
-    return Operator(
+    return OperatorShape(
         kind=kind,  # type: ignore[arg-type]
         inputs=numbers[0],
         outputs=numbers[1],
@@ -101,7 +101,7 @@ def operator_of(key: str) -> Operator:
 
 def describe(
     graph: WidthGraph, node: fx.Node, widths: Mapping[str, int] | None = None
-) -> Operator | None:
+) -> OperatorShape | None:
     """The operator at `node` with the given widths; `None` where it is free at run time.
 
     Views and moves cost nothing that can be told from outside; batch norm and simple
@@ -214,7 +214,7 @@ def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(spatial[:-1]), spatial[-1]
 
 
-def _conv(read: _Reader) -> Operator:
+def _conv(read: _Reader) -> OperatorShape:
     given, weight = read.tensor(0), read.tensor(1)
     rank = len(weight) - 2
     if rank > 2:
@@ -224,7 +224,7 @@ def _conv(read: _Reader) -> Operator:
             outputs=weight[0],
         )
     kernel = _pair(weight[2:], rank)
-    return Operator(
+    return OperatorShape(
         kind="conv",
         inputs=given[1],
         outputs=weight[0],
@@ -237,29 +237,29 @@ def _conv(read: _Reader) -> Operator:
     )
 
 
-def _transposed_conv(read: _Reader) -> Operator:
+def _transposed_conv(read: _Reader) -> OperatorShape:
     given, weight = read.tensor(0), read.tensor(1)
     return _as_matrix(
         rows=math.prod(given[2:]), inputs=weight[0], outputs=math.prod(weight[1:])
     )
 
 
-def _as_matrix(*, rows: int, inputs: int, outputs: int) -> Operator:
-    return Operator(kind="linear", inputs=inputs, outputs=outputs, size=(rows, 1))
+def _as_matrix(*, rows: int, inputs: int, outputs: int) -> OperatorShape:
+    return OperatorShape(kind="linear", inputs=inputs, outputs=outputs, size=(rows, 1))
 
 
-def _linear(read: _Reader) -> Operator:
+def _linear(read: _Reader) -> OperatorShape:
     given, weight = read.tensor(0), read.tensor(1)
     return _as_matrix(rows=math.prod(given[:-1]), inputs=weight[1], outputs=weight[0])
 
 
-def _matmul(read: _Reader) -> Operator:
+def _matmul(read: _Reader) -> OperatorShape:
     left, right = read.tensor(0), read.tensor(1)
     columns = right[-1] if len(right) > 1 else 1
     return _as_matrix(rows=math.prod(left[:-1]), inputs=left[-1], outputs=columns)
 
 
-def _attention(read: _Reader) -> Operator:
+def _attention(read: _Reader) -> OperatorShape:
     """Scores and mixing as one product: both have rows x positions x head width."""
     query, value = read.tensor(0), read.tensor(2)
     return _as_matrix(
@@ -267,7 +267,7 @@ def _attention(read: _Reader) -> Operator:
     )
 
 
-def _einsum(read: _Reader) -> Operator:
+def _einsum(read: _Reader) -> OperatorShape:
     """A product of two tensors by its equation; what one matrix product cannot say is free."""
     equation, operands = read.constant("equation", ""), read.constant("tensors", ())
     terms, _, result = equation.replace(" ", "").partition("->")
@@ -289,7 +289,7 @@ def _einsum(read: _Reader) -> Operator:
     )
 
 
-def _recurrent(read: _Reader) -> Operator:
+def _recurrent(read: _Reader) -> OperatorShape:
     parameters = read.node.args[2] if isinstance(read.node.args[2], list) else []
     weights = [read.shape(p) for p in parameters if isinstance(p, fx.Node)]
     area = sum(math.prod(shape) for shape in weights if len(shape) == 2)
@@ -298,31 +298,31 @@ def _recurrent(read: _Reader) -> Operator:
     return _as_matrix(rows=steps, inputs=inputs, outputs=max(1, area // inputs))
 
 
-def _elementwise(read: _Reader) -> Operator:
+def _elementwise(read: _Reader) -> OperatorShape:
     shape = read.shape()
     channels = shape[1] if len(shape) > 1 else 1
     rest = max(1, math.prod(shape) // max(1, channels))
-    return Operator(
+    return OperatorShape(
         kind="elementwise", inputs=channels, outputs=channels, size=(rest, 1)
     )
 
 
-def _reduction(read: _Reader) -> Operator:
+def _reduction(read: _Reader) -> OperatorShape:
     """A reduction reads its whole input once, as an element-wise operator of that size does."""
     given = read.tensor(0)
     channels = given[1] if len(given) > 1 else 1
     rest = max(1, math.prod(given) // max(1, channels))
-    return Operator(
+    return OperatorShape(
         kind="elementwise", inputs=channels, outputs=channels, size=(rest, 1)
     )
 
 
-def _pool(read: _Reader) -> Operator:
+def _pool(read: _Reader) -> OperatorShape:
     given = read.tensor(0)
     rank = len(given) - 2
     kernel = _pair(read.constant("kernel_size", 1), rank)
     stride = read.constant("stride", None)
-    return Operator(
+    return OperatorShape(
         kind="pool",
         inputs=given[1],
         outputs=given[1],
@@ -334,7 +334,7 @@ def _pool(read: _Reader) -> Operator:
 
 
 _RECTIFIABLE = ("conv1d", "conv2d", "linear", "add")
-_RULES: dict[str, Callable[[_Reader], Operator]] = {
+_RULES: dict[str, Callable[[_Reader], OperatorShape]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
     **dict.fromkeys(
         ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed_conv

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.cost.interpolate import Place, family_of
 from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
 
@@ -39,15 +39,15 @@ _PATIENCE_S = 120.0
 class Metered:
     """Watts by operator, where the meter resolved them; without a meter, the `reason`."""
 
-    watts: Mapping[Operator, float] = field(default_factory=dict)
+    watts: Mapping[OperatorShape, float] = field(default_factory=dict)
     meter: str | None = None
     boundary: str | None = None
     reason: str | None = None
 
 
-def corners(operators: Iterable[Operator]) -> list[Operator]:
+def corners(operators: Iterable[OperatorShape]) -> list[OperatorShape]:
     """The operators of each family that read and write the most and the fewest channels."""
-    families: dict[Operator, dict[Place, Operator]] = {}
+    families: dict[OperatorShape, dict[Place, OperatorShape]] = {}
     for operator in operators:
         family, place = family_of(operator)
         families.setdefault(family, {})[place] = operator
@@ -63,10 +63,10 @@ def corners(operators: Iterable[Operator]) -> list[Operator]:
 
 
 def metered(
-    batch: Sequence[Operator], *, key: TableKey, device: Device, meter: str
+    batch: Sequence[OperatorShape], *, key: TableKey, device: Device, meter: str
 ) -> Metered:
     """Loop each operator while the meter counts, for longer where that is too short for it."""
-    watts: dict[Operator, float] = {}
+    watts: dict[OperatorShape, float] = {}
     window_s, left = WINDOW_S, list(batch)
     facts: Mapping[str, Any] = {}
     for _ in range(_ATTEMPTS):
@@ -95,7 +95,7 @@ def power(windows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _run(
-    batch: Sequence[Operator],
+    batch: Sequence[OperatorShape],
     *,
     key: TableKey,
     device: Device,
@@ -127,14 +127,14 @@ def _run(
 class Power:
     """Watts of any operator, from those that were metered."""
 
-    def __init__(self, watts: Mapping[Operator, float]) -> None:
-        self._families: dict[Operator, dict[Place, float]] = {}
+    def __init__(self, watts: Mapping[OperatorShape, float]) -> None:
+        self._families: dict[OperatorShape, dict[Place, float]] = {}
         for operator, value in watts.items():
             family, place = family_of(operator)
             self._families.setdefault(family, {})[place] = value
         self._median = statistics.median(watts.values()) if watts else None
 
-    def watts(self, operator: Operator) -> float | None:
+    def watts(self, operator: OperatorShape) -> float | None:
         """Its own, or those of its family, each weighed by how near its widths are.
 
         Of a family that was not metered: the median of all. `None` where nothing was metered.

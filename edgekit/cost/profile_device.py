@@ -11,7 +11,7 @@ from typing import Any
 
 from edgekit.config import targets
 from edgekit.cost.microbench.write import PRECISIONS
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import CORES
@@ -38,14 +38,14 @@ _SAVES = 0.03
 """A width below a full tile that costs less by more than this share is a step of its own."""
 _FEW = 8
 """Up to so many channels a runtime may take another kernel."""
-_CONV = Operator(
+_CONV = OperatorShape(
     kind="conv", inputs=16, outputs=16, size=(32, 32), kernel=(3, 3), padding=(1, 1)
 )
 _SHAPES = (
     _CONV,
     replace(_CONV, relu=True),
     replace(_CONV, inputs=32, size=(16, 16), kernel=(1, 1), padding=(0, 0)),
-    Operator(kind="linear", inputs=64, outputs=16),
+    OperatorShape(kind="linear", inputs=64, outputs=16),
 )
 
 
@@ -123,7 +123,7 @@ def tile_of(costs: Mapping[int, float]) -> int:
     return 1
 
 
-def _operators() -> list[Operator]:
+def _operators() -> list[OperatorShape]:
     return [replace(shape, outputs=width) for shape in _SHAPES for width in _WIDTHS]
 
 

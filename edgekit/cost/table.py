@@ -17,10 +17,17 @@ from typing import Any
 
 from edgekit.cost import doubt, interpolate, network_model, power
 from edgekit.cost.cost_file import CostFile
-from edgekit.cost.measure import ANCHOR, NOTHING, Cell, Fill, gauge, run_networks
+from edgekit.cost.measure import (
+    ANCHOR,
+    NOTHING,
+    Fill,
+    OperatorCost,
+    measure,
+    run_networks,
+)
 from edgekit.cost.microbench import write
 from edgekit.cost.network_model import Correction, Sample
-from edgekit.cost.operator_shape import Operator, operator_of
+from edgekit.cost.operator_shape import OperatorShape, operator_of
 from edgekit.cost.power import Metered, Power
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
@@ -68,14 +75,14 @@ class CostTable:
         self._tile = tile
         self.source = source
         self.unit = UNITS[source]
-        self._cells: dict[str, Cell] = {}
+        self._cells: dict[str, OperatorCost] = {}
         self._inferred: dict[str, float] = {}
         self.correction = Correction()
         """From operators to a network; the plain sum until `correct` was called."""
         facts = {**{k: str(v) for k, v in vars(key).items()}, "source": source}
         self._file = CostFile(root / "costs", facts)
         self._cells = {
-            name: Cell(
+            name: OperatorCost(
                 cost=cost,
                 energy_mj=energy,
                 rounds=tuple(json.loads(text)),
@@ -93,25 +100,25 @@ class CostTable:
         self._stale = {name for name, cell in self._cells.items() if self._doubts(cell)}
         """Cells that builds before this one measured, and that are to be measured again."""
 
-    def __contains__(self, operator: Operator) -> bool:
+    def __contains__(self, operator: OperatorShape) -> bool:
         return operator.key in self._cells or operator.key in self._inferred
 
     def __len__(self) -> int:
         """How many cells were measured."""
         return len(self._cells)
 
-    def cost(self, operator: Operator) -> float:
+    def cost(self, operator: OperatorShape) -> float:
         """What the operator adds to a network, in `unit`: its own cost, corrected by the
         networks given to `correct`; `KeyError` where it was never measured nor inferred."""
         return self.correction.operator(operator, self.cost_alone(operator))
 
-    def cost_alone(self, operator: Operator) -> float:
+    def cost_alone(self, operator: OperatorShape) -> float:
         """Cost in `unit` of the operator by itself."""
         name = operator.key
         whole = self._cells[name].cost if name in self._cells else self._inferred[name]
         return max(0.0, whole - self.empty_call)
 
-    def energy_mj(self, operator: Operator) -> float | None:
+    def energy_mj(self, operator: OperatorShape) -> float | None:
         """What the operator adds to a network in millijoules: its cost in time at its power, or
         at that of those near to it; `None` where no meter was read."""
         watts = self._power.watts(operator)
@@ -156,7 +163,7 @@ class CostTable:
         anchor = self._cells.get(ANCHOR.key)
         return anchor.cost if anchor else None
 
-    def _doubts(self, cell: Cell) -> bool:
+    def _doubts(self, cell: OperatorCost) -> bool:
         return self.unit == "us" and doubt.doubtful(cell, self._least_anchor)
 
     @property
@@ -167,7 +174,7 @@ class CostTable:
 
     def measure(
         self,
-        operators: Iterable[Operator],
+        operators: Iterable[OperatorShape],
         device: Device | None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
@@ -182,7 +189,7 @@ class CostTable:
         again = [o for o in (NOTHING, *wanted) if o.key in self._stale]
         if not asked and not again:
             return 0
-        fill = gauge(self.key, self.source, device, self._tile)
+        fill = measure(self.key, self.source, device, self._tile)
         measured = self._refill(fill, again)
         while missing := self._turn(wanted):
             for start in range(0, len(missing), _BATCH):
@@ -195,7 +202,7 @@ class CostTable:
 
     def meter_power(
         self,
-        operators: Iterable[Operator],
+        operators: Iterable[OperatorShape],
         device: Device,
         meter: str = "auto",
         on_progress: Callable[[int, int], None] | None = None,
@@ -228,7 +235,7 @@ class CostTable:
 
     def measure_networks(
         self,
-        networks: Sequence[tuple[Sequence[Path], Sequence[Operator]]],
+        networks: Sequence[tuple[Sequence[Path], Sequence[OperatorShape]]],
         device: Device,
         family: str,
     ) -> list[Sample]:
@@ -266,7 +273,9 @@ class CostTable:
         self.measure([o for sample in samples for o in sample.operators], device)
         self.correction = network_model.fit(samples, self.cost_alone)
 
-    def _steadily(self, fill: Fill, batch: Sequence[Operator]) -> Mapping[str, Cell]:
+    def _steadily(
+        self, fill: Fill, batch: Sequence[OperatorShape]
+    ) -> Mapping[str, OperatorCost]:
         """The batch, and once more where the machine was slower than it has been."""
         if self.unit != "us":
             return fill(batch)
@@ -280,7 +289,7 @@ class CostTable:
             cells = {**cells, ANCHOR.key: _cheaper(cells[ANCHOR.key], before)}
         return cells
 
-    def _refill(self, fill: Fill, stale: Sequence[Operator]) -> int:
+    def _refill(self, fill: Fill, stale: Sequence[OperatorShape]) -> int:
         """Measure doubtful cells again until the machine is seen to be busy still."""
         self._stale.difference_update(operator.key for operator in stale)
         for start in range(0, len(stale), _BATCH):
@@ -295,7 +304,7 @@ class CostTable:
 
     def _steady_networks(
         self, networks: Sequence[Sequence[Path]], device: Device
-    ) -> tuple[list[Cell], bool]:
+    ) -> tuple[list[OperatorCost], bool]:
         """The networks, once more where the machine was slower than for its cells, and whether
         it still was."""
         counted = self.source == "counted"
@@ -312,7 +321,7 @@ class CostTable:
                 cells = [_cheaper(*pair) for pair in zip(cells, again, strict=True)]
         return cells, doubt.slow(beside.cost, least)
 
-    def _turn(self, wanted: Sequence[Operator]) -> Sequence[Operator]:
+    def _turn(self, wanted: Sequence[OperatorShape]) -> Sequence[OperatorShape]:
         if all(operator in self for operator in wanted):
             return ()
         known = {**self._inferred, **{k: c.cost for k, c in self._cells.items()}}
@@ -321,7 +330,7 @@ class CostTable:
         first = [] if NOTHING in self else [NOTHING]
         return [*first, *(o for o in turn.missing if o != NOTHING)]
 
-    def _record(self, cells: Mapping[str, Cell]) -> None:
+    def _record(self, cells: Mapping[str, OperatorCost]) -> None:
         rows = [
             (
                 *(name, cell.cost, cell.energy_mj, json.dumps(cell.rounds)),
@@ -365,14 +374,14 @@ class CostTable:
         return self._file.path
 
 
-def _cheaper(one: Cell, other: Cell) -> Cell:
+def _cheaper(one: OperatorCost, other: OperatorCost) -> OperatorCost:
     """Noise only ever adds."""
     return one if one.cost <= other.cost else other
 
 
-def _operator(stored: Mapping[str, Any]) -> Operator:
+def _operator(stored: Mapping[str, Any]) -> OperatorShape:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in stored.items()
     }
-    return Operator(**fields)
+    return OperatorShape(**fields)

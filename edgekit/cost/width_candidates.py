@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.cost.operator_shape import Operator, describe, groups_at
+from edgekit.cost.operator_shape import OperatorShape, describe, groups_at
 from edgekit.graph.graph import Group, WidthGraph
 
 LEVELS = 8
@@ -29,9 +29,9 @@ class Scan:
     """The operators that a group meets, by its width, for each setting of the others."""
 
     group: str
-    settings: tuple[Mapping[int, tuple[Operator, ...]], ...]
+    settings: tuple[Mapping[int, tuple[OperatorShape, ...]], ...]
 
-    def operators(self) -> Iterator[Operator]:
+    def operators(self) -> Iterator[OperatorShape]:
         for setting in self.settings:
             for operators in setting.values():
                 yield from operators
@@ -64,7 +64,7 @@ def scanned(graph: WidthGraph, min_keep: float) -> list[Scan]:
 
     def read(
         group: Group, others: Mapping[str, int]
-    ) -> dict[int, tuple[Operator, ...]]:
+    ) -> dict[int, tuple[OperatorShape, ...]]:
         return {
             width: tuple(
                 operator
@@ -80,9 +80,9 @@ def scanned(graph: WidthGraph, min_keep: float) -> list[Scan]:
     ]
 
 
-def steps_of(
+def width_candidates(
     scan: Scan,
-    cost_of: Callable[[Operator], float],
+    cost_of: Callable[[OperatorShape], float],
     tolerance: float,
     levels: int = LEVELS,
 ) -> tuple[int, ...]:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.types import Folding
+from edgekit.types import IOFusion
 
 Outputs = NDArray[np.float32]
 _LEAST = 1e-30
 """A probability that int8 rounds to 0 still has a logarithm."""
 
 
-def expected(logits: Outputs, folding: Folding) -> Outputs:
+def expected(logits: Outputs, folding: IOFusion) -> Outputs:
     """What a file should answer where the network gives `logits` (n, ...).
 
     Class numbers come as `scores` gives them.
@@ -28,7 +28,7 @@ def expected(logits: Outputs, folding: Folding) -> Outputs:
     return logits
 
 
-def scores(answers: NDArray[Any], folding: Folding) -> Outputs:
+def scores(answers: NDArray[Any], folding: IOFusion) -> Outputs:
     """A file's answers with a score for each class: 1 for the one that a number names."""
     if folding.postprocess != "argmax":
         return answers
@@ -36,7 +36,7 @@ def scores(answers: NDArray[Any], folding: Folding) -> Outputs:
     return np.moveaxis(rows, -1, folding.axis)
 
 
-def logits(answers: Outputs, folding: Folding) -> Outputs:
+def logits(answers: Outputs, folding: IOFusion) -> Outputs:
     """What metrics take, from `scores`: of probabilities the logarithms."""
     if folding.postprocess != "softmax":
         return answers

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgekit.program.program import Program
 from edgekit.program.reference import count
 from edgekit.types import OperatorProfile
-from edgekit.types.diff import Counts, OffPath, Opened
+from edgekit.types.diff import Counts, ModelGraph, OffPath
 
 _SORTS = (
     (
@@ -31,7 +31,7 @@ _FLOAT_KERNELS = ("f32", "fp32", "f16", "bf16")
 
 
 def counts(
-    program: Program, opened: Opened, executed: Sequence[OperatorProfile] | None
+    program: Program, opened: ModelGraph, executed: Sequence[OperatorProfile] | None
 ) -> tuple[Counts, ...]:
     """How many of each sort the network has, the file has, and ran."""
     found = []
@@ -49,7 +49,7 @@ def counts(
 
 
 def off_path(
-    opened: Opened, executed: Sequence[OperatorProfile]
+    opened: ModelGraph, executed: Sequence[OperatorProfile]
 ) -> tuple[OffPath, ...]:
     """Operators that the runtime's optimised kernels, or int8's, did not take."""
     slow = []

@@ -24,7 +24,7 @@ from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import read
 from edgekit.safe_io import read_arrays, reading
-from edgekit.types import Artifact, Folding, Preprocess
+from edgekit.types import Artifact, IOFusion, Preprocess
 
 Array = NDArray[np.float32]
 STUDENT = "student.pt2"
@@ -180,14 +180,14 @@ def _reference(
     return loaded, one.model.source
 
 
-def _folding(contract: dict[str, Any]) -> Folding:
+def _folding(contract: dict[str, Any]) -> IOFusion:
     """What the artefact says that it does besides the network."""
     with reading("the contract in the artifact", UsageError):
-        return TypeAdapter(Folding).validate_python(contract.get("folded") or {})
+        return TypeAdapter(IOFusion).validate_python(contract.get("folded") or {})
 
 
 def _preprocess(
-    one: Project | None, contract: dict[str, Any], folding: Folding
+    one: Project | None, contract: dict[str, Any], folding: IOFusion
 ) -> Preprocess | None:
     """From raw samples to the network's input, be it in the file or before it."""
     if one is not None:

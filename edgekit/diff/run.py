@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from edgekit.bench.infer import dequantise, quantise
 from edgekit.devices import Device
-from edgekit.diff.tensor_worker import take_apart
+from edgekit.diff.tensor_worker import instrument
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact
-from edgekit.types.diff import Opened, Step
+from edgekit.types.diff import ModelGraph, Step
 
 Array = NDArray[np.float32]
 _START_S = 120.0
@@ -27,14 +27,14 @@ class Probed:
     """An artefact, what it is made of, and the copy that shows it."""
 
     artifact: Artifact
-    opened: Opened
+    opened: ModelGraph
     copy: Path
 
 
 def probed(artifact: Artifact, folder: Path) -> Probed:
     """The artefact taken apart; its copy lies in `folder`."""
     copy = folder / f"probing{artifact.files[0].suffix}"
-    opened = take_apart(artifact.files[0].resolve(), copy)
+    opened = instrument(artifact.files[0].resolve(), copy)
     return Probed(artifact=artifact, opened=opened, copy=copy)
 
 

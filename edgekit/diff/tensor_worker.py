@@ -18,19 +18,19 @@ from edgekit.runtimes.litert import graph_reader as tflite
 from edgekit.runtimes.onnxruntime import graph_reader as onnx
 from edgekit.runtimes.openvino import graph_reader as openvino
 from edgekit.safe_io import reading
-from edgekit.types.diff import Opened
+from edgekit.types.diff import ModelGraph
 
 _FORMATS = {
-    ".onnx": (onnx.take_apart, "onnx", "onnxruntime"),
-    ".tflite": (tflite.take_apart, "ai-edge-litert", "litert"),
-    ".xml": (openvino.take_apart, "openvino", "openvino"),
+    ".onnx": (onnx.instrument, "onnx", "onnxruntime"),
+    ".tflite": (tflite.instrument, "ai-edge-litert", "litert"),
+    ".xml": (openvino.instrument, "openvino", "openvino"),
 }
-_OPENED: TypeAdapter[Opened] = TypeAdapter(Opened)
+_OPENED: TypeAdapter[ModelGraph] = TypeAdapter(ModelGraph)
 _LIMIT_S = 600
 _MISSING = 3
 
 
-def take_apart(path: Path, copy: Path) -> Opened:
+def instrument(path: Path, copy: Path) -> ModelGraph:
     """The artefact's operators; `copy`, of the same suffix, becomes the probing copy.
 
     Raises `ArtifactError` where the file cannot be read, `RuntimeMissing` without its library.

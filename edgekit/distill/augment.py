@@ -19,15 +19,15 @@ KINDS = ("none", "shift", "shift-flip")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draws:
+class AugmentParams:
     """What is done to each of n images: how far it moves, whether it is mirrored."""
 
     top: Tensor
     left: Tensor
     mirror: Tensor | None
 
-    def __getitem__(self, numbers: Tensor | slice) -> Draws:
-        return Draws(
+    def __getitem__(self, numbers: Tensor | slice) -> AugmentParams:
+        return AugmentParams(
             top=self.top[numbers],
             left=self.left[numbers],
             mirror=None if self.mirror is None else self.mirror[numbers],
@@ -36,7 +36,7 @@ class Draws:
 
 def draw(
     count: int, shape: tuple[int, ...], kind: str, generator: torch.Generator
-) -> Draws | None:
+) -> AugmentParams | None:
     """Changes for `count` samples of `shape`; `None` where they stay as they are."""
     if kind == "none" or len(shape) != 3:
         return None
@@ -44,14 +44,14 @@ def draw(
     mirror = None
     if kind == "shift-flip":
         mirror = torch.rand(count, generator=generator) < 0.5
-    return Draws(
+    return AugmentParams(
         top=torch.randint(2 * _reach(height) + 1, (count, 1), generator=generator),
         left=torch.randint(2 * _reach(width) + 1, (count, 1), generator=generator),
         mirror=mirror,
     )
 
 
-def augment(x: Tensor, draws: Draws | None, preprocess: Preprocess) -> Tensor:
+def augment(x: Tensor, draws: AugmentParams | None, preprocess: Preprocess) -> Tensor:
     """Images (n, channels, height, width), each moved, and mirrored where it was drawn.
 
     What a shift uncovers is a raw value of 0, preprocessed.
@@ -63,7 +63,7 @@ def augment(x: Tensor, draws: Draws | None, preprocess: Preprocess) -> Tensor:
     )
 
 
-def along(masks: Tensor, draws: Draws | None) -> Tensor:
+def along(masks: Tensor, draws: AugmentParams | None) -> Tensor:
     """Maps of targets (n, height, width) moved as their images are; what a shift uncovers is
     unknown."""
     if draws is None:
@@ -72,7 +72,7 @@ def along(masks: Tensor, draws: Draws | None) -> Tensor:
     return _moved(masks[:, None], draws, masks.new_tensor([unknown]))[:, 0]
 
 
-def _moved(x: Tensor, draws: Draws, fill: Tensor) -> Tensor:
+def _moved(x: Tensor, draws: AugmentParams, fill: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     down, across = _reach(height), _reach(width)
     padded = fill.expand(channels)[None, :, None, None].repeat(

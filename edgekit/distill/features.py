@@ -19,7 +19,7 @@ aten = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class ModelOutputs:
     """One network on one batch. `projected` are its `features` in the other's widths."""
 
     output: Any
@@ -53,7 +53,7 @@ class Projection(nn.Module):
         return mapped
 
 
-class Seen(nn.Module):
+class FeatureExtractor(nn.Module):
     """A network that hands out its `layers` and `attentions` (node names) with its output."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Seen(nn.Module):
         projections: Sequence[nn.Module] = (),
     ) -> None:
         super().__init__()
-        self.network = tapped(module, layers, attentions)
+        self.network = with_feature_outputs(module, layers, attentions)
         self.projections = nn.ModuleList(projections)
         self._channels_last = _any_layout(self.network.graph)
 
@@ -84,14 +84,14 @@ class Seen(nn.Module):
         set_training(self.network, training)
 
 
-def view(fields: tuple[Any, ...]) -> View:
+def view(fields: tuple[Any, ...]) -> ModelOutputs:
     output, features, projected, attentions = fields
-    return View(
+    return ModelOutputs(
         output=output, features=features, projected=projected, attentions=attentions
     )
 
 
-def tapped(
+def with_feature_outputs(
     module: fx.GraphModule, layers: Sequence[str], attentions: Sequence[str]
 ) -> fx.GraphModule:
     """A module over the same parameters that returns (output, layers, (query, key, value)s)."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from edgekit.distill.features import View
+from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import LOSSES
 from edgekit.distill.pairing import share_maps
-from edgekit.distill.tasks import TEACHINGS, Teaching
+from edgekit.distill.tasks import TEACHINGS, TaskLosses
 from edgekit.program.program import Program
 from edgekit.types import DistillRecipe, LossName, TaskKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class Targets:
     """The targets of a batch, `None` where there are none at all; where samples were mixed,
     `share` of these and the rest `other`."""
 
@@ -54,12 +54,12 @@ def resolved(
 
 
 def objective(
-    student: View,
-    teacher: View | None,
-    truth: Truth,
+    student: ModelOutputs,
+    teacher: ModelOutputs | None,
+    truth: Targets,
     *,
     recipe: DistillRecipe,
-    teaching: Teaching = TEACHINGS["classification"],
+    teaching: TaskLosses = TEACHINGS["classification"],
 ) -> Tensor:
     """The mean over a batch: `soft_weight` of soft targets, the rest of labels, and the further
     losses by their weights: ().
@@ -80,7 +80,9 @@ def objective(
     return loss
 
 
-def _by_labels(ours: Tensor, truth: Truth, teaching: Teaching) -> tuple[Tensor, Tensor]:
+def _by_labels(
+    ours: Tensor, truth: Targets, teaching: TaskLosses
+) -> tuple[Tensor, Tensor]:
     """Of which samples something is known, and the loss that labels give: (batch,) each."""
     if truth.targets is None:
         nothing = ours.new_zeros(len(ours))

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from edgekit.data import Dataset
-from edgekit.distill.augment import Draws, along, augment, draw
+from edgekit.distill.augment import AugmentParams, along, augment, draw
 from edgekit.distill.batches import Batch, Batches
 from edgekit.types import DistillRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mix:
+class MixupParams:
     """Mixup: `share` of each sample, the rest of the one that `partner` names in the batch."""
 
     share: float
@@ -37,7 +37,7 @@ class Mixed:
     share: float = 1.0
 
 
-class Supply:
+class TrainSampler:
     """The training samples under a recipe."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Supply:
         self._recipe, self._preprocess = recipe, dataset.preprocess
         self._mixes = bool(recipe.mixup) and dtype.is_floating_point
         self._batches = Batches(dataset, dtype)
-        self._views: dict[int, Draws | None] = {}
+        self._views: dict[int, AugmentParams | None] = {}
         self._masks = dataset.targets.ndim == 3
         shape = dataset.targets.shape[1:]
         # Class maps of another size than the image's could not follow it.
@@ -72,25 +72,29 @@ class Supply:
     def order(self) -> Tensor:
         return torch.randperm(len(self), generator=self.generator)
 
-    def draws(self, numbers: Tensor, epoch: int) -> Draws | None:
+    def draws(self, numbers: Tensor, epoch: int) -> AugmentParams | None:
         """How the samples of a batch are changed."""
         if self._recipe.views is None:
             return self._draw(len(numbers), self.generator)
         every = self._view(self.version(epoch))
         return None if every is None else every[numbers]
 
-    def mix(self, count: int) -> Mix | None:
+    def mix(self, count: int) -> MixupParams | None:
         if not self._mixes:
             return None
         seed = int(torch.randint(2**31, (1,), generator=self.generator))
         alpha = self._recipe.mixup
-        return Mix(
+        return MixupParams(
             share=float(np.random.default_rng(seed).beta(alpha, alpha)),
             partner=torch.randperm(count, generator=self.generator),
         )
 
     def take(
-        self, numbers: Tensor, mine: Tensor, draws: Draws | None, mix: Mix | None
+        self,
+        numbers: Tensor,
+        mine: Tensor,
+        draws: AugmentParams | None,
+        mix: MixupParams | None,
     ) -> Mixed:
         """Samples `mine` (positions) of a batch of `numbers`, augmented and mixed."""
         batch = self._taken(numbers, mine, draws)
@@ -115,14 +119,16 @@ class Supply:
         """Samples as they are."""
         return self._batches.take(numbers)
 
-    def _taken(self, numbers: Tensor, mine: Tensor, draws: Draws | None) -> Batch:
+    def _taken(
+        self, numbers: Tensor, mine: Tensor, draws: AugmentParams | None
+    ) -> Batch:
         batch = self._batches.take(numbers[mine])
         moved = None if draws is None else draws[mine]
         targets = along(batch.targets, moved) if self._masks else batch.targets
         inputs = augment(batch.inputs, moved, self._preprocess)
         return replace(batch, inputs=inputs, targets=targets)
 
-    def _view(self, version: int) -> Draws | None:
+    def _view(self, version: int) -> AugmentParams | None:
         """The changes of every sample in one of a fixed number of views."""
         if version not in self._views:
             # Not the training's seed: the teacher's answers serve every training.
@@ -130,5 +136,5 @@ class Supply:
             self._views[version] = self._draw(len(self), generator)
         return self._views[version]
 
-    def _draw(self, count: int, generator: torch.Generator) -> Draws | None:
+    def _draw(self, count: int, generator: torch.Generator) -> AugmentParams | None:
         return draw(count, self._batches.shape, self._augment, generator)

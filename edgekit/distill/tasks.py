@@ -21,7 +21,7 @@ Hard = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Teaching:
+class TaskLosses:
     """`soft(student, teacher, temperature)` and `hard(student, targets)` to losses (batch,);
     `known(targets)` is 1 for a sample with a label and 0 for others, (batch,)."""
 
@@ -67,27 +67,27 @@ def _unknown(targets: Tensor) -> Tensor:
     return torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
 
 
-_CLASSES = Teaching(soft=outputs.soft_targets, hard=outputs.labels, known=_any_class)
-_TOKENS = Teaching(
+_CLASSES = TaskLosses(soft=outputs.soft_targets, hard=outputs.labels, known=_any_class)
+_TOKENS = TaskLosses(
     soft=outputs.soft_targets,
     hard=outputs.labels,
     known=_any_class,
     arrange=_classes_last,
 )
-TEACHINGS: Mapping[TaskKind, Teaching] = {
+TEACHINGS: Mapping[TaskKind, TaskLosses] = {
     "classification": _CLASSES,
     "segmentation": _CLASSES,
     "token-classification": _TOKENS,
     "language-modelling": _TOKENS,
-    "regression": Teaching(
+    "regression": TaskLosses(
         soft=lambda s, t, _: outputs.regression(s, t), hard=_squared, known=_value_known
     ),
-    "embedding": Teaching(
+    "embedding": TaskLosses(
         soft=lambda s, t, _: outputs.regression(s, t) + outputs.angles(s, t),
         hard=_none,
         known=_unknown,
     ),
-    "detection": Teaching(
+    "detection": TaskLosses(
         soft=lambda s, t, _: outputs.detections(s, t), hard=_none, known=_unknown
     ),
 }
@@ -98,7 +98,7 @@ class Task:
     """A task as a student learns it and is judged by; without a metric by its teacher alone."""
 
     kind: TaskKind
-    teaching: Teaching
+    teaching: TaskLosses
     metric: Metric | None
 
 

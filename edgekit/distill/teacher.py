@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit import scratch, store
-from edgekit.distill.features import View, view
+from edgekit.distill.features import ModelOutputs, view
 from edgekit.distill.processes import Processes
 
 CHUNK = 256
@@ -46,24 +46,24 @@ class Teacher:
         """Answers for training that a network was run for."""
 
     @torch.no_grad()
-    def compute(self, inputs: Tensor) -> View:
+    def compute(self, inputs: Tensor) -> ModelOutputs:
         """What the teachers say of inputs."""
         first, *others = (view(network(inputs)) for network in self._networks)
         if not others:
             return first
         together = [first.output, *(other.output for other in others)]
-        return View(
+        return ModelOutputs(
             output=torch.tensordot(self._shares, torch.stack(together), 1),
             features=first.features,
             attentions=first.attentions,
         )
 
-    def answer(self, numbers: Tensor, inputs: Tensor, version: int) -> View:
+    def answer(self, numbers: Tensor, inputs: Tensor, version: int) -> ModelOutputs:
         """The answer to training samples, from what is kept where it is."""
         self.asked += len(numbers)
         if version in self._kept:
             kept = self._kept[version].take(numbers)
-            return View(output=kept.to(self._on.device))
+            return ModelOutputs(output=kept.to(self._on.device))
         self.computed += len(numbers)
         return self.compute(inputs)
 

@@ -13,7 +13,7 @@ from edgekit.data import Dataset
 from edgekit.distill.checkpoint import Checkpoints
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import Task, of_kind
-from edgekit.distill.trainer import Assignment, Lesson
+from edgekit.distill.trainer import DistillationTask, Trainer
 from edgekit.errors import DataError, ModelError
 from edgekit.program.batch_norm_folding import fold
 from edgekit.program.program import Program
@@ -89,7 +89,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
             f"Distillation needs at least 2 training samples a process, not {len(train)} for "
             f"{processes.count}. Check [data] train."
         )
-    assignment = Assignment(
+    assignment = DistillationTask(
         teachers=teachers,
         student=fold(student) if aware else student.copy(),
         train=train,
@@ -106,7 +106,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(
-            Lesson(assignment, processes),
+            Trainer(assignment, processes),
             processes,
             Checkpoints(folder, recipe.checkpoint_minutes),
             hooks,
@@ -118,7 +118,7 @@ class _Run:
     """The epochs of a lesson, one after another, from the first or from a checkpoint."""
 
     def __init__(
-        self, lesson: Lesson, on: Processes, checkpoints: Checkpoints, hooks: Hooks
+        self, lesson: Trainer, on: Processes, checkpoints: Checkpoints, hooks: Hooks
     ) -> None:
         self.lesson, self.on, self.checkpoints, self.hooks = (
             lesson,

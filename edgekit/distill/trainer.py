@@ -17,17 +17,23 @@ from torch import Tensor, fx, nn
 from edgekit import store
 from edgekit.data import Dataset
 from edgekit.distill import losses, optimize
-from edgekit.distill.augment import Draws
+from edgekit.distill.augment import AugmentParams
 from edgekit.distill.batches import steps_of
 from edgekit.distill.checkpoint import State, on_cpu
-from edgekit.distill.features import Projection, Seen, View, sync_batch_norm, view
-from edgekit.distill.objective import Truth, objective, resolved
+from edgekit.distill.features import (
+    FeatureExtractor,
+    ModelOutputs,
+    Projection,
+    sync_batch_norm,
+    view,
+)
+from edgekit.distill.objective import Targets, objective, resolved
 from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
 from edgekit.distill.processes import Processes, spread_like, whole
-from edgekit.distill.sampler import Mix, Supply
+from edgekit.distill.sampler import MixupParams, TrainSampler
 from edgekit.distill.tasks import Task
 from edgekit.distill.teacher import Teacher, fits
-from edgekit.distill.validator import Judge
+from edgekit.distill.validator import Validator
 from edgekit.errors import TrainingError
 from edgekit.program.program import Program
 from edgekit.types import DistillRecipe, Epoch
@@ -39,7 +45,7 @@ _SELDOM = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assignment:
+class DistillationTask:
     """Who learns what from whom: `teachers` are averaged, the first is also looked into."""
 
     teachers: tuple[Program, ...]
@@ -58,7 +64,7 @@ class Assignment:
 
 
 @dataclass(kw_only=True)
-class Place:
+class TrainingState:
     """How far the epoch that is under way has come."""
 
     epoch: int = 1
@@ -69,10 +75,10 @@ class Place:
     started: float = field(default_factory=time.perf_counter)
 
 
-class Lesson:
+class Trainer:
     """What changes while a student trains: its weights, the optimizer, the random numbers."""
 
-    def __init__(self, assignment: Assignment, processes: Processes) -> None:
+    def __init__(self, assignment: DistillationTask, processes: Processes) -> None:
         self.given = assignment
         self.recipe = resolved(
             assignment.recipe,
@@ -82,7 +88,9 @@ class Lesson:
         )
         self._on = processes
         dtype = assignment.student.dtypes[0]
-        self._supply = Supply(assignment.train, self.recipe, dtype, assignment.seed)
+        self._supply = TrainSampler(
+            assignment.train, self.recipe, dtype, assignment.seed
+        )
         self._look()
         self.pupil.to(processes.device)
         self._wrapped = processes.wrap(self.pupil, shard=self.recipe.shard)
@@ -93,9 +101,9 @@ class Lesson:
         parts = processes.count * self.recipe.accumulate
         self.steps = steps_of(len(self._supply), self.recipe.batch_size, parts)
         self._keeps = self._can_keep()
-        self.judge = Judge(assignment.validation, assignment.task, dtype, processes)
+        self.judge = Validator(assignment.validation, assignment.task, dtype, processes)
         self.judge.hear(lambda x: self.teacher.compute(x).output)
-        self.place = Place()
+        self.place = TrainingState()
 
     def _look(self) -> None:
         """Give teacher and student eyes for the layers that the recipe's losses compare."""
@@ -115,7 +123,7 @@ class Lesson:
                 else Projection(ours.width, theirs.width, ours.rank)
                 for theirs, ours in pairs
             ]
-        self.pupil = Seen(
+        self.pupil = FeatureExtractor(
             self._rounding(student.module) if given.aware else student.module,
             [o.name for _, o in pairs],
             [o for _, o in heads],
@@ -124,8 +132,10 @@ class Lesson:
         if self._on.count > 1:
             sync_batch_norm(self.pupil.network)
         own = [p.copy() if self._on.device.type != "cpu" else p for p in given.teachers]
-        first = Seen(own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads])
-        others = [Seen(program.module) for program in own[1:]]
+        first = FeatureExtractor(
+            own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads]
+        )
+        others = [FeatureExtractor(program.module) for program in own[1:]]
         self.teacher = Teacher([first, *others], self._on, given.weights)
         known = given.task.teaching.known(torch.from_numpy(given.train.targets))
         self._labelled = given.train.labelled
@@ -187,7 +197,7 @@ class Lesson:
         """The loss on this process's share of samples as they are, times their number."""
         batch = self._supply.plain(self._on.share(numbers))
         inputs = batch.inputs.to(self._on.device)
-        truth = Truth(targets=self._known(batch.targets))
+        truth = Targets(targets=self._known(batch.targets))
         theirs = self.teacher.compute(inputs) if self._taught else None
         loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
         return loss.item() * len(batch)
@@ -243,7 +253,7 @@ class Lesson:
         if not math.isfinite(loss):
             raise self._diverged(loss)
         epoch = self._judged(place.epoch, loss, place.started)
-        self.place = Place(epoch=place.epoch + 1)
+        self.place = TrainingState(epoch=place.epoch + 1)
         return epoch
 
     def _learn(self, numbers: Tensor) -> Any:
@@ -264,12 +274,16 @@ class Lesson:
         return total
 
     def _part(
-        self, numbers: Tensor, mine: Tensor, draws: Draws | None, mix: Mix | None
+        self,
+        numbers: Tensor,
+        mine: Tensor,
+        draws: AugmentParams | None,
+        mix: MixupParams | None,
     ) -> Tensor:
         """What this process's samples of a part add to the mean loss of the batch."""
         taken = self._supply.take(numbers, mine, draws, mix)
         inputs = taken.inputs.to(self._on.device)
-        truth = Truth(
+        truth = Targets(
             targets=self._known(taken.targets),
             other=self._known(taken.other),
             share=taken.share,
@@ -285,7 +299,9 @@ class Lesson:
             loss = self._loss(ours, theirs, truth)
         return loss * (len(mine) / len(numbers))
 
-    def _loss(self, student: View, teacher: View | None, truth: Truth) -> Tensor:
+    def _loss(
+        self, student: ModelOutputs, teacher: ModelOutputs | None, truth: Targets
+    ) -> Tensor:
         teaching = self.given.task.teaching
         return objective(student, teacher, truth, recipe=self.recipe, teaching=teaching)
 
@@ -395,7 +411,7 @@ class Lesson:
         self._supply.generator.set_state(state["generator"])
         torch.set_rng_state(state["random"][self._on.number % len(state["random"])])
         self.teacher.asked, self.teacher.computed = state["teacher"]
-        self.place = Place(**state["place"])
+        self.place = TrainingState(**state["place"])
         return spread(state["best"])
 
 

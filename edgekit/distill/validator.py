@@ -20,7 +20,7 @@ Network = Callable[[Tensor], Tensor]
 Outputs = np.ndarray[Any, Any]
 
 
-class Judge:
+class Validator:
     """The task's metric where there are labels, agreement with the teacher elsewhere."""
 
     def __init__(

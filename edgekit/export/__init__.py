@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.export.produce import Material, Order, make
+from edgekit.export.produce import ExportInputs, Order, produce
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.program.program import Program
 from edgekit.runtimes.litert import exporter as tflite
 from edgekit.runtimes.onnxruntime import exporter as onnx
 from edgekit.runtimes.openvino import exporter as openvino
-from edgekit.runtimes.protocol import Exporter, blame, check
-from edgekit.types import Artifact, Precision, RuntimeName, Scheme
+from edgekit.runtimes.protocol import Exporter, attribute_layer, check
+from edgekit.types import Artifact, Precision, QuantConfig, RuntimeName
 
 EXPORTERS: dict[RuntimeName, Exporter] = {
     "litert": tflite,
@@ -36,7 +36,7 @@ def export(  # noqa: PLR0913
     folder: Path,
     name: str,
     labels: tuple[str, ...] = (),
-    scheme: Scheme | None = None,
+    scheme: QuantConfig | None = None,
     validation: Validation | None = None,
 ) -> Artifact:
     """Write `program` for `runtime` into `folder`, in this process.
@@ -50,13 +50,13 @@ def export(  # noqa: PLR0913
     check(exporter, name, precision, calibrated=calibration is not None)
     with scratch(folder) as place:
         fp32 = place / f"fp32{exporter.SUFFIXES[0]}"
-        with blame(exporter, name):
+        with attribute_layer(exporter, name):
             exporter.convert(program, fp32)
             order = Order(
                 name=name, runtime=runtime, precision=precision, scheme=scheme
             )
-            material = Material(
+            material = ExportInputs(
                 calibration=calibration, validation=validation, labels=labels
             )
-            made = make(exporter, fp32, order, material)
+            made = produce(exporter, fp32, order, material)
         return publish(made, folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.export.quantization_accuracy import Judge, Validation
+from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.export.quantization_search import Search, search
 from edgekit.export.verify import Reference, verify
 from edgekit.runtimes.protocol import (
@@ -16,11 +16,11 @@ from edgekit.runtimes.protocol import (
     QUANTISED,
     Border,
     Exporter,
-    blame,
+    attribute_layer,
     channels_last,
     feeds,
 )
-from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
+from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,12 @@ class Order:
     name: str
     runtime: RuntimeName
     precision: Precision
-    scheme: Scheme | None = None
+    scheme: QuantConfig | None = None
     """Where another than the format's first is to be tried first."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Material:
+class ExportInputs:
     """What artefacts of one network are made from besides its file in fp32."""
 
     calibration: np.ndarray | None = None
@@ -53,7 +53,9 @@ class Material:
         return channels_last(found) if self.channels_last else found
 
 
-def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Artifact:
+def produce(
+    exporter: Exporter, fp32: Path, order: Order, material: ExportInputs
+) -> Artifact:
     """The artefact beside `fp32`, whose file it starts from."""
     paths = tuple(fp32.with_name(order.name + suffix) for suffix in exporter.SUFFIXES)
     quantised = None
@@ -79,8 +81,8 @@ def make(exporter: Exporter, fp32: Path, order: Order, material: Material) -> Ar
 
 
 def _reduced(
-    exporter: Exporter, fp32: Path, order: Order, material: Material, place: Path
-) -> tuple[Path, Quantised | None]:
+    exporter: Exporter, fp32: Path, order: Order, material: ExportInputs, place: Path
+) -> tuple[Path, QuantResult | None]:
     """The file in less than fp32, and how it came about."""
     inputs, _ = material.border(exporter, fp32)
     samples: list[np.ndarray] = []
@@ -90,11 +92,11 @@ def _reduced(
     quantiser = exporter.quantiser(fp32, inputs[0], samples, place)
     suffix = exporter.SUFFIXES[0]
     if order.precision not in QUANTISED:
-        quantiser.quantise(order.precision, Scheme(), place / f"plain{suffix}")
+        quantiser.quantise(order.precision, QuantConfig(), place / f"plain{suffix}")
         return place / f"plain{suffix}", None
 
-    def write(scheme: Scheme, path: Path) -> None:
-        with blame(exporter, order.name):
+    def write(scheme: QuantConfig, path: Path) -> None:
+        with attribute_layer(exporter, order.name):
             quantiser.quantise(order.precision, scheme, path)
 
     scheme = order.scheme or quantiser.first(order.precision)
@@ -103,7 +105,9 @@ def _reduced(
         return place / f"plain{suffix}", _unjudged(scheme)
     work = Search(
         write=write,
-        judge=Judge(fp32, order.runtime, material.validation, inputs[0].layout),
+        judge=QuantizationAccuracy(
+            fp32, order.runtime, material.validation, inputs[0].layout
+        ),
         layers=quantiser.layers,
         place=place,
         suffix=suffix,
@@ -112,8 +116,8 @@ def _reduced(
     return work.file(found.scheme), found
 
 
-def _unjudged(scheme: Scheme) -> Quantised:
-    return Quantised(
+def _unjudged(scheme: QuantConfig) -> QuantResult:
+    return QuantResult(
         scheme=scheme,
         lost=None,
         allowed=None,

@@ -16,7 +16,7 @@ from edgekit.agent.session import run
 from edgekit.data.metrics import agreement, named
 from edgekit.data.predictions import logits, scores
 from edgekit.errors import ArtifactError, DataError
-from edgekit.types import Evaluation, Folding, RuntimeName, TaskSpec
+from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
@@ -37,7 +37,7 @@ class Validation:
     """What the metric may lose: of a share, of its value where it is none."""
     recover: bool = True
     """Whether schemes other than the first are tried where that loses more."""
-    folding: Folding = field(default_factory=Folding)
+    folding: IOFusion = field(default_factory=IOFusion)
     """What files do besides the network."""
 
     def save(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class Validation:
             np.savez(path, inputs=self.inputs, targets=self.targets)
 
 
-class Judge:
+class QuantizationAccuracy:
     """Compares files with the outputs of `fp32`; all take images in the order `layout`."""
 
     def __init__(

@@ -13,8 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.errors import ArtifactError
-from edgekit.export.quantization_accuracy import Judge
-from edgekit.types import Precision, Quantised, RangeMethod, Scheme, Trial, holds
+from edgekit.export.quantization_accuracy import QuantizationAccuracy
+from edgekit.types import (
+    Precision,
+    QuantConfig,
+    QuantResult,
+    QuantTrial,
+    RangeMethod,
+    holds,
+)
 
 GROUPS = 48
 """Layers are taken together by their neighbours, so that at most this many are tried alone."""
@@ -23,7 +30,7 @@ GLANCE = 256
 MOST = 0.5
 """Share of the layers that may stay in float: what is more is no int8 file."""
 
-Write = Callable[[Scheme, Path], None]
+Write = Callable[[QuantConfig, Path], None]
 """Writes the network by a scheme; raises `ArtifactError` where the library cannot."""
 
 
@@ -32,18 +39,18 @@ class Search:
     """Files of one network in one precision, by scheme, and what each lost."""
 
     write: Write
-    judge: Judge
+    judge: QuantizationAccuracy
     layers: Callable[[], tuple[str, ...]]
     place: Path
     suffix: str
-    _tried: dict[Scheme, Trial] = field(default_factory=dict)
-    _files: dict[Scheme, Path] = field(default_factory=dict)
+    _tried: dict[QuantConfig, QuantTrial] = field(default_factory=dict)
+    _files: dict[QuantConfig, Path] = field(default_factory=dict)
 
     @property
-    def trials(self) -> tuple[Trial, ...]:
+    def trials(self) -> tuple[QuantTrial, ...]:
         return tuple(self._tried.values())
 
-    def file(self, scheme: Scheme) -> Path:
+    def file(self, scheme: QuantConfig) -> Path:
         """The file by `scheme`, written unless it is there; raises `ArtifactError`."""
         if scheme not in self._files:
             path = self.place / f"trial-{len(self._files)}{self.suffix}"
@@ -51,33 +58,36 @@ class Search:
             self._files[scheme] = path
         return self._files[scheme]
 
-    def attempt(self, scheme: Scheme) -> Trial:
+    def attempt(self, scheme: QuantConfig) -> QuantTrial:
         """What the file by `scheme` loses, or why there is none."""
         if scheme not in self._tried:
             try:
                 lost, error = self.judge.lost(self.file(scheme))
-                trial = Trial(scheme=scheme, lost=lost, error=error)
+                trial = QuantTrial(scheme=scheme, lost=lost, error=error)
                 if not math.isfinite(error):
                     raise ArtifactError("its outputs are not finite")
             except ArtifactError as failure:
-                trial = Trial(
+                trial = QuantTrial(
                     scheme=scheme, lost=None, error=None, failure=str(failure)
                 )
             self._tried[scheme] = trial
         return self._tried[scheme]
 
-    def holds(self, trial: Trial) -> bool:
+    def holds(self, trial: QuantTrial) -> bool:
         allowed = self.judge.validation.allowed
         return trial.lost is not None and holds(trial.lost, allowed)
 
-    def best(self) -> Trial:
+    def best(self) -> QuantTrial:
         """What loses least, and errs least of equals."""
         return min(self.trials, key=_loss)
 
 
 def search(
-    work: Search, first: Scheme, ranges: Sequence[RangeMethod], precision: Precision
-) -> Quantised:
+    work: Search,
+    first: QuantConfig,
+    ranges: Sequence[RangeMethod],
+    precision: Precision,
+) -> QuantResult:
     """The scheme that holds, or that loses least; its file is `work.file(found.scheme)`.
 
     `ranges` are the ways to take ranges that the format has. Raises `ArtifactError` where not even
@@ -98,12 +108,12 @@ def search(
     return _found(work, plain, best)
 
 
-def _keep_layers(work: Search, start: Trial) -> Trial:
+def _keep_layers(work: Search, start: QuantTrial) -> QuantTrial:
     """As few layers in float as make `start` hold, worst first; the best trial where none do."""
     ranked = _ranked(work, start.scheme)
     limit = math.floor(MOST * len(ranked))
 
-    def keeping(count: int) -> Trial:
+    def keeping(count: int) -> QuantTrial:
         kept = tuple(layer for group in ranked[:count] for layer in group)
         return work.attempt(replace(start.scheme, float_layers=kept))
 
@@ -121,7 +131,7 @@ def _keep_layers(work: Search, start: Trial) -> Trial:
     return keeping(holds)
 
 
-def _ranked(work: Search, scheme: Scheme) -> list[tuple[str, ...]]:
+def _ranked(work: Search, scheme: QuantConfig) -> list[tuple[str, ...]]:
     """Groups of layers, first the one that alone in int8 moves the outputs most.
 
     Alone in int8, not alone in float: a tensor between two layers stays in int8 while either of
@@ -144,13 +154,13 @@ def _ranked(work: Search, scheme: Scheme) -> list[tuple[str, ...]]:
     return sorted(groups, key=lambda group: -errors[group])
 
 
-def _loss(trial: Trial) -> tuple[float, float]:
+def _loss(trial: QuantTrial) -> tuple[float, float]:
     lost = math.inf if trial.lost is None else trial.lost
     return lost, math.inf if trial.error is None else trial.error
 
 
-def _found(work: Search, plain: Trial, best: Trial) -> Quantised:
-    found = Quantised(
+def _found(work: Search, plain: QuantTrial, best: QuantTrial) -> QuantResult:
+    found = QuantResult(
         scheme=best.scheme,
         lost=best.lost,
         allowed=work.judge.validation.allowed,
@@ -162,7 +172,7 @@ def _found(work: Search, plain: Trial, best: Trial) -> Quantised:
     return replace(found, why=_words(found, plain))
 
 
-def _words(found: Quantised, plain: Trial) -> str:
+def _words(found: QuantResult, plain: QuantTrial) -> str:
     """What was lost, what recovered it, what stays in float."""
     assert found.lost is not None and plain.lost is not None
     scheme = found.scheme

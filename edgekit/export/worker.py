@@ -17,11 +17,11 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from edgekit.errors import ArtifactError
-from edgekit.export.produce import Material, Order, make
+from edgekit.export.produce import ExportInputs, Order, produce
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.program.program import Program
-from edgekit.types import Artifact, Folding, InputSpec, RuntimeName, TaskSpec
+from edgekit.types import Artifact, InputSpec, IOFusion, RuntimeName, TaskSpec
 
 SEED = 0
 
@@ -35,7 +35,7 @@ class Judging:
     root: Path
     allowed: float
     recover: bool
-    folding: Folding = field(default_factory=Folding)
+    folding: IOFusion = field(default_factory=IOFusion)
 
     def read(self) -> Validation:
         with np.load(self.samples, allow_pickle=False) as arrays:
@@ -101,13 +101,13 @@ def work(job: Job) -> Iterator[Message]:
     import torch
 
     from edgekit.export import EXPORTERS
-    from edgekit.runtimes.protocol import blame
+    from edgekit.runtimes.protocol import attribute_layer
 
     torch.manual_seed(SEED)
     np.random.seed(SEED)
     exporter = EXPORTERS[job.runtime]
     try:
-        with blame(exporter, job.name):
+        with attribute_layer(exporter, job.name):
             if not job.converted:
                 _convert(job)
             material = _material(job)
@@ -117,8 +117,8 @@ def work(job: Job) -> Iterator[Message]:
     yield Message()
     for order in job.wanted:
         try:
-            with blame(exporter, order.name):
-                yield Message(artifact=make(exporter, job.fp32, order, material))
+            with attribute_layer(exporter, order.name):
+                yield Message(artifact=produce(exporter, job.fp32, order, material))
         except ArtifactError as error:
             yield Message(failure=str(error), name=order.name)
 
@@ -127,7 +127,7 @@ def suspects(job: Job) -> Iterator[Message]:
     """Name each operator of `job.source` before it is tried alone, and end at one that fails."""
     from edgekit.export import EXPORTERS, alone
     from edgekit.program.module_path import layer
-    from edgekit.runtimes.protocol import blame
+    from edgekit.runtimes.protocol import attribute_layer
 
     assert job.suspected is not None
     exporter = EXPORTERS[job.runtime]
@@ -136,17 +136,17 @@ def suspects(job: Job) -> Iterator[Message]:
         about = Message(name=str(one.node.target), layer=layer(one.node))
         yield about
         try:
-            with blame(exporter, job.name):
+            with attribute_layer(exporter, job.name):
                 exporter.convert(one.program, job.fp32)
                 reference = Reference.of(one.program)
-                make(exporter, job.fp32, order, Material(reference=reference))
+                produce(exporter, job.fp32, order, ExportInputs(reference=reference))
         except ArtifactError as error:
             yield replace(about, failure=str(error))
             return
 
 
-def _material(job: Job) -> Material:
-    return Material(
+def _material(job: Job) -> ExportInputs:
+    return ExportInputs(
         calibration=None if job.calibration is None else np.load(job.calibration),
         validation=None if job.validation is None else job.validation.read(),
         labels=job.labels,

@@ -30,9 +30,9 @@ from edgekit.export.verify import Reference
 from edgekit.export.worker import JOB, MESSAGE, Job, Judging, Message
 from edgekit.program.program import Program
 from edgekit.runtimes.protocol import CALIBRATED, check
-from edgekit.types import Artifact, Precision, Quantised, RuntimeName, Scheme
+from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
-Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, Scheme]
+Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantConfig]
 """An artefact by its runtime and precision, and the scheme to try first, where it is another than
 the format's own."""
 
@@ -94,7 +94,7 @@ def export_all(  # noqa: PLR0913
         made: dict[str, Artifact] = {}
         material = _material(program, place, labels, judging)
         turned: tuple[RuntimeName, ...] = _TURNED if channels_last else ()
-        lanes = _lanes(orders, material, place, turned)
+        lanes = _queues(orders, material, place, turned)
         for found in _run(lanes, place):
             if isinstance(found, Artifact):
                 made[found.name] = found
@@ -112,7 +112,7 @@ def export_all(  # noqa: PLR0913
                 again = place / "equalised"
                 again.mkdir()
                 twin.save(again / "student.pt2")
-                for found in _run(_lanes(harmed, material, again, turned), again):
+                for found in _run(_queues(harmed, material, again, turned), again):
                     # One that fails leaves the file there is.
                     if isinstance(found, Artifact):
                         made[found.name] = _better(made[found.name], found)
@@ -132,7 +132,7 @@ def _better(plain: Artifact, twin: Artifact) -> Artifact:
     before, after = plain.quantised, twin.quantised
     assert before is not None and after is not None
 
-    def harm(how: Quantised) -> tuple[float, int]:
+    def harm(how: QuantResult) -> tuple[float, int]:
         return how.missed or 0.0, len(how.scheme.float_layers)
 
     if harm(after) >= harm(before):
@@ -142,7 +142,7 @@ def _better(plain: Artifact, twin: Artifact) -> Artifact:
 
 
 def artifact_name(
-    runtime: RuntimeName, precision: Precision, scheme: Scheme | None = None
+    runtime: RuntimeName, precision: Precision, scheme: QuantConfig | None = None
 ) -> str:
     parts: list[str] = [runtime, precision]
     if scheme and scheme.activations == "unsigned":
@@ -158,7 +158,7 @@ def offered(runtime: RuntimeName, precision: Precision) -> bool:
 
 
 def _order(
-    runtime: RuntimeName, precision: Precision, scheme: Scheme | None = None
+    runtime: RuntimeName, precision: Precision, scheme: QuantConfig | None = None
 ) -> Order:
     return Order(
         name=artifact_name(runtime, precision, scheme),
@@ -205,7 +205,7 @@ def _material(
     }
 
 
-def _lanes(
+def _queues(
     wanted: Sequence[Order],
     material: dict[str, Any],
     place: Path,

@@ -66,7 +66,7 @@ Rewrite = Callable[[Cut, Call, fx.Node], None]
 """Takes the cut, the old call and the new node."""
 
 
-def rewrite(cut: Cut, old: fx.Node, new: fx.Node) -> None:
+def rewrite_shapes(cut: Cut, old: fx.Node, new: fx.Node) -> None:
     """Make the numbers of one operator those of the narrower network."""
     if old not in cut.graph.live or not isinstance(old.target, torch._ops.OpOverload):
         return

@@ -17,7 +17,7 @@ from edgekit.graph.blocks import Block, drop_blocks, silence_blocks
 from edgekit.graph.graph import WidthGraph
 from edgekit.graph.labels import Axes
 from edgekit.graph.propagate import attribute
-from edgekit.graph.rewrite_shapes import Cut, rewrite
+from edgekit.graph.rewrite_shapes import Cut, rewrite_shapes
 from edgekit.graph.shapes import at_one, check, defect, resized
 from edgekit.program.program import Program, duplicate
 from edgekit.types import Plan
@@ -47,7 +47,7 @@ def shrink(graph: WidthGraph, plan: Plan, *, release: bool = False) -> Program:
 
 def _rewrite(cut: Cut, old: fx.Node, new: fx.Node) -> None:
     try:
-        rewrite(cut, old, new)
+        rewrite_shapes(cut, old, new)
     except Exception as error:
         what = f"cannot follow the widths ({type(error).__name__}: {error})"
         raise ModelError(defect(new, what.splitlines()[0])) from error

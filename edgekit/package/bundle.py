@@ -20,7 +20,7 @@ from edgekit.bundle_files import MANIFEST, read_manifest
 from edgekit.errors import OutputError, UsageError
 from edgekit.types import (
     Artifact,
-    Folding,
+    IOFusion,
     Preprocess,
     Report,
     TaskKind,
@@ -42,7 +42,7 @@ class IOContract:
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the output; `None` where the data names none."""
     task: TaskKind = "classification"
-    folding: Folding = field(default_factory=Folding)
+    folding: IOFusion = field(default_factory=IOFusion)
     """What the files do themselves: `preprocess` is what is left to the application."""
 
 
@@ -191,7 +191,7 @@ def described(contract: IOContract) -> dict[str, Any]:
         "preprocessing": {"formula": FORMULA, **asdict(contract.preprocess)},
         "labels": None if contract.labels is None else list(contract.labels),
         "task": contract.task,
-        "folded": None if contract.folding == Folding() else asdict(contract.folding),
+        "folded": None if contract.folding == IOFusion() else asdict(contract.folding),
     }
 
 

@@ -17,23 +17,23 @@ from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
 from edgekit.package import bundle
 from edgekit.pipeline import compatibility, exports, variants
-from edgekit.pipeline.chain import learn
+from edgekit.pipeline.chain import train_chain
 from edgekit.pipeline.check_data import judged
-from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.pipeline.cost_model import check
-from edgekit.pipeline.evaluate import Proof, examine, prove
+from edgekit.pipeline.evaluate import Benchmark, benchmark, evaluate_artifacts
 from edgekit.pipeline.io_fusion import notes as folding_notes
 from edgekit.pipeline.io_fusion import prepared
-from edgekit.pipeline.qat import recover
-from edgekit.pipeline.runtime_options import tune
-from edgekit.pipeline.search import Fitted
+from edgekit.pipeline.qat import recover_with_qat
+from edgekit.pipeline.runtime_options import tune_runtime_options
+from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.words import SCHEMA_VERSION, lost
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import (
     Candidate,
     Evaluation,
-    Folding,
+    IOFusion,
     NetworkSummary,
     Report,
     RuntimeName,
@@ -50,7 +50,7 @@ class Loaded:
     """The trained network, the data, and how good the one is on the other."""
 
     teacher: Program
-    samples: Samples
+    samples: BuildData
     reference: Evaluation
     note: str | None
 
@@ -79,23 +79,23 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         baselines = [
             one for one in unpruned.artifacts if one.runtime in allowed.runtimes
         ]
-        fitted, taught = learn(job, teacher, samples, baselines[0], Path(scratch))
+        fitted, taught = train_chain(job, teacher, samples, baselines[0], Path(scratch))
         origin = teacher.fingerprint()
         made = exports.student(job, taught.program, allowed, samples, folder, origin)
         artifacts = made.artifacts
         table = fitted.planner.table
         prediction = check(job, table, teacher, taught.program, artifacts)
-        found = examine(job, taught.program, reference, artifacts, samples)
-        if fitted.untouched and samples.folding == Folding():
+        found = evaluate_artifacts(job, taught.program, reference, artifacts, samples)
+        if fitted.untouched and samples.folding == IOFusion():
             found = [
                 replace(o, unchanged=o.artifact.precision == "fp32") for o in found
             ]
         int8 = partial(exports.student_in_int8, job, allowed, samples, folder, origin)
         pair = teacher, taught.program
-        rivals = recover(job, pair, reference, found, samples, int8)
-        proof = prove(job, reference, rivals.examined, baselines)
+        rivals = recover_with_qat(job, pair, reference, found, samples, int8)
+        proof = benchmark(job, reference, rivals.examined, baselines)
         behind = partial(rivals.behind, student=taught.program)
-        proof = tune(job, behind, proof, baselines, samples)
+        proof = tune_runtime_options(job, behind, proof, baselines, samples)
         taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
         left_out = (*unpruned.notes, *whole.notes, *allowed.notes, *made.notes)
@@ -162,8 +162,8 @@ def _load(job: Job) -> Program:
 
 
 def _evaluate(
-    job: Job, teacher: Program, samples: Samples
-) -> tuple[Samples, Evaluation, str | None]:
+    job: Job, teacher: Program, samples: BuildData
+) -> tuple[BuildData, Evaluation, str | None]:
     with job.progress.step("Evaluate the network"):
         samples, reference, note = judged(job, teacher, samples)
     job.progress.say(
@@ -174,10 +174,10 @@ def _evaluate(
 
 def _report(
     job: Job,
-    samples: Samples,
-    fitted: Fitted,
+    samples: BuildData,
+    fitted: PrunedCandidate,
     taught: Distilled,
-    proof: Proof,
+    proof: Benchmark,
 ) -> Report:
     planner, solution = fitted.planner, fitted.solution
     widths, dropped = solution.widths, solution.dropped
@@ -300,7 +300,7 @@ def _package(
     report: Report,
     student: Program,
     teacher: Program,
-    samples: Samples,
+    samples: BuildData,
     folder: Path,
 ) -> None:
     """Lay out the bundle: the chosen model, the candidates, the student, report, manifest."""
@@ -321,7 +321,7 @@ def _package(
         )
 
 
-def _in_bundle(proof: Proof, folder: Path) -> Proof:
+def _in_bundle(proof: Benchmark, folder: Path) -> Benchmark:
     """The same with files named as they lie in the bundle, wherever that will be."""
     candidates = tuple(
         replace(

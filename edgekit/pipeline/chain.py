@@ -18,11 +18,17 @@ from edgekit.distill import Distilled
 from edgekit.distill.train import check_outputs
 from edgekit.errors import ModelError, ProjectError
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.cost_model import operators_of
-from edgekit.pipeline.iterative import link_of, slim
-from edgekit.pipeline.search import Fitted, Own, survey, timed_beside, weigh
-from edgekit.pipeline.training import Crew, Lesson, teach
+from edgekit.pipeline.iterative import iterative_prune, link_of
+from edgekit.pipeline.search import (
+    Own,
+    PrunedCandidate,
+    build_planner,
+    score_importance,
+    timed_beside,
+)
+from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
 from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
@@ -47,9 +53,9 @@ class _Named:
     program: Program
 
 
-def learn(
-    job: Job, teacher: Program, samples: Samples, baseline: Artifact, folder: Path
-) -> tuple[Fitted, Distilled]:
+def train_chain(
+    job: Job, teacher: Program, samples: BuildData, baseline: Artifact, folder: Path
+) -> tuple[PrunedCandidate, Distilled]:
     """The student and what taught it, by the recipe's chain; without one, the network is cut.
 
     Raises `ModelError` before any training where two networks do not agree on the task's
@@ -65,7 +71,7 @@ def learn(
         )
     planner = None
     if chain != [PRUNED]:
-        planner = survey(job, teacher, baseline.runtime, "fp32")
+        planner = build_planner(job, teacher, baseline.runtime, "fp32")
     own = {
         number: _own(job, spec, teacher, samples)
         for number, spec in enumerate(chain)
@@ -79,7 +85,9 @@ def learn(
         crew = replace(others, first=last.program)
         if spec == PRUNED:
             halfway = number < len(chain) - 1
-            fitted, taught = slim(job, crew, samples, baseline, folder, halfway=halfway)
+            fitted, taught = iterative_prune(
+                job, crew, samples, baseline, folder, halfway=halfway
+            )
             links += fitted.links
         else:
             assert isinstance(spec, StudentSpec)
@@ -90,18 +98,20 @@ def learn(
                 fitted = _placed(job, planner, own[number], *beside)
             else:
                 fitted = _scaled(job, planner, samples, baseline, (spec, place))
-            lesson = Lesson(
+            lesson = TrainingSpec(
                 recipe=recipe,
                 title=f"Distil {_told(spec)}",
                 pruned=spec.source is None,
             )
-            taught = teach(job, crew, fitted.student, samples, lesson)
+            taught = train_student(job, crew, fitted.student, samples, lesson)
             links.append(link_of(_told(spec), last.name, taught))
         last = _Named(name=_told(spec), program=taught.program)
     return _in_all(fitted, links, others), taught
 
 
-def _in_all(fitted: Fitted, links: Sequence[Link], others: Crew) -> Fitted:
+def _in_all(
+    fitted: PrunedCandidate, links: Sequence[Link], others: TeacherEnsemble
+) -> PrunedCandidate:
     notes = list(fitted.notes)
     if others.others:
         shares = others.shares()
@@ -118,7 +128,7 @@ def _in_all(fitted: Fitted, links: Sequence[Link], others: Crew) -> Fitted:
     return replace(fitted, links=tuple(links), notes=tuple(dict.fromkeys(notes)))
 
 
-def _teachers(job: Job, teacher: Program, samples: Samples) -> Crew:
+def _teachers(job: Job, teacher: Program, samples: BuildData) -> TeacherEnsemble:
     """Further teachers of the recipe, checked against the network."""
     specs = [
         NetworkSpec(source=spec) if isinstance(spec, str) else spec
@@ -129,7 +139,7 @@ def _teachers(job: Job, teacher: Program, samples: Samples) -> Crew:
         program = _loaded(job, spec.source, spec.weights)
         _agree(job, teacher, program, samples, f"The teacher {spec.source}")
         others.append(program)
-    return Crew(
+    return TeacherEnsemble(
         first=teacher,
         others=tuple(others),
         weights=(1.0, *(spec.weight for spec in specs)) if specs else None,
@@ -160,7 +170,7 @@ def _told(spec: StudentSpec | str) -> str:
     return f"the network at {' and '.join(parts)}"
 
 
-def _own(job: Job, spec: StudentSpec, teacher: Program, samples: Samples) -> Program:
+def _own(job: Job, spec: StudentSpec, teacher: Program, samples: BuildData) -> Program:
     assert spec.source is not None
     program = _loaded(job, spec.source, spec.weights)
     _agree(job, teacher, program, samples, f"The student {spec.source}")
@@ -174,7 +184,7 @@ def _loaded(job: Job, place: str, weights: str | None) -> Program:
 
 
 def _agree(
-    job: Job, teacher: Program, other: Program, samples: Samples, name: str
+    job: Job, teacher: Program, other: Program, samples: BuildData, name: str
 ) -> None:
     """Raise where two networks differ in what they take or give."""
     given = [(p.inputs[0].shape, p.dtypes[0]) for p in (teacher, other)]
@@ -193,10 +203,10 @@ def _agree(
 def _scaled(
     job: Job,
     planner: Planner,
-    samples: Samples,
+    samples: BuildData,
     baseline: Artifact,
     what: tuple[StudentSpec, Path],
-) -> Fitted:
+) -> PrunedCandidate:
     """The network with a share of every width, a share of its residual blocks, or both."""
     spec, folder = what
     groups = planner.graph.groups
@@ -208,14 +218,14 @@ def _scaled(
         else _nearest(planner.options[group.id], group.units, spec.width)
         for group in groups
     }
-    scores = weigh(job, planner.graph, samples.train)
+    scores = score_importance(job, planner.graph, samples.train)
     kept = keep_best(groups, widths, scores).kept
     plan = Plan(kept=kept, dropped_blocks=dropped)
     solution = planner.planned(plan)
     student = shrink(planner.graph, plan)
     full = planner.cost({}, job.costing.device)
     cost = planner.cost(solution.widths, job.costing.device, dropped)
-    return Fitted(
+    return PrunedCandidate(
         student=student,
         graph=planner.graph,
         planner=planner,
@@ -251,9 +261,9 @@ def _placed(
     planner: Planner,
     student: Program,
     baseline: Artifact,
-    samples: Samples,
+    samples: BuildData,
     folder: Path,
-) -> Fitted:
+) -> PrunedCandidate:
     """A network of the user's, its speed measured before any training."""
     operators = operators_of(student)
     planner.table.measure(operators, job.costing.device)
@@ -272,7 +282,7 @@ def _placed(
             )
         ),
     )
-    return Fitted(
+    return PrunedCandidate(
         student=student,
         graph=planner.graph,
         planner=planner,

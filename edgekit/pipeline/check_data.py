@@ -13,7 +13,7 @@ from edgekit.data import Dataset
 from edgekit.data.evaluate import evaluate, predict
 from edgekit.data.metrics import DECIDE
 from edgekit.errors import DataError, ModelError
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.types import Evaluation, TaskKind, TaskSpec
 
@@ -28,8 +28,8 @@ _SHAPES: dict[TaskKind, tuple[int, str]] = {
 
 
 def judged(
-    job: Job, network: Program, samples: Samples
-) -> tuple[Samples, Evaluation, str | None]:
+    job: Job, network: Program, samples: BuildData
+) -> tuple[BuildData, Evaluation, str | None]:
     """The samples to evaluate by, how good the unpruned network is on them, and a note.
 
     Embeddings need no labels: what the unpruned network says is right then. Raises `DataError`

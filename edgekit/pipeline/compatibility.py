@@ -19,7 +19,7 @@ from edgekit.devices import Device
 from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
 from edgekit.export.workers import Failure
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.left_out import Refusal
 from edgekit.pipeline.variants import wanted
 from edgekit.program.layer_attribution import ITSELF, layer_behind
@@ -44,7 +44,7 @@ _FLOAT_BORDER = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allowed:
+class Compatibility:
     """What is left to build."""
 
     runtimes: tuple[RuntimeName, ...]
@@ -57,9 +57,9 @@ def check(
     job: Job,
     network: Program,
     baselines: Sequence[Artifact],
-    samples: Samples,
+    samples: BuildData,
     folder: Path,
-) -> Allowed:
+) -> Compatibility:
     """What of the profile's runtimes and precisions the network can be built for.
 
     `baselines` are the unpruned network's fp32 exports. What cannot run is left out and said;
@@ -84,7 +84,9 @@ def check(
     for (runtime, precision), why in reduced.items():
         notes.append(f"{runtime}-{precision} is left out: {why}")
         job.progress.say(notes[-1])
-    return Allowed(runtimes=tuple(kept), refused=frozenset(reduced), notes=tuple(notes))
+    return Compatibility(
+        runtimes=tuple(kept), refused=frozenset(reduced), notes=tuple(notes)
+    )
 
 
 def memory(network: Program, job: Job) -> None:
@@ -126,7 +128,7 @@ def _reduced(
     job: Job,
     network: Program,
     kept: Sequence[RuntimeName],
-    samples: Samples,
+    samples: BuildData,
     folder: Path,
 ) -> dict[tuple[RuntimeName, Precision], str]:
     """What is refused in less than fp32, whose files hold newer operators.

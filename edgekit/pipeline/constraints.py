@@ -26,7 +26,7 @@ _SIZE_SHARE = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aim:
+class PlanConstraints:
     """What a cut is to reach, against the unpruned network."""
 
     speedup: float | None
@@ -74,7 +74,9 @@ class Drawn:
     note: str
 
 
-def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
+def constraints_from_budget(
+    job: Job, planner: Planner, baseline: Artifact | None
+) -> PlanConstraints:
     """What the budget asks of the unpruned network, whose planner this is.
 
     Without its export (`baseline`) nothing is timed: a latency counts as without the device, memory
@@ -94,7 +96,7 @@ def aim_of(job: Job, planner: Planner, baseline: Artifact | None) -> Aim:
         note = "; ".join(filter(None, (note, drawn.note)))
     exported = job.project.recipe.export.precisions or job.target.precisions
     smallest = min(_BYTES_PER_WEIGHT[precision] for precision in exported)
-    aim = Aim(
+    aim = PlanConstraints(
         speedup=speedup,
         full_cost=planner.cost({}, job.costing.device),
         # As written: 1.2345678 million allow 1,234,567 and no more.
@@ -210,7 +212,7 @@ def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
     return timed[baseline.name]
 
 
-def met(planner: Planner, aim: Aim) -> bool:
+def met(planner: Planner, aim: PlanConstraints) -> bool:
     """Whether the network keeps every limit as it is."""
     if aim.speedup is not None and aim.speedup > 1:
         return False
@@ -219,7 +221,7 @@ def met(planner: Planner, aim: Aim) -> bool:
     return not any(over(getattr(whole, name), most) for name, most in limits.items())
 
 
-def check_possible(planner: Planner, aim: Aim) -> None:
+def check_possible(planner: Planner, aim: PlanConstraints) -> None:
     """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit of `aim`."""
     limits = aim.limits(aim.full_cost / aim.speedup if aim.speedup else None)
     for name, most in limits.given().items():
@@ -227,7 +229,7 @@ def check_possible(planner: Planner, aim: Aim) -> None:
             raise refusal(planner, limits, aim)
 
 
-def refusal(planner: Planner, limits: Limits, aim: Aim) -> BudgetInfeasible:
+def refusal(planner: Planner, limits: Limits, aim: PlanConstraints) -> BudgetInfeasible:
     """The error that names each budget nobody can keep, and the nearest that somebody can."""
     given = limits.given()
     alone = {name: getattr(planner.cheapest(name), name) for name in given}
@@ -248,7 +250,9 @@ def refusal(planner: Planner, limits: Limits, aim: Aim) -> BudgetInfeasible:
     )
 
 
-def _together(planner: Planner, given: Mapping[str, float], aim: Aim) -> str:
+def _together(
+    planner: Planner, given: Mapping[str, float], aim: PlanConstraints
+) -> str:
     """For each budget the nearest value that the others leave possible."""
     nearest = []
     for name, most in given.items():
@@ -263,7 +267,7 @@ def _together(planner: Planner, given: Mapping[str, float], aim: Aim) -> str:
     return "with the others kept, " + ", or ".join(nearest or ["nothing"])
 
 
-def _asked(name: str, amount: float, aim: Aim) -> str:
+def _asked(name: str, amount: float, aim: PlanConstraints) -> str:
     """A limit as the user would write it in [budget]."""
     if name == "cost":
         return f"a speed-up of {aim.full_cost / amount:.2f}"

@@ -25,7 +25,7 @@ from edgekit.program.features import features
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.store import Store
-from edgekit.types import Artifact, Folding, Measurement, Target, TaskKind
+from edgekit.types import Artifact, IOFusion, Measurement, Target, TaskKind
 
 Array = npt.NDArray[np.float32]
 
@@ -67,7 +67,7 @@ class Job:
         return tasks.of_spec(self.project.task, self.project.root)
 
     @cached_property
-    def costing(self) -> cost_source.Costing:
+    def costing(self) -> cost_source.CostProvider:
         """Where the costs that plans go by come from."""
         return cost_source.choose(self)
 
@@ -124,7 +124,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class BuildData:
     """The data of a build: training, validation split off it, calibration, evaluation."""
 
     train: Dataset
@@ -134,7 +134,7 @@ class Samples:
     calibration_facts: dict[str, Any]
     pool: Dataset
     """What calibration was drawn from."""
-    folding: Folding = field(default_factory=Folding)
+    folding: IOFusion = field(default_factory=IOFusion)
     """What files do besides the network."""
     kind: TaskKind = "classification"
 
@@ -149,7 +149,7 @@ class Samples:
         return (self.train.labels or self.test.labels) if self.kind in DECIDE else ()
 
 
-def read_samples(job: Job, network: Program) -> Samples:
+def read_samples(job: Job, network: Program) -> BuildData:
     """Load every data set the project names, preprocessed for `network`'s input."""
     project, spec = job.project, job.project.data
     task = project.task
@@ -192,7 +192,7 @@ def read_samples(job: Job, network: Program) -> Samples:
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
         f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
     )
-    return Samples(
+    return BuildData(
         train=train,
         validation=validation,
         test=test,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.cost import network_model
-from edgekit.cost.operator_shape import Operator, describe
+from edgekit.cost.operator_shape import OperatorShape, describe
 from edgekit.cost.table import CostTable
 from edgekit.graph.graph import analyse
 from edgekit.graph.surgery import shrink
@@ -123,7 +123,7 @@ def _unsure(error: float) -> str | None:
     )
 
 
-def operators_of(network: Program) -> list[Operator]:
+def operators_of(network: Program) -> list[OperatorShape]:
     """Every operator that costs something, in order of execution."""
     graph = analyse(network)
     nodes = graph.program.module.graph.nodes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costing:
+class CostProvider:
     """What operators' costs are taken on."""
 
     source: CostSource
@@ -37,7 +37,7 @@ class Costing:
         return wanted
 
 
-def choose(job: Job) -> Costing:
+def choose(job: Job) -> CostProvider:
     """The source that the recipe names; else the target itself, or this machine in its place.
 
     Instructions of the target's own core say more of its kernels than another machine's time, but
@@ -59,7 +59,7 @@ def choose(job: Job) -> Costing:
 
 
 def table(
-    job: Job, costing: Costing, runtime: RuntimeName, precision: Precision
+    job: Job, costing: CostProvider, runtime: RuntimeName, precision: Precision
 ) -> CostTable:
     """The table of these costs, as far as it was filled."""
     there = costing.runtime(runtime)
@@ -82,7 +82,7 @@ def table(
     return costing.tables[there, precision]
 
 
-def _device(job: Job, why: str) -> Costing:
+def _device(job: Job, why: str) -> CostProvider:
     if not job.proven:
         raise DeviceError(
             f"Costs of the source 'device' need a {job.target.name}, and none is attached. "
@@ -91,12 +91,12 @@ def _device(job: Job, why: str) -> Costing:
     return _timed(job, why)
 
 
-def _host(job: Job, why: str) -> Costing:
+def _host(job: Job, why: str) -> CostProvider:
     return _timed(job, why)
 
 
-def _timed(job: Job, why: str) -> Costing:
-    return Costing(
+def _timed(job: Job, why: str) -> CostProvider:
+    return CostProvider(
         source=job.device.source,
         device=job.device,
         fingerprint=job.device.fingerprint(),
@@ -105,7 +105,7 @@ def _timed(job: Job, why: str) -> Costing:
     )
 
 
-def _counted(job: Job, why: str) -> Costing:
+def _counted(job: Job, why: str) -> CostProvider:
     lacking = _uncountable(job)
     if lacking is not None:
         raise DeviceError(
@@ -115,7 +115,7 @@ def _counted(job: Job, why: str) -> Costing:
     if not device.prepared:
         with job.progress.step(f"Fetch the programs of a {job.target.cpu}") as step:
             device.prepare(step.update)
-    return Costing(
+    return CostProvider(
         source="counted",
         device=device,
         fingerprint=device.fingerprint(),
@@ -131,8 +131,8 @@ def _uncountable(job: Job) -> str | None:
     return missing(job.target.cpu)
 
 
-def _estimated(job: Job, why: str) -> Costing:
-    return Costing(
+def _estimated(job: Job, why: str) -> CostProvider:
+    return CostProvider(
         source="estimated",
         device=None,
         fingerprint=f"profile {job.target.name} {dict(job.target.channel_multiple)}",

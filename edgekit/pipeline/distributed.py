@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.distill import Distilled, Hooks, distill
 from edgekit.distill.processes import Processes
 from edgekit.errors import UsageError
-from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
 from edgekit.types import DistillRecipe
@@ -24,7 +24,7 @@ _MIDWAY = threading.Event()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class TrainingRequest:
     """One training, in which every process takes part."""
 
     folder: Path
@@ -42,7 +42,7 @@ def several() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that builds."""
     return int(os.environ.get("RANK", "0")) == 0
 
@@ -50,10 +50,10 @@ def leads() -> bool:
 def taught_together(
     teachers: tuple[Program, ...],
     student: Program,
-    call: Call,
+    call: TrainingRequest,
     *,
     job: Job,
-    samples: Samples,
+    samples: BuildData,
     hooks: Hooks,
 ) -> Distilled:
     """Distil in all processes. Raises `UsageError` for a penalty, which only this one knows."""
@@ -72,10 +72,10 @@ def taught_together(
     return taught
 
 
-def follow(job: Job) -> None:
+def worker_loop(job: Job) -> None:
     """What every process but the first does: train when it trains, until it is through."""
     processes = Processes()
-    samples: Samples | None = None
+    samples: BuildData | None = None
     while (call := processes.tell(None)) is not None:
         if samples is None:
             network = load_program(call.folder / "student.pt2")
@@ -88,11 +88,13 @@ def dismiss() -> None:
 
     Where this one left a training that they are still in, its end ends them: the launcher sees it.
     """
-    if several() and leads() and not _MIDWAY.is_set():
+    if several() and is_main_process() and not _MIDWAY.is_set():
         Processes().tell(None)
 
 
-def _take_part(call: Call, job: Job, samples: Samples, hooks: Hooks) -> Distilled:
+def _take_part(
+    call: TrainingRequest, job: Job, samples: BuildData, hooks: Hooks
+) -> Distilled:
     return distill(
         [
             load_program(call.folder / f"teacher-{number}.pt2")

@@ -17,14 +17,14 @@ from edgekit.data.evaluate import predict
 from edgekit.data.metrics import DECIDE, agreement, explained
 from edgekit.errors import ArtifactError, ParityError
 from edgekit.pipeline.check_data import relative
-from edgekit.pipeline.context import Job, Samples
-from edgekit.pipeline.io_fusion import fed
+from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.io_fusion import artifact_inputs
 from edgekit.program.program import Program
 from edgekit.types import (
     Artifact,
     Candidate,
     Evaluation,
-    Folding,
+    IOFusion,
     Measurement,
     Parity,
     TaskKind,
@@ -52,7 +52,7 @@ _WHAT: dict[TaskKind, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class Benchmark:
     """What was found out: the unpruned network's accuracy and speed, and every candidate."""
 
     reference: Evaluation
@@ -68,7 +68,7 @@ class Proof:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
+class EvaluatedArtifact:
     """What an artefact answers: how near to its network, and how good."""
 
     artifact: Artifact
@@ -92,13 +92,13 @@ class Examined:
         )
 
 
-def examine(
+def evaluate_artifacts(
     job: Job,
     student: Program,
     reference: Evaluation,
     artifacts: Sequence[Artifact],
-    samples: Samples,
-) -> list[Examined]:
+    samples: BuildData,
+) -> list[EvaluatedArtifact]:
     """Every artefact's outputs on its runtime, against the network's and by the task's metric.
 
     One that its runtime refuses fails; where one in float gives other outputs than the student,
@@ -106,7 +106,7 @@ def examine(
     """
     how = samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
-    inputs, targets = fed(samples).test.arrays()
+    inputs, targets = artifact_inputs(samples).test.arrays()
     outputs: dict[str, Outputs | ArtifactError] = {}
     with job.progress.step("Evaluate the artefacts") as step:
         for number, artifact in enumerate(artifacts):
@@ -119,7 +119,7 @@ def examine(
     assert job.task.metric is not None
     found = []
     for artifact in artifacts:
-        one = Examined(
+        one = EvaluatedArtifact(
             artifact=artifact,
             parity=None,
             evaluation=None,
@@ -142,13 +142,15 @@ def examine(
     return _without_broken_origins(found)
 
 
-def _scores(outputs: Outputs | ArtifactError, how: Folding) -> Outputs:
+def _scores(outputs: Outputs | ArtifactError, how: IOFusion) -> Outputs:
     if isinstance(outputs, ArtifactError):
         raise outputs
     return predictions.scores(outputs, how)
 
 
-def _without_broken_origins(examined: Sequence[Examined]) -> list[Examined]:
+def _without_broken_origins(
+    examined: Sequence[EvaluatedArtifact],
+) -> list[EvaluatedArtifact]:
     """The same, where what is quantised from a broken file in float is as broken."""
     broken = {
         one.artifact.runtime: one.failure
@@ -169,12 +171,12 @@ def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
         )
 
 
-def prove(
+def benchmark(
     job: Job,
     reference: Evaluation,
-    examined: Sequence[Examined],
+    examined: Sequence[EvaluatedArtifact],
     baselines: Sequence[Artifact],
-) -> Proof:
+) -> Benchmark:
     """Time every artefact beside the unpruned network, in one run, and choose one.
 
     Raises `ArtifactError` where every artefact is broken.
@@ -205,7 +207,7 @@ def prove(
                 relative_drop=one.relative_drop,
             )
         )
-    return Proof(
+    return Benchmark(
         reference=reference,
         unpruned=tuple(measured[b.name] for b in baselines),
         candidates=choose(
@@ -216,7 +218,9 @@ def prove(
     )
 
 
-def _sound(examined: Sequence[Examined]) -> tuple[list[Examined], list[str]]:
+def _sound(
+    examined: Sequence[EvaluatedArtifact],
+) -> tuple[list[EvaluatedArtifact], list[str]]:
     """The artefacts that are their network, and why the others are not.
 
     A file that quantisation broke does not compete and is removed: it ends no build while

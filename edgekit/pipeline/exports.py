@@ -10,12 +10,12 @@ import edgekit
 from edgekit.export.workers import Wanted
 from edgekit.package import bundle
 from edgekit.pipeline import compatibility, variants
-from edgekit.pipeline.context import Job, Samples
-from edgekit.pipeline.io_fusion import fed, left_over
+from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.io_fusion import artifact_inputs, left_over
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import embed
-from edgekit.types import Artifact, Folding, RuntimeName
+from edgekit.types import Artifact, IOFusion, RuntimeName
 
 
 def unpruned(
@@ -40,12 +40,12 @@ def planned_for(
 def whole(
     job: Job,
     teacher: Program,
-    samples: Samples,
+    samples: BuildData,
     unpruned: left_out.Exports,
     folder: Path,
 ) -> left_out.Exports:
     """The same with what is folded in around it, whose operators the device must have too."""
-    if samples.folding == Folding():
+    if samples.folding == IOFusion():
         return replace(unpruned, notes=())
     wanted: list[Wanted] = [(one.runtime, "fp32") for one in unpruned.artifacts]
     program, title = folded(teacher, samples.folding), "Export it with its ends"
@@ -55,14 +55,14 @@ def whole(
 def student(
     job: Job,
     student: Program,
-    allowed: compatibility.Allowed,
-    samples: Samples,
+    allowed: compatibility.Compatibility,
+    samples: BuildData,
     folder: Path,
     origin: str,
 ) -> left_out.Exports:
     """The student's files, each with its contract inside; `origin` names the trained network."""
     wanted = variants.wanted(job, student, allowed.runtimes)
-    given = fed(samples)
+    given = artifact_inputs(samples)
     made = left_out.export(
         job,
         folded(student, samples.folding),
@@ -78,7 +78,7 @@ def student(
 
 
 def _describe(
-    job: Job, samples: Samples, made: Sequence[Artifact], origin: str
+    job: Job, samples: BuildData, made: Sequence[Artifact], origin: str
 ) -> None:
     """Let each file carry its own contract."""
     facts = {"edgekit": edgekit.__version__, "source_sha256": origin}
@@ -88,7 +88,7 @@ def _describe(
         embed(artifact.files[0], {**described, **facts, **own})
 
 
-def contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
+def contract(samples: BuildData, artifact: Artifact) -> bundle.IOContract:
     return bundle.IOContract(
         inputs=artifact.inputs,
         outputs=artifact.outputs,
@@ -101,14 +101,14 @@ def contract(samples: Samples, artifact: Artifact) -> bundle.IOContract:
 
 def student_in_int8(
     job: Job,
-    allowed: compatibility.Allowed,
-    samples: Samples,
+    allowed: compatibility.Compatibility,
+    samples: BuildData,
     folder: Path,
     origin: str,
     student: Program,
 ) -> list[Artifact]:
     """A student trained with int8's rounding; what of it cannot be made is said, and is all."""
-    given = fed(samples)
+    given = artifact_inputs(samples)
     made = job.export(
         folded(student, samples.folding),
         [(r, "int8") for r in allowed.runtimes if (r, "int8") not in allowed.refused],

@@ -10,14 +10,14 @@ import torch
 from edgekit.data import Dataset
 from edgekit.data.metrics import DECIDE
 from edgekit.errors import DataError, ProjectError
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
-from edgekit.types import Folding, Preprocess
+from edgekit.types import IOFusion, Preprocess
 
 _LOOKED_AT = 256
 
 
-def prepared(job: Job, network: Program, samples: Samples) -> Samples:
+def prepared(job: Job, network: Program, samples: BuildData) -> BuildData:
     """The samples with what is folded in around `network` and every smaller version of it.
 
     Raises `ProjectError` for what the network or its task leaves no room for, `DataError` where
@@ -30,10 +30,10 @@ def prepared(job: Job, network: Program, samples: Samples) -> Samples:
     return replace(samples, folding=found)
 
 
-def folding(job: Job, network: Program) -> Folding:
+def folding(job: Job, network: Program) -> IOFusion:
     """What the recipe folds in; raises `ProjectError`."""
     recipe, task = job.project.recipe.export, job.project.task
-    found = Folding()
+    found = IOFusion()
     if recipe.fold_preprocessing is not None:
         if not network.dtypes[0].is_floating_point:
             raise ProjectError(
@@ -58,7 +58,7 @@ def folding(job: Job, network: Program) -> Folding:
     return found
 
 
-def fed(samples: Samples) -> Samples:
+def artifact_inputs(samples: BuildData) -> BuildData:
     """The samples as files are fed: raw where preprocessing is theirs."""
     if samples.folding.preprocess is None:
         return samples
@@ -74,7 +74,7 @@ def fed(samples: Samples) -> Samples:
     )
 
 
-def left_over(samples: Samples) -> Preprocess:
+def left_over(samples: BuildData) -> Preprocess:
     """What an application still does to a raw sample."""
     own = (
         samples.test
@@ -84,7 +84,7 @@ def left_over(samples: Samples) -> Preprocess:
     return own.contract
 
 
-def notes(how: Folding) -> list[str]:
+def notes(how: IOFusion) -> list[str]:
     """What a reader of the report must know."""
     found = []
     if how.preprocess is not None:

@@ -15,28 +15,33 @@ from edgekit.distill import Distilled
 from edgekit.errors import ModelError
 from edgekit.graph.graph import WidthGraph, analyse
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.constraints import Aim, aim_of, check_possible, met
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.constraints import (
+    PlanConstraints,
+    check_possible,
+    constraints_from_budget,
+    met,
+)
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.cost_model import calibrate
 from edgekit.pipeline.search import (
-    Fitted,
+    PrunedCandidate,
     as_it_is,
     batches,
-    fit,
+    build_planner,
     planned_precision,
-    survey,
-    weigh,
+    score_importance,
+    search,
 )
-from edgekit.pipeline.training import Crew, Lesson, teach
+from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
 from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
-from edgekit.prune.reconstruct import compensate
+from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.schedule import schedule
 from edgekit.prune.sparsity import penalty
 from edgekit.types import Artifact, Link, Plan, Precision, PruneRecipe
 
-STEEP = 3.0
+MAX_RATIO_PER_STEP = 3.0
 """A network is made no more than so many times cheaper before it is taught again."""
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
 _MEMORY = 2**30
@@ -45,15 +50,15 @@ _GROWTH = 0.7
 """Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
 
 
-def slim(
+def iterative_prune(
     job: Job,
-    crew: Crew,
-    samples: Samples,
+    crew: TeacherEnsemble,
+    samples: BuildData,
     baseline: Artifact,
     folder: Path,
     *,
     halfway: bool = False,
-) -> tuple[Fitted, Distilled]:
+) -> tuple[PrunedCandidate, Distilled]:
     """The network inside the budget and what taught it, both told against the unpruned one.
 
     `halfway` there, where a smaller student is to learn from it.
@@ -62,9 +67,9 @@ def slim(
     precision = planned_precision(job)
     if precision != baseline.precision:
         baseline = _unpruned(job, teacher, precision, baseline, samples, folder)
-    first = survey(job, teacher, baseline.runtime, precision)
+    first = build_planner(job, teacher, baseline.runtime, precision)
     calibrate(job, first, baseline, samples.calibration, folder)
-    final = aim_of(job, first, baseline)
+    final = constraints_from_budget(job, first, baseline)
     if halfway:
         final = _halfway(final, first)
     if met(first, final):
@@ -72,20 +77,22 @@ def slim(
     check_possible(first, final)
     first_aim, *rest = aims(final, first.parameters(), recipe.prune)
 
-    def cut(planner: Planner, aim: Aim, teachers: Crew) -> tuple[Fitted, Distilled]:
-        fitted = fit(job, planner, aim, samples, baseline, folder)
+    def cut(
+        planner: Planner, aim: PlanConstraints, teachers: TeacherEnsemble
+    ) -> tuple[PrunedCandidate, Distilled]:
+        fitted = search(job, planner, aim, samples, baseline, folder)
         if recipe.prune.sparsity != "none":
             fitted = _emptied(job, teacher, fitted, samples)
         if recipe.prune.compensate:
             fitted = compensated(job, fitted, samples)
-        lesson = Lesson(recipe=recipe.distill)
-        return fitted, teach(job, teachers, fitted.student, samples, lesson)
+        lesson = TrainingSpec(recipe=recipe.distill)
+        return fitted, train_student(job, teachers, fitted.student, samples, lesson)
 
     fitted, taught = cut(first, first_aim, crew)
     done, links = [fitted], [taught]
     for aim in rest:
         job.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
-        planner = survey(
+        planner = build_planner(
             job, taught.program, baseline.runtime, precision, first.options
         )
         # The network just taught assists: it is nearer to what is cut from it, and a better
@@ -101,13 +108,13 @@ def slim(
 
 
 def _as_it_is(
-    job: Job, crew: Crew, fitted: Fitted, samples: Samples
-) -> tuple[Fitted, Distilled]:
+    job: Job, crew: TeacherEnsemble, fitted: PrunedCandidate, samples: BuildData
+) -> tuple[PrunedCandidate, Distilled]:
     """The network uncut; it has nothing to learn but from teachers beside itself."""
     job.progress.say("The network keeps its budget as it is: nothing is cut")
     if crew.others:
-        lesson = Lesson(recipe=job.project.recipe.distill)
-        return fitted, teach(job, crew, fitted.student, samples, lesson)
+        lesson = TrainingSpec(recipe=job.project.recipe.distill)
+        return fitted, train_student(job, crew, fitted.student, samples, lesson)
     taught = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
     return replace(fitted, untouched=True), taught
 
@@ -117,7 +124,7 @@ def _unpruned(
     teacher: Program,
     precision: Precision,
     baseline: Artifact,
-    samples: Samples,
+    samples: BuildData,
     folder: Path,
 ) -> Artifact:
     """The unpruned network in the precision that is planned for: what plans are timed beside."""
@@ -131,9 +138,11 @@ def _unpruned(
     return replace(artifact, name=f"unpruned-{artifact.name}")
 
 
-def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
+def aims(
+    final: PlanConstraints, whole: int, recipe: PruneRecipe
+) -> Iterator[PlanConstraints]:
     """What each cut is to reach, the last `final`; the network has `whole` weights."""
-    count, kind = recipe.iterations or cuts(final, whole), recipe.schedule
+    count, kind = recipe.iterations or num_steps(final, whole), recipe.schedule
     speedups: tuple[float | None, ...] = (None,) * count
     if final.speedup is not None:
         speedups = schedule(kind, count, final.speedup)
@@ -155,27 +164,33 @@ def aims(final: Aim, whole: int, recipe: PruneRecipe) -> Iterator[Aim]:
         yield aim
 
 
-def cuts(final: Aim, whole: int) -> int:
+def num_steps(final: PlanConstraints, whole: int) -> int:
     """In how many steps to cut, so that none is steeper than `STEEP`."""
     shares = [final.speedup or 1.0]
     if final.parameters:
         shares.append(whole / final.parameters)
     if final.energy_share:
         shares.append(1 / final.energy_share)
-    return max(1, math.ceil(math.log(max(shares)) / math.log(STEEP) - 1e-9))
+    return max(
+        1, math.ceil(math.log(max(shares)) / math.log(MAX_RATIO_PER_STEP) - 1e-9)
+    )
 
 
-def compensated(job: Job, fitted: Fitted, samples: Samples) -> Fitted:
+def compensated(
+    job: Job, fitted: PrunedCandidate, samples: BuildData
+) -> PrunedCandidate:
     """The same with the layers that read what was cut fitted to what is left."""
     held = 2 * fitted.planner.activation_bytes()
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
     with job.progress.step(f"Fit the layers that lost inputs, on {count} samples"):
         [(inputs, _)] = batches(samples.train, count)
-        student = compensate(fitted.graph, fitted.solution.plan, (inputs,))
+        student = reconstruct(fitted.graph, fitted.solution.plan, (inputs,))
     return replace(fitted, student=student)
 
 
-def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fitted:
+def _emptied(
+    job: Job, teacher: Program, fitted: PrunedCandidate, samples: BuildData
+) -> PrunedCandidate:
     """The same widths cut from a network whose units training emptied before.
 
     The growing penalty empties the units of the plan; the others say by themselves which units
@@ -192,15 +207,19 @@ def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fi
         steps=math.ceil(_GROWTH * batches * recipe.epochs),
         strength=prune.sparsity_strength,
     )
-    lesson = Lesson(
+    lesson = TrainingSpec(
         recipe=recipe,
         title=f"Empty units ({prune.sparsity})",
         penalty=wanted,
         marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
     )
-    graph = analyse(teach(job, Crew(first=teacher), whole, samples, lesson).program)
+    graph = analyse(
+        train_student(
+            job, TeacherEnsemble(first=teacher), whole, samples, lesson
+        ).program
+    )
     if prune.sparsity != "growing":
-        scores = weigh(job, graph, samples.train)
+        scores = score_importance(job, graph, samples.train)
         kept = keep_best(graph.groups, fitted.solution.widths, scores)
         plan = replace(kept, dropped_blocks=plan.dropped_blocks)
     return replace(
@@ -216,8 +235,8 @@ def _emptied(job: Job, teacher: Program, fitted: Fitted, samples: Samples) -> Fi
 
 
 def _in_all(
-    job: Job, first: Planner, done: list[Fitted], links: list[Distilled]
-) -> Fitted:
+    job: Job, first: Planner, done: list[PrunedCandidate], links: list[Distilled]
+) -> PrunedCandidate:
     """All cuts as one of the unpruned network."""
     [*before, last] = done
     names = ["the unpruned network", *(f"cut {n + 1}" for n in range(len(links)))]
@@ -267,7 +286,7 @@ def link_of(name: str, teacher: str, taught: Distilled) -> Link:
     )
 
 
-def _halfway(final: Aim, planner: Planner) -> Aim:
+def _halfway(final: PlanConstraints, planner: Planner) -> PlanConstraints:
     """Half of the way, as ratios go: what an assistant is to reach."""
 
     def between(whole: int, limit: int | None) -> int | None:

@@ -13,18 +13,18 @@ from functools import partial
 
 from edgekit import sources
 from edgekit.pipeline.build import runtimes_of
-from edgekit.pipeline.constraints import Aim, aim_of, met
-from edgekit.pipeline.context import Job, Samples, read_samples
+from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget, met
+from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.pipeline.search import (
     Scores,
+    build_planner,
     planned_precision,
     probe,
+    score_importance,
     solve_for,
-    survey,
-    weigh,
 )
 from edgekit.program.program import Program
-from edgekit.prune.objective import Worth
+from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner, Solution
 from edgekit.prune.sensitivity import Sensitivity
 from edgekit.types import BlockSense, GroupSense, PlanPoint, Preview
@@ -39,7 +39,7 @@ class Previewer:
     """Expected frontiers of one network; what several targets have in common is done once."""
 
     network: Program
-    _samples: dict[object, Samples] = field(default_factory=dict)
+    _samples: dict[object, BuildData] = field(default_factory=dict)
     _weighed: dict[object, _Weighed] = field(default_factory=dict)
 
     @classmethod
@@ -60,7 +60,7 @@ class Previewer:
         Raises `BudgetInfeasible` where its budget cannot be met by any plan.
         """
         runtime = runtimes_of(job)[0]
-        planner = survey(job, self.network, runtime, planned_precision(job))
+        planner = build_planner(job, self.network, runtime, planned_precision(job))
         scores, senses = self._weigh(job, planner)
         return _preview(job, planner, scores, senses)
 
@@ -73,7 +73,7 @@ class Previewer:
         how = (drawn, recipe.prune.importance, recipe.prune.drop_blocks)
         if how not in self._weighed:
             train = self._samples[drawn].train
-            scores = weigh(job, planner.graph, train)
+            scores = score_importance(job, planner.graph, train)
             self._weighed[how] = scores, probe(job, planner, scores, train)
         return self._weighed[how]
 
@@ -81,7 +81,7 @@ class Previewer:
 def _preview(
     job: Job, planner: Planner, scores: Mapping[str, Scores], senses: Sensitivity
 ) -> Preview:
-    aim = aim_of(job, planner, None)
+    aim = constraints_from_budget(job, planner, None)
     solve = partial(solve_for, planner, scores, senses)
     points = []
     with job.progress.step(f"Solve for {job.target.name}") as step:
@@ -93,7 +93,8 @@ def _preview(
         for number, speedup in enumerate(ladder):
             step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
             solution = solve(
-                Aim(speedup=None, full_cost=aim.full_cost), aim.full_cost / speedup
+                PlanConstraints(speedup=None, full_cost=aim.full_cost),
+                aim.full_cost / speedup,
             )
             points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
         cost = aim.full_cost / aim.speedup if aim.speedup else None
@@ -102,7 +103,7 @@ def _preview(
         else:
             budgeted = solve(aim, cost)
         points.append(_point(planner, aim, "the budget", budgeted))
-    worth = Worth(graph=planner.graph, importance=scores, sensitivity=senses)
+    worth = PlanObjective(graph=planner.graph, importance=scores, sensitivity=senses)
     return Preview(
         target=job.target.name,
         runtime=planner.table.key.runtime,
@@ -121,7 +122,9 @@ def _preview(
     )
 
 
-def _point(planner: Planner, aim: Aim, asked: str, solution: Solution) -> PlanPoint:
+def _point(
+    planner: Planner, aim: PlanConstraints, asked: str, solution: Solution
+) -> PlanPoint:
     assert solution.damage is not None
     gone = planner.gone(solution.dropped)
     return PlanPoint(
@@ -141,7 +144,9 @@ def _point(planner: Planner, aim: Aim, asked: str, solution: Solution) -> PlanPo
     )
 
 
-def _groups(planner: Planner, worth: Worth, full_cost: float) -> Iterator[GroupSense]:
+def _groups(
+    planner: Planner, worth: PlanObjective, full_cost: float
+) -> Iterator[GroupSense]:
     for group in planner.graph.groups:
         measured = worth.sensitivity.groups if worth.sensitivity else {}
         known = measured.get(group.id)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.export.equalization import equalised
-from edgekit.pipeline.context import Job, Samples
-from edgekit.pipeline.evaluate import Examined, examine
-from edgekit.pipeline.training import Crew, Lesson, teach
+from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.evaluate import EvaluatedArtifact, evaluate_artifacts
+from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
 from edgekit.program.program import Program
 from edgekit.types import Artifact, Candidate, DistillRecipe, Evaluation
 
@@ -23,10 +23,10 @@ Export = Callable[[Program], list[Artifact]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recovered:
+class QatResult:
     """All that competes now; `student` is the one behind the artefacts whose names end so."""
 
-    examined: tuple[Examined, ...]
+    examined: tuple[EvaluatedArtifact, ...]
     student: Program | None = None
     notes: tuple[str, ...] = ()
 
@@ -36,14 +36,14 @@ class Recovered:
         return self.student if ours and self.student is not None else student
 
 
-def recover(
+def recover_with_qat(
     job: Job,
     pair: tuple[Program, Program],
     reference: Evaluation,
-    examined: Sequence[Examined],
-    samples: Samples,
+    examined: Sequence[EvaluatedArtifact],
+    samples: BuildData,
     export: Export,
-) -> Recovered:
+) -> QatResult:
     """Train with int8's rounding where the recipe or the budget asks for it.
 
     Of the pair the float teacher teaches the student as it was distilled, with fake quantisation
@@ -53,29 +53,31 @@ def recover(
     teacher, student = pair
     why = wanted(job, examined)
     if why is None:
-        return Recovered(examined=tuple(examined))
+        return QatResult(examined=tuple(examined))
     job.progress.say(f"int8: {why}. Training with int8's rounding")
-    lesson = Lesson(recipe=gentle(job), title="Distil with int8's rounding", aware=True)
+    lesson = TrainingSpec(
+        recipe=gentle(job), title="Distil with int8's rounding", aware=True
+    )
     start = equalised(student, samples.calibration) or student
-    taught = teach(job, Crew(first=teacher), start, samples, lesson)
+    taught = train_student(job, TeacherEnsemble(first=teacher), start, samples, lesson)
     before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX)
         for artifact in export(taught.program)
     ]
-    found = examine(job, taught.program, reference, artifacts, samples)
+    found = evaluate_artifacts(job, taught.program, reference, artifacts, samples)
     notes = [
         f"{why}: the student was trained for {len(taught.epochs) - 1} epochs with int8's "
         f"rounding, taught by the unpruned network in float; validation {taught.metric} with "
         f"rounding {before.shown} before, {best.shown} after"
     ]
     notes += [_gain(one, examined) for one in found if one.failure is None]
-    return Recovered(
+    return QatResult(
         examined=(*examined, *found), student=taught.program, notes=tuple(notes)
     )
 
 
-def wanted(job: Job, examined: Sequence[Examined]) -> str | None:
+def wanted(job: Job, examined: Sequence[EvaluatedArtifact]) -> str | None:
     """Why the student is to be trained with rounding; `None` where it is not."""
     asked, limit = job.project.recipe.quantise.aware, job.project.budget.accuracy_drop
     quantised = [one for one in examined if one.artifact.precision == "int8"]
@@ -111,13 +113,13 @@ def gentle(job: Job) -> DistillRecipe:
     )
 
 
-def _gain(one: Examined, others: Sequence[Examined]) -> str:
+def _gain(one: EvaluatedArtifact, others: Sequence[EvaluatedArtifact]) -> str:
     name = one.artifact.name.removesuffix(SUFFIX)
     [plain] = [other for other in others if other.artifact.name == name]
     before = "broken" if plain.failure is not None else _told(plain)
     return f"{name}: {before} after training alone, {_told(one)} trained with rounding"
 
 
-def _told(one: Examined) -> str:
+def _told(one: EvaluatedArtifact) -> str:
     assert one.evaluation is not None
     return f"{one.evaluation.metric} {one.evaluation.shown}"

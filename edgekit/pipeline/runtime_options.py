@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from edgekit.bench.verdict import choose
-from edgekit.pipeline.context import Job, Samples
-from edgekit.pipeline.evaluate import Proof, examine, prove
+from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.evaluate import Benchmark, benchmark, evaluate_artifacts
 from edgekit.program.program import Program
-from edgekit.types import Artifact, Candidate, RuntimeName, Settings
+from edgekit.types import Artifact, Candidate, RuntimeName, RuntimeOptions
 
 BEST = 2
 """Candidates whose settings are tried."""
@@ -32,13 +32,13 @@ _WITH_THREADS: Mapping[RuntimeName, Sequence[Mapping[str, Any]]] = {
 """What else is tried where there are several threads."""
 
 
-def tune(
+def tune_runtime_options(
     job: Job,
     behind: Callable[[Candidate], Program],
-    proof: Proof,
+    proof: Benchmark,
     baselines: Sequence[Artifact],
-    samples: Samples,
-) -> Proof:
+    samples: BuildData,
+) -> Benchmark:
     """The same with the settings that gain, proved with them anew; notes say what was tried.
 
     `behind` tells the network that a candidate was exported from.
@@ -50,16 +50,16 @@ def tune(
         return proof
     found, notes = _tried(job, [candidate.artifact for candidate in best])
     proof = replace(proof, notes=(*proof.notes, *notes))
-    if all(settings == Settings() for settings in found.values()):
+    if all(settings == RuntimeOptions() for settings in found.values()):
         return proof
     tuned = [
         replace(
             one,
             unchanged=one.artifact.name in proof.unchanged
-            and one.artifact.settings == Settings(),
+            and one.artifact.settings == RuntimeOptions(),
         )
         for c in best
-        for one in examine(
+        for one in evaluate_artifacts(
             job,
             behind(c),
             proof.reference,
@@ -69,7 +69,7 @@ def tune(
     ]
     runtimes = {one.artifact.runtime for one in tuned}
     beside = [baseline for baseline in baselines if baseline.runtime in runtimes]
-    again = prove(job, proof.reference, tuned, beside)
+    again = benchmark(job, proof.reference, tuned, beside)
     anew = {candidate.artifact.name: candidate for candidate in again.candidates}
     merged = [anew.get(c.artifact.name, c) for c in proof.candidates]
     preferred = None if job.proven else proof.candidates[0].artifact.runtime
@@ -77,7 +77,7 @@ def tune(
     return replace(proof, candidates=chosen)
 
 
-def _best(job: Job, proof: Proof) -> list[Candidate]:
+def _best(job: Job, proof: Benchmark) -> list[Candidate]:
     """The fastest that keep the accuracy budget, of the runtimes that may win."""
     limit = job.project.budget.accuracy_drop
     timed = [
@@ -92,11 +92,11 @@ def _best(job: Job, proof: Proof) -> list[Candidate]:
 
 def _tried(
     job: Job, artifacts: Sequence[Artifact]
-) -> tuple[dict[str, Settings], list[str]]:
+) -> tuple[dict[str, RuntimeOptions], list[str]]:
     """The settings that gain for each artefact, and what was seen, in words."""
     limit_s = job.project.recipe.bench.settings_s
     started = time.monotonic()
-    found: dict[str, Settings] = {}
+    found: dict[str, RuntimeOptions] = {}
     notes: list[str] = []
     with job.progress.step("Try the runtime's settings") as step:
         for number, artifact in enumerate(artifacts):
@@ -108,26 +108,26 @@ def _tried(
     return found, notes
 
 
-def _alternatives(artifact: Artifact, threads: int) -> list[Settings]:
+def _alternatives(artifact: Artifact, threads: int) -> list[RuntimeOptions]:
     options = list(_OPTIONS.get(artifact.runtime, ()))
     if threads > 1:
         options += _WITH_THREADS.get(artifact.runtime, ())
     fewer = sorted({1, threads // 2} - {0, threads})
     return [
-        *(Settings(options=each) for each in options),
-        *(Settings(threads=count) for count in fewer),
+        *(RuntimeOptions(options=each) for each in options),
+        *(RuntimeOptions(threads=count) for count in fewer),
     ]
 
 
 def _ratios(
     job: Job, artifact: Artifact, limit_s: float
-) -> list[tuple[Settings, list[float]]]:
+) -> list[tuple[RuntimeOptions, list[float]]]:
     """Time of each alternative over the default's, turn by turn; empty where time is up first."""
     alternatives = _alternatives(artifact, job.threads)
     started = time.monotonic()
     ratios: list[list[float]] = [[] for _ in alternatives]
     for turn in range(TURNS):
-        default = _time(job, artifact, Settings(), turn)
+        default = _time(job, artifact, RuntimeOptions(), turn)
         for settings, each in zip(alternatives, ratios, strict=True):
             if default is None or time.monotonic() - started > limit_s:
                 return []
@@ -136,7 +136,9 @@ def _ratios(
     return list(zip(alternatives, ratios, strict=True))
 
 
-def _time(job: Job, artifact: Artifact, settings: Settings, turn: int) -> float | None:
+def _time(
+    job: Job, artifact: Artifact, settings: RuntimeOptions, turn: int
+) -> float | None:
     """Microseconds in a fresh process; `None` where the runtime refuses these settings."""
     task = {
         "kind": "micro",
@@ -152,16 +154,16 @@ def _time(job: Job, artifact: Artifact, settings: Settings, turn: int) -> float 
 
 
 def _gaining(
-    artifact: Artifact, ratios: Sequence[tuple[Settings, list[float]]]
-) -> Settings:
+    artifact: Artifact, ratios: Sequence[tuple[RuntimeOptions, list[float]]]
+) -> RuntimeOptions:
     best = min(ratios, key=lambda each: max(each[1]), default=None)
-    return best[0] if best and max(best[1]) < GAIN else Settings()
+    return best[0] if best and max(best[1]) < GAIN else RuntimeOptions()
 
 
 def _note(
     artifact: Artifact,
-    ratios: Sequence[tuple[Settings, list[float]]],
-    kept: Settings,
+    ratios: Sequence[tuple[RuntimeOptions, list[float]]],
+    kept: RuntimeOptions,
     limit_s: float,
 ) -> str:
     if not ratios:
@@ -170,11 +172,11 @@ def _note(
         f"{_words(settings)} {sorted(each)[len(each) // 2]:.2f}x"
         for settings, each in ratios
     )
-    result = "defaults kept" if kept == Settings() else f"{_words(kept)} kept"
+    result = "defaults kept" if kept == RuntimeOptions() else f"{_words(kept)} kept"
     return f"{artifact.name}: settings against the default's time: {seen}; {result}"
 
 
-def _words(settings: Settings) -> str:
+def _words(settings: RuntimeOptions) -> str:
     parts = [f"{name} = {value}" for name, value in settings.options.items()]
     if settings.threads:
         parts.append(f"threads = {settings.threads}")

@@ -23,8 +23,8 @@ from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
 from edgekit.graph.graph import WidthGraph, analyse
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import cost_source
-from edgekit.pipeline.constraints import Aim, refusal
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.constraints import PlanConstraints, refusal
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner, Solution
@@ -61,7 +61,7 @@ class Own:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class PrunedCandidate:
     """The student before it is taught, and how it was arrived at; all else is of the network."""
 
     student: Program
@@ -78,7 +78,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class SearchRound:
     """One round: the plan, its network, and what came of it."""
 
     round: PlanRound
@@ -86,23 +86,23 @@ class Turn:
     student: Program
 
 
-def fit(
+def search(
     job: Job,
     planner: Planner,
-    aim: Aim,
-    samples: Samples,
+    aim: PlanConstraints,
+    samples: BuildData,
     baseline: Artifact,
     folder: Path,
-) -> Fitted:
+) -> PrunedCandidate:
     """The most important network that is as fast and as small as `aim` asks.
 
     Where the exported network misses its speed-up, or is much faster than asked, the table is
     corrected by what was measured and the plan solved again. Raises `BudgetInfeasible`, naming
     the nearest feasible figures, where there is none.
     """
-    scores = weigh(job, planner.graph, samples.train)
+    scores = score_importance(job, planner.graph, samples.train)
     senses = probe(job, planner, scores, samples.train)
-    turns: list[Turn] = []
+    turns: list[SearchRound] = []
     overhead = Overhead()
     for cost in next_costs(job.project.recipe.prune.rounds, planner, aim, turns):
         solution = solve_for(planner, scores, senses, aim, cost)
@@ -114,14 +114,14 @@ def fit(
         share /= aim.full_cost
         predicted = overhead.speedup(share)
         timed = timed_beside(job, student, predicted, baseline, samples, place)
-        turns.append(Turn(round=timed, solution=solution, student=student))
+        turns.append(SearchRound(round=timed, solution=solution, student=student))
         overhead = corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
     return settled(planner, aim, turns)
 
 
 def next_costs(
-    rounds: int, planner: Planner, aim: Aim, turns: Sequence[Turn]
+    rounds: int, planner: Planner, aim: PlanConstraints, turns: Sequence[SearchRound]
 ) -> Iterator[float | None]:
     """The cost to solve for, round by round, until a network is about as fast as asked."""
     if aim.speedup is None:
@@ -144,7 +144,7 @@ def next_costs(
         yield max(fastest, wanted)
 
 
-def corrected(turns: Sequence[Turn], aim: Aim) -> Overhead:
+def corrected(turns: Sequence[SearchRound], aim: PlanConstraints) -> Overhead:
     return fitted(
         [
             (turn.solution.cost / aim.full_cost, turn.round.measured_speedup)
@@ -153,7 +153,9 @@ def corrected(turns: Sequence[Turn], aim: Aim) -> Overhead:
     )
 
 
-def settled(planner: Planner, aim: Aim, turns: Sequence[Turn]) -> Fitted:
+def settled(
+    planner: Planner, aim: PlanConstraints, turns: Sequence[SearchRound]
+) -> PrunedCandidate:
     """The least damaged network that is fast enough, or else the fastest; the whole one where
     none was faster than that."""
     best = max(turns, key=lambda turn: turn.round.measured_speedup)
@@ -171,7 +173,7 @@ def settled(planner: Planner, aim: Aim, turns: Sequence[Turn]) -> Fitted:
         best = replace(best, solution=whole, student=student)
     if best.solution.dropped:
         notes.append(f"residual blocks dropped: {', '.join(best.solution.dropped)}")
-    return Fitted(
+    return PrunedCandidate(
         student=best.student,
         graph=planner.graph,
         planner=planner,
@@ -181,10 +183,10 @@ def settled(planner: Planner, aim: Aim, turns: Sequence[Turn]) -> Fitted:
     )
 
 
-def as_it_is(planner: Planner, aim: Aim) -> Fitted:
+def as_it_is(planner: Planner, aim: PlanConstraints) -> PrunedCandidate:
     """The network itself, which keeps every limit of `aim`."""
     notes = (aim.note, "the network keeps its budget as it is: nothing was cut")
-    return Fitted(
+    return PrunedCandidate(
         student=planner.graph.program,
         graph=planner.graph,
         planner=planner,
@@ -194,7 +196,7 @@ def as_it_is(planner: Planner, aim: Aim) -> Fitted:
     )
 
 
-def survey(
+def build_planner(
     job: Job,
     network: Program,
     runtime: RuntimeName,
@@ -265,7 +267,7 @@ def solve_for(
     planner: Planner,
     scores: Mapping[str, Scores],
     senses: Sensitivity,
-    aim: Aim,
+    aim: PlanConstraints,
     cost: float | None,
 ) -> Solution:
     """The plan inside an aim's limits and this cost.
@@ -284,7 +286,7 @@ def timed_beside(
     student: Program,
     predicted: float,
     baseline: Artifact,
-    samples: Samples,
+    samples: BuildData,
     folder: Path,
 ) -> PlanRound:
     """Export a student untrained and time it beside the unpruned network."""
@@ -312,7 +314,7 @@ def timed_beside(
     )
 
 
-def weigh(job: Job, graph: WidthGraph, train: Dataset) -> dict[str, Scores]:
+def score_importance(job: Job, graph: WidthGraph, train: Dataset) -> dict[str, Scores]:
     """How much every unit matters, by the recipe's criterion."""
     criterion = job.project.recipe.prune.importance
     with job.progress.step(f"Weigh the units ({criterion})"):

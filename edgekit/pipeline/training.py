@@ -14,15 +14,15 @@ from torch import Tensor, fx
 import edgekit
 from edgekit import scratch, store
 from edgekit.distill import Distilled, Hooks, distill
-from edgekit.pipeline.context import Job, Samples
-from edgekit.pipeline.distributed import Call, several, taught_together
+from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.distributed import TrainingRequest, several, taught_together
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
 from edgekit.types import DistillRecipe, Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
+class TeacherEnsemble:
     """Who teaches: the first is also looked into, `others` have a say by their weights."""
 
     first: Program
@@ -40,7 +40,7 @@ class Crew:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class TrainingSpec:
     """How a student is taught; `marks` name the penalty for the store."""
 
     recipe: DistillRecipe
@@ -53,12 +53,12 @@ class Lesson:
     """Whether the student rounds as its int8 file will."""
 
 
-def teach(
+def train_student(
     job: Job,
-    crew: Crew,
+    crew: TeacherEnsemble,
     student: Program,
-    samples: Samples,
-    lesson: Lesson,
+    samples: BuildData,
+    lesson: TrainingSpec,
 ) -> Distilled:
     """Distil, or take from the store what an earlier run with the same inputs made.
 
@@ -124,9 +124,9 @@ def _read(folder: Path) -> Distilled:
 
 def _taught(
     job: Job,
-    pair: tuple[Crew, Program],
-    samples: Samples,
-    lesson: Lesson,
+    pair: tuple[TeacherEnsemble, Program],
+    samples: BuildData,
+    lesson: TrainingSpec,
     name: str,
     hooks: Hooks,
 ) -> Distilled:
@@ -140,7 +140,7 @@ def _taught(
         calls = job.store.root / "calls"
         calls.mkdir(parents=True, exist_ok=True)
         with scratch.folder(calls) as folder:
-            call = Call(
+            call = TrainingRequest(
                 folder=folder,
                 teachers=len(crew.programs),
                 weights=crew.weights,

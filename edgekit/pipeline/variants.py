@@ -8,9 +8,9 @@ import numpy as np
 
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Wanted, offered
-from edgekit.pipeline.context import Job, Samples
+from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
-from edgekit.types import Candidate, Precision, RuntimeName, Scheme
+from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName
 
 ENOUGH = 400
 """Validation samples that a loss of half a point can be told by; training samples fill up."""
@@ -40,7 +40,7 @@ def wanted(job: Job, student: Program, runtimes: Sequence[RuntimeName]) -> list[
     return found
 
 
-def validation(job: Job, samples: Samples) -> Validation:
+def validation(job: Job, samples: BuildData) -> Validation:
     """The validation samples, with training samples where they are few: never test samples."""
     recipe = job.project.recipe.quantise
     inputs, targets = samples.validation.arrays(_first(len(samples.validation), MOST))
@@ -80,14 +80,14 @@ def _more(job: Job, student: Program) -> tuple[Precision, ...]:
     return ("int8-dynamic",) if linear > _count(student, _CONVOLUTION) else ()
 
 
-def _schemes(job: Job, student: Program, runtime: RuntimeName) -> list[Scheme]:
+def _schemes(job: Job, student: Program, runtime: RuntimeName) -> list[QuantConfig]:
     if runtime == "onnxruntime" and job.target.arch == "x86_64":
         isa = job.probe["machine"]["isa"] if job.proven else job.target.isa
         narrow = not any(name in isa for name in _VNNI)
-        return [Scheme(activations="unsigned", narrow_weights=narrow)]
+        return [QuantConfig(activations="unsigned", narrow_weights=narrow)]
     litert = runtime in ("litert", "tflite-runtime")
     if litert and _count(student, _SLOW_IN_INT8) and not _attends(student):
-        return [Scheme(operators="weighted")]
+        return [QuantConfig(operators="weighted")]
     return []
 
 

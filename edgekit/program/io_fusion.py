@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.program.program import Program, retrace
-from edgekit.types import Folding
+from edgekit.types import IOFusion
 
 
 class _Around(nn.Module):
@@ -36,7 +36,7 @@ class _Folded(_Around):
     offset: Tensor
     factor: Tensor
 
-    def __init__(self, network: nn.Module, folding: Folding, dimensions: int) -> None:
+    def __init__(self, network: nn.Module, folding: IOFusion, dimensions: int) -> None:
         super().__init__(network)
         self.folding = folding
         how = folding.preprocess
@@ -58,9 +58,9 @@ class _Folded(_Around):
         return answer
 
 
-def folded(program: Program, folding: Folding) -> Program:
+def folded(program: Program, folding: IOFusion) -> Program:
     """`program`, of one input and one output, with what `folding` says around it."""
-    if folding == Folding():
+    if folding == IOFusion():
         return program
     (spec,), (dtype,) = program.inputs, program.dtypes
     if folding.preprocess is not None:

@@ -20,7 +20,7 @@ import numpy as np
 from torch import fx
 
 from edgekit.cost.operator_shape import (
-    Operator,
+    OperatorShape,
     describe,
     groups_at,
     groups_of,
@@ -30,14 +30,14 @@ from edgekit.graph.graph import WidthGraph
 
 Widths = Mapping[str, int]
 Options = Mapping[str, tuple[int, ...]]
-T = TypeVar("T", Operator, tuple[int, ...])
+T = TypeVar("T", OperatorShape, tuple[int, ...])
 
 # More combinations of widths than this are looked at through their sums.
 _CELLS = 128
 # More sums than this are thinned out, which makes the cost an upper bound.
 _SUMS = 48
 _THINNED = 16
-_NUMBERS = tuple(field.name for field in fields(Operator))
+_NUMBERS = tuple(field.name for field in fields(OperatorShape))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Term(Generic[T]):
         return dict(zip(found, grid.ravel().tolist(), strict=True))
 
 
-def operator_terms(graph: WidthGraph, options: Options) -> list[Term[Operator]]:
+def operator_terms(graph: WidthGraph, options: Options) -> list[Term[OperatorShape]]:
     """Every operator that costs something, in order of execution."""
     inside = blocks_of_nodes(graph)
     terms = []
@@ -154,15 +154,15 @@ def _blocks_of_parameters(graph: WidthGraph) -> dict[fx.Node, tuple[str, ...]]:
     return found
 
 
-def _operator(graph: WidthGraph, node: fx.Node, widths: Widths) -> Operator:
+def _operator(graph: WidthGraph, node: fx.Node, widths: Widths) -> OperatorShape:
     operator = describe(graph, node, widths)
     assert operator is not None
     return operator
 
 
 def _operator_term(
-    groups: Sequence[str], options: Options, read: Callable[[Widths], Operator]
-) -> Term[Operator]:
+    groups: Sequence[str], options: Options, read: Callable[[Widths], OperatorShape]
+) -> Term[OperatorShape]:
     if _countable(groups, options):
         return _over_groups(groups, options, read)
 
@@ -265,7 +265,7 @@ def _over_sums(
     )
 
 
-def _with_numbers(operator: Operator, values: Mapping[int, int]) -> Operator:
+def _with_numbers(operator: OperatorShape, values: Mapping[int, int]) -> OperatorShape:
     numbers: dict[str, Any] = {_NUMBERS[place]: v for place, v in values.items()}
     return replace(operator, **numbers)
 

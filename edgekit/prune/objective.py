@@ -38,7 +38,7 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worth:
+class PlanObjective:
     """`importance` scores units by group; blocks without a sensitivity may not be dropped."""
 
     graph: WidthGraph

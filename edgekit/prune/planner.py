@@ -14,9 +14,14 @@ from functools import partial
 
 from torch import fx
 
-from edgekit.cost.operator_shape import Operator, describe, groups_at, parameter_nodes
+from edgekit.cost.operator_shape import (
+    OperatorShape,
+    describe,
+    groups_at,
+    parameter_nodes,
+)
 from edgekit.cost.table import CostTable
-from edgekit.cost.width_candidates import scanned, steps_of, width_options
+from edgekit.cost.width_candidates import scanned, width_candidates, width_options
 from edgekit.devices import Device
 from edgekit.errors import BudgetInfeasible
 from edgekit.graph.graph import WidthGraph
@@ -28,7 +33,7 @@ from edgekit.prune.cost_terms import (
     operator_terms,
     parameter_terms,
 )
-from edgekit.prune.objective import Importance, Worth, keep_best
+from edgekit.prune.objective import Importance, PlanObjective, keep_best
 from edgekit.prune.sensitivity import Sensitivity
 from edgekit.prune.solver import GAP, Choice, Programme, Sum
 from edgekit.types import OperatorRow, Plan, WidthRow
@@ -148,7 +153,7 @@ class Planner:
             cells = [operator for scan in scans for operator in scan.operators()]
             measured += self.table.measure(cells, device, on_progress)
             self.options = {
-                s.group: steps_of(s, self.table.cost, self.table.tolerance)
+                s.group: width_candidates(s, self.table.cost, self.table.tolerance)
                 for s in scans
             }
             self._describe()
@@ -176,7 +181,7 @@ class Planner:
 
     def operators(
         self, widths: Widths | None = None, dropped: Collection[str] = ()
-    ) -> list[tuple[str, Operator]]:
+    ) -> list[tuple[str, OperatorShape]]:
         """Every operator that costs something, by its layer's name, in order of execution."""
         found = self._described(widths, dropped)
         return [(_layer(node), operator) for node, operator in found.items()]
@@ -228,7 +233,7 @@ class Planner:
         self._measured(operators)
         return sum(map(self.table.cost, operators))
 
-    def _measured(self, operators: Collection[Operator]) -> None:
+    def _measured(self, operators: Collection[OperatorShape]) -> None:
         """Fill the cells that are missing: widths that are possible are not all on offer."""
         self.table.measure(operators, self._device)
 
@@ -296,11 +301,16 @@ class Planner:
 
         Blocks whose sensitivity was not measured stay.
         """
-        worth = Worth(graph=self.graph, importance=importance, sensitivity=sensitivity)
+        worth = PlanObjective(
+            graph=self.graph, importance=importance, sensitivity=sensitivity
+        )
         return self._solve(None, limits.given(), worth)
 
     def _solve(
-        self, least: str | None, limits: Mapping[str, float], worth: Worth | None
+        self,
+        least: str | None,
+        limits: Mapping[str, float],
+        worth: PlanObjective | None,
     ) -> Solution:
         model = self._programme(worth)
         for name, most in limits.items():
@@ -323,7 +333,7 @@ class Planner:
             return self._solve(least, {**limits, **tighter}, worth)
         return solution
 
-    def _programme(self, worth: Worth | None) -> Programme:
+    def _programme(self, worth: PlanObjective | None) -> Programme:
         blocks = [b for b in self.blocks if worth is None or b.id in worth.droppable]
         model = Programme(self.options, blocks, self._homes)
         model.keep_blocks(math.ceil(self.min_keep * len(blocks)))
@@ -352,10 +362,10 @@ class Planner:
                     Sum(),
                 )
 
-    def _energy_of(self, operator: Operator) -> float:
+    def _energy_of(self, operator: OperatorShape) -> float:
         return self.table.energy_mj(operator) or 0.0
 
-    def _losses(self, model: Programme, worth: Worth) -> Sum:
+    def _losses(self, model: Programme, worth: PlanObjective) -> Sum:
         """What is lost, to be minimised."""
         weights = {
             pick: worth.of_width(group, width)
@@ -365,7 +375,7 @@ class Planner:
         drops = {v: worth.of_dropping(name) for name, v in model.drops.items()}
         return Sum(weights={**weights, **drops})
 
-    def _solution(self, choice: Choice, worth: Worth | None) -> Solution:
+    def _solution(self, choice: Choice, worth: PlanObjective | None) -> Solution:
         dropped = choice.dropped
         gone = self.gone(dropped)
         widths = {
@@ -390,7 +400,7 @@ class Planner:
 
     def _total(
         self,
-        value: Callable[[Operator], float],
+        value: Callable[[OperatorShape], float],
         widths: Widths,
         dropped: Collection[str],
     ) -> float:
@@ -403,7 +413,7 @@ class Planner:
 
     def _described(
         self, widths: Widths | None = None, dropped: Collection[str] = ()
-    ) -> dict[fx.Node, Operator]:
+    ) -> dict[fx.Node, OperatorShape]:
         found = {}
         for node in self.graph.program.module.graph.nodes:
             if not set(dropped) & set(self._inside.get(node, ())):

@@ -35,7 +35,7 @@ Inputs = tuple[Tensor, ...]
 _CONVOLUTIONS = ("conv1d", "conv2d")
 
 
-def compensate(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
+def reconstruct(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
     """`shrink(graph, plan)` with the layers that read what was cut fitted on `inputs`.
 
     `inputs` are the network's, each (samples, ...). Activations of all samples are in memory

@@ -14,7 +14,7 @@ import numpy as np
 from edgekit.agent.arrays import CHANNELS_LAST, arranged, of_network
 from edgekit.errors import ArtifactError, EdgeKitError, RuntimeMissing
 from edgekit.program.program import Program
-from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
 
 Border = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """The inputs and the outputs of an artefact."""
@@ -25,13 +25,13 @@ QUANTISED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
 class Quantiser(Protocol):
     """One network in fp32, to be written in less as often as is asked."""
 
-    def first(self, precision: Precision) -> Scheme:
+    def first(self, precision: Precision) -> QuantConfig:
         """The scheme to try before any other."""
 
     def layers(self) -> tuple[str, ...]:
         """Layers with weights, by the names that `Scheme.float_layers` takes."""
 
-    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
 
 
@@ -93,7 +93,7 @@ def check(
 
 
 @contextmanager
-def blame(exporter: Exporter, name: str) -> Iterator[None]:
+def attribute_layer(exporter: Exporter, name: str) -> Iterator[None]:
     """Turn whatever a library raises into one line that names the format and the artefact."""
     try:
         yield

@@ -39,7 +39,7 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folding:
+class IOFusion:
     """What of an application's work is done in the files, around the network."""
 
     preprocess: Preprocess | None = None
@@ -54,7 +54,7 @@ class Folding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheme:
+class QuantConfig:
     """How an int8 file is made: what its runtime's library is told, where it has that choice."""
 
     ranges: RangeMethod = "min-max"
@@ -71,10 +71,10 @@ class Scheme:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class QuantTrial:
     """One scheme and what its file lost on validation samples."""
 
-    scheme: Scheme
+    scheme: QuantConfig
     lost: float | None
     """Share of the metric, against the same network in fp32; `None` where it failed."""
     error: float | None
@@ -83,16 +83,16 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantised:
+class QuantResult:
     """How a quantised file came about: what was tried, on how many samples, and what was kept."""
 
-    scheme: Scheme
+    scheme: QuantConfig
     lost: float | None
     """`None` where there were no samples to judge by."""
     allowed: float | None
     metric: str | None
     samples: int
-    trials: tuple[Trial, ...]
+    trials: tuple[QuantTrial, ...]
     why: str
     """In words: what was lost, what recovered it, what stays in float."""
 
@@ -113,7 +113,7 @@ def holds(lost: float, allowed: float) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RuntimeOptions:
     """How a runtime is told to run an artefact."""
 
     threads: int | None = None
@@ -133,9 +133,9 @@ class Artifact:
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    quantised: Quantised | None = None
+    quantised: QuantResult | None = None
     """How, where it is quantised by EdgeKit."""
-    settings: Settings = field(default_factory=Settings)
+    settings: RuntimeOptions = field(default_factory=RuntimeOptions)
 
     @property
     def size_bytes(self) -> int:

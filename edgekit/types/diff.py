@@ -28,7 +28,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class ModelGraph:
     """An artefact taken apart: its border, and its operators."""
 
     precision: Precision

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.bench.protocol import measure
 from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.devices.resolve import attached
@@ -21,7 +21,7 @@ from edgekit.types import Artifact
 from tests.device import sshd
 
 ROOT = Path(__file__).parents[2]
-CONV = Operator(
+CONV = OperatorShape(
     kind="conv", inputs=16, outputs=16, size=(16, 16), kernel=(3, 3), padding=(1, 1)
 )
 

@@ -15,12 +15,12 @@ from torch import nn
 from edgekit.bench.tiers import TIERS
 from edgekit.config import project, targets
 from edgekit.cost import power
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.graph.graph import analyse
 from edgekit.pipeline import cost_source
-from edgekit.pipeline.constraints import aim_of
+from edgekit.pipeline.constraints import constraints_from_budget
 from edgekit.pipeline.context import Job
 from edgekit.program.program import trace
 from edgekit.progress import Silent
@@ -29,11 +29,11 @@ from edgekit.store import Store
 from edgekit.types import Budget, InputSpec
 from tests.device.conftest import WATTS
 
-CONV = Operator(
+CONV = OperatorShape(
     kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)
 )
 WIDE = replace(CONV, outputs=64)
-LINEAR = Operator(kind="linear", inputs=64, outputs=32)
+LINEAR = OperatorShape(kind="linear", inputs=64, outputs=32)
 KEY = TableKey(
     fingerprint="here",
     runtime="litert",
@@ -142,7 +142,7 @@ def test_an_energy_budget_is_planned_for_by_operators(
         tmp_path / "whole",
         title="Export",
     )
-    aim = aim_of(job, planner, baseline)
+    aim = constraints_from_budget(job, planner, baseline)
     assert aim.speedup is None
     assert aim.note is not None
     assert "planned for by the energy of operators" in aim.note
@@ -152,7 +152,7 @@ def test_an_energy_budget_is_planned_for_by_operators(
     assert aim.full_energy_mj == pytest.approx(WATTS * aim.full_cost / 1e3, rel=0.15)
     asked_mj = job.project.budget.energy_mj
     assert aim.energy_mj * aim.energy_scale == pytest.approx(asked_mj)
-    untimed = aim_of(job, planner, None)
+    untimed = constraints_from_budget(job, planner, None)
     assert (untimed.energy_mj, untimed.energy_scale) == (asked_mj, 1.0)
     least_mj = planner.cheapest("energy_mj").energy_mj
     assert least_mj is not None

@@ -20,7 +20,7 @@ import pytest
 
 from edgekit import errors
 from edgekit.cost import table
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices.resolve import attached
 from tests.device import sshd
 from tests.device.conftest import ENDLESS, SHORT, bench_job, is_root, samples
@@ -338,7 +338,7 @@ def test_a_cost_table_goes_on_where_the_link_was_lost(
 ) -> None:
     monkeypatch.setattr(table, "_BATCH", 3)
     operators = [
-        Operator(
+        OperatorShape(
             kind="conv",
             inputs=4,
             outputs=4,

@@ -362,10 +362,10 @@ def _onnx(folder: Path) -> None:
 
 def _tflite(folder: Path) -> None:
     from edgekit.cost.microbench.tflite import model
-    from edgekit.cost.operator_shape import Operator
+    from edgekit.cost.operator_shape import OperatorShape
     from edgekit.runtimes.contract import embed
 
-    operator = Operator(
+    operator = OperatorShape(
         kind="conv", inputs=4, outputs=4, size=(8, 8), kernel=(3, 3), padding=(1, 1)
     )
     (folder / "m.tflite").write_bytes(model(operator, "fp32"))

@@ -16,7 +16,7 @@ from torch import nn
 from edgekit import child, sources
 from edgekit.commands import side_by_side
 from edgekit.devices.local import LocalDevice
-from edgekit.diff.tensor_worker import take_apart
+from edgekit.diff.tensor_worker import instrument
 from edgekit.errors import RuntimeMissing
 from edgekit.export.workers import export_all
 from edgekit.package.docker import wheels
@@ -91,7 +91,7 @@ def test_exports_and_what_takes_them_apart(carelessly: Planted, tmp_path: Path) 
         program, [("onnxruntime", "fp32")], calibration=None, folder=Path("made")
     )
     assert artifact.files[0].is_file()
-    opened = take_apart(artifact.files[0], Path("copy.onnx"))
+    opened = instrument(artifact.files[0], Path("copy.onnx"))
     assert opened.steps
     assert carelessly.ran == set()
 

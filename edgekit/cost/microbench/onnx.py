@@ -14,7 +14,7 @@ from edgekit.cost.microbench.weights import (
     quantised,
     weights,
 )
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.types import Precision
 
 
@@ -25,7 +25,7 @@ class _Parts(NamedTuple):
     attributes: dict[str, Any]
 
 
-def model(operator: Operator, precision: Precision) -> bytes:
+def model(operator: OperatorShape, precision: Precision) -> bytes:
     """The model's bytes; in `int8`, QDQ with signed 8-bit input and output."""
     from onnx import TensorProto, helper
 
@@ -54,11 +54,11 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def float(self, parts: _Parts, operator: Operator) -> None:
+    def float(self, parts: _Parts, operator: OperatorShape) -> None:
         names = [self._constant(value) for value in parts.constants]
         self._operator(parts, operator, ["x", *names], "y")
 
-    def quantised(self, parts: _Parts, operator: Operator) -> None:
+    def quantised(self, parts: _Parts, operator: OperatorShape) -> None:
         given = self._dequantised("x", INPUT_SCALE)
         names = []
         if parts.constants:
@@ -74,7 +74,7 @@ class _Graph:
         self._node("QuantizeLinear", ["made", *self._scale(np.float32(scale))], "y")
 
     def _operator(
-        self, parts: _Parts, operator: Operator, inputs: list[str], output: str
+        self, parts: _Parts, operator: OperatorShape, inputs: list[str], output: str
     ) -> None:
         if operator.kind == "elementwise":
             inputs = [inputs[0], inputs[0]]
@@ -110,7 +110,7 @@ class _Graph:
         return output
 
 
-def _parts(operator: Operator) -> _Parts:
+def _parts(operator: OperatorShape) -> _Parts:
     image = (1, operator.inputs, *operator.size)
     window = {
         "kernel_shape": list(operator.kernel),

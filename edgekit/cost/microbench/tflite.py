@@ -14,7 +14,7 @@ from edgekit.cost.microbench.weights import (
     quantised,
     weights,
 )
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.errors import RuntimeMissing
 from edgekit.types import Precision
 
@@ -34,7 +34,7 @@ class _Parts(NamedTuple):
     channel_axis: int = 0
 
 
-def model(operator: Operator, precision: Precision) -> bytes:
+def model(operator: OperatorShape, precision: Precision) -> bytes:
     """The model's bytes; in `int8`, signed 8-bit activations and channel-wise weights."""
     try:
         import flatbuffers
@@ -133,7 +133,7 @@ class _Graph:
         return model
 
 
-def _parts(operator: Operator, schema: Any) -> _Parts:
+def _parts(operator: OperatorShape, schema: Any) -> _Parts:
     builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
     given = (1, *operator.size, operator.inputs)
     if operator.kind == "linear":
@@ -160,7 +160,7 @@ def _parts(operator: Operator, schema: Any) -> _Parts:
     return _convolution(operator, schema, given)
 
 
-def _convolution(operator: Operator, schema: Any, given: Shape) -> _Parts:
+def _convolution(operator: OperatorShape, schema: Any, given: Shape) -> _Parts:
     builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
     if operator.groups == operator.inputs > 1:
         options = schema.DepthwiseConv2DOptionsT()
@@ -179,7 +179,7 @@ def _convolution(operator: Operator, schema: Any, given: Shape) -> _Parts:
     return _Parts(code, 3, kind, options, given, made, weight, axis)
 
 
-def _padding(operator: Operator, schema: Any) -> tuple[Any, Shape]:
+def _padding(operator: OperatorShape, schema: Any) -> tuple[Any, Shape]:
     """TFLite knows SAME and VALID only; any padding counts as SAME, which costs the same."""
     if not any(operator.padding):
         return schema.Padding.VALID, (1, *operator.output_size, operator.outputs)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,7 +22,7 @@ def weights(*shape: int) -> Array:
     return generator.standard_normal(shape, dtype=np.float32) * np.float32(scale)
 
 
-def bias(operator: Operator) -> Array:
+def bias(operator: OperatorShape) -> Array:
     return np.zeros(operator.outputs, np.float32)
 
 

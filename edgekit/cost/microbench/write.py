@@ -11,11 +11,11 @@ from pathlib import Path
 
 from edgekit.cost.microbench import onnx as micro_onnx
 from edgekit.cost.microbench import tflite as micro_tflite
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.errors import DeviceError
 from edgekit.types import Precision, RuntimeName
 
-Writer = Callable[[Operator, Precision], bytes]
+Writer = Callable[[OperatorShape, Precision], bytes]
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 _FORMATS: dict[RuntimeName, tuple[Writer, str]] = {
@@ -27,7 +27,7 @@ _FORMATS: dict[RuntimeName, tuple[Writer, str]] = {
 
 
 def write(
-    operator: Operator, runtime: RuntimeName, precision: Precision, folder: Path
+    operator: OperatorShape, runtime: RuntimeName, precision: Precision, folder: Path
 ) -> Path:
     """A model of `operator` alone, batch size 1, with seeded random weights.
 

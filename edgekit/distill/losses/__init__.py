@@ -12,16 +12,16 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from edgekit.distill.features import View
+from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import features, outputs, relations, transformers
 from edgekit.types import LossName
 
-Between = Callable[[View, View, float], Tensor]
+Between = Callable[[ModelOutputs, ModelOutputs, float], Tensor]
 """(student, teacher, temperature) to a loss () or (batch,)."""
 
 
 def _each_pair(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
-    def between(student: View, teacher: View, _: float) -> Tensor:
+    def between(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
         pairs = zip(student.features, teacher.features, strict=True)
         return torch.stack([loss(ours, theirs) for ours, theirs in pairs]).mean()
 
@@ -29,27 +29,27 @@ def _each_pair(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
 
 
 def _each_projected(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
-    def between(student: View, teacher: View, _: float) -> Tensor:
+    def between(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
         pairs = zip(student.projected, teacher.features, strict=True)
         return torch.stack([loss(ours, theirs) for ours, theirs in pairs]).mean()
 
     return between
 
 
-def _flow(student: View, teacher: View, _: float) -> Tensor:
+def _flow(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
     steps = zip(pairwise(student.projected), pairwise(teacher.features), strict=True)
     return torch.stack([features.flow(*step) for step in steps]).mean()
 
 
 def _last_layer(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
-    def between(student: View, teacher: View, _: float) -> Tensor:
+    def between(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
         return loss(student.embedding, teacher.embedding)
 
     return between
 
 
 def _last_maps(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
-    def between(student: View, teacher: View, _: float) -> Tensor:
+    def between(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
         return loss(student.features[-1], teacher.features[-1])
 
     return between
@@ -58,21 +58,23 @@ def _last_maps(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
 def _each_attention(
     loss: Callable[[transformers.Attention, transformers.Attention], Tensor],
 ) -> Between:
-    def between(student: View, teacher: View, _: float) -> Tensor:
+    def between(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
         pairs = zip(student.attentions, teacher.attentions, strict=True)
         return torch.stack([loss(ours, theirs) for ours, theirs in pairs]).mean()
 
     return between
 
 
-def _last_attention(student: View, teacher: View, _: float) -> Tensor:
+def _last_attention(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
     return transformers.attention_relations(
         student.attentions[-1], teacher.attentions[-1]
     )
 
 
 def _on_outputs(loss: Callable[[Tensor, Tensor, float], Tensor]) -> Between:
-    def between(student: View, teacher: View, temperature: float) -> Tensor:
+    def between(
+        student: ModelOutputs, teacher: ModelOutputs, temperature: float
+    ) -> Tensor:
         return loss(student.output, teacher.output, temperature)
 
     return between

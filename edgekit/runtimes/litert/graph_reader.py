@@ -14,12 +14,12 @@ import numpy as np
 from edgekit.errors import ArtifactError
 from edgekit.runtimes.litert.flatbuffer import unpacked
 from edgekit.types import Precision, Quantisation, TensorSpec
-from edgekit.types.diff import Opened, Step
+from edgekit.types.diff import ModelGraph, Step
 
 _SHAPE_OPERATORS = ("SHAPE", "RANK")
 
 
-def take_apart(path: Path, copy: Path) -> Opened:
+def instrument(path: Path, copy: Path) -> ModelGraph:
     """The operators of `path`; `copy` becomes a file that gives their outputs by number."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -71,7 +71,7 @@ def take_apart(path: Path, copy: Path) -> Opened:
     builder.Finish(model.Pack(builder), b"TFL3")
     copy.write_bytes(bytes(builder.Output()))
     tensors = graph.tensors
-    return Opened(
+    return ModelGraph(
         precision=_precision(tensors, types),
         inputs=tuple(_spec(tensors[n], types) for n in graph.inputs),
         outputs=tuple(_spec(tensors[n], types) for n in outputs),

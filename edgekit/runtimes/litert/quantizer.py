@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.errors import ArtifactError
 from edgekit.runtimes.litert.flatbuffer import mended
-from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
 
 RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged")
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
@@ -33,14 +33,14 @@ class Quantiser:
         self._samples = samples
         self._ranges: dict[tuple[Any, ...], Any] = {}
 
-    def first(self, precision: Precision) -> Scheme:
+    def first(self, precision: Precision) -> QuantConfig:
         """Operators with weights alone where there is attention, which static int8 of all
         operators was measured to slow down up to three times."""
         interpreter = plain_interpreter(self._fp32.read_bytes())
         kinds = {operator["op_name"] for operator in interpreter._get_ops_details()}
         if precision in ("int8", "int16x8") and "BATCH_MATMUL" in kinds:
-            return Scheme(operators="weighted")
-        return Scheme()
+            return QuantConfig(operators="weighted")
+        return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
         """The outputs of the operators with weights, in the order of the graph."""
@@ -54,7 +54,7 @@ class Quantiser:
             if operator["op_name"] in WEIGHTED
         )
 
-    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
         if precision == "fp16":
             content = halve(self._fp32)
@@ -64,7 +64,7 @@ class Quantiser:
             content = self._weights(precision == "int8-dynamic", scheme)
         path.write_bytes(content)
 
-    def _static(self, bits: int, scheme: Scheme) -> bytes:
+    def _static(self, bits: int, scheme: QuantConfig) -> bytes:
         """Static int8 of all operators, or of fewer where the runtime refuses the file."""
         refusal = None
         for operators in _ALL[scheme.operators == "weighted" :]:
@@ -99,7 +99,7 @@ class Quantiser:
             self._ranges[key] = run.get_model_qsvs()
         return self._ranges[key]
 
-    def _weights(self, dynamic: bool, scheme: Scheme) -> bytes:
+    def _weights(self, dynamic: bool, scheme: QuantConfig) -> bytes:
         from ai_edge_quantizer import qtyping, recipe_manager
 
         recipe = recipe_manager.RecipeManager()
@@ -113,7 +113,7 @@ class Quantiser:
             raise ArtifactError(f"LiteRT refuses the file ({refusal}); choose fp32.")
         return content
 
-    def _written(self, recipe: Any, scheme: Scheme, ranges: Any) -> bytes:
+    def _written(self, recipe: Any, scheme: QuantConfig, ranges: Any) -> bytes:
         from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
         for layer in scheme.float_layers:

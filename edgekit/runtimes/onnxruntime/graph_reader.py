@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from edgekit.types import Precision, TensorSpec
-from edgekit.types.diff import Opened, Step
+from edgekit.types.diff import ModelGraph, Step
 
 _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 _SHAPE_OPERATORS = ("Shape", "Size")
 
 
-def take_apart(path: Path, copy: Path) -> Opened:
+def instrument(path: Path, copy: Path) -> ModelGraph:
     """The operators of `path`; `copy` becomes a file that gives their outputs by `probe`."""
     import onnx
 
@@ -67,7 +67,7 @@ def take_apart(path: Path, copy: Path) -> Opened:
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in probes)
     onnx.save_model(model, str(copy))
     real_inputs = [value for value in graph.input if value.name not in constants]
-    return Opened(
+    return ModelGraph(
         precision=_precision(graph),
         inputs=tuple(map(_spec, real_inputs)),
         outputs=tuple(map(_spec, graph.output)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
 
 RANGES: tuple[RangeMethod, ...] = ("min-max", "percentile", "entropy")
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -28,9 +28,9 @@ class Quantiser:
         self._samples = samples
         self._place = place
 
-    def first(self, precision: Precision) -> Scheme:
+    def first(self, precision: Precision) -> QuantConfig:
         """The scheme to try before any other."""
-        return Scheme()
+        return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
         """Names of the nodes with weights, in the order of the graph."""
@@ -44,7 +44,7 @@ class Quantiser:
             if node.op_type in _WEIGHTED and node.name and constants & {*node.input[1:]}
         )
 
-    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
         if precision == "fp16":
             halve(self._fp32, path)
@@ -62,7 +62,7 @@ class Quantiser:
         quant_pre_process(str(self._fp32), str(path), skip_symbolic_shape=True)
         return path
 
-    def _static(self, scheme: Scheme, path: Path) -> None:
+    def _static(self, scheme: QuantConfig, path: Path) -> None:
         from onnxruntime import quantization
 
         methods = quantization.CalibrationMethod
@@ -90,7 +90,7 @@ class Quantiser:
             / f"{scheme.ranges}-{scheme.operators}.json",
         )
 
-    def _dynamic(self, scheme: Scheme, path: Path) -> None:
+    def _dynamic(self, scheme: QuantConfig, path: Path) -> None:
         """Convolutions stay in float: ONNX Runtime has no fast kernel for dynamic ones."""
         from onnxruntime import quantization
         from onnxruntime.quantization.registry import IntegerOpsRegistry

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.types import Precision, TensorSpec
-from edgekit.types.diff import Opened, Step
+from edgekit.types.diff import ModelGraph, Step
 
 _SHAPE_OPERATORS = ("ShapeOf",)
 _REAL = ("f32", "f16", "f64", "bf16")
@@ -19,7 +19,7 @@ _DTYPES |= {f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}
 _DTYPES |= {f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)}
 
 
-def take_apart(path: Path, copy: Path) -> Opened:
+def instrument(path: Path, copy: Path) -> ModelGraph:
     """The operators of `path`; `copy` becomes a file that gives their outputs by `probe`."""
     # Importing OpenVINO reports the fact to its maker; without this it uses a stub.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -63,7 +63,7 @@ def take_apart(path: Path, copy: Path) -> Opened:
             model.add_outputs([port])
     steps = _with_own_names(steps, dict(zip(behind, outputs, strict=True)))
     openvino.save_model(model, str(copy), compress_to_fp16=False)
-    return Opened(
+    return ModelGraph(
         precision=_precision(model),
         inputs=inputs,
         outputs=outputs,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.types import Precision, RangeMethod, Scheme, TensorSpec
+from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
 
 RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged", "percentile")
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
@@ -22,9 +22,9 @@ class Quantiser:
         self._fp32 = fp32
         self._samples = samples
 
-    def first(self, precision: Precision) -> Scheme:
+    def first(self, precision: Precision) -> QuantConfig:
         """The scheme to try before any other."""
-        return Scheme()
+        return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
         """Names of the operators with constant weights, in the order of the graph."""
@@ -34,7 +34,7 @@ class Quantiser:
             if node.get_type_name() in _WEIGHTED and _constant(node)
         )
 
-    def quantise(self, precision: Precision, scheme: Scheme, path: Path) -> None:
+    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
         import openvino
 
@@ -50,7 +50,7 @@ class Quantiser:
 
         return openvino.Core().read_model(str(self._fp32))
 
-    def _static(self, model: Any, scheme: Scheme) -> Any:
+    def _static(self, model: Any, scheme: QuantConfig) -> Any:
         """SmoothQuant is off: it left a small attention block at a cosine of 0.88, which is
         0.9997 without."""
         import nncf
@@ -80,7 +80,7 @@ class Quantiser:
         )
 
 
-def _weights(model: Any, scheme: Scheme) -> Any:
+def _weights(model: Any, scheme: QuantConfig) -> Any:
     import nncf
 
     return nncf.compress_weights(
@@ -90,7 +90,7 @@ def _weights(model: Any, scheme: Scheme) -> Any:
     )
 
 
-def _ignored(scheme: Scheme) -> Any:
+def _ignored(scheme: QuantConfig) -> Any:
     import nncf
 
     if not scheme.float_layers:

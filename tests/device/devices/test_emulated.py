@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing
@@ -24,8 +24,8 @@ RUNTIMES: tuple[tuple[str, RuntimeName], ...] = (
 )
 
 
-def conv(outputs: int) -> Operator:
-    return Operator(
+def conv(outputs: int) -> OperatorShape:
+    return OperatorShape(
         kind="conv",
         inputs=16,
         outputs=outputs,
@@ -35,7 +35,9 @@ def conv(outputs: int) -> Operator:
     )
 
 
-def job(folder: Path, runtime: RuntimeName, *operators: Operator) -> dict[str, Any]:
+def job(
+    folder: Path, runtime: RuntimeName, *operators: OperatorShape
+) -> dict[str, Any]:
     paths = [write.write(operator, runtime, "fp32", folder) for operator in operators]
     return {
         "kind": "micro",

@@ -16,22 +16,22 @@ import pytest
 
 from edgekit.cost.microbench import write
 from edgekit.cost.microbench.weights import INPUT_SCALE, OUTPUT_SCALE
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.types import Precision, RuntimeName
 
 OPERATORS = (
-    Operator(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)),
-    Operator(
+    OperatorShape(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)),
+    OperatorShape(
         kind="conv", inputs=8, outputs=8, size=(12, 12), kernel=(3, 3), padding=(1, 1),
         stride=(2, 2), groups=8,
     ),
-    Operator(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(1, 1), groups=2),
-    Operator(kind="conv", inputs=4, outputs=4, size=(1, 50), kernel=(1, 5), dilation=(1, 2)),
-    Operator(kind="linear", inputs=20, outputs=10, size=(3, 1)),
-    Operator(kind="pool", inputs=8, outputs=8, size=(12, 12), kernel=(2, 2), stride=(2, 2)),
-    Operator(kind="elementwise", inputs=8, outputs=8, size=(144, 1)),
+    OperatorShape(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(1, 1), groups=2),
+    OperatorShape(kind="conv", inputs=4, outputs=4, size=(1, 50), kernel=(1, 5), dilation=(1, 2)),
+    OperatorShape(kind="linear", inputs=20, outputs=10, size=(3, 1)),
+    OperatorShape(kind="pool", inputs=8, outputs=8, size=(12, 12), kernel=(2, 2), stride=(2, 2)),
+    OperatorShape(kind="elementwise", inputs=8, outputs=8, size=(144, 1)),
 )  # fmt: skip
 LARGE = replace(OPERATORS[0], inputs=64, outputs=64, size=(32, 32))
 """Takes many times an empty call, whatever slows that one down."""
@@ -96,15 +96,15 @@ def test_every_kind_of_operator_runs_on_every_runtime(
     ("runtime", "operator"),
     [
         *(("litert", OPERATORS[number]) for number in (0, 1, 5)),
-        ("litert", Operator(kind="linear", inputs=20, outputs=10)),
+        ("litert", OperatorShape(kind="linear", inputs=20, outputs=10)),
         ("onnxruntime", OPERATORS[0]),
-        ("onnxruntime", Operator(kind="linear", inputs=20, outputs=10)),
+        ("onnxruntime", OperatorShape(kind="linear", inputs=20, outputs=10)),
         ("openvino", OPERATORS[0]),
     ],
     ids=lambda value: getattr(value, "kind", value),
 )
 def test_an_int8_model_computes_what_the_fp32_model_does(
-    tmp_path: Path, runtime: RuntimeName, operator: Operator
+    tmp_path: Path, runtime: RuntimeName, operator: OperatorShape
 ) -> None:
     def output(precision: Precision, x: Array) -> Array:
         model = write.write(operator, runtime, precision, tmp_path)
@@ -134,8 +134,8 @@ def test_an_int8_model_computes_what_the_fp32_model_does(
 
 def test_more_work_costs_more(tmp_path: Path) -> None:
     costs = table(tmp_path)
-    small = Operator(kind="linear", inputs=64, outputs=64, size=(16, 1))
-    large = Operator(kind="linear", inputs=512, outputs=512, size=(16, 1))
+    small = OperatorShape(kind="linear", inputs=64, outputs=64, size=(16, 1))
+    large = OperatorShape(kind="linear", inputs=512, outputs=512, size=(16, 1))
     costs.measure([small, large], LocalDevice())
     assert costs.cost(large) > 4 * costs.cost(small)
     assert large.macs == 64 * small.macs

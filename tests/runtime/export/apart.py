@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.types import Artifact, InputSpec, Precision, RuntimeName, Scheme
+from edgekit.types import Artifact, InputSpec, Precision, QuantConfig, RuntimeName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +61,14 @@ def make(
     )
 
 
-def sure(runtime: RuntimeName, precision: Precision) -> Scheme | None:
+def sure(runtime: RuntimeName, precision: Precision) -> QuantConfig | None:
     """A scheme that gives the same on every processor, where the format's own does not.
 
     ONNX Runtime adds two products in 16 bits where a processor has AVX2 without VNNI: weights of
     8 bits overflow them, weights of 7 cannot.
     """
     if (runtime, precision) == ("onnxruntime", "int8"):
-        return Scheme(narrow_weights=True)
+        return QuantConfig(narrow_weights=True)
     return None
 
 

@@ -27,8 +27,8 @@ from edgekit.runtimes.litert import flatbuffer
 from edgekit.runtimes.litert.quantizer import plain_interpreter
 from edgekit.types import (
     Artifact,
-    Folding,
     InputSpec,
+    IOFusion,
     Precision,
     Preprocess,
     RuntimeName,
@@ -41,7 +41,7 @@ LARGE = 256 * 1024
 SHAPE = InputSpec(shape=(3, 8, 8))
 HOW = Preprocess(scale=16, mean=(0.3, 0.7, 0.15), std=(0.4, 0.4, 0.2))
 RUNTIMES: tuple[RuntimeName, ...] = ("litert", "onnxruntime", "openvino")
-FOLDED = Folding(
+FOLDED = IOFusion(
     preprocess=HOW,
     dtype="uint8",
     postprocess="softmax",

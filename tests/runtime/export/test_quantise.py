@@ -17,7 +17,7 @@ from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
-from edgekit.types import Artifact, InputSpec, Scheme, TaskSpec
+from edgekit.types import Artifact, InputSpec, QuantConfig, TaskSpec
 from tests.runtime.export.apart import one, sure
 
 CLASSES = 4
@@ -116,7 +116,7 @@ def test_without_recovery_the_loss_is_told(harmed, apart, tmp_path: Path) -> Non
 def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> None:
     program, _, _ = harmed
     plain = made(apart, harmed, tmp_path, "openvino", recover=False).quantised
-    kept = Scheme(
+    kept = QuantConfig(
         float_layers=apart.submit(layers_of, tmp_path, program.inputs).result()[1:3]
     )
     again = tmp_path / "again"
@@ -138,7 +138,7 @@ def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
 
 
 def test_a_scheme_is_what_the_file_holds(harmed, apart, tmp_path: Path) -> None:
-    unsigned = Scheme(activations="unsigned", narrow_weights=True)
+    unsigned = QuantConfig(activations="unsigned", narrow_weights=True)
     artifact = made(
         apart, harmed, tmp_path, "onnxruntime", recover=False, scheme=unsigned
     )

@@ -19,10 +19,10 @@ from edgekit.export.workers import export_all
 from edgekit.package import bundle
 from edgekit.pipeline.runtime_options import _alternatives, _time
 from edgekit.program.program import trace
-from edgekit.types import Artifact, InputSpec, Preprocess, Settings
+from edgekit.types import Artifact, InputSpec, Preprocess, RuntimeOptions
 from tests import reports
 
-OFF = Settings(options={"xnnpack": False})
+OFF = RuntimeOptions(options={"xnnpack": False})
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,10 @@ def test_every_setting_that_is_tried_is_one_of_the_runtimes(name, tmp_path) -> N
 
 def test_each_setting_is_timed_or_refused(artifact) -> None:
     job = SimpleNamespace(device=LocalDevice(), threads=1)
-    for settings in (Settings(), OFF):
+    for settings in (RuntimeOptions(), OFF):
         taken = _time(job, artifact, settings, 0)  # type: ignore[arg-type]
         assert taken is not None and taken > 0
-    unknown = Settings(options={"xnpack": False})
+    unknown = RuntimeOptions(options={"xnpack": False})
     with pytest.raises(EdgeKitError, match=r"no option 'xnpack'. Known: xnnpack"):
         _time(job, artifact, unknown, 0)  # type: ignore[arg-type]
 
@@ -86,7 +86,7 @@ def test_a_bundles_model_is_measured_with_its_settings(
     assert job["options"] == {"xnnpack": False}
     other = tmp_path / "other.tflite"
     other.write_bytes(model.read_bytes())
-    assert artifact_at(other).settings == Settings()
+    assert artifact_at(other).settings == RuntimeOptions()
 
 
 def test_outputs_are_taken_with_the_settings(artifact) -> None:
@@ -94,6 +94,6 @@ def test_outputs_are_taken_with_the_settings(artifact) -> None:
     plain = infer(artifact, samples, LocalDevice())
     tuned = infer(replace(artifact, settings=OFF), samples, LocalDevice())
     assert np.allclose(plain, tuned, atol=1e-5)
-    broken = replace(artifact, settings=Settings(options={"none": 1}))
+    broken = replace(artifact, settings=RuntimeOptions(options={"none": 1}))
     with pytest.raises(EdgeKitError, match="no option 'none'"):
         infer(broken, samples, LocalDevice())

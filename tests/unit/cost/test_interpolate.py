@@ -9,20 +9,20 @@ from dataclasses import replace
 import pytest
 
 from edgekit.cost import interpolate
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 
-CONV = Operator(
+CONV = OperatorShape(
     kind="conv", inputs=16, outputs=16, size=(32, 32), kernel=(3, 3), padding=(1, 1)
 )
-Cost = Callable[[Operator], float]
+Cost = Callable[[OperatorShape], float]
 
 
-def conv(inputs: int, outputs: int) -> Operator:
+def conv(inputs: int, outputs: int) -> OperatorShape:
     return replace(CONV, inputs=inputs, outputs=outputs)
 
 
 def settle(
-    wanted: list[Operator], cost: Cost, tolerance: float = 0.01
+    wanted: list[OperatorShape], cost: Cost, tolerance: float = 0.01
 ) -> tuple[dict[str, float], dict[str, float]]:
     """What was measured and what was inferred once nothing is missing any more."""
     measured: dict[str, float] = {}
@@ -42,7 +42,7 @@ def stairs(tile: int) -> Cost:
     return lambda o: 5 + o.inputs * tile * math.ceil(o.outputs / tile)
 
 
-def dipping(operator: Operator) -> float:
+def dipping(operator: OperatorShape) -> float:
     """As counted on a Cortex-A72: 6 channels cost as 16 do, 8 cost half of that."""
     rest, tiles = operator.outputs % 8, operator.outputs // 8
     return operator.inputs * (tiles * 8 + (8 + rest if rest else 0))
@@ -102,7 +102,7 @@ def test_a_plane_of_widths_is_interpolated_where_cost_is_a_line() -> None:
 def test_a_width_read_that_breaks_the_line_is_looked_at_itself() -> None:
     wanted = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
 
-    def cost(operator: Operator) -> float:
+    def cost(operator: OperatorShape) -> float:
         slow = 1.5 if operator.inputs == 24 else 1.0
         return slow * stairs(16)(operator)
 
@@ -129,7 +129,7 @@ def test_operators_that_differ_otherwise_say_nothing_of_each_other() -> None:
 
 def test_an_operator_with_one_width_is_settled_along_it() -> None:
     wanted = [
-        Operator(kind="elementwise", inputs=width, outputs=width, size=(64, 1))
+        OperatorShape(kind="elementwise", inputs=width, outputs=width, size=(64, 1))
         for width in range(4, 65, 4)
     ]
     measured, inferred = settle(wanted, lambda o: 3.0 + math.ceil(o.outputs / 16))

@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from edgekit.cost.network_model import Correction, Sample, errors, fit, median_error
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 
 
-def conv(width: int, groups: int = 1) -> Operator:
-    return Operator(
+def conv(width: int, groups: int = 1) -> OperatorShape:
+    return OperatorShape(
         kind="conv", inputs=width, outputs=width, size=(8, 8), kernel=(3, 3),
         padding=(1, 1), groups=groups,
     )  # fmt: skip
 
 
-def cost(operator: Operator) -> float:
+def cost(operator: OperatorShape) -> float:
     return 1.0 + operator.macs / 1e4
 
 
-def network(width: int) -> tuple[Operator, ...]:
+def network(width: int) -> tuple[OperatorShape, ...]:
     return (conv(width), conv(width, groups=width), conv(width), conv(2 * width))
 
 
-def truth(operators: tuple[Operator, ...]) -> float:
+def truth(operators: tuple[OperatorShape, ...]) -> float:
     """Depthwise costs double in a network, dense a tenth less, each operator two more."""
     return sum(
         (2.0 if operator.groups > 1 else 0.9) * cost(operator) + 2.0

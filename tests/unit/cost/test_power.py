@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.cost.operator_shape import Operator, operator_of
+from edgekit.cost.operator_shape import OperatorShape, operator_of
 from edgekit.cost.power import Power, corners, power
 
-CONV = Operator(kind="conv", inputs=16, outputs=16, size=(8, 8), kernel=(3, 3))
+CONV = OperatorShape(kind="conv", inputs=16, outputs=16, size=(8, 8), kernel=(3, 3))
 DEPTHWISE = replace(CONV, groups=16)
-POOL = Operator(kind="pool", inputs=8, outputs=8, size=(4, 4), stride=(2, 2), relu=True)
+POOL = OperatorShape(
+    kind="pool", inputs=8, outputs=8, size=(4, 4), stride=(2, 2), relu=True
+)
 
 
 @pytest.mark.parametrize("operator", [CONV, DEPTHWISE, POOL])
-def test_an_operator_is_read_from_the_name_of_its_cell(operator: Operator) -> None:
+def test_an_operator_is_read_from_the_name_of_its_cell(operator: OperatorShape) -> None:
     assert operator_of(operator.key) == operator
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.cost import doubt, table
-from edgekit.cost.measure import ANCHOR, NOTHING, Cell, Fill
+from edgekit.cost.measure import ANCHOR, NOTHING, Fill, OperatorCost
 from edgekit.cost.network_model import Sample
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.power import Metered
 from edgekit.cost.table import CostTable, TableKey
 from edgekit.devices.local import LocalDevice
@@ -26,7 +26,7 @@ KEY = TableKey(
     precision="fp32",
     threads=1,
 )
-CONV = Operator(kind="conv", inputs=16, outputs=10, size=(8, 8), kernel=(1, 1))
+CONV = OperatorShape(kind="conv", inputs=16, outputs=10, size=(8, 8), kernel=(1, 1))
 
 
 def table(root: Path, source: CostSource = "estimated", **changed: object) -> CostTable:
@@ -91,26 +91,28 @@ def test_the_tolerance_follows_how_well_cells_repeat(tmp_path: Path) -> None:
     costs = table(tmp_path, "host")
     assert costs.repeatability is None
     assert costs.tolerance == 0.02
-    noisy = {str(n): Cell(cost=10, rounds=(13.0, 10.0, 10.2)) for n in range(3)}
+    noisy = {str(n): OperatorCost(cost=10, rounds=(13.0, 10.0, 10.2)) for n in range(3)}
     costs._record(noisy)
     again = table(tmp_path, "host")
     assert again.repeatability == pytest.approx(0.02)
     assert again.tolerance == pytest.approx(0.04)
-    costs._record({str(n): Cell(cost=10, rounds=(15.0, 10.0)) for n in range(9)})
+    costs._record(
+        {str(n): OperatorCost(cost=10, rounds=(15.0, 10.0)) for n in range(9)}
+    )
     assert costs.tolerance == 0.05
 
 
 def test_energy_is_the_power_that_was_metered_times_the_time(tmp_path: Path) -> None:
     costs = table(tmp_path, "host")
     wide, between = replace(CONV, outputs=40), replace(CONV, outputs=20)
-    other = Operator(kind="linear", inputs=20, outputs=10)
+    other = OperatorShape(kind="linear", inputs=20, outputs=10)
     costs._record(
         {
-            NOTHING.key: Cell(cost=2, rounds=()),
-            CONV.key: Cell(cost=12, rounds=()),
-            between.key: Cell(cost=22, rounds=()),
-            wide.key: Cell(cost=42, rounds=()),
-            other.key: Cell(cost=7, rounds=()),
+            NOTHING.key: OperatorCost(cost=2, rounds=()),
+            CONV.key: OperatorCost(cost=12, rounds=()),
+            between.key: OperatorCost(cost=22, rounds=()),
+            wide.key: OperatorCost(cost=42, rounds=()),
+            other.key: OperatorCost(cost=7, rounds=()),
         }
     )
     assert costs.energy_mj(CONV) is None
@@ -151,11 +153,11 @@ def test_networks_of_builds_before_are_explained_by_cells_that_are_missing(
     assert costs.cost(CONV) > 0
 
 
-def cell(cost: float, *rounds: float, anchor: float = 10.0) -> Cell:
-    return Cell(cost=cost, rounds=(cost, *rounds), anchor=anchor)
+def cell(cost: float, *rounds: float, anchor: float = 10.0) -> OperatorCost:
+    return OperatorCost(cost=cost, rounds=(cost, *rounds), anchor=anchor)
 
 
-def timed(number: int) -> Operator:
+def timed(number: int) -> OperatorShape:
     return replace(CONV, outputs=number)
 
 
@@ -166,7 +168,7 @@ def test_a_cell_beside_a_slow_anchor_or_of_rounds_that_do_not_repeat_is_doubtful
     assert doubt.doubtful(cell(20, 23, 31), 10.0)
     assert doubt.doubtful(cell(20, 20.4, anchor=12.0), 10.0)
     assert not doubt.doubtful(cell(20, 20.4, anchor=11.0), 10.0)
-    assert not doubt.doubtful(Cell(cost=20, rounds=()), None)
+    assert not doubt.doubtful(OperatorCost(cost=20, rounds=()), None)
 
 
 def test_a_cell_of_a_process_with_less_than_a_processor_is_doubtful() -> None:
@@ -184,10 +186,12 @@ def test_a_table_filled_under_load_says_so_and_is_filled_again(
     batches: list[list[str]] = []
 
     def machine(slower: float) -> Fill:
-        def fill(batch: Sequence[Operator]) -> dict[str, Cell]:
+        def fill(batch: Sequence[OperatorShape]) -> dict[str, OperatorCost]:
             batches.append([o.key for o in batch])
             costs = {o.key: slower * (10 if o == ANCHOR else o.outputs) for o in batch}
-            return {k: Cell(cost=v, rounds=(v, 1.01 * v)) for k, v in costs.items()}
+            return {
+                k: OperatorCost(cost=v, rounds=(v, 1.01 * v)) for k, v in costs.items()
+            }
 
         return fill
 
@@ -219,10 +223,12 @@ def test_a_table_filled_under_load_says_so_and_is_filled_again(
 def test_rounds_that_do_not_repeat_are_doubted_with_nothing_to_compare(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noisy: int, doubted: bool
 ) -> None:
-    def fill(batch: Sequence[Operator]) -> dict[str, Cell]:
+    def fill(batch: Sequence[OperatorShape]) -> dict[str, OperatorCost]:
         late = {o.key for o in batch if o.kind == "conv" and o.outputs <= noisy}
         seconds = {o.key: 14.0 if o.key in late else 10.2 for o in batch}
-        return {k: Cell(cost=10, rounds=(10, late)) for k, late in seconds.items()}
+        return {
+            k: OperatorCost(cost=10, rounds=(10, late)) for k, late in seconds.items()
+        }
 
     monkeypatch.setattr(table, "gauge", lambda *_: fill)
     costs = table(tmp_path, "host")

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import nn
 
-from edgekit.cost.operator_shape import Operator
-from edgekit.cost.width_candidates import Scan, scanned, steps_of
+from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost.width_candidates import Scan, scanned, width_candidates
 from edgekit.graph.graph import analyse
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
@@ -16,26 +16,29 @@ from edgekit.types import InputSpec
 
 def scan(*widths: int) -> Scan:
     setting = {
-        width: (Operator(kind="linear", inputs=1, outputs=width),) for width in widths
+        width: (OperatorShape(kind="linear", inputs=1, outputs=width),)
+        for width in widths
     }
     return Scan(group="g", settings=(setting,))
 
 
 def test_only_the_edges_of_a_staircase_are_offered() -> None:
-    found = steps_of(scan(*range(1, 33)), lambda o: 8 * math.ceil(o.outputs / 8), 0.02)
+    found = width_candidates(
+        scan(*range(1, 33)), lambda o: 8 * math.ceil(o.outputs / 8), 0.02
+    )
     assert found == (1, 8, 16, 24, 32)
 
 
 def test_a_width_that_costs_more_than_a_wider_one_is_not_offered() -> None:
     """Counted for a Cortex-A72: six channels cost more than eight."""
     counted = {4: 668.0, 6: 967.0, 8: 543.0, 12: 1005.0, 16: 1004.0}
-    found = steps_of(scan(*counted), lambda o: counted[o.outputs], 0.01)
+    found = width_candidates(scan(*counted), lambda o: counted[o.outputs], 0.01)
     assert found == (4, 8, 16), "four stays for budgets other than time"
 
 
 def test_noise_is_no_step() -> None:
     costs = {8: 97.0, 16: 98.5, 24: 99.0, 32: 100.0}
-    assert steps_of(scan(*costs), lambda o: costs[o.outputs], 0.05) == (8, 32)
+    assert width_candidates(scan(*costs), lambda o: costs[o.outputs], 0.05) == (8, 32)
 
 
 def test_a_scan_looks_at_a_group_with_the_others_whole_and_at_half() -> None:

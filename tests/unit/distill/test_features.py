@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgekit.distill.features import Seen, view
+from edgekit.distill.features import FeatureExtractor, view
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
 
@@ -31,7 +31,7 @@ def test_images_have_their_channels_last_and_mean_the_same() -> None:
     for strided in (False, True):
         torch.manual_seed(0)
         program = trace(Viewed(strided=strided), (InputSpec(shape=(3, 6, 6)),))
-        seen = view(Seen(program.module, ["relu"])(x))
+        seen = view(FeatureExtractor(program.module, ["relu"])(x))
         torch.testing.assert_close(seen.output, program.module(x))
         [maps] = seen.features
         last = maps.is_contiguous(memory_format=torch.channels_last)
@@ -41,5 +41,5 @@ def test_images_have_their_channels_last_and_mean_the_same() -> None:
 def test_tokens_and_rows_stay_as_they_are() -> None:
     program = trace(nn.Embedding(7, 3), (InputSpec(shape=(4,)),), (torch.int64,))
     tokens = torch.arange(4)[None]
-    output = view(Seen(program.module)(tokens)).output
+    output = view(FeatureExtractor(program.module)(tokens)).output
     torch.testing.assert_close(output, program.module(tokens))

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from edgekit.distill.features import View
+from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import outputs as losses
-from edgekit.distill.objective import Truth, objective
+from edgekit.distill.objective import Targets, objective
 from edgekit.types import DistillRecipe
 
 
@@ -40,8 +40,8 @@ def combined(
     targets: torch.Tensor,
     recipe: DistillRecipe,
 ) -> torch.Tensor:
-    views = View(output=student), View(output=teacher)
-    return objective(*views, Truth(targets=targets), recipe=recipe)
+    views = ModelOutputs(output=student), ModelOutputs(output=teacher)
+    return objective(*views, Targets(targets=targets), recipe=recipe)
 
 
 @pytest.mark.parametrize("soft_weight", [0.0, 0.3, 1.0])
@@ -65,8 +65,10 @@ def test_mixed_samples_learn_from_both_their_labels() -> None:
     recipe = DistillRecipe(soft_weight=0.25, temperature=1.0)
     student, teacher = logits(0), logits(1)
     y, other = torch.arange(6) % 4, torch.arange(1, 7) % 4
-    truth = Truth(targets=y, other=other, share=0.7)
-    found = objective(View(output=student), View(output=teacher), truth, recipe=recipe)
+    truth = Targets(targets=y, other=other, share=0.7)
+    found = objective(
+        ModelOutputs(output=student), ModelOutputs(output=teacher), truth, recipe=recipe
+    )
     soft = losses.soft_targets(student, teacher, 1.0).mean()
     hard = 0.7 * F.cross_entropy(student, y) + 0.3 * F.cross_entropy(student, other)
     torch.testing.assert_close(found, 0.25 * soft + 0.75 * hard)

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from edgekit.distill.features import View
+from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import LOSSES, features, outputs, relations, transformers
 from edgekit.types import LossName
 
@@ -18,10 +18,10 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def view(seed: int) -> View:
+def view(seed: int) -> ModelOutputs:
     maps = normal(5, 6, 4, 4, seed=seed), normal(5, 8, 2, 2, seed=seed + 10)
     attention = tuple(normal(5, 2, 7, 4, seed=seed + n) for n in (20, 21, 22))
-    return View(
+    return ModelOutputs(
         output=normal(5, 4, seed=seed + 30),
         features=maps,
         projected=maps,

@@ -13,7 +13,7 @@ from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
 from edgekit.distill.optimize import learning_rate, optimizer, rate_at
-from edgekit.distill.sampler import Supply
+from edgekit.distill.sampler import TrainSampler
 from edgekit.program.program import trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 
@@ -120,7 +120,7 @@ def test_what_is_kept_is_the_moving_average() -> None:
 
 def test_samples_are_mixed_with_their_partners() -> None:
     data = samples()
-    supply = Supply(data, replace(RECIPE, mixup=0.4), torch.float32, 0)
+    supply = TrainSampler(data, replace(RECIPE, mixup=0.4), torch.float32, 0)
     numbers = torch.arange(8)
     mix = supply.mix(len(numbers))
     assert mix is not None and 0 < mix.share < 1
@@ -132,7 +132,7 @@ def test_samples_are_mixed_with_their_partners() -> None:
     assert taken.other is not None and taken.share == mix.share
     assert taken.targets.tolist() == y[:8].tolist()
     assert taken.other.tolist() == y[partner].tolist()
-    assert Supply(data, RECIPE, torch.float32, 0).mix(8) is None
+    assert TrainSampler(data, RECIPE, torch.float32, 0).mix(8) is None
 
 
 def test_training_ends_when_it_is_tired() -> None:

@@ -13,11 +13,11 @@ from edgekit.commands.build import open_job
 from edgekit.commands.console import Bars, err_console
 from edgekit.errors import ModelError, ParityError, ProjectError
 from edgekit.pipeline import chain
-from edgekit.pipeline.context import Job, Samples, read_samples
-from edgekit.pipeline.evaluate import Examined
+from edgekit.pipeline.context import BuildData, Job, read_samples
+from edgekit.pipeline.evaluate import EvaluatedArtifact
 from edgekit.pipeline.iterative import _halfway
 from edgekit.pipeline.qat import wanted
-from edgekit.pipeline.search import survey
+from edgekit.pipeline.search import build_planner
 from edgekit.program.program import Program
 from edgekit.types import (
     Artifact,
@@ -60,7 +60,7 @@ def project(own_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def parts(project: Path) -> Iterator[tuple[Job, Program, Samples]]:
+def parts(project: Path) -> Iterator[tuple[Job, Program, BuildData]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEKIT_CACHE", str(project.parent / "cache"))
         bars = Bars(err_console, silent=True)
@@ -76,10 +76,10 @@ def with_recipe(job: Job, **changes: object) -> Job:
     return replace(job, project=changed)
 
 
-def refused(parts: tuple[Job, Program, Samples], **changes: object) -> str:
+def refused(parts: tuple[Job, Program, BuildData], **changes: object) -> str:
     job, teacher, samples = parts
     with pytest.raises((ModelError, ProjectError)) as caught:
-        chain.learn(
+        chain.train_chain(
             with_recipe(job, **changes),
             teacher,
             samples,
@@ -102,7 +102,7 @@ def artifact(precision: str, name: str | None = None) -> Artifact:
 
 
 def test_a_pair_that_does_not_agree_is_refused_before_training(
-    parts: tuple[Job, Program, Samples],
+    parts: tuple[Job, Program, BuildData],
 ) -> None:
     found = refused(parts, student="model.py:more_classes")
     assert "The student model.py:more_classes does not fit the network" in found
@@ -118,7 +118,7 @@ def test_a_pair_that_does_not_agree_is_refused_before_training(
 
 
 def test_a_chain_that_makes_no_sense_is_refused(
-    parts: tuple[Job, Program, Samples],
+    parts: tuple[Job, Program, BuildData],
 ) -> None:
     assert 'has "pruned" after another student' in refused(
         parts, assistants=("model.py:narrow",)
@@ -131,10 +131,10 @@ def test_a_chain_that_makes_no_sense_is_refused(
 
 
 def test_a_share_of_width_and_depth(
-    parts: tuple[Job, Program, Samples],
+    parts: tuple[Job, Program, BuildData],
 ) -> None:
     job, teacher, _ = parts
-    planner = survey(job, teacher, "litert", "fp32")
+    planner = build_planner(job, teacher, "litert", "fp32")
     assert chain._dropped(planner, None) == ()
     [dropped] = chain._dropped(planner, 0.5)
     assert dropped == planner.graph.blocks[1].id
@@ -143,13 +143,15 @@ def test_a_share_of_width_and_depth(
     assert chain._nearest((8,), 32, None) == 32
 
 
-def test_an_assistant_goes_half_of_the_way(parts: tuple[Job, Program, Samples]) -> None:
-    from edgekit.pipeline.constraints import Aim
+def test_an_assistant_goes_half_of_the_way(
+    parts: tuple[Job, Program, BuildData],
+) -> None:
+    from edgekit.pipeline.constraints import PlanConstraints
 
     job, teacher, _ = parts
-    planner = survey(job, teacher, "litert", "fp32")
+    planner = build_planner(job, teacher, "litert", "fp32")
     whole = planner.parameters()
-    aim = Aim(
+    aim = PlanConstraints(
         speedup=9.0, full_cost=1.0, parameters=whole // 4, macs=planner.macs() // 4
     )
     found = _halfway(aim, planner)
@@ -158,8 +160,10 @@ def test_an_assistant_goes_half_of_the_way(parts: tuple[Job, Program, Samples]) 
     assert found.macs == pytest.approx(planner.macs() / 2, rel=1e-3)
 
 
-def examined(precision: str, drop: float, failure: str | None = None) -> Examined:
-    return Examined(
+def examined(
+    precision: str, drop: float, failure: str | None = None
+) -> EvaluatedArtifact:
+    return EvaluatedArtifact(
         artifact=artifact(precision),
         parity=None,
         evaluation=Evaluation(metric="accuracy", value=1 - drop, samples=10),
@@ -184,10 +188,10 @@ def examined(precision: str, drop: float, failure: str | None = None) -> Examine
     ],
 )  # fmt: skip
 def test_when_a_student_is_trained_with_rounding(
-    parts: tuple[Job, Program, Samples],
+    parts: tuple[Job, Program, BuildData],
     aware: str,
     limit: float | None,
-    found: list[Examined],
+    found: list[EvaluatedArtifact],
     words: str | None,
 ) -> None:
     job, *_ = parts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.pipeline.constraints import Aim, met, refusal, wanted_speedup
+from edgekit.pipeline.constraints import PlanConstraints, met, refusal, wanted_speedup
 from edgekit.prune.planner import Limits, over
 from edgekit.types import Budget
 from tests.unit.prune.test_planner import (
@@ -22,7 +22,7 @@ from tests.unit.prune.test_planner import (
 def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> None:
     planner = planner_for(graph_of(residual()), tmp_path)
     full = cost(planner)
-    aim = Aim(speedup=99.0, full_cost=full, parameters=10)
+    aim = PlanConstraints(speedup=99.0, full_cost=full, parameters=10)
     error = str(refusal(planner, Limits(cost=full / 99, parameters=10), aim))
     nearest = full / planner.cheapest().cost
     assert "a speed-up of 99.00 is out of reach" in error
@@ -39,7 +39,7 @@ def test_operations_are_refused_in_millions(
         activation_bytes=planner.cheapest("activation_bytes").activation_bytes,
         macs=planner.cheapest("macs").macs - 1,
     )
-    aim = Aim(speedup=2.0, full_cost=cost(planner))
+    aim = PlanConstraints(speedup=2.0, full_cost=cost(planner))
     error = str(refusal(planner, limits, aim))
     assert f"the nearest is mmacs = {planner.cheapest('macs').macs / 1e6:.3f}" in error
 
@@ -85,7 +85,9 @@ def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
     give_power(planner)
     whole_mj = planner.whole().energy_mj
     assert whole_mj is not None
-    aim = Aim(speedup=None, full_cost=cost(planner), energy_mj=1e-9, energy_scale=2.0)
+    aim = PlanConstraints(
+        speedup=None, full_cost=cost(planner), energy_mj=1e-9, energy_scale=2.0
+    )
     error = str(refusal(planner, aim.limits(None), aim))
     least_mj = planner.cheapest("energy_mj").energy_mj
     assert least_mj is not None
@@ -96,7 +98,7 @@ def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
 def test_a_network_inside_every_limit_is_not_cut(tmp_path: Path) -> None:
     planner = planner_for(graph_of(residual()), tmp_path)
     full = cost(planner)
-    inside = Aim(
+    inside = PlanConstraints(
         speedup=1.0,
         full_cost=full,
         parameters=planner.parameters(),
@@ -104,7 +106,7 @@ def test_a_network_inside_every_limit_is_not_cut(tmp_path: Path) -> None:
         activation_bytes=planner.activation_bytes(),
     )
     assert met(planner, inside)
-    assert met(planner, Aim(speedup=None, full_cost=full))
+    assert met(planner, PlanConstraints(speedup=None, full_cost=full))
     for changed in (
         {"speedup": 1.001},
         {"parameters": planner.parameters() - 1},
@@ -119,7 +121,7 @@ def test_energy_inside_its_limit_is_not_planned_for(tmp_path: Path) -> None:
     give_power(planner)
     whole_mj = planner.whole().energy_mj
     assert whole_mj is not None
-    aim = Aim(speedup=None, full_cost=cost(planner), energy_mj=whole_mj)
+    aim = PlanConstraints(speedup=None, full_cost=cost(planner), energy_mj=whole_mj)
     assert met(planner, aim)
     assert not met(planner, replace(aim, energy_mj=0.9 * whole_mj))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.config import project, targets
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError
 from edgekit.pipeline import cost_source
@@ -116,7 +116,7 @@ def test_a_source_that_is_asked_for_and_not_there_is_refused(
 def test_an_estimate_needs_nothing_and_says_so(bare: Path) -> None:
     asked = job(bare, source="estimated")
     table = cost_source.table(asked, asked.costing, "litert", "fp32")
-    conv = Operator(kind="conv", inputs=8, outputs=4, size=(4, 4))
+    conv = OperatorShape(kind="conv", inputs=8, outputs=4, size=(4, 4))
     table.measure([conv], asked.costing.device)
     assert table.unit == "operations"
     assert table.cost(conv) > 0

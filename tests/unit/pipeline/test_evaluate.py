@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ParityError
-from edgekit.pipeline.evaluate import Examined, _sound, check_parity
+from edgekit.pipeline.evaluate import EvaluatedArtifact, _sound, check_parity
 from edgekit.types import Artifact, Parity, Precision
 
 GOOD = np.eye(8, dtype=np.float32)
@@ -28,14 +28,14 @@ def artifact(folder: Path, precision: Precision) -> Artifact:
     )
 
 
-def examined(one: Artifact, outputs: np.ndarray) -> Examined:
+def examined(one: Artifact, outputs: np.ndarray) -> EvaluatedArtifact:
     parity: Parity | None = None
     failure: ParityError | None = None
     try:
         parity = check_parity(one, outputs, GOOD)
     except ParityError as error:
         failure = error
-    return Examined(
+    return EvaluatedArtifact(
         artifact=one,
         parity=parity,
         evaluation=None,

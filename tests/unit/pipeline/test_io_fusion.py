@@ -12,12 +12,12 @@ from torch import nn
 from edgekit.config import project, targets
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DataError, ProjectError
-from edgekit.pipeline.context import Job, Samples, read_samples
-from edgekit.pipeline.io_fusion import fed, left_over, notes, prepared
+from edgekit.pipeline.context import BuildData, Job, read_samples
+from edgekit.pipeline.io_fusion import artifact_inputs, left_over, notes, prepared
 from edgekit.program.program import Program, trace
 from edgekit.progress import Silent
 from edgekit.store import Store
-from edgekit.types import Folding, InputSpec
+from edgekit.types import InputSpec, IOFusion
 
 PROJECT = """\
 [model]
@@ -56,7 +56,7 @@ def opened(root: Path, asked: str, kind: str, x: np.ndarray) -> tuple[Job, Progr
     return job, program
 
 
-def read(root: Path, asked: str, kind: str, x: np.ndarray) -> Samples:
+def read(root: Path, asked: str, kind: str, x: np.ndarray) -> BuildData:
     job, program = opened(root, asked, kind, x)
     return prepared(job, program, read_samples(job, program))
 
@@ -68,7 +68,7 @@ def test_files_are_fed_raw_and_the_network_what_it_takes(tmp_path: Path) -> None
     asked = 'fold_preprocessing = "uint8"\nfold_postprocessing = "argmax"'
     samples = read(tmp_path, asked, "classification", BYTES)
     assert samples.folding.classes == 3 and samples.folding.axis == 1
-    raw = fed(samples)
+    raw = artifact_inputs(samples)
     np.testing.assert_array_equal(raw.test.arrays()[0], BYTES)
     wanted = (raw.calibration / 10 - 0.5) / 0.25
     np.testing.assert_allclose(wanted, samples.calibration, rtol=1e-5)
@@ -82,7 +82,7 @@ def test_files_are_fed_raw_and_the_network_what_it_takes(tmp_path: Path) -> None
 
 def test_nothing_asked_changes_nothing(tmp_path: Path) -> None:
     samples = read(tmp_path, "", "classification", BYTES)
-    assert samples.folding == Folding() and fed(samples) is samples
+    assert samples.folding == IOFusion() and artifact_inputs(samples) is samples
     assert left_over(samples).scale == 10 and notes(samples.folding) == []
 
 
@@ -92,7 +92,7 @@ def test_values_that_are_no_bytes_are_refused(tmp_path: Path) -> None:
         read(tmp_path, 'fold_preprocessing = "uint8"', "classification", values)
     asked = 'fold_preprocessing = "float32"'
     samples = read(tmp_path, asked, "classification", values)
-    np.testing.assert_array_equal(fed(samples).test.arrays()[0], values)
+    np.testing.assert_array_equal(artifact_inputs(samples).test.arrays()[0], values)
 
 
 def test_values_have_no_largest_class(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from torch import nn
 
 from edgekit.graph.graph import analyse
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.constraints import Aim
+from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.iterative import aims, composed
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan, PruneRecipe
 
-AIM = Aim(speedup=4.0, parameters=None, full_cost=100.0, note="about the last")
+AIM = PlanConstraints(
+    speedup=4.0, parameters=None, full_cost=100.0, note="about the last"
+)
 
 
 def test_one_cut_aims_at_the_budget_itself() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.constraints import Aim
-from edgekit.pipeline.search import Turn, next_costs, settled
+from edgekit.pipeline.constraints import PlanConstraints
+from edgekit.pipeline.search import SearchRound, next_costs, settled
 from edgekit.prune.planner import Limits, Planner
 from edgekit.types import PlanRound
 from tests.unit.prune.test_planner import cost as cost_of
@@ -22,11 +22,13 @@ def planner(tmp_path: Path) -> Planner:
 
 
 @pytest.fixture
-def aim(planner: Planner) -> Aim:
-    return Aim(speedup=2.0, full_cost=cost_of(planner))
+def aim(planner: Planner) -> PlanConstraints:
+    return PlanConstraints(speedup=2.0, full_cost=cost_of(planner))
 
 
-def turn(planner: Planner, aim: Aim, cost: float, measured: float) -> Turn:
+def turn(
+    planner: Planner, aim: PlanConstraints, cost: float, measured: float
+) -> SearchRound:
     """A plan for a cost, and the speed-up that its network is said to have had."""
     scores = {g.id: np.arange(g.units, 0, -1.0) for g in planner.graph.groups}
     solution = planner.solve(scores, Limits(cost=cost))
@@ -35,21 +37,23 @@ def turn(planner: Planner, aim: Aim, cost: float, measured: float) -> Turn:
         measured_speedup=measured,
         prediction_error=0.0,
     )
-    return Turn(round=timed, solution=solution, student=planner.graph.program)
+    return SearchRound(round=timed, solution=solution, student=planner.graph.program)
 
 
-def least(planner: Planner, measured: float) -> Turn:
+def least(planner: Planner, measured: float) -> SearchRound:
     """As if the least network had been exported and timed."""
     solution = planner.cheapest()
     timed = PlanRound(
         predicted_speedup=2.0, measured_speedup=measured, prediction_error=0.0
     )
     student = shrink(planner.graph, solution.plan)
-    return Turn(round=timed, solution=solution, student=student)
+    return SearchRound(round=timed, solution=solution, student=student)
 
 
-def test_a_network_about_as_fast_as_asked_ends_it(planner: Planner, aim: Aim) -> None:
-    turns: list[Turn] = []
+def test_a_network_about_as_fast_as_asked_ends_it(
+    planner: Planner, aim: PlanConstraints
+) -> None:
+    turns: list[SearchRound] = []
     costs = next_costs(3, planner, aim, turns)
     first = next(costs)
     assert first == pytest.approx(aim.full_cost / 2.06), "a little more than asked"
@@ -59,9 +63,9 @@ def test_a_network_about_as_fast_as_asked_ends_it(planner: Planner, aim: Aim) ->
 
 @pytest.mark.parametrize(("measured", "milder"), [(1.5, False), (3.0, True)])
 def test_a_miss_asks_for_more_and_an_overshoot_for_less(
-    planner: Planner, aim: Aim, measured: float, milder: bool
+    planner: Planner, aim: PlanConstraints, measured: float, milder: bool
 ) -> None:
-    turns: list[Turn] = []
+    turns: list[SearchRound] = []
     costs = next_costs(3, planner, aim, turns)
     first = next(costs)
     turns.append(turn(planner, aim, first, measured))
@@ -74,9 +78,9 @@ def test_a_miss_asks_for_more_and_an_overshoot_for_less(
 
 
 def test_between_a_miss_and_an_overshoot_lies_the_third_round(
-    planner: Planner, aim: Aim
+    planner: Planner, aim: PlanConstraints
 ) -> None:
-    turns: list[Turn] = []
+    turns: list[SearchRound] = []
     costs = next_costs(3, planner, aim, turns)
     turns.append(turn(planner, aim, next(costs), 1.6))
     turns.append(turn(planner, aim, next(costs), 3.0))
@@ -85,10 +89,10 @@ def test_between_a_miss_and_an_overshoot_lies_the_third_round(
 
 
 def test_far_from_what_tables_can_promise_it_goes_half_of_the_way(
-    planner: Planner, aim: Aim
+    planner: Planner, aim: PlanConstraints
 ) -> None:
     """A network that is hardly faster asks for the impossible, and the fastest comes last."""
-    turns: list[Turn] = []
+    turns: list[SearchRound] = []
     costs = next_costs(3, planner, aim, turns)
     turns.append(turn(planner, aim, next(costs), 1.1))
     second, fastest = next(costs), planner.cheapest().cost
@@ -98,7 +102,7 @@ def test_far_from_what_tables_can_promise_it_goes_half_of_the_way(
 
 
 def test_the_least_damaged_network_that_is_fast_enough_is_taken(
-    planner: Planner, aim: Aim
+    planner: Planner, aim: PlanConstraints
 ) -> None:
     missed = turn(planner, aim, 0.7 * aim.full_cost, 1.6)
     met = turn(planner, aim, 0.5 * aim.full_cost, 2.1)
@@ -107,7 +111,9 @@ def test_the_least_damaged_network_that_is_fast_enough_is_taken(
     assert settled(planner, aim, [deep, missed]).solution == deep.solution
 
 
-def test_none_fast_enough_leaves_the_fastest(planner: Planner, aim: Aim) -> None:
+def test_none_fast_enough_leaves_the_fastest(
+    planner: Planner, aim: PlanConstraints
+) -> None:
     turns = [
         turn(planner, aim, 0.5 * aim.full_cost, 1.8),
         turn(planner, aim, 0.3 * aim.full_cost, 1.7),
@@ -119,7 +125,7 @@ def test_none_fast_enough_leaves_the_fastest(planner: Planner, aim: Aim) -> None
     ("measured", "cut"), [((0.9, 0.97), False), ((0.9, 1.02), True)]
 )
 def test_no_plan_that_claims_a_speed_up_is_slower_than_the_whole_network(
-    planner: Planner, aim: Aim, measured: tuple[float, ...], cut: bool
+    planner: Planner, aim: PlanConstraints, measured: tuple[float, ...], cut: bool
 ) -> None:
     found = settled(planner, aim, [least(planner, each) for each in measured])
     weights = sum(p.numel() for p in found.student.module.parameters())

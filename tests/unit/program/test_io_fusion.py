@@ -10,7 +10,7 @@ from torch import nn
 from edgekit.data import predictions, preprocess
 from edgekit.program.io_fusion import channels_last, folded
 from edgekit.program.program import Program, trace
-from edgekit.types import Folding, InputSpec, Preprocess
+from edgekit.types import InputSpec, IOFusion, Preprocess
 
 HOW = Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25))
 RAW = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8), np.uint8)
@@ -30,7 +30,7 @@ def answered(program: Program, given: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_raw_values_are_prepared_inside(network: Program, dtype: str) -> None:
-    whole = folded(network, Folding(preprocess=HOW, dtype=dtype))  # type: ignore[arg-type]
+    whole = folded(network, IOFusion(preprocess=HOW, dtype=dtype))  # type: ignore[arg-type]
     assert whole.dtypes == (getattr(torch, dtype),)
     wanted = answered(network, preprocess(RAW, HOW))
     np.testing.assert_allclose(
@@ -40,7 +40,7 @@ def test_raw_values_are_prepared_inside(network: Program, dtype: str) -> None:
 
 def test_one_mean_is_for_all_channels(network: Program) -> None:
     how = Preprocess(mean=(0.5,), std=(0.25,))
-    whole = folded(network, Folding(preprocess=how, dtype="uint8"))
+    whole = folded(network, IOFusion(preprocess=how, dtype="uint8"))
     wanted = answered(network, preprocess(RAW, how))
     np.testing.assert_allclose(answered(whole, RAW), wanted, atol=1e-5)
 
@@ -49,7 +49,7 @@ def test_one_mean_is_for_all_channels(network: Program) -> None:
 def test_logits_are_decided_inside_and_metrics_take_what_comes(
     network: Program, what: str
 ) -> None:
-    how = Folding(postprocess=what, axis=1, classes=4)  # type: ignore[arg-type]
+    how = IOFusion(postprocess=what, axis=1, classes=4)  # type: ignore[arg-type]
     given = preprocess(RAW, HOW)
     logits = answered(network, given)
     found = answered(folded(network, how), given)
@@ -61,7 +61,7 @@ def test_logits_are_decided_inside_and_metrics_take_what_comes(
 
 
 def test_maps_of_class_numbers_get_scores_in_their_own_dimension() -> None:
-    how = Folding(postprocess="argmax", axis=1, classes=3)
+    how = IOFusion(postprocess="argmax", axis=1, classes=3)
     numbers = np.random.default_rng(0).integers(0, 3, (2, 5, 6))
     found = predictions.scores(numbers.astype(np.float32), how)
     assert found.shape == (2, 3, 5, 6)
@@ -69,7 +69,7 @@ def test_maps_of_class_numbers_get_scores_in_their_own_dimension() -> None:
 
 
 def test_nothing_folded_is_the_network_itself(network: Program) -> None:
-    assert folded(network, Folding()) is network
+    assert folded(network, IOFusion()) is network
 
 
 def test_channels_last_takes_images_turned(network: Program) -> None:

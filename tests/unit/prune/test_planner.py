@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.cost.measure import Cell
-from edgekit.cost.operator_shape import Operator
+from edgekit.cost.measure import OperatorCost
+from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.power import Metered
 from edgekit.cost.table import CostTable, TableKey
 from edgekit.cost.width_candidates import width_options
@@ -24,7 +24,7 @@ from edgekit.graph.graph import Group, WidthGraph, analyse
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.prune import cost_terms
-from edgekit.prune.objective import Worth
+from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Limits, Planner
 from edgekit.prune.sensitivity import Sensitivity
 from edgekit.types import InputSpec, Plan
@@ -70,10 +70,10 @@ def graph_of(network: nn.Module) -> WidthGraph:
 class ByHand(CostTable):
     """One microsecond for every thousand multiply-accumulates, in steps of eight outputs."""
 
-    def __contains__(self, operator: Operator) -> bool:
+    def __contains__(self, operator: OperatorShape) -> bool:
         return True
 
-    def cost(self, operator: Operator) -> float:
+    def cost(self, operator: OperatorShape) -> float:
         steps = 8 * math.ceil(operator.outputs / 8)
         return 0.1 + operator.macs / operator.outputs * steps / 1000
 
@@ -106,7 +106,9 @@ def give_power(planner: Planner) -> None:
     """As if a meter had read that depthwise kernels draw four times what others do."""
     operators = [operator for _, operator in planner.operators()]
     table = planner.table
-    table._record({o.key: Cell(cost=table.cost(o), rounds=()) for o in operators})
+    table._record(
+        {o.key: OperatorCost(cost=table.cost(o), rounds=()) for o in operators}
+    )
     watts = {o: 8.0 if o.groups > 1 else 2.0 for o in operators}
     table._record_energy(Metered(watts=watts, meter="rapl", boundary="package"))
 
@@ -222,7 +224,7 @@ def test_the_plan_is_the_best_of_all(
     limits = {name: took[name](planner) * share for name, share in shares.items()}
     solution = planner.solve(scores, Limits(**limits), measured)
 
-    worth = Worth(graph=graph, importance=scores, sensitivity=measured)
+    worth = PlanObjective(graph=graph, importance=scores, sensitivity=measured)
     best = min(
         worth.damage(widths, dropped)
         for widths, dropped in every_choice(planner)

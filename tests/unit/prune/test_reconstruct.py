@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from edgekit.graph.graph import WidthGraph, analyse
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, set_training, trace
-from edgekit.prune.reconstruct import compensate
+from edgekit.prune.reconstruct import reconstruct
 from edgekit.types import InputSpec, Plan
 from tests.unit.graph.networks import CASES, Case
 
@@ -38,7 +38,7 @@ def test_what_is_left_stands_in_for_what_it_repeats() -> None:
     graph = doubled()
     [group] = graph.groups
     plan, given = Plan(kept={group.id: (0, 1, 2, 3)}), samples(64, 6)
-    fitted = compensate(graph, plan, (given,))
+    fitted = reconstruct(graph, plan, (given,))
     fresh = samples(64, 6, seed=1)
     assert error(shrink(graph, plan), graph.program, fresh) > 0.1
     assert error(fitted, graph.program, fresh) < 0.01
@@ -52,14 +52,14 @@ def test_a_bias_takes_over_what_is_constant() -> None:
         network[0].bias[7] = 3.0
     graph = analyse(trace(network.eval(), (InputSpec(shape=(6,)),)))
     plan = Plan(kept={graph.groups[0].id: tuple(range(7))})
-    fitted = compensate(graph, plan, (samples(64, 6),))
+    fitted = reconstruct(graph, plan, (samples(64, 6),))
     assert error(fitted, graph.program, samples(64, 6, seed=1)) < 0.01
 
 
 def test_the_whole_network_is_left_alone() -> None:
     graph = doubled()
     before = {n: p.clone() for n, p in graph.program.module.named_parameters()}
-    compensate(graph, Plan(kept={graph.groups[0].id: (0, 1)}), (samples(64, 6),))
+    reconstruct(graph, Plan(kept={graph.groups[0].id: (0, 1)}), (samples(64, 6),))
     after = dict(graph.program.module.named_parameters())
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -67,7 +67,7 @@ def test_the_whole_network_is_left_alone() -> None:
 def test_too_few_samples_change_nothing() -> None:
     graph = doubled()
     plan, given = Plan(kept={graph.groups[0].id: (0, 1, 2, 3)}), samples(4, 6)
-    fitted, cut = compensate(graph, plan, (given,)), shrink(graph, plan)
+    fitted, cut = reconstruct(graph, plan, (given,)), shrink(graph, plan)
     assert error(fitted, cut, given) == 0
 
 
@@ -78,7 +78,7 @@ def test_batch_norm_takes_the_statistics_of_what_is_left() -> None:
     graph = analyse(trace(network, (InputSpec(shape=(3, 8, 8)),)))
     [first] = (g for g in graph.groups if g.units == 8)
     given = samples(32, 3, 8, 8)
-    fitted = compensate(graph, Plan(kept={first.id: (0, 1, 2)}), (given,))
+    fitted = reconstruct(graph, Plan(kept={first.id: (0, 1, 2)}), (given,))
     means = next(b for n, b in fitted.module.named_buffers() if "mean" in n)
     with torch.no_grad():
         weights = dict(fitted.module.named_parameters())
@@ -97,7 +97,7 @@ def test_every_kind_of_network_comes_nearer(name: str) -> None:
         kept={g.id: tuple(range(-(-g.units // 2))) for g in graph.groups},
         dropped_blocks=tuple(block.id for block in graph.blocks[:1]),
     )
-    fitted, cut = compensate(graph, plan, (given,)), shrink(graph, plan)
+    fitted, cut = reconstruct(graph, plan, (given,)), shrink(graph, plan)
     assert error(fitted, graph.program, given) < error(cut, graph.program, given)
 
 
@@ -141,7 +141,7 @@ def test_the_branch_before_a_dropped_block_stands_in_for_it() -> None:
     graph = analyse(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
     plan = Plan(kept={}, dropped_blocks=("second.0",))
     fresh = samples(64, 3, 8, 8, seed=1)
-    fitted = compensate(graph, plan, (given,))
+    fitted = reconstruct(graph, plan, (given,))
     assert error(shrink(graph, plan), graph.program, fresh) > 0.2
     assert error(fitted, graph.program, fresh) < 0.02
 
@@ -163,6 +163,6 @@ def test_taps_of_a_kernel_are_fitted_apart() -> None:
     graph = analyse(trace(network, (InputSpec(shape=(1, 12, 12)),)))
     [group] = (g for g in graph.groups if g.units == 2)
     plan, given = Plan(kept={group.id: (0,)}), samples(64, 1, 12, 12)
-    fitted, fresh = compensate(graph, plan, (given,)), samples(64, 1, 12, 12, seed=1)
+    fitted, fresh = reconstruct(graph, plan, (given,)), samples(64, 1, 12, 12, seed=1)
     assert error(shrink(graph, plan), graph.program, fresh) > 0.05
     assert error(fitted, graph.program, fresh) < 0.01

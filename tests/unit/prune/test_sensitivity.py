@@ -9,7 +9,7 @@ from torch import nn
 
 from edgekit.graph.graph import WidthGraph, analyse
 from edgekit.program.program import trace
-from edgekit.prune.objective import Worth
+from edgekit.prune.objective import PlanObjective
 from edgekit.prune.sensitivity import Sensitivity, sensitivity
 from edgekit.types import InputSpec
 
@@ -56,7 +56,7 @@ def test_the_objective_runs_through_what_was_measured(graph: WidthGraph) -> None
     group = graph.groups[0]
     scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
     measured = Sensitivity(groups={group.id: ((4, 0.1), (2, 0.7))}, blocks={})
-    worth = Worth(graph=graph, importance=scores, sensitivity=measured)
+    worth = PlanObjective(graph=graph, importance=scores, sensitivity=measured)
     assert worth.of_width(group, group.units) == 0
     assert worth.of_width(group, 4) == pytest.approx(0.1)
     assert worth.of_width(group, 2) == pytest.approx(0.7)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.data import metrics
-from edgekit.types import Evaluation, Quantised, Scheme, TaskSpec
+from edgekit.types import Evaluation, QuantConfig, QuantResult, TaskSpec
 
 
 def counted(correct: int, of: int) -> Evaluation:
@@ -110,8 +110,8 @@ def test_agreement_is_lost_in_whole_samples() -> None:
 def test_a_quantised_file_that_loses_what_is_allowed_holds(
     lost: float, missed: float | None
 ) -> None:
-    found = Quantised(
-        scheme=Scheme(),
+    found = QuantResult(
+        scheme=QuantConfig(),
         lost=lost,
         allowed=0.005,
         metric="accuracy",
