@@ -1,7 +1,7 @@
 # make demo   set up and build the embedded example for a Raspberry Pi
 # make test   set up and run the tests, but the slow ones
 # make test-slow   the slow tests: whole builds that differ little from others, and the like
-# make test-devices   the tests that need emulated, containerised or remote devices; skips what
+# make test-devices   the tests that need emulated, containerized or remote devices; skips what
 #             this machine cannot do
 # make images Docker images of the example, for every platform and runtime, on public bases, or, with
 #             BASE=debian or where no registry is in reach, on bases made here

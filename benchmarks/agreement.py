@@ -201,7 +201,7 @@ def compare(artifact: Artifact, peer: Peer) -> Row:
     }
 
 
-def summarise(rows: list[Row]) -> dict[str, Any]:
+def summarize(rows: list[Row]) -> dict[str, Any]:
     return {
         "pairs": len(rows),
         "within_3_percent": sum(row["within_3_percent"] for row in rows),
@@ -247,7 +247,7 @@ def main() -> None:
                 if "--export-only" in sys.argv or table.find(**key):
                     continue
                 row = {**key, **compare(artifact, peer)}
-                table.add(row, summarise)
+                table.add(row, summarize)
                 print(
                     f"{network} {artifact.runtime}: ours {row['ours_p50_ms']:.3f} ms, "
                     f"{peer.name} {row['peer_p50_ms']:.3f} ms, ratio {row['ratio']:.3f}",

@@ -1,4 +1,4 @@
-"""Images of a zipped image folder (`.../SPLIT/CLASS/NAME.jpg`) as normalised tensors."""
+"""Images of a zipped image folder (`.../SPLIT/CLASS/NAME.jpg`) as normalized tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """`pixels` (count, 3, height, width), normalised; `labels` (count,)."""
+    """`pixels` (count, 3, height, width), normalized; `labels` (count,)."""
 
     pixels: Tensor
     labels: Tensor

@@ -2,7 +2,7 @@
 
     python -m benchmarks.coverage [--only NAME] [--no-exports] [--again]
 
-Every network of the zoo, of those after reports and of the strange ones is traced, analysed and
+Every network of the zoo, of those after reports and of the strange ones is traced, analyzed and
 cut at random by 30 % of every width that can be cut exactly. The cut is compared with the author's
 module, run eagerly with the same units silent, saved, reloaded, trained one step, exported to each
 format and run there; residual blocks are dropped and compared too. Torch-Pruning cuts the zoo's
@@ -108,7 +108,7 @@ _OWN = (
     "macs_left",
     "trains",
     "trace_seconds",
-    "analyse_seconds",
+    "analyze_seconds",
     "shrink_seconds",
 )
 

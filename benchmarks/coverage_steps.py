@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.results import Row
 from edgekit.errors import ArtifactError, EdgeKitError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import mask, shrink
 from edgekit.program import program as programs
 from edgekit.program.program import Program
@@ -49,8 +49,8 @@ def cut(name: str, folder: str) -> Row:
     start = time.perf_counter()
     program = programs.trace(network, entry.inputs, entry.dtypes)
     traced = time.perf_counter()
-    graph = analyse(program)
-    analysed = time.perf_counter()
+    graph = analyze(program)
+    analyzed = time.perf_counter()
     exact = [group for group in graph.groups if group.exact]
     plan = random_plan(exact, SHARE)
     result = shrink(graph, plan)
@@ -90,8 +90,8 @@ def cut(name: str, folder: str) -> Row:
         "reference": "eager",
         "trains": train_one_step(result.copy(), entry.sample(batch=4)),
         "trace_seconds": traced - start,
-        "analyse_seconds": analysed - traced,
-        "shrink_seconds": shrunk - analysed,
+        "analyze_seconds": analyzed - traced,
+        "shrink_seconds": shrunk - analyzed,
     }
 
 

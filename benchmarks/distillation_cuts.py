@@ -11,7 +11,7 @@ import torch
 from benchmarks.distillation_setting import RECIPE, Setting
 from edgekit.data import Dataset
 from edgekit.distill import Distilled
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
 from edgekit.prune.objective import keep_best
@@ -34,7 +34,7 @@ Links = Sequence[tuple[float, int]]
 def narrowed(network: Program, share: float, images: Dataset) -> Program:
     """`network` with this share of the units of every group, the most important ones, and what
     reads them fitted to it, as a build does."""
-    graph = analyse(network)
+    graph = analyze(network)
     inputs, labels = images.arrays(np.arange(SCORING_IMAGES))
     batches = [(torch.from_numpy(inputs), torch.from_numpy(labels))]
     scores = importance(graph, "activation", batches=batches)

@@ -96,7 +96,7 @@ def network(path: Path, layers: int) -> Path:
 
 @contextlib.contextmanager
 def load() -> Iterator[None]:
-    """The neighbours: one for each processor, busy a third of the time."""
+    """The neighbors: one for each processor, busy a third of the time."""
     processes = [
         subprocess.Popen([sys.executable, "-c", LOAD, str(seed), str(os.getpid())])
         for seed in range(os.cpu_count() or 1)
@@ -126,7 +126,7 @@ def once(new: Artifact, old: Artifact) -> Row:
     }
 
 
-def summarise(rows: list[Row]) -> dict[str, Any]:
+def summarize(rows: list[Row]) -> dict[str, Any]:
     return {
         kind: _rates([row for row in rows if row["kind"] == kind])
         for kind in COMPARISONS
@@ -166,7 +166,7 @@ def main() -> None:
         slower = artifact_at(network(Path(folder) / "slower.onnx", more))
         for done, (kind, number) in enumerate(wanted, 1):
             row = once(same if kind == "same" else slower, old)
-            table.add({"kind": kind, "number": number, **row}, summarise)
+            table.add({"kind": kind, "number": number, **row}, summarize)
             print(
                 f"{done}/{len(wanted)} {kind}: {row['verdict']} {row['ratio']:.3f} "
                 f"({row['pairs']} pairs, {row['seconds']:.0f} s)",

@@ -12,12 +12,13 @@ from typing import Any
 from benchmarks.frontier_recover import Setting
 from benchmarks.staircase import device_of
 from edgekit.cost.network_model import Sample
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.export.workers import export_all
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.cost_model import half_way, operators_of
@@ -27,8 +28,8 @@ from edgekit.prune.importance import importance
 from edgekit.prune.objective import Importance
 from edgekit.prune.planner import Limits, Planner, Solution
 from edgekit.prune.reconstruct import reconstruct
-from edgekit.prune.sensitivity import Sensitivity, sensitivity
-from edgekit.types import Plan, PlanRound, Precision, RuntimeName
+from edgekit.prune.sensitivity import sensitivity
+from edgekit.types import Plan, PlanRound, Precision, RuntimeName, Sensitivity
 
 METHOD = "edgekit"
 SPEEDUPS = (1.5, 2.2, 3.0)
@@ -69,7 +70,7 @@ def key_for(target: str, device: Device) -> TableKey:
 def planner_for(setting: Setting, target: str, device: Device, cache: Path) -> Planner:
     """The planner with its table measured on the device."""
     planner = Planner(
-        analyse(setting.program),
+        analyze(setting.program),
         CostTable(key_for(target, device), device.source, cache),
         multiple=1,
         min_keep=MIN_KEEP,
@@ -119,7 +120,7 @@ def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Progr
     if not path.is_file():
         path.write_text(json.dumps(_planned(setting, target, speedup, cache)))
     plan = Plan(**json.loads(path.read_text())["plan"])
-    return reconstruct(analyse(setting.program), plan, (setting.fitting,))
+    return reconstruct(analyze(setting.program), plan, (setting.fitting,))
 
 
 def _planned(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.frontier_recover import BATCH, INPUT, Setting
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
 from edgekit.prune.importance import importance
@@ -58,7 +58,7 @@ def cut_by_peer(setting: Setting, method: str, ratio: float, cache: Path) -> Pro
 
 def cut_uniformly(setting: Setting, share: float) -> Program:
     """Every width, residual streams too, at the same share; the units with most activation."""
-    graph = analyse(setting.program)
+    graph = analyze(setting.program)
     scores = importance(graph, "activation", batches=[setting.scoring])
     widths = {g.id: max(1, round(g.units * share)) for g in graph.groups}
     return shrink(graph, keep_best(graph.groups, widths, scores))

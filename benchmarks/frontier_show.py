@@ -45,7 +45,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def summarise(
+def summarize(
     cuts: Sequence[Row],
     latencies: Mapping[str, Mapping[str, float]],
     whole: Mapping[Precision, float],
@@ -53,7 +53,7 @@ def summarise(
     """Speed-ups over peers at equal accuracy, and accuracies gained at equal latency.
 
     A peer's frontier runs from the unpruned network through its own cuts, straight between
-    neighbours, the best of several methods at each accuracy. Each of EdgeKit's cuts is compared
+    neighbors, the best of several methods at each accuracy. Each of EdgeKit's cuts is compared
     where some peer has networks both better and worse than it; others are left out and counted.
     `whole` is the unpruned network's accuracy in each precision.
     """

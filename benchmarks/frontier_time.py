@@ -22,7 +22,7 @@ from edgekit.cost.measure import run_networks
 from edgekit.devices.local import LocalDevice
 from edgekit.program.program import Program, load
 from edgekit.runtimes.litert import exporter as tflite
-from edgekit.runtimes.litert.quantizer import Quantiser
+from edgekit.runtimes.litert.quantizer import Quantizer
 from edgekit.runtimes.onnxruntime import exporter as onnx
 from edgekit.runtimes.openvino import exporter as openvino
 
@@ -137,8 +137,8 @@ def _export(kind: str, network: Path, folder: Path, calibration: Path) -> None:
         tflite.convert(program, whole)
         [spec], _ = tflite.border(whole)
         samples = list(np.load(calibration)[:, None])
-        quantiser = Quantiser(whole, spec, samples, folder)
-        quantiser.quantise("int8", quantiser.first("int8"), small)
+        quantizer = Quantizer(whole, spec, samples, folder)
+        quantizer.quantize("int8", quantizer.first("int8"), small)
 
 
 def save_whole(program: Program, path: Path) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.results import Row, Table
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
@@ -28,7 +28,7 @@ from tests.zoo.models import ZOO
 SHARE = 0.3
 REPEATS = 3
 DEPTHS = (50, 100, 200)
-ALLOWED = {"analyse_s": 2.0, "cut_s": 1.0}
+ALLOWED = {"analyze_s": 2.0, "cut_s": 1.0}
 """Seconds for ResNet-50."""
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def measure(name: str, network: nn.Module, size: int) -> Row:
     program = trace(network, (InputSpec(shape=(3, size, size)),))
     built, cut = [], []
     for _ in range(REPEATS):  # anew, for a graph remembers what it was asked
-        seconds, graph = _timed(lambda: analyse(program))
+        seconds, graph = _timed(lambda: analyze(program))
         built.append(seconds)
         plan = random_plan(graph.groups, SHARE)
         cut.append(_timed(lambda graph=graph, plan=plan: shrink(graph, plan))[0])
@@ -81,7 +81,7 @@ def measure(name: str, network: nn.Module, size: int) -> Row:
         "name": name,
         "nodes": len(program.module.graph.nodes),
         "groups": len(graph.groups),
-        "analyse_s": round(min(built), 3),
+        "analyze_s": round(min(built), 3),
         "cut_s": round(min(cut), 3),
     }
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from benchmarks import cifar
 from benchmarks.results import Row, Table
-from edgekit.graph.graph import Group, WidthGraph, analyse
+from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, set_training, trace
 from edgekit.prune.importance import CRITERIA, importance
@@ -193,12 +193,12 @@ def _cut_by_peer(
 def _grow(pruner: object) -> Callable[[int, nn.Module], None]:
     """Before every step the growing penalty; every fifth step it grows."""
 
-    def penalise(step: int, network: nn.Module) -> None:
+    def penalize(step: int, network: nn.Module) -> None:
         if step % 5 == 0:
             pruner.update_reg()  # type: ignore[attr-defined]
         pruner.regularize(network)  # type: ignore[attr-defined]
 
-    return penalise
+    return penalize
 
 
 def train(
@@ -206,7 +206,7 @@ def train(
     switch: Callable[[nn.Module, bool], object],
     images: cifar.Images,
     seed: int,
-    penalise: Callable[[int, nn.Module], None] | None = None,
+    penalize: Callable[[int, nn.Module], None] | None = None,
 ) -> None:
     """One epoch of stochastic gradient descent, the rate going up and down once."""
     switch(network, True)
@@ -220,8 +220,8 @@ def train(
     for step, (inputs, labels) in enumerate(images.augmented(BATCH, seed)):
         optimizer.zero_grad()
         nn.functional.cross_entropy(network(inputs), labels).backward()
-        if penalise is not None:
-            penalise(step, network)
+        if penalize is not None:
+            penalize(step, network)
         optimizer.step()
         schedule.step()
     switch(network, False)
@@ -275,7 +275,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
     network.load_state_dict(weights)
     return Setting(
         weights=weights,
-        graph=analyse(trace(network.eval(), INPUT)),
+        graph=analyze(trace(network.eval(), INPUT)),
         train=cifar.read(arguments.data, "train", max(arguments.train, 10_000)),
         test=cifar.read(arguments.data, "test", arguments.test),
         train_count=arguments.train,

@@ -1,4 +1,4 @@
-"""How much memory and time a large decoder takes to trace, analyse and cut by 30 %.
+"""How much memory and time a large decoder takes to trace, analyze and cut by 30 %.
 
     python -m benchmarks.large_decoder [--only NAME]
 
@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from benchmarks.results import Row, Table
 from edgekit.cost.operator_shape import parameter_nodes
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan
@@ -159,8 +159,8 @@ def _cut(size: Size, stages: dict[str, Row]) -> Row:
             network, (InputSpec(shape=(TOKENS,)),), (torch.int64,), owned=True
         )
     del network
-    with _stage("analyse", stages):
-        graph = analyse(program)
+    with _stage("analyze", stages):
+        graph = analyze(program)
     with _stage("plan", stages):
         plan = _plan(graph, round(parameters * (1 - SHARE)))
     with _stage("cut", stages):

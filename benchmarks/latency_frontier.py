@@ -48,7 +48,7 @@ from benchmarks.frontier_show import (
     means,
     plot,
     prediction_errors,
-    summarise,
+    summarize,
 )
 from benchmarks.frontier_time import (
     LAUNCHES,
@@ -197,7 +197,7 @@ def _show(setting: Setting) -> None:
     table = Table("latency_frontier", KEYS, PACKAGES)
     table.rows.clear()
     summary = {
-        **summarise(cuts, latencies, whole),
+        **summarize(cuts, latencies, whole),
         "prediction_error_median": errors,
         **context,
         "cuts": cuts,

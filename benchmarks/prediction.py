@@ -23,9 +23,10 @@ from benchmarks.staircase import device_of
 from edgekit.config.resources import shipped
 from edgekit.cost import network_model
 from edgekit.cost.operator_shape import OperatorShape, describe
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.export.workers import export_all
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
 from edgekit.sources import load
@@ -69,12 +70,12 @@ def main() -> None:
     for name, program in networks().items():
         if arguments.network not in (None, name):
             continue
-        graph = analyse(program)
+        graph = analyze(program)
         cut = {
             share: shrink(graph, random_plan(graph.groups, share)) for share in SHARES
         }
         files = {share: _exported(name, share, cut[share]) for share in SHARES}
-        operators = {share: _operators(analyse(cut[share])) for share in SHARES}
+        operators = {share: _operators(analyze(cut[share])) for share in SHARES}
         costs.measure([o for some in operators.values() for o in some], device)
         samples = costs.measure_networks(
             [(files[share], operators[share]) for share in SHARES], device, name
@@ -93,12 +94,12 @@ def main() -> None:
                 "operators": len(sample.operators),
                 "device": key.fingerprint,
             }
-            table.add(row, summarise)
+            table.add(row, summarize)
             print(row, flush=True)
-    print(summarise(list(table.rows.values())))
+    print(summarize(list(table.rows.values())))
 
 
-def summarise(rows: list[Row]) -> dict[str, Any]:
+def summarize(rows: list[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {"prediction_error_median": {}, "prediction_error_most": {}}
     for source in sorted({row["source"] for row in rows}):
         errors = [row["error"] for row in rows if row["source"] == source]

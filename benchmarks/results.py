@@ -40,7 +40,7 @@ class Table:
         return self.rows.get(self._key(key))
 
     def add(
-        self, row: Row, summarise: Callable[[list[Row]], Mapping[str, Any]]
+        self, row: Row, summarize: Callable[[list[Row]], Mapping[str, Any]]
     ) -> None:
         """Add or replace a row and write the file, whole or not at all.
 
@@ -53,7 +53,7 @@ class Table:
             self._read()
             self.rows[self._key(row)] = row
             rows = list(self.rows.values())
-            content = {"rows": rows, "summary": {**summarise(rows), **self._context()}}
+            content = {"rows": rows, "summary": {**summarize(rows), **self._context()}}
             partial = self.path.with_suffix(".partial")
             partial.write_text(json.dumps(content, indent=1) + "\n")
             partial.replace(self.path)

@@ -68,7 +68,7 @@ def main() -> None:
             continue
         with server(engine, given.image) as at:
             row = measure(at, given.image, connections, given.seconds)
-        table.add(row, summarise)
+        table.add(row, summarize)
         console.print(
             f"{connections} connections: {row['requests_per_s']:.0f} requests/s"
         )
@@ -219,7 +219,7 @@ def status(url: str, content: bytes | None = None) -> int:
         return 0
 
 
-def summarise(rows: list[Row]) -> Mapping[str, Any]:
+def summarize(rows: list[Row]) -> Mapping[str, Any]:
     return {
         "unanswered": sum(row["not_200"] + row["socket_errors"] for row in rows),
         "worst_memory_growth_mb": max(

@@ -23,9 +23,10 @@ from typing import Any
 import torch
 
 from benchmarks.results import Row, Table
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Limits, Planner
@@ -77,7 +78,7 @@ def main() -> None:
     table = Table("solver", ("source", "blocks", "asked"), ("scipy", "torch"))
     torch.manual_seed(0)
     network = ZOO["resnet50"].build()
-    graph = analyse(trace(network, (InputSpec(shape=(3, _SIDE, _SIDE)),)))
+    graph = analyze(trace(network, (InputSpec(shape=(3, _SIDE, _SIDE)),)))
     scores = importance(graph, "l2")
     start = time.process_time()
     senses = sensitivity(
@@ -106,11 +107,11 @@ def main() -> None:
                 "blocks_dropped": len(solution.dropped),
                 "groups": len(graph.groups),
             }
-            table.add(row, summarise)
+            table.add(row, summarize)
             print(row, flush=True)
 
 
-def summarise(rows: list[Row]) -> Mapping[str, Any]:
+def summarize(rows: list[Row]) -> Mapping[str, Any]:
     return {
         "seconds_most": max(row["seconds"] for row in rows),
         "seconds_allowed": ALLOWED_S,

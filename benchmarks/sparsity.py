@@ -33,7 +33,7 @@ from benchmarks.results import Row, Table
 from edgekit.agent import machine, runtimes
 from edgekit.agent.session import draw
 from edgekit.export import export
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, load, trace
 from edgekit.prune.importance import importance
@@ -100,7 +100,7 @@ NETWORKS = {"separable": separable, "perceptron": perceptron}
 
 def students(program: Program) -> dict[str, tuple[Program, float]]:
     """Every variant of a network, and the share of its weights that is zero."""
-    graph = analyse(program)
+    graph = analyze(program)
     scores = importance(graph, "l2")
     found = {"dense": (program, 0.0)}
     masks = magnitude_masks(program, 0.9, "layer")
@@ -248,7 +248,7 @@ def rows_of(group: Sequence[Variant]) -> list[Row]:
     return rows
 
 
-def summarise(rows: list[Row]) -> Mapping[str, Any]:
+def summarize(rows: list[Row]) -> Mapping[str, Any]:
     """By network and runtime: whether zeros made anything faster, and what cuts gave."""
     found: dict[str, Any] = {}
     for row in rows:
@@ -303,7 +303,7 @@ def main() -> None:
                     v for v in everything if (v.network, v.form) == (network, form)
                 ]
                 for row in rows_of(group):
-                    table.add(row, summarise)
+                    table.add(row, summarize)
     show(list(table.rows.values()))
 
 

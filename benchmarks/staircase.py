@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.results import Row, Table
 from edgekit.cost.measure import run
 from edgekit.cost.operator_shape import OperatorShape
-from edgekit.cost.table import TableKey
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.devices.local import LocalDevice
@@ -81,11 +81,11 @@ def main() -> None:
                 "spread": round(max(costs) / min(costs) - 1, 5),
                 "device": key.fingerprint,
             }
-            table.add(row, summarise)
+            table.add(row, summarize)
     _show([row for row in table.rows.values() if row["source"] == source])
 
 
-def summarise(rows: list[Row]) -> dict[str, Any]:
+def summarize(rows: list[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for source, precision in sorted({(r["source"], r["precision"]) for r in rows}):
         costs = {

@@ -46,7 +46,7 @@ _EPILOG = "Exit codes: " + "; ".join(f"{c} {t}" for c, t in EXIT_CODES.items()) 
 
 app = typer.Typer(
     name="edgekit",
-    help="Prune, distil, export and prove neural networks for the device they will run on.",
+    help="Prune, distill, export and prove neural networks for the device they will run on.",
     epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,

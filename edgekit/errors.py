@@ -25,7 +25,7 @@
     |- TargetsFailed            of several targets: the highest code among them
     |- MeasurementError     4    a run that is invalid or inconclusive
     `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
-       `- ParityError            an artefact outside tolerance, by name
+       `- ParityError            an artifact outside tolerance, by name
 
 Any other exception is a fault of EdgeKit's own: the command exits with 70, and writes a crash
 report. A command that a signal ends exits with 128 and the signal's number, as shells expect:
@@ -184,7 +184,7 @@ EXIT_CODES: dict[int, str] = {
     2: "wrong usage, project file, model, data or output folder, or too little memory",
     3: "the device or runtime is not available",
     4: "a measurement is invalid or inconclusive",
-    5: "an operator is unsupported, or an artefact's outputs differ from the network's",
+    5: "an operator is unsupported, or an artifact's outputs differ from the network's",
     INTERNAL: "an internal error, with a crash report",
     129: "hung up",
     130: "interrupted",

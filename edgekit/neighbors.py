@@ -25,7 +25,7 @@ _ADDED: dict[Path, list[str]] = {}
 
 
 @contextmanager
-def neighbours(folder: Path) -> Iterator[None]:
+def neighbors(folder: Path) -> Iterator[None]:
     """While this lasts, files of `folder` can import others of it.
 
     What the user's code adds to `sys.path` itself holds for that code alone.

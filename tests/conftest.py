@@ -83,17 +83,17 @@ _CLASSES = ("disc", "frame", "stripes")
 def _image(kind: int, generator: np.random.Generator) -> Image.Image:
     """A noisy picture of one of three shapes: easy to learn, impossible to guess."""
     y, x = np.mgrid[:_SIZE, :_SIZE]
-    centre = generator.uniform(6, 10, 2)
+    center = generator.uniform(6, 10, 2)
     radius = generator.uniform(3, 5)
-    distance = np.hypot(y - centre[0], x - centre[1])
-    square = np.maximum(abs(y - centre[0]), abs(x - centre[1]))
+    distance = np.hypot(y - center[0], x - center[1])
+    square = np.maximum(abs(y - center[0]), abs(x - center[1]))
     shapes = (
         distance < radius,
         abs(square - radius) < 1,
         (x + y + int(generator.integers(4))) % 4 < 2,
     )
-    colour = generator.uniform(100, 255, 3)
-    picture = shapes[kind][..., None] * colour + generator.normal(
+    color = generator.uniform(100, 255, 3)
+    picture = shapes[kind][..., None] * color + generator.normal(
         40, 25, (_SIZE, _SIZE, 3)
     )
     return Image.fromarray(picture.clip(0, 255).astype(np.uint8))

@@ -13,7 +13,7 @@ METER = "no energy meter: the container hides the processor's counter"
 
 
 def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
-    """A build for a Raspberry Pi 4 without a board attached. Artefacts lie in `folder`."""
+    """A build for a Raspberry Pi 4 without a board attached. Artifacts lie in `folder`."""
     random.seed(0)
     candidates = tuple(_candidates(folder or Path("candidates")))
     return Report(

@@ -324,7 +324,7 @@ def write_unbalanced(root: Path) -> Path:
         mmacs=1,
         drop=0.025,
         recipe='student = { source = "model.py:build", weights = "weights.safetensors" }\n'
-        "learning_rate = 1e-9\n[recipe.quantise]\nrecover = false\naware_epochs = 3\n",
+        "learning_rate = 1e-9\n[recipe.quantize]\nrecover = false\naware_epochs = 3\n",
     )
     train(root, _loss)
     network = built(root)

@@ -81,7 +81,7 @@ def box_and_class(outputs, targets):
 
 
 def found(outputs, targets):
-    \"\"\"F1 of places that are said to hold something of a class, its centre within a pixel.\"\"\"
+    \"\"\"F1 of places that are said to hold something of a class, its center within a pixel.\"\"\"
     said, there = outputs[..., 4:] > 0, targets[..., 4:] > 0
     near = np.abs(outputs[..., :2] - targets[..., :2]).max(-1, keepdims=True) < 0.25
     return 2 * (said & there & near).sum() / max(1, said.sum() + there.sum())
@@ -90,7 +90,7 @@ def found(outputs, targets):
 
 def things(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (n, 1, size, size) with up to two things, and for each cell of a grid the box of
-    what has its centre there (centre and size, in cells) and its class: (n, cells, 6)."""
+    what has its center there (center and size, in cells) and its class: (n, cells, 6)."""
     generator = np.random.default_rng(seed)
     y, x = np.mgrid[:SIZE, :SIZE]
     pictures = generator.normal(0, 0.3, (count, 1, SIZE, SIZE))
@@ -134,11 +134,11 @@ def write_detection(root: Path) -> Path:
 def write_embedding(root: Path) -> Path:
     """Pictures of things without any label: what the network says of them is right."""
 
-    def unlabelled(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def unlabeled(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         pictures, targets = things(count, seed)
         return pictures, targets[..., 4:].reshape(count, -1)
 
-    tasks.arrays(root, unlabelled, (400, 100))
+    tasks.arrays(root, unlabeled, (400, 100))
     (root / "model.py").write_text(EMBEDDER)
     tasks.write_toml(
         root,

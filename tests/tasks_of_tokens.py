@@ -89,16 +89,16 @@ def write_token_classification(root: Path) -> Path:
     return root
 
 
-def write_language_modelling(root: Path) -> Path:
+def write_language_modeling(root: Path) -> Path:
     """The next token, of texts without any target: these follow from the texts."""
     tasks.arrays(root, lambda count, seed: (spoken(count, seed), None), (500, 100))
-    _write(root, "language-modelling", VOCABULARY, "")
+    _write(root, "language-modeling", VOCABULARY, "")
     tasks.train(root, _tokens, epochs=12)
     return root
 
 
 def _write(root: Path, kind: str, outputs: int, task: str) -> None:
-    causal = kind == "language-modelling"
+    causal = kind == "language-modeling"
     code = TRANSFORMER.replace("{outputs}", str(outputs))
     (root / "model.py").write_text(code.replace("{causal}", str(causal)))
     tasks.write_toml(

@@ -248,7 +248,7 @@ class OperatorTime(TypedDict):
     kernel: str | None  # what ran it, where the runtime says
     fast: (
         bool | None
-    )  # whether that is the runtime's optimised kernel; null: it does not say
+    )  # whether that is the runtime's optimized kernel; null: it does not say
     why: str | None  # why it is not
 
 

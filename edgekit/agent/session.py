@@ -18,7 +18,7 @@ from .errors import INPUTS_INVALID, AgentError
 ALIGNMENT = 64
 
 
-class Quantisation(NamedTuple):
+class Quantization(NamedTuple):
     """`real = scale * (stored - zero_point)`, one pair for the whole tensor."""
 
     scale: float
@@ -29,7 +29,7 @@ class TensorInfo(NamedTuple):
     name: str
     shape: tuple[int, ...]  # the batch dimension included
     dtype: str  # numpy's name
-    quantisation: Quantisation | None = None
+    quantization: Quantization | None = None
 
 
 class Session(Protocol):

@@ -1,1 +1,1 @@
-"""Latency, memory and energy of artefacts on the actual runtime, and what they compute there."""
+"""Latency, memory and energy of artifacts on the actual runtime, and what they compute there."""

@@ -1,4 +1,4 @@
-"""A model file from anywhere as an artefact to measure."""
+"""A model file from anywhere as an artifact to measure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RUNTIMES: dict[str, RuntimeName] = {
 
 
 def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
-    """The artefact at `path`, for the runtime its suffix names unless `runtime` does."""
+    """The artifact at `path`, for the runtime its suffix names unless `runtime` does."""
     if not path.is_file():
         raise UsageError(f"No file {path}. Name a .tflite, .onnx or .xml file.")
     known = get_args(RuntimeName)

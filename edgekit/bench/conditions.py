@@ -16,7 +16,7 @@ MIN_PROCESSOR_SHARE = 0.5
 _SLOW_GOVERNORS = ("powersave", "conservative")
 
 
-def summarise(launches: Sequence[Mapping[str, Any]]) -> Conditions:
+def summarize(launches: Sequence[Mapping[str, Any]]) -> Conditions:
     """All looks of all launches together."""
     looks = [look for one in launches for look in one["trace"]]
     governors = {look["governor"] for look in looks if look["governor"]}

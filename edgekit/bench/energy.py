@@ -1,4 +1,4 @@
-"""From metered windows to joules of an inference, with uncertainty; and what may be modelled.
+"""From metered windows to joules of an inference, with uncertainty; and what may be modeled.
 
 gross = joules / inferences                      net = (P_load - P_idle) * T / N
 u = sqrt(SE_windows^2 + (gain * E)^2 [+ (T / N)^2 * SE_idle^2 for net]),  k = 2
@@ -49,7 +49,7 @@ def energy_job(
     }
 
 
-def summarise(result: Mapping[str, Any]) -> Energy:
+def summarize(result: Mapping[str, Any]) -> Energy:
     """The figure of one energy run; `reason` says why there is none, or why not to quote it."""
     if result["meter"] is None:
         return Energy(reason=result["reason"])
@@ -126,7 +126,7 @@ def _doubts(idle_w: Sequence[float], overhead: float, dropped: int) -> str | Non
     return "; ".join(found) or None
 
 
-def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
+def modeled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     """What the target's published watts make of the processor time, with its band of +-50 %.
 
     Raises `UsageError` where the profile has no watts and `MeasurementError` without times.
@@ -137,9 +137,7 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     for one in launches:
         runs = len(one["samples_ns"])
         if not runs or one["cpu_s"] is None:
-            raise MeasurementError(
-                "Energy cannot be modelled without timed inferences."
-            )
+            raise MeasurementError("Energy cannot be modeled without timed inferences.")
         used = min(1.0, one["cpu_s"] / (one["timed_s"] * target.cores))
         watts = idle_w + used * (load_w - idle_w)
         shares.append(one["timed_s"] * watts / runs)
@@ -147,9 +145,9 @@ def modelled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     return Energy(
         gross_mj=gross_mj,
         gross_u_mj=gross_mj * MODEL_BAND,
-        method="modelled",
+        method="modeled",
         boundary=power.boundary,
-        reason=f"Modelled from published watts of {target.name} ({power.source}) and processor "
+        reason=f"Modeled from published watts of {target.name} ({power.source}) and processor "
         f"time, within +-{MODEL_BAND:.0%}; never to be compared with a measured figure.",
     )
 
@@ -159,7 +157,7 @@ def published_w(target: Target) -> tuple[float, float]:
     power = target.power
     if power.idle_w is None or power.load_w is None:
         raise UsageError(
-            f"The profile of {target.name} has no published watts: energy cannot be modelled. "
+            f"The profile of {target.name} has no published watts: energy cannot be modeled. "
             "Add [power] idle_w and load_w to its file."
         )
     return power.idle_w, power.load_w

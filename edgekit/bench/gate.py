@@ -1,4 +1,4 @@
-"""May this artefact replace that one? Facts decide everywhere, times only on a named device."""
+"""May this artifact replace that one? Facts decide everywhere, times only on a named device."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def latency(found: Paired) -> Check:
 
 
 def unpaired(before: Record) -> Check:
-    """What is said of latency where nothing took turns with the artefact."""
+    """What is said of latency where nothing took turns with the artifact."""
     return Check(
         name="latency",
         kind="device",
         now=None,
         before=before.measurement.latency.p50_ms,
         verdict="inconclusive",
-        why="the baseline's artefact is not where it was measured, and only launches that take "
+        why="the baseline's artifact is not where it was measured, and only launches that take "
         "turns tell: name it with --against, or set --latency-ms",
     )
 
@@ -118,8 +118,8 @@ def energy(now: Record, before: Record) -> Check | None:
     there = (now.measurement.device, before.measurement.device)
     if there[0] != there[1]:
         refusal = f"measured on different devices ({there[0]}, {there[1]})"
-    elif theirs.method == "modelled":
-        refusal = "modelled energy never gates"
+    elif theirs.method == "modeled":
+        refusal = "modeled energy never gates"
     if refusal or ours.gross_mj is None:
         why = refusal or "not measured"
         return _energy(ours.gross_mj, theirs.gross_mj, "inconclusive", why)

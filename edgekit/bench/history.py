@@ -35,7 +35,7 @@ _MEASUREMENT: TypeAdapter[Measurement] = TypeAdapter(Measurement)
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One measured artefact, from wherever it was written down."""
+    """One measured artifact, from wherever it was written down."""
 
     name: str
     sha256: str | None
@@ -49,18 +49,18 @@ class Record:
     slow_operators: int | None = None
     """Operators off the runtime's fast path; `None` where nobody profiled."""
     files: tuple[Path, ...] = ()
-    """Where the artefact was when it was measured; it may have gone since."""
+    """Where the artifact was when it was measured; it may have gone since."""
 
     @property
     def there(self) -> bool:
-        """Whether the artefact still is where it was, and still the same."""
+        """Whether the artifact still is where it was, and still the same."""
         if not self.files or not all(file.is_file() for file in self.files):
             return False
         return self.sha256 is None or sha256(self.files) == self.sha256
 
 
 def sha256(files: Sequence[Path]) -> str:
-    """Of an artefact's files, in order."""
+    """Of an artifact's files, in order."""
     content = hashlib.sha256()
     for file in files:
         with file.open("rb") as opened:
@@ -129,7 +129,7 @@ def read(file: Path) -> Record:
     Raises UsageError naming what is wrong with the file.
     """
     text = read_text(file, UsageError)
-    fix = "It is no measurement. Make one: edgekit bench ARTEFACT --out FILE.json"
+    fix = "It is no measurement. Make one: edgekit bench ARTIFACT --out FILE.json"
     with reading(file, UsageError, fix=fix):
         if file.suffix == ".jsonl":
             text = [line for line in text.splitlines() if line.strip()][-1]

@@ -1,4 +1,4 @@
-"""An artefact's outputs on its own runtime, in the network's units."""
+"""An artifact's outputs on its own runtime, in the network's units."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SAMPLE_S = 2.0
 def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
     """Outputs of n samples, one inference each: (n, *input shape) to (n, *output shape).
 
-    Both are float32; where the artefact takes or gives integers, they are quantised on the way in
+    Both are float32; where the artifact takes or gives integers, they are quantized on the way in
     and out as its spec says. Samples have their channels first and are turned for a file that
-    takes them last. Outputs' shape is the artefact's own, without its batch dimension of 1.
+    takes them last. Outputs' shape is the artifact's own, without its batch dimension of 1.
     """
     spec = _only_input(artifact)
     wanted = of_network(spec.shape[1:], spec.layout)
@@ -35,7 +35,7 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
     inputs = arranged(inputs, spec.layout)
     with scratch_folder() as name:
         source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
-        np.savez(source, input=quantise(inputs, spec))
+        np.savez(source, input=quantize(inputs, spec))
         job = {
             "kind": "infer",
             "runtime": artifact.runtime,
@@ -50,26 +50,26 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
         device.run(job, timeout_s=_START_S + _SAMPLE_S * len(inputs))
         with np.load(result, allow_pickle=False) as file:
             outputs: Array = file["output_0"]
-    return dequantise(outputs, artifact.outputs[0])
+    return dequantize(outputs, artifact.outputs[0])
 
 
-def quantise(values: Array, spec: TensorSpec) -> Array:
-    """Real numbers as the artefact stores them: rounded to even, clipped to the type's range."""
+def quantize(values: Array, spec: TensorSpec) -> Array:
+    """Real numbers as the artifact stores them: rounded to even, clipped to the type's range."""
     kind = np.dtype(spec.dtype)
-    if spec.quantisation is None:
+    if spec.quantization is None:
         return np.ascontiguousarray(values, dtype=kind)
     limits = np.iinfo(kind)
-    steps = np.rint(values / spec.quantisation.scale) + spec.quantisation.zero_point
+    steps = np.rint(values / spec.quantization.scale) + spec.quantization.zero_point
     stored: Array = np.clip(steps, limits.min, limits.max).astype(kind)
     return stored
 
 
-def dequantise(stored: Array, spec: TensorSpec) -> Array:
+def dequantize(stored: Array, spec: TensorSpec) -> Array:
     """What is stored, as real numbers in float32."""
-    if spec.quantisation is None:
+    if spec.quantization is None:
         return stored.astype(np.float32)
-    steps = stored.astype(np.float32) - spec.quantisation.zero_point
-    return (steps * spec.quantisation.scale).astype(np.float32)
+    steps = stored.astype(np.float32) - spec.quantization.zero_point
+    return (steps * spec.quantization.scale).astype(np.float32)
 
 
 def _only_input(artifact: Artifact) -> TensorSpec:

@@ -1,6 +1,6 @@
-"""Whether one artefact is slower than another: pairs of launches, and three verdicts.
+"""Whether one artifact is slower than another: pairs of launches, and three verdicts.
 
-The two artefacts take turns (A B, B A, ...), so that a slow spell of the machine hits both sides of
+The two artifacts take turns (A B, B A, ...), so that a slow spell of the machine hits both sides of
 a ratio. The verdict is of one-sided bounds of the mean log ratio over pairs (Student's t). Too few
 or too noisy pairs are inconclusive: more are taken once, at a stricter confidence, because looking
 twice at the same one finds differences that are not there.
@@ -24,7 +24,7 @@ from edgekit.bench.protocol import (
     cool_down,
     launch,
     meter,
-    summarise,
+    summarize,
 )
 from edgekit.bench.tiers import Tier, tier_called
 from edgekit.devices import Device
@@ -39,28 +39,28 @@ FIRST_PAIRS, FIRST_CONFIDENCE = 5, 0.95
 ALL_PAIRS, LAST_CONFIDENCE = 20, 0.975
 
 
-class Judgement(NamedTuple):
+class Judgment(NamedTuple):
     ratio: float
     low: float
     high: float
     verdict: PairedVerdict
 
 
-def judge(ratios: Sequence[float], confidence: float) -> Judgement:
-    """The verdict on ratios of paired launches, the artefact's latency over the other's."""
+def judge(ratios: Sequence[float], confidence: float) -> Judgment:
+    """The verdict on ratios of paired launches, the artifact's latency over the other's."""
     logs = [math.log(ratio) for ratio in ratios]
-    centre = statistics.fmean(logs)
+    center = statistics.fmean(logs)
     if len(logs) < 2:
-        return Judgement(math.exp(centre), 0.0, math.inf, "inconclusive")
+        return Judgment(math.exp(center), 0.0, math.inf, "inconclusive")
     error = statistics.stdev(logs) / math.sqrt(len(logs))
     reach = float(stats.t.ppf(confidence, len(logs) - 1)) * error
-    low, high = math.exp(centre - reach), math.exp(centre + reach)
+    low, high = math.exp(center - reach), math.exp(center + reach)
     verdict: PairedVerdict = "inconclusive"
     if low > SLOWER:
         verdict = "fail"
     elif high < TOLERATED:
         verdict = "pass"
-    return Judgement(math.exp(centre), low, high, verdict)
+    return Judgment(math.exp(center), low, high, verdict)
 
 
 def compare(
@@ -79,7 +79,7 @@ def compare(
     """
     artifact, against = pair
     if artifact.name == against.name:
-        raise UsageError(f"Two artefacts are called {artifact.name!r}.")
+        raise UsageError(f"Two artifacts are called {artifact.name!r}.")
     plan = tier_called(tier)
     told = LaunchProgress(on_launch, 2 * FIRST_PAIRS)
     if plan.strict and not plan.forced:
@@ -111,7 +111,7 @@ def compare(
     by_name = {one.name: each for one, each in zip(pair, launches, strict=True)}
     energies = meter(by_name, pair, device, plan, metering or Metering(), told)
     ours, theirs = (
-        summarise(
+        summarize(
             one,
             by_name[one.name],
             device=device,
@@ -136,7 +136,7 @@ def compare(
     )
 
 
-def words(found: Judgement, confidence: float) -> str:
+def words(found: Judgment, confidence: float) -> str:
     sure = f"{confidence:.1%}".replace(".0%", "%")
     if found.verdict == "fail":
         return f"slower by more than {SLOWER - 1:.0%}, with {sure} confidence"

@@ -1,4 +1,4 @@
-"""Where an artefact's time goes, operator by operator."""
+"""Where an artifact's time goes, operator by operator."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def plot(found: Profile) -> str:
     from plotly import graph_objects
 
     rows = sorted(found.operators, key=lambda one: one.us)
-    colours = ["#c0392b" if one.fast is False else "#2c6e9b" for one in rows]
+    colors = ["#c0392b" if one.fast is False else "#2c6e9b" for one in rows]
     bars = graph_objects.Bar(
         x=[one.us for one in rows],
         y=[f"{number} {one.kind} {one.name}" for number, one in enumerate(rows)],
         orientation="h",
-        marker={"color": colours},
+        marker={"color": colors},
         customdata=[[one.share * 100, one.kernel or ""] for one in rows],
         hovertemplate="%{y}<br>%{x:.2f} us, %{customdata[0]:.1f} %<br>%{customdata[1]}",
     )

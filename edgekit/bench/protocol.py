@@ -1,4 +1,4 @@
-"""How artefacts are timed against each other: fresh processes, launched in turns."""
+"""How artifacts are timed against each other: fresh processes, launched in turns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Metering:
     meter: str = "none"
     options: Mapping[str, Any] | None = None
     model_of: Target | None = None
-    """The profile whose published watts energy is modelled from, where that was asked for."""
+    """The profile whose published watts energy is modeled from, where that was asked for."""
 
 
 def measure(
@@ -40,9 +40,9 @@ def measure(
     on_launch: OnLaunch | None = None,
     metering: Metering | None = None,
 ) -> dict[str, Measurement]:
-    """A measurement of each artefact by its name, all from one interleaved run.
+    """A measurement of each artifact by its name, all from one interleaved run.
 
-    Round by round every artefact is launched once, in alternating order (A B C, C B A, ...), so
+    Round by round every artifact is launched once, in alternating order (A B C, C B A, ...), so
     that ratios between them are of one time and place. `on_launch` reports progress.
     `metering` measures energy afterwards.
     Raises MeasurementError where the tier refuses the state that the device is in.
@@ -65,7 +65,7 @@ def measure(
             told.launched()
     energies = meter(results, artifacts, device, plan, metering or Metering(), told)
     return {
-        one.name: summarise(
+        one.name: summarize(
             one,
             results[one.name],
             device=device,
@@ -130,7 +130,7 @@ def bench_job(
     return job if plan.trace_s is None else {**job, "trace_s": plan.trace_s}
 
 
-def summarise(
+def summarize(
     artifact: Artifact,
     launches: Sequence[Mapping[str, Any]],
     *,
@@ -138,7 +138,7 @@ def summarise(
     plan: Tier,
     energy: Energy | None = None,
 ) -> Measurement:
-    """The launches of one artefact as one measurement, with the reason where it is invalid."""
+    """The launches of one artifact as one measurement, with the reason where it is invalid."""
     figures = latency(launches, sustained=plan.trace_s is not None)
     counted = _median(
         [
@@ -161,7 +161,7 @@ def summarise(
         size_mb=artifact.size_mb,
         energy=energy or Energy(reason="Energy was not asked for."),
         invalid=_invalid(figures, launches, plan),
-        conditions=conditions.summarise(launches),
+        conditions=conditions.summarize(launches),
         instructions=counted,
     )
 
@@ -202,10 +202,10 @@ def meter(
     metering: Metering,
     told: LaunchProgress,
 ) -> dict[str, Energy]:
-    """Energy of each artefact in a run of its own: latencies are taken with no meter read."""
+    """Energy of each artifact in a run of its own: latencies are taken with no meter read."""
     if metering.model_of:
         target = metering.model_of
-        return {name: energy.modelled(target, each) for name, each in launches.items()}
+        return {name: energy.modeled(target, each) for name, each in launches.items()}
     absent = Energy(reason="Energy was not asked for.")
     found: dict[str, Energy] = {}
     for artifact in artifacts:
@@ -220,8 +220,8 @@ def meter(
             )
             limit_s = _LOAD_ALLOWANCE_S + 2 * job["idle_s"]
             limit_s += (job["windows"] + 2) * job["window_s"] * 2
-            absent = energy.summarise(device.run(job, timeout_s=limit_s))
-        found[artifact.name] = absent  # without a meter every artefact lacks it alike
+            absent = energy.summarize(device.run(job, timeout_s=limit_s))
+        found[artifact.name] = absent  # without a meter every artifact lacks it alike
     told.now("")
     return found
 
@@ -243,5 +243,5 @@ def _distinct(artifacts: Sequence[Artifact]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(
-            f"Two artefacts are called {twice[0]!r}. Give each its own name."
+            f"Two artifacts are called {twice[0]!r}. Give each its own name."
         )

@@ -1,7 +1,7 @@
 """From samples to figures, and from figures to what may be said of them.
 
 Launches are the unit of chance: inferences inside one process share its luck (memory layout,
-clock, neighbours), so intervals are drawn over launches, never over inferences.
+clock, neighbors), so intervals are drawn over launches, never over inferences.
 """
 
 from __future__ import annotations

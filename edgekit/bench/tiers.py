@@ -21,7 +21,7 @@ class Tier:
     min_s: float = 10.0
     max_s: float = 60.0
     cooldown_s: float = 60.0
-    """Pause between two rounds, in which every artefact was launched once."""
+    """Pause between two rounds, in which every artifact was launched once."""
     max_launch_cv: float = 0.05
     """The medians of the launches may vary this much; beyond, the figure is not to be quoted."""
     trace_s: float | None = None

@@ -102,7 +102,7 @@ def _excess(verdict: BudgetVerdict) -> float:
 
 
 def slower_than_fp32(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
-    """That a quantised artefact is slower than the same network in fp32, where it is."""
+    """That a quantized artifact is slower than the same network in fp32, where it is."""
     artifact = candidate.artifact
     if not (artifact.precision or "").startswith("int"):
         return ""

@@ -1,4 +1,4 @@
-"""`edgekit bench`: measure artefacts, and tell whether one is slower than another."""
+"""`edgekit bench`: measure artifacts, and tell whether one is slower than another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from edgekit.types import Profile
 if TYPE_CHECKING:
     from edgekit.commands.measuring import Asked, Failed, Found
 
-_UNNAMED = ("auto", "none", "modelled")
+_UNNAMED = ("auto", "none", "modeled")
 
 
 def bench(  # noqa: PLR0913 - one parameter an option
@@ -49,7 +49,7 @@ def bench(  # noqa: PLR0913 - one parameter an option
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Another artefact: is the first slower? Both take turns: 5 pairs of launches, "
+            help="Another artifact: is the first slower? Both take turns: 5 pairs of launches, "
             "20 where those do not tell."
         ),
     ] = None,
@@ -68,12 +68,12 @@ def bench(  # noqa: PLR0913 - one parameter an option
         str,
         typer.Option(
             help="auto, none, a meter (rapl, perf, pi5-pmic, hwmon, jetson, nvml, battery, "
-            "serial:PATH), or modelled."
+            "serial:PATH), or modeled."
         ),
     ] = "auto",
     target: Annotated[
         str | None,
-        typer.Option(help="Profile whose published watts a modelled energy is from."),
+        typer.Option(help="Profile whose published watts a modeled energy is from."),
     ] = None,
     grid: Annotated[
         float | None,
@@ -118,11 +118,11 @@ def bench(  # noqa: PLR0913 - one parameter an option
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure an artefact on its runtime, in fresh processes on a device.
+    """Measure an artifact on its runtime, in fresh processes on a device.
 
     An invalid measurement is shown with the reason, and ends with exit code 4, as an
-    inconclusive comparison does. A slower artefact ends with 1. Of several devices each is shown,
-    also where another fails; a slower artefact counts first, then a device that failed.
+    inconclusive comparison does. A slower artifact ends with 1. Of several devices each is shown,
+    also where another fails; a slower artifact counts first, then a device that failed.
 
         edgekit bench model.tflite --device ssh://pi@raspberrypi
         edgekit bench new.onnx --against old.onnx
@@ -173,7 +173,7 @@ def _check(
         raise UsageError("The same --device was named twice.")
     if against and launches is not None:
         raise UsageError(
-            "--launches is of a single artefact: --against takes 5 or 20 pairs of launches."
+            "--launches is of a single artifact: --against takes 5 or 20 pairs of launches."
         )
     for address in addresses:
         resolve(address)
@@ -211,7 +211,7 @@ def _plot(found: Profile, file: Path) -> None:
 def _conclude(
     found: Sequence[Found], failed: Sequence[Failed], meter: str | None
 ) -> None:
-    """The exit code: a slower artefact, a device that failed, else what must not be quoted.
+    """The exit code: a slower artifact, a device that failed, else what must not be quoted.
 
     A `meter` that was asked for by its name and cannot be read counts as a device that failed.
     """

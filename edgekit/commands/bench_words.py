@@ -27,32 +27,32 @@ def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Meter
     from edgekit.bench.protocol import Metering
 
     name, _, path = energy.partition(":")
-    if name not in ("auto", "none", "modelled", *METERS):
-        known = ", ".join(["auto", "none", "modelled", *METERS])
+    if name not in ("auto", "none", "modeled", *METERS):
+        known = ", ".join(["auto", "none", "modeled", *METERS])
         raise UsageError(f"No energy meter '{energy}'. Known: {known}.")
     if path and name != "serial":
         raise UsageError(f"'{energy}': only a serial meter has a path.")
     if name == "serial" and not path:
         raise UsageError("Where is the meter? --energy serial:/dev/ttyUSB0, or a file.")
-    if name == "modelled":
+    if name == "modeled":
         return Metering(model_of=_model_of(target, addresses))
     return Metering(meter=name, options={"path": path} if path else {})
 
 
 def _model_of(name: str | None, addresses: Sequence[str]) -> Target:
-    """The profile that a modelled energy is from; it must be of the device that is measured."""
+    """The profile that a modeled energy is from; it must be of the device that is measured."""
     from edgekit.bench.energy import published_w
     from edgekit.config import targets
 
     if name is None:
         raise UsageError(
-            "--energy modelled needs --target, whose published watts it is from."
+            "--energy modeled needs --target, whose published watts it is from."
         )
     found = targets.load(name, folders=[Path("targets")])
     here = any(one.startswith(("local", "container:")) for one in addresses)
     if here and found.cpu != "host":
         raise UsageError(
-            f"Energy of {name} cannot be modelled from times of this machine: name the "
+            f"Energy of {name} cannot be modeled from times of this machine: name the "
             "board with --device."
         )
     published_w(found)
@@ -235,11 +235,11 @@ def _energy(energy: Energy) -> list[tuple[str, str]]:
     if energy.gross_mj is None:
         reason = f": {energy.reason}" if energy.reason else ""
         return [("energy", f"not measured{reason}")]
-    if energy.method == "modelled":
+    if energy.method == "modeled":
         return [
             (
                 "energy",
-                f"{energy.gross_mj:.4g} mJ modelled, not measured (band +-"
+                f"{energy.gross_mj:.4g} mJ modeled, not measured (band +-"
                 f"{energy.gross_u_mj or 0:.2g} mJ, {energy.boundary}): {energy.reason}",
             )
         ]
@@ -288,7 +288,7 @@ def _carbon(energy: Energy, grid: float) -> str:
     grams = _grams(energy, grid)
     if grams is None:
         return "none: there is no energy figure"
-    label = " (modelled energy)" if energy.method == "modelled" else ""
+    label = " (modeled energy)" if energy.method == "modeled" else ""
     return f"{grams:.4g} g CO2 for a million inferences at {grid:g} g/kWh{label}"
 
 
@@ -300,8 +300,8 @@ def _grams(energy: Energy, grid: float) -> float | None:
 
 def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
     table = Table(box=None)
-    for heading in ("artefact", "p50 ms", "95 % interval", "launches"):
-        table.add_column(heading, justify="left" if heading == "artefact" else "right")
+    for heading in ("artifact", "p50 ms", "95 % interval", "launches"):
+        table.add_column(heading, justify="left" if heading == "artifact" else "right")
     for one in found.measurements:
         latency = one.latency
         table.add_row(
@@ -324,8 +324,8 @@ def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
 
 
 def _verdict(found: Paired) -> str:
-    colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
-    return f"[{colour}]{found.verdict}[/]"
+    color = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
+    return f"[{color}]{found.verdict}[/]"
 
 
 def _cell(value: float | None) -> str:

@@ -55,7 +55,7 @@ def build(  # noqa: PLR0913 - a command's options
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Prune, distil, export, measure and package a trained network for a device.
+    """Prune, distill, export, measure and package a trained network for a device.
 
     Reads edgekit.toml in the project's folder; without one, here, it builds the embedded
     example: handwritten digits. The bundle holds the model, every candidate, the student as
@@ -238,7 +238,7 @@ def _refuse_foreign(target: Target, device: Any) -> None:
     if machine["emulated"]:
         raise DeviceError(
             f"{device.name} is emulated ({machine['emulation_evidence']}): a build times "
-            "operators and artefacts, and its times mean nothing. Leave --device out."
+            "operators and artifacts, and its times mean nothing. Leave --device out."
         )
     if machine["arch"] != target.arch:
         raise DeviceError(

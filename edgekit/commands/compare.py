@@ -32,8 +32,8 @@ def compare(
     gate.refuse_incomparable(a, b)
     x, y = a.measurement, b.measurement
     energy = "energy"
-    if "modelled" in (x.energy.method, y.energy.method):
-        energy = "modelled energy"
+    if "modeled" in (x.energy.method, y.energy.method):
+        energy = "modeled energy"
     rows = [
         ("p50", x.latency.p50_ms, y.latency.p50_ms, "ms"),
         ("p95", x.latency.p95_ms, y.latency.p95_ms, "ms"),

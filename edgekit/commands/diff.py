@@ -1,4 +1,4 @@
-"""`edgekit diff`: is the artefact the network, and is it fed as the network was?"""
+"""`edgekit diff`: is the artifact the network, and is it fed as the network was?"""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def diff(  # noqa: PLR0913 - a command's options
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare an artefact with its network, layer by layer, and how both are fed.
+    """Compare an artifact with its network, layer by layer, and how both are fed.
 
     Names the first operator that departs from the network, counts what the exporter inserted and
     what runs off the accelerated path, and tries known faults of preprocessing on samples that

@@ -1,4 +1,4 @@
-"""`edgekit gate`: may this artefact replace the one of the baseline?"""
+"""`edgekit gate`: may this artifact replace the one of the baseline?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gate(  # noqa: PLR0913 - one parameter an option
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="The baseline's artefact, to take turns with on the device."),
+        typer.Option(help="The baseline's artifact, to take turns with on the device."),
     ] = None,
     growth: Annotated[
         float, typer.Option(min=0, help="Share by which bytes and weights may grow.")
@@ -77,7 +77,7 @@ def gate(  # noqa: PLR0913 - one parameter an option
 
     Facts (bytes, operations, weights, operators off the fast path, accuracy) decide on every
     machine. Latency and energy decide only on a named device, and latency only with the
-    baseline's artefact at hand, where it was measured or --against: the two take turns. Exit
+    baseline's artifact at hand, where it was measured or --against: the two take turns. Exit
     codes: 0 pass, 1 fail, 4 inconclusive.
 
         edgekit gate new.tflite --baseline baseline.json
@@ -167,7 +167,7 @@ def _asked(
     threads: int,
     tier: str,
 ) -> Asked:
-    """What the device is asked for; raises UsageError where an artefact is not what it was."""
+    """What the device is asked for; raises UsageError where an artifact is not what it was."""
     from edgekit.bench.artifact import artifact_at
     from edgekit.bench.history import sha256
     from edgekit.bench.protocol import Metering
@@ -176,7 +176,7 @@ def _asked(
 
     if not now.there:
         raise UsageError(
-            f"The artefact of {now.name} is not where it was measured, or has changed. Name "
+            f"The artifact of {now.name} is not where it was measured, or has changed. Name "
             "the file itself to measure it."
         )
     old = None
@@ -184,7 +184,7 @@ def _asked(
         old = artifact_at(against)
         if before.sha256 and sha256(old.files) != before.sha256:
             raise UsageError(
-                f"{against} is not the artefact of the baseline ({before.name}): its content "
+                f"{against} is not the artifact of the baseline ({before.name}): its content "
                 "differs. Name the file that the baseline was measured with."
             )
     elif before.there:
@@ -225,10 +225,10 @@ def _show(checks: list[Check]) -> None:
     table = Table(box=None)
     for heading in ("check", "verdict", "why"):
         table.add_column(heading)
-    colours = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+    colors = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
     for one in checks:
-        colour = colours[one.verdict]
-        table.add_row(one.name, f"[{colour}]{one.verdict}[/]", escape(one.why))
+        color = colors[one.verdict]
+        table.add_row(one.name, f"[{color}]{one.verdict}[/]", escape(one.why))
     out_console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""`edgekit inspect`: what of a network can be pruned, or what an artefact says of itself."""
+"""`edgekit inspect`: what of a network can be pruned, or what an artifact says of itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def inspect(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="model.py:function, a .pt2, or an artefact.",
+            help="model.py:function, a .pt2, or an artifact.",
             show_default="edgekit.toml's",
         ),
     ] = None,
@@ -37,7 +37,7 @@ def inspect(
 ) -> None:
     """Show what of a network can be pruned, what it carries, and what stands in the way.
 
-    Of an artefact (.tflite, .onnx, .xml): what it takes, what it returns and how to prepare
+    Of an artifact (.tflite, .onnx, .xml): what it takes, what it returns and how to prepare
     samples, as the file itself says.
 
         edgekit inspect model.py:build --input 3,224,224
@@ -45,7 +45,7 @@ def inspect(
     """
     from edgekit.commands import inspection
 
-    if source is not None and Path(source).suffix in inspection.ARTEFACTS:
+    if source is not None and Path(source).suffix in inspection.ARTIFACTS:
         contract = inspection.contract_of(Path(source))
         if as_json:
             print(json.dumps(contract, indent=2))

@@ -19,12 +19,12 @@ from edgekit import sources
 from edgekit.config import project
 from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.errors import UsageError
-from edgekit.graph.graph import Barrier, Group, WidthGraph, analyse
+from edgekit.graph.graph import Barrier, Group, WidthGraph, analyze
 from edgekit.program.program import Program
 from edgekit.runtimes import contract
 from edgekit.types import InputSpec, ModelSpec
 
-ARTEFACTS = (".onnx", ".tflite", ".xml")
+ARTIFACTS = (".onnx", ".tflite", ".xml")
 _EXAMPLES = (
     "--input 3,224,224, without the batch dimension (token ids: --input 128:int64; "
     "several inputs: repeat --input)"
@@ -143,7 +143,7 @@ def parse_input(text: str) -> tuple[tuple[int, ...], torch.dtype]:
 
 def describe_network(program: Program, name: str) -> Inspection:
     """The facts about a program, `name` being what the user calls it."""
-    graph = analyse(program)
+    graph = analyze(program)
     nodes = {node.name: node for node in program.module.graph.nodes}
     macs = {
         node: operator.macs
@@ -264,7 +264,7 @@ def _lost_per_unit(
 
 
 def contract_of(path: Path) -> dict[str, Any]:
-    """What an artefact says of itself; raises `UsageError` where it says nothing."""
+    """What an artifact says of itself; raises `UsageError` where it says nothing."""
     if not path.is_file():
         raise UsageError(f"No file {path}. Name a .tflite, .onnx or .xml file.")
     found = contract.read(path)
@@ -392,7 +392,7 @@ def _plural(number: int, noun: str) -> str:
 
 
 def show_contract(name: str, told: Mapping[str, Any], console: Console) -> None:
-    """Print what an artefact takes, returns and wants done before."""
+    """Print what an artifact takes, returns and wants done before."""
     labels = told.get("labels") or ()
     console.print(
         f"[bold]{escape(name)}[/] {escape(str(told.get('precision')))}, made by EdgeKit "

@@ -23,7 +23,7 @@ _EXPORTERS = {
 _TOOLS = {
     "ssh": "reaches a device over ssh: apt install openssh-client",
     "adb": "reaches an Android device: apt install adb",
-    "qemu-aarch64-static": "runs ARM artefacts on this machine: apt install qemu-user-static",
+    "qemu-aarch64-static": "runs ARM artifacts on this machine: apt install qemu-user-static",
 }
 
 

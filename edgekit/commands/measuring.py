@@ -1,4 +1,4 @@
-"""One artefact on one device, alone or against another, as `bench` and `gate` measure it."""
+"""One artifact on one device, alone or against another, as `bench` and `gate` measure it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Asked:
 
     artifact: Artifact
     other: Artifact | None
-    """What the artefact takes turns with."""
+    """What the artifact takes turns with."""
     threads: int
     tier: Tier
     metering: Metering
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What one device said of the artefact."""
+    """What one device said of the artifact."""
 
     measurement: Measurement
     paired: Paired | None = None

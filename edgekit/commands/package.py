@@ -40,7 +40,7 @@ def package(  # noqa: PLR0913 - a command's options
     runtime: Annotated[
         str | None,
         typer.Option(
-            help="Runtime in the image.", show_default="the chosen artefact's"
+            help="Runtime in the image.", show_default="the chosen artifact's"
         ),
     ] = None,
     tag: Annotated[

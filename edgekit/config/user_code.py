@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from edgekit.errors import UsageError, signal_behind
-from edgekit.neighbors import neighbours
+from edgekit.neighbors import neighbors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,9 @@ class Authored:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run code of the author's: imports find the file's neighbours, errors become ours."""
+        """Run code of the author's: imports find the file's neighbors, errors become ours."""
         try:
-            with neighbours(self.file.parent):
+            with neighbors(self.file.parent):
                 yield
         except UsageError:
             raise
@@ -102,7 +102,7 @@ def locate(reference: str, root: Path, error: type[UsageError]) -> Authored:
         raise error(f"'{reference}' names no function. Write it as 'file.py:function'.")
     file = (root / path).resolve()
     if not file.is_file():
-        raise error(f"No file {file}, named by '{reference}'. {_neighbours(file)}")
+        raise error(f"No file {file}, named by '{reference}'. {_neighbors(file)}")
     return Authored(file=file, function=function, error=error)
 
 
@@ -135,7 +135,7 @@ def _module(file: Path) -> ModuleType:
     return module
 
 
-def _neighbours(file: Path) -> str:
+def _neighbors(file: Path) -> str:
     if not file.parent.is_dir():
         return f"The folder {file.parent} does not exist either."
     there = sorted(path.name for path in file.parent.glob("*.py"))

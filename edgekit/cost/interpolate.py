@@ -1,4 +1,4 @@
-"""Which cells of a cost table must be measured, and which follow from their neighbours.
+"""Which cells of a cost table must be measured, and which follow from their neighbors.
 
 Operators that differ in their widths only are a family. Along the width that is written cost is a
 staircase: the corners are measured first, then the cells where it turns, and a width between two

@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.cost.microbench import write
 from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
-
-if TYPE_CHECKING:
-    from edgekit.cost.table import TableKey
 
 # The cheapest thing a runtime can do: what remains is the cost of being called at all.
 NOTHING = OperatorShape(kind="elementwise", inputs=1, outputs=1)

@@ -14,16 +14,14 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.cost.interpolate import Place, family_of
 from edgekit.cost.microbench import write
 from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
-
-if TYPE_CHECKING:
-    from edgekit.cost.table import TableKey
 
 WINDOW_S = 0.25
 """Of the first windows; those in which the meter does not agree with itself are repeated longer."""

@@ -12,7 +12,8 @@ from typing import Any
 from edgekit.config import targets
 from edgekit.cost.microbench.write import PRECISIONS
 from edgekit.cost.operator_shape import OperatorShape
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import CORES
 from edgekit.errors import DeviceError, OutputError

@@ -1,7 +1,7 @@
 """Cost tables: what an operator takes on the runtime that will run it, measured and kept.
 
 A table belongs to one (device, runtime and version, precision, threads, source). Cells are
-measured when somebody asks for them and stay on disk; those that follow from their neighbours are
+measured when somebody asks for them and stay on disk; those that follow from their neighbors are
 not measured (`refine`).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from edgekit.cost.microbench import write
 from edgekit.cost.network_model import Correction, Sample
 from edgekit.cost.operator_shape import OperatorShape, operator_of
 from edgekit.cost.power import Metered, Power
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import CostSource, CostUnit, Precision, RuntimeName
+from edgekit.types import CostSource, CostUnit
 
 UNITS: Mapping[CostSource, CostUnit] = {
     "device": "us",
@@ -51,17 +52,6 @@ _LEAST_TOLERANCE: Mapping[CostUnit, float] = {
     "operations": 0.0,
 }
 _MOST_TOLERANCE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableKey:
-    """What a table's figures depend on besides the operator."""
-
-    fingerprint: str
-    runtime: RuntimeName
-    runtime_version: str
-    precision: Precision
-    threads: int
 
 
 class CostTable:
@@ -178,7 +168,7 @@ class CostTable:
         device: Device | None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Measure what is missing and does not follow from its neighbours; returns how many.
+        """Measure what is missing and does not follow from its neighbors; returns how many.
 
         Each batch is on disk before the next begins, so a killed run loses at most one. Cells
         that a build before this one measured on a busy machine are measured again.

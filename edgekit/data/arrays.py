@@ -40,12 +40,12 @@ def from_arrays(
     if not x.ndim or not len(x):
         raise DataError(f"{origin} has no samples.")
     x, notes = request.arrange(x, origin)
-    if y is None and request.kind == "language-modelling":
+    if y is None and request.kind == "language-modeling":
         y = target_reader.following(x)
     if y is None:
-        unlabelled = target_reader.unknown(request.kind, len(x))
+        unlabeled = target_reader.unknown(request.kind, len(x))
         return request.dataset(
-            InMemory(values=x), unlabelled, request.labels or (), notes
+            InMemory(values=x), unlabeled, request.labels or (), notes
         )
     if len(y) != len(x):
         raise DataError(f"{origin} has {len(x)} samples but {len(y)} labels.")

@@ -54,7 +54,7 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
         return _wide(self._all_targets[self._indices])
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether anything is known of any sample."""
         targets = self._all_targets[self._indices]
         if targets.dtype.kind == "f":
@@ -127,7 +127,7 @@ def _wide(targets: Targets) -> Targets:
 def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """Training and validation parts, the latter with `share` of each class (stratified).
 
-    A class keeps at least one sample in training; unlabelled samples count as one class, and so
+    A class keeps at least one sample in training; unlabeled samples count as one class, and so
     do all where targets are no classes of samples.
     """
     generator = np.random.default_rng(seed)

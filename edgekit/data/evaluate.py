@@ -16,7 +16,7 @@ from edgekit.types import Evaluation
 def evaluate(
     program: Program, dataset: Dataset, batch: int = 256, metric: Metric = accuracy
 ) -> Evaluation:
-    """The metric of the network's outputs on the labelled samples of `dataset`."""
+    """The metric of the network's outputs on the labeled samples of `dataset`."""
     return metric(predict(program, dataset, batch), dataset.targets)
 
 

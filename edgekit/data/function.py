@@ -57,11 +57,11 @@ def _from_sequence(sequence: Any, function: Authored, request: Request) -> Datas
                 fits = _values(x, request).nbytes * length <= MEMORY
             if fits:
                 kept.append(_values(x, request))
-    labelled = [y is not None for y in targets]
-    if any(labelled) and not all(labelled):
-        missing = labelled.index(False)
+    labeled = [y is not None for y in targets]
+    if any(labeled) and not all(labeled):
+        missing = labeled.index(False)
         raise DataError(f"{function.name}: sample {missing} has no label. Give -1.")
-    y = _stacked(targets, function) if any(labelled) else None
+    y = _stacked(targets, function) if any(labeled) else None
     if fits:
         if len({values.shape for values in kept}) > 1:
             raise DataError(f"{function.name} has samples of different shapes.")
@@ -76,8 +76,8 @@ def _from_sequence(sequence: Any, function: Authored, request: Request) -> Datas
 
     samples = Indexed(get=get, length=length, identity=function.file.read_bytes())
     if y is None:
-        unlabelled = target_reader.unknown(request.kind, length)
-        return request.dataset(samples, unlabelled, request.labels or ())
+        unlabeled = target_reader.unknown(request.kind, length)
+        return request.dataset(samples, unlabeled, request.labels or ())
     numbers, labels = target_reader.read(y, request, function.name)
     return request.dataset(samples, numbers, labels)
 

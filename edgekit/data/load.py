@@ -29,9 +29,9 @@ def load(
 ) -> Dataset:
     """The samples that `spec` names, relative to `root`, as inputs of the shape of `input`.
 
-    Targets are read as `kind` has them (`edgekit/data/target_reader.py`). With `labels` (those of the
-    training data) the classes must be the same ones. Raises
-    `DataError` for anything that is missing, unreadable or of another shape.
+    Targets are read as `kind` has them (`target_reader.py`). With `labels` (those of the
+    training data) the classes must be the same ones. Raises `DataError`
+    for anything that is missing, unreadable or of another shape.
     """
     request = Request(input=input, preprocess=preprocess, labels=labels, kind=kind)
     check(request)

@@ -14,7 +14,7 @@ from edgekit.safe_io import reading
 
 IMAGES, MASKS = "images", "masks"
 _INDEXED = ("1", "L", "P", "I", "I;16")
-"""Pillow's modes whose pixels are numbers, and not colours."""
+"""Pillow's modes whose pixels are numbers, and not colors."""
 _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".pgm")
 
 
@@ -49,8 +49,8 @@ def _mask(path: Path, size: tuple[int, int]) -> Array:
     ):
         if image.mode not in _INDEXED:
             raise DataError(
-                f"The mask {path} has colours (mode {image.mode}). Give one number a "
-                "pixel: its class, in a grey or palette image."
+                f"The mask {path} has colors (mode {image.mode}). Give one number a "
+                "pixel: its class, in a gray or palette image."
             )
         nearest = Image.Resampling.NEAREST
         return np.asarray(image.resize((width, height), nearest)).astype(np.int32)

@@ -49,7 +49,7 @@ METRICS: Mapping[TaskKind, Mapping[str, Metric]] = {
     "embedding": {
         name: SCORES[name] for name in ("cosine-similarity", "retrieval-precision")
     },
-    "language-modelling": {"perplexity": perplexity, "accuracy": token_accuracy},
+    "language-modeling": {"perplexity": perplexity, "accuracy": token_accuracy},
     "detection": {},
 }
 """The metrics that each kind of task offers, the first its own."""
@@ -57,7 +57,7 @@ DECIDE: Mapping[TaskKind, int] = {
     "classification": 1,
     "segmentation": 1,
     "token-classification": -1,
-    "language-modelling": -1,
+    "language-modeling": -1,
 }
 """The dimension of the classes, where outputs are logits."""
 
@@ -91,7 +91,7 @@ def named(task: TaskSpec, root: Path) -> Metric:
 
 
 def measure(kind: TaskKind, outputs: Outputs, targets: Targets) -> Evaluation:
-    """A kind's own metric over what is labelled; raises `DataError` where nothing is.
+    """A kind's own metric over what is labeled; raises `DataError` where nothing is.
 
     Outputs (n, ...) as the network gives them: (n, classes, height, width) for segmentation,
     (n, tokens, classes) for text.

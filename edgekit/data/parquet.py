@@ -53,8 +53,8 @@ def load(path: Path, request: Request) -> Dataset:
         resize=request.preprocess.resize,
     )
     if y is None:
-        unlabelled = target_reader.unknown(request.kind, len(samples))
-        return request.dataset(samples, unlabelled, request.labels or ())
+        unlabeled = target_reader.unknown(request.kind, len(samples))
+        return request.dataset(samples, unlabeled, request.labels or ())
     with reading(path, DataError, kind="parquet with class names"):
         names = _class_names(table.schema.metadata, str(targets))
     numbers, labels = target_reader.read(y, request, str(path), names)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.agent.serving.decode import normalise
+from edgekit.agent.serving.decode import normalize
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
 
@@ -20,7 +20,7 @@ _COLOR_CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
 
 def preprocess(values: Array, spec: Preprocess) -> Float:
     """Raw samples (n, channels, ...) of any dtype to the network's input, float32."""
-    return normalise(values, spec.scale, spec.mean, spec.std)
+    return normalize(values, spec.scale, spec.mean, spec.std)
 
 
 def check(spec: Preprocess, shape: tuple[int, ...]) -> None:
@@ -43,7 +43,7 @@ def check(spec: Preprocess, shape: tuple[int, ...]) -> None:
 
 
 def color(spec: Preprocess, input: InputSpec) -> str:
-    """The colour order that images are decoded to: as the spec says, or by the channels."""
+    """The color order that images are decoded to: as the spec says, or by the channels."""
     if spec.color is not None:
         return spec.color
     channels = input.shape[0]

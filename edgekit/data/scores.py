@@ -1,4 +1,4 @@
-"""The metrics by name, over what is labelled; those of torchmetrics where it has them.
+"""The metrics by name, over what is labeled; those of torchmetrics where it has them.
 
 Each takes outputs as the network gives them and targets (n, ...), and raises `DataError` where
 nothing is known.
@@ -26,19 +26,19 @@ _COUNTABLE = 2**22
 
 
 def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Share of samples whose largest output is their class; unlabelled samples do not count."""
-    labelled = targets >= 0
-    if not labelled.any():
+    """Share of samples whose largest output is their class; unlabeled samples do not count."""
+    labeled = targets >= 0
+    if not labeled.any():
         raise DataError(
             "The evaluation data have no labels, so accuracy cannot be computed. "
-            "Point [data] test at labelled samples."
+            "Point [data] test at labeled samples."
         )
     if targets.max() >= outputs.shape[1]:
         raise DataError(
             f"The data have class {targets.max()}, but the network has "
             f"{outputs.shape[1]} outputs. Check [model] source and [data]."
         )
-    correct = outputs.argmax(1)[labelled] == targets[labelled]
+    correct = outputs.argmax(1)[labeled] == targets[labeled]
     return counted("accuracy", correct, samples=len(correct))
 
 

@@ -17,12 +17,12 @@ Names = tuple[str, ...]
 IGNORED = {
     "segmentation": 255,
     "token-classification": -100,
-    "language-modelling": -100,
+    "language-modeling": -100,
 }
 """What stands for unknown in most data of a kind, beside -1."""
 _EACH = {"segmentation": "pixel", "token-classification": "token"}
 _CLASS_MAPS: frozenset[TaskKind] = frozenset(
-    ("segmentation", "token-classification", "language-modelling")
+    ("segmentation", "token-classification", "language-modeling")
 )
 _MOST_CLASSES = np.iinfo(np.int16).max
 

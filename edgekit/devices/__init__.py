@@ -9,7 +9,7 @@ from edgekit.types import CostSource
 
 
 class Device(Protocol):
-    """Where artefacts run. Jobs and results are those of `edgekit.agent.schema`."""
+    """Where artifacts run. Jobs and results are those of `edgekit.agent.schema`."""
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """`ssh://user@host[:port]`: OpenSSH by subprocess.
 
-The user's own configuration, agent, keys and jump hosts are honoured; EDGEKIT_SSH_CONFIG names
+The user's own configuration, agent, keys and jump hosts are honored; EDGEKIT_SSH_CONFIG names
 another configuration file. Host keys must be known beforehand. One connection is opened and
 reused for every command of a session.
 """

@@ -17,7 +17,7 @@ _SORTS = (
     ),
     ("casts", ("to", "_to_copy", "type_as"), ("CAST", "CONVERT")),
     (
-        "quantisations",
+        "quantizations",
         (),
         (
             *("QUANTIZE", "DEQUANTIZE", "QUANTIZELINEAR", "DEQUANTIZELINEAR"),
@@ -51,7 +51,7 @@ def counts(
 def off_path(
     opened: ModelGraph, executed: Sequence[OperatorProfile]
 ) -> tuple[OffPath, ...]:
-    """Operators that the runtime's optimised kernels, or int8's, did not take."""
+    """Operators that the runtime's optimized kernels, or int8's, did not take."""
     slow = []
     for one in executed:
         why = one.why if one.fast is False else None

@@ -30,7 +30,7 @@ TOLERANCE: Mapping[Precision, float] = {
     "int8-weights": 0.25,
     "int16x8": 0.25,
 }
-"""Relative error (root mean square) of outputs from which an artefact is not the network."""
+"""Relative error (root mean square) of outputs from which an artifact is not the network."""
 AGREEMENT = 0.75
 """Share of decisions below which int8 is not the network either."""
 _FLOOR: Mapping[Precision, float] = {**TOLERANCE, "int8": 0.03}
@@ -40,7 +40,7 @@ _TRACED_MOST = 8
 
 
 def diff(question: Question, device: Device, progress: Progress) -> Diff:
-    """Compare an artefact with its network; raises the errors of what it needs."""
+    """Compare an artifact with its network; raises the errors of what it needs."""
     with scratch_folder() as scratch:
         with progress.step("Read both sides"):
             sides = subject(question)
@@ -90,7 +90,7 @@ def diff(question: Question, device: Device, progress: Progress) -> Diff:
 
 
 def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[str, ...]]:
-    """The samples as the artefact takes them, and what had to be turned around."""
+    """The samples as the artifact takes them, and what had to be turned around."""
     specs = one.opened.inputs
     if len(specs) != len(sides.feeds):
         raise DataError(
@@ -220,7 +220,7 @@ def _executed(one: Probed, device: Device) -> Sequence[OperatorProfile] | None:
 
 
 def answers_agree(found: Diff) -> bool:
-    """Whether the artefact answers as the network does on samples that are prepared right."""
+    """Whether the artifact answers as the network does on samples that are prepared right."""
     return all(_agrees(one, found.tolerance) for one in found.outputs)
 
 
@@ -230,7 +230,7 @@ def short(operator: str) -> str:
 
 
 def summary(found: Diff) -> str:
-    """In one line, why the artefact is not the network, or not as it is used."""
+    """In one line, why the artifact is not the network, or not as it is used."""
     reasons = [
         preprocessing.words(one)
         for one in found.preprocessing

@@ -50,7 +50,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
-    """An artefact, the network it should be, and samples for both."""
+    """An artifact, the network it should be, and samples for both."""
 
     artifact: Artifact
     program: Program
@@ -62,7 +62,7 @@ class Subject:
     """The raw samples behind them, where there is one input and preprocessing is known."""
     labels: NDArray[np.int64] | None = None
     contract: dict[str, Any] = field(default_factory=dict)
-    """What the artefact says of itself; empty where it says nothing."""
+    """What the artifact says of itself; empty where it says nothing."""
     spec: Preprocess | None = None
     """How the project prepares samples, wherever that is done."""
 
@@ -130,13 +130,13 @@ def load_array(path: Path) -> Any:
 
 
 def _located(path: Path) -> tuple[Path, dict[str, Any] | None]:
-    """The artefact's file, and the manifest of the bundle it belongs to."""
+    """The artifact's file, and the manifest of the bundle it belongs to."""
     if path.is_dir():
         if not (path / MANIFEST).is_file():
             raise UsageError(f"{path} has no {MANIFEST}: it is no bundle. Name a file.")
         manifest, known = read_manifest(path)
         if not known.model.files:
-            raise UsageError(f"{path} names no model. Name the artefact's file.")
+            raise UsageError(f"{path} names no model. Name the artifact's file.")
         there = [name for name in (STUDENT,) if (path / name).exists()]
         model, *_ = vouched(path, known, (*known.model.files, *there))
         return model, manifest
@@ -181,7 +181,7 @@ def _reference(
 
 
 def _folding(contract: dict[str, Any]) -> IOFusion:
-    """What the artefact says that it does besides the network."""
+    """What the artifact says that it does besides the network."""
     with reading("the contract in the artifact", UsageError):
         return TypeAdapter(IOFusion).validate_python(contract.get("folded") or {})
 

@@ -1,8 +1,8 @@
-"""An artefact's tensors beside the network's, and the first operator that departs.
+"""An artifact's tensors beside the network's, and the first operator that departs.
 
 Exporters fold, fuse, rename and turn around: what is the same tensor is told by its values, in
 either order of channels, and by its name only where values no longer agree. A tensor that only
-the artefact has (padded, turned, half of a decomposed operator) is no fault: something that
+the artifact has (padded, turned, half of a decomposed operator) is no fault: something that
 follows from it agrees again. So the fault is the first tensor from which nothing that agrees
 follows.
 """
@@ -40,7 +40,7 @@ _ALIKE = (
     ("GEMM", ("linear", "addmm", "matmul", "mm")),
     ("MATMUL", ("linear", "addmm", "matmul", "mm", "bmm", "scaled_dot_product_attention")),
 )  # fmt: skip
-"""Heavy operators, by what the artefacts' names contain, and what ATen calls them."""
+"""Heavy operators, by what the artifacts' names contain, and what ATen calls them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class Sides:
     values: Mapping[int, Array]
     """What each step gave, (samples, *shape), by its number."""
     ends: Sequence[int | None]
-    """The steps behind the artefact's outputs."""
+    """The steps behind the artifact's outputs."""
     network: Sequence[Node]
     tolerance: float
     """Relative error from which a tensor is another one."""

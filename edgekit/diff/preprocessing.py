@@ -1,4 +1,4 @@
-"""Preprocessing: what the application feeds, what the artefact expects, what it says of itself."""
+"""Preprocessing: what the application feeds, what the artifact expects, what it says of itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgekit.types.diff import PreprocessingDiff
 
 Array = NDArray[np.float32]
 _JUDGED = 8
-"""Samples that are enough to judge a fault by what the artefact answers."""
+"""Samples that are enough to judge a fault by what the artifact answers."""
 
 
 def check(
@@ -31,7 +31,7 @@ def check(
     device: Device,
     wrong: Sequence[Array] | None,
 ) -> tuple[PreprocessingDiff, ...]:
-    """Everything that can be said; `wrong` are the artefact's answers where they differ."""
+    """Everything that can be said; `wrong` are the artifact's answers where they differ."""
     scene = sides.scene
     asked = question.preprocessed or question.answers
     if scene is None:
@@ -141,7 +141,7 @@ def _fed(sides: Subject, fed: Array) -> PreprocessingDiff:
 
 
 def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff | None:
-    """Whether the artefact is right on samples that are prepared in another way."""
+    """Whether the artifact is right on samples that are prepared in another way."""
     scene = _few(sides)
     want = reference.answers(sides.program, [scene.right()])[0]
     best, before, after = _by_answers(scene, one, device, want)
@@ -150,7 +150,7 @@ def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff 
     return PreprocessingDiff(
         where="expected",
         faults=best.faults,
-        detail="with it the artefact answers as the network does",
+        detail="with it the artifact answers as the network does",
         error_before=before,
         error_after=after,
     )
@@ -159,14 +159,14 @@ def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff 
 def _answers(
     sides: Subject, one: Probed, device: Device, given: Array
 ) -> PreprocessingDiff:
-    """Which fault would make the artefact answer as it did in the application."""
+    """Which fault would make the artifact answer as it did in the application."""
     scene = _few(sides)
     best, before, after = _by_answers(scene, one, device, given[: len(scene.raw)])
     right = before is not None and before <= preprocessing_faults.EXACT
     return PreprocessingDiff(
         where="answers",
         faults=() if best is None else best.faults,
-        detail="as the artefact answers here" if right else "told by the answers alone",
+        detail="as the artifact answers here" if right else "told by the answers alone",
         error_before=before,
         error_after=after,
     )
@@ -188,7 +188,7 @@ def _few(sides: Subject) -> Scene:
 def _by_answers(
     scene: Scene, one: Probed, device: Device, want: Array
 ) -> tuple[preprocessing_faults.Candidate | None, float | None, float | None]:
-    """The fault whose samples the artefact answers with `want`; errors without and with it."""
+    """The fault whose samples the artifact answers with `want`; errors without and with it."""
     takes, shape = one.opened.inputs[0].shape[1:], scene.raw.shape[1:]
     turned = takes != shape and takes == (*shape[1:], shape[0])
 
@@ -215,7 +215,7 @@ def _by_answers(
 
 
 def _contract(sides: Subject) -> list[PreprocessingDiff]:
-    """Where the artefact's own description differs from the project."""
+    """Where the artifact's own description differs from the project."""
     inside = (sides.contract.get("folded") or {}).get("preprocess")
     stated = dict(inside or sides.contract.get("preprocessing") or {})
     stated.pop("formula", None)
@@ -232,7 +232,7 @@ def _contract(sides: Subject) -> list[PreprocessingDiff]:
         PreprocessingDiff(
             where="contract",
             faults=tuple(differing),
-            detail="the artefact was built with other preprocessing than the project has now",
+            detail="the artifact was built with other preprocessing than the project has now",
             error_before=None,
             error_after=None,
         )

@@ -179,7 +179,7 @@ def _known(scene: Scene) -> Iterator[Fault]:
             plant=lambda r: replace(r, swapped=True),
         )
     yield from _ranges(spec)
-    yield from _normalisations(spec)
+    yield from _normalizations(spec)
     if image and shape[0] in (1, _RGB) and _of_bytes(scene.raw):
         yield from _decoders(scene)
 
@@ -204,7 +204,7 @@ def _scaled(scale: float) -> Callable[[Recipe], Recipe]:
     return lambda recipe: replace(recipe, spec=replace(recipe.spec, scale=scale))
 
 
-def _normalisations(spec: Preprocess) -> Iterator[Fault]:
+def _normalizations(spec: Preprocess) -> Iterator[Fault]:
     mean, std = any(spec.mean), any(one != 1 for one in spec.std)
     if mean and std:
         yield _without("missing mean and std", mean=(0.0,), std=(1.0,))

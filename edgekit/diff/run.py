@@ -1,4 +1,4 @@
-"""An artefact and its probing copy, run on the artefact's own runtime."""
+"""An artifact and its probing copy, run on the artifact's own runtime."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.bench.infer import dequantise, quantise
+from edgekit.bench.infer import dequantize, quantize
 from edgekit.devices import Device
 from edgekit.diff.tensor_worker import instrument
 from edgekit.scratch import folder as scratch_folder
@@ -24,7 +24,7 @@ _SAMPLE_S = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """An artefact, what it is made of, and the copy that shows it."""
+    """An artifact, what it is made of, and the copy that shows it."""
 
     artifact: Artifact
     opened: ModelGraph
@@ -32,7 +32,7 @@ class Probed:
 
 
 def probed(artifact: Artifact, folder: Path) -> Probed:
-    """The artefact taken apart; its copy lies in `folder`."""
+    """The artifact taken apart; its copy lies in `folder`."""
     copy = folder / f"probing{artifact.files[0].suffix}"
     opened = instrument(artifact.files[0].resolve(), copy)
     return Probed(artifact=artifact, opened=opened, copy=copy)
@@ -43,7 +43,7 @@ def answers(one: Probed, feeds: Sequence[Array], device: Device) -> list[Array]:
     specs = one.opened.outputs
     files = one.artifact.files
     given, _ = _run(one, files, feeds, device)
-    return [dequantise(a, spec) for a, spec in zip(given, specs, strict=True)]
+    return [dequantize(a, spec) for a, spec in zip(given, specs, strict=True)]
 
 
 def tensors(
@@ -54,7 +54,7 @@ def tensors(
     files = (one.copy, *([companion] if companion.exists() else []))
     given, names = _run(one, files, feeds, device)
     specs = one.opened.outputs
-    ends = [dequantise(a, spec) for a, spec in zip(given, specs, strict=False)]
+    ends = [dequantize(a, spec) for a, spec in zip(given, specs, strict=False)]
     by_name = dict(zip(names, given, strict=True))
     by_place = {str(place): array for place, array in enumerate(given)}
     places = by_place if one.copy.suffix == ".tflite" else by_name
@@ -71,7 +71,7 @@ def _run(
     with scratch_folder() as name:
         source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         stored = {
-            f"{number:03}": quantise(feed, spec)
+            f"{number:03}": quantize(feed, spec)
             for number, (feed, spec) in enumerate(
                 zip(feeds, one.opened.inputs, strict=True)
             )

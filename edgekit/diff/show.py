@@ -89,7 +89,7 @@ def _layers(found: Diff) -> Table:
         title_justify="left",
         box=None,
     )
-    for heading in ("layer", "network", "artefact", "error", "cosine", "SQNR dB"):
+    for heading in ("layer", "network", "artifact", "error", "cosine", "SQNR dB"):
         right = heading in ("error", "cosine", "SQNR dB")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for row in _worth_showing(found):

@@ -1,4 +1,4 @@
-"""One artefact taken apart in a process of its own: `python -m edgekit.diff.tensor_worker IN OUT`.
+"""One artifact taken apart in a process of its own: `python -m edgekit.diff.tensor_worker IN OUT`.
 
 The formats' libraries crash beside PyTorch, and print.
 """
@@ -31,7 +31,7 @@ _MISSING = 3
 
 
 def instrument(path: Path, copy: Path) -> ModelGraph:
-    """The artefact's operators; `copy`, of the same suffix, becomes the probing copy.
+    """The artifact's operators; `copy`, of the same suffix, becomes the probing copy.
 
     Raises `ArtifactError` where the file cannot be read, `RuntimeMissing` without its library.
     """

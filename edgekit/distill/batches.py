@@ -33,7 +33,7 @@ class Batches:
 
     def __init__(self, dataset: Dataset, dtype: torch.dtype = torch.float32) -> None:
         if not len(dataset):
-            raise DataError("There are no samples to distil with. Check [data] train.")
+            raise DataError("There are no samples to distill with. Check [data] train.")
         self._dataset, self._dtype = dataset, dtype
         sample, _ = dataset.arrays(np.array([0]))
         self.shape: tuple[int, ...] = sample.shape[1:]
@@ -74,7 +74,7 @@ def steps_of(count: int, size: int, parts: int = 1) -> int:
     """Batches of `size` in an epoch of `count` samples.
 
     A last batch with fewer than two samples for each of `parts` is left out: batch norm cannot
-    normalise one sample.
+    normalize one sample.
     """
     left = count % size
     return max(1, math.ceil(count / size) - (0 < left < 2 * parts))

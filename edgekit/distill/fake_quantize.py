@@ -2,7 +2,7 @@
 gradient passes it (Jacob et al., 2018, arXiv:1712.05877).
 
 Weights are symmetric, each output channel with its scale; activations have one scale and zero
-point a tensor: what the exporters make. Where fake quantisation goes is told to torchao's PT2E.
+point a tensor: what the exporters make. Where fake quantization goes is told to torchao's PT2E.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _READS = frozenset(
         *("tanh", "leaky_relu", "upsample_nearest2d", "upsample_bilinear2d"),
     )
 )
-"""Operators that int8 files compute from quantised tensors. A ReLU is fused into its layer."""
+"""Operators that int8 files compute from quantized tensors. A ReLU is fused into its layer."""
 _FOLLOWS = 0.05
 """Share of a new batch's range in the moving average of an activation's range."""
 _LOWEST, _HIGHEST = -128, 127
@@ -102,7 +102,7 @@ class Int8(Quantizer):  # type: ignore[misc]
         """Nothing to refuse: what is not annotated stays in float."""
 
 
-def fake_quantised(module: fx.GraphModule) -> fx.GraphModule:
+def fake_quantized(module: fx.GraphModule) -> fx.GraphModule:
     """A copy of `module` that rounds as int8 does; ranges follow what it is shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -141,10 +141,10 @@ def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)
 ) -> Tensor:
     """`aten.batch_norm` with the statistics of the batches of all processes together."""
     if not training:
-        normalised: Tensor = aten.batch_norm(
+        normalized: Tensor = aten.batch_norm(
             x, weight, bias, mean, variance, False, momentum, eps, cudnn_enabled
         )
-        return normalised
+        return normalized
     others = [dim for dim in range(x.ndim) if dim != 1]
     shape = (1, -1, *[1] * (x.ndim - 2))
     size = x.new_full((1,), x.numel() / x.shape[1])
@@ -185,7 +185,7 @@ def _everywhere(x: Tensor) -> Tensor:
 
 
 def sync_batch_norm(module: fx.GraphModule) -> None:
-    """Let every batch norm of a module normalise by all processes' samples, in place."""
+    """Let every batch norm of a module normalize by all processes' samples, in place."""
     for node in module.graph.find_nodes(
         op="call_function", target=aten.batch_norm.default
     ):

@@ -25,7 +25,7 @@ def learning_rate(recipe: DistillRecipe) -> float:
 
 
 def optimizer(module: nn.Module, recipe: DistillRecipe) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; weights decay, biases and normalisation do not."""
+    """SGD with Nesterov momentum, or AdamW; weights decay, biases and normalization do not."""
     parameters = list(module.parameters())
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1]},

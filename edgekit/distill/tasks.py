@@ -78,7 +78,7 @@ TEACHINGS: Mapping[TaskKind, TaskLosses] = {
     "classification": _CLASSES,
     "segmentation": _CLASSES,
     "token-classification": _TOKENS,
-    "language-modelling": _TOKENS,
+    "language-modeling": _TOKENS,
     "regression": TaskLosses(
         soft=lambda s, t, _: outputs.regression(s, t), hard=_squared, known=_value_known
     ),

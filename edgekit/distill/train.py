@@ -167,7 +167,7 @@ class _Run:
         while lesson.place.step < lesson.steps:
             lesson.step()
             if hooks.penalty is not None:
-                lesson.penalise(hooks.penalty)
+                lesson.penalize(hooks.penalty)
             lesson.move()
             if hooks.after_step is not None:
                 hooks.after_step(lesson.pupil.network)

@@ -138,14 +138,14 @@ class Trainer:
         others = [FeatureExtractor(program.module) for program in own[1:]]
         self.teacher = Teacher([first, *others], self._on, given.weights)
         known = given.task.teaching.known(torch.from_numpy(given.train.targets))
-        self._labelled = given.train.labelled
+        self._labeled = given.train.labeled
         self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
         self._compares_inside = bool(pairs or heads)
 
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
-        """The student with fake quantisation, every range seen once."""
-        aware = _fake_quantisation()
-        rounding: fx.GraphModule = aware.fake_quantised(module)
+        """The student with fake quantization, every range seen once."""
+        aware = _fake_quantization()
+        rounding: fx.GraphModule = aware.fake_quantized(module)
         numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
         parts = torch.split(numbers, self.recipe.batch_size)
         aware.show(rounding, (self._supply.plain(part).inputs for part in parts))
@@ -155,7 +155,7 @@ class Trainer:
         """Switch what differs in training: in the graph, and whether ranges follow."""
         self.pupil.training_mode(training)
         if self.given.aware:
-            _fake_quantisation().watch(self.pupil, training)
+            _fake_quantization().watch(self.pupil, training)
 
     def _can_keep(self) -> bool:
         """Whether the teacher's answers come again, and there is room for them."""
@@ -232,7 +232,7 @@ class Trainer:
         place.total += self._learn(numbers)
         place.step += 1
 
-    def penalise(self, penalty: Any) -> None:
+    def penalize(self, penalty: Any) -> None:
         """Add the gradient of a penalty on the weights: unclipped, equal in every process."""
         with self._on.apart(self._wrapped):
             penalty(self.pupil.network).backward()
@@ -307,7 +307,7 @@ class Trainer:
 
     def _known(self, targets: Tensor | None) -> Tensor | None:
         """Targets where they are wanted; `None` where nothing is known of any sample."""
-        if targets is None or not self._labelled:
+        if targets is None or not self._labeled:
             return None
         return targets.to(self._on.device)
 
@@ -415,7 +415,7 @@ class Trainer:
         return spread(state["best"])
 
 
-def _fake_quantisation() -> ModuleType:
+def _fake_quantization() -> ModuleType:
     """Imported where it is used: torchao takes seconds, and reports every extension it lacks."""
     logging.disable(logging.WARNING)
     try:

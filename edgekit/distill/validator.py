@@ -34,7 +34,7 @@ class Validator:
 
     def hear(self, teacher: Network) -> None:
         """Let the teacher say what is right, where no label does."""
-        if not self._dataset.labelled or self._task.metric is None:
+        if not self._dataset.labeled or self._task.metric is None:
             self._truth = self._outputs(teacher)
 
     def judge(self, student: Network) -> float:

@@ -50,7 +50,7 @@ class _Span:
     channels: int
 
 
-def equalised(program: Program, samples: np.ndarray) -> Program | None:
+def equalized(program: Program, samples: np.ndarray) -> Program | None:
     """The same network with its channels brought to equal ranges, or `None` where none can be.
 
     `samples` (n, ...) are for its only input.

@@ -1,4 +1,4 @@
-"""An artefact from the network's file in fp32: its precision, its scheme, its own words."""
+"""An artifact from the network's file in fp32: its precision, its scheme, its own words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgekit.export.quantization_search import Search, search
 from edgekit.export.verify import Reference, verify
 from edgekit.runtimes.protocol import (
     CALIBRATED,
-    QUANTISED,
+    QUANTIZED,
     Border,
     Exporter,
     attribute_layer,
@@ -25,7 +25,7 @@ from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, Runtime
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One artefact to make."""
+    """One artifact to make."""
 
     name: str
     runtime: RuntimeName
@@ -36,7 +36,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportInputs:
-    """What artefacts of one network are made from besides its file in fp32."""
+    """What artifacts of one network are made from besides its file in fp32."""
 
     calibration: np.ndarray | None = None
     validation: Validation | None = None
@@ -56,14 +56,14 @@ class ExportInputs:
 def produce(
     exporter: Exporter, fp32: Path, order: Order, material: ExportInputs
 ) -> Artifact:
-    """The artefact beside `fp32`, whose file it starts from."""
+    """The artifact beside `fp32`, whose file it starts from."""
     paths = tuple(fp32.with_name(order.name + suffix) for suffix in exporter.SUFFIXES)
-    quantised = None
+    quantized = None
     with tempfile.TemporaryDirectory(dir=fp32.parent) as name:
         source = fp32
         if order.precision != "fp32":
             place = Path(name)
-            source, quantised = _reduced(exporter, fp32, order, material, place)
+            source, quantized = _reduced(exporter, fp32, order, material, place)
         exporter.write(source, material.labels, paths[0])
     inputs, outputs = material.border(exporter, paths[0])
     artifact = Artifact(
@@ -73,7 +73,7 @@ def produce(
         files=paths,
         inputs=inputs,
         outputs=outputs,
-        quantised=quantised,
+        quantized=quantized,
     )
     if material.reference is not None:
         verify(artifact, material.reference)
@@ -89,17 +89,17 @@ def _reduced(
     if order.precision in CALIBRATED:
         assert material.calibration is not None
         samples = feeds(material.calibration, inputs)
-    quantiser = exporter.quantiser(fp32, inputs[0], samples, place)
+    quantizer = exporter.quantizer(fp32, inputs[0], samples, place)
     suffix = exporter.SUFFIXES[0]
-    if order.precision not in QUANTISED:
-        quantiser.quantise(order.precision, QuantConfig(), place / f"plain{suffix}")
+    if order.precision not in QUANTIZED:
+        quantizer.quantize(order.precision, QuantConfig(), place / f"plain{suffix}")
         return place / f"plain{suffix}", None
 
     def write(scheme: QuantConfig, path: Path) -> None:
         with attribute_layer(exporter, order.name):
-            quantiser.quantise(order.precision, scheme, path)
+            quantizer.quantize(order.precision, scheme, path)
 
-    scheme = order.scheme or quantiser.first(order.precision)
+    scheme = order.scheme or quantizer.first(order.precision)
     if material.validation is None or len(inputs) != 1:
         write(scheme, place / f"plain{suffix}")
         return place / f"plain{suffix}", _unjudged(scheme)
@@ -108,7 +108,7 @@ def _reduced(
         judge=QuantizationAccuracy(
             fp32, order.runtime, material.validation, inputs[0].layout
         ),
-        layers=quantiser.layers,
+        layers=quantizer.layers,
         place=place,
         suffix=suffix,
     )

@@ -28,7 +28,7 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def publish(artifact: Artifact, folder: Path) -> Artifact:
-    """Move an artefact's files into `folder`, the one its runtime opens last."""
+    """Move an artifact's files into `folder`, the one its runtime opens last."""
     files = tuple(folder / file.name for file in artifact.files)
     for file, place in reversed(list(zip(artifact.files, files, strict=True))):
         file.replace(place)

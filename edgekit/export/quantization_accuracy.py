@@ -24,12 +24,12 @@ Outputs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Validation:
-    """Samples that judge a quantised file: never those that judge the build."""
+    """Samples that judge a quantized file: never those that judge the build."""
 
     inputs: Array
     """(n, *input shape), preprocessed."""
     targets: Array | None
-    """(n, ...), as the task's metric takes them; `None` where nothing is labelled."""
+    """(n, ...), as the task's metric takes them; `None` where nothing is labeled."""
     task: TaskSpec
     root: Path
     """The project's folder, where a metric of the user's lies."""
@@ -86,7 +86,7 @@ class QuantizationAccuracy:
         return agreed.value / max(float(np.abs(self._wanted).mean()), 1e-12)
 
     def _measured(self, outputs: Outputs) -> Evaluation | None:
-        """By the task's own metric, where the samples are labelled for it."""
+        """By the task's own metric, where the samples are labeled for it."""
         targets = self.validation.targets
         if targets is None:
             return None

@@ -24,7 +24,7 @@ from edgekit.types import (
 )
 
 GROUPS = 48
-"""Layers are taken together by their neighbours, so that at most this many are tried alone."""
+"""Layers are taken together by their neighbors, so that at most this many are tried alone."""
 GLANCE = 256
 """Samples that the layers are ranked by."""
 MOST = 0.5

@@ -68,7 +68,7 @@ class Job:
     channels_last: bool = False
     """Whether files are to take images with their channels last."""
     name: str
-    """The artefact to name when the conversion fails: one made from it, here or later."""
+    """The artifact to name when the conversion fails: one made from it, here or later."""
     reference: Path | None = None
     """Samples with the network's outputs, which every file in float has to give too."""
     converted: bool = False
@@ -79,15 +79,15 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What a job came to: `fp32` is written, an artefact is done, or why one cannot be.
+    """What a job came to: `fp32` is written, an artifact is done, or why one cannot be.
 
-    A failure without an artefact to be made is of the conversion, and the job's last message.
+    A failure without an artifact to be made is of the conversion, and the job's last message.
     """
 
     artifact: Artifact | None = None
     failure: str | None = None
     name: str | None = None
-    """The artefact that is not made, or the operator that is tried or cannot be written."""
+    """The artifact that is not made, or the operator that is tried or cannot be written."""
     layer: str | None = None
     """The author's module which the operator belongs to."""
 
@@ -97,7 +97,7 @@ MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 
 
 def work(job: Job) -> Iterator[Message]:
-    """Convert, then make every artefact of `job`: one that fails does not end the others."""
+    """Convert, then make every artifact of `job`: one that fails does not end the others."""
     import torch
 
     from edgekit.export import EXPORTERS

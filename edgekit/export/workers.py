@@ -22,7 +22,7 @@ import numpy as np
 from edgekit import child
 from edgekit.errors import ArtifactError
 from edgekit.export import EXPORTERS
-from edgekit.export.equalization import equalised
+from edgekit.export.equalization import equalized
 from edgekit.export.produce import Order
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
@@ -33,7 +33,7 @@ from edgekit.runtimes.protocol import CALIBRATED, check
 from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
 Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantConfig]
-"""An artefact by its runtime and precision, and the scheme to try first, where it is another than
+"""An artifact by its runtime and precision, and the scheme to try first, where it is another than
 the format's own."""
 
 _CALIBRATION = "calibration.npy"
@@ -44,12 +44,12 @@ _TURNED: tuple[RuntimeName, ...] = ("litert",)
 """Formats that can take images with their channels last, as their runtime computes."""
 
 _PATIENCE_S = 7200.0
-"""A worker that sends nothing for longer hangs: a search for one artefact's scheme is shorter."""
+"""A worker that sends nothing for longer hangs: a search for one artifact's scheme is shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """An artefact that cannot be made."""
+    """An artifact that cannot be made."""
 
     order: Order
     error: ArtifactError
@@ -69,13 +69,13 @@ def export_all(  # noqa: PLR0913
     on_done: Callable[[str], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> list[Artifact]:
-    """The artefacts of `wanted` in `folder`, in that order, named like `litert-int8`.
+    """The artifacts of `wanted` in `folder`, in that order, named like `litert-int8`.
 
-    Each format is converted once and quantised from there, as little as `validation` allows
-    lost; where that fails or takes layers in float, once more with channels equalised.
+    Each format is converted once and quantized from there, as little as `validation` allows
+    lost; where that fails or takes layers in float, once more with channels equalized.
     `channels_last` makes LiteRT's files take images (batch, height, width, channels);
     `calibration` and `validation` have channels first in any case. `on_done` hears each name as
-    its artefact is made; the files appear together at the end. `on_failure` hears of each that
+    its artifact is made; the files appear together at the end. `on_failure` hears of each that
     cannot be made, and the others are made all the same; without it the first one raises
     `ArtifactError` by name.
     """
@@ -107,9 +107,9 @@ def export_all(  # noqa: PLR0913
         orders = [order for order in orders if order.name in made]
         harmed = [order for order in orders if _harmed(made[order.name])]
         if harmed and calibration is not None and validation and validation.recover:
-            twin = equalised(program, calibration)
+            twin = equalized(program, calibration)
             if twin is not None:
-                again = place / "equalised"
+                again = place / "equalized"
                 again.mkdir()
                 twin.save(again / "student.pt2")
                 for found in _run(_queues(harmed, material, again, turned), again):
@@ -121,7 +121,7 @@ def export_all(  # noqa: PLR0913
 
 def _harmed(artifact: Artifact) -> bool:
     """Whether static int8 loses too much, or holds only with layers in float."""
-    how = artifact.quantised
+    how = artifact.quantized
     if how is None or artifact.precision not in CALIBRATED:
         return False
     return how.missed is not None or bool(how.scheme.float_layers)
@@ -129,7 +129,7 @@ def _harmed(artifact: Artifact) -> bool:
 
 def _better(plain: Artifact, twin: Artifact) -> Artifact:
     """The one that loses less, or that has fewer layers in float where both hold."""
-    before, after = plain.quantised, twin.quantised
+    before, after = plain.quantized, twin.quantized
     assert before is not None and after is not None
 
     def harm(how: QuantResult) -> tuple[float, int]:
@@ -138,7 +138,7 @@ def _better(plain: Artifact, twin: Artifact) -> Artifact:
     if harm(after) >= harm(before):
         return plain
     why = f"channels were brought to equal ranges first; without: {before.why}"
-    return replace(twin, quantised=replace(after, why=f"{after.why}; {why}"))
+    return replace(twin, quantized=replace(after, why=f"{after.why}; {why}"))
 
 
 def artifact_name(
@@ -317,7 +317,7 @@ def _heard(worker: _Worker, message: Message) -> Iterator[Artifact | Failure]:
 
 
 def _died(worker: _Worker) -> Iterator[Failure]:
-    """What the end of a process without an answer says of the artefact that it was making."""
+    """What the end of a process without an answer says of the artifact that it was making."""
     if worker.left or not worker.converted:
         title = EXPORTERS[worker.job.runtime].TITLE
         name = worker.left[0].name if worker.left else worker.job.name
@@ -326,7 +326,7 @@ def _died(worker: _Worker) -> Iterator[Failure]:
 
 
 def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
-    """The artefact at work fails; in the conversion all do, with what starts from its file."""
+    """The artifact at work fails; in the conversion all do, with what starts from its file."""
     error = ArtifactError(failure)
     error.add_note(worker.log.read_text(errors="replace")[-4000:])
     if worker.converted:
@@ -340,7 +340,7 @@ def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
 
 
 def _again(worker: _Worker) -> list[Job]:
-    """What is left for another process: a crash takes one artefact with it."""
+    """What is left for another process: a crash takes one artifact with it."""
     if worker.left:
         job = replace(worker.job, wanted=tuple(worker.left), converted=True)
         return [job, *worker.rest]

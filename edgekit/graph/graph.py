@@ -1,6 +1,6 @@
 """Which dimensions of a network can shrink, which must shrink together, and in what units.
 
-`analyse` walks the exported graph once (`propagate.walk`). Units that appear alike in every
+`analyze` walks the exported graph once (`propagate.walk`). Units that appear alike in every
 parameter and every activation are interchangeable to a planner: they make a `Group`, of which
 any non-empty subset may be kept. Each dimension's size is then a polynomial in the groups'
 widths, an `Extent`.
@@ -187,7 +187,7 @@ class WidthGraph:
         return {group.id: group.units for group in self.groups}
 
 
-def analyse(program: Program) -> WidthGraph:
+def analyze(program: Program) -> WidthGraph:
     """Find every dimension that can shrink and what shrinks with it."""
     state = walk(program.module.graph, RULES)
     parameters = used_parameters(program.module.graph, state)

@@ -71,7 +71,7 @@ def interchangeable(state: Walk, parameters: Mapping[str, Axes]) -> Classes:
 
 
 class _Resolved:
-    """Every labelled dimension once, in roots."""
+    """Every labeled dimension once, in roots."""
 
     def __init__(
         self, labels: Labels, parameters: Mapping[str, Axes], state: Walk

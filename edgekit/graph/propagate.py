@@ -136,7 +136,7 @@ class Walk:
     def barred(self, call: Call, why: str) -> Axes | Outputs:
         """Keep whole all that an operator reads; its results carry nothing."""
         _freeze_inputs(self, call.node, why)
-        return _unlabelled(call.node.meta["val"])
+        return _unlabeled(call.node.meta["val"])
 
     def reason(self, call: Call, why: str, *, barrier: bool = False) -> Reason:
         return Reason(operator=call.name, node=call.node.name, why=why, barrier=barrier)
@@ -173,7 +173,7 @@ def walk(graph: fx.Graph, rules: Mapping[str, Rule]) -> Walk:
         if node not in state.live:
             continue
         if node.op == "placeholder":
-            state.axes[node] = _unlabelled(node.meta["val"])
+            state.axes[node] = _unlabeled(node.meta["val"])
             state.activations.add(node)
         elif node.op == "get_attr":
             _parameter(state, node, parameters)
@@ -259,7 +259,7 @@ def _operator(state: Walk, node: fx.Node, rules: Mapping[str, Rule]) -> None:
     rule = _rule(node, rules) if known else None
     if rule is None:
         _freeze_inputs(state, node, "EdgeKit has no rule for this operator")
-        state.axes[node] = _unlabelled(value)
+        state.axes[node] = _unlabeled(value)
     else:
         state.axes[node] = _by_rule(state, node, rule)
 
@@ -285,7 +285,7 @@ def _by_rule(state: Walk, node: fx.Node, rule: Rule) -> Axes | Outputs:
     except Exception as error:  # noqa: BLE001 - any fault of a rule is this one barrier
         why = f"EdgeKit's rule does not cover this use ({type(error).__name__})"
     _freeze_inputs(state, node, why)
-    return _unlabelled(node.meta["val"])
+    return _unlabeled(node.meta["val"])
 
 
 def _fits(state: Walk, node: fx.Node, axes: Axes | Outputs) -> bool:
@@ -314,7 +314,7 @@ def _freeze_inputs(state: Walk, node: fx.Node, why: str) -> None:
             state.labels.freeze(axis, reason)
 
 
-def _unlabelled(value: Any) -> Axes | Outputs:
+def _unlabeled(value: Any) -> Axes | Outputs:
     if isinstance(value, torch.Tensor):
         axes: Axes = [None] * value.dim()
         return axes

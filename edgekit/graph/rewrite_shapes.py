@@ -32,7 +32,7 @@ class Cut:
     _indices: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def indices(self, axis: Axis) -> tuple[int, ...]:
-        """Indices of a labelled dimension that stay."""
+        """Indices of a labeled dimension that stay."""
         needs = self.graph.needs(axis)
         if id(needs) not in self._indices:
             self._indices[id(needs)] = tuple(

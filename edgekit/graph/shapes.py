@@ -1,6 +1,6 @@
 """Shapes of a cut graph: promised by the width graph, checked by running it on meta tensors.
 
-The promise keeps the batch symbolic, so the result can be analysed and cut again without a new
+The promise keeps the batch symbolic, so the result can be analyzed and cut again without a new
 export. The check runs every operator at batch 2 without data.
 """
 

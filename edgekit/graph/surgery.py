@@ -33,7 +33,7 @@ def shrink(graph: WidthGraph, plan: Plan, *, release: bool = False) -> Program:
     """
     cut, blocks = cut_of(graph, plan), _blocks(graph, plan)
     tensors = {}
-    for tensor, axes in labelled_tensors(graph):
+    for tensor, axes in labeled_tensors(graph):
         tensors[id(tensor)] = sliced(tensor, axes, cut)
         if release:
             tensor.data = tensor.data.new_empty(0)
@@ -60,7 +60,7 @@ def mask(graph: WidthGraph, plan: Plan) -> Program:
     between (a sigmoid, a bias) may have made something of the zero.
     """
     cut, blocks = cut_of(graph, plan), _blocks(graph, plan)
-    tensors = {id(t): _zeroed(t, axes, cut) for t, axes in labelled_tensors(graph)}
+    tensors = {id(t): _zeroed(t, axes, cut) for t, axes in labeled_tensors(graph)}
     module, copies = _copy(graph.program.module, tensors)
     for number, (node, operand, dim) in enumerate(graph.contractions()):
         axis = graph.axes(operand)[dim]
@@ -105,7 +105,7 @@ def _blocks(graph: WidthGraph, plan: Plan) -> list[Block]:
     return [known[name] for name in dict.fromkeys(plan.dropped_blocks)]
 
 
-def labelled_tensors(graph: WidthGraph) -> list[tuple[torch.Tensor, Axes]]:
+def labeled_tensors(graph: WidthGraph) -> list[tuple[torch.Tensor, Axes]]:
     """Every parameter, buffer and constant once, with its labels where it is in use."""
     module = graph.program.module
     found: dict[int, tuple[torch.Tensor, Axes]] = {}

@@ -82,7 +82,7 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def place(artifact: Artifact, folder: Path, *, stem: str) -> Artifact:
-    """Copy an artefact's files into `folder` with `stem` for a name: `model.tflite`, `model.xml`.
+    """Copy an artifact's files into `folder` with `stem` for a name: `model.tflite`, `model.xml`.
 
     A companion that its runtime finds by the common stem (`.bin` of `.xml`) is renamed with it;
     any other keeps the name that the model's file refers to.
@@ -109,7 +109,7 @@ def write_manifest(
 ) -> Path:
     """Write `manifest.json` over every other file in `folder`; call it last.
 
-    `chosen` is the artefact as it lies in `folder`. `source_hash` names the trained network
+    `chosen` is the artifact as it lies in `folder`. `source_hash` names the trained network
     (SHA-256), `versions` EdgeKit and the libraries that made the files.
     """
     manifest = {
@@ -125,7 +125,7 @@ def write_manifest(
             "runtime": chosen.runtime,
             "precision": chosen.precision,
             "settings": asdict(chosen.settings),
-            "scheme": asdict(chosen.quantised.scheme) if chosen.quantised else None,
+            "scheme": asdict(chosen.quantized.scheme) if chosen.quantized else None,
             "files": [file.relative_to(folder).as_posix() for file in chosen.files],
         },
         "contract": described(contract),
@@ -184,7 +184,7 @@ def _entry(folder: Path, file: Path) -> dict[str, Any]:
 
 
 def described(contract: IOContract) -> dict[str, Any]:
-    """The contract as JSON, as it stands in the manifest and in the artefacts."""
+    """The contract as JSON, as it stands in the manifest and in the artifacts."""
     return {
         "inputs": [asdict(tensor) for tensor in contract.inputs],
         "outputs": [asdict(tensor) for tensor in contract.outputs],

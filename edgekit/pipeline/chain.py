@@ -100,7 +100,7 @@ def train_chain(
                 fitted = _scaled(job, planner, samples, baseline, (spec, place))
             lesson = TrainingSpec(
                 recipe=recipe,
-                title=f"Distil {_told(spec)}",
+                title=f"Distill {_told(spec)}",
                 pruned=spec.source is None,
             )
             taught = train_student(job, crew, fitted.student, samples, lesson)

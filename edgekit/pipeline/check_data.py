@@ -21,7 +21,7 @@ _SHAPES: dict[TaskKind, tuple[int, str]] = {
     "classification": (2, "logits, (batch, classes)"),
     "segmentation": (4, "logits, (batch, classes, height, width)"),
     "token-classification": (3, "logits, (batch, tokens, classes)"),
-    "language-modelling": (3, "logits, (batch, tokens, classes)"),
+    "language-modeling": (3, "logits, (batch, tokens, classes)"),
     "embedding": (2, "embeddings, (batch, size)"),
 }
 """Dimensions of a kind's outputs, and what they are."""
@@ -45,7 +45,7 @@ def judged(
             f"{known} on are never right; check [model] source and [data]"
         )
         job.progress.say(f"Note: {note}.")
-    if kind == "embedding" and not samples.test.labelled:
+    if kind == "embedding" and not samples.test.labeled:
         answers = predict(network, samples.test)
         samples = replace(samples, test=samples.test.answered(answers))
         note = (
@@ -89,7 +89,7 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
             f"The network returns shape {list(output.shape)}. {kind.capitalize()} needs one "
             f"tensor of {what}. Check [task] kind and [model] source."
         )
-    if not dataset.labelled:
+    if not dataset.labeled:
         return None
     ours = tuple(output.shape)
     if kind in DECIDE:

@@ -179,7 +179,7 @@ def _together(refused: Iterable[list[Refusal]]) -> str:
     return " ".join(dict.fromkeys(lines))
 
 
-# --- one artefact -----------------------------------------------------------------------------
+# --- one artifact -----------------------------------------------------------------------------
 
 
 def _refusals(job: Job, network: Program, artifact: Artifact) -> list[Refusal]:

@@ -108,7 +108,7 @@ class Job:
     def measure(
         self, artifacts: Sequence[Artifact], title: str, tier: str | None = None
     ) -> dict[str, Measurement]:
-        """Time artefacts in fresh processes, interleaved: one run, comparable figures.
+        """Time artifacts in fresh processes, interleaved: one run, comparable figures.
 
         Where `tier` is the recipe's own, energy is measured too, if there is a meter.
         """

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.cost import network_model
 from edgekit.cost.operator_shape import OperatorShape, describe
 from edgekit.cost.table import CostTable
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.context import Array, Job
 from edgekit.program.program import Program
@@ -71,7 +71,7 @@ def check(
 ) -> Prediction | None:
     """How far the table's word on whole networks is from what is measured, the student's too.
 
-    `None` where costs are estimated, or no artefact is of the table's runtime and precision.
+    `None` where costs are estimated, or no artifact is of the table's runtime and precision.
     """
     files = [
         artifact
@@ -125,7 +125,7 @@ def _unsure(error: float) -> str | None:
 
 def operators_of(network: Program) -> list[OperatorShape]:
     """Every operator that costs something, in order of execution."""
-    graph = analyse(network)
+    graph = analyze(network)
     nodes = graph.program.module.graph.nodes
     return [o for node in nodes if (o := describe(graph, node)) is not None]
 

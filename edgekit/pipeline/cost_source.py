@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.errors import DeviceError

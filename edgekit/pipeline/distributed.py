@@ -56,7 +56,7 @@ def taught_together(
     samples: BuildData,
     hooks: Hooks,
 ) -> Distilled:
-    """Distil in all processes. Raises `UsageError` for a penalty, which only this one knows."""
+    """Distill in all processes. Raises `UsageError` for a penalty, which only this one knows."""
     if hooks.penalty is not None:
         raise UsageError(
             "Training with a sparsity penalty runs in one process. Set [recipe.prune] "

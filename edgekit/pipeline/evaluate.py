@@ -1,4 +1,4 @@
-"""Prove each artefact: its outputs against the network's, its accuracy, its speed; then choose."""
+"""Prove each artifact: its outputs against the network's, its accuracy, its speed; then choose."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from edgekit.types import (
 
 Outputs = npt.NDArray[np.float32]
 
-# Further from the network it was exported from than this, an artefact is broken, not inexact:
+# Further from the network it was exported from than this, an artifact is broken, not inexact:
 # float kernels differ in rounding only; int8 moves outputs, but seldom decisions.
 FP32_RELATIVE_ERROR = 1e-3
 FP16_RELATIVE_ERROR = 2e-2
@@ -47,7 +47,7 @@ _WHAT: dict[TaskKind, str] = {
     "classification": "the decisions",
     "segmentation": "the pixels",
     "token-classification": "the tokens",
-    "language-modelling": "the tokens",
+    "language-modeling": "the tokens",
 }
 
 
@@ -60,7 +60,7 @@ class Benchmark:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
-    """Artefacts that are the unpruned network itself, by name."""
+    """Artifacts that are the unpruned network itself, by name."""
 
     @property
     def chosen(self) -> Candidate:
@@ -69,7 +69,7 @@ class Benchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedArtifact:
-    """What an artefact answers: how near to its network, and how good."""
+    """What an artifact answers: how near to its network, and how good."""
 
     artifact: Artifact
     parity: Parity | None
@@ -99,16 +99,16 @@ def evaluate_artifacts(
     artifacts: Sequence[Artifact],
     samples: BuildData,
 ) -> list[EvaluatedArtifact]:
-    """Every artefact's outputs on its runtime, against the network's and by the task's metric.
+    """Every artifact's outputs on its runtime, against the network's and by the task's metric.
 
     One that its runtime refuses fails; where one in float gives other outputs than the student,
-    so does all that is quantised from it.
+    so does all that is quantized from it.
     """
     how = samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
     inputs, targets = artifact_inputs(samples).test.arrays()
     outputs: dict[str, Outputs | ArtifactError] = {}
-    with job.progress.step("Evaluate the artefacts") as step:
+    with job.progress.step("Evaluate the artifacts") as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             try:
@@ -151,7 +151,7 @@ def _scores(outputs: Outputs | ArtifactError, how: IOFusion) -> Outputs:
 def _without_broken_origins(
     examined: Sequence[EvaluatedArtifact],
 ) -> list[EvaluatedArtifact]:
-    """The same, where what is quantised from a broken file in float is as broken."""
+    """The same, where what is quantized from a broken file in float is as broken."""
     broken = {
         one.artifact.runtime: one.failure
         for one in examined
@@ -177,9 +177,9 @@ def benchmark(
     examined: Sequence[EvaluatedArtifact],
     baselines: Sequence[Artifact],
 ) -> Benchmark:
-    """Time every artefact beside the unpruned network, in one run, and choose one.
+    """Time every artifact beside the unpruned network, in one run, and choose one.
 
-    Raises `ArtifactError` where every artefact is broken.
+    Raises `ArtifactError` where every artifact is broken.
     """
     sound, broken = _sound(examined)
     preferred = None if job.proven else sound[0].artifact.runtime
@@ -221,9 +221,9 @@ def benchmark(
 def _sound(
     examined: Sequence[EvaluatedArtifact],
 ) -> tuple[list[EvaluatedArtifact], list[str]]:
-    """The artefacts that are their network, and why the others are not.
+    """The artifacts that are their network, and why the others are not.
 
-    A file that quantisation broke does not compete and is removed: it ends no build while
+    A file that quantization broke does not compete and is removed: it ends no build while
     another is sound.
     """
     sound = [one for one in examined if one.failure is None]
@@ -282,7 +282,7 @@ def check_parity(
     if broken:
         raise ParityError(
             f"{artifact.name} {short} on {len(outputs)} samples, {least:.0%} at least. "
-            "Quantisation broke it: leave it out with [recipe.export] precisions = "
+            "Quantization broke it: leave it out with [recipe.export] precisions = "
             '["fp32"].'
         )
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 import edgekit
 from edgekit.export.workers import Wanted
 from edgekit.package import bundle
-from edgekit.pipeline import compatibility, variants
+from edgekit.pipeline import compatibility, left_out, variants
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.io_fusion import artifact_inputs, left_over
 from edgekit.program.io_fusion import folded

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import (
     PlanConstraints,
@@ -213,7 +213,7 @@ def _emptied(
         penalty=wanted,
         marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
     )
-    graph = analyse(
+    graph = analyze(
         train_student(
             job, TeacherEnsemble(first=teacher), whole, samples, lesson
         ).program

@@ -78,7 +78,7 @@ def export(  # noqa: PLR0913
 def _told(
     job: Job, network: Program, failures: Sequence[Failure], folder: Path
 ) -> dict[str, str]:
-    """Why each runtime or artefact is left out; one conversion that failed is looked into once."""
+    """Why each runtime or artifact is left out; one conversion that failed is looked into once."""
     known: dict[int, str] = {}
     for one in failures:
         if id(one.error) not in known:

@@ -1,4 +1,4 @@
-"""Quantisation-aware distillation: where int8 loses more than the budget allows, the student
+"""Quantization-aware distillation: where int8 loses more than the budget allows, the student
 learns with its rounding, and is exported again."""
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from edgekit.export.equalization import equalised
+from edgekit.export.equalization import equalized
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.evaluate import EvaluatedArtifact, evaluate_artifacts
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
@@ -24,7 +24,7 @@ Export = Callable[[Program], list[Artifact]]
 
 @dataclass(frozen=True, kw_only=True)
 class QatResult:
-    """All that competes now; `student` is the one behind the artefacts whose names end so."""
+    """All that competes now; `student` is the one behind the artifacts whose names end so."""
 
     examined: tuple[EvaluatedArtifact, ...]
     student: Program | None = None
@@ -46,7 +46,7 @@ def recover_with_qat(
 ) -> QatResult:
     """Train with int8's rounding where the recipe or the budget asks for it.
 
-    Of the pair the float teacher teaches the student as it was distilled, with fake quantisation
+    Of the pair the float teacher teaches the student as it was distilled, with fake quantization
     of the granularity that the exporters use; they take its weights, and ranges from calibration.
     It starts with channels of equal ranges, which leave least to learn.
     """
@@ -56,9 +56,9 @@ def recover_with_qat(
         return QatResult(examined=tuple(examined))
     job.progress.say(f"int8: {why}. Training with int8's rounding")
     lesson = TrainingSpec(
-        recipe=gentle(job), title="Distil with int8's rounding", aware=True
+        recipe=gentle(job), title="Distill with int8's rounding", aware=True
     )
-    start = equalised(student, samples.calibration) or student
+    start = equalized(student, samples.calibration) or student
     taught = train_student(job, TeacherEnsemble(first=teacher), start, samples, lesson)
     before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
     artifacts = [
@@ -79,21 +79,21 @@ def recover_with_qat(
 
 def wanted(job: Job, examined: Sequence[EvaluatedArtifact]) -> str | None:
     """Why the student is to be trained with rounding; `None` where it is not."""
-    asked, limit = job.project.recipe.quantise.aware, job.project.budget.accuracy_drop
-    quantised = [one for one in examined if one.artifact.precision == "int8"]
-    if asked == "never" or not quantised:
+    asked, limit = job.project.recipe.quantize.aware, job.project.budget.accuracy_drop
+    quantized = [one for one in examined if one.artifact.precision == "int8"]
+    if asked == "never" or not quantized:
         return None
     if asked == "always":
         return "the recipe asks for it"
-    broken = [one for one in quantised if one.failure is not None]
+    broken = [one for one in quantized if one.failure is not None]
     if broken:
-        return f"quantisation after training broke {broken[0].artifact.name}"
-    if limit is None or any(one.keeps(limit) for one in quantised):
+        return f"quantization after training broke {broken[0].artifact.name}"
+    if limit is None or any(one.keeps(limit) for one in quantized):
         return None
     floats = [one for one in examined if one.artifact.precision in ("fp32", "fp16")]
     if floats and not any(one.keeps(limit) for one in floats):
         return None  # not int8's fault
-    nearest = min(quantised, key=lambda one: one.accuracy_drop or 0.0)
+    nearest = min(quantized, key=lambda one: one.accuracy_drop or 0.0)
     return (
         f"int8 after training broke the accuracy budget ({nearest.artifact.name}: "
         f"{_told(nearest)})"
@@ -105,7 +105,7 @@ def gentle(job: Job) -> DistillRecipe:
     recipe = job.project.recipe
     return replace(
         recipe.distill,
-        epochs=recipe.quantise.aware_epochs,
+        epochs=recipe.quantize.aware_epochs,
         optimizer="adamw",
         learning_rate=RATE,
         losses={},

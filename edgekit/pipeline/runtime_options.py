@@ -93,7 +93,7 @@ def _best(job: Job, proof: Benchmark) -> list[Candidate]:
 def _tried(
     job: Job, artifacts: Sequence[Artifact]
 ) -> tuple[dict[str, RuntimeOptions], list[str]]:
-    """The settings that gain for each artefact, and what was seen, in words."""
+    """The settings that gain for each artifact, and what was seen, in words."""
     limit_s = job.project.recipe.bench.settings_s
     started = time.monotonic()
     found: dict[str, RuntimeOptions] = {}

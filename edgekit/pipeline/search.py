@@ -20,7 +20,7 @@ from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.cost.overhead import Overhead, fitted
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import cost_source
 from edgekit.pipeline.constraints import PlanConstraints, refusal
@@ -28,7 +28,7 @@ from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner, Solution
-from edgekit.prune.sensitivity import Sensitivity, sensitivity
+from edgekit.prune.sensitivity import sensitivity
 from edgekit.types import (
     Artifact,
     Link,
@@ -36,6 +36,7 @@ from edgekit.types import (
     PlanRound,
     Precision,
     RuntimeName,
+    Sensitivity,
 )
 
 Scores = npt.NDArray[Any]
@@ -207,7 +208,7 @@ def build_planner(
 
     `options` are the widths offered for the network that this one was cut from.
     """
-    graph = analyse(network)
+    graph = analyze(network)
     if not graph.groups:
         blocked = "; ".join(
             f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers

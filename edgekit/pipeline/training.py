@@ -44,7 +44,7 @@ class TrainingSpec:
     """How a student is taught; `marks` name the penalty for the store."""
 
     recipe: DistillRecipe
-    title: str = "Distil"
+    title: str = "Distill"
     penalty: Callable[[fx.GraphModule], Tensor] | None = None
     marks: tuple[object, ...] = ()
     pruned: bool = True
@@ -60,7 +60,7 @@ def train_student(
     samples: BuildData,
     lesson: TrainingSpec,
 ) -> Distilled:
-    """Distil, or take from the store what an earlier run with the same inputs made.
+    """Distill, or take from the store what an earlier run with the same inputs made.
 
     Several teachers are averaged; the first is also looked into.
     """
@@ -130,7 +130,7 @@ def _taught(
     name: str,
     hooks: Hooks,
 ) -> Distilled:
-    """Distil in this process, or in all that a launcher started."""
+    """Distill in this process, or in all that a launcher started."""
     crew, student = pair
     training, outputs = (
         job.store.root / part for part in (f"training/{name}", "teacher-outputs")

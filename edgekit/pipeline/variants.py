@@ -1,4 +1,4 @@
-"""Which files of a student are made to compete, and what judges the quantised ones."""
+"""Which files of a student are made to compete, and what judges the quantized ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def wanted(job: Job, student: Program, runtimes: Sequence[RuntimeName]) -> list[
 
 def validation(job: Job, samples: BuildData) -> Validation:
     """The validation samples, with training samples where they are few: never test samples."""
-    recipe = job.project.recipe.quantise
+    recipe = job.project.recipe.quantize
     inputs, targets = samples.validation.arrays(_first(len(samples.validation), MOST))
     missing = min(ENOUGH - len(inputs), len(samples.train))
     if missing > 0:
@@ -63,12 +63,12 @@ def validation(job: Job, samples: BuildData) -> Validation:
 
 
 def notes(candidates: Sequence[Candidate]) -> list[str]:
-    """What the search for each quantised file found, where it had to search or could not hold."""
+    """What the search for each quantized file found, where it had to search or could not hold."""
     said = []
     for candidate in candidates:
-        quantised = candidate.artifact.quantised
-        if quantised and (len(quantised.trials) > 1 or quantised.missed is not None):
-            said.append(f"{candidate.artifact.name} {quantised.why}")
+        quantized = candidate.artifact.quantized
+        if quantized and (len(quantized.trials) > 1 or quantized.missed is not None):
+            said.append(f"{candidate.artifact.name} {quantized.why}")
     return said
 
 

@@ -73,7 +73,7 @@ def endings(
             continue
         layer = cast(fx.Node, norm.args[0])
         affine = {argument_name(norm, 1), argument_name(norm, 2)} <= set(serving)
-        if affine and argument_name(norm, 4) and normalised(layer):
+        if affine and argument_name(norm, 4) and normalized(layer):
             addition = nodes[block.addition]
             found[layer] = Ending(
                 stream=next(n for n in addition.all_input_nodes if n is not norm),
@@ -95,6 +95,6 @@ def _unrectified(node: fx.Node) -> fx.Node:
     return node
 
 
-def normalised(node: fx.Node) -> bool:
+def normalized(node: fx.Node) -> bool:
     """Whether batch norm, and nothing else, reads this: it takes a shift away."""
     return [user.target for user in node.users] == [torch.ops.aten.batch_norm.default]

@@ -46,9 +46,9 @@ def importance(
     *,
     batches: Sequence[Batch] = (),
     loss: Loss | None = None,
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> Scores:
-    """Group id -> score per unit, shape (units,), mean 1 in each group (unless not normalised).
+    """Group id -> score per unit, shape (units,), mean 1 in each group (unless not normalized).
 
     `l1`, `l2`       weight magnitude (Li et al., 2017, arXiv:1608.08710)
     `batchnorm`      size of batch norm's scale (Liu et al., 2017, arXiv:1708.06519); `l2` where a
@@ -78,7 +78,7 @@ def importance(
         scores = _by_magnitude(graph, 1 if criterion == "l1" else 2)
     return (
         {key: _unit_mean(score) for key, score in scores.items()}
-        if normalise
+        if normalize
         else scores
     )
 

@@ -54,7 +54,7 @@ def magnitude_masks(
 def n_m_masks(program: Program, n: int, m: int) -> dict[str, Tensor]:
     """Keep the `n` largest of every `m` weights that follow each other in a layer's sum.
 
-    Fine-grained structured sparsity (Mishra et al., 2021, arXiv:2104.08378): `m` neighbours along
+    Fine-grained structured sparsity (Mishra et al., 2021, arXiv:2104.08378): `m` neighbors along
     the input channels, at the same kernel position. A rest of fewer than `m` channels, and a layer
     with fewer altogether, stay whole.
     """

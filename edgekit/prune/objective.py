@@ -11,15 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from edgekit.graph.graph import Group, WidthGraph
-from edgekit.types import Plan
-
-if TYPE_CHECKING:
-    from edgekit.prune.sensitivity import Sensitivity
+from edgekit.types import Plan, Sensitivity
 
 Importance = Mapping[str, np.ndarray[Any, Any]]
 _LEAST = 1e-6
@@ -72,7 +69,7 @@ class PlanObjective:
         return self.sensitivity.blocks[block]
 
     def damage(self, widths: Mapping[str, int], dropped: Collection[str] = ()) -> float:
-        """The objective, to be minimised; a group that is not named is whole."""
+        """The objective, to be minimized; a group that is not named is whole."""
         groups = sum(
             self.of_width(group, widths.get(group.id, group.units))
             for group in self.graph.groups

@@ -11,7 +11,7 @@ from edgekit.errors import UsageError
 from edgekit.graph.graph import WidthGraph
 from edgekit.graph.labels import Axes
 from edgekit.graph.rewrite_shapes import Cut
-from edgekit.graph.surgery import cut_of, labelled_tensors, sliced
+from edgekit.graph.surgery import cut_of, labeled_tensors, sliced
 from edgekit.program.program import Program
 from edgekit.types import Plan
 
@@ -34,7 +34,7 @@ def carry_optimizer_state(
         )
     number_of = dict(zip(map(id, originals.parameters()), numbers, strict=True))
     named = dict(originals.named_parameters(remove_duplicate=False))
-    axes = {id(tensor): axes for tensor, axes in labelled_tensors(graph)}
+    axes = {id(tensor): axes for tensor, axes in labeled_tensors(graph)}
     cut = cut_of(graph, plan)
 
     moved: dict[int, int] = {}

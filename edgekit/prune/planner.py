@@ -1,7 +1,7 @@
 """The planner: from what widths and blocks cost and how much they matter to what is kept.
 
 The widths of all groups of coupled dimensions and whole residual blocks are decided together, for
-budgets of time, parameters, activation memory and operations together. What is minimised is the
+budgets of time, parameters, activation memory and operations together. What is minimized is the
 damage to the network's answers as far as it was measured (`edgekit/prune/objective.py`).
 """
 
@@ -34,9 +34,8 @@ from edgekit.prune.cost_terms import (
     parameter_terms,
 )
 from edgekit.prune.objective import Importance, PlanObjective, keep_best
-from edgekit.prune.sensitivity import Sensitivity
-from edgekit.prune.solver import GAP, Choice, Programme, Sum
-from edgekit.types import OperatorRow, Plan, WidthRow
+from edgekit.prune.solver import GAP, Choice, Program, Sum
+from edgekit.types import OperatorRow, Plan, Sensitivity, WidthRow
 
 _TOLERANCE = 1e-9
 _TIGHTER = 1 - 1e-5
@@ -312,7 +311,7 @@ class Planner:
         limits: Mapping[str, float],
         worth: PlanObjective | None,
     ) -> Solution:
-        model = self._programme(worth)
+        model = self._program(worth)
         for name, most in limits.items():
             for amount in self._amounts(model, name):
                 model.limit(amount, most)
@@ -320,7 +319,7 @@ class Planner:
             goal = self._losses(model, worth)
         else:
             goal = model.largest(list(self._amounts(model, least or "cost")))
-        choice = model.minimise(goal)
+        choice = model.minimize(goal)
         if choice is None:
             raise BudgetInfeasible("No network inside these limits.")
         solution = self._solution(choice, worth)
@@ -333,13 +332,13 @@ class Planner:
             return self._solve(least, {**limits, **tighter}, worth)
         return solution
 
-    def _programme(self, worth: PlanObjective | None) -> Programme:
+    def _program(self, worth: PlanObjective | None) -> Program:
         blocks = [b for b in self.blocks if worth is None or b.id in worth.droppable]
-        model = Programme(self.options, blocks, self._homes)
+        model = Program(self.options, blocks, self._homes)
         model.keep_blocks(math.ceil(self.min_keep * len(blocks)))
         return model
 
-    def _amounts(self, model: Programme, resource: str) -> Iterator[Sum]:
+    def _amounts(self, model: Program, resource: str) -> Iterator[Sum]:
         """What a limit on a resource bounds: one expression, or one for every step."""
         if resource == "cost":
             yield model.total(self._operators, self.table.cost)
@@ -365,8 +364,8 @@ class Planner:
     def _energy_of(self, operator: OperatorShape) -> float:
         return self.table.energy_mj(operator) or 0.0
 
-    def _losses(self, model: Programme, worth: PlanObjective) -> Sum:
-        """What is lost, to be minimised."""
+    def _losses(self, model: Program, worth: PlanObjective) -> Sum:
+        """What is lost, to be minimized."""
         weights = {
             pick: worth.of_width(group, width)
             for group in self.graph.groups

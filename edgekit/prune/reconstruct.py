@@ -25,7 +25,7 @@ from edgekit.graph.surgery import cut_of, shrink, sliced
 from edgekit.program.parameters import argument_name, serving_once
 from edgekit.program.program import Program, set_training
 from edgekit.prune import regression
-from edgekit.prune.branch_outputs import endings, normalised
+from edgekit.prune.branch_outputs import endings, normalized
 from edgekit.prune.consumers import WIDEST, Reader, readers
 from edgekit.prune.regression import LEAST_ROWS, Window, mixing
 from edgekit.types import Plan
@@ -112,9 +112,9 @@ class _Fitting(fx.Interpreter):
             return
         name, bias = reader.parameter, argument_name(node, 2)
         shifted = bias in self.weights
-        centres = whole.mean(0), left.mean(0)
+        centers = whole.mean(0), left.mean(0)
         if shifted:
-            whole, left = whole - centres[0], left - centres[1]
+            whole, left = whole - centers[0], left - centers[1]
         axes = self.axes[name]
         found = mixing(whole, left, self._indices(axes, reader.dim, left.shape[1]))
         if not torch.isfinite(found).all():
@@ -125,9 +125,9 @@ class _Fitting(fx.Interpreter):
         new = sliced(old, axes, self.cut) + sliced(change, written, self.cut)
         self.fitted[name].data.copy_(new)
         if shifted:
-            wanted = _response(old, centres[0], reader)
+            wanted = _response(old, centers[0], reader)
             kept = list(self._indices(self.axes[bias], 0, len(wanted)))
-            gap = wanted[kept] - _response(new, centres[1], reader)
+            gap = wanted[kept] - _response(new, centers[1], reader)
             self.fitted[bias].data += gap
 
     def _refit(
@@ -156,7 +156,7 @@ class _Fitting(fx.Interpreter):
             inputs,
             target,
             bias=self.fitted[bias].detach() if bias else None,
-            shifted=bias in self.weights or normalised(node),
+            shifted=bias in self.weights or normalized(node),
         )
         if change is None:
             return

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgekit.cost.operator_shape import describe
 from edgekit.errors import BudgetInfeasible, UsageError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program
 from edgekit.types import Plan, Schedule
@@ -136,23 +136,23 @@ def iterate(
     """Cut `program` down to each of `targets` in turn, recovering after every cut.
 
     Targets are shares of the first network's cost, as `schedule` gives them. Every round
-    analyses the network anew and weighs its units again: recovery has changed what matters.
+    analyzes the network anew and weighs its units again: recovery has changed what matters.
     `choose(graph, scores, share)` is asked for a share of the network at hand, so that what
     rounding cost one round is made good in the next.
     """
-    full = cost(analyse(program), None)
+    full = cost(analyze(program), None)
     if full <= 0:
         raise UsageError(
             "The network has no operations that are counted. Give iterate a cost of your own."
         )
     for target in targets:
-        graph = analyse(program)
+        graph = analyze(program)
         plan = choose(graph, weigh(graph), min(1.0, target * full / cost(graph, None)))
         cut = shrink(graph, plan)
         program = recover(cut)
         yield Round(
             target=target,
-            remaining=cost(analyse(cut), None) / full,
+            remaining=cost(analyze(cut), None) / full,
             graph=graph,
             plan=plan,
             cut=cut,

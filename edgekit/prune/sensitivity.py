@@ -10,8 +10,7 @@ arXiv:2007.02491). Damages are taken to add up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -23,21 +22,12 @@ from edgekit.graph.graph import WidthGraph
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import set_training
 from edgekit.prune.objective import Importance, keep_best
-from edgekit.types import Plan
+from edgekit.types import Plan, Sensitivity
 
 _SHARES = (0.5, 0.25)
 _LEAST = 1e-5
 
 Inputs = tuple[Tensor, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sensitivity:
-    """Divergence in nats a sample (a relative squared error where outputs are no classes)."""
-
-    groups: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
-    """Group id -> (units kept, divergence) of each cut that was tried."""
-    blocks: Mapping[str, float] = field(default_factory=dict)
 
 
 def sensitivity(

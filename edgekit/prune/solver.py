@@ -1,4 +1,4 @@
-"""The plan as a mixed-integer linear programme, solved by HiGHS through SciPy.
+"""The plan as a mixed-integer linear program, solved by HiGHS through SciPy.
 
 A binary variable picks a width for each group, and one drops each residual block. A table over
 several axes has one continuous variable a cell, tied to each axis by its marginals: with whole
@@ -47,14 +47,14 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a programme chose. `gap` bounds how much better any other choice is, as a share."""
+    """What a program chose. `gap` bounds how much better any other choice is, as a share."""
 
     widths: Mapping[str, int]
     dropped: tuple[str, ...]
     gap: float
 
 
-class Programme:
+class Program:
     """Variables and constraints; `total` makes expressions of terms, `limit` bounds them."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Programme:
             self.limit(amount + Sum(weights={most: -ceiling}), 0.0, scale=ceiling)
         return Sum(weights={most: ceiling})
 
-    def minimise(self, what: Sum, *, seconds: float = SECONDS) -> Choice | None:
+    def minimize(self, what: Sum, *, seconds: float = SECONDS) -> Choice | None:
         """The best choice, within `GAP` or what `seconds` allow; `None` where there is none."""
         costs = np.zeros(len(self._integral))
         for variable, weight in what.weights.items():

@@ -1,7 +1,7 @@
 """Penalties that empty units during training, so that cutting them afterwards costs little.
 
 A penalty is a function of the module that trains, added to its loss. It addresses parameters by
-name, so that it serves the graph's own module and any copy of it. What it penalises is what
+name, so that it serves the graph's own module and any copy of it. What it penalizes is what
 surgery removes: a unit's weights in every layer its group of coupled widths runs through.
 """
 
@@ -106,7 +106,7 @@ def group_lasso(
 class Growing:
     """Weight decay that grows, on the units that `plan` removes and on no others.
 
-    Growing regularisation (Wang et al., 2021, arXiv:2012.09243): the coefficient climbs evenly
+    Growing regularization (Wang et al., 2021, arXiv:2012.09243): the coefficient climbs evenly
     from 0 to `ceiling` over `steps` calls and stays there, so that the network moves out of these
     units while they fade instead of losing them at once.
     """

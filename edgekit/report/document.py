@@ -53,7 +53,7 @@ def to_text(report: Report) -> str:
 
 
 def from_json(document: dict[str, Any]) -> Report:
-    """The report that `to_json` wrote; artefacts have file names without a folder."""
+    """The report that `to_json` wrote; artifacts have file names without a folder."""
     return _ADAPTER.validate_python(document)
 
 
@@ -78,7 +78,7 @@ def schema() -> dict[str, Any]:
 def _measured(measurement: Measurement) -> dict[str, str]:
     return {
         "latency": words.timed(measurement),
-        "size": "size of the artefact's files",
+        "size": "size of the artifact's files",
         "memory": words.memory(measurement),
         "energy": words.energy(measurement),
     }

@@ -1,4 +1,4 @@
-"""The report's plots, as plotly figures without colours of text or paper.
+"""The report's plots, as plotly figures without colors of text or paper.
 
 The page sets those by its own light or dark scheme. A figure without data is `None`.
 """
@@ -24,7 +24,7 @@ from edgekit.types import (
     WidthRow,
 )
 
-# Okabe and Ito's palette: distinct to the colour-blind, visible on white and on black.
+# Okabe and Ito's palette: distinct to the color-blind, visible on white and on black.
 COLORS = {
     "litert": "#0072B2",
     "tflite-runtime": "#CC79A7",

@@ -44,7 +44,7 @@ def side_by_side(
     reports: Mapping[str, Report | None], failed: Collection[str]
 ) -> Table:
     """One line for each target: what was built for it, or that nothing was."""
-    headings = ("Target", "Verdict", "Artefact", "speed-up", "lost", "MiB")
+    headings = ("Target", "Verdict", "Artifact", "speed-up", "lost", "MiB")
     table = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
     for target, report in reports.items():
         if report is None or report.chosen is None:
@@ -82,7 +82,7 @@ def _candidates(report: Report) -> Table:
     measurements = [*report.baselines, *(c.measurement for c in report.candidates)]
     metered = any(one.energy.gross_mj is not None for one in measurements)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Artefact", no_wrap=True)
+    table.add_column("Artifact", no_wrap=True)
     name = report.teacher.evaluation.metric
     for heading in ("p50 ms", "p95 ms", "speed-up", name, "MiB", "peak"):
         table.add_column(heading, justify="right", no_wrap=True)

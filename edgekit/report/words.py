@@ -131,7 +131,7 @@ def statement(report: Report) -> str:
     elif not parts:
         parts.append("Every budget is met.")
     if report.chosen is None:
-        parts.append("No artefact was chosen.")
+        parts.append("No artifact was chosen.")
     return " ".join([*parts, *elsewhere(report)])
 
 
@@ -162,7 +162,7 @@ def timed(measurement: Measurement) -> str:
 
 
 def absences(report: Report) -> list[str]:
-    """Which figures of which artefacts were not measured, and why."""
+    """Which figures of which artifacts were not measured, and why."""
     measured = [*report.baselines, *(c.measurement for c in report.candidates)]
     found: dict[str, list[str]] = {}
     for one in measured:
@@ -183,19 +183,19 @@ def absences(report: Report) -> list[str]:
 def memory(measurement: Measurement) -> str:
     if measurement.peak_memory_mb is None:
         return f"{MISSING}: the system reported no peak for the process"
-    return "peak resident memory of the process that ran the artefact"
+    return "peak resident memory of the process that ran the artifact"
 
 
 def energy(measurement: Measurement) -> str:
     found = measurement.energy
     if found.gross_mj is None and found.net_mj is None:
         return f"{MISSING}: {(found.reason or 'no reason recorded').rstrip('.')}"
-    how = {"modelled": "modelled, not measured"}.get(found.method, found.method)
+    how = {"modeled": "modeled, not measured"}.get(found.method, found.method)
     return f"{how}, boundary: {found.boundary or 'unknown'}"
 
 
 def unmetered(report: Report) -> list[str]:
-    """Why there is no energy, each reason once with the artefacts that it holds for."""
+    """Why there is no energy, each reason once with the artifacts that it holds for."""
     found: dict[str, list[str]] = {}
     for one in report.candidates:
         energy = one.measurement.energy
@@ -207,13 +207,13 @@ def unmetered(report: Report) -> list[str]:
 
 def evaluated(candidate: Candidate) -> str:
     return (
-        f"{candidate.evaluation.metric} of the artefact on {candidate.measurement.runtime}, "
+        f"{candidate.evaluation.metric} of the artifact on {candidate.measurement.runtime}, "
         f"{candidate.evaluation.samples:,} evaluation samples"
     )
 
 
 def compared(candidate: Candidate) -> str:
     return (
-        f"unpruned fp32 network over this artefact on {candidate.measurement.runtime}: "
+        f"unpruned fp32 network over this artifact on {candidate.measurement.runtime}: "
         f"paired, interleaved launches in one run, {SOURCES[candidate.measurement.source]}"
     )

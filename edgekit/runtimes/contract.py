@@ -1,4 +1,4 @@
-"""What an artefact says of itself, inside its file: how to feed it and read its answers.
+"""What an artifact says of itself, inside its file: how to feed it and read its answers.
 
 ONNX keeps it in `metadata_props`, OpenVINO in `rt_info`, TFLite in a metadata buffer of our own,
 beside the `TFLITE_METADATA` that TFLite's tools read. Runtimes load the file as before.
@@ -25,7 +25,7 @@ Contract = Mapping[str, Any]
 
 
 def embed(path: Path, contract: Contract) -> None:
-    """Write `contract` into the artefact at `path`, in place of one that is there."""
+    """Write `contract` into the artifact at `path`, in place of one that is there."""
     text = json.dumps(contract, sort_keys=True, allow_nan=False, ensure_ascii=False)
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -17,12 +17,12 @@ from edgekit.program.program import Program
 from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
 
 Border = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
-"""The inputs and the outputs of an artefact."""
+"""The inputs and the outputs of an artifact."""
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
-QUANTISED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
+QUANTIZED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
 
 
-class Quantiser(Protocol):
+class Quantizer(Protocol):
     """One network in fp32, to be written in less as often as is asked."""
 
     def first(self, precision: Precision) -> QuantConfig:
@@ -31,7 +31,7 @@ class Quantiser(Protocol):
     def layers(self) -> tuple[str, ...]:
         """Layers with weights, by the names that `Scheme.float_layers` takes."""
 
-    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
 
 
@@ -45,21 +45,21 @@ class Exporter(Protocol):
     """Module to import -> package that brings it."""
     PRECISIONS: tuple[Precision, ...]
     SUFFIXES: tuple[str, ...]
-    """Of the files of an artefact; the first is the one its runtime opens."""
+    """Of the files of an artifact; the first is the one its runtime opens."""
     RANGES: tuple[RangeMethod, ...]
     """How static int8 can take ranges, the one to try first first."""
 
     def convert(self, program: Program, path: Path) -> None:
         """Write `program` in fp32 with batch 1 to `path`, for `write` to start from."""
 
-    def quantiser(
+    def quantizer(
         self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
-    ) -> Quantiser:
+    ) -> Quantizer:
         """What writes `fp32` in less. `samples` calibrate, each a batch of one for the only
         input, `spec`; `place` is a folder to work in."""
 
     def write(self, source: Path, labels: tuple[str, ...], path: Path) -> None:
-        """Write the artefact proper: `source`, in whatever precision, and what it should say
+        """Write the artifact proper: `source`, in whatever precision, and what it should say
         of itself."""
 
     def border(self, path: Path) -> Border:
@@ -94,7 +94,7 @@ def check(
 
 @contextmanager
 def attribute_layer(exporter: Exporter, name: str) -> Iterator[None]:
-    """Turn whatever a library raises into one line that names the format and the artefact."""
+    """Turn whatever a library raises into one line that names the format and the artifact."""
     try:
         yield
     except Exception as error:

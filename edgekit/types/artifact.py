@@ -1,4 +1,4 @@
-"""Files for a runtime, and how they were quantised."""
+"""Files for a runtime, and how they were quantized."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from edgekit.types.project import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantisation:
-    """Affine quantisation of a tensor: `real = scale * (stored - zero_point)`."""
+class Quantization:
+    """Affine quantization of a tensor: `real = scale * (stored - zero_point)`."""
 
     scale: float
     zero_point: int
@@ -29,13 +29,13 @@ class Quantisation:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorSpec:
-    """A tensor at an artefact's border. `shape` includes the batch dimension."""
+    """A tensor at an artifact's border. `shape` includes the batch dimension."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     layout: str | None = None
-    quantisation: Quantisation | None = None
+    quantization: Quantization | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class QuantConfig:
     per_channel: bool = True
     """Whether each channel of a layer's weights has a scale of its own."""
     operators: Literal["all", "weighted"] = "all"
-    """`weighted`: operators with weights alone are quantised."""
+    """`weighted`: operators with weights alone are quantized."""
     float_layers: tuple[str, ...] = ()
     """Layers kept in float, worst first, by their names in the format's own graph."""
 
@@ -84,7 +84,7 @@ class QuantTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantResult:
-    """How a quantised file came about: what was tried, on how many samples, and what was kept."""
+    """How a quantized file came about: what was tried, on how many samples, and what was kept."""
 
     scheme: QuantConfig
     lost: float | None
@@ -105,7 +105,7 @@ class QuantResult:
 
 
 def holds(lost: float, allowed: float) -> bool:
-    """Whether a quantised file loses little enough, up to `ROUNDING`.
+    """Whether a quantized file loses little enough, up to `ROUNDING`.
 
     That is less than one of the few thousand samples by which files are judged.
     """
@@ -114,7 +114,7 @@ def holds(lost: float, allowed: float) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeOptions:
-    """How a runtime is told to run an artefact."""
+    """How a runtime is told to run an artifact."""
 
     threads: int | None = None
     """`None` is what the profile says."""
@@ -133,8 +133,8 @@ class Artifact:
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    quantised: QuantResult | None = None
-    """How, where it is quantised by EdgeKit."""
+    quantized: QuantResult | None = None
+    """How, where it is quantized by EdgeKit."""
     settings: RuntimeOptions = field(default_factory=RuntimeOptions)
 
     @property

@@ -9,9 +9,9 @@ from edgekit.types import Precision, TensorSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One output of one operator of an artefact, in the order of execution.
+    """One output of one operator of an artifact, in the order of execution.
 
-    Only operators that the artefact's inputs reach as data: no constants, no shapes.
+    Only operators that the artifact's inputs reach as data: no constants, no shapes.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelGraph:
-    """An artefact taken apart: its border, and its operators."""
+    """An artifact taken apart: its border, and its operators."""
 
     precision: Precision
     inputs: tuple[TensorSpec, ...]
@@ -47,14 +47,14 @@ class Distance:
     """Root mean square of the difference over that of the right values."""
     cosine: float
     sqnr_db: float | None
-    """Signal over quantisation noise: the relative error in decibels. `None` without noise."""
+    """Signal over quantization noise: the relative error in decibels. `None` without noise."""
     largest: float
     """Largest absolute difference."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerDiff:
-    """One operator of the artefact beside its counterpart in the network."""
+    """One operator of the artifact beside its counterpart in the network."""
 
     operator: str
     kind: str
@@ -108,7 +108,7 @@ class PreprocessingDiff:
     """What differs between how samples are prepared and how they should be."""
 
     where: str
-    """`fed`: what the application feeds; `expected`: what the artefact takes; `contract`: what
+    """`fed`: what the application feeds; `expected`: what the artifact takes; `contract`: what
     it says it takes; `answers`: what would explain the application's answers."""
     faults: tuple[str, ...]
     """Names of known faults that together explain the difference; empty where none does."""
@@ -146,13 +146,13 @@ class Diff:
     preprocessing: tuple[PreprocessingDiff, ...]
     layers: tuple[LayerDiff, ...]
     unmatched: int
-    """Operators of the artefact without a counterpart in the network."""
+    """Operators of the artifact without a counterpart in the network."""
     probing: float
-    """Relative error between the artefact's outputs and those of its probing copy: where it is
+    """Relative error between the artifact's outputs and those of its probing copy: where it is
     large, the runtime's own fusion changes answers."""
     counts: tuple[Counts, ...]
     off_path: tuple[OffPath, ...] | None
     """`None` where the runtime does not tell, or nothing ran that would."""
     accuracy: dict[str, float] = field(default_factory=dict)
-    """By who answered: the network, the artefact, the network as the application feeds it."""
+    """By who answered: the network, the artifact, the network as the application feeds it."""
     notes: tuple[str, ...] = ()

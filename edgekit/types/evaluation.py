@@ -15,7 +15,7 @@ _SMALLEST = Fraction(1, 10**12)
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far an artefact's outputs are from the student's on the same samples."""
+    """How far an artifact's outputs are from the student's on the same samples."""
 
     relative_error: float
     """`max |a - b| / max |b|` over all samples."""

@@ -38,14 +38,14 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """Energy per inference. Uncertainties are expanded (k = 2); `modelled` ones are a band."""
+    """Energy per inference. Uncertainties are expanded (k = 2); `modeled` ones are a band."""
 
     gross_mj: float | None = None
     net_mj: float | None = None
     """Above idle power."""
     gross_u_mj: float | None = None
     net_u_mj: float | None = None
-    method: Literal["counter", "sampled", "external", "modelled", "none"] = "none"
+    method: Literal["counter", "sampled", "external", "modeled", "none"] = "none"
     boundary: str | None = None
     """What the meter encloses: `package`, `board`, `wall`, ..."""
     meter: str | None = None
@@ -105,14 +105,14 @@ PairedVerdict = Literal["pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """One artefact's latency over another's, from launches that took turns in one run."""
+    """One artifact's latency over another's, from launches that took turns in one run."""
 
     artifact: str
     against: str
     device: str
     source: CostSource
     ratio: float
-    """Geometric mean over pairs; below 1 the artefact is faster."""
+    """Geometric mean over pairs; below 1 the artifact is faster."""
     low: float
     high: float
     """One-sided bounds of the ratio, each at `confidence`."""
@@ -133,7 +133,7 @@ class OperatorProfile:
     share: float
     kernel: str | None = None
     fast: bool | None = None
-    """Whether the runtime's optimised kernel ran; `None` where it does not say."""
+    """Whether the runtime's optimized kernel ran; `None` where it does not say."""
     why: str | None = None
 
 

@@ -47,7 +47,7 @@ TaskKind = Literal[
     "segmentation",
     "detection",
     "token-classification",
-    "language-modelling",
+    "language-modeling",
 ]
 Postprocessing = Literal["softmax", "argmax"]
 """What may follow the classes' logits: their probabilities, or the number of the likeliest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgekit.types.names import (
     CostSource,
@@ -139,3 +139,12 @@ class Preview:
     blocks: tuple[BlockSense, ...]
     points: tuple[PlanPoint, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Divergence in nats a sample (a relative squared error where outputs are no classes)."""
+
+    groups: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    """Group id -> (units kept, divergence) of each cut that was tried."""
+    blocks: Mapping[str, float] = field(default_factory=dict)

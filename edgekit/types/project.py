@@ -109,7 +109,7 @@ class PruneRecipe:
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
-    """How often a plan whose measured artefact misses its budget is solved at most."""
+    """How often a plan whose measured artifact misses its budget is solved at most."""
     drop_blocks: bool = True
     """Whether whole residual blocks may go."""
     precision: Literal["auto", "fp32", "int8"] = "auto"
@@ -228,7 +228,7 @@ class ExportRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantiseRecipe:
+class QuantizeRecipe:
     """What int8 may lose before its file is made otherwise, and how far that goes."""
 
     allowed_loss: Fraction = 0.005
@@ -256,7 +256,7 @@ class Recipe:
     distill: DistillRecipe = field(default_factory=DistillRecipe)
     calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)
     export: ExportRecipe = field(default_factory=ExportRecipe)
-    quantise: QuantiseRecipe = field(default_factory=QuantiseRecipe)
+    quantize: QuantizeRecipe = field(default_factory=QuantizeRecipe)
     bench: BenchRecipe = field(default_factory=BenchRecipe)
 
 

@@ -43,7 +43,7 @@ from edgekit.types.training import (
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """An exported artefact with everything that was found out about it."""
+    """An exported artifact with everything that was found out about it."""
 
     artifact: Artifact
     parity: Parity

@@ -24,7 +24,7 @@ SLANT = 20
 FAINTEST = 0.5
 """How much of what is behind it the faintest ink covers."""
 DISTINCT = 50
-"""By how much a colour differs from what is behind it, the mean over red, green and blue."""
+"""By how much a color differs from what is behind it, the mean over red, green and blue."""
 INKED = 0.5
 """A pixel counts as ink from this much of it."""
 TRAIN, TEST = 2000, 400
@@ -62,7 +62,7 @@ def _image(part: str, draw: np.random.Generator) -> Samples:
         y, x = (draw.integers(SIZE - side + 1) for side in ink.shape)
         place = slice(y, y + ink.shape[0]), slice(x, x + ink.shape[1])
         strength = ink[..., None] * draw.uniform(FAINTEST, 1.0)
-        pixels[place] += strength * (_colour(pixels[place], draw) - pixels[place])
+        pixels[place] += strength * (_color(pixels[place], draw) - pixels[place])
         mask[place][ink > INKED] = 1
     return pixels.round().astype(np.uint8), mask
 
@@ -78,13 +78,13 @@ def _written(part: str, draw: np.random.Generator) -> np.ndarray:
     return np.clip((np.asarray(image, np.float32) / 255 - 0.25) * 2, 0, 1)
 
 
-def _colour(behind: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """A colour that can be told from what is behind it."""
+def _color(behind: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """A color that can be told from what is behind it."""
     mean = behind.mean((0, 1))
     while True:
-        colour = draw.uniform(0, 255, 3).astype(np.float32)
-        if np.abs(colour - mean).mean() > DISTINCT:
-            return colour
+        color = draw.uniform(0, 255, 3).astype(np.float32)
+        if np.abs(color - mean).mean() > DISTINCT:
+            return color
 
 
 @cache

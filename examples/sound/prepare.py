@@ -1,6 +1,6 @@
 """Make train.npz and test.npz again: `python prepare.py`, with Debian's espeak-ng and flite.
 
-Two speech synthesisers say ten commands and twenty other words in many voices. Every voice
+Two speech synthesizers say ten commands and twenty other words in many voices. Every voice
 belongs either to training or to testing, and so does the chatter behind the words.
 """
 
@@ -99,7 +99,7 @@ class Voices:
 
 
 def spoken(command: list[str], moved: float) -> Sound:
-    """What a synthesiser wrote, `moved` times as high, at `RATE_HZ` and of a loudness of 1."""
+    """What a synthesizer wrote, `moved` times as high, at `RATE_HZ` and of a loudness of 1."""
     written = subprocess.run(command, check=True, capture_output=True).stdout
     with wave.open(io.BytesIO(written)) as file:
         rate = file.getframerate()
@@ -115,7 +115,7 @@ def trimmed(sound: Sound) -> Sound:
     return sound[loud[0] : loud[-1] + 1]
 
 
-def coloured(draw: np.random.Generator) -> Sound:
+def colored(draw: np.random.Generator) -> Sound:
     """A second of noise whose power falls with frequency: white, pink, brown or between."""
     spectrum = rfft(draw.standard_normal(RATE_HZ))
     frequency = np.maximum(rfftfreq(RATE_HZ, 1 / RATE_HZ), 20.0)
@@ -141,7 +141,7 @@ def background(voices: Voices) -> Sound:
         start = draw.integers(len(voices.chatter) - RATE_HZ)
         sound = voices.chatter[start : start + RATE_HZ]
     else:
-        sound = coloured(draw) if kind == 1 else hum(draw) + 0.2 * coloured(draw)
+        sound = colored(draw) if kind == 1 else hum(draw) + 0.2 * colored(draw)
     return sound / (np.sqrt(np.mean(sound**2)) + 1e-9)
 
 

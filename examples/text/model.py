@@ -15,7 +15,7 @@ JOINED, STEP = 5, 2
 
 
 class Block(nn.Module):
-    """Attention, then two layers for each byte by itself, each normalised before and added."""
+    """Attention, then two layers for each byte by itself, each normalized before and added."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()

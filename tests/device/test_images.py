@@ -219,7 +219,7 @@ def student(raw: Array, bundle: Path) -> Array:
 
 
 def int8_here(raw: Array, bundle: Path, kernels: str) -> tuple[Array, float]:
-    """The int8 artefact on this machine's LiteRT, and the size of one step of its output."""
+    """The int8 artifact on this machine's LiteRT, and the size of one step of its output."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     resolver = {

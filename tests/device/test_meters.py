@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.energy import summarise
+from edgekit.bench.energy import summarize
 from edgekit.devices.packing import pack_agent
 from tests.device.conftest import WATTS, WRAP_UJ, is_root
 
@@ -170,7 +170,7 @@ def test_an_energy_run_over_the_live_counter(
         timeout=60,
     )
     raw = json.loads(result.read_text())
-    found = summarise(raw)
+    found = summarize(raw)
     assert (found.method, found.boundary, found.meter) == ("counter", "package", "rapl")
     seconds = sum(window["seconds"] for window in raw["windows"])
     runs = sum(window["runs"] for window in raw["windows"])

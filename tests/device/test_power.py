@@ -16,9 +16,10 @@ from edgekit.bench.tiers import TIERS
 from edgekit.config import project, targets
 from edgekit.cost import power
 from edgekit.cost.operator_shape import OperatorShape
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.pipeline import cost_source
 from edgekit.pipeline.constraints import constraints_from_budget
 from edgekit.pipeline.context import Job
@@ -180,6 +181,6 @@ def job_and_planner(folder: Path) -> tuple[Job, Planner]:
     )  # fmt: skip
     program = trace(network, (InputSpec(shape=(3, 16, 16)),))
     table = cost_source.table(job, job.costing, "onnxruntime", "fp32")
-    planner = Planner(analyse(program), table, multiple=8, min_keep=0.25)
+    planner = Planner(analyze(program), table, multiple=8, min_keep=0.25)
     planner.measure(job.device)
     return job, planner

@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from edgekit import errors
-from edgekit.cost import table
 from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices.resolve import attached
 from tests.device import sshd
 from tests.device.conftest import ENDLESS, SHORT, bench_job, is_root, samples
@@ -336,7 +337,7 @@ def test_one_job_at_a_time(over_ssh: sshd.Sshd, onnx_file: Path) -> None:
 def test_a_cost_table_goes_on_where_the_link_was_lost(
     over_ssh: sshd.Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table, "_BATCH", 3)
+    monkeypatch.setattr("edgekit.cost.table._BATCH", 3)
     operators = [
         OperatorShape(
             kind="conv",
@@ -349,7 +350,7 @@ def test_a_cost_table_goes_on_where_the_link_was_lost(
         for side in (1, 2, 3, 5)
         for groups in (1, 4)
     ]
-    key = table.TableKey(
+    key = TableKey(
         fingerprint="test",
         runtime="onnxruntime",
         runtime_version="1",
@@ -369,11 +370,11 @@ def test_a_cost_table_goes_on_where_the_link_was_lost(
             cutting[0].start()
 
     with attached("ssh://dev") as device:
-        table = table.CostTable(key, "device", tmp_path)
+        table = CostTable(key, "device", tmp_path)
         with pytest.raises(errors.LinkLost):
             table.measure(operators, device, after_the_first)
         cutting[0].join()
-    again = table.CostTable(key, "device", tmp_path)
+    again = CostTable(key, "device", tmp_path)
     kept = sum(operator in again for operator in operators)
     assert 0 < kept < len(operators)
     with attached("ssh://dev") as device:

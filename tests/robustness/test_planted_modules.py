@@ -202,10 +202,10 @@ def test_only_files_of_the_folder_see_it(planted: Planted, name: str) -> None:
     )
     code = (
         "import sys, pathlib\n"
-        "from edgekit import authored, errors\n"
+        "from edgekit import errors\nfrom edgekit.config import user_code\n"
         f"sys.path.append({str(library)!r})\n"
         f"root = pathlib.Path({str(planted.folder)!r})\n"
-        "authored.locate('model.py:build', root, errors.ModelError).call()\n"
+        "user_code.locate('model.py:build', root, errors.ModelError).call()\n"
     )
     subprocess.run(child.python("-c", code), env=child.environment(), check=True)
     assert planted.ran == set()

@@ -83,7 +83,7 @@ def write_tflite(path: Path) -> TinyModel:
     return TinyModel(runtime="litert", path=path, reference=relu, input_shape=(4,))
 
 
-def write_requantising_tflite(path: Path) -> TinyModel:
+def write_requantizing_tflite(path: Path) -> TinyModel:
     """A lone `QUANTIZE` from int8 steps of 0.5 to int8 steps of 0.25: the same real numbers."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -152,5 +152,5 @@ def onnx_model(tmp_path: Path) -> TinyModel:
 
 
 @pytest.fixture
-def requantising_model(tmp_path: Path) -> TinyModel:
-    return write_requantising_tflite(tmp_path / "requantise.tflite")
+def requantizing_model(tmp_path: Path) -> TinyModel:
+    return write_requantizing_tflite(tmp_path / "requantize.tflite")

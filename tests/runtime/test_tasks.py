@@ -102,8 +102,8 @@ def _is_folded(root: Path, contract: dict[str, Any]) -> None:
             0.75,
         ),
         pytest.param(
-            tasks_of_tokens.write_language_modelling,
-            "language-modelling",
+            tasks_of_tokens.write_language_modeling,
+            "language-modeling",
             "perplexity",
             2.3,
             marks=pytest.mark.slow,
@@ -132,8 +132,8 @@ def test_outputs_of_every_form_are_built(
     assert contract["inputs"][0]["dtype"] == ("int64" if tokens else "float32")
     agreed = chosen.parity.agreement if tokens else chosen.parity.explained
     assert agreed is not None and agreed > 0.9
-    unlabelled = any("similarity is to the unpruned" in note for note in report.notes)
-    assert unlabelled == (kind == "embedding")
+    unlabeled = any("similarity is to the unpruned" in note for note in report.notes)
+    assert unlabeled == (kind == "embedding")
 
 
 def test_int8_that_breaks_the_budget_is_trained_with_its_rounding(

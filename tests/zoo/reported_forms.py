@@ -192,7 +192,7 @@ def inception_aux():
 
 
 @case(IMG)
-def weight_standardised():
+def weight_standardized():
     class WS(nn.Conv2d):
         def forward(self, x):
             w = self.weight
@@ -233,13 +233,13 @@ def mutated_buffer():
             self.n = nn.Sequential(conv_block(3, 16), conv_block(16, 24, s=2))
             self.h = nn.Linear(24, 5)
             self.register_buffer("seen", torch.zeros((), dtype=torch.long))
-            self.register_buffer("centre", torch.zeros(24))
+            self.register_buffer("center", torch.zeros(24))
 
         def forward(self, x):
             self.seen += 1
             f = self.n(x).mean((2, 3))
-            self.centre.mul_(0.9).add_(f.detach().mean(0) * 0.1)
-            return self.h(f - self.centre)
+            self.center.mul_(0.9).add_(f.detach().mean(0) * 0.1)
+            return self.h(f - self.center)
 
     return M()
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from edgekit.export.workers import Wanted, export_all
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program import program as programs
 from edgekit.types import InputSpec
@@ -40,7 +40,7 @@ def test_a_cut_network_is_saved_reloaded_exported_and_agrees(
     name: str, tmp_path: Path
 ) -> None:
     entry = ZOO[name]
-    graph = analyse(entry.program())
+    graph = analyze(entry.program())
     shrink(graph, random_plan(graph.groups, 0.3)).save(tmp_path / "cut.pt2")
     cut = programs.load(tmp_path / "cut.pt2")
     sample = entry.sample(batch=1)

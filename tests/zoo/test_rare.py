@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.errors import ModelError
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from tests.zoo.exactness import outputs, random_plan, relative_error, train_one_step
@@ -27,7 +27,7 @@ def test_every_cut_equals_silence(name: str) -> None:
     """Exact groups together, all together, each alone; other batches; a step of training."""
     entry = NETWORKS[name]
     network = entry.network()
-    graph = analyse(trace(network, entry.inputs, entry.dtypes))
+    graph = analyze(trace(network, entry.inputs, entry.dtypes))
     exact = [group for group in graph.groups if group.exact]
     for groups in (exact, list(graph.groups), *([group] for group in graph.groups)):
         plan = random_plan(groups, 0.4, seed=len(groups))

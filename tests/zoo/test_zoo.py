@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pytest
 
-from edgekit.graph.graph import Group, WidthGraph, analyse
+from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
 from edgekit.types import Plan
@@ -44,7 +44,7 @@ class Subject:
     def __init__(self, name: str) -> None:
         self.entry: Entry = ZOO[name]
         self.network = self.entry.network()
-        self.graph: WidthGraph = analyse(
+        self.graph: WidthGraph = analyze(
             trace(self.network, self.entry.inputs, self.entry.dtypes)
         )
 

@@ -13,7 +13,7 @@ from .sampling import Sampled
 
 _PERIOD_S = 0.1
 _INPUTS = ("VDD_IN", "POM_5V_IN")
-_LABELLED = range(1, 7)
+_LABELED = range(1, 7)
 """Channel 7 is the sum of shunts, not a rail."""
 
 
@@ -56,7 +56,7 @@ class Jetson(Sampled):
 
     def _rail(self) -> tuple[Path, int] | None:
         for folder in sorted(self._drivers.glob("ina3221*/*/hwmon/hwmon*")):
-            for channel in _LABELLED:
+            for channel in _LABELED:
                 if _text(folder / f"in{channel}_label") in _INPUTS:
                     return folder, channel
         for folder in sorted(self._drivers.glob("ina3221*/*/iio:device*")):

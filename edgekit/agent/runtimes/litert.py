@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import INFERENCE_FAILED, MODEL_UNREADABLE, AgentError
-from ..session import Quantisation, Session, TensorInfo
+from ..session import Quantization, Session, TensorInfo
 
 PACKAGE = "ai-edge-litert"
 DEFAULTS: Mapping[str, Any] = {
@@ -87,12 +87,12 @@ def _info(details: Mapping[str, Any]) -> TensorInfo:
         name=details["name"],
         shape=tuple(int(size) for size in details["shape"]),
         dtype=np.dtype(details["dtype"]).name,
-        quantisation=_quantisation(details["quantization_parameters"]),
+        quantization=_quantization(details["quantization_parameters"]),
     )
 
 
-def _quantisation(parameters: Mapping[str, Any]) -> Quantisation | None:
+def _quantization(parameters: Mapping[str, Any]) -> Quantization | None:
     scales, zeros = parameters["scales"], parameters["zero_points"]
     if len(scales) != 1:  # none, or one per channel, which no border tensor has
         return None
-    return Quantisation(float(scales[0]), int(zeros[0]))
+    return Quantization(float(scales[0]), int(zeros[0]))

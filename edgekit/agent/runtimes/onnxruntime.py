@@ -1,4 +1,4 @@
-"""ONNX Runtime on its CPU provider, all graph optimisations on.
+"""ONNX Runtime on its CPU provider, all graph optimizations on.
 
 Timed: `InferenceSession.run_with_iobinding`. Inputs and outputs are bound beforehand to buffers
 of ours, so that no run allocates or copies; an output whose shape the model leaves open is
@@ -76,11 +76,11 @@ def rows(events: Sequence[Mapping[str, Any]]) -> list[OperatorTime]:
             key = f"{name[: -len('_kernel_time')]} #{event['args'].get('node_index')}"
             times.setdefault(key, []).append(float(event["dur"]))
             kinds[key] = (event["args"]["op_name"], event["args"]["provider"])
-    quantised = any("quantizelinear" in kind.lower() for kind, _ in kinds.values())
+    quantized = any("quantizelinear" in kind.lower() for kind, _ in kinds.values())
     found: list[OperatorTime] = []
     for key, each in times.items():
         kind, provider = kinds[key]
-        in_float = quantised and kind in _HEAVY
+        in_float = quantized and kind in _HEAVY
         found.append(
             {
                 "name": key.rpartition(" #")[0],

@@ -44,7 +44,7 @@ def pixels(image: Any, shape: Sequence[int], color: str, resize: str) -> Array:
     return values.transpose(2, 0, 1)
 
 
-def normalise(
+def normalize(
     values: Array, scale: float, mean: Sequence[float], std: Sequence[float]
 ) -> Array:
     """`(value / scale - mean) / std` by channel: (n, channels, ...) of any dtype to float32."""
@@ -69,7 +69,7 @@ def decode(
         raw = _array(content, name, shape)
     else:
         raw = _image(content, name, shape, contract)[None]
-    return normalise(raw, contract["scale"], contract["mean"], contract["std"])
+    return normalize(raw, contract["scale"], contract["mean"], contract["std"])
 
 
 def _array(content: bytes, name: str, shape: Sequence[int]) -> Array:
@@ -120,7 +120,7 @@ def _image(
                 )
             return pixels(image, shape, color, contract["resize"])
     except (
-        OSError,  # Pillow's own error for what it does not recognise is one
+        OSError,  # Pillow's own error for what it does not recognize is one
         ValueError,
         # What Pillow's readers of damaged files raise besides.
         *(SyntaxError, EOFError, LookupError, ArithmeticError, TypeError),

@@ -75,11 +75,11 @@ class Appliance:
 
     def infer(self, sample: Array) -> list[Array]:
         """Outputs in real numbers of one real sample (channels, ...): turned for a model that
-        takes channels last, and quantised on the way in and out."""
-        stored = quantise(arranged(sample[None], self.layout), self.input)
+        takes channels last, and quantized on the way in and out."""
+        stored = quantize(arranged(sample[None], self.layout), self.input)
         outputs = self.run([stored.reshape(self.input.shape)])
         return [
-            finite(dequantise(o, info), info) for o, info in zip(outputs, self.outputs)
+            finite(dequantize(o, info), info) for o, info in zip(outputs, self.outputs)
         ]
 
 
@@ -92,13 +92,13 @@ def chosen(description: Mapping[str, Any], model: str | None) -> str:
     return name
 
 
-def quantise(values: Array, info: TensorInfo) -> Array:
+def quantize(values: Array, info: TensorInfo) -> Array:
     """Real numbers as the model stores them: rounded to even, clipped to the type's range."""
     kind = np.dtype(info.dtype)
-    if info.quantisation is None:
+    if info.quantization is None:
         return np.ascontiguousarray(values, dtype=kind)
     limits = np.iinfo(kind)
-    steps = np.rint(values / info.quantisation.scale) + info.quantisation.zero_point
+    steps = np.rint(values / info.quantization.scale) + info.quantization.zero_point
     return np.asarray(np.clip(steps, limits.min, limits.max), dtype=kind)
 
 
@@ -113,9 +113,9 @@ def finite(values: Array, info: TensorInfo) -> Array:
     return values
 
 
-def dequantise(stored: Array, info: TensorInfo) -> Array:
+def dequantize(stored: Array, info: TensorInfo) -> Array:
     """What is stored, as real numbers in float32."""
-    if info.quantisation is None:
+    if info.quantization is None:
         return stored.astype(np.float32)
-    steps = stored.astype(np.float32) - info.quantisation.zero_point
-    return (steps * info.quantisation.scale).astype(np.float32)
+    steps = stored.astype(np.float32) - info.quantization.zero_point
+    return (steps * info.quantization.scale).astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..session import TensorInfo
 from .decode import Array
-from .model import Appliance, dequantise, finite, quantise
+from .model import Appliance, dequantize, finite, quantize
 
 MAX_BATCH = 64
 DATATYPES = {
@@ -134,9 +134,9 @@ def _read(tensor: Mapping[str, Any], info: TensorInfo) -> tuple[Array, bool]:
     if shape[0] > MAX_BATCH:
         raise Refused(400, f"a batch of {shape[0]} is over the limit of {MAX_BATCH}")
     own = DATATYPES.get(info.dtype, info.dtype)
-    real = info.quantisation is not None and tensor.get("datatype") == "FP32"
+    real = info.quantization is not None and tensor.get("datatype") == "FP32"
     if tensor.get("datatype") != own and not real:
-        also = " (or FP32)" if info.quantisation else ""
+        also = " (or FP32)" if info.quantization else ""
         raise Refused(400, f"'{info.name}' has the datatype {own}{also}")
     values = _numbers(tensor.get("data"), info.name, of_bools=own == "BOOL")
     if values.size != math.prod(shape):
@@ -153,8 +153,8 @@ def _read(tensor: Mapping[str, Any], info: TensorInfo) -> tuple[Array, bool]:
     values = values.reshape(shape)
     if real:
         _floats(values, np.dtype(np.float32), info.name)
-        return quantise(values, info), True
-    return _cast(values, info), info.quantisation is None
+        return quantize(values, info), True
+    return _cast(values, info), info.quantization is None
 
 
 def _numbers(data: Any, name: str, of_bools: bool) -> Array:
@@ -225,8 +225,8 @@ def _wanted(appliance: Appliance, outputs: Any) -> list[int]:
 def _written(info: TensorInfo, rows: Sequence[Array], real: bool) -> dict[str, Any]:
     values = np.stack([row.reshape(info.shape[1:]) for row in rows])
     kind = info.dtype
-    if real and info.quantisation is not None:
-        values, kind = dequantise(values, info), "float32"
+    if real and info.quantization is not None:
+        values, kind = dequantize(values, info), "float32"
     return {
         "name": info.name,
         "shape": list(values.shape),
@@ -241,9 +241,9 @@ def _tensor(info: TensorInfo) -> dict[str, Any]:
         "shape": [-1, *info.shape[1:]],
         "datatype": DATATYPES.get(info.dtype, info.dtype),
     }
-    if info.quantisation is not None:
+    if info.quantization is not None:
         tensor["parameters"] = {
-            "scale": info.quantisation.scale,
-            "zero_point": info.quantisation.zero_point,
+            "scale": info.quantization.scale,
+            "zero_point": info.quantization.zero_point,
         }
     return tensor

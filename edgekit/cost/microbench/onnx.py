@@ -11,7 +11,7 @@ from edgekit.cost.microbench.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
     bias,
-    quantised,
+    quantized,
     weights,
 )
 from edgekit.cost.operator_shape import OperatorShape
@@ -32,7 +32,7 @@ def model(operator: OperatorShape, precision: Precision) -> bytes:
     parts = _parts(operator)
     graph = _Graph()
     if precision == "int8":
-        graph.quantised(parts, operator)
+        graph.quantized(parts, operator)
     else:
         graph.float(parts, operator)
     kind = TensorProto.INT8 if precision == "int8" else TensorProto.FLOAT
@@ -58,16 +58,16 @@ class _Graph:
         names = [self._constant(value) for value in parts.constants]
         self._operator(parts, operator, ["x", *names], "y")
 
-    def quantised(self, parts: _Parts, operator: OperatorShape) -> None:
-        given = self._dequantised("x", INPUT_SCALE)
+    def quantized(self, parts: _Parts, operator: OperatorShape) -> None:
+        given = self._dequantized("x", INPUT_SCALE)
         names = []
         if parts.constants:
             weight, _ = parts.constants
-            stored, scales = quantised(weight)
-            names.append(self._dequantised(self._constant(stored), scales))
+            stored, scales = quantized(weight)
+            names.append(self._dequantized(self._constant(stored), scales))
             steps = np.zeros(operator.outputs, np.int32)
             fine = INPUT_SCALE * scales
-            names.append(self._dequantised(self._constant(steps), fine, np.int32))
+            names.append(self._dequantized(self._constant(steps), fine, np.int32))
         # Pooling hands on its input's scale: it moves values and makes none.
         scale = INPUT_SCALE if operator.kind == "pool" else OUTPUT_SCALE
         self._operator(parts, operator, [given, *names], "made")
@@ -84,7 +84,7 @@ class _Graph:
         self._node(parts.kind, inputs, "linear", **parts.attributes)
         self._node("Relu", ["linear"], output)
 
-    def _dequantised(self, name: str, scale: Any, kind: Any = np.int8) -> str:
+    def _dequantized(self, name: str, scale: Any, kind: Any = np.int8) -> str:
         scales = np.asarray(scale, np.float32)
         inputs = [name, *self._scale(scales, kind)]
         axis = {"axis": 0} if scales.ndim else {}

@@ -11,7 +11,7 @@ from edgekit.cost.microbench.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
     bias,
-    quantised,
+    quantized,
     weights,
 )
 from edgekit.cost.operator_shape import OperatorShape
@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 class _Parts(NamedTuple):
     code: int
     version: int
-    """Of the operator where it is quantised: the first that takes 8-bit tensors."""
+    """Of the operator where it is quantized: the first that takes 8-bit tensors."""
     options_type: int
     options: Any
     given: Shape
@@ -47,23 +47,23 @@ def model(operator: OperatorShape, precision: Precision) -> bytes:
     parts = _parts(operator, schema)
     if operator.relu and operator.kind != "pool":
         parts.options.fusedActivationFunction = schema.ActivationFunctionType.RELU
-    quantise = precision == "int8"
+    quantize = precision == "int8"
     graph = _Graph(schema)
-    scale = INPUT_SCALE if quantise else None
+    scale = INPUT_SCALE if quantize else None
     source = graph.tensor(parts.given, scale=scale)
     operands = [source]
     if operator.kind == "elementwise":
         operands = [source, source]
     if parts.weight is not None:
-        operands += graph.constants(parts, bias(operator), quantise)
+        operands += graph.constants(parts, bias(operator), quantize)
     # Pooling hands on its input's scale: it moves values and makes none.
-    if quantise and operator.kind != "pool":
+    if quantize and operator.kind != "pool":
         scale = OUTPUT_SCALE
     made = graph.tensor(parts.made, scale=scale)
 
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = parts.code
-    code.version = parts.version if quantise else 1
+    code.version = parts.version if quantize else 1
     step = schema.OperatorT()
     step.opcodeIndex = 0
     step.inputs, step.outputs = operands, [made]
@@ -85,7 +85,7 @@ class _Graph:
     def tensor(
         self, shape: Shape, data: Array | None = None, scale: Any = None, axis: int = 0
     ) -> int:
-        """A tensor's number; quantised, with a scale each along `axis`, where there is one."""
+        """A tensor's number; quantized, with a scale each along `axis`, where there is one."""
         schema = self._schema
         tensor = schema.TensorT()
         tensor.shape = list(shape)
@@ -109,13 +109,13 @@ class _Graph:
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def constants(self, parts: _Parts, bias: Array, quantise: bool) -> list[int]:
+    def constants(self, parts: _Parts, bias: Array, quantize: bool) -> list[int]:
         """Weight and bias."""
         assert parts.weight is not None
         weight = parts.weight
-        if not quantise:
+        if not quantize:
             return [self.tensor(value.shape, value) for value in (weight, bias)]
-        stored, scales = quantised(weight, parts.channel_axis)
+        stored, scales = quantized(weight, parts.channel_axis)
         return [
             self.tensor(weight.shape, stored, scales, parts.channel_axis),
             self.tensor(bias.shape, bias.astype(np.int32), INPUT_SCALE * scales),

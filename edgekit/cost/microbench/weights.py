@@ -26,7 +26,7 @@ def bias(operator: OperatorShape) -> Array:
     return np.zeros(operator.outputs, np.float32)
 
 
-def quantised(weight: Array, axis: int = 0) -> tuple[Array, Array]:
+def quantized(weight: Array, axis: int = 0) -> tuple[Array, Array]:
     """Signed 8-bit weights and a scale for each channel along `axis`, around zero."""
     others = tuple(number for number in range(weight.ndim) if number != axis)
     most = np.maximum(np.abs(weight).max(axis=others, keepdims=True), 1e-12)

@@ -31,7 +31,7 @@ def write(
 ) -> Path:
     """A model of `operator` alone, batch size 1, with seeded random weights.
 
-    `int8` is statically quantised as exports are: activations by tensor, weights by channel.
+    `int8` is statically quantized as exports are: activations by tensor, weights by channel.
     """
     if precision not in PRECISIONS:
         raise DeviceError(

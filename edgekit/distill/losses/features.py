@@ -18,7 +18,7 @@ def hints(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
-    """Distance of the normalised maps of where the channels are active together: ().
+    """Distance of the normalized maps of where the channels are active together: ().
 
     Zagoruyko and Komodakis, 2017, arXiv:1612.03928. (batch, channels, height, width) each; the
     widths may differ.

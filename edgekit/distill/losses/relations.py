@@ -26,7 +26,7 @@ def triangles(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def similarities(student: Tensor, teacher: Tensor) -> Tensor:
-    """Squared difference of the row-normalised similarities of all pairs of samples: ().
+    """Squared difference of the row-normalized similarities of all pairs of samples: ().
 
     Tung and Mori, 2019, arXiv:1907.09682, times the batch, so that its size does not hang on it.
     """

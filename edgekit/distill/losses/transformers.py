@@ -24,7 +24,7 @@ def hidden_states(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def attention_scores(student: Attention, teacher: Attention) -> Tensor:
-    """TinyBERT's squared difference of the unnormalised scores of equally many heads: ().
+    """TinyBERT's squared difference of the unnormalized scores of equally many heads: ().
 
     Jiao et al., 2020, arXiv:1909.10351; over the teacher's mean square.
     """

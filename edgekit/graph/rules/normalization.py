@@ -1,4 +1,4 @@
-"""Normalisation, reductions and softmax: exact, inexact or a barrier.
+"""Normalization, reductions and softmax: exact, inexact or a barrier.
 
 Batch norm treats each channel alone. A statistic taken over a dimension changes when the dimension
 shrinks, so units of that dimension are marked inexact: a mean, a softmax and an extreme are then

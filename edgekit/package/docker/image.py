@@ -147,7 +147,7 @@ def runtime_for(
 
 
 def models_for(bundle: Bundle, runtime: RuntimeName) -> dict[str, dict[str, Any]]:
-    """The artefacts that `runtime` runs, by name."""
+    """The artifacts that `runtime` runs, by name."""
     runs = _SAME_FILES.get(runtime, (runtime,))
     return {
         candidate["artifact"]["name"]: candidate["artifact"]
@@ -265,7 +265,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
 
 
 def _default(bundle: Bundle, models: Mapping[str, Any]) -> str:
-    """The chosen artefact; on another runtime, the one of the same precision."""
+    """The chosen artifact; on another runtime, the one of the same precision."""
     chosen = bundle.manifest["model"]
     if chosen["artifact"] in models:
         return str(chosen["artifact"])

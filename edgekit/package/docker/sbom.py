@@ -71,8 +71,8 @@ def _library(component: Component) -> dict[str, Any]:
         "purl": component.purl,
         "hashes": [{"alg": "SHA-256", "content": component.sha256}],
     }
-    if component.licence:
-        part["licenses"] = [{"expression": component.licence}]
+    if component.license:
+        part["licenses"] = [{"expression": component.license}]
     return part
 
 

@@ -27,7 +27,7 @@ class Component:
     version: str
     purl: str
     sha256: str
-    licence: str | None = None
+    license: str | None = None
 
 
 def fetch(
@@ -101,7 +101,7 @@ def _opened(wheel: Path, at: str) -> tuple[Component, Tree]:
             version=version,
             purl=f"pkg:pypi/{name}@{version}",
             sha256=sha256(wheel),
-            licence=_licence(metadata),
+            license=_license(metadata),
         )
         files = {
             f"{at}/{_placed(entry)}": Entry(part=name, content=archive.read(entry))
@@ -116,6 +116,6 @@ def _placed(name: str) -> str:
     return rest.partition("/")[2] if first.endswith(".data") else name
 
 
-def _licence(metadata: email.message.Message) -> str | None:
+def _license(metadata: email.message.Message) -> str | None:
     """The SPDX expression, where the package declares one."""
     return metadata.get("License-Expression")

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.program.program import Program
-from edgekit.runtimes.litert import quantizer as quantise
+from edgekit.runtimes.litert import quantizer as quantize
 from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
 from edgekit.runtimes.litert.quantizer import plain_interpreter
 from edgekit.runtimes.protocol import Border, layout
-from edgekit.types import Precision, Quantisation, TensorSpec
+from edgekit.types import Precision, Quantization, TensorSpec
 
 TITLE = "LiteRT"
 EXTRA = "litert"
@@ -29,8 +29,8 @@ PRECISIONS: tuple[Precision, ...] = (
     *("int8-dynamic", "int8-weights", "int16x8"),
 )
 SUFFIXES: tuple[str, ...] = (".tflite",)
-RANGES = quantise.RANGES
-quantiser = quantise.Quantiser
+RANGES = quantize.RANGES
+quantizer = quantize.Quantizer
 
 
 def convert(program: Program, path: Path) -> None:
@@ -75,7 +75,7 @@ def _spec(detail: dict[str, Any], *, image: bool) -> TensorSpec:
         shape=shape,
         dtype=np.dtype(detail["dtype"]).name,
         layout=layout(shape) if image else None,
-        quantisation=Quantisation(scale=float(scale), zero_point=int(zero_point))
+        quantization=Quantization(scale=float(scale), zero_point=int(zero_point))
         if scale
         else None,
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekit.errors import ArtifactError
 from edgekit.runtimes.litert.flatbuffer import unpacked
-from edgekit.types import Precision, Quantisation, TensorSpec
+from edgekit.types import Precision, Quantization, TensorSpec
 from edgekit.types.diff import ModelGraph, Step
 
 _SHAPE_OPERATORS = ("SHAPE", "RANK")
@@ -50,10 +50,10 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
             spec = _spec(tensor, types)
             reached.add(number)
             at[number] = len(steps)
-            real = spec.dtype.startswith("float") or spec.quantisation is not None
+            real = spec.dtype.startswith("float") or spec.quantization is not None
             if real and number not in probes:
                 probes.append(number)
-            given = spec.quantisation
+            given = spec.quantization
             steps.append(
                 Step(
                     name=spec.name,
@@ -97,12 +97,12 @@ def _spec(tensor: Any, types: dict[int, str]) -> TensorSpec:
         name=name.decode(errors="replace") if isinstance(name, bytes) else name,
         shape=tuple(int(n) for n in (() if tensor.shape is None else tensor.shape)),
         dtype=types[tensor.type],
-        quantisation=_quantisation(tensor.quantization),
+        quantization=_quantization(tensor.quantization),
     )
 
 
-def _quantisation(given: Any) -> Quantisation | None:
+def _quantization(given: Any) -> Quantization | None:
     if given is None or given.scale is None or len(given.scale) != 1:
         return None
     zero = 0 if given.zeroPoint is None else int(np.asarray(given.zeroPoint)[0])
-    return Quantisation(scale=float(given.scale[0]), zero_point=zero)
+    return Quantization(scale=float(given.scale[0]), zero_point=zero)

@@ -23,9 +23,9 @@ _PARSER = "1.0.0"
 _AXIS_LABELS = 2
 _IMAGE = 2
 """`ImageProperties` in the union of contents."""
-_NORMALISATION = 1
+_NORMALIZATION = 1
 """`NormalizationOptions` in the union of process units."""
-_COLOURS = {"rgb": 1, "gray": 2}
+_COLORS = {"rgb": 1, "gray": 2}
 
 
 def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:
@@ -105,26 +105,26 @@ def _input(builder: Any, spec: Mapping[str, Any], contract: Mapping[str, Any]) -
                 1: _floats(builder, [scale * one for one in how["std"]]),
             },
         )
-        unit = _table(builder, 2, {1: options}, byte={0: _NORMALISATION})
+        unit = _table(builder, 2, {1: options}, byte={0: _NORMALIZATION})
         fields[4] = _vector(builder, [unit])
-        colour = _colour(how.get("color"), spec["shape"], spec.get("layout"))
-        if colour is not None:
-            image = _table(builder, 2, {}, byte={0: colour})
+        color = _color(how.get("color"), spec["shape"], spec.get("layout"))
+        if color is not None:
+            image = _table(builder, 2, {}, byte={0: color})
             fields[3] = _table(builder, 3, {1: image}, byte={0: _IMAGE})
     return _table(builder, 7, fields)
 
 
-def _colour(given: str | None, shape: Sequence[int], layout: str | None) -> int | None:
-    """The schema's number of an image's colours; BGR has none and is not called RGB."""
+def _color(given: str | None, shape: Sequence[int], layout: str | None) -> int | None:
+    """The schema's number of an image's colors; BGR has none and is not called RGB."""
     if layout not in ("NCHW", "NHWC"):
         return None
     channels = shape[1] if layout == "NCHW" else shape[3]
-    return _COLOURS.get(given or {1: "gray", 3: "rgb"}.get(channels, ""), 0)
+    return _COLORS.get(given or {1: "gray", 3: "rgb"}.get(channels, ""), 0)
 
 
-def _output(builder: Any, spec: Mapping[str, Any], labelled: bool) -> int:
+def _output(builder: Any, spec: Mapping[str, Any], labeled: bool) -> int:
     fields = {0: builder.CreateString(spec["name"])}
-    if labelled:
+    if labeled:
         name = builder.CreateString(LABELS)
         file = _table(builder, 5, {0: name}, byte={2: _AXIS_LABELS})
         fields[6] = _vector(builder, [file])

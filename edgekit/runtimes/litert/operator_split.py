@@ -63,7 +63,7 @@ def _parts(schema: Any, model: Path, whole: Any, folder: Path) -> list[Part]:
 
 
 def _alone(schema: Any, whole: Any, graph: Any, operator: Any) -> bytes:
-    """The operator, its tensors and its constants, serialised."""
+    """The operator, its tensors and its constants, serialized."""
     import flatbuffers
 
     used = [t for t in (*operator.inputs, *operator.outputs) if t >= 0]

@@ -17,14 +17,14 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTE
 """Operators with weights: where int8 pays everywhere."""
 _ALL = (("*",), WEIGHTED, WEIGHTED[:3], WEIGHTED[3:])
 """What static int8 takes in, most first: the runtime refuses some files (EdgeNeXt's)."""
-_NEVER_QUANTISED = ("INPUT", "OUTPUT")
-"""The artefact's own inputs and outputs stay in float32."""
+_NEVER_QUANTIZED = ("INPUT", "OUTPUT")
+"""The artifact's own inputs and outputs stay in float32."""
 _SCOPE = 10_000
 """Characters of an operator's scope that the library's recipes see."""
 
 
-class Quantiser:
-    """One network's quantised files; calibration is run once for each way to take ranges."""
+class Quantizer:
+    """One network's quantized files; calibration is run once for each way to take ranges."""
 
     def __init__(
         self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
@@ -54,7 +54,7 @@ class Quantiser:
             if operator["op_name"] in WEIGHTED
         )
 
-    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
         if precision == "fp16":
             content = halve(self._fp32)
@@ -122,10 +122,10 @@ class Quantiser:
                 qtyping.TFLOperationName.ALL_SUPPORTED,
                 algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
             )
-        quantiser = quantizer.Quantizer(
+        quantizer = quantizer.Quantizer(
             str(self._fp32), recipe.get_quantization_recipe()
         )
-        return _content(quantiser.quantize(ranges))
+        return _content(quantizer.quantize(ranges))
 
 
 def _recipe(operators: tuple[str, ...], bits: int) -> Any:
@@ -139,7 +139,7 @@ def _recipe(operators: tuple[str, ...], bits: int) -> Any:
             activation_num_bits=bits,
             weight_num_bits=8,
         )
-    for operator in _NEVER_QUANTISED:
+    for operator in _NEVER_QUANTIZED:
         recipe.add_quantization_config(
             ".*",
             qtyping.TFLOperationName(operator),

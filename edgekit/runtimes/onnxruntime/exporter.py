@@ -1,4 +1,4 @@
-"""ONNX files for ONNX Runtime; int8 by its own quantiser."""
+"""ONNX files for ONNX Runtime; int8 by its own quantizer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
-from edgekit.runtimes.onnxruntime import quantizer as quantise
+from edgekit.runtimes.onnxruntime import quantizer as quantize
 from edgekit.runtimes.protocol import Border, input_names, layout
 from edgekit.types import Precision, TensorSpec
 
@@ -22,8 +22,8 @@ LIBRARIES: Mapping[str, str] = {
 }
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-dynamic")
 SUFFIXES: tuple[str, ...] = (".onnx",)
-RANGES = quantise.RANGES
-quantiser = quantise.Quantiser
+RANGES = quantize.RANGES
+quantizer = quantize.Quantizer
 
 _DTYPES = {
     "tensor(float)": "float32",

@@ -1,6 +1,6 @@
 """An ONNX file taken apart, and its copy that gives every tensor.
 
-What is quantised is shown as the integers behind `QuantizeLinear`: a float tensor shown before
+What is quantized is shown as the integers behind `QuantizeLinear`: a float tensor shown before
 it would keep the runtime from fusing its int8 kernels, and other ones would be compared.
 """
 
@@ -103,11 +103,11 @@ def _integers_behind(
         at, shown = those[0], those[0].output[0]
     else:
         return None
-    found = _quantisation(at, constants)
+    found = _quantization(at, constants)
     return None if found is None else (shown, *found)
 
 
-def _quantisation(node: Any, constants: dict[str, Any]) -> tuple[float, int] | None:
+def _quantization(node: Any, constants: dict[str, Any]) -> tuple[float, int] | None:
     """Scale and zero point of a `QuantizeLinear`, where it has one of each."""
     from onnx import numpy_helper
 

@@ -1,4 +1,4 @@
-"""ONNX files in less than fp32, by ONNX Runtime's own quantiser."""
+"""ONNX files in less than fp32, by ONNX Runtime's own quantizer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SMALLEST = 64
 """Weights of fewer values stay in fp32: nothing is saved by halving them."""
 
 
-class Quantiser:
-    """One network's quantised files; calibration is run once for each way to take ranges."""
+class Quantizer:
+    """One network's quantized files; calibration is run once for each way to take ranges."""
 
     def __init__(
         self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
@@ -44,7 +44,7 @@ class Quantiser:
             if node.op_type in _WEIGHTED and node.name and constants & {*node.input[1:]}
         )
 
-    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
         if precision == "fp16":
             halve(self._fp32, path)
@@ -107,7 +107,7 @@ class Quantiser:
 
 
 def _without_shapes_of_constants(path: Path) -> Path:
-    """A copy without what was noted of constants' shapes: the quantiser turns matrices round
+    """A copy without what was noted of constants' shapes: the quantizer turns matrices round
     and then refuses the file over the shapes they had."""
     import onnx
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import exporter as onnx
-from edgekit.runtimes.openvino import quantizer as quantise
+from edgekit.runtimes.openvino import quantizer as quantize
 from edgekit.runtimes.protocol import Border, layout
 from edgekit.types import Precision, TensorSpec
 
@@ -27,8 +27,8 @@ LIBRARIES: Mapping[str, str] = {
 }
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-weights")
 SUFFIXES: tuple[str, ...] = (".xml", ".bin")
-RANGES = quantise.RANGES
-quantiser = quantise.Quantiser
+RANGES = quantize.RANGES
+quantizer = quantize.Quantizer
 
 _DTYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "boolean": "bool"}
 _DTYPES |= {f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}

@@ -1,6 +1,6 @@
 """An OpenVINO file taken apart, and its copy that gives every tensor.
 
-What is quantised is shown behind its `FakeQuantize`, as with ONNX, so that int8 kernels stay.
+What is quantized is shown behind its `FakeQuantize`, as with ONNX, so that int8 kernels stay.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
             key = _key(port)
             reached.add(key)
             at[key] = len(steps)
-            seen = _behind_quantisation(port) if key not in behind else port
+            seen = _behind_quantization(port) if key not in behind else port
             real = port.get_element_type().get_type_name() in _REAL
             if real:
                 shown.setdefault(_key(seen), seen)
@@ -75,7 +75,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
 def _with_own_names(
     steps: list[Step], ends: dict[tuple[str, int], TensorSpec]
 ) -> list[Step]:
-    """The artefact's own outputs keep their names in the copy."""
+    """The artifact's own outputs keep their names in the copy."""
     from dataclasses import replace
 
     own = {_probe(key): spec.name for key, spec in ends.items()}
@@ -84,7 +84,7 @@ def _with_own_names(
     ]
 
 
-def _behind_quantisation(port: Any) -> Any:
+def _behind_quantization(port: Any) -> Any:
     readers = list(port.get_target_inputs())
     if len(readers) == 1 and readers[0].get_node().get_type_name() == "FakeQuantize":
         return readers[0].get_node().output(0)

@@ -13,8 +13,8 @@ RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged", "percentile")
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
 
 
-class Quantiser:
-    """One network's quantised files."""
+class Quantizer:
+    """One network's quantized files."""
 
     def __init__(
         self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
@@ -34,7 +34,7 @@ class Quantiser:
             if node.get_type_name() in _WEIGHTED and _constant(node)
         )
 
-    def quantise(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
         """Write the network in `precision` to `path`."""
         import openvino
 

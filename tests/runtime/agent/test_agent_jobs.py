@@ -324,15 +324,15 @@ def test_the_process_ends_itself_when_nobody_waits(
     assert not (tmp_path / "result.json").exists()
 
 
-def test_quantisation_of_the_border_is_read(requantising_model: Any) -> None:
+def test_quantization_of_the_border_is_read(requantizing_model: Any) -> None:
     from edgekit.agent import runtimes
 
     runtime, _ = runtimes.find("litert")
     session = runtimes.open_model(
-        runtime, str(requantising_model.path), 1, runtime.DEFAULTS
+        runtime, str(requantizing_model.path), 1, runtime.DEFAULTS
     )
-    assert session.inputs[0].quantisation == (0.5, 3)
-    assert session.outputs[0].quantisation == (0.25, -5)
+    assert session.inputs[0].quantization == (0.5, 3)
+    assert session.outputs[0].quantization == (0.25, -5)
     assert session.inputs[0].dtype == "int8"
 
 

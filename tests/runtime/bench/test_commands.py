@@ -155,8 +155,8 @@ def _wait(happened: Callable[[], Any], what: str) -> Any:
     [
         (["--device", "shh://x"], "Did you mean 'ssh'"),
         (["--energy", "sundial"], "No energy meter 'sundial'"),
-        (["--energy", "modelled"], "needs --target"),
-        (["--energy", "modelled", "--target", "host"], "has no published watts"),
+        (["--energy", "modeled"], "needs --target"),
+        (["--energy", "modeled", "--target", "host"], "has no published watts"),
         (["--energy", "serial"], "Where is the meter?"),
         (["--seconds", "-1"], "it must be more than 0"),
         (["--out", "x", "-d", "local", "-d", "adb://x"], "--out takes one --device"),
@@ -173,7 +173,7 @@ def test_wrong_usage_is_named_before_anything_is_measured(
     assert words in said
 
 
-def test_a_gate_on_a_device_takes_turns_with_the_baselines_artefact(
+def test_a_gate_on_a_device_takes_turns_with_the_baselines_artifact(
     run: Run, onnx_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A verdict takes at least five pairs; what is said of them needs two.

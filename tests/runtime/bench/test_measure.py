@@ -1,4 +1,4 @@
-"""Real launches of real artefacts; what is asserted is their structure, never their speed."""
+"""Real launches of real artifacts; what is asserted is their structure, never their speed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgekit.bench.protocol import measure
 from edgekit.bench.statistics import speedup
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DataError
-from edgekit.types import Artifact, Quantisation, TensorSpec
+from edgekit.types import Artifact, Quantization, TensorSpec
 
 
 class Watched(LocalDevice):
@@ -43,19 +43,19 @@ def artifact(name: str, model: Any) -> Artifact:
 
 @pytest.mark.slow
 def test_launches_take_turns_and_make_one_measurement_each(
-    onnx_model: Any, requantising_model: Any
+    onnx_model: Any, requantizing_model: Any
 ) -> None:
     device = Watched()
     device.launched.clear()
     progress: list[int] = []
     found = measure(
-        [artifact("a", onnx_model), artifact("b", requantising_model)],
+        [artifact("a", onnx_model), artifact("b", requantizing_model)],
         device,
         tier="quick",
         threads=1,
         on_launch=lambda done, total, _: progress.append(done if total == 6 else -1),
     )
-    onnx, tflite = "model.onnx", "requantise.tflite"
+    onnx, tflite = "model.onnx", "requantize.tflite"
     assert device.launched == [onnx, tflite, tflite, onnx, onnx, tflite]
     assert list(dict.fromkeys(progress)) == list(range(7))
     assert set(found) == {"a", "b"}
@@ -83,19 +83,19 @@ def test_outputs_are_the_networks(model: Any) -> None:
     np.testing.assert_allclose(outputs, model.reference(samples), rtol=1e-5, atol=1e-6)
 
 
-def test_integers_at_the_border_are_quantised_as_the_spec_says(
-    requantising_model: Any,
+def test_integers_at_the_border_are_quantized_as_the_spec_says(
+    requantizing_model: Any,
 ) -> None:
     def stored(name: str, scale: float, zero_point: int) -> TensorSpec:
         return TensorSpec(
             name=name,
             shape=(1, 4),
             dtype="int8",
-            quantisation=Quantisation(scale=scale, zero_point=zero_point),
+            quantization=Quantization(scale=scale, zero_point=zero_point),
         )
 
     one = replace(
-        artifact("int8", requantising_model),
+        artifact("int8", requantizing_model),
         precision="int8",
         inputs=(stored("x", 0.5, 3),),
         outputs=(stored("y", 0.25, -5),),
@@ -113,7 +113,7 @@ def test_samples_of_another_shape_are_refused(onnx_model: Any) -> None:
         infer(one, np.zeros((0, 4), np.float32), LocalDevice())
 
 
-def test_a_spec_that_belies_the_file_is_an_artefact_error(onnx_model: Any) -> None:
+def test_a_spec_that_belies_the_file_is_an_artifact_error(onnx_model: Any) -> None:
     wrong = (TensorSpec(name="x", shape=(1, 6), dtype="float32"),)
     one = replace(artifact("tiny", onnx_model), inputs=wrong)
     with pytest.raises(ArtifactError, match=r"takes float32 \[1, 4\], got .* \[1, 6\]"):

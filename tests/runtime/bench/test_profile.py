@@ -52,9 +52,9 @@ def test_int8_networks_show_what_runs_in_float() -> None:
 
 
 def test_a_model_is_split_into_operators_that_run(
-    requantising_model: Any, tmp_path: Path
+    requantizing_model: Any, tmp_path: Path
 ) -> None:
-    [part] = split(requantising_model.path, tmp_path)
+    [part] = split(requantizing_model.path, tmp_path)
     assert part.kind == "QUANTIZE"
     found = profile(artifact_at(part.path), LocalDevice(), threads=1)
     assert len(found.operators) == 1

@@ -17,7 +17,8 @@ import pytest
 from edgekit.cost.microbench import write
 from edgekit.cost.microbench.weights import INPUT_SCALE, OUTPUT_SCALE
 from edgekit.cost.operator_shape import OperatorShape
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.types import Precision, RuntimeName
 

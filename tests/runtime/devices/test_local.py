@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_neither_process_nor_file(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_broken_model_is_an_artefact_error(tmp_path: Path) -> None:
+def test_a_broken_model_is_an_artifact_error(tmp_path: Path) -> None:
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"\0" * 100)
     job = {"kind": "bench", "runtime": "onnxruntime", "path": str(bad)}

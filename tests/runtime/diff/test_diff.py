@@ -38,7 +38,7 @@ std   = [0.25, 0.25, 0.25]
 
 
 def images() -> np.ndarray:
-    """Smooth colour images of bytes, (24, 3, 32, 32)."""
+    """Smooth color images of bytes, (24, 3, 32, 32)."""
     generator = np.random.default_rng(0)
     small = generator.integers(0, 256, (24, 4, 4, 3), dtype=np.uint8)
     large = [np.asarray(Image.fromarray(one).resize((32, 32))) for one in small]
@@ -108,7 +108,7 @@ def test_int8_is_told_by_its_noise_and_its_slow_operators(folder: Path) -> None:
     assert all(10 < (row.distance.sqnr_db or 0) < 60 for row in found.layers)
     sorts = {one.sort: one for one in found.counts}
     assert sorts["transposes"].inserted == 1  # to NHWC, at the input
-    assert sorts["quantisations"].file == 2  # at both ends
+    assert sorts["quantizations"].file == 2  # at both ends
     assert found.off_path is not None
     assert [one.kind for one in found.off_path] == ["HARD_SWISH"]
 
@@ -185,7 +185,7 @@ def test_a_fault_in_preprocessing_is_named(
     assert "network as fed" in found.accuracy
 
 
-def test_an_artefact_that_takes_another_order_of_channels_is_named(
+def test_an_artifact_that_takes_another_order_of_channels_is_named(
     folder: Path, tmp_path: Path
 ) -> None:
     import onnx

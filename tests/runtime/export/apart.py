@@ -90,7 +90,7 @@ def one(
 
 
 def run(artifact: Artifact, samples: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    """Each output over all samples, from the runtime the artefact is for."""
+    """Each output over all samples, from the runtime the artifact is for."""
     runner = {"onnxruntime": _onnx, "openvino": _openvino}.get(
         artifact.runtime, _litert
     )

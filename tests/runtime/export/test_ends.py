@@ -1,4 +1,4 @@
-"""What files take and give besides the network, on handwritten digits in colour."""
+"""What files take and give besides the network, on handwritten digits in color."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from edgekit.types import (
 
 SAMPLES = 100
 LARGE = 256 * 1024
-"""Bytes of constants from which LiteRT's quantiser puts them behind the model."""
+"""Bytes of constants from which LiteRT's quantizer puts them behind the model."""
 SHAPE = InputSpec(shape=(3, 8, 8))
 HOW = Preprocess(scale=16, mean=(0.3, 0.7, 0.15), std=(0.4, 0.4, 0.2))
 RUNTIMES: tuple[RuntimeName, ...] = ("litert", "onnxruntime", "openvino")
@@ -52,13 +52,13 @@ Digits = tuple[Program, data.Dataset]
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
-    """A small network that has learned handwritten digits in colour, and some it has not seen."""
+    """A small network that has learned handwritten digits in color, and some it has not seen."""
     folder = tmp_path_factory.mktemp("digits")
     found = load_digits()
     bright = found.images[:, None]
-    coloured = np.concatenate([bright, 16 - bright, bright / 2], 1).astype(np.uint8)
+    colored = np.concatenate([bright, 16 - bright, bright / 2], 1).astype(np.uint8)
     for part, chosen in (("train", slice(SAMPLES, None)), ("test", slice(SAMPLES))):
-        np.savez(folder / f"{part}.npz", x=coloured[chosen], y=found.target[chosen])
+        np.savez(folder / f"{part}.npz", x=colored[chosen], y=found.target[chosen])
 
     def read(part: str) -> data.Dataset:
         return data.load(f"{part}.npz", root=folder, input=SHAPE, preprocess=HOW)
@@ -147,8 +147,8 @@ def test_every_runtime_takes_bytes_and_gives_probabilities(
         assert artifact.inputs[0].layout == "NHWC"
         assert artifact.inputs[0].shape == (1, 8, 8, 3)
         assert transposes(artifact) == transposes(plain) - 1
-    if artifact.quantised is not None:
-        assert artifact.quantised.lost is not None and artifact.quantised.lost <= 0.02
+    if artifact.quantized is not None:
+        assert artifact.quantized.lost is not None and artifact.quantized.lost <= 0.02
 
 
 def test_channels_last_is_for_images_alone(tmp_path: Path) -> None:

@@ -129,6 +129,6 @@ def test_a_build_reports_it_before_training(
         "raspberrypi-armv7 cannot run the network. tflite-runtime 2.14.0 has no "
         "STABLEHLO_SCATTER; layer 'mix' needs it. Write torch.scatter as indexing"
     ) in said
-    assert "Distil" not in said
+    assert "Distill" not in said
     assert "Measure" not in said
     assert not (folder / "build").exists()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from edgekit.config import project, targets
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.pipeline import cost_model, cost_source
 from edgekit.pipeline.context import Job
 from edgekit.program.program import trace
@@ -50,7 +50,7 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     )  # fmt: skip
     program = trace(network, (InputSpec(shape=(3, 32, 32)),))
     table = cost_source.table(job, job.costing, "onnxruntime", "fp32")
-    planner = Planner(analyse(program), table, multiple=8, min_keep=0.25)
+    planner = Planner(analyze(program), table, multiple=8, min_keep=0.25)
     planner.measure(job.device)
     [baseline] = job.export(
         program, [("onnxruntime", "fp32")], tmp_path / "whole", title="Export"
@@ -74,5 +74,5 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     monkeypatch.setattr(Job, "export", refuse)
     shutil.rmtree(tmp_path / "whole")
     cost_model.calibrate(job, planner, baseline, samples, tmp_path)
-    quantised = replace(baseline, precision="int8")
-    assert cost_model.check(job, table, program, program, [quantised]) is None
+    quantized = replace(baseline, precision="int8")
+    assert cost_model.check(job, table, program, program, [quantized]) is None

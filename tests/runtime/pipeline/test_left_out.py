@@ -72,7 +72,7 @@ rounds = 1
 iterations = 1
 [recipe.distill]
 epochs = 1
-[recipe.quantise]
+[recipe.quantize]
 aware = "never"
 [recipe.export]
 runtimes = RUNTIMES

@@ -155,6 +155,6 @@ def test_a_build_without_figures_says_so(browser, tmp_path):
     text = browser.execute_script("return document.body.innerText")
     assert "Not measured: no candidate has a latency." in text
     assert "No training took place." in text
-    assert "No artefact was chosen." in text
+    assert "No artifact was chosen." in text
     assert count(browser, ".main-svg") == 0
     assert browser.get_log("browser") == []

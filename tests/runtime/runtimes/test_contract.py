@@ -90,7 +90,7 @@ def field(table: Any, slot: int) -> Any:
     return table.Offset(4 + 2 * slot)
 
 
-def test_the_metadata_says_how_to_normalise_and_which_file_labels() -> None:
+def test_the_metadata_says_how_to_normalize_and_which_file_labels() -> None:
     """Read field by field, as the published schema lays them out."""
     from flatbuffers import encode, number_types, packer, table
 

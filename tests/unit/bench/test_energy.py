@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.energy import comparable, grams_per_million, modelled, summarise
+from edgekit.bench.energy import comparable, grams_per_million, modeled, summarize
 from edgekit.config.targets import load
 from edgekit.errors import UsageError
 from edgekit.types import Energy
@@ -34,7 +34,7 @@ def result(**changes: Any) -> dict[str, Any]:
 
 
 def test_gross_and_net_are_joules_of_an_inference() -> None:
-    found = summarise(result())
+    found = summarize(result())
     assert found.gross_mj == pytest.approx(5.0)
     assert found.net_mj == pytest.approx(3.0)
     assert found.gross_u_mj == pytest.approx(2 * 0.02 * 5.0)
@@ -47,7 +47,7 @@ def test_gross_and_net_are_joules_of_an_inference() -> None:
 
 def test_windows_that_differ_and_idles_that_differ_widen_the_uncertainty() -> None:
     uneven = [window(50 + step, 10, 10_000) for step in (-1, 0, 0, 0, 1)]
-    found = summarise(result(windows=uneven, idle_after=window(20.4, 10, 0)))
+    found = summarize(result(windows=uneven, idle_after=window(20.4, 10, 0)))
     # Standard error of the windows 0.0316 mJ; of the idles 0.02 W over 1 ms: 0.02 mJ.
     assert found.gross_u_mj == pytest.approx(2 * (0.1**2 + 0.0316**2) ** 0.5, rel=0.01)
     net = 5.0 - 2.02
@@ -56,41 +56,41 @@ def test_windows_that_differ_and_idles_that_differ_widen_the_uncertainty() -> No
 
 
 def test_doubts_are_told() -> None:
-    drifted = summarise(result(idle_after=window(24, 10, 0)))
+    drifted = summarize(result(idle_after=window(24, 10, 0)))
     assert "drifted by 17%" in (drifted.reason or "")
-    slowed = summarise(result(untraced_runs_per_s=1100.0))
+    slowed = summarize(result(untraced_runs_per_s=1100.0))
     assert "differed by 9.1%" in (slowed.reason or "")
 
 
 def test_windows_with_gaps_are_dropped() -> None:
     windows = [window(50, 10, 10_000, 0.1)] * 4 + [window(90, 10, 10_000, 2.0)]
-    found = summarise(result(windows=windows, sampler_hz=10.0))
+    found = summarize(result(windows=windows, sampler_hz=10.0))
     assert found.gross_mj == pytest.approx(5.0)
     assert found.windows == 4
-    nothing = summarise(result(windows=windows[4:], sampler_hz=10.0))
+    nothing = summarize(result(windows=windows[4:], sampler_hz=10.0))
     assert nothing.gross_mj is None
     assert "too busy" in (nothing.reason or "")
 
 
 def test_no_meter_is_no_figure() -> None:
-    found = summarise({"meter": None, "reason": "No meter."})
+    found = summarize({"meter": None, "reason": "No meter."})
     assert found == Energy(reason="No meter.")
 
 
-def test_modelled_energy_has_its_band_and_its_label() -> None:
+def test_modeled_energy_has_its_band_and_its_label() -> None:
     launch = {"samples_ns": [0] * 1000, "timed_s": 10.0, "cpu_s": 10.0}
     target = load("raspberrypi4")
-    found = modelled(target, [launch])
+    found = modeled(target, [launch])
     idle, full = target.power.idle_w, target.power.load_w
     assert idle is not None
     assert full is not None
     # One of four processors was busy.
     assert found.gross_mj == pytest.approx(10.0 * (idle + 0.25 * (full - idle)))
     assert found.gross_u_mj == pytest.approx(found.gross_mj * 0.5)
-    assert found.method == "modelled"
+    assert found.method == "modeled"
     assert "never to be compared" in (found.reason or "")
     with pytest.raises(UsageError, match="no published watts"):
-        modelled(load("host"), [launch])
+        modeled(load("host"), [launch])
 
 
 def test_carbon_needs_joules() -> None:
@@ -101,8 +101,8 @@ def test_carbon_needs_joules() -> None:
 def test_figures_of_different_kinds_are_not_compared() -> None:
     counted = Energy(gross_mj=1.0, method="counter", boundary="package")
     assert comparable(counted, counted) is None
-    modelled_ = Energy(gross_mj=1.0, method="modelled", boundary="package")
-    assert "counter and modelled" in (comparable(counted, modelled_) or "")
+    modeled_ = Energy(gross_mj=1.0, method="modeled", boundary="package")
+    assert "counter and modeled" in (comparable(counted, modeled_) or "")
     wall = Energy(gross_mj=1.0, method="counter", boundary="wall")
     assert "package, wall" in (comparable(counted, wall) or "")
     assert "no energy" in (comparable(counted, Energy()) or "")

@@ -140,11 +140,11 @@ def test_energy_of_another_kind_never_gates() -> None:
     found = gate.energy(record(measurement=measurement(energy=other)), record())
     assert found is not None
     assert found.verdict == "inconclusive"
-    model = Energy(gross_mj=1.0, method="modelled", boundary="board")
+    model = Energy(gross_mj=1.0, method="modeled", boundary="board")
     both = record(measurement=measurement(energy=model))
     found = gate.energy(both, both)
     assert found is not None
-    assert "modelled energy never gates" in found.why
+    assert "modeled energy never gates" in found.why
     assert (
         gate.energy(record(), record(measurement=measurement(energy=Energy()))) is None
     )
@@ -175,10 +175,10 @@ def test_the_worst_verdict_counts() -> None:
         (
             {
                 "measurement": measurement(
-                    energy=Energy(gross_mj=1.0, method="modelled", boundary="board")
+                    energy=Energy(gross_mj=1.0, method="modeled", boundary="board")
                 )
             },
-            "modelled and counter",
+            "modeled and counter",
         ),
     ],
 )
@@ -221,7 +221,7 @@ def test_what_is_no_record_is_named(tmp_path: Path) -> None:
         history.read(file)
     file.write_text(json.dumps({"schema": 1}))
     with pytest.raises(
-        UsageError, match=r"no measurement.*edgekit bench ARTEFACT --out"
+        UsageError, match=r"no measurement.*edgekit bench ARTIFACT --out"
     ):
         history.read(file)
     file.write_text(json.dumps({"schema": 9}))

@@ -31,7 +31,7 @@ def test_the_bounds_are_those_of_students_t() -> None:
     assert math.log(found.high) == pytest.approx(0.01 + 2.132 * 0.0070711, abs=1e-5)
 
 
-def test_equal_artefacts_seldom_fail_and_slow_ones_never_pass_often() -> None:
+def test_equal_artifacts_seldom_fail_and_slow_ones_never_pass_often() -> None:
     random = np.random.default_rng(0)
     same = [judge(np.exp(random.normal(0, 0.05, 5)).tolist(), 0.95) for _ in range(500)]
     slow = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.protocol import bench_job, measure, summarise
+from edgekit.bench.protocol import bench_job, measure, summarize
 from edgekit.bench.tiers import TIERS, tailored
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import UsageError
@@ -63,7 +63,7 @@ def launch(median_ms: float = 1.0, **changes: Any) -> dict[str, Any]:
 
 def summary(artifact: Artifact, *launches: dict[str, Any]) -> Measurement:
     plan = TIERS["quick"]
-    return summarise(artifact, launches, device=LocalDevice(), plan=plan)
+    return summarize(artifact, launches, device=LocalDevice(), plan=plan)
 
 
 def test_a_steady_run_is_valid(artifact: Artifact) -> None:
@@ -180,7 +180,7 @@ def test_a_job_carries_the_tier_and_the_companions(
 def test_wrong_usage_is_named(artifact: Artifact) -> None:
     with pytest.raises(UsageError, match=r"No benchmark tier 'fast'\. Known: quick, d"):
         measure([artifact], LocalDevice(), tier="fast", threads=1)
-    with pytest.raises(UsageError, match="Two artefacts are called 'student-fp32'"):
+    with pytest.raises(UsageError, match="Two artifacts are called 'student-fp32'"):
         measure([artifact, artifact], LocalDevice(), tier="quick", threads=1)
 
 
@@ -191,7 +191,7 @@ def test_what_stood_in_the_way_is_told_with_every_run(artifact: Artifact) -> Non
     assert len(found.conditions.unready) == 2
     assert "cpupower frequency-set" in found.conditions.unready[0]
     forced = tailored("report", forced=True)
-    marked = summarise(artifact, [busy] * 3, device=LocalDevice(), plan=forced)
+    marked = summarize(artifact, [busy] * 3, device=LocalDevice(), plan=forced)
     assert "its load is 2.00 by processor" in (marked.invalid or "")
 
 

@@ -22,7 +22,7 @@ from edgekit.commands.inspection import (
     show,
 )
 from edgekit.errors import UsageError
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.types import Plan
 from tests.unit.graph.networks import CASES
@@ -94,7 +94,7 @@ def test_numbers_of_a_small_network(folder: Path) -> None:
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_unit_carries_what_cutting_it_saves(name: str) -> None:
     program = CASES[name].program()
-    graph = analyse(program)
+    graph = analyze(program)
     found = describe_network(program, name)
     assert [g.id for g in found.groups] == [g.id for g in graph.groups]
     for group in found.groups:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
 from tests.unit.graph.networks import CASES
@@ -32,7 +32,7 @@ class Product(nn.Module):
 )
 def test_the_operations_of_an_einsum(equation: str) -> None:
     program = trace(Product(equation), (InputSpec(shape=(5, 6)),))
-    graph = analyse(program)
+    graph = analyze(program)
     counted = sum(
         operator.macs
         for node in program.module.graph.nodes
@@ -42,7 +42,7 @@ def test_the_operations_of_an_einsum(equation: str) -> None:
 
 
 def test_a_tied_parameter_counts_once_under_the_name_in_use() -> None:
-    graph = analyse(CASES["decoder"].program())
+    graph = analyze(CASES["decoder"].program())
     names = [str(node.target) for node in parameter_nodes(graph)]
     assert "head.weight" in names and "embed.weight" not in names
     assert len(names) == 9
@@ -50,7 +50,7 @@ def test_a_tied_parameter_counts_once_under_the_name_in_use() -> None:
 
 
 def test_a_cell_with_several_outputs_depends_on_its_inputs_groups() -> None:
-    graph = analyse(CASES["lstm"].program())
+    graph = analyze(CASES["lstm"].program())
     (cell,) = graph.program.module.graph.find_nodes(
         op="call_function", target=torch.ops.aten.lstm.input
     )

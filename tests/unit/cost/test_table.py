@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cost import doubt, table
+from edgekit.cost import doubt
+from edgekit.cost import table as cost_table
 from edgekit.cost.measure import ANCHOR, NOTHING, Fill, OperatorCost
 from edgekit.cost.network_model import Sample
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.power import Metered
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
 from edgekit.types import CostSource
@@ -196,14 +198,14 @@ def test_a_table_filled_under_load_says_so_and_is_filled_again(
         return fill
 
     def build(slower: float) -> CostTable:
-        monkeypatch.setattr(table, "gauge", lambda *_: machine(slower))
+        monkeypatch.setattr(cost_table, "measure", lambda *_: machine(slower))
         costs = table(tmp_path, "host")
         costs.measure([timed(100), timed(200)], None)
         return costs
 
     first = build(1.6)
     assert first.doubt is None  # steadily slow, and nothing yet to compare it with
-    monkeypatch.setattr(table, "gauge", lambda *_: machine(1.0))
+    monkeypatch.setattr(cost_table, "measure", lambda *_: machine(1.0))
     first.measure([timed(300)], None)
     assert first.doubt is not None and "3 of 4 operators" in first.doubt
     assert first.cost_alone(timed(100)) == pytest.approx(160 - 1.6)
@@ -230,7 +232,7 @@ def test_rounds_that_do_not_repeat_are_doubted_with_nothing_to_compare(
             k: OperatorCost(cost=10, rounds=(10, late)) for k, late in seconds.items()
         }
 
-    monkeypatch.setattr(table, "gauge", lambda *_: fill)
+    monkeypatch.setattr(cost_table, "measure", lambda *_: fill)
     costs = table(tmp_path, "host")
     # Families of their own, so that none follows from its neighbors.
     wanted = [replace(CONV, outputs=n, size=(n, n)) for n in range(1, 25)]

@@ -9,7 +9,7 @@ from torch import nn
 
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.width_candidates import Scan, scanned, width_candidates
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
 
@@ -46,7 +46,7 @@ def test_a_scan_looks_at_a_group_with_the_others_whole_and_at_half() -> None:
         *(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 8, 3), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(8 * 16, 4)),
     )
-    graph = analyse(trace(network, (InputSpec(shape=(3, 8, 8)),)))
+    graph = analyze(trace(network, (InputSpec(shape=(3, 8, 8)),)))
     torch.manual_seed(0)
     first, second = scanned(graph, 0.25)
     whole, half = first.settings

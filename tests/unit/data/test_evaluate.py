@@ -13,7 +13,7 @@ from edgekit.program.program import trace
 from edgekit.types import InputSpec, Preprocess
 
 
-def test_program_is_judged_on_labelled_samples_in_batches() -> None:
+def test_program_is_judged_on_labeled_samples_in_batches() -> None:
     torch.manual_seed(0)
     program = trace(nn.Linear(4, 3), (InputSpec(shape=(4,)),))
     x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)

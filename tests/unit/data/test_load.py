@@ -130,7 +130,7 @@ def test_archive_in_either_layout(tmp_path: Path) -> None:
     assert not first.notes
     assert "NHWC" in last.notes[0]
     assert (last.targets == -1).all()
-    assert not last.labelled
+    assert not last.labeled
 
 
 def test_archive_mistakes(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_lower_is_better() -> None:
     )
     assert (values.value, values.higher_is_better) == (2.0, False)
     even = metrics.measure(
-        "language-modelling",
+        "language-modeling",
         np.zeros((2, 3, 5), np.float32),
         np.array([[0, 1, -1]] * 2),
     )
@@ -51,7 +51,7 @@ def test_agreement_without_labels() -> None:
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "token-classification", "regression"])
-def test_nothing_labelled_is_an_error(kind: str) -> None:
+def test_nothing_labeled_is_an_error(kind: str) -> None:
     unknown = np.full((2, 3), np.nan if kind == "regression" else -1)
     outputs = np.zeros((2, 3) if kind == "regression" else (2, 4, 3), np.float32)
     with pytest.raises(DataError, match=r"no (labels|values)"):
@@ -94,7 +94,7 @@ def test_metrics_by_name_leave_the_unknown_out() -> None:
     assert named(pixels)(maps, seen).value == pytest.approx(2 / 3)
 
 
-def test_an_embedding_is_told_by_vectors_or_by_neighbours() -> None:
+def test_an_embedding_is_told_by_vectors_or_by_neighbors() -> None:
     measured = named(TaskSpec(kind="embedding"))
     turned = measured(
         np.eye(2, dtype=np.float32), np.array([[1.0, 0], [1, 0]], np.float32)

@@ -36,9 +36,9 @@ def picture(path: Path, values: np.ndarray, mode: str | None = None) -> None:
 
 @pytest.fixture
 def masked(tmp_path: Path) -> Path:
-    grey = np.full((4, 6), 90, np.uint8)
+    gray = np.full((4, 6), 90, np.uint8)
     for name, mask in (("a", np.eye(4, 6)), ("b", np.full((4, 6), 255))):
-        picture(tmp_path / f"set/images/{name}.jpg", grey)
+        picture(tmp_path / f"set/images/{name}.jpg", gray)
         picture(tmp_path / f"set/masks/{name}.png", mask.astype(np.uint8))
     return tmp_path
 
@@ -50,7 +50,7 @@ def test_a_mask_belongs_to_the_image_of_its_name(masked: Path) -> None:
     assert y.dtype == np.int64
     assert y[0].tolist() == np.eye(4, 6).tolist()
     assert (y[1] == -1).all(), "255 is not known"
-    assert found.labelled and not found.classed
+    assert found.labeled and not found.classed
     assert found.labels == ("no", "yes")
 
 
@@ -63,18 +63,18 @@ def test_a_mask_is_stretched_without_new_classes(masked: Path) -> None:
     assert y[1, :, 3:].tolist() == [[7] * 3] * 4
 
 
-def test_images_alone_are_unlabelled(masked: Path) -> None:
+def test_images_alone_are_unlabeled(masked: Path) -> None:
     (masked / "set/masks/a.png").unlink()
     with pytest.raises(DataError, match=r"a.jpg has no mask .*a.png"):
         load(masked, "set", "segmentation", (1, 4, 6))
     (masked / "set/masks").rename(masked / "elsewhere")
-    assert not load(masked, "set", "segmentation", (1, 4, 6)).labelled
+    assert not load(masked, "set", "segmentation", (1, 4, 6)).labeled
 
 
 @pytest.mark.parametrize(
     ("values", "mode", "words"),
     [
-        (np.zeros((4, 6, 3), np.uint8), None, "has colours"),
+        (np.zeros((4, 6, 3), np.uint8), None, "has colors"),
         (np.eye(4, 6, dtype=np.uint8) * 255, None, "the class 0 alone: 255 counts as"),
         (np.full((4, 6), 9, np.uint8), None, "class 9, but the classes are 0 to 1"),
     ],
@@ -134,10 +134,10 @@ def test_tokens_reach_the_network_as_they_are(tmp_path: Path) -> None:
 
 def test_a_language_model_foretells_the_next_token(tmp_path: Path) -> None:
     arrays(tmp_path, x=np.array([[5, 6, 7]]))
-    found = load(tmp_path, "set.npz", "language-modelling", (3,), dtype="int64")
+    found = load(tmp_path, "set.npz", "language-modeling", (3,), dtype="int64")
     assert found.targets.tolist() == [[6, 7, -1]]
     arrays(tmp_path, x=np.array([[5, 6, 7]]), y=np.array([[1, -100, 2]]))
-    given = load(tmp_path, "set.npz", "language-modelling", (3,), dtype="int64")
+    given = load(tmp_path, "set.npz", "language-modeling", (3,), dtype="int64")
     assert given.targets.tolist() == [[1, -1, 2]]
 
 
@@ -146,8 +146,8 @@ def test_values_may_be_unknown(tmp_path: Path) -> None:
     arrays(tmp_path, x=np.zeros((2, 4)), y=y)
     found = load(tmp_path, "set.npz", "regression", (4,))
     assert found.targets.dtype == np.float32
-    assert found.labelled and not found.classed and found.labels == ()
-    assert not found.subset(np.array([1])).labelled
+    assert found.labeled and not found.classed and found.labels == ()
+    assert not found.subset(np.array([1])).labeled
     arrays(tmp_path, x=np.zeros((2, 4)), y=np.array(["warm", "cold"]))
     with pytest.raises(DataError, match="Give numbers, NaN where unknown"):
         load(tmp_path, "set.npz", "regression", (4,))

@@ -37,8 +37,8 @@ def test_what_is_timed_waits_for_what_is_timed() -> None:
 
 def test_whoever_waits_too_long_is_told_who_holds_it() -> None:
     code = (
-        "import sys\nfrom edgekit.devices import turns\n"
-        "with turns.turn({'kind': 'micro'}):\n"
+        "import sys\nfrom edgekit.devices import lock\n"
+        "with lock.turn({'kind': 'micro'}):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

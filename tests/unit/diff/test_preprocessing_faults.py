@@ -18,7 +18,7 @@ Array = np.ndarray
 
 
 def images(size: int = 24) -> Array:
-    """Smooth colour images of bytes, (6, 3, size, size): JPEG and resizing have work to do."""
+    """Smooth color images of bytes, (6, 3, size, size): JPEG and resizing have work to do."""
     generator = np.random.default_rng(0)
     small = generator.integers(0, 256, (6, 6, 6, 3), dtype=np.uint8)
     large = [

@@ -26,7 +26,7 @@ def test_soft_targets_by_definition() -> None:
     )
 
 
-def test_hot_soft_targets_match_centred_logits() -> None:
+def test_hot_soft_targets_match_centerd_logits() -> None:
     """The limit of Hinton et al., 2015, section 2.1: half the mean square of the difference."""
     student, teacher = (x - x.mean(1, keepdim=True) for x in (logits(0), logits(1)))
     expected = ((student - teacher) ** 2).mean(1) / 2
@@ -53,7 +53,7 @@ def test_combination_by_weight(soft_weight: float) -> None:
     torch.testing.assert_close(combined(student, teacher, y, recipe), expected)
 
 
-def test_unlabelled_samples_learn_from_soft_targets_alone() -> None:
+def test_unlabeled_samples_learn_from_soft_targets_alone() -> None:
     recipe = DistillRecipe(soft_weight=0.1)
     student, teacher = logits(0), logits(1)
     found = combined(student, teacher, torch.full((6,), -1), recipe)

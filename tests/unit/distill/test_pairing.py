@@ -6,7 +6,7 @@ from torch import nn
 
 from edgekit.distill.pairing import layers, pair_attentions, pair_layers, share_maps
 from edgekit.errors import ProjectError
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec, Plan
@@ -59,7 +59,7 @@ def transformer(depth: int, width: int = 12) -> Program:
 
 def test_a_pruned_network_is_paired_by_the_names_it_kept() -> None:
     teacher = cnn()
-    graph = analyse(teacher)
+    graph = analyze(teacher)
     kept = {group.id: (0, 2) for group in graph.groups}
     student = shrink(graph, Plan(kept=kept, dropped_blocks=(graph.blocks[0].id,)))
     pairs = pair_layers(teacher, student)

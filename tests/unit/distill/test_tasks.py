@@ -28,10 +28,10 @@ def dense(seed: int, classes: int = 2) -> Program:
     return trace(nn.Conv2d(1, classes, 3, padding=1), (InputSpec(shape=(1, 8, 8)),))
 
 
-def bright(count: int = 96, *, labelled: bool = True) -> Dataset:
+def bright(count: int = 96, *, labeled: bool = True) -> Dataset:
     """Pictures, and which of their pixels are bright."""
     x = np.random.default_rng(0).normal(size=(count, 1, 8, 8)).astype(np.float32)
-    y = (x[:, 0] > 0).astype(np.int16) if labelled else np.full(count, -1)
+    y = (x[:, 0] > 0).astype(np.int16) if labeled else np.full(count, -1)
     return Dataset(InMemory(values=x), y, labels=(), preprocess=RAW)
 
 
@@ -67,7 +67,7 @@ def test_labels_are_learned_while_images_move() -> None:
 
 
 def test_dense_outputs_are_taught_without_any_label() -> None:
-    data = bright(labelled=False)
+    data = bright(labeled=False)
     found = distill(
         dense(0), dense(1), train=data, validation=data, recipe=RECIPE, seed=0,
         kind="segmentation",
@@ -131,7 +131,7 @@ def test_the_users_losses_and_metric_are_what_is_learned(root: Path) -> None:
     assert own.metric == "distance" and not own.higher_is_better
     assert own.epochs[own.best_epoch].validation < 0.2 < own.epochs[0].validation
     soft = replace(RECIPE, soft_weight=1.0, augment="none")
-    data = bright(labelled=False)
+    data = bright(labeled=False)
     taught = distill(
         dense(0), dense(1), train=data, validation=data, recipe=soft, seed=0, task=task
     )

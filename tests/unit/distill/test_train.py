@@ -50,7 +50,7 @@ def bright_side(count: int, seed: int) -> Dataset:
     )
 
 
-def unlabelled(dataset: Dataset) -> Dataset:
+def unlabeled(dataset: Dataset) -> Dataset:
     return Dataset(
         InMemory(values=dataset.arrays()[0]),
         np.full(len(dataset), -1),
@@ -142,7 +142,7 @@ def test_streamed_samples_teach_the_same(
 def test_labels_are_not_needed(teacher: Program) -> None:
     student = network(4, 1)
     result = taught(
-        teacher, student, train=unlabelled(TRAIN), validation=unlabelled(VALIDATION)
+        teacher, student, train=unlabeled(TRAIN), validation=unlabeled(VALIDATION)
     )
     assert result.metric == "agreement"
     decisions = [
@@ -327,7 +327,7 @@ def test_every_kind_of_task_trains() -> None:
             tokens.argmax(2),
             "token accuracy",
         ),
-        ("language-modelling", nn.Linear(4, 4), tokens, tokens.argmax(2), "perplexity"),
+        ("language-modeling", nn.Linear(4, 4), tokens, tokens.argmax(2), "perplexity"),
         (
             "embedding",
             nn.Linear(4, 3),

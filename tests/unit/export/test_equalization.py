@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgekit.export.equalization import equalised
+from edgekit.export.equalization import equalized
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
 
@@ -86,7 +86,7 @@ def test_answers_stay_and_the_wide_channel_goes(
     between: nn.Module, reader: nn.Module
 ) -> None:
     whole = program(Middle(between, reader))
-    found = equalised(whole, samples().numpy())
+    found = equalized(whole, samples().numpy())
     assert found is not None
     with torch.no_grad():
         expected, got = whole.module(samples()), found.module(samples())
@@ -110,13 +110,13 @@ def test_answers_stay_and_the_wide_channel_goes(
     ids=["silu", "relu6", "grouped", "positions", "output", "sum", "served twice"],
 )
 def test_what_would_change_answers_is_left_alone(network: nn.Module) -> None:
-    assert equalised(program(network), samples().numpy()) is None
+    assert equalized(program(network), samples().numpy()) is None
 
 
 def test_the_network_that_is_given_is_not_touched() -> None:
     whole = program(Middle(nn.ReLU()))
     before = {n: p.clone() for n, p in whole.module.named_parameters()}
-    equalised(whole, samples().numpy())
+    equalized(whole, samples().numpy())
     after = dict(whole.module.named_parameters())
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -126,7 +126,7 @@ def test_a_channel_that_is_never_on_stays_as_it_is() -> None:
     with torch.no_grad():
         network.writer[1].weight[3] = 0
         network.writer[1].bias[3] = -1
-    found = equalised(program(network), samples().numpy())
+    found = equalized(program(network), samples().numpy())
     assert found is not None
     parameters = dict(found.module.named_parameters())
     assert parameters["writer.1.bias"][3] == -1

@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.graph.graph import Extent, WidthGraph, analyse
+from edgekit.graph.graph import Extent, WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
 from tests.unit.graph.networks import CASES
 
 
 def groups_of(name: str) -> dict[str, tuple[str, int, bool]]:
-    graph = analyse(CASES[name].program())
+    graph = analyze(CASES[name].program())
     return {g.id: (g.kind, g.units, g.exact) for g in graph.groups}
 
 
@@ -70,7 +70,7 @@ def test_recurrent_units_are_one_width_in_all_layers_and_directions() -> None:
 
 
 def test_an_unknown_operator_is_named_and_the_rest_is_pruned() -> None:
-    graph = analyse(CASES["unknown"].program())
+    graph = analyze(CASES["unknown"].program())
     assert [g.id for g in graph.groups] == ["first", "third"]
     (barrier,) = graph.barriers
     assert (barrier.operator, barrier.node) == ("renorm", "renorm")
@@ -78,7 +78,7 @@ def test_an_unknown_operator_is_named_and_the_rest_is_pruned() -> None:
 
 
 def test_slots_say_which_units_an_index_needs() -> None:
-    graph = analyse(CASES["transformer"].program())
+    graph = analyze(CASES["transformer"].program())
     (heads,) = (g for g in graph.groups if g.id == "qkv.head")
     slots = {(s.parameter, s.dim): s.units for s in heads.slots}
     assert slots["project.weight", 1] == tuple((i // 6,) for i in range(24))
@@ -86,7 +86,7 @@ def test_slots_say_which_units_an_index_needs() -> None:
 
 
 def test_extents_are_polynomials_in_the_widths() -> None:
-    graph = analyse(CASES["multihead"].program())
+    graph = analyze(CASES["multihead"].program())
     nodes = {n.name: n for n in graph.program.module.graph.nodes}
     batch, length, width = graph.extents(nodes["linear_1"])
     assert batch.terms == ((5, ()),) and length.terms == ((1, ()),)
@@ -103,7 +103,7 @@ def test_an_extent_knows_full_widths() -> None:
 
 
 def graph_from(network: nn.Module, *shape: int) -> WidthGraph:
-    return analyse(trace(network, (InputSpec(shape=shape),)))
+    return analyze(trace(network, (InputSpec(shape=shape),)))
 
 
 def test_what_meets_the_input_or_output_stays() -> None:

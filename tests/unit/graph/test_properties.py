@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import mask, shrink
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan
@@ -180,13 +180,13 @@ class Network(nn.Module):
         return self.head(x.flatten(1) if self.flat else x.mean((2, 3)))
 
 
-def analysed(network: nn.Module) -> WidthGraph:
+def analyzed(network: nn.Module) -> WidthGraph:
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if tensor.dim() == 1 and "norm" in name:
                 tensor.uniform_(0.5, 1.5)
     spec = InputSpec(shape=(3, SIZE, SIZE))
-    return analyse(trace(network.eval(), (spec,)))
+    return analyze(trace(network.eval(), (spec,)))
 
 
 STEPS = st.lists(
@@ -210,7 +210,7 @@ def test_cutting_equals_masking(
     steps: list[tuple[type[Block], int]], flat: bool, share: float, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    graph = analysed(Network(steps, flat=flat))
+    graph = analyzed(Network(steps, flat=flat))
     x = torch.randn(3, 3, SIZE, SIZE)
     assert graph.groups
 
@@ -220,7 +220,7 @@ def test_cutting_equals_masking(
     small = shrink(graph, plan)
     assert error(output(small, x), output(mask(graph, plan), x)) < 1e-5
 
-    again = analyse(small)
+    again = analyze(small)
     widths = {name: len(kept) for name, kept in plan.kept.items()}
     for node in small.module.graph.find_nodes(op="get_attr"):
         (old,) = (n for n in graph.program.module.graph.nodes if n.name == node.name)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.labels import Axes
 from edgekit.graph.propagate import Call, Walk, walk
 from edgekit.graph.rules import RULES
@@ -42,7 +42,7 @@ def found(network: nn.Module, *shape: int) -> WidthGraph:
         for parameter in network.parameters():
             if parameter.dim() == 1:
                 parameter.uniform_(0.5, 1.5)
-    return analyse(trace(network.eval(), (InputSpec(shape=shape),)))
+    return analyze(trace(network.eval(), (InputSpec(shape=shape),)))
 
 
 def widths(graph: WidthGraph) -> dict[str, tuple[int, bool]]:
@@ -348,7 +348,7 @@ def traced(network: nn.Module, *shape: int) -> WidthGraph:
     program = Program(
         module=module, inputs=(InputSpec(shape=shape),), dtypes=(torch.float32,)
     )
-    return analyse(program)
+    return analyze(program)
 
 
 COMPUTED = (

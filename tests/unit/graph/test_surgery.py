@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edgekit.errors import UsageError
-from edgekit.graph.graph import Group, WidthGraph, analyse
+from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.graph.surgery import mask, shrink
 from edgekit.program.program import Program, load, set_training, trace
 from edgekit.types import InputSpec, Plan
@@ -22,7 +22,7 @@ NAMES = sorted(CASES)
 
 @cache
 def graph_of(name: str) -> WidthGraph:
-    return analyse(CASES[name].program())
+    return analyze(CASES[name].program())
 
 
 def drop(groups: Iterable[Group], share: float = 0.4, seed: int = 0) -> Plan:
@@ -85,7 +85,7 @@ def test_one_unit_may_stay(name: str) -> None:
     plan = Plan(kept={g.id: (g.units - 1,) for g in graph.groups})
     small = shrink(graph, plan)
     assert output(small, x).shape == output(graph.program, x).shape
-    assert analyse(small).groups == ()
+    assert analyze(small).groups == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,7 +111,7 @@ def test_the_result_trains_saves_and_is_cut_again(name: str, tmp_path) -> None:
     assert error(output(again, x), output(small, x)) < 1e-6
     assert output(again, x[:1]).shape[0] == 1
 
-    smaller = analyse(again)
+    smaller = analyze(again)
     assert smaller.groups
     plan = drop((g for g in smaller.groups if g.exact), share=0.3)
     cut = output(shrink(smaller, plan), x)
@@ -131,7 +131,7 @@ def test_shapes_follow_the_extents(name: str) -> None:
     small = shrink(graph, plan)
     widths = {group: len(units) for group, units in plan.kept.items()}
     now = {n.name: n for n in small.module.graph.nodes}
-    again = analyse(small)
+    again = analyze(small)
     for node in graph.program.module.graph.nodes:
         if isinstance(node.meta.get("val"), Tensor) and node.name in now:
             assert graph.shape(node, widths) == again.shape(now[node.name])
@@ -149,7 +149,7 @@ def test_a_training_step_leaves_the_teacher_alone() -> None:
 
 
 def test_release_frees_the_original() -> None:
-    graph, x = analyse(CASES["decoder"].program()), CASES["decoder"].inputs()
+    graph, x = analyze(CASES["decoder"].program()), CASES["decoder"].inputs()
     plan = drop(graph.groups)
     expected = output(shrink(graph, plan), x)
     small = shrink(graph, plan, release=True)
@@ -197,7 +197,7 @@ def test_residual_blocks(name: str, blocks: list[str]) -> None:
     every = Plan(kept=plan.kept, dropped_blocks=tuple(b.id for b in graph.blocks))
     small = shrink(graph, every)
     assert error(output(small, x), output(mask(graph, every), x)) < 1e-5
-    assert analyse(small).blocks == ()
+    assert analyze(small).blocks == ()
 
 
 def test_a_rectifier_that_follows_a_dropped_block_is_not_left_alone() -> None:
@@ -226,7 +226,7 @@ class Halves(torch.nn.Module):
 
 
 def test_a_block_on_a_part_of_a_split_can_go() -> None:
-    graph = analyse(trace(Halves().eval(), (InputSpec(shape=(3, 4, 4)),)))
+    graph = analyze(trace(Halves().eval(), (InputSpec(shape=(3, 4, 4)),)))
     plan = Plan(kept={}, dropped_blocks=tuple(b.id for b in graph.blocks))
     x = torch.randn(2, 3, 4, 4)
     assert len(plan.dropped_blocks) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.errors import OutputError
 from edgekit.package import bundle
-from edgekit.types import Artifact, Preprocess, Quantisation, TensorSpec
+from edgekit.types import Artifact, Preprocess, Quantization, TensorSpec
 from tests import reports
 
 
@@ -27,7 +27,7 @@ def artifact(folder, *names):
                 shape=(1, 8, 8, 1),
                 dtype="int8",
                 layout="NHWC",
-                quantisation=Quantisation(scale=0.5, zero_point=-3),
+                quantization=Quantization(scale=0.5, zero_point=-3),
             ),
         ),
         outputs=(TensorSpec(name="output", shape=(1, 10), dtype="float32"),),
@@ -65,7 +65,7 @@ def names(folder):
 # --- the manifest -----------------------------------------------------------------------------
 
 
-def test_the_chosen_artefact_is_called_model_and_candidates_keep_their_names(tmp_path):
+def test_the_chosen_artifact_is_called_model_and_candidates_keep_their_names(tmp_path):
     fill(tmp_path / "build" / "pi")
     assert names(tmp_path / "build")[3:] == [
         "pi",
@@ -109,10 +109,10 @@ def test_the_manifest_holds_the_io_contract_versions_and_source(tmp_path):
             "shape": [1, 8, 8, 1],
             "dtype": "int8",
             "layout": "NHWC",
-            "quantisation": {"scale": 0.5, "zero_point": -3},
+            "quantization": {"scale": 0.5, "zero_point": -3},
         }
     ]
-    assert contract["outputs"][0]["quantisation"] is None
+    assert contract["outputs"][0]["quantization"] is None
     assert contract["preprocessing"] == {
         "formula": "(value / scale - mean) / std, by channel",
         "scale": 16,

@@ -24,7 +24,7 @@ from edgekit.types import (
     Budget,
     Evaluation,
     NetworkSpec,
-    QuantiseRecipe,
+    QuantizeRecipe,
     StudentSpec,
 )
 
@@ -195,7 +195,7 @@ def test_when_a_student_is_trained_with_rounding(
     words: str | None,
 ) -> None:
     job, *_ = parts
-    recipe = replace(job.project.recipe, quantise=QuantiseRecipe(aware=aware))  # type: ignore[arg-type]
+    recipe = replace(job.project.recipe, quantize=QuantizeRecipe(aware=aware))  # type: ignore[arg-type]
     budget = Budget(accuracy_drop=limit)
     job = replace(job, project=replace(job.project, recipe=recipe, budget=budget))
     why = wanted(job, found)

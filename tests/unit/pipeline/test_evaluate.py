@@ -1,4 +1,4 @@
-"""A file that quantisation broke loses; a float file that differs ends the build."""
+"""A file that quantization broke loses; a float file that differs ends the build."""
 
 from __future__ import annotations
 

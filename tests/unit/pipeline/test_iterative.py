@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.iterative import aims, composed
@@ -64,9 +64,9 @@ def test_plans_one_after_another_are_one_plan() -> None:
     network = nn.Sequential(
         nn.Linear(5, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)
     )
-    first = analyse(trace(network, (InputSpec(shape=(5,)),)))
+    first = analyze(trace(network, (InputSpec(shape=(5,)),)))
     one = Plan(kept={"0": (1, 3, 4, 7, 9, 11), "2": (0, 2, 3, 5, 6)})
-    between = analyse(shrink(first, one))
+    between = analyze(shrink(first, one))
     two = Plan(kept={"0": (0, 2, 5)})
     at_once = shrink(first, composed([one, two]))
     assert composed([one, two]).kept == {"0": (1, 4, 11), "2": (0, 2, 3, 5, 6)}

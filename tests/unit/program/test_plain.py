@@ -14,7 +14,7 @@ from torch.nn.utils import spectral_norm as old_spectral
 from torch.nn.utils import weight_norm as old_weight
 
 from edgekit.errors import ModelError
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan
@@ -89,7 +89,7 @@ def test_a_cut_is_what_the_author_silences(name: str) -> None:
     author = network(WAYS.get(name, standardized))
     x = torch.randn(3, 6)
     before = {key: value.clone() for key, value in author.state_dict().items()}
-    graph = analyse(trace(author, ROW))
+    graph = analyze(trace(author, ROW))
     with torch.no_grad():
         whole = author(x)
         torch.testing.assert_close(graph.program.module(x), whole)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgekit.errors import DataError, UsageError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.prune.importance import CRITERIA, WITHOUT_SAMPLES, importance
 from edgekit.types import InputSpec
@@ -44,11 +44,11 @@ def chain() -> Chain:
 
 @functools.cache
 def zoo_graph(name: str) -> WidthGraph:
-    return analyse(ZOO[name].program())
+    return analyze(ZOO[name].program())
 
 
 def graph_of(network: nn.Module) -> WidthGraph:
-    return analyse(trace(network, (InputSpec(shape=(3, 8, 8)),)))
+    return analyze(trace(network, (InputSpec(shape=(3, 8, 8)),)))
 
 
 def samples(count: int = 32) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
@@ -58,7 +58,7 @@ def samples(count: int = 32) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
 
 
 def raw(network: nn.Module, criterion: str, **options: object) -> np.ndarray:
-    return importance(graph_of(network), criterion, normalise=False, **options)["make"]  # type: ignore[arg-type]
+    return importance(graph_of(network), criterion, normalize=False, **options)["make"]  # type: ignore[arg-type]
 
 
 def test_l1_sums_every_weight_that_leaves_with_a_channel(chain: Chain) -> None:
@@ -179,8 +179,8 @@ def test_scores_have_mean_one_and_labels_are_optional(
 
 def test_own_outputs_are_drawn_from_not_matched(chain: Chain) -> None:
     """Against its soft outputs themselves the gradient would be zero."""
-    unlabelled = [(samples()[0][0], None)]
-    assert raw(chain, "taylor", batches=unlabelled).min() > 1e-6
+    unlabeled = [(samples()[0][0], None)]
+    assert raw(chain, "taylor", batches=unlabeled).min() > 1e-6
 
 
 def test_a_loss_of_ones_own_replaces_cross_entropy(chain: Chain) -> None:

@@ -146,7 +146,7 @@ def test_masks_hold_through_training(
     assert broken(program, masks) > 0, "a mask outlived its with"
 
 
-def colours(count: int, seed: int) -> Dataset:
+def colors(count: int, seed: int) -> Dataset:
     generator = np.random.default_rng(seed)
     targets = generator.integers(0, 3, count)
     values = generator.normal(size=(count, 3, 6, 6)).astype(np.float32)
@@ -160,7 +160,7 @@ def colours(count: int, seed: int) -> Dataset:
 
 
 def test_masks_survive_distillation() -> None:
-    train, validation = colours(160, 0), colours(80, 1)
+    train, validation = colors(160, 0), colors(80, 1)
     recipe = DistillRecipe(epochs=2, batch_size=16, learning_rate=0.05, soft_weight=0.0)
     program = network()
     taught = distill(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from edgekit.errors import UsageError
-from edgekit.graph.graph import analyse
+from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.prune.optimizer import carry_optimizer_state
 from edgekit.types import Plan
@@ -15,7 +15,7 @@ from tests.unit.graph.networks import CASES
 
 @pytest.mark.parametrize("name", ["resnet", "decoder"])
 def test_momentum_is_cut_like_its_parameter(name: str) -> None:
-    graph = analyse(CASES[name].program())
+    graph = analyze(CASES[name].program())
     teacher = graph.program.module
     optimizer = torch.optim.Adam(teacher.parameters(), lr=0.01)
     teacher(CASES[name].inputs()).square().mean().backward()
@@ -42,7 +42,7 @@ def test_momentum_is_cut_like_its_parameter(name: str) -> None:
 
 
 def test_a_state_of_other_parameters_is_refused() -> None:
-    graph = analyse(CASES["mlp"].program())
+    graph = analyze(CASES["mlp"].program())
     state = torch.optim.SGD([torch.zeros(1)], lr=0.1).state_dict()
     with pytest.raises(UsageError, match="has 1 parameters, the network 6"):
         carry_optimizer_state(state, graph, Plan(kept={}), graph.program)

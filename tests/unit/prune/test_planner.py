@@ -17,17 +17,17 @@ from torch import nn
 from edgekit.cost.measure import OperatorCost
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.power import Metered
-from edgekit.cost.table import CostTable, TableKey
+from edgekit.cost.table import CostTable
+from edgekit.cost.table_key import TableKey
 from edgekit.cost.width_candidates import width_options
 from edgekit.errors import BudgetInfeasible
-from edgekit.graph.graph import Group, WidthGraph, analyse
+from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.prune import cost_terms
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Limits, Planner
-from edgekit.prune.sensitivity import Sensitivity
-from edgekit.types import InputSpec, Plan
+from edgekit.types import InputSpec, Plan, Sensitivity
 
 
 class Block(nn.Module):
@@ -64,7 +64,7 @@ def residual() -> nn.Module:
 
 def graph_of(network: nn.Module) -> WidthGraph:
     torch.manual_seed(0)
-    return analyse(trace(network, (InputSpec(shape=(3, 8, 8)),)))
+    return analyze(trace(network, (InputSpec(shape=(3, 8, 8)),)))
 
 
 class ByHand(CostTable):
@@ -331,7 +331,7 @@ def test_a_network_cut_again_is_offered_what_is_left_of_the_first_offer(
     first = planner_for(graph_of(residual()), tmp_path)
     wide = next(group for group in first.graph.groups if group.units == 16)
     assert first.options[wide.id] == (8, 16)
-    again = analyse(shrink(first.graph, Plan(kept={wide.id: tuple(range(8))})))
+    again = analyze(shrink(first.graph, Plan(kept={wide.id: tuple(range(8))})))
     anew = planner_for(again, tmp_path)
     second = Planner(
         again, first.table, multiple=8, min_keep=0.25, options=first.options

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, set_training, trace
 from edgekit.prune.reconstruct import reconstruct
@@ -31,7 +31,7 @@ def doubled() -> WidthGraph:
     with torch.no_grad():
         for layer in (network[0].weight, network[0].bias):
             layer[4:] = 0.5 * layer[:4]
-    return analyse(trace(network.eval(), (InputSpec(shape=(6,)),)))
+    return analyze(trace(network.eval(), (InputSpec(shape=(6,)),)))
 
 
 def test_what_is_left_stands_in_for_what_it_repeats() -> None:
@@ -50,7 +50,7 @@ def test_a_bias_takes_over_what_is_constant() -> None:
     with torch.no_grad():
         network[0].weight[7] = 0
         network[0].bias[7] = 3.0
-    graph = analyse(trace(network.eval(), (InputSpec(shape=(6,)),)))
+    graph = analyze(trace(network.eval(), (InputSpec(shape=(6,)),)))
     plan = Plan(kept={graph.groups[0].id: tuple(range(7))})
     fitted = reconstruct(graph, plan, (samples(64, 6),))
     assert error(fitted, graph.program, samples(64, 6, seed=1)) < 0.01
@@ -75,7 +75,7 @@ def test_batch_norm_takes_the_statistics_of_what_is_left() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 6, 1), nn.BatchNorm2d(6))
     network.append(nn.Conv2d(6, 2, 1)).eval()
-    graph = analyse(trace(network, (InputSpec(shape=(3, 8, 8)),)))
+    graph = analyze(trace(network, (InputSpec(shape=(3, 8, 8)),)))
     [first] = (g for g in graph.groups if g.units == 8)
     given = samples(32, 3, 8, 8)
     fitted = reconstruct(graph, Plan(kept={first.id: (0, 1, 2)}), (given,))
@@ -92,7 +92,7 @@ def test_every_kind_of_network_comes_nearer(name: str) -> None:
     """Or stays where it was, where nothing reads what was cut but cells of its own kind."""
     case = CASES[name]
     given = case.inputs(64)
-    graph = analyse(settled(case, given))
+    graph = analyze(settled(case, given))
     plan = Plan(
         kept={g.id: tuple(range(-(-g.units // 2))) for g in graph.groups},
         dropped_blocks=tuple(block.id for block in graph.blocks[:1]),
@@ -138,7 +138,7 @@ def test_the_branch_before_a_dropped_block_stands_in_for_it() -> None:
     with torch.no_grad():
         for _ in range(80):
             network(given)
-    graph = analyse(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
+    graph = analyze(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
     plan = Plan(kept={}, dropped_blocks=("second.0",))
     fresh = samples(64, 3, 8, 8, seed=1)
     fitted = reconstruct(graph, plan, (given,))
@@ -156,11 +156,11 @@ def test_taps_of_a_kernel_are_fitted_apart() -> None:
     with torch.no_grad():
         network[0].weight.zero_()
         network[0].weight[0, 0, 1, 1] = network[0].weight[1, 0, 1, 0] = 1
-        centre = network[1].weight[:, 1, 1, 1].clone()
+        center = network[1].weight[:, 1, 1, 1].clone()
         network[1].weight[:, 1] = 0
-        network[1].weight[:, 1, 1, 1] = centre
+        network[1].weight[:, 1, 1, 1] = center
     network.append(nn.ReLU()).append(nn.Conv2d(3, 2, 1)).eval()
-    graph = analyse(trace(network, (InputSpec(shape=(1, 12, 12)),)))
+    graph = analyze(trace(network, (InputSpec(shape=(1, 12, 12)),)))
     [group] = (g for g in graph.groups if g.units == 2)
     plan, given = Plan(kept={group.id: (0,)}), samples(64, 1, 12, 12)
     fitted, fresh = reconstruct(graph, plan, (given,)), samples(64, 1, 12, 12, seed=1)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import BudgetInfeasible, UsageError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import Program, trace
 from edgekit.prune.importance import importance
 from edgekit.prune.schedule import evenly, iterate, operations, schedule
@@ -78,7 +78,7 @@ def test_a_schedule_that_makes_no_sense_is_refused(
 
 
 def test_evenly_keeps_the_best_units_inside_the_share() -> None:
-    graph = analyse(residual())
+    graph = analyze(residual())
     scores = l2(graph)
     plan = evenly(graph, scores, 0.5)
     widths = {name: len(units) for name, units in plan.kept.items()}
@@ -90,14 +90,14 @@ def test_evenly_keeps_the_best_units_inside_the_share() -> None:
 
 
 def test_widths_are_multiples_where_that_is_asked() -> None:
-    graph = analyse(residual())
+    graph = analyze(residual())
     plan = evenly(graph, l2(graph), 0.6, multiple=4)
     assert plan.kept
     assert {len(units) % 4 for units in plan.kept.values()} == {0}
 
 
 def test_a_floor_under_the_widths_can_make_a_share_infeasible() -> None:
-    graph = analyse(residual())
+    graph = analyze(residual())
     with pytest.raises(BudgetInfeasible, match=r"Keeping 80% of every width leaves 6"):
         evenly(graph, l2(graph), 0.3, min_keep=0.8)
 
@@ -124,7 +124,7 @@ def test_units_are_weighed_again_after_each_recovery() -> None:
 
     def recover(program: Program) -> Program:
         result = program.copy()
-        graph = analyse(result)
+        graph = analyze(result)
         weakest = int(l2(graph)["0"].argmin())
         with torch.no_grad():
             weight = result.module.get_parameter("0.weight")

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.prune.objective import PlanObjective
-from edgekit.prune.sensitivity import Sensitivity, sensitivity
-from edgekit.types import InputSpec
+from edgekit.prune.sensitivity import sensitivity
+from edgekit.types import InputSpec, Sensitivity
 
 
 class Branch(nn.Module):
@@ -38,7 +38,7 @@ def graph() -> WidthGraph:
     network(
         torch.randn(256, 3, 8, 8)
     )  # statistics of its inputs, as training leaves them
-    return analyse(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
+    return analyze(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
 
 
 def test_a_branch_that_adds_nothing_does_no_damage(graph: WidthGraph) -> None:

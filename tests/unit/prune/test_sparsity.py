@@ -9,7 +9,7 @@ from edgekit.data import Dataset, evaluate
 from edgekit.data.samples import InMemory
 from edgekit.distill import Hooks, distill
 from edgekit.errors import UsageError
-from edgekit.graph.graph import WidthGraph, analyse
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
 from edgekit.prune.importance import importance
@@ -21,7 +21,7 @@ from tests.zoo.models import ZOO
 
 def residual() -> WidthGraph:
     torch.manual_seed(0)
-    return analyse(trace(resnet(), (InputSpec(shape=(3, 8, 8)),)))
+    return analyze(trace(resnet(), (InputSpec(shape=(3, 8, 8)),)))
 
 
 def trainable(graph: WidthGraph) -> Program:
@@ -59,8 +59,8 @@ def test_l1_of_scales_is_their_sum() -> None:
 )
 def test_group_lasso_sees_every_weight_that_surgery_would_remove(name: str) -> None:
     """Its norms are those of the l2 criterion, which tests of its own hold to the weights."""
-    graph = analyse(ZOO[name].program())
-    norms = importance(graph, "l2", normalise=False)
+    graph = analyze(ZOO[name].program())
+    norms = importance(graph, "l2", normalize=False)
     sizes = {
         group.id: _weights_of_units(graph, group.id, group.units)
         for group in graph.groups
@@ -106,7 +106,7 @@ def test_the_slope_of_group_lasso_is_its_own() -> None:
 
 def test_growing_pulls_harder_each_step_and_only_at_what_goes() -> None:
     torch.manual_seed(0)
-    graph = analyse(trace(mlp(), (InputSpec(shape=(6,)),)))
+    graph = analyze(trace(mlp(), (InputSpec(shape=(6,)),)))
     first = graph.groups[0]
     kept = tuple(range(0, first.units, 2))
     going = [unit for unit in range(first.units) if unit not in kept]
@@ -183,7 +183,7 @@ def teacher() -> Program:
 
 def half(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, float]:
     """The plan that halves every width, and the share of importance it removes."""
-    graph = analyse(program)
+    graph = analyze(program)
     scores = importance(graph, criterion)
     kept = {
         group.id: tuple(
@@ -199,7 +199,7 @@ def half(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, floa
 
 
 def after_cut(program: Program, plan: Plan | None = None) -> float:
-    graph = analyse(program)
+    graph = analyze(program)
     return evaluate(shrink(graph, plan or half(program)[0]), TEST).value
 
 
@@ -210,7 +210,7 @@ def after_cut(program: Program, plan: Plan | None = None) -> float:
 def test_a_cut_costs_less_after_training_for_it(
     teacher: Program, kind: str, strength: float
 ) -> None:
-    graph = analyse(teacher)
+    graph = analyze(teacher)
     plan = half(teacher)[0] if kind == "growing" else None
     wanted = penalty(kind, graph, plan=plan, steps=70, strength=strength)
     plain, prepared = taught(teacher), taught(teacher, Hooks(penalty=wanted))
@@ -237,6 +237,6 @@ def test_growing_needs_a_plan_and_steps() -> None:
 
 
 def test_scales_need_batch_norm() -> None:
-    graph = analyse(trace(mlp(), (InputSpec(shape=(6,)),)))
+    graph = analyze(trace(mlp(), (InputSpec(shape=(6,)),)))
     with pytest.raises(UsageError, match="Choose 'group-lasso'"):
         penalty("l1-scales", graph)

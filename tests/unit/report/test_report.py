@@ -59,11 +59,11 @@ def test_each_figure_says_how_it_was_obtained(report):
     assert chosen["how"] == {
         "latency": "timed on this machine (local): 5,120 inferences in 5 fresh processes, "
         "litert 2.3.0, 1 thread",
-        "size": "size of the artefact's files",
-        "memory": "peak resident memory of the process that ran the artefact",
+        "size": "size of the artifact's files",
+        "memory": "peak resident memory of the process that ran the artifact",
         "energy": "not measured: no energy meter: the container hides the processor's counter",
-        "accuracy": "accuracy of the artefact on litert, 360 evaluation samples",
-        "speedup": "unpruned fp32 network over this artefact on litert: paired, interleaved "
+        "accuracy": "accuracy of the artifact on litert, 360 evaluation samples",
+        "speedup": "unpruned fp32 network over this artifact on litert: paired, interleaved "
         "launches in one run, timed on this machine",
     }
 
@@ -171,7 +171,7 @@ def test_this_machine_as_target_needs_no_caveat_either(report):
 def test_without_a_budget_nothing_is_claimed():
     assert words.title(reports.bare()) == "No budget set"
     assert words.statement(reports.bare()) == (
-        "Without a budget there is nothing to prove. No artefact was chosen."
+        "Without a budget there is nothing to prove. No artifact was chosen."
     )
 
 
@@ -302,4 +302,4 @@ def test_brackets_in_names_are_no_markup(report):
 
 
 def test_a_bare_summary():
-    assert "No artefact was chosen." in shown(reports.bare())
+    assert "No artifact was chosen." in shown(reports.bare())

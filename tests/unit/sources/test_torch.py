@@ -88,7 +88,7 @@ def test_network_without_weights_is_the_same_every_time(root: Path) -> None:
     assert first.fingerprint() == second.fingerprint()
 
 
-def test_neighbours_of_another_project_are_not_mistaken(
+def test_neighbors_of_another_project_are_not_mistaken(
     root: Path, tmp_path: Path
 ) -> None:
     sources.load(spec(), root=root)

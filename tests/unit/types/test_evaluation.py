@@ -107,7 +107,7 @@ def test_agreement_is_lost_in_whole_samples() -> None:
 @pytest.mark.parametrize(
     ("lost", "missed"), [(0.005, None), (0.005 + 1e-9, None), (0.006, 0.001)]
 )
-def test_a_quantised_file_that_loses_what_is_allowed_holds(
+def test_a_quantized_file_that_loses_what_is_allowed_holds(
     lost: float, missed: float | None
 ) -> None:
     found = QuantResult(

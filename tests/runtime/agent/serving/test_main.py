@@ -37,25 +37,25 @@ def npy(values: Any) -> bytes:
 
 
 def test_infer_reads_stdin_and_prints_label_and_scores(
-    tmp_path: Path, requantising_model: Any
+    tmp_path: Path, requantizing_model: Any
 ) -> None:
-    done = run(tmp_path, requantising_model, "infer", stdin=npy([0.0, 0.5, 2.0, -1.0]))
+    done = run(tmp_path, requantizing_model, "infer", stdin=npy([0.0, 0.5, 2.0, -1.0]))
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["label"] == "c" and list(answer["scores"]) == list("abcd")
-    assert answer["outputs"] == [[0.0, 0.5, 2.0, -1.0]], "quantised in and out"
+    assert answer["outputs"] == [[0.0, 0.5, 2.0, -1.0]], "quantized in and out"
     assert sum(answer["scores"].values()) == pytest.approx(1.0)
 
 
 def test_infer_reads_files_and_folders_a_line_each(
-    tmp_path: Path, requantising_model: Any
+    tmp_path: Path, requantizing_model: Any
 ) -> None:
     inside = tmp_path / "in"
     inside.mkdir()
     for number in range(3):
         (inside / f"{number}.npy").write_bytes(npy(np.eye(4)[number]))
     (inside / "notes.txt").write_text("not read")
-    done = run(tmp_path, requantising_model, "infer", str(inside))
+    done = run(tmp_path, requantizing_model, "infer", str(inside))
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == list(
         "abc"
     )
@@ -71,25 +71,25 @@ def test_infer_reads_files_and_folders_a_line_each(
     ],
 )
 def test_input_that_cannot_be_used_is_one_line_and_2(
-    tmp_path: Path, requantising_model: Any, stdin: bytes, words: str
+    tmp_path: Path, requantizing_model: Any, stdin: bytes, words: str
 ) -> None:
-    done = run(tmp_path, requantising_model, "infer", stdin=stdin)
+    done = run(tmp_path, requantizing_model, "infer", stdin=stdin)
     assert done.returncode == 2 and done.stdout == b""
     said = [x for x in done.stderr.decode().splitlines() if x.startswith("edgekit:")]
     assert len(said) == 1 and words in said[0]
 
 
-def test_a_pickled_array_is_not_opened(tmp_path: Path, requantising_model: Any) -> None:
+def test_a_pickled_array_is_not_opened(tmp_path: Path, requantizing_model: Any) -> None:
     file = io.BytesIO()
     np.save(file, np.array([print], dtype=object), allow_pickle=True)
-    done = run(tmp_path, requantising_model, "infer", stdin=file.getvalue())
+    done = run(tmp_path, requantizing_model, "infer", stdin=file.getvalue())
     assert done.returncode == 2
 
 
 def test_an_unknown_model_lists_those_there_are(
-    tmp_path: Path, requantising_model: Any
+    tmp_path: Path, requantizing_model: Any
 ) -> None:
-    done = run(tmp_path, requantising_model, "infer", "--model", "two", stdin=b"x")
+    done = run(tmp_path, requantizing_model, "infer", "--model", "two", stdin=b"x")
     assert done.returncode == 2
     assert b"No model 'two' here. Known: one." in done.stderr
 
@@ -104,9 +104,9 @@ def test_bench_and_info_are_json(tmp_path: Path, model: Any) -> None:
 
 
 def test_a_crash_is_told_by_whoever_watched(
-    tmp_path: Path, requantising_model: Any
+    tmp_path: Path, requantizing_model: Any
 ) -> None:
-    one = start(tmp_path, requantising_model)
+    one = start(tmp_path, requantizing_model)
     children = Path(f"/proc/{one.process.pid}/task/{one.process.pid}/children")
     [worker] = children.read_text().split()
     os.kill(int(worker), signal.SIGSEGV)
@@ -116,14 +116,14 @@ def test_a_crash_is_told_by_whoever_watched(
 
 
 def test_a_server_ends_when_its_client_is_gone(
-    tmp_path: Path, requantising_model: Any
+    tmp_path: Path, requantizing_model: Any
 ) -> None:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "edgekit.agent.serving.main", "serve"),
             *("--port", "0", "--host", "127.0.0.1", "--until-stdin-closes"),
         ],
-        env=write_description(tmp_path, requantising_model),
+        env=write_description(tmp_path, requantizing_model),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.runtime.conftest import write_requantising_tflite
+from tests.runtime.conftest import write_requantizing_tflite
 
 ROOT = Path(__file__).parents[4]
 
@@ -98,7 +98,7 @@ def start(folder: Path, model: Any, *more: str) -> Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
-    model = write_requantising_tflite(folder / "requantise.tflite")
+    model = write_requantizing_tflite(folder / "requantize.tflite")
     one = start(folder, model, "--max-body-kb", "64")
     yield one
     one.process.send_signal(signal.SIGTERM)
@@ -126,7 +126,7 @@ def test_health_and_metadata(served: Served) -> None:
     assert about["parameters"]["labels"] == ["a", "b", "c", "d"]
 
 
-def test_real_numbers_are_quantised_in_and_out(served: Served) -> None:
+def test_real_numbers_are_quantized_in_and_out(served: Served) -> None:
     status, reply = served.ask(INFER, request([1.0, -2.5, 0.26, 0.0]))
     assert status == 200 and reply["id"] == "7"
     [output] = reply["outputs"]
@@ -267,8 +267,8 @@ def test_many_at_once_get_their_own_answers(served: Served) -> None:
         assert all(pool.map(one, range(200)))
 
 
-def test_connections_are_bounded(requantising_model: Any, tmp_path: Path) -> None:
-    one = start(tmp_path, requantising_model, "--max-connections", "2")
+def test_connections_are_bounded(requantizing_model: Any, tmp_path: Path) -> None:
+    one = start(tmp_path, requantizing_model, "--max-connections", "2")
     try:
         ask = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
         held = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(2)]
@@ -287,14 +287,14 @@ def test_connections_are_bounded(requantising_model: Any, tmp_path: Path) -> Non
 
 
 def test_a_taken_port_is_one_line(
-    served: Served, requantising_model: Any, tmp_path: Path
+    served: Served, requantizing_model: Any, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "edgekit.agent.serving.main", "serve"),
             *("--host", "127.0.0.1", "--port", str(served.port)),
         ],
-        env=write_description(tmp_path, requantising_model),
+        env=write_description(tmp_path, requantizing_model),
         capture_output=True,
         text=True,
         timeout=60,

@@ -33,7 +33,7 @@ def test_fp32_matches(network, made, want) -> None:
     assert [file.name for file in artifact.files] == ["fp32.tflite"]
     (spec,) = artifact.inputs
     assert (spec.shape, spec.dtype) == ((1, *samples.shape[1:]), "float32")
-    assert spec.quantisation is None
+    assert spec.quantization is None
     assert spec.layout == ("NCHW" if samples.ndim == 4 else None)
     assert relative_error(made.outputs["fp32"][0], want) < 1e-4
 
@@ -46,7 +46,7 @@ def test_fp16_halves_the_weights(made, want) -> None:
 def test_int8_is_close_and_keeps_float_ends(made, want) -> None:
     artifact = made.artifacts["int8"]
     for spec in (*artifact.inputs, *artifact.outputs):
-        assert (spec.dtype, spec.quantisation) == ("float32", None)
+        assert (spec.dtype, spec.quantization) == ("float32", None)
     assert made.artifacts["int8"].size_bytes < made.artifacts["fp32"].size_bytes
     assert cosine(made.outputs["int8"][0], want) >= 0.98
 
@@ -85,7 +85,7 @@ def test_several_inputs_and_outputs_keep_their_order(
         assert relative_error(got, want.numpy()) < 1e-4
 
 
-def test_only_the_artefact_is_left(
+def test_only_the_artifact_is_left(
     convolutional_network, apart, folder: Path, tmp_path: Path
 ) -> None:
     program, samples = convolutional_network

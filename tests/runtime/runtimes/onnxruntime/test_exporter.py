@@ -23,7 +23,7 @@ def test_fp32_matches(network, made, want) -> None:
     assert [file.name for file in artifact.files] == ["fp32.onnx"]
     (spec,) = artifact.inputs
     assert (spec.name, spec.shape) == ("image", (1, *samples.shape[1:]))
-    assert (spec.dtype, spec.quantisation) == ("float32", None)
+    assert (spec.dtype, spec.quantization) == ("float32", None)
     assert spec.layout == ("NCHW" if samples.ndim == 4 else None)
     assert (artifact.outputs[0].name, artifact.outputs[0].layout) == ("output", None)
     assert relative_error(made.outputs["fp32"][0], want) < 1e-4

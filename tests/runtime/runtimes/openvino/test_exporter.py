@@ -34,7 +34,7 @@ def test_fp32_matches_and_is_not_compressed(network, made, want) -> None:
     assert [file.name for file in artifact.files] == ["fp32.xml", "fp32.bin"]
     (spec,) = artifact.inputs
     assert (spec.name, spec.shape) == ("image", (1, *samples.shape[1:]))
-    assert (spec.dtype, spec.quantisation) == ("float32", None)
+    assert (spec.dtype, spec.quantization) == ("float32", None)
     assert spec.layout == ("NCHW" if samples.ndim == 4 else None)
     assert artifact.outputs[0].name == "output"
     assert relative_error(made.outputs["fp32"][0], want) < 1e-4
@@ -59,7 +59,7 @@ def test_int8_is_close_and_keeps_float_ends(made, want) -> None:
     assert "FakeQuantize" in {layer.get("type") for layer in layers(artifact.files[0])}
 
 
-def test_attention_is_quantised_as_a_transformer(made, network) -> None:
+def test_attention_is_quantized_as_a_transformer(made, network) -> None:
     program, _ = network
     attends = any(
         "attention" in str(node.target) for node in program.module.graph.nodes
@@ -94,7 +94,7 @@ def test_several_inputs_and_outputs_keep_their_order(
         assert relative_error(got, want.numpy()) < 1e-4
 
 
-def test_only_the_artefact_is_left(
+def test_only_the_artifact_is_left(
     convolutional_network, apart, folder: Path, tmp_path: Path
 ) -> None:
     program, _ = convolutional_network

@@ -1,6 +1,6 @@
 """A library's own default recipe for int8, of a file in fp32 and samples that calibrate:
 
-    python -m benchmarks.quantisation_defaults RUNTIME FP32 SAMPLES.npy OUT
+    python -m benchmarks.quantization_defaults RUNTIME FP32 SAMPLES.npy OUT
 
 Each in a process of its own: the libraries crash beside each other.
 """
@@ -25,11 +25,11 @@ def litert(fp32: Path, samples: Samples, path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer, recipe
 
-    quantiser = quantizer.Quantizer(str(fp32), recipe.static_wi8_ai8())
+    quantizer = quantizer.Quantizer(str(fp32), recipe.static_wi8_ai8())
     signatures = Interpreter(model_path=str(fp32)).get_signature_list()
     signature, ends = next(iter(signatures.items()))
     data = [{ends["inputs"][0]: sample} for sample in samples]
-    result = quantiser.quantize(quantiser.calibrate({signature: data}))
+    result = quantizer.quantize(quantizer.calibrate({signature: data}))
     path.write_bytes(bytes(result.quantized_model))
 
 

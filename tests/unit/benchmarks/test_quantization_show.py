@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.quantisation_show import against_default, chosen, grouped
+from benchmarks.quantization_show import against_default, chosen, grouped
 
 
 def row(file: str, ratios: list[float], validation: float | None, lost: float) -> Any:

@@ -93,7 +93,7 @@ def test_the_harmed_layers_are_kept_in_float_and_said(
     runtime, harmed, apart, tmp_path: Path
 ) -> None:
     scheme = sure(runtime, "int8")
-    found = made(apart, harmed, tmp_path, runtime, scheme=scheme).quantised
+    found = made(apart, harmed, tmp_path, runtime, scheme=scheme).quantized
     assert found is not None and found.lost is not None
     assert found.trials[0].lost is not None
     assert found.trials[0].lost > 0.02, (
@@ -106,7 +106,7 @@ def test_the_harmed_layers_are_kept_in_float_and_said(
 
 
 def test_without_recovery_the_loss_is_told(harmed, apart, tmp_path: Path) -> None:
-    found = made(apart, harmed, tmp_path, "onnxruntime", recover=False).quantised
+    found = made(apart, harmed, tmp_path, "onnxruntime", recover=False).quantized
     assert found is not None and found.missed is not None
     assert len(found.trials) == 1
     assert found.lost == pytest.approx(0.02 + found.missed)
@@ -115,13 +115,13 @@ def test_without_recovery_the_loss_is_told(harmed, apart, tmp_path: Path) -> Non
 
 def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> None:
     program, _, _ = harmed
-    plain = made(apart, harmed, tmp_path, "openvino", recover=False).quantised
+    plain = made(apart, harmed, tmp_path, "openvino", recover=False).quantized
     kept = QuantConfig(
         float_layers=apart.submit(layers_of, tmp_path, program.inputs).result()[1:3]
     )
     again = tmp_path / "again"
     again.mkdir()
-    held = made(apart, harmed, again, "openvino", recover=False, scheme=kept).quantised
+    held = made(apart, harmed, again, "openvino", recover=False, scheme=kept).quantized
     assert plain is not None and plain.lost is not None and plain.lost > 0.02
     assert held is not None and held.lost is not None and held.lost <= 0.02
 
@@ -133,8 +133,8 @@ def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
     network = from_exported(torch.export.load(str(place / "net.pt2")), inputs)
     EXPORTERS["openvino"].convert(network, place / "fp32.xml")
     specs, _ = EXPORTERS["openvino"].border(place / "fp32.xml")
-    quantiser = EXPORTERS["openvino"].quantiser(place / "fp32.xml", specs[0], [], place)
-    return quantiser.layers()
+    quantizer = EXPORTERS["openvino"].quantizer(place / "fp32.xml", specs[0], [], place)
+    return quantizer.layers()
 
 
 def test_a_scheme_is_what_the_file_holds(harmed, apart, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_equal_ranges_spare_the_layers_in_float(
         validation=validation,
     )
     for artifact in artifacts:
-        found = artifact.quantised
+        found = artifact.quantized
         assert found is not None and found.lost is not None
         assert (found.missed is None) == recover
         assert not found.scheme.float_layers

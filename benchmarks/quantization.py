@@ -1,6 +1,6 @@
-"""What quantisation costs in the task's metric and gains in time, by runtime and precision.
+"""What quantization costs in the task's metric and gains in time, by runtime and precision.
 
-    python -m benchmarks.quantisation [--only NETWORK]
+    python -m benchmarks.quantization [--only NETWORK]
 
 Networks: every example that has trained weights, a ResNet-20 for CIFAR-10 (where its weights and
 images are at hand) and a small ConvNeXt trained here on the digits. Each is exported for every
@@ -9,7 +9,7 @@ schemes that EdgeKit makes compete, and beside them by each library's own defaul
 same calibration samples. The metric is of test samples, on the runtime; the search for a scheme
 sees validation samples alone. All files of a runtime take turns in one process; launches of it
 are repeated. Ratios are medians over launches of the ratio to fp32. Rows already in
-`benchmarks/results/quantisation.json` are kept.
+`benchmarks/results/quantization.json` are kept.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quantisation_networks import EXAMPLES, Missing, project_folder
-from benchmarks.quantisation_show import show, summarise
+from benchmarks.quantization_networks import EXAMPLES, Missing, project_folder
+from benchmarks.quantization_show import show, summarize
 from benchmarks.results import Row, Table
 from edgekit import sources
 from edgekit.agent.arrays import arranged
@@ -65,7 +65,7 @@ ROUND_MS = 6.0
 
 def main() -> None:
     arguments = _arguments()
-    table = Table("quantisation", ("network", "runtime", "file"), PACKAGES)
+    table = Table("quantization", ("network", "runtime", "file"), PACKAGES)
     names = (*EXAMPLES, "resnet20", "convnext")
     for name in [arguments.only] if arguments.only else names:
         done = {row["runtime"] for row in table.rows.values() if row["network"] == name}
@@ -73,7 +73,7 @@ def main() -> None:
         if left:
             try:
                 for row in _network(name, left, arguments):
-                    table.add(row, summarise)
+                    table.add(row, summarize)
             except (Missing, EdgeKitError) as error:
                 print(f"{name} is left out: {error}", flush=True)
     show(list(table.rows.values()))
@@ -83,7 +83,7 @@ def _network(
     name: str, runtimes: Sequence[RuntimeName], arguments: argparse.Namespace
 ) -> Iterator[Row]:
     """The rows of one network, all of a runtime's after they were timed together."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-quantisation-") as place:
+    with tempfile.TemporaryDirectory(prefix="edgekit-quantization-") as place:
         scratch = Path(place)
         root = project_folder(name, scratch, arguments.weights, arguments.images)
         job = Job(
@@ -123,7 +123,7 @@ def _exported(
     fed = arranged(samples.calibration, fp32.inputs[0].layout)
     np.save(scratch / "calibration.npy", fed)
     default = scratch / runtime / f"default{fp32.files[0].suffix}"
-    command = [sys.executable, "-m", "benchmarks.quantisation_defaults", runtime]
+    command = [sys.executable, "-m", "benchmarks.quantization_defaults", runtime]
     done = subprocess.run(
         [*command, *map(str, (fp32.files[0], scratch / "calibration.npy", default))],
         cwd=ROOT,
@@ -144,7 +144,7 @@ def _exported(
 
 
 def _default(fp32: Artifact, path: Path) -> Artifact:
-    """The library's own file; its ends may be quantised, which only its runtime knows."""
+    """The library's own file; its ends may be quantized, which only its runtime knows."""
     from edgekit.export import EXPORTERS
 
     inputs, outputs = EXPORTERS[fp32.runtime].border(path)
@@ -182,7 +182,7 @@ def _rows(
         mine, reference = found[artifact.name], found[base]
         pairs = zip(times[artifact.name], times[base], strict=True)
         ratios = [quick / slow for quick, slow in pairs]
-        quantised = artifact.quantised
+        quantized = artifact.quantized
         yield {
             "network": name,
             "runtime": artifact.runtime,
@@ -195,8 +195,8 @@ def _rows(
             "over_fp32": statistics.median(ratios),
             "ratios": ratios,
             "size_mb": artifact.size_mb,
-            "validation_lost": quantised.lost if quantised else None,
-            "why": quantised.why if quantised else "",
+            "validation_lost": quantized.lost if quantized else None,
+            "why": quantized.why if quantized else "",
         }
 
 

@@ -4,13 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.bench.infer import dequantise, quantise
-from edgekit.types import Quantisation, TensorSpec
+from edgekit.bench.infer import dequantize, quantize
+from edgekit.types import Quantization, TensorSpec
 
 
 def spec(scale: float, zero_point: int, dtype: str = "int8") -> TensorSpec:
-    quantisation = Quantisation(scale=scale, zero_point=zero_point)
-    return TensorSpec(name="x", shape=(1, 4), dtype=dtype, quantisation=quantisation)
+    quantization = Quantization(scale=scale, zero_point=zero_point)
+    return TensorSpec(name="x", shape=(1, 4), dtype=dtype, quantization=quantization)
 
 
 @given(
@@ -22,9 +22,9 @@ def test_there_and_back_errs_by_half_a_step(
     values: list[float], scale: float, zero: int
 ) -> None:
     array = np.array(values, np.float32)
-    there = quantise(array, spec(scale, zero))
+    there = quantize(array, spec(scale, zero))
     assert there.dtype == np.int8
-    back = dequantise(there, spec(scale, zero))
+    back = dequantize(there, spec(scale, zero))
     assert back.dtype == np.float32
     inside = (there > -128) & (there < 127)
     assert np.all(np.abs(back - array)[inside] <= scale / 2 + 1e-5)
@@ -32,12 +32,12 @@ def test_there_and_back_errs_by_half_a_step(
 
 def test_what_does_not_fit_is_clipped_and_does_not_wrap() -> None:
     far = np.array([-1e6, 1e6], np.float32)
-    assert quantise(far, spec(0.5, 0)).tolist() == [-128, 127]
-    assert quantise(far, spec(0.5, 0, "uint8")).tolist() == [0, 255]
+    assert quantize(far, spec(0.5, 0)).tolist() == [-128, 127]
+    assert quantize(far, spec(0.5, 0, "uint8")).tolist() == [0, 255]
 
 
-def test_without_quantisation_only_the_type_changes() -> None:
+def test_without_quantization_only_the_type_changes() -> None:
     plain = TensorSpec(name="x", shape=(1, 2), dtype="float32")
     values = np.array([0.25, -3.0])
-    assert quantise(values, plain).dtype == np.float32
-    assert dequantise(values, plain).tolist() == [0.25, -3.0]
+    assert quantize(values, plain).dtype == np.float32
+    assert dequantize(values, plain).tolist() == [0.25, -3.0]

@@ -1,4 +1,4 @@
-"""The networks of `benchmarks/quantisation.py`, each as a project folder."""
+"""The networks of `benchmarks/quantization.py`, each as a project folder."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _resnet20(scratch: Path, weights: Path, images: Path) -> Path:
 def _convnext(scratch: Path) -> Path:
     """Trained here: seconds, on the digits that come with scikit-learn."""
     folder = _folder(
-        scratch, "convnext", "benchmarks.quantisation_networks", "ConvNeXt"
+        scratch, "convnext", "benchmarks.quantization_networks", "ConvNeXt"
     )
     digits = project.load(shipped("examples/digits"))
     sys.path.insert(0, str(digits.root))

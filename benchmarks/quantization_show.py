@@ -1,4 +1,4 @@
-"""The tables of `benchmarks/quantisation.py`: all files, and the choice beside the defaults."""
+"""The tables of `benchmarks/quantization.py`: all files, and the choice beside the defaults."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
             yield found
 
 
-def summarise(rows: Sequence[Row]) -> Mapping[str, Any]:
+def summarize(rows: Sequence[Row]) -> Mapping[str, Any]:
     return {"against_defaults": [against_default(each) for each in grouped(rows)]}
 
 
