@@ -27,6 +27,6 @@ ENV PATH=/usr/local/bin:/usr/bin:/bin \
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD ["python3", "-m", "edgekit_agent.command", "health"]
-ENTRYPOINT ["python3", "-m", "edgekit_agent.command"]
+    CMD ["python3", "-m", "edgekit_agent.serving.main", "health"]
+ENTRYPOINT ["python3", "-m", "edgekit_agent.serving.main"]
 CMD ["info"]

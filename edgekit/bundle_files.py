@@ -88,7 +88,7 @@ class Manifest:
     contract: Contract
     files: Annotated[tuple[FileEntry, ...], MinLen(1)]
     versions: Mapping[str, str]
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
 
 
 @dataclass(frozen=True, kw_only=True)

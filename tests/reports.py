@@ -17,7 +17,7 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
     random.seed(0)
     candidates = tuple(_candidates(folder or Path("candidates")))
     return Report(
-        schema_version=1,
+        schema_version=2,
         project="digits",
         target=_target(),
         created="2026-11-22T12:00:00+00:00",

@@ -67,8 +67,13 @@ def _complete(wheel: Path) -> None:
     missing = [
         need for need in project["dependencies"] if f"Requires-Dist: {need}" not in said
     ]
-    if missing or "edgekit/__main__.py" not in names:
-        sys.exit(f"{wheel.name} lacks {missing or 'edgekit/__main__.py'}")
+    missing += [
+        name
+        for name in ("edgekit/__main__.py", "edgekit/py.typed")
+        if name not in names
+    ]
+    if missing:
+        sys.exit(f"{wheel.name} lacks {missing}")
 
 
 def _run(*command: str, at: Path) -> str:

@@ -27,7 +27,7 @@ from edgekit.types import (
     TensorSpec,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 FORMULA = "(value / scale - mean) / std, by channel"
 

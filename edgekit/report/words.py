@@ -14,7 +14,7 @@ from edgekit.types import (
     shown_loss,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MISSING = "not measured"
 SOURCES: dict[CostSource, str] = {
     "device": "timed on the device",

@@ -147,7 +147,7 @@ def _report(folder: Path) -> None:
     (folder / "model.tflite").write_bytes(b"model")
     border = {"name": "x", "shape": [1, 3], "dtype": "float32", "layout": None}
     manifest = {
-        "schema_version": 1,
+        "schema_version": 2,
         "project": "p",
         "target": "t",
         "created": "2026-01-02T03:04:05+00:00",

@@ -1,6 +1,6 @@
 """What an image for a device answers: `infer`, `bench`, `info`, `serve`.
 
-`python3 -m edgekit_agent.command`. Exit codes: 0 done; 1 a defect; 2 wrong usage or input;
+`python3 -m edgekit_agent.serving.main`. Exit codes: 0 done; 1 a defect; 2 wrong usage or input;
 3 no runtime, or a figure that cannot be had here; 137 out of memory.
 """
 
