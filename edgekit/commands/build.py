@@ -91,7 +91,7 @@ def build(  # noqa: PLR0913 - a command's options
         for name, place in places.items():
             if len(places) > 1:
                 shown.say(f"Target {name}, into {place}/")
-            with kept_apart(name, failed, shown):
+            with kept_apart(name, failed, shown, of=len(places)):
                 _build(asked, name, place, built)
     finally:  # an interruption loses no target that is finished, either
         if as_json:

@@ -67,7 +67,7 @@ def plan(  # noqa: PLR0913 - a command's options
         looked = Previewer.of(jobs[0])
         try:
             for job in jobs:
-                with kept_apart(job.target.name, failed, shown):
+                with kept_apart(job.target.name, failed, shown, of=len(jobs)):
                     found.append(looked.preview(job))
         finally:  # an interruption loses no target that is finished, either
             if found:

@@ -27,14 +27,15 @@ def once(folder: Path, names: Sequence[str], progress: Progress) -> list[str]:
 
 @contextmanager
 def kept_apart(
-    target: str, failed: dict[str, EdgeKitError], progress: Progress
+    target: str, failed: dict[str, EdgeKitError], progress: Progress, *, of: int
 ) -> Iterator[None]:
-    """Note an error of this target, so that the next one has its turn."""
+    """Note an error of this target, one of several, so that the next one has its turn."""
     try:
         yield
     except EdgeKitError as error:
         failed[target] = error
-        progress.say(f"{target} failed: {error}")
+        if of > 1:
+            progress.say(f"{target} failed: {error}")
 
 
 def refuse(failed: Mapping[str, EdgeKitError], *, of: int) -> None:

@@ -30,11 +30,15 @@ def test_a_name_that_no_target_has_ends_the_command_first(tmp_path: Path) -> Non
         once(tmp_path, ["intel-n100", "raspberypi"], QUIET)
 
 
-def apart(failed: dict[str, EdgeKitError], name: str) -> AbstractContextManager[None]:
-    return kept_apart(name, failed, QUIET)
+def apart(
+    failed: dict[str, EdgeKitError], name: str, of: int = 3
+) -> AbstractContextManager[None]:
+    return kept_apart(name, failed, Bars(err_console, silent=False), of=of)
 
 
-def test_the_highest_exit_code_of_several_is_theirs() -> None:
+def test_the_highest_exit_code_of_several_is_theirs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     failed: dict[str, EdgeKitError] = {}
     with apart(failed, "one"):
         raise BudgetMissed("one is over its budget")
@@ -42,16 +46,20 @@ def test_the_highest_exit_code_of_several_is_theirs() -> None:
         raise DeviceError("two has no runtime")
     with apart(failed, "three"):
         pass
+    assert "one failed: one is over its budget" in "".join(capsys.readouterr())
     with pytest.raises(TargetsFailed, match="2 of 3 targets failed") as raised:
         refuse(failed, of=3)
     assert raised.value.exit_code == DeviceError.exit_code
     assert "one: one is over its budget; two: two has no runtime" in str(raised.value)
 
 
-def test_the_only_target_fails_as_it_is() -> None:
+def test_the_only_target_fails_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     failed: dict[str, EdgeKitError] = {}
-    with apart(failed, "one"):
+    with apart(failed, "one", of=1):
         raise DeviceError("one has no runtime")
+    assert "one has no runtime" not in "".join(
+        capsys.readouterr()
+    )  # said by main alone
     with pytest.raises(DeviceError, match=r"^one has no runtime$"):
         refuse(failed, of=1)
     refuse({}, of=2)
