@@ -26,9 +26,10 @@ from edgekit.pipeline.search import SearchRound, corrected, next_costs, settled
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
 from edgekit.prune.objective import Importance
-from edgekit.prune.planner import Limits, Planner, Solution
+from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.sensitivity import sensitivity
+from edgekit.prune.solution import Limits, Solution
 from edgekit.types import Plan, PlanRound, Precision, RuntimeName, Sensitivity
 
 METHOD = "edgekit"

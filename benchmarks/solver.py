@@ -29,8 +29,9 @@ from edgekit.devices.local import LocalDevice
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.prune.importance import importance
-from edgekit.prune.planner import Limits, Planner
+from edgekit.prune.planner import Planner
 from edgekit.prune.sensitivity import sensitivity
+from edgekit.prune.solution import Limits
 from edgekit.store import Store
 from edgekit.types import CostSource, InputSpec
 from tests.zoo.models import ZOO

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.context import Job
-from edgekit.prune.planner import Limits, Planner, over
+from edgekit.prune.planner import Planner
+from edgekit.prune.solution import Limits, over
 from edgekit.types import Artifact, Budget, Measurement, Precision
 
 DEFAULT_SPEEDUP = 2.0

@@ -25,7 +25,8 @@ from edgekit.pipeline.search import (
 )
 from edgekit.program.program import Program
 from edgekit.prune.objective import PlanObjective
-from edgekit.prune.planner import Planner, Solution
+from edgekit.prune.planner import Planner
+from edgekit.prune.solution import Solution
 from edgekit.types import BlockSense, GroupSense, PlanPoint, Preview, Sensitivity
 
 SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)

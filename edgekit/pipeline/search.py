@@ -27,8 +27,9 @@ from edgekit.pipeline.constraints import PlanConstraints, refusal
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.prune.importance import importance
-from edgekit.prune.planner import Planner, Solution
+from edgekit.prune.planner import Planner
 from edgekit.prune.sensitivity import sensitivity
+from edgekit.prune.solution import Solution
 from edgekit.types import (
     Artifact,
     Link,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from torch import fx
@@ -34,57 +34,11 @@ from edgekit.prune.cost_terms import (
     parameter_terms,
 )
 from edgekit.prune.objective import Importance, PlanObjective, keep_best
-from edgekit.prune.solver import GAP, Choice, Program, Sum
+from edgekit.prune.solution import Limits, Solution, over
+from edgekit.prune.solver import Choice, Program, Sum
 from edgekit.types import OperatorRow, Plan, Sensitivity, WidthRow
 
-_TOLERANCE = 1e-9
 _TIGHTER = 1 - 1e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What the network may take; `None` is no limit."""
-
-    cost: float | None = None
-    """Of the operators by the table, in its unit."""
-    parameters: int | None = None
-    activation_bytes: int | None = None
-    """The most that activations take at once."""
-    macs: int | None = None
-    energy_mj: float | None = None
-    """Of the operators by the table."""
-
-    def given(self) -> dict[str, float]:
-        """The limits that are set, by name."""
-        return {name: v for name, v in asdict(self).items() if v is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Solution:
-    """A plan and what its network takes; `gap` bounds how far it is from the best, as a share."""
-
-    plan: Plan
-    widths: Mapping[str, int]
-    """Of a group that leaves with its block: the full width."""
-    cost: float
-    """Of the operators by the table, in its unit; an upper bound where not `exact`."""
-    parameters: int
-    activation_bytes: int
-    macs: int
-    damage: float | None
-    """What the objective expects answers to suffer, untrained; `None` without importance."""
-    gap: float
-    exact: bool
-    energy_mj: float | None = None
-    """Of the operators by the table; `None` where no meter was read."""
-
-    @property
-    def optimal(self) -> bool:
-        return self.gap <= GAP
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        return self.plan.dropped_blocks
 
 
 class Planner:
@@ -420,13 +374,6 @@ class Planner:
                 if operator is not None:
                     found[node] = operator
         return found
-
-
-def over(amount: float, most: float) -> bool:
-    """Whether a network takes more than a limit: whole numbers exactly, sums up to rounding."""
-    if isinstance(amount, int):
-        return amount > most
-    return amount > most * (1 + _TOLERANCE)
 
 
 def inner_groups(graph: WidthGraph) -> dict[str, str]:

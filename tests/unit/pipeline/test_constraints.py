@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.pipeline.constraints import PlanConstraints, met, refusal, wanted_speedup
-from edgekit.prune.planner import Limits, over
+from edgekit.prune.solution import Limits, over
 from edgekit.types import Budget
 from tests.unit.prune.test_planner import (
     cost,

@@ -10,7 +10,8 @@ import pytest
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.search import SearchRound, next_costs, settled
-from edgekit.prune.planner import Limits, Planner
+from edgekit.prune.planner import Planner
+from edgekit.prune.solution import Limits
 from edgekit.types import PlanRound
 from tests.unit.prune.test_planner import cost as cost_of
 from tests.unit.prune.test_planner import graph_of, planner_for, residual

@@ -26,7 +26,8 @@ from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.prune import cost_terms
 from edgekit.prune.objective import PlanObjective
-from edgekit.prune.planner import Limits, Planner
+from edgekit.prune.planner import Planner
+from edgekit.prune.solution import Limits
 from edgekit.types import InputSpec, Plan, Sensitivity
 
 

@@ -1,0 +1,64 @@
+"""What a plan has to keep to, and what its network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from edgekit.prune.solver import GAP
+from edgekit.types import Plan
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the network may take; `None` is no limit."""
+
+    cost: float | None = None
+    """Of the operators by the table, in its unit."""
+    parameters: int | None = None
+    activation_bytes: int | None = None
+    """The most that activations take at once."""
+    macs: int | None = None
+    energy_mj: float | None = None
+    """Of the operators by the table."""
+
+    def given(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: v for name, v in asdict(self).items() if v is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """A plan and what its network takes; `gap` bounds how far it is from the best, as a share."""
+
+    plan: Plan
+    widths: Mapping[str, int]
+    """Of a group that leaves with its block: the full width."""
+    cost: float
+    """Of the operators by the table, in its unit; an upper bound where not `exact`."""
+    parameters: int
+    activation_bytes: int
+    macs: int
+    damage: float | None
+    """What the objective expects answers to suffer, untrained; `None` without importance."""
+    gap: float
+    exact: bool
+    energy_mj: float | None = None
+    """Of the operators by the table; `None` where no meter was read."""
+
+    @property
+    def optimal(self) -> bool:
+        return self.gap <= GAP
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        return self.plan.dropped_blocks
+
+
+def over(amount: float, most: float) -> bool:
+    """Whether a network takes more than a limit: whole numbers exactly, sums up to rounding."""
+    if isinstance(amount, int):
+        return amount > most
+    return amount > most * (1 + _TOLERANCE)
