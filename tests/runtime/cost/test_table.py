@@ -160,10 +160,10 @@ def test_only_missing_cells_are_measured(tmp_path: Path) -> None:
 MEASURING = """
 import sys
 from pathlib import Path
-from edgekit.prune import cost
+from edgekit.cost import table as costs
 from tests.runtime.cost.test_table import OPERATORS, Counting, table
 
-cost._BATCH = 2
+costs._BATCH = 2
 table(Path(sys.argv[1])).measure(OPERATORS, Counting())
 """
 
