@@ -275,7 +275,10 @@ def test_outputs_are_the_students(
     assert found["litert-fp32"].shape == wanted.shape
     assert float_error <= 1e-5
     assert steps.max() <= case.int8_steps
-    assert (steps == 0).mean() > 0.99
+    # Kernels that round otherwise part on ties, in about one output of a hundred: how many of
+    # them there are in these samples depends on the student, so three deviations are allowed.
+    ties = 0.01 * steps.size if case.int8_steps else 0.0
+    assert (steps > 0).sum() <= ties + 3 * ties**0.5
     assert agree >= 0.95
 
 
