@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -32,3 +34,23 @@ class Silent:
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
         yield self
+
+
+class Logged:
+    """Writes to the logger `edgekit`: lines and stages at INFO, updates at DEBUG."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("edgekit")
+
+    def say(self, line: str) -> None:
+        self._logger.info("%s", line)
+
+    def update(self, done: int, total: int, note: str = "") -> None:
+        self._logger.debug("%d of %d%s", done, total, f": {note}" if note else "")
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        began = time.monotonic()
+        self._logger.info("%s ...", title)
+        yield self
+        self._logger.info("%s: %.1f s", title, time.monotonic() - began)

@@ -23,8 +23,8 @@ from edgekit.commands.console import (
 )
 from edgekit.commands.several import kept_apart, once, refuse
 from edgekit.config import project, targets
-from edgekit.errors import BudgetMissed, DeviceError, EdgeKitError, UsageError
-from edgekit.types import CostSource, Report, Target
+from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
+from edgekit.types import Report
 
 
 def build(  # noqa: PLR0913 - a command's options
@@ -202,9 +202,7 @@ def open_job(
     device: str = "local",
 ) -> Iterator[Any]:
     """The build that was asked for, its device attached while the block lasts."""
-    from edgekit.devices.resolve import attached
-    from edgekit.pipeline.context import Job
-    from edgekit.store import Store
+    from edgekit.api.environment import attached_job
 
     here = folder / project.FILE
     if here.is_file():
@@ -217,31 +215,11 @@ def open_job(
     else:
         raise UsageError(f"No {here}. Write one: edgekit init {folder}")
     found = targets.load(target, folders=[one.targets_folder])
-    source: CostSource | None = "device" if found.cpu == "host" else None
-    wanted = one.for_target(found).recipe.export.runtimes or found.runtimes
-    with attached(device, source=source, runtimes=wanted) as there:
-        if device != "local":
-            _refuse_foreign(found, there)
-        yield Job(
-            project=one.for_target(found),
-            target=found,
-            device=there,
-            store=Store(),
-            progress=shown,
-            allow_pickle=allow_pickle,
-        )
-
-
-def _refuse_foreign(target: Target, device: Any) -> None:
-    """A device of another architecture than the target's proves nothing about it."""
-    machine = device.probe()["machine"]
-    if machine["emulated"]:
-        raise DeviceError(
-            f"{device.name} is emulated ({machine['emulation_evidence']}): a build times "
-            "operators and artifacts, and its times mean nothing. Leave --device out."
-        )
-    if machine["arch"] != target.arch:
-        raise DeviceError(
-            f"{device.name} is a {machine['arch']}; {target.name} is a {target.arch}. Name "
-            "the board, or the target that this device is: edgekit targets."
-        )
+    with attached_job(
+        one.for_target(found),
+        found,
+        device=device,
+        progress=shown,
+        allow_pickle=allow_pickle,
+    ) as job:
+        yield job

@@ -2,8 +2,8 @@
 
 from edgekit.data.dataset import Dataset, split
 from edgekit.data.evaluate import evaluate
-from edgekit.data.load import load
+from edgekit.data.load import load, read
 from edgekit.data.preprocess import preprocess
 from edgekit.data.scores import accuracy
 
-__all__ = ["Dataset", "accuracy", "evaluate", "load", "preprocess", "split"]
+__all__ = ["Dataset", "accuracy", "evaluate", "load", "preprocess", "read", "split"]

@@ -34,6 +34,11 @@ def load(
     for anything that is missing, unreadable or of another shape.
     """
     request = Request(input=input, preprocess=preprocess, labels=labels, kind=kind)
+    return read(spec, root=root, request=request)
+
+
+def read(spec: str, *, root: Path, request: Request) -> Dataset:
+    """The samples that `spec` names, as `request` has them; see `load`."""
     check(request)
     if ".py:" in spec:
         return function.load(spec, root, request)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from edgekit.config.user_code import locate
 from edgekit.data.dataset import Targets
@@ -130,22 +134,44 @@ def explained(outputs: Outputs, others: Outputs) -> float:
 
 def _authored(task: TaskSpec, reference: str, root: Path) -> Metric:
     function = locate(reference, root, UsageError)
-    score = function.load()
+    name = Name(title=function.name, metric=function.function.replace("_", " "))
+    return of_function(function.load(), name, higher_is_better=task.better != "lower")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Name:
+    """How errors call a function of the user's, and reports its metric."""
+
+    title: str
+    metric: str
+
+
+def of_function(
+    score: Callable[..., Any], name: Name, *, higher_is_better: bool = True
+) -> Metric:
+    """A metric from `score(outputs, targets)`, which takes arrays (n, ...) and returns a number.
+
+    A module, such as a metric of torchmetrics, takes tensors. The metric raises `UsageError` where
+    `score` returns no number, and `DataError` where that is not finite.
+    """
 
     def measured(outputs: Outputs, targets: Targets) -> Evaluation:
+        given: tuple[Any, Any] = outputs, targets
+        if isinstance(score, nn.Module):
+            given = torch.from_numpy(outputs), torch.from_numpy(targets)
         try:
-            value = float(score(outputs, targets))
+            value = float(score(*given))
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"{function.name} returned no number ({error}). Return one."
+                f"{name.title} returned no number ({error}). Return one."
             ) from error
         if not math.isfinite(value):
-            raise DataError(f"{function.name} returned {value}. Return a number.")
+            raise DataError(f"{name.title} returned {value}. Return a number.")
         return Evaluation(
-            metric=function.function.replace("_", " "),
+            metric=name.metric,
             value=value,
             samples=len(outputs),
-            higher_is_better=task.better != "lower",
+            higher_is_better=higher_is_better,
             share=False,
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgekit.config.user_code import Authored, locate
+from edgekit.config.user_code import locate
 from edgekit.data.metrics import Metric, named
 from edgekit.distill.losses import outputs
 from edgekit.errors import TrainingError, UsageError
@@ -116,21 +116,41 @@ def of_spec(spec: TaskSpec, root: Path) -> Task:
     returns one number a sample, (batch,), or one for all. Raises `UsageError` where a function
     or a metric is not there.
     """
-    teaching = TEACHINGS[spec.kind]
+    return of_functions(
+        spec.kind,
+        named(spec, root),
+        loss=None if spec.loss is None else _loss(spec.loss, root),
+        teacher_loss=None
+        if spec.teacher_loss is None
+        else _loss(spec.teacher_loss, root),
+    )
+
+
+def of_functions(
+    kind: TaskKind,
+    metric: Metric | None,
+    *,
+    loss: Hard | None = None,
+    teacher_loss: Hard | None = None,
+) -> Task:
+    """A task with losses of the user's in place of the kind's own, where they are given.
+
+    Each takes outputs (batch, ...) as the network gives them, and targets or the teacher's
+    outputs; it returns losses (batch,).
+    """
+    teaching = TEACHINGS[kind]
     as_given = _given if teaching.arrange is _classes_last else lambda output: output
-    if spec.teacher_loss is not None:
-        ours = _loss(spec.teacher_loss, root)
+    if teacher_loss is not None:
         teaching = replace(
-            teaching, soft=lambda s, t, _: ours(as_given(s), as_given(t))
+            teaching, soft=lambda s, t, _: teacher_loss(as_given(s), as_given(t))
         )
-    if spec.loss is not None:
-        own = _loss(spec.loss, root)
+    if loss is not None:
         teaching = replace(
             teaching,
-            hard=lambda student, targets: own(as_given(student), targets),
+            hard=lambda student, targets: loss(as_given(student), targets),
             known=_known,
         )
-    return Task(kind=spec.kind, teaching=teaching, metric=named(spec, root))
+    return Task(kind=kind, teaching=teaching, metric=metric)
 
 
 def _known(targets: Tensor) -> Tensor:
@@ -139,15 +159,19 @@ def _known(targets: Tensor) -> Tensor:
 
 def _loss(reference: str, root: Path) -> Hard:
     function = locate(reference, root, UsageError)
-    run = function.load()
+    return checked_loss(function.load(), function.name)
+
+
+def checked_loss(run: Callable[..., Any], name: str) -> Hard:
+    """A loss that raises `TrainingError` where `run` gives no (batch,) or single loss."""
 
     def loss(ours: Tensor, others: Tensor) -> Tensor:
-        return _by_sample(run(ours, others), len(ours), function)
+        return _by_sample(run(ours, others), len(ours), name)
 
     return loss
 
 
-def _by_sample(value: Any, count: int, function: Authored) -> Tensor:
+def _by_sample(value: Any, count: int, name: str) -> Tensor:
     if not isinstance(value, Tensor) or value.shape not in ((), (count,)):
         what = (
             f"shape {list(value.shape)}"
@@ -155,7 +179,7 @@ def _by_sample(value: Any, count: int, function: Authored) -> Tensor:
             else type(value).__name__
         )
         raise TrainingError(
-            f"{function.name} returned {what}. Return a tensor of one loss a sample, "
+            f"{name} returned {what}. Return a tensor of one loss a sample, "
             f"[{count}], or of one for all, []."
         )
     return value.expand(count)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import edgekit
 from edgekit import report as reports
-from edgekit import sources
 from edgekit.bench.verdict import verdicts
 from edgekit.data import accuracy, evaluate
 from edgekit.distill import Distilled
@@ -141,24 +140,13 @@ def _loaded(job: Job, shared: Shared) -> Loaded:
     drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
     key = (*drawn, recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
     if key not in shared:
-        teacher = _load(job)
+        teacher = job.load_network()
         samples = prepared(job, teacher, read_samples(job, teacher))
         samples, reference, note = _evaluate(job, teacher, samples)
         shared[key] = Loaded(
             teacher=teacher, samples=samples, reference=reference, note=note
         )
     return shared[key]
-
-
-def _load(job: Job) -> Program:
-    with job.progress.step("Load the network"):
-        project = job.project
-        network = sources.load(
-            project.model, root=project.root, allow_pickle=job.allow_pickle
-        )
-    if note := sources.unweighted(job.project.model):
-        job.progress.say(note)
-    return network
 
 
 def _evaluate(

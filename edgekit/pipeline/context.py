@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit import data
+from edgekit import data, sources
 from edgekit.bench.protocol import Metering, measure
 from edgekit.config.project import Project
 from edgekit.data import Dataset, calibration
 from edgekit.data.metrics import DECIDE
+from edgekit.data.request import Request
 from edgekit.devices import Device
 from edgekit.distill import tasks
 from edgekit.export.quantization_accuracy import Validation
@@ -25,9 +26,36 @@ from edgekit.program.features import features
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.store import Store
-from edgekit.types import Artifact, IOFusion, Measurement, Target, TaskKind
+from edgekit.types import (
+    Artifact,
+    InputSpec,
+    IOFusion,
+    Measurement,
+    Target,
+    TaskKind,
+)
 
 Array = npt.NDArray[np.float32]
+
+
+class Held(Protocol):
+    """Samples that the caller holds in memory."""
+
+    def read(self, request: Request) -> Dataset:
+        """The samples as `request` has them; raises `DataError` where they cannot be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InMemory:
+    """What a caller holds in memory, in place of what the project's files name."""
+
+    network: Program
+    samples: Mapping[str, Held] = field(default_factory=dict)
+    """By the name that `[data]` gives them; other names are read from files."""
+    task: tasks.Task | None = None
+    """Where losses or metric are functions in memory."""
+    mark: str = ""
+    """What those functions are known by in the store; empty where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +66,7 @@ class Job:
     store: Store
     progress: Progress
     allow_pickle: bool = False
+    in_memory: InMemory | None = None
 
     @property
     def threads(self) -> int:
@@ -64,12 +93,28 @@ class Job:
     @cached_property
     def task(self) -> tasks.Task:
         """The project's task with its losses and its metric, the user's functions read once."""
+        if self.in_memory is not None and self.in_memory.task is not None:
+            return self.in_memory.task
         return tasks.of_spec(self.project.task, self.project.root)
 
     @cached_property
     def costing(self) -> cost_source.CostProvider:
         """Where the costs that plans go by come from."""
         return cost_source.choose(self)
+
+    def load_network(self) -> Program:
+        """The trained network: the caller's, or the one that the project names."""
+        with self.progress.step("Load the network"):
+            if self.in_memory is not None:
+                return self.in_memory.network
+            network = sources.load(
+                self.project.model,
+                root=self.project.root,
+                allow_pickle=self.allow_pickle,
+            )
+        if note := sources.unweighted(self.project.model):
+            self.progress.say(note)
+        return network
 
     def export(  # noqa: PLR0913
         self,
@@ -151,22 +196,36 @@ class BuildData:
 
 def read_samples(job: Job, network: Program) -> BuildData:
     """Load every data set the project names, preprocessed for `network`'s input."""
-    project, spec = job.project, job.project.data
-    task = project.task
-    whole_numbers = not network.dtypes[0].is_floating_point
-    dtype = str(network.dtypes[0]).removeprefix("torch.") if whole_numbers else None
+    held = job.in_memory.samples if job.in_memory else {}
+    return read_data(job.project, network, held, job.progress)
+
+
+def input_of(network: Program) -> InputSpec:
+    """What a network takes: its first input, with the dtype of tokens where it takes those."""
+    dtype = network.dtypes[0]
+    tokens = None if dtype.is_floating_point else str(dtype).removeprefix("torch.")
+    return replace(network.inputs[0], dtype=tokens)  # type: ignore[arg-type]
+
+
+def read_data(
+    project: Project, network: Program, held: Mapping[str, Held], progress: Progress
+) -> BuildData:
+    """Load every data set that a project names, from files or from what is `held` by its name."""
+    spec, task = project.data, project.task
+    taken = input_of(network)
 
     def read(place: str, labels: tuple[str, ...] | None = None) -> Dataset:
-        return data.load(
-            place,
-            root=project.root,
-            input=replace(network.inputs[0], dtype=dtype),  # type: ignore[arg-type]
+        request = Request(
+            input=taken,
             preprocess=spec.preprocess,
             labels=labels,
             kind=task.kind,
         )
+        if place in held:
+            return held[place].read(request)
+        return data.read(place, root=project.root, request=request)
 
-    with job.progress.step("Read the data"):
+    with progress.step("Read the data"):
         train = read(spec.train, task.classes)
         labels = train.labels or None
         test = read(spec.test, labels)
@@ -188,7 +247,7 @@ def read_samples(job: Job, network: Program) -> BuildData:
             pool.targets if pool.classed else None,
             features=partial(features, network),
         )
-    job.progress.say(
+    progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
         f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
     )

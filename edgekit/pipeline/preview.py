@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from edgekit import sources
+from edgekit.graph.graph import WidthGraph
 from edgekit.pipeline.build import runtimes_of
 from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget, met
 from edgekit.pipeline.context import BuildData, Job, read_samples
@@ -27,11 +27,28 @@ from edgekit.program.program import Program
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Solution
-from edgekit.types import BlockSense, GroupSense, PlanPoint, Preview, Sensitivity
+from edgekit.types import (
+    BlockSense,
+    GroupSense,
+    Plan,
+    PlanPoint,
+    Preview,
+    Sensitivity,
+)
 
 SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 _NEAR = 0.98
 _Weighed = tuple[Mapping[str, Scores], Sensitivity]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolvedPreview:
+    """An expected frontier, and what it was drawn from."""
+
+    preview: Preview
+    plans: tuple[Plan, ...]
+    """One a point, in the same order: the last is for the budget."""
+    graph: WidthGraph
 
 
 @dataclass(kw_only=True)
@@ -45,20 +62,17 @@ class Previewer:
     @classmethod
     def of(cls, job: Job) -> Previewer:
         """Of a project's network."""
-        with job.progress.step("Load the network"):
-            project = job.project
-            network = sources.load(
-                project.model, root=project.root, allow_pickle=job.allow_pickle
-            )
-        if note := sources.unweighted(job.project.model):
-            job.progress.say(note)
-        return cls(network=network)
+        return cls(network=job.load_network())
 
     def preview(self, job: Job) -> Preview:
         """The expected frontier on the job's target.
 
         Raises `BudgetInfeasible` where its budget cannot be met by any plan.
         """
+        return self.solved(job).preview
+
+    def solved(self, job: Job) -> SolvedPreview:
+        """The same, with the plan of each of its points."""
         runtime = runtimes_of(job)[0]
         planner = build_planner(job, self.network, runtime, planned_precision(job))
         scores, senses = self._weigh(job, planner)
@@ -80,10 +94,10 @@ class Previewer:
 
 def _preview(
     job: Job, planner: Planner, scores: Mapping[str, Scores], senses: Sensitivity
-) -> Preview:
+) -> SolvedPreview:
     aim = constraints_from_budget(job, planner, None)
     solve = partial(solve_for, planner, scores, senses)
-    points = []
+    points, plans = [], []
     with job.progress.step(f"Solve for {job.target.name}") as step:
         least = planner.cheapest().cost
         ceiling = _NEAR * aim.full_cost / least
@@ -97,14 +111,16 @@ def _preview(
                 aim.full_cost / speedup,
             )
             points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
+            plans.append(solution.plan)
         cost = aim.full_cost / aim.speedup if aim.speedup else None
         if met(planner, aim):
             budgeted = replace(planner.whole(), cost=aim.full_cost, damage=0.0)
         else:
             budgeted = solve(aim, cost)
         points.append(_point(planner, aim, "the budget", budgeted))
+        plans.append(budgeted.plan)
     worth = PlanObjective(graph=planner.graph, importance=scores, sensitivity=senses)
-    return Preview(
+    preview = Preview(
         target=job.target.name,
         runtime=planner.table.key.runtime,
         source=planner.table.source,
@@ -120,6 +136,7 @@ def _preview(
         points=tuple(points),
         notes=tuple(filter(None, (aim.note, planner.table.doubt))),
     )
+    return SolvedPreview(preview=preview, plans=tuple(plans), graph=planner.graph)
 
 
 def _point(

@@ -77,6 +77,7 @@ def train_student(
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
         *(asdict(recipe), asdict(job.project.task), seed, *lesson.marks),
         lesson.aware,
+        *((job.in_memory.mark,) if job.in_memory and job.in_memory.mark else ()),
     )
     kept = job.store.find("distilled", name)
     if kept is not None:

@@ -25,13 +25,27 @@ _NAMES = 3
 
 def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None:
     """One self-contained HTML file; raises `OutputError` where it cannot be written."""
+    page = preview_page(project, previews)
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {path} ({error.strerror}). Name another with --out."
+        ) from error
+
+
+def preview_page(project: str, previews: Sequence[Preview]) -> str:
+    """The page as self-contained HTML."""
     plots: dict[str, Any] = {"frontier": frontier(previews)}
     for number, one in enumerate(previews):
         plots[f"operators-{number}"] = figures.operators(
             one.operators, words.COST_UNITS[one.unit]
         )
         plots[f"senses-{number}"] = senses(one)
-    page = (
+    return (
         environment()
         .get_template("preview.html")
         .render(
@@ -46,15 +60,6 @@ def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None
             plotly=Markup(get_plotlyjs()),
         )
     )
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {path} ({error.strerror}). Name another with --out."
-        ) from error
 
 
 def frontier(previews: Sequence[Preview]) -> Any:

@@ -1,0 +1,32 @@
+"""The library: from a network and data in memory to files on a device, step by step.
+
+Each step works alone, needs no project file, prints nothing and logs to `edgekit`; `progress`
+takes an `edgekit.progress.Progress` of the caller's instead.
+"""
+
+from edgekit.api.artifacts import evaluate, export
+from edgekit.api.benchmarks import Benchmark, benchmark
+from edgekit.api.bundles import Bundle, build
+from edgekit.api.datasets import Data
+from edgekit.api.networks import Network, load
+from edgekit.api.plans import PruningPlan, plan, prune
+from edgekit.api.training import distill
+from edgekit.types import Budget, Recipe
+
+__all__ = [
+    "Benchmark",
+    "Budget",
+    "Bundle",
+    "Data",
+    "Network",
+    "PruningPlan",
+    "Recipe",
+    "benchmark",
+    "build",
+    "distill",
+    "evaluate",
+    "export",
+    "load",
+    "plan",
+    "prune",
+]

@@ -1,0 +1,193 @@
+"""Files for a runtime, and how good they and networks are on data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from edgekit.agent.arrays import of_network
+from edgekit.api.datasets import Data, as_data
+from edgekit.api.environment import profile
+from edgekit.api.metrics import Score, metric_of
+from edgekit.api.networks import Network
+from edgekit.bench.infer import infer
+from edgekit.data import evaluate as evaluate_network
+from edgekit.devices.resolve import attached
+from edgekit.errors import ArtifactError, DeviceError
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.workers import Wanted, export_all, offered
+from edgekit.pipeline.context import input_of
+from edgekit.program.program import Program
+from edgekit.progress import Logged, Progress
+from edgekit.types import (
+    Artifact,
+    Evaluation,
+    InputSpec,
+    Precision,
+    Recipe,
+    RuntimeName,
+    Target,
+)
+
+_JUDGES = 400
+"""Samples that tell whether a quantized file loses half a point."""
+
+
+def export(  # noqa: PLR0913
+    network: Network,
+    *,
+    target: str | Target,
+    precisions: Sequence[Precision] | None = None,
+    runtimes: Sequence[RuntimeName] | None = None,
+    calibration: Any = None,
+    out: str | Path = "exported",
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> tuple[Artifact, ...]:
+    """Write a network for a target's runtimes into the folder `out`, a file a precision.
+
+    `precisions` and `runtimes` are the target's own where they are not given; `calibration` is
+    `Data`, or anything that a part of it can be, and int8 needs it. Samples that are labeled for
+    the task judge what int8 loses, and layers that lose too much stay in float (see
+    `recipe.quantize`). The files appear together or not at all. Raises `ArtifactError` for what a
+    format cannot hold, `DeviceError` for a runtime that the target does not have.
+    """
+    found, shown = profile(target), progress or Logged()
+    program, recipe = network.program, recipe or Recipe()
+    folder = Path(out)
+    wanted = _wanted(found, runtimes, precisions)
+    data = None if calibration is None else as_data(calibration)
+    drawn = None
+    if data:
+        drawn = data.calibrated(input_of(program), recipe.calibration.preset)
+    with shown.step(f"Export for {found.name}") as step:
+        done: list[str] = []
+
+        def on_done(name: str) -> None:
+            done.append(name)
+            step.update(len(done), len(wanted), name)
+
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(
+            export_all(
+                program,
+                wanted,
+                calibration=drawn.samples if drawn else None,
+                folder=folder,
+                validation=_judges(program, data, recipe) if data else None,
+                channels_last=recipe.export.litert_layout == "nhwc",
+                on_done=on_done,
+            )
+        )
+
+
+def _wanted(
+    target: Target,
+    runtimes: Sequence[RuntimeName] | None,
+    precisions: Sequence[Precision] | None,
+) -> list[Wanted]:
+    """Each runtime of the target in each precision; of those not asked for, what formats have."""
+    foreign = [name for name in runtimes or () if name not in target.runtimes]
+    if foreign:
+        raise DeviceError(
+            f"{target.name} does not run {foreign[0]}: its profile has "
+            f"{', '.join(target.runtimes)}."
+        )
+    # One file serves both readers of TFLite.
+    named = [
+        "litert" if name == "tflite-runtime" else name
+        for name in runtimes or target.runtimes
+    ]
+    return [
+        (runtime, precision)
+        for runtime in dict.fromkeys(named)
+        for precision in precisions or target.precisions
+        if precisions or offered(runtime, precision)
+    ]
+
+
+def _judges(program: Program, data: Data, recipe: Recipe) -> Validation:
+    """Samples beside those of the test, evenly spread."""
+    pool = data.pool(input_of(program))
+    chosen = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), _JUDGES)))
+    inputs, targets = pool.arrays(chosen.astype(np.int64))
+    return Validation(
+        inputs=inputs,
+        targets=targets if pool.labeled else None,
+        task=data.task,
+        root=Path.cwd(),
+        allowed=recipe.quantize.allowed_loss,
+        recover=recipe.quantize.recover,
+    )
+
+
+@overload
+def evaluate(
+    subject: Network | Artifact,
+    data: Data,
+    *,
+    metric: Score | str | None = None,
+    higher_is_better: bool = True,
+    device: str = "local",
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    subject: Sequence[Artifact],
+    data: Data,
+    *,
+    metric: Score | str | None = None,
+    higher_is_better: bool = True,
+    device: str = "local",
+) -> Mapping[str, Evaluation]: ...
+
+
+def evaluate(
+    subject: Network | Artifact | Sequence[Artifact],
+    data: Data,
+    *,
+    metric: Score | str | None = None,
+    higher_is_better: bool = True,
+    device: str = "local",
+) -> Evaluation | Mapping[str, Evaluation]:
+    """How good a network, or each exported file on its runtime, is on the test samples.
+
+    `metric(outputs, targets)` takes arrays (n, ...) and returns a number, or is one of the task's
+    by name; `None` is the task's own. Files run on the device at the address `device`, one
+    sample at a time. Of several files the evaluations are by name. Raises `DataError` where no
+    sample is labeled, `UsageError` for a metric that the task does not have, `ArtifactError` where
+    a runtime refuses a file.
+    """
+    judge = metric_of(metric, data.task.kind, higher_is_better=higher_is_better)
+    if isinstance(subject, Network):
+        program = subject.program
+        return evaluate_network(
+            program, data.part("test", input_of(program)), metric=judge
+        )
+    files = [subject] if isinstance(subject, Artifact) else list(subject)
+    with attached(device, runtimes=[one.runtime for one in files]) as there:
+        found = {}
+        for one in files:
+            inputs, targets = data.part("test", _input_of(one)).arrays()
+            found[one.name] = judge(infer(one, inputs, there), targets)
+    return found[subject.name] if isinstance(subject, Artifact) else found
+
+
+def _input_of(artifact: Artifact) -> InputSpec:
+    """What a file takes, in the network's order of dimensions and without its batch."""
+    if len(artifact.inputs) != 1:
+        raise ArtifactError(
+            f"{artifact.name} has {len(artifact.inputs)} inputs that are described. Evaluate "
+            "files that edgekit.export returned, of networks of one input."
+        )
+    [spec] = artifact.inputs
+    whole = spec.quantization is None and spec.dtype in ("int64", "int32")
+    return InputSpec(
+        shape=of_network(spec.shape[1:], spec.layout),
+        name=spec.name,
+        dtype=spec.dtype if whole else None,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,94 @@
+"""What a step runs in: the target's profile, an attached device, a job without a project file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgekit.api.datasets import Data
+from edgekit.config import targets
+from edgekit.config.project import FILE, Project
+from edgekit.devices import Device
+from edgekit.devices.resolve import attached
+from edgekit.errors import DeviceError
+from edgekit.pipeline.context import InMemory, Job
+from edgekit.progress import Progress
+from edgekit.store import Store
+from edgekit.types import Budget, CostSource, ModelSpec, Recipe, Target
+
+_NAME = "network"
+
+
+def profile(target: str | Target) -> Target:
+    """The profile of a target, by name from `targets/` here and EdgeKit's own, or as it is."""
+    if isinstance(target, Target):
+        return target
+    return targets.load(target, folders=[Path("targets")])
+
+
+def project_of(
+    data: Data, *, budget: Budget | None = None, recipe: Recipe | None = None
+) -> Project:
+    """A project that no file describes; its paths are relative to the current folder."""
+    budget, root = budget or Budget(), Path.cwd()
+    asked = [name for name, value in asdict(budget).items() if value is not None]
+    return Project(
+        name=_NAME,
+        root=root,
+        file=root / FILE,
+        model=ModelSpec(source=_NAME),
+        data=data.spec,
+        task=data.task,
+        budget=budget,
+        recipe=recipe or Recipe(),
+        priority=tuple(asked),
+    )
+
+
+@contextmanager
+def attached_job(
+    project: Project,
+    target: Target,
+    *,
+    device: str,
+    progress: Progress,
+    allow_pickle: bool = False,
+    in_memory: InMemory | None = None,
+) -> Iterator[Job]:
+    """A job for `target` on the device at the address `device`, attached while the block lasts.
+
+    Raises `DeviceError` where the device's timings say nothing about the target, `UsageError`
+    for an address that names no device.
+    """
+    source: CostSource | None = "device" if target.cpu == "host" else None
+    wanted: Any = project.recipe.export.runtimes or target.runtimes
+    with attached(device, source=source, runtimes=wanted) as there:
+        if device != "local":
+            _refuse_foreign(target, there)
+        yield Job(
+            project=project,
+            target=target,
+            device=there,
+            store=Store(),
+            progress=progress,
+            allow_pickle=allow_pickle,
+            in_memory=in_memory,
+        )
+
+
+def _refuse_foreign(target: Target, device: Device) -> None:
+    """A device of another architecture than the target's proves nothing about it."""
+    machine = device.probe()["machine"]
+    if machine["emulated"]:
+        raise DeviceError(
+            f"{device.name} is emulated ({machine['emulation_evidence']}): a build times "
+            "operators and artifacts, and its times mean nothing. Leave --device out."
+        )
+    if machine["arch"] != target.arch:
+        raise DeviceError(
+            f"{device.name} is a {machine['arch']}; {target.name} is a {target.arch}. Name "
+            "the board, or the target that this device is: edgekit targets."
+        )

@@ -1,0 +1,170 @@
+"""A network in memory: what EdgeKit's steps take and return, and any training loop trains."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from edgekit import sources
+from edgekit.errors import ModelError
+from edgekit.program.modes import set_training
+from edgekit.program.plain import unwrapped
+from edgekit.program.program import Program, duplicate, trace
+from edgekit.types import Epoch, InputSpec, ModelSpec
+
+_DTYPES = {torch.int64: "int64", torch.int32: "int32"}
+
+
+class TrainableModule(nn.Module):
+    """A program's graph as a module: parameters, buffers and their names are the graph's own.
+
+    Takes and returns what the author's network does, for any batch size. `train()` and `eval()`
+    switch dropout and batch norm where the author's code does.
+    """
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__()
+        # The graph's own tables: a tensor that is moved or loaded here is so in the graph.
+        self._parameters = graph._parameters
+        self._buffers = graph._buffers
+        self._modules = graph._modules
+        self.__dict__["_graph_module"] = graph
+        self.training = False
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """The network's outputs of inputs (batch, *input shape)."""
+        return self.__dict__["_graph_module"](*inputs)
+
+    def train(self, mode: bool = True) -> TrainableModule:
+        """Switch to training, or to evaluation where `mode` is false."""
+        if mode != self.training:
+            set_training(self.__dict__["_graph_module"], mode)
+            self.training = mode
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TrainableModule:
+        other = TrainableModule(duplicate(self.__dict__["_graph_module"], memo))
+        other.training = self.training
+        memo[id(self)] = other
+        return other
+
+
+class Network:
+    """A trained network as one exported graph, free of its author's classes.
+
+    `module` trains in any loop: its parameters are the network's own, so that what it learns is
+    what the next step takes. `history` holds the epochs of the distillation that it comes from.
+    """
+
+    def __init__(self, program: Program, *, history: Sequence[Epoch] = ()) -> None:
+        for parameter in program.module.parameters():
+            parameter.requires_grad_(True)
+        self._program = program
+        self.module = TrainableModule(program.module)
+        self.history = tuple(history)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(list(spec.shape)) for spec in self.inputs)
+        return f"Network(inputs={shapes}, parameters={self.parameters})"
+
+    @property
+    def program(self) -> Program:
+        """The network in evaluation mode on the CPU; a copy where `module` is not."""
+        tensors = (*self.module.parameters(), *self.module.buffers())
+        if not self.module.training and all(t.device.type == "cpu" for t in tensors):
+            return self._program
+        copied = self._program.copy()
+        set_training(copied.module, False)
+        copied.module.cpu()
+        return copied
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """Name and shape of each input, without the batch dimension."""
+        return self._program.inputs
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    def copy(self) -> Network:
+        """The same network with parameters of its own."""
+        return Network(self.program.copy(), history=self.history)
+
+    def save(self, path: str | Path) -> None:
+        """Write a `.pt2`, which `load` and `torch.export.load` read without the author's classes.
+
+        Raises `OutputError` where the file cannot be written.
+        """
+        self.program.save(Path(path))
+
+
+def load(
+    model: nn.Module | str | Path,
+    *,
+    example_input: Tensor | None = None,
+    example_inputs: Sequence[Tensor] = (),
+    weights: str | Path | None = None,
+    allow_pickle: bool = False,
+) -> Network:
+    """The network of a module, or of a file: `model.py:build` or `.pt2`.
+
+    `example_input` is (batch, *input shape), any batch size, of the dtype that the network takes;
+    `example_inputs` is one of each for several inputs. A `.pt2` needs none. The module is left as
+    it is, in its mode, on its device: the network is a copy in float32 on the CPU, with every
+    parameter trainable. `weights` is a file for `model.py:build` (`.safetensors`, or `.pt` with
+    `allow_pickle`). Raises `ModelError` for what cannot be found, read or exported.
+    """
+    examples = tuple(example_inputs) if example_input is None else (example_input,)
+    if isinstance(model, nn.Module):
+        return Network(_traced(model, examples))
+    inputs = tuple(_specs(examples))
+    spec = ModelSpec(
+        source=str(model), weights=None if weights is None else str(weights)
+    )
+    return Network(
+        sources.load(spec, root=Path.cwd(), allow_pickle=allow_pickle, inputs=inputs)
+    )
+
+
+def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Program:
+    if not examples:
+        raise ModelError(
+            "The network's input is not known. Give load() an example_input with a batch "
+            "dimension: torch.zeros(1, 3, 224, 224)."
+        )
+    network = unwrapped(module)
+    kinds = {t.dtype for t in (*network.parameters(), *network.buffers())}
+    if any(kind.is_floating_point and kind != torch.float32 for kind in kinds):
+        network = copy.deepcopy(network).float()
+    specs = tuple(_specs(examples))
+    dtypes = tuple(
+        torch.float32 if example.dtype.is_floating_point else example.dtype
+        for example in examples
+    )
+    return trace(network, specs, dtypes)
+
+
+def _specs(examples: Sequence[Tensor]) -> Iterator[InputSpec]:
+    for number, example in enumerate(examples):
+        if not isinstance(example, Tensor) or example.ndim < 2:
+            what = (
+                f"of shape {list(example.shape)}"
+                if isinstance(example, Tensor)
+                else f"a {type(example).__name__}"
+            )
+            raise ModelError(
+                f"The example input {number + 1} is {what}. Give a tensor with a batch "
+                "dimension: torch.zeros(1, 3, 224, 224)."
+            )
+        yield InputSpec(
+            shape=tuple(example.shape[1:]),
+            name="input" if len(examples) == 1 else f"input_{number}",
+            dtype=_DTYPES.get(example.dtype),  # type: ignore[arg-type]
+        )

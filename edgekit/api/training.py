@@ -1,0 +1,69 @@
+"""Distillation of a student by its teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgekit.api.datasets import Data
+from edgekit.api.metrics import Loss, Score, metric_of, task_of
+from edgekit.api.networks import Network
+from edgekit.distill import Hooks
+from edgekit.distill import distill as train
+from edgekit.pipeline.context import input_of
+from edgekit.progress import Logged, Progress
+from edgekit.types import DistillRecipe, Epoch, Recipe
+
+
+def distill(  # noqa: PLR0913
+    student: Network,
+    *,
+    teacher: Network | Sequence[Network],
+    data: Data,
+    epochs: int | None = None,
+    loss: Loss | None = None,
+    teacher_loss: Loss | None = None,
+    metric: Score | str | None = None,
+    higher_is_better: bool = True,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Network:
+    """A copy of a student, taught the outputs of its teacher and the labels, where there are any.
+
+    Several teachers are averaged. The epoch that is best on validation samples is kept; `history`
+    of what is returned holds all. `loss(outputs, targets)` and `teacher_loss(outputs, others)`
+    take tensors (batch, ...) and return losses (batch,) or one for all; `metric(outputs, targets)`
+    takes arrays (n, ...) and returns a number, or is one of the task's by name. `epochs` takes the
+    place of `recipe.distill.epochs`, 20 by default. The same `recipe.seed` gives the same student.
+    Raises `TrainingError` where the loss is no longer finite, `ModelError` where student and
+    teacher do not take and give the same, `DataError` for samples that do not fit them.
+    """
+    teachers = [teacher] if isinstance(teacher, Network) else list(teacher)
+    shown = progress or Logged()
+    # A pruned student comes with its teacher's weights, and needs no further losses.
+    recipe = recipe or Recipe(distill=DistillRecipe(losses={}))
+    how = recipe.distill if epochs is None else replace(recipe.distill, epochs=epochs)
+    program, kind = student.program, data.task.kind
+    judge = None
+    if metric is not None:
+        judge = metric_of(metric, kind, higher_is_better=higher_is_better)
+    training, validation = data.training(
+        input_of(program), how.validation_share, recipe.seed
+    )
+    with shown.step("Distill") as step:
+
+        def show(epoch: Epoch) -> None:
+            note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
+            step.update(epoch.number, how.epochs, note)
+
+        taught = train(
+            [one.program for one in teachers],
+            program,
+            train=training,
+            validation=validation,
+            recipe=how,
+            seed=recipe.seed,
+            task=task_of(kind, metric=judge, loss=loss, teacher_loss=teacher_loss),
+            hooks=Hooks(on_epoch=show),
+        )
+    return Network(taught.program, history=taught.epochs)

@@ -1,0 +1,103 @@
+"""Distillation of networks in memory, with the caller's losses and metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import edgekit as ek
+from edgekit.errors import ModelError, TrainingError, UsageError
+from edgekit.types import DistillRecipe
+from tests.shapes import Net, loader, trained
+
+EXAMPLE = torch.zeros(1, 1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def teacher() -> ek.Network:
+    return ek.load(trained(), example_input=EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def data() -> ek.Data:
+    return ek.Data(train=loader(192, seed=1, shuffle=True), test=loader(90, seed=2))
+
+
+@pytest.fixture
+def student() -> ek.Network:
+    torch.manual_seed(3)
+    return ek.load(Net(), example_input=EXAMPLE)
+
+
+def test_a_student_learns(
+    teacher: ek.Network, student: ek.Network, data: ek.Data
+) -> None:
+    weights = student.module.state_dict()["stem.weight"].clone()
+    how = DistillRecipe(
+        optimizer="adamw", learning_rate=0.01, batch_size=32, augment="none", losses={}
+    )
+    recipe = ek.Recipe(distill=how)
+    taught = ek.distill(student, teacher=teacher, data=data, epochs=6, recipe=recipe)
+    assert [epoch.number for epoch in taught.history] == list(range(7))
+    assert ek.evaluate(taught, data).value > 0.9
+    assert torch.equal(student.module.state_dict()["stem.weight"], weights)
+    assert student.history == ()
+
+
+def test_the_callers_functions_are_used(
+    teacher: ek.Network, student: ek.Network, data: ek.Data
+) -> None:
+    seen = []
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        seen.append("loss")
+        return nn.functional.cross_entropy(outputs, targets)
+
+    def teacher_loss(outputs: Tensor, others: Tensor) -> Tensor:
+        seen.append("teacher_loss")
+        return (outputs - others).square().mean(1)
+
+    def error(outputs: np.ndarray, targets: np.ndarray) -> float:
+        seen.append("metric")
+        return float((outputs.argmax(1) != targets).mean())
+
+    taught = ek.distill(
+        student,
+        teacher=[teacher, teacher],
+        data=data,
+        epochs=1,
+        loss=loss,
+        teacher_loss=teacher_loss,
+        metric=error,
+        higher_is_better=False,
+    )
+    assert set(seen) == {"loss", "teacher_loss", "metric"}
+    assert len(taught.history) == 2
+    assert 0 <= taught.history[-1].validation <= 1
+
+
+def test_a_loss_that_is_none(
+    teacher: ek.Network, student: ek.Network, data: ek.Data
+) -> None:
+    def wrong(outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs
+
+    with pytest.raises(TrainingError, match="wrong returned shape"):
+        ek.distill(student, teacher=teacher, data=data, epochs=1, loss=wrong)
+
+
+def test_networks_that_do_not_agree(teacher: ek.Network, data: ek.Data) -> None:
+    other = ek.load(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), example_input=EXAMPLE
+    )
+    with pytest.raises(ModelError, match="3 outputs and the student 5"):
+        ek.distill(other, teacher=teacher, data=data, epochs=1)
+
+
+def test_a_metric_that_the_task_does_not_have(
+    teacher: ek.Network, data: ek.Data
+) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'accuracy'"):
+        ek.evaluate(teacher, data, metric="acuracy")
