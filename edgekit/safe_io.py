@@ -13,13 +13,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
 import psutil
 from pydantic import ValidationError
 
 from edgekit.errors import SIGNALS, EdgeKitError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TEXT_BYTES = 1 << 26
 """Most bytes of a JSON or TOML file."""
@@ -176,6 +178,8 @@ def checked_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 def _array(file: IO[bytes], size: int, name: str) -> np.ndarray:
     """The array of a `.npy` of `size` bytes, checked against its own header before it is read."""
+    import numpy as np  # a third of the time that the command line needs to start
+
     version = np.lib.format.read_magic(file)
     header = {
         (1, 0): np.lib.format.read_array_header_1_0,

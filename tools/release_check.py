@@ -29,9 +29,8 @@ def build():
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgekit-release-") as name:
         folder = Path(name)
-        _run(sys.executable, "-m", "hatchling", "build", "-d", str(folder), at=ROOT)
-        [wheel], [archive] = folder.glob("*.whl"), folder.glob("*.tar.gz")
-        edgekit = _installed(wheel, folder / "venv")
+        wheel, archive = built(folder)
+        edgekit = installed(wheel, folder / "venv")
         (folder / "model.py").write_text(_MODEL)
         version = _run(str(edgekit), "--version", at=folder).strip()
         if f"edgekit-{version}" not in archive.name:
@@ -43,7 +42,14 @@ def main() -> None:
         print(f"{wheel.name}: installed, --version, targets and inspect ran")
 
 
-def _installed(wheel: Path, place: Path) -> Path:
+def built(folder: Path) -> tuple[Path, Path]:
+    """The wheel and the source archive, built into `folder`."""
+    _run(sys.executable, "-m", "hatchling", "build", "-d", str(folder), at=ROOT)
+    [wheel], [archive] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, archive
+
+
+def installed(wheel: Path, place: Path) -> Path:
     """The script of the wheel in a fresh environment."""
     _complete(wheel)
     venv.create(place, with_pip=True)
@@ -69,7 +75,7 @@ def _complete(wheel: Path) -> None:
     ]
     missing += [
         name
-        for name in ("edgekit/__main__.py", "edgekit/py.typed")
+        for name in ("edgekit/__main__.py", "edgekit/py.typed", "edgekit/__init__.pyi")
         if name not in names
     ]
     if missing:

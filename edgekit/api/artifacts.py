@@ -162,7 +162,7 @@ def evaluate(
     sample is labeled, `UsageError` for a metric that the task does not have, `ArtifactError` where
     a runtime refuses a file.
     """
-    judge = metric_of(metric, data.task.kind, higher_is_better=higher_is_better)
+    judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     if isinstance(subject, Network):
         program = subject.program
         return evaluate_network(

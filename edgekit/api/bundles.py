@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit.api.datasets import Data
 from edgekit.api.environment import attached_job, profile, project_of
-from edgekit.api.metrics import Loss, Score, metric_of, task_of
+from edgekit.api.metrics import Loss, Score, metric_of, task_of, with_metric
 from edgekit.api.networks import Network, load
 from edgekit.errors import UsageError
 from edgekit.pipeline import distributed
@@ -63,8 +63,7 @@ def build(  # noqa: PLR0913
     data.require("train", "test")
     task = data.task
     if isinstance(metric, str):
-        better = None if higher_is_better else "lower"
-        task = replace(task, metric=metric, better=better)  # type: ignore[arg-type]
+        task = with_metric(task, metric, higher_is_better=higher_is_better)
     if task.kind == "detection" and task.metric is None:
         raise UsageError(
             "Files of a detector are judged in processes of their own, which need its metric in "
@@ -73,10 +72,10 @@ def build(  # noqa: PLR0913
     project = replace(project_of(data, budget=budget, recipe=recipe), task=task)
     held = InMemory(network=model.program, samples=data.held)
     if any(map(callable, (loss, teacher_loss, metric))):
-        judge = metric_of(metric, task.kind, higher_is_better=higher_is_better)
+        judge = metric_of(metric, task, higher_is_better=higher_is_better)
         held = replace(
             held,
-            task=task_of(task.kind, metric=judge, loss=loss, teacher_loss=teacher_loss),
+            task=task_of(task, metric=judge, loss=loss, teacher_loss=teacher_loss),
             # Functions have no content to be known by: nothing that they led to is used again.
             mark=uuid.uuid4().hex,
         )

@@ -39,11 +39,12 @@ class Data:
         test: Any = None,
         validation: Any = None,
         calibration: Any = None,
-        task: TaskKind = "classification",
+        task: TaskKind | TaskSpec = "classification",
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | None = None,
     ) -> None:
-        """`classes` names the classes in the order of their numbers.
+        """`task` is its kind, or a `TaskSpec` with what else `[task]` of a project holds; `classes`
+        names the classes in the order of their numbers.
 
         `preprocess` goes from a stored sample to the network's input. By default samples in memory
         are inputs already, and those in files are divided by 255. Raises `DataError` where no part
@@ -53,7 +54,9 @@ class Data:
         self._parts = {name: part for name, part in given.items() if part is not None}
         if not self._parts:
             raise DataError("Data has no samples. Give train, test or calibration.")
-        self.task = TaskSpec(kind=task, classes=tuple(classes) if classes else None)
+        self.task = task if isinstance(task, TaskSpec) else TaskSpec(kind=task)
+        if classes is not None:
+            self.task = replace(self.task, classes=tuple(classes))
         self.preprocess = preprocess or self._default_preprocess()
         self.held: Mapping[str, _Held] = {
             _place(name): _Held(held=part, name=f"Data({name}=...)")

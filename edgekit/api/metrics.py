@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.data.metrics import Metric, Name, named, of_function
-from edgekit.distill.tasks import Task, checked_loss, of_functions, of_kind
-from edgekit.types import TaskKind, TaskSpec
+from edgekit.distill.tasks import (
+    Hard,
+    Task,
+    authored_loss,
+    checked_loss,
+    of_functions,
+    of_kind,
+)
+from edgekit.types import TaskSpec
 
 Score = Callable[..., Any]
 """Takes outputs (n, ...) and targets (n, ...) as arrays and returns a number; a module, such as a
@@ -19,36 +27,52 @@ Loss = Callable[..., Any]
 
 
 def metric_of(
-    metric: Score | str | None, kind: TaskKind, *, higher_is_better: bool = True
+    metric: Score | str | None, task: TaskSpec, *, higher_is_better: bool = True
 ) -> Metric:
     """The metric by its name or as a function; `None` is the task's own.
 
     Raises `UsageError` for a name that the kind of task does not have.
     """
     if metric is None or isinstance(metric, str):
-        better = None if higher_is_better else "lower"
-        return named(TaskSpec(kind=kind, metric=metric, better=better), Path.cwd())  # type: ignore[arg-type]
+        spec = with_metric(task, metric, higher_is_better=higher_is_better)
+        return named(spec, Path.cwd())
     name = _name(metric)
     titled = Name(title=name, metric=name.replace("_", " "))
     return of_function(metric, titled, higher_is_better=higher_is_better)
 
 
+def with_metric(
+    task: TaskSpec, metric: str | None, *, higher_is_better: bool
+) -> TaskSpec:
+    """The task with another metric by name, where one is given."""
+    if metric is None:
+        return task
+    return replace(
+        task, metric=metric, better="higher" if higher_is_better else "lower"
+    )
+
+
 def task_of(
-    kind: TaskKind,
+    task: TaskSpec,
     *,
     metric: Metric | None,
     loss: Loss | None,
     teacher_loss: Loss | None,
 ) -> Task:
     """A task with the caller's losses and metric in place of its own."""
+    own = of_kind(task.kind).metric if task.metric is None else metric_of(None, task)
     return of_functions(
-        kind,
-        metric or of_kind(kind).metric,
-        loss=None if loss is None else checked_loss(loss, _name(loss)),
-        teacher_loss=None
-        if teacher_loss is None
-        else checked_loss(teacher_loss, _name(teacher_loss)),
+        task.kind,
+        metric or own,
+        loss=_loss(loss, task.loss),
+        teacher_loss=_loss(teacher_loss, task.teacher_loss),
     )
+
+
+def _loss(given: Loss | None, named_by_task: str | None) -> Hard | None:
+    if given is not None:
+        return checked_loss(given, _name(given))
+    return None if named_by_task is None else authored_loss(named_by_task, Path.cwd())
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -43,10 +43,10 @@ def distill(  # noqa: PLR0913
     # A pruned student comes with its teacher's weights, and needs no further losses.
     recipe = recipe or Recipe(distill=DistillRecipe(losses={}))
     how = recipe.distill if epochs is None else replace(recipe.distill, epochs=epochs)
-    program, kind = student.program, data.task.kind
+    program = student.program
     judge = None
     if metric is not None:
-        judge = metric_of(metric, kind, higher_is_better=higher_is_better)
+        judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     training, validation = data.training(
         input_of(program), how.validation_share, recipe.seed
     )
@@ -63,7 +63,7 @@ def distill(  # noqa: PLR0913
             validation=validation,
             recipe=how,
             seed=recipe.seed,
-            task=task_of(kind, metric=judge, loss=loss, teacher_loss=teacher_loss),
+            task=task_of(data.task, metric=judge, loss=loss, teacher_loss=teacher_loss),
             hooks=Hooks(on_epoch=show),
         )
     return Network(taught.program, history=taught.epochs)

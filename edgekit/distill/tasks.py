@@ -119,10 +119,10 @@ def of_spec(spec: TaskSpec, root: Path) -> Task:
     return of_functions(
         spec.kind,
         named(spec, root),
-        loss=None if spec.loss is None else _loss(spec.loss, root),
+        loss=None if spec.loss is None else authored_loss(spec.loss, root),
         teacher_loss=None
         if spec.teacher_loss is None
-        else _loss(spec.teacher_loss, root),
+        else authored_loss(spec.teacher_loss, root),
     )
 
 
@@ -157,7 +157,8 @@ def _known(targets: Tensor) -> Tensor:
     return _value_known(targets) if targets.is_floating_point() else _any_class(targets)
 
 
-def _loss(reference: str, root: Path) -> Hard:
+def authored_loss(reference: str, root: Path) -> Hard:
+    """The loss that `loss.py:function` names, relative to `root`; raises `UsageError`."""
     function = locate(reference, root, UsageError)
     return checked_loss(function.load(), function.name)
 

@@ -71,7 +71,7 @@ def test_a_function_stays_where_a_folder_has_its_name() -> None:
 
 @pytest.mark.parametrize("code", ["import edgekit", "from edgekit.cli import app"])
 def test_importing_loads_no_framework(code: str) -> None:
-    heavy = "{'torch', 'scipy', 'onnx', 'openvino', 'pandas', 'plotly', 'litert_torch'}"
+    heavy = "{'torch', 'numpy', 'scipy', 'onnx', 'openvino', 'pandas', 'plotly', 'litert_torch'}"
     asked = f"import sys; {code}; print(sorted({heavy} & sys.modules.keys()))"
     run = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True

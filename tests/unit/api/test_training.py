@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 import edgekit as ek
 from edgekit.errors import ModelError, TrainingError, UsageError
-from edgekit.types import DistillRecipe
+from edgekit.types import DistillRecipe, TaskSpec
 from tests.shapes import Net, loader, trained
 
 EXAMPLE = torch.zeros(1, 1, 8, 8)
@@ -101,3 +103,25 @@ def test_a_metric_that_the_task_does_not_have(
 ) -> None:
     with pytest.raises(UsageError, match="Did you mean 'accuracy'"):
         ek.evaluate(teacher, data, metric="acuracy")
+
+
+def test_functions_that_a_task_names(
+    teacher: ek.Network,
+    student: ek.Network,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(
+        "def constant(outputs, targets):\n    return 0.25\n"
+        "def nothing(outputs, targets):\n    return outputs.sum() * 0\n"
+    )
+    task = TaskSpec(metric="own.py:constant", loss="own.py:nothing")
+    data = ek.Data(train=loader(64, seed=1), test=loader(30, seed=2), task=task)
+    assert ek.evaluate(teacher, data).value == 0.25
+    assert ek.evaluate(teacher, data, metric="accuracy").value > 0.9
+    how = DistillRecipe(epochs=1, soft_weight=0, losses={}, weight_decay=0)
+    recipe = ek.Recipe(distill=how)
+    taught = ek.distill(student, teacher=teacher, data=data, recipe=recipe)
+    assert [epoch.validation for epoch in taught.history] == [0.25, 0.25]
+    assert taught.history[-1].loss == 0
