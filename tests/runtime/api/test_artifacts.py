@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import edgekit as ek
-from edgekit.errors import ArtifactError, DataError, DeviceError, UsageError
+from edgekit.errors import ArtifactError, DataError, DeviceError
 from edgekit.types import Artifact
 from tests.shapes import loader, samples, trained
 
@@ -70,21 +70,6 @@ def test_a_metric_that_is_a_module(model: ek.Network, data: ek.Data) -> None:
     metric = MulticlassAccuracy(num_classes=3, average="micro")
     found = ek.evaluate(model, data, metric=metric)
     assert found.value == pytest.approx(ek.evaluate(model, data).value)
-
-
-def test_files_are_timed_beside_the_network(
-    model: ek.Network, data: ek.Data, files: tuple[Artifact, ...]
-) -> None:
-    [found] = ek.benchmark(files[:1], baseline=model, data=data)
-    assert found.measurement.latency.p50_ms > 0
-    assert found.measurement.source == "host"
-    assert found.speedup is not None
-    assert found.speedup > 0
-    assert found.accuracy_drop == 0
-    [alone] = ek.benchmark(files[:1])
-    assert (alone.speedup, alone.evaluation, alone.accuracy_drop) == (None,) * 3
-    with pytest.raises(UsageError, match="no files"):
-        ek.benchmark([])
 
 
 def test_what_cannot_be_exported(model: ek.Network, tmp_path: Path) -> None:

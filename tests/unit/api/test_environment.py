@@ -1,0 +1,44 @@
+"""Jobs that no project file describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import edgekit as ek
+from edgekit.api.environment import attached_job, profile, project_of
+from edgekit.errors import TargetError, UsageError
+from edgekit.progress import Silent
+from tests.shapes import loader
+
+
+def test_a_project_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = ek.Data(train=loader(32, seed=1))
+    budget = ek.Budget(accuracy_drop=0.0, latency_ms=3)
+    project = project_of(data, budget=budget)
+    assert project.root == tmp_path
+    assert set(project.priority) == {"latency_ms", "accuracy_drop"}
+    assert project.data.preprocess.scale == 1
+    assert project_of(data).priority == ()
+
+
+def test_a_target_by_name_alias_and_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = profile("raspberrypi")
+    assert profile(found) is found
+    assert found.name.startswith("raspberrypi")
+    with pytest.raises(TargetError, match="Did you mean"):
+        profile("raspberypi4")
+
+
+def test_an_address_that_is_no_device() -> None:
+    project = project_of(ek.Data(train=loader(32, seed=1)))
+    with (
+        pytest.raises(UsageError, match="is no device"),
+        attached_job(project, profile("raspberrypi4"), device="pi", progress=Silent()),
+    ):
+        pass

@@ -1,0 +1,112 @@
+"""Samples that someone holds in memory, in every form that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from edgekit.data import Dataset
+from edgekit.data.request import Request
+from edgekit.data.sequence import Origin, read
+from edgekit.errors import DataError
+from edgekit.types import InputSpec, Preprocess
+
+X = torch.arange(7 * 12, dtype=torch.float32).reshape(7, 3, 2, 2) / 100
+Y = torch.tensor([0, 1, 2, 0, 1, 2, -1])
+PAIRS = TensorDataset(X, Y)
+REQUEST = Request(
+    input=InputSpec(shape=(3, 2, 2)), preprocess=Preprocess(scale=1.0), labels=None
+)
+
+
+def held(samples: Any) -> Dataset:
+    return read(samples, REQUEST, Origin(name="Data(train=...)"))
+
+
+def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for start in range(0, 7, 3):
+        yield X[start : start + 3], Y[start : start + 3]
+
+
+class Stream(IterableDataset):
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        return iter(PAIRS)
+
+
+LABELED: dict[str, Callable[[], Any]] = {
+    "arrays": lambda: (X.numpy(), Y.numpy()),
+    "tensors": lambda: (X, Y),
+    "tensors with gradients": lambda: (X.clone().requires_grad_(), Y),
+    "a data set": lambda: PAIRS,
+    "a list of samples": lambda: list(PAIRS),
+    "a list of batches": lambda: list(batches()),
+    "a tuple of batches": lambda: tuple(batches()),
+    "a list of lists": lambda: [[x, y] for x, y in batches()],
+    "a generator of batches": batches,
+    "a loader": lambda: DataLoader(PAIRS, batch_size=3),
+    "a loader of a stream": lambda: DataLoader(Stream(), batch_size=3),
+    "a loader of workers": lambda: DataLoader(PAIRS, batch_size=3, num_workers=1),
+}
+UNLABELED: dict[str, Callable[[], Any]] = {
+    "an array": lambda: X.numpy(),
+    "a tensor": lambda: X,
+    "a list of samples": lambda: list(X),
+    "a list of batches": lambda: list(X.split(3)),
+    "a loader": lambda: DataLoader(TensorDataset(X), batch_size=3),
+}
+
+
+@pytest.mark.parametrize("kind", LABELED)
+def test_every_origin_gives_the_same_samples(kind: str) -> None:
+    part = held(LABELED[kind]())
+    inputs, targets = part.arrays()
+    assert inputs.dtype == np.float32
+    np.testing.assert_array_equal(inputs, X)
+    np.testing.assert_array_equal(targets, Y)
+
+
+@pytest.mark.parametrize("kind", UNLABELED)
+def test_samples_without_labels(kind: str) -> None:
+    part = held(UNLABELED[kind]())
+    np.testing.assert_array_equal(part.arrays()[0], X)
+    assert not part.labeled
+
+
+def test_a_data_set_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.data.sequence.MEMORY", 100)
+    inputs, targets = held(PAIRS).arrays()
+    np.testing.assert_array_equal(inputs, X)
+    np.testing.assert_array_equal(targets, Y)
+    with pytest.raises(DataError, match="Give the Dataset itself"):
+        held(DataLoader(PAIRS, batch_size=3))
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ((X[:, :2], Y), "samples of shape [2, 2, 2]"),
+        ([(X[:3, :, :1], Y[:3])], "samples of shape [3, 1, 2]"),
+        (DataLoader(TensorDataset(X[0], Y[:3]), batch_size=3), "batch 0 has inputs"),
+        ([(X[:3], Y[:2])], "batch 0 has 3 inputs and targets of shape [2]"),
+        ([(X[:3], Y[:3]), (X[3:], None)], "with labels and without"),
+        ([(X[:3], Y[:3]), (X[3:, :, :1], Y[3:])], "different shapes"),
+        ([{"image": X[0], "label": 1}], "dictionaries (image, label)"),
+        ((X, Y[:5]), "7 samples but 5 labels"),
+        ([], "no samples"),
+        (iter(()), "no samples"),
+        (7, "type int"),
+        ((X, Y.float() + 0.5), "not class numbers"),
+        ((X * torch.nan, Y), "NaN"),
+    ],
+)
+def test_what_does_not_fit_is_refused(samples: object, message: str) -> None:
+    with pytest.raises(DataError) as refused:
+        held(samples)
+    assert message in str(refused.value)
+    assert "Data(train=...)" in str(refused.value)
+    assert "\n" not in str(refused.value)
