@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.agent.arrays import of_network
 from edgekit.api.datasets import Data, as_data
-from edgekit.api.environment import profile
+from edgekit.api.environment import folder_at, profile
 from edgekit.api.metrics import Score, metric_of
 from edgekit.api.networks import Network
 from edgekit.bench.infer import infer
@@ -53,11 +53,11 @@ def export(  # noqa: PLR0913
     `Data`, or anything that a part of it can be, and int8 needs it. Samples that are labeled for
     the task judge what int8 loses, and layers that lose too much stay in float (see
     `recipe.quantize`). The files appear together or not at all. Raises `ArtifactError` for what a
-    format cannot hold, `DeviceError` for a runtime that the target does not have.
+    format cannot hold, `DeviceError` for a runtime that the target does not have, `OutputError`
+    where the folder cannot be written.
     """
     found, shown = profile(target), progress or Logged()
     program, recipe = network.program, recipe or Recipe()
-    folder = Path(out)
     wanted = _wanted(found, runtimes, precisions)
     data = None if calibration is None else as_data(calibration)
     drawn = None
@@ -70,13 +70,12 @@ def export(  # noqa: PLR0913
             done.append(name)
             step.update(len(done), len(wanted), name)
 
-        folder.mkdir(parents=True, exist_ok=True)
         return tuple(
             export_all(
                 program,
                 wanted,
                 calibration=drawn.samples if drawn else None,
-                folder=folder,
+                folder=folder_at(out),
                 validation=_judges(program, data, recipe) if data else None,
                 channels_last=recipe.export.litert_layout == "nhwc",
                 on_done=on_done,

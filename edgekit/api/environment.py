@@ -13,7 +13,7 @@ from edgekit.config import targets
 from edgekit.config.project import FILE, Project
 from edgekit.devices import Device
 from edgekit.devices.resolve import attached
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, OutputError
 from edgekit.pipeline.context import InMemory, Job
 from edgekit.progress import Progress
 from edgekit.store import Store
@@ -77,6 +77,18 @@ def attached_job(
             allow_pickle=allow_pickle,
             in_memory=in_memory,
         )
+
+
+def folder_at(path: str | Path) -> Path:
+    """A folder to write into, made where it is missing; raises `OutputError` where it cannot be."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot make the folder {folder} ({error.strerror}). Name another."
+        ) from error
+    return folder
 
 
 def _refuse_foreign(target: Target, device: Device) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgekit import sources
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, OutputError
 from edgekit.program.modes import set_training
 from edgekit.program.plain import unwrapped
 from edgekit.program.program import Program, duplicate, trace
@@ -102,7 +102,12 @@ class Network:
 
         Raises `OutputError` where the file cannot be written.
         """
-        self.program.save(Path(path))
+        try:
+            self.program.save(Path(path))
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write {path} ({error.strerror}). Name another file."
+            ) from error
 
 
 def load(

@@ -196,22 +196,8 @@ class BuildData:
 
 def read_samples(job: Job, network: Program) -> BuildData:
     """Load every data set the project names, preprocessed for `network`'s input."""
+    project, spec, task = job.project, job.project.data, job.project.task
     held = job.in_memory.samples if job.in_memory else {}
-    return read_data(job.project, network, held, job.progress)
-
-
-def input_of(network: Program) -> InputSpec:
-    """What a network takes: its first input, with the dtype of tokens where it takes those."""
-    dtype = network.dtypes[0]
-    tokens = None if dtype.is_floating_point else str(dtype).removeprefix("torch.")
-    return replace(network.inputs[0], dtype=tokens)  # type: ignore[arg-type]
-
-
-def read_data(
-    project: Project, network: Program, held: Mapping[str, Held], progress: Progress
-) -> BuildData:
-    """Load every data set that a project names, from files or from what is `held` by its name."""
-    spec, task = project.data, project.task
     taken = input_of(network)
 
     def read(place: str, labels: tuple[str, ...] | None = None) -> Dataset:
@@ -225,7 +211,7 @@ def read_data(
             return held[place].read(request)
         return data.read(place, root=project.root, request=request)
 
-    with progress.step("Read the data"):
+    with job.progress.step("Read the data"):
         train = read(spec.train, task.classes)
         labels = train.labels or None
         test = read(spec.test, labels)
@@ -247,7 +233,7 @@ def read_data(
             pool.targets if pool.classed else None,
             features=partial(features, network),
         )
-    progress.say(
+    job.progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
         f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
     )
@@ -264,3 +250,10 @@ def read_data(
         pool=pool,
         kind=task.kind,
     )
+
+
+def input_of(network: Program) -> InputSpec:
+    """What a network takes: its first input, with the dtype of tokens where it takes those."""
+    dtype = network.dtypes[0]
+    tokens = None if dtype.is_floating_point else str(dtype).removeprefix("torch.")
+    return replace(network.inputs[0], dtype=tokens)  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import edgekit as ek
-from edgekit.api.environment import attached_job, profile, project_of
-from edgekit.errors import TargetError, UsageError
+from edgekit.api.environment import attached_job, folder_at, profile, project_of
+from edgekit.errors import OutputError, TargetError, UsageError
 from edgekit.progress import Silent
 from tests.shapes import loader
 
@@ -42,3 +42,10 @@ def test_an_address_that_is_no_device() -> None:
         attached_job(project, profile("raspberrypi4"), device="pi", progress=Silent()),
     ):
         pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Name another"):
+        folder_at(tmp_path / "file" / "out")
+    assert folder_at(tmp_path / "one" / "two").is_dir()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import edgekit as ek
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, OutputError
 from tests.shapes import Net, loader, train
 
 EXAMPLE = torch.zeros(1, 1, 8, 8)
@@ -89,6 +89,30 @@ def test_weights_move_load_and_copy(net: Net) -> None:
     copied = network.copy()
     nn.init.zeros_(network.module.get_parameter("head.weight"))
     torch.testing.assert_close(copied.module(x), other(x))
+
+
+def test_tensors_of_the_network_itself_move_too() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shift = nn.Parameter(torch.ones(3))
+            self.register_buffer("scale", torch.full((3,), 2.0))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.scale + self.shift
+
+    module = ek.load(Scaled(), example_input=torch.zeros(1, 3)).module
+    x = torch.ones(2, 3, dtype=torch.float64)
+    assert module.to(torch.float64)(x).tolist() == [[3.0] * 3] * 2
+    assert module(x).dtype == torch.float64
+    assert {t.dtype for t in module.state_dict().values()} == {torch.float64}
+
+
+def test_a_file_that_cannot_be_written(net: Net, tmp_path: Path) -> None:
+    network = ek.load(net, example_input=EXAMPLE)
+    with pytest.raises(OutputError, match="nowhere"):
+        network.save(tmp_path / "nowhere" / "network.pt2")
+    assert not any(tmp_path.iterdir())
 
 
 def test_half_precision_becomes_float32(net: Net) -> None:
