@@ -101,11 +101,13 @@ def test_tensors_of_the_network_itself_move_too() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x * self.scale + self.shift
 
-    module = ek.load(Scaled(), example_input=torch.zeros(1, 3)).module
+    network = ek.load(Scaled(), example_input=torch.zeros(1, 3))
+    module = network.module
     x = torch.ones(2, 3, dtype=torch.float64)
     assert module.to(torch.float64)(x).tolist() == [[3.0] * 3] * 2
     assert module(x).dtype == torch.float64
-    assert {t.dtype for t in module.state_dict().values()} == {torch.float64}
+    for tensors in (module.state_dict(), network.program.module.state_dict()):
+        assert {tensor.dtype for tensor in tensors.values()} == {torch.float64}
 
 
 def test_a_file_that_cannot_be_written(net: Net, tmp_path: Path) -> None:
