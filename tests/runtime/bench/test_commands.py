@@ -71,6 +71,7 @@ def test_a_measurement_is_kept_compared_and_gated(
         done.stderr
     )  # 4: a busy machine's figures do not hold
     entry = json.loads(history.read_text())
+    assert len(entry.pop("digest")) == 64
     assert entry == json.loads(kept.read_text())
     assert entry["measurement"]["energy"]["reason"] == "Energy was not asked for."
     assert entry["measurement"]["conditions"]["pinned"]

@@ -40,5 +40,5 @@ def test_two_processes_build_one_bundle(tmp_path: Path) -> None:
     assert bundle.check(tmp_path / "out") == []
     assert done.stderr.count("Load the network") <= 1
     assert not list(tmp_path.glob(".*"))
-    [call] = cache.glob("calls/*")  # whom both trained
-    assert {"teacher-0.pt2", "student.pt2"} == {file.name for file in call.iterdir()}
+    # Made where both train; nothing is left in it of what they read.
+    assert list((cache / "calls").iterdir()) == []
