@@ -4,9 +4,8 @@ Every name in `__all__` is imported from `edgekit.api` when it is first used, so
 the package loads neither PyTorch nor a runtime.
 """
 
-import importlib
+# Nothing but what is built in: a script's own folder is still searched when this is read.
 import sys
-from types import ModuleType
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,10 +26,11 @@ __all__ = [
     "plan",
     "prune",
 ]
+_Module = type(sys)
 _FUNCTIONS = frozenset(__all__) - {"__version__"}
 
 
-class _Library(ModuleType):
+class _Library(_Module):
     """The package as a module whose functions win over its folders of the same names.
 
     Importing `edgekit.prune.planner` binds the folder `prune` to its name in the package, where
@@ -40,12 +40,14 @@ class _Library(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name not in _FUNCTIONS:
             raise AttributeError(f"module 'edgekit' has no attribute '{name}'")
+        import importlib
+
         found: object = getattr(importlib.import_module("edgekit.api"), name)
         setattr(self, name, found)
         return found
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _FUNCTIONS and isinstance(value, ModuleType)):
+        if not (name in _FUNCTIONS and isinstance(value, _Module)):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
