@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edgekit import scratch
 from edgekit.errors import OutputError
 from edgekit.report import figures, words
 from edgekit.report.html import embedded, environment
@@ -26,11 +27,9 @@ _NAMES = 3
 def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None:
     """One self-contained HTML file; raises `OutputError` where it cannot be written."""
     page = preview_page(project, previews)
-    partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
+        scratch.write(path, page.encode())
     except OSError as error:
         raise OutputError(
             f"Cannot write {path} ({error.strerror}). Name another with --out."
