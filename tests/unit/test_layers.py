@@ -23,7 +23,7 @@ LAYERS = (
     ("config",),
     ("program", "store", "progress", "agent", "bundle_files"),
     ("types", "arguments", "neighbors"),
-    ("safe_io", "scratch", "child"),
+    ("safe_io", "scratch", "child", "plugins"),
     ("errors",),
     ("__init__",),
 )
