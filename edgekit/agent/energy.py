@@ -31,10 +31,14 @@ def energy(job: EnergyJob) -> EnergyResult:
     if facts["emulated"]:
         reason = "The process is emulated: its energy is not the device's."
         return {**common, "reason": reason}
-    meter, why = meters.choose(job.get("meter", "auto"), job.get("meter_options"))
-    if meter is None:
-        return {**common, "reason": str(why)}
-    return _metered(job, meter, common)
+    found = meters.choose(job.get("meter", "auto"), job.get("meter_options"))
+    if found.meter is None:
+        return {
+            **common,
+            "reason": found.reason,
+            "unreadable": dict(found.unreadable),
+        }
+    return _metered(job, found.meter, common)
 
 
 def _metered(job: EnergyJob, meter: meters.Meter, common: EnergyResult) -> EnergyResult:

@@ -35,9 +35,11 @@ def meter(job: MicroJob, sessions: Mapping[int, Session], result: MicroResult) -
     if machine.facts()["emulated"]:
         result["reason"] = "The process is emulated: its energy is not the device's."
         return
-    found, why = meters.choose(job.get("meter", "auto"), job.get("meter_options"))
+    choice = meters.choose(job.get("meter", "auto"), job.get("meter_options"))
+    found = choice.meter
     if found is None:
-        result["reason"] = why
+        result["reason"] = choice.reason
+        result["unreadable"] = dict(choice.unreadable)
         return
     window_s = max(asked_s, _least_s(found))
     for turn in range(count):

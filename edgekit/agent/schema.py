@@ -223,6 +223,9 @@ class Window(TypedDict):
 class EnergyResult(RunResult, total=False):
     meter: str | None  # null: none could be read, and `reason` says why
     reason: str | None  # why there is no meter; null where there is
+    unreadable: dict[
+        str, str
+    ]  # meter -> why it cannot be read; absent where one was found
     method: str  # "counter", "sampled" or "external"
     boundary: str  # what the meter encloses: "package", "board", ...
     gain_uncertainty: (
@@ -287,6 +290,9 @@ class MicroResult(RunResult, total=False):
         str | None
     )  # null: none was asked for or could be read, and `reason` says why
     reason: str | None  # why there is no meter; null where there is
+    unreadable: dict[
+        str, str
+    ]  # meter -> why it cannot be read; absent where one was found
     method: str  # "counter", "sampled" or "external"
     boundary: str  # what the meter encloses: "package", "board", ...
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgekit.bench.tiers import Tier
 from edgekit.errors import MeasurementError, UsageError
-from edgekit.types import Artifact, Energy, Target
+from edgekit.types import NO_METER, Artifact, Energy, Target
 
 MAX_IDLE_DRIFT = 0.05
 MAX_OVERHEAD = 0.02
@@ -52,7 +52,9 @@ def energy_job(
 def summarize(result: Mapping[str, Any]) -> Energy:
     """The figure of one energy run; `reason` says why there is none, or why not to quote it."""
     if result["meter"] is None:
-        return Energy(reason=result["reason"])
+        unreadable = result.get("unreadable", {})
+        reason = NO_METER if unreadable else result["reason"]
+        return Energy(reason=reason, unreadable=unreadable)
     kept = _sound(result)
     if not kept:
         return Energy(

@@ -139,7 +139,7 @@ def _show_devices(
         table.add_row(escape(name), *cells)
         notes += [
             f"{name}: {label}: {value}"
-            for label, value in (*_remarks(measured), *_footing(measured.energy, grid))
+            for label, value in (*_remarks(measured), *_footing(measured, grid))
         ]
     console.print(table)
     for note in notes:
@@ -183,7 +183,7 @@ def _show_measurement(
     rows += [
         ("peak memory", figure(measured.peak_memory_mb, "MB")),
         ("size", figure(measured.size_mb, "MB")),
-        *_footing(measured.energy, grid),
+        *_footing(measured, grid),
         ("conditions", _conditions(measured)),
         *_remarks(measured),
     ]
@@ -224,17 +224,19 @@ def _remarks(measured: Measurement) -> list[tuple[str, str]]:
     return rows
 
 
-def _footing(energy: Energy, grid: float | None) -> list[tuple[str, str]]:
+def _footing(measured: Measurement, grid: float | None) -> list[tuple[str, str]]:
     """Energy, and what it means in carbon where a grid was named."""
-    carbon = [] if grid is None else [("carbon", _carbon(energy, grid))]
-    return [*_energy(energy), *carbon]
+    carbon = [] if grid is None else [("carbon", _carbon(measured.energy, grid))]
+    return [*_energy(measured), *carbon]
 
 
-def _energy(energy: Energy) -> list[tuple[str, str]]:
+def _energy(measured: Measurement) -> list[tuple[str, str]]:
     """Gross and net with their uncertainty, how and where, and the latency of that run."""
+    from edgekit.report.words import without_energy
+
+    energy = measured.energy
     if energy.gross_mj is None:
-        reason = f": {energy.reason}" if energy.reason else ""
-        return [("energy", f"not measured{reason}")]
+        return [("energy", without_energy(measured))]
     if energy.method == "modeled":
         return [
             (
@@ -319,7 +321,7 @@ def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
         highlight=False,
     )
     for one in found.measurements:
-        for label, value in (*_remarks(one), *_footing(one.energy, grid)):
+        for label, value in (*_remarks(one), *_footing(one, grid)):
             console.print(escape(f"{one.artifact}: {label}: {value}"), highlight=False)
 
 

@@ -22,6 +22,7 @@ from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
+from edgekit.types import NO_METER
 
 WINDOW_S = 0.25
 """Of the first windows; those in which the meter does not agree with itself are repeated longer."""
@@ -70,7 +71,9 @@ def metered(
     for _ in range(_ATTEMPTS):
         facts = _run(left, key=key, device=device, meter=meter, window_s=window_s)
         if facts["meter"] is None:
-            return Metered(reason=facts["reason"])
+            unreadable = ", ".join(facts.get("unreadable", ()))
+            reason = f"{NO_METER}: {unreadable}" if unreadable else facts["reason"]
+            return Metered(reason=reason)
         for operator, row in zip(left, facts["results"], strict=True):
             resolved = power(row["windows"])
             if resolved is not None:

@@ -133,7 +133,8 @@ def _costs(report: Report) -> Text:
 
 def _energy(report: Report) -> Text | None:
     """Why there is no energy, where nothing was metered."""
-    reasons = {c.measurement.energy.reason for c in report.candidates}
-    metered = any(c.measurement.energy.gross_mj is not None for c in report.candidates)
-    told = "; ".join(sorted(reason for reason in reasons if reason))
-    return None if metered or not told else Text(f"energy: not measured: {told}")
+    measured = [c.measurement for c in report.candidates]
+    if not measured or any(one.energy.gross_mj is not None for one in measured):
+        return None
+    reasons = sorted({words.without_energy(one) for one in measured})
+    return Text(f"energy: {'; '.join(reasons)}")

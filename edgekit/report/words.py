@@ -16,6 +16,7 @@ from edgekit.types import (
 
 SCHEMA_VERSION = 2
 MISSING = "not measured"
+_METERS_NAMED = 3
 SOURCES: dict[CostSource, str] = {
     "device": "timed on the device",
     "host": "timed on this machine",
@@ -186,10 +187,23 @@ def memory(measurement: Measurement) -> str:
     return "peak resident memory of the process that ran the artifact"
 
 
+def without_energy(measurement: Measurement) -> str:
+    """That there is no energy, why, and which command lists what each meter lacks."""
+    found = measurement.energy
+    reason = (found.reason or "no reason recorded").rstrip(".")
+    if not found.unreadable:
+        return f"{MISSING}: {reason}"
+    names = [*found.unreadable][:_METERS_NAMED]
+    more = ["..."] if len(found.unreadable) > len(names) else []
+    place = measurement.device
+    command = "doctor" if place == "local" else f"devices probe {place}"
+    return f"{MISSING} ({reason}: {', '.join(names + more)}); `edgekit {command}` lists why"
+
+
 def energy(measurement: Measurement) -> str:
     found = measurement.energy
     if found.gross_mj is None and found.net_mj is None:
-        return f"{MISSING}: {(found.reason or 'no reason recorded').rstrip('.')}"
+        return without_energy(measurement)
     how = {"modeled": "modeled, not measured"}.get(found.method, found.method)
     return f"{how}, boundary: {found.boundary or 'unknown'}"
 
@@ -198,10 +212,9 @@ def unmetered(report: Report) -> list[str]:
     """Why there is no energy, each reason once with the artifacts that it holds for."""
     found: dict[str, list[str]] = {}
     for one in report.candidates:
-        energy = one.measurement.energy
-        if energy.gross_mj is None:
-            why = (energy.reason or "no reason recorded").rstrip(".")
-            found.setdefault(f"Energy {MISSING}: {why}", []).append(one.artifact.name)
+        if one.measurement.energy.gross_mj is None:
+            why = f"Energy {without_energy(one.measurement)}"
+            found.setdefault(why, []).append(one.artifact.name)
     return [f"{what} ({', '.join(names)})." for what, names in found.items()]
 
 

@@ -23,6 +23,7 @@ from edgekit.types.evaluation import (
     shown_loss,
 )
 from edgekit.types.measurement import (
+    NO_METER,
     Conditions,
     Energy,
     Latency,
@@ -99,6 +100,7 @@ from edgekit.types.training import (
 )
 
 __all__ = [
+    "NO_METER",
     "Artifact",
     "BenchRecipe",
     "BlockSense",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from edgekit.types.names import (
     CostSource,
 )
+
+NO_METER = "no meter found"
+"""The reason of an energy figure that is absent because no meter could be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,9 @@ class Energy:
     """Median latency of the metered run itself."""
     reason: str | None = None
     """Why there is no figure, or why to doubt it."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Why each meter of the device could not be read, by its name; empty where one was, or none
+    was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)

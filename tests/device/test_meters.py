@@ -39,7 +39,7 @@ INSIDE = """
 import json, os, sys, time
 sys.path.insert(0, sys.argv[1])
 from edgekit_agent import meters
-meter, reason = meters.choose(sys.argv[2])
+meter, reason, _ = meters.choose(sys.argv[2])
 if meter is None:
     print(json.dumps({"reason": reason})); sys.exit()
 meter.begin()

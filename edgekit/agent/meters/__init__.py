@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import JOB_INVALID, AgentError
 from ..schema import Window
@@ -80,19 +80,27 @@ def make(name: str, options: Mapping[str, Any] | None = None) -> Meter:
     return meter
 
 
-def choose(
-    name: str, options: Mapping[str, Any] | None = None
-) -> tuple[Meter | None, str | None]:
+class Choice(NamedTuple):
+    """A meter, or why there is none: `unreadable` has the reason of each that was looked at."""
+
+    meter: Meter | None
+    reason: str | None = None
+    unreadable: Mapping[str, str] = {}
+
+
+def choose(name: str, options: Mapping[str, Any] | None = None) -> Choice:
     """The meter that `name` ("auto", "none" or one of METERS) stands for, or why there is none."""
     if name == "none":
-        return None, "Energy was not asked for."
-    reasons = []
+        return Choice(None, "Energy was not asked for.")
+    unreadable: dict[str, str] = {}
     for key in (
         [k for k in METERS if k not in _NAMED_ONLY] if name == "auto" else [name]
     ):
         meter = make(key, options if name != "auto" else None)
         reason = meter.available()
         if reason is None:
-            return meter, None
-        reasons.append(f"{key}: {reason}")
-    return None, "No energy meter can be read here (" + "; ".join(reasons) + ")."
+            return Choice(meter)
+        unreadable[key] = reason
+    reasons = "; ".join(f"{key}: {reason}" for key, reason in unreadable.items())
+    reason = f"No energy meter can be read here ({reasons})."
+    return Choice(None, reason, unreadable)

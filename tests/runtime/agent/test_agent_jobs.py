@@ -72,6 +72,7 @@ def test_energy_is_measured_or_null_with_the_reason(
     _, result, _ = perform(tmp_path, {**job, **brief})
     if result["meter"] is None:
         assert "No energy meter can be read here" in result["reason"]
+        assert {"rapl", "perf", "hwmon"} <= set(result["unreadable"])
     else:
         assert len(result["windows"]) == 2
     _, result, _ = perform(tmp_path, {**job, **brief, "meter": "none"})

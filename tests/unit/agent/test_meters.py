@@ -170,9 +170,10 @@ def test_options_of_a_meter_are_checked(tmp_path: Path) -> None:
         AgentError, match=r"hwmon has no option 'shunt'\. Known: root, chip"
     ):
         meters.make("hwmon", {"shunt": 1})
-    found, reason = meters.choose("hwmon", {"root": str(tmp_path)})
+    found, reason, unreadable = meters.choose("hwmon", {"root": str(tmp_path)})
     assert found is None
     assert "hwmon: " in (reason or "")
+    assert reason == f"No energy meter can be read here (hwmon: {unreadable['hwmon']})."
 
 
 def test_a_container_may_see_sys_elsewhere(
@@ -185,6 +186,6 @@ def test_a_container_may_see_sys_elsewhere(
         max_energy_range_uj=10,
     )
     monkeypatch.setenv("EDGEKIT_SYS", str(tmp_path))
-    found, _ = meters.choose("auto")
+    found = meters.choose("auto").meter
     assert found is not None
     assert found.name == "rapl"

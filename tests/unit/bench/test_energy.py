@@ -77,6 +77,12 @@ def test_no_meter_is_no_figure() -> None:
     assert found == Energy(reason="No meter.")
 
 
+def test_the_reason_of_each_meter_is_kept_by_its_name() -> None:
+    why = {"rapl": "only root may read it", "hwmon": "no chip has a power sensor"}
+    found = summarize({"meter": None, "reason": "No meter.", "unreadable": why})
+    assert found == Energy(reason="no meter found", unreadable=why)
+
+
 def test_modeled_energy_has_its_band_and_its_label() -> None:
     launch = {"samples_ns": [0] * 1000, "timed_s": 10.0, "cpu_s": 10.0}
     target = load("raspberrypi4")

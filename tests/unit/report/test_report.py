@@ -191,6 +191,55 @@ def test_why_there_is_no_energy_is_said_once(report):
     assert reporting.to_html(report).count("the container hides") == 1
 
 
+def unmetered(report, device):
+    """The same report where no meter of `device` could be read."""
+    energy = types.Energy(
+        reason=types.NO_METER,
+        unreadable=dict.fromkeys(
+            ("rapl", "perf", "pi5-pmic", "jetson"), "a long reason"
+        ),
+    )
+    return dataclasses.replace(
+        report,
+        candidates=tuple(
+            dataclasses.replace(
+                one,
+                measurement=dataclasses.replace(
+                    one.measurement, energy=energy, device=device
+                ),
+            )
+            for one in report.candidates
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "command"),
+    [("local", "doctor"), ("ssh://pi@board", "devices probe ssh://pi@board")],
+)
+def test_meters_that_cannot_be_read_fill_one_line(report, device, command):
+    line = (
+        "not measured (no meter found: rapl, perf, pi5-pmic, ...); "
+        f"`edgekit {command}` lists why"
+    )
+    without = unmetered(report, device)
+    assert f"energy: {line}" in shown(without).splitlines()
+    assert words.unmetered(without)[0].startswith(f"Energy {line} (digits-")
+    page = reporting.to_html(without)
+    assert "a long reason" not in page
+    assert page.count("no meter found") == 1
+
+
+def test_the_reason_of_each_meter_is_a_field_of_the_json(report):
+    made = reporting.to_json(unmetered(report, "local"))
+    assert made["candidates"][0]["measurement"]["energy"]["unreadable"] == {
+        "rapl": "a long reason",
+        "perf": "a long reason",
+        "pi5-pmic": "a long reason",
+        "jetson": "a long reason",
+    }
+
+
 # --- plots ------------------------------------------------------------------------------------
 
 
