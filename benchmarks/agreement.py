@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.results import Row, Table
 from edgekit.agent import trace
+from edgekit.agent.schema import SCHEMA
 from edgekit.bench.artifact import artifact_at
 from edgekit.devices.local import LocalDevice
 from edgekit.export import export
@@ -77,6 +78,7 @@ print(statistics.median(times) * 1e3)
 def ours(artifact: Artifact) -> float:
     """Median milliseconds of one launch of the agent."""
     job = {
+        "schema": SCHEMA,
         "kind": "bench",
         "runtime": artifact.runtime,
         "path": str(artifact.files[0]),

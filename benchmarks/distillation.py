@@ -36,6 +36,7 @@ from benchmarks.distillation_setting import (
 )
 from benchmarks.frontier_time import LAUNCHES, MIN_ROUND_MS, ROUNDS
 from benchmarks.results import Row, Table
+from edgekit.agent.schema import SCHEMA
 from edgekit.data import evaluate
 from edgekit.devices.local import LocalDevice
 from edgekit.distill import Distilled
@@ -177,6 +178,7 @@ def _launch(files: Sequence[str], turn: int) -> list[float]:
     """Microseconds of each file, taken in turns by one fresh process."""
     order = files if turn % 2 == 0 else files[::-1]
     job = {
+        "schema": SCHEMA,
         "kind": "micro",
         "runtime": "litert",
         "threads": 1,

@@ -18,6 +18,7 @@ import torch
 
 from benchmarks import cifar
 from benchmarks.frontier_edgekit import COUNTED, device_for, key_for
+from edgekit.agent.schema import SCHEMA
 from edgekit.cost.measure import run_networks
 from edgekit.devices.local import LocalDevice
 from edgekit.program.program import Program, load
@@ -70,6 +71,7 @@ def time_all(
         order = names if turn % 2 == 0 else names[::-1]
         for target, (runtime, suffix) in RUNTIMES.items():
             job = {
+                "schema": SCHEMA,
                 "kind": "micro",
                 "runtime": runtime,
                 "threads": 1,

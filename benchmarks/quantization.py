@@ -33,6 +33,7 @@ from benchmarks.quantization_show import show, summarize
 from benchmarks.results import Row, Table
 from edgekit import sources
 from edgekit.agent.arrays import arranged
+from edgekit.agent.schema import SCHEMA
 from edgekit.bench.infer import infer
 from edgekit.config import project, targets
 from edgekit.data.metrics import named
@@ -208,6 +209,7 @@ def _timed(
     for turn in range(LAUNCHES):
         order = artifacts if turn % 2 == 0 else artifacts[::-1]
         job = {
+            "schema": SCHEMA,
             "kind": "micro",
             "runtime": artifacts[0].runtime,
             "threads": 1,

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 SCHEMA = 1
-"""Version 1: bench, energy, infer, micro, probe, profile, verify."""
+"""Version 1: bench, energy, infer, micro, probe, profile, verify. Written here alone: jobs carry
+it there, results carry it back, and both sides refuse another one."""
 KINDS = ("bench", "energy", "infer", "micro", "probe", "profile", "verify")
 PATHS_IN = ("path", "models", "inputs", "companions")
 PATHS_OUT = ("outputs",)
@@ -39,10 +40,9 @@ class RuntimeJob(Job, total=False):
     timeout_s: float  # the process ends itself after this long; default: never
 
 
-class BenchJob(RuntimeJob, total=False):
-    """One launch: load, first inference, warm-up to a plateau, timed inferences."""
+class BenchSettings(TypedDict, total=False):
+    """How long a launch warms up and is timed, and on what inputs."""
 
-    path: str  # the model file
     warmup_min_runs: int  # default 10
     warmup_min_s: float  # default 2; a window of the plateau test is a quarter of it, at most 0.5 s
     warmup_max_s: float  # default 30; timing starts then, plateau or not
@@ -57,16 +57,21 @@ class BenchJob(RuntimeJob, total=False):
     )
 
 
+class BenchJob(RuntimeJob, BenchSettings, total=False):
+    """One launch: load, first inference, warm-up to a plateau, timed inferences."""
+
+    path: str  # the model file
+
+
 class VerifyJob(RuntimeJob, total=False):
     """Load a model and run it once."""
 
     path: str  # the model file
 
 
-class EnergyJob(RuntimeJob, total=False):
-    """Joules of one model: idle, windows of inferences, idle again; in one process."""
+class EnergySettings(TypedDict, total=False):
+    """The meter, and how long it is read idle and under load."""
 
-    path: str  # the model file
     meter: str  # "auto" (the first that can be read) or a meter's name; default "auto"
     meter_options: dict[str, Any]  # settings of that meter, see its file in meters/
     windows: int  # default 5
@@ -78,14 +83,25 @@ class EnergyJob(RuntimeJob, total=False):
     pin: bool  # as in a "bench" job
 
 
-class ProfileJob(RuntimeJob, total=False):
+class EnergyJob(RuntimeJob, EnergySettings, total=False):
+    """Joules of one model: idle, windows of inferences, idle again; in one process."""
+
+    path: str  # the model file
+
+
+class ProfileSettings(TypedDict, total=False):
+    """How often the operators are timed, and on what inputs."""
+
+    runs: int  # profiled inferences; default 50
+    seed: int  # of the inputs; default 0
+
+
+class ProfileJob(RuntimeJob, ProfileSettings, total=False):
     """Time by operator, by the runtime's own profiler, or each operator alone."""
 
     path: str  # the model file
     # for runtimes without a profiler: one model for each operator; null: the runtime profiles
     models: list[str] | None
-    runs: int  # profiled inferences; default 50
-    seed: int  # of the inputs; default 0
 
 
 class InferJob(RuntimeJob, total=False):
@@ -99,10 +115,9 @@ class InferJob(RuntimeJob, total=False):
     outputs_order: list[str] | None
 
 
-class MicroJob(RuntimeJob, total=False):
-    """Many small models timed, or counted, in one process, in interleaved rounds."""
+class MicroSettings(TypedDict, total=False):
+    """How often and how long each model is timed, counted or metered."""
 
-    models: list[str]  # model files; all are loaded before the first is timed
     rounds: int  # how often every model has its turn; default 6
     sessions: int  # how often each model is loaded, rounds taking turns; default 3
     min_round_ms: float  # milliseconds of one model in one round, at least; default 5
@@ -116,6 +131,18 @@ class MicroJob(RuntimeJob, total=False):
     windows: int  # metered windows of each model; default 2
     # seconds of inferences in a window, at least; a meter read in turns may need more; default 0.25
     window_s: float
+
+
+class MicroJob(RuntimeJob, MicroSettings, total=False):
+    """Many small models timed, or counted, in one process, in interleaved rounds."""
+
+    models: list[str]  # model files; all are loaded before the first is timed
+
+
+class ProbeJob(Job, total=False):
+    """What the machine has; on a device elsewhere, `runtime` is installed first."""
+
+    runtime: str  # not read by the agent
 
 
 class Error(TypedDict, total=False):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated
+from edgekit.devices import jobs
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing, UsageError
 from edgekit.safe_io import read_bytes, reading
@@ -76,15 +77,8 @@ def opened(artifact: Artifact) -> None:
     Raises `ArtifactError` where the runtime refuses the file, fails on it, crashes or takes more
     than two minutes; `RuntimeMissing` without the runtime.
     """
-    job = {
-        "kind": "verify",
-        "runtime": artifact.runtime,
-        "path": str(artifact.files[0].resolve()),
-        "companions": [str(file.resolve()) for file in artifact.files[1:]],
-        "options": dict(artifact.settings.options),
-    }
     try:
-        LocalDevice().run(job, timeout_s=_OPEN_S)
+        LocalDevice().run(jobs.verify(artifact), timeout_s=_OPEN_S)
     except RuntimeMissing:
         raise
     except DeviceError as error:

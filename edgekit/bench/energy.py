@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.tiers import Tier
 from edgekit.errors import MeasurementError, UsageError
-from edgekit.types import NO_METER, Artifact, Energy, Target
+from edgekit.types import NO_METER, Energy, Target
 
 MAX_IDLE_DRIFT = 0.05
 MAX_OVERHEAD = 0.02
@@ -24,29 +23,6 @@ _GAPS = 3.0
 MODEL_BAND = 0.5
 """Published figures of one board spread this far."""
 J_PER_KWH = 3.6e6
-
-
-def energy_job(
-    artifact: Artifact,
-    *,
-    threads: int,
-    meter: str,
-    options: Mapping[str, Any],
-    plan: Tier,
-) -> dict[str, Any]:
-    """The energy run that goes with a tier, as the agent reads it."""
-    return {
-        "kind": "energy",
-        "runtime": artifact.runtime,
-        "path": str(artifact.files[0].resolve()),
-        "companions": [str(file.resolve()) for file in artifact.files[1:]],
-        "threads": threads,
-        "meter": meter,
-        "meter_options": dict(options),
-        "windows": plan.windows,
-        "window_s": plan.window_s,
-        "idle_s": plan.idle_s,
-    }
 
 
 def summarize(result: Mapping[str, Any]) -> Energy:

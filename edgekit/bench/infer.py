@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.agent.arrays import arranged, of_network
-from edgekit.devices import Device
+from edgekit.devices import Device, jobs
 from edgekit.errors import ArtifactError, DataError
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, TensorSpec
@@ -36,17 +36,7 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
     with scratch_folder() as name:
         source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
         np.savez(source, input=quantize(inputs, spec))
-        job = {
-            "kind": "infer",
-            "runtime": artifact.runtime,
-            "path": str(artifact.files[0].resolve()),
-            "companions": [str(file.resolve()) for file in artifact.files[1:]],
-            "threads": 1,
-            "options": dict(artifact.settings.options),
-            "inputs": str(source),
-            "outputs": str(result),
-            "outputs_order": None,
-        }
+        job = jobs.infer(artifact, inputs=source, outputs=result)
         device.run(job, timeout_s=_START_S + _SAMPLE_S * len(inputs))
         with np.load(result, allow_pickle=False) as file:
             outputs: Array = file["output_0"]

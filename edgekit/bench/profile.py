@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.devices import Device
+from edgekit.devices import Device, jobs
 from edgekit.runtimes.litert.operator_split import split
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, OperatorProfile, Profile
@@ -18,20 +18,15 @@ _ALONE = ("litert", "tflite-runtime")
 
 def profile(artifact: Artifact, device: Device, *, threads: int) -> Profile:
     """Median time of each operator and its share; raises the errors of `Device.run`."""
-    job: dict[str, Any] = {
-        "kind": "profile",
-        "runtime": artifact.runtime,
-        "path": str(artifact.files[0].resolve()),
-        "companions": [str(file.resolve()) for file in artifact.files[1:]],
-        "threads": threads,
-    }
     if artifact.runtime not in _ALONE:
+        job = jobs.profile(artifact, threads=threads)
         return _profile(artifact, device, device.run(job, timeout_s=_LIMIT_S))
     with scratch_folder() as folder:
         parts = split(artifact.files[0], Path(folder))
-        result = device.run(
-            {**job, "models": [str(part.path) for part in parts]}, timeout_s=_LIMIT_S
+        job = jobs.profile(
+            artifact, threads=threads, models=[part.path for part in parts]
         )
+        result = device.run(job, timeout_s=_LIMIT_S)
         for row, part in zip(result["operators"], parts, strict=True):
             row["name"], row["kind"] = part.name, part.kind
         return _profile(artifact, device, result)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.agent.schema import BenchJob, BenchSettings
 from edgekit.bench import conditions, energy
 from edgekit.bench.statistics import latency
 from edgekit.bench.tiers import Tier, tier_called
-from edgekit.devices import Device
+from edgekit.devices import Device, jobs
 from edgekit.errors import UsageError
 from edgekit.types import Artifact, Energy, Latency, Measurement, Target
 
@@ -107,17 +108,9 @@ def launch(
     return device.run(job, timeout_s=limit_s)
 
 
-def bench_job(
-    artifact: Artifact, plan: Tier, *, threads: int, seed: int
-) -> dict[str, Any]:
-    """One launch of `artifact`, as the agent reads it."""
-    job: dict[str, Any] = {
-        "kind": "bench",
-        "runtime": artifact.runtime,
-        "path": str(artifact.files[0].resolve()),
-        "companions": [str(file.resolve()) for file in artifact.files[1:]],
-        "threads": artifact.settings.threads or threads,
-        "options": dict(artifact.settings.options),
+def bench_job(artifact: Artifact, plan: Tier, *, threads: int, seed: int) -> BenchJob:
+    """One launch of `artifact`, as the tier has it."""
+    settings: BenchSettings = {
         "warmup_min_runs": plan.warmup_min_runs,
         "warmup_min_s": plan.warmup_min_s,
         "warmup_max_s": plan.warmup_max_s,
@@ -127,7 +120,9 @@ def bench_job(
         "seed": seed,
         "inputs": None,
     }
-    return job if plan.trace_s is None else {**job, "trace_s": plan.trace_s}
+    if plan.trace_s is not None:
+        settings["trace_s"] = plan.trace_s
+    return jobs.bench(artifact, threads=threads, **settings)
 
 
 def summarize(
@@ -211,15 +206,17 @@ def meter(
     for artifact in artifacts:
         if metering.meter != "none" and (not found or absent.gross_mj is not None):
             told.now(f"energy of {artifact.name}")
-            job = energy.energy_job(
+            job = jobs.energy(
                 artifact,
                 threads=launches[artifact.name][0]["threads"],
                 meter=metering.meter,
-                options=metering.options or {},
-                plan=plan,
+                meter_options=dict(metering.options or {}),
+                windows=plan.windows,
+                window_s=plan.window_s,
+                idle_s=plan.idle_s,
             )
-            limit_s = _LOAD_ALLOWANCE_S + 2 * job["idle_s"]
-            limit_s += (job["windows"] + 2) * job["window_s"] * 2
+            limit_s = _LOAD_ALLOWANCE_S + 2 * plan.idle_s
+            limit_s += (plan.windows + 2) * plan.window_s * 2
             absent = energy.summarize(device.run(job, timeout_s=limit_s))
         found[artifact.name] = absent  # without a meter every artifact lacks it alike
     told.now("")

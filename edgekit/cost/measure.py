@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from edgekit.agent.schema import MicroSettings
 from edgekit.cost.microbench import write
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table_key import TableKey
-from edgekit.devices import Device
+from edgekit.devices import Device, jobs
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
@@ -126,21 +126,15 @@ def _measured(
 ) -> list[OperatorCost | str]:
     """For each model what it costs, or why it cannot be run."""
     # Instructions repeat: two rounds show by how much. Times need more, and several sessions.
-    effort = (
+    effort: MicroSettings = (
         {"rounds": 2, "sessions": 1, "min_round_runs": 3}
         if counted
         else {"rounds": 5, "min_round_ms": 1.0}
     )
     unit = "instructions" if counted else "us"
-    job: dict[str, Any] = {
-        "schema": 1,
-        "kind": "micro",
-        "runtime": key.runtime,
-        "threads": key.threads,
-        "models": [str(path) for path in paths],
-        "companions": [str(path) for path in companions],
-        **effort,
-    }
+    job = jobs.micro(
+        key.runtime, paths, threads=key.threads, companions=companions, **effort
+    )
     reply = device.run(job, timeout_s=_PATIENCE_S + 5.0 * len(paths))
     return [
         str(result["error"])

@@ -20,7 +20,7 @@ from edgekit.cost.interpolate import Place, family_of
 from edgekit.cost.microbench import write
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table_key import TableKey
-from edgekit.devices import Device
+from edgekit.devices import Device, jobs
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import NO_METER
 
@@ -108,18 +108,16 @@ def _run(
             write.write(operator, key.runtime, key.precision, Path(folder))
             for operator in batch
         ]
-        job = {
-            "schema": 1,
-            "kind": "micro",
-            "runtime": key.runtime,
-            "threads": key.threads,
-            "models": [str(path) for path in paths],
-            "rounds": 0,
-            "sessions": 1,
-            "meter": meter,
-            "windows": _WINDOWS,
-            "window_s": window_s,
-        }
+        job = jobs.micro(
+            key.runtime,
+            paths,
+            threads=key.threads,
+            rounds=0,
+            sessions=1,
+            meter=meter,
+            windows=_WINDOWS,
+            window_s=window_s,
+        )
         # A meter that is read in turns may need windows of seconds, whatever was asked.
         each_s = 2.0 + _WINDOWS * 4.0 * max(window_s, 2.0)
         return device.run(job, timeout_s=_PATIENCE_S + each_s * len(paths))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
+from edgekit.agent.schema import Job
 from edgekit.types import CostSource
 
 
@@ -19,8 +19,10 @@ class Device(Protocol):
     def source(self) -> CostSource:
         """What a figure timed there may be called: `host` or `device`."""
 
-    def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+    def run(self, job: Job, *, timeout_s: float) -> dict[str, Any]:
         """The result of one agent process from start to end; paths are of this machine.
+
+        `jobs` builds every job.
 
         Raises DeviceError, RuntimeMissing or ArtifactError; no process is left behind.
         """

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edgekit.agent.schema import SCHEMA
-from edgekit.devices import faults
+from edgekit.devices import faults, jobs
 from edgekit.devices.link import Reply, pipe
 from edgekit.devices.wheels import digest
 from edgekit.errors import (
@@ -139,9 +138,7 @@ class BenchmarkModel:
     def probe(self) -> dict[str, Any]:
         absent = "there is no agent on the device: benchmark_model runs instead"
         return {
-            "schema": SCHEMA,
-            "kind": "probe",
-            "error": None,
+            **jobs.done("probe"),
             "machine": self._facts(),
             "numpy": None,
             "runtimes": {
@@ -220,9 +217,7 @@ def parse(said: str) -> dict[str, Any]:
     )
     median = re.search(r"median=([\d.]+)[^\n]*$", said, re.MULTILINE)
     return {
-        "schema": SCHEMA,
-        "kind": "bench",
-        "error": None,
+        **jobs.done("bench"),
         "runtime": "litert",
         "runtime_version": "benchmark_model",
         "load_ms": init,

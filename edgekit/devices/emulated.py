@@ -19,8 +19,7 @@ from typing import Any
 
 from edgekit import store
 from edgekit.agent import instructions, machine
-from edgekit.agent.schema import SCHEMA
-from edgekit.devices import rootfs
+from edgekit.devices import jobs, rootfs
 from edgekit.devices.local import run_process
 from edgekit.devices.packing import pack_agent
 from edgekit.devices.results import understand
@@ -130,7 +129,7 @@ class EmulatedDevice:
         with scratch_folder() as scratch:
             folder = Path(scratch)
             job_file, result_file = folder / "job.json", folder / "result.json"
-            complete = {"schema": SCHEMA, "timeout_s": timeout_s + _GRACE_S, **job}
+            complete = {"timeout_s": timeout_s + _GRACE_S, **job}
             if counting:
                 complete["unit"] = "instructions"
             job_file.write_text(json.dumps(complete))
@@ -146,7 +145,7 @@ class EmulatedDevice:
         return understand(status, said, reply, job=job, device=self.name)
 
     def probe(self) -> dict[str, Any]:
-        return self.run({"kind": "probe"}, timeout_s=_PROBE_TIMEOUT_S)
+        return self.run(jobs.probe(), timeout_s=_PROBE_TIMEOUT_S)
 
     def fingerprint(self) -> str:
         return (

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit import child
 from edgekit.agent import machine, meters
-from edgekit.agent.schema import SCHEMA
+from edgekit.devices import jobs
 from edgekit.devices.lock import turn
 from edgekit.devices.packing import pack_agent
 from edgekit.devices.results import understand
@@ -46,7 +46,7 @@ class LocalDevice:
         with scratch_folder() as name:
             folder = Path(name)
             job_file, result_file = folder / "job.json", folder / "result.json"
-            complete = {"schema": SCHEMA, "timeout_s": timeout_s + _GRACE_S, **job}
+            complete = {"timeout_s": timeout_s + _GRACE_S, **job}
             job_file.write_text(json.dumps(complete))
             agent = pack_agent(folder / "agent.pyz")
             command = [self.python, str(agent), str(job_file), str(result_file)]
@@ -61,7 +61,7 @@ class LocalDevice:
         return understand(status, said, reply, job=job, device=self.name)
 
     def probe(self) -> dict[str, Any]:
-        return self.run({"kind": "probe"}, timeout_s=_PROBE_TIMEOUT_S)
+        return self.run(jobs.probe(), timeout_s=_PROBE_TIMEOUT_S)
 
     def fingerprint(self) -> str:
         return machine.fingerprint(machine.facts())

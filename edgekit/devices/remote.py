@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgekit.agent import machine
-from edgekit.agent.schema import PATHS_IN, PATHS_OUT, SCHEMA
-from edgekit.devices import faults
+from edgekit.agent.schema import PATHS_IN, PATHS_OUT
+from edgekit.devices import faults, jobs
 from edgekit.devices.link import SILENCE_S, Link, Reply
 from edgekit.devices.lock import turn
 from edgekit.devices.packing import pack_agent
@@ -90,7 +90,7 @@ class RemoteDevice:
         environment = self._environment(job["runtime"]) if "runtime" in job else known
         folder = met.session / f"job-{uuid.uuid4().hex[:12]}"
         there, files = self._translate(job, met, folder)
-        complete = {"schema": SCHEMA, "timeout_s": timeout_s, **there}
+        complete = {"timeout_s": timeout_s, **there}
         text = json.dumps(complete).encode()
         self._send(met.session, files, {str(folder / "job.json"): text})
         variables = {
@@ -133,14 +133,11 @@ class RemoteDevice:
         """What the device has, `self.runtimes` installed where they were missing."""
         merged: dict[str, Any] = {}
         reasons: dict[str, str] = {}
-        for runtime in self.runtimes or ("",):
-            job: dict[str, Any] = {"kind": "probe"}
-            if runtime:
-                job["runtime"] = runtime
+        for runtime in self.runtimes or (None,):
             try:
-                found = self.run(job, timeout_s=_PROBE_S)
+                found = self.run(jobs.probe(runtime), timeout_s=_PROBE_S)
             except RuntimeMissing as error:
-                reasons[runtime] = str(error)
+                reasons[runtime or ""] = str(error)
                 continue
             if not merged:
                 merged = found

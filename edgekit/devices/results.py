@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.agent import errors as kinds
+from edgekit.agent.schema import SCHEMA
 from edgekit.errors import (
     AgentKilled,
     ArtifactError,
@@ -63,6 +64,11 @@ def understand(
         ) from error
     if not isinstance(result, dict):
         raise DeviceError(f"{_subject(job)} on {device}: the result is no object.")
+    if result.get("schema") != SCHEMA:
+        raise DeviceError(
+            f"{_subject(job)} on {device}: the result has schema {result.get('schema')!r}; this "
+            f"EdgeKit knows {SCHEMA}. Use the agent and the EdgeKit of one release."
+        )
     if result.get("error"):
         raise _error(result["error"], job=job, device=device)
     return result

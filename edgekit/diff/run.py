@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.bench.infer import dequantize, quantize
-from edgekit.devices import Device
+from edgekit.devices import Device, jobs
 from edgekit.diff.tensor_worker import instrument
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact
@@ -77,16 +77,8 @@ def _run(
             )
         }
         np.savez(source, **stored)  # type: ignore[arg-type]
-        job = {
-            "kind": "infer",
-            "runtime": one.artifact.runtime,
-            "path": str(files[0].resolve()),
-            "companions": [str(file.resolve()) for file in files[1:]],
-            "threads": 1,
-            "inputs": str(source),
-            "outputs": str(result),
-            "outputs_order": None,
-        }
+        ran = replace(one.artifact, files=tuple(files))
+        job = jobs.infer(ran, inputs=source, outputs=result)
         limit_s = _START_S + _SAMPLE_S * len(feeds[0])
         names = device.run(job, timeout_s=limit_s)["outputs_order"]
         with np.load(result, allow_pickle=False) as file:

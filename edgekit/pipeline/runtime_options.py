@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgekit.bench.verdict import choose
+from edgekit.devices import jobs
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.evaluate import Benchmark, benchmark, evaluate_artifacts
 from edgekit.program.program import Program
@@ -140,15 +141,14 @@ def _time(
     job: Job, artifact: Artifact, settings: RuntimeOptions, turn: int
 ) -> float | None:
     """Microseconds in a fresh process; `None` where the runtime refuses these settings."""
-    task = {
-        "kind": "micro",
-        "runtime": artifact.runtime,
-        "threads": settings.threads or job.threads,
-        "options": dict(settings.options),
-        "models": [str(artifact.files[0].resolve())],
-        "companions": [str(file.resolve()) for file in artifact.files[1:]],
-        "seed": turn,
-    }
+    task = jobs.micro(
+        artifact.runtime,
+        artifact.files[:1],
+        threads=settings.threads or job.threads,
+        companions=artifact.files[1:],
+        options=settings.options,
+        seed=turn,
+    )
     [row] = job.device.run(task, timeout_s=_START_S)["results"]
     return None if row["us"] is None else float(row["us"])
 

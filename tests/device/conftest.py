@@ -16,6 +16,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from edgekit.agent.schema import SCHEMA
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.store import Store
 from tests.device import sshd
@@ -96,7 +97,13 @@ def write(path: Path, nodes: list[Any], output: list[Any]) -> Path:
 
 
 def bench_job(path: Path, **more: Any) -> dict[str, Any]:
-    return {"kind": "bench", "runtime": "onnxruntime", "path": str(path), **more}
+    return {
+        "schema": SCHEMA,
+        "kind": "bench",
+        "runtime": "onnxruntime",
+        "path": str(path),
+        **more,
+    }
 
 
 SHORT = {"warmup_min_s": 0.05, "min_runs": 20, "min_s": 0.05}

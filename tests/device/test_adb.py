@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from edgekit import errors
+from edgekit.agent.schema import SCHEMA
 from edgekit.devices.resolve import attached
 from tests.device.conftest import SHORT, bench_job, is_root, samples
 
@@ -106,7 +107,7 @@ def test_a_benchmark_tool_that_is_none_is_told(
     model.write_bytes(b"any")
     tool = tmp_path / "tool"
     tool.write_text("#!/bin/sh\necho not a benchmark\n")
-    job = {"kind": "bench", "runtime": "litert", "path": str(model)}
+    job = {"schema": SCHEMA, "kind": "bench", "runtime": "litert", "path": str(model)}
     with (
         attached(f"{adb_device}?benchmark_model={tool}") as device,
         pytest.raises(errors.DeviceError, match="Inference timings"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.agent.schema import SCHEMA
 from edgekit.bench.protocol import measure
 from edgekit.cost.microbench import write
 from edgekit.cost.operator_shape import OperatorShape
@@ -72,6 +73,7 @@ def test_it_runs_there_with_equal_outputs_and_instructions_only(
     samples = np.random.default_rng(0).standard_normal((2, 16, 16, 16))
     np.savez(tmp_path / "in.npz", samples.astype(np.float32))
     job = {
+        "schema": SCHEMA,
         "kind": "infer",
         "runtime": "litert",
         "path": str(artifact.files[0]),

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from edgekit import errors
+from edgekit.agent.schema import SCHEMA
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
@@ -280,7 +281,9 @@ def test_memory_that_runs_out_is_named(
     """The kernel ends the agent for real."""
     with attached("ssh://dev") as device:
         # Brings the runtime over, outside of the limit.
-        device.run({"kind": "probe", "runtime": "onnxruntime"}, timeout_s=120)
+        device.run(
+            {"schema": SCHEMA, "kind": "probe", "runtime": "onnxruntime"}, timeout_s=120
+        )
         for one in over_ssh.connections():
             (memory_group / "cgroup.procs").write_text(str(one.pid))
         with pytest.raises(errors.DeviceOutOfMemory, match="memory"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.agent.schema import SCHEMA
 from edgekit.cost.microbench import write
 from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices.emulated import EmulatedDevice
@@ -40,6 +41,7 @@ def job(
 ) -> dict[str, Any]:
     paths = [write.write(operator, runtime, "fp32", folder) for operator in operators]
     return {
+        "schema": SCHEMA,
         "kind": "micro",
         "runtime": runtime,
         "models": [str(path) for path in paths],
@@ -53,6 +55,7 @@ def outputs(device: Any, folder: Path, runtime: RuntimeName, model: Path) -> Any
     answer = folder / f"{device.core if hasattr(device, 'core') else 'here'}.npz"
     device.run(
         {
+            "schema": SCHEMA,
             "kind": "infer",
             "runtime": runtime,
             "path": str(model),
@@ -127,7 +130,13 @@ def test_it_says_what_it_is_and_never_how_long(
     assert found["runtimes"]["litert"]["version"] is not None
     with pytest.raises(DeviceError, match="means nothing"):
         device.run(
-            {"kind": "bench", "runtime": "litert", "path": "model.tflite"}, timeout_s=9
+            {
+                "schema": SCHEMA,
+                "kind": "bench",
+                "runtime": "litert",
+                "path": "model.tflite",
+            },
+            timeout_s=9,
         )
 
 
@@ -137,6 +146,7 @@ def test_what_fails_there_is_told_as_elsewhere(
     device = emulated("cortex-a72")
     (tmp_path / "bad.tflite").write_bytes(b"not a model at all")
     asked = {
+        "schema": SCHEMA,
         "kind": "infer",
         "path": str(tmp_path / "bad.tflite"),
         "inputs": "inputs.npz",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.agent.schema import SCHEMA
 from edgekit.cost.microbench import write
 from edgekit.cost.microbench.weights import INPUT_SCALE, OUTPUT_SCALE
 from edgekit.cost.operator_shape import OperatorShape
@@ -111,6 +112,7 @@ def test_an_int8_model_computes_what_the_fp32_model_does(
         model = write.write(operator, runtime, precision, tmp_path)
         np.savez(tmp_path / "inputs.npz", x)
         job = {
+            "schema": SCHEMA,
             "kind": "infer",
             "runtime": runtime,
             "path": str(model),
@@ -211,7 +213,12 @@ def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> 
 
 def test_a_process_says_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
     model = write.write(OPERATORS[0], "litert", "fp32", tmp_path)
-    job = {"kind": "micro", "runtime": "litert", "models": [str(model)]}
+    job = {
+        "schema": SCHEMA,
+        "kind": "micro",
+        "runtime": "litert",
+        "models": [str(model)],
+    }
     share = LocalDevice().run(job, timeout_s=60)["processor_share"]
     assert 0 < share < 1.1
 

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
+from edgekit.agent.schema import SCHEMA
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing
 
@@ -56,7 +57,7 @@ def wait_for_agent(folder: Path) -> psutil.Process:
 
 def bench(model: Any, **more: Any) -> dict[str, Any]:
     runtime, path = model.runtime, str(model.path)
-    return {"kind": "bench", "runtime": runtime, "path": path, **more}
+    return {"schema": SCHEMA, "kind": "bench", "runtime": runtime, "path": path, **more}
 
 
 def test_a_job_is_done_and_nothing_is_left(temporary: Path, model: Any) -> None:
@@ -107,7 +108,12 @@ def test_ctrl_c_leaves_neither_process_nor_file(
 def test_a_broken_model_is_an_artifact_error(tmp_path: Path) -> None:
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"\0" * 100)
-    job = {"kind": "bench", "runtime": "onnxruntime", "path": str(bad)}
+    job = {
+        "schema": SCHEMA,
+        "kind": "bench",
+        "runtime": "onnxruntime",
+        "path": str(bad),
+    }
     with pytest.raises(ArtifactError, match=r"bench of .*bad.onnx on local: .*refused"):
         LocalDevice().run(job, timeout_s=60)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from edgekit.agent.schema import SCHEMA
 from edgekit.devices.results import understand
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing
 
@@ -12,7 +13,8 @@ JOB = {"kind": "bench", "runtime": "openvino", "path": "/models/student.xml"}
 
 
 def reply(kind: str, message: str, **more: str) -> str:
-    return json.dumps({"error": {"kind": kind, "message": message, **more}})
+    error = {"kind": kind, "message": message, **more}
+    return json.dumps({"schema": SCHEMA, "kind": "bench", "error": error})
 
 
 def ask(status: int, said: str, text: str | None) -> dict[str, Any]:
@@ -20,7 +22,16 @@ def ask(status: int, said: str, text: str | None) -> dict[str, Any]:
 
 
 def test_a_result_passes() -> None:
-    assert ask(0, "noise", '{"error": null, "x": 1}')["x"] == 1
+    whole = json.dumps({"schema": SCHEMA, "error": None, "x": 1})
+    assert ask(0, "noise", whole)["x"] == 1
+
+
+@pytest.mark.parametrize("version", [{}, {"schema": SCHEMA + 1}])
+def test_a_result_of_another_release_is_refused(version: dict[str, int]) -> None:
+    """Whether it is good or bad news: its fields may mean something else."""
+    for error in (None, {"kind": "internal", "message": "x"}):
+        with pytest.raises(DeviceError, match=f"this EdgeKit knows {SCHEMA}"):
+            ask(0, "", json.dumps({**version, "error": error, "samples_ns": []}))
 
 
 @pytest.mark.parametrize(
