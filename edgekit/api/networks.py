@@ -118,7 +118,7 @@ def load(
     weights: str | Path | None = None,
     allow_pickle: bool = False,
 ) -> Network:
-    """The network of a module, or of a file: `model.py:build` or `.pt2`.
+    """The network of a module, or of any source: `model.py:build`, a `.pt2`.
 
     `example_input` is (batch, *input shape), any batch size, of the dtype that the network takes;
     `example_inputs` is one of each for several inputs. A `.pt2` needs none. The module is left as

@@ -28,7 +28,7 @@ def diff(  # noqa: PLR0913 - a command's options
     against: Annotated[
         Path | None,
         typer.Option(
-            help="The network, a .pt2.",
+            help="The network, as in [model] source.",
             show_default="the bundle's student, or project's",
         ),
     ] = None,

@@ -17,7 +17,7 @@ def init(
     ] = False,
 ) -> None:
     """Write a commented edgekit.toml, filled in with what can be found in the folder."""
-    from edgekit.config.scaffold import write
+    from edgekit.commands.scaffold import write
 
     file, found = write(folder, force=force)
     for line in found:

@@ -15,7 +15,7 @@ def inspect(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="model.py:function, a .pt2, or an artifact.",
+            help="A network as in [model] source, or an artifact.",
             show_default="edgekit.toml's",
         ),
     ] = None,
@@ -45,7 +45,7 @@ def inspect(
     """
     from edgekit.commands import inspection
 
-    if source is not None and Path(source).suffix in inspection.ARTIFACTS:
+    if source is not None and inspection.is_artifact(source):
         contract = inspection.contract_of(Path(source))
         if as_json:
             print(json.dumps(contract, indent=2))

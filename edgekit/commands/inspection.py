@@ -106,13 +106,13 @@ def inspect(
 ) -> Inspection:
     """Load a network and describe it.
 
-    `reference` is `file.py:function` or a `.pt2`; without one, the network of the edgekit.toml in
-    `folder`. `inputs` are shapes as `parse_input` reads them; without any, the shape is
-    edgekit.toml's. Raises `UsageError` where the network or its input shape cannot be had.
+    `reference` is as in [model] source; without one, the network of the edgekit.toml in `folder`.
+    `inputs` are shapes as `parse_input` reads them; without any, the shape is edgekit.toml's.
+    Raises `UsageError` where the network or its input shape cannot be had.
     """
     model, root = _model(reference, weights, folder, known=bool(inputs))
-    if model.source.endswith(".pt2") and inputs:
-        raise UsageError(f"{model.source} says its own input shape. Leave out --input.")
+    if inputs and sources.recognized(model.source, root).has_inputs:
+        raise UsageError(f"{model.source} has its own input shape. Leave out --input.")
     given = [parse_input(text) for text in inputs]
     specs = [
         InputSpec(name=f"input_{number}", shape=shape)
@@ -126,7 +126,7 @@ def inspect(
         dtypes=[dtype for _, dtype in given],
     )
     found = describe_network(program, reference or model.source)
-    note = sources.unweighted(model)
+    note = sources.unweighted(model, root)
     return replace(found, notes=(note,)) if note else found
 
 
@@ -196,7 +196,7 @@ def _model(
             input=one.model.input,
         ), one.root
     shape = None
-    if not known and not reference.endswith(".pt2"):
+    if not known and not sources.recognized(reference, Path()).has_inputs:
         if there:
             shape = project.load(folder).model.input
         if shape is None:
@@ -261,6 +261,15 @@ def _lost_per_unit(
         for group in groups_at(graph, node):
             lost[group] += whole - size(node, {group: full[group] - 1})
     return lost
+
+
+def is_artifact(reference: str) -> bool:
+    """Whether `inspect` shows an artifact's own contract: it has one, or is no network either."""
+    path = Path(reference)
+    if path.suffix not in ARTIFACTS:
+        return False
+    network = path.is_file() and sources.matching(reference, Path()) is not None
+    return not network or contract.read(path) is not None
 
 
 def contract_of(path: Path) -> dict[str, Any]:

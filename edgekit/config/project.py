@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from edgekit.config import reader, targets
 from edgekit.config.resources import shipped
+from edgekit.config.user_code import is_reference
 from edgekit.errors import ProjectError, TargetError
 from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec, Text
 
@@ -106,7 +107,7 @@ def _check(file: Path, content: _File) -> None:
             targets.load(name, folders=[file.parent / "targets"])
         except TargetError as error:
             raise ProjectError(f"{reader.at(file, 'target', name)}: {error}") from None
-    if content.model.input is None and not content.model.source.endswith(".pt2"):
+    if content.model.input is None and is_reference(content.model.source):
         raise ProjectError(
             f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
             "input shape. Add input = { shape = [3, 32, 32] } to [model]."

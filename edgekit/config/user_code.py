@@ -95,6 +95,11 @@ class Authored:
         )
 
 
+def is_reference(text: str) -> bool:
+    """Whether `text` names a function as `file.py:function`, well or badly."""
+    return ".py:" in text
+
+
 def locate(reference: str, root: Path, error: type[UsageError]) -> Authored:
     """The function that `file.py:function` names, its file relative to `root`."""
     path, _, function = reference.rpartition(":")

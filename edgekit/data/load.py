@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
+from edgekit.config.user_code import is_reference
 from edgekit.data import arrays, folder, function, parquet, preprocess
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
@@ -40,7 +41,7 @@ def load(
 def read(spec: str, *, root: Path, request: Request) -> Dataset:
     """The samples that `spec` names, as `request` has them; see `load`."""
     check(request)
-    if ".py:" in spec:
+    if is_reference(spec):
         return function.load(spec, root, request)
     path = root / spec
     if not path.exists():

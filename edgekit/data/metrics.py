@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edgekit.config.user_code import locate
+from edgekit.config.user_code import is_reference, locate
 from edgekit.data.dataset import Targets
 from edgekit.data.scores import (
     SCORES,
@@ -82,7 +82,7 @@ def named(task: TaskSpec, root: Path) -> Metric:
             f"[task] metric is missing: {task.kind} needs one of yours, which takes outputs and "
             'targets as arrays and returns a number: metric = "metric.py:score".'
         )
-    if ".py:" in task.metric:
+    if is_reference(task.metric):
         return _authored(task, task.metric, root)
     if task.metric not in known:
         near = difflib.get_close_matches(task.metric, known, 1)

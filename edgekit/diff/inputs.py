@@ -24,7 +24,7 @@ from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import read
 from edgekit.safe_io import read_arrays, reading
-from edgekit.types import Artifact, IOFusion, Preprocess
+from edgekit.types import Artifact, IOFusion, ModelSpec, Preprocess
 
 Array = NDArray[np.float32]
 STUDENT = "student.pt2"
@@ -163,10 +163,7 @@ def _reference(
 ) -> tuple[Program, str]:
     """The network as the user names it, else the bundle's student, else the project's."""
     if question.against is not None:
-        if not question.against.is_file():
-            raise UsageError(f"No file {question.against}. Name a .pt2.")
-        against = programs.load(question.against, allow_pickle=question.allow_pickle)
-        return against, str(question.against)
+        return _named(question.against, one, question.allow_pickle)
     for folder in path.absolute().parents[:2]:
         if (folder / STUDENT).is_file():
             found = folder / STUDENT
@@ -178,6 +175,21 @@ def _reference(
         )
     loaded = sources.load(one.model, root=one.root, allow_pickle=question.allow_pickle)
     return loaded, one.model.source
+
+
+def _named(
+    against: Path, one: Project | None, allow_pickle: bool
+) -> tuple[Program, str]:
+    """The network that --against names; a function's input shape is the project's."""
+    reference = str(against)
+    source = sources.matching(reference, Path())
+    if source is None:
+        raise UsageError(
+            f"--against {reference} names no network. Give {sources.forms()}."
+        )
+    given = None if source.has_inputs or one is None else one.model.input
+    model = ModelSpec(source=reference, input=given)
+    return sources.load(model, root=Path(), allow_pickle=allow_pickle), reference
 
 
 def _folding(contract: dict[str, Any]) -> IOFusion:

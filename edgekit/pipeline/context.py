@@ -112,7 +112,7 @@ class Job:
                 root=self.project.root,
                 allow_pickle=self.allow_pickle,
             )
-        if note := sources.unweighted(self.project.model):
+        if note := sources.unweighted(self.project.model, self.project.root):
             self.progress.say(note)
         return network
 

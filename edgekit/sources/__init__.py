@@ -1,6 +1,120 @@
-"""A trained network, wherever it comes from, as a `Program`."""
+"""A trained network, wherever it comes from, as a `Program`.
 
-from edgekit.program.program import Program
-from edgekit.sources.torch import load, unweighted
+A source is a module or folder here (or under `sources/` in a folder of `EDGEKIT_PLUGINS`) whose
+`RECORD` is a `Source`. Nothing else knows its files: it is found by scanning.
+"""
 
-__all__ = ["Program", "load", "unweighted"]
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from edgekit import plugins
+from edgekit.errors import ModelError
+from edgekit.types import InputSpec, ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgekit.program.program import Program
+
+plugins.extend(__name__)
+
+
+class Loader(Protocol):
+    """Reads a network; see `load`."""
+
+    def __call__(
+        self,
+        model: ModelSpec,
+        *,
+        root: Path,
+        allow_pickle: bool,
+        inputs: Sequence[InputSpec],
+        dtypes: Sequence[torch.dtype],
+    ) -> Program: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One kind of place that networks come from. Importing its module loads no library."""
+
+    form: str
+    """How `[model] source` names one: "a file ending in .pt2". Part of a sentence in errors."""
+    recognizes: Callable[[str, Path], bool]
+    """Whether a reference, relative to a root, names one: by its form, or by the file's content.
+
+    It runs for every reference, opens a file briefly, and raises nothing.
+    """
+    load: Loader
+    find: Callable[[Path], str | None]
+    """The first reference in a folder, relative to it, for `edgekit init`."""
+    has_weights: bool
+    """Whether the trained weights are in the source itself."""
+    has_inputs: bool
+    """Whether the source gives the shapes of its inputs."""
+
+
+def load(
+    model: ModelSpec,
+    *,
+    root: Path,
+    allow_pickle: bool = False,
+    inputs: Sequence[InputSpec] = (),
+    dtypes: Sequence[torch.dtype] = (),
+) -> Program:
+    """The network that `model` names, its paths relative to `root`.
+
+    `inputs`, of the dtypes they name unless `dtypes` says otherwise, take the place of
+    `model.input` where the source gives no shapes of its own. Raises `ModelError` for anything
+    that cannot be found, read or exported.
+    """
+    source = recognized(model.source, root)
+    return source.load(
+        model, root=root, allow_pickle=allow_pickle, inputs=inputs, dtypes=dtypes
+    )
+
+
+def known() -> Mapping[str, Source]:
+    """Every source by name."""
+    return plugins.records(__name__, Source)
+
+
+def matching(reference: str, root: Path) -> Source | None:
+    """The source that recognizes a reference, relative to `root`; `None` where none does."""
+    return next((s for s in known().values() if s.recognizes(reference, root)), None)
+
+
+def recognized(reference: str, root: Path) -> Source:
+    """As `matching`; raises `ModelError` that names the forms where no source matches."""
+    found = matching(reference, root)
+    if found is None:
+        raise ModelError(
+            f"Cannot load a network from '{reference}'. [model] source is {forms()}."
+        )
+    return found
+
+
+def forms() -> str:
+    """How each source is named, as the end of a sentence: "a, b or c"."""
+    *others, last = (source.form for source in known().values())
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def find(folder: Path) -> tuple[str, Source] | None:
+    """A network in `folder` and its source; those that have their weights with them first."""
+    ordered = sorted(known().values(), key=lambda source: not source.has_weights)
+    found = ((source.find(folder), source) for source in ordered)
+    return next(((name, source) for name, source in found if name is not None), None)
+
+
+def unweighted(model: ModelSpec, root: Path) -> str | None:
+    """The warning for a network without named weights, which may have been trained nowhere."""
+    if model.weights is not None or recognized(model.source, root).has_weights:
+        return None
+    return (
+        f"No weights are named: {model.source} is used as it is built, with random weights "
+        "unless it loads its own. Name a file in [model] weights or with --weights."
+    )

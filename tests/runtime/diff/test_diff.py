@@ -16,6 +16,7 @@ from edgekit import cli
 from edgekit.devices.local import LocalDevice
 from edgekit.diff.diff import diff
 from edgekit.diff.inputs import Question
+from edgekit.errors import UsageError
 from edgekit.export.workers import export_all
 from edgekit.progress import Silent
 from edgekit.types.diff import Diff
@@ -231,3 +232,22 @@ def test_the_command_ends_with_what_it_found(
     code, _, err = run(str(folder / artifact))
     assert code == 2
     assert "--samples FILE.npy" in err
+
+
+def test_the_network_may_be_any_source(folder: Path) -> None:
+    artifact = folder / "files/onnxruntime-fp32.onnx"
+    copied = folder / "student.network"
+    copied.write_bytes((folder / "student.pt2").read_bytes())
+    found = diff(
+        Question(artifact=artifact, folder=folder, against=copied),
+        LocalDevice(),
+        Silent(),
+    )
+    assert found.agrees
+
+
+def test_what_is_no_source_is_refused_with_the_forms(folder: Path) -> None:
+    artifact = folder / "files/onnxruntime-fp32.onnx"
+    question = Question(artifact=artifact, folder=folder, against=folder / "data.npz")
+    with pytest.raises(UsageError, match=r"--against .*data.npz .*file.py:function"):
+        diff(question, LocalDevice(), Silent())

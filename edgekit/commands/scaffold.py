@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from edgekit import sources
+from edgekit.config.folder import first_file, walk
 from edgekit.config.project import FILE
 from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.safe_io import read_arrays, reading
 
-_BUILDERS = ("build", "build_model", "create_model", "make_model", "get_model", "model")
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _TRAIN = ("train", "training")
 _TEST = ("test", "val", "valid", "validation", "eval")
-_DEPTH = 3
 
 _TEMPLATE = """\
 # What EdgeKit builds from. Paths are relative to this file. Then:
@@ -65,6 +64,9 @@ accuracy_drop = 0.01                        # at most one point
 @dataclass(frozen=True, kw_only=True)
 class _Found:
     source: str | None
+    has_weights: bool
+    """Whether the weights are in the source, and so for the input shape."""
+    has_inputs: bool
     weights: str | None
     train: str | None
     test: str | None
@@ -88,9 +90,12 @@ def write(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
 
 def _look(folder: Path) -> _Found:
     train = _data(folder, _TRAIN)
+    reference, source = sources.find(folder) or (None, None)
     return _Found(
-        source=_source(folder),
-        weights=_first(folder, _WEIGHTS),
+        source=reference,
+        has_weights=source is not None and source.has_weights,
+        has_inputs=source is not None and source.has_inputs,
+        weights=first_file(folder, _WEIGHTS),
         train=train,
         test=_data(folder, _TEST),
         shape=_shape(folder / train) if train else None,
@@ -101,7 +106,6 @@ def _filled(found: _Found) -> str:
     todo = "    # TODO: not found here"
     channels = found.shape[0] if found.shape else 3
     shape = ", ".join(map(str, found.shape or (3, 32, 32)))
-    exported = (found.source or "").endswith(".pt2")
     weights = f'weights = "{found.weights or "weights.safetensors"}"'
     given = f"input   = {{ shape = [{shape}] }}"
     return _TEMPLATE.format(
@@ -110,13 +114,13 @@ def _filled(found: _Found) -> str:
         if found.source
         else f"{todo}: a function that returns the network",
         weights_line=(
-            "# weights and input shape are in the .pt2"
-            if exported
+            f"# the weights are in {found.source}"
+            if found.has_weights
             else weights + ("" if found.weights else todo)
         ),
         input_line=(
-            ""
-            if exported
+            f"# the input shape is in {found.source}"
+            if found.has_inputs
             else f"{given}    # without the batch dimension"
             + ("" if found.shape else "; TODO: check it")
         ),
@@ -132,82 +136,27 @@ def _filled(found: _Found) -> str:
 
 
 def _told(found: _Found) -> list[str]:
+    shape = found.shape
     named = {
         "network": found.source,
-        "weights": found.weights,
+        **({} if found.has_weights else {"weights": found.weights}),
         "training data": found.train,
         "test data": found.test,
-        "input shape": found.shape and list(found.shape),
+        **({} if found.has_inputs else {"input shape": shape and list(shape)}),
     }
     return [
         f"{name}: {value}" if value else f"{name}: not found, fill it in"
         for name, value in named.items()
-        if not (
-            name in ("weights", "input shape") and (found.source or "").endswith(".pt2")
-        )
     ] + ["mean and std: fill in the ones the network was trained with"]
-
-
-def _source(folder: Path) -> str | None:
-    """A `.pt2`, or the function of a Python file that looks like it returns a network."""
-    exported = _first(folder, (".pt2",))
-    if exported:
-        return exported
-    found = [
-        (name, file.name)
-        for file in sorted(folder.glob("*.py"))
-        for name in _functions(file)
-    ]
-    for wanted in _BUILDERS:
-        for name, place in found:
-            if name == wanted:
-                return f"{place}:{name}"
-    return None
-
-
-def _functions(file: Path) -> list[str]:
-    """Top-level functions of `file` that can be called without arguments."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError):
-        return []
-    return [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and len(node.args.args) == len(node.args.defaults)
-    ]
-
-
-def _first(folder: Path, suffixes: Sequence[str]) -> str | None:
-    for suffix in suffixes:
-        for file in _walk(folder):
-            if file.suffix == suffix:
-                return file.relative_to(folder).as_posix()
-    return None
 
 
 def _data(folder: Path, names: Sequence[str]) -> str | None:
     for name in names:
-        for path in _walk(folder):
+        for path in walk(folder):
             matches = path.stem.lower() == name
             if matches and (path.is_dir() or path.suffix in (".npz", ".parquet")):
                 return path.relative_to(folder).as_posix()
     return None
-
-
-def _walk(folder: Path, depth: int = _DEPTH) -> Iterable[Path]:
-    """Files and folders to a small depth, nearest first, hidden ones left out."""
-    level = [folder]
-    for _ in range(depth):
-        children = [
-            child
-            for parent in level
-            for child in sorted(parent.iterdir())
-            if not child.name.startswith((".", "build"))
-        ]
-        yield from children
-        level = [child for child in children if child.is_dir()]
 
 
 def _shape(data: Path) -> tuple[int, ...] | None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgekit.commands.scaffold import write
 from edgekit.config import project
-from edgekit.config.scaffold import write
 from edgekit.errors import OutputError
+from edgekit.types import ModelSpec
 
 
 def test_what_the_folder_shows_is_filled_in(tmp_path: Path) -> None:
@@ -41,6 +42,15 @@ def test_arrays_give_the_shape(tmp_path: Path) -> None:
     one = project.load(tmp_path)
     assert one.model.input is not None and one.model.input.shape == (3, 6, 5)
     assert one.data.train == "train.npz"
+
+
+def test_a_source_with_its_own_weights_and_shape_needs_none(tmp_path: Path) -> None:
+    (tmp_path / "net.pt2").touch()
+    file, told = write(tmp_path)
+    one = project.load(tmp_path)
+    assert one.model == ModelSpec(source="net.pt2")
+    assert "the weights are in net.pt2" in file.read_text()
+    assert not any(line.startswith(("weights", "input shape")) for line in told)
 
 
 def test_a_project_file_is_not_overwritten(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ModelError
-from edgekit.sources.weights import apply
+from edgekit.sources.torch.weights import apply
 
 State = dict[str, Tensor]
 

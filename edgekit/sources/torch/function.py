@@ -1,4 +1,4 @@
-"""A trained PyTorch network: a function that builds it plus weights, or a `.pt2` file."""
+"""From a function of the user's and a checkpoint to a program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgekit.program import program
 from edgekit.program.batches import kept
 from edgekit.program.plain import refuse_meta, unwrapped
 from edgekit.program.program import Program
-from edgekit.sources import weights
+from edgekit.sources.torch import weights
 from edgekit.types import InputSpec, ModelSpec
 
 
@@ -26,19 +26,12 @@ def load(
     inputs: Sequence[InputSpec] = (),
     dtypes: Sequence[torch.dtype] = (),
 ) -> Program:
-    """The network that `model` names, its paths relative to `root`.
+    """The network that the function `model.source` returns, its file relative to `root`.
 
     Without weights the network is used as its function returns it, built with seed 0. `inputs`,
     of the dtypes they name unless `dtypes` says otherwise, take the place of `model.input`.
     Raises `ModelError` for anything that cannot be found, read or exported.
     """
-    if model.source.endswith(".pt2"):
-        return _load_pt2(model, root, allow_pickle)
-    if ".py:" not in model.source:
-        raise ModelError(
-            f"Cannot load a network from '{model.source}'. "
-            "[model] source is 'file.py:function' or a file ending in .pt2."
-        )
     function = user_code.locate(model.source, root, ModelError)
     if not inputs and model.input is not None:
         inputs = (model.input,)
@@ -54,22 +47,6 @@ def load(
         return _trainable(
             program.trace(module, tuple(inputs), tuple(dtypes), owned=True)
         )
-
-
-def _load_pt2(model: ModelSpec, root: Path, allow_pickle: bool) -> Program:
-    path = root / model.source
-    if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
-    loaded = program.load(path, allow_pickle=allow_pickle)
-    if model.input and model.input.shape != loaded.inputs[0].shape:
-        raise ModelError(
-            f"{path} takes input shape {list(loaded.inputs[0].shape)}, but [model] input says "
-            f"{list(model.input.shape)}. Remove [model] input or correct it."
-        )
-    if model.weights is not None:
-        weights.apply(loaded.module, model.weights, root, allow_pickle=allow_pickle)
-    weights.check_finite(loaded.module, str(path))
-    return loaded
 
 
 def _built(
@@ -98,16 +75,6 @@ def _on_cpu(module: nn.Module) -> nn.Module:
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         return module
     return module.cpu().float()
-
-
-def unweighted(model: ModelSpec) -> str | None:
-    """What to say where no weights are named: the network may have been trained nowhere."""
-    if model.weights is not None or model.source.endswith(".pt2"):
-        return None
-    return (
-        f"No weights are named: {model.source} is used as it is built, with random weights "
-        "unless it loads its own. Name a file in [model] weights or with --weights."
-    )
 
 
 def _try_once(

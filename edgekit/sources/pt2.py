@@ -1,0 +1,70 @@
+"""A network that `torch.export` saved: a `.pt2` file, weights and input shapes in it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.config.folder import first_file
+from edgekit.errors import ModelError
+from edgekit.sources import Source
+from edgekit.types import InputSpec, ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgekit.program.program import Program
+
+SUFFIX = ".pt2"
+_PROGRAM = "/models/model.json"
+
+
+def _recognizes(reference: str, root: Path) -> bool:
+    if reference.endswith(SUFFIX):
+        return True
+    path = root / reference
+    try:
+        if not path.is_file():
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(_PROGRAM) for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return False
+
+
+def _load(
+    model: ModelSpec,
+    *,
+    root: Path,
+    allow_pickle: bool,
+    inputs: Sequence[InputSpec],
+    dtypes: Sequence[torch.dtype],
+) -> Program:
+    from edgekit.program import program
+    from edgekit.sources.torch import weights
+
+    path = root / model.source
+    if not path.is_file():
+        raise ModelError(f"No file {path}. Check [model] source.")
+    loaded = program.load(path, allow_pickle=allow_pickle)
+    if model.input and model.input.shape != loaded.inputs[0].shape:
+        raise ModelError(
+            f"{path} takes input shape {list(loaded.inputs[0].shape)}, but [model] input says "
+            f"{list(model.input.shape)}. Remove [model] input or correct it."
+        )
+    if model.weights is not None:
+        weights.apply(loaded.module, model.weights, root, allow_pickle=allow_pickle)
+    weights.check_finite(loaded.module, str(path))
+    return loaded
+
+
+RECORD = Source(
+    form=f"a file ending in {SUFFIX}",
+    recognizes=_recognizes,
+    load=_load,
+    find=lambda folder: first_file(folder, (SUFFIX,)),
+    has_weights=True,
+    has_inputs=True,
+)
