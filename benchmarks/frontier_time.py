@@ -131,7 +131,7 @@ def _export(kind: str, network: Path, folder: Path, calibration: Path) -> None:
         path = stem.with_name(f"{network.stem}.onnx")
         if not path.with_suffix(".xml").is_file():
             onnx.convert(program, path)
-            openvino.convert_onnx(path, path.with_suffix(".xml"))
+            openvino.convert_file(path, path.with_suffix(".xml"))
         return
     whole = stem.with_name(f"{network.stem}.tflite")
     small = stem.with_name(f"{network.stem}-int8.tflite")

@@ -5,7 +5,8 @@ says so by name, and anything else it says means that it knows it. Run it with t
 runtime's own environment, which needs numpy, flatbuffers and nothing of EdgeKit:
 
     python -m venv old && old/bin/pip install 'numpy<2' tflite-runtime==2.14.0 flatbuffers
-    old/bin/python benchmarks/operator_versions.py targets/operators/tflite-runtime-2.14.0.json
+    old/bin/python benchmarks/operator_versions.py \
+        edgekit/runtimes/tflite_runtime/operators-2.14.0.json
 """
 
 from __future__ import annotations

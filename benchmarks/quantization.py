@@ -146,9 +146,9 @@ def _exported(
 
 def _default(fp32: Artifact, path: Path) -> Artifact:
     """The library's own file; its ends may be quantized, which only its runtime knows."""
-    from edgekit.export import EXPORTERS
+    from edgekit.runtimes import registry
 
-    inputs, outputs = EXPORTERS[fp32.runtime].border(path)
+    inputs, outputs = registry.get(fp32.runtime).exporter.border(path)
     order = fp32.inputs[0].layout
     inputs = tuple(replace(spec, layout=order) for spec in inputs)
     files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)

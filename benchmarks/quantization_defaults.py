@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.export import EXPORTERS
+from edgekit.runtimes import registry
 from edgekit.runtimes.protocol import feeds
 
 Samples = list[np.ndarray[Any, Any]]
@@ -40,7 +40,7 @@ def onnxruntime(fp32: Path, samples: Samples, path: Path) -> None:
 
     from edgekit.runtimes.onnxruntime.quantizer import reader
 
-    inputs, _ = EXPORTERS["onnxruntime"].border(fp32)
+    inputs, _ = registry.get("onnxruntime").exporter.border(fp32)
     prepared = path.with_name("default-prepared.onnx")
     quant_pre_process(str(fp32), str(prepared))
     quantize_static(str(prepared), str(path), reader(inputs[0].name, samples))
@@ -63,8 +63,7 @@ DEFAULTS: dict[str, Callable[[Path, Samples, Path], None]] = {
 
 
 def main(runtime: str, fp32: str, calibration: str, path: str) -> None:
-    exporter = EXPORTERS["litert" if runtime == "litert" else runtime]  # type: ignore[index]
-    inputs, _ = exporter.border(Path(fp32))
+    inputs, _ = registry.get(runtime).exporter.border(Path(fp32))
     samples = feeds(np.load(calibration), inputs)
     DEFAULTS[runtime](Path(fp32), samples, Path(path))
 

@@ -34,7 +34,7 @@ def probe(job: Job) -> ProbeResult:
 
 def _runtimes() -> dict[str, RuntimeFacts]:
     found: dict[str, RuntimeFacts] = {}
-    for name in runtimes.RUNTIMES:
+    for name in runtimes.names():
         if _NUMPY is None:
             found[name] = {"version": None, "reason": _WITHOUT}
             continue

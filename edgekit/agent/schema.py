@@ -31,7 +31,7 @@ class Job(TypedDict):
 class RuntimeJob(Job, total=False):
     """What every job but "probe" may hold besides."""
 
-    runtime: str  # "litert", "tflite-runtime", "onnxruntime" or "openvino"
+    runtime: str  # the name of a file in runtimes/, with - for _
     threads: int  # threads the runtime may use inside one inference; default 1
     options: dict[str, Any]  # settings of that runtime, see its file in runtimes/
     companions: list[

@@ -146,8 +146,6 @@ def _table(one: Any) -> Table:
 
 
 def _known(runtime: str | None) -> Any:
-    from edgekit.agent.runtimes import RUNTIMES
+    from edgekit.runtimes import registry
 
-    if runtime is not None and runtime not in RUNTIMES:
-        raise UsageError(f"No runtime '{runtime}'. Known: {', '.join(RUNTIMES)}.")
-    return runtime
+    return None if runtime is None else registry.get(runtime).name

@@ -20,6 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgekit.errors import UsageError
+from edgekit.runtimes import registry
 from edgekit.safe_io import TEXT_BYTES, check_regular, reading
 
 T = TypeVar("T")
@@ -72,7 +73,10 @@ def _read(
     adapter = TypeAdapter(tuple[kind], config=_STRICT)  # type: ignore[valid-type]
     whole = json.dumps([{**document, **given}], default=str)
     try:
-        return typing.cast(tuple[T], adapter.validate_json(whole))[0]
+        found = adapter.validate_json(
+            whole, context={"runtimes": tuple(registry.known())}
+        )
+        return typing.cast(tuple[T], found)[0]
     except ValidationError as mistakes:
         detail, others = _first(mistakes.errors(include_url=False), lines(text))
         known = _fields(kind, detail["loc"][1:-1], given)

@@ -9,22 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.export.checks import attribute_layer, check
 from edgekit.export.produce import ExportInputs, Order, produce
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.program.program import Program
-from edgekit.runtimes.litert import exporter as tflite
-from edgekit.runtimes.onnxruntime import exporter as onnx
-from edgekit.runtimes.openvino import exporter as openvino
-from edgekit.runtimes.protocol import Exporter, attribute_layer, check
+from edgekit.runtimes import registry
 from edgekit.types import Artifact, Precision, QuantConfig, RuntimeName
-
-EXPORTERS: dict[RuntimeName, Exporter] = {
-    "litert": tflite,
-    "tflite-runtime": tflite,
-    "onnxruntime": onnx,
-    "openvino": openvino,
-}
 
 
 def export(  # noqa: PLR0913
@@ -46,17 +37,17 @@ def export(  # noqa: PLR0913
     The files appear whole or not at all. Raises `ArtifactError` for what the format cannot hold,
     `RuntimeMissing` without its libraries.
     """
-    exporter = EXPORTERS[runtime]
-    check(exporter, name, precision, calibrated=calibration is not None)
+    target = registry.get(runtime)
+    check(target, name, precision, calibrated=calibration is not None)
     with scratch(folder) as place:
-        fp32 = place / f"fp32{exporter.SUFFIXES[0]}"
-        with attribute_layer(exporter, name):
-            exporter.convert(program, fp32)
+        fp32 = place / f"fp32{target.suffix}"
+        with attribute_layer(target, name):
+            target.exporter.convert(program, fp32)
             order = Order(
                 name=name, runtime=runtime, precision=precision, scheme=scheme
             )
             material = ExportInputs(
                 calibration=calibration, validation=validation, labels=labels
             )
-            made = produce(exporter, fp32, order, material)
+            made = produce(target, fp32, order, material)
         return publish(made, folder)

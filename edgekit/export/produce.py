@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.export.checks import attribute_layer
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.export.quantization_search import Search, search
 from edgekit.export.verify import Reference, verify
@@ -15,11 +16,10 @@ from edgekit.runtimes.protocol import (
     CALIBRATED,
     QUANTIZED,
     Border,
-    Exporter,
-    attribute_layer,
     channels_last,
     feeds,
 )
+from edgekit.runtimes.record import Runtime
 from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
 
@@ -47,25 +47,25 @@ class ExportInputs:
     reference: Reference | None = None
     """What every file is opened and compared with."""
 
-    def border(self, exporter: Exporter, path: Path) -> Border:
+    def border(self, runtime: Runtime, path: Path) -> Border:
         """What a file of this network takes and gives."""
-        found = exporter.border(path)
+        found = runtime.exporter.border(path)
         return channels_last(found) if self.channels_last else found
 
 
 def produce(
-    exporter: Exporter, fp32: Path, order: Order, material: ExportInputs
+    runtime: Runtime, fp32: Path, order: Order, material: ExportInputs
 ) -> Artifact:
     """The artifact beside `fp32`, whose file it starts from."""
-    paths = tuple(fp32.with_name(order.name + suffix) for suffix in exporter.SUFFIXES)
+    paths = tuple(fp32.with_name(order.name + suffix) for suffix in runtime.suffixes)
     quantized = None
     with tempfile.TemporaryDirectory(dir=fp32.parent) as name:
         source = fp32
         if order.precision != "fp32":
             place = Path(name)
-            source, quantized = _reduced(exporter, fp32, order, material, place)
-        exporter.write(source, material.labels, paths[0])
-    inputs, outputs = material.border(exporter, paths[0])
+            source, quantized = _reduced(runtime, fp32, order, material, place)
+        runtime.exporter.write(source, material.labels, paths[0])
+    inputs, outputs = material.border(runtime, paths[0])
     artifact = Artifact(
         name=order.name,
         runtime=order.runtime,
@@ -81,22 +81,22 @@ def produce(
 
 
 def _reduced(
-    exporter: Exporter, fp32: Path, order: Order, material: ExportInputs, place: Path
+    runtime: Runtime, fp32: Path, order: Order, material: ExportInputs, place: Path
 ) -> tuple[Path, QuantResult | None]:
     """The file in less than fp32, and how it came about."""
-    inputs, _ = material.border(exporter, fp32)
+    inputs, _ = material.border(runtime, fp32)
     samples: list[np.ndarray] = []
     if order.precision in CALIBRATED:
         assert material.calibration is not None
         samples = feeds(material.calibration, inputs)
-    quantizer = exporter.quantizer(fp32, inputs[0], samples, place)
-    suffix = exporter.SUFFIXES[0]
+    quantizer = runtime.exporter.quantizer(fp32, inputs[0], samples, place)
+    suffix = runtime.suffix
     if order.precision not in QUANTIZED:
         quantizer.quantize(order.precision, QuantConfig(), place / f"plain{suffix}")
         return place / f"plain{suffix}", None
 
     def write(scheme: QuantConfig, path: Path) -> None:
-        with attribute_layer(exporter, order.name):
+        with attribute_layer(runtime, order.name):
             quantizer.quantize(order.precision, scheme, path)
 
     scheme = order.scheme or quantizer.first(order.precision)
@@ -112,7 +112,7 @@ def _reduced(
         place=place,
         suffix=suffix,
     )
-    found = search(work, scheme, exporter.RANGES, order.precision)
+    found = search(work, scheme, runtime.ranges, order.precision)
     return work.file(found.scheme), found
 
 

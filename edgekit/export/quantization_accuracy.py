@@ -16,6 +16,7 @@ from edgekit.agent.session import run
 from edgekit.data.metrics import agreement, named
 from edgekit.data.predictions import logits, scores
 from edgekit.errors import ArtifactError, DataError
+from edgekit.runtimes import registry
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
@@ -58,8 +59,8 @@ class QuantizationAccuracy:
         layout: str | None = None,
     ) -> None:
         self._layout = layout
-        # The file is the same, and LiteRT is what this environment can have.
-        self._runtime = "litert" if runtime == "tflite-runtime" else runtime
+        # The file is the same, and its own runtime is what this environment can have.
+        self._runtime = registry.get(runtime).format
         self.validation = validation
         self._wanted = self._outputs(fp32, len(validation.inputs))
         self._reference = self._measured(self._wanted)

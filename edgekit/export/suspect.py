@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.export import EXPORTERS, workers
+from edgekit.export import workers
 from edgekit.export.publish import scratch
 from edgekit.export.worker import MESSAGE, Job, Message
 from edgekit.export.workers import Failure
 from edgekit.program.program import Program
+from edgekit.runtimes import registry
 
 _ALL_S = 300.0
 """For all operators together; the failure is told without the operator after that."""
@@ -39,7 +40,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
             runtime=runtime,
             source=place / "student.pt2",
             inputs=program.inputs,
-            fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
+            fp32=place / f"fp32{registry.get(runtime).suffix}",
             wanted=(),
             calibration=None,
             validation=None,

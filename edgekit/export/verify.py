@@ -18,6 +18,7 @@ from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.agent.session import run
 from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
+from edgekit.runtimes import registry
 from edgekit.types import Artifact
 
 Array = npt.NDArray[Any]
@@ -95,8 +96,8 @@ def _outputs(program: Program, example: Sequence[torch.Tensor]) -> tuple[Array, 
 
 
 def _given(artifact: Artifact, reference: Reference) -> list[Array]:
-    # The file is the same, and LiteRT is what this environment can have.
-    name = "litert" if artifact.runtime == "tflite-runtime" else artifact.runtime
+    # The file is the same, and its own runtime is what this environment can have.
+    name = registry.get(artifact.runtime).format
     try:
         runtime, _ = find(name)
         session = open_model(runtime, str(artifact.files[0]), 1, settings(runtime, {}))

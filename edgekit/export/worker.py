@@ -21,6 +21,7 @@ from edgekit.export.produce import ExportInputs, Order, produce
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.program.program import Program
+from edgekit.runtimes import registry
 from edgekit.types import Artifact, InputSpec, IOFusion, RuntimeName, TaskSpec
 
 SEED = 0
@@ -54,7 +55,7 @@ class Judging:
 class Job:
     """What one format is to make: `fp32` first, from `source`, then `wanted` beside it.
 
-    `source` is the program (`.pt2`), or for OpenVINO an ONNX file.
+    `source` is the program (`.pt2`), or where it is `chained` another runtime's file in fp32.
     """
 
     runtime: RuntimeName
@@ -65,6 +66,7 @@ class Job:
     calibration: Path | None
     validation: Judging | None
     labels: tuple[str, ...]
+    chained: bool = False
     channels_last: bool = False
     """Whether files are to take images with their channels last."""
     name: str
@@ -100,14 +102,13 @@ def work(job: Job) -> Iterator[Message]:
     """Convert, then make every artifact of `job`: one that fails does not end the others."""
     import torch
 
-    from edgekit.export import EXPORTERS
-    from edgekit.runtimes.protocol import attribute_layer
+    from edgekit.export.checks import attribute_layer
 
     torch.manual_seed(SEED)
     np.random.seed(SEED)
-    exporter = EXPORTERS[job.runtime]
+    runtime = registry.get(job.runtime)
     try:
-        with attribute_layer(exporter, job.name):
+        with attribute_layer(runtime, job.name):
             if not job.converted:
                 _convert(job)
             material = _material(job)
@@ -117,29 +118,29 @@ def work(job: Job) -> Iterator[Message]:
     yield Message()
     for order in job.wanted:
         try:
-            with attribute_layer(exporter, order.name):
-                yield Message(artifact=produce(exporter, job.fp32, order, material))
+            with attribute_layer(runtime, order.name):
+                yield Message(artifact=produce(runtime, job.fp32, order, material))
         except ArtifactError as error:
             yield Message(failure=str(error), name=order.name)
 
 
 def suspects(job: Job) -> Iterator[Message]:
     """Name each operator of `job.source` before it is tried alone, and end at one that fails."""
-    from edgekit.export import EXPORTERS, alone
+    from edgekit.export import alone
+    from edgekit.export.checks import attribute_layer
     from edgekit.program.module_path import layer
-    from edgekit.runtimes.protocol import attribute_layer
 
     assert job.suspected is not None
-    exporter = EXPORTERS[job.runtime]
+    runtime = registry.get(job.runtime)
     order = Order(name="alone", runtime=job.runtime, precision="fp32")
     for one in alone.operators(_program(job), job.suspected):
         about = Message(name=str(one.node.target), layer=layer(one.node))
         yield about
         try:
-            with attribute_layer(exporter, job.name):
-                exporter.convert(one.program, job.fp32)
+            with attribute_layer(runtime, job.name):
+                runtime.exporter.convert(one.program, job.fp32)
                 reference = Reference.of(one.program)
-                produce(exporter, job.fp32, order, ExportInputs(reference=reference))
+                produce(runtime, job.fp32, order, ExportInputs(reference=reference))
         except ArtifactError as error:
             yield replace(about, failure=str(error))
             return
@@ -156,17 +157,16 @@ def _material(job: Job) -> ExportInputs:
 
 
 def _convert(job: Job) -> None:
-    from edgekit.export import EXPORTERS
     from edgekit.program.io_fusion import channels_last
-    from edgekit.runtimes.openvino import exporter as openvino
 
-    if job.source.suffix == ".onnx":
-        openvino.convert_onnx(job.source, job.fp32)
+    exporter = registry.get(job.runtime).exporter
+    if job.chained:
+        exporter.convert_file(job.source, job.fp32)
     else:
         program = _program(job)
         if job.channels_last:
             program = channels_last(program)
-        EXPORTERS[job.runtime].convert(program, job.fp32)
+        exporter.convert(program, job.fp32)
 
 
 def _program(job: Job) -> Program:

@@ -21,7 +21,7 @@ import numpy as np
 
 from edgekit import child
 from edgekit.errors import ArtifactError
-from edgekit.export import EXPORTERS
+from edgekit.export.checks import check
 from edgekit.export.equalization import equalized
 from edgekit.export.produce import Order
 from edgekit.export.publish import publish, scratch
@@ -29,7 +29,9 @@ from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.export.worker import JOB, MESSAGE, Job, Judging, Message
 from edgekit.program.program import Program
-from edgekit.runtimes.protocol import CALIBRATED, check
+from edgekit.runtimes import registry
+from edgekit.runtimes.protocol import CALIBRATED
+from edgekit.runtimes.record import Runtime
 from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
 Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantConfig]
@@ -38,11 +40,6 @@ the format's own."""
 
 _CALIBRATION = "calibration.npy"
 _REFERENCE = "reference.npz"
-_LANES: tuple[tuple[RuntimeName, ...], ...] = (("litert",), ("onnxruntime", "openvino"))
-"""Formats that wait for each other, by a runtime of theirs: OpenVINO starts from the ONNX file."""
-_TURNED: tuple[RuntimeName, ...] = ("litert",)
-"""Formats that can take images with their channels last, as their runtime computes."""
-
 _PATIENCE_S = 7200.0
 """A worker that sends nothing for longer hangs: a search for one artifact's scheme is shorter."""
 
@@ -73,16 +70,16 @@ def export_all(  # noqa: PLR0913
 
     Each format is converted once and quantized from there, as little as `validation` allows
     lost; where that fails or takes layers in float, once more with channels equalized.
-    `channels_last` makes LiteRT's files take images (batch, height, width, channels);
-    `calibration` and `validation` have channels first in any case. `on_done` hears each name as
-    its artifact is made; the files appear together at the end. `on_failure` hears of each that
-    cannot be made, and the others are made all the same; without it the first one raises
-    `ArtifactError` by name.
+    `channels_last` makes files of runtimes that compute so (LiteRT) take images (batch, height,
+    width, channels); `calibration` and `validation` have channels first in any case. `on_done`
+    hears each name as its artifact is made; the files appear together at the end. `on_failure`
+    hears of each that cannot be made, and the others are made all the same; without it the first
+    one raises `ArtifactError` by name.
     """
     orders = [_order(*each) for each in dict.fromkeys(wanted)]
     for order in orders:
-        exporter, calibrated = EXPORTERS[order.runtime], calibration is not None
-        check(exporter, order.name, order.precision, calibrated=calibrated)
+        target, calibrated = registry.get(order.runtime), calibration is not None
+        check(target, order.name, order.precision, calibrated=calibrated)
     if channels_last:
         _check_image(program)
     with scratch(folder.resolve()) as place:
@@ -93,8 +90,7 @@ def export_all(  # noqa: PLR0913
         Reference.of(program).save(place / _REFERENCE)
         made: dict[str, Artifact] = {}
         material = _material(program, place, labels, judging)
-        turned: tuple[RuntimeName, ...] = _TURNED if channels_last else ()
-        lanes = _queues(orders, material, place, turned)
+        lanes = _queues(orders, material, place, turned=channels_last)
         for found in _run(lanes, place):
             if isinstance(found, Artifact):
                 made[found.name] = found
@@ -112,7 +108,9 @@ def export_all(  # noqa: PLR0913
                 again = place / "equalized"
                 again.mkdir()
                 twin.save(again / "student.pt2")
-                for found in _run(_queues(harmed, material, again, turned), again):
+                for found in _run(
+                    _queues(harmed, material, again, turned=channels_last), again
+                ):
                     # One that fails leaves the file there is.
                     if isinstance(found, Artifact):
                         made[found.name] = _better(made[found.name], found)
@@ -154,7 +152,7 @@ def artifact_name(
 
 def offered(runtime: RuntimeName, precision: Precision) -> bool:
     """Whether the runtime's format can be written in that precision."""
-    return precision in EXPORTERS[runtime].PRECISIONS
+    return precision in registry.get(runtime).precisions
 
 
 def _order(
@@ -206,43 +204,59 @@ def _material(
 
 
 def _queues(
+    wanted: Sequence[Order], material: dict[str, Any], place: Path, *, turned: bool
+) -> list[list[Job]]:
+    """Lanes of formats that wait for each other. A format that nobody wants is still made where
+    a wanted one starts from it; where `turned`, those that can take channels last."""
+    lanes = []
+    for start in _formats():
+        if start.starts_from is None:
+            jobs = [_job(one, wanted, material, place, turned) for one in _chain(start)]
+            lanes.append([job for job in jobs if job is not None])
+    return [jobs for jobs in lanes if jobs]
+
+
+def _formats() -> list[Runtime]:
+    return [one for one in registry.known().values() if one.files_of is None]
+
+
+def _chain(runtime: Runtime) -> list[Runtime]:
+    """The format and those that start from it, each after its own start."""
+    starting = [one for one in _formats() if one.starts_from == runtime.name]
+    return [runtime, *(each for one in starting for each in _chain(one))]
+
+
+def _job(
+    runtime: Runtime,
     wanted: Sequence[Order],
     material: dict[str, Any],
     place: Path,
-    turned: tuple[RuntimeName, ...],
-) -> list[list[Job]]:
-    """A format that nobody wants is still made where a wanted one starts from it; those of
-    `turned` take images with their channels last."""
-    lanes = []
-    for lane in _LANES:
-        shares = [
-            [
-                order
-                for order in wanted
-                if EXPORTERS[order.runtime] is EXPORTERS[runtime]
-            ]
-            for runtime in lane
-        ]
-        while shares and not shares[-1]:
-            shares.pop()
-        jobs: list[Job] = []
-        for number, share in enumerate(shares):
-            runtime = lane[number]
-            served = next(each for later in shares[number:] for each in later)
-            jobs.append(
-                Job(
-                    runtime=runtime,
-                    source=jobs[-1].fp32 if jobs else place / "student.pt2",
-                    fp32=place / f"fp32{EXPORTERS[runtime].SUFFIXES[0]}",
-                    wanted=tuple(share),
-                    channels_last=runtime in turned,
-                    name=served.name,
-                    **material,
-                )
-            )
-        if jobs:
-            lanes.append(jobs)
-    return lanes
+    turned: bool,
+) -> Job | None:
+    """What one format is to make; `None` where neither it nor what starts from it is wanted."""
+    served = [order for one in _chain(runtime) for order in _share(one, wanted)]
+    if not served:
+        return None
+    start = runtime.starts_from
+    return Job(
+        runtime=runtime.name,
+        source=_fp32(registry.get(start), place) if start else place / "student.pt2",
+        chained=start is not None,
+        fp32=_fp32(runtime, place),
+        wanted=tuple(_share(runtime, wanted)),
+        channels_last=turned and runtime.channels_last,
+        name=served[0].name,
+        **material,
+    )
+
+
+def _share(runtime: Runtime, wanted: Sequence[Order]) -> list[Order]:
+    return [o for o in wanted if registry.get(o.runtime).format == runtime.name]
+
+
+def _fp32(runtime: Runtime, place: Path) -> Path:
+    """Where its fp32 file is made: two formats may have one suffix."""
+    return place / f"start-{runtime.name}{runtime.suffix}"
 
 
 @dataclass(kw_only=True)
@@ -319,7 +333,7 @@ def _heard(worker: _Worker, message: Message) -> Iterator[Artifact | Failure]:
 def _died(worker: _Worker) -> Iterator[Failure]:
     """What the end of a process without an answer says of the artifact that it was making."""
     if worker.left or not worker.converted:
-        title = EXPORTERS[worker.job.runtime].TITLE
+        title = registry.get(worker.job.runtime).title
         name = worker.left[0].name if worker.left else worker.job.name
         failure = f"{title} export of {name} failed: {_death(worker)}"
         yield from _failed(worker, failure)
@@ -332,9 +346,11 @@ def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
     if worker.converted:
         failed, worker.left = worker.left[:1], worker.left[1:]
     else:
-        rest = [order for job in worker.rest for order in job.wanted]
-        failed = [*worker.left, *rest]
-        worker.left, worker.rest = [], []
+        chain = {one.name for one in _chain(registry.get(worker.job.runtime))}
+        lost = [job for job in worker.rest if job.runtime in chain]
+        failed = [*worker.left, *(order for job in lost for order in job.wanted)]
+        worker.left = []
+        worker.rest = [job for job in worker.rest if job not in lost]
     for order in failed:
         yield Failure(order=order, error=error, converting=not worker.converted)
 
@@ -349,8 +365,8 @@ def _again(worker: _Worker) -> list[Job]:
 
 def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
     """A process for the first of `jobs`, beside those of `lanes` in all."""
-    title = EXPORTERS[jobs[0].runtime].TITLE
-    order, log = place / f"{title}.json", place / f"{title}.log"
+    name = jobs[0].runtime
+    order, log = place / f"{name}.json", place / f"{name}.log"
     order.write_bytes(JOB.dump_json(jobs[0]))
     threads = str(max(1, (os.cpu_count() or 1) // lanes))
     environment = {

@@ -25,17 +25,10 @@ from edgekit.pipeline.variants import wanted
 from edgekit.program.layer_attribution import ITSELF, layer_behind
 from edgekit.program.module_path import layer
 from edgekit.program.program import Program
-from edgekit.runtimes.operator_tables import Operator, Table, of_file, opset_of, table
+from edgekit.runtimes import registry
+from edgekit.runtimes.operators import Operator, Table, of_file, opset_of, table
 from edgekit.types import Artifact, Precision, RuntimeName, Target
 
-_OLD: RuntimeName = "tflite-runtime"
-_READ_TFLITE: tuple[RuntimeName, ...] = (_OLD, "litert")
-_DEFAULT_VERSIONS = {_OLD: "2.14.0"}
-_REFUSED = (
-    re.compile(r"builtin opcode '(?P<kind>\w+)'"),
-    re.compile(r"builtin_code out of range: (?P<code>\d+)"),
-)
-"""How TFLite's interpreters name an operator that they lack."""
 _INSTEAD = {
     "STABLEHLO_SCATTER": "write torch.scatter as indexing, a mask or a concatenation",
     "STABLEHLO_SORT": "leave sort and topk to the application, after the network",
@@ -141,7 +134,7 @@ def _reduced(
         (runtime, precision)
         for runtime, precision in asked
         if precision != "fp32"
-        and (job.target.whole_int8 or (_old(job) and runtime in _READ_TFLITE))
+        and (job.target.whole_int8 or _table(job.target, runtime))
     ]
     if not in_doubt:
         return {}
@@ -184,26 +177,24 @@ def _together(refused: Iterable[list[Refusal]]) -> str:
 
 def _refusals(job: Job, network: Program, artifact: Artifact) -> list[Refusal]:
     """Why the device cannot run it, operator by operator; and whether it was seen to load."""
-    known = _table_for(job, artifact)
-    operators = of_file(artifact.files[0])
+    known = _table(job.target, artifact.runtime)
+    operators = of_file(artifact.runtime, artifact.files[0])
     found = list(_by_profile(job.target, network, artifact, operators, known))
-    there = None if found or known is None else _environment(job)
-    if there is not None:
-        refusal = _loaded(network, artifact, operators, there)
+    there = None if found or known is None else _environment(job, known.runtime)
+    if known is not None and there is not None:
+        read = replace(artifact, runtime=known.runtime)
+        refusal = _loaded(network, read, operators, there)
         found += [refusal] if refusal is not None else []
     return _once(found)
 
 
-def _table_for(job: Job, artifact: Artifact) -> Table | None:
-    """The operators of the profile's old runtime, for a file that it is to read."""
-    return _old(job) if artifact.files[0].suffix == ".tflite" else None
-
-
-def _old(job: Job) -> Table | None:
-    if _OLD not in job.target.runtimes:
-        return None
-    versions = {**_DEFAULT_VERSIONS, **job.target.runtime_versions}
-    return table(_OLD, versions[_OLD])
+def _table(target: Target, runtime: RuntimeName) -> Table | None:
+    """The operators of the profile's runtime that is bound to a release and reads such files."""
+    for name in registry.readers(runtime):
+        version = target.runtime_versions.get(name, registry.get(name).release)
+        if name in target.runtimes and version is not None:
+            return table(name, version)
+    return None
 
 
 def _by_profile(
@@ -214,7 +205,8 @@ def _by_profile(
     known: Table | None,
 ) -> Iterator[Refusal]:
     lacking = target.missing_operators.get(artifact.runtime, ())
-    opset = target.opset if artifact.files[0].suffix == ".onnx" else None
+    wanted = target.opset and opset_of(artifact.runtime, artifact.files[0])
+    opset = target.opset if wanted else None
     for one in operators:
         why, fix = known.lacks(one) if known else None, ""
         if one.kind in lacking:
@@ -234,9 +226,9 @@ def _by_profile(
         if why is not None:
             at = layer_behind(network, one.kind, one.names)
             yield Refusal(why=why, layer=at, fix=fix or _fix(one.kind, target))
-    if opset is not None and (given := opset_of(artifact.files[0])) > opset:
+    if opset is not None and wanted is not None and wanted > opset:
         yield Refusal(
-            why=f"the file is of ONNX opset {given}; {target.name} reads {opset}",
+            why=f"the file is of ONNX opset {wanted}; {target.name} reads {opset}",
             layer=ITSELF,
             fix="Update its ONNX Runtime, or choose another of its runtimes.",
         )
@@ -250,15 +242,15 @@ def _fix(kind: str, target: Target) -> str:
     return f"{text}."
 
 
-def _environment(job: Job) -> Device | None:
+def _environment(job: Job, runtime: RuntimeName) -> Device | None:
     """Where the old runtime itself can open a file: the device, or its core emulated."""
-    if _OLD in job.runtimes:
+    if runtime in job.runtimes:
         return job.device
     core = job.target.cpu
     if core not in CORES or missing(core) is not None:
         return None
     emulated = EmulatedDevice(core=core, kept=job.store)
-    return emulated if emulated.prepared and _OLD in emulated.runtimes else None
+    return emulated if emulated.prepared and runtime in emulated.runtimes else None
 
 
 def _loaded(
@@ -270,24 +262,26 @@ def _loaded(
         return None
     try:
         infer(
-            replace(artifact, runtime=_OLD),
+            artifact,
             np.zeros((1, *shapes[0]), np.float32),
             there,
         )
     except ArtifactError as error:
         said = str(error)
-        at = _named(said, operators)
+        at = _named(said, operators, registry.get(artifact.runtime).refusals)
         return Refusal(
-            why=f"tflite-runtime on {there.name} refuses the file ({said.rstrip('.')})",
+            why=f"{artifact.runtime} on {there.name} refuses the file ({said.rstrip('.')})",
             layer=ITSELF if at is None else layer_behind(network, at.kind, at.names),
             fix="Write that layer with other operators.",
         )
     return None
 
 
-def _named(said: str, operators: Sequence[Operator]) -> Operator | None:
+def _named(
+    said: str, operators: Sequence[Operator], patterns: Sequence[str]
+) -> Operator | None:
     """The first operator of the file that a runtime's words are about."""
-    marks = [mark for pattern in _REFUSED for mark in pattern.findall(said)]
+    marks = [mark for pattern in patterns for mark in re.findall(pattern, said)]
     return next((o for o in operators if {o.kind, str(o.code)} & set(marks)), None)
 
 

@@ -1,1 +1,4 @@
-"""A folder a runtime: its exporter, quantizer, graph reader and operator tables."""
+"""A folder a runtime: its record and exporter, quantizer, graph reader, operators, metadata.
+
+`registry` finds the folders, here and in those that `EDGEKIT_RUNTIMES` names.
+"""

@@ -1,10 +1,7 @@
-"""What a format's module offers, and what every format does the same way."""
+"""What a runtime's `exporter` offers, and what every exporter does the same way."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -12,9 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from edgekit.agent.arrays import CHANNELS_LAST, arranged, of_network
-from edgekit.errors import ArtifactError, EdgeKitError, RuntimeMissing
+from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
-from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
+from edgekit.types import Precision, QuantConfig, TensorSpec
 
 Border = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """The inputs and the outputs of an artifact."""
@@ -36,18 +33,7 @@ class Quantizer(Protocol):
 
 
 class Exporter(Protocol):
-    """One format: a module of this folder. It imports its libraries inside its functions."""
-
-    TITLE: str
-    EXTRA: str
-    """The extra of EdgeKit's package that installs `LIBRARIES`."""
-    LIBRARIES: Mapping[str, str]
-    """Module to import -> package that brings it."""
-    PRECISIONS: tuple[Precision, ...]
-    SUFFIXES: tuple[str, ...]
-    """Of the files of an artifact; the first is the one its runtime opens."""
-    RANGES: tuple[RangeMethod, ...]
-    """How static int8 can take ranges, the one to try first first."""
+    """The module `exporter` of a runtime's folder. It imports its libraries in its functions."""
 
     def convert(self, program: Program, path: Path) -> None:
         """Write `program` in fp32 with batch 1 to `path`, for `write` to start from."""
@@ -62,56 +48,12 @@ class Exporter(Protocol):
         """Write the artifact proper: `source`, in whatever precision, and what it should say
         of itself."""
 
+    def convert_file(self, source: Path, path: Path) -> None:
+        """Write the fp32 file of the runtime that this one starts from as its own; only where
+        its record has `starts_from`."""
+
     def border(self, path: Path) -> Border:
         """The inputs and outputs that the file itself declares to its runtime."""
-
-
-def check(
-    exporter: Exporter, name: str, precision: Precision, *, calibrated: bool
-) -> None:
-    """Refuse, before any work, what cannot be exported here."""
-    if precision not in exporter.PRECISIONS:
-        raise ArtifactError(
-            f"{exporter.TITLE} export of {name}: precision {precision} is not supported; "
-            f"choose from {', '.join(exporter.PRECISIONS)}."
-        )
-    if precision in CALIBRATED and not calibrated:
-        raise ArtifactError(
-            f"{exporter.TITLE} export of {name}: {precision} needs calibration samples; "
-            "name calibration data in edgekit.toml, or choose fp32."
-        )
-    missing = [
-        package
-        for module, package in exporter.LIBRARIES.items()
-        if importlib.util.find_spec(module) is None
-    ]
-    if missing:
-        raise RuntimeMissing(
-            f"{exporter.TITLE} export needs {' and '.join(missing)}: "
-            f"pip install 'edgekit[{exporter.EXTRA}]'"
-        )
-
-
-@contextmanager
-def attribute_layer(exporter: Exporter, name: str) -> Iterator[None]:
-    """Turn whatever a library raises into one line that names the format and the artifact."""
-    try:
-        yield
-    except Exception as error:
-        raise ArtifactError(
-            f"{exporter.TITLE} export of {name} failed: {_reason(error)}"
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of the innermost cause: exporters wrap it in pages of advice."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else "no reason given"
-    if isinstance(error, EdgeKitError):
-        return text
-    return f"{type(error).__name__}: {text}"
 
 
 def layout(shape: tuple[int, ...]) -> str | None:

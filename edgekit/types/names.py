@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt, MinLen
+from pydantic import AfterValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8"]
 """What a file computes in, coarsely. `int8`: weights and activations by calibrated ranges;
@@ -13,7 +15,21 @@ in float; `int16x8`: activations of 16 bits. How exactly is a `Scheme`."""
 RangeMethod = Literal["min-max", "averaged", "percentile", "entropy"]
 """How an activation's range follows from calibration: what holds every sample; the mean of the
 samples' ranges; without the rarest values; what loses least information."""
-RuntimeName = Literal["litert", "tflite-runtime", "onnxruntime", "openvino"]
+
+
+def _is_known(name: str, info: ValidationInfo) -> str:
+    known = (info.context or {}).get("runtimes", (name,))
+    if name not in known:
+        listed = {"expected": ", ".join(map(repr, known))}
+        raise PydanticCustomError(
+            "literal_error", "should be one of {expected}", listed
+        )
+    return name
+
+
+RuntimeName = Annotated[str, AfterValidator(_is_known)]
+"""The name of a folder of `runtimes/`, with `-` for `_`. Whoever validates a file of a person's
+gives the names there are as `runtimes` in pydantic's context."""
 CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""

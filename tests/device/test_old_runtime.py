@@ -13,7 +13,7 @@ from edgekit.devices.emulated import EmulatedDevice
 from edgekit.export.workers import export_all
 from edgekit.pipeline.compatibility import _loaded
 from edgekit.program.program import trace
-from edgekit.runtimes.operator_tables import of_file, table
+from edgekit.runtimes.operators import of_file, table
 from edgekit.types import InputSpec
 
 CORE = "cortex-a7"
@@ -37,7 +37,7 @@ def test_the_table_says_what_the_release_says(
     [artifact] = export_all(
         program, [("litert", "fp32")], calibration=None, folder=tmp_path
     )
-    operators = of_file(artifact.files[0])
+    operators = of_file(artifact.runtime, artifact.files[0])
     known = table("tflite-runtime", "2.14.0")
     assert known is not None
     device.prepare()

@@ -1,5 +1,6 @@
-"""The runtimes: one file each, imported only when a job names it.
+"""The runtimes: one file each, found by scanning, imported only when a job names it.
 
+A runtime's name is its file's, with `-` for `_`.
 A file has `PACKAGE` (what pip installs), `version()` (imports it), `load(path, threads, options)`
 and `DEFAULTS` (its options and what they mean).
 """
@@ -7,7 +8,13 @@ and `DEFAULTS` (its options and what they mean).
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import (
@@ -21,12 +28,8 @@ from ..errors import (
 if TYPE_CHECKING:
     from ..session import Session
 
-RUNTIMES = {
-    "litert": "litert",
-    "tflite-runtime": "tflite_runtime",
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-}
+FOLDERS = "EDGEKIT_RUNTIMES"
+"""Environment variable: folders that hold runtimes of the user's, each `<name>/agent.py`."""
 
 
 class Runtime(Protocol):
@@ -38,13 +41,30 @@ class Runtime(Protocol):
     def load(self, path: str, threads: int, options: Mapping[str, Any]) -> Session: ...
 
 
+def folders() -> list[Path]:
+    """The folders that the environment names, in full; a relative one means another each time."""
+    named = os.environ.get(FOLDERS, "").split(os.pathsep)
+    return [Path(one) for one in named if Path(one).is_absolute()]
+
+
+def added() -> dict[str, Path]:
+    """The agent's files of the user's runtimes, by the name of their module."""
+    files = (file for folder in folders() for file in sorted(folder.glob("*/agent.py")))
+    return {file.parent.name: file for file in files}
+
+
+def names() -> list[str]:
+    """The runtimes that a job can name."""
+    own = [module.name for module in pkgutil.iter_modules(__path__)]
+    return sorted(name.replace("_", "-") for name in {*own, *added()})
+
+
 def find(name: str) -> tuple[Runtime, str]:
     """The runtime, imported, and its version; raises `runtime_missing` with what pip installs."""
-    if name not in RUNTIMES:
-        known = ", ".join(RUNTIMES)
+    if name not in names():
+        known = ", ".join(names())
         raise AgentError(JOB_INVALID, f"No runtime {name!r}. Known: {known}.")
-    module = importlib.import_module("." + RUNTIMES[name], __name__)
-    runtime = cast(Runtime, module)
+    runtime = cast(Runtime, _module(name.replace("-", "_")))
     try:
         return runtime, runtime.version()
     except (ImportError, OSError) as error:
@@ -52,6 +72,20 @@ def find(name: str) -> tuple[Runtime, str]:
             RUNTIME_MISSING,
             f"{name} needs the package {runtime.PACKAGE} ({one_line(error)}).",
         ) from error
+
+
+def _module(name: str) -> ModuleType:
+    file, whole = added().get(name), f"{__name__}.{name}"
+    if file is None:
+        return importlib.import_module(whole)
+    loaded = sys.modules.get(whole)
+    if loaded is not None and loaded.__file__ == str(file):
+        return loaded
+    spec = importlib.util.spec_from_file_location(whole, file)
+    assert spec is not None and spec.loader is not None  # of a file that ends in .py
+    module = sys.modules[whole] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def settings(runtime: Runtime, given: Mapping[str, Any]) -> dict[str, Any]:

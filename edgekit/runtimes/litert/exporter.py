@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,8 @@ from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
 from edgekit.runtimes.litert.quantizer import plain_interpreter
 from edgekit.runtimes.protocol import Border, layout
-from edgekit.types import Precision, Quantization, TensorSpec
+from edgekit.types import Quantization, TensorSpec
 
-TITLE = "LiteRT"
-EXTRA = "litert"
-LIBRARIES: Mapping[str, str] = {
-    "litert_torch": "litert-torch",
-    "ai_edge_litert": "ai-edge-litert",
-    "ai_edge_quantizer": "ai-edge-quantizer",
-}
-PRECISIONS: tuple[Precision, ...] = (
-    *("fp32", "fp16", "int8"),
-    *("int8-dynamic", "int8-weights", "int16x8"),
-)
-SUFFIXES: tuple[str, ...] = (".tflite",)
-RANGES = quantize.RANGES
 quantizer = quantize.Quantizer
 
 

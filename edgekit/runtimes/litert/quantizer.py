@@ -10,9 +10,8 @@ import numpy as np
 
 from edgekit.errors import ArtifactError
 from edgekit.runtimes.litert.flatbuffer import mended
-from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
+from edgekit.types import Precision, QuantConfig, TensorSpec
 
-RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged")
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
 """Operators with weights: where int8 pays everywhere."""
 _ALL = (("*",), WEIGHTED, WEIGHTED[:3], WEIGHTED[3:])

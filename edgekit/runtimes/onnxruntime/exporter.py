@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,8 @@ from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import quantizer as quantize
 from edgekit.runtimes.protocol import Border, input_names, layout
-from edgekit.types import Precision, TensorSpec
+from edgekit.types import TensorSpec
 
-TITLE = "ONNX"
-EXTRA = "onnxruntime"
-LIBRARIES: Mapping[str, str] = {
-    "onnxruntime": "onnxruntime",
-    "onnxscript": "onnxscript",
-    "onnx": "onnx",
-}
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-dynamic")
-SUFFIXES: tuple[str, ...] = (".onnx",)
-RANGES = quantize.RANGES
 quantizer = quantize.Quantizer
 
 _DTYPES = {

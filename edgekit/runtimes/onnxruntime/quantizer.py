@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
+from edgekit.types import Precision, QuantConfig, TensorSpec
 
-RANGES: tuple[RangeMethod, ...] = ("min-max", "percentile", "entropy")
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _SMALLEST = 64
 """Weights of fewer values stay in fp32: nothing is saved by halving them."""

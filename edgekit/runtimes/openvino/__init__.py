@@ -1,1 +1,30 @@
-"""OpenVINO: .xml and .bin files."""
+"""OpenVINO's own files, converted from ONNX Runtime's."""
+
+from edgekit.runtimes.record import Runtime
+
+
+def _recognizes(head: bytes) -> bool:
+    return b"<net" in head
+
+
+RUNTIME = Runtime(
+    name="openvino",
+    title="OpenVINO",
+    color="#009E73",
+    suffixes=(".xml", ".bin"),
+    recognizes=_recognizes,
+    precisions=("fp32", "fp16", "int8", "int8-weights"),
+    ranges=("min-max", "averaged", "percentile"),
+    package="openvino",
+    module="openvino",
+    install="pip install 'edgekit[openvino]'",
+    extra="openvino",
+    libraries={
+        "openvino": "openvino",
+        "nncf": "nncf",
+        "onnxscript": "onnxscript",
+        "onnx": "onnx",
+    },
+    starts_from="onnxruntime",
+    options=({"ENABLE_CPU_PINNING": False},),
+)

@@ -7,7 +7,6 @@ the exported program.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,8 @@ from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import exporter as onnx
 from edgekit.runtimes.openvino import quantizer as quantize
 from edgekit.runtimes.protocol import Border, layout
-from edgekit.types import Precision, TensorSpec
+from edgekit.types import TensorSpec
 
-TITLE = "OpenVINO"
-EXTRA = "openvino"
-LIBRARIES: Mapping[str, str] = {
-    "openvino": "openvino",
-    "nncf": "nncf",
-    "onnxscript": "onnxscript",
-    "onnx": "onnx",
-}
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-weights")
-SUFFIXES: tuple[str, ...] = (".xml", ".bin")
-RANGES = quantize.RANGES
 quantizer = quantize.Quantizer
 
 _DTYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "boolean": "bool"}
@@ -39,10 +27,10 @@ def convert(program: Program, path: Path) -> None:
     """Write `program` as fp32 IR with batch 1, by way of an ONNX file beside it."""
     source = path.with_suffix(".onnx")
     onnx.convert(program, source)
-    convert_onnx(source, path)
+    convert_file(source, path)
 
 
-def convert_onnx(source: Path, path: Path) -> None:
+def convert_file(source: Path, path: Path) -> None:
     """Write the IR of an ONNX file, its weights uncompressed."""
     import openvino
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.types import Precision, QuantConfig, RangeMethod, TensorSpec
+from edgekit.types import Precision, QuantConfig, TensorSpec
 
-RANGES: tuple[RangeMethod, ...] = ("min-max", "averaged", "percentile")
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
 
 

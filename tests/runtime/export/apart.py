@@ -24,18 +24,18 @@ def make(
     *samples: np.ndarray,
 ) -> Made:
     """Export `folder/student.pt2` in every precision, int8 where it has one input, and run it."""
-    from edgekit.export import EXPORTERS
     from edgekit.export.produce import Order
     from edgekit.export.worker import Job, work
+    from edgekit.runtimes import registry
 
-    exporter = EXPORTERS[runtime]
-    precisions = exporter.PRECISIONS if len(samples) == 1 else ("fp32",)
+    target = registry.get(runtime)
+    precisions = target.precisions if len(samples) == 1 else ("fp32",)
     np.save(folder / "calibration.npy", samples[0])
     job = Job(
         runtime=runtime,
         source=folder / "student.pt2",
         inputs=inputs,
-        fp32=folder / f"start{exporter.SUFFIXES[0]}",
+        fp32=folder / f"start{target.suffix}",
         wanted=tuple(
             Order(
                 name=precision,

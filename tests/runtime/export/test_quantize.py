@@ -127,13 +127,14 @@ def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> 
 
 
 def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
-    from edgekit.export import EXPORTERS
     from edgekit.program.program import from_exported
+    from edgekit.runtimes import registry
 
     network = from_exported(torch.export.load(str(place / "net.pt2")), inputs)
-    EXPORTERS["openvino"].convert(network, place / "fp32.xml")
-    specs, _ = EXPORTERS["openvino"].border(place / "fp32.xml")
-    quantizer = EXPORTERS["openvino"].quantizer(place / "fp32.xml", specs[0], [], place)
+    exporter = registry.get("openvino").exporter
+    exporter.convert(network, place / "fp32.xml")
+    specs, _ = exporter.border(place / "fp32.xml")
+    quantizer = exporter.quantizer(place / "fp32.xml", specs[0], [], place)
     return quantizer.layers()
 
 

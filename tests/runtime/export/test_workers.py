@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from edgekit.errors import ArtifactError, OutputError, RuntimeMissing
+from edgekit.export.checks import check
 from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
-from edgekit.runtimes.protocol import check
+from edgekit.runtimes import registry
 from edgekit.types import Artifact, InputSpec
 from tests.runtime.export.apart import cosine, relative_error, run
 
@@ -160,7 +161,7 @@ def test_a_crash_is_an_error_by_name(convolutional_network, folder: Path) -> Non
         [running] = [
             one
             for one in workers()
-            if one.cmdline()[-1].endswith(f"{titles[last]}.json")
+            if one.cmdline()[-1].endswith(f"{last.removesuffix('-fp32')}.json")
         ]
         os.kill(running.pid, signal.SIGSEGV)
         crashed.append(last)
@@ -180,12 +181,8 @@ def test_a_crash_is_an_error_by_name(convolutional_network, folder: Path) -> Non
 
 
 def test_a_missing_library_is_named_with_its_remedy() -> None:
-    lacking = SimpleNamespace(
-        TITLE="LiteRT",
-        EXTRA="litert",
-        LIBRARIES={"numpy": "numpy", "no_such_module": "litert-torch"},
-        PRECISIONS=("fp32",),
-    )
+    libraries = {"numpy": "numpy", "no_such_module": "litert-torch"}
+    lacking = replace(registry.get("litert"), libraries=libraries)
     with pytest.raises(
         RuntimeMissing,
         match=r"^LiteRT export needs litert-torch: pip install 'edgekit\[litert\]'$",

@@ -14,7 +14,7 @@ from edgekit import cli
 from edgekit.export.workers import export_all
 from edgekit.program.layer_attribution import layer_behind
 from edgekit.program.program import Program, trace
-from edgekit.runtimes.operator_tables import of_file, table
+from edgekit.runtimes.operators import of_file, table
 from edgekit.types import Artifact, InputSpec
 
 
@@ -61,7 +61,9 @@ def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
     program, [tflite, _] = exported
     known = table("tflite-runtime", "2.14.0")
     assert known is not None
-    lacking = [one for one in of_file(tflite.files[0]) if known.lacks(one)]
+    lacking = [
+        one for one in of_file(tflite.runtime, tflite.files[0]) if known.lacks(one)
+    ]
     assert [one.kind for one in lacking] == ["STABLEHLO_SCATTER"]
     assert known.lacks(lacking[0]) == ("tflite-runtime 2.14.0 has no STABLEHLO_SCATTER")
     assert layer_behind(program, lacking[0].kind, lacking[0].names) == "blocks.0.mix"
@@ -72,7 +74,7 @@ def test_operators_lead_back_to_layers_in_both_formats(exported) -> None:
     for artifact in artifacts:
         convolutions = [
             layer_behind(program, one.kind, one.names)
-            for one in of_file(artifact.files[0])
+            for one in of_file(artifact.runtime, artifact.files[0])
             if one.kind in ("CONV_2D", "Conv")
         ]
         assert convolutions == ["stem", "blocks.0.conv_in"], artifact.name
@@ -84,7 +86,11 @@ def test_versions_beyond_the_table_are_named(exported) -> None:
     _, [tflite, _] = exported
     known = table("tflite-runtime", "2.14.0")
     assert known is not None
-    dense = next(o for o in of_file(tflite.files[0]) if o.kind == "FULLY_CONNECTED")
+    dense = next(
+        o
+        for o in of_file(tflite.runtime, tflite.files[0])
+        if o.kind == "FULLY_CONNECTED"
+    )
     assert known.lacks(dense) is None
     assert known.lacks(replace(dense, version=14)) == (
         "tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version 10, and this is "

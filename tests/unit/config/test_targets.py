@@ -117,7 +117,7 @@ def test_a_misspelt_name_gets_a_suggestion_and_the_list():
             '["onnxruntime"]',
             '["onnx-runtime"]',
             "board.toml:6: runtimes[0] = \"onnx-runtime\": should be one of 'litert', "
-            "'tflite-runtime', 'onnxruntime', 'openvino'. Did you mean 'onnxruntime'?",
+            "'onnxruntime', 'openvino', 'tflite-runtime'. Did you mean 'onnxruntime'?",
         ),
         (
             'image = "linux/arm64"',

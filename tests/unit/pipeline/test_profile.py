@@ -13,7 +13,7 @@ from edgekit.config import targets
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.compatibility import _by_profile, memory
 from edgekit.program.program import Program, trace
-from edgekit.runtimes.operator_tables import of_file
+from edgekit.runtimes.operators import of_file
 from edgekit.types import Artifact, Budget, InputSpec, Target
 
 
@@ -51,7 +51,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def told(network: Program, artifact: Artifact, **changes: Any) -> list[str]:
     target = replace(targets.load("raspberrypi4"), **changes)
-    found = _by_profile(target, network, artifact, of_file(artifact.files[0]), None)
+    found = _by_profile(
+        target, network, artifact, of_file(artifact.runtime, artifact.files[0]), None
+    )
     return [str(one) for one in found]
 
 

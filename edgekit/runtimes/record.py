@@ -1,0 +1,112 @@
+"""What a runtime's folder declares, and the parts that lie in the folder.
+
+The record is the folder's `RUNTIME`. It imports no library of a runtime: those are imported by
+the parts, and a part is imported when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+from edgekit.types import Precision, RangeMethod, RuntimeName
+
+if TYPE_CHECKING:
+    from edgekit.runtimes.protocol import Exporter
+
+Options = Mapping[str, Any]
+"""Options of a runtime, as its file in the agent takes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """One runtime. Its folder is its name, with `_` for `-`."""
+
+    name: RuntimeName
+    title: str
+    """What an exporter's errors name the format by."""
+    color: str
+    """Of its points in the report, as `#rrggbb`: distinct to the color-blind."""
+    suffixes: tuple[str, ...]
+    """Of the files of an artifact; the first is the one that the runtime opens."""
+    recognizes: Callable[[bytes], bool]
+    """Whether a file that begins so (at most `HEAD` bytes) is of its format."""
+    precisions: tuple[Precision, ...]
+    """What its exporter writes."""
+    ranges: tuple[RangeMethod, ...] = ()
+    """How static int8 can take ranges, the one to try first first."""
+
+    package: str
+    """What pip installs on a device, and `module` what it brings."""
+    module: str
+    install: str
+    """What installs it beside EdgeKit, as a command."""
+    extra: str
+    """The extra of EdgeKit's package that installs `libraries`."""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    """Module that exporting imports -> package that brings it."""
+    release: str | None = None
+    """The last there is, where a device can have no other."""
+    refusals: tuple[str, ...] = ()
+    """How it names an operator that it lacks: patterns with the operator's name or number."""
+
+    files_of: RuntimeName | None = None
+    """The runtime whose files it runs, where it has no format of its own."""
+    starts_from: RuntimeName | None = None
+    """The runtime from whose fp32 file its own is converted (`exporter.convert_file`)."""
+    channels_last: bool = False
+    """Whether its files can take images with their channels last, as it computes."""
+    options: tuple[Options, ...] = ()
+    """Tried on a build's best candidates, beside the defaults."""
+    options_with_threads: tuple[Options, ...] = ()
+    """Tried as well where there are several threads."""
+
+    @property
+    def format(self) -> RuntimeName:
+        """The runtime that owns the format of its files: mostly itself."""
+        return self.files_of or self.name
+
+    @property
+    def suffix(self) -> str:
+        """Of the file that the runtime opens."""
+        return self.suffixes[0]
+
+    @property
+    def folder(self) -> Path:
+        """Where the record and the parts lie."""
+        return Path(str(importlib.import_module(package_of(self.name)).__file__)).parent
+
+    @property
+    def exporter(self) -> Exporter:
+        """The folder's `exporter`, imported."""
+        return cast("Exporter", self.part("exporter"))
+
+    def has(self, part: str) -> bool:
+        """Whether the folder has a module `part`, or that of the runtime whose files it runs."""
+        return self._place(part) is not None
+
+    def part(self, part: str) -> ModuleType:
+        """The folder's module `part`, imported; raises `ImportError` where there is none."""
+        place = self._place(part)
+        if place is None:
+            raise ImportError(f"runtime {self.name} has no {part}")
+        return importlib.import_module(place)
+
+    def _place(self, part: str) -> str | None:
+        folders = dict.fromkeys((self.name, self.format))
+        places = [f"{package_of(name)}.{part}" for name in folders]
+        return next((one for one in places if importlib.util.find_spec(one)), None)
+
+
+HEAD = 4096
+"""Bytes of a file that `Runtime.recognizes` is given."""
+
+
+def package_of(name: RuntimeName) -> str:
+    """The module of a runtime's folder."""
+    return f"{__package__}.{name.replace('-', '_')}"
