@@ -45,6 +45,7 @@ from edgekit.pipeline import variants
 from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.program.program import Program
 from edgekit.progress import Silent
+from edgekit.report.export_words import quantized as quantized_words
 from edgekit.store import Store
 from edgekit.types import Artifact, Precision, RuntimeName
 
@@ -197,7 +198,7 @@ def _rows(
             "ratios": ratios,
             "size_mb": artifact.size_mb,
             "validation_lost": quantized.lost if quantized else None,
-            "why": quantized.why if quantized else "",
+            "why": quantized_words(quantized) if quantized else "",
         }
 
 

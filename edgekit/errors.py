@@ -163,7 +163,11 @@ class ArtifactError(EdgeKitError):
 
 
 class ParityError(ArtifactError):
-    pass
+    """`fault` has by what the artifact is outside tolerance, as `types.ParityFault`."""
+
+    def __init__(self, message: str, fault: object = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class TargetsFailed(EdgeKitError):

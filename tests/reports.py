@@ -7,8 +7,13 @@ import random
 from pathlib import Path
 
 from edgekit import types
+from edgekit.report.words import SCHEMA_VERSION
 from edgekit.types import Report
+from edgekit.types.export_notes import ComparedOnHost
+from edgekit.types.notes import PrecisionPlanned
+from edgekit.types.report import Fastest, NotOnTarget, OverBudget, Slower
 
+CHOSEN = "digits-litert-int8"
 METER = "no energy meter: the container hides the processor's counter"
 
 
@@ -17,7 +22,7 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
     random.seed(0)
     candidates = tuple(_candidates(folder or Path("candidates")))
     return Report(
-        schema_version=2,
+        schema_version=SCHEMA_VERSION,
         project="digits",
         target=_target(),
         created="2026-11-22T12:00:00+00:00",
@@ -83,7 +88,10 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         },
         baselines=tuple(_baselines()),
         candidates=candidates,
-        notes=("The evaluation set has 360 samples: half a point is two samples.",),
+        notes=(
+            ComparedOnHost(target="raspberrypi4"),
+            PrecisionPlanned(precision="int8"),
+        ),
     )
 
 
@@ -115,7 +123,7 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             value=None,
             verdict="unproven",
             source="not measured",
-            why="no Raspberry Pi 4 is attached; 0.052 ms on this machine says nothing about it",
+            unproven=NotOnTarget(target="raspberrypi4", device="local"),
         ),
         verdict(
             name="speedup",
@@ -123,7 +131,7 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             value=3.41,
             verdict="fits",
             source="host, 5 paired launches on LiteRT in one run",
-            why="3.41 is at least 2",
+            against="litert",
         ),
         verdict(
             name="size_mb",
@@ -131,7 +139,6 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             value=0.0703,
             verdict="fits",
             source="size of the file",
-            why="0.07 is at most 0.5",
         ),
         verdict(
             name="accuracy_drop",
@@ -139,7 +146,8 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             value=0.0028,
             verdict="fits",
             source="360 evaluation samples on LiteRT",
-            why="0.3 points is at most 1",
+            metric="accuracy",
+            unit="points",
         ),
     )
 
@@ -244,15 +252,22 @@ def _baselines() -> list[types.Measurement]:
 
 def _candidates(folder: Path) -> list[types.Candidate]:
     found = []
-    for runtime, precision, p50, size, accuracy, why in (
-        ("litert", "fp32", 0.0717, 0.2031, 0.9917, "1.38x slower than the chosen one"),
+    for runtime, precision, p50, size, accuracy, outcome in (
+        (
+            "litert",
+            "fp32",
+            0.0717,
+            0.2031,
+            0.9917,
+            Slower(than=CHOSEN, latency_ratio=1.38),
+        ),
         (
             "litert",
             "int8",
             0.0519,
             0.0703,
             0.9916,
-            "the fastest inside the accuracy budget",
+            Fastest(),
         ),
         (
             "onnxruntime",
@@ -260,7 +275,7 @@ def _candidates(folder: Path) -> list[types.Candidate]:
             0.0941,
             0.2212,
             0.9917,
-            "1.81x slower than the chosen one",
+            Slower(than=CHOSEN, latency_ratio=1.81),
         ),
         (
             "onnxruntime",
@@ -268,7 +283,17 @@ def _candidates(folder: Path) -> list[types.Candidate]:
             0.0488,
             0.0911,
             0.9722,
-            "2.2 points less accurate; budget 1.0",
+            OverBudget(
+                missed=types.BudgetVerdict(
+                    name="accuracy_drop",
+                    limit=0.01,
+                    value=0.0222,
+                    verdict="over",
+                    source="host",
+                    metric="accuracy",
+                    unit="points",
+                )
+            ),
         ),
     ):
         name = f"digits-{runtime}-{precision}"
@@ -304,7 +329,7 @@ def _candidates(folder: Path) -> list[types.Candidate]:
                 speedup={"litert": 0.177, "onnxruntime": 0.231}[runtime] / p50,
                 accuracy_drop=round(0.9944 - accuracy, 4),
                 chosen=name == "digits-litert-int8",
-                why=why,
+                outcome=outcome,
             )
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
@@ -13,7 +14,18 @@ from edgekit.types import (
     RuntimeName,
     Target,
     Verdict,
-    shown_loss,
+)
+from edgekit.types.report import (
+    Fastest,
+    Fault,
+    NearestToBudget,
+    NotOnTarget,
+    NotProven,
+    OtherRuntimePreferred,
+    Outcome,
+    OverBudget,
+    Slower,
+    Unproven,
 )
 
 _ROUNDING = 1e-12
@@ -48,8 +60,10 @@ def choose(
         replace(
             candidate,
             chosen=candidate is winner,
-            why=_why(candidate, winner, faults[candidate.artifact.name], bool(sound))
-            + slower_than_fp32(candidate, candidates),
+            outcome=_outcome(
+                candidate, winner, faults[candidate.artifact.name], bool(sound)
+            ),
+            latency_over_fp32=_latency_over_fp32(candidate, candidates),
         )
         for candidate in candidates
     )
@@ -101,18 +115,20 @@ def _excess(verdict: BudgetVerdict) -> float:
     return max(0.0, ratio - 1)
 
 
-def slower_than_fp32(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
-    """That a quantized artifact is slower than the same network in fp32, where it is."""
+def _latency_over_fp32(
+    candidate: Candidate, candidates: Sequence[Candidate]
+) -> float | None:
+    """Latency over that of the same network in fp32, of a quantized artifact that is slower."""
     artifact = candidate.artifact
     if not (artifact.precision or "").startswith("int"):
-        return ""
+        return None
     for other in candidates:
         same = other.artifact.runtime == artifact.runtime
         if same and other.artifact.precision == "fp32" and _p50(other):
             ratio = _p50(candidate) / _p50(other)
-            if ratio > 1:
-                return f"; {artifact.precision} is slower than fp32 here, {ratio:.2f}x"
-    return ""
+            if 1 < ratio < math.inf:
+                return ratio
+    return None
 
 
 def _p50(candidate: Candidate) -> float:
@@ -122,44 +138,26 @@ def _p50(candidate: Candidate) -> float:
 
 def _fault(
     candidate: Candidate, budget: Budget, preferred: RuntimeName | None
-) -> str | None:
+) -> Fault | None:
     """Why this one may not win, whatever its speed."""
     for verdict in _found(candidate, budget, "target"):
         if verdict.verdict == "over":
-            return _told(candidate, verdict)
+            return OverBudget(missed=verdict)
     if preferred and candidate.artifact.runtime != preferred:
-        return (
-            f"the profile prefers {preferred}, and timings of another machine cannot "
-            "decide between runtimes"
-        )
+        return OtherRuntimePreferred(preferred=preferred)
     return None
 
 
-def _told(candidate: Candidate, verdict: BudgetVerdict) -> str:
-    """A budget that is missed, in words."""
-    assert verdict.value is not None
-    if verdict.name == "accuracy_drop":
-        unit = candidate.loss_unit
-        return (
-            f"loses {shown_loss(verdict.value, unit)} of {candidate.evaluation.metric}, "
-            f"{shown_loss(verdict.limit, unit).removesuffix(' points')} allowed"
-        )
-    if verdict.name == "size_mb":
-        return f"{verdict.value:.4g} MB, {verdict.limit:g} MB allowed"
-    return f"{verdict.name}: {verdict.why}"
-
-
-def _why(
-    candidate: Candidate, winner: Candidate, fault: str | None, sound: bool
-) -> str:
+def _outcome(
+    candidate: Candidate, winner: Candidate, fault: Fault | None, sound: bool
+) -> Outcome:
     if candidate is winner:
-        if not sound:
-            return f"nothing keeps the budget; this one is nearest: {fault}"
-        return "the fastest that keeps the budget"
+        return Fastest() if sound else NearestToBudget(fault=fault)
     if fault is not None:
         return fault
-    ratio = _p50(candidate) / _p50(winner) if _p50(winner) else float("inf")
-    return f"{ratio:.2f}x the latency of {winner.artifact.name}"
+    ratio = _p50(candidate) / (_p50(winner) or math.nan)
+    known = math.isfinite(ratio)
+    return Slower(than=winner.artifact.name, latency_ratio=ratio if known else None)
 
 
 def verdicts(
@@ -181,18 +179,15 @@ def _found(
     candidate: Candidate, budget: Budget, target: str
 ) -> Iterator[BudgetVerdict]:
     """What measurements say of each budget that is set."""
-    measured = candidate.measurement
-    absent = None
+    measured, energy = candidate.measurement, candidate.measurement.energy
+    absent: Unproven | None = None
     if measured.source != "device":
-        absent = (
-            f"no {target} is attached: this was measured on {measured.device}, which "
-            "proves nothing about the board"
-        )
-    energy = measured.energy
+        absent = NotOnTarget(target=target, device=measured.device)
+    doubt = NotProven(reason=energy.reason) if energy.reason else None
     rows = (
         ("latency_ms", budget.latency_ms, measured.latency.p50_ms, absent),
         ("memory_mb", budget.memory_mb, measured.peak_memory_mb, absent),
-        ("energy_mj", budget.energy_mj, energy.gross_mj, absent or energy.reason),
+        ("energy_mj", budget.energy_mj, energy.gross_mj, absent or doubt),
         ("size_mb", budget.size_mb, measured.size_mb, None),
     )
     for name, limit, value, unproven in rows:
@@ -212,7 +207,6 @@ def _accuracy(limit: float, chosen: Candidate) -> BudgetVerdict:
         value=chosen.accuracy_drop,
         verdict="fits" if fits else "over",
         source=chosen.measurement.source,
-        why=_of_limit(chosen.accuracy_drop, limit, fits),
         metric=chosen.evaluation.metric,
         unit=chosen.loss_unit,
     )
@@ -220,14 +214,13 @@ def _accuracy(limit: float, chosen: Candidate) -> BudgetVerdict:
 
 def _speedup(limit: float, chosen: Candidate) -> BudgetVerdict:
     measured = chosen.measurement
-    against = f"the unpruned fp32 network on {measured.runtime}, same run"
     return BudgetVerdict(
         name="speedup",
         limit=limit,
         value=chosen.speedup,
         verdict="fits" if at_most(limit, chosen.speedup) else "over",
         source=measured.source,
-        why=f"{chosen.speedup:.2f}x against {against}; {limit:g}x asked",
+        against=chosen.artifact.runtime,
     )
 
 
@@ -243,7 +236,6 @@ def _operations(limit: float | None, macs: int | None) -> Iterator[BudgetVerdict
         value=value,
         verdict="unproven" if value is None else "fits" if fits else "over",
         source="estimated",
-        why="not counted" if value is None else f"{value:.4g} of {limit:g} allowed",
     )
 
 
@@ -252,21 +244,20 @@ def _verdict(
     limit: float,
     value: float | None,
     measured: Measurement,
-    unproven: str | None,
+    unproven: Unproven | None,
 ) -> BudgetVerdict:
     verdict: Verdict = "unproven"
-    why = unproven or "not measured"
-    if value is not None and not unproven:
-        fits = at_most(value, limit)
-        verdict = "fits" if fits else "over"
-        why = _of_limit(value, limit, fits)
+    if value is None:
+        unproven = unproven or NotProven()
+    elif not unproven:
+        verdict = "fits" if at_most(value, limit) else "over"
     return BudgetVerdict(
         name=name,
         limit=limit,
         value=value,
         verdict=verdict,
         source=measured.source,
-        why=why,
+        unproven=unproven,
     )
 
 
@@ -276,9 +267,3 @@ def at_most(value: float, limit: float) -> bool:
     0.3 ms over 0.1 ms is a ratio of 3, and 2.9999999999999996 in floats.
     """
     return value <= limit + _ROUNDING * abs(limit)
-
-
-def _of_limit(value: float, limit: float, fits: bool) -> str:
-    if fits:
-        return f"{value:.4g} of {limit:g} allowed"
-    return f"{value:.4g}, {limit:g} allowed: over by {value - limit:.4g}"

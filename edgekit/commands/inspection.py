@@ -21,8 +21,10 @@ from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.errors import UsageError
 from edgekit.graph.graph import Barrier, Group, WidthGraph, analyze
 from edgekit.program.program import Program
+from edgekit.report.note_words import sentence
 from edgekit.runtimes import contract
 from edgekit.types import InputSpec, ModelSpec
+from edgekit.types.notes import Note
 
 ARTIFACTS = (".onnx", ".tflite", ".xml")
 _EXAMPLES = (
@@ -93,7 +95,7 @@ class Inspection:
     groups: tuple[GroupFacts, ...]
     blocks: tuple[BlockFacts, ...]
     barriers: tuple[BarrierFacts, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def inspect(
@@ -299,7 +301,8 @@ def show(found: Inspection, console: Console) -> None:
         highlight=False,
     )
     for note in found.notes:
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
+        text = f"Note: {sentence(note)}."
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
     if found.groups:
         console.print(_groups(found.groups, console.width))
     if found.blocks:

@@ -33,6 +33,7 @@ from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource, CostUnit
+from edgekit.types.notes import CostsTimedBusy
 
 UNITS: Mapping[CostSource, CostUnit] = {
     "device": "us",
@@ -135,16 +136,14 @@ class CostTable:
         return statistics.median(spreads) if spreads else None
 
     @property
-    def doubt(self) -> str | None:
+    def doubt(self) -> CostsTimedBusy | None:
         """Why a plan by the cells in use promises nothing; `None` where they were timed at rest."""
         cells = [cell for name, cell in self._cells.items() if name in self._used]
         if not doubt.many(cells, self._doubts):
             return None
         count = sum(map(self._doubts, cells))
-        return (
-            f"{count} of {len(cells)} operators were timed while {self.key.runtime} shared the "
-            "machine with something else: predictions promise nothing, and a later build times "
-            "them again"
+        return CostsTimedBusy(
+            doubtful=count, operators=len(cells), runtime=self.key.runtime
         )
 
     @property

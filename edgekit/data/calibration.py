@@ -20,6 +20,7 @@ from edgekit.config import reader
 from edgekit.config.resources import shipped
 from edgekit.errors import DataError, UsageError
 from edgekit.types import Calibration
+from edgekit.types.notes import CalibrationRandom, CalibrationShort, Note
 
 POOL = 2000
 """Samples, drawn at random, that the most diverse are sought among."""
@@ -39,7 +40,7 @@ class CalibrationSet:
     """Which samples of the source these are."""
     sha256: str
     """Of the samples' shape and bytes."""
-    note: str | None = None
+    notes: tuple[Note, ...] = ()
     """What is not as the preset asked."""
 
     def save(self, path: Path) -> None:
@@ -96,17 +97,16 @@ def draw(
         raise DataError(
             f"The calibration data has {count} samples but {len(labels)} labels."
         )
-    notes = []
+    notes: list[Note] = []
     if preset.samples > count:
         notes.append(
-            f"preset '{preset.name}' asks for {preset.samples} samples; "
-            f"there are {count}, all of which are used"
+            CalibrationShort(preset=preset.name, asked=preset.samples, samples=count)
         )
     classes = None
     if preset.strategy == "class-balanced":
         classes = _classes(labels)
         if classes is None:
-            notes.append("drawn at random: the calibration data has no labels")
+            notes.append(CalibrationRandom())
     if preset.strategy == "diverse" and features is not None:
         indices = _diverse(preset, inputs, features)
     else:
@@ -121,7 +121,7 @@ def draw(
         samples=samples,
         indices=tuple(map(int, indices)),
         sha256=_sha256(samples),
-        note="; ".join(notes) or None,
+        notes=tuple(notes),
     )
 
 

@@ -17,6 +17,7 @@ from edgekit.data.preprocess import Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
 from edgekit.errors import DataError
 from edgekit.types import Preprocess
+from edgekit.types.notes import Note
 
 Targets = NDArray[Any]
 """Whole numbers (n, ...), -1 where unknown: a class a sample, a pixel or a token; or float32
@@ -37,7 +38,7 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
         *,
         labels: tuple[str, ...],
         preprocess: Preprocess,
-        notes: tuple[str, ...] = (),
+        notes: tuple[Note, ...] = (),
         dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.labels = labels

@@ -12,6 +12,7 @@ from edgekit.data.preprocess import Array
 from edgekit.data.samples import Samples
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess, TaskKind
+from edgekit.types.notes import Note, SamplesTransposed
 
 MOST_CLASSES = 1 << 20
 """The highest class number; a larger one is an identifier, a hash or a mistake."""
@@ -37,7 +38,7 @@ class Request:
         samples: Samples,
         targets: Targets,
         labels: tuple[str, ...],
-        notes: tuple[str, ...] = (),
+        notes: tuple[Note, ...] = (),
     ) -> Dataset:
         return Dataset(
             samples,
@@ -48,7 +49,7 @@ class Request:
             dtype=self.dtype,
         )
 
-    def arrange(self, values: Array, origin: str) -> tuple[Array, tuple[str, ...]]:
+    def arrange(self, values: Array, origin: str) -> tuple[Array, tuple[Note, ...]]:
         """`values` as (n, *input shape), and a note where they had to be turned around."""
         wanted = self.input.shape
         given = values.shape[1:]
@@ -72,9 +73,7 @@ class Request:
         if given == wanted:
             return values, ()
         if len(wanted) == 3 and given == (*wanted[1:], wanted[0]):
-            note = (
-                f"{origin}: samples {list(given)} taken as NHWC and transposed to NCHW"
-            )
+            note = SamplesTransposed(origin=origin, shape=given)
             return np.ascontiguousarray(values.transpose(0, 3, 1, 2)), (note,)
         if wanted[0] == 1 and given in (wanted[1:], (int(np.prod(wanted)),)):
             return values.reshape(-1, *wanted), ()

@@ -20,6 +20,7 @@ from edgekit.progress import Progress
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import OperatorProfile, Precision
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
+from edgekit.types.notes import InputTransposed, Note
 
 Array = NDArray[np.float32]
 TOLERANCE: Mapping[Precision, float] = {
@@ -89,7 +90,7 @@ def diff(question: Question, device: Device, progress: Progress) -> Diff:
     )
 
 
-def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[str, ...]]:
+def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[Note, ...]]:
     """The samples as the artifact takes them, and what had to be turned around."""
     specs = one.opened.inputs
     if len(specs) != len(sides.feeds):
@@ -97,14 +98,18 @@ def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[str, ...]
             f"{sides.artifact.name} takes {len(specs)} inputs and the network "
             f"{len(sides.feeds)}: it was not made from this network."
         )
-    feeds, notes = [], []
+    feeds: list[Array] = []
+    notes: list[Note] = []
     for feed, spec in zip(sides.feeds, specs, strict=True):
         shape = feed.shape[1:]
         if spec.shape[1:] == (*shape[1:], shape[0]) != shape:
             feeds.append(np.ascontiguousarray(np.moveaxis(feed, 1, -1)))
             notes.append(
-                f"'{spec.name}' takes NHWC {list(spec.shape[1:])} where the network takes "
-                f"NCHW {list(shape)}: samples were transposed for it"
+                InputTransposed(
+                    input=spec.name,
+                    artifact_shape=spec.shape[1:],
+                    network_shape=tuple(shape),
+                )
             )
         elif spec.shape[1:] == shape:
             feeds.append(feed)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from edgekit.diff import preprocessing
 from edgekit.diff.diff import answers_agree, short
+from edgekit.report.note_words import sentence
 from edgekit.types.diff import Diff, Distance, LayerDiff
 
 _ROWS = 24
@@ -30,7 +31,7 @@ def show(found: Diff, console: Console) -> None:
     if found.layers:
         console.print(_layers(found))
     for note in found.notes:
-        console.print(escape(note), style="dim", highlight=False)
+        console.print(escape(sentence(note)), style="dim", highlight=False)
 
 
 def _lines(found: Diff) -> Iterator[str]:

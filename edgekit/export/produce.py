@@ -124,5 +124,4 @@ def _unjudged(scheme: QuantConfig) -> QuantResult:
         metric=None,
         samples=0,
         trials=(),
-        why="not judged: there were no validation samples",
     )

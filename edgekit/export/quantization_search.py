@@ -97,7 +97,7 @@ def search(
     if plain.failure is not None:
         raise ArtifactError(plain.failure)
     if work.holds(plain) or not work.judge.validation.recover:
-        return _found(work, plain, plain)
+        return _found(work, plain)
     if precision in ("int8", "int16x8"):
         for method in ranges:
             if work.holds(work.attempt(replace(first, ranges=method))):
@@ -105,7 +105,7 @@ def search(
     best = work.best()
     if not work.holds(best):
         best = _keep_layers(work, best)
-    return _found(work, plain, best)
+    return _found(work, best)
 
 
 def _keep_layers(work: Search, start: QuantTrial) -> QuantTrial:
@@ -159,42 +159,12 @@ def _loss(trial: QuantTrial) -> tuple[float, float]:
     return lost, math.inf if trial.error is None else trial.error
 
 
-def _found(work: Search, plain: QuantTrial, best: QuantTrial) -> QuantResult:
-    found = QuantResult(
+def _found(work: Search, best: QuantTrial) -> QuantResult:
+    return QuantResult(
         scheme=best.scheme,
         lost=best.lost,
         allowed=work.judge.validation.allowed,
         metric=work.judge.metric,
         samples=len(work.judge.validation.inputs),
         trials=work.trials,
-        why="",
     )
-    return replace(found, why=_words(found, plain))
-
-
-def _words(found: QuantResult, plain: QuantTrial) -> str:
-    """What was lost, what recovered it, what stays in float."""
-    assert found.lost is not None and plain.lost is not None
-    scheme = found.scheme
-    parts = []
-    if scheme != plain.scheme:
-        parts.append(f"{_points(plain.lost)} with {plain.scheme.ranges} ranges")
-        if scheme.ranges != plain.scheme.ranges:
-            parts.append(f"ranges by {scheme.ranges}")
-        if scheme.float_layers:
-            shown = ", ".join(scheme.float_layers[:4])
-            more = len(scheme.float_layers) - 4
-            parts.append(
-                f"kept in float: {shown}{f' and {more} more' if more > 0 else ''}"
-            )
-    if found.missed is not None:
-        parts.append(
-            f"{len(found.trials)} schemes tried, none held: training has to recover "
-            f"{found.missed * 100:.2f} points"
-        )
-    lost = f"loses {_points(found.lost)} of {found.metric} on {found.samples} samples"
-    return "; ".join([lost, *parts])
-
-
-def _points(lost: float) -> str:
-    return f"{lost * 100:.2f} points"

@@ -135,8 +135,7 @@ def _better(plain: Artifact, twin: Artifact) -> Artifact:
 
     if harm(after) >= harm(before):
         return plain
-    why = f"channels were brought to equal ranges first; without: {before.why}"
-    return replace(twin, quantized=replace(after, why=f"{after.why}; {why}"))
+    return replace(twin, quantized=replace(after, without_equalization=before))
 
 
 def artifact_name(

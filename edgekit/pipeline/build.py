@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +28,7 @@ from edgekit.pipeline.qat import recover_with_qat
 from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
+from edgekit.report.verdict_words import budget_reason
 from edgekit.report.words import SCHEMA_VERSION, lost
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import (
@@ -37,6 +39,8 @@ from edgekit.types import (
     Report,
     RuntimeName,
 )
+from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
+from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
 
 _LIBRARIES = (
     *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
@@ -51,7 +55,7 @@ class Loaded:
     teacher: Program
     samples: BuildData
     reference: Evaluation
-    note: str | None
+    notes: tuple[Note, ...]
 
 
 Shared = dict[object, Loaded]
@@ -69,7 +73,7 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         runtimes = runtimes_of(job)
         loaded = _loaded(job, {} if shared is None else shared)
         teacher, samples = loaded.teacher, loaded.samples
-        reference, note = loaded.reference, loaded.note
+        reference = loaded.reference
         unpruned = exports.unpruned(job, teacher, runtimes, Path(scratch))
         whole = exports.whole(job, teacher, samples, unpruned, Path(scratch))
         allowed = compatibility.check(
@@ -97,12 +101,16 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
         proof = tune_runtime_options(job, behind, proof, baselines, samples)
         taught = replace(taught, program=behind(proof.chosen))
         report = _report(job, samples, fitted, taught, _in_bundle(proof, folder))
-        left_out = (*unpruned.notes, *whole.notes, *allowed.notes, *made.notes)
-        planned = exports.planned_for(runtimes, baselines)
-        said = (*((note,) if note else ()), *left_out, *planned)
         doubt = prediction.doubt if prediction else table.doubt
-        notes = (*said, *report.notes, *rivals.notes, *((doubt,) if doubt else ()))
-        report = replace(report, prediction=prediction, notes=notes)
+        notes = (
+            *loaded.notes,
+            *(*unpruned.notes, *whole.notes, *allowed.notes, *made.notes),
+            *exports.planned_for(runtimes, baselines),
+            *report.notes,
+            *rivals.notes,
+            *([] if doubt is None else [doubt]),
+        )
+        report = replace(report, prediction=prediction, notes=unique(notes))
         _package(job, report, taught.program, teacher, samples, folder)
     _refuse_if_missed(report)
     return report
@@ -142,22 +150,23 @@ def _loaded(job: Job, shared: Shared) -> Loaded:
     if key not in shared:
         teacher = job.load_network()
         samples = prepared(job, teacher, read_samples(job, teacher))
-        samples, reference, note = _evaluate(job, teacher, samples)
+        samples, reference, notes = _evaluate(job, teacher, samples)
         shared[key] = Loaded(
-            teacher=teacher, samples=samples, reference=reference, note=note
+            teacher=teacher, samples=samples, reference=reference, notes=notes
         )
     return shared[key]
 
 
 def _evaluate(
     job: Job, teacher: Program, samples: BuildData
-) -> tuple[BuildData, Evaluation, str | None]:
+) -> tuple[BuildData, Evaluation, tuple[Note, ...]]:
     with job.progress.step("Evaluate the network"):
-        samples, reference, note = judged(job, teacher, samples)
+        samples, reference, notes = judged(job, teacher, samples)
     job.progress.say(
         f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
     )
-    return samples, reference, note
+    drawn = (*samples.train.notes, *samples.test.notes, *samples.calibrated.notes)
+    return samples, reference, (*drawn, *notes)
 
 
 def _report(
@@ -241,31 +250,20 @@ def _headline(job: Job, chosen: Candidate) -> str:
     return line.strip()
 
 
-def _notes(job: Job) -> list[str]:
-    notes = []
+def _notes(job: Job) -> Iterator[Note]:
+    """What stood in for the target."""
     if "tflite-runtime" in job.target.runtimes:
-        notes.append(
-            "LiteRT of this machine ran the .tflite in the place of tflite-runtime"
-        )
+        yield RuntimeSubstituted(runtime="tflite-runtime", ran="litert")
     if not job.proven:
-        notes.append(
-            "int8 and fp32 were compared on this machine; the winner can differ on "
-            f"{job.target.name}"
-        )
-    return notes
+        yield ComparedOnHost(target=job.target.name)
 
 
-def _how_taught(taught: Distilled) -> list[str]:
+def _how_taught(taught: Distilled) -> Iterator[Note]:
     """What the student learned from beside soft targets and labels."""
-    notes = []
     if taught.losses:
-        added = ", ".join(f"{name} ({w:g})" for name, w in taught.losses.items())
-        notes.append(f"the student was taught by soft targets, labels and {added}")
+        yield LossesAdded(weights=taught.losses)
     if taught.teacher_hit_rate:
-        notes.append(
-            f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
-        )
-    return notes
+        yield TeacherOutputsReused(fraction=taught.teacher_hit_rate)
 
 
 def _versions() -> dict[str, str]:
@@ -327,5 +325,7 @@ def _in_bundle(proof: Benchmark, folder: Path) -> Benchmark:
 def _refuse_if_missed(report: Report) -> None:
     missed = [verdict for verdict in report.verdicts if verdict.verdict == "over"]
     if missed:
-        lines = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in missed)
+        lines = "; ".join(
+            f"{verdict.name}: {budget_reason(verdict)}" for verdict in missed
+        )
         raise BudgetMissed(f"{report.target.name} is over its budget: {lines}.", report)

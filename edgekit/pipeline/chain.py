@@ -41,6 +41,7 @@ from edgekit.types import (
     Plan,
     StudentSpec,
 )
+from edgekit.types.notes import LinkTrained, NothingCut, TeachersWeighted, unique
 
 PRUNED = "pruned"
 
@@ -114,18 +115,10 @@ def _in_all(
 ) -> PrunedCandidate:
     notes = list(fitted.notes)
     if others.others:
-        shares = others.shares()
-        notes.append(
-            f"{len(others.others) + 1} teachers taught together, with "
-            f"{', '.join(f'{share:.0%}' for share in shares)} of the say"
-        )
+        notes.append(TeachersWeighted(fractions=tuple(others.shares())))
     if len(links) > 1:
-        notes += [
-            f"{link.name}, taught by {link.teacher}: validation {link.metric} "
-            f"{link.before_shown} before, {link.after_shown} after"
-            for link in links
-        ]
-    return replace(fitted, links=tuple(links), notes=tuple(dict.fromkeys(notes)))
+        notes += [LinkTrained(link=link) for link in links]
+    return replace(fitted, links=tuple(links), notes=unique(notes))
 
 
 def _teachers(job: Job, teacher: Program, samples: BuildData) -> TeacherEnsemble:
@@ -288,6 +281,6 @@ def _placed(
         planner=planner,
         solution=planner.whole(),
         rounds=(timed,),
-        notes=("the student has an architecture of its own: nothing was cut",),
+        notes=(NothingCut(reason="own_architecture"),),
         own=own,
     )

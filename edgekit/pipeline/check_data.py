@@ -15,7 +15,9 @@ from edgekit.data.metrics import DECIDE
 from edgekit.errors import DataError, ModelError
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
+from edgekit.report.note_words import sentence
 from edgekit.types import Evaluation, TaskKind, TaskSpec
+from edgekit.types.notes import BaselineIsReference, Note, OutputsUnused
 
 _SHAPES: dict[TaskKind, tuple[int, str]] = {
     "classification": (2, "logits, (batch, classes)"),
@@ -29,28 +31,24 @@ _SHAPES: dict[TaskKind, tuple[int, str]] = {
 
 def judged(
     job: Job, network: Program, samples: BuildData
-) -> tuple[BuildData, Evaluation, str | None]:
-    """The samples to evaluate by, how good the unpruned network is on them, and a note.
+) -> tuple[BuildData, Evaluation, tuple[Note, ...]]:
+    """The samples to evaluate by, how good the unpruned network is on them, and notes.
 
     Embeddings need no labels: what the unpruned network says is right then. Raises `DataError`
     or `ModelError` where network, data and task do not fit, before anything is trained.
     """
-    kind, note = job.project.task.kind, None
+    kind, notes = job.project.task.kind, list[Note]()
     for dataset in (samples.train, samples.validation, samples.test):
         outputs = check(network, dataset, kind)
     known = len(samples.train.labels)
     if kind == "classification" and outputs and 0 < known < outputs:
-        note = (
-            f"the network has {outputs} outputs, and the data {known} classes: outputs from "
-            f"{known} on are never right; check [model] source and [data]"
-        )
-        job.progress.say(f"Note: {note}.")
+        note = OutputsUnused(outputs=outputs, classes=known)
+        job.progress.say(f"Note: {sentence(note)}.")
+        notes.append(note)
     if kind == "embedding" and not samples.test.labeled:
         answers = predict(network, samples.test)
         samples = replace(samples, test=samples.test.answered(answers))
-        note = (
-            "the evaluation data have no labels: similarity is to the unpruned network"
-        )
+        notes.append(BaselineIsReference())
     assert job.task.metric is not None
     reference = evaluate(network, samples.test, metric=job.task.metric)
     if not math.isfinite(reference.value):
@@ -63,7 +61,7 @@ def judged(
             f"The unpruned network's {reference.metric} is 0, so that no loss can be told as a "
             'share of it. Set [task] drop = "absolute".'
         )
-    return samples, reference, note
+    return samples, reference, tuple(notes)
 
 
 def relative(spec: TaskSpec, reference: Evaluation) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,20 @@ from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
 from edgekit.export.workers import Failure
 from edgekit.pipeline.context import BuildData, Job
-from edgekit.pipeline.left_out import Refusal
 from edgekit.pipeline.variants import wanted
 from edgekit.program.layer_attribution import ITSELF, layer_behind
 from edgekit.program.module_path import layer
 from edgekit.program.program import Program
+from edgekit.report.export_words import refusals
+from edgekit.report.note_words import sentence
 from edgekit.runtimes import registry
 from edgekit.runtimes.operators import Operator, Table, of_file, opset_of, table
 from edgekit.types import Artifact, Precision, RuntimeName, Target
+from edgekit.types.export_notes import Fix, LeftOut, Refusal
 
-_INSTEAD = {
-    "STABLEHLO_SCATTER": "write torch.scatter as indexing, a mask or a concatenation",
-    "STABLEHLO_SORT": "leave sort and topk to the application, after the network",
+_INSTEAD: Mapping[str, Fix] = {
+    "STABLEHLO_SCATTER": "replace_scatter",
+    "STABLEHLO_SORT": "sort_in_application",
 }
 _FLOAT_BORDER = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 
@@ -43,7 +45,7 @@ class Compatibility:
     runtimes: tuple[RuntimeName, ...]
     refused: frozenset[tuple[RuntimeName, Precision]]
     """Of those runtimes, what they cannot run in less than fp32."""
-    notes: tuple[str, ...]
+    notes: tuple[LeftOut, ...]
 
 
 def check(
@@ -63,22 +65,23 @@ def check(
         refused = {one.runtime: _refusals(job, network, one) for one in baselines}
     kept = [one.runtime for one in baselines if not refused[one.runtime]]
     notes = [
-        f"{runtime} is left out: {several[0]}"
+        LeftOut(name=runtime, runtime=runtime, precision=None, refusals=tuple(several))
         for runtime, several in refused.items()
         if several
     ]
     if not kept:
         raise ArtifactError(
-            f"{job.target.name} cannot run the network. {_together(refused.values())}"
+            f"{job.target.name} cannot run the network. {_together(notes)}"
         )
+    notes += _reduced(job, network, kept, samples, folder)
     for note in notes:
-        job.progress.say(note)
-    reduced = _reduced(job, network, kept, samples, folder)
-    for (runtime, precision), why in reduced.items():
-        notes.append(f"{runtime}-{precision} is left out: {why}")
-        job.progress.say(notes[-1])
+        job.progress.say(sentence(note))
     return Compatibility(
-        runtimes=tuple(kept), refused=frozenset(reduced), notes=tuple(notes)
+        runtimes=tuple(kept),
+        refused=frozenset(
+            (one.runtime, one.precision) for one in notes if one.precision is not None
+        ),
+        notes=tuple(notes),
     )
 
 
@@ -123,7 +126,7 @@ def _reduced(
     kept: Sequence[RuntimeName],
     samples: BuildData,
     folder: Path,
-) -> dict[tuple[RuntimeName, Precision], str]:
+) -> list[LeftOut]:
     """What is refused in less than fp32, whose files hold newer operators.
 
     They are only written where a profile could refuse them. Raises `ArtifactError` where the
@@ -137,7 +140,7 @@ def _reduced(
         and (job.target.whole_int8 or _table(job.target, runtime))
     ]
     if not in_doubt:
-        return {}
+        return []
     failures: list[Failure] = []
     made = job.export(
         network,
@@ -148,28 +151,35 @@ def _reduced(
         on_failure=failures.append,
     )
     refused = {
-        (one.order.runtime, one.order.precision): str(one.error) for one in failures
+        (one.order.runtime, one.order.precision): [
+            Refusal(cause="export_failed", by=one.order.runtime, detail=str(one.error))
+        ]
+        for one in failures
     }
     for one in made:
         if several := _refusals(job, network, one):
             assert one.precision is not None
-            refused[(one.runtime, one.precision)] = _together([several])
+            refused[(one.runtime, one.precision)] = several
+    found = [
+        LeftOut(
+            name=f"{runtime}-{precision}",
+            runtime=runtime,
+            precision=precision,
+            refusals=tuple(several),
+        )
+        for (runtime, precision), several in refused.items()
+    ]
     if refused and not set(asked) - refused.keys():
         raise ArtifactError(
             f"{job.target.name} cannot run the network in any precision it takes. "
-            + " ".join(dict.fromkeys(refused.values()))
+            f"{_together(found)}"
         )
-    return refused
+    return found
 
 
-def _together(refused: Iterable[list[Refusal]]) -> str:
+def _together(found: Iterable[LeftOut]) -> str:
     """The first refusal of each, and how many more there are."""
-    lines = []
-    for several in refused:
-        if several:
-            more = f" ({len(several) - 1} more)" if len(several) > 1 else ""
-            lines.append(f"{several[0]}{more}")
-    return " ".join(dict.fromkeys(lines))
+    return " ".join(dict.fromkeys(map(refusals, found)))
 
 
 # --- one artifact -----------------------------------------------------------------------------
@@ -208,38 +218,52 @@ def _by_profile(
     wanted = target.opset and opset_of(artifact.runtime, artifact.files[0])
     opset = target.opset if wanted else None
     for one in operators:
-        why, fix = known.lacks(one) if known else None, ""
+        refusal = known.lacks(one) if known else None
         if one.kind in lacking:
-            why = f"{target.name} has no {one.kind} in {artifact.runtime}"
+            by = f"{artifact.runtime} on {target.name}"
+            refusal = Refusal(cause="operator_missing", by=by)
         elif opset is not None and one.version > opset:
-            why = f"{one.kind} is of opset {one.version}; {target.name} reads {opset}"
+            refusal = Refusal(
+                cause="opset_too_new",
+                by=target.name,
+                version=one.version,
+                supported=opset,
+            )
         elif target.static_shapes and not one.static:
-            why = f"{one.kind} gives a shape that depends on values, and shapes are static"
-            fix = f"{target.name} takes static shapes only: make that size a constant."
+            refusal = Refusal(
+                cause="shape_dynamic", by=target.name, fix="constant_size"
+            )
         elif (
             target.whole_int8
             and artifact.precision == "int8"
             and one.in_float
             and one.kind not in _FLOAT_BORDER
         ):
-            why = f"{one.kind} stays in float, and {target.name} computes in int8 only"
-        if why is not None:
-            at = layer_behind(network, one.kind, one.names)
-            yield Refusal(why=why, layer=at, fix=fix or _fix(one.kind, target))
+            refusal = Refusal(cause="operator_in_float", by=target.name)
+        if refusal is not None:
+            layer = layer_behind(network, one.kind, one.names)
+            yield _located(refusal, one, layer, target)
     if opset is not None and wanted is not None and wanted > opset:
         yield Refusal(
-            why=f"the file is of ONNX opset {wanted}; {target.name} reads {opset}",
-            layer=ITSELF,
-            fix="Update its ONNX Runtime, or choose another of its runtimes.",
+            cause="opset_too_new",
+            by=target.name,
+            version=wanted,
+            supported=opset,
+            fix="newer_runtime",
         )
 
 
-def _fix(kind: str, target: Target) -> str:
-    instead = _INSTEAD.get(kind, "write that layer with other operators")
-    text = f"{instead[0].upper()}{instead[1:]}"
-    if target.arch == "armv7l":
-        text += ", or build for the board's 64-bit system, whose runtime is newer"
-    return f"{text}."
+def _located(
+    refusal: Refusal, operator: Operator, layer: str, target: Target
+) -> Refusal:
+    """The refusal with its operator, its layer and a fix, where it has none yet."""
+    located = replace(
+        refusal, operator=operator.kind, layer=None if layer == ITSELF else layer
+    )
+    if refusal.fix is not None:
+        return located
+    fix = _INSTEAD.get(operator.kind, "rewrite_layer")
+    return replace(located, fix=fix, or_64_bit=target.arch == "armv7l")
 
 
 def _environment(job: Job, runtime: RuntimeName) -> Device | None:
@@ -269,10 +293,14 @@ def _loaded(
     except ArtifactError as error:
         said = str(error)
         at = _named(said, operators, registry.get(artifact.runtime).refusals)
+        layer = ITSELF if at is None else layer_behind(network, at.kind, at.names)
         return Refusal(
-            why=f"{artifact.runtime} on {there.name} refuses the file ({said.rstrip('.')})",
-            layer=ITSELF if at is None else layer_behind(network, at.kind, at.names),
-            fix="Write that layer with other operators.",
+            cause="file_rejected",
+            by=f"{artifact.runtime} on {there.name}",
+            operator=at.kind if at else None,
+            layer=None if layer == ITSELF else layer,
+            detail=said,
+            fix="rewrite_layer",
         )
     return None
 

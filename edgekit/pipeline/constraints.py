@@ -12,6 +12,13 @@ from edgekit.pipeline.context import Job
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits, over
 from edgekit.types import Artifact, Budget, Measurement, Precision
+from edgekit.types.notes import (
+    BudgetsNotPlanned,
+    EnergyPlannedAsTime,
+    EnergyPlannedByOperators,
+    PlanNote,
+    SpeedupAssumed,
+)
 
 DEFAULT_SPEEDUP = 2.0
 _BYTES_PER_WEIGHT: Mapping[Precision, int] = {
@@ -46,7 +53,7 @@ class PlanConstraints:
     """In the smallest precision, with what a file holds besides."""
     memory_besides_mb: float = 0.0
     """What a process takes besides activations: the runtime, its copy of the weights."""
-    note: str | None = None
+    notes: tuple[PlanNote, ...] = ()
     """What the reader should know about the choice."""
 
     @property
@@ -72,7 +79,7 @@ class Drawn:
     """Energy as far as operators tell it: the unpruned network's sum, or why there is none."""
 
     whole_mj: float | None
-    note: str
+    note: PlanNote
 
 
 def constraints_from_budget(
@@ -88,13 +95,15 @@ def constraints_from_budget(
     p50_ms = timed.latency.p50_ms if timed and job.proven else None
     whole_mj = timed.energy.gross_mj if timed and job.proven else None
     metered = job.proven and (whole_mj is not None or baseline is None)
-    drawn = _drawn(job, planner, timed) if budget.energy_mj and metered else None
+    drawn = None
+    if budget.energy_mj and metered:
+        drawn = _drawn(job, planner, timed, budget.energy_mj)
     summed_mj = drawn.whole_mj if drawn else None
-    speedup, note = wanted_speedup(
+    speedup, notes = wanted_speedup(
         budget, job.target.name, p50_ms, whole_mj, by_operators=summed_mj is not None
     )
     if drawn and (whole_mj or summed_mj):
-        note = "; ".join(filter(None, (note, drawn.note)))
+        notes = (*notes, drawn.note)
     exported = job.project.recipe.export.precisions or job.target.precisions
     smallest = min(_BYTES_PER_WEIGHT[precision] for precision in exported)
     aim = PlanConstraints(
@@ -103,7 +112,7 @@ def constraints_from_budget(
         # As written: 1.2345678 million allow 1,234,567 and no more.
         macs=math.floor(Fraction(repr(budget.mmacs)) * 10**6) if budget.mmacs else None,
         bytes_per_weight=smallest / _SIZE_SHARE,
-        note=note,
+        notes=notes,
     )
     if budget.energy_mj and summed_mj:
         scale = (whole_mj or summed_mj) / summed_mj
@@ -141,7 +150,7 @@ def wanted_speedup(
     baseline_mj: float | None = None,
     *,
     by_operators: bool = False,
-) -> tuple[float | None, str | None]:
+) -> tuple[float | None, tuple[PlanNote, ...]]:
     """The speed-up to plan for, and what the reader should know about the choice.
 
     `baseline_ms` and `baseline_mj` are the unpruned network's latency and energy on the target
@@ -150,35 +159,38 @@ def wanted_speedup(
     taken to go with time: a processor that computes draws about the same whatever the network.
     """
     wishes = [budget.speedup] if budget.speedup else []
-    unplanned = []
+    unplanned: dict[str, float] = {}
     if budget.latency_ms and baseline_ms:
         wishes.append(baseline_ms / budget.latency_ms)
     elif budget.latency_ms:
-        unplanned.append(f"latency_ms = {budget.latency_ms:g}")
+        unplanned["latency_ms"] = budget.latency_ms
     energy_mj = None if by_operators else budget.energy_mj
     if energy_mj and baseline_mj:
         wishes.append(baseline_mj / energy_mj)
     elif energy_mj:
-        unplanned.append(f"energy_mj = {energy_mj:g}")
-    note = None
+        unplanned["energy_mj"] = energy_mj
+    notes: tuple[PlanNote, ...] = ()
     if unplanned:
-        lacking = "a meter on a" if energy_mj and baseline_ms else "a"
         wishes = wishes or [DEFAULT_SPEEDUP]
-        note = (
-            f"{' and '.join(unplanned)} could not be planned for without {lacking} "
-            f"{target}: the plan aims at a speed-up of {max(wishes):g} instead"
+        missing = BudgetsNotPlanned(
+            budgets=unplanned,
+            lacking="meter" if energy_mj and baseline_ms else "device",
+            target=target,
+            speedup=max(wishes),
         )
+        notes = (missing,)
     planned_mj = budget.energy_mj if by_operators else None
     others = (budget.size_mb, budget.memory_mb, budget.mmacs, planned_mj)
     if not wishes and all(limit is None for limit in others):
         wishes = [DEFAULT_SPEEDUP]
-        note = f"no budget says how fast: the plan aims at a speed-up of {wishes[0]:g}"
-    return max(wishes, default=None), note
+        notes = (SpeedupAssumed(speedup=DEFAULT_SPEEDUP),)
+    return max(wishes, default=None), notes
 
 
-def _drawn(job: Job, planner: Planner, timed: Measurement | None) -> Drawn:
+def _drawn(
+    job: Job, planner: Planner, timed: Measurement | None, budget_mj: float
+) -> Drawn:
     """Energy of operators by the meter that read the unpruned network's."""
-    budget_mj = job.project.budget.energy_mj
     meter = timed.energy.meter if timed else "auto"
     device = job.costing.device
     if device is None or meter is None:
@@ -188,16 +200,17 @@ def _drawn(job: Job, planner: Planner, timed: Measurement | None) -> Drawn:
             why = planner.meter_power(device, meter, step.update)
     if why is not None:
         return Drawn(
-            whole_mj=None,
-            note=f"energy_mj = {budget_mj:g} was planned for as time, which energy is taken "
-            f"to go with: operators have no energy of their own ({why})",
+            whole_mj=None, note=EnergyPlannedAsTime(energy_mj=budget_mj, reason=why)
         )
     table = planner.table
     return Drawn(
         whole_mj=planner.whole().energy_mj,
-        note=f"energy_mj = {budget_mj:g} was planned for by the energy of operators: "
-        f"{table.metered} of them metered ({table.meter}, {table.boundary}), the others at "
-        "the power of those near to them",
+        note=EnergyPlannedByOperators(
+            energy_mj=budget_mj,
+            metered=table.metered,
+            meter=table.meter,
+            boundary=table.boundary,
+        ),
     )
 
 

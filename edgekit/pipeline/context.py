@@ -25,6 +25,7 @@ from edgekit.pipeline import cost_source
 from edgekit.program.features import features
 from edgekit.program.program import Program
 from edgekit.progress import Progress
+from edgekit.report.note_words import sentence
 from edgekit.store import Store
 from edgekit.types import (
     Artifact,
@@ -113,7 +114,7 @@ class Job:
                 allow_pickle=self.allow_pickle,
             )
         if note := sources.unweighted(self.project.model, self.project.root):
-            self.progress.say(note)
+            self.progress.say(f"Note: {sentence(note)}.")
         return network
 
     def export(  # noqa: PLR0913

@@ -21,6 +21,7 @@ from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.types import Artifact, NetworkCost, Prediction
+from edgekit.types.notes import PredictionsOff
 
 _FEWEST = 2
 """Whole networks that a correction is fitted to, at least."""
@@ -113,14 +114,9 @@ def check(
     )
 
 
-def _unsure(error: float) -> str | None:
-    """That networks are not what their operators say, where they are far from it."""
-    if error <= _PROMISED:
-        return None
-    return (
-        f"whole networks take {error:.0%} more or less than their operators say (median): "
-        "predictions promise nothing"
-    )
+def _unsure(error: float) -> PredictionsOff | None:
+    """That networks are far from what their operators predict, where they are."""
+    return None if error <= _PROMISED else PredictionsOff(error_median=error)
 
 
 def operators_of(network: Program) -> list[OperatorShape]:

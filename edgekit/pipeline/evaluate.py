@@ -29,6 +29,8 @@ from edgekit.types import (
     Parity,
     TaskKind,
 )
+from edgekit.types.export_notes import NotCompeting, ParityFault
+from edgekit.types.notes import Note
 
 Outputs = npt.NDArray[np.float32]
 
@@ -58,7 +60,7 @@ class Benchmark:
     reference: Evaluation
     unpruned: tuple[Measurement, ...]
     candidates: tuple[Candidate, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     unchanged: tuple[str, ...] = ()
     """Artifacts that are the unpruned network itself, by name."""
 
@@ -167,7 +169,10 @@ def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
     if not math.isfinite(evaluation.value):
         raise ParityError(
             f"{artifact.name} has a {evaluation.metric} of {evaluation.value} on "
-            f"{evaluation.samples} samples: it answers nothing that can be scored."
+            f"{evaluation.samples} samples: it answers nothing that can be scored.",
+            ParityFault(
+                measure="metric", metric=evaluation.metric, samples=evaluation.samples
+            ),
         )
 
 
@@ -213,14 +218,14 @@ def benchmark(
         candidates=choose(
             candidates, job.project.budget, preferred, job.project.priority
         ),
-        notes=tuple(broken),
+        notes=broken,
         unchanged=tuple(one.artifact.name for one in sound if one.unchanged),
     )
 
 
 def _sound(
     examined: Sequence[EvaluatedArtifact],
-) -> tuple[list[EvaluatedArtifact], list[str]]:
+) -> tuple[list[EvaluatedArtifact], tuple[NotCompeting, ...]]:
     """The artifacts that are their network, and why the others are not.
 
     A file that quantization broke does not compete and is removed: it ends no build while
@@ -230,11 +235,24 @@ def _sound(
     broken = [(one.artifact, one.failure) for one in examined if one.failure]
     if not sound:
         raise broken[0][1]
-    for artifact, _ in broken:
+    removed: dict[str, list[str]] = {}
+    for artifact, failure in broken:
+        removed.setdefault(str(failure), []).append(artifact.name)
         for file in artifact.files:
             file.unlink()
-    reasons = dict.fromkeys(str(failure) for _, failure in broken)
-    return sound, [f"does not compete: {reason}" for reason in reasons]
+    failures = {str(failure): failure for _, failure in broken}
+    return sound, tuple(
+        NotCompeting(artifacts=tuple(names), fault=_fault(failures[reason]))
+        for reason, names in removed.items()
+    )
+
+
+def _fault(failure: ArtifactError) -> ParityFault:
+    """By what a file is not its network, or what its runtime printed."""
+    fault = failure.fault if isinstance(failure, ParityError) else None
+    if isinstance(fault, ParityFault):
+        return fault
+    return ParityFault(measure="runtime", detail=str(failure))
 
 
 def check_parity(
@@ -254,7 +272,10 @@ def check_parity(
     if outputs.shape != expected.shape:
         raise ParityError(
             f"{artifact.name} returns {outputs.shape[1:]} where the network returns "
-            f"{expected.shape[1:]}."
+            f"{expected.shape[1:]}.",
+            ParityFault(
+                measure="shape", shapes=(outputs.shape[1:], expected.shape[1:])
+            ),
         )
     finite = bool(np.isfinite(outputs).all())
     error = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-12))
@@ -265,7 +286,13 @@ def check_parity(
         raise ParityError(
             f"{artifact.name} differs from the network by {error:.2g} of its largest output "
             f"on {len(outputs)} samples, {allowed:g} allowed. The file is not "
-            "the network: leave its runtime out with [recipe.export] runtimes."
+            "the network: leave its runtime out with [recipe.export] runtimes.",
+            ParityFault(
+                measure="relative_error",
+                value=error if math.isfinite(error) else None,
+                limit=allowed,
+                samples=len(outputs),
+            ),
         )
     found = Parity(relative_error=error, agreement=None, samples=len(outputs))
     if kind in DECIDE:
@@ -283,6 +310,13 @@ def check_parity(
         raise ParityError(
             f"{artifact.name} {short} on {len(outputs)} samples, {least:.0%} at least. "
             "Quantization broke it: leave it out with [recipe.export] precisions = "
-            '["fp32"].'
+            '["fp32"].',
+            ParityFault(
+                measure="explained" if found.agreement is None else "agreement",
+                value=common if found.agreement is None else same,
+                limit=least,
+                samples=len(outputs),
+                task=kind,
+            ),
         )
     return found

@@ -16,6 +16,7 @@ from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import embed
 from edgekit.types import Artifact, IOFusion, RuntimeName
+from edgekit.types.export_notes import PlannedRuntime
 
 
 def unpruned(
@@ -31,10 +32,10 @@ def unpruned(
 
 def planned_for(
     runtimes: Sequence[RuntimeName], baselines: Sequence[Artifact]
-) -> tuple[str, ...]:
+) -> tuple[PlannedRuntime, ...]:
     """Which runtime the plan is for, where it is another than the first."""
     first, used = runtimes[0], baselines[0].runtime
-    return () if first == used else (f"{first} is left out: the plan is for {used}",)
+    return () if first == used else (PlannedRuntime(runtime=used, instead_of=first),)
 
 
 def whole(
@@ -106,10 +107,11 @@ def student_in_int8(
     folder: Path,
     origin: str,
     student: Program,
-) -> list[Artifact]:
-    """A student trained with int8's rounding; what of it cannot be made is said, and is all."""
+) -> left_out.Exports:
+    """A student trained with int8's rounding; nothing may be left of it."""
     given = artifact_inputs(samples)
-    made = job.export(
+    made = left_out.export(
+        job,
         folded(student, samples.folding),
         [(r, "int8") for r in allowed.runtimes if (r, "int8") not in allowed.refused],
         folder / "candidates/aware",
@@ -117,7 +119,7 @@ def student_in_int8(
         calibration=given.calibration,
         labels=samples.labels,
         validation=variants.validation(job, given),
-        on_failure=lambda one: job.progress.say(f"Left out: {one.error}"),
+        some=False,
     )
-    _describe(job, samples, made, origin)
+    _describe(job, samples, made.artifacts, origin)
     return made

@@ -13,6 +13,7 @@ from edgekit.errors import DataError, ProjectError
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.types import IOFusion, Preprocess
+from edgekit.types.export_notes import IOFused
 
 _LOOKED_AT = 256
 
@@ -84,18 +85,9 @@ def left_over(samples: BuildData) -> Preprocess:
     return own.contract
 
 
-def notes(how: IOFusion) -> list[str]:
-    """What a reader of the report must know."""
-    found = []
-    if how.preprocess is not None:
-        found.append(f"files take raw {how.dtype} values and prepare them themselves")
-    if how.postprocess is not None:
-        found.append(f"files end in {how.postprocess}")
-    if found:
-        found.append(
-            "the unpruned network was timed without what is folded into the files"
-        )
-    return found
+def notes(how: IOFusion) -> tuple[IOFused, ...]:
+    """What the files do besides the network, where they do anything."""
+    return () if how == IOFusion() else (IOFused(fusion=how),)
 
 
 def _classes(network: Program, axis: int) -> int:

@@ -40,6 +40,13 @@ from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.schedule import schedule
 from edgekit.prune.sparsity import penalty
 from edgekit.types import Artifact, Link, Plan, Precision, PruneRecipe
+from edgekit.types.notes import (
+    CutInSteps,
+    CutTrained,
+    PrecisionPlanned,
+    UnitsEmptied,
+    unique,
+)
 
 MAX_RATIO_PER_STEP = 3.0
 """A network is made no more than so many times cheaper before it is taught again."""
@@ -102,7 +109,7 @@ def iterative_prune(
         links.append(taught)
     whole = _in_all(job, first, done, links)
     if precision != "fp32":
-        note = f"widths and blocks were planned on costs in {precision}"
+        note = PrecisionPlanned(precision=precision)
         whole = replace(whole, notes=(*whole.notes, note))
     return whole, taught
 
@@ -160,7 +167,7 @@ def aims(
             final, speedup=speedup, parameters=parameters, energy_mj=energy_mj
         )
         if number < count - 1:  # the last cut answers for the rest of the budget
-            aim = replace(aim, activation_bytes=None, macs=None, note=None)
+            aim = replace(aim, activation_bytes=None, macs=None, notes=())
         yield aim
 
 
@@ -229,7 +236,7 @@ def _emptied(
         solution=replace(fitted.solution, plan=plan),
         notes=(
             *fitted.notes,
-            f"{prune.sparsity} emptied units for {recipe.epochs} epochs before the cut",
+            UnitsEmptied(method=prune.sparsity, epochs=recipe.epochs),
         ),
     )
 
@@ -263,9 +270,8 @@ def _in_all(
         rounds=tuple(turn for fitted in done for turn in fitted.rounds),
         links=tuple(found),
         notes=(
-            *dict.fromkeys(note for fitted in done for note in fitted.notes),
-            f"the network was cut in {len(done)} steps and taught after each, from the second "
-            "on by the one before",
+            *unique(note for fitted in done for note in fitted.notes),
+            CutInSteps(steps=len(done)),
             *(_gain(number, link) for number, link in enumerate(links, 1)),
         ),
     )
@@ -302,16 +308,18 @@ def _halfway(final: PlanConstraints, planner: Planner) -> PlanConstraints:
         parameters=between(planner.parameters(), final.parameters),
         macs=between(planner.macs(), final.macs),
         activation_bytes=None,
-        note=None,
+        notes=(),
     )
 
 
-def _gain(number: int, link: Distilled) -> str:
-    """What teaching gained after one of several cuts."""
+def _gain(number: int, link: Distilled) -> CutTrained:
+    """What training gained after one of several cuts."""
     before, after = link.epochs[0], link.epochs[link.best_epoch]
-    return (
-        f"cut {number}: validation {link.metric} {before.shown} before it was taught, "
-        f"{after.shown} after epoch {after.number}"
+    return CutTrained(
+        step=number,
+        before=before.score(link.metric),
+        after=after.score(link.metric),
+        epoch=after.number,
     )
 
 

@@ -14,29 +14,19 @@ from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.suspect import suspect
 from edgekit.export.workers import Failure, Wanted
 from edgekit.pipeline.context import Job
-from edgekit.program.layer_attribution import ITSELF
 from edgekit.program.program import Program
+from edgekit.report.export_words import refusals
+from edgekit.report.note_words import sentence
 from edgekit.types import Artifact
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """One operator that a device or a format cannot take, in words."""
-
-    why: str
-    layer: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.why}; layer '{self.layer}' needs it. {self.fix}"
+from edgekit.types.export_notes import LeftOut, Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exports:
-    """What could be made, and what is to be said of the rest."""
+    """What could be made, and why the rest is left out."""
 
     artifacts: list[Artifact]
-    notes: tuple[str, ...] = ()
+    notes: tuple[LeftOut, ...] = ()
 
 
 def export(  # noqa: PLR0913
@@ -49,10 +39,11 @@ def export(  # noqa: PLR0913
     calibration: npt.NDArray[np.float32] | None = None,
     labels: tuple[str, ...] = (),
     validation: Validation | None = None,
+    some: bool = True,
 ) -> Exports:
-    """`network` in every form of `wanted` that can be made; what cannot is said at once.
+    """`network` in every form of `wanted` that can be made; the rest is left out at once.
 
-    Raises `ArtifactError`, naming each reason, where none can.
+    Raises `ArtifactError`, naming each reason, where `some` must be made and none can.
     """
     failures: list[Failure] = []
     artifacts = job.export(
@@ -65,48 +56,49 @@ def export(  # noqa: PLR0913
         validation=validation,
         on_failure=failures.append,
     )
-    told = _told(job, network, failures, folder)
-    if failures and not artifacts:
-        reasons = " ".join(dict.fromkeys(told.values()))
+    notes = _left_out(job, network, failures, folder)
+    if notes and not artifacts and some:
+        reasons = " ".join(dict.fromkeys(map(refusals, notes)))
         raise ArtifactError(f"Nothing of {job.target.name} can be exported. {reasons}")
-    notes = tuple(f"{name} is left out: {why}" for name, why in told.items())
     for note in notes:
-        job.progress.say(note)
+        job.progress.say(sentence(note))
     return Exports(artifacts=artifacts, notes=notes)
 
 
-def _told(
+def _left_out(
     job: Job, network: Program, failures: Sequence[Failure], folder: Path
-) -> dict[str, str]:
-    """Why each runtime or artifact is left out; one conversion that failed is looked into once."""
-    known: dict[int, str] = {}
+) -> tuple[LeftOut, ...]:
+    """Each runtime or artifact once; a conversion that failed is looked into once."""
+    known: dict[int, Refusal] = {}
+    found: dict[str, LeftOut] = {}
     for one in failures:
-        if id(one.error) not in known:
-            known[id(one.error)] = (
-                str(_refusal(job, network, one, folder))
-                if one.converting
-                else str(one.error)
-            )
-    return {_name(one): known[id(one.error)] for one in failures}
-
-
-def _name(failure: Failure) -> str:
-    order = failure.order
-    return order.runtime if failure.converting else order.name
+        refusal = known.get(id(one.error)) or _refusal(job, network, one, folder)
+        known[id(one.error)] = refusal
+        name = one.order.runtime if one.converting else one.order.name
+        found[name] = LeftOut(
+            name=name,
+            runtime=one.order.runtime,
+            precision=None if one.converting else one.order.precision,
+            refusals=(refusal,),
+        )
+    return tuple(found.values())
 
 
 def _refusal(job: Job, network: Program, failure: Failure, folder: Path) -> Refusal:
-    with job.progress.step(f"Look for what {failure.order.runtime} cannot take"):
+    runtime, said = failure.order.runtime, str(failure.error)
+    if not failure.converting:
+        return Refusal(cause="export_failed", by=runtime, detail=said)
+    with job.progress.step(f"Look for what {runtime} cannot take"):
         found = suspect(network, failure, folder)
     if found is None:
         return Refusal(
-            why=str(failure.error).rstrip("."),
-            layer=ITSELF,
-            fix="Every operator alone is written: write it with other operators, or leave "
-            f"{failure.order.runtime} out of [recipe.export] runtimes.",
+            cause="conversion_failed", by=runtime, detail=said, fix="exclude_runtime"
         )
     return Refusal(
-        why=f"{found.operator} cannot be written ({found.why.rstrip('.')})",
-        layer=found.layer or ITSELF,
-        fix="Write that layer with other operators.",
+        cause="operator_not_exportable",
+        by=runtime,
+        operator=found.operator,
+        layer=found.layer or None,
+        detail=found.why,
+        fix="rewrite_layer",
     )

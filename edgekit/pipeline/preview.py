@@ -120,6 +120,7 @@ def _preview(
         points.append(_point(planner, aim, "the budget", budgeted))
         plans.append(budgeted.plan)
     worth = PlanObjective(graph=planner.graph, importance=scores, sensitivity=senses)
+    doubt = planner.table.doubt
     preview = Preview(
         target=job.target.name,
         runtime=planner.table.key.runtime,
@@ -134,7 +135,7 @@ def _preview(
         groups=tuple(_groups(planner, worth, aim.full_cost)),
         blocks=tuple(_blocks(planner, senses, aim.full_cost)),
         points=tuple(points),
-        notes=tuple(filter(None, (aim.note, planner.table.doubt))),
+        notes=(*aim.notes, *([doubt] if doubt else [])),
     )
     return SolvedPreview(preview=preview, plans=tuple(plans), graph=planner.graph)
 

@@ -3,22 +3,26 @@ learns with its rounding, and is exported again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.export.equalization import equalized
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.evaluate import EvaluatedArtifact, evaluate_artifacts
+from edgekit.pipeline.left_out import Exports
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
 from edgekit.program.program import Program
-from edgekit.types import Artifact, Candidate, DistillRecipe, Evaluation
+from edgekit.report.note_words import qat_reason
+from edgekit.types import Candidate, DistillRecipe, Evaluation
+from edgekit.types.evaluation import Score
+from edgekit.types.notes import Note, QatReason, RoundingGain, TrainedWithRounding
 
 SUFFIX = "-aware"
 RATE = 5e-4
 """AdamW's: its steps do not hang on how large a weight is, and where int8 fails, weights of one
 layer often are of very different sizes. Small, as the network need only learn the rounding."""
 
-Export = Callable[[Program], list[Artifact]]
+Export = Callable[[Program], Exports]
 """Exports a student in int8, on every runtime."""
 
 
@@ -28,7 +32,7 @@ class QatResult:
 
     examined: tuple[EvaluatedArtifact, ...]
     student: Program | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def behind(self, candidate: Candidate, *, student: Program) -> Program:
         """The network that a candidate was exported from; `student` is the one of all others."""
@@ -54,49 +58,50 @@ def recover_with_qat(
     why = wanted(job, examined)
     if why is None:
         return QatResult(examined=tuple(examined))
-    job.progress.say(f"int8: {why}. Training with int8's rounding")
+    job.progress.say(f"int8: {qat_reason(why)}. Training with int8's rounding")
     lesson = TrainingSpec(
         recipe=gentle(job), title="Distill with int8's rounding", aware=True
     )
     start = equalized(student, samples.calibration) or student
     taught = train_student(job, TeacherEnsemble(first=teacher), start, samples, lesson)
     before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
+    made = export(taught.program)
     artifacts = [
-        replace(artifact, name=artifact.name + SUFFIX)
-        for artifact in export(taught.program)
+        replace(artifact, name=artifact.name + SUFFIX) for artifact in made.artifacts
     ]
     found = evaluate_artifacts(job, taught.program, reference, artifacts, samples)
-    notes = [
-        f"{why}: the student was trained for {len(taught.epochs) - 1} epochs with int8's "
-        f"rounding, taught by the unpruned network in float; validation {taught.metric} with "
-        f"rounding {before.shown} before, {best.shown} after"
-    ]
-    notes += [_gain(one, examined) for one in found if one.failure is None]
+    trained = TrainedWithRounding(
+        reason=why,
+        epochs=len(taught.epochs) - 1,
+        before=before.score(taught.metric),
+        after=best.score(taught.metric),
+    )
     return QatResult(
-        examined=(*examined, *found), student=taught.program, notes=tuple(notes)
+        examined=(*examined, *found),
+        student=taught.program,
+        notes=(trained, *made.notes, *_gains(found, examined)),
     )
 
 
-def wanted(job: Job, examined: Sequence[EvaluatedArtifact]) -> str | None:
+def wanted(job: Job, examined: Sequence[EvaluatedArtifact]) -> QatReason | None:
     """Why the student is to be trained with rounding; `None` where it is not."""
     asked, limit = job.project.recipe.quantize.aware, job.project.budget.accuracy_drop
     quantized = [one for one in examined if one.artifact.precision == "int8"]
     if asked == "never" or not quantized:
         return None
     if asked == "always":
-        return "the recipe asks for it"
+        return QatReason(cause="recipe")
     broken = [one for one in quantized if one.failure is not None]
     if broken:
-        return f"quantization after training broke {broken[0].artifact.name}"
+        return QatReason(cause="broken", artifact=broken[0].artifact.name)
     if limit is None or any(one.keeps(limit) for one in quantized):
         return None
     floats = [one for one in examined if one.artifact.precision in ("fp32", "fp16")]
     if floats and not any(one.keeps(limit) for one in floats):
         return None  # not int8's fault
     nearest = min(quantized, key=lambda one: one.accuracy_drop or 0.0)
-    return (
-        f"int8 after training broke the accuracy budget ({nearest.artifact.name}: "
-        f"{_told(nearest)})"
+    return QatReason(
+        cause="over_budget", artifact=nearest.artifact.name, score=_score(nearest)
     )
 
 
@@ -113,13 +118,17 @@ def gentle(job: Job) -> DistillRecipe:
     )
 
 
-def _gain(one: EvaluatedArtifact, others: Sequence[EvaluatedArtifact]) -> str:
-    name = one.artifact.name.removesuffix(SUFFIX)
-    [plain] = [other for other in others if other.artifact.name == name]
-    before = "broken" if plain.failure is not None else _told(plain)
-    return f"{name}: {before} after training alone, {_told(one)} trained with rounding"
+def _gains(
+    found: Sequence[EvaluatedArtifact], others: Sequence[EvaluatedArtifact]
+) -> Iterator[RoundingGain]:
+    """Each artifact that is its network, with and without training with rounding."""
+    plain = {other.artifact.name: other for other in others}
+    for one in found:
+        after, name = _score(one), one.artifact.name.removesuffix(SUFFIX)
+        if one.failure is None and after is not None:
+            before = None if plain[name].failure else _score(plain[name])
+            yield RoundingGain(artifact=name, before=before, after=after)
 
 
-def _told(one: EvaluatedArtifact) -> str:
-    assert one.evaluation is not None
-    return f"{one.evaluation.metric} {one.evaluation.shown}"
+def _score(one: EvaluatedArtifact) -> Score | None:
+    return None if one.evaluation is None else one.evaluation.score

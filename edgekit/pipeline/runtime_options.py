@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.evaluate import Benchmark, benchmark, evaluate_artifacts
 from edgekit.program.program import Program
 from edgekit.types import Artifact, Candidate, RuntimeName, RuntimeOptions
+from edgekit.types.export_notes import OptionTrial, RuntimeOptionsTried
 
 BEST = 2
 """Candidates whose settings are tried."""
@@ -93,19 +95,26 @@ def _best(job: Job, proof: Benchmark) -> list[Candidate]:
 
 def _tried(
     job: Job, artifacts: Sequence[Artifact]
-) -> tuple[dict[str, RuntimeOptions], list[str]]:
-    """The settings that gain for each artifact, and what was seen, in words."""
+) -> tuple[dict[str, RuntimeOptions], list[RuntimeOptionsTried]]:
+    """The settings that gain for each artifact, and what was tried."""
     limit_s = job.project.recipe.bench.settings_s
     started = time.monotonic()
     found: dict[str, RuntimeOptions] = {}
-    notes: list[str] = []
+    notes: list[RuntimeOptionsTried] = []
     with job.progress.step("Try the runtime's settings") as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             left_s = limit_s - (time.monotonic() - started)
-            ratios = _ratios(job, artifact, left_s)
-            found[artifact.name] = _gaining(artifact, ratios)
-            notes.append(_note(artifact, ratios, found[artifact.name], limit_s))
+            trials = _trials(job, artifact, left_s)
+            found[artifact.name] = _gaining(trials)
+            notes.append(
+                RuntimeOptionsTried(
+                    artifact=artifact.name,
+                    trials=tuple(trials),
+                    kept=found[artifact.name],
+                    limit_s=limit_s,
+                )
+            )
     return found, notes
 
 
@@ -120,21 +129,25 @@ def _alternatives(artifact: Artifact, threads: int) -> list[RuntimeOptions]:
     ]
 
 
-def _ratios(
-    job: Job, artifact: Artifact, limit_s: float
-) -> list[tuple[RuntimeOptions, list[float]]]:
+def _trials(job: Job, artifact: Artifact, limit_s: float) -> list[OptionTrial]:
     """Time of each alternative over the default's, turn by turn; empty where time is up first."""
     alternatives = _alternatives(artifact, job.threads)
     started = time.monotonic()
-    ratios: list[list[float]] = [[] for _ in alternatives]
+    ratios: list[list[float | None]] = [[] for _ in alternatives]
     for turn in range(TURNS):
         default = _time(job, artifact, RuntimeOptions(), turn)
         for settings, each in zip(alternatives, ratios, strict=True):
             if default is None or time.monotonic() - started > limit_s:
                 return []
             taken = _time(job, artifact, settings, turn)
-            each.append(float("inf") if taken is None else taken / default)
-    return list(zip(alternatives, ratios, strict=True))
+            each.append(None if taken is None else taken / default)
+    return [
+        OptionTrial(
+            options=options,
+            time_ratios=() if None in each else tuple(filter(None, each)),
+        )
+        for options, each in zip(alternatives, ratios, strict=True)
+    ]
 
 
 def _time(
@@ -153,31 +166,8 @@ def _time(
     return None if row["us"] is None else float(row["us"])
 
 
-def _gaining(
-    artifact: Artifact, ratios: Sequence[tuple[RuntimeOptions, list[float]]]
-) -> RuntimeOptions:
-    best = min(ratios, key=lambda each: max(each[1]), default=None)
-    return best[0] if best and max(best[1]) < GAIN else RuntimeOptions()
-
-
-def _note(
-    artifact: Artifact,
-    ratios: Sequence[tuple[RuntimeOptions, list[float]]],
-    kept: RuntimeOptions,
-    limit_s: float,
-) -> str:
-    if not ratios:
-        return f"{artifact.name}: no settings compared within {limit_s:g} s"
-    seen = ", ".join(
-        f"{_words(settings)} {sorted(each)[len(each) // 2]:.2f}x"
-        for settings, each in ratios
-    )
-    result = "defaults kept" if kept == RuntimeOptions() else f"{_words(kept)} kept"
-    return f"{artifact.name}: settings against the default's time: {seen}; {result}"
-
-
-def _words(settings: RuntimeOptions) -> str:
-    parts = [f"{name} = {value}" for name, value in settings.options.items()]
-    if settings.threads:
-        parts.append(f"threads = {settings.threads}")
-    return ", ".join(parts) or "defaults"
+def _gaining(trials: Sequence[OptionTrial]) -> RuntimeOptions:
+    """The options whose slowest turn took least, where that surely gains; else the defaults."""
+    slowest = [(max(one.time_ratios), one.options) for one in trials if one.time_ratios]
+    ratio, best = min(slowest, key=lambda each: each[0], default=(math.inf, None))
+    return best if best is not None and ratio < GAIN else RuntimeOptions()

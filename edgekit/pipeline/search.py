@@ -30,6 +30,7 @@ from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner
 from edgekit.prune.sensitivity import sensitivity
 from edgekit.prune.solution import Solution
+from edgekit.report.note_words import sentence
 from edgekit.types import (
     Artifact,
     Link,
@@ -39,6 +40,7 @@ from edgekit.types import (
     RuntimeName,
     Sensitivity,
 )
+from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note, NothingCut
 
 Scores = npt.NDArray[Any]
 
@@ -71,7 +73,7 @@ class PrunedCandidate:
     planner: Planner
     solution: Solution
     rounds: tuple[PlanRound, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     own: Own | None = None
     """Of a student with an architecture of its own."""
     links: tuple[Link, ...] = ()
@@ -164,17 +166,18 @@ def settled(
     if aim.speedup is not None:
         met = [t for t in turns if t.round.measured_speedup >= aim.speedup]
         best = min(met, key=lambda turn: turn.solution.damage or 0.0, default=best)
-    notes = [aim.note] if aim.note else []
+    notes = [*aim.notes]
     if aim.speedup is not None and best.round.measured_speedup < 1:
         notes.append(
-            f"no plan was faster than the unpruned network on {planner.table.key.runtime} "
-            f"({best.round.measured_speedup:.2f}x at best): nothing was cut"
+            NoPlanFaster(
+                runtime=planner.table.key.runtime, speedup=best.round.measured_speedup
+            )
         )
         whole = planner.whole()
         student = shrink(planner.graph, whole.plan)
         best = replace(best, solution=whole, student=student)
     if best.solution.dropped:
-        notes.append(f"residual blocks dropped: {', '.join(best.solution.dropped)}")
+        notes.append(BlocksDropped(blocks=best.solution.dropped))
     return PrunedCandidate(
         student=best.student,
         graph=planner.graph,
@@ -187,14 +190,13 @@ def settled(
 
 def as_it_is(planner: Planner, aim: PlanConstraints) -> PrunedCandidate:
     """The network itself, which keeps every limit of `aim`."""
-    notes = (aim.note, "the network keeps its budget as it is: nothing was cut")
     return PrunedCandidate(
         student=planner.graph.program,
         graph=planner.graph,
         planner=planner,
         solution=planner.whole(),
         rounds=(),
-        notes=tuple(filter(None, notes)),
+        notes=(*aim.notes, NothingCut(reason="within_budget")),
     )
 
 
@@ -230,7 +232,7 @@ def build_planner(
     with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
         planner.measure(job.costing.device, step.update)
     if table.doubt is not None:
-        job.progress.say(f"Costs: {table.doubt}")
+        job.progress.say(f"Costs: {sentence(table.doubt)}")
     return planner
 
 

@@ -11,6 +11,7 @@ from edgekit.export.workers import Wanted, offered
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName
+from edgekit.types.export_notes import QuantizationSearched
 
 ENOUGH = 400
 """Validation samples that a loss of half a point can be told by; training samples fill up."""
@@ -62,14 +63,15 @@ def validation(job: Job, samples: BuildData) -> Validation:
     )
 
 
-def notes(candidates: Sequence[Candidate]) -> list[str]:
+def notes(candidates: Sequence[Candidate]) -> list[QuantizationSearched]:
     """What the search for each quantized file found, where it had to search or could not hold."""
-    said = []
+    found = []
     for candidate in candidates:
         quantized = candidate.artifact.quantized
         if quantized and (len(quantized.trials) > 1 or quantized.missed is not None):
-            said.append(f"{candidate.artifact.name} {quantized.why}")
-    return said
+            name = candidate.artifact.name
+            found.append(QuantizationSearched(artifact=name, result=quantized))
+    return found
 
 
 def _more(job: Job, student: Program) -> tuple[Precision, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from edgekit.errors import MeasurementError
+from edgekit.errors import MeasurementError, UsageError
 from edgekit.report import words
 from edgekit.types import Measurement, Report
 
@@ -53,7 +53,16 @@ def to_text(report: Report) -> str:
 
 
 def from_json(document: dict[str, Any]) -> Report:
-    """The report that `to_json` wrote; artifacts have file names without a folder."""
+    """The report that `to_json` wrote; artifacts have file names without a folder.
+
+    Raises `UsageError` for a report of another schema.
+    """
+    given = document.get("schema_version")
+    if given != words.SCHEMA_VERSION:
+        raise UsageError(
+            f"The report has schema {json.dumps(given)[:40]}; this EdgeKit knows "
+            f"{words.SCHEMA_VERSION}. Build it again."
+        )
     return _ADAPTER.validate_python(document)
 
 

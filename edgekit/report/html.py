@@ -9,7 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from edgekit.report import figures, words
+from edgekit.report import figures, verdict_words, words
+from edgekit.report.note_words import sentence
 from edgekit.types import Report
 
 
@@ -29,6 +30,8 @@ def to_html(report: Report) -> str:
         .render(
             report=report,
             words=words,
+            verdicts=verdict_words,
+            notes=[*map(sentence, report.notes), *report.target.notes],
             plots=plots,
             plot_data=embedded(
                 {n: json.loads(f.to_json()) for n, f in plots.items() if f is not None}

@@ -18,6 +18,7 @@ from edgekit import scratch
 from edgekit.errors import OutputError
 from edgekit.report import figures, words
 from edgekit.report.html import embedded, environment
+from edgekit.report.note_words import sentence
 from edgekit.types import PlanPoint, Preview
 
 _DEAREST = 5
@@ -52,6 +53,7 @@ def preview_page(project: str, previews: Sequence[Preview]) -> str:
             previews=previews,
             words=words,
             kept=kept,
+            sentence=sentence,
             plots=plots,
             plot_data=embedded(
                 {n: json.loads(f.to_json()) for n, f in plots.items() if f is not None}
@@ -161,7 +163,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
         times = ", ".join(f"{r.name} {100 * r.before / total:.0f} %" for r in dear)
         console.print(f"  Time goes to: {escape(times)}", highlight=False)
         console.print(f"  Sensitive: {escape(_sensitive(one))}", highlight=False)
-        for line in (*one.barriers, *one.notes):
+        for line in (*one.barriers, *map(sentence, one.notes)):
             console.print(f"  {escape(line)}", style="dim", highlight=False)
         console.print()
 

@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edgekit.report import words
+from edgekit.report.note_words import sentence
+from edgekit.report.verdict_words import outcome
 from edgekit.types import Candidate, Measurement, Report, Verdict
 
 _STYLES: dict[Verdict, str] = {
@@ -34,8 +36,12 @@ def summary(report: Report, console: Console) -> None:
         console.print(_candidates(report))
     for candidate in report.candidates:
         mark = "chosen" if candidate.chosen else "lost"
-        console.print(Text(f"{mark}: {candidate.artifact.name}: {candidate.why}"))
-    notes = (_costs(report), _energy(report), *map(Text, report.notes))
+        console.print(Text(f"{mark}: {candidate.artifact.name}: {outcome(candidate)}"))
+    notes = (
+        _costs(report),
+        _energy(report),
+        *(Text(sentence(note)) for note in report.notes),
+    )
     for note in filter(None, notes):
         console.print(note, style="dim")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.report.verdict_words import budget_reason
 from edgekit.types import (
     BudgetVerdict,
     Candidate,
@@ -14,7 +15,7 @@ from edgekit.types import (
     shown_loss,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MISSING = "not measured"
 _METERS_NAMED = 3
 SOURCES: dict[CostSource, str] = {
@@ -126,7 +127,9 @@ def statement(report: Report) -> str:
     parts = []
     for verdict, opening in (("over", "Over budget"), ("unproven", "Unproven")):
         found = [v for v in report.verdicts if v.verdict == verdict]
-        parts += [f"{opening}: {budget_name(v).lower()} ({v.why})." for v in found]
+        parts += [
+            f"{opening}: {budget_name(v).lower()} ({budget_reason(v)})." for v in found
+        ]
     if not report.verdicts:
         parts.append("Without a budget there is nothing to prove.")
     elif not parts:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekit.runtimes import registry
 from edgekit.types import RuntimeName
+from edgekit.types.export_notes import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +32,29 @@ class Table:
     version: str
     operators: Mapping[int, frozenset[int]]
 
-    def lacks(self, operator: Operator) -> str | None:
+    def lacks(self, operator: Operator) -> Refusal | None:
         """Why the runtime does not read the operator; `None` where it does."""
         if operator.code is None:
             return None
         known = self.operators.get(operator.code)
         if not known:
-            return f"{self.runtime} {self.version} has no {operator.kind}"
+            return Refusal(
+                cause="operator_missing", by=self.release, operator=operator.kind
+            )
         if operator.version not in known:
-            return (
-                f"{self.runtime} {self.version} reads {operator.kind} up to version "
-                f"{max(known)}, and this is version {operator.version}"
+            return Refusal(
+                cause="operator_too_new",
+                by=self.release,
+                operator=operator.kind,
+                version=operator.version,
+                supported=max(known),
             )
         return None
+
+    @property
+    def release(self) -> str:
+        """The runtime with its version."""
+        return f"{self.runtime} {self.version}"
 
 
 def table(runtime: RuntimeName, version: str) -> Table | None:

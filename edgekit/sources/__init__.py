@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from edgekit import plugins
 from edgekit.errors import ModelError
 from edgekit.types import InputSpec, ModelSpec
+from edgekit.types.notes import WeightsUnnamed
 
 if TYPE_CHECKING:
     import torch
@@ -110,11 +111,8 @@ def find(folder: Path) -> tuple[str, Source] | None:
     return next(((name, source) for name, source in found if name is not None), None)
 
 
-def unweighted(model: ModelSpec, root: Path) -> str | None:
+def unweighted(model: ModelSpec, root: Path) -> WeightsUnnamed | None:
     """The warning for a network without named weights, which may have been trained nowhere."""
     if model.weights is not None or recognized(model.source, root).has_weights:
         return None
-    return (
-        f"No weights are named: {model.source} is used as it is built, with random weights "
-        "unless it loads its own. Name a file in [model] weights or with --weights."
-    )
+    return WeightsUnnamed(source=model.source)

@@ -93,8 +93,9 @@ class QuantResult:
     metric: str | None
     samples: int
     trials: tuple[QuantTrial, ...]
-    why: str
-    """In words: what was lost, what recovered it, what stays in float."""
+    """The plain scheme first."""
+    without_equalization: QuantResult | None = None
+    """The file that this one replaced: its channels were not brought to equal ranges."""
 
     @property
     def missed(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgekit.types import Precision, TensorSpec
+from edgekit.types.notes import Note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,4 +156,4 @@ class Diff:
     """`None` where the runtime does not tell, or nothing ran that would."""
     accuracy: dict[str, float] = field(default_factory=dict)
     """By who answered: the network, the artifact, the network as the application feeds it."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()

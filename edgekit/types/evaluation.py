@@ -50,6 +50,11 @@ class Evaluation:
     def shown(self) -> str:
         return shown(self.value, share=self.share)
 
+    @property
+    def score(self) -> Score:
+        """The metric's value alone."""
+        return Score(metric=self.metric, value=self.value, share=self.share)
+
     def drop(self, other: Evaluation, *, relative: bool) -> float:
         """By how much `other` is worse than this: in the metric's unit, or as a share of it.
 
@@ -84,6 +89,20 @@ class Evaluation:
     def unit(self, *, relative: bool) -> LossUnit:
         """What a loss of this metric is told in."""
         return "%" if relative else "points" if self.share else "own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A metric's value."""
+
+    metric: str
+    value: float
+    share: bool
+    """Whether the metric goes from 0 to 1 and is shown in percent."""
+
+    @property
+    def shown(self) -> str:
+        return shown(self.value, share=self.share)
 
 
 LossUnit = Literal["points", "%", "own"]

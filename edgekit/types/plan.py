@@ -10,6 +10,7 @@ from edgekit.types.names import (
     CostUnit,
     RuntimeName,
 )
+from edgekit.types.notes import CostDoubt, Note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class Prediction:
     error_median: float
     repeatability: float | None
     """How well the table's own cells repeat; `None` where each was measured once."""
-    doubt: str | None = None
+    doubt: CostDoubt | None = None
     """Why it promises nothing, where it does not."""
 
 
@@ -138,7 +139,7 @@ class Preview:
     groups: tuple[GroupSense, ...]
     blocks: tuple[BlockSense, ...]
     points: tuple[PlanPoint, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

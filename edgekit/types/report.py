@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from edgekit.types.artifact import (
     Artifact,
@@ -20,8 +20,10 @@ from edgekit.types.measurement import (
 from edgekit.types.names import (
     CostSource,
     CostUnit,
+    RuntimeName,
     Verdict,
 )
+from edgekit.types.notes import Note
 from edgekit.types.plan import (
     OperatorRow,
     PlanRound,
@@ -42,6 +44,93 @@ from edgekit.types.training import (
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotOnTarget:
+    """The figure was measured on another device, which proves nothing about the target."""
+
+    target: str
+    device: str
+    kind: Literal["not_on_target"] = "not_on_target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotProven:
+    """There is no figure, or it must not be quoted; `reason` comes from the measurement."""
+
+    reason: str | None = None
+    kind: Literal["not_proven"] = "not_proven"
+
+
+Unproven: TypeAlias = NotOnTarget | NotProven
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetVerdict:
+    """One line of the contract: the limit, what was found, and how."""
+
+    name: str
+    limit: float
+    value: float | None
+    verdict: Verdict
+    source: str
+    unproven: Unproven | None = None
+    """Why the verdict is `unproven`, where it is."""
+    metric: str | None = None
+    """What `accuracy_drop` is of."""
+    unit: LossUnit | None = None
+    """What `accuracy_drop` is in; `None` for other budgets."""
+    against: RuntimeName | None = None
+    """The runtime of the unpruned fp32 network that `speedup` is against."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fastest:
+    """The fastest candidate that keeps the budget."""
+
+    kind: Literal["fastest"] = "fastest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slower:
+    """It keeps the budget, and another one is faster."""
+
+    than: str
+    """The chosen artifact."""
+    latency_ratio: float | None
+    """Its latency over that one's; `None` where either is not known."""
+    kind: Literal["slower"] = "slower"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverBudget:
+    """It misses a budget."""
+
+    missed: BudgetVerdict
+    kind: Literal["over_budget"] = "over_budget"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherRuntimePreferred:
+    """The profile prefers another runtime, and another machine's times cannot decide."""
+
+    preferred: RuntimeName
+    kind: Literal["other_runtime_preferred"] = "other_runtime_preferred"
+
+
+Fault: TypeAlias = OverBudget | OtherRuntimePreferred
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearestToBudget:
+    """No candidate keeps the budget; this one is chosen because it is nearest."""
+
+    fault: Fault | None
+    kind: Literal["nearest_to_budget"] = "nearest_to_budget"
+
+
+Outcome: TypeAlias = Fastest | Slower | Fault | NearestToBudget
+
+
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """An exported artifact with everything that was found out about it."""
 
@@ -56,7 +145,11 @@ class Candidate:
     relative_drop: bool = False
     """Whether that is a share of the unpruned network's value, and not the difference."""
     chosen: bool = False
-    why: str = ""
+    outcome: Outcome | None = None
+    """Why it was chosen, or lost; `None` before there was a choice."""
+    latency_over_fp32: float | None = None
+    """Latency over that of the same network in fp32 on its runtime, where quantization made it
+    slower."""
 
     def keeps(self, limit: float) -> bool:
         """Whether it loses at most `limit` of the metric."""
@@ -67,22 +160,6 @@ class Candidate:
     @property
     def loss_unit(self) -> LossUnit:
         return self.evaluation.unit(relative=self.relative_drop)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetVerdict:
-    """One line of the contract: the limit, what was found, and how."""
-
-    name: str
-    limit: float
-    value: float | None
-    verdict: Verdict
-    source: str
-    why: str
-    metric: str | None = None
-    """What `accuracy_drop` is of."""
-    unit: LossUnit | None = None
-    """What `accuracy_drop` is in; `None` for other budgets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +200,7 @@ class Report:
     baselines: tuple[Measurement, ...]
     """The unpruned fp32 network on each runtime."""
     candidates: tuple[Candidate, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     task: TaskSpec = field(default_factory=TaskSpec)
     links: tuple[Link, ...] = ()
     """The networks that were taught one after another, the student last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.types.evaluation import (
+    Score,
     shown,
 )
 
@@ -21,6 +22,10 @@ class Epoch:
     @property
     def shown(self) -> str:
         return shown(self.validation, share=self.share)
+
+    def score(self, metric: str) -> Score:
+        """The validation metric of this epoch, by its name."""
+        return Score(metric=metric, value=self.validation, share=self.share)
 
 
 @dataclass(frozen=True, kw_only=True)

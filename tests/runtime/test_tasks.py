@@ -18,6 +18,11 @@ from edgekit.package import bundle
 from edgekit.pipeline import build
 from edgekit.progress import Silent
 from edgekit.types import Report
+from edgekit.types.notes import (
+    BaselineIsReference,
+    InputTransposed,
+    TrainedWithRounding,
+)
 from tests import tasks, tasks_of_pictures, tasks_of_tokens
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -74,7 +79,9 @@ def _is_folded(root: Path, contract: dict[str, Any]) -> None:
     found = diff(
         Question(artifact=root / "bundle", folder=root), LocalDevice(), Silent()
     )
-    assert found.agrees and any("transposed for it" in note for note in found.notes)
+    assert found.agrees and any(
+        isinstance(note, InputTransposed) for note in found.notes
+    )
     text = (root / "edgekit.toml").read_text()
     (root / "edgekit.toml").write_text(text.replace("mean = [0.4]", "mean = [0.7]"))
     found = diff(
@@ -132,7 +139,7 @@ def test_outputs_of_every_form_are_built(
     assert contract["inputs"][0]["dtype"] == ("int64" if tokens else "float32")
     agreed = chosen.parity.agreement if tokens else chosen.parity.explained
     assert agreed is not None and agreed > 0.9
-    unlabeled = any("similarity is to the unpruned" in note for note in report.notes)
+    unlabeled = BaselineIsReference() in report.notes
     assert unlabeled == (kind == "embedding")
 
 
@@ -143,4 +150,4 @@ def test_int8_that_breaks_the_budget_is_trained_with_its_rounding(
     found = {c.artifact.name: c.evaluation.value for c in report.candidates}
     assert found["litert-int8"] < report.teacher.evaluation.value - tasks.LOST / 2
     assert found["litert-int8-aware"] > found["litert-int8"]
-    assert any("with int8's rounding, taught by" in note for note in report.notes)
+    assert any(isinstance(note, TrainedWithRounding) for note in report.notes)

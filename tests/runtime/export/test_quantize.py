@@ -17,6 +17,7 @@ from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
+from edgekit.report.export_words import quantized
 from edgekit.types import Artifact, InputSpec, QuantConfig, TaskSpec
 from tests.runtime.export.apart import one, sure
 
@@ -101,8 +102,8 @@ def test_the_harmed_layers_are_kept_in_float_and_said(
     )
     assert found.lost <= 0.02 and found.missed is None
     assert len(found.scheme.float_layers) == HARMED
-    assert "kept in float" in found.why
-    assert found.scheme.float_layers[0][:40] in found.why
+    assert "kept in float" in quantized(found)
+    assert found.scheme.float_layers[0][:40] in quantized(found)
 
 
 def test_without_recovery_the_loss_is_told(harmed, apart, tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_without_recovery_the_loss_is_told(harmed, apart, tmp_path: Path) -> Non
     assert found is not None and found.missed is not None
     assert len(found.trials) == 1
     assert found.lost == pytest.approx(0.02 + found.missed)
-    assert "training has to recover" in found.why
+    assert "training has to recover" in quantized(found)
 
 
 def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> None:
@@ -182,5 +183,5 @@ def test_equal_ranges_spare_the_layers_in_float(
         assert found is not None and found.lost is not None
         assert (found.missed is None) == recover
         assert not found.scheme.float_layers
-        assert ("equal ranges" in found.why) == recover
+        assert ("equal ranges" in quantized(found)) == recover
         assert infer(artifact, samples, LocalDevice()).shape == (160, CLASSES)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 
 from edgekit import cli
 from edgekit.package import bundle
+from edgekit.types.notes import NOTES
 from tests.unit.package.test_bundle import fill
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +41,17 @@ def edgekit(
     assert done.returncode == expect, done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every text inside of JSON values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from strings([*value.values()])
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +94,12 @@ def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
     assert manifest["model"]["settings"] == chosen["artifact"]["settings"]
     with np.load(folder / "calibration.npz") as kept:
         assert kept["samples"].shape == (report["calibration"]["drawn"], 1, 8, 8)
-    assert any("settings against the default's time" in n for n in report["notes"])
+    assert {note["kind"] for note in report["notes"]} <= {one.kind for one in NOTES}
+    assert not any(" " in text for text in strings(report["notes"])), "a sentence"
+    [tried, *_] = [n for n in report["notes"] if n["kind"] == "runtime_options_tried"]
+    assert tried["trials"][0]["options"]["options"] == {"xnnpack": False}
+    assert len(tried["trials"][0]["time_ratios"]) == 3
+    assert all(candidate["outcome"]["kind"] for candidate in report["candidates"])
     int8 = next(
         c["artifact"] for c in report["candidates"] if "int8" in c["artifact"]["name"]
     )
@@ -256,7 +274,8 @@ def keeps_everything(folder: Path) -> None:
         [],
     )
     assert all(row["before"] == row["after"] for row in report["widths"])
-    assert any("nothing was cut" in note for note in report["notes"])
+    nothing = {"kind": "nothing_cut", "reason": "within_budget"}
+    assert nothing in report["notes"]
     [chosen] = [c for c in report["candidates"] if c["chosen"]]
     assert (chosen["speedup"], chosen["accuracy_drop"]) == (1.0, 0.0)
     trained = load_file(folder / "weights.safetensors")

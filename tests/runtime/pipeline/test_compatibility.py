@@ -14,6 +14,7 @@ from edgekit import cli
 from edgekit.export.workers import export_all
 from edgekit.program.layer_attribution import layer_behind
 from edgekit.program.program import Program, trace
+from edgekit.report.export_words import refusal_cause
 from edgekit.runtimes.operators import of_file, table
 from edgekit.types import Artifact, InputSpec
 
@@ -65,7 +66,9 @@ def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
         one for one in of_file(tflite.runtime, tflite.files[0]) if known.lacks(one)
     ]
     assert [one.kind for one in lacking] == ["STABLEHLO_SCATTER"]
-    assert known.lacks(lacking[0]) == ("tflite-runtime 2.14.0 has no STABLEHLO_SCATTER")
+    refusal = known.lacks(lacking[0])
+    assert refusal is not None
+    assert refusal_cause(refusal) == "tflite-runtime 2.14.0 has no STABLEHLO_SCATTER"
     assert layer_behind(program, lacking[0].kind, lacking[0].names) == "blocks.0.mix"
 
 
@@ -92,7 +95,10 @@ def test_versions_beyond_the_table_are_named(exported) -> None:
         if o.kind == "FULLY_CONNECTED"
     )
     assert known.lacks(dense) is None
-    assert known.lacks(replace(dense, version=14)) == (
+    refusal = known.lacks(replace(dense, version=14))
+    assert refusal is not None
+    assert (refusal.version, refusal.supported) == (14, 10)
+    assert refusal_cause(refusal) == (
         "tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version 10, and this is "
         "version 14"
     )

@@ -10,6 +10,7 @@ import torch
 
 from edgekit.config.resources import shipped
 from edgekit.types import Report
+from edgekit.types.notes import CutInSteps, PrecisionPlanned, UnitsEmptied
 from tests.runtime import test_tasks
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -48,7 +49,7 @@ def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
     first, *_, last = report.rounds
     assert first.predicted_speedup < 0.85 * last.predicted_speedup
     assert report.epochs[0].validation > 0.5, "cut, and not yet taught"
-    assert any("cut in 2 steps" in note for note in report.notes)
+    assert CutInSteps(steps=2) in report.notes
     student = torch.export.load(str(tmp_path / "mine/bundle/student.pt2")).module()
     parameters = sum(p.numel() for p in student.parameters())
     assert report.student.parameters == parameters
@@ -64,5 +65,5 @@ def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
 def test_one_cut_in_int8_after_group_lasso(own_project: Path, tmp_path: Path) -> None:
     recipe = 'sparsity = "group-lasso"\nsparsity_epochs = 2\nprecision = "int8"\n'
     report = built(tmp_path, own_project, recipe)
-    assert any("group-lasso emptied units for 2 epochs" in n for n in report.notes)
-    assert "widths and blocks were planned on costs in int8" in report.notes
+    assert UnitsEmptied(method="group-lasso", epochs=2) in report.notes
+    assert PrecisionPlanned(precision="int8") in report.notes

@@ -108,11 +108,22 @@ def test_the_first_runtime_is_left_out_with_the_layer_and_the_operator(
     report = json.loads((tmp_path / "build/raspberrypi/report.json").read_text())
     runtimes = {each["artifact"]["runtime"] for each in report["candidates"]}
     assert runtimes == {"onnxruntime"}
-    [why] = [n for n in report["notes"] if n.startswith("litert is left out: aten")]
-    assert "linalg_det" in why
-    assert "layer 'volume'" in why
-    assert "Write that layer with other operators" in why
-    assert "litert is left out: the plan is for onnxruntime" in report["notes"]
+    [out] = [note for note in report["notes"] if note["kind"] == "left_out"]
+    assert (out["runtime"], out["precision"]) == ("litert", None)
+    [refusal] = out["refusals"]
+    assert refusal["cause"] == "operator_not_exportable"
+    assert (
+        refusal["operator"].startswith("aten") and "linalg_det" in refusal["operator"]
+    )
+    assert (refusal["layer"], refusal["fix"]) == ("volume", "rewrite_layer")
+    planned = {"runtime": "onnxruntime", "instead_of": "litert"}
+    assert {"kind": "planned_runtime", **planned} in report["notes"]
+    page = (tmp_path / "build/raspberrypi/report.html").read_text()
+    assert (
+        "layer &#39;volume&#39; needs it. Write that layer with other operators."
+        in page
+    )
+    assert "litert is left out: the plan is for onnxruntime" in page
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 
 from edgekit.bench.verdict import choose, verdicts, violation
 from edgekit.config import targets
+from edgekit.report.verdict_words import budget_reason, outcome
 from edgekit.types import (
     Artifact,
     Budget,
@@ -21,6 +22,7 @@ from edgekit.types import (
     Precision,
     RuntimeName,
 )
+from edgekit.types.report import Fastest, OtherRuntimePreferred, OverBudget, Slower
 
 BUDGET = Budget(speedup=2.0, accuracy_drop=0.01)
 
@@ -119,11 +121,43 @@ def test_every_loser_has_its_reason() -> None:
         BUDGET,
         "litert",
     )
-    assert [c.why.split(",")[0] for c in chosen] == [
+    assert [outcome(c).split(",")[0] for c in chosen] == [
         "the fastest that keeps the budget",
         "loses 5.00 points of accuracy",
         "the profile prefers litert",
     ]
+    kept, lost, foreign = (c.outcome for c in chosen)
+    assert kept == Fastest()
+    assert isinstance(lost, OverBudget)
+    assert (lost.missed.name, lost.missed.value) == ("accuracy_drop", 0.05)
+    assert foreign == OtherRuntimePreferred(preferred="litert")
+
+
+def test_the_latency_of_a_loser_is_a_ratio_and_int8_is_held_against_fp32() -> None:
+    slow, fast = choose(
+        [
+            candidate(precision="int8", p50_ms=3.0),
+            candidate(precision="fp32", p50_ms=2.0),
+        ],
+        BUDGET,
+        None,
+    )
+    assert slow.outcome == Slower(than="litert-fp32", latency_ratio=1.5)
+    assert (slow.latency_over_fp32, fast.latency_over_fp32) == (1.5, None)
+    assert outcome(slow) == (
+        "1.50x the latency of litert-fp32; int8 is slower than fp32 here, 1.50x"
+    )
+
+
+def test_a_loser_without_a_latency_has_no_ratio() -> None:
+    untimed = candidate(precision="int8")
+    latency = replace(untimed.measurement.latency, p50_ms=None)
+    untimed = replace(
+        untimed, measurement=replace(untimed.measurement, latency=latency)
+    )
+    found, _ = choose([untimed, candidate()], BUDGET, None)
+    assert found.outcome == Slower(than="litert-fp32", latency_ratio=None)
+    assert found.latency_over_fp32 is None
 
 
 def test_where_nothing_keeps_the_budget_the_nearest_is_marked() -> None:
@@ -156,7 +190,7 @@ def test_a_missing_figure_cannot_satisfy_a_budget() -> None:
     one = candidate()
     one = replace(one, measurement=replace(one.measurement, source="device"))
     [verdict] = verdicts(one, Budget(energy_mj=5), targets.load("raspberrypi"))
-    assert (verdict.verdict, verdict.value, verdict.why) == (
+    assert (verdict.verdict, verdict.value, budget_reason(verdict)) == (
         "unproven",
         None,
         "no meter",
@@ -168,7 +202,7 @@ def test_a_speedup_below_what_was_asked_is_over() -> None:
         candidate(speedup=1.9), Budget(speedup=2), targets.load("host")
     )
     assert verdict.verdict == "over"
-    assert "1.90x" in verdict.why
+    assert "1.90x" in budget_reason(verdict)
 
 
 def test_a_quarter_of_a_point_does_not_buy_a_network_slower_than_the_baseline() -> None:

@@ -14,6 +14,7 @@ from edgekit.config.resources import shipped
 from edgekit.data.calibration import draw, known, load_preset
 from edgekit.errors import DataError, UsageError
 from edgekit.types import Calibration
+from edgekit.types.notes import CalibrationRandom, CalibrationShort
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_balanced_draw_takes_every_class_alike() -> None:
     assert drawn.samples.shape == (12, 1, 2, 2)
     assert drawn.samples.dtype == np.float32
     assert drawn.samples[:, 0, 0, 0].astype(int).tolist() == list(drawn.indices)
-    assert drawn.note is None
+    assert drawn.notes == ()
 
 
 def test_a_small_class_is_used_up_and_the_rest_is_shared() -> None:
@@ -108,16 +109,14 @@ def test_the_seed_decides_and_the_hash_tells() -> None:
 def test_too_few_samples_are_all_used_and_that_is_noted() -> None:
     drawn = draw(Calibration(name="x", samples=50), numbered(3), [0, 1, 1])
     assert drawn.indices == (0, 1, 2)
-    assert drawn.note == (
-        "preset 'x' asks for 50 samples; there are 3, all of which are used"
-    )
+    assert drawn.notes == (CalibrationShort(preset="x", asked=50, samples=3),)
 
 
 @pytest.mark.parametrize("labels", [None, [-1] * 30])
 def test_without_labels_the_draw_is_random_and_that_is_noted(labels) -> None:
     drawn = draw(Calibration(name="x", samples=5), numbered(30), labels)
     assert len(drawn.samples) == 5
-    assert drawn.note == "drawn at random: the calibration data has no labels"
+    assert drawn.notes == (CalibrationRandom(),)
 
 
 def test_a_diverse_draw_spreads_over_the_networks_features() -> None:

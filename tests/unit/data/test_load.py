@@ -12,6 +12,7 @@ from PIL import Image
 from edgekit import data
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
+from edgekit.types.notes import SamplesTransposed
 
 INPUT = InputSpec(shape=(3, 4, 6))
 RAW = Preprocess(scale=1)
@@ -128,7 +129,8 @@ def test_archive_in_either_layout(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.arrays()[0], last.arrays()[0])
     assert first.labels == ("0", "1", "2", "3", "4")
     assert not first.notes
-    assert "NHWC" in last.notes[0]
+    [note] = last.notes
+    assert isinstance(note, SamplesTransposed)
     assert (last.targets == -1).all()
     assert not last.labeled
 

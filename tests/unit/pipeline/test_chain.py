@@ -19,6 +19,7 @@ from edgekit.pipeline.iterative import _halfway
 from edgekit.pipeline.qat import wanted
 from edgekit.pipeline.search import build_planner
 from edgekit.program.program import Program
+from edgekit.report.note_words import qat_reason
 from edgekit.types import (
     Artifact,
     Budget,
@@ -175,10 +176,10 @@ def examined(
 @pytest.mark.parametrize(
     ("aware", "limit", "found", "words"),
     [
-        ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.02)], "broke the acc"),
+        ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.02)], "missed the acc"),
         ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.01)], None),
         ("auto", 0.01, [examined("fp32", 0.05), examined("int8", 0.06)], None),
-        ("auto", 0.01, [examined("int8", 0.06)], "broke the accuracy budget"),
+        ("auto", 0.01, [examined("int8", 0.06)], "missed the accuracy budget"),
         ("auto", None, [examined("fp32", 0.0), examined("int8", 0.5)], None),
         ("auto", None, [examined("int8", 0.0, "gone")], "broke litert-int8"),
         ("auto", 0.01, [examined("fp32", 0.02)], None),
@@ -199,4 +200,4 @@ def test_when_a_student_is_trained_with_rounding(
     budget = Budget(accuracy_drop=limit)
     job = replace(job, project=replace(job.project, recipe=recipe, budget=budget))
     why = wanted(job, found)
-    assert why is None if words is None else words in why
+    assert why is None if words is None else words in qat_reason(why)

@@ -123,6 +123,7 @@ def test_a_candidate_that_loses_too_much_is_told_in_the_metrics_measure(
     from dataclasses import replace
 
     from edgekit.report import words
+    from edgekit.report.verdict_words import outcome
 
     candidate = replace(
         report().candidates[0],
@@ -132,7 +133,7 @@ def test_a_candidate_that_loses_too_much_is_told_in_the_metrics_measure(
     )
     budget = Budget(accuracy_drop=0.05)
     [chosen] = choose([candidate], budget, None)
-    assert fault in chosen.why
+    assert fault in outcome(chosen)
     [line] = verdicts(chosen, budget, target("raspberrypi4"))
     assert (line.verdict, line.metric, line.unit) == ("over", "perplexity", value)
     assert words.budget_name(line) == "Perplexity, worse by"

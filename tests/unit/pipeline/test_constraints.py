@@ -9,7 +9,9 @@ import pytest
 
 from edgekit.pipeline.constraints import PlanConstraints, met, refusal, wanted_speedup
 from edgekit.prune.solution import Limits, over
+from edgekit.report.note_words import sentence
 from edgekit.types import Budget
+from edgekit.types.notes import BudgetsNotPlanned
 from tests.unit.prune.test_planner import (
     cost,
     give_power,
@@ -62,22 +64,32 @@ def test_what_to_plan_for_without_a_device(
 
 def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
     budget = Budget(energy_mj=2.0, latency_ms=10)
-    assert wanted_speedup(budget, "raspberrypi5", 15.0, 8.0) == (4.0, None)
-    speedup, note = wanted_speedup(budget, "raspberrypi5", 15.0, None)
+    assert wanted_speedup(budget, "raspberrypi5", 15.0, 8.0) == (4.0, ())
+    speedup, notes = wanted_speedup(budget, "raspberrypi5", 15.0, None)
     assert speedup == 1.5
-    assert note is not None
-    assert "energy_mj = 2 could not be planned for without a meter on a" in note
-    speedup, note = wanted_speedup(budget, "raspberrypi5", None, None)
+    assert notes == (
+        BudgetsNotPlanned(
+            budgets={"energy_mj": 2.0},
+            lacking="meter",
+            target="raspberrypi5",
+            speedup=1.5,
+        ),
+    )
+    assert "energy_mj = 2 could not be planned for without a meter on a" in sentence(
+        notes[0]
+    )
+    speedup, notes = wanted_speedup(budget, "raspberrypi5", None, None)
     assert speedup == 2.0
-    assert note is not None
-    assert note.startswith("latency_ms = 10 and energy_mj = 2 could not be planned for")
+    assert sentence(notes[0]).startswith(
+        "latency_ms = 10 and energy_mj = 2 could not be planned for without a raspberrypi5"
+    )
 
 
 def test_energy_of_operators_asks_for_no_speed() -> None:
     alone = Budget(energy_mj=2.0)
-    assert wanted_speedup(alone, "desk", 15.0, 8.0, by_operators=True) == (None, None)
+    assert wanted_speedup(alone, "desk", 15.0, 8.0, by_operators=True) == (None, ())
     both = Budget(energy_mj=2.0, speedup=1.5)
-    assert wanted_speedup(both, "desk", 15.0, 8.0, by_operators=True) == (1.5, None)
+    assert wanted_speedup(both, "desk", 15.0, 8.0, by_operators=True) == (1.5, ())
 
 
 def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:

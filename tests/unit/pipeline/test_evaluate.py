@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgekit.errors import ParityError
+from edgekit.errors import ArtifactError, ParityError
 from edgekit.pipeline.evaluate import EvaluatedArtifact, _sound, check_parity
+from edgekit.report.note_words import sentence
 from edgekit.types import Artifact, Parity, Precision
+from edgekit.types.export_notes import ParityFault
 
 GOOD = np.eye(8, dtype=np.float32)
 BROKEN = -GOOD
@@ -50,9 +53,29 @@ def test_a_broken_int8_file_is_removed_and_said(tmp_path: Path) -> None:
     assert [one.artifact.name for one in found] == [fp32.name]
     assert fp32.files[0].exists() and not int8.files[0].exists()
     [note] = notes
-    assert note.startswith(
+    assert note.artifacts == ("litert-int8",)
+    assert note.fault == ParityFault(
+        measure="agreement", value=0.0, limit=0.75, samples=8, task="classification"
+    )
+    assert sentence(note).startswith(
         "does not compete: litert-int8 decides as the network does on 0.0%"
     )
+
+
+def test_a_file_that_its_runtime_refuses_keeps_what_the_runtime_printed(
+    tmp_path: Path,
+) -> None:
+    fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
+    refused = replace(
+        examined(int8, GOOD), failure=ArtifactError("litert cannot load int8.tflite.")
+    )
+    _, notes = _sound([examined(fp32, GOOD), refused])
+    assert [note.fault for note in notes] == [
+        ParityFault(measure="runtime", detail="litert cannot load int8.tflite.")
+    ]
+    assert [*map(sentence, notes)] == [
+        "does not compete: litert cannot load int8.tflite"
+    ]
 
 
 def test_where_all_are_broken_the_build_ends(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.pipeline.io_fusion import artifact_inputs, left_over, notes, prepared
 from edgekit.program.program import Program, trace
 from edgekit.progress import Silent
+from edgekit.report.note_words import sentence
 from edgekit.store import Store
 from edgekit.types import InputSpec, IOFusion
+from edgekit.types.export_notes import IOFused
 
 PROJECT = """\
 [model]
@@ -74,16 +76,17 @@ def test_files_are_fed_raw_and_the_network_what_it_takes(tmp_path: Path) -> None
     np.testing.assert_allclose(wanted, samples.calibration, rtol=1e-5)
     left = left_over(samples)
     assert (left.scale, left.mean, left.std) == (1.0, (0.0,), (1.0,))
-    assert [*notes(samples.folding)][:2] == [
-        "files take raw uint8 values and prepare them themselves",
-        "files end in argmax",
-    ]
+    [note] = notes(samples.folding)
+    assert note == IOFused(fusion=samples.folding)
+    assert sentence(note).startswith(
+        "files take raw uint8 values and prepare them themselves and end in argmax; "
+    )
 
 
 def test_nothing_asked_changes_nothing(tmp_path: Path) -> None:
     samples = read(tmp_path, "", "classification", BYTES)
     assert samples.folding == IOFusion() and artifact_inputs(samples) is samples
-    assert left_over(samples).scale == 10 and notes(samples.folding) == []
+    assert left_over(samples).scale == 10 and notes(samples.folding) == ()
 
 
 def test_values_that_are_no_bytes_are_refused(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.iterative import aims, composed
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan, PruneRecipe
+from edgekit.types.notes import SpeedupAssumed
 
-AIM = PlanConstraints(
-    speedup=4.0, parameters=None, full_cost=100.0, note="about the last"
-)
+LAST = SpeedupAssumed(speedup=4.0)
+AIM = PlanConstraints(speedup=4.0, parameters=None, full_cost=100.0, notes=(LAST,))
 
 
 def test_one_cut_aims_at_the_budget_itself() -> None:
@@ -28,7 +28,7 @@ def test_one_cut_aims_at_the_budget_itself() -> None:
 def test_several_cuts_share_the_speed_up_out() -> None:
     found = list(aims(AIM, 1000, PruneRecipe(iterations=2)))
     assert [aim.speedup for aim in found] == pytest.approx([2.0, 4.0])
-    assert [aim.note for aim in found] == [None, "about the last"]
+    assert [aim.notes for aim in found] == [(), (LAST,)]
     assert all(aim.parameters is None and aim.full_cost == 100.0 for aim in found)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.pipeline.runtime_options import _alternatives, _gaining, _note
+from edgekit.pipeline.runtime_options import _alternatives, _gaining
 from edgekit.types import Artifact, RuntimeOptions
+from edgekit.types.export_notes import OptionTrial
 
 OFF = RuntimeOptions(options={"xnnpack": False})
 ONE = RuntimeOptions(threads=1)
@@ -26,26 +27,18 @@ def artifact() -> Artifact:
 
 
 @pytest.mark.parametrize(
-    ("ratios", "kept"),
+    ("tried", "kept"),
     [
-        ([(OFF, [0.8, 0.9, 0.96])], OFF),
-        ([(OFF, [0.5, 0.5, 0.98])], RuntimeOptions()),
-        ([(OFF, [0.8, 0.9, 0.9]), (ONE, [0.7, 0.6, 0.7])], ONE),
-        ([(OFF, [float("inf")] * 3)], RuntimeOptions()),
+        ([(OFF, (0.8, 0.9, 0.96))], OFF),
+        ([(OFF, (0.5, 0.5, 0.98))], RuntimeOptions()),
+        ([(OFF, (0.8, 0.9, 0.9)), (ONE, (0.7, 0.6, 0.7))], ONE),
+        ([(OFF, ())], RuntimeOptions()),
         ([], RuntimeOptions()),
     ],
 )
-def test_what_surely_gains_is_kept(artifact, ratios, kept) -> None:
-    assert _gaining(artifact, ratios) == kept
-
-
-def test_what_was_seen_is_said(artifact) -> None:
-    seen = [(OFF, [2.0, 2.5, 3.0])]
-    assert _note(artifact, seen, RuntimeOptions(), 9) == (
-        "litert-int8: settings against the default's time: xnnpack = False 2.50x; "
-        "defaults kept"
-    )
-    assert "no settings compared within 9 s" in _note(artifact, [], RuntimeOptions(), 9)
+def test_what_surely_gains_is_kept(tried, kept) -> None:
+    trials = [OptionTrial(options=how, time_ratios=each) for how, each in tried]
+    assert _gaining(trials) == kept
 
 
 def test_threads_stay_within_the_profiles(artifact) -> None:

@@ -12,6 +12,7 @@ from edgekit import report as reporting
 from edgekit import types
 from edgekit.errors import MeasurementError, OutputError
 from edgekit.report import document, figures, words
+from edgekit.types.report import NotProven
 from tests import reports
 
 SCHEMA = Path(document.__file__).with_name("schema.json")
@@ -37,9 +38,9 @@ def test_the_verdict_and_what_is_unproven_come_first(report):
     ]
     assert made["verdict"] == "unproven"
     assert made["statement"] == (
-        "Unproven: latency, p50 (no Raspberry Pi 4 is attached; 0.052 ms on this machine says "
-        "nothing about it). Every time here was measured on this machine, not on raspberrypi4: "
-        "compare times with each other, and quote none for the device."
+        "Unproven: latency, p50 (no raspberrypi4 is attached: this was measured on local, which "
+        "proves nothing about the board). Every time here was measured on this machine, not on "
+        "raspberrypi4: compare times with each other, and quote none for the device."
     )
     assert made["chosen"] == "digits-litert-int8"
 
@@ -128,7 +129,7 @@ def verdict(name, verdict, value=None):
         value=value,
         verdict=verdict,
         source="host",
-        why="because",
+        unproven=NotProven(reason="because") if verdict == "unproven" else None,
     )
 
 
@@ -138,7 +139,8 @@ def test_the_statement_says_what_is_over_before_what_is_unproven(report):
         verdicts=(verdict("latency_ms", "unproven"), verdict("size_mb", "over", 0.02)),
     )
     assert words.statement(mixed).startswith(
-        "Over budget: size (because). Unproven: latency, p50 (because). Every time here"
+        "Over budget: size (0.02, 0.01 allowed: over by 0.01). Unproven: latency, p50 "
+        "(because). Every time here"
     )
     assert words.title(mixed) == "Over budget"
 
@@ -335,13 +337,16 @@ def shown(report, width=120):
 def test_the_summary_opens_with_the_verdict(report):
     lines = shown(report).splitlines()
     assert lines[0] == "Unproven  digits for raspberrypi4"
-    assert lines[1].startswith("Unproven: latency, p50 (no Raspberry Pi 4 is attached")
+    assert lines[1].startswith("Unproven: latency, p50 (no raspberrypi4 is attached")
 
 
 def test_the_summary_has_every_candidate_with_its_reason(report):
     text = shown(report)
     assert "* digits-litert-int8" in text
-    assert "lost: digits-onnxruntime-int8: 2.2 points less accurate; budget 1.0" in text
+    assert (
+        "lost: digits-onnxruntime-int8: loses 2.22 points of accuracy, 1.00 allowed"
+        in text
+    )
     assert "3.41x" in text
 
 

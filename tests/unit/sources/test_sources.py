@@ -11,6 +11,7 @@ from edgekit import sources
 from edgekit.child import environment, python
 from edgekit.errors import ModelError
 from edgekit.types import ModelSpec
+from edgekit.types.notes import WeightsUnnamed
 
 
 def test_each_form_is_recognized_by_one_source(tmp_path: Path) -> None:
@@ -41,7 +42,8 @@ def test_a_network_with_its_weights_is_found_before_a_function(tmp_path: Path) -
 
 def test_only_a_network_without_weights_is_warned_of(tmp_path: Path) -> None:
     function = ModelSpec(source="model.py:build")
-    assert "model.py:build" in (sources.unweighted(function, tmp_path) or "")
+    found = sources.unweighted(function, tmp_path)
+    assert found == WeightsUnnamed(source="model.py:build")
     named = ModelSpec(source="model.py:build", weights="w.safetensors")
     assert sources.unweighted(named, tmp_path) is None
     assert sources.unweighted(ModelSpec(source="net.pt2"), tmp_path) is None

@@ -117,7 +117,6 @@ def test_a_quantized_file_that_loses_what_is_allowed_holds(
         metric="accuracy",
         samples=400,
         trials=(),
-        why="",
     )
     assert found.missed == (None if missed is None else pytest.approx(missed))
 

@@ -1,0 +1,244 @@
+"""The sentences of what came of a network's files: left out, quantized, tried, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from edgekit.types import QuantResult, RuntimeOptions, TaskKind
+from edgekit.types import export_notes as kinds
+from edgekit.types.export_notes import (
+    ExportNote,
+    LeftOut,
+    OptionTrial,
+    ParityFault,
+    Refusal,
+)
+
+_LAYERS_NAMED = 4
+_NO_LAYER = "the network's own forward()"
+
+
+def export_words(note: ExportNote) -> str:
+    """What a note about files says, in one line without a full stop."""
+    match note:
+        case kinds.LeftOut():
+            return f"{note.name} is left out: {refusals(note)}"
+        case kinds.PlannedRuntime():
+            return f"{note.instead_of} is left out: the plan is for {note.runtime}"
+        case kinds.RuntimeSubstituted():
+            return (
+                f"{_NAMES.get(note.ran, note.ran)} of this machine ran the files in the place "
+                f"of {note.runtime}"
+            )
+        case kinds.ComparedOnHost():
+            return (
+                "int8 and fp32 were compared on this machine; the winner can differ on "
+                f"{note.target}"
+            )
+        case kinds.IOFused():
+            return _fused(note)
+        case kinds.QuantizationSearched():
+            return f"{note.artifact} {quantized(note.result)}"
+        case kinds.NotCompeting():
+            return f"does not compete: {fault(note.artifacts[0], note.fault)}"
+        case kinds.RuntimeOptionsTried():
+            return _options_tried(note)
+        case other:
+            assert_never(other)
+
+
+_NAMES = {"litert": "LiteRT"}
+
+
+def _fused(note: kinds.IOFused) -> str:
+    fusion, parts = note.fusion, []
+    if fusion.preprocess is not None:
+        parts.append(f"take raw {fusion.dtype} values and prepare them themselves")
+    if fusion.postprocess is not None:
+        parts.append(f"end in {fusion.postprocess}")
+    return (
+        f"files {' and '.join(parts)}; the unpruned network was timed without what is fused "
+        "into the files"
+    )
+
+
+# --- left out ---------------------------------------------------------------------------------
+
+
+def refusals(note: LeftOut) -> str:
+    """The first reason, and how many more there are."""
+    first, *others = note.refusals
+    return f"{refusal(first)}{f' ({len(others)} more)' if others else ''}"
+
+
+def refusal(found: Refusal) -> str:
+    """Why a file cannot be made or run, the layer that needs it, and the fix."""
+    reason = refusal_cause(found).rstrip(".")
+    if found.fix is None:
+        return reason
+    layer = found.layer or _NO_LAYER
+    return f"{reason}; layer '{layer}' needs it. {_fix(found)}"
+
+
+def refusal_cause(found: Refusal) -> str:
+    """Why a file cannot be made or run."""
+    match found.cause:
+        case "operator_missing":
+            return f"{found.by} has no {found.operator}"
+        case "operator_too_new":
+            return (
+                f"{found.by} reads {found.operator} up to version {found.supported}, and "
+                f"this is version {found.version}"
+            )
+        case "opset_too_new":
+            what = (
+                f"{found.operator} is of" if found.operator else "the file is of ONNX"
+            )
+            return f"{what} opset {found.version}; {found.by} reads {found.supported}"
+        case "shape_dynamic":
+            return (
+                f"{found.operator} gives a shape that depends on values, and {found.by} takes "
+                "static shapes only"
+            )
+        case "operator_in_float":
+            return (
+                f"{found.operator} stays in float, and {found.by} computes in int8 only"
+            )
+        case "file_rejected":
+            return f"{found.by} refuses the file ({(found.detail or '').rstrip('.')})"
+        case "operator_not_exportable":
+            return f"{found.operator} cannot be written ({(found.detail or '').rstrip('.')})"
+        case "conversion_failed" | "export_failed":
+            return found.detail or f"{found.by} cannot write the file"
+
+
+def _fix(found: Refusal) -> str:
+    text = {
+        None: "",
+        "rewrite_layer": "Write that layer with other operators",
+        "replace_scatter": "Write torch.scatter as indexing, a mask or a concatenation",
+        "sort_in_application": "Leave sort and topk to the application, after the network",
+        "constant_size": "Make that size a constant",
+        "newer_runtime": "Update its ONNX Runtime, or choose another of its runtimes",
+        "exclude_runtime": "Every operator alone is written: write it with other operators, "
+        f"or leave {found.by} out of [recipe.export] runtimes",
+    }[found.fix]
+    if found.or_64_bit:
+        text += ", or build for the board's 64-bit system, whose runtime is newer"
+    return f"{text}."
+
+
+# --- quantization -----------------------------------------------------------------------------
+
+
+def quantized(found: QuantResult) -> str:
+    """What a quantized file lost, what recovered it, and what stays in float."""
+    if found.lost is None:
+        return "was not judged: there were no validation samples"
+    lost = f"loses {_points(found.lost)} of {found.metric} on {found.samples} samples"
+    parts = [lost, *_recovery(found)]
+    if found.missed is not None:
+        count = len(found.trials)
+        tried = "1 scheme" if count == 1 else f"{count} schemes"
+        parts.append(
+            f"{tried} tried, none held: training has to recover {_points(found.missed)}"
+        )
+    if found.without_equalization is not None:
+        before = quantized(found.without_equalization)
+        parts.append(f"channels were brought to equal ranges first; without: {before}")
+    return "; ".join(parts)
+
+
+def _recovery(found: QuantResult) -> list[str]:
+    """By what the kept scheme differs from the plain one, which was tried first."""
+    plain, scheme = found.trials[0], found.scheme
+    if scheme == plain.scheme or plain.lost is None:
+        return []
+    parts = [f"{_points(plain.lost)} with {plain.scheme.ranges} ranges"]
+    if scheme.ranges != plain.scheme.ranges:
+        parts.append(f"ranges by {scheme.ranges}")
+    if scheme.float_layers:
+        named = ", ".join(scheme.float_layers[:_LAYERS_NAMED])
+        more = len(scheme.float_layers) - _LAYERS_NAMED
+        parts.append(f"kept in float: {named}{f' and {more} more' if more > 0 else ''}")
+    return parts
+
+
+def _points(lost: float) -> str:
+    return f"{lost * 100:.2f} points"
+
+
+# --- files that are not their network ---------------------------------------------------------
+
+
+def fault(artifact: str, found: ParityFault) -> str:
+    """By what a file is not its network, and the fix."""
+    match found.measure:
+        case "shape":
+            ours, theirs = found.shapes
+            return f"{artifact} returns {ours} where the network returns {theirs}"
+        case "relative_error":
+            return (
+                f"{artifact} differs from the network by {_number(found.value)} of its "
+                f"largest output on {found.samples} samples, {found.limit:g} allowed. The "
+                "file is not the network: leave its runtime out with [recipe.export] runtimes"
+            )
+        case "agreement" | "explained":
+            return (
+                f"{artifact} {_short(found)} on {found.samples} samples, {found.limit:.0%} at "
+                "least. Quantization broke it: leave it out with [recipe.export] precisions "
+                '= ["fp32"]'
+            )
+        case "metric":
+            return (
+                f"{artifact} has a {found.metric} of {_number(found.value)} on {found.samples} "
+                "samples: it answers nothing that can be scored"
+            )
+        case "runtime":
+            return (found.detail or f"{artifact} cannot be run").rstrip(".")
+
+
+_DECISIONS: Mapping[TaskKind, str] = {
+    "segmentation": "the pixels",
+    "token-classification": "the tokens",
+    "language-modeling": "the tokens",
+}
+
+
+def _short(found: ParityFault) -> str:
+    if found.measure == "agreement":
+        what = _DECISIONS.get(found.task or "classification", "the decisions")
+        return f"decides as the network does on {found.value:.1%} of {what}"
+    return f"has {found.value:.1%} of the variance of the network's outputs"
+
+
+def _number(value: float | None) -> str:
+    return "a value that is not finite" if value is None else f"{value:.2g}"
+
+
+# --- the runtime's options --------------------------------------------------------------------
+
+
+def _options_tried(note: kinds.RuntimeOptionsTried) -> str:
+    if not note.trials:
+        return f"{note.artifact}: no runtime options compared within {note.limit_s:g} s"
+    tried = ", ".join(map(_trial, note.trials))
+    return f"{note.artifact}: runtime options tried: {tried}; {options(note.kept)} kept"
+
+
+def _trial(trial: OptionTrial) -> str:
+    name, ratio = options(trial.options), trial.time_ratio
+    if ratio is None:
+        return f"{name} is refused"
+    if ratio < 1:
+        return f"{name} is {1 / ratio:.2f}x faster than the default"
+    return f"{name} is {ratio:.2f}x slower than the default"
+
+
+def options(given: RuntimeOptions) -> str:
+    """A runtime's options as they are given to it."""
+    parts = [f"{name}={value}" for name, value in given.options.items()]
+    if given.threads:
+        parts.append(f"threads={given.threads}")
+    return ", ".join(parts) or "the default"

@@ -1,0 +1,191 @@
+"""The sentence of each kind of note. mypy holds every `match` to be exhaustive."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from edgekit.report.export_words import export_words
+from edgekit.types import notes as kinds
+from edgekit.types.evaluation import Score
+from edgekit.types.export_notes import ExportNote
+from edgekit.types.notes import DataNote, Note, PlanNote, QatReason, TrainingNote
+
+
+def sentence(note: Note) -> str:
+    """What a note says, in one line without a full stop."""
+    if isinstance(note, DataNote):
+        return _data(note)
+    if isinstance(note, ExportNote):
+        return export_words(note)
+    if isinstance(note, PlanNote):
+        return _plan(note)
+    return _training(note)
+
+
+def _data(note: DataNote) -> str:
+    match note:
+        case kinds.WeightsUnnamed():
+            return (
+                f"no weights are named: {note.source} is used as it is built, with random "
+                "weights unless it loads its own; name a file in [model] weights or with "
+                "--weights"
+            )
+        case kinds.OutputsUnused():
+            return (
+                f"the network has {note.outputs} outputs, and the data {note.classes} "
+                f"classes: outputs from {note.classes} on are never right; check [model] "
+                "source and [data]"
+            )
+        case kinds.BaselineIsReference():
+            return "the evaluation data have no labels: similarity is to the unpruned network"
+        case kinds.SamplesTransposed():
+            return (
+                f"{note.origin}: samples of shape {list(note.shape)} are taken as NHWC and "
+                "transposed to NCHW"
+            )
+        case kinds.CalibrationShort():
+            return (
+                f"preset '{note.preset}' asks for {note.asked} samples; there are "
+                f"{note.samples}, all of which are used"
+            )
+        case kinds.CalibrationRandom():
+            return (
+                "calibration samples are drawn at random: the calibration data have no "
+                "labels"
+            )
+        case kinds.InputTransposed():
+            return (
+                f"'{note.input}' takes NHWC {list(note.artifact_shape)} where the network "
+                f"takes NCHW {list(note.network_shape)}: samples were transposed for it"
+            )
+        case other:
+            assert_never(other)
+
+
+def _plan(note: PlanNote) -> str:
+    match note:
+        case kinds.BudgetsNotPlanned():
+            return _not_planned(note)
+        case kinds.SpeedupAssumed():
+            return f"no budget sets a speed: the plan aims at a speed-up of {note.speedup:g}"
+        case kinds.EnergyPlannedAsTime():
+            return (
+                f"energy_mj = {note.energy_mj:g} was planned for as time, which energy is "
+                f"taken to go with: operators have no energy of their own ({note.reason})"
+            )
+        case kinds.EnergyPlannedByOperators():
+            return (
+                f"energy_mj = {note.energy_mj:g} was planned for by the energy of operators: "
+                f"{note.metered} of them metered ({note.meter}, {note.boundary}), the others "
+                "at the power of those near to them"
+            )
+        case kinds.PrecisionPlanned():
+            return f"widths and blocks were planned on costs in {note.precision}"
+        case kinds.NoPlanFaster():
+            return (
+                f"no plan was faster than the unpruned network on {note.runtime} "
+                f"({note.speedup:.2f}x at best): nothing was cut"
+            )
+        case kinds.NothingCut():
+            return _NOTHING_CUT[note.reason]
+        case kinds.BlocksDropped():
+            return f"residual blocks dropped: {', '.join(note.blocks)}"
+        case kinds.CostsTimedBusy():
+            return (
+                f"{note.doubtful} of {note.operators} operators were timed while "
+                f"{note.runtime} shared the machine with something else: predictions promise "
+                "nothing, and a later build times them again"
+            )
+        case kinds.PredictionsOff():
+            return (
+                f"whole networks take {note.error_median:.0%} more or less than the costs of "
+                "their operators predict (median): predictions promise nothing"
+            )
+        case other:
+            assert_never(other)
+
+
+_NOTHING_CUT = {
+    "within_budget": "the network keeps its budget as it is: nothing was cut",
+    "own_architecture": "the student has an architecture of its own: nothing was cut",
+}
+
+
+def _not_planned(note: kinds.BudgetsNotPlanned) -> str:
+    budgets = " and ".join(
+        f"{name} = {limit:g}" for name, limit in note.budgets.items()
+    )
+    lacking = "a meter on a" if note.lacking == "meter" else "a"
+    return (
+        f"{budgets} could not be planned for without {lacking} {note.target}: the plan aims "
+        f"at a speed-up of {note.speedup:g} instead"
+    )
+
+
+def _training(note: TrainingNote) -> str:
+    match note:
+        case kinds.TeachersWeighted():
+            fractions = ", ".join(f"{fraction:.0%}" for fraction in note.fractions)
+            return (
+                f"{len(note.fractions)} teachers taught together: their outputs were "
+                f"averaged with weights of {fractions}"
+            )
+        case kinds.LinkTrained():
+            link = note.link
+            return (
+                f"{link.name}, taught by {link.teacher}: validation {link.metric} "
+                f"{link.before_shown} before, {link.after_shown} after"
+            )
+        case kinds.CutInSteps():
+            return (
+                f"the network was cut in {note.steps} steps and trained after each, from the "
+                "second on with the one before as teacher"
+            )
+        case kinds.CutTrained():
+            return (
+                f"cut {note.step}: validation {note.before.metric} {note.before.shown} "
+                f"before training, {note.after.shown} after epoch {note.epoch}"
+            )
+        case kinds.UnitsEmptied():
+            return (
+                f"{note.method} emptied units for {note.epochs} epochs before the cut"
+            )
+        case kinds.LossesAdded():
+            added = ", ".join(f"{name} ({w:g})" for name, w in note.weights.items())
+            return f"the student was trained with soft targets, labels and {added}"
+        case kinds.TeacherOutputsReused():
+            return f"{note.fraction:.0%} of the teacher's outputs were reused"
+        case kinds.TrainedWithRounding():
+            return (
+                f"{qat_reason(note.reason)}: the student was trained for {note.epochs} epochs "
+                "with int8's rounding, taught by the unpruned network in float; validation "
+                f"{note.before.metric} with rounding {note.before.shown} before, "
+                f"{note.after.shown} after"
+            )
+        case kinds.RoundingGain():
+            before = "broken" if note.before is None else _score(note.before)
+            return (
+                f"{note.artifact}: {before} after training alone, {_score(note.after)} "
+                "trained with rounding"
+            )
+        case other:
+            assert_never(other)
+
+
+def qat_reason(reason: QatReason) -> str:
+    """Why the student is trained with int8's rounding."""
+    match reason.cause:
+        case "recipe":
+            return "the recipe asks for training with rounding"
+        case "broken":
+            return f"quantization after training broke {reason.artifact}"
+        case "over_budget":
+            score = "" if reason.score is None else f": {_score(reason.score)}"
+            return (
+                "int8 after training missed the accuracy budget "
+                f"({reason.artifact}{score})"
+            )
+
+
+def _score(score: Score) -> str:
+    return f"{score.metric} {score.shown}"

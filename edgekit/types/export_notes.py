@@ -1,0 +1,180 @@
+"""What came of a network's files, as records: see `edgekit.types.notes`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from edgekit.types.artifact import IOFusion, QuantResult, RuntimeOptions
+from edgekit.types.names import Precision, RuntimeName, TaskKind
+
+Fix = Literal[
+    "rewrite_layer",
+    "replace_scatter",
+    "sort_in_application",
+    "constant_size",
+    "newer_runtime",
+    "exclude_runtime",
+]
+"""What makes a refused network run: its layer is written with other operators, or a scatter as
+indexing; a sort is left to the application; a size is made a constant; the device gets a newer
+runtime; the runtime is left out of the recipe."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a file cannot be made, or cannot run on the device."""
+
+    cause: Literal[
+        "operator_missing",
+        "operator_too_new",
+        "opset_too_new",
+        "shape_dynamic",
+        "operator_in_float",
+        "file_rejected",
+        "operator_not_exportable",
+        "conversion_failed",
+        "export_failed",
+    ]
+    by: str
+    """Who refuses it: a runtime with its version, a device, a converter."""
+    operator: str | None = None
+    """As the file's format spells it; `None` where no single operator is at fault."""
+    layer: str | None = None
+    """The author's layer that needs it; `None` where no layer is at fault."""
+    version: int | None = None
+    """Of the operator, or of the file's opset."""
+    supported: int | None = None
+    """The newest such version that is read."""
+    detail: str | None = None
+    """What the runtime or the converter printed."""
+    fix: Fix | None = None
+    or_64_bit: bool = False
+    """Whether the board's 64-bit system, whose runtime is newer, mends it too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A runtime, or one of its precisions, that the network cannot be built for."""
+
+    name: str
+    """The runtime's, or the artifact's that is missing."""
+    runtime: RuntimeName
+    precision: Precision | None
+    """`None` where the runtime as a whole is left out."""
+    refusals: tuple[Refusal, ...]
+    """In the order of the file's operators."""
+    kind: Literal["left_out"] = "left_out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRuntime:
+    """The plan is made for another runtime than the profile's first."""
+
+    runtime: RuntimeName
+    instead_of: RuntimeName
+    kind: Literal["planned_runtime"] = "planned_runtime"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeSubstituted:
+    """Another runtime, which reads the same files, ran in the place of the target's."""
+
+    runtime: RuntimeName
+    ran: RuntimeName
+    kind: Literal["runtime_substituted"] = "runtime_substituted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedOnHost:
+    """Precisions were compared on this machine; on the target, another may win."""
+
+    target: str
+    kind: Literal["compared_on_host"] = "compared_on_host"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IOFused:
+    """The application's work that the files do themselves."""
+
+    fusion: IOFusion
+    kind: Literal["io_fused"] = "io_fused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationSearched:
+    """More than one scheme was tried for a quantized file, or it loses more than allowed."""
+
+    artifact: str
+    result: QuantResult
+    kind: Literal["quantization_searched"] = "quantization_searched"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityFault:
+    """By what a file is not its network."""
+
+    measure: Literal[
+        "shape", "relative_error", "agreement", "explained", "metric", "runtime"
+    ]
+    value: float | None = None
+    """`None` where it is no finite number, or where nothing was computed."""
+    limit: float | None = None
+    samples: int | None = None
+    task: TaskKind | None = None
+    """What the outputs decide, where `measure` is `agreement`."""
+    metric: str | None = None
+    """The metric that cannot be computed, where `measure` is `metric`."""
+    shapes: tuple[tuple[int, ...], ...] = ()
+    """Of an artifact's and the network's outputs for one sample, where they differ."""
+    detail: str | None = None
+    """What the runtime printed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotCompeting:
+    """Files that are not their network: they do not compete, and are removed."""
+
+    artifacts: tuple[str, ...]
+    """The first has the fault; the others were made from it."""
+    fault: ParityFault
+    kind: Literal["not_competing"] = "not_competing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionTrial:
+    """A runtime's options, and the time they took over the default's, turn by turn."""
+
+    options: RuntimeOptions
+    time_ratios: tuple[float, ...]
+    """Below 1 they are faster; empty where the runtime refused them."""
+
+    @property
+    def time_ratio(self) -> float | None:
+        """The median; `None` where the runtime refused the options."""
+        ratios = sorted(self.time_ratios)
+        return ratios[len(ratios) // 2] if ratios else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptionsTried:
+    """Which options of its runtime were tried on an artifact, and which were kept."""
+
+    artifact: str
+    trials: tuple[OptionTrial, ...]
+    """Empty where time was up before all were compared."""
+    kept: RuntimeOptions
+    limit_s: float
+    kind: Literal["runtime_options_tried"] = "runtime_options_tried"
+
+
+ExportNote: TypeAlias = (
+    LeftOut
+    | PlannedRuntime
+    | RuntimeSubstituted
+    | ComparedOnHost
+    | IOFused
+    | QuantizationSearched
+    | NotCompeting
+    | RuntimeOptionsTried
+)

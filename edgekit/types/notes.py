@@ -1,0 +1,322 @@
+"""What a build found out beside its figures, as records: a `kind` and values.
+
+`report.json` has them as they are here; `report.note_words` has the sentence of each kind. A name
+says the unit of its value; a fraction is of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from edgekit.types.evaluation import Score
+from edgekit.types.export_notes import ExportNote
+from edgekit.types.names import LossName, Precision, RuntimeName
+from edgekit.types.training import Link
+
+# --- the network and the data -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsUnnamed:
+    """No file of weights is named: the network may not be trained."""
+
+    source: str
+    kind: Literal["weights_unnamed"] = "weights_unnamed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputsUnused:
+    """The network decides between more classes than the data have."""
+
+    outputs: int
+    classes: int
+    kind: Literal["outputs_unused"] = "outputs_unused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineIsReference:
+    """The evaluation data have no labels: the unpruned network's outputs are right."""
+
+    kind: Literal["baseline_is_reference"] = "baseline_is_reference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesTransposed:
+    """Samples are stored with channels last, and were turned around."""
+
+    origin: str
+    shape: tuple[int, ...]
+    """Of one sample, as it is stored."""
+    kind: Literal["samples_transposed"] = "samples_transposed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationShort:
+    """The calibration data have fewer samples than the preset asks for: all are used."""
+
+    preset: str
+    asked: int
+    samples: int
+    kind: Literal["calibration_short"] = "calibration_short"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRandom:
+    """The calibration data have no labels: a class-balanced draw became a random one."""
+
+    kind: Literal["calibration_random"] = "calibration_random"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputTransposed:
+    """An artifact takes channels last, and the samples were turned around for it."""
+
+    input: str
+    artifact_shape: tuple[int, ...]
+    network_shape: tuple[int, ...]
+    """Both of one sample."""
+    kind: Literal["input_transposed"] = "input_transposed"
+
+
+DataNote: TypeAlias = (
+    WeightsUnnamed
+    | OutputsUnused
+    | BaselineIsReference
+    | SamplesTransposed
+    | CalibrationShort
+    | CalibrationRandom
+    | InputTransposed
+)
+
+
+# --- the plan ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetsNotPlanned:
+    """Budgets that cannot be planned for: the plan aims at a speed-up instead."""
+
+    budgets: Mapping[str, float]
+    """By their names in `[budget]`."""
+    lacking: Literal["device", "meter"]
+    target: str
+    speedup: float
+    kind: Literal["budgets_not_planned"] = "budgets_not_planned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedupAssumed:
+    """No budget sets a speed: the plan aims at this speed-up."""
+
+    speedup: float
+    kind: Literal["speedup_assumed"] = "speedup_assumed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyPlannedAsTime:
+    """Energy is taken to go with time: operators have no energy of their own."""
+
+    energy_mj: float
+    reason: str
+    kind: Literal["energy_planned_as_time"] = "energy_planned_as_time"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyPlannedByOperators:
+    """Energy is planned for by that of operators, of which a meter resolved some."""
+
+    energy_mj: float
+    metered: int
+    meter: str | None
+    boundary: str | None
+    kind: Literal["energy_planned_by_operators"] = "energy_planned_by_operators"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecisionPlanned:
+    """The precision of the costs that the plan goes by, where it is not fp32."""
+
+    precision: Precision
+    kind: Literal["precision_planned"] = "precision_planned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoPlanFaster:
+    """No plan was faster than the unpruned network: nothing was cut."""
+
+    runtime: RuntimeName
+    speedup: float
+    """Of the fastest plan."""
+    kind: Literal["no_plan_faster"] = "no_plan_faster"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingCut:
+    """Why the student has all that its architecture has."""
+
+    reason: Literal["within_budget", "own_architecture"]
+    kind: Literal["nothing_cut"] = "nothing_cut"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlocksDropped:
+    """Residual blocks that the student lacks."""
+
+    blocks: tuple[str, ...]
+    kind: Literal["blocks_dropped"] = "blocks_dropped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostsTimedBusy:
+    """Operators that were timed while the machine was busy: predictions promise nothing."""
+
+    doubtful: int
+    operators: int
+    runtime: RuntimeName
+    kind: Literal["costs_timed_busy"] = "costs_timed_busy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionsOff:
+    """Whole networks take more or less than the costs of their operators predict."""
+
+    error_median: float
+    """As a fraction of what was measured."""
+    kind: Literal["predictions_off"] = "predictions_off"
+
+
+CostDoubt: TypeAlias = CostsTimedBusy | PredictionsOff
+PlanNote: TypeAlias = (
+    BudgetsNotPlanned
+    | SpeedupAssumed
+    | EnergyPlannedAsTime
+    | EnergyPlannedByOperators
+    | PrecisionPlanned
+    | NoPlanFaster
+    | NothingCut
+    | BlocksDropped
+    | CostDoubt
+)
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachersWeighted:
+    """Several teachers: the fraction of the averaged outputs that each has."""
+
+    fractions: tuple[float, ...]
+    kind: Literal["teachers_weighted"] = "teachers_weighted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkTrained:
+    """One network of a chain, before and after its training."""
+
+    link: Link
+    kind: Literal["link_trained"] = "link_trained"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutInSteps:
+    """The network was cut in several steps, and trained after each."""
+
+    steps: int
+    kind: Literal["cut_in_steps"] = "cut_in_steps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutTrained:
+    """One of several cuts, before and after its training."""
+
+    step: int
+    before: Score
+    after: Score
+    epoch: int
+    kind: Literal["cut_trained"] = "cut_trained"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitsEmptied:
+    """A penalty emptied units before they were cut."""
+
+    method: str
+    epochs: int
+    kind: Literal["units_emptied"] = "units_emptied"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossesAdded:
+    """Losses beside soft targets and labels, by their weights."""
+
+    weights: Mapping[LossName, float]
+    kind: Literal["losses_added"] = "losses_added"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherOutputsReused:
+    """The fraction of the teacher's outputs that was kept from an earlier epoch or build."""
+
+    fraction: float
+    kind: Literal["teacher_outputs_reused"] = "teacher_outputs_reused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QatReason:
+    """Why the student was trained with int8's rounding."""
+
+    cause: Literal["recipe", "broken", "over_budget"]
+    artifact: str | None = None
+    score: Score | None = None
+    """What that artifact has without it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedWithRounding:
+    """Quantization-aware distillation, and the student before and after it, with rounding."""
+
+    reason: QatReason
+    epochs: int
+    before: Score
+    after: Score
+    kind: Literal["trained_with_rounding"] = "trained_with_rounding"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundingGain:
+    """An int8 artifact with and without quantization-aware distillation."""
+
+    artifact: str
+    before: Score | None
+    """`None` where quantization after training alone broke the file."""
+    after: Score
+    kind: Literal["rounding_gain"] = "rounding_gain"
+
+
+TrainingNote: TypeAlias = (
+    TeachersWeighted
+    | LinkTrained
+    | CutInSteps
+    | CutTrained
+    | UnitsEmptied
+    | LossesAdded
+    | TeacherOutputsReused
+    | TrainedWithRounding
+    | RoundingGain
+)
+
+Note: TypeAlias = DataNote | ExportNote | PlanNote | TrainingNote
+NOTES: tuple[type[Note], ...] = get_args(Note)
+"""Every class of notes."""
+
+
+def unique(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Each note once, in order; some have values that cannot be hashed."""
+    found: list[Note] = []
+    for note in notes:
+        if note not in found:
+            found.append(note)
+    return tuple(found)

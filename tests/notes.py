@@ -1,0 +1,435 @@
+"""Notes of every kind with the sentence that reports render: data for tests of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgekit.types import (
+    IOFusion,
+    Link,
+    Preprocess,
+    QuantConfig,
+    QuantResult,
+    QuantTrial,
+    RuntimeOptions,
+)
+from edgekit.types import export_notes as files
+from edgekit.types import notes as facts
+from edgekit.types.evaluation import Score
+
+_PLAIN = QuantConfig()
+_BETTER = QuantConfig(ranges="percentile", float_layers=("a", "b", "c", "d", "e"))
+_LOST = QuantResult(
+    scheme=_PLAIN,
+    lost=0.031,
+    allowed=0.005,
+    metric="accuracy",
+    samples=400,
+    trials=(QuantTrial(scheme=_PLAIN, lost=0.031, error=0.2),),
+)
+_RECOVERED = QuantResult(
+    scheme=_BETTER,
+    lost=0.004,
+    allowed=0.005,
+    metric="accuracy",
+    samples=400,
+    trials=(
+        QuantTrial(scheme=_PLAIN, lost=0.031, error=0.2),
+        QuantTrial(scheme=_BETTER, lost=0.004, error=0.1),
+    ),
+    without_equalization=_LOST,
+)
+_LINK = Link(
+    name="model.py:small",
+    teacher="the unpruned network",
+    metric="accuracy",
+    before=0.5,
+    after=0.93,
+    share=True,
+    parameters=1000,
+    epoch=7,
+)
+_OFF = RuntimeOptions(options={"xnnpack": False})
+_REFUSAL = files.Refusal(
+    cause="operator_missing",
+    by="tflite-runtime 2.14.0",
+    operator="STABLEHLO_SCATTER",
+    layer="blocks.0.mix",
+    fix="replace_scatter",
+    or_64_bit=True,
+)
+
+
+def _out(refusal: files.Refusal, *more: files.Refusal) -> files.LeftOut:
+    return files.LeftOut(
+        name="litert-int8",
+        runtime="litert",
+        precision="int8",
+        refusals=(refusal, *more),
+    )
+
+
+def _fault(**values: object) -> files.NotCompeting:
+    fault = files.ParityFault(**values)  # type: ignore[arg-type]
+    return files.NotCompeting(artifacts=("litert-int8", "litert-fp16"), fault=fault)
+
+
+def _score(value: float) -> Score:
+    return Score(metric="accuracy", value=value, share=True)
+
+
+SENTENCES: tuple[tuple[facts.Note, str], ...] = (
+    (
+        facts.WeightsUnnamed(source="model.py:build"),
+        "no weights are named: model.py:build is used as it is built, with random weights "
+        "unless it loads its own; name a file in [model] weights or with --weights",
+    ),
+    (
+        facts.OutputsUnused(outputs=10, classes=4),
+        "the network has 10 outputs, and the data 4 classes: outputs from 4 on are never "
+        "right; check [model] source and [data]",
+    ),
+    (
+        facts.BaselineIsReference(),
+        "the evaluation data have no labels: similarity is to the unpruned network",
+    ),
+    (
+        facts.SamplesTransposed(origin="x.npz", shape=(8, 8, 3)),
+        "x.npz: samples of shape [8, 8, 3] are taken as NHWC and transposed to NCHW",
+    ),
+    (
+        facts.CalibrationShort(preset="default", asked=128, samples=30),
+        "preset 'default' asks for 128 samples; there are 30, all of which are used",
+    ),
+    (
+        facts.CalibrationRandom(),
+        "calibration samples are drawn at random: the calibration data have no labels",
+    ),
+    (
+        facts.InputTransposed(
+            input="x", artifact_shape=(8, 8, 3), network_shape=(3, 8, 8)
+        ),
+        "'x' takes NHWC [8, 8, 3] where the network takes NCHW [3, 8, 8]: samples were "
+        "transposed for it",
+    ),
+    (
+        _out(_REFUSAL),
+        "litert-int8 is left out: tflite-runtime 2.14.0 has no STABLEHLO_SCATTER; layer "
+        "'blocks.0.mix' needs it. Write torch.scatter as indexing, a mask or a "
+        "concatenation, or build for the board's 64-bit system, whose runtime is newer.",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="operator_too_new",
+                by="tflite-runtime 2.14.0",
+                operator="FULLY_CONNECTED",
+                version=14,
+                supported=10,
+                fix="rewrite_layer",
+            ),
+            _REFUSAL,
+        ),
+        "litert-int8 is left out: tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version "
+        "10, and this is version 14; layer 'the network's own forward()' needs it. Write "
+        "that layer with other operators. (1 more)",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="opset_too_new",
+                by="board",
+                version=20,
+                supported=18,
+                fix="newer_runtime",
+            )
+        ),
+        "litert-int8 is left out: the file is of ONNX opset 20; board reads 18; layer 'the "
+        "network's own forward()' needs it. Update its ONNX Runtime, or choose another of "
+        "its runtimes.",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="shape_dynamic",
+                by="board",
+                operator="Reshape",
+                layer="head",
+                fix="constant_size",
+            )
+        ),
+        "litert-int8 is left out: Reshape gives a shape that depends on values, and board "
+        "takes static shapes only; layer 'head' needs it. Make that size a constant.",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="operator_in_float",
+                by="board",
+                operator="SOFTMAX",
+                layer="attention",
+                fix="rewrite_layer",
+            )
+        ),
+        "litert-int8 is left out: SOFTMAX stays in float, and board computes in int8 only; "
+        "layer 'attention' needs it. Write that layer with other operators.",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="file_rejected",
+                by="tflite-runtime on pi",
+                detail="builtin_code out of range: 160.",
+                layer="sort",
+                fix="sort_in_application",
+            )
+        ),
+        "litert-int8 is left out: tflite-runtime on pi refuses the file (builtin_code out of "
+        "range: 160); layer 'sort' needs it. Leave sort and topk to the application, after "
+        "the network.",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="operator_not_exportable",
+                by="litert",
+                operator="aten.linalg_det.default",
+                layer="volume",
+                detail="no lowering.",
+                fix="rewrite_layer",
+            )
+        ),
+        "litert-int8 is left out: aten.linalg_det.default cannot be written (no lowering); "
+        "layer 'volume' needs it. Write that layer with other operators.",
+    ),
+    (
+        _out(
+            files.Refusal(
+                cause="conversion_failed",
+                by="litert",
+                detail="LiteRT export failed: crash.",
+                fix="exclude_runtime",
+            )
+        ),
+        "litert-int8 is left out: LiteRT export failed: crash; layer 'the network's own "
+        "forward()' needs it. Every operator alone is written: write it with other "
+        "operators, or leave litert out of [recipe.export] runtimes.",
+    ),
+    (
+        _out(
+            files.Refusal(cause="export_failed", by="litert", detail="No such scheme.")
+        ),
+        "litert-int8 is left out: No such scheme",
+    ),
+    (
+        files.PlannedRuntime(runtime="onnxruntime", instead_of="litert"),
+        "litert is left out: the plan is for onnxruntime",
+    ),
+    (
+        files.RuntimeSubstituted(runtime="tflite-runtime", ran="litert"),
+        "LiteRT of this machine ran the files in the place of tflite-runtime",
+    ),
+    (
+        files.ComparedOnHost(target="raspberrypi4"),
+        "int8 and fp32 were compared on this machine; the winner can differ on "
+        "raspberrypi4",
+    ),
+    (
+        files.IOFused(
+            fusion=IOFusion(
+                preprocess=Preprocess(), dtype="uint8", postprocess="argmax", classes=3
+            )
+        ),
+        "files take raw uint8 values and prepare them themselves and end in argmax; the "
+        "unpruned network was timed without what is fused into the files",
+    ),
+    (
+        files.QuantizationSearched(artifact="litert-int8", result=_LOST),
+        "litert-int8 loses 3.10 points of accuracy on 400 samples; 1 scheme tried, none "
+        "held: training has to recover 2.60 points",
+    ),
+    (
+        files.QuantizationSearched(artifact="litert-int8", result=_RECOVERED),
+        "litert-int8 loses 0.40 points of accuracy on 400 samples; 3.10 points with min-max "
+        "ranges; ranges by percentile; kept in float: a, b, c, d and 1 more; channels were "
+        "brought to equal ranges first; without: loses 3.10 points of accuracy on 400 "
+        "samples; 1 scheme tried, none held: training has to recover 2.60 points",
+    ),
+    (
+        _fault(measure="shape", shapes=((4,), (5,))),
+        "does not compete: litert-int8 returns (4,) where the network returns (5,)",
+    ),
+    (
+        _fault(measure="relative_error", value=0.5, limit=0.001, samples=10),
+        "does not compete: litert-int8 differs from the network by 0.5 of its largest output "
+        "on 10 samples, 0.001 allowed. The file is not the network: leave its runtime out "
+        "with [recipe.export] runtimes",
+    ),
+    (
+        _fault(
+            measure="agreement", value=0.5, limit=0.75, samples=10, task="segmentation"
+        ),
+        "does not compete: litert-int8 decides as the network does on 50.0% of the pixels on "
+        "10 samples, 75% at least. Quantization broke it: leave it out with [recipe.export] "
+        'precisions = ["fp32"]',
+    ),
+    (
+        _fault(measure="explained", value=0.5, limit=0.75, samples=10),
+        "does not compete: litert-int8 has 50.0% of the variance of the network's outputs on "
+        "10 samples, 75% at least. Quantization broke it: leave it out with [recipe.export] "
+        'precisions = ["fp32"]',
+    ),
+    (
+        _fault(measure="metric", metric="perplexity", samples=10),
+        "does not compete: litert-int8 has a perplexity of a value that is not finite on 10 "
+        "samples: it answers nothing that can be scored",
+    ),
+    (
+        _fault(measure="runtime", detail="litert cannot load it."),
+        "does not compete: litert cannot load it",
+    ),
+    (
+        files.RuntimeOptionsTried(
+            artifact="litert-int8",
+            trials=(
+                files.OptionTrial(options=_OFF, time_ratios=(2.0, 3.0, 2.5)),
+                files.OptionTrial(
+                    options=RuntimeOptions(threads=1), time_ratios=(0.8, 0.8, 0.8)
+                ),
+                files.OptionTrial(
+                    options=RuntimeOptions(options={"graph": "all"}), time_ratios=()
+                ),
+            ),
+            kept=RuntimeOptions(threads=1),
+            limit_s=60.0,
+        ),
+        "litert-int8: runtime options tried: xnnpack=False is 2.50x slower than the default, "
+        "threads=1 is 1.25x faster than the default, graph=all is refused; threads=1 kept",
+    ),
+    (
+        files.RuntimeOptionsTried(
+            artifact="litert-int8", trials=(), kept=RuntimeOptions(), limit_s=9.0
+        ),
+        "litert-int8: no runtime options compared within 9 s",
+    ),
+    (
+        facts.BudgetsNotPlanned(
+            budgets={"latency_ms": 10.0, "energy_mj": 2.0},
+            lacking="device",
+            target="raspberrypi5",
+            speedup=2.0,
+        ),
+        "latency_ms = 10 and energy_mj = 2 could not be planned for without a raspberrypi5: "
+        "the plan aims at a speed-up of 2 instead",
+    ),
+    (
+        facts.BudgetsNotPlanned(
+            budgets={"energy_mj": 2.0}, lacking="meter", target="pi", speedup=1.5
+        ),
+        "energy_mj = 2 could not be planned for without a meter on a pi: the plan aims at a "
+        "speed-up of 1.5 instead",
+    ),
+    (
+        facts.SpeedupAssumed(speedup=2.0),
+        "no budget sets a speed: the plan aims at a speed-up of 2",
+    ),
+    (
+        facts.EnergyPlannedAsTime(energy_mj=2.0, reason="costs are estimated"),
+        "energy_mj = 2 was planned for as time, which energy is taken to go with: operators "
+        "have no energy of their own (costs are estimated)",
+    ),
+    (
+        facts.EnergyPlannedByOperators(
+            energy_mj=2.0, metered=12, meter="rapl", boundary="package"
+        ),
+        "energy_mj = 2 was planned for by the energy of operators: 12 of them metered (rapl, "
+        "package), the others at the power of those near to them",
+    ),
+    (
+        facts.PrecisionPlanned(precision="int8"),
+        "widths and blocks were planned on costs in int8",
+    ),
+    (
+        facts.NoPlanFaster(runtime="litert", speedup=0.97),
+        "no plan was faster than the unpruned network on litert (0.97x at best): nothing was "
+        "cut",
+    ),
+    (
+        facts.NothingCut(reason="within_budget"),
+        "the network keeps its budget as it is: nothing was cut",
+    ),
+    (
+        facts.NothingCut(reason="own_architecture"),
+        "the student has an architecture of its own: nothing was cut",
+    ),
+    (
+        facts.BlocksDropped(blocks=("layer1.1", "layer2.1")),
+        "residual blocks dropped: layer1.1, layer2.1",
+    ),
+    (
+        facts.CostsTimedBusy(doubtful=3, operators=4, runtime="litert"),
+        "3 of 4 operators were timed while litert shared the machine with something else: "
+        "predictions promise nothing, and a later build times them again",
+    ),
+    (
+        facts.PredictionsOff(error_median=0.25),
+        "whole networks take 25% more or less than the costs of their operators predict "
+        "(median): predictions promise nothing",
+    ),
+    (
+        facts.TeachersWeighted(fractions=(0.75, 0.25)),
+        "2 teachers taught together: their outputs were averaged with weights of 75%, 25%",
+    ),
+    (
+        facts.LinkTrained(link=_LINK),
+        "model.py:small, taught by the unpruned network: validation accuracy 50.00% before, "
+        "93.00% after",
+    ),
+    (
+        facts.CutInSteps(steps=2),
+        "the network was cut in 2 steps and trained after each, from the second on with the "
+        "one before as teacher",
+    ),
+    (
+        facts.CutTrained(step=2, before=_score(0.5), after=_score(0.9), epoch=7),
+        "cut 2: validation accuracy 50.00% before training, 90.00% after epoch 7",
+    ),
+    (
+        facts.UnitsEmptied(method="group-lasso", epochs=3),
+        "group-lasso emptied units for 3 epochs before the cut",
+    ),
+    (
+        facts.LossesAdded(weights={"dist": 0.5, "hints": 2.0}),
+        "the student was trained with soft targets, labels and dist (0.5), hints (2)",
+    ),
+    (
+        facts.TeacherOutputsReused(fraction=0.95),
+        "95% of the teacher's outputs were reused",
+    ),
+    (
+        facts.TrainedWithRounding(
+            reason=facts.QatReason(
+                cause="over_budget", artifact="litert-int8", score=_score(0.8)
+            ),
+            epochs=4,
+            before=_score(0.81),
+            after=_score(0.92),
+        ),
+        "int8 after training missed the accuracy budget (litert-int8: accuracy 80.00%): the "
+        "student was trained for 4 epochs with int8's rounding, taught by the unpruned "
+        "network in float; validation accuracy with rounding 81.00% before, 92.00% after",
+    ),
+    (
+        facts.RoundingGain(artifact="litert-int8", before=None, after=_score(0.92)),
+        "litert-int8: broken after training alone, accuracy 92.00% trained with rounding",
+    ),
+    (
+        facts.RoundingGain(
+            artifact="litert-int8", before=_score(0.8), after=_score(0.92)
+        ),
+        "litert-int8: accuracy 80.00% after training alone, accuracy 92.00% trained with "
+        "rounding",
+    ),
+)
+"""Each note with its sentence."""
+KINDS: Mapping[str, type[facts.Note]] = {one.kind: one for one in facts.NOTES}
