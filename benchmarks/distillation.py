@@ -37,10 +37,10 @@ from benchmarks.distillation_setting import (
 from benchmarks.frontier_time import LAUNCHES, MIN_ROUND_MS, ROUNDS
 from benchmarks.results import Row, Table
 from edgekit.agent.schema import SCHEMA
-from edgekit.data import evaluate
 from edgekit.devices.local import LocalDevice
 from edgekit.distill import Distilled
 from edgekit.distill.objective import resolved
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.export.workers import export_all
 from edgekit.types import DistillRecipe, LossName
 

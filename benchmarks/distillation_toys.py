@@ -30,10 +30,10 @@ from edgekit.config import project
 from edgekit.config.project import Project
 from edgekit.config.resources import shipped
 from edgekit.data import Dataset, split
-from edgekit.data.evaluate import predict
 from edgekit.data.metrics import named
 from edgekit.distill import distill
 from edgekit.distill.objective import resolved
+from edgekit.evaluate.accuracy import predict
 from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, LossName
 

@@ -34,11 +34,11 @@ from benchmarks.results import Row, Table
 from edgekit import sources
 from edgekit.agent.arrays import arranged
 from edgekit.agent.schema import SCHEMA
-from edgekit.bench.infer import infer
 from edgekit.config import project, targets
 from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
+from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import worse
 from edgekit.export.workers import Wanted, offered
 from edgekit.pipeline import variants

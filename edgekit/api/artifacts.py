@@ -13,10 +13,10 @@ from edgekit.api.datasets import Data, as_data
 from edgekit.api.environment import folder_at, profile
 from edgekit.api.metrics import Score, metric_of
 from edgekit.api.networks import Network
-from edgekit.bench.infer import infer
-from edgekit.data import evaluate as evaluate_network
 from edgekit.devices.resolve import attached
 from edgekit.errors import ArtifactError, DeviceError
+from edgekit.evaluate.accuracy import evaluate as evaluate_network
+from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Wanted, export_all, offered
 from edgekit.pipeline.context import input_of

@@ -53,8 +53,8 @@ def diff(  # noqa: PLR0913 - a command's options
         float | None,
         typer.Option(
             min=0.0,
-            help="Relative error of the outputs that is allowed.",
-            show_default="0.001 in fp32, 0.01 in fp16, 0.25 in int8",
+            help="Largest difference of the outputs over their largest number that is allowed.",
+            show_default="0.001 in fp32, 0.02 in fp16; in int8, decisions count",
         ),
     ] = None,
     runtime: Annotated[

@@ -1,9 +1,8 @@
 """Data sets and the preprocessing contract: one spec in training, evaluation and on the device."""
 
 from edgekit.data.dataset import Dataset, split
-from edgekit.data.evaluate import evaluate
 from edgekit.data.load import load, read
 from edgekit.data.preprocess import preprocess
 from edgekit.data.scores import accuracy
 
-__all__ = ["Dataset", "accuracy", "evaluate", "load", "preprocess", "read", "split"]
+__all__ = ["Dataset", "accuracy", "load", "preprocess", "read", "split"]

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.bench.profile import profile
+from edgekit.data import predictions
 from edgekit.devices import Device
 from edgekit.diff import counts as counting
 from edgekit.diff import match, preprocessing, run
 from edgekit.diff.inputs import Question, Subject, subject
 from edgekit.diff.run import Probed
 from edgekit.errors import ArtifactError, DataError, DeviceError
+from edgekit.evaluate.parity import TOLERANCES, compare
 from edgekit.program import reference
 from edgekit.progress import Progress
+from edgekit.report.export_words import departure
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import OperatorProfile, Precision
+from edgekit.types import OperatorProfile, Precision, TaskKind
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
 from edgekit.types.notes import InputTransposed, Note
 
 Array = NDArray[np.float32]
-TOLERANCE: Mapping[Precision, float] = {
-    "fp32": 1e-3,
-    "fp16": 1e-2,
-    "int8": 0.25,
-    "int8-dynamic": 0.25,
-    "int8-weights": 0.25,
-    "int16x8": 0.25,
-}
-"""Relative error (root mean square) of outputs from which an artifact is not the network."""
-AGREEMENT = 0.75
-"""Share of decisions below which int8 is not the network either."""
-_FLOOR: Mapping[Precision, float] = {**TOLERANCE, "int8": 0.03}
+_INT8_OPERATOR = 0.03
+"""Relative error that one operator in int8 may add."""
 _LONG = 48
 _TRACED_BYTES = 256 * 2**20
 _TRACED_MOST = 8
@@ -50,11 +43,11 @@ def diff(question: Question, device: Device, progress: Progress) -> Diff:
         with progress.step("Compare answers"):
             want = reference.answers(sides.program, sides.feeds)
             got = run.answers(one, feeds, device)
-        outputs = _outputs(one, got, want)
+        outputs = _outputs(sides, one, got, want, question.tolerance)
         tolerance = question.tolerance
         if tolerance is None:
-            tolerance = TOLERANCE[one.opened.precision]
-        right = all(_agrees(each, tolerance) for each in outputs)
+            tolerance = TOLERANCES[one.opened.precision].layers
+        right = all(each.fault is None for each in outputs)
         with progress.step("Compare layer by layer"):
             layers = _layers(sides, one, feeds, device, tolerance, got)
         with progress.step("Check preprocessing"):
@@ -125,7 +118,11 @@ def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[Note, ...
 
 
 def _outputs(
-    one: Probed, got: Sequence[Array], want: Sequence[Array]
+    sides: Subject,
+    one: Probed,
+    got: Sequence[Array],
+    want: Sequence[Array],
+    tolerance: float | None,
 ) -> tuple[OutputDiff, ...]:
     if len(got) != len(want):
         raise ArtifactError(
@@ -140,27 +137,32 @@ def _outputs(
                 f"the network returns {list(theirs.shape[1:])}: it was not made from this "
                 "network."
             )
+        compared = compare(
+            predictions.scores(theirs, sides.folding),
+            predictions.scores(mine.reshape(theirs.shape), sides.folding),
+            one.opened.precision,
+            _decides(sides, theirs, several=len(want) > 1),
+            decided=sides.folding.postprocess == "argmax",
+            tolerance=tolerance,
+        )
         found.append(
             OutputDiff(
                 name=spec.name,
                 distance=match.distance(mine, theirs),
-                agreement=agreement(mine, theirs),
+                parity=compared.parity,
+                fault=compared.fault,
             )
         )
     return tuple(found)
 
 
-def agreement(mine: Array, theirs: Array) -> float | None:
-    """Share of samples with the same decision, for outputs (n, classes)."""
-    if theirs.ndim != 2 or theirs.shape[1] < 2 or mine.shape != theirs.shape:
-        return None
-    return float((mine.argmax(1) == theirs.argmax(1)).mean())
-
-
-def _agrees(one: OutputDiff, tolerance: float) -> bool:
-    return one.distance.relative_error <= tolerance and (
-        one.agreement is None or one.agreement >= AGREEMENT
-    )
+def _decides(sides: Subject, output: Array, *, several: bool) -> TaskKind:
+    """The kind by which an output is compared: the task's where there is one output, else a
+    classification where it has the shape of one."""
+    if sides.kind is not None and not several:
+        return sides.kind
+    decides = output.ndim == 2 and output.shape[1] > 1
+    return "classification" if decides else "regression"
 
 
 # --- layers -----------------------------------------------------------------------------------
@@ -198,13 +200,18 @@ def _layers(
         ends=one.opened.ends,
         network=network,
         tolerance=tolerance,
-        floor=min(tolerance, _FLOOR[one.opened.precision]),
+        floor=min(tolerance, _added(one.opened.precision)),
     )
     probing = max(
         match.distance(mine, whole[:samples]).relative_error
         for mine, whole in zip(ends, got, strict=True)
     )
     return _Layers(samples, probing, (both, match.pairs(both)))
+
+
+def _added(precision: Precision) -> float:
+    """Relative error that one operator of this precision may add to any."""
+    return _INT8_OPERATOR if precision == "int8" else TOLERANCES[precision].layers
 
 
 def _stands_out(found: Divergence | None, tolerance: float) -> bool:
@@ -226,7 +233,7 @@ def _executed(one: Probed, device: Device) -> Sequence[OperatorProfile] | None:
 
 def answers_agree(found: Diff) -> bool:
     """Whether the artifact answers as the network does on samples that are prepared right."""
-    return all(_agrees(one, found.tolerance) for one in found.outputs)
+    return all(one.fault is None for one in found.outputs)
 
 
 def short(operator: str) -> str:
@@ -251,8 +258,8 @@ def summary(found: Diff) -> str:
         )
     elif not reasons:
         reasons.append("its outputs differ, though every layer agrees when it is shown")
-    error = max(one.distance.relative_error for one in found.outputs)
+    [fault, *_] = [one.fault for one in found.outputs if one.fault is not None]
     return (
-        f"{found.artifact} is not {found.reference}: {'; '.join(reasons)}. Relative error of "
-        f"its outputs {error:.2g}, {found.tolerance:g} allowed."
+        f"{found.artifact} is not {found.reference}: {'; '.join(reasons)}. "
+        f"{departure(found.artifact, fault)}."
     )

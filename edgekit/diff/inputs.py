@@ -24,7 +24,7 @@ from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import read
 from edgekit.safe_io import read_arrays, reading
-from edgekit.types import Artifact, IOFusion, ModelSpec, Preprocess
+from edgekit.types import Artifact, IOFusion, ModelSpec, Preprocess, TaskKind
 
 Array = NDArray[np.float32]
 STUDENT = "student.pt2"
@@ -61,6 +61,10 @@ class Subject:
     scene: Scene | None = None
     """The raw samples behind them, where there is one input and preprocessing is known."""
     labels: NDArray[np.int64] | None = None
+    folding: IOFusion = field(default_factory=IOFusion)
+    """What the artifact does besides the network."""
+    kind: TaskKind | None = None
+    """Of the project, or as the artifact says; `None` where neither does."""
     contract: dict[str, Any] = field(default_factory=dict)
     """What the artifact says of itself; empty where it says nothing."""
     spec: Preprocess | None = None
@@ -76,13 +80,19 @@ def subject(question: Question) -> Subject:
     contract = read(path) or (manifest or {}).get("contract", {})
     folding = _folding(contract)
     program = folded(program, folding)
+    kind = _kind(one, contract)
     whole = spec = _preprocess(one, contract, folding)
     if spec is not None and folding.preprocess is not None:
         spec = replace(_RAW, color=spec.color, resize=spec.resize)
     if len(program.inputs) > 1:
         feeds = _several(question, program)
         return Subject(
-            artifact=artifact, program=program, reference=reference, feeds=feeds
+            artifact=artifact,
+            program=program,
+            reference=reference,
+            feeds=feeds,
+            folding=folding,
+            kind=kind,
         )
     raw, labels, origin = _raw(question, program, one, spec)
     if spec is None or raw.dtype.kind in "iu":  # tokens are taken as they are
@@ -92,6 +102,8 @@ def subject(question: Question) -> Subject:
             reference=reference,
             feeds=[raw],
             labels=labels,
+            folding=folding,
+            kind=kind,
         )
 
     def resized(kernel: str) -> Array | None:
@@ -107,6 +119,8 @@ def subject(question: Question) -> Subject:
         feeds=[preprocess(raw, spec)],
         scene=Scene(raw=raw, spec=spec, resized=resized),
         labels=labels,
+        folding=folding,
+        kind=kind,
         contract=contract,
         spec=whole,
     )
@@ -196,6 +210,13 @@ def _folding(contract: dict[str, Any]) -> IOFusion:
     """What the artifact says that it does besides the network."""
     with reading("the contract in the artifact", UsageError):
         return TypeAdapter(IOFusion).validate_python(contract.get("folded") or {})
+
+
+def _kind(one: Project | None, contract: dict[str, Any]) -> TaskKind | None:
+    if one is not None:
+        return one.task.kind
+    with reading("the contract in the artifact", UsageError):
+        return TypeAdapter(TaskKind | None).validate_python(contract.get("task"))
 
 
 def _preprocess(

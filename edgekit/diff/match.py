@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.evaluate.parity import rms_error
 from edgekit.program.reference import Node
 from edgekit.types.diff import Distance, Divergence, LayerDiff, Step
 
@@ -74,17 +75,12 @@ class Pair:
 def distance(got: Array, want: Array) -> Distance:
     """Of `got` from `want`, over all their elements."""
     a, b = got.astype(np.float64).ravel(), want.astype(np.float64).ravel()
-    noise, signal = (
-        math.sqrt(float(np.square(a - b).mean())),
-        float(np.square(b).mean()),
-    )
-    scale = math.sqrt(signal) or 1e-30
-    error = noise / scale
+    error = rms_error(a, b)
     lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
     finite = bool(np.isfinite(a).all())
     return Distance(
-        relative_error=error if finite else math.inf,
-        cosine=float(a @ b) / lengths if lengths and finite else float(noise == 0),
+        relative_error=error,
+        cosine=float(a @ b) / lengths if lengths and finite else float(error == 0),
         sqnr_db=-20 * math.log10(error) if error and finite else None,
         largest=float(np.abs(a - b).max(initial=0)) if finite else math.inf,
     )

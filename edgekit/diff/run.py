@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.bench.infer import dequantize, quantize
-from edgekit.devices import Device, jobs
+from edgekit.devices import Device
 from edgekit.diff.tensor_worker import instrument
-from edgekit.scratch import folder as scratch_folder
+from edgekit.evaluate.run import Stored, run_on
 from edgekit.types import Artifact
 from edgekit.types.diff import ModelGraph, Step
 
 Array = NDArray[np.float32]
-_START_S = 120.0
-_SAMPLE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +37,7 @@ def probed(artifact: Artifact, folder: Path) -> Probed:
 
 def answers(one: Probed, feeds: Sequence[Array], device: Device) -> list[Array]:
     """Each output in real numbers over n samples: (n, *shape)."""
-    specs = one.opened.outputs
-    files = one.artifact.files
-    given, _ = _run(one, files, feeds, device)
-    return [dequantize(a, spec) for a, spec in zip(given, specs, strict=True)]
+    return _run(one, one.artifact.files, feeds, device).real(one.opened.outputs)
 
 
 def tensors(
@@ -52,11 +46,10 @@ def tensors(
     """The copy's outputs, and what each step gave in real numbers, by its number."""
     companion = one.copy.with_suffix(".bin")
     files = (one.copy, *([companion] if companion.exists() else []))
-    given, names = _run(one, files, feeds, device)
-    specs = one.opened.outputs
-    ends = [dequantize(a, spec) for a, spec in zip(given, specs, strict=False)]
-    by_name = dict(zip(names, given, strict=True))
-    by_place = {str(place): array for place, array in enumerate(given)}
+    given = _run(one, files, feeds, device)
+    ends = given.real(one.opened.outputs)
+    by_name = dict(zip(given.names, given.arrays, strict=True))
+    by_place = {str(place): array for place, array in enumerate(given.arrays)}
     places = by_place if one.copy.suffix == ".tflite" else by_name
     shown: dict[int, Array] = {}
     for number, step in enumerate(one.opened.steps):
@@ -67,22 +60,9 @@ def tensors(
 
 def _run(
     one: Probed, files: Sequence[Path], feeds: Sequence[Array], device: Device
-) -> tuple[list[Any], list[str]]:
-    with scratch_folder() as name:
-        source, result = Path(name) / "inputs.npz", Path(name) / "outputs.npz"
-        stored = {
-            f"{number:03}": quantize(feed, spec)
-            for number, (feed, spec) in enumerate(
-                zip(feeds, one.opened.inputs, strict=True)
-            )
-        }
-        np.savez(source, **stored)  # type: ignore[arg-type]
-        ran = replace(one.artifact, files=tuple(files))
-        job = jobs.infer(ran, inputs=source, outputs=result)
-        limit_s = _START_S + _SAMPLE_S * len(feeds[0])
-        names = device.run(job, timeout_s=limit_s)["outputs_order"]
-        with np.load(result, allow_pickle=False) as file:
-            return [file[f"output_{n}"] for n in range(len(names))], names
+) -> Stored:
+    ran = replace(one.artifact, files=tuple(files), inputs=one.opened.inputs)
+    return run_on(device, ran, feeds)
 
 
 def _real(stored: Any, step: Step) -> Array:

@@ -38,8 +38,8 @@ def _lines(found: Diff) -> Iterator[str]:
     for output in found.outputs:
         same = (
             ""
-            if output.agreement is None
-            else (f", same decision on {output.agreement:.1%}")
+            if output.parity.agreement is None
+            else (f", same decision on {output.parity.agreement:.1%}")
         )
         yield f"output {escape(output.name)}: {_words(output.distance)}{same}"
     if found.accuracy:

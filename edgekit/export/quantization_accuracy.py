@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.agent.arrays import arranged
-from edgekit.agent.errors import AgentError
-from edgekit.agent.runtimes import find, open_model, settings
-from edgekit.agent.session import run
 from edgekit.data.metrics import agreement, named
 from edgekit.data.predictions import logits, scores
-from edgekit.errors import ArtifactError, DataError
-from edgekit.runtimes import registry
+from edgekit.errors import DataError
+from edgekit.evaluate.parity import rms_error
+from edgekit.evaluate.run import first_output, run_here
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
@@ -59,8 +56,7 @@ class QuantizationAccuracy:
         layout: str | None = None,
     ) -> None:
         self._layout = layout
-        # The file is the same, and its own runtime is what this environment can have.
-        self._runtime = registry.get(runtime).format
+        self._runtime = runtime
         self.validation = validation
         self._wanted = self._outputs(fp32, len(validation.inputs))
         self._reference = self._measured(self._wanted)
@@ -69,12 +65,12 @@ class QuantizationAccuracy:
     def lost(self, path: Path) -> tuple[float, float]:
         """Share of the metric that `path` loses, and the relative error of its outputs."""
         outputs = self._outputs(path, len(self.validation.inputs))
-        return self._lost(outputs), relative_error(outputs, self._wanted)
+        return self._lost(outputs), rms_error(outputs, self._wanted)
 
     def error(self, path: Path, count: int) -> float:
         """The relative error of the outputs for the first `count` samples."""
         outputs = self._outputs(path, min(count, len(self.validation.inputs)))
-        return relative_error(outputs, self._wanted[: len(outputs)])
+        return rms_error(outputs, self._wanted[: len(outputs)])
 
     def _lost(self, outputs: Outputs) -> float:
         found = self._measured(outputs) if self._reference else None
@@ -99,22 +95,6 @@ class QuantizationAccuracy:
 
     def _outputs(self, path: Path, count: int) -> Outputs:
         """The first output (n, *output shape) of the file, one sample at a time."""
-        try:
-            runtime, _ = find(self._runtime)
-            session = open_model(runtime, str(path), 1, settings(runtime, {}))
-            kind = session.inputs[0].dtype
-            rows = [
-                run(session, [arranged(sample[None], self._layout).astype(kind)])[0]
-                for sample in self.validation.inputs[:count]
-            ]
-        except AgentError as error:
-            raise ArtifactError(str(error)) from error
-        outputs: Outputs = np.concatenate(rows).astype(np.float32)
-        return scores(outputs, self.validation.folding)
-
-
-def relative_error(outputs: Outputs, wanted: Outputs) -> float:
-    """Root mean square of the differences over that of `wanted`; infinite if not finite."""
-    error = float(np.sqrt(np.mean((outputs - wanted) ** 2, dtype=np.float64)))
-    scale = float(np.sqrt(np.mean(wanted**2, dtype=np.float64)))
-    return error / max(scale, 1e-12) if np.isfinite(error) else float("inf")
+        samples = [self.validation.inputs[:count]]
+        found = run_here(path, self._runtime, samples, [self._layout])
+        return scores(first_output(found), self.validation.folding)

@@ -12,9 +12,10 @@ from pathlib import Path
 import edgekit
 from edgekit import report as reports
 from edgekit.bench.verdict import verdicts
-from edgekit.data import accuracy, evaluate
+from edgekit.data import accuracy
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed, DeviceError
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.package import bundle
 from edgekit.pipeline import compatibility, exports, variants
 from edgekit.pipeline.chain import train_chain

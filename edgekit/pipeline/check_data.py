@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from edgekit.data import Dataset
-from edgekit.data.evaluate import evaluate, predict
 from edgekit.data.metrics import DECIDE
 from edgekit.errors import DataError, ModelError
+from edgekit.evaluate.accuracy import evaluate, predict
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence

@@ -14,10 +14,10 @@ import torch
 from torch import fx
 
 from edgekit.agent.arrays import of_network
-from edgekit.bench.infer import infer
 from edgekit.devices import Device
 from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
+from edgekit.evaluate.run import infer
 from edgekit.export.workers import Failure
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.variants import wanted

@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.bench.infer import infer
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data import predictions
-from edgekit.data.evaluate import predict
-from edgekit.data.metrics import DECIDE, agreement, explained
 from edgekit.errors import ArtifactError, ParityError
+from edgekit.evaluate.accuracy import predict
+from edgekit.evaluate.parity import compare
+from edgekit.evaluate.run import infer
 from edgekit.pipeline.check_data import relative
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.io_fusion import artifact_inputs
 from edgekit.program.program import Program
+from edgekit.report.export_words import fault as fault_words
 from edgekit.types import (
     Artifact,
     Candidate,
@@ -33,24 +34,6 @@ from edgekit.types.export_notes import NotCompeting, ParityFault
 from edgekit.types.notes import Note
 
 Outputs = npt.NDArray[np.float32]
-
-# Further from the network it was exported from than this, an artifact is broken, not inexact:
-# float kernels differ in rounding only; int8 moves outputs, but seldom decisions.
-FP32_RELATIVE_ERROR = 1e-3
-FP16_RELATIVE_ERROR = 2e-2
-INT8_AGREEMENT = 0.75
-FLOAT_AGREEMENT = 0.99
-_FLOAT = {"fp32": FP32_RELATIVE_ERROR, "fp16": FP16_RELATIVE_ERROR}
-INT8_EXPLAINED = 0.75
-"""The same where outputs are values and decide nothing: share of their variance."""
-
-
-_WHAT: dict[TaskKind, str] = {
-    "classification": "the decisions",
-    "segmentation": "the pixels",
-    "token-classification": "the tokens",
-    "language-modeling": "the tokens",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,60 +246,14 @@ def check_parity(
     *,
     decided: bool = False,
 ) -> Parity:
-    """How far `outputs` (n, ...) are from the student's; raises `ParityError` beyond bounds.
-
-    Decisions are compared where the task has any, of samples, pixels or tokens; else how much of
-    the variance of the network's outputs is there. Where outputs are `decided` already, nothing
-    else can be compared, and files in float have to decide as the network on nearly all.
-    """
-    if outputs.shape != expected.shape:
-        raise ParityError(
-            f"{artifact.name} returns {outputs.shape[1:]} where the network returns "
-            f"{expected.shape[1:]}.",
-            ParityFault(
-                measure="shape", shapes=(outputs.shape[1:], expected.shape[1:])
-            ),
-        )
-    finite = bool(np.isfinite(outputs).all())
-    error = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-12))
-    precision = artifact.precision or "fp32"
-    floating = precision in _FLOAT
-    allowed = float("inf") if decided else _FLOAT.get(precision, float("inf"))
-    if not finite or error > allowed:
-        raise ParityError(
-            f"{artifact.name} differs from the network by {error:.2g} of its largest output "
-            f"on {len(outputs)} samples, {allowed:g} allowed. The file is not "
-            "the network: leave its runtime out with [recipe.export] runtimes.",
-            ParityFault(
-                measure="relative_error",
-                value=error if math.isfinite(error) else None,
-                limit=allowed,
-                samples=len(outputs),
-            ),
-        )
-    found = Parity(relative_error=error, agreement=None, samples=len(outputs))
-    if kind in DECIDE:
-        same = agreement(kind, outputs, expected).value
-        found = replace(found, agreement=same)
-        short = f"decides as the network does on {same:.1%} of {_WHAT[kind]}"
-        least = FLOAT_AGREEMENT if floating and decided else INT8_AGREEMENT
-        broken = same < least
-    else:
-        common = explained(outputs, expected)
-        found = replace(found, explained=common)
-        short = f"has {common:.1%} of the variance of the network's outputs"
-        broken, least = common < INT8_EXPLAINED, INT8_EXPLAINED
-    if broken:
-        raise ParityError(
-            f"{artifact.name} {short} on {len(outputs)} samples, {least:.0%} at least. "
-            "Quantization broke it: leave it out with [recipe.export] precisions = "
-            '["fp32"].',
-            ParityFault(
-                measure="explained" if found.agreement is None else "agreement",
-                value=common if found.agreement is None else same,
-                limit=least,
-                samples=len(outputs),
-                task=kind,
-            ),
-        )
-    return found
+    """How far `outputs` (n, ...) are from the student's; raises `ParityError` beyond bounds."""
+    fault: ParityFault | None = ParityFault(
+        measure="shape", shapes=(outputs.shape[1:], expected.shape[1:])
+    )
+    if outputs.shape == expected.shape:
+        precision = artifact.precision or "fp32"
+        found = compare(expected, outputs, precision, kind, decided=decided)
+        fault = found.fault
+    if fault is not None:
+        raise ParityError(f"{fault_words(artifact.name, fault)}.", fault)
+    return found.parity

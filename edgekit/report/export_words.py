@@ -172,8 +172,28 @@ def _points(lost: float) -> str:
 # --- files that are not their network ---------------------------------------------------------
 
 
+_BROKEN = (
+    'Quantization broke it: leave it out with [recipe.export] precisions = ["fp32"]'
+)
+
+
 def fault(artifact: str, found: ParityFault) -> str:
     """By what a file is not its network, and the fix."""
+    fix = _FIXES.get(found.measure)
+    text = departure(artifact, found)
+    return text if fix is None else f"{text}. {fix}"
+
+
+_FIXES = {
+    "relative_error": "The file is not the network: leave its runtime out with "
+    "[recipe.export] runtimes",
+    "agreement": _BROKEN,
+    "explained": _BROKEN,
+}
+
+
+def departure(artifact: str, found: ParityFault) -> str:
+    """By what a file is not its network."""
     match found.measure:
         case "shape":
             ours, theirs = found.shapes
@@ -181,14 +201,12 @@ def fault(artifact: str, found: ParityFault) -> str:
         case "relative_error":
             return (
                 f"{artifact} differs from the network by {_number(found.value)} of its "
-                f"largest output on {found.samples} samples, {found.limit:g} allowed. The "
-                "file is not the network: leave its runtime out with [recipe.export] runtimes"
+                f"largest output on {found.samples} samples, {found.limit:g} allowed"
             )
         case "agreement" | "explained":
             return (
                 f"{artifact} {_short(found)} on {found.samples} samples, {found.limit:.0%} at "
-                "least. Quantization broke it: leave it out with [recipe.export] precisions "
-                '= ["fp32"]'
+                "least"
             )
         case "metric":
             return (

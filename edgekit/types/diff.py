@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgekit.types import Precision, TensorSpec
+from edgekit.types import Parity, Precision, TensorSpec
+from edgekit.types.export_notes import ParityFault
 from edgekit.types.notes import Note
 
 
@@ -122,10 +123,14 @@ class PreprocessingDiff:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputDiff:
+    """One output of the artifact beside the network's."""
+
     name: str
     distance: Distance
-    agreement: float | None
-    """Share of samples with the same decision (arg max); `None` where there is none."""
+    parity: Parity
+    """By which a build judges files as well."""
+    fault: ParityFault | None
+    """By what the output is not the network's; `None` where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +146,7 @@ class Diff:
     samples_traced: int
     """How many of them were compared layer by layer."""
     tolerance: float
+    """Relative error from which a layer's output is another one."""
     agrees: bool
     outputs: tuple[OutputDiff, ...]
     divergence: Divergence | None

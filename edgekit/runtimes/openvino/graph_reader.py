@@ -116,8 +116,14 @@ def _spec(port: Any) -> TensorSpec:
 
 
 def _precision(model: Any) -> Precision:
+    """int8 where anything is: compressed weights are int8, with scales in half precision."""
     kinds = {node.get_type_name() for node in model.get_ordered_ops()}
-    if "FakeQuantize" in kinds:
+    stored = {
+        node.get_element_type().get_type_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Constant" and len(node.get_output_shape(0)) > 1
+    }
+    if "FakeQuantize" in kinds or stored & {"i8", "u8"}:
         return "int8"
     halves = any(
         node.get_type_name() == "Constant"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.infer import infer
 from edgekit.bench.protocol import measure
 from edgekit.bench.statistics import speedup
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DataError
+from edgekit.evaluate.run import infer
 from edgekit.types import Artifact, Quantization, TensorSpec
 
 

@@ -13,11 +13,11 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from edgekit import data
-from edgekit.bench.infer import infer
-from edgekit.data.evaluate import predict
 from edgekit.data.predictions import expected
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.evaluate.accuracy import predict
+from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Wanted, export_all
 from edgekit.program.io_fusion import folded

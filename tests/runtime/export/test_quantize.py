@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.bench.infer import infer
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace

@@ -11,10 +11,10 @@ import pytest
 from torch import nn
 
 from edgekit.bench.artifact import artifact_at
-from edgekit.bench.infer import infer
 from edgekit.bench.protocol import bench_job, tier_called
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
+from edgekit.evaluate.run import infer
 from edgekit.export.workers import export_all
 from edgekit.package import bundle
 from edgekit.pipeline.runtime_options import _alternatives, _time

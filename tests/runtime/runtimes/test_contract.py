@@ -13,9 +13,9 @@ import pytest
 
 from edgekit import cli
 from edgekit.bench.artifact import artifact_at
-from edgekit.bench.infer import infer
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
+from edgekit.evaluate.run import infer
 from edgekit.runtimes import contract
 from edgekit.runtimes.litert.metadata import NAME, describe, entry
 from edgekit.types import TensorSpec

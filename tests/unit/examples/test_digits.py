@@ -7,6 +7,7 @@ import pytest
 
 from edgekit import data, sources
 from edgekit.config.resources import shipped
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.types import InputSpec, ModelSpec, Preprocess
 
 ROOT = shipped("examples/digits")
@@ -31,7 +32,7 @@ def test_teacher_knows_the_held_out_digits() -> None:
         input=INPUT,
     )
     teacher = sources.load(model, root=ROOT)
-    found = data.evaluate(teacher, dataset("test"))
+    found = evaluate(teacher, dataset("test"))
     assert found.samples == 360
     assert found.value >= 0.99
 

@@ -12,8 +12,8 @@ from edgekit import data, sources
 from edgekit.config import project
 from edgekit.config.resources import shipped
 from edgekit.data import Dataset
-from edgekit.data.evaluate import predict
 from edgekit.data.metrics import named
+from edgekit.evaluate.accuracy import predict
 
 STATED = re.compile(r"test (accuracy|mean IoU) ([\d.]+)% of (\d+)")
 PARAMETERS = re.compile(r"([\d,]+) parameters")

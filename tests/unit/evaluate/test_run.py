@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.bench.infer import dequantize, quantize
+from edgekit.evaluate.run import dequantize, quantize
 from edgekit.types import Quantization, TensorSpec
 
 

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from edgekit.data import Dataset, accuracy, evaluate
+from edgekit.data import Dataset, accuracy
 from edgekit.data.samples import InMemory
 from edgekit.errors import DataError
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Preprocess
 

@@ -1,0 +1,1 @@
+"""How near a file is to its network, and how good either is: run, compare, score."""

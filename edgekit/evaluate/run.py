@@ -1,0 +1,142 @@
+"""An artifact's outputs for samples, in the network's units: the one way to run a file on data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.agent import session as sessions
+from edgekit.agent.arrays import arranged, of_network, sample, stack
+from edgekit.agent.errors import AgentError
+from edgekit.agent.runtimes import find, open_model, settings
+from edgekit.devices import Device, jobs
+from edgekit.errors import ArtifactError, DataError
+from edgekit.runtimes import registry
+from edgekit.scratch import folder as scratch_folder
+from edgekit.types import Artifact, TensorSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+_START_S = 120.0
+_SAMPLE_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stored:
+    """What a file returned for n samples, in its own types: (n, *shape) by output."""
+
+    arrays: list[Array]
+    names: list[str]
+
+    def real(self, specs: Sequence[TensorSpec]) -> list[Array]:
+        """The first outputs, as many as there are specs, as real numbers in float32."""
+        pairs = zip(self.arrays, specs, strict=False)
+        return [dequantize(array, spec) for array, spec in pairs]
+
+
+def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
+    """The first output for n samples, one inference each: (n, *input) to (n, *output shape).
+
+    Both are float32; where the artifact takes or gives integers, they are quantized on the way in
+    and out as its spec says. Samples have their channels first and are turned for a file that
+    takes them last. Outputs' shape is the artifact's own, without its batch dimension of 1.
+    Raises `DataError` for samples of another shape, `ArtifactError` for a file that cannot be run.
+    """
+    spec = _only_input(artifact)
+    wanted = of_network(spec.shape[1:], spec.layout)
+    if inputs.shape[1:] != wanted or not len(inputs):
+        raise DataError(
+            f"{artifact.name} takes samples of shape {list(wanted)}, at least one; "
+            f"got an array of shape {list(inputs.shape)}."
+        )
+    found = run_on(device, artifact, [arranged(inputs, spec.layout)])
+    return found.real(artifact.outputs[:1])[0]
+
+
+def run_on(device: Device, artifact: Artifact, feeds: Sequence[Array]) -> Stored:
+    """What the artifact returns on `device` for n samples, one inference each.
+
+    `feeds` are real numbers (n, *shape) for each of the artifact's inputs, in the file's order of
+    dimensions. Raises the errors of `Device.run`.
+    """
+    with scratch_folder() as folder:
+        source, result = folder / "inputs.npz", folder / "outputs.npz"
+        stored = {
+            f"{number:03}": quantize(feed, spec)
+            for number, (feed, spec) in enumerate(
+                zip(feeds, artifact.inputs, strict=True)
+            )
+        }
+        np.savez(source, **stored)  # type: ignore[arg-type]
+        limit_s = _START_S + _SAMPLE_S * len(feeds[0])
+        job = jobs.infer(artifact, inputs=source, outputs=result)
+        names = device.run(job, timeout_s=limit_s)["outputs_order"]
+        with np.load(result, allow_pickle=False) as file:
+            arrays = [file[f"output_{number}"] for number in range(len(names))]
+    return Stored(arrays=arrays, names=names)
+
+
+def run_here(
+    path: Path, runtime: str, feeds: Sequence[Array], layouts: Sequence[str | None]
+) -> list[list[Array]]:
+    """Real outputs of a file for each of n samples, in this process, as the runtime shapes them.
+
+    For processes that are isolated already. `feeds` are (n, *shape) as the network takes them.
+    Raises `ArtifactError` where the runtime refuses the file or fails on it.
+    """
+    try:
+        # The file is the same, and its own runtime is what this environment can have.
+        found, _ = find(registry.get(runtime).format)
+        session = open_model(found, str(path), 1, settings(found, {}))
+        stored = [
+            quantize(arranged(feed, layout), info)
+            for feed, layout, info in zip(feeds, layouts, session.inputs, strict=True)
+        ]
+        return [_once(session, stored, number) for number in range(len(feeds[0]))]
+    except AgentError as error:
+        raise ArtifactError(str(error)) from error
+
+
+def _once(
+    session: sessions.Session, stored: Sequence[Array], number: int
+) -> list[Array]:
+    given = sessions.run(session, sample(session.inputs, stored, number))
+    pairs = zip(given, session.outputs, strict=True)
+    return [dequantize(array, info) for array, info in pairs]
+
+
+def first_output(samples: Sequence[Sequence[Array]]) -> Array:
+    """The first output of `run_here` for all samples: (n, *shape)."""
+    return stack([outputs[0] for outputs in samples])
+
+
+def quantize(values: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
+    """Real numbers as the artifact stores them: rounded to even, clipped to the type's range."""
+    kind = np.dtype(spec.dtype)
+    if spec.quantization is None:
+        return np.ascontiguousarray(values, dtype=kind)
+    limits = np.iinfo(kind)
+    steps = np.rint(values / spec.quantization.scale) + spec.quantization.zero_point
+    stored: Array = np.clip(steps, limits.min, limits.max).astype(kind)
+    return stored
+
+
+def dequantize(stored: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
+    """What is stored, as real numbers in float32."""
+    if spec.quantization is None:
+        return stored.astype(np.float32)
+    steps = stored.astype(np.float32) - spec.quantization.zero_point
+    return (steps * spec.quantization.scale).astype(np.float32)
+
+
+def _only_input(artifact: Artifact) -> TensorSpec:
+    if len(artifact.inputs) != 1:
+        names = ", ".join(one.name for one in artifact.inputs)
+        raise ArtifactError(
+            f"{artifact.name} takes {len(artifact.inputs)} inputs ({names}); "
+            "only networks of one input can be evaluated."
+        )
+    return artifact.inputs[0]
