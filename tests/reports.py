@@ -42,7 +42,14 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         teacher=_summary(186_330, 24_190_000, 0.9944),
         student=_summary(51_418, 6_310_000, 0.9917),
         widths=tuple(_widths(blocks)),
-        barriers=("classifier: its outputs are the classes",),
+        barriers=(
+            types.Barrier(
+                operator="linear",
+                node="classifier",
+                why="its outputs are the classes",
+                parameters=("classifier.weight",),
+            ),
+        ),
         dropped_blocks=(),
         operators=tuple(_operators(blocks)),
         cost_source="host",

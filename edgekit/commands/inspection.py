@@ -19,11 +19,11 @@ from edgekit import sources
 from edgekit.config import project
 from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.errors import UsageError
-from edgekit.graph.graph import Barrier, Group, WidthGraph, analyze
+from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.runtimes import contract
-from edgekit.types import InputSpec, ModelSpec
+from edgekit.types import Barrier, InputSpec, ModelSpec
 from edgekit.types.notes import Note
 
 ARTIFACTS = (".onnx", ".tflite", ".xml")

@@ -23,6 +23,7 @@ from edgekit.graph.labels import Axes, Axis, Label, Labels, Reason
 from edgekit.graph.propagate import Walk, walk
 from edgekit.graph.rules import RULES
 from edgekit.program.program import Program
+from edgekit.types import Barrier
 
 Kind = Literal[
     "channel", "group", "head", "head_dim", "hidden", "embedding", "recurrent"
@@ -73,16 +74,6 @@ class Group:
     units: int
     exact: bool
     slots: tuple[Slot, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Barrier:
-    """An operator that keeps what it touches whole, such as dimensions of `parameters`."""
-
-    operator: str
-    node: str
-    why: str
-    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

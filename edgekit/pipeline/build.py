@@ -206,10 +206,7 @@ def _report(
             ),
         ),
         widths=() if own else planner.width_rows(widths, dropped),
-        barriers=tuple(
-            f"{barrier.operator} at {barrier.node}: {barrier.why}"
-            for barrier in fitted.graph.barriers
-        ),
+        barriers=fitted.graph.barriers,
         dropped_blocks=dropped,
         operators=(*(replace(row, after=0.0) for row in rows), *own.operators)
         if own

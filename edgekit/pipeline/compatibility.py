@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from edgekit.pipeline.variants import wanted
 from edgekit.program.layer_attribution import ITSELF, layer_behind
 from edgekit.program.module_path import layer
 from edgekit.program.program import Program
-from edgekit.report.export_words import refusals
+from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
 from edgekit.runtimes import registry
 from edgekit.runtimes.operators import Operator, Table, of_file, opset_of, table
@@ -71,7 +71,7 @@ def check(
     ]
     if not kept:
         raise ArtifactError(
-            f"{job.target.name} cannot run the network. {_together(notes)}"
+            f"{job.target.name} cannot run the network. {reasons(notes)}"
         )
     notes += _reduced(job, network, kept, samples, folder)
     for note in notes:
@@ -172,14 +172,9 @@ def _reduced(
     if refused and not set(asked) - refused.keys():
         raise ArtifactError(
             f"{job.target.name} cannot run the network in any precision it takes. "
-            f"{_together(found)}"
+            f"{reasons(found)}"
         )
     return found
-
-
-def _together(found: Iterable[LeftOut]) -> str:
-    """The first refusal of each, and how many more there are."""
-    return " ".join(dict.fromkeys(map(refusals, found)))
 
 
 # --- one artifact -----------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def student_in_int8(
         calibration=given.calibration,
         labels=samples.labels,
         validation=variants.validation(job, given),
-        some=False,
+        required=False,
     )
     _describe(job, samples, made.artifacts, origin)
     return made

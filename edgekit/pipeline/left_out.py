@@ -15,7 +15,7 @@ from edgekit.export.suspect import suspect
 from edgekit.export.workers import Failure, Wanted
 from edgekit.pipeline.context import Job
 from edgekit.program.program import Program
-from edgekit.report.export_words import refusals
+from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
 from edgekit.types import Artifact
 from edgekit.types.export_notes import LeftOut, Refusal
@@ -39,11 +39,11 @@ def export(  # noqa: PLR0913
     calibration: npt.NDArray[np.float32] | None = None,
     labels: tuple[str, ...] = (),
     validation: Validation | None = None,
-    some: bool = True,
+    required: bool = True,
 ) -> Exports:
     """`network` in every form of `wanted` that can be made; the rest is left out at once.
 
-    Raises `ArtifactError`, naming each reason, where `some` must be made and none can.
+    Raises `ArtifactError`, naming each reason, where nothing can be made and it is `required`.
     """
     failures: list[Failure] = []
     artifacts = job.export(
@@ -57,9 +57,10 @@ def export(  # noqa: PLR0913
         on_failure=failures.append,
     )
     notes = _left_out(job, network, failures, folder)
-    if notes and not artifacts and some:
-        reasons = " ".join(dict.fromkeys(map(refusals, notes)))
-        raise ArtifactError(f"Nothing of {job.target.name} can be exported. {reasons}")
+    if notes and not artifacts and required:
+        raise ArtifactError(
+            f"Nothing of {job.target.name} can be exported. {reasons(notes)}"
+        )
     for note in notes:
         job.progress.say(sentence(note))
     return Exports(artifacts=artifacts, notes=notes)

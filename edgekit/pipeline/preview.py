@@ -128,10 +128,7 @@ def _preview(
         unit=planner.table.unit,
         exact=planner.exact,
         operators=planner.rows(budgeted.widths, budgeted.dropped),
-        barriers=tuple(
-            f"{barrier.operator} at {barrier.node}: {barrier.why}"
-            for barrier in planner.graph.barriers
-        ),
+        barriers=planner.graph.barriers,
         groups=tuple(_groups(planner, worth, aim.full_cost)),
         blocks=tuple(_blocks(planner, senses, aim.full_cost)),
         points=tuple(points),

@@ -31,6 +31,7 @@ from edgekit.prune.planner import Planner
 from edgekit.prune.sensitivity import sensitivity
 from edgekit.prune.solution import Solution
 from edgekit.report.note_words import sentence
+from edgekit.report.words import barrier as barrier_words
 from edgekit.types import (
     Artifact,
     Link,
@@ -213,9 +214,7 @@ def build_planner(
     """
     graph = analyze(network)
     if not graph.groups:
-        blocked = "; ".join(
-            f"{b.operator} at {b.node}: {b.why}" for b in graph.barriers
-        )
+        blocked = "; ".join(map(barrier_words, graph.barriers))
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from edgekit.types import QuantResult, RuntimeOptions, TaskKind
@@ -70,6 +70,12 @@ def refusals(note: LeftOut) -> str:
     """The first reason, and how many more there are."""
     first, *others = note.refusals
     return f"{refusal(first)}{f' ({len(others)} more)' if others else ''}"
+
+
+def reasons(notes: Iterable[LeftOut]) -> str:
+    """Why several are left out, each reason once, as sentences."""
+    lines = dict.fromkeys(map(refusals, notes))
+    return " ".join(line if line.endswith((".", ")")) else f"{line}." for line in lines)
 
 
 def refusal(found: Refusal) -> str:

@@ -163,7 +163,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
         times = ", ".join(f"{r.name} {100 * r.before / total:.0f} %" for r in dear)
         console.print(f"  Time goes to: {escape(times)}", highlight=False)
         console.print(f"  Sensitive: {escape(_sensitive(one))}", highlight=False)
-        for line in (*one.barriers, *map(sentence, one.notes)):
+        for line in (*map(words.barrier, one.barriers), *map(sentence, one.notes)):
             console.print(f"  {escape(line)}", style="dim", highlight=False)
         console.print()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekit.report.verdict_words import budget_reason
 from edgekit.types import (
+    Barrier,
     BudgetVerdict,
     Candidate,
     CostSource,
@@ -219,6 +220,11 @@ def unmetered(report: Report) -> list[str]:
             why = f"Energy {without_energy(one.measurement)}"
             found.setdefault(why, []).append(one.artifact.name)
     return [f"{what} ({', '.join(names)})." for what, names in found.items()]
+
+
+def barrier(found: Barrier) -> str:
+    """Which operator keeps what it touches whole, and why."""
+    return f"{found.operator} at {found.node}: {found.why}"
 
 
 def evaluated(candidate: Candidate) -> str:

@@ -53,6 +53,7 @@ from edgekit.types.names import (
     Verdict,
 )
 from edgekit.types.plan import (
+    Barrier,
     BlockSense,
     GroupSense,
     NetworkCost,
@@ -102,6 +103,7 @@ from edgekit.types.training import (
 __all__ = [
     "NO_METER",
     "Artifact",
+    "Barrier",
     "BenchRecipe",
     "BlockSense",
     "Budget",

@@ -25,6 +25,16 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Barrier:
+    """An operator that keeps what it touches whole, such as dimensions of `parameters`."""
+
+    operator: str
+    node: str
+    why: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class WidthRow:
     """One group of coupled widths before and after pruning."""
 
@@ -135,7 +145,7 @@ class Preview:
     """Whether costs are exact for every choice; else an upper bound."""
     operators: tuple[OperatorRow, ...]
     """Where time goes now, and would go under the project's budget (the last of `points`)."""
-    barriers: tuple[str, ...]
+    barriers: tuple[Barrier, ...]
     groups: tuple[GroupSense, ...]
     blocks: tuple[BlockSense, ...]
     points: tuple[PlanPoint, ...]

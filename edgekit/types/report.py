@@ -25,6 +25,7 @@ from edgekit.types.names import (
 )
 from edgekit.types.notes import Note
 from edgekit.types.plan import (
+    Barrier,
     OperatorRow,
     PlanRound,
     Prediction,
@@ -185,7 +186,7 @@ class Report:
     teacher: NetworkSummary
     student: NetworkSummary
     widths: tuple[WidthRow, ...]
-    barriers: tuple[str, ...]
+    barriers: tuple[Barrier, ...]
     dropped_blocks: tuple[str, ...]
     """Residual blocks that left whole."""
     operators: tuple[OperatorRow, ...]

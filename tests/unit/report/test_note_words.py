@@ -14,7 +14,7 @@ from rich.console import Console
 from edgekit import report as reporting
 from edgekit.errors import UsageError
 from edgekit.report import document
-from edgekit.report.export_words import refusal
+from edgekit.report.export_words import reasons, refusal
 from edgekit.report.note_words import qat_reason, sentence
 from edgekit.types import export_notes, notes
 from edgekit.types.export_notes import ParityFault, Refusal
@@ -89,6 +89,23 @@ def test_every_value_of_a_choice_has_words(owner: type, field: str) -> None:
             text = sentence(export_notes.NotCompeting(artifacts=("x",), fault=fault))
         assert len(text) > 10
         assert "None" not in text
+
+
+def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
+    out = [
+        export_notes.LeftOut(
+            name=name,
+            runtime="litert",
+            precision=None,
+            refusals=(Refusal(cause="export_failed", by="litert", detail=why),),
+        )
+        for name, why in (
+            ("a", "No such scheme."),
+            ("b", "No such scheme."),
+            ("c", "Crash"),
+        )
+    ]
+    assert reasons(out) == "No such scheme. Crash."
 
 
 def test_json_has_each_note_as_a_record_with_its_kind_and_no_sentence(noted) -> None:

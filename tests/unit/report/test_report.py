@@ -308,6 +308,14 @@ def test_both_files_are_written_and_the_page_holds_its_own_script(report, tmp_pa
     assert len(ours) < 200_000
 
 
+def test_a_barrier_is_a_record_in_the_json_and_a_line_on_the_page(report):
+    [written] = reporting.to_json(report)["barriers"]
+    assert (written["operator"], written["node"]) == ("linear", "classifier")
+    assert written["parameters"] == ["classifier.weight"]
+    line = "<li>linear at classifier: its outputs are the classes</li>"
+    assert line in reporting.to_html(report)
+
+
 def test_names_from_outside_cannot_inject_markup(report):
     evil = "</script><script>alert(1)</script>"
     row = dataclasses.replace(report.operators[0], name=evil)
