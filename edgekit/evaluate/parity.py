@@ -100,7 +100,7 @@ def compare(
         fault = ParityFault(
             measure="relative_error",
             value=found.relative_error if finite else None,
-            limit=allowed,
+            limit=allowed if math.isfinite(allowed) else None,
             samples=found.samples,
         )
         return Comparison(parity=found, fault=fault)

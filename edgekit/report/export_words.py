@@ -205,8 +205,10 @@ def departure(artifact: str, found: ParityFault) -> str:
             ours, theirs = found.shapes
             return f"{artifact} returns {ours} where the network returns {theirs}"
         case "relative_error":
+            if found.value is None:
+                return f"{artifact} gives values that are not finite, and the network does not"
             return (
-                f"{artifact} differs from the network by {_number(found.value)} of its "
+                f"{artifact} differs from the network by {found.value:.2g} of its "
                 f"largest output on {found.samples} samples, {found.limit:g} allowed"
             )
         case "agreement" | "explained":

@@ -120,6 +120,7 @@ class ParityFault:
     value: float | None = None
     """`None` where it is no finite number, or where nothing was computed."""
     limit: float | None = None
+    """`None` where every finite value is allowed."""
     samples: int | None = None
     task: TaskKind | None = None
     """What the outputs decide, where `measure` is `agreement`."""

@@ -10,9 +10,11 @@ import pytest
 
 from edgekit.errors import ArtifactError, ParityError
 from edgekit.pipeline.evaluate import EvaluatedArtifact, _sound, check_parity
+from edgekit.report import document
 from edgekit.report.note_words import sentence
 from edgekit.types import Artifact, Parity, Precision
 from edgekit.types.export_notes import ParityFault
+from tests.reports import report
 
 GOOD = np.eye(8, dtype=np.float32)
 BROKEN = -GOOD
@@ -76,6 +78,17 @@ def test_a_file_that_its_runtime_refuses_keeps_what_the_runtime_printed(
     assert [*map(sentence, notes)] == [
         "does not compete: litert cannot load int8.tflite"
     ]
+
+
+def test_outputs_that_are_not_finite_are_a_fact_that_a_report_can_hold(
+    tmp_path: Path,
+) -> None:
+    fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
+    infinite = np.where(GOOD > 0, np.inf, GOOD).astype(np.float32)
+    _, notes = _sound([examined(fp32, GOOD), examined(int8, infinite)])
+    [note] = notes
+    assert note.fault == ParityFault(measure="relative_error", samples=8)
+    assert document.to_json(replace(report(), notes=notes))["notes"]
 
 
 def test_where_all_are_broken_the_build_ends(tmp_path: Path) -> None:
