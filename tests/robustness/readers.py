@@ -422,6 +422,25 @@ def _verified(runtime: str, path: Path) -> int:
     return 0
 
 
+_WRITTEN = Path(__file__).parents[1] / "unit" / "sources"
+
+
+def _written(kind: str, file: str) -> Callable[[Path], None]:
+    """A file that the format's own library wrote, as it lies with the tests of its source."""
+
+    def make(folder: Path) -> None:
+        (folder / file).write_bytes((_WRITTEN / kind / "data" / file).read_bytes())
+
+    return make
+
+
+def _read_source(path: Path) -> object:
+    from edgekit import sources
+    from edgekit.types import ModelSpec
+
+    return sources.load(ModelSpec(source=path.name), root=path.parent)
+
+
 def _address(folder: Path) -> None:
     (folder / "address").write_text(
         "container:name/image:1?cpus=0.5&memory=256m&cpuset=0&platform=linux/arm64"
@@ -549,6 +568,22 @@ KINDS = (
         damage="bytes",
         make=_tflite,
         read=_read_model,
+        slow=True,
+    ),
+    Kind(
+        name="keras",
+        file="tokens.keras",
+        damage="zip",
+        make=_written("keras", "tokens.keras"),
+        read=_read_source,
+        slow=True,
+    ),
+    Kind(
+        name="h5",
+        file="tokens.h5",
+        damage="bytes",
+        make=_written("keras", "tokens.h5"),
+        read=_read_source,
         slow=True,
     ),
     Kind(

@@ -1,0 +1,154 @@
+"""A model's outputs, each layer computed when what follows asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ModelError
+from edgekit.sources.keras.config import GraphConfig, LayerConfig, Ref, mapped
+from edgekit.sources.keras.weights import Weights
+
+Array = Any
+"""An array of NumPy, whose operators have no types of their own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defined:
+    """A layer to be computed: its configuration, and its weights in double precision."""
+
+    config: LayerConfig
+    weights: tuple[Array, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.config.kind
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """An argument; `otherwise` where it has none or null."""
+        found = self.config.values.get(name)
+        return otherwise if found is None else found
+
+
+Definition = Callable[..., Any]
+_DEFINITIONS: dict[str, Definition] = {}
+_ENDS = (
+    "Activation",
+    "Softmax",
+    "ops.Softmax",
+    "ops.Sigmoid",
+    "ops.LogSoftmax",
+    "TFOpLambda",
+)
+"""Layers that are nothing but a function of their input."""
+
+
+def defines(*names: str) -> Callable[[Definition], Definition]:
+    """Register what layers of these classes compute."""
+
+    def registered(function: Definition) -> Definition:
+        for name in names:
+            _DEFINITIONS[name] = function
+        return function
+
+    return registered
+
+
+def kinds() -> frozenset[str]:
+    """The classes of layers that are defined."""
+    return frozenset(_DEFINITIONS)
+
+
+def run(
+    graph: GraphConfig, weights: Weights, inputs: Sequence[Array], bare: Sequence[bool]
+) -> list[Array]:
+    """The outputs in order, those marked `bare` without their last activation."""
+    outer = _Walk(graph, weights, inputs, "")
+    flags = iter(bare)
+    found = mapped(graph.outputs, lambda ref: outer.value(ref, bare=next(flags)))
+    return list(_flat(found))
+
+
+def define(
+    config: LayerConfig, weights: Sequence[Array], *args: Any, **kwargs: Any
+) -> Any:
+    """What a layer computes of its arguments."""
+    kind = f"ops.{config.kind}" if config.operation else config.kind
+    if kind not in _DEFINITIONS:
+        raise ModelError(
+            f"Layer '{config.name}' ({kind}) has no definition to check it by."
+        )
+    exact = tuple(np.asarray(each, np.float64) for each in weights)
+    return _DEFINITIONS[kind](Defined(config=config, weights=exact), *args, **kwargs)
+
+
+class _Walk:
+    """One model's values by reference, computed once."""
+
+    def __init__(
+        self, graph: GraphConfig, weights: Weights, inputs: Sequence[Array], path: str
+    ) -> None:
+        self.layers = {layer.name: layer for layer in graph.layers}
+        self.weights, self.path, self.graph = weights, path, graph
+        self.known: dict[tuple[str, int], list[Any]] = {
+            (ref.layer, ref.node): [np.asarray(given, _exact(given))]
+            for ref, given in zip(graph.inputs, inputs, strict=True)
+        }
+
+    def value(self, ref: Ref, *, bare: bool = False) -> Array:
+        """One output of a call."""
+        if bare:
+            return self._bare(ref)
+        key = (ref.layer, ref.node)
+        if key not in self.known:
+            layer = self.layers[ref.layer]
+            self.known[key] = list(_flat(self._called(layer, ref.node)))
+        return self.known[key][ref.tensor]
+
+    def _bare(self, ref: Ref) -> Array:
+        layer = self.layers[ref.layer]
+        if layer.inner is not None:
+            args, _ = self._arguments(layer, ref.node)
+            return self._inside(layer, args, True)[ref.tensor]
+        kind = f"ops.{layer.kind}" if layer.operation else layer.kind
+        if kind in _ENDS:
+            args, _ = self._arguments(layer, ref.node)
+            return args[0]
+        plain = replace(layer, values={**layer.values, "activation": "linear"})
+        return self._called(plain, ref.node)
+
+    def _called(self, layer: LayerConfig, node: int) -> Any:
+        args, kwargs = self._arguments(layer, node)
+        if layer.inner is not None:
+            return self._inside(layer, args, False)
+        stored = self.weights.get(self.path + layer.name, ())
+        return define(layer, stored, *args, **kwargs)
+
+    def _arguments(
+        self, layer: LayerConfig, node: int
+    ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        call = layer.calls[node]
+        kwargs = {k: v for k, v in call.kwargs.items() if k != "mask"}
+        return mapped(call.args, self.value), mapped(kwargs, self.value)
+
+    def _inside(self, layer: LayerConfig, args: Any, bare: bool) -> list[Array]:
+        assert layer.inner is not None
+        inner = _Walk(
+            layer.inner, self.weights, list(_flat(args)), f"{self.path}{layer.name}/"
+        )
+        outputs = mapped(layer.inner.outputs, lambda ref: inner.value(ref, bare=bare))
+        return list(_flat(outputs))
+
+
+def _exact(given: Array) -> type[np.generic]:
+    return np.float64 if given.dtype.kind == "f" else np.int64
+
+
+def _flat(found: Any) -> Sequence[Array]:
+    if isinstance(found, np.ndarray):
+        return [found]
+    each = found.values() if isinstance(found, Mapping) else found
+    return [array for one in each for array in _flat(one)]
