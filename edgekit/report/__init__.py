@@ -7,10 +7,11 @@ from pathlib import Path
 from edgekit.errors import OutputError
 from edgekit.report.document import to_json, to_text
 from edgekit.report.html import to_html
+from edgekit.report.note_words import sentence
 from edgekit.report.terminal import summary
 from edgekit.types import Report
 
-__all__ = ["summary", "to_html", "to_json", "write"]
+__all__ = ["sentence", "summary", "to_html", "to_json", "write"]
 
 
 def write(report: Report, folder: Path) -> tuple[Path, ...]:
