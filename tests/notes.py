@@ -310,7 +310,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
             limit_s=60.0,
         ),
         "litert-int8: runtime options tried: xnnpack=False is 2.50x slower than the default, "
-        "threads=1 is 1.25x faster than the default, graph=all is refused; threads=1 kept",
+        "threads=1 is 1.25x faster than the default, graph=all is refused; threads=1 is kept",
     ),
     (
         files.RuntimeOptionsTried(

@@ -250,7 +250,9 @@ def _options_tried(note: kinds.RuntimeOptionsTried) -> str:
     if not note.trials:
         return f"{note.artifact}: no runtime options compared within {note.limit_s:g} s"
     tried = ", ".join(map(_trial, note.trials))
-    return f"{note.artifact}: runtime options tried: {tried}; {options(note.kept)} kept"
+    return (
+        f"{note.artifact}: runtime options tried: {tried}; {options(note.kept)} is kept"
+    )
 
 
 def _trial(trial: OptionTrial) -> str:

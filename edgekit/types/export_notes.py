@@ -57,6 +57,7 @@ class Refusal:
 class LeftOut:
     """A runtime, or one of its precisions, that the network cannot be built for."""
 
+    kind: Literal["left_out"] = "left_out"
     name: str
     """The runtime's, or the artifact's that is missing."""
     runtime: RuntimeName
@@ -64,50 +65,49 @@ class LeftOut:
     """`None` where the runtime as a whole is left out."""
     refusals: tuple[Refusal, ...]
     """In the order of the file's operators."""
-    kind: Literal["left_out"] = "left_out"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRuntime:
     """The plan is made for another runtime than the profile's first."""
 
+    kind: Literal["planned_runtime"] = "planned_runtime"
     runtime: RuntimeName
     instead_of: RuntimeName
-    kind: Literal["planned_runtime"] = "planned_runtime"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeSubstituted:
     """Another runtime, which reads the same files, ran in the place of the target's."""
 
+    kind: Literal["runtime_substituted"] = "runtime_substituted"
     runtime: RuntimeName
     ran: RuntimeName
-    kind: Literal["runtime_substituted"] = "runtime_substituted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedOnHost:
     """Precisions were compared on this machine; on the target, another may win."""
 
-    target: str
     kind: Literal["compared_on_host"] = "compared_on_host"
+    target: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class IOFused:
     """The application's work that the files do themselves."""
 
-    fusion: IOFusion
     kind: Literal["io_fused"] = "io_fused"
+    fusion: IOFusion
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationSearched:
     """More than one scheme was tried for a quantized file, or it loses more than allowed."""
 
+    kind: Literal["quantization_searched"] = "quantization_searched"
     artifact: str
     result: QuantResult
-    kind: Literal["quantization_searched"] = "quantization_searched"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +136,10 @@ class ParityFault:
 class NotCompeting:
     """Files that are not their network: they do not compete, and are removed."""
 
+    kind: Literal["not_competing"] = "not_competing"
     artifacts: tuple[str, ...]
     """The first has the fault; the others were made from it."""
     fault: ParityFault
-    kind: Literal["not_competing"] = "not_competing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,12 +161,12 @@ class OptionTrial:
 class RuntimeOptionsTried:
     """Which options of its runtime were tried on an artifact, and which were kept."""
 
+    kind: Literal["runtime_options_tried"] = "runtime_options_tried"
     artifact: str
     trials: tuple[OptionTrial, ...]
     """Empty where time was up before all were compared."""
     kept: RuntimeOptions
     limit_s: float
-    kind: Literal["runtime_options_tried"] = "runtime_options_tried"
 
 
 ExportNote: TypeAlias = (

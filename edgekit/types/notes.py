@@ -22,17 +22,17 @@ from edgekit.types.training import Link
 class WeightsUnnamed:
     """No file of weights is named: the network may not be trained."""
 
-    source: str
     kind: Literal["weights_unnamed"] = "weights_unnamed"
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputsUnused:
     """The network decides between more classes than the data have."""
 
+    kind: Literal["outputs_unused"] = "outputs_unused"
     outputs: int
     classes: int
-    kind: Literal["outputs_unused"] = "outputs_unused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +46,20 @@ class BaselineIsReference:
 class SamplesTransposed:
     """Samples are stored with channels last, and were turned around."""
 
+    kind: Literal["samples_transposed"] = "samples_transposed"
     origin: str
     shape: tuple[int, ...]
     """Of one sample, as it is stored."""
-    kind: Literal["samples_transposed"] = "samples_transposed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationShort:
     """The calibration data have fewer samples than the preset asks for: all are used."""
 
+    kind: Literal["calibration_short"] = "calibration_short"
     preset: str
     asked: int
     samples: int
-    kind: Literal["calibration_short"] = "calibration_short"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +73,11 @@ class CalibrationRandom:
 class InputTransposed:
     """An artifact takes channels last, and the samples were turned around for it."""
 
+    kind: Literal["input_transposed"] = "input_transposed"
     input: str
     artifact_shape: tuple[int, ...]
     network_shape: tuple[int, ...]
     """Both of one sample."""
-    kind: Literal["input_transposed"] = "input_transposed"
 
 
 DataNote: TypeAlias = (
@@ -98,93 +98,93 @@ DataNote: TypeAlias = (
 class BudgetsNotPlanned:
     """Budgets that cannot be planned for: the plan aims at a speed-up instead."""
 
+    kind: Literal["budgets_not_planned"] = "budgets_not_planned"
     budgets: Mapping[str, float]
     """By their names in `[budget]`."""
     lacking: Literal["device", "meter"]
     target: str
     speedup: float
-    kind: Literal["budgets_not_planned"] = "budgets_not_planned"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedupAssumed:
     """No budget sets a speed: the plan aims at this speed-up."""
 
-    speedup: float
     kind: Literal["speedup_assumed"] = "speedup_assumed"
+    speedup: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnergyPlannedAsTime:
     """Energy is taken to go with time: operators have no energy of their own."""
 
+    kind: Literal["energy_planned_as_time"] = "energy_planned_as_time"
     energy_mj: float
     reason: str
-    kind: Literal["energy_planned_as_time"] = "energy_planned_as_time"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnergyPlannedByOperators:
     """Energy is planned for by that of operators, of which a meter resolved some."""
 
+    kind: Literal["energy_planned_by_operators"] = "energy_planned_by_operators"
     energy_mj: float
     metered: int
     meter: str | None
     boundary: str | None
-    kind: Literal["energy_planned_by_operators"] = "energy_planned_by_operators"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrecisionPlanned:
     """The precision of the costs that the plan goes by, where it is not fp32."""
 
-    precision: Precision
     kind: Literal["precision_planned"] = "precision_planned"
+    precision: Precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoPlanFaster:
     """No plan was faster than the unpruned network: nothing was cut."""
 
+    kind: Literal["no_plan_faster"] = "no_plan_faster"
     runtime: RuntimeName
     speedup: float
     """Of the fastest plan."""
-    kind: Literal["no_plan_faster"] = "no_plan_faster"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NothingCut:
     """Why the student has all that its architecture has."""
 
-    reason: Literal["within_budget", "own_architecture"]
     kind: Literal["nothing_cut"] = "nothing_cut"
+    reason: Literal["within_budget", "own_architecture"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlocksDropped:
     """Residual blocks that the student lacks."""
 
-    blocks: tuple[str, ...]
     kind: Literal["blocks_dropped"] = "blocks_dropped"
+    blocks: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostsTimedBusy:
     """Operators that were timed while the machine was busy: predictions promise nothing."""
 
+    kind: Literal["costs_timed_busy"] = "costs_timed_busy"
     doubtful: int
     operators: int
     runtime: RuntimeName
-    kind: Literal["costs_timed_busy"] = "costs_timed_busy"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionsOff:
     """Whole networks take more or less than the costs of their operators predict."""
 
+    kind: Literal["predictions_off"] = "predictions_off"
     error_median: float
     """As a fraction of what was measured."""
-    kind: Literal["predictions_off"] = "predictions_off"
 
 
 CostDoubt: TypeAlias = CostsTimedBusy | PredictionsOff
@@ -208,60 +208,60 @@ PlanNote: TypeAlias = (
 class TeachersWeighted:
     """Several teachers: the fraction of the averaged outputs that each has."""
 
-    fractions: tuple[float, ...]
     kind: Literal["teachers_weighted"] = "teachers_weighted"
+    fractions: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkTrained:
     """One network of a chain, before and after its training."""
 
-    link: Link
     kind: Literal["link_trained"] = "link_trained"
+    link: Link
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutInSteps:
     """The network was cut in several steps, and trained after each."""
 
-    steps: int
     kind: Literal["cut_in_steps"] = "cut_in_steps"
+    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutTrained:
     """One of several cuts, before and after its training."""
 
+    kind: Literal["cut_trained"] = "cut_trained"
     step: int
     before: Score
     after: Score
     epoch: int
-    kind: Literal["cut_trained"] = "cut_trained"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitsEmptied:
     """A penalty emptied units before they were cut."""
 
+    kind: Literal["units_emptied"] = "units_emptied"
     method: str
     epochs: int
-    kind: Literal["units_emptied"] = "units_emptied"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossesAdded:
     """Losses beside soft targets and labels, by their weights."""
 
-    weights: Mapping[LossName, float]
     kind: Literal["losses_added"] = "losses_added"
+    weights: Mapping[LossName, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherOutputsReused:
     """The fraction of the teacher's outputs that was kept from an earlier epoch or build."""
 
-    fraction: float
     kind: Literal["teacher_outputs_reused"] = "teacher_outputs_reused"
+    fraction: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,22 +278,22 @@ class QatReason:
 class TrainedWithRounding:
     """Quantization-aware distillation, and the student before and after it, with rounding."""
 
+    kind: Literal["trained_with_rounding"] = "trained_with_rounding"
     reason: QatReason
     epochs: int
     before: Score
     after: Score
-    kind: Literal["trained_with_rounding"] = "trained_with_rounding"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundingGain:
     """An int8 artifact with and without quantization-aware distillation."""
 
+    kind: Literal["rounding_gain"] = "rounding_gain"
     artifact: str
     before: Score | None
     """`None` where quantization after training alone broke the file."""
     after: Score
-    kind: Literal["rounding_gain"] = "rounding_gain"
 
 
 TrainingNote: TypeAlias = (

@@ -48,17 +48,17 @@ from edgekit.types.training import (
 class NotOnTarget:
     """The figure was measured on another device, which proves nothing about the target."""
 
+    kind: Literal["not_on_target"] = "not_on_target"
     target: str
     device: str
-    kind: Literal["not_on_target"] = "not_on_target"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotProven:
     """There is no figure, or it must not be quoted; `reason` comes from the measurement."""
 
-    reason: str | None = None
     kind: Literal["not_proven"] = "not_proven"
+    reason: str | None = None
 
 
 Unproven: TypeAlias = NotOnTarget | NotProven
@@ -94,27 +94,27 @@ class Fastest:
 class Slower:
     """It keeps the budget, and another one is faster."""
 
+    kind: Literal["slower"] = "slower"
     than: str
     """The chosen artifact."""
     latency_ratio: float | None
     """Its latency over that one's; `None` where either is not known."""
-    kind: Literal["slower"] = "slower"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverBudget:
     """It misses a budget."""
 
-    missed: BudgetVerdict
     kind: Literal["over_budget"] = "over_budget"
+    missed: BudgetVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherRuntimePreferred:
     """The profile prefers another runtime, and another machine's times cannot decide."""
 
-    preferred: RuntimeName
     kind: Literal["other_runtime_preferred"] = "other_runtime_preferred"
+    preferred: RuntimeName
 
 
 Fault: TypeAlias = OverBudget | OtherRuntimePreferred
@@ -124,8 +124,8 @@ Fault: TypeAlias = OverBudget | OtherRuntimePreferred
 class NearestToBudget:
     """No candidate keeps the budget; this one is chosen because it is nearest."""
 
-    fault: Fault | None
     kind: Literal["nearest_to_budget"] = "nearest_to_budget"
+    fault: Fault | None
 
 
 Outcome: TypeAlias = Fastest | Slower | Fault | NearestToBudget

@@ -111,6 +111,7 @@ def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
 def test_json_has_each_note_as_a_record_with_its_kind_and_no_sentence(noted) -> None:
     found = json.loads(document.to_text(noted))["notes"]
     assert [note["kind"] for note in found] == [note.kind for note, _ in SENTENCES]
+    assert all(next(iter(note)) == "kind" for note in found)
     for written, (_, words) in zip(found, SENTENCES, strict=True):
         assert words not in json.dumps(written)
 
