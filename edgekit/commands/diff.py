@@ -76,10 +76,9 @@ def diff(  # noqa: PLR0913 - a command's options
     """
     from edgekit.devices.resolve import attached
     from edgekit.diff.diff import diff as compare
-    from edgekit.diff.diff import summary
     from edgekit.diff.inputs import Question
-    from edgekit.diff.show import show
     from edgekit.errors import ParityError
+    from edgekit.report.diff_words import show, summary
 
     question = Question(
         artifact=artifact,

@@ -19,7 +19,6 @@ from edgekit.errors import ArtifactError, DataError, DeviceError
 from edgekit.evaluate.parity import TOLERANCES, compare
 from edgekit.program import reference
 from edgekit.progress import Progress
-from edgekit.report.export_words import departure
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import OperatorProfile, Precision, TaskKind
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
@@ -28,7 +27,6 @@ from edgekit.types.notes import InputTransposed, Note
 Array = NDArray[np.float32]
 _INT8_OPERATOR = 0.03
 """Relative error that one operator in int8 may add."""
-_LONG = 48
 _TRACED_BYTES = 256 * 2**20
 _TRACED_MOST = 8
 
@@ -69,7 +67,7 @@ def diff(question: Question, device: Device, progress: Progress) -> Diff:
         samples=len(sides.feeds[0]),
         samples_traced=layers.samples,
         tolerance=tolerance,
-        agrees=right and not any(map(preprocessing.matters, prepared)),
+        agrees=right and not any(one.differs for one in prepared),
         outputs=outputs,
         divergence=divergence,
         preprocessing=prepared,
@@ -229,37 +227,3 @@ def _executed(one: Probed, device: Device) -> Sequence[OperatorProfile] | None:
         return profile(one.artifact, device, threads=1).operators
     except (DeviceError, ArtifactError):
         return None
-
-
-def answers_agree(found: Diff) -> bool:
-    """Whether the artifact answers as the network does on samples that are prepared right."""
-    return all(one.fault is None for one in found.outputs)
-
-
-def short(operator: str) -> str:
-    """The end of an operator's name: LiteRT strings together all that it fused."""
-    return operator if len(operator) <= _LONG else f"...{operator[-_LONG:]}"
-
-
-def summary(found: Diff) -> str:
-    """In one line, why the artifact is not the network, or not as it is used."""
-    reasons = [
-        preprocessing.words(one)
-        for one in found.preprocessing
-        if preprocessing.matters(one)
-    ]
-    if answers_agree(found):
-        return f"{found.artifact} is {found.reference}, but {'; '.join(reasons)}."
-    at = found.divergence
-    if at is not None:
-        reasons.append(
-            f"{at.kind} '{short(at.operator)}', layer {at.layer or at.node or 'unknown'}, is the "
-            "first operator that departs"
-        )
-    elif not reasons:
-        reasons.append("its outputs differ, though every layer agrees when it is shown")
-    [fault, *_] = [one.fault for one in found.outputs if one.fault is not None]
-    return (
-        f"{found.artifact} is not {found.reference}: {'; '.join(reasons)}. "
-        f"{departure(found.artifact, fault)}."
-    )

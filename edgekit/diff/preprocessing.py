@@ -17,7 +17,7 @@ from edgekit.diff.preprocessing_faults import Scene
 from edgekit.diff.run import Probed
 from edgekit.errors import DataError
 from edgekit.program import reference
-from edgekit.types.diff import PreprocessingDiff
+from edgekit.types.diff import EXACT, PreprocessingDiff
 
 Array = NDArray[np.float32]
 _JUDGED = 8
@@ -52,26 +52,6 @@ def check(
         expected = _expected(sides, one, device)
         found += [expected] if expected is not None else []
     return tuple(found)
-
-
-def matters(one: PreprocessingDiff) -> bool:
-    """Whether it says that something is wrong."""
-    return (
-        bool(one.faults)
-        or one.error_before is None
-        or (one.error_before > preprocessing_faults.EXACT)
-    )
-
-
-def words(one: PreprocessingDiff) -> str:
-    """One finding as the end of a sentence."""
-    what = " and ".join(one.faults) or "no known fault explains it"
-    return {
-        "fed": f"the application feeds it {what}",
-        "expected": f"it expects {what}",
-        "contract": f"it says of itself {what}",
-        "answers": f"the application's answers are those of {what}",
-    }[one.where]
 
 
 def accuracies(
@@ -110,7 +90,7 @@ def _fed(sides: Subject, fed: Array) -> PreprocessingDiff:
     scene = replace(scene, raw=scene.raw[: len(fed)])
     right = scene.right()
     before = preprocessing_faults.relative_error(fed, right)
-    if before is not None and before <= preprocessing_faults.EXACT:
+    if before is not None and before <= EXACT:
         return PreprocessingDiff(
             where="fed",
             faults=(),
@@ -162,7 +142,7 @@ def _answers(
     """Which fault would make the artifact answer as it did in the application."""
     scene = _few(sides)
     best, before, after = _by_answers(scene, one, device, given[: len(scene.raw)])
-    right = before is not None and before <= preprocessing_faults.EXACT
+    right = before is not None and before <= EXACT
     return PreprocessingDiff(
         where="answers",
         faults=() if best is None else best.faults,
@@ -208,7 +188,7 @@ def _by_answers(
         return errors
 
     [before] = judge([scene.right()])
-    if before is not None and before <= preprocessing_faults.EXACT:
+    if before is not None and before <= EXACT:
         return None, before, before
     best, after = preprocessing_faults.explain(scene, judge, before)
     return best, before, after

@@ -14,6 +14,7 @@ from PIL import Image
 
 from edgekit.data.preprocess import preprocess
 from edgekit.types import Preprocess
+from edgekit.types.diff import EXACT
 
 Array = NDArray[np.float32]
 Raw = NDArray[Any]
@@ -23,8 +24,6 @@ Source = Callable[[str], Raw | None]
 Judge = Callable[[Sequence[Array]], Sequence[float | None]]
 """The error of each of several preparations; `None` where one does not fit."""
 
-EXACT = 5e-3
-"""Relative error that rounding to bytes or a decoder's own arithmetic explain."""
 EXPLAINED = 0.25
 """Share of the difference that may be left where a fault is said to explain it."""
 _IMAGE = 3

@@ -8,6 +8,9 @@ from edgekit.types import Parity, Precision, TensorSpec
 from edgekit.types.export_notes import ParityFault
 from edgekit.types.notes import Note
 
+EXACT = 5e-3
+"""Relative error that rounding to bytes or a decoder's own arithmetic explain."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -120,6 +123,13 @@ class PreprocessingDiff:
     error_after: float | None
     """What is left of it with the faults planted on purpose."""
 
+    @property
+    def differs(self) -> bool:
+        """Whether preprocessing is wrong, as far as it is known."""
+        return (
+            bool(self.faults) or self.error_before is None or self.error_before > EXACT
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputDiff:
@@ -163,3 +173,8 @@ class Diff:
     accuracy: dict[str, float] = field(default_factory=dict)
     """By who answered: the network, the artifact, the network as the application feeds it."""
     notes: tuple[Note, ...] = ()
+
+    @property
+    def outputs_agree(self) -> bool:
+        """Whether the artifact answers as the network does on samples that are prepared right."""
+        return all(one.fault is None for one in self.outputs)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edgekit.devices.local import LocalDevice
-from edgekit.diff.diff import diff, summary
+from edgekit.diff.diff import diff
 from edgekit.diff.inputs import Question
 from edgekit.errors import ParityError
 from edgekit.evaluate.parity import relative_error, rms_error
@@ -20,6 +20,7 @@ from edgekit.export.workers import export_all
 from edgekit.pipeline.evaluate import check_parity
 from edgekit.program.program import Program, trace
 from edgekit.progress import Silent
+from edgekit.report.diff_words import summary
 from edgekit.types import Artifact, InputSpec, Precision, RuntimeName
 from edgekit.types.diff import Diff
 

@@ -1,4 +1,4 @@
-"""What `edgekit diff` found, on a terminal."""
+"""What `edgekit diff` found: in one line, and on a terminal."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgekit.diff import preprocessing
-from edgekit.diff.diff import answers_agree, short
+from edgekit.report.export_words import departure
 from edgekit.report.note_words import sentence
-from edgekit.types.diff import Diff, Distance, LayerDiff
+from edgekit.types.diff import Diff, Distance, LayerDiff, PreprocessingDiff
 
 _ROWS = 24
+_LONG = 48
 
 
 def show(found: Diff, console: Console) -> None:
     """Verdict first, then why, then layers and what runs beside the fast path."""
     verdict = "[red]diverges from[/]"
-    if answers_agree(found):
+    if found.outputs_agree:
         verdict = "[green]agrees with[/]"
     console.print(
         f"[bold]{escape(found.artifact)}[/] ({found.runtime}, {found.precision}) {verdict} "
@@ -55,9 +55,7 @@ def _lines(found: Diff) -> Iterator[str]:
             f"{place} ({escape(at.node)}), after '{escape(short(at.after))}'{apart}"
         )
     for one in found.preprocessing:
-        mark = (
-            "[red]preprocessing[/]" if preprocessing.matters(one) else "preprocessing"
-        )
+        mark = "[red]preprocessing[/]" if one.differs else "preprocessing"
         left = (
             ""
             if one.error_before is None
@@ -67,7 +65,7 @@ def _lines(found: Diff) -> Iterator[str]:
                 else f"; error {one.error_before:.2g}"
             )
         )
-        said = preprocessing.words(one) if preprocessing.matters(one) else one.where
+        said = _preprocessing(one) if one.differs else one.where
         yield f"{mark}: {escape(said)} ({escape(one.detail)}{left})"
     for count in found.counts:
         ran = "" if count.executed is None else f", {count.executed} ran"
@@ -119,3 +117,39 @@ def _worth_showing(found: Diff) -> list[LayerDiff]:
 def _words(apart: Distance) -> str:
     sqnr = "" if apart.sqnr_db is None else f", SQNR {apart.sqnr_db:.1f} dB"
     return f"relative error {apart.relative_error:.2g}, cosine {apart.cosine:.5f}{sqnr}"
+
+
+def short(operator: str) -> str:
+    """The end of an operator's name: LiteRT strings together all that it fused."""
+    return operator if len(operator) <= _LONG else f"...{operator[-_LONG:]}"
+
+
+def summary(found: Diff) -> str:
+    """In one line, why the artifact is not the network, or not as it is used."""
+    reasons = [_preprocessing(one) for one in found.preprocessing if one.differs]
+    if found.outputs_agree:
+        return f"{found.artifact} is {found.reference}, but {'; '.join(reasons)}."
+    at = found.divergence
+    if at is not None:
+        reasons.append(
+            f"{at.kind} '{short(at.operator)}', layer {at.layer or at.node or 'unknown'}, is the "
+            "first operator that departs"
+        )
+    elif not reasons:
+        reasons.append("its outputs differ, though every layer agrees when it is shown")
+    [fault, *_] = [one.fault for one in found.outputs if one.fault is not None]
+    return (
+        f"{found.artifact} is not {found.reference}: {'; '.join(reasons)}. "
+        f"{departure(found.artifact, fault)}."
+    )
+
+
+def _preprocessing(one: PreprocessingDiff) -> str:
+    """One finding as the end of a sentence."""
+    what = " and ".join(one.faults) or "no known fault explains it"
+    return {
+        "fed": f"the application feeds it {what}",
+        "expected": f"it expects {what}",
+        "contract": f"it says of itself {what}",
+        "answers": f"the application's answers are those of {what}",
+    }[one.where]
