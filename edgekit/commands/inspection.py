@@ -96,6 +96,8 @@ class Inspection:
     blocks: tuple[BlockFacts, ...]
     barriers: tuple[BarrierFacts, ...]
     notes: tuple[Note, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What loading the network found out, as `Program.remarks`."""
 
 
 def inspect(
@@ -129,7 +131,9 @@ def inspect(
     )
     found = describe_network(program, reference or model.source)
     note = sources.unweighted(model, root)
-    return replace(found, notes=(note,)) if note else found
+    return replace(
+        found, remarks=program.remarks, notes=(note,) if note is not None else ()
+    )
 
 
 def parse_input(text: str) -> tuple[tuple[int, ...], torch.dtype]:
@@ -300,6 +304,8 @@ def show(found: Inspection, console: Console) -> None:
         f"{_plural(len(found.barriers), 'barrier')}",
         highlight=False,
     )
+    for remark in found.remarks:
+        console.print(remark, highlight=False, soft_wrap=True, markup=False)
     for note in found.notes:
         text = f"Note: {sentence(note)}."
         console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -7,6 +7,7 @@ was cut, so that training it leaves its teacher alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -190,7 +191,7 @@ def _finished(program: Program, module: fx.GraphModule) -> Program:
     _drop_unused(module)
     module.graph.lint()
     module.recompile()
-    result = Program(module=module, inputs=program.inputs, dtypes=program.dtypes)
+    result = replace(program, module=module)
     check(result)
     return result
 

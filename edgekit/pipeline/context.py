@@ -113,6 +113,8 @@ class Job:
                 root=self.project.root,
                 allow_pickle=self.allow_pickle,
             )
+        for remark in network.remarks:
+            self.progress.say(remark)
         if note := sources.unweighted(self.project.model, self.project.root):
             self.progress.say(f"Note: {sentence(note)}.")
         return network

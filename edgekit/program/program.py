@@ -54,6 +54,10 @@ class Program:
     module: fx.GraphModule
     inputs: tuple[InputSpec, ...]
     dtypes: tuple[torch.dtype, ...]
+    outputs: tuple[str, ...] = ()
+    """What the file that the network comes from calls its outputs; empty where nothing does."""
+    remarks: tuple[str, ...] = ()
+    """What loading it found out, a sentence each: how its outputs agree with its file's."""
 
     def example(self, batch: int = 1, seed: int = 0) -> tuple[torch.Tensor, ...]:
         """Seeded inputs of the right shapes, each (batch, *shape): for tracing, never for truth."""
@@ -72,8 +76,7 @@ class Program:
 
     def copy(self) -> Program:
         """A program with parameters of its own."""
-        module = duplicate(self.module)
-        return Program(module=module, inputs=self.inputs, dtypes=self.dtypes)
+        return replace(self, module=duplicate(self.module))
 
     def fingerprint(self) -> str:
         """SHA-256 over the operators in order and every parameter and buffer."""
@@ -99,7 +102,7 @@ class Program:
             for note in ("stack_trace", "from_node"):
                 node.meta.pop(note, None)
             _unstack(node)
-        extra = dict(sidecar.extra_files(self.inputs, self.module))
+        extra = dict(sidecar.extra_files(self.inputs, self.outputs, self.module))
         # The archive names its root after the file, which has its own name there already.
         with scratch.replacing(path) as whole:
             torch.export.save(exported, str(whole), extra_files=extra)
@@ -249,6 +252,7 @@ def load(
         if note is None:
             return program
         noted = sidecar.applied(note, program.module, program.inputs)
+        program = replace(program, outputs=note.outputs)
         return program if inputs else replace(program, inputs=noted)
 
 

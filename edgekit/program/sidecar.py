@@ -25,6 +25,7 @@ _MOST = 1 << 20
 @dataclass(frozen=True, kw_only=True)
 class Sidecar:
     inputs: tuple[InputSpec, ...]
+    outputs: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
     """Names of one parameter, for each that has several."""
 
@@ -32,9 +33,11 @@ class Sidecar:
 _ADAPTER: TypeAdapter[Sidecar] = TypeAdapter(Sidecar)
 
 
-def extra_files(inputs: tuple[InputSpec, ...], module: nn.Module) -> Mapping[str, str]:
+def extra_files(
+    inputs: tuple[InputSpec, ...], outputs: tuple[str, ...], module: nn.Module
+) -> Mapping[str, str]:
     """For `torch.export.save`."""
-    note = Sidecar(inputs=inputs, tied=_ties(module))
+    note = Sidecar(inputs=inputs, outputs=outputs, tied=_ties(module))
     return {NAME: json.dumps(asdict(note), sort_keys=True)}
 
 

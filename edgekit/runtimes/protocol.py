@@ -70,6 +70,16 @@ def input_names(program: Program) -> list[str]:
     return [f"{name}_{number}" for number, name in enumerate(names)]
 
 
+def output_names(program: Program, count: int) -> list[str]:
+    """The names of `program.outputs`; `output`, or numbered ones, where it has none of its own."""
+    names = list(program.outputs)
+    if len(names) == count and len({*names, *input_names(program)}) == count + len(
+        program.inputs
+    ):
+        return names
+    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+
+
 def feeds(calibration: np.ndarray, inputs: tuple[TensorSpec, ...]) -> list[np.ndarray]:
     """`calibration` (n, channels, ...) as a batch of one per sample, in the shape, order and dtype
     of the only input."""

@@ -38,11 +38,17 @@ class InputSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """Where the trained network is: `model.py:build` plus weights, or a `.pt2` file."""
+    """Where the trained network is: `model.py:build` plus weights, or a `.pt2` or `.onnx` file."""
 
     source: Text
     weights: str | None = None
     input: InputSpec | None = None
+    outputs: tuple[Text, ...] = ()
+    """Tensors of a file by name that the network ends at, instead of the file's outputs."""
+    fixed: Mapping[str, bool | int | float | tuple[float, ...]] = field(
+        default_factory=dict
+    )
+    """Inputs of a file by name that are no input of the network, and their values."""
 
 
 @dataclass(frozen=True, kw_only=True)

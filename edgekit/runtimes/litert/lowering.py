@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -36,7 +37,7 @@ def lowered(program: Program, table: Table) -> Program:
         return program
     module.graph.eliminate_dead_code()
     module.recompile()
-    return Program(module=module, inputs=program.inputs, dtypes=program.dtypes)
+    return replace(program, module=module)
 
 
 def _replace(

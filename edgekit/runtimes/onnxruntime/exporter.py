@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import quantizer as quantize
-from edgekit.runtimes.protocol import Border, input_names, layout
+from edgekit.runtimes.protocol import Border, input_names, layout, output_names
 from edgekit.types import TensorSpec
 
 quantizer = quantize.Quantizer
@@ -33,7 +33,7 @@ def convert(program: Program, path: Path) -> None:
 
     exported = program.exported(static_batch=1)
     count = len(exported.graph_signature.user_outputs)
-    outputs = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    outputs = output_names(program, count)
     converted = torch.onnx.export(
         exported,
         (),

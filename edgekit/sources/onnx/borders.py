@@ -1,0 +1,186 @@
+"""What the file takes and gives: which dimension is the batch, which inputs are fixed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgekit.errors import ModelError
+from edgekit.sources.onnx.graph import Border, Graph
+from edgekit.sources.onnx.operators.shapes import dtype_of
+from edgekit.sources.onnx.values import Known
+from edgekit.types import InputSpec
+
+_NUMPY = {
+    1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
+    10: "float16", 11: "float64",
+}  # fmt: skip
+_SPEC_DTYPES = {torch.int64: "int64", torch.int32: "int32"}
+_MOST = 1 << 28
+"""Elements of one sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of the network. `place` is the dimension of the batch in the file."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Without the batch."""
+    dtype: torch.dtype
+    file_dtype: str
+    """As NumPy calls what the file takes."""
+    place: int
+
+    @property
+    def spec(self) -> InputSpec:
+        kind: Any = _SPEC_DTYPES.get(self.dtype)
+        return InputSpec(name=self.name, shape=self.shape, dtype=kind)
+
+    def moved(self, value: Tensor) -> Tensor:
+        """A tensor with the batch first as the file takes it."""
+        return value if self.place == 0 else value.movedim(0, self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Borders:
+    inputs: tuple[Input, ...]
+    fixed: Mapping[str, Known]
+    held: int
+    """The batch that the file has; 1 where it is free."""
+    free: bool
+    """Whether the file says that its batch is."""
+
+
+def borders(
+    graph: Graph, specs: Sequence[InputSpec], fixed: Mapping[str, Any]
+) -> Borders:
+    """The borders of a graph; `specs` say what sizes the file leaves free.
+
+    Raises `ModelError` for an input whose sizes are not known, and for names that are not there.
+    """
+    names = {border.name for border in graph.inputs}
+    for name in fixed:
+        if name not in names:
+            raise ModelError(
+                f"[model.fixed] names '{name}', which is no input of the file. "
+                f"It has {', '.join(sorted(names))}."
+            )
+    left = [border for border in graph.inputs if border.name not in fixed]
+    values = {b.name: _fixed(b, fixed[b.name]) for b in graph.inputs if b.name in fixed}
+    if not left:
+        raise ModelError("The file has no inputs that are left free.")
+    batch = _shape(left[0])[0]
+    inputs = tuple(
+        _input(border, batch, _spec(specs, border, number, len(left)))
+        for number, border in enumerate(left)
+    )
+    held = batch if isinstance(batch, int) and batch > 0 else 1
+    free = not (isinstance(batch, int) and batch > 0)
+    return Borders(inputs=inputs, fixed=values, held=held, free=free)
+
+
+def _spec(
+    specs: Sequence[InputSpec], border: Border, number: int, count: int
+) -> InputSpec | None:
+    named = next((spec for spec in specs if spec.name == border.name), None)
+    return named or (specs[number] if len(specs) == count else None)
+
+
+def _shape(border: Border) -> tuple[int | str | None, ...]:
+    if not border.shape:
+        raise ModelError(
+            f"The input '{border.name}' has no dimension for the batch. Fix its value: "
+            f"[model.fixed] {_key(border.name)} = ..."
+        )
+    return border.shape
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name) else f'"{name}"'
+
+
+def _input(border: Border, batch: int | str | None, spec: InputSpec | None) -> Input:
+    shape = _shape(border)
+    place = _place(border, batch)
+    sizes = [*shape[:place], *shape[place + 1 :]]
+    if spec is not None:
+        sizes = _given(border, sizes, spec)
+    unknown = [str(s or "?") for s in sizes if not isinstance(s, int) or s <= 0]
+    if unknown:
+        raise ModelError(
+            f"The input '{border.name}' has free sizes: {', '.join(unknown)}. Say them without "
+            "the batch: [model] input = { shape = [...] }, or --input."
+        )
+    if not sizes:
+        raise ModelError(
+            f"The input '{border.name}' has a batch and nothing else. Fix its value: "
+            f"[model.fixed] {_key(border.name)} = ..."
+        )
+    fixed = tuple(s for s in sizes if isinstance(s, int))
+    if np.prod(fixed, dtype=float) > _MOST:
+        raise ModelError(
+            f"The input '{border.name}' of shape {list(fixed)} is too large."
+        )
+    dtype = dtype_of(border.dtype)
+    if dtype is None or border.dtype not in _NUMPY:
+        raise ModelError(
+            f"The input '{border.name}' holds no numbers of a kind that torch has."
+        )
+    return Input(
+        name=border.name,
+        shape=fixed,
+        dtype=dtype,
+        file_dtype=_NUMPY[border.dtype],
+        place=place,
+    )
+
+
+def _place(border: Border, batch: int | str | None) -> int:
+    """The dimension that has the batch of the first input, the first one by default."""
+    shape = _shape(border)
+    if shape[0] == batch or batch is None:
+        return 0
+    return next((n for n, size in enumerate(shape) if size == batch), 0)
+
+
+def _given(
+    border: Border, sizes: list[int | str | None], spec: InputSpec
+) -> list[int | str | None]:
+    fits = len(spec.shape) == len(sizes) and all(
+        not isinstance(own, int) or own <= 0 or own == given
+        for own, given in zip(sizes, spec.shape, strict=True)
+    )
+    if not fits:
+        raise ModelError(
+            f"The input '{border.name}' of the file has sizes {[s or '?' for s in sizes]} after "
+            f"the batch, but [model] input says {list(spec.shape)}. Correct it, or remove it."
+        )
+    return list(spec.shape)
+
+
+def _fixed(border: Border, value: Any) -> Known:
+    """The value of a fixed input in the type and shape that the file wants."""
+    kind = _NUMPY.get(border.dtype)
+    sizes = [s for s in border.shape or () if not isinstance(s, int) or s <= 0]
+    try:
+        array = np.asarray(value).astype(kind)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"[model.fixed] {border.name} = {str(value)[:60]!r} is not of type {kind}."
+        ) from error
+    if border.shape is not None and not sizes and array.shape != border.shape:
+        wanted = tuple(s for s in border.shape if isinstance(s, int))
+        if array.size != 1:
+            raise ModelError(
+                f"[model.fixed] {border.name} has shape {list(array.shape)}; the file wants "
+                f"{list(wanted)}."
+            )
+        array = np.full(wanted, array.reshape(()))
+    return array

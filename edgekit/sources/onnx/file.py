@@ -1,0 +1,188 @@
+"""An ONNX file read with care: sizes checked first, weights beside it only from its own folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from onnx import inliner
+
+from edgekit.errors import ModelError
+from edgekit.safe_io import check_regular, read_bytes, reading
+from edgekit.sources.onnx import registry
+from edgekit.sources.onnx.operators.attention import PLAIN
+
+FIX = "Check that the file is a whole ONNX model."
+_OPSETS = (7, 28)
+_BITS = {
+    1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
+    14: 64, 15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8,
+}  # fmt: skip
+_MOST = 1 << 34
+"""Most bytes of all weights together."""
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """The model in `path`, its weights in memory and its functions written out.
+
+    Raises `ModelError` in one line for what is no sound model, and for weights that lie outside
+    of the model's folder.
+    """
+    content = read_bytes(path, ModelError)
+    with reading(path, ModelError, kind="an ONNX model", fix=FIX):
+        model = onnx.ModelProto.FromString(content)
+        if not model.graph.node:
+            raise ValueError("it has no operators")
+        for tensor in _tensors(model):
+            _fill(tensor, path)
+            _check(tensor)
+        _check_version(model, path)
+        return inlined(model)
+
+
+def _check_version(model: onnx.ModelProto, path: Path) -> None:
+    versions = [e.version for e in model.opset_import if e.domain in ("", "ai.onnx")]
+    if versions and not _OPSETS[0] <= versions[0] <= _OPSETS[1]:
+        raise ModelError(
+            f"{path} is of operator set {versions[0]}; those from {_OPSETS[0]} to {_OPSETS[1]} "
+            "can be read. Convert it with onnx.version_converter."
+        )
+
+
+def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without functions: its own, and those standard operators that are composed of
+    others and that the reader has no function for."""
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    wanted = {
+        (node.domain, node.op_type)
+        for node in nodes(model.graph)
+        if node.domain in ("", "ai.onnx") and not _entered(node)
+    }
+    composed = [name for name in wanted if _is_composed(name[1])]
+    if composed:
+        model = inliner.inline_selected_functions(
+            model, composed, inline_schema_functions=True
+        )
+    return model
+
+
+def _entered(node: onnx.NodeProto) -> bool:
+    """Whether the reader has a function for a standard operator as the node uses it."""
+    if node.op_type == "Attention":
+        said = {attribute.name for attribute in node.attribute}
+        return said <= PLAIN and len(node.output) <= 3 and len(node.input) <= 6
+    return ("", node.op_type) in registry.names() or node.op_type == "Constant"
+
+
+def _is_composed(kind: str) -> bool:
+    if not onnx.defs.has(kind):
+        return False
+    schema = onnx.defs.get_schema(kind)
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node, those of subgraphs too."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from nodes(attribute.g)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    bodies = [node for function in model.functions for node in function.node]
+    for graph in _graphs(model.graph):
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield sparse.values
+            yield sparse.indices
+        bodies.extend(graph.node)
+    for node in bodies:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            if attribute.HasField("sparse_tensor"):
+                yield attribute.sparse_tensor.values
+                yield attribute.sparse_tensor.indices
+
+
+def _fill(tensor: onnx.TensorProto, path: Path) -> None:
+    """Put weights that lie in a file beside the model into it."""
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return
+    said = {entry.key: entry.value for entry in tensor.external_data}
+    place = beside(path, said.get("location", ""))
+    offset, wanted = int(said.get("offset", 0)), _bytes(tensor)
+    check_regular(place, ModelError)
+    if offset < 0 or offset + wanted > place.stat().st_size:
+        raise ValueError(f"{tensor.name[:60]!r} lies beyond the end of {place.name}")
+    with place.open("rb") as file:
+        file.seek(offset)
+        tensor.raw_data = file.read(wanted)
+    tensor.data_location = onnx.TensorProto.DEFAULT
+    del tensor.external_data[:]
+
+
+def beside(path: Path, location: str) -> Path:
+    """A file with weights, which lies in the folder of the model or below it."""
+    folder = path.parent.resolve()
+    found = (folder / location).resolve()
+    if not location or Path(location).is_absolute() or folder not in found.parents:
+        raise ModelError(
+            f"{path} takes weights from {location[:80]!r}, outside of its folder. Save the model "
+            "again with its weights beside it."
+        )
+    return found
+
+
+def _bytes(tensor: onnx.TensorProto) -> int:
+    bits = _BITS.get(tensor.data_type)
+    if bits is None:
+        raise ValueError(f"{tensor.name[:60]!r} holds no numbers")
+    if any(size < 0 for size in tensor.dims):
+        raise ValueError(f"{tensor.name[:60]!r} has a size below 0")
+    total = -(-math.prod(tensor.dims) * bits // 8)
+    if total > _MOST:
+        raise ValueError(f"{tensor.name[:60]!r} would take {total:,} bytes")
+    return total  # type: ignore[no-any-return]
+
+
+def _check(tensor: onnx.TensorProto) -> None:
+    """A tensor holds as much as its shape says, so that decoding it takes no more memory."""
+    if tensor.data_type == onnx.TensorProto.STRING:
+        return
+    wanted = _bytes(tensor)
+    if tensor.HasField("raw_data"):
+        if len(tensor.raw_data) != wanted:
+            raise ValueError(
+                f"{tensor.name[:60]!r} of shape {list(tensor.dims)} holds "
+                f"{len(tensor.raw_data):,} bytes, not {wanted:,}"
+            )
+        return
+    held = max(
+        len(field)
+        for field in (
+            tensor.float_data,
+            tensor.int32_data,
+            tensor.int64_data,
+            tensor.double_data,
+            tensor.uint64_data,
+        )
+    )
+    if held * 16 < wanted:
+        raise ValueError(
+            f"{tensor.name[:60]!r} of shape {list(tensor.dims)} holds {held:,} numbers"
+        )

@@ -1,0 +1,81 @@
+"""From an ONNX file to a program that is known to compute the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ModelError
+from edgekit.program.program import Program, from_exported
+from edgekit.sources.onnx import check, file
+from edgekit.sources.onnx.borders import borders
+from edgekit.sources.onnx.graph import Border, Graph, needed, parsed, reads
+from edgekit.sources.onnx.module import OnnxModule, exported
+from edgekit.types import InputSpec
+
+
+def load(
+    path: Path,
+    *,
+    inputs: Sequence[InputSpec] = (),
+    outputs: Sequence[str] = (),
+    fixed: Mapping[str, Any] | None = None,
+) -> Program:
+    """The program of the file at `path`, its `remarks` how closely it agrees with the file.
+
+    `inputs` say sizes that the file leaves free, `outputs` the tensors to end at, `fixed` the
+    values of inputs that are none of the network's. Raises `ModelError` for what is damaged,
+    unsupported, or computes something else than the file on ONNX Runtime.
+    """
+    model = file.read(path)
+    graph = _live(_cut(parsed(model), outputs))
+    found = borders(graph, inputs, fixed or {})
+    module = OnnxModule(graph, found)
+    specs = tuple(each.spec for each in found.inputs)
+    program = from_exported(exported(module), specs)
+    subject = check.Subject(program=program, module=module, model=model)
+    parity = check.check(subject)
+    names = tuple(border.name for border in graph.outputs)
+    return replace(program, outputs=names, remarks=(str(parity), *_moved(module)))
+
+
+def _moved(module: OnnxModule) -> list[str]:
+    """What to say of tensors whose batch the file has elsewhere."""
+    inputs = [each.name for each in module.borders.inputs if each.place]
+    outputs = [
+        border.name
+        for border, place in zip(module.graph.outputs, module.notes.places, strict=True)
+        if place
+    ]
+    names = ", ".join(dict.fromkeys([*inputs, *outputs]))
+    if not names:
+        return []
+    return [
+        f"The batch is the first dimension of every tensor, here moved for {names}."
+    ]
+
+
+def _cut(graph: Graph, outputs: Sequence[str]) -> Graph:
+    """The graph that ends at `outputs`."""
+    if not outputs:
+        return graph
+    known = {border.name: border for border in graph.outputs}
+    given = {name for node in graph.nodes for name in node.outputs}
+    for name in outputs:
+        if name not in given:
+            raise ModelError(
+                f"[model] outputs names '{name}', which no operator of the file gives. It ends "
+                f"in {', '.join(known)}."
+            )
+    ends = [known.get(n) or Border(name=n, dtype=0, shape=None) for n in outputs]
+    return replace(graph, outputs=tuple(ends))
+
+
+def _live(graph: Graph) -> Graph:
+    """The graph without operators and inputs that its outputs do not depend on."""
+    nodes = tuple(needed(graph, [border.name for border in graph.outputs]))
+    taken = {name for node in nodes for name in reads(node)}
+    left = tuple(border for border in graph.inputs if border.name in taken)
+    return replace(graph, nodes=nodes, inputs=left)

@@ -1,0 +1,236 @@
+"""ONNX files as programs that compute the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from edgekit import sources
+from edgekit.errors import ModelError
+from edgekit.program.program import Program
+from edgekit.program.program import load as load_pt2
+from edgekit.sources.onnx import registry
+from edgekit.sources.onnx.loading import load
+from edgekit.types import InputSpec, ModelSpec
+from tests.unit.sources.onnx.models import classifier, saved, weights
+
+make = helper.make_node
+
+
+def by_runtime(path: Path, **feeds: Any) -> list[Any]:
+    session = onnxruntime.InferenceSession(str(path))
+    return list(session.run(None, feeds))
+
+
+def outputs(program: Program, *inputs: Any) -> list[Any]:
+    with torch.no_grad():
+        given = program.module(*(torch.from_numpy(each) for each in inputs))
+    given = [given] if isinstance(given, torch.Tensor) else given
+    return [each.numpy() for each in given]
+
+
+def drawn(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+def test_a_classifier_comes_in_whole_and_for_any_batch(
+    tmp_path: Path, batch: Any
+) -> None:
+    path = classifier(tmp_path / "net.onnx", batch=batch)
+    program = load(path)
+    x = drawn(3, 3, 8, 8)
+    expected = np.concatenate(
+        [by_runtime(path, picture=x[n : n + 1])[0] for n in range(3)]
+    )
+    np.testing.assert_allclose(outputs(program, x)[0], expected, atol=1e-6)
+    assert program.inputs == (InputSpec(name="picture", shape=(3, 8, 8)),)
+    assert program.outputs == ("scores",)
+    assert [name for name, _ in program.module.named_parameters()] == [
+        "features.0.weight",
+        "features.1.weight",
+        "features.1.bias",
+        "head.weight",
+        "head.bias",
+    ]
+    assert [name for name, _ in program.module.named_buffers()] == [
+        "features.1.running_mean",
+        "features.1.running_var",
+    ]
+    (norm,) = program.module.graph.find_nodes(
+        op="call_function", target=torch.ops.aten.batch_norm.default
+    )
+    assert norm.args[6:8] == (pytest.approx(0.3), pytest.approx(2e-3))
+    assert program.remarks[0].startswith(
+        "Outputs agree with the file on ONNX Runtime at batch sizes 1 and 3"
+    )
+
+
+def test_names_of_outputs_outlive_a_file_of_ours(tmp_path: Path) -> None:
+    program = load(classifier(tmp_path / "net.onnx"))
+    program.save(tmp_path / "net.pt2")
+    assert load_pt2(tmp_path / "net.pt2").outputs == ("scores",)
+
+
+def test_the_project_file_names_an_onnx_file(tmp_path: Path) -> None:
+    classifier(tmp_path / "net.onnx")
+    program = sources.load(ModelSpec(source="net.onnx"), root=tmp_path)
+    assert program.outputs == ("scores",)
+    with pytest.raises(ModelError, match="has its weights in it"):
+        sources.load(
+            ModelSpec(source="net.onnx", weights="w.safetensors"), root=tmp_path
+        )
+
+
+def test_what_computes_something_else_is_refused_by_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = classifier(tmp_path / "net.onnx")
+    (entry,) = registry._TABLE["", "Relu"]
+    wrong = dataclasses.replace(entry, compute=lambda call, x: torch.relu(x) * 1.01)
+    monkeypatch.setitem(registry._TABLE, ("", "Relu"), [wrong])
+    with pytest.raises(ModelError, match="first tensor that differs is 'r' of Relu"):
+        load(path)
+
+
+def test_a_saturated_softmax_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outputs are the same at one place, whatever comes before."""
+    constants = {"w": 500 * np.eye(4, dtype=np.float32)}
+    path = saved(
+        tmp_path / "net.onnx",
+        [make("MatMul", ["x", "w"], ["m"]), make("Tanh", ["m"], ["y"])],
+        {"x": (1, 4)},
+        {"y": (1, 4)},
+        constants,
+    )
+    load(path)
+    entry = registry.find("", "MatMul", 17)
+    assert entry is not None
+    wrong = dataclasses.replace(
+        entry, compute=lambda call, x, w: entry.compute(call, x, w) * 1.2
+    )
+    monkeypatch.setitem(registry._TABLE, ("", "MatMul"), [wrong])
+    with pytest.raises(ModelError, match="differs from it"):
+        load(path)
+
+
+def lstm(path: Path) -> Path:
+    """A state whose batch is its second dimension, chosen by a rate that is to be fixed."""
+    constants = weights(W=(1, 32, 6), R=(1, 32, 8), B=(1, 64))
+    constants |= {
+        "wanted": np.array(16000, np.int64),
+        "time": np.array([0], np.int64),
+        "first": np.array([0], np.int64),
+        "one": np.array([1], np.int64),
+        "two": np.array([2], np.int64),
+    }
+    taken = ["steps", "W", "R", "B", "", "h0", "c0"]
+    inner = helper.make_graph(
+        [
+            make("Slice", ["state", "first", "one", "time"], ["h0"]),
+            make("Slice", ["state", "one", "two", "time"], ["c0"]),
+            make("Unsqueeze", ["x", "time"], ["steps"]),
+            make("LSTM", taken, ["Y", "h", "c"], hidden_size=8),
+            make("Concat", ["h", "c"], ["new"], axis=0),
+            make("Squeeze", ["h", "time"], ["last"]),
+        ],
+        "yes",
+        [],
+        [helper.make_empty_tensor_value_info(n) for n in ("last", "new")],
+    )
+    other = helper.make_graph(
+        [make("Unknown8k", ["x"], ["none"]), make("Identity", ["state"], ["same"])],
+        "no",
+        [],
+        [helper.make_empty_tensor_value_info(n) for n in ("none", "same")],
+    )
+    nodes = [
+        make("Equal", ["rate", "wanted"], ["is_16k"]),
+        make("If", ["is_16k"], ["out", "state_out"], then_branch=inner, else_branch=other),
+    ]  # fmt: skip
+    return saved(
+        path,
+        nodes,
+        {"x": ("N", 6), "state": (2, "N", 8), "rate": ()},
+        {"out": ("N", 8), "state_out": (2, "N", 8)},
+        constants,
+        dtypes={"rate": TensorProto.INT64},
+    )
+
+
+def test_a_fixed_input_decides_and_the_batch_of_a_state_comes_first(
+    tmp_path: Path,
+) -> None:
+    path = lstm(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    for attribute in model.graph.node[1].attribute:
+        if attribute.name == "else_branch":  # which ONNX Runtime wants to know
+            attribute.g.node[0].op_type = "Relu"
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match="'rate' has no dimension for the batch"):
+        load(path)
+    program = load(path, fixed={"rate": 16000})
+    x, state = drawn(3, 6), drawn(3, 2, 8, seed=1)
+    expected = by_runtime(
+        path, x=x, state=state.swapaxes(0, 1), rate=np.array(16000, np.int64)
+    )
+    found = outputs(program, x, state)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+    np.testing.assert_allclose(found[1].swapaxes(0, 1), expected[1], atol=1e-6)
+    assert program.inputs[1] == InputSpec(name="state", shape=(2, 8))
+    assert program.remarks[-1].endswith("here moved for state, state_out.")
+    assert {n.rpartition(".")[2] for n, _ in program.module.named_parameters()} == {
+        "weight_ih",
+        "weight_hh",
+        "bias_ih",
+        "bias_hh",
+    }
+
+
+def test_free_sizes_are_asked_for_and_taken(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path / "net.onnx",
+        [make("Conv", ["x", "w"], ["c"]), make("GlobalAveragePool", ["c"], ["y"])],
+        {"x": ("N", 3, "h", "w_")},
+        {"y": None},
+        weights(w=(4, 3, 3, 3)),
+    )
+    with pytest.raises(ModelError, match="free sizes: h, w_"):
+        load(path)
+    with pytest.raises(ModelError, match=r"says \[4, 8, 8\]"):
+        load(path, inputs=[InputSpec(shape=(4, 8, 8))])
+    assert load(path, inputs=[InputSpec(shape=(3, 8, 8))]).inputs[0].shape == (3, 8, 8)
+
+
+def test_what_no_one_trains_through_is_cut_off_at_named_tensors(tmp_path: Path) -> None:
+    constants = weights(w=(6, 4))
+    path = saved(
+        tmp_path / "net.onnx",
+        [
+            make("Gemm", ["x", "w"], ["rows"], transB=1),
+            make("Sigmoid", ["rows"], ["scores"]),
+            make("NonZero", ["scores"], ["places"]),
+        ],
+        {"x": (1, 4)},
+        {"places": None},
+        constants,
+        dtypes={"places": TensorProto.INT64},
+    )
+    with pytest.raises(ModelError, match=r'outputs = \["scores"\]'):
+        load(path)
+    with pytest.raises(ModelError, match="no operator of the file gives"):
+        load(path, outputs=["score"])
+    program = load(path, outputs=["scores"])
+    assert program.outputs == ("scores",)
+    assert outputs(program, drawn(2, 4))[0].shape == (2, 6)
+    assert "1 alone" in program.remarks[0]
