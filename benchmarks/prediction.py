@@ -22,7 +22,7 @@ from benchmarks.results import Row, Table
 from benchmarks.staircase import device_of
 from edgekit.config.resources import shipped
 from edgekit.cost import network_model
-from edgekit.cost.operator_shape import OperatorShape, describe
+from edgekit.cost.operator_shape import describe
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.export.workers import export_all
@@ -32,6 +32,7 @@ from edgekit.program.program import Program, trace
 from edgekit.sources import load
 from edgekit.store import Store
 from edgekit.types import InputSpec, ModelSpec
+from edgekit.types.operator_shape import OperatorShape
 from tests.zoo.exactness import random_plan
 from tests.zoo.models import ZOO
 

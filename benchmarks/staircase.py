@@ -19,13 +19,13 @@ from typing import Any
 
 from benchmarks.results import Row, Table
 from edgekit.cost.measure import run
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.devices.local import LocalDevice
 from edgekit.store import Store
 from edgekit.types import Precision
+from edgekit.types.operator_shape import OperatorShape
 
 CORE = "cortex-a72"
 WIDTHS = tuple(range(2, 33, 2))

@@ -22,6 +22,7 @@ from edgekit.export.workers import Wanted, export_all, offered
 from edgekit.pipeline.context import input_of
 from edgekit.program.program import Program
 from edgekit.progress import Logged, Progress
+from edgekit.runtimes import registry
 from edgekit.types import (
     Artifact,
     Evaluation,
@@ -95,11 +96,8 @@ def _wanted(
             f"{target.name} does not run {foreign[0]}: its profile has "
             f"{', '.join(target.runtimes)}."
         )
-    # One file serves both readers of TFLite.
-    named = [
-        "litert" if name == "tflite-runtime" else name
-        for name in runtimes or target.runtimes
-    ]
+    # One file serves all who read its format.
+    named = [registry.get(name).format for name in runtimes or target.runtimes]
     return [
         (runtime, precision)
         for runtime in dict.fromkeys(named)

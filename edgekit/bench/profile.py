@@ -7,22 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.devices import Device, jobs
-from edgekit.runtimes.litert.operator_split import split
+from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, OperatorProfile, Profile
 
 _LIMIT_S = 300.0
-_ALONE = ("litert", "tflite-runtime")
-"""Runtimes whose Python interpreter has no profiler."""
+_SPLIT = "operator_split"
+"""Of a runtime's folder, where its Python interpreter has no profiler."""
 
 
 def profile(artifact: Artifact, device: Device, *, threads: int) -> Profile:
     """Median time of each operator and its share; raises the errors of `Device.run`."""
-    if artifact.runtime not in _ALONE:
+    runtime = registry.get(artifact.runtime)
+    if not runtime.has(_SPLIT):
         job = jobs.profile(artifact, threads=threads)
         return _profile(artifact, device, device.run(job, timeout_s=_LIMIT_S))
     with scratch_folder() as folder:
-        parts = split(artifact.files[0], Path(folder))
+        parts = runtime.part(_SPLIT).split(artifact.files[0], Path(folder))
         job = jobs.profile(
             artifact, threads=threads, models=[part.path for part in parts]
         )

@@ -22,11 +22,10 @@ from edgekit.errors import UsageError
 from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
-from edgekit.runtimes import contract
+from edgekit.runtimes import contract, registry
 from edgekit.types import Barrier, InputSpec, ModelSpec
 from edgekit.types.notes import Note
 
-ARTIFACTS = (".onnx", ".tflite", ".xml")
 _EXAMPLES = (
     "--input 3,224,224, without the batch dimension (token ids: --input 128:int64; "
     "several inputs: repeat --input)"
@@ -272,7 +271,7 @@ def _lost_per_unit(
 def is_artifact(reference: str) -> bool:
     """Whether `inspect` shows an artifact's own contract: it has one, or is no network either."""
     path = Path(reference)
-    if path.suffix not in ARTIFACTS:
+    if registry.of_file(path) is None:
         return False
     network = path.is_file() and sources.matching(reference, Path()) is not None
     return not network or contract.read(path) is not None
@@ -281,7 +280,7 @@ def is_artifact(reference: str) -> bool:
 def contract_of(path: Path) -> dict[str, Any]:
     """What an artifact says of itself; raises `UsageError` where it says nothing."""
     if not path.is_file():
-        raise UsageError(f"No file {path}. Name a .tflite, .onnx or .xml file.")
+        raise UsageError(f"No file {path}. Name {registry.described()}.")
     found = contract.read(path)
     if found is None:
         raise UsageError(

@@ -10,16 +10,10 @@ from importlib import metadata
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
 from edgekit.package.docker import environment
+from edgekit.runtimes import registry
 from edgekit.store import Store
 from edgekit.types import Finding
 
-# Distribution -> the extra that brings it.
-_EXPORTERS = {
-    "litert-torch": "litert",
-    "ai-edge-quantizer": "litert",
-    "onnxscript": "onnxruntime",
-    "nncf": "openvino",
-}
 _TOOLS = {
     "ssh": "reaches a device over ssh: apt install openssh-client",
     "adb": "reaches an Android device: apt install adb",
@@ -47,8 +41,13 @@ def _python() -> Finding:
 
 
 def _exporters() -> list[Finding]:
+    extras = {"torch": ""}
+    for runtime in registry.formats():
+        for package in runtime.libraries.values():
+            if package != runtime.package:
+                extras.setdefault(package, runtime.extra)
     findings = []
-    for name, extra in {"torch": "", **_EXPORTERS}.items():
+    for name, extra in extras.items():
         try:
             version = metadata.version(name)
             findings.append(Finding(name=name, ok=True, found=version))
@@ -67,7 +66,8 @@ def _agent() -> list[Finding]:
     findings = []
     for name, fact in probe["runtimes"].items():
         ok = fact["version"] is not None
-        fix = _runtime_fix(name)
+        runtime = registry.get(name)
+        fix = runtime.absent or runtime.install
         found = fact["version"] or fact["reason"]
         findings.append(Finding(name=name, ok=ok, found=found, fix="" if ok else fix))
     for name, reason in probe["meters"].items():
@@ -90,12 +90,6 @@ def _agent() -> list[Finding]:
         )
     )
     return findings
-
-
-def _runtime_fix(name: str) -> str:
-    if name == "tflite-runtime":
-        return "Only for 32-bit ARM, in an environment of its own with numpy < 2"
-    return f"pip install 'edgekit[{name}]'"
 
 
 def _cache() -> Finding:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from edgekit.cost.measure import ANCHOR, Fill, OperatorCost
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape
 
 SLOW = 1.15
 """Times the anchor's least cost past which a batch fell into a slow spell."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape
 
 Place = tuple[int, int]
 """Widths that an operator reads and writes; where they are one, it is written and 0 is read."""

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from edgekit.agent.schema import MicroSettings
-from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost import microbenchmark
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device, jobs
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
+from edgekit.types.operator_shape import OperatorShape
 
 # The cheapest thing a runtime can do: what remains is the cost of being called at all.
 NOTHING = OperatorShape(kind="elementwise", inputs=1, outputs=1)
@@ -80,7 +80,7 @@ def run(
     """One-operator models in one agent process of the device: what each costs."""
     with scratch_folder() as folder:
         paths = [
-            write.write(operator, key.runtime, key.precision, Path(folder))
+            microbenchmark.write(operator, key.runtime, key.precision, Path(folder))
             for operator in batch
         ]
         results = _measured(paths, key=key, device=device, counted=counted)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape
 
 Cost = Callable[[OperatorShape], float]
 

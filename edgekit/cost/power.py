@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.cost import microbenchmark
 from edgekit.cost.interpolate import Place, family_of
-from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device, jobs
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import NO_METER
+from edgekit.types.operator_shape import OperatorShape
 
 WINDOW_S = 0.25
 """Of the first windows; those in which the meter does not agree with itself are repeated longer."""
@@ -105,7 +105,7 @@ def _run(
 ) -> Mapping[str, Any]:
     with scratch_folder() as folder:
         paths = [
-            write.write(operator, key.runtime, key.precision, Path(folder))
+            microbenchmark.write(operator, key.runtime, key.precision, Path(folder))
             for operator in batch
         ]
         job = jobs.micro(

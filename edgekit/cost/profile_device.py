@@ -10,24 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.config import targets
-from edgekit.cost.microbench.write import PRECISIONS
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost.microbenchmark import PRECISIONS
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import CORES
 from edgekit.errors import DeviceError, OutputError
 from edgekit.progress import Progress
+from edgekit.runtimes import registry
 from edgekit.store import Store
 from edgekit.types import Precision, RuntimeName, Target
+from edgekit.types.operator_shape import OperatorShape
 
-# In order of preference, as the profiles that come with EdgeKit have them.
-_RUNTIMES: tuple[RuntimeName, ...] = (
-    "litert",
-    "onnxruntime",
-    "openvino",
-    "tflite-runtime",
-)
 _IMAGES = {
     "x86_64": "linux/amd64",
     "aarch64": "linux/arm64",
@@ -75,12 +69,12 @@ def profile(
         probe = device.probe()
     versions = {
         runtime: probe["runtimes"][runtime]["version"]
-        for runtime in _RUNTIMES
+        for runtime in registry.known()
         if probe["runtimes"].get(runtime, {}).get("version")
     }
     if not versions:
         raise DeviceError(
-            f"{device.name} has none of the runtimes {', '.join(_RUNTIMES)}: "
+            f"{device.name} has none of the runtimes {', '.join(registry.known())}: "
             "install one there."
         )
     tables = []

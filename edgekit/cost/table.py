@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit.cost import doubt, interpolate, network_model, power
+from edgekit.cost import doubt, interpolate, microbenchmark, network_model, power
 from edgekit.cost.cost_file import CostFile
 from edgekit.cost.measure import (
     ANCHOR,
@@ -25,15 +25,14 @@ from edgekit.cost.measure import (
     measure,
     run_networks,
 )
-from edgekit.cost.microbench import write
 from edgekit.cost.network_model import Correction, Sample
-from edgekit.cost.operator_shape import OperatorShape, operator_of
 from edgekit.cost.power import Metered, Power
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource, CostUnit
 from edgekit.types.notes import CostsTimedBusy
+from edgekit.types.operator_shape import OperatorShape, operator_of
 
 UNITS: Mapping[CostSource, CostUnit] = {
     "device": "us",
@@ -303,7 +302,9 @@ class CostTable:
             return run(networks), False
         with scratch_folder() as folder:
             key = self.key
-            anchor = write.write(ANCHOR, key.runtime, key.precision, Path(folder))
+            anchor = microbenchmark.write(
+                ANCHOR, key.runtime, key.precision, Path(folder)
+            )
             *cells, beside = run([*networks, (anchor,)])
             if doubt.slow(beside.cost, least):
                 *again, beside = run([*networks, (anchor,)])

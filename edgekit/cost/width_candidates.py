@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.cost.operator_shape import OperatorShape, describe, groups_at
+from edgekit.cost.operator_shape import describe, groups_at
 from edgekit.graph.graph import Group, WidthGraph
+from edgekit.types.operator_shape import OperatorShape
 
 LEVELS = 8
 """Widths offered to the solver for one group."""

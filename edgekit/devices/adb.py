@@ -27,6 +27,8 @@ from edgekit.errors import (
     LinkLost,
     UsageError,
 )
+from edgekit.runtimes import registry
+from edgekit.runtimes.record import Runtime
 from edgekit.types import CostSource
 
 _FAULTS = (
@@ -92,6 +94,9 @@ class AdbLink:
         """Nothing stays open: every command is a connection of adb's own server."""
 
 
+_TIMER = "benchmark_model"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkModel:
     """A device without Python: `benchmark_model` runs there and its output is read."""
@@ -106,9 +111,10 @@ class BenchmarkModel:
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """The result of a "bench" job: averages, because that is what the tool reports."""
-        if job["kind"] != "bench" or Path(job["path"]).suffix != ".tflite":
+        form, timed = registry.of_file(Path(job["path"])), _timed()
+        if job["kind"] != "bench" or form is None or form.name != timed.name:
             raise DeviceError(
-                f"{self.name} has no agent: benchmark_model only times .tflite files. Name a "
+                f"{self.name} has no agent: {_TIMER} only times {timed.suffix} files. Name a "
                 f"Python on the device for more: {self.name}?python=/path"
             )
         folder = PurePosixPath("/data/local/tmp/edgekit") / uuid.uuid4().hex[:12]
@@ -142,10 +148,8 @@ class BenchmarkModel:
             "machine": self._facts(),
             "numpy": None,
             "runtimes": {
-                "litert": {"version": "benchmark_model", "reason": None},
-                "tflite-runtime": {"version": None, "reason": absent},
-                "onnxruntime": {"version": None, "reason": absent},
-                "openvino": {"version": None, "reason": absent},
+                **{n: {"version": None, "reason": absent} for n in registry.known()},
+                _timed().name: {"version": _TIMER, "reason": None},
             },
             "meters": {},
         }
@@ -199,6 +203,11 @@ class BenchmarkModel:
         return Path(self.binary)
 
 
+def _timed() -> Runtime:
+    """The runtime whose files the program times."""
+    return next(one for one in registry.formats() if one.timer == _TIMER)
+
+
 def parse(said: str) -> dict[str, Any]:
     """A "bench" result from what benchmark_model prints; raises DeviceError without averages."""
     timings = re.search(
@@ -218,8 +227,8 @@ def parse(said: str) -> dict[str, Any]:
     median = re.search(r"median=([\d.]+)[^\n]*$", said, re.MULTILINE)
     return {
         **jobs.done("bench"),
-        "runtime": "litert",
-        "runtime_version": "benchmark_model",
+        "runtime": _timed().name,
+        "runtime_version": _TIMER,
         "load_ms": init,
         "first_ms": first,
         "warmup": {"runs": int(counts[0]), "seconds": None, "plateau": None},

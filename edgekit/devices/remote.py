@@ -20,8 +20,9 @@ from edgekit.devices.link import SILENCE_S, Link, Reply
 from edgekit.devices.lock import turn
 from edgekit.devices.packing import pack_agent
 from edgekit.devices.results import understand
-from edgekit.devices.wheels import MODULES, DevicePython, digest, fetch
+from edgekit.devices.wheels import DevicePython, digest, fetch
 from edgekit.errors import DeviceError, EdgeKitError, LinkLost, RuntimeMissing
+from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
 
@@ -174,7 +175,8 @@ class RemoteDevice:
     def _meet(self) -> _Met:
         if self._met:
             return self._met
-        code = _ASK % {"modules": ("numpy", *MODULES.values())}
+        modules = (one.module for one in registry.known().values())
+        code = _ASK % {"modules": ("numpy", *modules)}
         values = {"python": _q(self.python), "code": _q(code)}
         reply = self._shell(_MEET % values, timeout_s=_SHORT_S, check=False)
         if reply.status in (97, 127):
@@ -214,7 +216,8 @@ class RemoteDevice:
     def _environment(self, runtime: str) -> PurePosixPath | None:
         """Where the runtime was unpacked; None where the device's own Python has it."""
         met = self._meet()
-        if {"numpy", MODULES.get(runtime, "")} <= met.modules or runtime not in MODULES:
+        known = registry.known().get(runtime)
+        if known is None or {"numpy", known.module} <= met.modules:
             return None
         if runtime in self._environments:
             return self._environments[runtime]

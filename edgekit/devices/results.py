@@ -23,13 +23,8 @@ from edgekit.errors import (
     LinkLost,
     RuntimeMissing,
 )
+from edgekit.runtimes import registry
 
-_INSTALL = {
-    "litert": "pip install 'edgekit[litert]'",
-    "onnxruntime": "pip install 'edgekit[onnxruntime]'",
-    "openvino": "pip install 'edgekit[openvino]'",
-    "tflite-runtime": "pip install tflite-runtime (Python 3.11 at most, numpy < 2)",
-}
 _KINDS: Mapping[str, type[DeviceError]] = {
     kinds.OUT_OF_MEMORY: DeviceOutOfMemory,
     kinds.KILLED: AgentKilled,
@@ -90,7 +85,7 @@ def _error(
 ) -> EdgeKitError:
     kind, message = error["kind"], error["message"]
     if kind == kinds.RUNTIME_MISSING:
-        fix = _INSTALL[job["runtime"]]
+        fix = registry.get(job["runtime"]).install
         return RuntimeMissing(f"On {device}, {_lower(message)}: {fix}.")
     if kind == kinds.NUMPY_MISSING:
         return RuntimeMissing(f"On {device}, {_lower(message)}: pip install numpy.")

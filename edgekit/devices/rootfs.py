@@ -9,13 +9,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from edgekit import child, store
 from edgekit.devices.apt import RELEASE, Apt, run
+from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
 
@@ -24,18 +25,8 @@ OnProgress = Callable[[int, int, str], None]
 
 _PYTHON = "3.11"
 _TIMEOUT_S = 900.0
-# What runs there where this machine has no version of its own to match.
-_PINNED = {
-    "ai-edge-litert": "2.3.0",
-    "onnxruntime": "1.31.1",
-    "tflite-runtime": "2.14.0",
-    "numpy": "2.4.6",
-}
-_RUNTIMES = {
-    "litert": "ai-edge-litert",
-    "onnxruntime": "onnxruntime",
-    "tflite-runtime": "tflite-runtime",
-}
+_NUMPY = "2.4.6"
+"""What runs there where this machine has no version of its own to match."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +35,7 @@ class _Userland:
     """Debian's name of the architecture."""
     packages: tuple[str, ...]
     wheels: tuple[str, ...]
+    """Beside those of the runtimes."""
     platforms: tuple[str, ...]
 
 
@@ -51,7 +43,7 @@ _USERLANDS: Mapping[Arch, _Userland] = {
     "aarch64": _Userland(
         debian="arm64",
         packages=("python3", "python3-distutils", "libstdc++6", "libgcc-s1"),
-        wheels=("numpy", "ai-edge-litert", "onnxruntime"),
+        wheels=("numpy",),
         platforms=tuple(
             f"manylinux_2_{minor}_aarch64" for minor in (34, 31, 28, 27, 26, 24, 17)
         ),
@@ -60,7 +52,7 @@ _USERLANDS: Mapping[Arch, _Userland] = {
     "armv7l": _Userland(
         debian="armhf",
         packages=("python3", "python3-distutils", "python3-numpy", "libstdc++6"),
-        wheels=("tflite-runtime",),
+        wheels=(),
         platforms=("manylinux_2_34_armv7l",),
     ),
 }
@@ -87,18 +79,20 @@ class Rootfs:
 
 def name(arch: Arch) -> str:
     """A name for what `rootfs(arch)` holds, known before it is made."""
-    userland = _USERLANDS[arch]
+    userland = _userland(arch)
     return store.key(RELEASE, userland, _requirements(userland))[:12]
 
 
 def runtimes(arch: Arch) -> dict[str, str]:
     """The runtimes that `rootfs(arch)` holds, by EdgeKit's names, and their versions."""
-    wheels = _USERLANDS[arch].wheels
-    return {
-        runtime: _version(package)
-        for runtime, package in _RUNTIMES.items()
-        if package in wheels
-    }
+    return {name: _version(registry.get(name).package) for name in registry.on(arch)}
+
+
+def _userland(arch: Arch) -> _Userland:
+    """With the wheels of the runtimes that have some for the architecture."""
+    own = _USERLANDS[arch]
+    packages = (registry.get(name).package for name in registry.on(arch))
+    return replace(own, wheels=(*own.wheels, *packages))
 
 
 def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Rootfs:
@@ -109,7 +103,7 @@ def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Ro
     tell = on_progress or (lambda done, total, note: None)
 
     def write(folder: Path) -> None:
-        userland = _USERLANDS[arch]
+        userland = _userland(arch)
         with scratch_folder() as scratch:
             tell(0, 5, "package index")
             apt = Apt(Path(scratch), userland.debian)
@@ -180,4 +174,5 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return _PINNED[package]
+        known = {o.package: o.version for o in registry.known().values() if o.version}
+        return known.get(package, _NUMPY)

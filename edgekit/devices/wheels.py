@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,29 +17,16 @@ from pathlib import Path
 from edgekit import child
 from edgekit.config.resources import shipped
 from edgekit.errors import RuntimeMissing
+from edgekit.runtimes import registry
 from edgekit.store import Store, key
 
-PACKAGES: Mapping[str, str] = {
-    "litert": "ai-edge-litert",
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-    "tflite-runtime": "tflite-runtime",
-}
-MODULES: Mapping[str, str] = {
-    "litert": "ai_edge_litert",
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-    "tflite-runtime": "tflite_runtime",
-}
 _LISTED = (3, 11)
 _ENTRY = re.compile(
     r"^(?P<pin>(?P<name>[\w.-]+)==\S+)(?: \\\n +--hash=\S+)+\n", re.MULTILINE
 )
 _OLDEST_GLIBC = 17
 _DOWNLOAD_S = 600
-# tflite-runtime was built against numpy 1 and its last release is pinned by that.
-_PINNED = {"tflite-runtime": ("tflite-runtime==2.14.0", "numpy<2")}
-_WITHOUT_WHEELS = {"armv7l": ("tflite-runtime==2.14.0",)}
+_WITHOUT_NUMPY = ("armv7l",)
 """Where numpy has no wheel the device's own is used: `apt install python3-numpy`."""
 
 
@@ -54,15 +41,17 @@ class DevicePython:
 
 def requirements(runtime: str, python: DevicePython) -> tuple[str, ...]:
     """What to install: the runtime in the version that is installed here, and what it needs."""
-    if python.arch in _WITHOUT_WHEELS and runtime == "tflite-runtime":
-        return _WITHOUT_WHEELS[python.arch]
-    if runtime in _PINNED:
-        return _PINNED[runtime]
-    package = PACKAGES[runtime]
+    one = registry.get(runtime)
+    needs = () if python.arch in _WITHOUT_NUMPY else one.needs
+    version = one.version if one.final else _installed(one.package)
+    return (f"{one.package}=={version}" if version else one.package, *needs)
+
+
+def _installed(package: str) -> str | None:
     try:
-        return (f"{package}=={metadata.version(package)}", "numpy")
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return (package, "numpy")
+        return None
 
 
 def tags(python: DevicePython) -> list[str]:
@@ -88,7 +77,7 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
     def download(folder: Path) -> None:
         command = child.python("-m", "pip", "download", "--quiet", "--dest")
         command += [str(folder), "--disable-pip-version-check", "--only-binary=:all:"]
-        if python.arch in _WITHOUT_WHEELS or hashed:
+        if python.arch in _WITHOUT_NUMPY or hashed:
             command.append("--no-deps")
         asked = (
             ["--require-hashes", "--requirement", "/dev/stdin"] if hashed else wanted
@@ -121,11 +110,12 @@ def _hashed(runtime: str, python: DevicePython, wanted: Sequence[str]) -> str | 
     Images have one Python; for a device's other one, or a runtime in another version than the
     release was made with, nobody has listed hashes.
     """
-    if python.version != _LISTED:
+    lists = shipped("docker") / f"{runtime}.txt"
+    if python.version != _LISTED or not lists.is_file():
         return None
     listed = {
         entry.group(name): entry.group(0)
-        for entry in _ENTRY.finditer((shipped("docker") / f"{runtime}.txt").read_text())
+        for entry in _ENTRY.finditer(lists.read_text())
         for name in ("pin", "name")
     }
     lines = [listed.get(one) for one in wanted]

@@ -44,13 +44,13 @@ def tensors(
     one: Probed, feeds: Sequence[Array], device: Device
 ) -> tuple[list[Array], dict[int, Array]]:
     """The copy's outputs, and what each step gave in real numbers, by its number."""
-    companion = one.copy.with_suffix(".bin")
-    files = (one.copy, *([companion] if companion.exists() else []))
+    beside = (one.copy.with_suffix(f.suffix) for f in one.artifact.files[1:])
+    files = (one.copy, *(file for file in beside if file.exists()))
     given = _run(one, files, feeds, device)
     ends = given.real(one.opened.outputs)
     by_name = dict(zip(given.names, given.arrays, strict=True))
     by_place = {str(place): array for place, array in enumerate(given.arrays)}
-    places = by_place if one.copy.suffix == ".tflite" else by_name
+    places = by_place if one.opened.by_place else by_name
     shown: dict[int, Array] = {}
     for number, step in enumerate(one.opened.steps):
         if step.probe in places:

@@ -14,20 +14,15 @@ from pydantic import TypeAdapter
 
 from edgekit import child
 from edgekit.errors import ArtifactError, RuntimeMissing
-from edgekit.runtimes.litert import graph_reader as tflite
-from edgekit.runtimes.onnxruntime import graph_reader as onnx
-from edgekit.runtimes.openvino import graph_reader as openvino
+from edgekit.runtimes import registry
+from edgekit.runtimes.record import Runtime
 from edgekit.safe_io import reading
 from edgekit.types.diff import ModelGraph
 
-_FORMATS = {
-    ".onnx": (onnx.instrument, "onnx", "onnxruntime"),
-    ".tflite": (tflite.instrument, "ai-edge-litert", "litert"),
-    ".xml": (openvino.instrument, "openvino", "openvino"),
-}
 _OPENED: TypeAdapter[ModelGraph] = TypeAdapter(ModelGraph)
 _LIMIT_S = 600
 _MISSING = 3
+_READER = "graph_reader"
 
 
 def instrument(path: Path, copy: Path) -> ModelGraph:
@@ -35,6 +30,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
 
     Raises `ArtifactError` where the file cannot be read, `RuntimeMissing` without its library.
     """
+    runtime = _runtime(path)
     try:
         done = subprocess.run(
             child.python("-m", __spec__.name, str(path.resolve()), str(copy.resolve())),
@@ -50,10 +46,10 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
         raise ArtifactError(
             f"Cannot read {path} (its library did not end within {_LIMIT_S} s)."
         ) from error
-    _, package, extra = _FORMATS[path.suffix]
     if done.returncode == _MISSING:
         raise RuntimeMissing(
-            f"Taking {path.name} apart needs {package}: pip install 'edgekit[{extra}]'"
+            f"Taking {path.name} apart needs {runtime.part(_READER).PACKAGE}: "
+            f"pip install 'edgekit[{runtime.extra}]'"
         )
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
@@ -66,10 +62,16 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
         return _OPENED.validate_json(done.stdout.splitlines()[-1])
 
 
+def _runtime(path: Path) -> Runtime:
+    found = registry.of_file(path)
+    if found is None or not found.has(_READER):
+        raise ArtifactError(f"Cannot read {path} (no runtime takes its graph apart).")
+    return found
+
+
 def main(path: str, copy: str) -> int:
-    read, _, _ = _FORMATS[Path(path).suffix]
     try:
-        opened = read(Path(path), Path(copy))
+        opened = _runtime(Path(path)).part(_READER).instrument(Path(path), Path(copy))
     except ImportError as error:
         print(error, file=sys.stderr)
         return _MISSING

@@ -208,20 +208,16 @@ def _queues(
     """Lanes of formats that wait for each other. A format that nobody wants is still made where
     a wanted one starts from it; where `turned`, those that can take channels last."""
     lanes = []
-    for start in _formats():
+    for start in registry.formats():
         if start.starts_from is None:
             jobs = [_job(one, wanted, material, place, turned) for one in _chain(start)]
             lanes.append([job for job in jobs if job is not None])
     return [jobs for jobs in lanes if jobs]
 
 
-def _formats() -> list[Runtime]:
-    return [one for one in registry.known().values() if one.files_of is None]
-
-
 def _chain(runtime: Runtime) -> list[Runtime]:
     """The format and those that start from it, each after its own start."""
-    starting = [one for one in _formats() if one.starts_from == runtime.name]
+    starting = [one for one in registry.formats() if one.starts_from == runtime.name]
     return [runtime, *(each for one in starting for each in _chain(one))]
 
 

@@ -31,6 +31,7 @@ from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.verdict_words import budget_reason
 from edgekit.report.words import SCHEMA_VERSION, lost
+from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import (
     Candidate,
@@ -43,10 +44,8 @@ from edgekit.types import (
 from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
 from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
 
-_LIBRARIES = (
-    *("torch", "numpy", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf"),
-    *("litert-torch", "ai-edge-litert", "ai-edge-quantizer", "scipy"),
-)
+_LIBRARIES = ("torch", "numpy", "scipy")
+"""Whose versions a report has, beside those of the runtimes' libraries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +119,7 @@ def build(job: Job, out: Path, shared: Shared | None = None) -> Report:
 def runtimes_of(job: Job) -> tuple[RuntimeName, ...]:
     """The profile's runtimes that this device has; the first is the one the plan is for.
 
-    LiteRT stands in for tflite-runtime where only it is there: it runs the same file.
+    Where one that has no format of its own is not there, that of its files stands in for it.
     """
     present = job.runtimes
     asked = job.project.recipe.export.runtimes or job.target.runtimes
@@ -130,12 +129,9 @@ def runtimes_of(job: Job) -> tuple[RuntimeName, ...]:
             f"{job.target.name} does not run {foreign[0]}: its profile has "
             f"{', '.join(job.target.runtimes)}. Change [recipe.export] runtimes."
         )
-    found: list[RuntimeName] = [
-        "litert" if name == "tflite-runtime" and name not in present else name
-        for name in asked
-    ]
+    found = [name if name in present else registry.get(name).format for name in asked]
     if found[0] not in present:
-        extra = "litert" if found[0] == "tflite-runtime" else found[0]
+        extra = registry.get(found[0]).extra
         raise DeviceError(
             f"{job.device.name} has no {found[0]}, which {job.target.name} runs. "
             f"Install it: pip install 'edgekit[{extra}]'"
@@ -250,8 +246,10 @@ def _headline(job: Job, chosen: Candidate) -> str:
 
 def _notes(job: Job) -> Iterator[Note]:
     """What stood in for the target."""
-    if "tflite-runtime" in job.target.runtimes:
-        yield RuntimeSubstituted(runtime="tflite-runtime", ran="litert")
+    for name in job.target.runtimes:
+        ran = registry.get(name).format
+        if ran != name:
+            yield RuntimeSubstituted(runtime=name, ran=ran)
     if not job.proven:
         yield ComparedOnHost(target=job.target.name)
 
@@ -266,7 +264,8 @@ def _how_taught(taught: Distilled) -> Iterator[Note]:
 
 def _versions() -> dict[str, str]:
     versions = {"edgekit": edgekit.__version__}
-    for name in _LIBRARIES:
+    used = (each.libraries.values() for each in registry.known().values())
+    for name in dict.fromkeys((*_LIBRARIES, *(one for each in used for one in each))):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -193,10 +193,12 @@ def _refusals(job: Job, network: Program, artifact: Artifact) -> list[Refusal]:
     return _once(found)
 
 
-def _table(target: Target, runtime: RuntimeName) -> Table | None:
+def _table(target: Target, format_of: RuntimeName) -> Table | None:
     """The operators of the profile's runtime that is bound to a release and reads such files."""
-    for name in registry.readers(runtime):
-        version = target.runtime_versions.get(name, registry.get(name).release)
+    for name in registry.readers(format_of):
+        runtime = registry.get(name)
+        final = runtime.version if runtime.final else None
+        version = target.runtime_versions.get(name, final)
         if name in target.runtimes and version is not None:
             return table(name, version)
     return None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.cost import network_model
-from edgekit.cost.operator_shape import OperatorShape, describe
+from edgekit.cost.operator_shape import describe
 from edgekit.cost.table import CostTable
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
@@ -22,6 +22,7 @@ from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.types import Artifact, NetworkCost, Prediction
 from edgekit.types.notes import PredictionsOff
+from edgekit.types.operator_shape import OperatorShape
 
 _FEWEST = 2
 """Whole networks that a correction is fitted to, at least."""

@@ -11,6 +11,7 @@ from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.errors import DeviceError
+from edgekit.runtimes import registry
 from edgekit.types import CostSource, Precision, RuntimeName
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ class CostProvider:
 
     def runtime(self, wanted: RuntimeName) -> RuntimeName:
         """The runtime there that runs the files of the one wanted."""
-        if wanted == "litert" and wanted not in self.runtimes:
-            return "tflite-runtime" if "tflite-runtime" in self.runtimes else wanted
-        return wanted
+        readers = registry.readers(wanted)
+        return next((name for name in readers if name in self.runtimes), wanted)
 
 
 def choose(job: Job) -> CostProvider:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from edgekit.bench.verdict import choose
 from edgekit.devices import jobs
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.evaluate import Benchmark, benchmark, evaluate_artifacts
 from edgekit.program.program import Program
-from edgekit.types import Artifact, Candidate, RuntimeName, RuntimeOptions
+from edgekit.runtimes import registry
+from edgekit.types import Artifact, Candidate, RuntimeOptions
 from edgekit.types.export_notes import OptionTrial, RuntimeOptionsTried
 
 BEST = 2
@@ -22,17 +22,6 @@ TURNS = 3
 GAIN = 0.97
 """A setting is kept where every turn of it took less than this share of the default's time."""
 _START_S = 120.0
-_OPTIONS: Mapping[RuntimeName, Sequence[Mapping[str, Any]]] = {
-    "litert": ({"xnnpack": False},),
-    "tflite-runtime": ({"xnnpack": False},),
-    "onnxruntime": ({"graph_optimization": "extended"},),
-    "openvino": ({"ENABLE_CPU_PINNING": False},),
-}
-"""What is tried beside a runtime's defaults."""
-_WITH_THREADS: Mapping[RuntimeName, Sequence[Mapping[str, Any]]] = {
-    "onnxruntime": ({"allow_spinning": False},),
-}
-"""What else is tried where there are several threads."""
 
 
 def tune_runtime_options(
@@ -119,9 +108,10 @@ def _tried(
 
 
 def _alternatives(artifact: Artifact, threads: int) -> list[RuntimeOptions]:
-    options = list(_OPTIONS.get(artifact.runtime, ()))
+    runtime = registry.get(artifact.runtime)
+    options = list(runtime.options)
     if threads > 1:
-        options += _WITH_THREADS.get(artifact.runtime, ())
+        options += runtime.options_with_threads
     fewer = sorted({1, threads // 2} - {0, threads})
     return [
         *(RuntimeOptions(options=each) for each in options),

@@ -10,6 +10,7 @@ from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Wanted, offered
 from edgekit.pipeline.context import BuildData, Job
 from edgekit.program.program import Program
+from edgekit.runtimes import registry
 from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName
 from edgekit.types.export_notes import QuantizationSearched
 
@@ -17,8 +18,6 @@ ENOUGH = 400
 """Validation samples that a loss of half a point can be told by; training samples fill up."""
 MOST = 1000
 _VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
-_SLOW_IN_INT8 = ("layer_norm", "group_norm", "instance_norm", "gelu")
-"""Operators that LiteRT's int8 kernels were seen to be slower at than its float ones."""
 _LINEAR = ("aten.linear", "aten.addmm", "aten.matmul", "aten.mm.")
 _CONVOLUTION = ("aten.conv",)
 _RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn")
@@ -83,12 +82,12 @@ def _more(job: Job, student: Program) -> tuple[Precision, ...]:
 
 
 def _schemes(job: Job, student: Program, runtime: RuntimeName) -> list[QuantConfig]:
-    if runtime == "onnxruntime" and job.target.arch == "x86_64":
+    record = registry.get(runtime)
+    if job.target.arch in record.unsigned_int8_on:
         isa = job.probe["machine"]["isa"] if job.proven else job.target.isa
         narrow = not any(name in isa for name in _VNNI)
         return [QuantConfig(activations="unsigned", narrow_weights=narrow)]
-    litert = runtime in ("litert", "tflite-runtime")
-    if litert and _count(student, _SLOW_IN_INT8) and not _attends(student):
+    if _count(student, record.slow_in_int8) and not _attends(student):
         return [QuantConfig(operators="weighted")]
     return []
 

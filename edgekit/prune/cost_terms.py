@@ -19,14 +19,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from torch import fx
 
-from edgekit.cost.operator_shape import (
-    OperatorShape,
-    describe,
-    groups_at,
-    groups_of,
-    parameter_nodes,
-)
+from edgekit.cost.operator_shape import describe, groups_at, groups_of, parameter_nodes
 from edgekit.graph.graph import WidthGraph
+from edgekit.types.operator_shape import OperatorShape
 
 Widths = Mapping[str, int]
 Options = Mapping[str, tuple[int, ...]]

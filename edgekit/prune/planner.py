@@ -14,12 +14,7 @@ from functools import partial
 
 from torch import fx
 
-from edgekit.cost.operator_shape import (
-    OperatorShape,
-    describe,
-    groups_at,
-    parameter_nodes,
-)
+from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.cost.table import CostTable
 from edgekit.cost.width_candidates import scanned, width_candidates, width_options
 from edgekit.devices import Device
@@ -37,6 +32,7 @@ from edgekit.prune.objective import Importance, PlanObjective, keep_best
 from edgekit.prune.solution import Limits, Solution, over
 from edgekit.prune.solver import Choice, Program, Sum
 from edgekit.types import OperatorRow, Plan, Sensitivity, WidthRow
+from edgekit.types.operator_shape import OperatorShape
 
 _TIGHTER = 1 - 1e-5
 

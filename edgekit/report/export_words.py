@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
+from edgekit.runtimes import registry
 from edgekit.types import QuantResult, RuntimeOptions, TaskKind
 from edgekit.types import export_notes as kinds
 from edgekit.types.export_notes import (
@@ -27,9 +28,10 @@ def export_words(note: ExportNote) -> str:
         case kinds.PlannedRuntime():
             return f"{note.instead_of} is left out: the plan is for {note.runtime}"
         case kinds.RuntimeSubstituted():
+            known = registry.known().get(note.ran)
             return (
-                f"{_NAMES.get(note.ran, note.ran)} of this machine ran the files in the place "
-                f"of {note.runtime}"
+                f"{known.title if known else note.ran} of this machine ran the files in the "
+                f"place of {note.runtime}"
             )
         case kinds.ComparedOnHost():
             return (
@@ -46,9 +48,6 @@ def export_words(note: ExportNote) -> str:
             return _options_tried(note)
         case other:
             assert_never(other)
-
-
-_NAMES = {"litert": "LiteRT"}
 
 
 def _fused(note: kinds.IOFused) -> str:

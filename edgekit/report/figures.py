@@ -14,6 +14,7 @@ from plotly import graph_objects
 from plotly.subplots import make_subplots
 
 from edgekit.report import words
+from edgekit.runtimes import registry
 from edgekit.types import (
     Candidate,
     Evaluation,
@@ -25,12 +26,7 @@ from edgekit.types import (
 )
 
 # Okabe and Ito's palette: distinct to the color-blind, visible on white and on black.
-COLORS = {
-    "litert": "#0072B2",
-    "tflite-runtime": "#CC79A7",
-    "onnxruntime": "#E69F00",
-    "openvino": "#009E73",
-}
+COLORS = ("#0072B2", "#CC79A7", "#E69F00", "#009E73", "#D55E00")
 SYMBOLS: Mapping[Precision, str] = {
     "fp32": "circle",
     "fp16": "triangle-up",
@@ -321,7 +317,8 @@ def _sources(candidates: Sequence[Candidate]) -> str:
 
 
 def _color(runtime: str) -> str:
-    return COLORS.get(runtime, "#56B4E9")
+    known = registry.known().get(runtime)
+    return known.color if known else "#56B4E9"
 
 
 def _group_name(row: WidthRow) -> str:

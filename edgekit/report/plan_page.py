@@ -66,10 +66,9 @@ def preview_page(project: str, previews: Sequence[Preview]) -> str:
 def frontier(previews: Sequence[Preview]) -> Any:
     """Expected damage against speed-up, a line for each target, the budget marked."""
     figure = graph_objects.Figure()
-    colors = [*figures.COLORS.values(), figures.CHOSEN]
     for number, one in enumerate(previews):
         *ladder, budget = one.points
-        color = colors[number % len(colors)]
+        color = figures.COLORS[number % len(figures.COLORS)]
         label = f"{one.target}, {one.runtime} ({one.source})"
         figure.add_scatter(
             x=[1.0, *(point.speedup for point in ladder)],

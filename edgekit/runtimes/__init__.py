@@ -1,4 +1,8 @@
 """A folder a runtime: its record and exporter, quantizer, graph reader, operators, metadata.
 
-`registry` finds the folders, here and in those that `EDGEKIT_RUNTIMES` names.
+`registry` finds the folders, here and under `runtimes/` in those that `EDGEKIT_PLUGINS` names.
 """
+
+from edgekit import plugins
+
+plugins.extend(__name__)

@@ -1,6 +1,6 @@
 """What a runtime's folder declares, and the parts that lie in the folder.
 
-The record is the folder's `RUNTIME`. It imports no library of a runtime: those are imported by
+The record is the folder's `RECORD`. It imports no library of a runtime: those are imported by
 the parts, and a part is imported when somebody asks for it.
 """
 
@@ -50,8 +50,20 @@ class Runtime:
     """The extra of EdgeKit's package that installs `libraries`."""
     libraries: Mapping[str, str] = field(default_factory=dict)
     """Module that exporting imports -> package that brings it."""
-    release: str | None = None
-    """The last there is, where a device can have no other."""
+    version: str | None = None
+    """The release that EdgeKit was made with, for devices where this machine has none."""
+    final: bool = False
+    """Whether `version` is the last there will be, so that a device has no other."""
+    needs: tuple[str, ...] = ("numpy",)
+    """What pip installs beside `package`."""
+    machines: Mapping[str, int] = field(default_factory=dict)
+    """The architectures of Linux that it has wheels for, and how early it is preferred there."""
+    debian: tuple[str, ...] = ()
+    """Lists in `docker/` of Debian packages that its images need besides."""
+    absent: str | None = None
+    """What to say where it is not installed and need not be; `None` is `install`."""
+    timer: str | None = None
+    """A program of its makers' that times its files on a device without Python."""
     refusals: tuple[str, ...] = ()
     """How it names an operator that it lacks: patterns with the operator's name or number."""
 
@@ -61,6 +73,11 @@ class Runtime:
     """The runtime from whose fp32 file its own is converted (`exporter.convert_file`)."""
     channels_last: bool = False
     """Whether its files can take images with their channels last, as it computes."""
+    unsigned_int8_on: tuple[str, ...] = ()
+    """Architectures whose kernels like activations in unsigned int8, as a target's `arch`."""
+    slow_in_int8: tuple[str, ...] = ()
+    """Operators that its int8 kernels were seen to be slower at than its float ones: where a
+    network has them, int8 of the operators with weights alone is a candidate."""
     options: tuple[Options, ...] = ()
     """Tried on a build's best candidates, beside the defaults."""
     options_with_threads: tuple[Options, ...] = ()

@@ -1,32 +1,28 @@
-"""The runtimes there are: every folder beside this file, and in the folders of `EDGEKIT_RUNTIMES`.
+"""The runtimes there are: the folders beside this file, and those that plugin folders add.
 
-A folder `<name>/` holds `__init__.py` with the record `RUNTIME`, the parts that the runtime has,
-and, outside of EdgeKit, `agent.py`: what runs on the device.
+A folder `<name>/` holds `__init__.py` with the `RECORD`, the parts that the runtime has, and,
+in a plugin folder, `agent.py`: what runs on the device.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from edgekit.agent.runtimes import FOLDERS, folders
+from edgekit import plugins
 from edgekit.errors import UsageError
-from edgekit.runtimes.record import Runtime, package_of
+from edgekit.runtimes.record import HEAD, Runtime
 from edgekit.types import RuntimeName
-
-_HERE = Path(__file__).parent
 
 
 def known() -> Mapping[RuntimeName, Runtime]:
     """Every runtime by its name, in the order of names.
 
-    Raises `UsageError` where a folder holds no record, or two folders have one name.
+    Raises `UsageError` where an added folder holds no record, or one of another name.
     """
-    return _scanned(os.environ.get(FOLDERS, ""))
+    return _scanned(os.environ.get(plugins.PLUGINS, ""))
 
 
 def get(name: RuntimeName) -> Runtime:
@@ -37,6 +33,11 @@ def get(name: RuntimeName) -> Runtime:
     return found
 
 
+def formats() -> tuple[Runtime, ...]:
+    """The runtimes that have a format of their own."""
+    return tuple(one for one in known().values() if one.files_of is None)
+
+
 def readers(name: RuntimeName) -> tuple[RuntimeName, ...]:
     """The runtimes that run the files of `name`, itself first."""
     wanted = get(name).format
@@ -44,34 +45,48 @@ def readers(name: RuntimeName) -> tuple[RuntimeName, ...]:
     return tuple(dict.fromkeys((name, *others)))
 
 
+def on(arch: str) -> tuple[RuntimeName, ...]:
+    """The runtimes that have wheels for an architecture, the preferred one first."""
+    there = [one for one in known().values() if arch in one.machines]
+    return tuple(one.name for one in sorted(there, key=lambda one: one.machines[arch]))
+
+
+def recognized(path: Path) -> Runtime | None:
+    """The runtime whose format the content of a file is; `None` where it is of none.
+
+    Where several take it for theirs, the one whose suffix the name has. Raises `OSError` for a
+    file that cannot be read.
+    """
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    found = [one for one in formats() if one.recognizes(head)]
+    return next(
+        (o for o in found if path.suffix == o.suffix), found[0] if found else None
+    )
+
+
+def described() -> str:
+    """The formats by their suffixes, for a sentence: "a .tflite, .onnx or .xml file"."""
+    *others, last = (one.suffix for one in formats())
+    return f"a {', '.join(others)} or {last} file"
+
+
+def of_file(path: Path) -> Runtime | None:
+    """The runtime of an artifact: by its content, or, where that is damaged, by its suffix."""
+    named = next((one for one in formats() if one.suffix == path.suffix), None)
+    return recognized(path) or named
+
+
 @cache
 def _scanned(_: str) -> Mapping[RuntimeName, Runtime]:
-    """By the variable's text, so that a change of it is a new scan."""
-    package = importlib.import_module(__package__)
-    places = [str(_HERE), *(str(one) for one in folders())]
-    package.__path__[:] = places
-    importlib.invalidate_caches()
-    found: dict[RuntimeName, Runtime] = {}
-    for place in places:
-        for module in pkgutil.iter_modules([place]):
-            if not module.ispkg:
-                continue
-            record = _record(module.name, place)
-            found[record.name] = record
-    return dict(sorted(found.items()))
-
-
-def _record(folder: str, place: str) -> Runtime:
-    module = importlib.import_module(f"{__package__}.{folder}")
-    if Path(str(module.__file__)).parents[1] != Path(place):
-        raise UsageError(
-            f"{place}/{folder} has the name of the runtime in {module.__file__}. "
-            f"Give it another, or take its folder out of {FOLDERS}."
-        )
-    record = getattr(module, "RUNTIME", None)
-    if not isinstance(record, Runtime) or package_of(record.name) != module.__name__:
-        raise UsageError(
-            f"{module.__file__} has no RUNTIME, a Runtime whose name is the folder's "
-            f"(with - for _). Add it, or take the folder out of {FOLDERS}."
-        )
-    return record
+    """By the variable's text: a change of it is a new scan."""
+    found = plugins.records(f"{__package__}", Runtime, folders_only=True)
+    for name, one in found.items():
+        if one.name != name:
+            raise UsageError(
+                f"The folder of the runtime '{name}' has a record of '{one.name}'. "
+                "Give both one name (- in a name is _ in a folder's)."
+            )
+    return found

@@ -42,6 +42,8 @@ class ModelGraph:
     steps: tuple[Step, ...]
     ends: tuple[int | None, ...]
     """The step behind each output."""
+    by_place: bool = False
+    """Whether a step's `probe` is the number of an output of the copy, and not its name."""
 
 
 @dataclass(frozen=True, kw_only=True)

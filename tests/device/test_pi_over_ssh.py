@@ -12,13 +12,13 @@ import pytest
 
 from edgekit.agent.schema import SCHEMA
 from edgekit.bench.protocol import measure
-from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost import microbenchmark
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.devices.resolve import attached
 from edgekit.errors import DeviceError, MeasurementError
 from edgekit.types import Artifact
+from edgekit.types.operator_shape import OperatorShape
 from tests.device import sshd
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def pi(
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
-    file = write.write(CONV, "litert", "fp32", tmp_path)
+    file = microbenchmark.write(CONV, "litert", "fp32", tmp_path)
     return Artifact(
         name="conv",
         runtime="litert",

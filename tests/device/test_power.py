@@ -15,7 +15,6 @@ from torch import nn
 from edgekit.bench.tiers import TIERS
 from edgekit.config import project, targets
 from edgekit.cost import power
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
@@ -28,6 +27,7 @@ from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
 from edgekit.store import Store
 from edgekit.types import Budget, InputSpec
+from edgekit.types.operator_shape import OperatorShape
 from tests.device.conftest import WATTS
 
 CONV = OperatorShape(

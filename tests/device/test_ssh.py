@@ -20,10 +20,10 @@ import pytest
 
 from edgekit import errors
 from edgekit.agent.schema import SCHEMA
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices.resolve import attached
+from edgekit.types.operator_shape import OperatorShape
 from tests.device import sshd
 from tests.device.conftest import ENDLESS, SHORT, bench_job, is_root, samples
 

@@ -361,9 +361,9 @@ def _onnx(folder: Path) -> None:
 
 
 def _tflite(folder: Path) -> None:
-    from edgekit.cost.microbench.tflite import model
-    from edgekit.cost.operator_shape import OperatorShape
     from edgekit.runtimes.contract import embed
+    from edgekit.runtimes.litert.microbenchmark import model
+    from edgekit.types.operator_shape import OperatorShape
 
     operator = OperatorShape(
         kind="conv", inputs=4, outputs=4, size=(8, 8), kernel=(3, 3), padding=(1, 1)

@@ -28,8 +28,8 @@ from ..errors import (
 if TYPE_CHECKING:
     from ..session import Session
 
-FOLDERS = "EDGEKIT_RUNTIMES"
-"""Environment variable: folders that hold runtimes of the user's, each `<name>/agent.py`."""
+PLUGINS = "EDGEKIT_PLUGINS"
+"""Environment variable: folders that add runtimes, each `runtimes/<name>/agent.py`."""
 
 
 class Runtime(Protocol):
@@ -41,15 +41,11 @@ class Runtime(Protocol):
     def load(self, path: str, threads: int, options: Mapping[str, Any]) -> Session: ...
 
 
-def folders() -> list[Path]:
-    """The folders that the environment names, in full; a relative one means another each time."""
-    named = os.environ.get(FOLDERS, "").split(os.pathsep)
-    return [Path(one) for one in named if Path(one).is_absolute()]
-
-
 def added() -> dict[str, Path]:
-    """The agent's files of the user's runtimes, by the name of their module."""
-    files = (file for folder in folders() for file in sorted(folder.glob("*/agent.py")))
+    """The agent's files of added runtimes, by the name of their module."""
+    named = [one for one in os.environ.get(PLUGINS, "").split(os.pathsep) if one]
+    folders = (Path(one).absolute() / "runtimes" for one in named)
+    files = (file for folder in folders for file in sorted(folder.glob("*/agent.py")))
     return {file.parent.name: file for file in files}
 
 

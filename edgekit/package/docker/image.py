@@ -20,16 +20,13 @@ from edgekit.package import bundle
 from edgekit.package.docker import debian, layers, sbom, wheels
 from edgekit.package.docker.layers import Entry, Tree
 from edgekit.package.docker.wheels import Component
+from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
 from edgekit.types import RuntimeName
 
 ROOT = "opt/edgekit"
 SITE = f"{ROOT}/site"
-_SAME_FILES: dict[RuntimeName, tuple[str, ...]] = {
-    "litert": ("litert", "tflite-runtime"),
-    "tflite-runtime": ("tflite-runtime", "litert"),
-}
 _FILES = frozenset(("manifest.json", "report.json"))
 
 
@@ -40,11 +37,13 @@ class Family:
     name: str
     platform: str
     machine: str
-    runtimes: tuple[RuntimeName, ...]
     base: tuple[str, ...]
     """Lists of Debian packages that make the base where no registry is in reach."""
-    site: tuple[str, ...] = ()
-    """Lists of Debian packages that come with the runtime."""
+
+    @property
+    def runtimes(self) -> tuple[RuntimeName, ...]:
+        """Those that images can hold, the preferred one first."""
+        return registry.on(self.machine)
 
 
 FAMILIES = {
@@ -54,23 +53,19 @@ FAMILIES = {
             name="amd64",
             platform="linux/amd64",
             machine="x86_64",
-            runtimes=("openvino", "onnxruntime", "litert"),
             base=("base", "python"),
         ),
         Family(
             name="arm64",
             platform="linux/arm64",
             machine="aarch64",
-            runtimes=("litert", "onnxruntime"),
             base=("base", "python"),
         ),
         Family(
             name="armv7",
             platform="linux/arm/v7",
             machine="armv7l",
-            runtimes=("tflite-runtime",),
             base=("base",),
-            site=("python", "tflite-runtime"),
         ),
     )
 }
@@ -148,7 +143,7 @@ def runtime_for(
 
 def models_for(bundle: Bundle, runtime: RuntimeName) -> dict[str, dict[str, Any]]:
     """The artifacts that `runtime` runs, by name."""
-    runs = _SAME_FILES.get(runtime, (runtime,))
+    runs = registry.readers(runtime)
     return {
         candidate["artifact"]["name"]: candidate["artifact"]
         for candidate in bundle.report["candidates"]
@@ -167,8 +162,9 @@ def contents(
     site, components = wheels.fetch(
         lists / f"{runtime}.txt", family.machine, SITE, store
     )
-    if family.site:
-        packages, more = _packages(family.site, family.machine)
+    beside = registry.get(runtime).debian
+    if beside:
+        packages, more = _packages(beside, family.machine)
         site, components = {**packages, **site}, [*components, *more]
     site = layers.compiled(layers.without(site, left_out))
     models = models_for(bundle, runtime)

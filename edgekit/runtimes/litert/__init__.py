@@ -7,7 +7,7 @@ def _recognizes(head: bytes) -> bool:
     return head[4:8] == b"TFL3"
 
 
-RUNTIME = Runtime(
+RECORD = Runtime(
     name="litert",
     title="LiteRT",
     color="#0072B2",
@@ -24,7 +24,11 @@ RUNTIME = Runtime(
         "ai_edge_litert": "ai-edge-litert",
         "ai_edge_quantizer": "ai-edge-quantizer",
     },
+    version="2.3.0",
+    machines={"aarch64": 1, "x86_64": 3},
+    timer="benchmark_model",
     refusals=(r"builtin opcode '(\w+)'", r"builtin_code out of range: (\d+)"),
     channels_last=True,
+    slow_in_int8=("layer_norm", "group_norm", "instance_norm", "gelu"),
     options=({"xnnpack": False},),
 )

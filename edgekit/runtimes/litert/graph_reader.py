@@ -19,6 +19,10 @@ from edgekit.types.diff import ModelGraph, Step
 _SHAPE_OPERATORS = ("SHAPE", "RANK")
 
 
+PACKAGE = "ai-edge-litert"
+"""What brings the library that reads the format."""
+
+
 def instrument(path: Path, copy: Path) -> ModelGraph:
     """The operators of `path`; `copy` becomes a file that gives their outputs by number."""
     import flatbuffers
@@ -77,6 +81,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
         outputs=tuple(_spec(tensors[n], types) for n in outputs),
         steps=tuple(steps),
         ends=tuple(at.get(number) for number in outputs),
+        by_place=True,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
+from edgekit.runtimes.contract import KEY, Contract
 from edgekit.runtimes.litert import flatbuffer
 
 NAME = "TFLITE_METADATA"
@@ -26,6 +27,24 @@ _IMAGE = 2
 _NORMALIZATION = 1
 """`NormalizationOptions` in the union of process units."""
 _COLORS = {"rgb": 1, "gray": 2}
+
+
+def embed(path: Path, out: Path, contract: Contract, text: str) -> None:
+    """Write the file at `path` to `out` with `text` in it, and what TFLite's own tools read."""
+    content = path.read_bytes()
+    described = describe(contract)
+    entries = {NAME: described, KEY: text.encode()}
+    out.write_bytes(with_entries(content, entries))
+    append_labels(out, contract.get("labels") or ())
+
+
+def extract(path: Path) -> str | None:
+    """The text in the file; `None` where it holds none."""
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ValueError("it is no TFLite model")
+    found = entry(content, KEY)
+    return None if found is None else found.decode()
 
 
 def with_entries(model: bytes, entries: Mapping[str, bytes]) -> bytes:

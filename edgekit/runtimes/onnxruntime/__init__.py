@@ -34,7 +34,7 @@ def _varint(head: bytes, place: int) -> tuple[int, int]:
     return value, place
 
 
-RUNTIME = Runtime(
+RECORD = Runtime(
     name="onnxruntime",
     title="ONNX",
     color="#E69F00",
@@ -51,6 +51,9 @@ RUNTIME = Runtime(
         "onnxscript": "onnxscript",
         "onnx": "onnx",
     },
+    version="1.31.1",
+    machines={"aarch64": 2, "x86_64": 2},
+    unsigned_int8_on=("x86_64",),
     options=({"graph_optimization": "extended"},),
     options_with_threads=({"allow_spinning": False},),
 )

@@ -18,6 +18,10 @@ _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 _SHAPE_OPERATORS = ("Shape", "Size")
 
 
+PACKAGE = "onnx"
+"""What brings the library that reads the format."""
+
+
 def instrument(path: Path, copy: Path) -> ModelGraph:
     """The operators of `path`; `copy` becomes a file that gives their outputs by `probe`."""
     import onnx

@@ -4,10 +4,10 @@ from edgekit.runtimes.record import Runtime
 
 
 def _recognizes(head: bytes) -> bool:
-    return b"<net" in head
+    return head.lstrip().startswith((b"<?xml", b"<net")) and b"<net" in head
 
 
-RUNTIME = Runtime(
+RECORD = Runtime(
     name="openvino",
     title="OpenVINO",
     color="#009E73",
@@ -25,6 +25,7 @@ RUNTIME = Runtime(
         "onnxscript": "onnxscript",
         "onnx": "onnx",
     },
+    machines={"x86_64": 1},
     starts_from="onnxruntime",
     options=({"ENABLE_CPU_PINNING": False},),
 )

@@ -19,6 +19,10 @@ _DTYPES |= {f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}
 _DTYPES |= {f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)}
 
 
+PACKAGE = "openvino"
+"""What brings the library that reads the format."""
+
+
 def instrument(path: Path, copy: Path) -> ModelGraph:
     """The operators of `path`; `copy` becomes a file that gives their outputs by `probe`."""
     # Importing OpenVINO reports the fact to its maker; without this it uses a stub.

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from edgekit.agent.schema import SCHEMA
-from edgekit.cost.microbench import write
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost import microbenchmark
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing
 from edgekit.types import RuntimeName
+from edgekit.types.operator_shape import OperatorShape
 
 Emulated = Callable[[str], EmulatedDevice]
 RUNTIMES: tuple[tuple[str, RuntimeName], ...] = (
@@ -39,7 +39,10 @@ def conv(outputs: int) -> OperatorShape:
 def job(
     folder: Path, runtime: RuntimeName, *operators: OperatorShape
 ) -> dict[str, Any]:
-    paths = [write.write(operator, runtime, "fp32", folder) for operator in operators]
+    paths = [
+        microbenchmark.write(operator, runtime, "fp32", folder)
+        for operator in operators
+    ]
     return {
         "schema": SCHEMA,
         "kind": "micro",
@@ -71,7 +74,7 @@ def outputs(device: Any, folder: Path, runtime: RuntimeName, model: Path) -> Any
 def test_outputs_are_those_of_this_machine(
     tmp_path: Path, emulated: Emulated, core: str, runtime: RuntimeName
 ) -> None:
-    model = write.write(conv(10), runtime, "fp32", tmp_path)
+    model = microbenchmark.write(conv(10), runtime, "fp32", tmp_path)
     shape = (2, 16, 32, 32) if runtime == "onnxruntime" else (2, 32, 32, 16)
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     np.savez(tmp_path / "inputs.npz", x)

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from edgekit.agent.schema import SCHEMA
-from edgekit.cost.microbench import write
-from edgekit.cost.microbench.weights import INPUT_SCALE, OUTPUT_SCALE
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.cost import microbenchmark
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
+from edgekit.runtimes.weights import INPUT_SCALE, OUTPUT_SCALE
 from edgekit.types import Precision, RuntimeName
 from edgekit.types.notes import CostsTimedBusy
+from edgekit.types.operator_shape import OperatorShape
 
 OPERATORS = (
     OperatorShape(kind="conv", inputs=8, outputs=16, size=(12, 12), kernel=(3, 3), padding=(1, 1)),
@@ -110,7 +110,7 @@ def test_an_int8_model_computes_what_the_fp32_model_does(
     tmp_path: Path, runtime: RuntimeName, operator: OperatorShape
 ) -> None:
     def output(precision: Precision, x: Array) -> Array:
-        model = write.write(operator, runtime, precision, tmp_path)
+        model = microbenchmark.write(operator, runtime, precision, tmp_path)
         np.savez(tmp_path / "inputs.npz", x)
         job = {
             "schema": SCHEMA,
@@ -155,7 +155,7 @@ def test_only_missing_cells_are_measured(tmp_path: Path) -> None:
     # Each once, or all once more where the machine was slow.
     given = {Path(path).stem for path in SEEN if ANCHOR not in path}
     assert given == {
-        write.write(operator, "litert", "fp32", tmp_path).stem
+        microbenchmark.write(operator, "litert", "fp32", tmp_path).stem
         for operator in OPERATORS[3:]
     }
 
@@ -189,7 +189,7 @@ def test_a_killed_run_keeps_the_batches_it_finished(tmp_path: Path) -> None:
     kept.measure(OPERATORS, Counting())
     timed = {Path(path).stem for path in SEEN}
     for operator in OPERATORS:
-        name = write.write(operator, "litert", "fp32", tmp_path).stem
+        name = microbenchmark.write(operator, "litert", "fp32", tmp_path).stem
         assert (name in timed) == (operator not in survived)
 
 
@@ -213,7 +213,7 @@ def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> 
 
 
 def test_a_process_says_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
-    model = write.write(OPERATORS[0], "litert", "fp32", tmp_path)
+    model = microbenchmark.write(OPERATORS[0], "litert", "fp32", tmp_path)
     job = {
         "schema": SCHEMA,
         "kind": "micro",
@@ -247,7 +247,7 @@ def test_networks_are_measured_again_after_a_slow_spell(tmp_path: Path) -> None:
     TOLD.clear()
     costs = table(tmp_path)
     costs.measure(OPERATORS[:1], LocalDevice())
-    network = write.write(OPERATORS[0], "litert", "fp32", tmp_path)
+    network = microbenchmark.write(OPERATORS[0], "litert", "fp32", tmp_path)
     [sample] = costs.measure_networks([((network,), OPERATORS[:1])], Slow(), "family")
     assert len(TOLD) == 2
     assert sample.cost == min(TOLD)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from edgekit.cost import interpolate
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape
 
 CONV = OperatorShape(
     kind="conv", inputs=16, outputs=16, size=(32, 32), kernel=(3, 3), padding=(1, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.cost.network_model import Correction, Sample, errors, fit, median_error
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape
 
 
 def conv(width: int, groups: int = 1) -> OperatorShape:

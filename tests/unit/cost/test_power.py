@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.cost.operator_shape import OperatorShape, operator_of
 from edgekit.cost.power import Power, corners, power
+from edgekit.types.operator_shape import OperatorShape, operator_of
 
 CONV = OperatorShape(kind="conv", inputs=16, outputs=16, size=(8, 8), kernel=(3, 3))
 DEPTHWISE = replace(CONV, groups=16)

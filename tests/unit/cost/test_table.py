@@ -13,7 +13,6 @@ from edgekit.cost import doubt
 from edgekit.cost import table as cost_table
 from edgekit.cost.measure import ANCHOR, NOTHING, Fill, OperatorCost
 from edgekit.cost.network_model import Sample
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.power import Metered
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
@@ -21,6 +20,7 @@ from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
 from edgekit.types import CostSource
 from edgekit.types.notes import CostsTimedBusy
+from edgekit.types.operator_shape import OperatorShape
 
 KEY = TableKey(
     fingerprint="here",

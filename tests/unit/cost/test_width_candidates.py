@@ -7,11 +7,11 @@ import math
 import torch
 from torch import nn
 
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.width_candidates import Scan, scanned, width_candidates
 from edgekit.graph.graph import analyze
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
+from edgekit.types.operator_shape import OperatorShape
 
 
 def scan(*widths: int) -> Scan:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from edgekit.config import project, targets
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError
 from edgekit.pipeline import cost_source
@@ -16,6 +15,7 @@ from edgekit.pipeline.context import Job
 from edgekit.progress import Silent
 from edgekit.store import Store
 from edgekit.types import CostSource
+from edgekit.types.operator_shape import OperatorShape
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from edgekit.cost.measure import OperatorCost
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.cost.power import Metered
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
@@ -29,6 +28,7 @@ from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits
 from edgekit.types import InputSpec, Plan, Sensitivity
+from edgekit.types.operator_shape import OperatorShape
 
 
 class Block(nn.Module):

@@ -12,10 +12,10 @@ from edgekit.config import targets
 from edgekit.errors import TargetError, UsageError
 from edgekit.runtimes import registry
 
-RECORD = """
+TEXT = """
 from edgekit.runtimes.record import Runtime
 
-RUNTIME = Runtime(
+RECORD = Runtime(
     name="{name}", title="Abacus", color="#123456", suffixes=(".beads",),
     recognizes=lambda head: head.startswith(b"beads"), precisions=("fp32",),
     package="numpy", module="numpy", install="pip install numpy", extra="abacus",
@@ -24,16 +24,16 @@ RUNTIME = Runtime(
 
 
 def added(folder: Path, place: str, name: str) -> Path:
-    home = folder / place
+    home = folder / "runtimes" / place
     home.mkdir(parents=True)
-    (home / "__init__.py").write_text(RECORD.format(name=name))
+    (home / "__init__.py").write_text(TEXT.format(name=name))
     (home / "agent.py").write_text("PACKAGE = 'numpy'\n")
     return home
 
 
 @pytest.fixture
 def extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("EDGEKIT_RUNTIMES", str(tmp_path))
+    monkeypatch.setenv("EDGEKIT_PLUGINS", str(tmp_path))
     return tmp_path
 
 
@@ -53,7 +53,7 @@ def test_a_folder_of_the_user_is_a_runtime_while_it_is_named(
     assert registry.get("hand-abacus").folder == home
     assert not registry.get("hand-abacus").has("exporter")
     assert "hand-abacus" in agent.names()
-    monkeypatch.delenv("EDGEKIT_RUNTIMES")
+    monkeypatch.delenv("EDGEKIT_PLUGINS")
     assert "hand-abacus" not in registry.known()
     assert "hand-abacus" not in agent.names()
 
@@ -79,16 +79,17 @@ def test_an_unknown_name_is_one_line_with_the_names_there_are() -> None:
 @pytest.mark.parametrize(
     ("place", "record", "said"),
     [
-        ("empty_one", "", "has no RUNTIME"),
-        ("other_name", RECORD.format(name="else"), "has no RUNTIME"),
-        ("openvino", RECORD.format(name="openvino"), "has the name of the runtime in"),
+        ("empty_one", "", "has no RECORD"),
+        ("other_name", TEXT.format(name="else"), "has a record of 'else'"),
+        ("openvino", TEXT.format(name="openvino"), "has a module of that name already"),
     ],
 )
 def test_a_folder_without_a_record_of_its_name_is_refused(
     extra: Path, place: str, record: str, said: str
 ) -> None:
-    (extra / place).mkdir()
-    (extra / place / "__init__.py").write_text(record)
+    home = extra / "runtimes" / place
+    home.mkdir(parents=True)
+    (home / "__init__.py").write_text(record)
     with pytest.raises(UsageError, match=said):
         registry.known()
 

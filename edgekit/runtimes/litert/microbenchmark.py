@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.cost.microbench.weights import (
+from edgekit.errors import RuntimeMissing
+from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
     bias,
     quantized,
     weights,
 )
-from edgekit.cost.operator_shape import OperatorShape
-from edgekit.errors import RuntimeMissing
 from edgekit.types import Precision
+from edgekit.types.operator_shape import OperatorShape
 
+SUFFIX = ".tflite"
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
 

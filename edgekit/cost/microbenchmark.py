@@ -6,24 +6,16 @@ seconds, so a table of hundreds of shapes costs no more than running them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.cost.microbench import onnx as micro_onnx
-from edgekit.cost.microbench import tflite as micro_tflite
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.errors import DeviceError
+from edgekit.runtimes import registry
 from edgekit.types import Precision, RuntimeName
-
-Writer = Callable[[OperatorShape, Precision], bytes]
+from edgekit.types.operator_shape import OperatorShape
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-_FORMATS: dict[RuntimeName, tuple[Writer, str]] = {
-    "litert": (micro_tflite.model, ".tflite"),
-    "tflite-runtime": (micro_tflite.model, ".tflite"),
-    "onnxruntime": (micro_onnx.model, ".onnx"),
-    "openvino": (micro_onnx.model, ".onnx"),
-}
+_PART = "microbenchmark"
+"""Of a runtime's folder: `model` gives the bytes of one operator's file, `SUFFIX` its name."""
 
 
 def write(
@@ -37,7 +29,13 @@ def write(
         raise DeviceError(
             f"No one-operator models in {precision}. Known: {', '.join(PRECISIONS)}."
         )
-    writer, suffix = _FORMATS[runtime]
-    path = folder / f"{operator.key.replace(':', '-').replace(',', '_')}{suffix}"
-    path.write_bytes(writer(operator, precision))
+    one = registry.get(runtime)
+    if not one.has(_PART):
+        raise DeviceError(
+            f"Operators cannot be timed alone on {runtime}: its folder has no {_PART}. "
+            'Set [recipe.prune] cost_source = "estimated".'
+        )
+    part = one.part(_PART)
+    path = folder / f"{operator.key.replace(':', '-').replace(',', '_')}{part.SUFFIX}"
+    path.write_bytes(part.model(operator, precision))
     return path

@@ -7,15 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.cost.microbench.weights import (
+from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
     bias,
     quantized,
     weights,
 )
-from edgekit.cost.operator_shape import OperatorShape
 from edgekit.types import Precision
+from edgekit.types.operator_shape import OperatorShape
+
+SUFFIX = ".onnx"
 
 
 class _Parts(NamedTuple):

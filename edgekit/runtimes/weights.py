@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.cost.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -1,1 +1,0 @@
-"""One-operator models, written for each runtime and timed on it."""
