@@ -35,6 +35,7 @@ from edgekit import sources
 from edgekit.agent.arrays import arranged
 from edgekit.agent.schema import SCHEMA
 from edgekit.config import project, targets
+from edgekit.config.project import Project
 from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
@@ -42,7 +43,10 @@ from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import worse
 from edgekit.export.workers import Wanted, offered
 from edgekit.pipeline import variants
-from edgekit.pipeline.context import BuildData, Job, read_samples
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import ExportRunner
+from edgekit.pipeline.samples import BuildData, read_samples
 from edgekit.program.program import Program
 from edgekit.progress import Silent
 from edgekit.report.export_words import quantized as quantized_words
@@ -88,38 +92,41 @@ def _network(
     with tempfile.TemporaryDirectory(prefix="edgekit-quantization-") as place:
         scratch = Path(place)
         root = project_folder(name, scratch, arguments.weights, arguments.images)
-        job = Job(
-            project=project.load(root),
-            target=replace(targets.load("host"), precisions=("fp32", "int8")),
-            device=LocalDevice(source="device"),
-            store=Store(scratch / "store"),
-            progress=Silent(),
-        )
-        network = sources.load(job.project.model, root=root)
-        samples = read_samples(job, network)
+        one = project.load(root)
+        network = sources.load(one.model, root=root)
+        samples = read_samples(one, network, {}, Silent())
         print(f"{name}: {network.inputs[0].shape}", flush=True)
         for runtime in runtimes:
-            made = _exported(job, network, samples, runtime, scratch)
-            yield from _rows(job, name, made, samples)
+            made = _exported(one, network, samples, runtime, scratch)
+            yield from _rows(one, name, made, samples)
 
 
 def _exported(
-    job: Job, network: Program, samples: BuildData, runtime: RuntimeName, scratch: Path
+    one: Project,
+    network: Program,
+    samples: BuildData,
+    runtime: RuntimeName,
+    scratch: Path,
 ) -> list[Artifact]:
     """EdgeKit's files, and the one by the library's own default recipe."""
     wanted: list[Wanted] = [
         (runtime, precision) for precision in PRECISIONS if offered(runtime, precision)
     ]
-    competing = variants.wanted(job, network, [runtime])
+    device = LocalDevice(source="device")
+    env = Environment(device=device, store=Store(scratch / "store"), progress=Silent())
+    host = replace(targets.load("host"), precisions=("fp32", "int8"))
+    target, asked = env.observed(host), one.recipe.export.precisions
+    competing = variants.wanted(network, [runtime], target, asked)
     wanted += [each for each in competing if each not in wanted]
-    made = job.export(
+    exporter = ExportRunner.of(BuildRequest(project=one, target=host), env)
+    made = exporter.export(
         network,
         wanted,
         scratch / runtime,
         title="Export",
         calibration=samples.calibration,
         labels=samples.labels,
-        validation=variants.validation(job, samples),
+        validation=variants.validation(one, samples),
     )
     fp32 = next(each for each in made if each.precision == "fp32")
     fed = arranged(samples.calibration, fp32.inputs[0].layout)
@@ -164,7 +171,7 @@ def _default(fp32: Artifact, path: Path) -> Artifact:
 
 
 def _rows(
-    job: Job, name: str, artifacts: Sequence[Artifact], samples: BuildData
+    one: Project, name: str, artifacts: Sequence[Artifact], samples: BuildData
 ) -> Iterator[Row]:
     chosen = np.unique(
         np.linspace(0, len(samples.test) - 1, min(TESTED, len(samples.test))).astype(
@@ -172,12 +179,12 @@ def _rows(
         )
     )
     inputs, truth = samples.test.arrays(chosen)
-    score = named(job.project.task, job.project.root)
-    found = {}
+    score = named(one.task, one.root)
+    found, device = {}, LocalDevice(source="device")
     for artifact in artifacts:
-        outputs = infer(artifact, inputs, job.device)
+        outputs = infer(artifact, inputs, device)
         found[artifact.name] = score(outputs, truth)
-    times = _timed(artifacts, job.device)
+    times = _timed(artifacts, device)
     base = f"{artifacts[0].runtime}-fp32"
     for artifact in artifacts:
         file = artifact.name.removeprefix(f"{artifact.runtime}-")

@@ -19,7 +19,7 @@ from edgekit.evaluate.accuracy import evaluate as evaluate_network
 from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Wanted, export_all, offered
-from edgekit.pipeline.context import input_of
+from edgekit.pipeline.samples import input_of
 from edgekit.program.program import Program
 from edgekit.progress import Logged, Progress
 from edgekit.runtimes import registry

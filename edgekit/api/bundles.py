@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.api.datasets import Data
-from edgekit.api.environment import attached_job, profile, project_of
+from edgekit.api.environment import attached_environment, profile, project_of
 from edgekit.api.metrics import Loss, Score, metric_of, task_of, with_metric
 from edgekit.api.networks import Network, load
 from edgekit.errors import UsageError
 from edgekit.pipeline import distributed
 from edgekit.pipeline.build import build as run
-from edgekit.pipeline.context import InMemory
+from edgekit.pipeline.environment import InMemory
+from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Logged, Progress
 from edgekit.types import Budget, Recipe, Report, Target
 
@@ -79,12 +80,9 @@ def build(  # noqa: PLR0913
             # Functions have no content to be known by: nothing that they led to is used again.
             mark=uuid.uuid4().hex,
         )
-    with attached_job(
-        project,
-        profile(target),
-        device=device,
-        progress=progress or Logged(),
-        in_memory=held,
-    ) as job:
-        report = run(job, Path(out))
+    request = BuildRequest(project=project, target=profile(target))
+    with attached_environment(
+        request, device=device, progress=progress or Logged(), in_memory=held
+    ) as env:
+        report = run(request, env, Path(out))
     return Bundle(folder=Path(out), report=report)

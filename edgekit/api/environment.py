@@ -1,4 +1,4 @@
-"""What a step runs in: the target's profile, an attached device, a job without a project file."""
+"""What a step runs in: the target's profile, an attached device, a project without a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from edgekit.config.project import FILE, Project
 from edgekit.devices import Device
 from edgekit.devices.resolve import attached
 from edgekit.errors import DeviceError, OutputError
-from edgekit.pipeline.context import InMemory, Job
+from edgekit.pipeline.environment import Environment, InMemory
+from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Progress
 from edgekit.store import Store
 from edgekit.types import Budget, CostSource, ModelSpec, Recipe, Target
@@ -49,33 +50,26 @@ def project_of(
 
 
 @contextmanager
-def attached_job(
-    project: Project,
-    target: Target,
+def attached_environment(
+    request: BuildRequest,
     *,
     device: str,
     progress: Progress,
-    allow_pickle: bool = False,
     in_memory: InMemory | None = None,
-) -> Iterator[Job]:
-    """A job for `target` on the device at the address `device`, attached while the block lasts.
+) -> Iterator[Environment]:
+    """The device at the address `device`, attached for `request` while the block lasts.
 
     Raises `DeviceError` where the device's timings say nothing about the target, `UsageError`
     for an address that names no device.
     """
+    target = request.target
     source: CostSource | None = "device" if target.cpu == "host" else None
-    wanted: Any = project.recipe.export.runtimes or target.runtimes
+    wanted: Any = request.project.recipe.export.runtimes or target.runtimes
     with attached(device, source=source, runtimes=wanted) as there:
         if device != "local":
             _refuse_foreign(target, there)
-        yield Job(
-            project=project,
-            target=target,
-            device=there,
-            store=Store(),
-            progress=progress,
-            allow_pickle=allow_pickle,
-            in_memory=in_memory,
+        yield Environment(
+            device=there, store=Store(), progress=progress, in_memory=in_memory
         )
 
 

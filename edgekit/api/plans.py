@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.api.datasets import Data
-from edgekit.api.environment import attached_job, profile, project_of
+from edgekit.api.environment import attached_environment, profile, project_of
 from edgekit.api.networks import Network
 from edgekit.errors import ModelError, UsageError
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.context import InMemory
+from edgekit.pipeline.environment import InMemory
 from edgekit.pipeline.preview import Previewer
+from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Logged, Progress
 from edgekit.report.plan_page import preview_page, write_preview
 from edgekit.types import Budget, Plan, PlanPoint, Preview, Recipe, Target
@@ -97,14 +98,11 @@ def plan(  # noqa: PLR0913
     """
     project = project_of(data, budget=budget, recipe=recipe)
     held = InMemory(network=model.program, samples=data.held)
-    with attached_job(
-        project,
-        profile(target),
-        device=device,
-        progress=progress or Logged(),
-        in_memory=held,
-    ) as job:
-        solved = Previewer.of(job).solved(job)
+    request = BuildRequest(project=project, target=profile(target))
+    with attached_environment(
+        request, device=device, progress=progress or Logged(), in_memory=held
+    ) as env:
+        solved = Previewer.of(request, env).solved(request, env)
     return PruningPlan(
         preview=solved.preview, plans=solved.plans, groups=_groups(solved.graph)
     )

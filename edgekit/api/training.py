@@ -10,7 +10,7 @@ from edgekit.api.metrics import Loss, Score, metric_of, task_of
 from edgekit.api.networks import Network
 from edgekit.distill import Hooks
 from edgekit.distill import distill as train
-from edgekit.pipeline.context import input_of
+from edgekit.pipeline.samples import input_of
 from edgekit.progress import Logged, Progress
 from edgekit.types import DistillRecipe, Epoch, Recipe
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +23,8 @@ from edgekit.commands.console import (
 from edgekit.commands.several import kept_apart, once, refuse
 from edgekit.config import project, targets
 from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
+from edgekit.pipeline.request import BuildRequest
+from edgekit.store import Store
 from edgekit.types import Report
 
 
@@ -127,6 +128,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
 
     Raises `BudgetMissed` after that where the bundle's model is over its budget.
     """
+    from edgekit.api.environment import attached_environment
     from edgekit.pipeline import distributed
     from edgekit.pipeline.build import build as run
     from edgekit.report import summary
@@ -134,13 +136,15 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     missed: BudgetMissed | None = None
     # Processes that only train measure nothing, and need no device.
     device = asked.device if distributed.is_main_process() else "local"
-    there = (asked.folder, target, asked.shown, asked.allow_pickle, device)
-    with open_job(*there) as job:
+    request = read_request(
+        asked.folder, target, asked.shown, allow_pickle=asked.allow_pickle
+    )
+    with attached_environment(request, device=device, progress=asked.shown) as env:
         if not distributed.is_main_process():
-            distributed.worker_loop(job)
+            distributed.worker_loop(request, env)
             return
         try:
-            report = run(job, place, asked.shared)
+            report = run(request, env, place, asked.shared)
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
@@ -154,7 +158,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     if missed:
         raise missed
     if asked.engine is not None:
-        _package(place, job, asked.shown, asked.engine, quiet=not asked.talks)
+        _package(place, env.store, asked.shown, asked.engine, quiet=not asked.talks)
 
 
 def _print(reports: Sequence[Report], *, several: bool) -> None:
@@ -184,26 +188,25 @@ def _engine() -> Any:
     return Engine.find()
 
 
-def _package(place: Path, job: Any, shown: Bars, engine: Any, *, quiet: bool) -> None:
+def _package(
+    place: Path, store: Store, shown: Bars, engine: Any, *, quiet: bool
+) -> None:
     from edgekit.commands.package import show
     from edgekit.package.docker import docker
 
     order = docker.Order(bundle=place)
-    built = docker.package(order, job.store, shown, engine)
+    built = docker.package(order, store, shown, engine)
     show(built, as_json=False, quiet=quiet)
 
 
-@contextmanager
-def open_job(
-    folder: Path,
-    target: str,
-    shown: Bars,
-    allow_pickle: bool,
-    device: str = "local",
-) -> Iterator[Any]:
-    """The build that was asked for, its device attached while the block lasts."""
-    from edgekit.api.environment import attached_job
+def read_request(
+    folder: Path, target: str, shown: Bars, *, allow_pickle: bool = False
+) -> BuildRequest:
+    """The build of the project in `folder` for `target`, or of the embedded example.
 
+    Raises `UsageError` where another folder has no project, `ProjectError` and `TargetError` for
+    files that cannot be read.
+    """
     here = folder / project.FILE
     if here.is_file():
         one = project.load(folder)
@@ -215,11 +218,6 @@ def open_job(
     else:
         raise UsageError(f"No {here}. Write one: edgekit init {folder}")
     found = targets.load(target, folders=[one.targets_folder])
-    with attached_job(
-        one.for_target(found),
-        found,
-        device=device,
-        progress=shown,
-        allow_pickle=allow_pickle,
-    ) as job:
-        yield job
+    return BuildRequest(
+        project=one.for_target(found), target=found, allow_pickle=allow_pickle
+    )

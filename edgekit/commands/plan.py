@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgekit.commands.build import open_job
+from edgekit.commands.build import read_request
 from edgekit.commands.console import (
     Address,
     Bars,
@@ -54,25 +55,32 @@ def plan(  # noqa: PLR0913 - a command's options
 
         edgekit plan --target raspberrypi --target intel-n100
     """
+    from edgekit.api.environment import attached_environment
     from edgekit.pipeline.preview import Previewer
 
     shown = Bars(err_console, silent=quiet)
     found: list[Preview] = []
     failed: dict[str, EdgeKitError] = {}
+    attached = partial(attached_environment, device=device, progress=shown)
     with ExitStack() as devices:
-        jobs = [
-            devices.enter_context(open_job(folder, name, shown, allow_pickle, device))
-            for name in once(folder, target, shown)
+        asked = [
+            (request, devices.enter_context(attached(request)))
+            for request in [
+                read_request(folder, name, shown, allow_pickle=allow_pickle)
+                for name in once(folder, target, shown)
+            ]
         ]
-        looked = Previewer.of(jobs[0])
+        looked = Previewer.of(*asked[0])
         try:
-            for job in jobs:
-                with kept_apart(job.target.name, failed, shown, of=len(jobs)):
-                    found.append(looked.preview(job))
+            for request, env in asked:
+                name = request.target.name
+                with kept_apart(name, failed, shown, of=len(asked)):
+                    found.append(looked.preview(request, env))
         finally:  # an interruption loses no target that is finished, either
             if found:
-                _show(jobs[0].project.name, found, out, as_json=as_json, quiet=quiet)
-    refuse(failed, of=len(jobs))
+                name = asked[0][0].project.name
+                _show(name, found, out, as_json=as_json, quiet=quiet)
+    refuse(failed, of=len(asked))
 
 
 def _show(

@@ -14,32 +14,32 @@ from pathlib import Path
 import numpy as np
 
 from edgekit import sources
+from edgekit.data import Dataset
 from edgekit.distill import Distilled
 from edgekit.distill.train import check_outputs
 from edgekit.errors import ModelError, ProjectError
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.cost_model import operators_of
-from edgekit.pipeline.iterative import iterative_prune, link_of
+from edgekit.pipeline.iterative import PruningInputs, iterative_prune, link_of
+from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.search import (
     Own,
     PrunedCandidate,
-    build_planner,
     score_importance,
-    timed_beside,
 )
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
+from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.types import (
-    Artifact,
     Link,
     ModelSpec,
     NetworkSpec,
     OperatorRow,
     Plan,
     StudentSpec,
+    TaskKind,
 )
 from edgekit.types.notes import LinkTrained, NothingCut, TeachersWeighted, unique
 
@@ -54,27 +54,52 @@ class _Named:
     program: Program
 
 
-def train_chain(
-    job: Job, teacher: Program, samples: BuildData, baseline: Artifact, folder: Path
+@dataclass(frozen=True, kw_only=True)
+class _Finder:
+    """Loads the networks that a recipe names, and checks them against the trained one."""
+
+    model: ModelSpec
+    root: Path
+    allow_pickle: bool
+    teacher: Program
+    training: TrainingInputs
+
+    def find(self, place: str, weights: str | None, role: str) -> Program:
+        """The network at `place`; raises `ModelError` where it does not fit the trained one."""
+        model = replace(self.model, source=place, weights=weights)
+        with self.training.progress.step(f"Load {place}"):
+            found = sources.load(model, root=self.root, allow_pickle=self.allow_pickle)
+        train, kind = self.training.samples.train, self.training.spec.kind
+        _agree(self.teacher, found, train, kind, f"The {role} {place}")
+        return found
+
+
+def prune_and_distill(
+    request: BuildRequest, inputs: PruningInputs, teacher: Program, folder: Path
 ) -> tuple[PrunedCandidate, Distilled]:
     """The student and what taught it, by the recipe's chain; without one, the network is cut.
 
     Raises `ModelError` before any training where two networks do not agree on the task's
     outputs.
     """
-    recipe = job.project.recipe.distill
-    others = _teachers(job, teacher, samples)
+    project, recipe = request.project, inputs.recipe.distill
+    finder = _Finder(
+        model=project.model,
+        root=project.root,
+        allow_pickle=request.allow_pickle,
+        teacher=teacher,
+        training=inputs.training,
+    )
+    others = _teachers(recipe.teachers, finder)
     chain = [_spec(link) for link in (*recipe.assistants, recipe.student or PRUNED)]
     if PRUNED in chain[1:]:
         raise ProjectError(
-            f'{job.project.file}: [recipe.distill] has "{PRUNED}" after another student. It is '
+            f'{project.file}: [recipe.distill] has "{PRUNED}" after another student. It is '
             "the network itself, cut: name it first."
         )
-    planner = None
-    if chain != [PRUNED]:
-        planner = build_planner(job, teacher, baseline.runtime, "fp32")
+    planner = None if chain == [PRUNED] else inputs.planner(teacher, "fp32")
     own = {
-        number: _own(job, spec, teacher, samples)
+        number: finder.find(spec.source, spec.weights, "student")
         for number, spec in enumerate(chain)
         if isinstance(spec, StudentSpec) and spec.source is not None
     }
@@ -82,29 +107,26 @@ def train_chain(
     last = _Named(name="the unpruned network", program=teacher)
     for number, spec in enumerate(chain):
         if len(chain) > 1:
-            job.progress.say(f"Link {number + 1} of {len(chain)}: {_told(spec)}")
+            inputs.progress.say(f"Link {number + 1} of {len(chain)}: {_told(spec)}")
         crew = replace(others, first=last.program)
         if spec == PRUNED:
             halfway = number < len(chain) - 1
-            fitted, taught = iterative_prune(
-                job, crew, samples, baseline, folder, halfway=halfway
-            )
+            fitted, taught = iterative_prune(inputs, crew, folder, halfway=halfway)
             links += fitted.links
         else:
             assert isinstance(spec, StudentSpec)
             assert planner is not None
             place = folder / f"link-{number + 1}"
             if number in own:
-                beside = baseline, samples, place
-                fitted = _placed(job, planner, own[number], *beside)
+                fitted = _placed(inputs, planner, own[number], place)
             else:
-                fitted = _scaled(job, planner, samples, baseline, (spec, place))
+                fitted = _scaled(inputs, planner, spec, place)
             lesson = TrainingSpec(
                 recipe=recipe,
                 title=f"Distill {_told(spec)}",
                 pruned=spec.source is None,
             )
-            taught = train_student(job, crew, fitted.student, samples, lesson)
+            taught = train_student(inputs.training, crew, fitted.student, lesson)
             links.append(link_of(_told(spec), last.name, taught))
         last = _Named(name=_told(spec), program=taught.program)
     return _in_all(fitted, links, others), taught
@@ -121,19 +143,14 @@ def _in_all(
     return replace(fitted, links=tuple(links), notes=unique(notes))
 
 
-def _teachers(job: Job, teacher: Program, samples: BuildData) -> TeacherEnsemble:
+def _teachers(named: Sequence[str | NetworkSpec], finder: _Finder) -> TeacherEnsemble:
     """Further teachers of the recipe, checked against the network."""
     specs = [
-        NetworkSpec(source=spec) if isinstance(spec, str) else spec
-        for spec in job.project.recipe.distill.teachers
+        NetworkSpec(source=spec) if isinstance(spec, str) else spec for spec in named
     ]
-    others = []
-    for spec in specs:
-        program = _loaded(job, spec.source, spec.weights)
-        _agree(job, teacher, program, samples, f"The teacher {spec.source}")
-        others.append(program)
+    others = [finder.find(spec.source, spec.weights, "teacher") for spec in specs]
     return TeacherEnsemble(
-        first=teacher,
+        first=finder.teacher,
         others=tuple(others),
         weights=(1.0, *(spec.weight for spec in specs)) if specs else None,
     )
@@ -163,21 +180,8 @@ def _told(spec: StudentSpec | str) -> str:
     return f"the network at {' and '.join(parts)}"
 
 
-def _own(job: Job, spec: StudentSpec, teacher: Program, samples: BuildData) -> Program:
-    assert spec.source is not None
-    program = _loaded(job, spec.source, spec.weights)
-    _agree(job, teacher, program, samples, f"The student {spec.source}")
-    return program
-
-
-def _loaded(job: Job, place: str, weights: str | None) -> Program:
-    model: ModelSpec = replace(job.project.model, source=place, weights=weights)
-    with job.progress.step(f"Load {place}"):
-        return sources.load(model, root=job.project.root, allow_pickle=job.allow_pickle)
-
-
 def _agree(
-    job: Job, teacher: Program, other: Program, samples: BuildData, name: str
+    teacher: Program, other: Program, train: Dataset, kind: TaskKind, name: str
 ) -> None:
     """Raise where two networks differ in what they take or give."""
     given = [(p.inputs[0].shape, p.dtypes[0]) for p in (teacher, other)]
@@ -188,20 +192,15 @@ def _agree(
             "They must take the same inputs."
         )
     try:
-        check_outputs(teacher, other, samples.train, job.project.task.kind)
+        check_outputs(teacher, other, train, kind)
     except ModelError as error:
         raise ModelError(f"{name} does not fit the network: {error}") from error
 
 
 def _scaled(
-    job: Job,
-    planner: Planner,
-    samples: BuildData,
-    baseline: Artifact,
-    what: tuple[StudentSpec, Path],
+    inputs: PruningInputs, planner: Planner, spec: StudentSpec, folder: Path
 ) -> PrunedCandidate:
     """The network with a share of every width, a share of its residual blocks, or both."""
-    spec, folder = what
     groups = planner.graph.groups
     dropped = _dropped(planner, spec.depth)
     gone = planner.gone(dropped)
@@ -211,19 +210,21 @@ def _scaled(
         else _nearest(planner.options[group.id], group.units, spec.width)
         for group in groups
     }
-    scores = score_importance(job, planner.graph, samples.train)
+    scores = score_importance(
+        planner.graph, inputs.train, inputs.recipe.prune.importance, inputs.progress
+    )
     kept = keep_best(groups, widths, scores).kept
     plan = Plan(kept=kept, dropped_blocks=dropped)
     solution = planner.planned(plan)
     student = shrink(planner.graph, plan)
-    full = planner.cost({}, job.costing.device)
-    cost = planner.cost(solution.widths, job.costing.device, dropped)
+    full = planner.cost({}, planner.device)
+    cost = planner.cost(solution.widths, planner.device, dropped)
     return PrunedCandidate(
         student=student,
         graph=planner.graph,
         planner=planner,
         solution=solution,
-        rounds=(timed_beside(job, student, full / cost, baseline, samples, folder),),
+        rounds=(inputs.timer.time(student, full / cost, folder),),
         notes=(),
     )
 
@@ -250,19 +251,14 @@ def _dropped(planner: Planner, depth: float | None) -> tuple[str, ...]:
 
 
 def _placed(
-    job: Job,
-    planner: Planner,
-    student: Program,
-    baseline: Artifact,
-    samples: BuildData,
-    folder: Path,
+    inputs: PruningInputs, planner: Planner, student: Program, folder: Path
 ) -> PrunedCandidate:
     """A network of the user's, its speed measured before any training."""
     operators = operators_of(student)
-    planner.table.measure(operators, job.costing.device)
+    planner.table.measure(operators, planner.device)
     costs = [planner.table.cost(operator) for operator in operators]
-    full = planner.cost({}, job.costing.device)
-    timed = timed_beside(job, student, full / sum(costs), baseline, samples, folder)
+    full = planner.cost({}, planner.device)
+    timed = inputs.timer.time(student, full / sum(costs), folder)
     own = Own(
         parameters=sum(p.numel() for p in student.module.parameters()),
         macs=sum(operator.macs for operator in operators),

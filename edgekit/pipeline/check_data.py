@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from edgekit.data import Dataset
-from edgekit.data.metrics import DECIDE
+from edgekit.data.metrics import DECIDE, Metric
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.accuracy import evaluate, predict
-from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
+from edgekit.progress import Progress
 from edgekit.report.note_words import sentence
 from edgekit.types import Evaluation, TaskKind, TaskSpec
 from edgekit.types.notes import BaselineIsReference, Note, OutputsUnused
@@ -30,33 +31,36 @@ _SHAPES: dict[TaskKind, tuple[int, str]] = {
 
 
 def judged(
-    job: Job, network: Program, samples: BuildData
+    network: Program,
+    samples: BuildData,
+    spec: TaskSpec,
+    metric: Metric,
+    progress: Progress,
 ) -> tuple[BuildData, Evaluation, tuple[Note, ...]]:
     """The samples to evaluate by, how good the unpruned network is on them, and notes.
 
     Embeddings need no labels: what the unpruned network says is right then. Raises `DataError`
     or `ModelError` where network, data and task do not fit, before anything is trained.
     """
-    kind, notes = job.project.task.kind, list[Note]()
+    kind, notes = spec.kind, list[Note]()
     for dataset in (samples.train, samples.validation, samples.test):
         outputs = check(network, dataset, kind)
     known = len(samples.train.labels)
     if kind == "classification" and outputs and 0 < known < outputs:
         note = OutputsUnused(outputs=outputs, classes=known)
-        job.progress.say(f"Note: {sentence(note)}.")
+        progress.say(f"Note: {sentence(note)}.")
         notes.append(note)
     if kind == "embedding" and not samples.test.labeled:
         answers = predict(network, samples.test)
         samples = replace(samples, test=samples.test.answered(answers))
         notes.append(BaselineIsReference())
-    assert job.task.metric is not None
-    reference = evaluate(network, samples.test, metric=job.task.metric)
+    reference = evaluate(network, samples.test, metric=metric)
     if not math.isfinite(reference.value):
         raise DataError(
             f"The unpruned network's {reference.metric} is {reference.value}: there is nothing "
             "that a student could be compared with. Check [data] test and [task] metric."
         )
-    if relative(job.project.task, reference) and reference.value == 0:
+    if relative(spec, reference) and reference.value == 0:
         raise DataError(
             f"The unpruned network's {reference.metric} is 0, so that no loss can be told as a "
             'share of it. Set [task] drop = "absolute".'

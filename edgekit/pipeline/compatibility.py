@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
 from edgekit.evaluate.run import infer
 from edgekit.export.workers import Failure
-from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import ExportRunner
+from edgekit.pipeline.samples import Array, BuildData
 from edgekit.pipeline.variants import wanted
 from edgekit.program.layer_attribution import ITSELF, layer_behind
 from edgekit.program.module_path import layer
@@ -31,6 +35,7 @@ from edgekit.runtimes.operators import Operator, Table, of_file, opset_of, table
 from edgekit.types import Artifact, Precision, RuntimeName, Target
 from edgekit.types.export_notes import Fix, LeftOut, Refusal
 
+_Form = tuple[RuntimeName, Precision]
 _INSTEAD: Mapping[str, Fix] = {
     "STABLEHLO_SCATTER": "replace_scatter",
     "STABLEHLO_SORT": "sort_in_application",
@@ -43,13 +48,14 @@ class Compatibility:
     """What is left to build."""
 
     runtimes: tuple[RuntimeName, ...]
-    refused: frozenset[tuple[RuntimeName, Precision]]
+    refused: frozenset[_Form]
     """Of those runtimes, what they cannot run in less than fp32."""
     notes: tuple[LeftOut, ...]
 
 
 def check(
-    job: Job,
+    request: BuildRequest,
+    env: Environment,
     network: Program,
     baselines: Sequence[Artifact],
     samples: BuildData,
@@ -60,9 +66,12 @@ def check(
     `baselines` are the unpruned network's fp32 exports. What cannot run is left out and said;
     raises `ArtifactError` where nothing is left, `BudgetInfeasible` where it does not fit the RAM.
     """
-    memory(network, job)
-    with job.progress.step("Check what the device can run"):
-        refused = {one.runtime: _refusals(job, network, one) for one in baselines}
+    target, recipe = env.observed(request.target), request.project.recipe.export
+    memory(network, target, request.project.budget.memory_mb)
+    with env.progress.step("Check what the device can run"):
+        opener = partial(_opener, target, env)
+        inspection = _Inspection(target=target, network=network, opener=opener)
+        refused = {one.runtime: inspection.refusals(one) for one in baselines}
     kept = [one.runtime for one in baselines if not refused[one.runtime]]
     notes = [
         LeftOut(name=runtime, runtime=runtime, precision=None, refusals=tuple(several))
@@ -70,12 +79,17 @@ def check(
         if several
     ]
     if not kept:
-        raise ArtifactError(
-            f"{job.target.name} cannot run the network. {reasons(notes)}"
-        )
-    notes += _reduced(job, network, kept, samples, folder)
+        raise ArtifactError(f"{target.name} cannot run the network. {reasons(notes)}")
+    forms = wanted(network, kept, target, recipe.precisions)
+    notes += _reduced(
+        inspection,
+        ExportRunner.of(request, env),
+        list(dict.fromkeys(each[:2] for each in forms)),
+        samples.calibration,
+        folder / "unpruned-reduced",
+    )
     for note in notes:
-        job.progress.say(sentence(note))
+        env.progress.say(sentence(note))
     return Compatibility(
         runtimes=tuple(kept),
         refused=frozenset(
@@ -85,17 +99,17 @@ def check(
     )
 
 
-def memory(network: Program, job: Job) -> None:
+def memory(network: Program, target: Target, asked_mb: float | None) -> None:
     """Refuse a network that no plan is asked to bring under the device's RAM."""
-    limit, asked = job.target.ram_mb, job.project.budget.memory_mb
-    if limit is None or asked is not None:
+    limit = target.ram_mb
+    if limit is None or asked_mb is not None:
         return
     weights = sum(p.numel() * p.element_size() for p in network.module.parameters())
     largest, at = _largest(network)
     needed_mb = (weights + largest) / 2**20
     if needed_mb > limit:
         raise BudgetInfeasible(
-            f"{job.target.name} has {limit} MiB of RAM, and the unpruned network takes "
+            f"{target.name} has {limit} MiB of RAM, and the unpruned network takes "
             f"{needed_mb:.0f} MiB at least: {weights / 2**20:.0f} of weights and "
             f"{largest / 2**20:.0f} around layer '{at}'. Set [budget] memory_mb below {limit}, "
             "so that the plan keeps to it."
@@ -121,10 +135,10 @@ def _largest(network: Program) -> tuple[int, str]:
 
 
 def _reduced(
-    job: Job,
-    network: Program,
-    kept: Sequence[RuntimeName],
-    samples: BuildData,
+    inspection: _Inspection,
+    exporter: ExportRunner,
+    asked: Sequence[_Form],
+    calibration: Array,
     folder: Path,
 ) -> list[LeftOut]:
     """What is refused in less than fp32, whose files hold newer operators.
@@ -132,22 +146,16 @@ def _reduced(
     They are only written where a profile could refuse them. Raises `ArtifactError` where the
     device takes nothing else.
     """
-    asked = list(dict.fromkeys(each[:2] for each in wanted(job, network, kept)))
-    in_doubt: list[tuple[RuntimeName, Precision]] = [
-        (runtime, precision)
-        for runtime, precision in asked
-        if precision != "fp32"
-        and (job.target.whole_int8 or _table(job.target, runtime))
-    ]
+    in_doubt = inspection.in_doubt(asked)
     if not in_doubt:
         return []
     failures: list[Failure] = []
-    made = job.export(
-        network,
+    made = exporter.export(
+        inspection.network,
         in_doubt,
-        folder / "unpruned-reduced",
+        folder,
         title="Export the unpruned network in less than fp32",
-        calibration=samples.calibration,
+        calibration=calibration,
         on_failure=failures.append,
     )
     refused = {
@@ -157,7 +165,7 @@ def _reduced(
         for one in failures
     }
     for one in made:
-        if several := _refusals(job, network, one):
+        if several := inspection.refusals(one):
             assert one.precision is not None
             refused[(one.runtime, one.precision)] = several
     found = [
@@ -171,7 +179,7 @@ def _reduced(
     ]
     if refused and not set(asked) - refused.keys():
         raise ArtifactError(
-            f"{job.target.name} cannot run the network in any precision it takes. "
+            f"{exporter.target} cannot run the network in any precision it takes. "
             f"{reasons(found)}"
         )
     return found
@@ -180,17 +188,35 @@ def _reduced(
 # --- one artifact -----------------------------------------------------------------------------
 
 
-def _refusals(job: Job, network: Program, artifact: Artifact) -> list[Refusal]:
-    """Why the device cannot run it, operator by operator; and whether it was seen to load."""
-    known = _table(job.target, artifact.runtime)
-    operators = of_file(artifact.runtime, artifact.files[0])
-    found = list(_by_profile(job.target, network, artifact, operators, known))
-    there = None if found or known is None else _environment(job, known.runtime)
-    if known is not None and there is not None:
-        read = replace(artifact, runtime=known.runtime)
-        refusal = _loaded(network, read, operators, there)
-        found += [refusal] if refusal is not None else []
-    return _once(found)
+@dataclass(frozen=True, kw_only=True)
+class _Inspection:
+    """A network's files against the target's profile, and on its old runtime."""
+
+    target: Target
+    network: Program
+    opener: Callable[[RuntimeName], Device | None]
+    """Where a runtime that is bound to a release can open a file, if anywhere."""
+
+    def refusals(self, artifact: Artifact) -> list[Refusal]:
+        """Why the device cannot run it, operator by operator; and whether it was seen to load."""
+        known = _table(self.target, artifact.runtime)
+        operators = of_file(artifact.runtime, artifact.files[0])
+        found = list(_by_profile(self.target, self.network, artifact, operators, known))
+        there = None if found or known is None else self.opener(known.runtime)
+        if known is not None and there is not None:
+            read = replace(artifact, runtime=known.runtime)
+            refusal = _loaded(self.network, read, operators, there)
+            found += [refusal] if refusal is not None else []
+        return list(dict.fromkeys(found))
+
+    def in_doubt(self, asked: Sequence[_Form]) -> list[_Form]:
+        """What of `asked` the profile could refuse though it takes the network in fp32."""
+        return [
+            (runtime, precision)
+            for runtime, precision in asked
+            if precision != "fp32"
+            and (self.target.whole_int8 or _table(self.target, runtime))
+        ]
 
 
 def _table(target: Target, format_of: RuntimeName) -> Table | None:
@@ -263,14 +289,14 @@ def _located(
     return replace(located, fix=fix, or_64_bit=target.arch == "armv7l")
 
 
-def _environment(job: Job, runtime: RuntimeName) -> Device | None:
+def _opener(target: Target, env: Environment, runtime: RuntimeName) -> Device | None:
     """Where the old runtime itself can open a file: the device, or its core emulated."""
-    if runtime in job.runtimes:
-        return job.device
-    core = job.target.cpu
+    if runtime in env.runtimes:
+        return env.device
+    core = target.cpu
     if core not in CORES or missing(core) is not None:
         return None
-    emulated = EmulatedDevice(core=core, kept=job.store)
+    emulated = EmulatedDevice(core=core, kept=env.store)
     return emulated if emulated.prepared and runtime in emulated.runtimes else None
 
 
@@ -308,7 +334,3 @@ def _named(
     """The first operator of the file that a runtime's words are about."""
     marks = [mark for pattern in patterns for mark in re.findall(pattern, said)]
     return next((o for o in operators if {o.kind, str(o.code)} & set(marks)), None)
-
-
-def _once(refusals: Sequence[Refusal]) -> list[Refusal]:
-    return list(dict.fromkeys(refusals))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
 from edgekit.errors import BudgetInfeasible
-from edgekit.pipeline.context import Job
+from edgekit.pipeline.runners import BenchRunner
+from edgekit.progress import Progress
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits, over
 from edgekit.types import Artifact, Budget, Measurement, Precision
@@ -83,32 +84,35 @@ class Drawn:
 
 
 def constraints_from_budget(
-    job: Job, planner: Planner, baseline: Artifact | None
+    planner: Planner,
+    budget: Budget,
+    target: str,
+    exported: Sequence[Precision],
+    bench: BenchRunner,
+    baseline: Artifact | None,
 ) -> PlanConstraints:
-    """What the budget asks of the unpruned network, whose planner this is.
+    """What the budget asks of the unpruned network, whose planner this is, on the `target`.
 
     Without its export (`baseline`) nothing is timed: a latency counts as without the device, memory
     is not planned for, and energy is the sum of its operators'.
     """
-    budget = job.project.budget
-    timed = _timed_here(job, baseline) if baseline else None
-    p50_ms = timed.latency.p50_ms if timed and job.proven else None
-    whole_mj = timed.energy.gross_mj if timed and job.proven else None
-    metered = job.proven and (whole_mj is not None or baseline is None)
-    drawn = None
+    timed = _timed_here(budget, bench, baseline) if baseline else None
+    p50_ms = timed.latency.p50_ms if timed and bench.proven else None
+    whole_mj = timed.energy.gross_mj if timed and bench.proven else None
+    metered = bench.proven and (whole_mj is not None or baseline is None)
+    drawn: Drawn | None = None
     if budget.energy_mj and metered:
-        drawn = _drawn(job, planner, timed, budget.energy_mj)
+        drawn = _drawn(budget.energy_mj, planner, timed, bench.progress)
     summed_mj = drawn.whole_mj if drawn else None
     speedup, notes = wanted_speedup(
-        budget, job.target.name, p50_ms, whole_mj, by_operators=summed_mj is not None
+        budget, target, p50_ms, whole_mj, by_operators=summed_mj is not None
     )
     if drawn and (whole_mj or summed_mj):
         notes = (*notes, drawn.note)
-    exported = job.project.recipe.export.precisions or job.target.precisions
     smallest = min(_BYTES_PER_WEIGHT[precision] for precision in exported)
     aim = PlanConstraints(
         speedup=speedup,
-        full_cost=planner.cost({}, job.costing.device),
+        full_cost=planner.cost({}, planner.device),
         # As written: 1.2345678 million allow 1,234,567 and no more.
         macs=math.floor(Fraction(repr(budget.mmacs)) * 10**6) if budget.mmacs else None,
         bytes_per_weight=smallest / _SIZE_SHARE,
@@ -188,15 +192,15 @@ def wanted_speedup(
 
 
 def _drawn(
-    job: Job, planner: Planner, timed: Measurement | None, budget_mj: float
+    budget_mj: float, planner: Planner, timed: Measurement | None, progress: Progress
 ) -> Drawn:
     """Energy of operators by the meter that read the unpruned network's."""
     meter = timed.energy.meter if timed else "auto"
-    device = job.costing.device
+    device = planner.device
     if device is None or meter is None:
         why: str | None = f"costs are {planner.table.source}"
     else:
-        with job.progress.step(f"Power of operators by {meter}") as step:
+        with progress.step(f"Power of operators by {meter}") as step:
             why = planner.meter_power(device, meter, step.update)
     if why is not None:
         return Drawn(
@@ -214,15 +218,16 @@ def _drawn(
     )
 
 
-def _timed_here(job: Job, baseline: Artifact) -> Measurement | None:
+def _timed_here(
+    budget: Budget, bench: BenchRunner, baseline: Artifact
+) -> Measurement | None:
     """A quick measurement of the unpruned network, where a budget needs one."""
-    budget = job.project.budget
     of_device = budget.latency_ms is not None or budget.energy_mj is not None
-    if budget.memory_mb is None and not (of_device and job.proven):
+    if budget.memory_mb is None and not (of_device and bench.proven):
         return None
     # A meter is read in the recipe's own tier alone.
     tier = None if budget.energy_mj is not None else "quick"
-    timed = job.measure([baseline], "Time the unpruned network", tier)
+    timed = bench.measure([baseline], "Time the unpruned network", tier)
     return timed[baseline.name]
 
 

@@ -16,8 +16,11 @@ from edgekit.cost.operator_shape import describe
 from edgekit.cost.table import CostTable
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.context import Array, Job
+from edgekit.pipeline.cost_source import CostProvider
+from edgekit.pipeline.runners import ExportRunner
+from edgekit.pipeline.samples import Array
 from edgekit.program.program import Program
+from edgekit.progress import Progress
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.types import Artifact, NetworkCost, Prediction
@@ -31,67 +34,73 @@ _PROMISED = 0.1
 
 
 def calibrate(
-    job: Job, planner: Planner, baseline: Artifact, calibration: Array, folder: Path
+    planner: Planner,
+    exporter: ExportRunner,
+    baseline: Artifact,
+    calibration: Array,
+    folder: Path,
 ) -> None:
     """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.
 
     What a build before this one measured is not measured again.
     """
-    table, network = planner.table, planner.graph.program
-    if job.costing.device is None:
+    table, network, device = planner.table, planner.graph.program, planner.device
+    if device is None:
         return
     family = network.fingerprint()
     known = table.networks(family)
     if len(known) < _FEWEST:
         candidate, place = half_way(planner), folder / "half-way"
-        [artifact] = job.export(
+        [artifact] = exporter.export(
             candidate,
             [(baseline.runtime, table.key.precision)],
             place,
             title="Export a network to learn from",
             calibration=calibration,
         )
-        with job.progress.step("Whole networks beside their operators"):
+        with exporter.progress.step("Whole networks beside their operators"):
             known = table.measure_networks(
                 [
                     (baseline.files, operators_of(network)),
                     (artifact.files, operators_of(candidate)),
                 ],
-                job.costing.device,
+                device,
                 family,
             )
         shutil.rmtree(place)
-    table.correct(known, job.costing.device)
+    table.correct(known, device)
 
 
 def check(
-    job: Job,
+    costs: CostProvider,
     table: CostTable,
-    unpruned: Program,
-    student: Program,
+    pair: tuple[Program, Program],
     artifacts: Sequence[Artifact],
+    progress: Progress,
 ) -> Prediction | None:
     """How far the table's word on whole networks is from what is measured, the student's too.
 
-    `None` where costs are estimated, or no artifact is of the table's runtime and precision.
+    The `pair` is the unpruned network and the student, whose `artifacts` these are. `None` where
+    costs are estimated, or no artifact is of the table's runtime and precision.
     """
     files = [
         artifact
         for artifact in artifacts
         if artifact.precision == table.key.precision
-        and job.costing.runtime(artifact.runtime) == table.key.runtime
+        and costs.runtime(artifact.runtime) == table.key.runtime
     ]
-    if job.costing.device is None or not files:
+    if costs.device is None or not files:
         return None
+    unpruned, student = pair
     family = unpruned.fingerprint()
     before = table.networks(family)
     operators = operators_of(student)
     seen = [operator for one in before for operator in one.operators]
-    table.measure([*operators, *seen], job.costing.device)
+    table.measure([*operators, *seen], costs.device)
     predicted = sum(map(table.cost, operators))
-    with job.progress.step("The student beside its operators"):
+    with progress.step("The student beside its operators"):
         [sample] = table.measure_networks(
-            [(files[0].files, operators)], job.costing.device, family
+            [(files[0].files, operators)], costs.device, family
         )
     others = [one for one in before if one.operators != sample.operators]
     rows = [_row("student", predicted, sample.cost)]
@@ -101,7 +110,7 @@ def check(
         expected = found.network(one.operators, table.cost_alone)
         rows.append(_row(f"candidate {number + 1}", expected, one.cost))
     median = statistics.median(row.error for row in rows)
-    job.progress.say(
+    progress.say(
         f"Costs of operators predict {len(rows)} whole networks within {median:.1%} "
         f"(median), {max(row.error for row in rows):.1%} at most"
     )

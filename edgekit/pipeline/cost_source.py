@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import EmulatedDevice, missing
 from edgekit.errors import DeviceError
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.progress import Progress
 from edgekit.runtimes import registry
-from edgekit.types import CostSource, Precision, RuntimeName
+from edgekit.store import Store
+from edgekit.types import CostSource, Precision, RuntimeName, Target
 
-if TYPE_CHECKING:
-    from edgekit.pipeline.context import Job
+_ASKED = "as [recipe.prune] cost_source says"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostProvider:
+class Origin:
     """What operators' costs are taken on."""
 
     source: CostSource
@@ -29,122 +32,138 @@ class CostProvider:
     runtimes: Mapping[str, str]
     """The runtimes there, and their versions."""
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostProvider:
+    """The cost tables of one build."""
+
+    origin: Origin
+    threads: int
+    tiles: Mapping[Precision, int]
+    """The profile's channel multiples, which estimates go by."""
+    root: Path
+    """The folder that tables are kept in."""
     tables: dict[tuple[RuntimeName, Precision], CostTable] = field(default_factory=dict)
     """Tables in use: what corrects one in a build corrects it for the whole build."""
 
+    @property
+    def device(self) -> Device | None:
+        """Where costs are measured; `None` where they are estimated."""
+        return self.origin.device
+
     def runtime(self, wanted: RuntimeName) -> RuntimeName:
         """The runtime there that runs the files of the one wanted."""
-        readers = registry.readers(wanted)
-        return next((name for name in readers if name in self.runtimes), wanted)
+        readers, there = registry.readers(wanted), self.origin.runtimes
+        return next((name for name in readers if name in there), wanted)
+
+    def table(self, runtime: RuntimeName, precision: Precision) -> CostTable:
+        """The table of these costs, as far as it was filled.
+
+        Raises `DeviceError` where the device does not have the runtime.
+        """
+        there, origin = self.runtime(runtime), self.origin
+        if origin.device is not None and there not in origin.runtimes:
+            raise DeviceError(
+                f"{origin.device.name} has no {there}, so it can say nothing of its costs. "
+                "Name another [recipe.prune] cost_source."
+            )
+        key = TableKey(
+            fingerprint=origin.fingerprint,
+            runtime=there,
+            runtime_version=origin.runtimes.get(there, ""),
+            precision=precision,
+            threads=self.threads,
+        )
+        if (there, precision) not in self.tables:
+            tile = self.tiles.get(precision, 1)
+            made = CostTable(key, origin.source, self.root, tile=tile)
+            self.tables[there, precision] = made
+        return self.tables[there, precision]
 
 
-def choose(job: Job) -> CostProvider:
+def choose(request: BuildRequest, env: Environment) -> CostProvider:
     """The source that the recipe names; else the target itself, or this machine in its place.
 
     Instructions of the target's own core say more of its kernels than another machine's time, but
     take minutes to count: they are used where they are asked for.
     Raises `DeviceError` where the recipe names a source that is not at hand.
     """
-    asked = job.project.recipe.prune.cost_source
-    if asked != "auto":
-        return _SOURCES[asked](job, "as [recipe.prune] cost_source says")
-    if job.proven:
-        return _device(job, "the target itself")
-    lacking = _uncountable(job)
-    instead = (
-        f'[recipe.prune] cost_source = "counted" goes by instructions of a {job.target.cpu}'
-        if lacking is None
-        else f"instructions of a {job.target.cpu} cannot be counted: {lacking}"
+    return CostProvider(
+        origin=_origin(request, env),
+        threads=request.threads,
+        tiles=request.target.channel_multiple,
+        root=env.store.root,
     )
-    return _host(job, f"no {job.target.name} is attached; {instead}")
 
 
-def table(
-    job: Job, costing: CostProvider, runtime: RuntimeName, precision: Precision
-) -> CostTable:
-    """The table of these costs, as far as it was filled."""
-    there = costing.runtime(runtime)
-    if costing.device is not None and there not in costing.runtimes:
+def _origin(request: BuildRequest, env: Environment) -> Origin:
+    asked, why = request.project.recipe.prune.cost_source, _ASKED
+    target, threads = request.target, request.threads
+    if asked == "auto":
+        asked, why = _automatic(target, threads, proven=env.proven)
+    if asked == "device" and not env.proven:
         raise DeviceError(
-            f"{costing.device.name} has no {there}, so it can say nothing of its costs. "
-            "Name another [recipe.prune] cost_source."
-        )
-    key = TableKey(
-        fingerprint=costing.fingerprint,
-        runtime=there,
-        runtime_version=costing.runtimes.get(there, ""),
-        precision=precision,
-        threads=job.threads,
-    )
-    tile = job.target.channel_multiple.get(precision, 1)
-    if (there, precision) not in costing.tables:
-        made = CostTable(key, costing.source, job.store.root, tile=tile)
-        costing.tables[there, precision] = made
-    return costing.tables[there, precision]
-
-
-def _device(job: Job, why: str) -> CostProvider:
-    if not job.proven:
-        raise DeviceError(
-            f"Costs of the source 'device' need a {job.target.name}, and none is attached. "
+            f"Costs of the source 'device' need a {target.name}, and none is attached. "
             'Leave [recipe.prune] cost_source at "auto".'
         )
-    return _timed(job, why)
-
-
-def _host(job: Job, why: str) -> CostProvider:
-    return _timed(job, why)
-
-
-def _timed(job: Job, why: str) -> CostProvider:
-    return CostProvider(
-        source=job.device.source,
-        device=job.device,
-        fingerprint=job.device.fingerprint(),
-        runtimes=job.runtimes,
-        why=f"operators are timed on {job.device.name}: {why}",
+    if asked == "counted":
+        lacking = _uncountable(target, threads)
+        if lacking is not None:
+            raise DeviceError(
+                f"Instructions of a {target.cpu} cannot be counted: {lacking}."
+            )
+        return _counted(target.cpu, why, env.store, env.progress)
+    if asked == "estimated":
+        return _estimated(target, why)
+    return Origin(
+        source=env.device.source,
+        device=env.device,
+        fingerprint=env.device.fingerprint(),
+        runtimes=env.runtimes,
+        why=f"operators are timed on {env.device.name}: {why}",
     )
 
 
-def _counted(job: Job, why: str) -> CostProvider:
-    lacking = _uncountable(job)
-    if lacking is not None:
-        raise DeviceError(
-            f"Instructions of a {job.target.cpu} cannot be counted: {lacking}."
-        )
-    device = EmulatedDevice(core=job.target.cpu, kept=job.store)
+def _automatic(target: Target, threads: int, *, proven: bool) -> tuple[CostSource, str]:
+    """The source at hand where the recipe names none, and why it is that one."""
+    if proven:
+        return "device", "the target itself"
+    lacking = _uncountable(target, threads)
+    instead = (
+        f'[recipe.prune] cost_source = "counted" goes by instructions of a {target.cpu}'
+        if lacking is None
+        else f"instructions of a {target.cpu} cannot be counted: {lacking}"
+    )
+    return "host", f"no {target.name} is attached; {instead}"
+
+
+def _uncountable(target: Target, threads: int) -> str | None:
+    """Why instructions cannot be counted for this target, in words; `None` where they can."""
+    if threads != 1:
+        return f"counts of {threads} threads do not repeat"
+    return missing(target.cpu)
+
+
+def _counted(core: str, why: str, store: Store, progress: Progress) -> Origin:
+    device = EmulatedDevice(core=core, kept=store)
     if not device.prepared:
-        with job.progress.step(f"Fetch the programs of a {job.target.cpu}") as step:
+        with progress.step(f"Fetch the programs of a {core}") as step:
             device.prepare(step.update)
-    return CostProvider(
+    return Origin(
         source="counted",
         device=device,
         fingerprint=device.fingerprint(),
         runtimes=device.runtimes,
-        why=f"instructions are counted for a {job.target.cpu}: {why}",
+        why=f"instructions are counted for a {core}: {why}",
     )
 
 
-def _uncountable(job: Job) -> str | None:
-    """Why instructions cannot be counted for this target, in words; `None` where they can."""
-    if job.threads != 1:
-        return f"counts of {job.threads} threads do not repeat"
-    return missing(job.target.cpu)
-
-
-def _estimated(job: Job, why: str) -> CostProvider:
-    return CostProvider(
+def _estimated(target: Target, why: str) -> Origin:
+    return Origin(
         source="estimated",
         device=None,
-        fingerprint=f"profile {job.target.name} {dict(job.target.channel_multiple)}",
+        fingerprint=f"profile {target.name} {dict(target.channel_multiple)}",
         runtimes={},
-        why=f"operations are estimated from the profile of {job.target.name}: {why}",
+        why=f"operations are estimated from the profile of {target.name}: {why}",
     )
-
-
-_SOURCES = {
-    "device": _device,
-    "host": _host,
-    "counted": _counted,
-    "estimated": _estimated,
-}

@@ -14,7 +14,10 @@ from pathlib import Path
 from edgekit.distill import Distilled, Hooks, distill
 from edgekit.distill.processes import Processes
 from edgekit.errors import UsageError
-from edgekit.pipeline.context import BuildData, Job, read_samples
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.samples import read_samples
+from edgekit.pipeline.training_inputs import TrainingInputs, task_of
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
 from edgekit.types import DistillRecipe
@@ -52,8 +55,7 @@ def taught_together(
     student: Program,
     call: TrainingRequest,
     *,
-    job: Job,
-    samples: BuildData,
+    inputs: TrainingInputs,
     hooks: Hooks,
 ) -> Distilled:
     """Distill in all processes. Raises `UsageError` for a penalty, which only this one knows."""
@@ -67,20 +69,22 @@ def taught_together(
     student.save(call.folder / "student.pt2")
     Processes().tell(call)
     _MIDWAY.set()
-    taught = _take_part(call, job, samples, hooks)
+    taught = _take_part(call, inputs, hooks)
     _MIDWAY.clear()
     return taught
 
 
-def worker_loop(job: Job) -> None:
+def worker_loop(request: BuildRequest, env: Environment) -> None:
     """What every process but the first does: train when it trains, until it is through."""
     processes = Processes()
-    samples: BuildData | None = None
+    inputs: TrainingInputs | None = None
     while (call := processes.tell(None)) is not None:
-        if samples is None:
+        if inputs is None:
             network = load_program(call.folder / "student.pt2")
-            samples = read_samples(job, network)
-        _take_part(call, job, samples, Hooks())
+            samples = read_samples(request.project, network, env.held, env.progress)
+            task = task_of(request, env)
+            inputs = TrainingInputs.of(request, env, samples, task)
+        _take_part(call, inputs, Hooks())
 
 
 def dismiss() -> None:
@@ -93,7 +97,7 @@ def dismiss() -> None:
 
 
 def _take_part(
-    call: TrainingRequest, job: Job, samples: BuildData, hooks: Hooks
+    call: TrainingRequest, inputs: TrainingInputs, hooks: Hooks
 ) -> Distilled:
     return distill(
         [
@@ -101,11 +105,11 @@ def _take_part(
             for number in range(call.teachers)
         ],
         load_program(call.folder / "student.pt2"),
-        train=samples.train,
-        validation=samples.validation,
+        train=inputs.samples.train,
+        validation=inputs.samples.validation,
         recipe=call.recipe,
-        seed=job.project.recipe.seed,
-        task=job.task,
+        seed=inputs.seed,
+        task=inputs.task,
         hooks=hooks,
         folder=call.training_folder,
         outputs_folder=call.outputs_folder,

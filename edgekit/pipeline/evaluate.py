@@ -12,23 +12,33 @@ import numpy.typing as npt
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data import predictions
+from edgekit.data.metrics import Metric
+from edgekit.devices import Device
 from edgekit.errors import ArtifactError, ParityError
 from edgekit.evaluate.accuracy import predict
 from edgekit.evaluate.parity import compare
 from edgekit.evaluate.run import infer
 from edgekit.pipeline.check_data import relative
-from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import artifact_inputs
+from edgekit.pipeline.loading import Loaded
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import BenchRunner
+from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
+from edgekit.progress import Progress
 from edgekit.report.export_words import fault as fault_words
 from edgekit.types import (
     Artifact,
+    Budget,
     Candidate,
     Evaluation,
     IOFusion,
     Measurement,
     Parity,
+    RuntimeName,
     TaskKind,
+    TaskSpec,
 )
 from edgekit.types.export_notes import NotCompeting, ParityFault
 from edgekit.types.notes import Note
@@ -50,6 +60,17 @@ class Benchmark:
     @property
     def chosen(self) -> Candidate:
         return next(candidate for candidate in self.candidates if candidate.chosen)
+
+    def examined(self, candidate: Candidate) -> EvaluatedArtifact:
+        """What was found out of a candidate before it was timed."""
+        return EvaluatedArtifact(
+            artifact=candidate.artifact,
+            parity=candidate.parity,
+            evaluation=candidate.evaluation,
+            accuracy_drop=candidate.accuracy_drop,
+            relative_drop=candidate.relative_drop,
+            unchanged=candidate.artifact.name in self.unchanged,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,31 +98,53 @@ class EvaluatedArtifact:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationInputs:
+    """What every artifact of one build is judged by."""
+
+    reference: Evaluation
+    """The unpruned network's."""
+    samples: BuildData
+    spec: TaskSpec
+    metric: Metric
+    device: Device
+    progress: Progress
+
+    @classmethod
+    def of(
+        cls, request: BuildRequest, env: Environment, loaded: Loaded
+    ) -> EvaluationInputs:
+        """Of a build, on its device."""
+        return cls(
+            reference=loaded.reference,
+            samples=loaded.samples,
+            spec=request.project.task,
+            metric=loaded.metric,
+            device=env.device,
+            progress=env.progress,
+        )
+
+
 def evaluate_artifacts(
-    job: Job,
-    student: Program,
-    reference: Evaluation,
-    artifacts: Sequence[Artifact],
-    samples: BuildData,
+    inputs: EvaluationInputs, student: Program, artifacts: Sequence[Artifact]
 ) -> list[EvaluatedArtifact]:
     """Every artifact's outputs on its runtime, against the network's and by the task's metric.
 
     One that its runtime refuses fails; where one in float gives other outputs than the student,
     so does all that is quantized from it.
     """
-    how = samples.folding
+    samples, reference, how = inputs.samples, inputs.reference, inputs.samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
-    inputs, targets = artifact_inputs(samples).test.arrays()
+    given, targets = artifact_inputs(samples).test.arrays()
     outputs: dict[str, Outputs | ArtifactError] = {}
-    with job.progress.step("Evaluate the artifacts") as step:
+    with inputs.progress.step("Evaluate the artifacts") as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             try:
-                outputs[artifact.name] = infer(artifact, inputs, job.device)
+                outputs[artifact.name] = infer(artifact, given, inputs.device)
             except ArtifactError as error:
                 outputs[artifact.name] = error
-    as_share, kind = relative(job.project.task, reference), job.project.task.kind
-    assert job.task.metric is not None
+    as_share, kind = relative(inputs.spec, reference), inputs.spec.kind
     found = []
     for artifact in artifacts:
         one = EvaluatedArtifact(
@@ -112,10 +155,10 @@ def evaluate_artifacts(
             relative_drop=as_share,
         )
         try:
-            given = _scores(outputs[artifact.name], how)
+            answered = _scores(outputs[artifact.name], how)
             decided = how.postprocess == "argmax"
-            parity = check_parity(artifact, given, expected, kind, decided=decided)
-            evaluation = job.task.metric(predictions.logits(given, how), targets)
+            parity = check_parity(artifact, answered, expected, kind, decided=decided)
+            evaluation = inputs.metric(predictions.logits(answered, how), targets)
             _check_finite(artifact, evaluation)
         except ArtifactError as error:
             found.append(replace(one, failure=error))
@@ -125,6 +168,13 @@ def evaluate_artifacts(
             replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
         )
     return _without_broken_origins(found)
+
+
+def unchanged(examined: Sequence[EvaluatedArtifact]) -> list[EvaluatedArtifact]:
+    """The same of a student that is the unpruned network: its fp32 files are that one's."""
+    return [
+        replace(one, unchanged=one.artifact.precision == "fp32") for one in examined
+    ]
 
 
 def _scores(outputs: Outputs | ArtifactError, how: IOFusion) -> Outputs:
@@ -159,20 +209,53 @@ def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
         )
 
 
-def benchmark(
-    job: Job,
-    reference: Evaluation,
-    examined: Sequence[EvaluatedArtifact],
-    baselines: Sequence[Artifact],
-) -> Benchmark:
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """What candidates are timed beside, and what the best of them is chosen by."""
+
+    bench: BenchRunner
+    reference: Evaluation
+    baselines: tuple[Artifact, ...]
+    """The unpruned network on each runtime."""
+    budget: Budget
+    priority: tuple[str, ...]
+    """The budgets in the order of their weight."""
+
+    @classmethod
+    def of(
+        cls,
+        request: BuildRequest,
+        env: Environment,
+        reference: Evaluation,
+        baselines: tuple[Artifact, ...],
+    ) -> Contest:
+        """By the budgets of the project, in its order."""
+        return cls(
+            bench=BenchRunner.of(request, env),
+            reference=reference,
+            baselines=baselines,
+            budget=request.project.budget,
+            priority=request.project.priority,
+        )
+
+    def choose(
+        self, candidates: Sequence[Candidate], first: RuntimeName
+    ) -> tuple[Candidate, ...]:
+        """The candidates, one of them chosen; of the `first` runtime where the target is not
+        attached, since runtimes compare otherwise there."""
+        preferred = None if self.bench.proven else first
+        return choose(candidates, self.budget, preferred, self.priority)
+
+
+def benchmark(contest: Contest, examined: Sequence[EvaluatedArtifact]) -> Benchmark:
     """Time every artifact beside the unpruned network, in one run, and choose one.
 
     Raises `ArtifactError` where every artifact is broken.
     """
     sound, broken = _sound(examined)
-    preferred = None if job.proven else sound[0].artifact.runtime
+    baselines = contest.baselines
     artifacts = [one.artifact for one in sound]
-    measured = job.measure([*baselines, *artifacts], "Measure on the runtime")
+    measured = contest.bench.measure([*baselines, *artifacts], "Measure on the runtime")
     unpruned = {b.runtime: measured[b.name] for b in baselines}
     candidates = []
     for one in sound:
@@ -196,11 +279,9 @@ def benchmark(
             )
         )
     return Benchmark(
-        reference=reference,
+        reference=contest.reference,
         unpruned=tuple(measured[b.name] for b in baselines),
-        candidates=choose(
-            candidates, job.project.budget, preferred, job.project.priority
-        ),
+        candidates=contest.choose(candidates, sound[0].artifact.runtime),
         notes=broken,
         unchanged=tuple(one.artifact.name for one in sound if one.unchanged),
     )

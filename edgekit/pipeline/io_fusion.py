@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from edgekit.config.project import Project
 from edgekit.data import Dataset
 from edgekit.data.metrics import DECIDE
 from edgekit.errors import DataError, ProjectError
-from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
 from edgekit.types import IOFusion, Preprocess
 from edgekit.types.export_notes import IOFused
@@ -18,22 +19,22 @@ from edgekit.types.export_notes import IOFused
 _LOOKED_AT = 256
 
 
-def prepared(job: Job, network: Program, samples: BuildData) -> BuildData:
+def prepared(project: Project, network: Program, samples: BuildData) -> BuildData:
     """The samples with what is folded in around `network` and every smaller version of it.
 
     Raises `ProjectError` for what the network or its task leaves no room for, `DataError` where
     bytes are asked for and the samples are none.
     """
-    found = folding(job, network)
+    found = folding(project, network)
     if found.preprocess is not None and found.dtype == "uint8":
         for each in (samples.test, samples.pool):
             _check_bytes(each.unprepared())
     return replace(samples, folding=found)
 
 
-def folding(job: Job, network: Program) -> IOFusion:
+def folding(project: Project, network: Program) -> IOFusion:
     """What the recipe folds in; raises `ProjectError`."""
-    recipe, task = job.project.recipe.export, job.project.task
+    recipe, task = project.recipe.export, project.task
     found = IOFusion()
     if recipe.fold_preprocessing is not None:
         if not network.dtypes[0].is_floating_point:
@@ -41,7 +42,7 @@ def folding(job: Job, network: Program) -> IOFusion:
                 "[recipe.export] fold_preprocessing is for values, and the network takes "
                 "tokens, which nothing is done to. Leave it out."
             )
-        how, dtype = job.project.data.preprocess, recipe.fold_preprocessing
+        how, dtype = project.data.preprocess, recipe.fold_preprocessing
         found = replace(found, preprocess=how, dtype=dtype)
     if recipe.fold_postprocessing is not None:
         if task.kind not in DECIDE:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.data import Dataset
 from edgekit.distill import Distilled
 from edgekit.errors import ModelError
 from edgekit.graph.graph import WidthGraph, analyze
@@ -21,9 +22,14 @@ from edgekit.pipeline.constraints import (
     constraints_from_budget,
     met,
 )
-from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.cost_model import calibrate
+from edgekit.pipeline.cost_source import CostProvider, choose
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.loading import Loaded
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.pipeline.search import (
+    PlanTimer,
     PrunedCandidate,
     as_it_is,
     batches,
@@ -33,13 +39,25 @@ from edgekit.pipeline.search import (
     search,
 )
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
+from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
+from edgekit.progress import Progress
+from edgekit.prune.cost_terms import Options
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.schedule import schedule
 from edgekit.prune.sparsity import penalty
-from edgekit.types import Artifact, Link, Plan, Precision, PruneRecipe
+from edgekit.types import (
+    Artifact,
+    Budget,
+    Link,
+    Plan,
+    Precision,
+    PruneRecipe,
+    Recipe,
+    Target,
+)
 from edgekit.types.notes import (
     CutInSteps,
     CutTrained,
@@ -57,11 +75,73 @@ _GROWTH = 0.7
 """Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PruningInputs:
+    """What every cut of one build goes by."""
+
+    recipe: Recipe
+    budget: Budget
+    target: Target
+    costs: CostProvider
+    timer: PlanTimer
+    """Beside the unpruned network in the runtime that is planned for."""
+    training: TrainingInputs
+
+    @classmethod
+    def of(
+        cls, request: BuildRequest, env: Environment, loaded: Loaded, baseline: Artifact
+    ) -> PruningInputs:
+        """Of a build, planned for the runtime of its `baseline`."""
+        return cls(
+            recipe=request.project.recipe,
+            budget=request.project.budget,
+            target=request.target,
+            costs=choose(request, env),
+            timer=PlanTimer(
+                exporter=ExportRunner.of(request, env),
+                bench=BenchRunner.of(request, env),
+                baseline=baseline,
+                calibration=loaded.samples.calibration,
+            ),
+            training=TrainingInputs.of(request, env, loaded.samples, loaded.task),
+        )
+
+    @property
+    def train(self) -> Dataset:
+        return self.training.samples.train
+
+    @property
+    def progress(self) -> Progress:
+        return self.training.progress
+
+    def planner(
+        self, network: Program, precision: Precision, options: Options | None = None
+    ) -> Planner:
+        """A planner of a network in the runtime that is planned for; see `build_planner`."""
+        return build_planner(
+            network,
+            (self.timer.baseline.runtime, precision),
+            self.costs,
+            self.recipe.prune,
+            self.progress,
+            options,
+        )
+
+    def constraints(self, planner: Planner) -> PlanConstraints:
+        """What the budget asks of the unpruned network."""
+        return constraints_from_budget(
+            planner,
+            self.budget,
+            self.target.name,
+            self.recipe.export.precisions or self.target.precisions,
+            self.timer.bench,
+            self.timer.baseline,
+        )
+
+
 def iterative_prune(
-    job: Job,
+    inputs: PruningInputs,
     crew: TeacherEnsemble,
-    samples: BuildData,
-    baseline: Artifact,
     folder: Path,
     *,
     halfway: bool = False,
@@ -70,44 +150,43 @@ def iterative_prune(
 
     `halfway` there, where a smaller student is to learn from it.
     """
-    recipe, teacher = job.project.recipe, crew.first
-    precision = planned_precision(job)
-    if precision != baseline.precision:
-        baseline = _unpruned(job, teacher, precision, baseline, samples, folder)
-    first = build_planner(job, teacher, baseline.runtime, precision)
-    calibrate(job, first, baseline, samples.calibration, folder)
-    final = constraints_from_budget(job, first, baseline)
+    recipe, teacher = inputs.recipe.prune, crew.first
+    precision = planned_precision(inputs.recipe, inputs.target)
+    if precision != inputs.timer.baseline.precision:
+        timer = _timer_in(precision, inputs.timer, teacher, folder)
+        inputs = replace(inputs, timer=timer)
+    first, timer = inputs.planner(teacher, precision), inputs.timer
+    calibrate(first, timer.exporter, timer.baseline, timer.calibration, folder)
+    final = inputs.constraints(first)
     if halfway:
         final = _halfway(final, first)
     if met(first, final):
-        return _as_it_is(job, crew, as_it_is(first, final), samples)
+        return _as_it_is(inputs, crew, as_it_is(first, final))
     check_possible(first, final)
-    first_aim, *rest = aims(final, first.parameters(), recipe.prune)
+    first_aim, *rest = aims(final, first.parameters(), recipe)
 
     def cut(
         planner: Planner, aim: PlanConstraints, teachers: TeacherEnsemble
     ) -> tuple[PrunedCandidate, Distilled]:
-        fitted = search(job, planner, aim, samples, baseline, folder)
-        if recipe.prune.sparsity != "none":
-            fitted = _emptied(job, teacher, fitted, samples)
-        if recipe.prune.compensate:
-            fitted = compensated(job, fitted, samples)
-        lesson = TrainingSpec(recipe=recipe.distill)
-        return fitted, train_student(job, teachers, fitted.student, samples, lesson)
+        fitted = search(planner, aim, inputs.train, recipe, timer, folder)
+        if recipe.sparsity != "none":
+            fitted = _emptied(inputs, teacher, fitted)
+        if recipe.compensate:
+            fitted = compensated(fitted, inputs.train, inputs.progress)
+        lesson = TrainingSpec(recipe=inputs.recipe.distill)
+        return fitted, train_student(inputs.training, teachers, fitted.student, lesson)
 
     fitted, taught = cut(first, first_aim, crew)
     done, links = [fitted], [taught]
     for aim in rest:
-        job.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
-        planner = build_planner(
-            job, taught.program, baseline.runtime, precision, first.options
-        )
+        inputs.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
+        planner = inputs.planner(taught.program, precision, first.options)
         # The network just taught assists: it is nearer to what is cut from it, and a better
         # teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
         fitted, taught = cut(planner, aim, replace(crew, first=taught.program))
         done.append(fitted)
         links.append(taught)
-    whole = _in_all(job, first, done, links)
+    whole = _in_all(first, done, links)
     if precision != "fp32":
         note = PrecisionPlanned(precision=precision)
         whole = replace(whole, notes=(*whole.notes, note))
@@ -115,34 +194,29 @@ def iterative_prune(
 
 
 def _as_it_is(
-    job: Job, crew: TeacherEnsemble, fitted: PrunedCandidate, samples: BuildData
+    inputs: PruningInputs, crew: TeacherEnsemble, fitted: PrunedCandidate
 ) -> tuple[PrunedCandidate, Distilled]:
     """The network uncut; it has nothing to learn but from teachers beside itself."""
-    job.progress.say("The network keeps its budget as it is: nothing is cut")
+    inputs.progress.say("The network keeps its budget as it is: nothing is cut")
     if crew.others:
-        lesson = TrainingSpec(recipe=job.project.recipe.distill)
-        return fitted, train_student(job, crew, fitted.student, samples, lesson)
+        lesson = TrainingSpec(recipe=inputs.recipe.distill)
+        return fitted, train_student(inputs.training, crew, fitted.student, lesson)
     taught = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
     return replace(fitted, untouched=True), taught
 
 
-def _unpruned(
-    job: Job,
-    teacher: Program,
-    precision: Precision,
-    baseline: Artifact,
-    samples: BuildData,
-    folder: Path,
-) -> Artifact:
-    """The unpruned network in the precision that is planned for: what plans are timed beside."""
-    [artifact] = job.export(
+def _timer_in(
+    precision: Precision, timer: PlanTimer, teacher: Program, folder: Path
+) -> PlanTimer:
+    """Plans timed beside the unpruned network in the precision that is planned for."""
+    [artifact] = timer.exporter.export(
         teacher,
-        [(baseline.runtime, precision)],
+        [(timer.baseline.runtime, precision)],
         folder / f"unpruned-{precision}",
         title=f"Export the unpruned network in {precision}",
-        calibration=samples.calibration,
+        calibration=timer.calibration,
     )
-    return replace(artifact, name=f"unpruned-{artifact.name}")
+    return replace(timer, baseline=replace(artifact, name=f"unpruned-{artifact.name}"))
 
 
 def aims(
@@ -184,29 +258,29 @@ def num_steps(final: PlanConstraints, whole: int) -> int:
 
 
 def compensated(
-    job: Job, fitted: PrunedCandidate, samples: BuildData
+    fitted: PrunedCandidate, train: Dataset, progress: Progress
 ) -> PrunedCandidate:
     """The same with the layers that read what was cut fitted to what is left."""
     held = 2 * fitted.planner.activation_bytes()
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
-    with job.progress.step(f"Fit the layers that lost inputs, on {count} samples"):
-        [(inputs, _)] = batches(samples.train, count)
+    with progress.step(f"Fit the layers that lost inputs, on {count} samples"):
+        [(inputs, _)] = batches(train, count)
         student = reconstruct(fitted.graph, fitted.solution.plan, (inputs,))
     return replace(fitted, student=student)
 
 
 def _emptied(
-    job: Job, teacher: Program, fitted: PrunedCandidate, samples: BuildData
+    inputs: PruningInputs, teacher: Program, fitted: PrunedCandidate
 ) -> PrunedCandidate:
     """The same widths cut from a network whose units training emptied before.
 
     The growing penalty empties the units of the plan; the others say by themselves which units
     go, and these are weighed again.
     """
-    prune, whole = job.project.recipe.prune, fitted.graph.program
-    recipe = replace(job.project.recipe.distill, epochs=prune.sparsity_epochs)
+    prune, whole = inputs.recipe.prune, fitted.graph.program
+    recipe = replace(inputs.recipe.distill, epochs=prune.sparsity_epochs)
     plan = fitted.solution.plan
-    batches = math.ceil(len(samples.train) / recipe.batch_size)
+    batches = math.ceil(len(inputs.train) / recipe.batch_size)
     wanted = penalty(
         prune.sparsity,
         fitted.graph,
@@ -222,11 +296,13 @@ def _emptied(
     )
     graph = analyze(
         train_student(
-            job, TeacherEnsemble(first=teacher), whole, samples, lesson
+            inputs.training, TeacherEnsemble(first=teacher), whole, lesson
         ).program
     )
     if prune.sparsity != "growing":
-        scores = score_importance(job, graph, samples.train)
+        scores = score_importance(
+            graph, inputs.train, prune.importance, inputs.progress
+        )
         kept = keep_best(graph.groups, fitted.solution.widths, scores)
         plan = replace(kept, dropped_blocks=plan.dropped_blocks)
     return replace(
@@ -242,7 +318,7 @@ def _emptied(
 
 
 def _in_all(
-    job: Job, first: Planner, done: list[PrunedCandidate], links: list[Distilled]
+    first: Planner, done: list[PrunedCandidate], links: list[Distilled]
 ) -> PrunedCandidate:
     """All cuts as one of the unpruned network."""
     [*before, last] = done
@@ -261,7 +337,7 @@ def _in_all(
     }
     _check(first.graph, widths, last.student)
     # So that the table has every operator of the report.
-    first.cost(widths, job.costing.device, plan.dropped_blocks)
+    first.cost(widths, first.device, plan.dropped_blocks)
     return replace(
         last,
         graph=first.graph,

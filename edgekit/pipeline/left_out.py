@@ -13,8 +13,9 @@ from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.suspect import suspect
 from edgekit.export.workers import Failure, Wanted
-from edgekit.pipeline.context import Job
+from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.program import Program
+from edgekit.progress import Progress
 from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
 from edgekit.types import Artifact
@@ -30,7 +31,7 @@ class Exports:
 
 
 def export(  # noqa: PLR0913
-    job: Job,
+    exporter: ExportRunner,
     network: Program,
     wanted: Sequence[Wanted],
     folder: Path,
@@ -46,7 +47,7 @@ def export(  # noqa: PLR0913
     Raises `ArtifactError`, naming each reason, where nothing can be made and it is `required`.
     """
     failures: list[Failure] = []
-    artifacts = job.export(
+    artifacts = exporter.export(
         network,
         wanted,
         folder,
@@ -56,24 +57,24 @@ def export(  # noqa: PLR0913
         validation=validation,
         on_failure=failures.append,
     )
-    notes = _left_out(job, network, failures, folder)
+    notes = _left_out(network, failures, folder, exporter.progress)
     if notes and not artifacts and required:
         raise ArtifactError(
-            f"Nothing of {job.target.name} can be exported. {reasons(notes)}"
+            f"Nothing of {exporter.target} can be exported. {reasons(notes)}"
         )
     for note in notes:
-        job.progress.say(sentence(note))
+        exporter.progress.say(sentence(note))
     return Exports(artifacts=artifacts, notes=notes)
 
 
 def _left_out(
-    job: Job, network: Program, failures: Sequence[Failure], folder: Path
+    network: Program, failures: Sequence[Failure], folder: Path, progress: Progress
 ) -> tuple[LeftOut, ...]:
     """Each runtime or artifact once; a conversion that failed is looked into once."""
     known: dict[int, Refusal] = {}
     found: dict[str, LeftOut] = {}
     for one in failures:
-        refusal = known.get(id(one.error)) or _refusal(job, network, one, folder)
+        refusal = known.get(id(one.error)) or _refusal(network, one, folder, progress)
         known[id(one.error)] = refusal
         name = one.order.runtime if one.converting else one.order.name
         found[name] = LeftOut(
@@ -85,11 +86,13 @@ def _left_out(
     return tuple(found.values())
 
 
-def _refusal(job: Job, network: Program, failure: Failure, folder: Path) -> Refusal:
+def _refusal(
+    network: Program, failure: Failure, folder: Path, progress: Progress
+) -> Refusal:
     runtime, said = failure.order.runtime, str(failure.error)
     if not failure.converting:
         return Refusal(cause="export_failed", by=runtime, detail=said)
-    with job.progress.step(f"Look for what {runtime} cannot take"):
+    with progress.step(f"Look for what {runtime} cannot take"):
         found = suspect(network, failure, folder)
     if found is None:
         return Refusal(

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edgekit.graph.graph import WidthGraph
-from edgekit.pipeline.build import runtimes_of
+from edgekit.pipeline import cost_source
 from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget, met
-from edgekit.pipeline.context import BuildData, Job, read_samples
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.loading import load_network, runtimes_of
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import BenchRunner
+from edgekit.pipeline.samples import BuildData, read_samples
 from edgekit.pipeline.search import (
     Scores,
     build_planner,
@@ -24,6 +28,7 @@ from edgekit.pipeline.search import (
     solve_for,
 )
 from edgekit.program.program import Program
+from edgekit.progress import Step
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Solution
@@ -60,69 +65,81 @@ class Previewer:
     _weighed: dict[object, _Weighed] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, job: Job) -> Previewer:
+    def of(cls, request: BuildRequest, env: Environment) -> Previewer:
         """Of a project's network."""
-        return cls(network=job.load_network())
+        return cls(network=load_network(request, env))
 
-    def preview(self, job: Job) -> Preview:
-        """The expected frontier on the job's target.
+    def preview(self, request: BuildRequest, env: Environment) -> Preview:
+        """The expected frontier on the request's target.
 
         Raises `BudgetInfeasible` where its budget cannot be met by any plan.
         """
-        return self.solved(job).preview
+        return self.solved(request, env).preview
 
-    def solved(self, job: Job) -> SolvedPreview:
+    def solved(self, request: BuildRequest, env: Environment) -> SolvedPreview:
         """The same, with the plan of each of its points."""
-        runtime = runtimes_of(job)[0]
-        planner = build_planner(job, self.network, runtime, planned_precision(job))
-        scores, senses = self._weigh(job, planner)
-        return _preview(job, planner, scores, senses)
+        recipe, target = request.project.recipe, request.target
+        runtime = runtimes_of(recipe.export, target, env)[0]
+        form = runtime, planned_precision(recipe, target)
+        costs = cost_source.choose(request, env)
+        planner = build_planner(self.network, form, costs, recipe.prune, env.progress)
+        scores, senses = self._weigh(request, env, planner)
+        aim = constraints_from_budget(
+            planner,
+            request.project.budget,
+            target.name,
+            recipe.export.precisions or target.precisions,
+            BenchRunner.of(request, env),
+            None,
+        )
+        with env.progress.step(f"Solve for {target.name}") as step:
+            return _solved(planner, aim, (scores, senses), target.name, step)
 
-    def _weigh(self, job: Job, planner: Planner) -> _Weighed:
+    def _weigh(
+        self, request: BuildRequest, env: Environment, planner: Planner
+    ) -> _Weighed:
         """What units and blocks matter: the same where recipes draw and weigh alike."""
-        recipe = job.project.recipe
+        recipe, progress = request.project.recipe, env.progress
         drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
         if drawn not in self._samples:
-            self._samples[drawn] = read_samples(job, self.network)
-        how = (drawn, recipe.prune.importance, recipe.prune.drop_blocks)
+            self._samples[drawn] = read_samples(
+                request.project, self.network, env.held, progress
+            )
+        criterion = recipe.prune.importance
+        how = (drawn, criterion, recipe.prune.drop_blocks)
         if how not in self._weighed:
             train = self._samples[drawn].train
-            scores = score_importance(job, planner.graph, train)
-            self._weighed[how] = scores, probe(job, planner, scores, train)
+            scores = score_importance(planner.graph, train, criterion, progress)
+            senses = probe(planner, scores, train, progress)
+            self._weighed[how] = scores, senses
         return self._weighed[how]
 
 
-def _preview(
-    job: Job, planner: Planner, scores: Mapping[str, Scores], senses: Sensitivity
+def _solved(
+    planner: Planner, aim: PlanConstraints, weighed: _Weighed, target: str, step: Step
 ) -> SolvedPreview:
-    aim = constraints_from_budget(job, planner, None)
+    scores, senses = weighed
     solve = partial(solve_for, planner, scores, senses)
     points, plans = [], []
-    with job.progress.step(f"Solve for {job.target.name}") as step:
-        least = planner.cheapest().cost
-        ceiling = _NEAR * aim.full_cost / least
-        ladder = [speedup for speedup in SPEEDUPS if speedup < ceiling]
-        if ceiling < SPEEDUPS[-1]:
-            ladder.append(ceiling)
-        for number, speedup in enumerate(ladder):
-            step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
-            solution = solve(
-                PlanConstraints(speedup=None, full_cost=aim.full_cost),
-                aim.full_cost / speedup,
-            )
-            points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
-            plans.append(solution.plan)
-        cost = aim.full_cost / aim.speedup if aim.speedup else None
-        if met(planner, aim):
-            budgeted = replace(planner.whole(), cost=aim.full_cost, damage=0.0)
-        else:
-            budgeted = solve(aim, cost)
-        points.append(_point(planner, aim, "the budget", budgeted))
-        plans.append(budgeted.plan)
+    ladder = _ladder(_NEAR * aim.full_cost / planner.cheapest().cost)
+    for number, speedup in enumerate(ladder):
+        step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
+        solution = solve(
+            PlanConstraints(speedup=None, full_cost=aim.full_cost),
+            aim.full_cost / speedup,
+        )
+        points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
+        plans.append(solution.plan)
+    if met(planner, aim):
+        budgeted = replace(planner.whole(), cost=aim.full_cost, damage=0.0)
+    else:
+        budgeted = solve(aim, aim.full_cost / aim.speedup if aim.speedup else None)
+    points.append(_point(planner, aim, "the budget", budgeted))
+    plans.append(budgeted.plan)
     worth = PlanObjective(graph=planner.graph, importance=scores, sensitivity=senses)
     doubt = planner.table.doubt
     preview = Preview(
-        target=job.target.name,
+        target=target,
         runtime=planner.table.key.runtime,
         source=planner.table.source,
         unit=planner.table.unit,
@@ -135,6 +152,12 @@ def _preview(
         notes=(*aim.notes, *([doubt] if doubt else [])),
     )
     return SolvedPreview(preview=preview, plans=tuple(plans), graph=planner.graph)
+
+
+def _ladder(ceiling: float) -> list[float]:
+    """The speed-ups to solve for, up to the fastest that there is."""
+    ladder = [speedup for speedup in SPEEDUPS if speedup < ceiling]
+    return [*ladder, ceiling] if ceiling < SPEEDUPS[-1] else ladder
 
 
 def _point(

@@ -6,14 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from edgekit.config.project import Project
 from edgekit.export.equalization import equalized
-from edgekit.pipeline.context import BuildData, Job
-from edgekit.pipeline.evaluate import EvaluatedArtifact, evaluate_artifacts
+from edgekit.pipeline.evaluate import (
+    EvaluatedArtifact,
+    EvaluationInputs,
+    evaluate_artifacts,
+)
 from edgekit.pipeline.left_out import Exports
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
+from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.report.note_words import qat_reason
-from edgekit.types import Candidate, DistillRecipe, Evaluation
+from edgekit.types import Candidate, DistillRecipe, Recipe
 from edgekit.types.evaluation import Score
 from edgekit.types.notes import Note, QatReason, RoundingGain, TrainedWithRounding
 
@@ -41,11 +46,11 @@ class QatResult:
 
 
 def recover_with_qat(
-    job: Job,
+    project: Project,
+    training: TrainingInputs,
+    evaluation: EvaluationInputs,
     pair: tuple[Program, Program],
-    reference: Evaluation,
     examined: Sequence[EvaluatedArtifact],
-    samples: BuildData,
     export: Export,
 ) -> QatResult:
     """Train with int8's rounding where the recipe or the budget asks for it.
@@ -55,21 +60,21 @@ def recover_with_qat(
     It starts with channels of equal ranges, which leave least to learn.
     """
     teacher, student = pair
-    why = wanted(job, examined)
+    why = wanted(examined, project.recipe.quantize.aware, project.budget.accuracy_drop)
     if why is None:
         return QatResult(examined=tuple(examined))
-    job.progress.say(f"int8: {qat_reason(why)}. Training with int8's rounding")
+    training.progress.say(f"int8: {qat_reason(why)}. Training with int8's rounding")
     lesson = TrainingSpec(
-        recipe=gentle(job), title="Distill with int8's rounding", aware=True
+        recipe=gentle(project.recipe), title="Distill with int8's rounding", aware=True
     )
-    start = equalized(student, samples.calibration) or student
-    taught = train_student(job, TeacherEnsemble(first=teacher), start, samples, lesson)
+    start = equalized(student, training.samples.calibration) or student
+    taught = train_student(training, TeacherEnsemble(first=teacher), start, lesson)
     before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
     made = export(taught.program)
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX) for artifact in made.artifacts
     ]
-    found = evaluate_artifacts(job, taught.program, reference, artifacts, samples)
+    found = evaluate_artifacts(evaluation, taught.program, artifacts)
     trained = TrainedWithRounding(
         reason=why,
         epochs=len(taught.epochs) - 1,
@@ -83,9 +88,10 @@ def recover_with_qat(
     )
 
 
-def wanted(job: Job, examined: Sequence[EvaluatedArtifact]) -> QatReason | None:
+def wanted(
+    examined: Sequence[EvaluatedArtifact], asked: str, limit: float | None
+) -> QatReason | None:
     """Why the student is to be trained with rounding; `None` where it is not."""
-    asked, limit = job.project.recipe.quantize.aware, job.project.budget.accuracy_drop
     quantized = [one for one in examined if one.artifact.precision == "int8"]
     if asked == "never" or not quantized:
         return None
@@ -105,9 +111,8 @@ def wanted(job: Job, examined: Sequence[EvaluatedArtifact]) -> QatReason | None:
     )
 
 
-def gentle(job: Job) -> DistillRecipe:
+def gentle(recipe: Recipe) -> DistillRecipe:
     """The recipe for a student that has to learn the rounding alone."""
-    recipe = job.project.recipe
     return replace(
         recipe.distill,
         epochs=recipe.quantize.aware_epochs,

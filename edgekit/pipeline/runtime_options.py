@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from edgekit.bench.verdict import choose
 from edgekit.devices import jobs
-from edgekit.pipeline.context import BuildData, Job
-from edgekit.pipeline.evaluate import Benchmark, benchmark, evaluate_artifacts
+from edgekit.pipeline.evaluate import (
+    Benchmark,
+    Contest,
+    EvaluatedArtifact,
+    EvaluationInputs,
+    benchmark,
+    evaluate_artifacts,
+)
+from edgekit.pipeline.runners import BenchRunner
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.types import Artifact, Candidate, RuntimeOptions
@@ -25,86 +31,96 @@ _START_S = 120.0
 
 
 def tune_runtime_options(
-    job: Job,
-    behind: Callable[[Candidate], Program],
+    contest: Contest,
+    evaluation: EvaluationInputs,
     proof: Benchmark,
-    baselines: Sequence[Artifact],
-    samples: BuildData,
+    behind: Callable[[Candidate], Program],
+    limit_s: float,
 ) -> Benchmark:
     """The same with the settings that gain, proved with them anew; notes say what was tried.
 
-    `behind` tells the network that a candidate was exported from.
-
-    No more than `[recipe.bench] settings_s` is spent on trying.
+    `behind` tells the network that a candidate was exported from. No more than `limit_s` seconds
+    are spent on trying.
     """
-    best = _best(job, proof)
-    if not best or not job.project.recipe.bench.settings_s:
+    best = _best(contest, proof)
+    if not best or not limit_s:
         return proof
-    found, notes = _tried(job, [candidate.artifact for candidate in best])
+    tried = _tried(contest.bench, [one.artifact for one in best], limit_s)
+    notes: list[RuntimeOptionsTried] = []
+    tuned: dict[str, EvaluatedArtifact] = {}
+    for candidate, note in zip(best, tried, strict=True):
+        if note.kept != RuntimeOptions():
+            artifact = replace(candidate.artifact, settings=note.kept)
+            [one] = evaluate_artifacts(evaluation, behind(candidate), [artifact])
+            if one.failure is None:
+                tuned[artifact.name] = one
+            else:
+                contest.bench.progress.say(f"Defaults kept: {one.failure}")
+                note = replace(note, kept=RuntimeOptions())
+        notes.append(note)
     proof = replace(proof, notes=(*proof.notes, *notes))
-    if all(settings == RuntimeOptions() for settings in found.values()):
-        return proof
-    tuned = [
-        replace(
-            one,
-            unchanged=one.artifact.name in proof.unchanged
-            and one.artifact.settings == RuntimeOptions(),
-        )
-        for c in best
-        for one in evaluate_artifacts(
-            job,
-            behind(c),
-            proof.reference,
-            [replace(c.artifact, settings=found[c.artifact.name])],
-            samples,
-        )
+    return _timed_again(contest, proof, tuned) if tuned else proof
+
+
+def _timed_again(
+    contest: Contest, proof: Benchmark, tuned: Mapping[str, EvaluatedArtifact]
+) -> Benchmark:
+    """Every candidate of the runtimes in question and their baselines, timed in one run.
+
+    Speed-ups and the baselines they are against so are of the same run.
+    """
+    runtimes = {one.artifact.runtime for one in tuned.values()}
+    examined = [
+        tuned.get(candidate.artifact.name) or proof.examined(candidate)
+        for candidate in proof.candidates
+        if candidate.artifact.runtime in runtimes
     ]
-    runtimes = {one.artifact.runtime for one in tuned}
-    beside = [baseline for baseline in baselines if baseline.runtime in runtimes]
-    again = benchmark(job, proof.reference, tuned, beside)
+    beside = tuple(b for b in contest.baselines if b.runtime in runtimes)
+    again = benchmark(replace(contest, baselines=beside), examined)
+    timed = {b.name: m for b, m in zip(beside, again.unpruned, strict=True)}
+    before = zip(contest.baselines, proof.unpruned, strict=True)
     anew = {candidate.artifact.name: candidate for candidate in again.candidates}
     merged = [anew.get(c.artifact.name, c) for c in proof.candidates]
-    preferred = None if job.proven else proof.candidates[0].artifact.runtime
-    chosen = choose(merged, job.project.budget, preferred, job.project.priority)
-    return replace(proof, candidates=chosen)
+    return replace(
+        proof,
+        unpruned=tuple(timed.get(b.name, measured) for b, measured in before),
+        candidates=contest.choose(merged, merged[0].artifact.runtime),
+    )
 
 
-def _best(job: Job, proof: Benchmark) -> list[Candidate]:
+def _best(contest: Contest, proof: Benchmark) -> list[Candidate]:
     """The fastest that keep the accuracy budget, of the runtimes that may win."""
-    limit = job.project.budget.accuracy_drop
+    limit, proven = contest.budget.accuracy_drop, contest.bench.proven
     timed = [
         candidate
         for candidate in proof.candidates
         if candidate.measurement.latency.p50_ms is not None
         and (limit is None or candidate.keeps(limit))
-        and (job.proven or candidate.artifact.runtime == proof.chosen.artifact.runtime)
+        and (proven or candidate.artifact.runtime == proof.chosen.artifact.runtime)
     ]
     return sorted(timed, key=lambda c: c.measurement.latency.p50_ms or 0.0)[:BEST]
 
 
 def _tried(
-    job: Job, artifacts: Sequence[Artifact]
-) -> tuple[dict[str, RuntimeOptions], list[RuntimeOptionsTried]]:
-    """The settings that gain for each artifact, and what was tried."""
-    limit_s = job.project.recipe.bench.settings_s
+    bench: BenchRunner, artifacts: Sequence[Artifact], limit_s: float
+) -> list[RuntimeOptionsTried]:
+    """What was tried for each artifact, and the settings that gain."""
     started = time.monotonic()
-    found: dict[str, RuntimeOptions] = {}
     notes: list[RuntimeOptionsTried] = []
-    with job.progress.step("Try the runtime's settings") as step:
+    with bench.progress.step("Try the runtime's settings") as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             left_s = limit_s - (time.monotonic() - started)
-            trials = _trials(job, artifact, left_s)
-            found[artifact.name] = _gaining(trials)
+            trials = _trials(bench, artifact, left_s)
             notes.append(
                 RuntimeOptionsTried(
                     artifact=artifact.name,
                     trials=tuple(trials),
-                    kept=found[artifact.name],
+                    kept=_gaining(trials),
                     limit_s=limit_s,
                 )
             )
-    return found, notes
+    return notes
 
 
 def _alternatives(artifact: Artifact, threads: int) -> list[RuntimeOptions]:
@@ -119,17 +135,19 @@ def _alternatives(artifact: Artifact, threads: int) -> list[RuntimeOptions]:
     ]
 
 
-def _trials(job: Job, artifact: Artifact, limit_s: float) -> list[OptionTrial]:
+def _trials(
+    bench: BenchRunner, artifact: Artifact, limit_s: float
+) -> list[OptionTrial]:
     """Time of each alternative over the default's, turn by turn; empty where time is up first."""
-    alternatives = _alternatives(artifact, job.threads)
+    alternatives = _alternatives(artifact, bench.threads)
     started = time.monotonic()
     ratios: list[list[float | None]] = [[] for _ in alternatives]
     for turn in range(TURNS):
-        default = _time(job, artifact, RuntimeOptions(), turn)
+        default = _time(bench, artifact, RuntimeOptions(), turn)
         for settings, each in zip(alternatives, ratios, strict=True):
             if default is None or time.monotonic() - started > limit_s:
                 return []
-            taken = _time(job, artifact, settings, turn)
+            taken = _time(bench, artifact, settings, turn)
             each.append(None if taken is None else taken / default)
     return [
         OptionTrial(
@@ -141,18 +159,18 @@ def _trials(job: Job, artifact: Artifact, limit_s: float) -> list[OptionTrial]:
 
 
 def _time(
-    job: Job, artifact: Artifact, settings: RuntimeOptions, turn: int
+    bench: BenchRunner, artifact: Artifact, settings: RuntimeOptions, turn: int
 ) -> float | None:
     """Microseconds in a fresh process; `None` where the runtime refuses these settings."""
     task = jobs.micro(
         artifact.runtime,
         artifact.files[:1],
-        threads=settings.threads or job.threads,
+        threads=settings.threads or bench.threads,
         companions=artifact.files[1:],
         options=settings.options,
         seed=turn,
     )
-    [row] = job.device.run(task, timeout_s=_START_S)["results"]
+    [row] = bench.device.run(task, timeout_s=_START_S)["results"]
     return None if row["us"] is None else float(row["us"])
 
 

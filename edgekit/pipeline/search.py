@@ -18,14 +18,17 @@ import torch
 
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.cost.overhead import Overhead, fitted
+from edgekit.cost.table import CostTable
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline import cost_source
 from edgekit.pipeline.constraints import PlanConstraints, refusal
-from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.cost_source import CostProvider
+from edgekit.pipeline.runners import BenchRunner, ExportRunner
+from edgekit.pipeline.samples import Array
 from edgekit.program.program import Program
+from edgekit.progress import Progress
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner
 from edgekit.prune.sensitivity import sensitivity
@@ -38,8 +41,11 @@ from edgekit.types import (
     OperatorRow,
     PlanRound,
     Precision,
+    PruneRecipe,
+    Recipe,
     RuntimeName,
     Sensitivity,
+    Target,
 )
 from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note, NothingCut
 
@@ -81,6 +87,11 @@ class PrunedCandidate:
     untouched: bool = False
     """Whether the student is the network itself, neither cut nor trained."""
 
+    @property
+    def table(self) -> CostTable:
+        """The costs that the plan went by."""
+        return self.planner.table
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRound:
@@ -91,12 +102,52 @@ class SearchRound:
     student: Program
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanTimer:
+    """Exports students untrained and times them beside the unpruned network."""
+
+    exporter: ExportRunner
+    bench: BenchRunner
+    baseline: Artifact
+    """The unpruned network in the runtime and precision that are planned for."""
+    calibration: Array
+
+    @property
+    def progress(self) -> Progress:
+        return self.bench.progress
+
+    def time(self, student: Program, predicted: float, folder: Path) -> PlanRound:
+        """What a student's export takes, beside its `predicted` speed-up; `folder` is removed."""
+        baseline, title = self.baseline, f"the plan ({folder.name})"
+        precision = baseline.precision or "fp32"
+        [artifact] = self.exporter.export(
+            student,
+            [(baseline.runtime, precision)],
+            folder,
+            title=f"Export {title}",
+            calibration=self.calibration,
+        )
+        artifact = replace(artifact, name=folder.name)
+        timed = self.bench.measure([baseline, artifact], f"Time {title}", "quick")
+        shutil.rmtree(folder)
+        measured = speedup_of(timed[baseline.name], timed[artifact.name])
+        self.progress.say(
+            f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
+            f"{baseline.runtime} in {precision} before training"
+        )
+        return PlanRound(
+            predicted_speedup=predicted,
+            measured_speedup=measured,
+            prediction_error=abs(predicted - measured) / measured,
+        )
+
+
 def search(
-    job: Job,
     planner: Planner,
     aim: PlanConstraints,
-    samples: BuildData,
-    baseline: Artifact,
+    train: Dataset,
+    recipe: PruneRecipe,
+    timer: PlanTimer,
     folder: Path,
 ) -> PrunedCandidate:
     """The most important network that is as fast and as small as `aim` asks.
@@ -105,20 +156,21 @@ def search(
     corrected by what was measured and the plan solved again. Raises `BudgetInfeasible`, naming
     the nearest feasible figures, where there is none.
     """
-    scores = score_importance(job, planner.graph, samples.train)
-    senses = probe(job, planner, scores, samples.train)
+    progress = timer.progress
+    scores = score_importance(planner.graph, train, recipe.importance, progress)
+    senses = probe(planner, scores, train, progress)
     turns: list[SearchRound] = []
     overhead = Overhead()
-    for cost in next_costs(job.project.recipe.prune.rounds, planner, aim, turns):
+    for cost in next_costs(recipe.rounds, planner, aim, turns):
         solution = solve_for(planner, scores, senses, aim, cost)
         if any(solution.plan == turn.solution.plan for turn in turns):
             break
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
-        share = planner.cost(solution.widths, job.costing.device, solution.dropped)
+        share = planner.cost(solution.widths, planner.device, solution.dropped)
         share /= aim.full_cost
         predicted = overhead.speedup(share)
-        timed = timed_beside(job, student, predicted, baseline, samples, place)
+        timed = timer.time(student, predicted, place)
         turns.append(SearchRound(round=timed, solution=solution, student=student))
         overhead = corrected(turns, aim)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
@@ -202,13 +254,14 @@ def as_it_is(planner: Planner, aim: PlanConstraints) -> PrunedCandidate:
 
 
 def build_planner(
-    job: Job,
     network: Program,
-    runtime: RuntimeName,
-    precision: Precision,
+    form: tuple[RuntimeName, Precision],
+    costs: CostProvider,
+    recipe: PruneRecipe,
+    progress: Progress,
     options: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Planner:
-    """What of a network can be cut, and what each width of it costs here in this precision.
+    """What of a network can be cut, and what each width of it costs in a runtime and precision.
 
     `options` are the widths offered for the network that this one was cut from.
     """
@@ -218,37 +271,37 @@ def build_planner(
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
-    table = cost_source.table(job, job.costing, runtime, precision)
+    table = costs.table(*form)
     planner = Planner(
         graph,
         table,
-        multiple=job.target.channel_multiple.get(precision, 1),
-        min_keep=job.project.recipe.prune.min_keep,
+        multiple=costs.tiles.get(table.key.precision, 1),
+        min_keep=recipe.min_keep,
         options=options,
-        drop_blocks=job.project.recipe.prune.drop_blocks,
+        drop_blocks=recipe.drop_blocks,
     )
-    job.progress.say(f"Costs: {job.costing.why}")
-    with job.progress.step(f"Costs of operators on {table.key.runtime}") as step:
-        planner.measure(job.costing.device, step.update)
+    progress.say(f"Costs: {costs.origin.why}")
+    with progress.step(f"Costs of operators on {table.key.runtime}") as step:
+        planner.measure(costs.device, step.update)
     if table.doubt is not None:
-        job.progress.say(f"Costs: {sentence(table.doubt)}")
+        progress.say(f"Costs: {sentence(table.doubt)}")
     return planner
 
 
-def planned_precision(job: Job) -> Precision:
+def planned_precision(recipe: Recipe, target: Target) -> Precision:
     """What the plan's costs are taken in: as the recipe says, else fp32 where it is exported.
 
     Raises `DeviceError` where the recipe names a precision that is not exported.
     """
-    exported = job.project.recipe.export.precisions or job.target.precisions
-    asked = job.project.recipe.prune.precision
+    exported = recipe.export.precisions or target.precisions
+    asked = recipe.prune.precision
     offered: list[Precision] = [p for p in _PLANNED if p in exported]
     if asked == "auto":
         return next(iter(offered), "fp32")
     if asked not in offered:
         raise DeviceError(
             f'[recipe.prune] precision = "{asked}" is not exported for '
-            f"{job.target.name}: {', '.join(exported)} are. Set it to one of them."
+            f"{target.name}: {', '.join(exported)} are. Set it to one of them."
         )
     return asked
 
@@ -284,55 +337,26 @@ def solve_for(
         raise refusal(planner, limits, aim) from error
 
 
-def timed_beside(
-    job: Job,
-    student: Program,
-    predicted: float,
-    baseline: Artifact,
-    samples: BuildData,
-    folder: Path,
-) -> PlanRound:
-    """Export a student untrained and time it beside the unpruned network."""
-    precision = baseline.precision or "fp32"
-    title = f"the plan ({folder.name})"
-    [artifact] = job.export(
-        student,
-        [(baseline.runtime, precision)],
-        folder,
-        title=f"Export {title}",
-        calibration=samples.calibration,
-    )
-    artifact = replace(artifact, name=folder.name)
-    timed = job.measure([baseline, artifact], f"Time {title}", "quick")
-    shutil.rmtree(folder)
-    measured = speedup_of(timed[baseline.name], timed[artifact.name])
-    job.progress.say(
-        f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
-        f"{baseline.runtime} in {precision} before training"
-    )
-    return PlanRound(
-        predicted_speedup=predicted,
-        measured_speedup=measured,
-        prediction_error=abs(predicted - measured) / measured,
-    )
-
-
-def score_importance(job: Job, graph: WidthGraph, train: Dataset) -> dict[str, Scores]:
+def score_importance(
+    graph: WidthGraph, train: Dataset, criterion: str, progress: Progress
+) -> dict[str, Scores]:
     """How much every unit matters, by the recipe's criterion."""
-    criterion = job.project.recipe.prune.importance
-    with job.progress.step(f"Weigh the units ({criterion})"):
+    with progress.step(f"Weigh the units ({criterion})"):
         return importance(graph, criterion, batches=batches(train, _SAMPLES_WEIGHED))
 
 
 def probe(
-    job: Job, planner: Planner, scores: Mapping[str, Scores], train: Dataset
+    planner: Planner,
+    scores: Mapping[str, Scores],
+    train: Dataset,
+    progress: Progress,
 ) -> Sensitivity:
     """What cutting each group and dropping each block does to the answers."""
     trials = 2 * len(planner.graph.groups) + len(planner.blocks)
     affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
     count = int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, affordable)))
     inputs = [given for given, _ in batches(train, count)]
-    with job.progress.step(f"Try every cut alone, on {count} samples") as step:
+    with progress.step(f"Try every cut alone, on {count} samples") as step:
         return sensitivity(
             planner.graph,
             scores,

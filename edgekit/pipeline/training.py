@@ -14,8 +14,8 @@ from torch import Tensor, fx
 import edgekit
 from edgekit import scratch, store
 from edgekit.distill import Distilled, Hooks, distill
-from edgekit.pipeline.context import BuildData, Job
 from edgekit.pipeline.distributed import TrainingRequest, several, taught_together
+from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
 from edgekit.types import DistillRecipe, Epoch
@@ -54,10 +54,9 @@ class TrainingSpec:
 
 
 def train_student(
-    job: Job,
+    inputs: TrainingInputs,
     crew: TeacherEnsemble,
     student: Program,
-    samples: BuildData,
     lesson: TrainingSpec,
 ) -> Distilled:
     """Distill, or take from the store what an earlier run with the same inputs made.
@@ -68,38 +67,36 @@ def train_student(
         # A pruned network comes with its teacher's weights; what helps one without any held the
         # digits example, cut to a sixth of its width, at 22 % where it else reached 76 %.
         lesson = replace(lesson, recipe=replace(lesson.recipe, losses={}))
-    recipe, seed = lesson.recipe, job.project.recipe.seed
+    recipe, samples = lesson.recipe, inputs.samples
     name = store.key(
         *(edgekit.__version__, torch.__version__, student.fingerprint()),
         [asdict(spec) for spec in student.inputs],
         *(teacher.fingerprint() for teacher in crew.programs),
         crew.weights,
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
-        *(asdict(recipe), asdict(job.project.task), seed, *lesson.marks),
+        *(asdict(recipe), asdict(inputs.spec), inputs.seed, *lesson.marks),
         lesson.aware,
-        *((job.in_memory.mark,) if job.in_memory and job.in_memory.mark else ()),
+        *((inputs.mark,) if inputs.mark else ()),
     )
-    kept = job.store.find("distilled", name)
+    kept = inputs.store.find("distilled", name)
     if kept is not None:
-        job.progress.say(
+        inputs.progress.say(
             f"{lesson.title}: taken from the store, where nothing had changed"
         )
         return _read(kept)
-    with job.progress.step(lesson.title) as step:
+    with inputs.progress.step(lesson.title) as step:
 
         def show(epoch: Epoch) -> None:
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
             step.update(epoch.number, recipe.epochs, note)
 
-        taught = _taught(
-            job, (crew, student), samples, lesson, name, Hooks(on_epoch=show)
-        )
+        taught = _taught(inputs, (crew, student), lesson, name, Hooks(on_epoch=show))
     if taught.teacher_hit_rate:
-        job.progress.say(
+        inputs.progress.say(
             f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
     # Read again, so that what follows is the same whether the student was trained or kept.
-    return _read(job.store.keep("distilled", name, partial(_write, taught)))
+    return _read(inputs.store.keep("distilled", name, partial(_write, taught)))
 
 
 def _write(taught: Distilled, folder: Path) -> None:
@@ -124,9 +121,8 @@ def _read(folder: Path) -> Distilled:
 
 
 def _taught(
-    job: Job,
+    inputs: TrainingInputs,
     pair: tuple[TeacherEnsemble, Program],
-    samples: BuildData,
     lesson: TrainingSpec,
     name: str,
     hooks: Hooks,
@@ -134,11 +130,11 @@ def _taught(
     """Distill in this process, or in all that a launcher started."""
     crew, student = pair
     training, outputs = (
-        job.store.root / part for part in (f"training/{name}", "teacher-outputs")
+        inputs.store.root / part for part in (f"training/{name}", "teacher-outputs")
     )
     hooks = replace(hooks, penalty=lesson.penalty)
     if several():
-        calls = job.store.root / "calls"
+        calls = inputs.store.root / "calls"
         calls.mkdir(parents=True, exist_ok=True)
         with scratch.folder(calls) as folder:
             call = TrainingRequest(
@@ -151,16 +147,16 @@ def _taught(
                 aware=lesson.aware,
             )
             return taught_together(
-                crew.programs, student, call, job=job, samples=samples, hooks=hooks
+                crew.programs, student, call, inputs=inputs, hooks=hooks
             )
     return distill(
         crew.programs,
         student,
-        train=samples.train,
-        validation=samples.validation,
+        train=inputs.samples.train,
+        validation=inputs.samples.validation,
         recipe=lesson.recipe,
-        seed=job.project.recipe.seed,
-        task=job.task,
+        seed=inputs.seed,
+        task=inputs.task,
         hooks=hooks,
         folder=training,
         outputs_folder=outputs,

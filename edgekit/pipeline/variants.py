@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgekit.config.project import Project
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Wanted, offered
-from edgekit.pipeline.context import BuildData, Job
+from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
-from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName
+from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName, Target
 from edgekit.types.export_notes import QuantizationSearched
 
 ENOUGH = 400
@@ -23,11 +24,15 @@ _CONVOLUTION = ("aten.conv",)
 _RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn")
 
 
-def wanted(job: Job, student: Program, runtimes: Sequence[RuntimeName]) -> list[Wanted]:
-    """Every runtime in every precision that the profile (or the recipe) allows and it has, and
+def wanted(
+    student: Program,
+    runtimes: Sequence[RuntimeName],
+    target: Target,
+    asked: Sequence[Precision] | None,
+) -> list[Wanted]:
+    """Every runtime in every precision that the profile (or else `asked`) allows and it has, and
     beside int8 the schemes whose speed is not told by looking."""
-    asked = job.project.recipe.export.precisions
-    precisions = asked or (*job.target.precisions, *_more(job, student))
+    precisions = asked or (*target.precisions, *_more(student, target))
     found: list[Wanted] = []
     for runtime in runtimes:
         for precision in precisions:
@@ -35,18 +40,18 @@ def wanted(job: Job, student: Program, runtimes: Sequence[RuntimeName]) -> list[
                 continue
             found.append((runtime, precision))
             if precision == "int8":
-                schemes = _schemes(job, student, runtime)
+                schemes = _schemes(student, runtime, target)
                 found += [(runtime, precision, scheme) for scheme in schemes]
     return found
 
 
-def validation(job: Job, samples: BuildData) -> Validation:
+def validation(project: Project, samples: BuildData) -> Validation:
     """The validation samples, with training samples where they are few: never test samples."""
-    recipe = job.project.recipe.quantize
+    recipe = project.recipe.quantize
     inputs, targets = samples.validation.arrays(_first(len(samples.validation), MOST))
     missing = min(ENOUGH - len(inputs), len(samples.train))
     if missing > 0:
-        order = np.random.default_rng(job.project.recipe.seed)
+        order = np.random.default_rng(project.recipe.seed)
         chosen = order.permutation(len(samples.train))[:missing]
         more_inputs, more_targets = samples.train.arrays(np.sort(chosen))
         inputs = np.concatenate([inputs, more_inputs])
@@ -54,8 +59,8 @@ def validation(job: Job, samples: BuildData) -> Validation:
     return Validation(
         inputs=inputs,
         targets=targets,
-        task=job.project.task,
-        root=job.project.root,
+        task=project.task,
+        root=project.root,
         allowed=recipe.allowed_loss,
         recover=recipe.recover,
         folding=samples.folding,
@@ -73,19 +78,20 @@ def notes(candidates: Sequence[Candidate]) -> list[QuantizationSearched]:
     return found
 
 
-def _more(job: Job, student: Program) -> tuple[Precision, ...]:
+def _more(student: Program, target: Target) -> tuple[Precision, ...]:
     """Dynamic int8 where int8 is allowed and most heavy layers are linear ones."""
-    if "int8" not in job.target.precisions:
+    if "int8" not in target.precisions:
         return ()
     linear = _count(student, _LINEAR) + _count(student, _RECURRENT)
     return ("int8-dynamic",) if linear > _count(student, _CONVOLUTION) else ()
 
 
-def _schemes(job: Job, student: Program, runtime: RuntimeName) -> list[QuantConfig]:
+def _schemes(
+    student: Program, runtime: RuntimeName, target: Target
+) -> list[QuantConfig]:
     record = registry.get(runtime)
-    if job.target.arch in record.unsigned_int8_on:
-        isa = job.probe["machine"]["isa"] if job.proven else job.target.isa
-        narrow = not any(name in isa for name in _VNNI)
+    if target.arch in record.unsigned_int8_on:
+        narrow = not any(name in target.isa for name in _VNNI)
         return [QuantConfig(activations="unsigned", narrow_weights=narrow)]
     if _count(student, record.slow_in_int8) and not _attends(student):
         return [QuantConfig(operators="weighted")]

@@ -69,7 +69,8 @@ class Planner:
         self._inside = blocks_of_nodes(graph)
         self._homes = inner_groups(graph)
         self._together = steps(graph)
-        self._device: Device | None = None
+        self.device: Device | None = None
+        """Where `measure` took costs."""
         self._describe()
 
     def _describe(self) -> None:
@@ -95,7 +96,7 @@ class Planner:
     ) -> int:
         """Find the widths at which cost drops; measure every cell the solver may look up."""
         self._forget()
-        self._device = device
+        self.device = device
         measured = 0
         if self._scans:
             scans = scanned(self.graph, self.min_keep)
@@ -184,7 +185,7 @@ class Planner:
 
     def _measured(self, operators: Collection[OperatorShape]) -> None:
         """Fill the cells that are missing: widths that are possible are not all on offer."""
-        self.table.measure(operators, self._device)
+        self.table.measure(operators, self.device)
 
     def parameters(
         self, widths: Widths | None = None, dropped: Collection[str] = ()

@@ -121,12 +121,14 @@ def test_the_command_prints_instructions_and_no_milliseconds(
 
 
 def test_a_build_refuses_its_times(pi: str) -> None:
-    from edgekit.commands.build import open_job
+    from edgekit.api.environment import attached_environment
+    from edgekit.commands.build import read_request
     from edgekit.commands.console import Bars, err_console
 
     bars = Bars(err_console, silent=True)
+    request = read_request(Path(), "raspberrypi4", bars)
     with (
         pytest.raises(DeviceError, match="is emulated"),
-        open_job(Path(), "raspberrypi4", bars, False, pi),
+        attached_environment(request, device=pi, progress=bars),
     ):
         pass

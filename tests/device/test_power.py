@@ -21,7 +21,9 @@ from edgekit.devices.local import LocalDevice
 from edgekit.graph.graph import analyze
 from edgekit.pipeline import cost_source
 from edgekit.pipeline.constraints import constraints_from_budget
-from edgekit.pipeline.context import Job
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
@@ -136,14 +138,18 @@ def test_an_energy_budget_is_planned_for_by_operators(
     monkeypatch.setenv("EDGEKIT_SYS", str(live))
     quick = replace(TIERS["quick"], windows=2, window_s=0.5, idle_s=0.5, min_s=0.2)
     monkeypatch.setitem(TIERS, "quick", quick)  # type: ignore[index]
-    job, planner = job_and_planner(tmp_path)
-    [baseline] = job.export(
+    request, env, planner = prepared(tmp_path)
+    [baseline] = ExportRunner.of(request, env).export(
         planner.graph.program,
         [("onnxruntime", "fp32")],
         tmp_path / "whole",
         title="Export",
     )
-    aim = constraints_from_budget(job, planner, baseline)
+    asked = (
+        *(planner, request.project.budget, request.target.name),
+        *(("fp32",), BenchRunner.of(request, env)),
+    )
+    aim = constraints_from_budget(*asked, baseline)
     assert aim.speedup is None
     assert aim.note is not None
     assert "planned for by the energy of operators" in aim.note
@@ -151,9 +157,9 @@ def test_an_energy_budget_is_planned_for_by_operators(
     assert aim.energy_mj is not None
     assert aim.full_energy_mj is not None
     assert aim.full_energy_mj == pytest.approx(WATTS * aim.full_cost / 1e3, rel=0.15)
-    asked_mj = job.project.budget.energy_mj
+    asked_mj = request.project.budget.energy_mj
     assert aim.energy_mj * aim.energy_scale == pytest.approx(asked_mj)
-    untimed = constraints_from_budget(job, planner, None)
+    untimed = constraints_from_budget(*asked, None)
     assert (untimed.energy_mj, untimed.energy_scale) == (asked_mj, 1.0)
     least_mj = planner.cheapest("energy_mj").energy_mj
     assert least_mj is not None
@@ -164,12 +170,14 @@ def test_an_energy_budget_is_planned_for_by_operators(
     assert least_mj <= found.energy_mj <= between_mj < aim.full_energy_mj
 
 
-def job_and_planner(folder: Path) -> tuple[Job, Planner]:
+def prepared(folder: Path) -> tuple[BuildRequest, Environment, Planner]:
     one = project.example()
     recipe = replace(one.recipe, bench=replace(one.recipe.bench, tier="quick"))
-    job = Job(
+    request = BuildRequest(
         project=replace(one, recipe=recipe, budget=Budget(energy_mj=1000.0)),
         target=targets.load("intel-n100"),
+    )
+    env = Environment(
         device=LocalDevice(source="device"),
         store=Store(folder / "store"),
         progress=Silent(),
@@ -180,7 +188,7 @@ def job_and_planner(folder: Path) -> tuple[Job, Planner]:
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 4),
     )  # fmt: skip
     program = trace(network, (InputSpec(shape=(3, 16, 16)),))
-    table = cost_source.table(job, job.costing, "onnxruntime", "fp32")
+    table = cost_source.choose(request, env).table("onnxruntime", "fp32")
     planner = Planner(analyze(program), table, multiple=8, min_keep=0.25)
-    planner.measure(job.device)
-    return job, planner
+    planner.measure(env.device)
+    return request, env, planner

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgekit.commands.build import open_job
+from edgekit.api.environment import attached_environment
+from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
 from edgekit.devices.local import LocalDevice
 from edgekit.diff.diff import diff
@@ -29,8 +30,10 @@ pytestmark = pytest.mark.usefixtures("brief")
 
 
 def built(root: Path, target: str) -> tuple[Report, dict[str, Any]]:
-    with open_job(root, target, Bars(err_console, silent=True), False) as job:
-        report = build.build(job, root / "bundle")
+    bars = Bars(err_console, silent=True)
+    request = read_request(root, target, bars)
+    with attached_environment(request, device="local", progress=bars) as env:
+        report = build.build(request, env, root / "bundle")
     assert bundle.check(root / "bundle") == []
     manifest = json.loads((root / "bundle/manifest.json").read_text())
     return report, manifest["contract"]

@@ -14,7 +14,9 @@ from torch import nn
 from edgekit.config import project, targets
 from edgekit.graph.graph import analyze
 from edgekit.pipeline import cost_model, cost_source
-from edgekit.pipeline.context import Job
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
@@ -36,32 +38,35 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
 ) -> None:
     one = project.example()
     recipe = replace(one.recipe, prune=replace(one.recipe.prune, cost_source="host"))
-    job = Job(
-        project=replace(one, recipe=recipe),
-        target=targets.load("raspberrypi4"),
+    request = BuildRequest(
+        project=replace(one, recipe=recipe), target=targets.load("raspberrypi4")
+    )
+    env = Environment(
         device=Counting(),  # at rest: else networks are not kept
         store=Store(tmp_path / "store"),
         progress=Saying(),
     )
+    costs, exporter = cost_source.choose(request, env), ExportRunner.of(request, env)
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1),
         nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4),
     )  # fmt: skip
     program = trace(network, (InputSpec(shape=(3, 32, 32)),))
-    table = cost_source.table(job, job.costing, "onnxruntime", "fp32")
+    table = costs.table("onnxruntime", "fp32")
     planner = Planner(analyze(program), table, multiple=8, min_keep=0.25)
-    planner.measure(job.device)
-    [baseline] = job.export(
+    planner.measure(env.device)
+    [baseline] = exporter.export(
         program, [("onnxruntime", "fp32")], tmp_path / "whole", title="Export"
     )
     samples = np.zeros((1, 3, 32, 32), np.float32)
-    cost_model.calibrate(job, planner, baseline, samples, tmp_path)
+    cost_model.calibrate(planner, exporter, baseline, samples, tmp_path)
     known = table.networks(program.fingerprint())
     assert len(known) == 2
     assert all(sample.cost > 0 for sample in known)
     assert table.correction.scales
-    found = cost_model.check(job, table, program, program, [baseline])
+    pair = program, program
+    found = cost_model.check(costs, table, pair, [baseline], env.progress)
     assert found is not None
     assert (found.source, found.unit) == ("host", "us")
     assert found.networks[0].name == "student"
@@ -71,8 +76,8 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("measured again what is on disk")
 
-    monkeypatch.setattr(Job, "export", refuse)
+    monkeypatch.setattr(ExportRunner, "export", refuse)
     shutil.rmtree(tmp_path / "whole")
-    cost_model.calibrate(job, planner, baseline, samples, tmp_path)
+    cost_model.calibrate(planner, exporter, baseline, samples, tmp_path)
     quantized = replace(baseline, precision="int8")
-    assert cost_model.check(job, table, program, program, [quantized]) is None
+    assert cost_model.check(costs, table, pair, [quantized], env.progress) is None

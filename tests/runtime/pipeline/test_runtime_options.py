@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,12 +16,20 @@ from edgekit.errors import EdgeKitError
 from edgekit.evaluate.run import infer
 from edgekit.export.workers import export_all
 from edgekit.package import bundle
+from edgekit.pipeline.runners import BenchRunner
 from edgekit.pipeline.runtime_options import _alternatives, _time
 from edgekit.program.program import trace
+from edgekit.progress import Silent
 from edgekit.types import Artifact, InputSpec, Preprocess, RuntimeOptions
 from tests import reports
 
 OFF = RuntimeOptions(options={"xnnpack": False})
+
+
+def runner(threads: int) -> BenchRunner:
+    return BenchRunner(
+        device=LocalDevice(), progress=Silent(), tier="quick", threads=threads
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +44,21 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def test_every_setting_that_is_tried_is_one_of_the_runtimes(name, tmp_path) -> None:
     program = trace(nn.Sequential(nn.Linear(8, 4)), (InputSpec(shape=(8,)),))
     [made] = export_all(program, [(name, "fp32")], calibration=None, folder=tmp_path)
-    job = SimpleNamespace(device=LocalDevice(), threads=2)
+    bench = runner(threads=2)
     tried = _alternatives(made, threads=2)
     assert tried
     for settings in tried:
-        assert _time(job, made, settings, 0) is not None  # type: ignore[arg-type]
+        assert _time(bench, made, settings, 0) is not None
 
 
 def test_each_setting_is_timed_or_refused(artifact) -> None:
-    job = SimpleNamespace(device=LocalDevice(), threads=1)
+    bench = runner(threads=1)
     for settings in (RuntimeOptions(), OFF):
-        taken = _time(job, artifact, settings, 0)  # type: ignore[arg-type]
+        taken = _time(bench, artifact, settings, 0)
         assert taken is not None and taken > 0
     unknown = RuntimeOptions(options={"xnpack": False})
     with pytest.raises(EdgeKitError, match=r"no option 'xnpack'. Known: xnnpack"):
-        _time(job, artifact, unknown, 0)  # type: ignore[arg-type]
+        _time(bench, artifact, unknown, 0)
 
 
 def test_without_the_delegate_the_operators_are_litert_s_own(artifact) -> None:

@@ -1,4 +1,4 @@
-"""Jobs that no project file describes."""
+"""Requests that no project file describes, and what they run in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 import edgekit as ek
-from edgekit.api.environment import attached_job, folder_at, profile, project_of
+from edgekit.api.environment import (
+    attached_environment,
+    folder_at,
+    profile,
+    project_of,
+)
 from edgekit.errors import OutputError, TargetError, UsageError
+from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Silent
 from tests.shapes import loader
 
@@ -37,9 +43,10 @@ def test_a_target_by_name_alias_and_file(
 
 def test_an_address_that_is_no_device() -> None:
     project = project_of(ek.Data(train=loader(32, seed=1)))
+    request = BuildRequest(project=project, target=profile("raspberrypi4"))
     with (
         pytest.raises(UsageError, match="is no device"),
-        attached_job(project, profile("raspberrypi4"), device="pi", progress=Silent()),
+        attached_environment(request, device="pi", progress=Silent()),
     ):
         pass
 

@@ -8,27 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import sources
-from edgekit.commands.build import open_job
+from edgekit.api.environment import attached_environment
+from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
 from edgekit.errors import ModelError, ParityError, ProjectError
 from edgekit.pipeline import chain
-from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.pipeline.evaluate import EvaluatedArtifact
-from edgekit.pipeline.iterative import _halfway
+from edgekit.pipeline.iterative import PruningInputs, _halfway
+from edgekit.pipeline.loading import load
 from edgekit.pipeline.qat import wanted
-from edgekit.pipeline.search import build_planner
+from edgekit.pipeline.request import BuildRequest
 from edgekit.program.program import Program
 from edgekit.report.note_words import qat_reason
 from edgekit.types import (
     Artifact,
-    Budget,
     Evaluation,
     NetworkSpec,
-    QuantizeRecipe,
     StudentSpec,
 )
 
+Parts = tuple[BuildRequest, PruningInputs, Program]
 OTHERS = """
 
 def narrow():
@@ -61,32 +60,23 @@ def project(own_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def parts(project: Path) -> Iterator[tuple[Job, Program, BuildData]]:
+def parts(project: Path) -> Iterator[Parts]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEKIT_CACHE", str(project.parent / "cache"))
         bars = Bars(err_console, silent=True)
-        with open_job(project, "raspberrypi4", bars, False) as job:
-            teacher = sources.load(job.project.model, root=job.project.root)
-            yield job, teacher, read_samples(job, teacher)
+        request = read_request(project, "raspberrypi4", bars)
+        with attached_environment(request, device="local", progress=bars) as env:
+            loaded = load(request, env, {})
+            inputs = PruningInputs.of(request, env, loaded, artifact("fp32"))
+            yield request, inputs, loaded.teacher
 
 
-def with_recipe(job: Job, **changes: object) -> Job:
-    recipe = job.project.recipe
-    distill = replace(recipe.distill, **changes)  # type: ignore[arg-type]
-    changed = replace(job.project, recipe=replace(recipe, distill=distill))
-    return replace(job, project=changed)
-
-
-def refused(parts: tuple[Job, Program, BuildData], **changes: object) -> str:
-    job, teacher, samples = parts
+def refused(parts: Parts, **changes: object) -> str:
+    request, inputs, teacher = parts
+    distill = replace(inputs.recipe.distill, **changes)  # type: ignore[arg-type]
+    inputs = replace(inputs, recipe=replace(inputs.recipe, distill=distill))
     with pytest.raises((ModelError, ProjectError)) as caught:
-        chain.train_chain(
-            with_recipe(job, **changes),
-            teacher,
-            samples,
-            artifact("fp32"),
-            Path("none"),
-        )
+        chain.prune_and_distill(request, inputs, teacher, Path("none"))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -103,7 +93,7 @@ def artifact(precision: str, name: str | None = None) -> Artifact:
 
 
 def test_a_pair_that_does_not_agree_is_refused_before_training(
-    parts: tuple[Job, Program, BuildData],
+    parts: Parts,
 ) -> None:
     found = refused(parts, student="model.py:more_classes")
     assert "The student model.py:more_classes does not fit the network" in found
@@ -119,7 +109,7 @@ def test_a_pair_that_does_not_agree_is_refused_before_training(
 
 
 def test_a_chain_that_makes_no_sense_is_refused(
-    parts: tuple[Job, Program, BuildData],
+    parts: Parts,
 ) -> None:
     assert 'has "pruned" after another student' in refused(
         parts, assistants=("model.py:narrow",)
@@ -132,10 +122,10 @@ def test_a_chain_that_makes_no_sense_is_refused(
 
 
 def test_a_share_of_width_and_depth(
-    parts: tuple[Job, Program, BuildData],
+    parts: Parts,
 ) -> None:
-    job, teacher, _ = parts
-    planner = build_planner(job, teacher, "litert", "fp32")
+    _, inputs, teacher = parts
+    planner = inputs.planner(teacher, "fp32")
     assert chain._dropped(planner, None) == ()
     [dropped] = chain._dropped(planner, 0.5)
     assert dropped == planner.graph.blocks[1].id
@@ -145,12 +135,12 @@ def test_a_share_of_width_and_depth(
 
 
 def test_an_assistant_goes_half_of_the_way(
-    parts: tuple[Job, Program, BuildData],
+    parts: Parts,
 ) -> None:
     from edgekit.pipeline.constraints import PlanConstraints
 
-    job, teacher, _ = parts
-    planner = build_planner(job, teacher, "litert", "fp32")
+    _, inputs, teacher = parts
+    planner = inputs.planner(teacher, "fp32")
     whole = planner.parameters()
     aim = PlanConstraints(
         speedup=9.0, full_cost=1.0, parameters=whole // 4, macs=planner.macs() // 4
@@ -189,15 +179,10 @@ def examined(
     ],
 )  # fmt: skip
 def test_when_a_student_is_trained_with_rounding(
-    parts: tuple[Job, Program, BuildData],
     aware: str,
     limit: float | None,
     found: list[EvaluatedArtifact],
     words: str | None,
 ) -> None:
-    job, *_ = parts
-    recipe = replace(job.project.recipe, quantize=QuantizeRecipe(aware=aware))  # type: ignore[arg-type]
-    budget = Budget(accuracy_drop=limit)
-    job = replace(job, project=replace(job.project, recipe=recipe, budget=budget))
-    why = wanted(job, found)
+    why = wanted(found, aware, limit)
     assert why is None if words is None else words in qat_reason(why)

@@ -11,7 +11,9 @@ from edgekit.config import project, targets
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError
 from edgekit.pipeline import cost_source
-from edgekit.pipeline.context import Job
+from edgekit.pipeline.cost_source import CostProvider
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Silent
 from edgekit.store import Store
 from edgekit.types import CostSource
@@ -25,12 +27,12 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def job(
+def costs(
     folder: Path,
     target: str = "raspberrypi4",
     source: CostSource | str = "auto",
     threads: int | None = None,
-) -> Job:
+) -> CostProvider:
     one = project.example()
     recipe = one.recipe
     recipe = replace(
@@ -39,19 +41,19 @@ def job(
         bench=replace(recipe.bench, threads=threads),
     )
     found = targets.load(target)
-    return Job(
-        project=replace(one, recipe=recipe),
-        target=found,
+    env = Environment(
         device=LocalDevice(source="device" if found.cpu == "host" else "host"),
         store=Store(folder),
         progress=Silent(),
     )
+    request = BuildRequest(project=replace(one, recipe=recipe), target=found)
+    return cost_source.choose(request, env)
 
 
 def test_without_an_emulator_operators_are_timed_here_and_it_is_said(
     bare: Path,
 ) -> None:
-    found = job(bare).costing
+    found = costs(bare).origin
     assert found.source == "host"
     assert "no raspberrypi4 is attached" in found.why
     assert "apt-get install qemu-user" in found.why
@@ -61,7 +63,7 @@ def test_counting_is_offered_where_it_can_be_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost_source, "missing", lambda core: None)
-    found = job(tmp_path).costing
+    found = costs(tmp_path).origin
     assert found.source == "host"
     assert 'cost_source = "counted"' in found.why
 
@@ -81,22 +83,22 @@ def test_an_emulator_whose_programs_cannot_be_fetched_is_refused(
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     store = tmp_path / "store"
     with pytest.raises(DeviceError, match="E: no network"):
-        _ = job(store, source="counted").costing
+        costs(store, source="counted")
     assert not list((store / "rootfs").iterdir())
 
 
 def test_the_target_itself_comes_first(tmp_path: Path) -> None:
-    found = job(tmp_path, "host").costing
+    found = costs(tmp_path, "host").origin
     assert found.source == "device"
     assert "the target itself" in found.why
 
 
 def test_counts_of_several_threads_are_not_used(tmp_path: Path) -> None:
-    found = job(tmp_path, threads=2).costing
+    found = costs(tmp_path, threads=2).origin
     assert found.source == "host"
     assert "2 threads do not repeat" in found.why
     with pytest.raises(DeviceError, match="2 threads do not repeat"):
-        _ = job(tmp_path, source="counted", threads=2).costing
+        costs(tmp_path, source="counted", threads=2)
 
 
 @pytest.mark.parametrize(
@@ -110,33 +112,36 @@ def test_a_source_that_is_asked_for_and_not_there_is_refused(
     bare: Path, source: CostSource, words: str
 ) -> None:
     with pytest.raises(DeviceError, match=words):
-        _ = job(bare, source=source).costing
+        costs(bare, source=source)
 
 
 def test_an_estimate_needs_nothing_and_says_so(bare: Path) -> None:
-    asked = job(bare, source="estimated")
-    table = cost_source.table(asked, asked.costing, "litert", "fp32")
+    asked = costs(bare, source="estimated")
+    table = asked.table("litert", "fp32")
     conv = OperatorShape(kind="conv", inputs=8, outputs=4, size=(4, 4))
-    table.measure([conv], asked.costing.device)
+    table.measure([conv], asked.device)
     assert table.unit == "operations"
     assert table.cost(conv) > 0
-    assert "estimated from the profile of raspberrypi4" in asked.costing.why
+    assert "estimated from the profile of raspberrypi4" in asked.origin.why
 
 
 def test_a_table_is_one_for_the_whole_build(bare: Path) -> None:
-    asked = job(bare, source="estimated")
-    one = cost_source.table(asked, asked.costing, "litert", "fp32")
-    assert cost_source.table(asked, asked.costing, "litert", "fp32") is one
-    assert cost_source.table(asked, asked.costing, "litert", "int8") is not one
+    asked = costs(bare, source="estimated")
+    one = asked.table("litert", "fp32")
+    assert asked.table("litert", "fp32") is one
+    assert asked.table("litert", "int8") is not one
 
 
 def test_a_runtime_that_is_not_there_has_no_costs(bare: Path) -> None:
-    found = replace(job(bare).costing, runtimes={})
+    found = costs(bare)
+    found = replace(found, origin=replace(found.origin, runtimes={}))
     with pytest.raises(DeviceError, match="local has no onnxruntime"):
-        cost_source.table(job(bare), found, "onnxruntime", "fp32")
+        found.table("onnxruntime", "fp32")
 
 
 def test_tflite_runtime_stands_in_for_litert(bare: Path) -> None:
-    found = replace(job(bare).costing, runtimes={"tflite-runtime": "2.14.0"})
+    found = costs(bare)
+    old = {"tflite-runtime": "2.14.0"}
+    found = replace(found, origin=replace(found.origin, runtimes=old))
     assert found.runtime("litert") == "tflite-runtime"
     assert found.runtime("onnxruntime") == "onnxruntime"

@@ -9,15 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.config import project, targets
-from edgekit.devices.local import LocalDevice
+from edgekit.config import project
+from edgekit.config.project import Project
 from edgekit.errors import DataError, ProjectError
-from edgekit.pipeline.context import BuildData, Job, read_samples
 from edgekit.pipeline.io_fusion import artifact_inputs, left_over, notes, prepared
+from edgekit.pipeline.samples import BuildData, read_samples
 from edgekit.program.program import Program, trace
 from edgekit.progress import Silent
 from edgekit.report.note_words import sentence
-from edgekit.store import Store
 from edgekit.types import InputSpec, IOFusion
 from edgekit.types.export_notes import IOFused
 
@@ -38,7 +37,7 @@ kind = "{kind}"
 """
 
 
-def opened(root: Path, asked: str, kind: str, x: np.ndarray) -> tuple[Job, Program]:
+def opened(root: Path, asked: str, kind: str, x: np.ndarray) -> tuple[Project, Program]:
     torch.manual_seed(0)
     layers = nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(64, 3)
     program = trace(nn.Sequential(*layers), (InputSpec(shape=(1, 6, 6)),))
@@ -48,19 +47,12 @@ def opened(root: Path, asked: str, kind: str, x: np.ndarray) -> tuple[Job, Progr
         y = np.zeros((len(x), 3), np.float32)
     np.savez(root / "data.npz", x=x, y=y)
     (root / "edgekit.toml").write_text(PROJECT.format(kind=kind, asked=asked))
-    job = Job(
-        project=project.load(root),
-        target=targets.load("host"),
-        device=LocalDevice(),
-        store=Store(root / "store"),
-        progress=Silent(),
-    )
-    return job, program
+    return project.load(root), program
 
 
 def read(root: Path, asked: str, kind: str, x: np.ndarray) -> BuildData:
-    job, program = opened(root, asked, kind, x)
-    return prepared(job, program, read_samples(job, program))
+    one, program = opened(root, asked, kind, x)
+    return prepared(one, program, read_samples(one, program, {}, Silent()))
 
 
 BYTES = np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), np.uint8)

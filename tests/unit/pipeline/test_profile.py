@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from edgekit.pipeline.compatibility import _by_profile, memory
 from edgekit.program.program import Program, trace
 from edgekit.report.export_words import refusal
 from edgekit.runtimes.operators import of_file
-from edgekit.types import Artifact, Budget, InputSpec, Target
+from edgekit.types import Artifact, InputSpec
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +88,13 @@ def test_a_missing_operator_is_named(network, artifact) -> None:
     assert line.startswith("onnxruntime on raspberrypi4 has no NonZero")
 
 
-def job(target: Target, budget: Budget) -> Any:
-    return SimpleNamespace(target=target, project=SimpleNamespace(budget=budget))
-
-
 def test_more_than_the_ram_is_refused_unless_the_plan_keeps_to_it() -> None:
     big = trace(nn.Linear(1024, 1024), (InputSpec(shape=(1024,)),))
     small = replace(targets.load("raspberrypi4"), ram_mb=2)
     with pytest.raises(BudgetInfeasible, match=r"2 MiB of RAM.*takes 4 MiB at least"):
-        memory(big, job(small, Budget()))
-    memory(big, job(small, Budget(memory_mb=1.5)))
-    memory(big, job(replace(small, ram_mb=64), Budget()))
+        memory(big, small, None)
+    memory(big, small, 1.5)
+    memory(big, replace(small, ram_mb=64), None)
 
 
 def test_the_armv7_profile_is_bound_to_the_last_release() -> None:

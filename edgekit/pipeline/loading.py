@@ -1,0 +1,117 @@
+"""What a build starts from: the runtimes, the trained network, its data and its accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit import sources
+from edgekit.data.metrics import Metric, named
+from edgekit.distill import tasks
+from edgekit.errors import DeviceError
+from edgekit.pipeline.check_data import judged
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.io_fusion import prepared
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.samples import BuildData, read_samples
+from edgekit.pipeline.training_inputs import task_of
+from edgekit.program.program import Program
+from edgekit.report.note_words import sentence
+from edgekit.runtimes import registry
+from edgekit.types import Evaluation, ExportRecipe, RuntimeName, Target
+from edgekit.types.notes import Note
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The trained network, the data, and how good the one is on the other."""
+
+    teacher: Program
+    samples: BuildData
+    task: tasks.Task
+    metric: Metric
+    reference: Evaluation
+    notes: tuple[Note, ...]
+
+
+Shared = dict[object, Loaded]
+"""What builds of one project for several targets have in common, by what it depends on."""
+
+
+def load(request: BuildRequest, env: Environment, shared: Shared) -> Loaded:
+    """Everything before the target matters, once for recipes that read it alike.
+
+    What is in `shared` is not loaded again, and what is loaded is put there.
+    """
+    recipe = request.project.recipe
+    drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
+    key = (*drawn, recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
+    if key not in shared:
+        shared[key] = _loaded(request, env)
+    return shared[key]
+
+
+def _loaded(request: BuildRequest, env: Environment) -> Loaded:
+    project, progress = request.project, env.progress
+    teacher = load_network(request, env)
+    samples = read_samples(project, teacher, env.held, progress)
+    samples = prepared(project, teacher, samples)
+    task = task_of(request, env)
+    metric = task.metric or named(project.task, project.root)
+    with progress.step("Evaluate the network"):
+        samples, reference, notes = judged(
+            teacher, samples, project.task, metric, progress
+        )
+    progress.say(
+        f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
+    )
+    drawn = (*samples.train.notes, *samples.test.notes, *samples.calibrated.notes)
+    return Loaded(
+        teacher=teacher,
+        samples=samples,
+        task=task,
+        metric=metric,
+        reference=reference,
+        notes=(*drawn, *notes),
+    )
+
+
+def load_network(request: BuildRequest, env: Environment) -> Program:
+    """The trained network: the caller's, or the one that the project names."""
+    project = request.project
+    with env.progress.step("Load the network"):
+        if env.in_memory is not None:
+            return env.in_memory.network
+        network = sources.load(
+            project.model, root=project.root, allow_pickle=request.allow_pickle
+        )
+    for remark in network.remarks:
+        env.progress.say(remark)
+    if note := sources.unweighted(project.model, project.root):
+        env.progress.say(f"Note: {sentence(note)}.")
+    return network
+
+
+def runtimes_of(
+    recipe: ExportRecipe, target: Target, env: Environment
+) -> tuple[RuntimeName, ...]:
+    """The profile's runtimes that this device has; the first is the one the plan is for.
+
+    Where one that has no format of its own is not there, that of its files stands in for it.
+    Raises `DeviceError` where the profile or the device lacks a runtime that the recipe names.
+    """
+    present = env.runtimes
+    asked = recipe.runtimes or target.runtimes
+    foreign = [name for name in asked if name not in target.runtimes]
+    if foreign:
+        raise DeviceError(
+            f"{target.name} does not run {foreign[0]}: its profile has "
+            f"{', '.join(target.runtimes)}. Change [recipe.export] runtimes."
+        )
+    found = [name if name in present else registry.get(name).format for name in asked]
+    if found[0] not in present:
+        extra = registry.get(found[0]).extra
+        raise DeviceError(
+            f"{env.device.name} has no {found[0]}, which {target.name} runs. "
+            f"Install it: pip install 'edgekit[{extra}]'"
+        )
+    return tuple(dict.fromkeys(name for name in found if name in present))

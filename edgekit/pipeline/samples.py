@@ -1,0 +1,138 @@
+"""The data of a build, as its network takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit import data
+from edgekit.config.project import Project
+from edgekit.data import Dataset, calibration
+from edgekit.data.metrics import DECIDE
+from edgekit.data.request import Request
+from edgekit.program.features import features
+from edgekit.program.program import Program
+from edgekit.progress import Progress
+from edgekit.types import Calibration, InputSpec, IOFusion, TaskKind
+
+Array = npt.NDArray[np.float32]
+
+
+class Held(Protocol):
+    """Samples that the caller holds in memory."""
+
+    def read(self, request: Request) -> Dataset:
+        """The samples as `request` has them; raises `DataError` where they cannot be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildData:
+    """The data of a build: training, validation split off it, calibration, evaluation."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    calibrated: calibration.CalibrationSet
+    calibration_facts: dict[str, Any]
+    pool: Dataset
+    """What calibration was drawn from."""
+    folding: IOFusion = field(default_factory=IOFusion)
+    """What files do besides the network."""
+    kind: TaskKind = "classification"
+
+    @property
+    def calibration(self) -> Array:
+        """Drawn samples (n, *input shape)."""
+        return self.calibrated.samples
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes that outputs decide for, from whichever set has them."""
+        return (self.train.labels or self.test.labels) if self.kind in DECIDE else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reader:
+    """Reads the data sets of a project, or takes those that the caller holds."""
+
+    project: Project
+    held: Mapping[str, Held]
+    input: InputSpec
+
+    def read(self, place: str, labels: tuple[str, ...] | None = None) -> Dataset:
+        request = Request(
+            input=self.input,
+            preprocess=self.project.data.preprocess,
+            labels=labels,
+            kind=self.project.task.kind,
+        )
+        if place in self.held:
+            return self.held[place].read(request)
+        return data.read(place, root=self.project.root, request=request)
+
+
+def read_samples(
+    project: Project, network: Program, held: Mapping[str, Held], progress: Progress
+) -> BuildData:
+    """Load every data set the project names, preprocessed for `network`'s input.
+
+    Those in `held` are the caller's own. Raises `DataError` for data that cannot be read.
+    """
+    spec, recipe = project.data, project.recipe
+    reader = _Reader(project=project, held=held, input=input_of(network))
+    with progress.step("Read the data"):
+        train = reader.read(spec.train, project.task.classes)
+        labels = train.labels or None
+        test = reader.read(spec.test, labels)
+        if spec.validation:
+            validation = reader.read(spec.validation, labels)
+        else:
+            share = recipe.distill.validation_share
+            train, validation = data.split(train, share, recipe.seed)
+        preset = calibration.load_preset(
+            recipe.calibration.preset, folders=[project.calibration_folder]
+        )
+        place = preset.source or spec.calibration
+        pool = reader.read(place, labels) if place else train
+        preset, drawn = _drawn(preset, pool, network)
+    progress.say(
+        f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
+        f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
+    )
+    return BuildData(
+        train=train,
+        validation=validation,
+        test=test,
+        calibrated=drawn,
+        calibration_facts={
+            **asdict(preset),
+            "drawn": len(drawn.samples),
+            "sha256": drawn.sha256,
+        },
+        pool=pool,
+        kind=project.task.kind,
+    )
+
+
+def _drawn(
+    preset: Calibration, pool: Dataset, network: Program
+) -> tuple[Calibration, calibration.CalibrationSet]:
+    """The preset as far as the data allow it, and the samples drawn by it."""
+    if not pool.classed and preset.strategy == "class-balanced":
+        preset = replace(preset, strategy="random")
+    targets = pool.targets if pool.classed else None
+    return preset, calibration.draw(
+        preset, pool, targets, features=partial(features, network)
+    )
+
+
+def input_of(network: Program) -> InputSpec:
+    """What a network takes: its first input, with the dtype of tokens where it takes those."""
+    dtype = network.dtypes[0]
+    tokens = None if dtype.is_floating_point else str(dtype).removeprefix("torch.")
+    return replace(network.inputs[0], dtype=tokens)  # type: ignore[arg-type]

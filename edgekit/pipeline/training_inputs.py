@@ -1,0 +1,58 @@
+"""What every training of one build has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.distill import tasks
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.samples import BuildData
+from edgekit.progress import Progress
+from edgekit.store import Store
+from edgekit.types import TaskSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInputs:
+    """The data, the task and the seed of trainings, and the store that keeps their students."""
+
+    samples: BuildData
+    task: tasks.Task
+    spec: TaskSpec
+    """The task as the project has it, by which students are kept."""
+    seed: int
+    store: Store
+    progress: Progress
+    mark: str = ""
+    """What functions in memory are known by in the store."""
+
+    @classmethod
+    def of(
+        cls,
+        request: BuildRequest,
+        env: Environment,
+        samples: BuildData,
+        task: tasks.Task,
+    ) -> TrainingInputs:
+        """Of a build's project, on its data."""
+        project = request.project
+        return cls(
+            samples=samples,
+            task=task,
+            spec=project.task,
+            seed=project.recipe.seed,
+            store=env.store,
+            progress=env.progress,
+            mark=env.in_memory.mark if env.in_memory else "",
+        )
+
+
+def task_of(request: BuildRequest, env: Environment) -> tasks.Task:
+    """The project's task with its losses and its metric, or the caller's in memory.
+
+    Raises `ProjectError` for functions that cannot be read.
+    """
+    if env.in_memory is not None and env.in_memory.task is not None:
+        return env.in_memory.task
+    return tasks.of_spec(request.project.task, request.project.root)
