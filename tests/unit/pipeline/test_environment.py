@@ -1,0 +1,48 @@
+"""What is known of the process that a build runs in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.config import targets
+from edgekit.devices.local import LocalDevice
+from edgekit.pipeline.environment import Environment
+from edgekit.progress import Silent
+from edgekit.store import Store
+from edgekit.types import CostSource
+
+
+class Counted(LocalDevice):
+    """This machine, noting each time it is asked what it has."""
+
+    def probe(self) -> dict:
+        PROBES.append(1)
+        return super().probe()
+
+
+PROBES: list[int] = []
+
+
+def environment(folder: Path, source: CostSource) -> Environment:
+    device = Counted(source=source)
+    return Environment(device=device, store=Store(folder), progress=Silent())
+
+
+@pytest.mark.parametrize(("source", "proven"), [("device", True), ("host", False)])
+def test_an_attached_device_proves_and_says_what_it_can(
+    tmp_path: Path, source: CostSource, proven: bool
+) -> None:
+    PROBES.clear()
+    env = environment(tmp_path, source)
+    profile = targets.load("raspberrypi4")
+    assert env.proven is proven
+    observed = env.observed(profile)
+    isa = env.probe["machine"]["isa"]
+    assert observed.isa == (tuple(isa) if proven else profile.isa)
+    assert (
+        env.runtimes["onnxruntime"] == env.probe["runtimes"]["onnxruntime"]["version"]
+    )
+    assert len(PROBES) == 1
+    assert not env.held
