@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import typing
-from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
@@ -14,11 +12,8 @@ from rich.console import Console
 from edgekit import report as reporting
 from edgekit.errors import UsageError
 from edgekit.report import document
-from edgekit.report.export_words import reasons, refusal
-from edgekit.report.note_words import qat_reason, sentence
-from edgekit.types import export_notes, notes
-from edgekit.types.export_notes import ParityFault, Refusal
-from edgekit.types.notes import NOTES, Note, QatReason
+from edgekit.report.note_words import sentence
+from edgekit.types.notes import NOTES, Note
 from tests import reports
 from tests.notes import KINDS, SENTENCES
 
@@ -40,72 +35,6 @@ def test_the_sentence_of_each_kind(note: Note, words: str) -> None:
 def test_every_kind_is_known_by_its_own_name_and_has_a_sentence_here() -> None:
     assert len(KINDS) == len(NOTES)
     assert {type(note) for note, _ in SENTENCES} == set(NOTES)
-
-
-def declared() -> Iterator[type]:
-    """Every class of the notes' modules that has a `kind`."""
-    for module in (notes, export_notes):
-        for one in vars(module).values():
-            fields = getattr(one, "__dataclass_fields__", {})
-            if "kind" in fields and one.__module__ == module.__name__:
-                yield one
-
-
-def test_no_class_with_a_kind_is_outside_of_the_union() -> None:
-    assert set(declared()) == set(NOTES)
-
-
-@pytest.mark.parametrize(
-    ("owner", "field"),
-    [
-        (Refusal, "cause"),
-        (Refusal, "fix"),
-        (ParityFault, "measure"),
-        (QatReason, "cause"),
-    ],
-)
-def test_every_value_of_a_choice_has_words(owner: type, field: str) -> None:
-    hints = typing.get_type_hints(owner)[field]
-    values = [v for v in typing.get_args(hints) if isinstance(v, str)] or [
-        v for one in typing.get_args(hints) for v in typing.get_args(one)
-    ]
-    assert values
-    for value in values:
-        if owner is QatReason:
-            text = qat_reason(QatReason(cause=value, artifact="x"))
-        elif owner is Refusal:
-            given = {"cause": "operator_missing", "by": "x", "operator": "ADD"}
-            known = {"version": 2, "supported": 1}
-            text = refusal(Refusal(**given | known | {field: value}))
-        else:
-            fault = ParityFault(
-                measure=value,
-                value=0.5,
-                limit=0.1,
-                samples=1,
-                metric="accuracy",
-                shapes=((1,), (2,)),
-            )
-            text = sentence(export_notes.NotCompeting(artifacts=("x",), fault=fault))
-        assert len(text) > 10
-        assert "None" not in text
-
-
-def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
-    out = [
-        export_notes.LeftOut(
-            name=name,
-            runtime="litert",
-            precision=None,
-            refusals=(Refusal(cause="export_failed", by="litert", detail=why),),
-        )
-        for name, why in (
-            ("a", "No such scheme."),
-            ("b", "No such scheme."),
-            ("c", "Crash"),
-        )
-    ]
-    assert reasons(out) == "No such scheme. Crash."
 
 
 def test_json_has_each_note_as_a_record_with_its_kind_and_no_sentence(noted) -> None:

@@ -1,0 +1,66 @@
+"""Every value that a record of files can have has words of its own."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+
+from edgekit.report.export_words import reasons, refusal
+from edgekit.report.note_words import qat_reason, sentence
+from edgekit.types import export_notes
+from edgekit.types.export_notes import ParityFault, Refusal
+from edgekit.types.notes import QatReason
+
+
+@pytest.mark.parametrize(
+    ("owner", "field"),
+    [
+        (Refusal, "cause"),
+        (Refusal, "fix"),
+        (ParityFault, "measure"),
+        (QatReason, "cause"),
+    ],
+)
+def test_every_value_of_a_choice_has_words(owner: type, field: str) -> None:
+    hints = typing.get_type_hints(owner)[field]
+    values = [v for v in typing.get_args(hints) if isinstance(v, str)] or [
+        v for one in typing.get_args(hints) for v in typing.get_args(one)
+    ]
+    assert values
+    for value in values:
+        if owner is QatReason:
+            text = qat_reason(QatReason(cause=value, artifact="x"))
+        elif owner is Refusal:
+            given = {"cause": "operator_missing", "by": "x", "operator": "ADD"}
+            known = {"version": 2, "supported": 1}
+            text = refusal(Refusal(**given | known | {field: value}))
+        else:
+            fault = ParityFault(
+                measure=value,
+                value=0.5,
+                limit=0.1,
+                samples=1,
+                metric="accuracy",
+                shapes=((1,), (2,)),
+            )
+            text = sentence(export_notes.NotCompeting(artifacts=("x",), fault=fault))
+        assert len(text) > 10
+        assert "None" not in text
+
+
+def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
+    out = [
+        export_notes.LeftOut(
+            name=name,
+            runtime="litert",
+            precision=None,
+            refusals=(Refusal(cause="export_failed", by="litert", detail=why),),
+        )
+        for name, why in (
+            ("a", "No such scheme."),
+            ("b", "No such scheme."),
+            ("c", "Crash"),
+        )
+    ]
+    assert reasons(out) == "No such scheme. Crash."
