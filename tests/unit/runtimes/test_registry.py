@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from edgekit.agent import runtimes as agent
 from edgekit.config import targets
 from edgekit.errors import TargetError, UsageError
 from edgekit.runtimes import registry
+from tests.runtime.conftest import WRITERS
 
 TEXT = """
 from edgekit.runtimes.record import Runtime
@@ -110,3 +112,25 @@ def test_records_import_no_runtime() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("\n", "")
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_an_artifact_is_known_by_its_content_and_a_damaged_one_by_its_name(
+    name: str, tmp_path: Path
+) -> None:
+    write, file = WRITERS[name]
+    right = write(tmp_path / file).path
+    misnamed = tmp_path / "model.beads"
+    misnamed.write_bytes(right.read_bytes())
+    right.write_bytes(b"damaged")
+    for path in (misnamed, right, tmp_path / "absent" / file):
+        found = registry.of_file(path)
+        assert found is not None and found.name == name
+    assert registry.recognized(right) is None
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert registry.of_file(pipe) is None
+    assert registry.of_file(tmp_path) is None
