@@ -69,10 +69,10 @@ def _kind(name: str) -> str:
 
 def _measure(name: str, *, exports: bool) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        own = _step("coverage_steps", "cut", name, folder)
+        own = step("coverage_steps", "cut", name, folder)
         peer: Row = {"error": "not tried"}
         if name in ZOO:
-            peer = _step(
+            peer = step(
                 "coverage_steps", "peer", name, folder, timeout_s=PEER_TIMEOUT_S
             )
         wanted = exports and own["error"] is None
@@ -80,7 +80,7 @@ def _measure(name: str, *, exports: bool) -> Row:
             "name": name,
             "kind": _kind(name),
             "exact": own.get("relative_error", 1.0) < EXACT,
-            "exports": _exports(folder) if wanted else None,
+            "exports": exports(folder) if wanted else None,
             "seconds": own.get("seconds"),
             **{key: own.get(key) for key in _OWN},
             "peer_works": peer["error"] is None,
@@ -113,13 +113,13 @@ _OWN = (
 )
 
 
-def _exports(folder: str) -> dict[str, Any]:
+def exports(folder: str) -> dict[str, Any]:
     """Format -> relative error of its outputs to PyTorch's, or why there is none."""
-    made = _step("coverage_steps", "export", folder)
+    made = step("coverage_steps", "export", folder)
     found: dict[str, Any] = {}
     for title, runtime in FORMATS.items():
         if runtime in made:
-            ran = _step("coverage_run", runtime, made[runtime], folder)
+            ran = step("coverage_run", runtime, made[runtime], folder)
             failed = ran["error"]
             found[title] = ran["relative_error"] if failed is None else failed
         else:
@@ -127,7 +127,7 @@ def _exports(folder: str) -> dict[str, Any]:
     return found
 
 
-def _step(module: str, *words: str, timeout_s: int = OWN_TIMEOUT_S) -> Row:
+def step(module: str, *words: str, timeout_s: int = OWN_TIMEOUT_S) -> Row:
     """Run one step in a process of its own; its last line is its result."""
     try:
         done = subprocess.run(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnx import helper
 from torch import Tensor, fx
 
 from edgekit.errors import ModelError
@@ -375,3 +376,45 @@ def _rounding(subject: Subject, sides: _Sides) -> str | None:
         f"Rounding alone moves them by {ours:.1e} (against double precision), and the file's "
         f"own by {theirs:.1e}."
     )
+
+
+_APART = {"int8": 0.5, "fp16": 0.05}
+"""Most that a file in less than single precision may be away from what it stands for."""
+
+
+def distance(subject: Subject, original: onnx.ModelProto, was: str) -> str:
+    """What to say of a file that computes in `int8` or `fp16`, and comes in in single precision.
+
+    Raises `ModelError` where the file gives something else altogether.
+    """
+    given = samples.drawn(subject.borders, subject.graph, 4 * subject.borders.held)
+    kinds = {i.name: i.type.tensor_type.elem_type for i in original.graph.input}
+    names = [border.name for border in subject.graph.outputs]
+    feeds = _feeds(subject, given, subject.borders.held)
+    typed = [
+        {n: v.astype(helper.tensor_dtype_to_np_dtype(kinds[n])) for n, v in one.items()}
+        for one in feeds
+    ]
+    theirs = outputs(original, typed, names)
+    ours = outputs(subject.model, feeds, names)
+    apart = max(
+        _noise(np.stack(a), np.stack(b))
+        for a, b in zip(zip(*theirs, strict=True), zip(*ours, strict=True), strict=True)
+    )
+    if apart > _APART[was]:
+        raise ModelError(
+            f"The {was} file differs from the same network in single precision by {apart:.0%} "
+            "of its outputs' spread. Convert the float file instead."
+        )
+    how = "dequantized" if was == "int8" else "in single precision"
+    return (
+        f"The file computes in {was} and comes in {how}: its own outputs are {apart:.1%} of "
+        "their spread away."
+    )
+
+
+def _noise(theirs: Known, ours: Known) -> float:
+    """The usual distance, as a share of how far the outputs spread."""
+    difference = np.asarray(theirs, np.float64) - np.asarray(ours, np.float64)
+    spread = float(np.std(ours)) or 1.0
+    return float(np.sqrt(np.mean(difference**2))) / spread

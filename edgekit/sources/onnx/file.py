@@ -20,6 +20,8 @@ _BITS = {
     1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
     14: 64, 15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8,
 }  # fmt: skip
+_ELSEWHERE = ("Constant", "DynamicQuantizeLinear")
+"""What is rewritten before the graph is walked."""
 _MOST = 1 << 34
 """Most bytes of all weights together."""
 
@@ -74,7 +76,7 @@ def _entered(node: onnx.NodeProto) -> bool:
     if node.op_type == "Attention":
         said = {attribute.name for attribute in node.attribute}
         return said <= PLAIN and len(node.output) <= 3 and len(node.input) <= 6
-    return ("", node.op_type) in registry.names() or node.op_type == "Constant"
+    return node.op_type in _ELSEWHERE or ("", node.op_type) in registry.names()
 
 
 def _is_composed(kind: str) -> bool:

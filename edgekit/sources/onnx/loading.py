@@ -13,6 +13,7 @@ from edgekit.sources.onnx import check, file
 from edgekit.sources.onnx.borders import borders
 from edgekit.sources.onnx.graph import Border, Graph, needed, parsed, reads
 from edgekit.sources.onnx.module import OnnxModule, exported
+from edgekit.sources.onnx.singles import singled
 from edgekit.types import InputSpec
 
 
@@ -29,7 +30,8 @@ def load(
     values of inputs that are none of the network's. Raises `ModelError` for what is damaged,
     unsupported, or computes something else than the file on ONNX Runtime.
     """
-    model = file.read(path)
+    original = file.read(path)
+    model, was = singled(original)
     graph = _live(_cut(parsed(model), outputs))
     found = borders(graph, inputs, fixed or {})
     module = OnnxModule(graph, found)
@@ -38,7 +40,10 @@ def load(
     subject = check.Subject(program=program, module=module, model=model)
     parity = check.check(subject)
     names = tuple(border.name for border in graph.outputs)
-    return replace(program, outputs=names, remarks=(str(parity), *_moved(module)))
+    remarks = [str(parity), *_moved(module)]
+    if was:
+        remarks.append(check.distance(subject, original, was))
+    return replace(program, outputs=names, remarks=tuple(remarks))
 
 
 def _moved(module: OnnxModule) -> list[str]:

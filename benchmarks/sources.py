@@ -1,0 +1,91 @@
+"""Trained models as people have them: what comes in, trains, is cut and exported.
+
+    python -m benchmarks.sources FOLDER [--only NAME] [--again]
+
+Every file that a source recognizes is loaded (which compares it with its own runtime), trained for
+20 steps towards its own outputs, cut at random by 30 % of every width that can be cut exactly, held
+against the same network with those units silent, and exported to each format and run there.
+onnx2torch's result stands beside ours where it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.coverage import AGREES, EXACT, exports, step
+from benchmarks.results import Row, Table
+from edgekit import sources
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "litert-torch")
+TIMEOUT_S = 900
+
+
+def main() -> None:
+    arguments = _arguments()
+    table = Table("sources", ("name",), PACKAGES)
+    for path in models(arguments.folder):
+        if arguments.only in (None, path.name) and (
+            arguments.again or table.find(name=path.name) is None
+        ):
+            row = measured(path)
+            table.add(row, summary)
+            print(row, flush=True)
+    print(summary(list(table.rows.values())))
+
+
+def models(folder: Path) -> list[Path]:
+    """What sources recognize among the files and folders of `folder`."""
+    return [p for p in sorted(folder.iterdir()) if sources.matching(p.name, folder)]
+
+
+def measured(path: Path) -> Row:
+    """One row of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = step("sources_steps", "take", str(path), folder, timeout_s=TIMEOUT_S)
+        made: dict[str, Any] | None = None
+        if own["error"] is None:
+            made = exports(folder)
+        peer = step("sources_steps", "peer", str(path), folder, timeout_s=TIMEOUT_S)
+    kind = next(
+        n for n, s in sources.known().items() if s.recognizes(path.name, path.parent)
+    )
+    fields = ("parity", "batch_norms_kept", "trains", "cut_exact", "relative_error")
+    return {
+        "name": path.name,
+        "kind": kind,
+        "error": own["error"],
+        **{field: own.get(field) for field in fields},
+        "exports": made,
+        "peer": peer,
+    }
+
+
+def _works(row: Row) -> bool:
+    made = row["exports"] or {}
+    agree = [isinstance(error, float) and error < AGREES for error in made.values()]
+    return bool(row["trains"] and row["cut_exact"] and agree and all(agree))
+
+
+def summary(rows: list[Row]) -> Row:
+    return {
+        "works": sum(map(_works, rows)),
+        "total": len(rows),
+        "peer_works": sum(row["peer"]["error"] is None for row in rows),
+        "exact_below": EXACT,
+        "exports_agree_below": AGREES,
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only")
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""One step of the benchmark of sources, in a process of its own: its last line is its result."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.coverage import EXACT
+from benchmarks.coverage_steps import SHARE
+from benchmarks.results import Row
+from edgekit import sources
+from edgekit.errors import EdgeKitError
+from edgekit.graph.graph import analyze
+from edgekit.graph.surgery import mask, shrink
+from edgekit.program.program import Program, set_training
+from edgekit.types import InputSpec, ModelSpec
+from tests.zoo.exactness import outputs, random_plan, relative_error
+from tests.zoo.over_kept import leaves
+
+STEPS_OF_TRAINING = 20
+PROJECTS: dict[str, dict[str, Any]] = {
+    "silero_vad_16k_op15.onnx": {
+        "fixed": {"sr": 16000},
+        "input": InputSpec(name="input", shape=(576,)),
+    }
+}
+"""What a project says of a file that does not say it all."""
+
+
+def take(file: str, folder: str) -> Row:
+    """Load a model, train it, cut it; the cut network stays in `folder` for the exports."""
+    path = Path(file)
+    spec = ModelSpec(source=path.name, **PROJECTS.get(path.name, {}))
+    program = sources.load(spec, root=path.parent)
+    graph = analyze(program)
+    plan = random_plan([group for group in graph.groups if group.exact], SHARE)
+    small = shrink(graph, plan)
+    sample = program.example(2, seed=1)
+    error = relative_error(outputs(small, sample), outputs(mask(graph, plan), sample))
+    _leave(Path(folder), small)
+    return {
+        "error": None,
+        "parity": _parity(program),
+        "batch_norms_kept": len(_batch_norms(program)),
+        "groups": len(plan.kept),
+        "relative_error": error,
+        "cut_exact": error < EXACT,
+        "trains": trains(program.copy(), sample),
+    }
+
+
+def _parity(program: Program) -> float | None:
+    """The difference that the load found, as a share of the outputs' range."""
+    found = re.search(r"difference ([0-9.e+-]+) of", " ".join(program.remarks))
+    return float(found[1]) if found else None
+
+
+def _batch_norms(program: Program) -> list[Any]:
+    return list(
+        program.module.graph.find_nodes(
+            op="call_function", target=torch.ops.aten.batch_norm.default
+        )
+    )
+
+
+def trains(program: Program, sample: tuple[Tensor, ...]) -> bool:
+    """Whether the distance to half of its own outputs falls in 20 steps."""
+    wanted = [0.5 * each for each in outputs(program, sample)]
+    parameters = [p.requires_grad_() for p in program.module.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+    set_training(program.module, True)
+    losses = []
+    for _ in range(STEPS_OF_TRAINING):
+        given = leaves(program.module(*sample))
+        loss = torch.stack(
+            [((a - b) ** 2).mean() for a, b in zip(given, wanted, strict=True)]
+        ).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    return losses[-1] < losses[0]
+
+
+def _leave(folder: Path, small: Program) -> None:
+    small.save(folder / "cut.pt2")
+    sample = small.example(1, seed=2)
+    np.savez(folder / "inputs.npz", *(tensor.numpy() for tensor in sample))
+    np.savez(
+        folder / "expected.npz", *(tensor.numpy() for tensor in outputs(small, sample))
+    )
+
+
+def peer(file: str, folder: str) -> Row:
+    """Whether onnx2torch makes a module of a file, or why not."""
+    if not file.endswith(".onnx"):
+        return {"error": "takes ONNX files alone"}
+    if importlib.util.find_spec("onnx2torch") is None:
+        return {"error": "not installed"}
+    from onnx2torch import convert
+
+    try:
+        convert(file)
+    except Exception as error:  # noqa: BLE001 - whatever the peer raises is its result
+        first = (str(error).splitlines() or [""])[0]
+        return {"error": f"{type(error).__name__}: {first}"[:160]}
+    return {"error": None}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    name, *words = sys.argv[1:]
+    try:
+        result = {"take": take, "peer": peer}[name](*words)
+    except EdgeKitError as error:
+        result = {"error": str(error).splitlines()[0]}
+    print()
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
