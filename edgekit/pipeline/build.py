@@ -40,10 +40,10 @@ from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.verdict_words import budget_reason
-from edgekit.report.words import SCHEMA_VERSION, lost
+from edgekit.report.words import SCHEMA_VERSION, headline
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import Candidate, IOFusion, NetworkSummary, Report, Target
+from edgekit.types import IOFusion, NetworkSummary, Report, Target
 from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
 from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
 
@@ -122,7 +122,7 @@ def _report(
         environment={**_versions(), **_machine(env.probe)},
         budget=project.budget,
         verdicts=found,
-        headline=_headline(chosen, target.name, proven=env.proven),
+        headline=headline(chosen, target.name, proven=env.proven),
         teacher=NetworkSummary(
             parameters=planner.parameters(),
             macs=planner.macs(),
@@ -159,21 +159,6 @@ def _report(
         task=project.task,
         links=fitted.links,
     )
-
-
-def _headline(chosen: Candidate, target: str, *, proven: bool) -> str:
-    measured = chosen.measurement
-    where = measured.device if proven else f"this machine ({measured.device})"
-    faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"
-    if chosen.speedup < 1:
-        faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
-    line = (
-        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and "
-        f"{lost(chosen)}."
-    )
-    if not proven:
-        line += f" Milliseconds on {target} are unproven: none was attached. "
-    return line.strip()
 
 
 def _notes(target: Target, *, proven: bool) -> Iterator[Note]:

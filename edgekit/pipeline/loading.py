@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit import sources
+from edgekit.config.project import Project
 from edgekit.data.metrics import Metric, named
 from edgekit.distill import tasks
 from edgekit.errors import DeviceError
@@ -71,7 +72,7 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
         task=task,
         metric=metric,
         reference=reference,
-        notes=(*drawn, *notes),
+        notes=(*_unweighted(project, env), *drawn, *notes),
     )
 
 
@@ -86,9 +87,17 @@ def load_network(request: BuildRequest, env: Environment) -> Program:
         )
     for remark in network.remarks:
         env.progress.say(remark)
-    if note := sources.unweighted(project.model, project.root):
+    for note in _unweighted(project, env):
         env.progress.say(f"Note: {sentence(note)}.")
     return network
+
+
+def _unweighted(project: Project, env: Environment) -> tuple[Note, ...]:
+    """That no weights are named, where the network is read from a file without them."""
+    if env.in_memory is not None:
+        return ()
+    note = sources.unweighted(project.model, project.root)
+    return () if note is None else (note,)
 
 
 def runtimes_of(

@@ -123,6 +123,22 @@ def title(report: Report) -> str:
     return VERDICTS[report.verdict] if report.verdicts else "No budget set"
 
 
+def headline(chosen: Candidate, target: str, *, proven: bool) -> str:
+    """How fast the chosen artifact is and what it loses; whether that is `proven` on the target."""
+    measured = chosen.measurement
+    where = measured.device if proven else f"this machine ({measured.device})"
+    faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"
+    if chosen.speedup < 1:
+        faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
+    line = (
+        f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and "
+        f"{lost(chosen)}."
+    )
+    if not proven:
+        line += f" Milliseconds on {target} are unproven: none was attached."
+    return line
+
+
 def statement(report: Report) -> str:
     """What is proved and what is not, in words that may be quoted."""
     parts = []

@@ -116,6 +116,8 @@ def test_the_first_runtime_is_left_out_with_the_layer_and_the_operator(
         refusal["operator"].startswith("aten") and "linalg_det" in refusal["operator"]
     )
     assert (refusal["layer"], refusal["fix"]) == ("volume", "rewrite_layer")
+    unnamed = {"kind": "weights_unnamed", "source": "model.py:Net"}
+    assert unnamed in report["notes"]
     planned = {"runtime": "onnxruntime", "instead_of": "litert"}
     assert {"kind": "planned_runtime", **planned} in report["notes"]
     page = (tmp_path / "build/raspberrypi/report.html").read_text()

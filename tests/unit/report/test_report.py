@@ -163,6 +163,20 @@ def test_a_met_budget_on_the_device_needs_no_caveat(report):
     assert words.budget_value(proven.verdicts[0]) == "0.50 points"
 
 
+def test_the_headline_says_what_is_unproven(report):
+    chosen = report.candidates[1]
+    assert words.headline(chosen, "raspberrypi4", proven=False) == (
+        "digits-litert-int8 is 3.41x as fast as the unpruned network on this machine (local), "
+        "litert, and loses 0.28 points of accuracy. Milliseconds on raspberrypi4 are unproven: "
+        "none was attached."
+    )
+    slow = dataclasses.replace(chosen, speedup=0.5)
+    assert words.headline(slow, "raspberrypi4", proven=True) == (
+        "digits-litert-int8 is no faster than the unpruned network (0.50x) on local, litert, "
+        "and loses 0.28 points of accuracy."
+    )
+
+
 def test_this_machine_as_target_needs_no_caveat_either(report):
     host = dataclasses.replace(
         report, target=dataclasses.replace(report.target, name="host")
