@@ -80,7 +80,8 @@ def main() -> None:
     # when torch is loaded, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _handle_signals()
-    scratch.sweep(Path(tempfile.gettempdir()))
+    for place in {Path(tempfile.gettempdir()), scratch.SOCKETS}:
+        scratch.sweep(place)
     status = _run()
     try:
         sys.stdout.flush()

@@ -22,18 +22,24 @@ try:
 except ImportError:  # a system without such locks: nothing is swept there
     fcntl = None  # type: ignore[assignment]
 
+SOCKETS = Path("/tmp")
+"""Where sockets lie: their paths are short, and a user's TMPDIR may be deep."""
 _NAME = re.compile(r"\.(?:.+\.)?edgekit-[0-9a-f]{8}")
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 @contextmanager
-def folder(place: Path | None = None, *, of: str = "") -> Iterator[Path]:
+def folder(
+    place: Path | None = None, *, of: str = "", private: bool = False
+) -> Iterator[Path]:
     """A new hidden folder in `place`, removed at the end unless it was renamed.
 
     `place` is the system's folder for temporary files by default; `of` becomes part of the name.
+    A `private` one, and one in the system's folder, is the user's alone.
     Raises `OSError` where it cannot be made.
     """
-    made, lock = _made(place, of)
+    mode = 0o700 if private or place is None else 0o777
+    made, lock = _made(place or Path(tempfile.gettempdir()), of, mode)
     try:
         yield made
     finally:
@@ -97,9 +103,7 @@ def full(error: BaseException) -> bool:
     )
 
 
-def _made(place: Path | None, of: str) -> tuple[Path, int | None]:
-    mode = 0o700 if place is None else 0o777
-    parent = place or Path(tempfile.gettempdir())
+def _made(parent: Path, of: str, mode: int) -> tuple[Path, int | None]:
     prefix = f".{of}." if of else "."
     while True:
         path = parent / f"{prefix}edgekit-{secrets.token_hex(4)}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import scratch
 from edgekit.config import targets
 from edgekit.cost.microbenchmark import PRECISIONS
 from edgekit.cost.table import CostTable
@@ -174,24 +174,18 @@ def _core(device: Device, machine: Mapping[str, Any]) -> str:
 
 def _write(path: Path, facts: Mapping[str, Any]) -> Target:
     """The profile on disk, whole or not at all, and as EdgeKit reads it."""
-    partial = path.with_name(f".partial-{path.name}")
     text = "".join(
         f"{key} = {_toml(value)}\n" for key, value in facts.items() if value is not None
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        target = replace(
-            targets.load(partial.stem, folders=[path.parent]), name=path.stem
-        )
-        os.replace(partial, path)  # noqa: PTH105 - over nothing: checked before
+        with scratch.replacing(path) as whole:
+            whole.write_text(text, encoding="utf-8")
+            return targets.load(path.stem, folders=[whole.parent])
     except OSError as error:
         raise OutputError(
             f"Cannot write {path} ({error.strerror}). Name a folder that can be written."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
 
 
 def _toml(value: Any) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgekit import scratch
 from edgekit.agent import machine
 from edgekit.agent.schema import PATHS_IN, PATHS_OUT
 from edgekit.devices import faults, jobs
@@ -23,7 +24,6 @@ from edgekit.devices.results import understand
 from edgekit.devices.wheels import DevicePython, digest, fetch
 from edgekit.errors import DeviceError, EdgeKitError, LinkLost, RuntimeMissing
 from edgekit.runtimes import registry
-from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostSource
 
 _SHORT_S = 30.0
@@ -198,8 +198,8 @@ class RemoteDevice:
                 "needs 3.9 or newer."
             )
         root = PurePosixPath(facts["root"])
-        with scratch_folder() as folder:
-            packed = pack_agent(Path(folder) / "agent.pyz")
+        with scratch.folder() as folder:
+            packed = pack_agent(folder / "agent.pyz")
             agent = root / "agents" / f"{digest(packed)[:16]}.pyz"
             there = self._shell(f"test -s {_q(agent)}", timeout_s=_SHORT_S, check=False)
             if there.status:
@@ -283,13 +283,13 @@ class RemoteDevice:
 
         What an interrupted transfer leaves is never opened: it counts as not sent.
         """
-        with scratch_folder() as scratch:
-            archive = Path(scratch) / "files.tar"
+        with scratch.folder() as made:
+            archive = made / "files.tar"
             with tarfile.open(archive, "w") as tar:
                 for name, file in files.items():
                     tar.add(file.resolve(), arcname=_inside(name, base))
                 for number, (name, content) in enumerate(texts.items()):
-                    text = Path(scratch) / f"text-{number}"
+                    text = made / f"text-{number}"
                     text.write_bytes(content)
                     tar.add(text, arcname=_inside(name, base))
             try:
@@ -316,9 +316,7 @@ class RemoteDevice:
         for key in PATHS_OUT:
             if job.get(key):
                 reply = self._shell(f"cat {_q(there[key])}", timeout_s=_TRANSFER_S)
-                partial = Path(job[key] + ".partial")
-                partial.write_bytes(reply.output)
-                partial.replace(job[key])
+                scratch.write(Path(job[key]), reply.output)
 
     def _shell(
         self,

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit import scratch
 from edgekit.devices import faults
 from edgekit.devices.link import Reply, pipe
 from edgekit.errors import AgentKilled, EdgeKitError, LinkLost
@@ -46,6 +45,9 @@ class SshLink:
     user: str | None = None
     port: int | None = None
     _folder: Path | None = field(default=None, init=False, repr=False)
+    _made: contextlib.ExitStack = field(
+        default_factory=contextlib.ExitStack, init=False, repr=False
+    )
     _master: subprocess.Popen[bytes] | None = field(
         default=None, init=False, repr=False
     )
@@ -98,17 +100,16 @@ class SshLink:
             self._master.kill()
             self._master.wait()
             self._master = None
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._made.close()
+        self._folder = None
 
     def _connect(self) -> None:
         """One connection for all commands; each of them opens its own where it has gone."""
         if self._master and self._master.poll() is None:
             return
         self.close()
-        # Sockets have short names: not under a user's deep TMPDIR.
-        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-ssh-", dir="/tmp"))
+        place = scratch.folder(scratch.SOCKETS, of="ssh", private=True)
+        self._folder = self._made.enter_context(place)
         command = [*self._ssh(), "-M", "-N", "-T", "-E", str(self._logged)]
         # The shell in between ends the connection when our end of its input closes, however
         # we end: nothing stays connected that nobody uses.

@@ -22,7 +22,7 @@ from torch.export import ExportedProgram
 
 from edgekit import scratch
 from edgekit.errors import ModelError
-from edgekit.program import pt2, sidecar
+from edgekit.program import pt2, sidecar, signature
 from edgekit.program.batches import compare, examples, generalized
 from edgekit.program.computed import fold_computed
 from edgekit.program.functional import functionalize
@@ -79,11 +79,11 @@ class Program:
         return replace(self, module=duplicate(self.module))
 
     def fingerprint(self) -> str:
-        """SHA-256 over the operators in order and every parameter and buffer."""
-        operators = [
-            str(n.target) for n in self.module.graph.nodes if n.op == "call_function"
-        ]
-        digest = hashlib.sha256("\n".join(operators).encode())
+        """SHA-256 over the operators in order, what each reads, and every parameter and buffer.
+
+        Names of operators, which a saved program does not keep, are left out.
+        """
+        digest = hashlib.sha256("\n".join(signature.lines(self.module)).encode())
         for name, tensor in sorted(self.module.state_dict().items()):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(

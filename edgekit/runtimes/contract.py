@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit import bundle_files
+from edgekit import bundle_files, scratch
 from edgekit.bundle_files import validated
 from edgekit.errors import ArtifactError
 from edgekit.runtimes import registry
@@ -34,12 +34,8 @@ def embed(path: Path, contract: Contract) -> None:
     if runtime is None or not runtime.has(_PART):
         return
     text = json.dumps(contract, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        runtime.part(_PART).embed(path, partial, contract, text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with scratch.replacing(path) as whole:
+        runtime.part(_PART).embed(path, whole, contract, text)
 
 
 def read(path: Path) -> dict[str, Any] | None:
