@@ -40,7 +40,6 @@ from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
 from edgekit.evaluate.run import infer
-from edgekit.export.quantization_accuracy import worse
 from edgekit.export.workers import Wanted, offered
 from edgekit.pipeline import variants
 from edgekit.pipeline.environment import Environment
@@ -198,7 +197,7 @@ def _rows(
             "file": file,
             "metric": mine.metric,
             "value": mine.value,
-            "lost": worse(reference, mine),
+            "lost": reference.drop(mine, relative=not reference.share),
             "samples": mine.samples,
             "us": statistics.median(times[artifact.name]),
             "over_fp32": statistics.median(ratios),

@@ -102,13 +102,15 @@ def violation(
     given = [name for name, limit in asdict(budget).items() if limit is not None]
     order = dict.fromkeys((*(name for name in priority if name in given), *given))
     weights = {name: 0.5**place for place, name in enumerate(order)}
-    over = [v for v in _found(candidate, budget, "target") if v.verdict == "over"]
-    return sum(weights[verdict.name] * _excess(verdict) for verdict in over)
+    return sum(
+        weights[verdict.name] * _excess(verdict, verdict.value)
+        for verdict in _found(candidate, budget, "target")
+        if verdict.verdict == "over" and verdict.value is not None
+    )
 
 
-def _excess(verdict: BudgetVerdict) -> float:
-    assert verdict.value is not None
-    limit, value = verdict.limit or _LEAST_LIMIT, verdict.value
+def _excess(verdict: BudgetVerdict, value: float) -> float:
+    limit = verdict.limit or _LEAST_LIMIT
     ratio = value / limit
     if verdict.name == "speedup":
         ratio = limit / max(value, 1e-12)

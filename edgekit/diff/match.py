@@ -270,17 +270,16 @@ def _nearest(sides: Sides, step: int, among: Sequence[int]) -> Pair:
     places = _places(size)
     wanted = np.stack([_sampled(sides.network[n].values, places) for n in alike])
     powers = np.square(wanted).sum(1)
-    best: tuple[float, int, Array] | None = None
-    for view in _views(given):
+
+    def nearest(view: Array) -> tuple[float, int, Array]:
         mine = np.nan_to_num(_sampled(view, places))
         squares = powers - 2 * (wanted @ mine) + float(mine @ mine)
         errors = np.maximum(squares, 0) / np.maximum(powers, 1e-30)
         choice = int(errors.argmin())
-        if best is None or errors[choice] < best[0]:
-            best = float(errors[choice]), choice, view
-    assert best is not None
-    node = alike[best[1]]
-    apart = distance(best[2], sides.network[node].values)
+        return float(errors[choice]), alike[choice], view
+
+    _, node, view = min(map(nearest, _views(given)), key=lambda found: found[0])
+    apart = distance(view, sides.network[node].values)
     return Pair(node=node, distance=apart)
 
 

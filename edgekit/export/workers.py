@@ -127,13 +127,12 @@ def _harmed(artifact: Artifact) -> bool:
 
 def _better(plain: Artifact, twin: Artifact) -> Artifact:
     """The one that loses less, or that has fewer layers in float where both hold."""
-    before, after = plain.quantized, twin.quantized
-    assert before is not None and after is not None
 
     def harm(how: QuantResult) -> tuple[float, int]:
         return how.missed or 0.0, len(how.scheme.float_layers)
 
-    if harm(after) >= harm(before):
+    before, after = plain.quantized, twin.quantized
+    if before is None or after is None or harm(after) >= harm(before):
         return plain
     return replace(twin, quantized=replace(after, without_equalization=before))
 

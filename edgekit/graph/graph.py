@@ -116,13 +116,12 @@ class WidthGraph:
         roots = self._walk.labels.resolve(label)
         return tuple(self._members[r] for r in roots if r in self._members)
 
-    def needs(self, axis: Axis) -> tuple[Label, ...]:
+    def needs(self, axis: tuple[Label, ...]) -> tuple[Label, ...]:
         """The unit ids that each element of a dimension needs; see `without`.
 
         One object for all dimensions that need the same: most of a network's do, so that what is
         found out about one of them is worth keeping.
         """
-        assert axis is not None
         if id(axis) not in self._resolved:
             roots = tuple(map(self._walk.labels.resolve, axis))
             self._resolved[id(axis)] = axis, self._distinct.setdefault(roots, roots)

@@ -17,7 +17,7 @@ import torch
 from torch import fx
 
 from edgekit.graph.graph import WidthGraph
-from edgekit.graph.labels import Axes, Axis
+from edgekit.graph.labels import Axes, Axis, Label
 from edgekit.graph.propagate import Call, call_of, size_at_one
 
 aten = torch.ops.aten
@@ -31,7 +31,7 @@ class Cut:
     kept: Mapping[str, frozenset[int]]
     _indices: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
-    def indices(self, axis: Axis) -> tuple[int, ...]:
+    def indices(self, axis: tuple[Label, ...]) -> tuple[int, ...]:
         """Indices of a labeled dimension that stay."""
         needs = self.graph.needs(axis)
         if id(needs) not in self._indices:
@@ -52,6 +52,8 @@ class Cut:
 
     def before(self, axis: Axis, index: int) -> int:
         """How many of the first `index` elements stay."""
+        if axis is None:
+            return index
         return sum(i < index for i in self.indices(axis))
 
     def sizes(self, axes: Axes, old: Sequence[int]) -> tuple[int, ...]:

@@ -130,7 +130,7 @@ def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
 def sliced(tensor: torch.Tensor, axes: Axes, cut: Cut) -> torch.Tensor:
     result = tensor.detach()
     for dim, axis in enumerate(axes):
-        if cut.changes(axis):
+        if axis is not None and cut.changes(axis):
             index = torch.tensor(cut.indices(axis), device=tensor.device)
             result = result.index_select(dim, index)
     return _like(

@@ -57,16 +57,19 @@ class PlanObjective:
             self._curves[group.id] = _through(points) or Curve(scale=layers(group))
 
     @property
+    def _blocks(self) -> Mapping[str, float]:
+        return self.sensitivity.blocks if self.sensitivity else {}
+
+    @property
     def droppable(self) -> Collection[str]:
-        return self.sensitivity.blocks if self.sensitivity else ()
+        return self._blocks
 
     def of_width(self, group: Group, width: int) -> float:
         """Damage of keeping the `width` most important units of a group."""
         return self._curves[group.id](self._lost(group.id, width))
 
     def of_dropping(self, block: str) -> float:
-        assert self.sensitivity is not None
-        return self.sensitivity.blocks[block]
+        return self._blocks[block]
 
     def damage(self, widths: Mapping[str, int], dropped: Collection[str] = ()) -> float:
         """The objective, to be minimized; a group that is not named is whole."""

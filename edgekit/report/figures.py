@@ -273,8 +273,7 @@ def _budget_line(figure: Any, report: Report) -> None:
         return
     before = report.teacher.evaluation
     relative = any(candidate.relative_drop for candidate in report.candidates)
-    allowed = drop * abs(before.value) if relative else drop
-    worst = before.value - allowed * (1 if before.higher_is_better else -1)
+    worst = before.worse_by(drop, relative=relative)
     side = "above" if before.higher_is_better else "below"
     figure.add_hline(
         y=_height(replace(before, value=worst)),

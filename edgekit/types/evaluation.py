@@ -68,6 +68,11 @@ class Evaluation:
             worse = -worse
         return float(worse / max(abs(self.exact), _SMALLEST) if relative else worse)
 
+    def worse_by(self, drop: float, *, relative: bool) -> float:
+        """The value whose `drop` from this one is that large: the other way around."""
+        lost = drop * abs(self.value) if relative else drop
+        return self.value - lost if self.higher_is_better else self.value + lost
+
     def keeps(self, drop: float, limit: float, *, relative: bool) -> bool:
         """Whether a `drop` that ended at this value is at most `limit`.
 

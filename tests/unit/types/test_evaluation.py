@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,20 @@ def test_noise_is_one_standard_error_and_at_least_a_sample() -> None:
     assert counted(100, 100).noise == 0.01
     other = Evaluation(metric="error", value=3.0, samples=9, share=False)
     assert other.noise == 0.0
+
+
+@pytest.mark.parametrize("relative", [True, False])
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_a_value_worse_by_a_drop_has_dropped_by_it(
+    higher_is_better: bool, relative: bool
+) -> None:
+    before = Evaluation(
+        metric="score",
+        value=-4.0,
+        samples=10,
+        higher_is_better=higher_is_better,
+        share=False,
+    )
+    now = replace(before, value=before.worse_by(0.25, relative=relative))
+    assert (now.value < before.value) == higher_is_better
+    assert before.drop(now, relative=relative) == pytest.approx(0.25)
