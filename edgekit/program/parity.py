@@ -2,7 +2,7 @@
 
 A program is run at two batch sizes, and its outputs are held against a reference's, relative to
 the range of the reference's. A softmax or sigmoid at the end is taken off first: where it is
-saturated, any two networks agree.
+saturated, any two networks agree. So is an argmax, in which scores that are nearly equal are not.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ TOLERANCE = 1e-4
 """Largest difference, relative to the range of an output."""
 _FLAT = 1e-6
 """A range below this part of an output's largest value is rounding, and tells nothing."""
-_SQUASHING = ("softmax", "sigmoid", "log_softmax", "_softmax", "_log_softmax")
+_SQUASHING = ("softmax", "sigmoid", "log_softmax", "_softmax", "_log_softmax", "argmax")
+_CASTS = ("to", "_to_copy")
 _SAY = logging.getLogger("edgekit")
 
 Arrays = Sequence[np.ndarray]
 Reference = Callable[[Arrays, Sequence[bool]], Arrays]
 """Outputs in the program's order and layout, of inputs in its order and layout; flags tell which
-outputs are wanted as they are before a last softmax or sigmoid."""
+outputs are wanted as they are before a last softmax, sigmoid or argmax."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,10 @@ def unsaturated(module: fx.GraphModule) -> tuple[fx.GraphModule, tuple[bool, ...
 
 
 def _before(node: fx.Node) -> fx.Node | None:
-    """What a last softmax or sigmoid takes, if nothing but it makes the output."""
+    """What a last softmax, sigmoid or argmax takes, if nothing but it makes the output."""
+    if node.op == "call_function" and _name(node) in _CASTS:
+        [inner] = node.all_input_nodes
+        return _before(inner) if _name(inner) == "argmax" else None
     if node.op == "call_function" and _name(node) in _SQUASHING:
         taken = node.args[0]
         return taken if isinstance(taken, fx.Node) else None

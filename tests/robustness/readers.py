@@ -587,6 +587,14 @@ KINDS = (
         slow=True,
     ),
     Kind(
+        name="tflite-source",
+        file="small.tflite",
+        damage="bytes",
+        make=_written("tflite", "small.tflite"),
+        read=_read_source,
+        slow=True,
+    ),
+    Kind(
         name="container:",
         file="address",
         damage="bytes",

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ModelError
+from edgekit.program.channel_order import Value, ordered
 from edgekit.sources.keras import layers
 from edgekit.sources.keras.config import GraphConfig, LayerConfig, Ref, mapped
-from edgekit.sources.keras.values import Value, ordered
 from edgekit.sources.keras.weights import Weights
 
 _IMAGE = 4

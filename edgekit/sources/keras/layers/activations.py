@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras.layers.registry import Function, Layer, builds, weight
-from edgekit.sources.keras.values import Value
 
 Activation = Callable[[Value], Value]
 

@@ -9,9 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgekit.sources.keras.layers import activations, windows
+from edgekit.program import windows
+from edgekit.program.channel_order import Value, ordered
+from edgekit.sources.keras.layers import activations
 from edgekit.sources.keras.layers.registry import Layer, builds, weight
-from edgekit.sources.keras.values import Value, ordered
 
 _FORWARD = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

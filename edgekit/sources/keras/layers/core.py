@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras.layers import activations
 from edgekit.sources.keras.layers.registry import Function, Layer, builds, weight
-from edgekit.sources.keras.values import Value
 
 
 class Dense(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgekit.program.channel_order import Value, agreed
 from edgekit.sources.keras.layers.registry import Function, Layer, builds
-from edgekit.sources.keras.values import Value, agreed
 
 _PAIRWISE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "Add": torch.add,

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgekit.errors import ModelError
+from edgekit.program.channel_order import Value, agreed
 from edgekit.sources.keras.layers import activations
 from edgekit.sources.keras.layers.registry import Function, Layer, builds
-from edgekit.sources.keras.values import Value, agreed
 
 _BINARY: dict[str, Callable[[Any, Any], Tensor]] = {
     "Add": torch.add,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgekit.sources.keras.layers import windows
+from edgekit.program import windows
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras.layers.convolution import Window
 from edgekit.sources.keras.layers.registry import Function, Layer, builds
-from edgekit.sources.keras.values import Value
-
-_MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-_AVERAGE = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 def _window(layer: Layer) -> Window:
@@ -35,44 +31,19 @@ def _window(layer: Layer) -> Window:
 
 @builds("MaxPooling1D", "MaxPooling2D", "MaxPooling3D")
 def max_pooling(layer: Layer) -> nn.Module:
-    window = _window(layer)
-
-    def function(value: Value) -> Value:
-        x = window.taken(value)
-        pads = window.pads(x.shape[2:])
-        beside = windows.even(pads)
-        ceiling = _by_ceiling(pads)
-        if beside is None and not ceiling:
-            x = windows.padded(x, pads, float("-inf"))
-        pool = _MAX[len(pads)]
-        beside = beside or (0,) * len(pads)
-        found = pool(x, window.kernel, window.strides, beside, ceil_mode=ceiling)
-        return window.given(found)
-
-    return Function(function)
-
-
-def _by_ceiling(pads: windows.Pads) -> bool:
-    """Whether the padding is a last window that stands over the edge, in every dimension."""
-    return all(before == 0 and after > 0 for before, after in pads)
+    return _pooled(_window(layer), windows.max_pool)
 
 
 @builds("AveragePooling1D", "AveragePooling2D", "AveragePooling3D")
 def average_pooling(layer: Layer) -> nn.Module:
-    window = _window(layer)
+    return _pooled(_window(layer), windows.average_pool)
 
+
+def _pooled(window: Window, pool: Callable[..., Tensor]) -> nn.Module:
     def function(value: Value) -> Value:
         x = window.taken(value)
         pads = window.pads(x.shape[2:])
-        pool, count = _AVERAGE[len(pads)], len(pads)
-        beside = windows.even(pads)
-        if beside is not None:
-            kind: dict[str, Any] = {"padding": beside, "count_include_pad": False}
-            return window.given(pool(x, window.kernel, window.strides, **kind))
-        inside = windows.padded(torch.ones(1, 1, *x.shape[2:]), pads)
-        share = pool(inside, window.kernel, window.strides)
-        found = pool(windows.padded(x, pads), window.kernel, window.strides)
-        return window.given(found / share.reshape(1, 1, *share.shape[-count:]))
+        return window.given(pool(x, window.kernel, window.strides, pads))
 
     return Function(function)
 

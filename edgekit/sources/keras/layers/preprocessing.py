@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras.layers.core import array
 from edgekit.sources.keras.layers.registry import Function, Layer, builds
 from edgekit.sources.keras.layers.reshaping import plain_window
-from edgekit.sources.keras.values import Value
 
 _LEAST = 1e-7
 """Keras's epsilon, below which it takes no standard deviation."""

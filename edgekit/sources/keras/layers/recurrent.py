@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras.layers import activations
 from edgekit.sources.keras.layers.registry import Layer, builds, weight
-from edgekit.sources.keras.values import Value
 
 _MOST_STEPS = 1024
 """Steps that are traced one by one."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import EdgeKitError, ModelError
+from edgekit.program.channel_order import Value
 from edgekit.safe_io import reason
 from edgekit.sources.keras.config import LayerConfig
-from edgekit.sources.keras.values import Value
 
 _MASKED = "mask"
 """The argument by which Keras hands masks from layer to layer."""

@@ -7,10 +7,10 @@ from typing import Any
 from torch import nn
 from torch.nn import functional as F
 
-from edgekit.sources.keras.layers import windows
+from edgekit.program import windows
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras.layers.convolution import Window
 from edgekit.sources.keras.layers.registry import Function, Layer, builds
-from edgekit.sources.keras.values import Value
 
 
 @builds("Flatten")

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgekit.program.channel_order import Value
 from edgekit.sources.keras import config as configs
 from edgekit.sources.keras.layers.registry import Layer, build, builds
-from edgekit.sources.keras.values import Value
 
 
 def _inner(layer: Layer, name: str, **changed: Any) -> configs.LayerConfig:

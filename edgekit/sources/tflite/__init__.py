@@ -1,0 +1,70 @@
+"""A TensorFlow Lite model: a `.tflite` file, read by a reader of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.config.folder import first_file
+from edgekit.errors import ModelError
+from edgekit.sources import Source
+from edgekit.types import InputSpec, ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgekit.program.program import Program
+
+SUFFIX = ".tflite"
+_MAGIC = b"TFL3"
+
+
+def _recognizes(reference: str, root: Path) -> bool:
+    if reference.endswith(SUFFIX):
+        return True
+    path = root / reference
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(8)[4:] == _MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def _load(
+    model: ModelSpec,
+    *,
+    root: Path,
+    allow_pickle: bool,
+    inputs: Sequence[InputSpec],
+    dtypes: Sequence[torch.dtype],
+) -> Program:
+    from edgekit.sources.tflite.load import load
+
+    path = root / model.source
+    if not path.is_file():
+        raise ModelError(f"No file {path}. Check [model] source.")
+    loaded = load(path)
+    if model.input and model.input.shape != loaded.inputs[0].shape:
+        raise ModelError(
+            f"{path} takes input shape {list(loaded.inputs[0].shape)} (images with their "
+            f"channels first), but [model] input says {list(model.input.shape)}. "
+            "Remove [model] input or correct it."
+        )
+    if model.weights is not None:
+        from edgekit.sources.torch import weights
+
+        weights.apply(loaded.module, model.weights, root, allow_pickle=allow_pickle)
+    return loaded
+
+
+RECORD = Source(
+    form=f"a file ending in {SUFFIX}",
+    recognizes=_recognizes,
+    load=_load,
+    find=lambda folder: first_file(folder, (SUFFIX,)),
+    has_weights=True,
+    has_inputs=True,
+)
