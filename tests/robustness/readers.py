@@ -360,6 +360,19 @@ def _onnx(folder: Path) -> None:
     embed(folder / "m.onnx", _CONTRACT)
 
 
+def _onnx_source(folder: Path) -> None:
+    from tests.unit.sources.onnx.models import classifier
+
+    classifier(folder / "net.onnx")
+
+
+def _read_source(path: Path) -> object:
+    from edgekit import sources
+    from edgekit.types import ModelSpec
+
+    return sources.load(ModelSpec(source=path.name), root=path.parent)
+
+
 def _tflite(folder: Path) -> None:
     from edgekit.runtimes.contract import embed
     from edgekit.runtimes.litert.microbenchmark import model
@@ -537,6 +550,14 @@ KINDS = (
         damage="bytes",
         make=_tflite,
         read=_read_said,
+    ),
+    Kind(
+        name="onnx source",
+        file="net.onnx",
+        damage="bytes",
+        make=_onnx_source,
+        read=_read_source,
+        slow=True,
     ),
     Kind(
         name="onnx",

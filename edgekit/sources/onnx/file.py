@@ -64,11 +64,23 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         if node.domain in ("", "ai.onnx") and not _entered(node)
     }
     composed = [name for name in wanted if _is_composed(name[1])]
-    if composed:
-        model = inliner.inline_selected_functions(
-            model, composed, inline_schema_functions=True
+    return _written_out(model, composed) if composed else model
+
+
+def _written_out(
+    model: onnx.ModelProto, composed: list[tuple[str, str]]
+) -> onnx.ModelProto:
+    """The model with these operators in place by what they are composed of.
+
+    As it is where ONNX cannot: the walk then names the operator that it does not take.
+    """
+    try:
+        typed = onnx.shape_inference.infer_shapes(model)
+        return inliner.inline_selected_functions(
+            typed, composed, inline_schema_functions=True
         )
-    return model
+    except (RuntimeError, ValueError, onnx.shape_inference.InferenceError):
+        return model
 
 
 def _entered(node: onnx.NodeProto) -> bool:
