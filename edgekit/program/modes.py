@@ -217,4 +217,5 @@ def _note(node: fx.Node, training: bool) -> None:
 
 
 def _without_statistics(node: fx.Node) -> bool:
-    return _operator(node) == "aten::batch_norm" and node.args[3] is None
+    norms = ("aten::batch_norm", "aten::instance_norm")
+    return _operator(node) in norms and node.args[3] is None

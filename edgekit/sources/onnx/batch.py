@@ -47,24 +47,39 @@ class Batch:
         rest = math.prod(size for size in target if size != -1)
         if -1 in target and rest:
             target[target.index(-1)] = total // rest
-        place = self._place(math.prod(given[: grows[0]]), target)
-        factor = given[grows[0]]
-        whole = self.at_held(factor)
-        size = target[place]
+        place = grows[0]
+        outer, whole = math.prod(given[:place]), self.at_held(given[place])
+        alone = self._alone(outer, whole // self.held, target)
+        if alone is not None:
+            target[alone] = self.size
+            return target
+        rest, merged = list(given[place + 1 :]), _after(outer, target)
+        follows = target[merged:]
+        joined = math.prod(follows) == math.prod(rest) and len(follows) <= len(rest)
+        if merged and joined:
+            merged -= (
+                1  # what follows the batch stays apart: it joins what comes before
+            )
+        size = target[merged]
         alike = size == whole
-        target[place] = factor if alike else _times(size, factor, whole, self)
+        target[merged] = (
+            given[place] if alike else _times(size, given[place], whole, self)
+        )
         return target
 
-    def _place(self, outer: int, target: Sequence[int]) -> int:
-        """The dimension of `target` that the batch, after `outer` elements, is in."""
-        before, found = 1, 0
+    def _alone(self, outer: int, inner: int, target: Sequence[int]) -> int | None:
+        """The dimension of `target` that is the batch and nothing else, if there is one.
+
+        The batch lies after `outer` elements, or after a part of the `inner` ones that it shares a
+        dimension with.
+        """
+        before = 1
         for number, size in enumerate(target):
-            if before == outer and size == self.held:
+            within = before % outer == 0 and inner % max(before // outer, 1) == 0
+            if size == self.held and before >= outer and within:
                 return number
-            if before <= outer:
-                found = number
             before *= size
-        return found
+        return None
 
     def expanded(self, given: Sequence[Any], target: Sequence[Any]) -> list[Any]:
         """As `reshaped`, for Expand: the batch stays where the file has its number."""
@@ -96,6 +111,16 @@ class Batch:
         shape = list(tensor.shape)
         shape[place] = size
         return tensor.narrow(place, 0, 1).expand(shape)
+
+
+def _after(outer: int, target: Sequence[int]) -> int:
+    """The dimension of `target` that begins after `outer` elements, or holds what does."""
+    before, found = 1, 0
+    for number, size in enumerate(target):
+        if before <= outer:
+            found = number
+        before *= size
+    return found
 
 
 def _times(size: int, factor: Any, whole: int, batch: Batch) -> Any:

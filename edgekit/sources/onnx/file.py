@@ -37,11 +37,24 @@ def read(path: Path) -> onnx.ModelProto:
         model = onnx.ModelProto.FromString(content)
         if not model.graph.node:
             raise ValueError("it has no operators")
+        _check_names(model)
         for tensor in _tensors(model):
             _fill(tensor, path)
             _check(tensor)
         _check_version(model, path)
         return inlined(model)
+
+
+def _check_names(model: onnx.ModelProto) -> None:
+    """Names are text: what is no UTF-8 is read as bytes."""
+    for graph in _graphs(model.graph):
+        named = (*graph.initializer, *graph.input, *graph.output)
+        names = [each.name for each in named]
+        for node in graph.node:
+            names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            names += [attribute.name for attribute in node.attribute]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError("a name in it is not UTF-8 text")
 
 
 def _check_version(model: onnx.ModelProto, path: Path) -> None:

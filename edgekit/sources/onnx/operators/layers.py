@@ -46,9 +46,6 @@ def spread(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     )
     if not fits:
         more, extra = extra, [0] * rank
-    y = _SPREAD[rank - 1](
-        x, w, b, window.strides, padding, extra, groups, window.dilations
-    )
     cut = [
         n
         for place in reversed(range(rank))
@@ -57,7 +54,13 @@ def spread(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
             padding[place] - window.after[place] + more[place],
         )
     ]
-    return F.pad(y, cut) if any(cut) else y
+    grows = any(c > 0 for c in cut)  # what lies beyond holds the bias
+    early = None if grows else b
+    y = _SPREAD[rank - 1](
+        x, w, early, window.strides, padding, extra, groups, window.dilations
+    )
+    y = F.pad(y, cut) if any(cut) else y
+    return y + b.reshape(-1, *[1] * rank) if grows and b is not None else y
 
 
 @operator("Gemm", raw=(1, 2))

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
+from torch import nn
 
 from edgekit import sources
 from edgekit.errors import ModelError
@@ -302,3 +303,112 @@ def test_a_file_in_half_precision_comes_in_in_single(tmp_path: Path) -> None:
     np.testing.assert_allclose(outputs(program, x)[0], expected, atol=5e-3)
     assert program.inputs[0].dtype is None
     assert "fp16" in program.remarks[-1]
+
+
+class Pictures(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.deep = nn.Conv2d(8, 8, 3, 1, 1, groups=8)
+        self.up = nn.ConvTranspose2d(8, 4, 2, 2)
+        self.groups = nn.GroupNorm(2, 4)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = nn.functional.hardswish(self.norm(self.stem(x)))
+        y = self.groups(self.up(nn.functional.relu6(self.deep(y))))
+        y = nn.functional.interpolate(y, scale_factor=2, mode="bilinear")
+        return y, y.mean((2, 3))
+
+
+class Words(nn.Module):
+    """Attention whose samples lie in the second dimension, as `nn.MultiheadAttention` has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(50, 32)
+        self.place = nn.Parameter(torch.randn(1, 16, 32))
+        self.attention = nn.MultiheadAttention(32, 4)
+        self.norm = nn.LayerNorm(32)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = (self.table(x) + self.place).transpose(0, 1)
+        y = y + self.attention(y, y, y, need_weights=False)[0]
+        return self.head(self.norm(y)[0])
+
+
+class Steps(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.LSTM(6, 8, bidirectional=True, batch_first=True)
+        self.then = nn.GRU(16, 8, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.then(self.first(x)[0])[0][:, -1]
+
+
+_NETS: dict[type[nn.Module], torch.Tensor] = {
+    Pictures: torch.randn(1, 3, 16, 16),
+    Words: torch.randint(0, 50, (1, 16)),
+    Steps: torch.randn(1, 5, 6),
+}
+
+
+@pytest.mark.parametrize("kind", _NETS)
+@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "torchscript"])
+@pytest.mark.filterwarnings("ignore")
+def test_what_torch_exports_with_one_sample_comes_back(
+    tmp_path: Path, kind: type[nn.Module], dynamo: bool
+) -> None:
+    torch.manual_seed(0)
+    network, x = kind().eval(), _NETS[kind]
+    path = tmp_path / "net.onnx"
+    with torch.no_grad():
+        torch.onnx.export(network, (x,), str(path), dynamo=dynamo, verbose=False)
+    program = load(path)
+    more = torch.cat([x, x.flip(-1), x.roll(1, -1)])
+    with torch.no_grad():
+        expected = network(more)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    for one, other in zip(outputs(program, more.numpy()), expected, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=2e-5)
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = classifier(tmp_path / "net.onnx")
+    path.write_bytes(path.read_bytes().replace(b"head.bias", b"head\xffbias"))
+    with pytest.raises(ModelError, match="not UTF-8"):
+        load(path)
+
+
+@pytest.mark.parametrize("place", ["../w.bin", "/etc/passwd", "missing.bin"])
+def test_weights_outside_of_the_folder_are_not_read(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model = onnx.load(classifier(folder / "net.onnx"))
+    (tmp_path / "w.bin").write_bytes(bytes(1 << 16))
+    weight = model.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value=place)
+    (folder / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError) as refused:
+        load(folder / "net.onnx")
+    assert "\n" not in str(refused.value)
+    if place != "missing.bin":
+        assert "outside of its folder" in str(refused.value)
+
+
+def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
+    path = classifier(tmp_path / "net.onnx")
+    x = drawn(1, 3, 8, 8)
+    expected = by_runtime(path, picture=x)
+    onnx.save_model(
+        onnx.load(path),
+        path,
+        save_as_external_data=True,
+        location="w.bin",
+        size_threshold=0,
+    )
+    np.testing.assert_allclose(outputs(load(path), x)[0], expected[0], atol=1e-6)
