@@ -7,7 +7,6 @@ saturated, any two networks agree. So is an argmax, in which scores that are nea
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ _FLAT = 1e-6
 """A range below this part of an output's largest value is rounding, and tells nothing."""
 _SQUASHING = ("softmax", "sigmoid", "log_softmax", "_softmax", "_log_softmax", "argmax")
 _CASTS = ("to", "_to_copy")
-_SAY = logging.getLogger("edgekit")
 
 Arrays = Sequence[np.ndarray]
 Reference = Callable[[Arrays, Sequence[bool]], Arrays]
@@ -86,11 +84,9 @@ def check(
             f"{source}: no output changes with the input, so that nothing can be proved. "
             "Check that the file holds trained weights."
         )
-    parity = Parity(
+    return Parity(
         largest=largest, outputs=len(squashed), batches=BATCHES, against=against
     )
-    _SAY.info("%s %s", source, parity.line())
-    return parity
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +15,7 @@ from edgekit.program.program import Program
 from edgekit.safe_io import reading
 from edgekit.sources.keras import reader
 from edgekit.sources.keras.check import check
+from edgekit.sources.keras.config import Ref, references
 from edgekit.sources.keras.reader import KerasModel
 from edgekit.types import InputSpec
 
@@ -32,8 +35,19 @@ def load(path: Path, inputs: Sequence[InputSpec] = ()) -> Program:
         made = program.trace(model.network, model.inputs, dtypes, owned=True)
         for parameter in made.module.parameters():
             parameter.requires_grad_(True)
-        check(made, model, source=str(path))
-    return made
+        found = check(made, model, source=str(path))
+    return replace(made, outputs=_names(model.graph.outputs), remarks=(found.line(),))
+
+
+def _names(outputs: Any) -> tuple[str, ...]:
+    """What the file calls its outputs: their keys, or the layers that they come from."""
+    if isinstance(outputs, dict) and all(isinstance(v, Ref) for v in outputs.values()):
+        return tuple(outputs)
+    layers = [ref.layer for ref in references(outputs)]
+    several = {name: layers.count(name) > 1 for name in layers}
+    return tuple(
+        f"{name}_{n}" if several[name] else name for n, name in enumerate(layers)
+    )
 
 
 def _try_once(model: KerasModel, dtypes: Sequence[torch.dtype]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,31 +17,39 @@ from edgekit.safe_io import read_arrays, read_json
 from edgekit.sources.tflite.file import IMAGE, Graph, Tensor
 
 _SECONDS = 120
-_SAY = logging.getLogger("edgekit")
 _SPREAD = 40
 """Steps of an 8-bit input that are a standard deviation of the samples."""
 
 
-def check(program: Program, graph: Graph, path: Path) -> parity.Parity:
-    """Run both; raises `ModelError` where they differ.
+def check(program: Program, graph: Graph, path: Path) -> tuple[str, ...]:
+    """Run both, and say what was found; raises `ModelError` where they differ.
 
     A file that computes with whole numbers is compared by what those stand for, since the
     program computes with real ones; how far the file's own outputs lie from that is said.
     """
     real = graph.quantized
-    against = "LiteRT, with every number dequantized" if real else "LiteRT"
+    against = "LiteRT with every number dequantized" if real else "LiteRT"
+    alone = False
 
     def run(inputs: parity.Arrays, bare: Sequence[bool]) -> list[np.ndarray]:
-        return _on_litert(path, graph, inputs, bare, real)
+        nonlocal alone
+        outputs, at_once = _on_litert(path, graph, inputs, bare, real)
+        alone = alone or not at_once
+        return outputs
 
     found = parity.check(program, run, source=str(path), against=against)
+    remarks = [found.line()]
+    if alone:
+        remarks.append(
+            "The file holds a batch of 1: LiteRT ran the samples one at a time."
+        )
     if real:
-        _compare_rounded(program, graph, path)
-    return found
+        remarks.append(_rounding(program, graph, path))
+    return tuple(remarks)
 
 
-def _compare_rounded(program: Program, graph: Graph, path: Path) -> None:
-    """Say how far the outputs of the file as it is lie from the dequantized network's."""
+def _rounding(program: Program, graph: Graph, path: Path) -> str:
+    """How far the outputs of the file as it is lie from the dequantized network's."""
     _, flags = parity.unsaturated(program.module)
     samples = parity.samples(program, 1)
     inputs = [
@@ -50,15 +57,13 @@ def _compare_rounded(program: Program, graph: Graph, path: Path) -> None:
         for each, number in zip(samples, graph.inputs, strict=True)
     ]
     whole = [False] * len(flags)
-    exact = _on_litert(path, graph, inputs, whole, True)
-    rounded = _on_litert(path, graph, inputs, whole, False)
+    exact, _ = _on_litert(path, graph, inputs, whole, True)
+    rounded, _ = _on_litert(path, graph, inputs, whole, False)
     apart = [parity.difference(a, b) for a, b in zip(rounded, exact, strict=True)]
     most = max((each for each in apart if each is not None), default=0.0)
-    _SAY.info(
-        "%s computes with whole numbers and is read dequantized: its own outputs lie up to "
-        "%.1f %% of their range from the network's, on random inputs.",
-        path,
-        100 * most,
+    return (
+        "The file computes with whole numbers and was dequantized: its own outputs lie up to "
+        f"{most:.1%} of their range from the network's, on random inputs."
     )
 
 
@@ -74,8 +79,8 @@ def _within(sample: np.ndarray, tensor: Tensor) -> np.ndarray:
 
 def _on_litert(
     path: Path, graph: Graph, inputs: parity.Arrays, bare: Sequence[bool], real: bool
-) -> list[np.ndarray]:
-    """LiteRT's outputs, in the program's order of dimensions."""
+) -> tuple[list[np.ndarray], bool]:
+    """LiteRT's outputs in the program's order of dimensions, and whether it took the batch."""
     batch = len(inputs[0])
     with scratch.folder(of="litert") as folder:
         (folder / "model.tflite").write_bytes(path.read_bytes())
@@ -89,16 +94,11 @@ def _on_litert(
         _start(path, folder)
         told = read_json(folder / "told.json", ModelError)
         found = read_arrays(folder / f"y{batch}.npz", ModelError)
-    if not told[str(batch)]:
-        _SAY.info(
-            "%s holds a batch of 1: LiteRT ran the %d samples one at a time.",
-            path,
-            batch,
-        )
-    return [
+    outputs = [
         _program_order(graph, number, found[str(n)])
         for n, number in enumerate(graph.outputs)
     ]
+    return outputs, bool(told[str(batch)])
 
 
 def _program_order(graph: Graph, number: int, array: np.ndarray) -> np.ndarray:

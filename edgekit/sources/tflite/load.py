@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,8 +37,10 @@ def load(path: Path) -> Program:
         made = program.trace(module, specs, dtypes, owned=True)
         for parameter in made.module.parameters():
             parameter.requires_grad_(True)
-        check(made, graph, path)
-    return made
+        remarks = check(made, graph, path)
+    names = tuple(graph.tensors[n].name.removesuffix(":0") for n in graph.outputs)
+    known = all(names) and len(set(names)) == len(names)
+    return replace(made, outputs=names if known else (), remarks=remarks)
 
 
 def network(graph: Graph, specs: tuple[InputSpec, ...] = ()) -> Walk:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +46,11 @@ def test_it_trains_from_named_parameters_at_any_batch() -> None:
     assert losses[-1] < losses[0]
 
 
-def test_the_check_is_made_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "edgekit"):
-        source("tokens.h5")
-    [line] = caplog.messages
+def test_the_check_is_made_and_told_and_outputs_keep_their_names() -> None:
+    program = source("tokens.h5")
+    [line] = program.remarks
     assert "at batch 1 and 3" in line and "definitions of its layers in NumPy" in line
+    assert program.outputs == ("dense",)
 
 
 def test_a_wrong_network_is_refused() -> None:
@@ -68,6 +67,7 @@ def test_tokens_are_whole_numbers_and_outputs_keep_their_structure() -> None:
     nested = source("nested.h5")
     with torch.no_grad():
         found = nested.module(torch.zeros(2, 3, 8, 8))
+    assert nested.outputs == tuple(found)
     assert sorted(found) == ["scores", "value"]
 
 
