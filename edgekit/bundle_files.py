@@ -18,7 +18,14 @@ from pydantic import AfterValidator, ConfigDict, TypeAdapter
 
 from edgekit.errors import UsageError
 from edgekit.safe_io import ErrorKind, parse_json, read_bytes, reading
-from edgekit.types import IOFusion, Preprocess, RuntimeName, TaskKind, Text
+from edgekit.types import (
+    DEFAULT_TASK,
+    IOFusion,
+    Preprocess,
+    RuntimeName,
+    TaskKind,
+    Text,
+)
 
 MANIFEST, REPORT = "manifest.json", "report.json"
 _FIX = "Build it again."
@@ -70,7 +77,7 @@ class Contract:
 
     preprocessing: Preprocessing | None = None
     labels: tuple[str, ...] | None = None
-    task: TaskKind = "classification"
+    task: TaskKind = DEFAULT_TASK
     folded: IOFusion | None = None
     inputs: tuple[Border, ...] = ()
     outputs: tuple[Border, ...] = ()

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit import tasks
 from edgekit.api.datasets import Data
 from edgekit.api.environment import attached_environment, profile, project_of
 from edgekit.api.metrics import Loss, Score, metric_of, task_of, with_metric
@@ -65,10 +66,10 @@ def build(  # noqa: PLR0913
     task = data.task
     if isinstance(metric, str):
         task = with_metric(task, metric, higher_is_better=higher_is_better)
-    if task.kind == "detection" and task.metric is None:
+    if task.metric is None and tasks.of(task.kind).metric is None:
         raise UsageError(
-            "Files of a detector are judged in processes of their own, which need its metric in "
-            "a file. Give metric='metric.py:score'."
+            f"{task.kind.capitalize()} has no metric of its own, and files are judged in "
+            "processes that need one in a file. Give metric='metric.py:score'."
         )
     project = replace(project_of(data, budget=budget, recipe=recipe), task=task)
     held = InMemory(network=model.program, samples=data.held)

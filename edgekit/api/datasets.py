@@ -12,7 +12,14 @@ from edgekit.data import Dataset, calibration
 from edgekit.data.request import Request
 from edgekit.data.sequence import Origin, read
 from edgekit.errors import DataError
-from edgekit.types import DataSpec, InputSpec, Preprocess, TaskKind, TaskSpec
+from edgekit.types import (
+    DEFAULT_TASK,
+    DataSpec,
+    InputSpec,
+    Preprocess,
+    TaskKind,
+    TaskSpec,
+)
 
 _PARTS = ("train", "test", "validation", "calibration")
 
@@ -39,7 +46,7 @@ class Data:
         test: Any = None,
         validation: Any = None,
         calibration: Any = None,
-        task: TaskKind | TaskSpec = "classification",
+        task: TaskKind | TaskSpec = DEFAULT_TASK,
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | None = None,
     ) -> None:

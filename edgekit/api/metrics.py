@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.metrics import Metric, Name, named, of_function
+from edgekit.data.metrics import Name, named, of_function
 from edgekit.distill.tasks import (
-    Hard,
     Task,
     authored_loss,
     checked_loss,
     of_functions,
     of_kind,
 )
+from edgekit.tasks.losses import Hard
+from edgekit.tasks.scores import Metric
 from edgekit.types import TaskSpec
 
 Score = Callable[..., Any]

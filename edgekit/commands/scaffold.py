@@ -13,6 +13,7 @@ from edgekit.config.folder import first_file, walk
 from edgekit.config.project import FILE
 from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.safe_io import read_arrays, reading
+from edgekit.types import DEFAULT_TASK
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -40,7 +41,7 @@ mean  = {mean}
 std   = {std}
 
 [task]
-kind = "classification"
+kind = "{kind}"
 
 [budget]                                    # met, or refused in plain words
 speedup       = 2.0                         # against the unpruned fp32 network, same run
@@ -109,6 +110,7 @@ def _filled(found: _Found) -> str:
     weights = f'weights = "{found.weights or "weights.safetensors"}"'
     given = f"input   = {{ shape = [{shape}] }}"
     return _TEMPLATE.format(
+        kind=DEFAULT_TASK,
         source=found.source or "model.py:build",
         source_note=""
         if found.source

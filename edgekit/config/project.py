@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgekit import tasks
 from edgekit.config import reader, targets
 from edgekit.config.resources import shipped
 from edgekit.config.user_code import is_reference
-from edgekit.errors import ProjectError, TargetError
+from edgekit.errors import ProjectError, TargetError, UsageError
 from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec, Text
 
 FILE = "edgekit.toml"
@@ -107,6 +108,7 @@ def _check(file: Path, content: _File) -> None:
             targets.load(name, folders=[file.parent / "targets"])
         except TargetError as error:
             raise ProjectError(f"{reader.at(file, 'target', name)}: {error}") from None
+    _check_task(file, content.task.kind)
     if content.model.input is None and is_reference(content.model.source):
         raise ProjectError(
             f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
@@ -117,6 +119,13 @@ def _check(file: Path, content: _File) -> None:
             f"{reader.at(file, 'data', 'preprocess', 'mean')}: mean and std have "
             f"{len(preprocess.mean)} and {len(preprocess.std)} numbers. Give one a channel."
         )
+
+
+def _check_task(file: Path, kind: str) -> None:
+    try:
+        tasks.of(kind)
+    except UsageError as error:
+        raise ProjectError(f"{reader.at(file, 'task', 'kind')}: {error}") from None
 
 
 def _raw(file: Path) -> dict[str, Any]:

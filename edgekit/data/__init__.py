@@ -3,6 +3,6 @@
 from edgekit.data.dataset import Dataset, split
 from edgekit.data.load import load, read
 from edgekit.data.preprocess import preprocess
-from edgekit.data.scores import accuracy
+from edgekit.tasks.scores import accuracy
 
 __all__ = ["Dataset", "accuracy", "load", "preprocess", "read", "split"]

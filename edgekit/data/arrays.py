@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data import target_reader
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
@@ -40,14 +39,11 @@ def from_arrays(
     if not x.ndim or not len(x):
         raise DataError(f"{origin} has no samples.")
     x, notes = request.arrange(x, origin)
-    if y is None and request.kind == "language-modeling":
-        y = target_reader.following(x)
+    if y is None and request.format.from_inputs is not None:
+        y = request.format.from_inputs(x)
     if y is None:
-        unlabeled = target_reader.unknown(request.kind, len(x))
-        return request.dataset(
-            InMemory(values=x), unlabeled, request.labels or (), notes
-        )
+        return request.unlabeled(InMemory(values=x), len(x), notes)
     if len(y) != len(x):
         raise DataError(f"{origin} has {len(x)} samples but {len(y)} labels.")
-    targets, labels = target_reader.read(y, request, origin)
+    targets, labels = request.targets(y, origin)
     return request.dataset(InMemory(values=x), targets, labels, notes)

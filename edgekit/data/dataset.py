@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.utils.data
-from numpy.typing import NDArray
 
 from edgekit.data.preprocess import Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
 from edgekit.errors import DataError
+from edgekit.tasks.targets import Targets
 from edgekit.types import Preprocess
 from edgekit.types.notes import Note
-
-Targets = NDArray[Any]
-"""Whole numbers (n, ...), -1 where unknown: a class a sample, a pixel or a token; or float32
-(n, ...), NaN where unknown: values, embeddings, boxes."""
 
 
 class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):

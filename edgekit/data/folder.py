@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data import masks, preprocess, target_reader
-from edgekit.data.dataset import Dataset, Targets
+from edgekit.data import masks, preprocess
+from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
+from edgekit.tasks.targets import Targets, agree
 
 SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -20,10 +21,10 @@ SUFFIXES = frozenset(
 def load(path: Path, request: Request) -> Dataset:
     """Images of every class subfolder, in the order of names; or the images in `path` itself.
 
-    For segmentation: `images/` with `masks/` beside it.
+    For kinds of tasks with masks: `images/` with `masks/` beside it.
     """
     preprocess.color(request.preprocess, request.input)  # refuses what takes no images
-    if request.kind == "segmentation" and (path / masks.IMAGES).is_dir():
+    if request.format.masks and (path / masks.IMAGES).is_dir():
         return _masked(path, request)
     folders = sorted(p for p in path.iterdir() if p.is_dir() and p.name[0] not in "._")
     loose = _images(path, deep=False)
@@ -32,21 +33,21 @@ def load(path: Path, request: Request) -> Dataset:
             f"{path} has both class folders and images beside them, such as "
             f"{loose[0].name}. Move the images into class folders, or the folders away."
         )
-    if folders and request.kind not in ("classification", "embedding"):
+    if folders and not request.format.class_folders:
         raise DataError(
             f"{path} has class folders, and {request.kind} takes "
             + (
                 f"the folders {masks.IMAGES} and {masks.MASKS}."
-                if request.kind == "segmentation"
+                if request.format.masks
                 else "targets from .npz, .parquet or a loader."
             )
         )
     if folders:
-        labels = request.agree(tuple(f.name for f in folders), str(path))
+        labels = agree(tuple(f.name for f in folders), request.labels, str(path))
         files, targets = _classes(folders, labels)
     else:
         files, labels = loose, request.labels or ()
-        targets = target_reader.unknown(request.kind, len(loose))
+        targets = request.format.unlabeled(len(loose))
     if not files:
         raise DataError(
             f"No images in {path}. Put one folder of images a class there "
@@ -59,13 +60,12 @@ def _masked(path: Path, request: Request) -> Dataset:
     files = _images(path / masks.IMAGES, deep=False)
     if not files:
         raise DataError(f"No images in {path / masks.IMAGES}. Put some there.")
-    samples, labels = _samples(files, request), request.labels or ()
+    samples = _samples(files, request)
     if not (path / masks.MASKS).is_dir():
-        targets = target_reader.unknown(request.kind, len(files))
-        return request.dataset(samples, targets, labels)
+        return request.unlabeled(samples, len(files))
     _, height, width = request.input.shape
     found = masks.load(path, files, (height, width))
-    targets, labels = target_reader.read(found, request, str(path / masks.MASKS))
+    targets, labels = request.targets(found, str(path / masks.MASKS))
     return request.dataset(samples, targets, labels)
 
 

@@ -11,7 +11,7 @@ from edgekit.data import arrays, folder, function, parquet, preprocess
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.errors import DataError
-from edgekit.types import InputSpec, Preprocess, TaskKind
+from edgekit.types import DEFAULT_TASK, InputSpec, Preprocess, TaskKind
 
 FILES: dict[str, Callable[[Path, Request], Dataset]] = {
     ".npz": arrays.load,
@@ -26,11 +26,11 @@ def load(
     input: InputSpec,
     preprocess: Preprocess,
     labels: tuple[str, ...] | None = None,
-    kind: TaskKind = "classification",
+    kind: TaskKind = DEFAULT_TASK,
 ) -> Dataset:
     """The samples that `spec` names, relative to `root`, as inputs of the shape of `input`.
 
-    Targets are read as `kind` has them (`target_reader.py`). With `labels` (those of the
+    Targets are read as the `kind` of task has them. With `labels` (those of the
     training data) the classes must be the same ones. Raises `DataError`
     for anything that is missing, unreadable or of another shape.
     """

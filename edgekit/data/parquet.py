@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edgekit.data import preprocess, target_reader
+from edgekit.data import preprocess
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
@@ -53,11 +53,10 @@ def load(path: Path, request: Request) -> Dataset:
         resize=request.preprocess.resize,
     )
     if y is None:
-        unlabeled = target_reader.unknown(request.kind, len(samples))
-        return request.dataset(samples, unlabeled, request.labels or ())
+        return request.unlabeled(samples, len(samples))
     with reading(path, DataError, kind="parquet with class names"):
         names = _class_names(table.schema.metadata, str(targets))
-    numbers, labels = target_reader.read(y, request, str(path), names)
+    numbers, labels = request.targets(y, str(path), names)
     return request.dataset(samples, numbers, labels)
 
 

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.data.dataset import Dataset, Targets
+from edgekit import tasks
+from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.samples import Samples
 from edgekit.errors import DataError
-from edgekit.types import InputSpec, Preprocess, TaskKind
+from edgekit.tasks.targets import TargetFormat, Targets
+from edgekit.types import DEFAULT_TASK, InputSpec, Preprocess, TaskKind
 from edgekit.types.notes import Note, SamplesTransposed
-
-MOST_CLASSES = 1 << 20
-"""The highest class number; a larger one is an identifier, a hash or a mistake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,12 @@ class Request:
     input: InputSpec
     preprocess: Preprocess
     labels: tuple[str, ...] | None
-    kind: TaskKind = "classification"
+    kind: TaskKind = DEFAULT_TASK
+
+    @property
+    def format(self) -> TargetFormat:
+        """How the kind of task keeps targets; raises `UsageError` for an unknown kind."""
+        return tasks.of(self.kind).targets
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
@@ -82,70 +86,19 @@ class Request:
             f"{list(wanted)}. Correct the one or the other."
         )
 
-    def classes(
+    def targets(
         self, values: Any, origin: str, names: tuple[str, ...] | None = None
     ) -> tuple[Targets, tuple[str, ...]]:
-        """Class numbers and names from integers or strings; `names` are the source's own."""
+        """Targets (n, ...) and the classes' names; `names` are the source's own.
+
+        Raises `DataError` for what is no target of the kind of task.
+        """
         given = np.asarray(values)
-        if given.ndim == 2 and given.shape[1] == 1:
-            given = given[:, 0]
-        if given.ndim != 1:
-            raise DataError(
-                f"{origin} has labels of shape {list(given.shape)}. "
-                "Give one class number a sample: (n,)."
-            )
-        if given.dtype.kind == "O" and not all(isinstance(v, str) for v in given):
-            odd = next(type(v).__name__ for v in given if not isinstance(v, str))
-            raise DataError(
-                f"{origin} has labels that are objects ({odd}). Give class numbers or names."
-            )
-        if given.dtype.kind in "USO":
-            found = sorted({str(value) for value in given})
-            labels = self.agree(tuple(found), origin)
-            numbers = {label: number for number, label in enumerate(labels)}
-            return np.array([numbers[str(v)] for v in given], np.int64), labels
-        targets = _integers(given, origin)
-        known = self.labels or names
-        if names and self.labels:
-            known = self.agree(names, origin)
-        highest = int(targets.max(initial=-1))
-        if known and highest >= len(known):
-            raise DataError(
-                f"{origin} has class {highest}, but the classes are 0 to {len(known) - 1}. "
-                "Correct the labels."
-            )
-        return targets, known or tuple(str(number) for number in range(highest + 1))
+        return self.format.read(given, origin=origin, labels=self.labels, names=names)
 
-    def agree(self, found: tuple[str, ...], origin: str) -> tuple[str, ...]:
-        """The class names to use; raises where `found` are not those of the training data."""
-        if self.labels is None or set(found) == set(self.labels):
-            return self.labels or found
-        extra = sorted(set(found) - set(self.labels))
-        lacking = sorted(set(self.labels) - set(found))
-        parts = [
-            f"{word} {', '.join(names[:5])}{', ...' * (len(names) > 5)}"
-            for word, names in (("it adds", extra), ("it lacks", lacking))
-            if names
-        ]
-        raise DataError(
-            f"The classes of {origin} are not those of the training data: "
-            f"{'; '.join(parts)}. Use the same classes in both."
-        )
-
-
-def _integers(given: Array, origin: str) -> Targets:
-    if given.dtype.kind not in "uifb" or not np.isfinite(given).all():
-        raise DataError(f"{origin} has labels that are not class numbers.")
-    if given.size and given.max() > MOST_CLASSES:
-        raise DataError(
-            f"{origin} has the label {given.max()}, which is no class number. Give whole numbers "
-            f"from 0 up to {MOST_CLASSES:,}, or -1 for unknown."
-        )
-    targets = given.astype(np.int64)
-    if (targets != given).any() or targets.min(initial=0) < -1:
-        raise DataError(
-            f"{origin} has labels that are not class numbers, such as "
-            f"{given[(targets != given) | (targets < -1)][0]}. "
-            "Give whole numbers from 0, or -1 for unknown."
-        )
-    return targets
+    def unlabeled(
+        self, samples: Samples, count: int, notes: tuple[Note, ...] = ()
+    ) -> Dataset:
+        """A data set of `count` samples of which nothing is known."""
+        nothing = self.format.unlabeled(count)
+        return self.dataset(samples, nothing, self.labels or (), notes)

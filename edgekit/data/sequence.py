@@ -12,7 +12,7 @@ import torch.utils.data
 from PIL import Image
 
 from edgekit.agent.serving.decode import pixels
-from edgekit.data import preprocess, target_reader
+from edgekit.data import preprocess
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
@@ -166,9 +166,8 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
 
     samples = Indexed(get=get, length=length, identity=origin.identity())
     if y is None:
-        unlabeled = target_reader.unknown(request.kind, length)
-        return request.dataset(samples, unlabeled, request.labels or ())
-    numbers, labels = target_reader.read(y, request, origin.name)
+        return request.unlabeled(samples, length)
+    numbers, labels = request.targets(y, origin.name)
     return request.dataset(samples, numbers, labels)
 
 

@@ -24,7 +24,14 @@ from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import read
 from edgekit.safe_io import read_arrays, reading
-from edgekit.types import Artifact, IOFusion, ModelSpec, Preprocess, TaskKind
+from edgekit.types import (
+    DEFAULT_TASK,
+    Artifact,
+    IOFusion,
+    ModelSpec,
+    Preprocess,
+    TaskKind,
+)
 
 Array = NDArray[np.float32]
 STUDENT = "student.pt2"
@@ -265,7 +272,7 @@ def _raw(
         )
 
     def read(how: Preprocess) -> data.Dataset:
-        kind = "classification" if one is None else one.task.kind
+        kind = DEFAULT_TASK if one is None else one.task.kind
         shape = program.inputs[0]
         return data.load(place, root=root, input=shape, preprocess=how, kind=kind)
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from edgekit import tasks
 from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import LOSSES
 from edgekit.distill.pairing import share_maps
-from edgekit.distill.tasks import TEACHINGS, TaskLosses
 from edgekit.program.program import Program
-from edgekit.types import DistillRecipe, LossName, TaskKind
+from edgekit.tasks.losses import CLASSES, TaskLosses
+from edgekit.types import DEFAULT_TASK, DistillRecipe, LossName, TaskKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,26 +30,23 @@ ATTENTION_TRANSFER = 50.0
 """Its weight where the recipe leaves the losses open: see benchmarks/RESULTS.md."""
 
 
-PLACED: frozenset[TaskKind] = frozenset(("regression", "detection"))
-"""Kinds of tasks whose labels may say where something is: they do not move with an image."""
-
-
 def resolved(
     recipe: DistillRecipe,
     teacher: Program,
     student: Program,
-    kind: TaskKind = "classification",
+    kind: TaskKind = DEFAULT_TASK,
 ) -> DistillRecipe:
     """The recipe with its further losses and its augmentation named, for this pair."""
+    task = tasks.of(kind)
     if recipe.augment is None:
-        recipe = replace(recipe, augment="none" if kind in PLACED else "shift")
+        recipe = replace(recipe, augment="shift" if task.shifts else "none")
     if recipe.losses is not None:
         return recipe
     losses: dict[LossName, float] = {}
     # Who wants labels alone does not want the teacher by another door. Its weight was found on
     # classes of images, and did harm to a segmentation.
-    classes = kind == "classification"
-    if classes and recipe.soft_weight and share_maps(teacher, student):
+    mapped = task.labels_samples and share_maps(teacher, student)
+    if recipe.soft_weight and mapped:
         losses["attention-transfer"] = ATTENTION_TRANSFER
     return replace(recipe, losses=losses)
 
@@ -59,7 +57,7 @@ def objective(
     truth: Targets,
     *,
     recipe: DistillRecipe,
-    teaching: TaskLosses = TEACHINGS["classification"],
+    teaching: TaskLosses = CLASSES,
 ) -> Tensor:
     """The mean over a batch: `soft_weight` of soft targets, the rest of labels, and the further
     losses by their weights: ().

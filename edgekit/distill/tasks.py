@@ -2,95 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from edgekit import tasks
 from edgekit.config.user_code import locate
-from edgekit.data.metrics import Metric, named
-from edgekit.distill.losses import outputs
+from edgekit.data.metrics import named
 from edgekit.errors import TrainingError, UsageError
+from edgekit.tasks.losses import Hard, TaskLosses, known
+from edgekit.tasks.scores import Metric
 from edgekit.types import TaskKind, TaskSpec
-
-Soft = Callable[[Tensor, Tensor, float], Tensor]
-Hard = Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskLosses:
-    """`soft(student, teacher, temperature)` and `hard(student, targets)` to losses (batch,);
-    `known(targets)` is 1 for a sample with a label and 0 for others, (batch,)."""
-
-    soft: Soft
-    hard: Hard
-    known: Callable[[Tensor], Tensor]
-    arrange: Callable[[Tensor], Tensor] = lambda output: output
-    """Outputs with the classes in dimension 1, as losses on outputs take them."""
-
-
-def _classes_last(output: Tensor) -> Tensor:
-    return output.movedim(-1, 1) if output.ndim > 2 else output
-
-
-def _any_class(targets: Tensor) -> Tensor:
-    return (targets >= 0).flatten(1).any(1) if targets.ndim > 1 else targets >= 0
-
-
-def _given(output: Tensor) -> Tensor:
-    """What `_classes_last` did, undone: as the network gives it."""
-    return output.movedim(1, -1) if output.ndim > 2 else output
-
-
-def _value_known(targets: Tensor) -> Tensor:
-    return ~targets.isnan().flatten(1).all(1) if targets.ndim > 1 else ~targets.isnan()
-
-
-def _squared(student: Tensor, targets: Tensor) -> Tensor:
-    """The mean squared difference from what is known."""
-    values = targets.reshape(student.shape).to(student.dtype)
-    known = ~values.isnan()
-    apart = (student - torch.nan_to_num(values)).square() * known
-    if apart.ndim == 1:
-        return apart
-    return apart.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
-
-
-def _none(student: Tensor, targets: Tensor) -> Tensor:
-    return student.new_zeros(len(student))
-
-
-def _unknown(targets: Tensor) -> Tensor:
-    return torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
-
-
-_CLASSES = TaskLosses(soft=outputs.soft_targets, hard=outputs.labels, known=_any_class)
-_TOKENS = TaskLosses(
-    soft=outputs.soft_targets,
-    hard=outputs.labels,
-    known=_any_class,
-    arrange=_classes_last,
-)
-TEACHINGS: Mapping[TaskKind, TaskLosses] = {
-    "classification": _CLASSES,
-    "segmentation": _CLASSES,
-    "token-classification": _TOKENS,
-    "language-modeling": _TOKENS,
-    "regression": TaskLosses(
-        soft=lambda s, t, _: outputs.regression(s, t), hard=_squared, known=_value_known
-    ),
-    "embedding": TaskLosses(
-        soft=lambda s, t, _: outputs.regression(s, t) + outputs.angles(s, t),
-        hard=_none,
-        known=_unknown,
-    ),
-    "detection": TaskLosses(
-        soft=lambda s, t, _: outputs.detections(s, t), hard=_none, known=_unknown
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +29,9 @@ class Task:
 
 def of_kind(kind: TaskKind) -> Task:
     """A kind of task with its own losses and its own metric, where labels have a say in it."""
-    taught_alone = kind in ("detection", "embedding")
-    metric = None if taught_alone else named(TaskSpec(kind=kind), Path())
-    return Task(kind=kind, teaching=TEACHINGS[kind], metric=metric)
+    own = tasks.of(kind)
+    metric = named(TaskSpec(kind=kind), Path()) if own.losses.from_labels else None
+    return Task(kind=kind, teaching=own.losses, metric=metric)
 
 
 def of_spec(spec: TaskSpec, root: Path) -> Task:
@@ -138,8 +63,8 @@ def of_functions(
     Each takes outputs (batch, ...) as the network gives them, and targets or the teacher's
     outputs; it returns losses (batch,).
     """
-    teaching = TEACHINGS[kind]
-    as_given = _given if teaching.arrange is _classes_last else lambda output: output
+    teaching = tasks.of(kind).losses
+    as_given = teaching.restore
     if teacher_loss is not None:
         teaching = replace(
             teaching, soft=lambda s, t, _: teacher_loss(as_given(s), as_given(t))
@@ -148,13 +73,9 @@ def of_functions(
         teaching = replace(
             teaching,
             hard=lambda student, targets: loss(as_given(student), targets),
-            known=_known,
+            known=known,
         )
     return Task(kind=kind, teaching=teaching, metric=metric)
-
-
-def _known(targets: Tensor) -> Tensor:
-    return _value_known(targets) if targets.is_floating_point() else _any_class(targets)
 
 
 def authored_loss(reference: str, root: Path) -> Hard:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, fx
 
+from edgekit import tasks
 from edgekit.data import Dataset
 from edgekit.distill.checkpoint import Checkpoints
 from edgekit.distill.processes import Processes
@@ -17,7 +18,7 @@ from edgekit.distill.trainer import DistillationTask, Trainer
 from edgekit.errors import DataError, ModelError
 from edgekit.program.batch_norm_folding import fold
 from edgekit.program.program import Program
-from edgekit.types import DistillRecipe, Epoch, LossName, TaskKind
+from edgekit.types import DEFAULT_TASK, DistillRecipe, Epoch, LossName, TaskKind
 
 Penalty = Callable[[fx.GraphModule], Tensor]
 AfterStep = Callable[[fx.GraphModule], None]
@@ -62,7 +63,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     validation: Dataset,
     recipe: DistillRecipe,
     seed: int,
-    kind: TaskKind = "classification",
+    kind: TaskKind = DEFAULT_TASK,
     task: Task | None = None,
     hooks: Hooks | None = None,
     folder: Path | None = None,
@@ -206,12 +207,13 @@ def check_outputs(
 ) -> None:
     """Teacher and student must agree on what they give; raises `ModelError`."""
     raw, _ = train.arrays(torch.arange(1).numpy())
+    task = tasks.of(kind)
     outputs = []
     for who, program in (("teacher", teacher), ("student", student)):
         with torch.no_grad():
             output = program.module(torch.from_numpy(raw).to(program.dtypes[0]))
         if not isinstance(output, Tensor) or (
-            kind == "classification" and output.ndim != 2
+            task.labels_samples and output.ndim != task.dimensions
         ):
             what = (
                 f"shape {list(output.shape)}"
@@ -220,12 +222,12 @@ def check_outputs(
             )
             raise ModelError(
                 f"The {who} returns {what}. {kind.capitalize()} needs one tensor"
-                f"{' of logits, (batch, classes)' * (kind == 'classification')}."
+                f"{f' of {task.output}' * task.labels_samples}."
             )
         outputs.append(output)
     theirs, ours = outputs
     if theirs.shape != ours.shape:
-        if kind == "classification":
+        if task.labels_samples:
             raise ModelError(
                 f"The teacher has {theirs.shape[1]} outputs and the student "
                 f"{ours.shape[1]}. They must have the same classes."

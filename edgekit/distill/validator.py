@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgekit.data import Dataset, metrics
+from edgekit import tasks
+from edgekit.data import Dataset
 from edgekit.distill.batches import Batches
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import Task
@@ -44,7 +45,7 @@ class Validator:
             found = self._task.metric(outputs, self._dataset.targets)
         else:
             assert self._truth is not None
-            found = metrics.agreement(self._task.kind, outputs, self._truth)
+            found = tasks.of(self._task.kind).agree(outputs, self._truth)
         self.metric, self.higher_is_better = found.metric, found.higher_is_better
         self.share = found.share
         return found.value

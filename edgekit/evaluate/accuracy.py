@@ -7,9 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Dataset
-from edgekit.data.metrics import Metric
-from edgekit.data.scores import accuracy
 from edgekit.program.program import Program
+from edgekit.tasks.scores import Metric, accuracy
 from edgekit.types import Evaluation
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.metrics import DECIDE, agreement, explained
+from edgekit import tasks
+from edgekit.data.metrics import explained
 from edgekit.types import Parity, Precision, TaskKind
 from edgekit.types.export_notes import ParityFault
 
@@ -87,8 +88,9 @@ def compare(
         agreement=None,
         samples=len(outputs),
     )
-    if kind in DECIDE:
-        same = agreement(kind, outputs, expected).value
+    task = tasks.of(kind)
+    if task.class_axis is not None:
+        same = task.agree(outputs, expected).value
         found = replace(found, agreement=same)
     else:
         found = replace(found, explained=explained(outputs, expected))

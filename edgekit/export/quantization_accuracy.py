@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.metrics import agreement, named
+from edgekit import tasks
+from edgekit.data.metrics import named
 from edgekit.data.predictions import logits, scores
 from edgekit.errors import DataError
 from edgekit.evaluate.parity import rms_error
@@ -77,7 +78,7 @@ class QuantizationAccuracy:
         if found is not None and self._reference is not None:
             relative = not self._reference.share
             return self._reference.drop(found, relative=relative)
-        agreed = agreement(self.validation.task.kind, outputs, self._wanted)
+        agreed = tasks.of(self.validation.task.kind).agree(outputs, self._wanted)
         if agreed.higher_is_better:
             return float(1 - agreed.exact)
         return agreed.value / max(float(np.abs(self._wanted).mean()), 1e-12)

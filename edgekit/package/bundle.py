@@ -19,6 +19,7 @@ from edgekit import scratch
 from edgekit.bundle_files import MANIFEST, read_manifest
 from edgekit.errors import OutputError, UsageError
 from edgekit.types import (
+    DEFAULT_TASK,
     Artifact,
     IOFusion,
     Preprocess,
@@ -41,7 +42,7 @@ class IOContract:
     preprocess: Preprocess
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the output; `None` where the data names none."""
-    task: TaskKind = "classification"
+    task: TaskKind = DEFAULT_TASK
     folding: IOFusion = field(default_factory=IOFusion)
     """What the files do themselves: `preprocess` is what is left to the application."""
 

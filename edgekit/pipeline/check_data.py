@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgekit import tasks
 from edgekit.data import Dataset
-from edgekit.data.metrics import DECIDE, Metric
+from edgekit.tasks.scores import Metric
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.accuracy import evaluate, predict
 from edgekit.pipeline.samples import BuildData
@@ -19,15 +20,6 @@ from edgekit.progress import Progress
 from edgekit.report.note_words import sentence
 from edgekit.types import Evaluation, TaskKind, TaskSpec
 from edgekit.types.notes import BaselineIsReference, Note, OutputsUnused
-
-_SHAPES: dict[TaskKind, tuple[int, str]] = {
-    "classification": (2, "logits, (batch, classes)"),
-    "segmentation": (4, "logits, (batch, classes, height, width)"),
-    "token-classification": (3, "logits, (batch, tokens, classes)"),
-    "language-modeling": (3, "logits, (batch, tokens, classes)"),
-    "embedding": (2, "embeddings, (batch, size)"),
-}
-"""Dimensions of a kind's outputs, and what they are."""
 
 
 def judged(
@@ -43,14 +35,15 @@ def judged(
     or `ModelError` where network, data and task do not fit, before anything is trained.
     """
     kind, notes = spec.kind, list[Note]()
+    task = tasks.of(kind)
     for dataset in (samples.train, samples.validation, samples.test):
         outputs = check(network, dataset, kind)
     known = len(samples.train.labels)
-    if kind == "classification" and outputs and 0 < known < outputs:
+    if task.labels_samples and outputs and 0 < known < outputs:
         note = OutputsUnused(outputs=outputs, classes=known)
         progress.say(f"Note: {sentence(note)}.")
         notes.append(note)
-    if kind == "embedding" and not samples.test.labeled:
+    if task.answered_by_network and not samples.test.labeled:
         answers = predict(network, samples.test)
         samples = replace(samples, test=samples.test.answered(answers))
         notes.append(BaselineIsReference())
@@ -78,6 +71,7 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
 
     Raises where the network's output is not the task's, or its size not that of the targets.
     """
+    task = tasks.of(kind)
     inputs, targets = dataset.arrays(np.array([0]))
     with torch.no_grad():
         output = network.module(torch.from_numpy(inputs))
@@ -85,20 +79,18 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
         raise ModelError(
             f"The network returns {type(output).__name__}. {kind.capitalize()} needs one tensor."
         )
-    dimensions, what = _SHAPES.get(kind, (output.ndim, ""))
-    if output.ndim != dimensions:
+    if task.dimensions not in (None, output.ndim):
         raise ModelError(
             f"The network returns shape {list(output.shape)}. {kind.capitalize()} needs one "
-            f"tensor of {what}. Check [task] kind and [model] source."
+            f"tensor of {task.output}. Check [task] kind and [model] source."
         )
     if not dataset.labeled:
         return None
     ours = tuple(output.shape)
-    if kind in DECIDE:
-        places = tuple(
-            size for d, size in enumerate(ours) if d != DECIDE[kind] % output.ndim
-        )
-        classes = ours[DECIDE[kind]]
+    if task.class_axis is not None:
+        axis = task.class_axis % output.ndim
+        places = tuple(size for d, size in enumerate(ours) if d != axis)
+        classes = ours[axis]
         if targets.shape != places:
             raise DataError(
                 f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
@@ -111,7 +103,7 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
                 "Check [model] source and [data]."
             )
         return classes
-    if kind == "regression" and targets.size != output.numel():
+    if task.targets.each_output and targets.size != output.numel():
         raise DataError(
             f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
             f"network returns {list(ours[1:])}. Make them the same."

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data import predictions
-from edgekit.data.metrics import Metric
+from edgekit.tasks.scores import Metric
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, ParityError
 from edgekit.evaluate.accuracy import predict
@@ -29,6 +29,7 @@ from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.export_words import fault as fault_words
 from edgekit.types import (
+    DEFAULT_TASK,
     Artifact,
     Budget,
     Candidate,
@@ -323,7 +324,7 @@ def check_parity(
     artifact: Artifact,
     outputs: Outputs,
     expected: Outputs,
-    kind: TaskKind = "classification",
+    kind: TaskKind = DEFAULT_TASK,
     *,
     decided: bool = False,
 ) -> Parity:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from edgekit import tasks
 from edgekit.config.project import Project
 from edgekit.data import Dataset
-from edgekit.data.metrics import DECIDE
 from edgekit.errors import DataError, ProjectError
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
@@ -45,12 +45,12 @@ def folding(project: Project, network: Program) -> IOFusion:
         how, dtype = project.data.preprocess, recipe.fold_preprocessing
         found = replace(found, preprocess=how, dtype=dtype)
     if recipe.fold_postprocessing is not None:
-        if task.kind not in DECIDE:
+        axis = tasks.of(task.kind).class_axis
+        if axis is None:
             raise ProjectError(
                 f"[recipe.export] fold_postprocessing = '{recipe.fold_postprocessing}' is for "
                 f"outputs that are classes, and {task.kind} has none. Leave it out."
             )
-        axis = DECIDE[task.kind]
         found = replace(
             found,
             postprocess=recipe.fold_postprocessing,

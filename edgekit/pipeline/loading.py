@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from edgekit import sources
 from edgekit.config.project import Project
-from edgekit.data.metrics import Metric, named
+from edgekit.data.metrics import named
+from edgekit.tasks.scores import Metric
 from edgekit.distill import tasks
 from edgekit.errors import DeviceError
 from edgekit.pipeline.check_data import judged

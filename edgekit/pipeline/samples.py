@@ -10,15 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgekit import data
+from edgekit import data, tasks
 from edgekit.config.project import Project
 from edgekit.data import Dataset, calibration
-from edgekit.data.metrics import DECIDE
 from edgekit.data.request import Request
 from edgekit.program.features import features
 from edgekit.program.program import Program
 from edgekit.progress import Progress
-from edgekit.types import Calibration, InputSpec, IOFusion, TaskKind
+from edgekit.types import DEFAULT_TASK, Calibration, InputSpec, IOFusion, TaskKind
 
 Array = npt.NDArray[np.float32]
 
@@ -43,7 +42,7 @@ class BuildData:
     """What calibration was drawn from."""
     folding: IOFusion = field(default_factory=IOFusion)
     """What files do besides the network."""
-    kind: TaskKind = "classification"
+    kind: TaskKind = DEFAULT_TASK
 
     @property
     def calibration(self) -> Array:
@@ -53,7 +52,9 @@ class BuildData:
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes that outputs decide for, from whichever set has them."""
-        return (self.train.labels or self.test.labels) if self.kind in DECIDE else ()
+        if tasks.of(self.kind).class_axis is None:
+            return ()
+        return self.train.labels or self.test.labels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ from edgekit.types.measurement import (
     Profile,
 )
 from edgekit.types.names import (
+    DEFAULT_TASK,
     CostSource,
     CostUnit,
     Count,
@@ -101,6 +102,7 @@ from edgekit.types.training import (
 )
 
 __all__ = [
+    "DEFAULT_TASK",
     "NO_METER",
     "Artifact",
     "Barrier",

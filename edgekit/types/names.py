@@ -56,15 +56,6 @@ LossName = Literal[
     "attention-relations",
 ]
 """Losses that distillation offers beside soft targets and labels."""
-TaskKind = Literal[
-    "classification",
-    "regression",
-    "embedding",
-    "segmentation",
-    "detection",
-    "token-classification",
-    "language-modeling",
-]
 Postprocessing = Literal["softmax", "argmax"]
 """What may follow the classes' logits: their probabilities, or the number of the likeliest."""
 Positive = Annotated[float, Gt(0)]
@@ -72,3 +63,6 @@ Fraction = Annotated[float, Ge(0), Lt(1)]
 Count = Annotated[int, Ge(1)]
 Mebibytes = Positive
 Text = Annotated[str, MinLen(1)]
+TaskKind = Text
+"""The name of a module in `edgekit.tasks`, with hyphens: "token-classification"."""
+DEFAULT_TASK: TaskKind = "classification"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
 from edgekit.types.names import (
+    DEFAULT_TASK,
     CostSource,
     Count,
     Fraction,
@@ -77,7 +78,7 @@ class DataSpec:
 class TaskSpec:
     """What the network is for, and how good is told: by a metric's name or `metric.py:score`."""
 
-    kind: TaskKind = "classification"
+    kind: TaskKind = DEFAULT_TASK
     metric: Text | None = None
     """`None` is the kind's own: accuracy, mean IoU, mean absolute error, ..."""
     better: Literal["higher", "lower"] | None = None

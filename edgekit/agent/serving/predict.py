@@ -53,12 +53,12 @@ class Answerer:
         answer: dict[str, Any] = {
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
         }
-        classifies = description.get("task", "classification") == "classification"
+        labeled = description.get("labels_samples", True)
         done = description.get("postprocess")
-        if classifies and done == "argmax" and len(first) == 1:
+        if labeled and done == "argmax" and len(first) == 1:
             index = int(first[0])
             return {"label": labels[index] if labels else str(index), **answer}
-        if not classifies or len(outputs) != 1 or outputs[0].ndim != 2:
+        if not labeled or len(outputs) != 1 or outputs[0].ndim != 2:
             return answer  # no row of class scores
         scores = first if done == "softmax" else softmax(first)
         index = int(first.argmax())

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from edgekit import tasks
 from edgekit.bundle_files import read_manifest, read_report
 from edgekit.config.resources import shipped
 from edgekit.devices.packing import pack_agent
@@ -23,7 +24,7 @@ from edgekit.package.docker.wheels import Component
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
-from edgekit.types import RuntimeName
+from edgekit.types import DEFAULT_TASK, RuntimeName
 
 ROOT = "opt/edgekit"
 SITE = f"{ROOT}/site"
@@ -244,7 +245,9 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "models": described,
         "preprocessing": bundle.manifest["contract"]["preprocessing"],
         "labels": bundle.manifest["contract"]["labels"],
-        "task": bundle.manifest["contract"].get("task", "classification"),
+        "labels_samples": tasks.of(
+            bundle.manifest["contract"].get("task", DEFAULT_TASK)
+        ).labels_samples,
         "postprocess": (bundle.manifest["contract"].get("folded") or {}).get(
             "postprocess"
         ),

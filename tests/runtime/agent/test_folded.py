@@ -47,7 +47,7 @@ def write_bundle(folder: Path, postprocess: str) -> None:
         "models": {"one": {"files": ["model.onnx"], "layout": "NHWC"}},
         "preprocessing": {"scale": 1.0, "mean": [0.0], "std": [1.0]},
         "labels": LABELS,
-        "task": "classification",
+        "labels_samples": True,
         "postprocess": postprocess,
     }
     (folder / "image.json").write_text(json.dumps(description))

@@ -6,7 +6,7 @@ nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgekit.data.dataset import Targets
 from edgekit.errors import DataError
+from edgekit.tasks.targets import Targets
 from edgekit.types import Evaluation
 
 Outputs = NDArray[np.float32]
-Score = Callable[[Outputs, Targets], Evaluation]
+Metric = Callable[[Outputs, Targets], Evaluation]
 UNKNOWN = -1
 _COUNTABLE = 2**22
 """A share in float32 of fewer things tells how many they are."""
@@ -54,6 +54,23 @@ def _share(metric: str, correct: int, of: int, samples: int) -> Evaluation:
         samples=samples,
         correct=correct,
         counted=of,
+    )
+
+
+def same_decisions(outputs: Outputs, others: Outputs, axis: int) -> Evaluation:
+    """Share of equal decisions between the classes of dimension `axis` of both, (n, ...)."""
+    same = outputs.argmax(axis) == others.argmax(axis)
+    return counted("agreement", same, samples=len(outputs))
+
+
+def distance(outputs: Outputs, others: Outputs) -> Evaluation:
+    """The mean absolute difference of two networks' outputs (n, ...)."""
+    return Evaluation(
+        metric="distance",
+        value=float(np.abs(outputs - others).mean()),
+        samples=len(outputs),
+        higher_is_better=False,
+        share=False,
     )
 
 
@@ -106,7 +123,7 @@ def perplexity(outputs: Outputs, targets: Targets) -> Evaluation:
     )
 
 
-def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Score:
+def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Metric:
     """A function of torchmetrics over classes, those of `axis` in the outputs."""
 
     def score(outputs: Outputs, targets: Targets) -> Evaluation:
@@ -134,7 +151,7 @@ def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Sc
     return score
 
 
-def _of_values(metric: str, function: str, *, lower: bool = False) -> Score:
+def _of_values(metric: str, function: str, *, lower: bool = False) -> Metric:
     """A function of torchmetrics over values; `lower` is better."""
 
     def score(outputs: Outputs, targets: Targets) -> Evaluation:
@@ -219,25 +236,17 @@ def _values(outputs: Outputs, targets: Targets) -> tuple[Tensor, Tensor]:
     )
 
 
-SCORES: Mapping[str, Score] = {
-    "top-5-accuracy": _of_classes(
-        "top-5 accuracy", "multiclass_accuracy", top_k=5, average="micro"
-    ),
-    "balanced-accuracy": _of_classes(
-        "balanced accuracy", "multiclass_accuracy", average="macro"
-    ),
-    "f1": _of_classes("F1", "multiclass_f1_score", average="macro"),
-    "auroc": _of_classes("area under the ROC curve", "multiclass_auroc"),
-    "pixel-accuracy": _of_classes(
-        "pixel accuracy", "multiclass_accuracy", average="micro"
-    ),
-    "dice": _of_classes("dice", "multiclass_f1_score", average="macro"),
-    "token-f1": _of_classes("F1", "multiclass_f1_score", axis=-1, average="macro"),
-    "mean-squared-error": _of_values(
-        "mean squared error", "mean_squared_error", lower=True
-    ),
-    "r2": _of_values("R2", "r2_score"),
-    "pearson": _of_values("Pearson correlation", "pearson_corrcoef"),
-    "cosine-similarity": cosine_similarity,
-    "retrieval-precision": retrieval_precision,
-}
+top_5_accuracy = _of_classes(
+    "top-5 accuracy", "multiclass_accuracy", top_k=5, average="micro"
+)
+balanced_accuracy = _of_classes(
+    "balanced accuracy", "multiclass_accuracy", average="macro"
+)
+f1 = _of_classes("F1", "multiclass_f1_score", average="macro")
+area_under_roc = _of_classes("area under the ROC curve", "multiclass_auroc")
+pixel_accuracy = _of_classes("pixel accuracy", "multiclass_accuracy", average="micro")
+dice = _of_classes("dice", "multiclass_f1_score", average="macro")
+token_f1 = _of_classes("F1", "multiclass_f1_score", axis=-1, average="macro")
+mean_squared_error = _of_values("mean squared error", "mean_squared_error", lower=True)
+r2 = _of_values("R2", "r2_score")
+pearson = _of_values("Pearson correlation", "pearson_corrcoef")

@@ -1,0 +1,82 @@
+"""Kinds of tasks: how outputs and targets look, what is learned from them, how good they are.
+
+A kind of task is a module here (or under `tasks/` in a folder of `EDGEKIT_PLUGINS`) whose `RECORD`
+is a `TaskDefinition`: `token_classification.py` is `[task] kind = "token-classification"`. It is
+found by scanning, and nothing else knows a kind by its name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit import plugins
+from edgekit.errors import UsageError
+from edgekit.tasks.losses import TaskLosses
+from edgekit.tasks.scores import Metric, Outputs, distance, same_decisions
+from edgekit.tasks.targets import TargetFormat
+from edgekit.types import Evaluation, TaskKind
+
+plugins.extend(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDefinition:
+    """One kind of task."""
+
+    targets: TargetFormat
+    losses: TaskLosses
+    metrics: Mapping[str, Metric]
+    """What `[task] metric` may name; without one, the user's own function is needed."""
+    own_metric: Metric | None = None
+    """The metric where none is named; `None` is the first of `metrics`."""
+    dimensions: int | None = None
+    """Of the network's output, the batch counted; `None` is any number."""
+    output: str = ""
+    """What the output is, in errors: "logits, (batch, classes)"."""
+    class_axis: int | None = None
+    """The dimension of the classes where outputs are logits, from which one is decided for."""
+    decisions: str = "the decisions"
+    """What is decided where there is a `class_axis`: "the pixels"."""
+    agreement: Metric | None = None
+    """How far two networks' outputs agree; `None` is the share of equal decisions where there is a
+    `class_axis`, else the mean absolute difference."""
+    shifts: bool = True
+    """Whether targets stay right where an image is moved by some pixels."""
+    answered_by_network: bool = False
+    """Whether the unpruned network's outputs are the targets where data have none."""
+
+    @property
+    def metric(self) -> Metric | None:
+        """The metric where none is named; `None` where there is no such one."""
+        return self.own_metric or next(iter(self.metrics.values()), None)
+
+    @property
+    def labels_samples(self) -> bool:
+        """Whether an output is one row of class scores, whose highest names the sample."""
+        return self.class_axis is not None and self.dimensions == 2
+
+    def agree(self, outputs: Outputs, others: Outputs) -> Evaluation:
+        """How far two networks agree on the same samples, where no label says who is right.
+
+        Outputs (n, ...) as the networks give them.
+        """
+        if self.agreement is not None:
+            return self.agreement(outputs, others)
+        if self.class_axis is None:
+            return distance(outputs, others)
+        return same_decisions(outputs, others, self.class_axis)
+
+
+def of(kind: TaskKind) -> TaskDefinition:
+    """The kind of task by its name; raises `UsageError` where there is none."""
+    found = plugins.record(__name__, kind, TaskDefinition)
+    if found is None:
+        known = plugins.records(__name__, TaskDefinition)
+        near = difflib.get_close_matches(kind, known, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UsageError(
+            f"There is no kind of task '{kind}'.{hint} Known: {', '.join(known)}."
+        )
+    return found

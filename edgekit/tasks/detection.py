@@ -1,0 +1,14 @@
+"""Boxes and their classes: taught by the teacher alone, and measured by a metric of the user's."""
+
+import math
+
+from edgekit.tasks import TaskDefinition, losses, targets
+
+RECORD = TaskDefinition(
+    targets=targets.TargetFormat(read=targets.values, unknown=math.nan),
+    losses=losses.TaskLosses(
+        soft=lambda student, teacher, _: losses.detections(student, teacher)
+    ),
+    metrics={},
+    shifts=False,
+)

@@ -1,0 +1,153 @@
+"""Losses of outputs against a teacher's and against targets: one a sample, (batch,)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_TINY = 1e-8
+Soft = Callable[[Tensor, Tensor, float], Tensor]
+Hard = Callable[[Tensor, Tensor], Tensor]
+
+
+def _as_given(output: Tensor) -> Tensor:
+    return output
+
+
+def no_labels(student: Tensor, targets: Tensor) -> Tensor:
+    """The loss of a kind of task that learns from its teacher alone: zeros (batch,)."""
+    return student.new_zeros(len(student))
+
+
+def none_known(targets: Tensor) -> Tensor:
+    """That no sample has a label: (batch,)."""
+    return torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskLosses:
+    """`soft(student, teacher, temperature)` and `hard(student, targets)` to losses (batch,);
+    `known(targets)` is 1 for a sample with a label and 0 for others, (batch,)."""
+
+    soft: Soft
+    hard: Hard = no_labels
+    known: Callable[[Tensor], Tensor] = none_known
+    arrange: Callable[[Tensor], Tensor] = _as_given
+    """Outputs with the classes in dimension 1, as losses on outputs take them."""
+    restore: Callable[[Tensor], Tensor] = _as_given
+    """The inverse of `arrange`: outputs as the network gives them."""
+
+    @property
+    def from_labels(self) -> bool:
+        """Whether labels are learned from."""
+        return self.hard is not no_labels
+
+
+def soft_targets(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of softened outputs, times the squared temperature.
+
+    Hinton et al., 2015, arXiv:1503.02531. The factor keeps the gradient's size the same at
+    any temperature. Logits (batch, classes, ...) to losses (batch,), the mean over positions.
+    """
+    divergence = F.kl_div(
+        F.log_softmax(student / temperature, dim=1),
+        F.log_softmax(teacher / temperature, dim=1),
+        reduction="none",
+        log_target=True,
+    )
+    return by_sample(divergence.sum(1)) * temperature**2
+
+
+def labels(student: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy with the true class, over the positions where it is known (not -1).
+
+    Logits (batch, classes, ...), targets (batch, ...), to losses (batch,); 0 where none is known.
+    """
+    losses = F.cross_entropy(student, targets, ignore_index=-1, reduction="none")
+    if losses.ndim == 1:
+        return losses
+    known = (targets >= 0).flatten(1).sum(1).clamp(min=1)
+    return losses.flatten(1).sum(1) / known
+
+
+def regression(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared difference of values, of embeddings say: (batch, ...) to losses (batch,)."""
+    return by_sample((student - teacher).square())
+
+
+def angles(student: Tensor, teacher: Tensor) -> Tensor:
+    """One minus the cosine of embeddings (batch, size), to losses (batch,)."""
+    return 1 - F.cosine_similarity(student.flatten(1), teacher.flatten(1), dim=1)
+
+
+def detections(student: Tensor, teacher: Tensor, boxes: int = 4) -> Tensor:
+    """Class heads by binary cross-entropy with the teacher's probabilities, and box heads by
+    absolute difference, weighed by how sure the teacher is that something is there.
+
+    After Chen et al., 2017, "Learning Efficient Object Detection Models with Knowledge
+    Distillation". Outputs (batch, places, boxes + classes), to losses (batch,).
+    """
+    probability = teacher[..., boxes:].sigmoid()
+    classes = F.binary_cross_entropy_with_logits(
+        student[..., boxes:], probability, reduction="none"
+    )
+    sure = probability.amax(-1)
+    apart = (student[..., :boxes] - teacher[..., :boxes]).abs().mean(-1)
+    located = (sure * apart).flatten(1).sum(1) / (sure.flatten(1).sum(1) + _TINY)
+    return by_sample(classes) + located
+
+
+def by_sample(losses: Tensor) -> Tensor:
+    """The mean over everything but the batch: (batch, ...) to (batch,)."""
+    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+
+
+def classes_second(output: Tensor) -> Tensor:
+    """Logits (batch, ..., classes) with the classes in dimension 1."""
+    return output.movedim(-1, 1) if output.ndim > 2 else output
+
+
+def classes_last(output: Tensor) -> Tensor:
+    """The inverse of `classes_second`."""
+    return output.movedim(1, -1) if output.ndim > 2 else output
+
+
+def class_known(targets: Tensor) -> Tensor:
+    """Which samples have a class, or a part that has one: (batch, ...) to (batch,)."""
+    return (targets >= 0).flatten(1).any(1) if targets.ndim > 1 else targets >= 0
+
+
+def value_known(targets: Tensor) -> Tensor:
+    """Which samples have a value that is not NaN: (batch, ...) to (batch,)."""
+    return ~targets.isnan().flatten(1).all(1) if targets.ndim > 1 else ~targets.isnan()
+
+
+def squared_error(student: Tensor, targets: Tensor) -> Tensor:
+    """The mean squared difference from known values (batch, ...), to losses (batch,)."""
+    values = targets.reshape(student.shape).to(student.dtype)
+    known = ~values.isnan()
+    apart = (student - torch.nan_to_num(values)).square() * known
+    if apart.ndim == 1:
+        return apart
+    return apart.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+
+
+def known(targets: Tensor) -> Tensor:
+    """Which samples have a value or class, whichever the targets (batch, ...) are: (batch,)."""
+    return value_known(targets) if targets.is_floating_point() else class_known(targets)
+
+
+CLASSES = TaskLosses(soft=soft_targets, hard=labels, known=class_known)
+"""Of logits (batch, classes, ...) and classes (batch, ...)."""
+TOKENS = TaskLosses(
+    soft=soft_targets,
+    hard=labels,
+    known=class_known,
+    arrange=classes_second,
+    restore=classes_last,
+)
+"""Of logits (batch, ..., classes) and classes (batch, ...)."""
