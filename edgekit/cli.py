@@ -62,10 +62,10 @@ for command in (
     diff.diff,
     gate.gate,
     inspect.inspect,
-    package.package,
     doctor.doctor,
 ):
     app.command(epilog=_EPILOG)(command)
+app.command(cls=package.PackageCommand, epilog=_EPILOG)(package.package)
 app.command("profile-device", epilog=_EPILOG)(profile_device)
 app.add_typer(targets.app, name="targets")
 app.add_typer(devices.app, name="devices")

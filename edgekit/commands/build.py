@@ -192,11 +192,12 @@ def _package(
     place: Path, store: Store, shown: Bars, engine: Any, *, quiet: bool
 ) -> None:
     from edgekit.commands.package import show
-    from edgekit.package.docker import docker
+    from edgekit.package.docker import docker, packaging
 
     order = docker.Order(bundle=place)
     built = docker.package(order, store, shown, engine)
-    show(built, as_json=False, quiet=quiet)
+    made = [packaging.described(image) for image in built]
+    show(made, as_json=False, quiet=quiet)
 
 
 def read_request(

@@ -1,151 +1,163 @@
-"""`edgekit package`: a bundle as an image for its device."""
+"""`edgekit package`: a bundle in the form that its device takes."""
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand
 
-from edgekit.arguments import check_image
-from edgekit.commands.console import (
-    Bars,
-    Json,
-    Quiet,
-    err_console,
-    out_console,
-    plain,
-)
+from edgekit.commands.console import Bars, Json, Quiet, err_console, out_console
 from edgekit.errors import UsageError
+from edgekit.package import Option, Packaged, PackageKind, PackageRequest, kinds
 
 _MB = 2**20
+_TYPES: Mapping[str, Any] = {
+    "text": str | None,
+    "texts": list[str] | None,
+    "path": Path | None,
+    "flag": bool,
+}
 
 
-def package(  # noqa: PLR0913 - a command's options
-    bundle: Annotated[Path, typer.Argument(help="Folder that `edgekit build` left.")],
-    docker: Annotated[
-        bool, typer.Option("--docker", help="As Docker images, one for each platform.")
-    ] = False,
-    platform: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="linux/amd64, linux/arm64 or linux/arm/v7 (may be repeated), or all.",
-            show_default="the target's",
-        ),
-    ] = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option(
-            help="Runtime in the image.", show_default="the chosen artifact's"
-        ),
-    ] = None,
-    tag: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of the images; each gets its architecture for a suffix.",
-            show_default="edgekit/PROJECT:RUNTIME",
-        ),
-    ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            help="Base image; `debian` makes one here from Debian packages.",
-            show_default="the Dockerfile's",
-        ),
-    ] = None,
-    contexts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Only write the build contexts into this folder, for `docker buildx bake`."
-        ),
-    ] = None,
-    push: Annotated[
-        bool,
-        typer.Option("--push", help="Push the images, and a list over all platforms."),
-    ] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+class PackageCommand(TyperCommand):
+    """The command with a flag for each kind of package, looked for when it is used."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        whole = _command(kinds())
+        self.params, self.callback = whole.params, whole.callback
+        return super().get_params(ctx)
+
+
+def package() -> None:
     """Package a bundle for its device: the models, one runtime, numpy and the agent.
 
-    What is in the image answers `infer`, `bench`, `info` and `serve`. Nothing runs during the
+    What is in an image answers `infer`, `bench`, `info` and `serve`. Nothing runs during the
     build, so that images for ARM are built anywhere; the same bundle gives the same layers.
 
         edgekit package --docker build/raspberrypi
         docker run --rm -i IMAGE infer < image.png
     """
-    from edgekit.package.docker import docker as images
-    from edgekit.package.docker.engine import Engine
+
+
+def show(made: Sequence[Packaged], *, as_json: bool, quiet: bool) -> None:
+    """Packages with the sizes of their parts."""
+    if as_json:
+        print(json.dumps([one.facts for one in made], indent=2, default=str))
+    elif not quiet:
+        for one in made:
+            if one.parts_bytes:
+                out_console.print(_table(one))
+            else:
+                out_console.print(f"  {escape(one.title)}", highlight=False)
+
+
+def _command(known: Mapping[str, PackageKind]) -> Any:
+    """The command whose parameters are the kinds and their options."""
+
+    def run(*, bundle: Path, as_json: bool, quiet: bool, **given: Any) -> None:
+        name = _asked(known, given)
+        request = _request(known, name, bundle, given, quiet=quiet)
+        show(known[name].package(request), as_json=as_json, quiet=quiet)
+
+    _sign(run, _parameters(known))
+    app = typer.Typer(add_completion=False)
+    app.command()(run)
+    return typer.main.get_command(app)
+
+
+def _parameters(known: Mapping[str, PackageKind]) -> dict[str, tuple[Any, Any]]:
+    """Annotation and default of each parameter, by name."""
+    help = "Folder that `edgekit build` left."
+    found: dict[str, tuple[Any, Any]] = {
+        "bundle": (
+            Annotated[Path, typer.Argument(help=help)],
+            inspect.Parameter.empty,
+        )
+    }
+    for name, kind in known.items():
+        flag = typer.Option(f"--{name}", help=kind.help)
+        found[_flag(name)] = Annotated[bool, flag], False
+    for kind in known.values():
+        found |= {option.name: _parameter(option) for option in kind.options}
+    return {**found, "as_json": (Json, False), "quiet": (Quiet, False)}
+
+
+def _parameter(option: Option) -> tuple[Any, Any]:
+    declared = typer.Option(
+        f"--{option.name.replace('_', '-')}",
+        help=option.help,
+        show_default=option.default or False,
+    )
+    default = False if option.form == "flag" else None
+    return Annotated[_TYPES[option.form], declared], default
+
+
+def _sign(function: Callable[..., None], parameters: dict[str, Any]) -> None:
+    """Give a function the parameters that Typer reads."""
+    function.__annotations__ = {name: kind for name, (kind, _) in parameters.items()}
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default
+            )
+            for name, (kind, default) in parameters.items()
+        ]
+    )
+
+
+def _flag(kind: str) -> str:
+    return f"as_{kind.replace('-', '_')}"
+
+
+def _asked(known: Mapping[str, PackageKind], given: Mapping[str, Any]) -> str:
+    asked = [name for name in known if given[_flag(name)]]
+    if len(asked) != 1:
+        ways = " or ".join(f"edgekit package --{name} ..." for name in known)
+        raise UsageError(f"Say what to make of the bundle, one form at a time: {ways}")
+    return asked[0]
+
+
+def _request(
+    known: Mapping[str, PackageKind],
+    name: str,
+    bundle: Path,
+    given: Mapping[str, Any],
+    *,
+    quiet: bool,
+) -> PackageRequest:
+    """The request with the kind's own options; raises `UsageError` for another kind's."""
     from edgekit.store import Store
 
-    if not docker:
-        raise UsageError("Say what to make of the bundle: edgekit package --docker ...")
-    if push and not tag:
-        raise UsageError("--push needs --tag REGISTRY/NAME:VERSION.")
-    if push and platform == [images.EVERY]:
-        raise UsageError(
-            "A list holds one image a platform: name the platforms to --push."
-        )
-    for option, value in (("--tag", tag), ("--base", base)):
-        if value is not None:
-            check_image(value, option, UsageError)
-    order = images.Order(
+    own = {option.name for option in known[name].options}
+    others = {option.name for kind in known.values() for option in kind.options} - own
+    for other in sorted(others):
+        if given[other] not in (None, False):
+            raise UsageError(
+                f"--{other.replace('_', '-')} is no option of --{name}. Leave it out."
+            )
+    return PackageRequest(
         bundle=bundle,
-        platforms=tuple(platform or ()),
-        runtime=_known(runtime),
-        tag=tag,
-        base=base,
+        options={option: given[option] for option in own},
+        store=Store(),
+        progress=Bars(err_console, silent=quiet),
     )
-    shown = Bars(err_console, silent=quiet)
-    if contexts is not None:
-        folders = images.contexts(order, contexts, Store(), shown)
-        if as_json:
-            print(json.dumps([str(folder) for folder in folders], indent=2))
-        elif not quiet:
-            for folder in folders:
-                out_console.print(f"  {folder}/", highlight=False)
-        return
-    engine = Engine.find()
-    built = images.package(order, Store(), shown, engine)
-    show(built, as_json=as_json, quiet=quiet)
-    if push and tag:
-        digest = images.push(built, tag, engine)
-        if not quiet:
-            err_console.print(f"Pushed {tag} ({digest})", highlight=False)
 
 
-def show(built: Sequence[Any], *, as_json: bool, quiet: bool) -> None:
-    """Images with what they weigh, part by part."""
-    if as_json:
-        rows = [
-            {**plain(one), "beyond_base_bytes": one.beyond_base_bytes} for one in built
-        ]
-        print(json.dumps(rows, indent=2))
-    elif not quiet:
-        for one in built:
-            out_console.print(_table(one))
-
-
-def _table(one: Any) -> Table:
-    table = Table(box=None, title=f"{one.tag}  {one.platform}", title_justify="left")
+def _table(one: Packaged) -> Table:
+    table = Table(box=None, title=escape(one.title), title_justify="left")
     table.add_column("part")
     table.add_column("MiB unpacked", justify="right")
     large = {part: size for part, size in one.parts_bytes.items() if size >= _MB}
     small = sum(one.parts_bytes.values()) - sum(large.values())
-    for part, size in large.items():
+    rows = {**large, "everything smaller": small, **one.totals_bytes}
+    for part, size in rows.items():
         table.add_row(escape(part), f"{size / _MB:.1f}")
-    table.add_row("everything smaller", f"{small / _MB:.1f}")
-    table.add_row("beyond the base", f"{one.beyond_base_bytes / _MB:.1f}")
-    table.add_row(f"base {escape(one.base)}", f"{one.base_bytes / _MB:.1f}")
-    table.caption, table.caption_justify = escape(one.trial), "left"
+    table.caption, table.caption_justify = escape(one.note), "left"
     return table
-
-
-def _known(runtime: str | None) -> Any:
-    from edgekit.runtimes import registry
-
-    return None if runtime is None else registry.get(runtime).name

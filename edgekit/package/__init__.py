@@ -1,1 +1,75 @@
+"""Bundles, and the forms that a bundle is packaged in.
 
+A kind of package is a folder here (or under `package/` in a folder of `EDGEKIT_PLUGINS`) whose
+`RECORD` is a `PackageKind`: the folder `docker` is `edgekit package --docker`. It is found by
+scanning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgekit import plugins
+
+if TYPE_CHECKING:
+    from edgekit.progress import Progress
+    from edgekit.store import Store
+
+plugins.extend(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option of `edgekit package` that a kind takes."""
+
+    name: str
+    """As a Python name: `base_image` is `--base-image`."""
+    help: str
+    form: Literal["text", "texts", "path", "flag"] = "text"
+    """`texts` may be repeated."""
+    default: str | None = None
+    """What help shows for the default; the kind itself gets `None`, or `False` for a flag."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRequest:
+    """What to package, and how."""
+
+    bundle: Path
+    options: Mapping[str, Any]
+    """The values of the kind's options by name; `None` or `False` where not given."""
+    store: Store
+    progress: Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged:
+    """One thing that was made of a bundle."""
+
+    title: str
+    """How it is called: a tag, a file's path."""
+    facts: Any
+    """What `--json` prints of it."""
+    parts_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of its parts by name, the largest first."""
+    totals_bytes: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageKind:
+    """One form of package. Importing its folder loads no library."""
+
+    help: str
+    """Of the option that asks for it: "As Docker images, one for each platform."."""
+    package: Callable[[PackageRequest], Sequence[Packaged]]
+    """Makes the packages; raises EdgeKit's errors for a bundle or option that does not fit."""
+    options: tuple[Option, ...] = ()
+
+
+def kinds() -> Mapping[str, PackageKind]:
+    """Every kind of package by name; raises `UsageError` for a plugin that is none."""
+    return plugins.records(__name__, PackageKind, folders_only=True)

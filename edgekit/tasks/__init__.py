@@ -10,13 +10,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgekit import plugins
 from edgekit.errors import UsageError
-from edgekit.tasks.losses import TaskLosses
-from edgekit.tasks.scores import Metric, Outputs, distance, same_decisions
-from edgekit.tasks.targets import TargetFormat
 from edgekit.types import Evaluation, TaskKind
+
+if (
+    TYPE_CHECKING
+):  # they load PyTorch, which a command that reads no project does not need
+    from edgekit.tasks.losses import TaskLosses
+    from edgekit.tasks.scores import Metric, Outputs
+    from edgekit.tasks.targets import TargetFormat
 
 plugins.extend(__name__)
 
@@ -62,6 +67,8 @@ class TaskDefinition:
 
         Outputs (n, ...) as the networks give them.
         """
+        from edgekit.tasks.scores import distance, same_decisions
+
         if self.agreement is not None:
             return self.agreement(outputs, others)
         if self.class_axis is None:
