@@ -20,7 +20,7 @@ from edgekit.evaluate.parity import TOLERANCES, compare
 from edgekit.program import reference
 from edgekit.progress import Progress
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import OperatorProfile, Precision, TaskKind
+from edgekit.types import DEFAULT_TASK, VALUES_TASK, OperatorProfile, Precision, TaskKind
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
 from edgekit.types.notes import InputTransposed, Note
 
@@ -160,7 +160,7 @@ def _decides(sides: Subject, output: Array, *, several: bool) -> TaskKind:
     if sides.kind is not None and not several:
         return sides.kind
     decides = output.ndim == 2 and output.shape[1] > 1
-    return "classification" if decides else "regression"
+    return DEFAULT_TASK if decides else VALUES_TASK
 
 
 # --- layers -----------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import assert_never
 
+from edgekit import tasks
 from edgekit.runtimes import registry
-from edgekit.types import QuantResult, RuntimeOptions, TaskKind
+from edgekit.types import DEFAULT_TASK, QuantResult, RuntimeOptions
 from edgekit.types import export_notes as kinds
 from edgekit.types.export_notes import (
     ExportNote,
@@ -224,16 +225,9 @@ def departure(artifact: str, found: ParityFault) -> str:
             return (found.detail or f"{artifact} cannot be run").rstrip(".")
 
 
-_DECISIONS: Mapping[TaskKind, str] = {
-    "segmentation": "the pixels",
-    "token-classification": "the tokens",
-    "language-modeling": "the tokens",
-}
-
-
 def _short(found: ParityFault) -> str:
     if found.measure == "agreement":
-        what = _DECISIONS.get(found.task or "classification", "the decisions")
+        what = tasks.of(found.task or DEFAULT_TASK).decisions
         return f"decides as the network does on {found.value:.1%} of {what}"
     return f"has {found.value:.1%} of the variance of the network's outputs"
 

@@ -35,6 +35,7 @@ from edgekit.types.measurement import (
 )
 from edgekit.types.names import (
     DEFAULT_TASK,
+    VALUES_TASK,
     CostSource,
     CostUnit,
     Count,
@@ -103,6 +104,7 @@ from edgekit.types.training import (
 
 __all__ = [
     "DEFAULT_TASK",
+    "VALUES_TASK",
     "NO_METER",
     "Artifact",
     "Barrier",

@@ -66,3 +66,5 @@ Text = Annotated[str, MinLen(1)]
 TaskKind = Text
 """The name of a module in `edgekit.tasks`, with hyphens: "token-classification"."""
 DEFAULT_TASK: TaskKind = "classification"
+VALUES_TASK: TaskKind = "regression"
+"""The kind of outputs that decide nothing, where no project names one."""
