@@ -20,7 +20,13 @@ from edgekit.evaluate.parity import TOLERANCES, compare
 from edgekit.program import reference
 from edgekit.progress import Progress
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import DEFAULT_TASK, VALUES_TASK, OperatorProfile, Precision, TaskKind
+from edgekit.types import (
+    DEFAULT_TASK,
+    VALUES_TASK,
+    OperatorProfile,
+    Precision,
+    TaskKind,
+)
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
 from edgekit.types.notes import InputTransposed, Note
 

@@ -104,8 +104,8 @@ from edgekit.types.training import (
 
 __all__ = [
     "DEFAULT_TASK",
-    "VALUES_TASK",
     "NO_METER",
+    "VALUES_TASK",
     "Artifact",
     "Barrier",
     "BenchRecipe",
