@@ -11,13 +11,13 @@ from torch import Tensor
 
 from edgekit import tasks
 from edgekit.data import Dataset
-from edgekit.tasks.scores import Metric
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.accuracy import evaluate, predict
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.note_words import sentence
+from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, TaskKind, TaskSpec
 from edgekit.types.notes import BaselineIsReference, Note, OutputsUnused
 

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data import predictions
-from edgekit.tasks.scores import Metric
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, ParityError
 from edgekit.evaluate.accuracy import predict
@@ -28,6 +27,7 @@ from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.export_words import fault as fault_words
+from edgekit.tasks.scores import Metric
 from edgekit.types import (
     DEFAULT_TASK,
     Artifact,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from edgekit import sources
 from edgekit.config.project import Project
 from edgekit.data.metrics import named
-from edgekit.tasks.scores import Metric
 from edgekit.distill import tasks
 from edgekit.errors import DeviceError
 from edgekit.pipeline.check_data import judged
@@ -19,6 +18,7 @@ from edgekit.pipeline.training_inputs import task_of
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.runtimes import registry
+from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, ExportRecipe, RuntimeName, Target
 from edgekit.types.notes import Note
 

@@ -17,7 +17,8 @@ from torch import nn
 
 import edgekit as ek
 from edgekit import cli, plugins, sources, tasks
-from edgekit.commands.build import open_job
+from edgekit.api.environment import attached_environment
+from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
 from edgekit.errors import UsageError
 from edgekit.package import bundle
@@ -113,8 +114,10 @@ def trained() -> list[dict[str, list[object]]]:
 
 @pytest.fixture(scope="module")
 def built(project: Path) -> Report:
-    with open_job(project, "host", Bars(err_console, silent=True), False) as job:
-        return build.build(job, project / "bundle")
+    bars = Bars(err_console, silent=True)
+    request = read_request(project, "host", bars)
+    with attached_environment(request, device="local", progress=bars) as env:
+        return build.build(request, env, project / "bundle")
 
 
 def test_the_toy_source_and_task_are_built(project: Path, built: Report) -> None:

@@ -163,7 +163,7 @@ def test_the_project_names_network_weights_and_shape(
         (("model.py:build",), {}, ["--input 3,224,224", "128:int64"]),
         (("model.py:bild",), {"inputs": ["3,8,8"]}, ["bild", "'build'"]),
         (("modle.py:build",), {"inputs": ["3,8,8"]}, ["modle.py", "'model.py'"]),
-        (("model.onnx",), {"inputs": ["3,8,8"]}, ["model.onnx", ".pt2"]),
+        (("model.other",), {"inputs": ["3,8,8"]}, ["model.other", ".pt2"]),
         (("missing.pt2",), {}, ["missing.pt2"]),
         (("model.py:build",), {"inputs": ["1,8,8"]}, ["[1, 8, 8]", "3 channels"]),
         (("model.py:build",), {"inputs": ["3,8,8", "4"]}, ["[3, 8, 8], [4]"]),
