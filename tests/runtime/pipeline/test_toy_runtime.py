@@ -17,7 +17,7 @@ RECORD = """
 from edgekit.runtimes.record import Runtime
 
 RECORD = Runtime(
-    name="hand-abacus", title="Abacus", color="#56B4E9", suffixes=(".beads",),
+    name="bead-frame", title="Abacus", color="#56B4E9", suffixes=(".beads",),
     recognizes=lambda head: head.startswith(b"BEADS"), precisions=("fp32",),
     package="numpy", module="numpy", install="pip install numpy", extra="abacus",
 )
@@ -108,7 +108,7 @@ description = "A board that counts with beads"
 arch = "x86_64"
 cpu = "max"
 cores = 2
-runtimes = ["hand-abacus"]
+runtimes = ["bead-frame"]
 precisions = ["fp32", "int8"]
 image = "linux/amd64"
 """
@@ -156,9 +156,9 @@ aware = "never"
 def project(tmp_path: Path) -> Path:
     """A project whose board has the added runtime alone; beside it, the runtime's one folder."""
     files = {
-        "plugin/runtimes/hand_abacus/__init__.py": RECORD,
-        "plugin/runtimes/hand_abacus/exporter.py": EXPORTER,
-        "plugin/runtimes/hand_abacus/agent.py": AGENT,
+        "plugin/runtimes/bead_frame/__init__.py": RECORD,
+        "plugin/runtimes/bead_frame/exporter.py": EXPORTER,
+        "plugin/runtimes/bead_frame/agent.py": AGENT,
         "project/targets/board.toml": BOARD,
         "project/model.py": MODEL,
         "project/loader.py": LOADER,
@@ -194,14 +194,14 @@ def test_a_build_exports_verifies_measures_and_packs_for_it(
     assert (bundle / "model.beads").read_bytes().startswith(b"BEADS")
     report = json.loads((bundle / "report.json").read_text())
     [candidate] = report["candidates"]
-    assert candidate["artifact"]["name"] == "hand-abacus-fp32"
-    assert candidate["measurement"]["runtime"] == "hand-abacus"
+    assert candidate["artifact"]["name"] == "bead-frame-fp32"
+    assert candidate["measurement"]["runtime"] == "bead-frame"
     assert candidate["measurement"]["latency"]["p50_ms"] > 0
     assert candidate["evaluation"]["value"] == report["student"]["evaluation"]["value"]
     [baseline] = report["baselines"]
-    assert baseline["artifact"] == "unpruned-hand-abacus-fp32"
-    assert "hand-abacus" in (bundle / "report.html").read_text()
+    assert baseline["artifact"] == "unpruned-bead-frame-fp32"
+    assert "bead-frame" in (bundle / "report.html").read_text()
     monkeypatch.setenv("EDGEKIT_PLUGINS", str(project.parent / "plugin"))
     artifact = artifact_at(bundle / "model.beads")
-    assert artifact.runtime == "hand-abacus"
+    assert artifact.runtime == "bead-frame"
     opened(artifact)  # in a process that has the packed agent and no other variable

@@ -15,6 +15,8 @@ HOMES = (PACKAGE / "runtimes", PACKAGE / "agent" / "runtimes")
 ALLOWED = {
     ("commands/scaffold.py", ".bin"): "PyTorch's weights, which init looks for",
     ("sources/onnx/__init__.py", ".onnx"): "the source's own files, which it reads",
+    ("sources/tflite/__init__.py", ".tflite"): "the source's own files, which it reads",
+    ("sources/tflite/check.py", "litert"): "the name of a scratch folder",
     ("sources/onnx/file_outputs.py", "onnxruntime"): "the library that runs the source",
 }
 """(file, text) -> why a literal that is a runtime's name or suffix means something else there."""
