@@ -29,6 +29,7 @@ from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
 from edgekit.store import Store
 from edgekit.types import Budget, InputSpec
+from edgekit.types.notes import EnergyPlannedByOperators
 from edgekit.types.operator_shape import OperatorShape
 from tests.device.conftest import WATTS
 
@@ -151,9 +152,10 @@ def test_an_energy_budget_is_planned_for_by_operators(
     )
     aim = constraints_from_budget(*asked, baseline)
     assert aim.speedup is None
-    assert aim.note is not None
-    assert "planned for by the energy of operators" in aim.note
-    assert "metered (rapl, package)" in aim.note
+    [note] = aim.notes
+    assert isinstance(note, EnergyPlannedByOperators)
+    assert (note.meter, note.boundary) == ("rapl", "package")
+    assert note.metered > 0
     assert aim.energy_mj is not None
     assert aim.full_energy_mj is not None
     assert aim.full_energy_mj == pytest.approx(WATTS * aim.full_cost / 1e3, rel=0.15)
