@@ -15,6 +15,7 @@ from edgekit.errors import ModelError, OutputError
 from edgekit.program.modes import set_training
 from edgekit.program.plain import unwrapped
 from edgekit.program.program import Program, duplicate, trace
+from edgekit.progress import Logged
 from edgekit.types import Epoch, InputSpec, ModelSpec
 
 _DTYPES = {torch.int64: "int64", torch.int32: "int32"}
@@ -118,13 +119,14 @@ def load(
     weights: str | Path | None = None,
     allow_pickle: bool = False,
 ) -> Network:
-    """The network of a module, or of any source: `model.py:build`, a `.pt2`.
+    """The network of a module, or of any source: `model.py:build`, a `.pt2`, an `.onnx`.
 
     `example_input` is (batch, *input shape), any batch size, of the dtype that the network takes;
-    `example_inputs` is one of each for several inputs. A `.pt2` needs none. The module is left as
-    it is, in its mode, on its device: the network is a copy in float32 on the CPU, with every
-    parameter trainable. `weights` is a file for `model.py:build` (`.safetensors`, or `.pt` with
-    `allow_pickle`). Raises `ModelError` for what cannot be found, read or exported.
+    `example_inputs` is one of each for several inputs. A file needs none where it says them.
+    The module is left as it is, in its mode, on its device: the network is a copy in float32 on
+    the CPU, with every parameter trainable. `weights` is a file for `model.py:build`
+    (`.safetensors`, or `.pt` with `allow_pickle`). Raises `ModelError` for what cannot be found,
+    read or exported.
     """
     examples = tuple(example_inputs) if example_input is None else (example_input,)
     if isinstance(model, nn.Module):
@@ -133,9 +135,12 @@ def load(
     spec = ModelSpec(
         source=str(model), weights=None if weights is None else str(weights)
     )
-    return Network(
-        sources.load(spec, root=Path.cwd(), allow_pickle=allow_pickle, inputs=inputs)
+    program = sources.load(
+        spec, root=Path.cwd(), allow_pickle=allow_pickle, inputs=inputs
     )
+    for remark in program.remarks:
+        Logged().say(remark)
+    return Network(program)
 
 
 def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Program:

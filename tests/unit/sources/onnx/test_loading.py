@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
+import edgekit as ek
 from edgekit import sources
 from edgekit.errors import ModelError
 from edgekit.program.program import Program
@@ -412,3 +413,12 @@ def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
         size_threshold=0,
     )
     np.testing.assert_allclose(outputs(load(path), x)[0], expected[0], atol=1e-6)
+
+
+def test_the_library_takes_a_file_and_logs_how_it_agrees(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "edgekit"):
+        network = ek.load(classifier(tmp_path / "net.onnx"))
+    assert network.inputs[0].shape == (3, 8, 8)
+    assert "Outputs agree with the file on ONNX Runtime" in caplog.text
