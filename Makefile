@@ -73,7 +73,7 @@ $(STAMP): pyproject.toml requirements.lock
 		$(PIP) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"; fi
 	touch $@
 
-# The hashes of what constraints.txt and docker/*.txt pin, asked of the index that pip uses.
+# The hashes of what constraints.txt and docker/*.txt pin, read from the index that pip uses.
 lock:
 	$(PYTHON) tools/lock.py
 
@@ -82,7 +82,7 @@ lock:
 release-check: $(STAMP)
 	$(BIN)/python tools/release_check.py
 
-# Known faults of the pinned versions. pip-audit asks the index for them: there is no check without
+# Known faults of the pinned versions. pip-audit reads them from the index: there is no check without
 # a network, and none is pretended.
 audit: $(STAMP)
 	$(PYTHON) -m venv $(VENV)/audit

@@ -75,12 +75,12 @@ def _measure(name: str, *, exports: bool) -> Row:
             peer = step(
                 "coverage_steps", "peer", name, folder, timeout_s=PEER_TIMEOUT_S
             )
-        wanted = exports and own["error"] is None
+        expected = exports and own["error"] is None
         return {
             "name": name,
             "kind": _kind(name),
             "exact": own.get("relative_error", 1.0) < EXACT,
-            "exports": exports(folder) if wanted else None,
+            "exports": exports(folder) if expected else None,
             "seconds": own.get("seconds"),
             **{key: own.get(key) for key in _OWN},
             "peer_works": peer["error"] is None,

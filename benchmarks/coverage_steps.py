@@ -144,14 +144,14 @@ def export(folder: str) -> Row:
     program = programs.load(place / "cut.pt2")
     result: Row = {}
     try:
-        wanted = [(runtime, "fp32") for runtime in RUNTIMES]
-        made = export_all(program, wanted, calibration=None, folder=place)
+        expected = [(runtime, "fp32") for runtime in RUNTIMES]
+        made = export_all(program, expected, calibration=None, folder=place)
         result = {a.runtime: str(a.files[0]) for a in made}
     except ArtifactError:
         for runtime in RUNTIMES:
             try:
-                wanted = [(runtime, "fp32")]
-                made = export_all(program, wanted, calibration=None, folder=place)
+                expected = [(runtime, "fp32")]
+                made = export_all(program, expected, calibration=None, folder=place)
                 result[runtime] = str(made[0].files[0])
             except ArtifactError as error:
                 result[f"{runtime} error"] = str(error).splitlines()[0]

@@ -71,12 +71,12 @@ def measured(setting: Setting, arm: str, seed: int) -> Row:
     """One training, judged on the test images after everything was chosen."""
     started = time.perf_counter()
     student = setting.student(STUDENT, seed)
-    taught = setting.teach(setting.teacher, student, ARMS[arm], seed)
+    distilled = setting.teach(setting.teacher, student, ARMS[arm], seed)
     return {
         "part": "cifar",
         "arm": arm,
         "seed": seed,
-        **_judged(setting, taught, started),
+        **_judged(setting, distilled, started),
     }
 
 
@@ -91,8 +91,13 @@ def cifar_rows(
 
 def measured_cut(setting: Setting, part: str, arm: str, seed: int) -> Row:
     started = time.perf_counter()
-    taught = CUTS[part][arm](setting, seed)
-    return {"part": part, "arm": arm, "seed": seed, **_judged(setting, taught, started)}
+    distilled = CUTS[part][arm](setting, seed)
+    return {
+        "part": part,
+        "arm": arm,
+        "seed": seed,
+        **_judged(setting, distilled, started),
+    }
 
 
 def cut_rows(
@@ -104,12 +109,12 @@ def cut_rows(
             yield key, partial(measured_cut, setting, part, arm, seed)
 
 
-def _judged(setting: Setting, taught: Distilled, started: float) -> Row:
+def _judged(setting: Setting, distilled: Distilled, started: float) -> Row:
     return {
-        "accuracy": evaluate(taught.program, setting.test).value,
-        "validation": taught.epochs[taught.best_epoch].validation,
-        "best_epoch": taught.best_epoch,
-        "teacher_hit_rate": taught.teacher_hit_rate,
+        "accuracy": evaluate(distilled.program, setting.test).value,
+        "validation": distilled.epochs[distilled.best_epoch].validation,
+        "best_epoch": distilled.best_epoch,
+        "teacher_hit_rate": distilled.teacher_hit_rate,
         "seconds": round(time.perf_counter() - started, 1),
     }
 

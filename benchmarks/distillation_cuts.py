@@ -61,14 +61,14 @@ def chain(setting: Setting, seed: int) -> Distilled:
 
 def down_to(setting: Setting, seed: int, links: Links) -> Distilled:
     """Shares and epochs, one after another, each taught by the one before."""
-    share, network, taught = 1.0, setting.teacher, None
-    for wanted, epochs in links:
-        student = narrowed(network, wanted / share, setting.images[0])
+    share, network, distilled = 1.0, setting.teacher, None
+    for expected, epochs in links:
+        student = narrowed(network, expected / share, setting.images[0])
         recipe = replace(HALVED, epochs=epochs)
-        taught = setting.teach(network, student, recipe, seed)
-        share, network = wanted, taught.program
-    assert taught is not None
-    return taught
+        distilled = setting.teach(network, student, recipe, seed)
+        share, network = expected, distilled.program
+    assert distilled is not None
+    return distilled
 
 
 def eighth_at_once(setting: Setting, seed: int) -> Distilled:

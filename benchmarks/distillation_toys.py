@@ -93,7 +93,7 @@ class Toy:
         }
         return {"labels": replace(self.recipe, soft_weight=0.0, losses={}), **soft}
 
-    def taught(self, recipe: DistillRecipe, seed: int) -> Program:
+    def distilled(self, recipe: DistillRecipe, seed: int) -> Program:
         train, validation, _ = self.data
         return distill(
             self.teacher,
@@ -173,8 +173,8 @@ def main() -> None:
             print(row, flush=True)
         for seed in arguments.seeds:
             for arm, recipe in toy.arms().items():
-                wanted = not arguments.arms or arm in arguments.arms
-                if wanted and table.find(toy=name, arm=arm, seed=seed) is None:
+                expected = not arguments.arms or arm in arguments.arms
+                if expected and table.find(toy=name, arm=arm, seed=seed) is None:
                     row = {"toy": name, "arm": arm, "seed": seed}
                     row |= measured(toy, recipe, seed)
                     table.add(row, summary)
@@ -206,7 +206,7 @@ def _teacher(toy: Toy) -> Row:
 def measured(toy: Toy, recipe: DistillRecipe, seed: int) -> Row:
     """One training, judged on the test data after everything was chosen."""
     started = time.process_time()
-    found = toy.judged(toy.taught(recipe, seed))
+    found = toy.judged(toy.distilled(recipe, seed))
     return {**found, "cpu_s": round(time.process_time() - started, 1)}
 
 

@@ -152,23 +152,23 @@ def _rates(rows: Sequence[Row]) -> Row:
 
 def main() -> None:
     table = Table("false_alarms", ("kind", "number"), PACKAGES)
-    wanted = [
+    expected = [
         (kind, number)
         for kind, count in COMPARISONS.items()
         for number in range(count)
         if not table.find(kind=kind, number=number)
     ]
-    random.Random(0).shuffle(wanted)
+    random.Random(0).shuffle(expected)
     with tempfile.TemporaryDirectory() as folder, load():
         old = artifact_at(network(Path(folder) / "old.onnx", LAYERS))
         same = artifact_at(network(Path(folder) / "same.onnx", LAYERS))
         more = round(LAYERS * (1 + EXTRA))
         slower = artifact_at(network(Path(folder) / "slower.onnx", more))
-        for done, (kind, number) in enumerate(wanted, 1):
+        for done, (kind, number) in enumerate(expected, 1):
             row = once(same if kind == "same" else slower, old)
             table.add({"kind": kind, "number": number, **row}, summarize)
             print(
-                f"{done}/{len(wanted)} {kind}: {row['verdict']} {row['ratio']:.3f} "
+                f"{done}/{len(expected)} {kind}: {row['verdict']} {row['ratio']:.3f} "
                 f"({row['pairs']} pairs, {row['seconds']:.0f} s)",
                 flush=True,
             )

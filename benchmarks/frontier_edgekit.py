@@ -139,16 +139,18 @@ def _planned(
     if len(known) < 2:
         known = beside(half_way(planner))
     planner.table.correct(known, device)
-    aim = PlanConstraints(speedup=speedup, full_cost=planner.cost({}, device))
+    constraints = PlanConstraints(speedup=speedup, full_cost=planner.cost({}, device))
     turns: list[SearchRound] = []
-    for cost in next_costs(ROUNDS, planner, aim, turns):
+    for cost in next_costs(ROUNDS, planner, constraints, turns):
         assert cost is not None
         solution = solve(setting, planner, cost, cache)
         if any(solution.plan == turn.solution.plan for turn in turns):
             break
         student = shrink(planner.graph, solution.plan)
         unpruned, cut = beside(student)
-        predicted = corrected(turns, aim).speedup(solution.cost / aim.full_cost)
+        predicted = corrected(turns, constraints).speedup(
+            solution.cost / constraints.full_cost
+        )
         reached = unpruned.cost / cut.cost
         timed = PlanRound(
             predicted_speedup=predicted,
@@ -157,13 +159,13 @@ def _planned(
         )
         print(f"{target}, {speedup:g}x asked: {timed}", flush=True)
         turns.append(SearchRound(round=timed, solution=solution, student=student))
-    found = settled(planner, aim, turns).solution
+    found = settled(planner, constraints, turns).solution
     timed = next(turn.round for turn in turns if turn.solution is found)
     return {
         "plan": asdict(found.plan),
         "predicted_speedup": timed.predicted_speedup,
         "measured_speedup": timed.measured_speedup,
-        "damage": found.damage,
+        "damage": found.expected_loss_increase,
         "source": planner.table.source,
     }
 

@@ -109,10 +109,10 @@ class Lessons:
         ]
         return [
             (x, y, soft)
-            for (x, y), soft in zip(given, self._taught(seed, given), strict=True)
+            for (x, y), soft in zip(given, self._distilled(seed, given), strict=True)
         ]
 
-    def _taught(self, seed: int, given: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    def _distilled(self, seed: int, given: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
         setting = self.setting
         name = f"teacher-{seed}-{setting.train_images}-{setting.epochs}.pt"
         if seed not in self._outputs:

@@ -125,7 +125,7 @@ def main() -> None:
 
 def _train(setting: Setting, arguments: argparse.Namespace) -> None:
     """Train what is missing; each network and its row are kept as they are made."""
-    wanted = [
+    expected = [
         case
         for case in cases()
         if arguments.only in (None, case.method, case.target, f"seed {case.seed}")
@@ -136,9 +136,9 @@ def _train(setting: Setting, arguments: argparse.Namespace) -> None:
     with ProcessPoolExecutor(
         arguments.workers, initializer=_ready, initargs=(setting,)
     ) as pool:
-        futures: list[Future[Row]] = [pool.submit(_case, case) for case in wanted]
+        futures: list[Future[Row]] = [pool.submit(_case, case) for case in expected]
         for number, future in enumerate(as_completed(futures), 1):
-            print(f"{number}/{len(wanted)}", future.result(), flush=True)
+            print(f"{number}/{len(expected)}", future.result(), flush=True)
 
 
 def _time(setting: Setting) -> None:

@@ -40,7 +40,7 @@ from edgekit.data.metrics import named
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import EdgeKitError
 from edgekit.evaluate.run import infer
-from edgekit.export.workers import Wanted, offered
+from edgekit.export.workers import Variant, offered
 from edgekit.pipeline import variants
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
@@ -108,19 +108,19 @@ def _exported(
     scratch: Path,
 ) -> list[Artifact]:
     """EdgeKit's files, and the one by the library's own default recipe."""
-    wanted: list[Wanted] = [
+    expected: list[Variant] = [
         (runtime, precision) for precision in PRECISIONS if offered(runtime, precision)
     ]
     device = LocalDevice(source="device")
     env = Environment(device=device, store=Store(scratch / "store"), progress=Silent())
     host = replace(targets.load("host"), precisions=("fp32", "int8"))
     target, asked = env.observed(host), one.recipe.export.precisions
-    competing = variants.wanted(network, [runtime], target, asked)
-    wanted += [each for each in competing if each not in wanted]
+    competing = variants.expected(network, [runtime], target, asked)
+    expected += [each for each in competing if each not in expected]
     exporter = ExportRunner.of(BuildRequest(project=one, target=host), env)
     made = exporter.export(
         network,
-        wanted,
+        expected,
         scratch / runtime,
         title="Export",
         calibration=samples.calibration,

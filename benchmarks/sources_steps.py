@@ -73,7 +73,7 @@ def _batch_norms(program: Program) -> list[Any]:
 
 def trains(program: Program, sample: tuple[Tensor, ...]) -> bool:
     """Whether the distance to half of its own outputs falls in 20 steps."""
-    wanted = [0.5 * each for each in outputs(program, sample)]
+    expected = [0.5 * each for each in outputs(program, sample)]
     parameters = [p.requires_grad_() for p in program.module.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
     set_training(program.module, True)
@@ -81,7 +81,7 @@ def trains(program: Program, sample: tuple[Tensor, ...]) -> bool:
     for _ in range(STEPS_OF_TRAINING):
         given = leaves(program.module(*sample))
         loss = torch.stack(
-            [((a - b) ** 2).mean() for a, b in zip(given, wanted, strict=True)]
+            [((a - b) ** 2).mean() for a, b in zip(given, expected, strict=True)]
         ).sum()
         optimizer.zero_grad()
         loss.backward()

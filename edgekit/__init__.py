@@ -19,12 +19,14 @@ __all__ = [
     "__version__",
     "benchmark",
     "build",
+    "diff",
     "distill",
     "evaluate",
     "export",
     "load",
     "plan",
     "prune",
+    "quantize",
 ]
 _Module = type(sys)
 _FUNCTIONS = frozenset(__all__) - {"__version__"}

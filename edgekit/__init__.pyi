@@ -7,11 +7,13 @@ from edgekit.api import PruningPlan as PruningPlan
 from edgekit.api import Recipe as Recipe
 from edgekit.api import benchmark as benchmark
 from edgekit.api import build as build
+from edgekit.api import diff as diff
 from edgekit.api import distill as distill
 from edgekit.api import evaluate as evaluate
 from edgekit.api import export as export
 from edgekit.api import load as load
 from edgekit.api import plan as plan
 from edgekit.api import prune as prune
+from edgekit.api import quantize as quantize
 
 __version__: str

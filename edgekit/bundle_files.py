@@ -1,4 +1,5 @@
-"""What is believed of a bundle's folder: JSON of a known shape, and files that its manifest lists.
+"""The validated parts of a bundle's folder: JSON of a known shape, and files that its manifest
+lists.
 
 A bundle may come from anywhere. Its paths are relative and lead nowhere else, nothing in it is a
 link, and every file has the hash that `manifest.json` gives.
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 
 def _date(text: str) -> str:
-    datetime.fromisoformat(text).timestamp()  # raises ValueError for what is no date
+    datetime.fromisoformat(text).timestamp()  # raises ValueError for an invalid date
     return text
 
 
@@ -51,6 +52,8 @@ class FileEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenModel:
+    """The chosen artifact of a bundle."""
+
     artifact: Text
     runtime: RuntimeName
     precision: str | None
@@ -60,11 +63,15 @@ class ChosenModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing(Preprocess):
+    """The preprocessing of a bundle, with its formula in words."""
+
     formula: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Border:
+    """One input or output of a bundle's model."""
+
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -73,7 +80,7 @@ class Border:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """How to feed a model and read its answers, as manifests and artifacts say it."""
+    """Inputs and outputs of a model, as manifests and artifacts describe them."""
 
     preprocessing: Preprocessing | None = None
     labels: tuple[str, ...] | None = None
@@ -85,7 +92,7 @@ class Contract:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What readers of `manifest.json` count on."""
+    """Fields of `manifest.json` that readers rely on."""
 
     project: Text
     target: Text
@@ -126,7 +133,7 @@ class _Target:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportFiles:
-    """What of `report.json` leads to files and processes."""
+    """The parts of `report.json` that lead to files and processes."""
 
     candidates: tuple[_Candidate, ...]
     target: _Target

@@ -1,4 +1,4 @@
-"""How EdgeKit starts a Python of its own: with its own modules, and nothing of the user's folder.
+"""Start Python processes with EdgeKit's own modules and without the user's folder.
 
 Python puts the current folder (`-m`, `-c`) or the script's first on `sys.path`. A `random.py` or
 `pydantic.py` there would be run by every library that imports the real one.
@@ -38,7 +38,8 @@ def foreign_environment() -> dict[str, str]:
 
 @contextmanager
 def inherited() -> Iterator[None]:
-    """The environment of this process as `environment` says, for what starts Pythons itself."""
+    """The environment of this process with `environment` over it, for programs that start
+    Pythons themselves."""
     before = dict(os.environ)
     os.environ.update(environment())
     try:

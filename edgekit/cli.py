@@ -87,7 +87,7 @@ def main() -> None:
         sys.stdout.flush()
     except OSError as error:
         status = _ended(error)
-        # What is still buffered has nowhere to go: the interpreter must not try again.
+        # Buffered output has nowhere to go: the interpreter must not try again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
 
@@ -104,7 +104,7 @@ def _run() -> int:
     except typer.Abort as error:
         # Click takes any end of a file for an end of its input.
         return _ended(error.__cause__ or KeyboardInterrupt())
-    except BaseException as error:  # noqa: BLE001 - the last place that can say one line
+    except BaseException as error:  # noqa: BLE001 - the last place that can print one line
         return _ended(error)
 
 
@@ -131,7 +131,7 @@ def _say(line: str) -> None:
 
 
 def _broken_pipe(error: BaseException | None) -> bool:
-    """Whether it is, or Click made it of, a write that nobody reads."""
+    """Return whether it is, or Click made it of, a write that nobody reads."""
     of_click = isinstance(error, SystemExit) and error.__context__
     return isinstance(of_click or error, BrokenPipeError)
 

@@ -8,7 +8,7 @@
     |  |- DataError              samples that are missing or of the wrong shape
     |  |- TrainingError          training that diverged: the recipe has to change
     |  |- OutputError            a folder or file that cannot be written
-    |  `- OutOfMemory            this machine's memory is too small for what was asked
+    |  `- OutOfMemory            this machine's memory is too small for the request
     |- BudgetError          1    the contract
     |  |- BudgetInfeasible       refused before training: no network inside the budget
     |  `- BudgetMissed           built and measured, and over
@@ -40,7 +40,7 @@ INTERNAL = 70
 
 
 class EdgeKitError(Exception):
-    """What happened, the value, and the fix, in one line."""
+    """An error line: the event, the value, and the fix."""
 
     exit_code = INTERNAL
 
@@ -54,7 +54,7 @@ class Terminated(BaseException):
 
 
 SIGNALS = (Terminated, KeyboardInterrupt)
-"""What a signal raises, in whatever code runs."""
+"""Exceptions that signals raise, in any code."""
 
 
 def signal_behind(error: BaseException | None) -> BaseException | None:
@@ -67,43 +67,47 @@ def signal_behind(error: BaseException | None) -> BaseException | None:
 
 
 class UsageError(EdgeKitError):
+    """A command, project file, model or data set that cannot be used."""
+
     exit_code = 2
 
 
 class ProjectError(UsageError):
-    pass
+    """A fault in `edgekit.toml`."""
 
 
 class TargetError(UsageError):
-    pass
+    """An unknown target, or an unreadable target file."""
 
 
 class ModelError(UsageError):
-    pass
+    """A trained network that cannot be loaded or exported."""
 
 
 class DataError(UsageError):
-    pass
+    """Samples that are missing or of the wrong shape."""
 
 
 class TrainingError(UsageError):
-    pass
+    """A training that diverged."""
 
 
 class OutputError(UsageError):
-    pass
+    """A folder or file that cannot be written."""
 
 
 class OutOfMemory(UsageError):
-    pass
+    """A request that exceeds this machine's memory."""
 
 
 class BudgetError(EdgeKitError):
+    """A budget that is not met."""
+
     exit_code = 1
 
 
 class BudgetInfeasible(BudgetError):
-    pass
+    """A budget that no network keeps, found before training."""
 
 
 class BudgetMissed(BudgetError):
@@ -115,50 +119,56 @@ class BudgetMissed(BudgetError):
 
 
 class DeviceError(EdgeKitError):
+    """A device or runtime that is missing or failed."""
+
     exit_code = 3
 
 
 class RuntimeMissing(DeviceError):
-    pass
+    """A runtime whose package is not installed."""
 
 
 class DeviceUnreachable(DeviceError):
-    pass
+    """A device without a connection."""
 
 
 class HostKeyError(DeviceError):
-    pass
+    """A host key that is unknown or has changed."""
 
 
 class LinkLost(DeviceError):
-    pass
+    """A connection that ended in the middle of a job."""
 
 
 class DeviceFrozen(DeviceError):
-    pass
+    """A device that is connected and does not answer."""
 
 
 class DiskFull(DeviceError):
-    pass
+    """A device without space."""
 
 
 class DeviceOutOfMemory(DeviceError):
-    pass
+    """A device that ended the agent because memory ran out."""
 
 
 class AgentKilled(DeviceError):
-    pass
+    """An agent that was killed on the device."""
 
 
 class DeviceBusy(DeviceError):
-    pass
+    """A device that another job holds."""
 
 
 class MeasurementError(EdgeKitError):
+    """A measurement that is invalid or inconclusive."""
+
     exit_code = 4
 
 
 class ArtifactError(EdgeKitError):
+    """An artifact that its runtime refuses, or whose outputs differ."""
+
     exit_code = 5
 
 

@@ -21,7 +21,7 @@ _CARRIERS = ("pickle", "torch.serialization", "joblib.numpy_pickle")
 
 
 _ADDED: dict[Path, list[str]] = {}
-"""What code of a folder put on `sys.path`: it comes last there the next time."""
+"""Paths that code of a folder put on `sys.path`: the folder comes last there the next time."""
 
 
 @contextmanager
@@ -83,7 +83,7 @@ class _Finder(MetaPathFinder):
 
 
 def _imports(frame: FrameType) -> bool:
-    """Whether this is Python's own machinery of imports, and whoever asks is further up."""
+    """Return whether this is Python's own import machinery, with the caller further up."""
     name = str(frame.f_globals.get("__name__", ""))
     return name.partition(".")[0] in ("importlib", "_frozen_importlib")
 

@@ -1,8 +1,8 @@
 """The one way into files from outside.
 
-Whatever a format's library raises becomes one line that names the file and the fault. What a file
-claims to hold is checked before memory is taken for it. `reading` serves every format; the other
-functions read the formats that are plain: text, JSON, NumPy arrays.
+Whatever a format's library raises becomes one line that names the file and the fault. The
+claimed size of a file is checked before memory is allocated. `reading` serves every format; the
+other functions read the formats that are plain: text, JSON, NumPy arrays.
 """
 
 from __future__ import annotations
@@ -44,15 +44,17 @@ def reading(
         yield
     except (EdgeKitError, ImportError, SystemExit, GeneratorExit, *SIGNALS):
         raise
-    # A library written in Rust panics with a kind that is no Exception.
+    # A library written in Rust panics with a kind that is not an Exception.
     except BaseException as fault:
-        wanted = f" as {kind}" if kind else ""
+        expected = f" as {kind}" if kind else ""
         advice = f" {fix}" if fix else ""
-        raise error(f"Cannot read {path}{wanted} ({reason(fault)}).{advice}") from fault
+        raise error(
+            f"Cannot read {path}{expected} ({reason(fault)}).{advice}"
+        ) from fault
 
 
 def reason(fault: BaseException) -> str:
-    """What went wrong, in part of a line."""
+    """The reason of a failure, as part of a line."""
     if isinstance(fault, RecursionError):
         return "it is nested too deeply"
     if isinstance(fault, MemoryError):
@@ -77,12 +79,13 @@ def read_bytes(path: Path, error: ErrorKind, *, limit: int | None = None) -> byt
 
 
 def check_regular(path: Path, error: ErrorKind, *, limit: int | None = None) -> None:
-    """Raise `error` for what is no file (a pipe never ends) or is larger than `limit`."""
+    """Raise `error` for a path that is not a file (a pipe never ends) or is larger than
+    `limit`."""
     with reading(path, error):
         size = path.stat().st_size
         most = psutil.virtual_memory().available if limit is None else limit
         if not path.is_file():
-            raise error(f"Cannot read {path} (it is no regular file).")
+            raise error(f"Cannot read {path} (it is not a regular file).")
         if size > most:
             raise error(f"Cannot read {path} ({size:,} bytes; at most {most:,} fit).")
 
@@ -112,13 +115,13 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is no finite number")
+        raise ValueError(f"{text[:20]} is not a finite number")
     return value
 
 
@@ -139,8 +142,8 @@ def read_arrays(
 ) -> dict[str, np.ndarray]:
     """Every array of an `.npz` by name, or the only one of a `.npy` as `""`.
 
-    Arrays hold numbers or text; objects, which are pickles, are refused. Each must be as long as
-    its header says, and all together must fit into memory.
+    Arrays hold numbers or text; objects, which are pickles, are refused. Each must be as long
+    as its header claims, and all together must fit into memory.
     """
     check_regular(path, error)
     with reading(path, error, kind="NumPy arrays", fix=fix), path.open("rb") as file:
@@ -159,7 +162,7 @@ def _archive(file: IO[bytes]) -> dict[str, np.ndarray]:
                 name = entry.filename.removesuffix(".npy")
                 found[name] = _array(member, entry.file_size, entry.filename)
                 if member.read(1):  # reads to the end, where the checksum is compared
-                    raise ValueError(f"{entry.filename} is longer than it says")
+                    raise ValueError(f"{entry.filename} is longer than its header")
         return found
 
 
@@ -190,11 +193,13 @@ def _array(file: IO[bytes], size: int, name: str) -> np.ndarray:
     shape, fortran, dtype = header(file)
     if dtype.hasobject or dtype.names or dtype.kind not in _NUMBERS + "US":
         raise ValueError(f"{name} holds {dtype}, not numbers")
-    wanted = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or wanted > size:
-        raise ValueError(f"{name} says shape {list(shape)} and holds {size:,} bytes")
-    content = file.read(wanted)
-    if len(content) != wanted:
-        raise ValueError(f"{name} ends after {len(content):,} of {wanted:,} bytes")
+    expected = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or expected > size:
+        raise ValueError(
+            f"{name} has shape {list(shape)} in its header and holds {size:,} bytes"
+        )
+    content = file.read(expected)
+    if len(content) != expected:
+        raise ValueError(f"{name} ends after {len(content):,} of {expected:,} bytes")
     flat = np.frombuffer(bytearray(content), dtype)
     return flat.reshape(shape, order="F" if fortran else "C")

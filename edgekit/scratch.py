@@ -78,7 +78,7 @@ def sweep(place: Path, *, below: bool = False) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Whether the folder `path` is this process's alone for as long as the block lasts."""
+    """Return whether the folder `path` is this process's alone for as long as the block lasts."""
     try:
         lock = _lock(path)
     except OSError:  # somebody else's, or no folder
@@ -91,7 +91,7 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def full(error: BaseException) -> bool:
-    """Whether a write failed because the disk, the quota or the file's limit is reached."""
+    """Return whether a write failed because the disk, the quota or the file's limit is reached."""
     text = str(error)
     if isinstance(error, OSError):
         # NumPy counts what it wrote and keeps no error number.

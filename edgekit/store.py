@@ -31,6 +31,8 @@ def key(*parts: Any) -> str:
 
 
 class Store:
+    """A cache on disk: results of stages, by kind and key."""
+
     def __init__(self, root: Path | None = None) -> None:
         """Opens the cache in `root`, and sweeps what dead processes left there."""
         default = (
@@ -43,7 +45,7 @@ class Store:
     def find(self, stage: str, name: str) -> Path | None:
         """The entry's files, verified; `None` where there is none, or none that is whole.
 
-        A damaged entry is removed, and a line says so.
+        A damaged entry is removed, and a warning is logged.
         """
         entry = self.root / stage / name
         if not entry.exists():
@@ -105,7 +107,7 @@ def digest(file: Path) -> str:
 
 
 def _of(error: OSError, place: Path) -> bool:
-    """Whether the error is of a file below `place`."""
+    """Return whether the error is of a file below `place`."""
     named = error.filename
     return isinstance(named, str | Path) and Path(named).is_relative_to(place)
 
@@ -127,7 +129,7 @@ def _mark(path: Path) -> str:
 
 
 def _fault(entry: Path, stage: str, name: str) -> str | None:
-    """What is wrong with an entry, in words; `None` where it is as it was written."""
+    """The fault of an entry, in words; `None` where it is as it was written."""
     try:
         seal = json.loads((entry / _SEAL).read_text("utf-8"))
         found = _seal(entry, stage, name)

@@ -50,7 +50,7 @@ _LINK = Link(
     epoch=7,
 )
 _OFF = RuntimeOptions(options={"xnnpack": False})
-_REFUSAL = files.Refusal(
+_REFUSAL = files.Incompatibility(
     cause="operator_missing",
     by="tflite-runtime 2.14.0",
     operator="STABLEHLO_SCATTER",
@@ -60,12 +60,12 @@ _REFUSAL = files.Refusal(
 )
 
 
-def _out(refusal: files.Refusal, *more: files.Refusal) -> files.LeftOut:
+def _out(problem: files.Incompatibility, *more: files.Incompatibility) -> files.LeftOut:
     return files.LeftOut(
         name="litert-int8",
         runtime="litert",
         precision="int8",
-        refusals=(refusal, *more),
+        refusals=(problem, *more),
     )
 
 
@@ -120,7 +120,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="operator_too_new",
                 by="tflite-runtime 2.14.0",
                 operator="FULLY_CONNECTED",
@@ -136,7 +136,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="opset_too_new",
                 by="board",
                 version=20,
@@ -150,7 +150,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="shape_dynamic",
                 by="board",
                 operator="Reshape",
@@ -163,7 +163,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="operator_in_float",
                 by="board",
                 operator="SOFTMAX",
@@ -176,7 +176,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="file_rejected",
                 by="tflite-runtime on pi",
                 detail="builtin_code out of range: 160.",
@@ -190,7 +190,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="operator_not_exportable",
                 by="litert",
                 operator="aten.linalg_det.default",
@@ -204,7 +204,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(
+            files.Incompatibility(
                 cause="conversion_failed",
                 by="litert",
                 detail="LiteRT export failed: crash.",
@@ -217,7 +217,9 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         _out(
-            files.Refusal(cause="export_failed", by="litert", detail="No such scheme.")
+            files.Incompatibility(
+                cause="export_failed", by="litert", detail="No such scheme."
+            )
         ),
         "litert-int8 is left out: No such scheme",
     ),
@@ -384,11 +386,11 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         facts.TeachersWeighted(fractions=(0.75, 0.25)),
-        "2 teachers taught together: their outputs were averaged with weights of 75%, 25%",
+        "2 teachers: their outputs were averaged with weights of 75%, 25%",
     ),
     (
         facts.LinkTrained(link=_LINK),
-        "model.py:small, taught by the unpruned network: validation accuracy 50.00% before, "
+        "model.py:small, distilled from the unpruned network: validation accuracy 50.00% before, "
         "93.00% after",
     ),
     (
@@ -422,7 +424,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
             after=_score(0.92),
         ),
         "int8 after training missed the accuracy budget (litert-int8: accuracy 80.00%): the "
-        "student was trained for 4 epochs with int8's rounding, taught by the unpruned "
+        "student was trained for 4 epochs with int8's rounding, distilled from the unpruned "
         "network in float; validation accuracy with rounding 81.00% before, 92.00% after",
     ),
     (

@@ -151,11 +151,11 @@ def write_embedding(root: Path) -> Path:
         precision="fp32",
     )
     torch.manual_seed(0)
-    wanted = nn.Linear(GRID * GRID * CLASSES, 8)
+    expected = nn.Linear(GRID * GRID * CLASSES, 8)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         with torch.no_grad():
-            place = nn.functional.normalize(wanted(targets), dim=1)
+            place = nn.functional.normalize(expected(targets), dim=1)
         return 1 - (outputs * place).sum(1).mean()
 
     tasks.train(root, loss, epochs=12)

@@ -49,7 +49,7 @@ def _write(
     here: dict[tuple[str, str], set[str]],
     pythons: Sequence[str],
 ) -> None:
-    wanted = re.findall(r"^([\w.-]+)==([\w.]+)", pins, re.MULTILINE)
+    requested = re.findall(r"^([\w.-]+)==([\w.]+)", pins, re.MULTILINE)
 
     def line(pin: tuple[str, str]) -> str:
         name, version = pin
@@ -61,7 +61,7 @@ def _write(
         return f"{name}=={version}{hashes}\n"
 
     with ThreadPoolExecutor(4) as pool:
-        lines = list(pool.map(line, wanted))
+        lines = list(pool.map(line, requested))
     title = "# By `make lock`; install with --require-hashes --no-deps.\n"
     file.write_text(title + "".join(lines))
 
@@ -78,7 +78,7 @@ def _published(index: str, name: str, version: str, pythons: Sequence[str]) -> s
 
 
 def _fits(file: str, version: str, pythons: Sequence[str]) -> bool:
-    """Whether this is a wheel of that version which one of these Pythons takes on Linux."""
+    """Return whether this is a wheel of that version which one of these Pythons takes on Linux."""
     try:
         _, found, _, tags = parse_wheel_filename(file)
     except InvalidWheelFilename:
@@ -117,7 +117,7 @@ def _wheels(folders: Iterable[Path]) -> list[Path]:
 
 
 def _setting(name: str) -> str | None:
-    """What pip is set up with, by file or environment."""
+    """The option of pip, from its file or environment."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
         capture_output=True,

@@ -34,7 +34,7 @@ def main() -> None:
         (folder / "model.py").write_text(_MODEL)
         version = _run(str(edgekit), "--version", at=folder).strip()
         if f"edgekit-{version}" not in archive.name:
-            sys.exit(f"{wheel.name} says it is {version}; the archive: {archive.name}")
+            sys.exit(f"{wheel.name} has version {version}; the archive: {archive.name}")
         _run(str(edgekit), "targets", at=folder)
         _run(
             *(str(edgekit), "inspect", "model.py:build", "--input", "1,8,8"), at=folder
@@ -64,7 +64,7 @@ def installed(wheel: Path, place: Path) -> Path:
 
 
 def _complete(wheel: Path) -> None:
-    """Whether the wheel says what it needs and holds the script's entry and a target."""
+    """Return whether the wheel has its requirements, the script's entry and a target."""
     with zipfile.ZipFile(wheel) as opened:
         names = set(opened.namelist())
         [about] = (name for name in names if name.endswith("METADATA"))

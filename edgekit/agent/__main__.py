@@ -1,7 +1,8 @@
 """`python -m edgekit.agent JOB.json RESULT.json`: does one job in this process.
 
-`--leash SECONDS` before the files does it in a child that ends when standard input is silent for
-that long. Exit code 0: done; 1: the result says what went wrong; 2: wrong usage.
+`--watchdog SECONDS` before the files does it in a child that ends when standard input is
+silent for that long. Exit code 0: done; 1: failed, with the reason in the result; 2: wrong
+usage.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ _PIECE = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Do the job of a file in this process, or under a watchdog; return the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["--leash"] and len(given) == 4:
-        return _leashed(given[1], given[2:])
+    if given[:1] == ["--watchdog"] and len(given) == 4:
+        return _watched(given[1], given[2:])
     if len(given) != 2 or given[0] in ("-h", "--help"):
         print(
-            "usage: python -m edgekit.agent [--leash SECONDS] JOB.json RESULT.json",
+            "usage: python -m edgekit.agent [--watchdog SECONDS] JOB.json RESULT.json",
             file=sys.stderr,
         )
         return 0 if given[:1] in (["-h"], ["--help"]) else 2
@@ -58,12 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if _write(result_file, result) else 1
 
 
-def _leashed(seconds: str, files: Sequence[str]) -> int:
+def _watched(seconds: str, files: Sequence[str]) -> int:
     from . import watchdog
 
     lock = os.environ.get("EDGEKIT_LOCK", files[0] + ".lock")
-    # Whoever starts us by a program of their own names it: an emulated Python cannot start
-    # itself again.
+    # A launcher that starts the agent by another program sets this: an emulated Python
+    # cannot restart itself.
     python = os.environ.get("EDGEKIT_PYTHON", sys.executable)
     command = [python, sys.argv[0], *files]
     return watchdog.keep(command, Path(files[1]), silence_s=float(seconds), lock=lock)
@@ -104,7 +106,7 @@ def _read(file: Path) -> dict[str, Any]:
         found = job.get("schema") if isinstance(job, dict) else None
         raise AgentError(
             JOB_INVALID,
-            f"The job has schema {found!r}; this agent knows {SCHEMA}. "
+            f"The job has schema {found!r}; this agent supports {SCHEMA}. "
             "Use the agent and the EdgeKit of one release.",
         )
     if job.get("kind") not in KINDS:

@@ -20,7 +20,10 @@ _SETTLE, _COUNTED = 3, 8
 
 
 def bench(job: BenchJob) -> BenchResult:
-    facts = machine.facts()  # before pinning: it says what the machine has
+    """Time one launch, or count its instructions under an emulator; raises `AgentError`."""
+    facts = (
+        machine.facts()
+    )  # before pinning: the count of all processors of the machine
     threads = job.get("threads", 1)
     pinned = trace.pin(threads) if job.get("pin", True) else None
     start = time.perf_counter_ns()
@@ -79,7 +82,8 @@ def bench(job: BenchJob) -> BenchResult:
 
 
 def _counted(session: Session, common: BenchResult) -> BenchResult:
-    """Instructions instead of milliseconds: emulation says nothing about a device's speed."""
+    """Instructions instead of milliseconds: times under emulation have no relation to a
+    device's."""
     evidence = common["machine"]["emulation_evidence"]
     return {
         **common,
@@ -88,7 +92,7 @@ def _counted(session: Session, common: BenchResult) -> BenchResult:
         "first_ms": None,
         "warmup": {"runs": 0, "seconds": 0.0, "plateau": False},
         "samples_ns": [],
-        "refused": f"The process is emulated ({evidence}): its times are no device's.",
+        "refused": f"The process is emulated ({evidence}): its times do not apply to any device.",
         "instructions": _instructions(session),
         "summary": None,
         "timed_s": 0.0,

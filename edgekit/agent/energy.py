@@ -1,7 +1,7 @@
 """Joules of one model: idle, windows of inferences, idle again.
 
-The latency of the metered inferences is kept beside the joules: it is of the same run. What the
-reading itself costs shows in the throughput without and with it.
+The latency of the metered inferences is kept beside the joules: it is of the same run. The
+cost of the readings is the difference in throughput with and without them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .session import Session
 
 
 def energy(job: EnergyJob) -> EnergyResult:
+    """Meter one model; without a readable meter the result has the reason. Raises
+    `AgentError`."""
     facts = machine.facts()
     common: EnergyResult = {
         "schema": job["schema"],

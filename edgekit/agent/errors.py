@@ -27,14 +27,14 @@ MEANINGS = {
     OUT_OF_MEMORY: "the process could not get the memory it asked for, or was ended over it",
     FILES: "a file named by the job cannot be read or written",
     KILLED: "a signal from outside ended the process; memory had not run out",
-    LINK_LOST: "whoever asked for the job was not heard of for too long",
+    LINK_LOST: "the requester of the job was silent for too long",
     BUSY: "another job held the device for too long",
     INTERNAL: "a defect of the agent; `where` in the error names the line",
 }
 
 
 class AgentError(Exception):
-    """One of the kinds above and one line that says what happened."""
+    """One of the kinds above and a one-line message."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

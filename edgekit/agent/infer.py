@@ -15,15 +15,16 @@ from .session import TensorInfo, run
 
 
 def infer(job: InferJob) -> InferResult:
+    """Run every sample of the job and write the outputs to its `.npz`; raises `AgentError`."""
     runtime, version = runtimes.find(job["runtime"])
     options = runtimes.settings(runtime, job.get("options", {}))
     session = runtimes.open_model(runtime, job["path"], job.get("threads", 1), options)
     arrays = read_inputs(job["inputs"], session.inputs)
-    wanted = _wanted(session.outputs, job.get("outputs_order"))
-    collected: list[list[np.ndarray[Any, Any]]] = [[] for _ in wanted]
+    order = _output_order(session.outputs, job.get("outputs_order"))
+    collected: list[list[np.ndarray[Any, Any]]] = [[] for _ in order]
     for number in range(len(arrays[0])):
         outputs = run(session, sample(session.inputs, arrays, number))
-        for kept, position in zip(collected, wanted):
+        for kept, position in zip(collected, order):
             kept.append(outputs[position])
     write_outputs(job["outputs"], [stack(outputs) for outputs in collected])
     return {
@@ -34,12 +35,12 @@ def infer(job: InferJob) -> InferResult:
         "runtime_version": version,
         "samples": len(arrays[0]),
         "outputs": job["outputs"],
-        "outputs_order": [session.outputs[position].name for position in wanted],
+        "outputs_order": [session.outputs[position].name for position in order],
         "machine": machine.facts(),
     }
 
 
-def _wanted(outputs: Sequence[TensorInfo], names: Any) -> list[int]:
+def _output_order(outputs: Sequence[TensorInfo], names: Any) -> list[int]:
     known = [info.name for info in outputs]
     if names is None:
         return list(range(len(known)))

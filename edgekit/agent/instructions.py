@@ -12,7 +12,8 @@ from collections.abc import Callable
 from .errors import JOB_INVALID, AgentError
 
 VARIABLE = "EDGEKIT_INSTRUCTIONS"
-"""Whoever starts the agent under a counting emulator names the count's file here."""
+"""The launcher of an agent under a counting emulator puts the path of the count's file
+here."""
 
 
 def counter() -> Callable[[], int]:

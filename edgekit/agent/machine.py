@@ -16,11 +16,11 @@ ISA = (
 )  # fmt: skip
 _ELF_MACHINES = {3: "x86", 62: "x86", 40: "arm", 183: "arm", 243: "riscv"}
 DECLARED = "EDGEKIT_EMULATED"
-"""Whoever starts the agent under an emulator sets this to 1 in its environment."""
+"""The launcher of an agent under an emulator sets this to 1 in its environment."""
 
 
 def facts(root: str = "/") -> Machine:
-    """What the machine says of itself; `root` is where its /proc, /sys and /etc are."""
+    """Facts of the machine; `root` is the folder that holds its /proc, /sys and /etc."""
     top = Path(root)
     cpu = _cpuinfo(top)
     emulated, evidence = emulation(root)
@@ -50,17 +50,18 @@ def fingerprint(machine: Machine) -> str:
 
 
 def emulation(root: str = "/", arch: str | None = None) -> tuple[bool | None, str]:
-    """Whether another processor's instructions are translated here, and how that is known.
+    """Return whether another processor's instructions are translated here, and how that is known.
 
-    `uname -m` lies under `qemu-user`, so three witnesses are asked that it does not reach: who
-    started us, the program that really runs this thread, and the kernel's list of processors.
+    `uname -m` lies under `qemu-user`, so three sources that it does not reach are read: the
+    launcher's variable, the program that really runs this thread, and the kernel's list of
+    processors.
     """
     top = Path(root)
     family = _family(arch or platform.machine())
     if os.environ.get(DECLARED, "0") not in ("", "0"):
         return True, f"declared by {DECLARED}"
     if not (top / "proc/cpuinfo").is_file():
-        return None, "there is no /proc/cpuinfo to ask"
+        return None, "there is no /proc/cpuinfo to read"
     program = _elf_family(top / "proc/thread-self/exe")
     if program and program != family:
         return True, f"an {program} program runs this {family} process"
@@ -85,8 +86,8 @@ def emulation(root: str = "/", arch: str | None = None) -> tuple[bool | None, st
 def peak_memory_mb() -> tuple[float | None, str]:
     """The most memory this process ever had resident, and how it was read.
 
-    VmHWM starts anew with the program; `getrusage` would report what the process that started
-    us held before it became this one.
+    VmHWM starts again with the program; `getrusage` would report the memory of the parent
+    process from before it became this one.
     """
     value = _status_mb("VmHWM")
     if value is not None:
@@ -95,6 +96,7 @@ def peak_memory_mb() -> tuple[float | None, str]:
 
 
 def resident_mb() -> float | None:
+    """Resident memory of this process now, in MiB; None where the kernel does not report it."""
     return _status_mb("VmRSS")
 
 

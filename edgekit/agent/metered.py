@@ -1,8 +1,9 @@
 """Power of many small models in one process: each is looped while a meter counts, in turns.
 
-One inference is far below what any meter tells apart; a second of them is not. What a window gives
-is therefore power. A busy machine makes the inferences of a window fewer, and its power hardly
-less: what an inference takes follows from this power and the time that was measured apart.
+One inference is far below the resolution of any meter; a second of them is not. The result
+of a window is therefore power. A busy machine makes the inferences of a window fewer, and
+its power hardly less: what an inference takes follows from this power and the time that was
+measured apart.
 """
 
 from __future__ import annotations

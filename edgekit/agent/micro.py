@@ -31,6 +31,7 @@ Clock = Callable[[], int]
 
 
 def micro(job: MicroJob) -> MicroResult:
+    """Time, count or meter the job's models in interleaved rounds; raises `AgentError`."""
     runtime, version = runtimes.find(job["runtime"])
     options = runtimes.settings(runtime, job.get("options", {}))
     threads = job.get("threads", 1)

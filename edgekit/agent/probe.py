@@ -1,6 +1,7 @@
-"""What this machine has: runtimes that really import, meters that can be read, its facts.
+"""Inventory of this machine: runtimes that really import, meters that can be read, its
+facts.
 
-A board that nobody has prepared has no numpy, and can be asked all the same.
+A board that is not prepared has no numpy, and the probe works all the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _WITHOUT = "it needs numpy, and this Python has none"
 
 
 def probe(job: Job) -> ProbeResult:
+    """Probe the machine; imports every runtime and opens every meter."""
     return {
         "schema": job["schema"],
         "kind": "probe",

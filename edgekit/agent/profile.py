@@ -1,7 +1,7 @@
 """Time by operator: from the runtime's own profiler, or from each operator run alone.
 
-Profiling slows a run down: its microseconds are for shares and for finding what is slow, and are
-no latency.
+Profiling slows a run down: its microseconds serve for shares and for finding slow
+operators, not as latency.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _ALONE_S = 0.02
 
 
 def profile(job: ProfileJob) -> ProfileResult:
+    """Time the operators of a model, in microseconds; raises `AgentError`."""
     facts = machine.facts()
     runtime, version = runtimes.find(job["runtime"])
     options = runtimes.settings(runtime, job.get("options", {}))
@@ -29,8 +30,8 @@ def profile(job: ProfileJob) -> ProfileResult:
     if facts["emulated"]:
         raise AgentError(
             JOB_INVALID,
-            f"The process is emulated ({facts['emulation_evidence']}): its times are no "
-            "device's.",
+            f"The process is emulated ({facts['emulation_evidence']}): its times do "
+            "not apply to any device.",
         )
     trace.pin(threads)
     operators: list[OperatorTime]

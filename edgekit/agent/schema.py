@@ -1,11 +1,11 @@
 """Jobs and results, field by field. Both are JSON; `schema` is the version of this file.
 
-A job with a version the agent does not know is refused. A field may be added without a new
-version; a field that changes its meaning or goes needs one. An optional field of a job that is
-absent has its default; a field of a result that is absent was not found out in that run. Times
-are of the monotonic clock, 1 MB is 2**20 bytes. Paths are of the machine the agent
-runs on. `PATHS_IN` and `PATHS_OUT` name the fields of a job that hold paths, for whoever has to
-carry the files to another machine and back.
+A job with a version that the agent does not support is refused. A field may be added
+without a new version; a field that changes its meaning or goes needs one. An optional field
+of a job that is absent has its default; a field of a result that is absent was not found
+out in that run. Times are of the monotonic clock, 1 MB is 2**20 bytes. Paths are of the
+machine the agent runs on. `PATHS_IN` and `PATHS_OUT` name the fields of a job that hold
+paths, for whoever has to carry the files to another machine and back.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PATHS_OUT = ("outputs",)
 
 
 class Job(TypedDict):
-    """What every job holds."""
+    """Fields of every job."""
 
-    schema: int  # SCHEMA of whoever asks
+    schema: int  # SCHEMA of the requester
     kind: str  # one of KINDS
 
 
 class RuntimeJob(Job, total=False):
-    """What every job but "probe" may hold besides."""
+    """Fields of every job but "probe", besides those of `Job`."""
 
     runtime: str  # the name of a file in runtimes/, with - for _
     threads: int  # threads the runtime may use inside one inference; default 1
@@ -41,7 +41,7 @@ class RuntimeJob(Job, total=False):
 
 
 class BenchSettings(TypedDict, total=False):
-    """How long a launch warms up and is timed, and on what inputs."""
+    """Duration of warm-up and timing of a launch, and its inputs."""
 
     warmup_min_runs: int  # default 10
     warmup_min_s: float  # default 2; a window of the plateau test is a quarter of it, at most 0.5 s
@@ -90,7 +90,7 @@ class EnergyJob(RuntimeJob, EnergySettings, total=False):
 
 
 class ProfileSettings(TypedDict, total=False):
-    """How often the operators are timed, and on what inputs."""
+    """Number of timings of the operators, and their inputs."""
 
     runs: int  # profiled inferences; default 50
     seed: int  # of the inputs; default 0
@@ -116,7 +116,7 @@ class InferJob(RuntimeJob, total=False):
 
 
 class MicroSettings(TypedDict, total=False):
-    """How often and how long each model is timed, counted or metered."""
+    """Rounds and durations of timing, counting or metering of each model."""
 
     rounds: int  # how often every model has its turn; default 6
     sessions: int  # how often each model is loaded, rounds taking turns; default 3
@@ -124,7 +124,7 @@ class MicroSettings(TypedDict, total=False):
     min_round_runs: int  # inferences of one model in one round, at least; default 5
     seed: int  # of the inputs; default 0
     # "us" (default), or "instructions" where the process is emulated and its emulator counts:
-    # then rounds and runs are as many as said, and no time is read
+    # then rounds and runs keep their numbers, and no time is read
     unit: str
     meter: str  # after the rounds, power of each by this meter ("auto": the first); default "none"
     meter_options: dict[str, Any]  # settings of that meter, see its file in meters/
@@ -140,19 +140,21 @@ class MicroJob(RuntimeJob, MicroSettings, total=False):
 
 
 class ProbeJob(Job, total=False):
-    """What the machine has; on a device elsewhere, `runtime` is installed first."""
+    """An inventory of the machine; on a device elsewhere, `runtime` is installed first."""
 
     runtime: str  # not read by the agent
 
 
 class Error(TypedDict, total=False):
+    """An error of a job: its kind, a message, and the place in EdgeKit for a defect."""
+
     kind: str  # one of errors.MEANINGS
     message: str  # one line
     where: str  # file and line, for kind "internal" only
 
 
 class Machine(TypedDict):
-    """Facts of the machine, read and never guessed: null where it does not say."""
+    """Facts of the machine, read and never guessed: null where they cannot be read."""
 
     arch: str  # as the process sees it: "x86_64", "aarch64", "armv7l"
     cpu: str | None  # the processor's name
@@ -163,18 +165,20 @@ class Machine(TypedDict):
     os: str  # system and release
     python: str  # its version
     governor: str | None  # frequency governor of the first processor
-    emulated: bool | None  # instructions are translated by software; null: cannot tell
-    emulation_evidence: str | None  # what gave it away, or why it cannot be told
+    emulated: bool | None  # instructions are translated by software; null: unknown
+    emulation_evidence: str | None  # the evidence, or why there is none
 
 
 class Warmup(TypedDict):
+    """Inferences and seconds before timing began, and whether they reached a plateau."""
+
     runs: int  # inferences before timing began
     seconds: float  # wall time of them
     plateau: bool  # two consecutive window medians were within 2 %
 
 
 class Conditions(TypedDict):
-    """One look at the machine; what it does not tell is null."""
+    """One look at the machine; null for values that cannot be read."""
 
     at_ns: int  # monotonic
     governor: str | None  # frequency governor of the first processor
@@ -196,7 +200,7 @@ class Instructions(TypedDict):
 
 
 class Result(TypedDict):
-    """What every result holds."""
+    """Fields of every result."""
 
     schema: int  # SCHEMA of the agent
     kind: str  # the job's; "unknown" where the job could not be read
@@ -204,22 +208,24 @@ class Result(TypedDict):
 
 
 class RunResult(Result, total=False):
-    """What every result of a runtime holds besides."""
+    """Fields of every result of a runtime, besides those of `Result`."""
 
     runtime: str  # the job's
-    runtime_version: str  # as the runtime's package says
+    runtime_version: str  # by the runtime's package
     threads: int  # that the runtime was allowed
     machine: Machine  # read before the process was pinned
 
 
 class BenchResult(RunResult, total=False):
+    """Result of "bench": times in milliseconds and nanoseconds, memory in MiB."""
+
     options: dict[str, Any]  # settings the runtime ran with
     import_ms: float | None  # loading the runtime's Python package; not part of load_ms
     load_ms: float | None  # from the file to a session with its memory allocated
     first_ms: float | None  # the first inference, inputs already in place
     warmup: Warmup  # how the launch got ready
     # every timed inference in order, none removed; empty where the process is emulated: the
-    # agent then refuses to time, and says so in `refused`
+    # agent then refuses to time, with the reason in `refused`
     samples_ns: Sequence[int]
     refused: str | None  # why no time was taken; null where it was
     instructions: Instructions | None  # where an emulator counts
@@ -235,12 +241,16 @@ class BenchResult(RunResult, total=False):
 
 
 class Summary(TypedDict):
+    """Statistics of timed inferences, in milliseconds."""
+
     samples: int  # inferences that the tool timed
     mean_ms: float  # the tool's average
     p50_ms: float | None  # null where the tool gives no median
 
 
 class Window(TypedDict):
+    """Joules and seconds of one window of a meter, and its number of inferences."""
+
     joules: float  # of all that the meter encloses
     seconds: float  # between its first and last reading
     runs: int  # inferences in it; 0 while idle
@@ -248,7 +258,9 @@ class Window(TypedDict):
 
 
 class EnergyResult(RunResult, total=False):
-    meter: str | None  # null: none could be read, and `reason` says why
+    """Result of "energy": windows of joules, idle before and after."""
+
+    meter: str | None  # null: none could be read; `reason` has the cause
     reason: str | None  # why there is no meter; null where there is
     unreadable: dict[
         str, str
@@ -272,29 +284,37 @@ class EnergyResult(RunResult, total=False):
 
 
 class OperatorTime(TypedDict):
+    """Median time of one operator, in microseconds."""
+
     name: str  # of the node, or of its first output
     kind: str  # operator, as the runtime calls it
     us: float  # median over the profiled inferences
-    kernel: str | None  # what ran it, where the runtime says
+    kernel: str | None  # what ran it, where the runtime reports it
     fast: (
         bool | None
-    )  # whether that is the runtime's optimized kernel; null: it does not say
+    )  # whether that is the runtime's optimized kernel; null: not reported
     why: str | None  # why it is not
 
 
 class ProfileResult(RunResult, total=False):
+    """Result of "profile": the operators in the order of execution."""
+
     method: str  # "profiler" or "each operator alone"
     runs: int  # profiled inferences
     operators: list[OperatorTime]  # in the order of execution
 
 
 class InferResult(RunResult, total=False):
+    """Result of "infer": the file of outputs and their order."""
+
     samples: int  # inferences done
     outputs: str  # the file written
     outputs_order: list[str]  # names of "output_0", "output_1", ...
 
 
 class MicroRow(TypedDict):
+    """Result of one model of "micro", in microseconds or instructions."""
+
     path: str  # as the job named it
     us: float | None  # smallest of rounds_us; null where instructions were counted
     rounds_us: list[float]  # median of each round
@@ -309,13 +329,13 @@ class MicroRow(TypedDict):
 
 
 class MicroResult(RunResult, total=False):
+    """Result of "micro": a row for each model, in the order of the job."""
+
     results: list[MicroRow]  # in the order of the job
     processor_share: (
         float | None
     )  # processor time over wall time while timing; less than 1: others ran meanwhile
-    meter: (
-        str | None
-    )  # null: none was asked for or could be read, and `reason` says why
+    meter: str | None  # null: none was requested or readable; see `reason`
     reason: str | None  # why there is no meter; null where there is
     unreadable: dict[
         str, str
@@ -325,18 +345,24 @@ class MicroResult(RunResult, total=False):
 
 
 class RuntimeFacts(TypedDict):
+    """Version of an importable runtime, or the reason why it is not importable."""
+
     version: str | None  # null where it cannot be used
     reason: str | None  # why not
 
 
 class ProbeResult(Result, total=False):
-    machine: Machine  # what it says of itself
+    """Result of "probe": the machine, its runtimes and its meters."""
+
+    machine: Machine  # its facts
     numpy: str | None  # its version; null where there is none
-    runtimes: dict[str, RuntimeFacts]  # every one that the agent knows
+    runtimes: dict[str, RuntimeFacts]  # every one that the agent supports
     conditions: Conditions  # one look, now
     meters: dict[str, str | None]  # name -> null where it can be read, else the reason
 
 
 class VerifyResult(RunResult, total=False):
+    """Result of "verify": the inputs and outputs of the model."""
+
     inputs: list[dict[str, Any]]  # name, shape and dtype of each, in order
     outputs: list[dict[str, Any]]  # likewise

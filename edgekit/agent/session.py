@@ -1,4 +1,4 @@
-"""What a runtime gives: a loaded model that can be bound, run and read apart.
+"""Interface of a runtime: a loaded model that can be bound, run and read apart.
 
 The three are apart so that the clock sees the same thing on every runtime. **The timed region is
 `invoke()` alone**: inputs already lie in memory that the runtime reads directly, outputs stay in
@@ -26,6 +26,8 @@ class Quantization(NamedTuple):
 
 
 class TensorInfo(NamedTuple):
+    """Name, shape, dtype and quantization of an input or output."""
+
     name: str
     shape: tuple[int, ...]  # the batch dimension included
     dtype: str  # numpy's name

@@ -1,4 +1,4 @@
-"""What the machine was like while something was timed: clock, heat, throttling, load.
+"""State of the machine while something was timed: clock, heat, throttling, load.
 
 Read before and after a timed part, and between the bins of a sustained run, never inside of a
 timed inference. A figure that a machine does not give is null.
@@ -16,8 +16,8 @@ from .schema import Conditions
 
 _CPU = "sys/devices/system/cpu"
 _THROTTLED_NOW = 0xF
-"""Bits of a Raspberry Pi's firmware for under-voltage, a capped clock, throttling and the soft
-temperature limit, now; the same bits 16 higher say that it happened since boot."""
+"""Bits of a Raspberry Pi's firmware for under-voltage, a capped clock, throttling and the
+soft temperature limit, now; the same bits 16 higher mean that it happened since boot."""
 
 
 def conditions(root: str = "/") -> Conditions:
@@ -65,7 +65,7 @@ def pin(threads: int, root: str = "/") -> list[int] | None:
 
 
 def _capacity(top: Path, cpu: int) -> int:
-    """How fast a processor is next to the others: big cores before little ones."""
+    """Speed of a processor relative to the others: big cores before little ones."""
     for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
         value = _number(top / _CPU / f"cpu{cpu}" / name)
         if value is not None:
@@ -90,7 +90,7 @@ def _temp_c(top: Path) -> float | None:
 
 
 def _throttled(top: Path) -> bool | None:
-    """Whether a Raspberry Pi's firmware holds the clock down at this moment."""
+    """Return whether a Raspberry Pi's firmware holds the clock down at this moment."""
     for place in ("soc/soc:firmware", "soc@107c000000/soc@107c000000:firmware"):
         text = _text(top / "sys/devices/platform" / place / "get_throttled")
         if text is not None:
@@ -102,14 +102,14 @@ def _throttled(top: Path) -> bool | None:
 
 
 def _throttle_count(top: Path) -> int | None:
-    """How often an Intel processor slowed itself down for heat since it started."""
+    """Number of times an Intel processor slowed itself down for heat since it started."""
     files = (top / _CPU).glob("cpu[0-9]*/thermal_throttle/package_throttle_count")
     found = [value for value in map(_number, files) if value is not None]
     return max(found) if found else None
 
 
 def _quota_stalls(top: Path) -> int | None:
-    """How often this control group's processor quota was used up."""
+    """Number of times this control group's processor quota was used up."""
     group = top / "sys/fs/cgroup"
     for name in ("cpu.stat", "cpu/cpu.stat"):
         found = re.search(
@@ -130,7 +130,7 @@ def _load(top: Path) -> float | None:
 
 
 def _on_battery(top: Path) -> bool | None:
-    """Whether a battery feeds the machine; processors are often held back then."""
+    """Return whether a battery feeds the machine; processors are often held back then."""
     states = (top / "sys/class/power_supply").glob("*/status")
     found = [_text(state) for state in states]
     return "Discharging" in found if found else None

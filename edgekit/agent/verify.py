@@ -1,4 +1,4 @@
-"""Whether a runtime opens a model: it is loaded and run once, on inputs that mean nothing."""
+"""True where a runtime opens a model: it is loaded and run once, on inputs that mean nothing."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""A job on a leash: it ends when whoever asked for it is gone.
+"""A job under a watchdog: it ends when its requester is gone.
 
-The process that reads this file does no work. It starts the job as a child, and listens on its
-standard input for a byte every few seconds. Where the bytes stop, because the connection dropped,
-the other side froze or was killed, the child is ended: nothing runs on a device that nobody waits
-for. It also keeps jobs of one device apart, and tells memory that ran out from a kill by hand.
+The process that reads this file does no work. It starts the job as a child, and listens on
+its standard input for a byte every few seconds. Where the bytes stop, because the
+connection dropped, the other side froze or was killed, the child is ended: nothing runs on
+a device that nobody waits for. It also keeps jobs of one device apart, and distinguishes
+memory that ran out from a kill by hand.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .schema import SCHEMA
 
 _LOCK_TRIES_S = 0.2
 PATIENCE_S = 120.0
-"""How long a job waits for the one before it on the same device."""
+"""Seconds that a job waits for the one before it on the same device."""
 
 
 def keep(command: list[str], result_file: Path, *, silence_s: float, lock: str) -> int:
@@ -73,20 +74,20 @@ def _listen(
     child: subprocess.Popen[bytes], wakeup: int, silence_s: float, ended: list[int]
 ) -> str | None:
     """None when the child ended by itself, else why it must be ended."""
-    heard = time.monotonic()
+    last_input = time.monotonic()
     while child.poll() is None:
         if ended:
-            return f"{signal.Signals(ended[0]).name} asked the job to end."
-        left = heard + silence_s - time.monotonic()
+            return f"{signal.Signals(ended[0]).name} requested the end of the job."
+        left = last_input + silence_s - time.monotonic()
         if left <= 0:
-            return f"Nothing was heard of the other side for {silence_s:g} s."
+            return f"The other side was silent for {silence_s:g} s."
         ready, _, _ = select.select([0, wakeup], [], [], left)
         if wakeup in ready:
             os.read(wakeup, 4096)
         if 0 in ready:
             if not os.read(0, 4096):
                 return "The connection to the other side ended."
-            heard = time.monotonic()
+            last_input = time.monotonic()
     return None
 
 
@@ -123,7 +124,7 @@ def _hold(path: str) -> Any:
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory since it started."""
+    """Number of processes that the kernel has ended for want of memory since it started."""
     try:
         text = Path("/proc/vmstat").read_text()
     except OSError:

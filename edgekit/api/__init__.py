@@ -4,10 +4,11 @@ Each step works alone, needs no project file, prints nothing and logs to `edgeki
 takes an `edgekit.progress.Progress` of the caller's instead.
 """
 
-from edgekit.api.artifacts import evaluate, export
+from edgekit.api.artifacts import evaluate, export, quantize
 from edgekit.api.benchmarks import Benchmark, benchmark
 from edgekit.api.bundles import Bundle, build
 from edgekit.api.datasets import Data
+from edgekit.api.differences import diff
 from edgekit.api.networks import Network, load
 from edgekit.api.plans import PruningPlan, plan, prune
 from edgekit.api.training import distill
@@ -23,10 +24,12 @@ __all__ = [
     "Recipe",
     "benchmark",
     "build",
+    "diff",
     "distill",
     "evaluate",
     "export",
     "load",
     "plan",
     "prune",
+    "quantize",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,16 +13,16 @@ from edgekit.agent.arrays import of_network
 from edgekit.api.datasets import Data, as_data
 from edgekit.api.environment import folder_at, profile
 from edgekit.api.metrics import Score, metric_of
-from edgekit.api.networks import Network
+from edgekit.api.networks import Network, load
 from edgekit.devices.resolve import attached
-from edgekit.errors import ArtifactError, DeviceError
+from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.evaluate.accuracy import evaluate as evaluate_network
 from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Wanted, export_all, offered
+from edgekit.export.workers import Variant, export_all, offered
 from edgekit.pipeline.samples import input_of
 from edgekit.program.program import Program
-from edgekit.progress import Logged, Progress
+from edgekit.progress import Logged, Progress, Step
 from edgekit.runtimes import registry
 from edgekit.types import (
     Artifact,
@@ -34,7 +35,7 @@ from edgekit.types import (
 )
 
 _JUDGES = 400
-"""Samples that tell whether a quantized file loses half a point."""
+"""Number of samples that suffice to detect a loss of half a point."""
 
 
 def export(  # noqa: PLR0913
@@ -57,24 +58,79 @@ def export(  # noqa: PLR0913
     format cannot hold, `DeviceError` for a runtime that the target does not have, `OutputError`
     where the folder cannot be written.
     """
-    found, shown = profile(target), progress or Logged()
-    program, recipe = network.program, recipe or Recipe()
-    wanted = _wanted(found, runtimes, precisions)
+    found = profile(target)
+    return _exported(
+        network,
+        _requested_variants(found, runtimes, precisions),
+        calibration=calibration,
+        out=out,
+        recipe=recipe or Recipe(),
+        step=(progress or Logged()).step(f"Export for {found.name}"),
+    )
+
+
+def quantize(  # noqa: PLR0913
+    network: Network | str | Path,
+    *,
+    runtime: RuntimeName,
+    calibration: Any,
+    precision: Precision = "int8",
+    out: str | Path = "quantized",
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Artifact:
+    """Write a network, or a `.pt2` file, as one quantized file for a runtime into `out`.
+
+    `calibration` is `Data`, or anything that a part of it can be: the ranges of activations
+    come from it. Samples that are labeled for the task measure what the metric loses, and layers
+    that lose more than `recipe.quantize.allowed_loss` stay in float; `Artifact.quantized` records
+    the trials. Raises `UsageError` for a precision without integers, `ArtifactError` where the
+    format lacks the precision or the runtime refuses the file, `OutputError` where the folder
+    cannot be written.
+    """
+    if not precision.startswith("int"):
+        raise UsageError(
+            f"precision = {precision!r} quantizes nothing. Choose int8, int8-dynamic, "
+            "int8-weights or int16x8, or export the network: edgekit.export."
+        )
+    held = network if isinstance(network, Network) else load(network)
+    [made] = _exported(
+        held,
+        [("litert" if runtime == "tflite-runtime" else runtime, precision)],
+        calibration=calibration,
+        out=out,
+        recipe=recipe or Recipe(),
+        step=(progress or Logged()).step(f"Quantize for {runtime}"),
+    )
+    return made
+
+
+def _exported(
+    network: Network,
+    variants: Sequence[Variant],
+    *,
+    calibration: Any,
+    out: str | Path,
+    recipe: Recipe,
+    step: AbstractContextManager[Step],
+) -> tuple[Artifact, ...]:
+    """Export the variants of a network, with samples for ranges and for the loss of int8."""
+    program = network.program
     data = None if calibration is None else as_data(calibration)
     drawn = None
     if data:
         drawn = data.calibrated(input_of(program), recipe.calibration.preset)
-    with shown.step(f"Export for {found.name}") as step:
+    with step as shown:
         done: list[str] = []
 
         def on_done(name: str) -> None:
             done.append(name)
-            step.update(len(done), len(wanted), name)
+            shown.update(len(done), len(variants), name)
 
         return tuple(
             export_all(
                 program,
-                wanted,
+                variants,
                 calibration=drawn.samples if drawn else None,
                 folder=folder_at(out),
                 validation=_judges(program, data, recipe) if data else None,
@@ -84,11 +140,11 @@ def export(  # noqa: PLR0913
         )
 
 
-def _wanted(
+def _requested_variants(
     target: Target,
     runtimes: Sequence[RuntimeName] | None,
     precisions: Sequence[Precision] | None,
-) -> list[Wanted]:
+) -> list[Variant]:
     """Each runtime of the target in each precision; of those not asked for, what formats have."""
     foreign = [name for name in runtimes or () if name not in target.runtimes]
     if foreign:
@@ -151,7 +207,7 @@ def evaluate(
     higher_is_better: bool = True,
     device: str = "local",
 ) -> Evaluation | Mapping[str, Evaluation]:
-    """How good a network, or each exported file on its runtime, is on the test samples.
+    """The metric of a network, or of each exported file on its runtime, on the test samples.
 
     `metric(outputs, targets)` takes arrays (n, ...) and returns a number, or is one of the task's
     by name; `None` is the task's own. Files run on the device at the address `device`, one
@@ -175,7 +231,7 @@ def evaluate(
 
 
 def _input_of(artifact: Artifact) -> InputSpec:
-    """What a file takes, in the network's order of dimensions and without its batch."""
+    """The input of a file, in the network's order of dimensions and without its batch."""
     if len(artifact.inputs) != 1:
         raise ArtifactError(
             f"{artifact.name} has {len(artifact.inputs)} inputs that are described. Evaluate "

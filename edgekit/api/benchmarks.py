@@ -14,7 +14,7 @@ from edgekit.bench.protocol import measure
 from edgekit.bench.statistics import speedup
 from edgekit.devices.resolve import attached
 from edgekit.errors import UsageError
-from edgekit.export.workers import Wanted, export_all
+from edgekit.export.workers import Variant, export_all
 from edgekit.progress import Logged, Progress
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, Evaluation, Measurement
@@ -62,10 +62,10 @@ def benchmark(  # noqa: PLR0913
     with scratch_folder() as scratch:
         baselines: list[Artifact] = []
         if baseline is not None:
-            wanted: list[Wanted] = [(name, "fp32") for name in runtimes]
+            variants: list[Variant] = [(name, "fp32") for name in runtimes]
             with shown.step("Export the baseline"):
                 made = export_all(
-                    baseline.program, wanted, calibration=None, folder=Path(scratch)
+                    baseline.program, variants, calibration=None, folder=Path(scratch)
                 )
             baselines = [replace(one, name=f"baseline-{one.name}") for one in made]
         with (

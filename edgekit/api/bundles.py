@@ -22,7 +22,8 @@ from edgekit.types import Budget, Recipe, Report, Target
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What a build left: the folder with `model.*`, candidates, student, manifest and report."""
+    """The result of a build: the folder with `model.*`, candidates, student, manifest and
+    report."""
 
     folder: Path
     report: Report
@@ -30,7 +31,7 @@ class Bundle:
 
     @property
     def student(self) -> Network:
-        """The pruned and taught network; raises `ModelError` where its file is damaged."""
+        """The pruned and distilled network; raises `ModelError` where its file is damaged."""
         return load(self.folder / "student.pt2")
 
 
@@ -57,7 +58,7 @@ def build(  # noqa: PLR0913
     where its model is over the `budget`; `BudgetInfeasible` where no plan keeps it; and the errors
     of `edgekit.plan`, `edgekit.distill`, `edgekit.export` and `edgekit.benchmark`.
     """
-    if distributed.several():
+    if distributed.is_distributed():
         raise UsageError(
             "A launcher started several processes, and edgekit.build runs in one. Start the "
             "script without it, or build with: accelerate launch -m edgekit build."

@@ -119,7 +119,7 @@ class Data:
         return datasets.split(train, share, seed)
 
     def pool(self, taken: InputSpec) -> Dataset:
-        """What calibration samples are drawn from; never the test samples."""
+        """Source of calibration samples; never the test samples."""
         names = ("calibration", "train", "validation")
         found = next((name for name in names if name in self._parts), "calibration")
         return self.part(found, taken)
@@ -162,7 +162,7 @@ class _Held:
 
 
 def _place(name: str) -> str:
-    """What a part in memory is called where a project has a path."""
+    """Name of a part in memory, in place of a project's path."""
     return f"<{name}>"
 
 

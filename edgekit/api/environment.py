@@ -59,13 +59,13 @@ def attached_environment(
 ) -> Iterator[Environment]:
     """The device at the address `device`, attached for `request` while the block lasts.
 
-    Raises `DeviceError` where the device's timings say nothing about the target, `UsageError`
-    for an address that names no device.
+    Raises `DeviceError` where the device's timings do not hold for the target, `UsageError` for
+    an address of another form.
     """
     target = request.target
     source: CostSource | None = "device" if target.cpu == "host" else None
-    wanted: Any = request.project.recipe.export.runtimes or target.runtimes
-    with attached(device, source=source, runtimes=wanted) as there:
+    requested: Any = request.project.recipe.export.runtimes or target.runtimes
+    with attached(device, source=source, runtimes=requested) as there:
         if device != "local":
             _refuse_foreign(target, there)
         yield Environment(

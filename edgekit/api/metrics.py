@@ -10,10 +10,10 @@ from typing import Any
 from edgekit.data.metrics import Name, named, of_function
 from edgekit.distill.tasks import (
     Task,
-    authored_loss,
     checked_loss,
     of_functions,
     of_kind,
+    user_loss,
 )
 from edgekit.tasks.losses import Hard
 from edgekit.tasks.scores import Metric
@@ -73,7 +73,7 @@ def task_of(
 def _loss(given: Loss | None, named_by_task: str | None) -> Hard | None:
     if given is not None:
         return checked_loss(given, _name(given))
-    return None if named_by_task is None else authored_loss(named_by_task, Path.cwd())
+    return None if named_by_task is None else user_loss(named_by_task, Path.cwd())
 
 
 def _name(function: Callable[..., Any]) -> str:

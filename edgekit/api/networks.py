@@ -91,7 +91,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """How many weights the network has."""
+        """Number of weights of the network."""
         return sum(p.numel() for p in self.module.parameters())
 
     def copy(self) -> Network:

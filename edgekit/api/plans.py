@@ -21,7 +21,7 @@ from edgekit.types import Budget, Plan, PlanPoint, Preview, Recipe, Target
 
 @dataclass(frozen=True, kw_only=True)
 class PruningPlan:
-    """Which units of a network stay, and the frontier of plans that it was chosen from."""
+    """Units of a network that stay, and the frontier of plans that they were chosen from."""
 
     preview: Preview
     """Where time goes, what is sensitive, what blocks, and every point of the frontier."""
@@ -41,7 +41,7 @@ class PruningPlan:
 
     @property
     def point(self) -> PlanPoint:
-        """What the chosen plan takes, and is expected to do to answers."""
+        """Costs of the chosen plan, and its expected loss increase."""
         return self.preview.points[self.chosen]
 
     @property
@@ -89,12 +89,13 @@ def plan(  # noqa: PLR0913
 ) -> PruningPlan:
     """The plans that fit a network to a target, without training.
 
-    `data` needs `train`: units are weighed, and cuts tried, on some of it. Operators are timed on
-    the device at the address `device` (`local`, `ssh://user@host`, ...), or as `recipe.prune`
-    says. Without a `budget` the plan aims at a speed-up of 2. A budget in milliseconds needs the
-    target attached; elsewhere the plan aims at a speed-up and `preview.notes` says so. Raises
-    `BudgetInfeasible`, naming the nearest feasible figures, where no plan keeps the budget,
-    `ModelError` where nothing can be cut, `DataError`, `DeviceError` and `TargetError`.
+    `data` needs `train`: units are weighed, and cuts tried, on some of it. Operators are timed
+    on the device at the address `device` (`local`, `ssh://user@host`, ...), or by the rules of
+    `recipe.prune`. Without a `budget` the plan aims at a speed-up of 2. A budget in
+    milliseconds needs the target attached; elsewhere the plan reaches a speed-up, which
+    `preview.notes` states. Raises `BudgetInfeasible`, naming the nearest feasible figures,
+    where no plan keeps the budget, `ModelError` where nothing can be cut, `DataError`,
+    `DeviceError` and `TargetError`.
     """
     project = project_of(data, budget=budget, recipe=recipe)
     held = InMemory(network=model.program, samples=data.held)

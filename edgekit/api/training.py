@@ -28,7 +28,8 @@ def distill(  # noqa: PLR0913
     recipe: Recipe | None = None,
     progress: Progress | None = None,
 ) -> Network:
-    """A copy of a student, taught the outputs of its teacher and the labels, where there are any.
+    """A copy of a student, trained on the outputs of its teacher and the labels, where there
+    are any.
 
     Several teachers are averaged. The epoch that is best on validation samples is kept; `history`
     of what is returned holds all. `loss(outputs, targets)` and `teacher_loss(outputs, others)`
@@ -56,7 +57,7 @@ def distill(  # noqa: PLR0913
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
             step.update(epoch.number, how.epochs, note)
 
-        taught = train(
+        trained = train(
             [one.program for one in teachers],
             program,
             train=training,
@@ -66,4 +67,4 @@ def distill(  # noqa: PLR0913
             task=task_of(data.task, metric=judge, loss=loss, teacher_loss=teacher_loss),
             hooks=Hooks(on_epoch=show),
         )
-    return Network(taught.program, history=taught.epochs)
+    return Network(trained.program, history=trained.epochs)

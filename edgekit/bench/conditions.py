@@ -1,4 +1,4 @@
-"""What the device was like while it was measured, and whether that spoils the figures."""
+"""State of the device while it was measured, and its effect on the figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ MAX_FREQ_DROP = 0.05
 MAX_TEMP_C = 60.0
 MAX_LOAD = 0.1
 MIN_PROCESSOR_SHARE = 0.5
-"""Inference on a CPU never rests, so less than half of a processor says that it was taken away."""
+"""Inference on a CPU never rests, so less than half of a processor means that it was taken
+away."""
 _SLOW_GOVERNORS = ("powersave", "conservative")
 
 
@@ -49,8 +50,8 @@ def faults(launches: Sequence[Mapping[str, Any]]) -> list[str]:
         found.append("the processor slowed itself down for heat")
     if stalls := _grew(launches, "quota_stalls"):
         found.append(
-            f"the container's processor quota ran out {stalls} times: it stalls inferences, it "
-            "is no slower processor"
+            f"the container's processor quota ran out {stalls} times: it stalls "
+            "inferences, and does not slow the processor"
         )
     share = _processor_share(launches)
     if share is not None and share < MIN_PROCESSOR_SHARE:
@@ -115,7 +116,7 @@ def refuse_unready(probe: Mapping[str, Any], device: str) -> None:
 
 
 def _processor_share(launches: Sequence[Mapping[str, Any]]) -> float | None:
-    """Processor time over wall time of the worst launch; None where that is not told."""
+    """Processor time over wall time of the worst launch; None where that is not reported."""
     shares = [
         one["cpu_s"] / one["timed_s"]
         for one in launches

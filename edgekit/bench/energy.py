@@ -26,7 +26,8 @@ J_PER_KWH = 3.6e6
 
 
 def summarize(result: Mapping[str, Any]) -> Energy:
-    """The figure of one energy run; `reason` says why there is none, or why not to quote it."""
+    """The figure of one energy run; `reason` has the cause where there is none, or where it
+    must not be quoted."""
     if result["meter"] is None:
         unreadable = result.get("unreadable", {})
         reason = NO_METER if unreadable else result["reason"]
@@ -105,7 +106,7 @@ def _doubts(idle_w: Sequence[float], overhead: float, dropped: int) -> str | Non
 
 
 def modeled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
-    """What the target's published watts make of the processor time, with its band of +-50 %.
+    """Energy from the target's published watts and the processor time, with its band of +-50 %.
 
     Raises `UsageError` where the profile has no watts and `MeasurementError` without times.
     """

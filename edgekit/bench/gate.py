@@ -32,7 +32,7 @@ class Check:
 def facts(
     now: Record, before: Record, *, growth: float = 0.0, accuracy_drop: float = 0.0
 ) -> list[Check]:
-    """What is the same on every machine: bytes, operations, weights, kernels, accuracy.
+    """Checks that are the same on every machine: bytes, operations, weights, kernels, accuracy.
 
     `growth` is the share by which bytes, operations and weights may grow, `accuracy_drop` what
     the metric may lose.
@@ -97,15 +97,16 @@ def latency(found: Paired) -> Check:
 
 
 def unpaired(before: Record) -> Check:
-    """What is said of latency where nothing took turns with the artifact."""
+    """Result of the latency check where nothing took turns with the artifact."""
     return Check(
         name="latency",
         kind="device",
         now=None,
         before=before.measurement.latency.p50_ms,
         verdict="inconclusive",
-        why="the baseline's artifact is not where it was measured, and only launches that take "
-        "turns tell: name it with --against, or set --latency-ms",
+        why="the baseline's artifact is not where it was measured, and only launches "
+        "that take turns are comparable: name it with --against, or set "
+        "--latency-ms",
     )
 
 
@@ -114,14 +115,14 @@ def energy(now: Record, before: Record) -> Check | None:
     ours, theirs = now.measurement.energy, before.measurement.energy
     if theirs.gross_mj is None:
         return None
-    refusal = comparable(ours, theirs) or ours.reason or theirs.reason
+    obstacle = comparable(ours, theirs) or ours.reason or theirs.reason
     there = (now.measurement.device, before.measurement.device)
     if there[0] != there[1]:
-        refusal = f"measured on different devices ({there[0]}, {there[1]})"
+        obstacle = f"measured on different devices ({there[0]}, {there[1]})"
     elif theirs.method == "modeled":
-        refusal = "modeled energy never gates"
-    if refusal or ours.gross_mj is None:
-        why = refusal or "not measured"
+        obstacle = "modeled energy never gates"
+    if obstacle or ours.gross_mj is None:
+        why = obstacle or "not measured"
         return _energy(ours.gross_mj, theirs.gross_mj, "inconclusive", why)
     doubt = (ours.gross_u_mj or 0.0) + (theirs.gross_u_mj or 0.0)
     excess = ours.gross_mj - theirs.gross_mj * (1 + ENERGY_TOLERANCE)
@@ -135,12 +136,12 @@ def energy(now: Record, before: Record) -> Check | None:
 
 
 def verdict(checks: Sequence[Check]) -> PairedVerdict:
-    """The worst of all checks: a failure, else what could not be told."""
+    """The worst of all checks: a failure, else an inconclusive one."""
     order: tuple[PairedVerdict, ...] = ("fail", "inconclusive", "pass")
     return min((one.verdict for one in checks), key=order.index, default="pass")
 
 
-def compare_refusal(one: Record, other: Record) -> str | None:
+def compare_obstacle(one: Record, other: Record) -> str | None:
     """Why two records must not stand in one table; None where they may."""
     a, b = one.measurement, other.measurement
     for what, mine, theirs in (
@@ -158,9 +159,9 @@ def compare_refusal(one: Record, other: Record) -> str | None:
 
 def refuse_incomparable(one: Record, other: Record) -> None:
     """Raises MeasurementError where the two were not measured alike."""
-    if refusal := compare_refusal(one, other):
+    if obstacle := compare_obstacle(one, other):
         raise MeasurementError(
-            f"{one.name} and {other.name} cannot be compared: {refusal}. Measure both alike, "
+            f"{one.name} and {other.name} cannot be compared: {obstacle}. Measure both alike, "
             "in one run: edgekit bench A --against B"
         )
 
@@ -170,7 +171,7 @@ def _no_more(
 ) -> Check | None:
     if now is None or before is None:
         return None
-    # Exactly what the tolerance's decimals say: 1000 * 1.001 is less than 1001 in floats.
+    # Exact decimals of the tolerance: 1000 * 1.001 is less than 1001 in floats.
     grew = now > before * (1 + Fraction(repr(tolerance)))
     return Check(
         name=name,

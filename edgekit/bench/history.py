@@ -53,7 +53,7 @@ class Record:
 
     @property
     def there(self) -> bool:
-        """Whether the artifact still is where it was, and still the same."""
+        """Return whether the artifact still is where it was, and still the same."""
         if not self.files or not all(file.is_file() for file in self.files):
             return False
         return self.sha256 is None or sha256(self.files) == self.sha256
@@ -129,7 +129,7 @@ def read(file: Path) -> Record:
     Raises UsageError naming what is wrong with the file.
     """
     text = read_text(file, UsageError)
-    fix = "It is no measurement. Make one: edgekit bench ARTIFACT --out FILE.json"
+    fix = "It is not a measurement. Make one: edgekit bench ARTIFACT --out FILE.json"
     with reading(file, UsageError, fix=fix):
         if file.suffix == ".jsonl":
             text = [line for line in text.splitlines() if line.strip()][-1]
@@ -142,7 +142,9 @@ def read(file: Path) -> Record:
             return _of_report(content, file.parent)
         if content["schema"] != SCHEMA:
             given = json.dumps(content["schema"])[:40]
-            raise UsageError(f"{file} has schema {given}; this EdgeKit knows {SCHEMA}.")
+            raise UsageError(
+                f"{file} has schema {given}; this EdgeKit supports {SCHEMA}."
+            )
         return of_document(content)
 
 
@@ -207,7 +209,7 @@ class _Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class _Report:
-    """What of a build's report.json is a measurement."""
+    """The measurement in a build's report.json."""
 
     created: str
     student: _Network

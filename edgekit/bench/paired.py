@@ -1,4 +1,4 @@
-"""Whether one artifact is slower than another: pairs of launches, and three verdicts.
+"""True where one artifact is slower than another: pairs of launches, and three verdicts.
 
 The two artifacts take turns (A B, B A, ...), so that a slow spell of the machine hits both sides of
 a ratio. The verdict is of one-sided bounds of the mean log ratio over pairs (Student's t). Too few
@@ -40,6 +40,8 @@ ALL_PAIRS, LAST_CONFIDENCE = 20, 0.975
 
 
 class Judgment(NamedTuple):
+    """Verdict on a latency ratio, with the bounds of its confidence interval."""
+
     ratio: float
     low: float
     high: float
@@ -81,23 +83,23 @@ def compare(
     if artifact.name == against.name:
         raise UsageError(f"Two artifacts are called {artifact.name!r}.")
     plan = tier_called(tier)
-    told = LaunchProgress(on_launch, 2 * FIRST_PAIRS)
+    progress = LaunchProgress(on_launch, 2 * FIRST_PAIRS)
     if plan.strict and not plan.forced:
-        told.now("look at the device")
+        progress.now("look at the device")
         conditions.refuse_unready(device.probe(), device.name)
     launches: tuple[list[Mapping[str, Any]], ...] = ([], [])
 
     def take(first: int, last: int) -> list[float]:
         for turn in range(first, last):
             if turn:
-                cool_down(plan, told)
+                cool_down(plan, progress)
             for side in (0, 1) if turn % 2 == 0 else (1, 0):
-                told.now(pair[side].name)
+                progress.now(pair[side].name)
                 one = launch(pair[side], device, plan, threads=threads, seed=turn)
                 if one["refused"]:
                     raise MeasurementError(f"{device.name}: {one['refused']}")
                 launches[side].append(one)
-                told.launched()
+                progress.launched()
         return [
             _p50(ours) / _p50(theirs) for ours, theirs in zip(*launches, strict=True)
         ]
@@ -106,10 +108,10 @@ def compare(
     found = judge(take(0, FIRST_PAIRS), confidence)
     if found.verdict == "inconclusive":
         confidence = LAST_CONFIDENCE
-        told.total = 2 * ALL_PAIRS
+        progress.total = 2 * ALL_PAIRS
         found = judge(take(FIRST_PAIRS, ALL_PAIRS), confidence)
     by_name = {one.name: each for one, each in zip(pair, launches, strict=True)}
-    energies = meter(by_name, pair, device, plan, metering or Metering(), told)
+    energies = meter(by_name, pair, device, plan, metering or Metering(), progress)
     ours, theirs = (
         summarize(
             one,
@@ -137,14 +139,16 @@ def compare(
 
 
 def words(found: Judgment, confidence: float) -> str:
+    """The verdict in words, with the ratio, its bounds and the confidence."""
     sure = f"{confidence:.1%}".replace(".0%", "%")
     if found.verdict == "fail":
         return f"slower by more than {SLOWER - 1:.0%}, with {sure} confidence"
     if found.verdict == "pass":
         return f"no slower than by {TOLERATED - 1:.0%}, with {sure} confidence"
     return (
-        f"between {found.low:.3f} and {found.high:.3f} times the latency ({sure} bounds): too "
-        "noisy a machine to tell. Measure where nothing else runs, or with a longer tier"
+        f"between {found.low:.3f} and {found.high:.3f} times the latency ({sure} "
+        "bounds): too noisy a machine to decide. Measure where nothing else runs, "
+        "or with a longer tier"
     )
 
 

@@ -1,4 +1,4 @@
-"""How artifacts are timed against each other: fresh processes, launched in turns."""
+"""Timing of artifacts against each other: fresh processes, launched in turns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OnLaunch = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Metering:
-    """Whether and how energy is measured after the latencies; by default it is not."""
+    """True where and how energy is measured after the latencies; by default it is not."""
 
     meter: str = "none"
     options: Mapping[str, Any] | None = None
@@ -50,21 +50,21 @@ def measure(
     """
     plan = tier_called(tier)
     _distinct(artifacts)
-    told = LaunchProgress(on_launch, plan.launches * len(artifacts))
+    progress = LaunchProgress(on_launch, plan.launches * len(artifacts))
     if plan.strict and not plan.forced:
-        told.now("look at the device")
+        progress.now("look at the device")
         conditions.refuse_unready(device.probe(), device.name)
     results: dict[str, list[Mapping[str, Any]]] = {one.name: [] for one in artifacts}
     for turn in range(plan.launches):
         if turn:
-            cool_down(plan, told)
+            cool_down(plan, progress)
         for artifact in artifacts if turn % 2 == 0 else reversed(artifacts):
-            told.now(artifact.name)
+            progress.now(artifact.name)
             results[artifact.name].append(
                 launch(artifact, device, plan, threads=threads, seed=turn)
             )
-            told.launched()
-    energies = meter(results, artifacts, device, plan, metering or Metering(), told)
+            progress.launched()
+    energies = meter(results, artifacts, device, plan, metering or Metering(), progress)
     return {
         one.name: summarize(
             one,
@@ -78,24 +78,26 @@ def measure(
 
 
 class LaunchProgress:
-    """How far the launches are, for whoever waits."""
+    """Progress of the launches, for display."""
 
     def __init__(self, on_launch: OnLaunch | None, total: int) -> None:
         self._tell = on_launch or (lambda done, total, now: None)
         self._done, self.total = 0, total
 
     def launched(self) -> None:
+        """Count one finished launch."""
         self._done += 1
         self.now("")
 
     def now(self, what: str) -> None:
+        """Report the current activity."""
         self._tell(self._done, self.total, what)
 
 
-def cool_down(plan: Tier, told: LaunchProgress) -> None:
+def cool_down(plan: Tier, progress: LaunchProgress) -> None:
     """The pause of the tier, so that every launch meets the same device."""
     if plan.cooldown_s:
-        told.now(f"cooling down for {plan.cooldown_s:g} s")
+        progress.now(f"cooling down for {plan.cooldown_s:g} s")
         time.sleep(plan.cooldown_s)
 
 
@@ -195,7 +197,7 @@ def meter(
     device: Device,
     plan: Tier,
     metering: Metering,
-    told: LaunchProgress,
+    progress: LaunchProgress,
 ) -> dict[str, Energy]:
     """Energy of each artifact in a run of its own: latencies are taken with no meter read."""
     if metering.model_of:
@@ -205,7 +207,7 @@ def meter(
     found: dict[str, Energy] = {}
     for artifact in artifacts:
         if metering.meter != "none" and (not found or absent.gross_mj is not None):
-            told.now(f"energy of {artifact.name}")
+            progress.now(f"energy of {artifact.name}")
             job = jobs.energy(
                 artifact,
                 threads=launches[artifact.name][0]["threads"],
@@ -219,7 +221,7 @@ def meter(
             limit_s += (plan.windows + 2) * plan.window_s * 2
             absent = energy.summarize(device.run(job, timeout_s=limit_s))
         found[artifact.name] = absent  # without a meter every artifact lacks it alike
-    told.now("")
+    progress.now("")
     return found
 
 

@@ -1,4 +1,4 @@
-"""From samples to figures, and from figures to what may be said of them.
+"""Figures from samples, and the statements that figures support.
 
 Launches are the unit of chance: inferences inside one process share its luck (memory layout,
 clock, neighbors), so intervals are drawn over launches, never over inferences.
@@ -99,7 +99,7 @@ def bin_medians_ms(
 
 
 def _reported(launches: Sequence[Mapping[str, Any]]) -> Latency:
-    """What can be said without samples: a tool's own averages, or nothing at all."""
+    """Figures without samples: a tool's own averages, or nothing at all."""
     summaries = [one["summary"] for one in launches if one["summary"]]
     medians = tuple(one["p50_ms"] for one in summaries if one["p50_ms"] is not None)
     means = [one["mean_ms"] for one in summaries]
@@ -120,7 +120,7 @@ def _reported(launches: Sequence[Mapping[str, Any]]) -> Latency:
 def speedup(
     baseline: Measurement, other: Measurement, *, own_threads: bool = False
 ) -> float:
-    """How many times faster `other` is: the median ratio over paired launches.
+    """Speed-up of `other`: the median ratio over paired launches.
 
     Launch i of both ran side by side, so that a slow spell of the machine hits both sides of a
     ratio. Measurements of different runs, devices or thread counts are refused; with

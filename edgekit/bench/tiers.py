@@ -1,4 +1,4 @@
-"""How much proof is bought: launches, warm-up, timed seconds, pauses, metered windows."""
+"""Measurement effort: launches, warm-up, timed seconds, pauses, metered windows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Tier:
     trace_s: float | None = None
     """Seconds between two looks at clock and heat; `None`: before and after only."""
     strict: bool = False
-    """Whether a device that is not ready to be measured is refused."""
+    """True where a device that is not ready to be measured is refused."""
     forced: bool = False
-    """Whether a strict tier measures it all the same; the figure is not to be quoted then."""
+    """True where a strict tier measures it all the same; the figure is not to be quoted then."""
     windows: int = 5
     """Of the energy run, `window_s` seconds each, with `idle_s` of rest before and after."""
     window_s: float = 12.0
@@ -82,7 +82,8 @@ def tailored(
     cooldown_s: float | None = None,
     forced: bool = False,
 ) -> Tier:
-    """The tier with other amounts. Its name says so: it is no longer comparable with its own.
+    """The tier with other amounts. Its name marks the change: it is no longer comparable with
+    its own.
 
     Raises UsageError for amounts that measure nothing.
     """

@@ -31,7 +31,7 @@ from edgekit.types.report import (
 _ROUNDING = 1e-12
 """Share of a measured figure that float arithmetic may add or take: a few last digits."""
 _LEAST_LIMIT = 1e-3
-"""What an allowed loss of 0 counts as where an excess is a share of its limit."""
+"""Substitute for an allowed loss of 0 where an excess is a fraction of its limit."""
 
 
 def choose(
@@ -40,11 +40,12 @@ def choose(
     preferred: RuntimeName | None,
     priority: Sequence[str] = (),
 ) -> tuple[Candidate, ...]:
-    """Mark the fastest candidate that keeps the budget and say why each other one lost.
+    """Mark the fastest candidate that keeps the budget and give the reason why each other one
+    lost.
 
     `preferred` limits the choice to one runtime: where the timings are another machine's, they
-    cannot decide between runtimes. Where nothing keeps the budget, the nearest is marked, and the
-    verdicts say what it misses; `priority` names the budgets, the weightiest first.
+    cannot decide between runtimes. Where nothing keeps the budget, the nearest is marked, and
+    the verdicts give its misses; `priority` names the budgets, the weightiest first.
     """
     faults = {c.artifact.name: _fault(c, budget, preferred) for c in candidates}
     eligible = [
@@ -74,7 +75,7 @@ def nearest(
 ) -> Candidate:
     """The candidate that violates the budgets least, taken together.
 
-    It is no slower than the unpruned network where a faster one loses no more than noise.
+    Its latency is at most the unpruned network's where a faster one loses no more than noise.
     """
 
     def rank(candidate: Candidate) -> tuple[float, float]:
@@ -96,8 +97,8 @@ def violation(
 ) -> float:
     """By how much of each limit a candidate is over it, summed over the budgets.
 
-    Each counts half as much as the one before it in `priority`; budgets that are not named there
-    follow in the order of `Budget`. What cannot be told here counts nothing.
+    Each counts half as much as the one before it in `priority`; budgets that are not named
+    there follow in the order of `Budget`. An unproven budget counts nothing.
     """
     given = [name for name, limit in asdict(budget).items() if limit is not None]
     order = dict.fromkeys((*(name for name in priority if name in given), *given))
@@ -167,7 +168,7 @@ def verdicts(
 ) -> tuple[BudgetVerdict, ...]:
     """One verdict a budget that the user set, the unproven ones first.
 
-    `macs` is the student's count, which no measurement knows.
+    `macs` is the student's count, which no measurement has.
     """
     order: tuple[Verdict, ...] = ("over", "unproven", "fits")
     found = [
@@ -180,7 +181,7 @@ def verdicts(
 def _found(
     candidate: Candidate, budget: Budget, target: str
 ) -> Iterator[BudgetVerdict]:
-    """What measurements say of each budget that is set."""
+    """Verdicts of measurements on each budget that is set."""
     measured, energy = candidate.measurement, candidate.measurement.energy
     absent: Unproven | None = None
     if measured.source != "device":
@@ -264,7 +265,7 @@ def _verdict(
 
 
 def at_most(value: float, limit: float) -> bool:
-    """Whether a measured figure is at most `limit`, up to the rounding of its arithmetic.
+    """Return whether a measured figure is at most `limit`, up to the rounding of its arithmetic.
 
     0.3 ms over 0.1 ms is a ratio of 3, and 2.9999999999999996 in floats.
     """

@@ -1,4 +1,4 @@
-"""`edgekit bench`: measure artifacts, and tell whether one is slower than another."""
+"""`edgekit bench`: measure artifacts, and test whether one is slower than another."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def bench(  # noqa: PLR0913 - one parameter an option
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Another artifact: is the first slower? Both take turns: 5 pairs of launches, "
-            "20 where those do not tell."
+            help="Another artifact: is the first slower? Both take turns: 5 pairs of "
+            "launches, 20 where those are inconclusive."
         ),
     ] = None,
     runtime: Annotated[
@@ -166,7 +166,7 @@ def _check(
     launches: int | None,
     written: Sequence[tuple[str, Path | None]],
 ) -> None:
-    """What can be told to be wrong before anything is measured for minutes."""
+    """Errors that can be found before minutes of measuring."""
     from edgekit.devices.resolve import resolve
 
     if len(set(addresses)) < len(addresses):
@@ -223,7 +223,7 @@ def _conclude(
         if one.verdict == "fail"
     ]
     untold = [
-        f"Whether {one.artifact} is slower than {one.against} on {one.device} is "
+        f"The comparison of {one.artifact} with {one.against} on {one.device} is "
         f"inconclusive: {one.why}"
         for one in verdicts
         if one.verdict == "inconclusive"

@@ -1,4 +1,4 @@
-"""What `edgekit bench` prints: a table, a verdict, a profile, or JSON."""
+"""Output of `edgekit bench`: a table, a verdict, a profile, or JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROWS = 20
 
 
 def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Metering:
-    """What `--energy` and `--target` ask for; `serial:PATH` names a meter's port with it."""
+    """Metering by `--energy` and `--target`; `serial:PATH` names a meter's port with it."""
     from edgekit.agent.meters import METERS
     from edgekit.bench.protocol import Metering
 
@@ -72,7 +72,8 @@ def record(asked: Asked, found: Found) -> dict[str, Any]:
 
 
 def document(asked: Asked, said: Found | Failed, grid: float | None) -> dict[str, Any]:
-    """What is kept, with the verdict and the profile where there are any; or the error."""
+    """The document to keep, with the verdict and the profile where there are any; or the
+    error."""
     from edgekit.commands.measuring import Failed
 
     if isinstance(said, Failed):
@@ -124,7 +125,7 @@ def _show_devices(
     for one in said:
         if isinstance(one, Failed):
             table.add_row(escape(one.address), "[red]failed[/]")
-            continue  # why is said at the end, with the exit code
+            continue  # the reason follows at the end, with the exit code
         measured, latency = one.measurement, one.measurement.latency
         name = f"{measured.device} ({measured.source})"
         cells = [
@@ -168,7 +169,7 @@ def _show_measurement(
     if measured.instructions is not None:
         rows += [
             ("instructions", f"{measured.instructions:,.0f} in one inference"),
-            ("milliseconds", "none: emulation says nothing about a device's speed"),
+            ("milliseconds", "none: emulation does not give a device's speed"),
         ]
     else:
         rows += [
@@ -202,12 +203,12 @@ def _interval(measured: Measurement) -> str:
 
 
 def _sustained(latency: Latency) -> list[tuple[str, str]]:
-    """How a long run went on, where it was one."""
+    """The course of a long run, where it was one."""
     bins = latency.sustained_p50_ms
     if not bins:
         return []
     ratio = latency.sustained_ratio
-    kept = "too short to tell" if ratio is None else f"{ratio:.3f}x"
+    kept = "too short to judge" if ratio is None else f"{ratio:.3f}x"
     return [
         ("last/first 10 s", kept),
         ("p50 of each 10 s", f"{min(bins):.4g} to {max(bins):.4g} ms in {len(bins)}"),
@@ -215,7 +216,7 @@ def _sustained(latency: Latency) -> list[tuple[str, str]]:
 
 
 def _remarks(measured: Measurement) -> list[tuple[str, str]]:
-    """What stood in the way of the figure, and why it must not be quoted."""
+    """Obstacles to the figure, and reasons not to quote it."""
     rows = []
     if measured.conditions.unready:
         rows.append(("not ready", "; ".join(measured.conditions.unready)))

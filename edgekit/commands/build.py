@@ -76,7 +76,7 @@ def build(  # noqa: PLR0913 - a command's options
 
     shown = Bars(err_console, silent=quiet or not distributed.is_main_process())
     places = _places(once(folder, target, shown), out)
-    if len(places) > 1 and distributed.several():
+    if len(places) > 1 and distributed.is_distributed():
         raise UsageError("A launcher builds for one target. Name one --target.")
     asked = _Asked(
         folder=folder,
@@ -96,7 +96,7 @@ def build(  # noqa: PLR0913 - a command's options
                 _build(asked, name, place, built)
     finally:  # an interruption loses no target that is finished, either
         if as_json:
-            _print(list(built.values()), several=len(places) > 1)
+            _print(list(built.values()), multiple=len(places) > 1)
         elif asked.talks and len(places) > 1:
             _side_by_side(list(places), built, failed)
     refuse(failed, of=len(places))
@@ -104,7 +104,7 @@ def build(  # noqa: PLR0913 - a command's options
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """What holds for every target of one command."""
+    """Options for every target of one command."""
 
     folder: Path
     device: str
@@ -113,7 +113,7 @@ class _Asked:
     engine: Any
     talks: bool
     shared: dict[object, Any] = field(default_factory=dict)
-    """What builds for several targets have in common."""
+    """The common part of builds for several targets."""
 
 
 def _places(targets: Sequence[str], out: Path | None) -> dict[str, Path]:
@@ -148,7 +148,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
-            distributed.dismiss()
+            distributed.shutdown()
     built[target] = report
     if asked.talks:
         summary(report, out_console)
@@ -161,13 +161,13 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         _package(place, env.store, asked.shown, asked.engine, quiet=not asked.talks)
 
 
-def _print(reports: Sequence[Report], *, several: bool) -> None:
+def _print(reports: Sequence[Report], *, multiple: bool) -> None:
     """The report as JSON, or a list of those that there are of several targets."""
     from edgekit.report import to_json
 
     documents = [to_json(report) for report in reports]
-    if several or documents:
-        print(json.dumps(documents if several else documents[0], indent=2))
+    if multiple or documents:
+        print(json.dumps(documents if multiple else documents[0], indent=2))
 
 
 def _side_by_side(

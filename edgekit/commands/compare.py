@@ -22,9 +22,10 @@ def compare(
 ) -> None:
     """Put two measurements side by side.
 
-    Each is a file of `edgekit bench --out`, a build's report.json, or a history, whose last line
-    counts. Rows of different devices, methods or boundaries are refused. Two runs at two times
-    say how large a difference is, and not whether it is real: `edgekit bench A --against B` does.
+    Each is a file of `edgekit bench --out`, a build's report.json, or a history, whose last
+    line counts. Rows of different devices, methods or boundaries are refused. Two runs at two
+    times give the size of a difference, and not its significance: `edgekit bench A --against B`
+    does.
     """
     from edgekit.bench import gate, history
 

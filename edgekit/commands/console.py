@@ -1,4 +1,4 @@
-"""What commands share: two consoles, progress bars, options, figures in words."""
+"""Shared parts of commands: two consoles, progress bars, options, figures in words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-# Addresses hold colons: `container:x:1` is no emoji.
+# Addresses hold colons: `container:x:1` does not contain an emoji.
 out_console = _Console(emoji=False)
 err_console = _Console(stderr=True, emoji=False)
 
@@ -66,11 +66,13 @@ class Bars:
         self._silent = silent
 
     def say(self, line: str) -> None:
+        """Print a line, unless the bars are silent."""
         if not self._silent:
             self._console.print(line, style="dim", highlight=False, soft_wrap=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[_Step]:
+        """Draw a progress bar with `title` while the block lasts."""
         columns = (
             bars.SpinnerColumn(finished_text="[green]\N{HEAVY CHECK MARK}[/]"),
             bars.TextColumn("{task.description}", markup=False),
@@ -90,14 +92,17 @@ class Bars:
 
 
 def plain(value: Any) -> Any:
+    """The value as JSON types."""
     from pydantic_core import to_jsonable_python
 
     return to_jsonable_python(value)
 
 
 def ms(value: float | None) -> str:
+    """Milliseconds in words; `None` is "too few samples"."""
     return "too few samples" if value is None else f"{value:.4g} ms"
 
 
 def figure(value: float | None, unit: str) -> str:
+    """A number with its unit in words; `None` is "not measured"."""
     return "not measured" if value is None else f"{value:.4g} {unit}"

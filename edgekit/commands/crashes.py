@@ -60,7 +60,7 @@ def named(error: BaseException) -> EdgeKitError | None:
 
 
 def reported(error: BaseException, stage: str) -> str:
-    """Write a crash report; what happened and where the report is, in one line."""
+    """Write a crash report; return one line with the error and the report's path."""
     line = " ".join(str(error).split())[:200]
     secrets = list(_secrets(sys.argv[1:]))
     report = _without("\n".join(_report(error, stage)), secrets)
@@ -90,7 +90,7 @@ def _report(error: BaseException, stage: str) -> Iterator[str]:
 
 
 def _versions() -> Iterator[str]:
-    """What is installed of what EdgeKit requires."""
+    """Installed versions of EdgeKit's requirements."""
     try:
         required = metadata.requires("edgekit") or []
     except metadata.PackageNotFoundError:

@@ -29,7 +29,7 @@ _Runtimes = Annotated[
     ),
 ]
 
-app = typer.Typer(help="List devices, or ask one what it has and whether it is fit.")
+app = typer.Typer(help="List devices, or probe one and check its fitness.")
 
 
 @app.callback(invoke_without_command=True)
@@ -57,7 +57,7 @@ def known(as_json: Json = False) -> None:
 def probe(
     address: _Where = "local", runtimes: _Runtimes = None, as_json: Json = False
 ) -> None:
-    """What a device has: processor, runtimes, energy meters, clock, heat and load."""
+    """Show a device's processor, runtimes, energy meters, clock, heat and load."""
     found = _probe(address, runtimes)
     if as_json:
         print(json.dumps(found, indent=2))
@@ -78,7 +78,8 @@ def probe(
 def doctor(
     address: _Where = "local", runtimes: _Runtimes = None, as_json: Json = False
 ) -> None:
-    """Whether a device is fit to be measured, and what mends it. Exit code 4 where it is not."""
+    """Return whether a device is fit to be measured, and what mends it. Exit code 4 where it is
+    not."""
     from edgekit.bench.conditions import unready
 
     found = _probe(address, runtimes)
@@ -119,7 +120,7 @@ def _known() -> dict[str, str]:
     """This machine, hosts of the user's ssh configuration, and what adb sees."""
     found = {"local": "this machine"}
     for name in _ssh_hosts():
-        found[f"ssh://{name}"] = "of your ssh configuration; not asked"
+        found[f"ssh://{name}"] = "of your ssh configuration; not probed"
     for serial, state in _adb_serials().items():
         found[f"adb://{serial}"] = state
     if shutil.which("docker"):

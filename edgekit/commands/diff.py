@@ -42,11 +42,13 @@ def diff(  # noqa: PLR0913 - a command's options
     ] = None,
     preprocessed: Annotated[
         Path | None,
-        typer.Option(help="What your application feeds for the first samples, .npy."),
+        typer.Option(
+            help="The application's preprocessed input for the first samples, .npy."
+        ),
     ] = None,
     answers: Annotated[
         Path | None,
-        typer.Option(help="What your application got for the first samples, .npy."),
+        typer.Option(help="The application's outputs for the first samples, .npy."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Samples to compare on.")] = 32,
     tolerance: Annotated[

@@ -29,7 +29,7 @@ def gate(  # noqa: PLR0913 - one parameter an option
     ],
     baseline: Annotated[
         Path,
-        typer.Option(help="What it must not fall behind: bench --out, or report.json."),
+        typer.Option(help="The reference: a file of bench --out, or report.json."),
     ],
     device: Annotated[
         str | None,
@@ -48,7 +48,7 @@ def gate(  # noqa: PLR0913 - one parameter an option
         float, typer.Option(min=0, help="Share by which bytes and weights may grow.")
     ] = 0.0,
     accuracy_drop: Annotated[
-        float, typer.Option(min=0, help="What accuracy may lose, 0.01 for a point.")
+        float, typer.Option(min=0, help="Allowed loss of accuracy, 0.01 for a point.")
     ] = 0.0,
     size_mb: Annotated[float | None, typer.Option(help="Budget: MB of files.")] = None,
     latency_ms: Annotated[
@@ -135,7 +135,7 @@ def gate(  # noqa: PLR0913 - one parameter an option
 
 
 def _known(candidate: Path, before: Record) -> Record:
-    """What is known of the candidate without running it: a record's facts, or a file's bytes."""
+    """Facts of the candidate without running it: a record's, or a file's bytes."""
     from edgekit.bench import history
     from edgekit.bench.artifact import artifact_at
 
@@ -167,7 +167,8 @@ def _asked(
     threads: int,
     tier: str,
 ) -> Asked:
-    """What the device is asked for; raises UsageError where an artifact is not what it was."""
+    """The checks on the device; raises UsageError where an artifact has changed since its
+    record."""
     from edgekit.bench.artifact import artifact_at
     from edgekit.bench.history import sha256
     from edgekit.bench.protocol import Metering

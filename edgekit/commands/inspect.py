@@ -1,4 +1,4 @@
-"""`edgekit inspect`: what of a network can be pruned, or what an artifact says of itself."""
+"""`edgekit inspect`: the prunable parts of a network, or the metadata of an artifact."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def inspect(
 ) -> None:
     """Show what of a network can be pruned, what it carries, and what stands in the way.
 
-    Of an artifact (.tflite, .onnx, .xml): what it takes, what it returns and how to prepare
-    samples, as the file itself says.
+    Of an artifact (.tflite, .onnx, .xml): its inputs, its outputs and the preprocessing of
+    samples, from the file's metadata.
 
         edgekit inspect model.py:build --input 3,224,224
         edgekit inspect model.tflite

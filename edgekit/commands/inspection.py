@@ -85,7 +85,8 @@ class BarrierFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What `edgekit inspect` shows. `macs` are multiply-accumulates of one inference, batch 1."""
+    """Output of `edgekit inspect`. `macs` are multiply-accumulates of one inference, batch
+    1."""
 
     source: str
     inputs: tuple[InputFacts, ...]
@@ -185,7 +186,7 @@ def describe_network(program: Program, name: str) -> Inspection:
 def _model(
     reference: str | None, weights: Path | None, folder: Path, *, known: bool
 ) -> tuple[ModelSpec, Path]:
-    """Which network to load, and the folder its paths are relative to."""
+    """The network to load, and the folder its paths are relative to."""
     chosen = None if weights is None else str(weights.absolute())
     there = (folder / project.FILE).is_file()
     if reference is None:
@@ -269,7 +270,8 @@ def _lost_per_unit(
 
 
 def is_artifact(reference: str) -> bool:
-    """Whether `inspect` shows an artifact's own contract: it has one, or is no network either."""
+    """Return whether `inspect` shows an artifact's own contract: it has one, or is no network
+    either."""
     path = Path(reference)
     if registry.of_file(path) is None:
         return False
@@ -278,13 +280,13 @@ def is_artifact(reference: str) -> bool:
 
 
 def contract_of(path: Path) -> dict[str, Any]:
-    """What an artifact says of itself; raises `UsageError` where it says nothing."""
+    """The metadata of an artifact; raises `UsageError` where it has none."""
     if not path.is_file():
         raise UsageError(f"No file {path}. Name {registry.described()}.")
     found = contract.read(path)
     if found is None:
         raise UsageError(
-            f"{path} says nothing of itself: EdgeKit did not write it, or an older one did. "
+            f"{path} has no metadata: EdgeKit did not write it, or an older one did. "
             "Build it again, or read it with its format's own tools."
         )
     return found
@@ -363,9 +365,9 @@ def _barriers(barriers: Sequence[BarrierFacts], width: int) -> Table:
     alike: dict[tuple[str, str], list[BarrierFacts]] = {}
     for barrier in barriers:
         alike.setdefault((barrier.operator, barrier.why), []).append(barrier)
-    for (operator, why), several in alike.items():
-        layers = _owners(name for barrier in several for name in barrier.whole)
-        nodes = tuple(barrier.node for barrier in several if barrier.node)
+    for (operator, why), members in alike.items():
+        layers = _owners(name for barrier in members for name in barrier.whole)
+        nodes = tuple(barrier.node for barrier in members if barrier.node)
         whole = [_abbreviated(layer, width * 3 // 10) for layer in layers]
         table.add_row(Text(operator), _few(nodes, ", "), Text(why), _few(whole, "\n"))
     return table
@@ -408,28 +410,28 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def show_contract(name: str, told: Mapping[str, Any], console: Console) -> None:
+def show_contract(name: str, metadata: Mapping[str, Any], console: Console) -> None:
     """Print what an artifact takes, returns and wants done before."""
-    labels = told.get("labels") or ()
+    labels = metadata.get("labels") or ()
     console.print(
-        f"[bold]{escape(name)}[/] {escape(str(told.get('precision')))}, made by EdgeKit "
-        f"{escape(str(told.get('edgekit')))} from {str(told.get('source_sha256'))[:12]}",
+        f"[bold]{escape(name)}[/] {escape(str(metadata.get('precision')))}, made by EdgeKit "
+        f"{escape(str(metadata.get('edgekit')))} from {str(metadata.get('source_sha256'))[:12]}",
         highlight=False,
     )
     for way in ("inputs", "outputs"):
-        for one in told.get(way, ()):
+        for one in metadata.get(way, ()):
             shape = "x".join(map(str, one["shape"]))
             layout = f" {one['layout']}" if one.get("layout") else ""
             console.print(
                 f"  {way[:-1]} {escape(one['name'])}: {shape}{layout} {one['dtype']}",
                 highlight=False,
             )
-    how = told.get("preprocessing") or {}
+    how = metadata.get("preprocessing") or {}
     steps = ", ".join(
         f"{key} {value}" for key, value in how.items() if value is not None
     )
     console.print(f"  preprocessing: {escape(steps)}", highlight=False, soft_wrap=True)
-    folded = told.get("folded") or {}
+    folded = metadata.get("folded") or {}
     inside = [
         *(["preprocessing"] if folded.get("preprocess") else []),
         *([folded["postprocess"]] if folded.get("postprocess") else []),

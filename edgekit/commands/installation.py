@@ -1,4 +1,4 @@
-"""What is installed here, what is missing, and the command that mends it."""
+"""List installed and missing components, with the command that installs each."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _agent() -> list[Finding]:
             ok=not emulated,
             found=f"{machine['cpu']}, {machine['arch']}"
             + (f", emulated: {machine['emulation_evidence']}" if emulated else ""),
-            fix="Timings under emulation say nothing: run on the device"
+            fix="Timings under emulation are meaningless: run on the device"
             if emulated
             else "",
         )

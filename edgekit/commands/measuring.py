@@ -17,11 +17,11 @@ from edgekit.types import Artifact, Measurement, Paired, Profile
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is wanted of every device."""
+    """Measurement settings for every device."""
 
     artifact: Artifact
     other: Artifact | None
-    """What the artifact takes turns with."""
+    """The reference that takes turns with the artifact."""
     threads: int
     tier: Tier
     metering: Metering
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What one device said of the artifact."""
+    """One device's result for the artifact."""
 
     measurement: Measurement
     paired: Paired | None = None
@@ -41,20 +41,20 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """Why one device said nothing."""
+    """The error of one device."""
 
     address: str
     error: EdgeKitError
 
 
 def measure_at(asked: Asked, address: str, progress: Progress) -> Found:
-    """What the device at `address` says; raises the errors of devices and measurements."""
+    """The result of the device at `address`; raises the errors of devices and measurements."""
     with attached(address) as device:
         return measure_on(asked, device, progress)
 
 
 def measure_on(asked: Asked, device: Device, progress: Progress) -> Found:
-    """What an attached device says."""
+    """The result of an attached device."""
     name = asked.artifact.name
     where = f" on {device.name}" if device.name != "local" else ""
     if asked.other:

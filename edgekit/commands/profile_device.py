@@ -53,8 +53,7 @@ def profile_device(
     chosen = name or re.sub(r"[^a-z0-9.]+", "-", device.lower())
     if not _NAME.fullmatch(chosen):
         raise UsageError(
-            f"'{chosen}' is no name for a target: use small letters, digits and -, "
-            "with --name."
+            f"'{chosen}' is not a valid target name: use small letters, digits and -, with --name."
         )
     shown = Bars(err_console, silent=quiet)
     with attached(device) as one:

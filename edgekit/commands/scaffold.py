@@ -66,7 +66,7 @@ accuracy_drop = 0.01                        # at most one point
 class _Found:
     source: str | None
     has_weights: bool
-    """Whether the weights are in the source, and so for the input shape."""
+    """True where the weights are in the source, and so for the input shape."""
     has_inputs: bool
     weights: str | None
     train: str | None
@@ -86,7 +86,7 @@ def write(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
         file.write_text(_filled(found), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
-    return file, _told(found)
+    return file, _described(found)
 
 
 def _look(folder: Path) -> _Found:
@@ -137,7 +137,7 @@ def _filled(found: _Found) -> str:
     ).replace("\n\n\n", "\n\n")
 
 
-def _told(found: _Found) -> list[str]:
+def _described(found: _Found) -> list[str]:
     shape = found.shape
     named = {
         "network": found.source,

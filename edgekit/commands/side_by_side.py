@@ -1,7 +1,7 @@
 """Several devices at once, each from a process of its own: what one does never waits for another.
 
-A process can be told to end at any moment, also in the middle of a pause of five minutes, and
-clears away on its device before it does. A thread cannot.
+A signal can end a process at any moment, also in the middle of a pause of five minutes, and it
+clears away on its device before it ends. A thread cannot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GOODBYE_S = 20.0
 def measure_all(
     asked: Asked, addresses: Sequence[str], progress: Progress
 ) -> list[Found | Failed]:
-    """What each device said, or why it said nothing, in the order of the addresses."""
+    """The result or error of each device, in the order of the addresses."""
     if len(addresses) == 1:
         try:
             return [measure_at(asked, addresses[0], progress)]
@@ -54,7 +54,7 @@ def measure_all(
 def _listen(
     asked: Asked, said: dict[str, Connection], progress: Progress
 ) -> dict[str, Found | Failed]:
-    """Draws what the processes tell until each has said its last word."""
+    """Draws the messages of the processes until each has ended."""
     found: dict[str, Found | Failed] = {}
     with ExitStack() as opened:
         steps: dict[str, Step] = {}
@@ -82,18 +82,18 @@ def _listen(
 def _child(asked: Asked, address: str, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        pipe.send(measure_at(asked, address, _Told(pipe)))
+        pipe.send(measure_at(asked, address, _QueueProgress(pipe)))
     except EdgeKitError as error:
         pipe.send(Failed(address=address, error=error))
     except KeyboardInterrupt:
-        return  # of a terminal's Ctrl-C, which every process gets; the parent tells it
+        return  # of a terminal's Ctrl-C, which every process gets; the parent forwards it
 
 
 def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-class _Told:
+class _QueueProgress:
     """Progress that goes to the process which draws it."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -104,7 +104,7 @@ class _Told:
     def update(self, done: int, total: int, note: str = "") -> None:
         try:
             self._pipe.send((done, total, note))
-        except BrokenPipeError:  # whoever asked is gone: clear away and end
+        except BrokenPipeError:  # the parent is gone: clear away and end
             raise SystemExit(1) from None
 
     @contextmanager

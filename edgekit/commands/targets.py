@@ -13,7 +13,7 @@ from rich.table import Table
 from edgekit.commands.console import Json, out_console, plain
 from edgekit.config import targets
 
-app = typer.Typer(help="List the devices EdgeKit knows, or explain one.")
+app = typer.Typer(help="List the supported devices, or explain one.")
 
 
 @app.callback(invoke_without_command=True)

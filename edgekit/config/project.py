@@ -53,14 +53,16 @@ class Project:
 
     @property
     def targets_folder(self) -> Path:
+        """The folder of the project's own target profiles."""
         return self.root / "targets"
 
     @property
     def calibration_folder(self) -> Path:
+        """The folder of the project's own calibration presets."""
         return self.root / "calibration"
 
     def for_target(self, target: Target) -> Project:
-        """This project with what `[target.<name>]` says in place of the general values."""
+        """This project with the values of `[target.<name>]` in place of the general ones."""
         raw = _raw(self.file).get("target", {})
         overrides = reader.read(self.file, _File, ProjectError).target
         project = self
@@ -101,7 +103,7 @@ def example() -> Project:
 
 
 def _check(file: Path, content: _File) -> None:
-    """What one value alone cannot show."""
+    """Check combinations of values."""
     preprocess = content.data.preprocess
     for name in content.target:
         try:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, Union
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from edgekit.config import renamed
 from edgekit.errors import UsageError
 from edgekit.runtimes import registry
 from edgekit.safe_io import TEXT_BYTES, check_regular, reading
@@ -29,7 +30,7 @@ Key = tuple[str | int, ...]
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-_WANTED = {
+_EXPECTED = {
     "bool_type": "should be true or false",
     "dataclass_type": "should be a table: { key = value }",
     "dict_type": "should be a table: { key = value }",
@@ -52,8 +53,8 @@ def read(
 ) -> T:
     """The dataclass `kind` that the file at `path` describes.
 
-    `given` holds fields that do not come from the file (its name, say) and must not be in it.
-    Raises `error` in one line: file, line, key, value, and what it should be.
+    `given` holds fields that do not come from the file (for example its name) and must not be
+    in it. Raises `error` in one line: file, line, key, value, and what it should be.
     """
     with reading(path, error, kind="TOML"):
         return _read(path, kind, error, given)
@@ -163,6 +164,9 @@ def _sentence(
         key = key[:-1]
         message = _unknown(str(key[-1]), _choices(detail))
     elif detail["type"] in _UNKNOWN:
+        new = renamed.key_message(key, known, table=isinstance(detail["input"], dict))
+        if new is not None:
+            return f"{path}:{_line(lines(text), key)}: {new}"
         message = _unknown(str(key[-1]), known)
     else:
         message = _wrong(detail)
@@ -177,16 +181,19 @@ def _unknown(name: str, known: list[str]) -> str:
 def _wrong(detail: ErrorDetails) -> str:
     choices = _choices(detail)
     if choices:
+        new = renamed.value_message(detail["input"], choices)
+        if new is not None:
+            return new
         hint = suggest(str(detail["input"]), choices)
         return f"should be one of {', '.join(map(repr, choices))}.{hint}"
-    wanted = _WANTED.get(detail["type"])
-    if wanted is None:
+    expected = _EXPECTED.get(detail["type"])
+    if expected is None:
         message = detail["msg"].removeprefix("Value error, ")
-        wanted = re.sub(
+        expected = re.sub(
             r"^(Input|Tuple|List|String|Dictionary) should", "should", message
         )
-        wanted = wanted.replace(" after validation", "")
-    return wanted.rstrip(".") + "."
+        expected = expected.replace(" after validation", "")
+    return expected.rstrip(".") + "."
 
 
 def _choices(detail: ErrorDetails) -> list[str]:

@@ -23,7 +23,7 @@ from edgekit.neighbors import neighbors
 
 
 @dataclass(frozen=True, kw_only=True)
-class Authored:
+class UserFunction:
     """A function of the user's: where it is, and the class of error its failures become."""
 
     file: Path
@@ -32,10 +32,11 @@ class Authored:
 
     @property
     def name(self) -> str:
+        """The reference as `file.py:function`."""
         return f"{self.file.name}:{self.function}"
 
     def call(self) -> Any:
-        """What the function returns, called without arguments."""
+        """Call the function without arguments and return its result."""
         with self.running():
             function = self._find(_module(self.file))
             required = [
@@ -53,7 +54,7 @@ class Authored:
             return function()
 
     def load(self) -> Callable[..., Any]:
-        """The function itself, its file run once; what it raises becomes our error."""
+        """The function itself, its file run once; its exceptions become our error."""
         with self.running():
             function = self._find(_module(self.file))
 
@@ -96,11 +97,11 @@ class Authored:
 
 
 def is_reference(text: str) -> bool:
-    """Whether `text` names a function as `file.py:function`, well or badly."""
+    """Return whether `text` names a function as `file.py:function`, well or badly."""
     return ".py:" in text
 
 
-def locate(reference: str, root: Path, error: type[UsageError]) -> Authored:
+def locate(reference: str, root: Path, error: type[UsageError]) -> UserFunction:
     """The function that `file.py:function` names, its file relative to `root`."""
     path, _, function = reference.rpartition(":")
     if not path.endswith(".py") or not function.isidentifier():
@@ -108,7 +109,7 @@ def locate(reference: str, root: Path, error: type[UsageError]) -> Authored:
     file = (root / path).resolve()
     if not file.is_file():
         raise error(f"No file {file}, named by '{reference}'. {_neighbors(file)}")
-    return Authored(file=file, function=function, error=error)
+    return UserFunction(file=file, function=function, error=error)
 
 
 def where(error: BaseException, file: Path) -> str:

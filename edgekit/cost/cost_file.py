@@ -26,7 +26,7 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS seal (id INTEGER PRIMARY KEY, digest TEXT NOT NULL)",
 )
-# What a sound file answers where the disk, its owner or another process is in the way.
+# Errors of a sound file where the disk, its owner or another process is in the way.
 _IN_THE_WAY = frozenset(
     (
         sqlite3.SQLITE_BUSY,
@@ -69,6 +69,7 @@ class CostFile:
                 )
 
     def forget_energy(self) -> None:
+        """Remove the energy of every cell."""
         with self._changing() as connection:
             connection.execute("UPDATE cells SET energy_mj = NULL")
 
@@ -84,6 +85,7 @@ class CostFile:
         ]
 
     def facts(self) -> dict[str, str]:
+        """The facts of the table: names and values."""
         return dict(self.rows("facts"))
 
     @contextmanager
@@ -111,7 +113,7 @@ class CostFile:
             ) from error
 
     def _fault(self) -> str | None:
-        """What is wrong with the file, in words; `None` where it is as it was written."""
+        """The fault of the file, in words; `None` where it is as it was written."""
         try:
             with closing(self._open()) as connection:
                 [found] = connection.execute("PRAGMA integrity_check(1)").fetchone()

@@ -1,4 +1,4 @@
-"""Which costs were timed while the machine was busy with something else.
+"""Detect costs that were timed while the machine was busy with something else.
 
 The anchor, one known operator, is timed in every batch: where it took more than the least that it
 ever took, so did the batch's other cells. A first batch has nothing to be compared with, but its
@@ -34,19 +34,19 @@ def beside_anchor(
 
 
 def slow(anchor: float | None, least: float | None) -> bool:
-    """Whether the anchor took longer than it can, given the `least` it ever took."""
+    """Return whether the anchor took longer than it can, given the `least` it ever took."""
     return anchor is not None and least is not None and anchor > SLOW * least
 
 
 def unsteady(cell: OperatorCost, least: float | None) -> bool:
-    """Whether a cell fell into a slow spell, so that it is worth measuring at once again."""
+    """Return whether a cell fell into a slow spell, so that it is worth measuring at once again."""
     low = sorted(cell.rounds)[:2]
     spread = len(low) == 2 and low[1] > (1 + SPREAD) * low[0]
     return spread or slow(cell.anchor, least)
 
 
 def doubtful(cell: OperatorCost, least: float | None) -> bool:
-    """Whether a cell's cost may be the machine's load and not the operator's."""
+    """Return whether a cell's cost may be the machine's load and not the operator's."""
     starved = cell.share is not None and cell.share < SHARE
     return starved or unsteady(cell, least)
 
@@ -54,5 +54,5 @@ def doubtful(cell: OperatorCost, least: float | None) -> bool:
 def many(
     cells: Collection[OperatorCost], wrong: Callable[[OperatorCost], bool]
 ) -> bool:
-    """Whether so many cells are wrong that their batch or table is."""
+    """Return whether so many cells are wrong that their batch or table is."""
     return sum(map(wrong, cells)) > FEW * len(cells)

@@ -1,4 +1,4 @@
-"""Which cells of a cost table must be measured, and which follow from their neighbors.
+"""Choose the cells of a cost table to measure, and interpolate the others from their neighbors.
 
 Operators that differ in their widths only are a family. Along the width that is written cost is a
 staircase: the corners are measured first, then the cells where it turns, and a width between two
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from edgekit.types.operator_shape import OperatorShape
 
-Place = tuple[int, int]
+WidthPair = tuple[int, int]
 """Widths that an operator reads and writes; where they are one, it is written and 0 is read."""
 
 # No step of a staircase is taken to be wider: kernels take at most so many channels at a time.
@@ -24,18 +24,19 @@ _WIDEST_STEP = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What is known without measuring, and what to measure next; nothing: all is known."""
+    """The costs that follow without measuring, and the cells to measure next; empty once all
+    are there."""
 
     inferred: Mapping[str, float]
     missing: tuple[OperatorShape, ...]
 
 
 def step(
-    wanted: Iterable[OperatorShape], known: Mapping[str, float], tolerance: float
+    requested: Iterable[OperatorShape], known: Mapping[str, float], tolerance: float
 ) -> Step:
     """One turn: `known` is cost by operator, costs within `tolerance` of each other are equal."""
-    families: dict[OperatorShape, dict[Place, OperatorShape]] = {}
-    for operator in wanted:
+    families: dict[OperatorShape, dict[WidthPair, OperatorShape]] = {}
+    for operator in requested:
         family, place = family_of(operator)
         families.setdefault(family, {})[place] = operator
     inferred: dict[str, float] = {}
@@ -49,8 +50,8 @@ def step(
     return Step(inferred=inferred, missing=tuple(missing))
 
 
-def family_of(operator: OperatorShape) -> tuple[OperatorShape, Place]:
-    """What operators that differ in their widths only have in common, and these widths."""
+def family_of(operator: OperatorShape) -> tuple[OperatorShape, WidthPair]:
+    """The common part of operators that differ in their widths only, and these widths."""
     if operator.kind in ("pool", "elementwise"):
         place = (0, operator.outputs)
     elif 1 < operator.groups == operator.inputs:
@@ -67,22 +68,22 @@ class _Lattice:
 
     def __init__(
         self,
-        wanted: Mapping[Place, OperatorShape],
+        requested: Mapping[WidthPair, OperatorShape],
         known: Mapping[str, float],
         tolerance: float,
     ) -> None:
         self._tolerance = tolerance
-        self._lines: dict[int, list[Place]] = {}
-        for place in sorted(wanted):
+        self._lines: dict[int, list[WidthPair]] = {}
+        for place in sorted(requested):
             self._lines.setdefault(place[0], []).append(place)
         self._costs = {
             place: known[operator.key]
-            for place, operator in wanted.items()
+            for place, operator in requested.items()
             if operator.key in known
         }
-        self.inferred: dict[Place, float] = {}
+        self.inferred: dict[WidthPair, float] = {}
 
-    def turn(self) -> list[Place]:
+    def turn(self) -> list[WidthPair]:
         """Infer what follows from what is known; return what has to be measured first."""
         reads = list(self._lines)
         looked_at = {reads[0], reads[-1], reads[len(reads) // 2]}
@@ -101,7 +102,7 @@ class _Lattice:
                 self._infer_between(read, low, high)
         return [place for read in others for place in self._turns(read)]
 
-    def _turns(self, read: int) -> list[Place]:
+    def _turns(self, read: int) -> list[WidthPair]:
         """What to measure next on the line of one width read; infers where it is level."""
         line = self._lines[read]
         ends = [place for place in (line[0], line[-1]) if place not in self._costs]
@@ -120,11 +121,11 @@ class _Lattice:
                 missing.append(between[len(between) // 2])
         return missing
 
-    def _level(self, low: Place, high: Place) -> bool:
+    def _level(self, low: WidthPair, high: WidthPair) -> bool:
         near = high[1] - low[1] <= _WIDEST_STEP
         return near and self._equal(self._costs[low], self._costs[high])
 
-    def _in_line(self, place: Place, low: int, high: int) -> bool:
+    def _in_line(self, place: WidthPair, low: int, high: int) -> bool:
         ends = (low, place[1]), (high, place[1])
         if any(end not in self._costs for end in ends):
             return False
@@ -137,7 +138,9 @@ class _Lattice:
             if place not in self._costs and all(end in self._costs for end in ends):
                 self._infer(place, *ends, axis=0)
 
-    def _infer(self, place: Place, low: Place, high: Place, axis: int) -> None:
+    def _infer(
+        self, place: WidthPair, low: WidthPair, high: WidthPair, axis: int
+    ) -> None:
         cost = _between(place, low, high, self._costs, axis)
         self._costs[place] = self.inferred[place] = cost
 
@@ -146,7 +149,11 @@ class _Lattice:
 
 
 def _between(
-    place: Place, low: Place, high: Place, costs: Mapping[Place, float], axis: int
+    place: WidthPair,
+    low: WidthPair,
+    high: WidthPair,
+    costs: Mapping[WidthPair, float],
+    axis: int,
 ) -> float:
     """The cost at `place` on the line from `low` to `high` along `axis`."""
     share = (place[axis] - low[axis]) / (high[axis] - low[axis])

@@ -1,4 +1,4 @@
-"""How cells of a table are filled: operators timed, counted, or estimated, a batch at once."""
+"""Fill cells of a cost table: operators timed, counted, or estimated, a batch at once."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _PATIENCE_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorCost:
-    """What one inference of an operator costs, the empty call included."""
+    """Cost of one inference of an operator, the empty call included."""
 
     cost: float
     rounds: tuple[float, ...]
     energy_mj: float | None = None
     """At the power that a meter read while the operator was repeated (`power.py`)."""
     anchor: float | None = None
-    """What the anchor took in the same batch; `None` where none was timed beside it."""
+    """Cost of the anchor in the same batch; `None` where none was timed beside it."""
     share: float | None = None
     """Processor time over wall time of its batch; less than 1 where others ran meanwhile."""
 
@@ -53,7 +53,7 @@ Fill = Callable[[Sequence[OperatorShape]], Mapping[str, OperatorCost]]
 def measure(
     key: TableKey, source: CostSource, device: Device | None, tile: int = 1
 ) -> Fill:
-    """What fills a table of this source; `tile` is the profile's channel multiple."""
+    """The meter that fills a table of this source; `tile` is the profile's channel multiple."""
     if source == "estimated":
         return partial(estimate, tile=tile)
     if device is None:

@@ -18,7 +18,7 @@ from edgekit.types.operator_shape import OperatorShape
 
 Cost = Callable[[OperatorShape], float]
 
-# How far the plain sum is to be trusted: a scale of 1.4 weighs as an error of 2 % does.
+# Trust in the plain sum: a scale of 1.4 weighs as an error of 2 % does.
 _PRIOR = 0.05
 
 
@@ -32,7 +32,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """What an operator adds to a network: `scale * cost + overhead`."""
+    """Cost of an operator inside a network: `scale * cost + overhead`."""
 
     scales: Mapping[str, float] = field(default_factory=dict)
     overhead: float = 0.0
@@ -42,6 +42,7 @@ class Correction:
         return self.scales.get(_kind(operator), 1.0) * cost + self.overhead
 
     def network(self, operators: Sequence[OperatorShape], cost: Cost) -> float:
+        """Corrected cost of a network: the sum over its operators, in the table's unit."""
         return sum(self.operator(operator, cost(operator)) for operator in operators)
 
 

@@ -1,4 +1,5 @@
-"""What an operator costs depends on: its type and shapes, read off the graph for any widths."""
+"""Type and shapes of an operator, on which its cost depends, read off the graph for any
+widths."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ def describe(
 ) -> OperatorShape | None:
     """The operator at `node` with the given widths; `None` where it is free at run time.
 
-    Views and moves cost nothing that can be told from outside; batch norm and simple
-    activations are fused into the operator before them by every runtime EdgeKit exports to.
+    Views and moves cost nothing measurable; batch norm and simple activations are fused into
+    the operator before them by every runtime EdgeKit exports to.
     """
     if node.op != "call_function":
         return None
@@ -34,7 +35,7 @@ def describe(
 
 
 def _rectified(node: fx.Node) -> bool:
-    """Whether only a rectifier reads the operator, batch norm aside."""
+    """Return whether only a rectifier reads the operator, batch norm aside."""
     if _name(node) not in _RECTIFIABLE:
         return False
     while len(node.users) == 1:
@@ -185,7 +186,8 @@ def _attention(read: _Reader) -> OperatorShape:
 
 
 def _einsum(read: _Reader) -> OperatorShape:
-    """A product of two tensors by its equation; what one matrix product cannot say is free."""
+    """A product of two tensors by its equation; parts that are not one matrix product are
+    free."""
     equation, operands = read.constant("equation", ""), read.constant("tensors", ())
     terms, _, result = equation.replace(" ", "").partition("->")
     names = terms.split(",")

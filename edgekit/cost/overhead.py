@@ -1,8 +1,8 @@
-"""What whole networks measured say about tables of single operators.
+"""Correct tables of single operators by whole networks that were measured.
 
 A network takes a share of its time that no operator accounts for (being called, moving data
-between operators), and its operators may cost more or less together than alone. Networks that
-were measured say how time follows from operators' cost near them.
+between operators), and its operators may cost more or less together than alone. The relation of
+time to operators' cost, fitted to networks that were measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What operators draw, by the device's own meter: the half of an energy table that is metered.
+"""Power of operators, by the device's own meter: the half of an energy table that is metered.
 
 No meter resolves one inference of an operator, which takes microjoules: counters step every
 millisecond, shunts are read twenty times a second. Power can be metered while an operator is
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.cost import microbenchmark
-from edgekit.cost.interpolate import Place, family_of
+from edgekit.cost.interpolate import WidthPair, family_of
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device, jobs
 from edgekit.scratch import folder as scratch_folder
@@ -30,7 +30,7 @@ _LONGER = 4.0
 _ATTEMPTS = 3
 _WINDOWS = 2
 _AGREES = 0.1
-"""Windows of one operator whose power differs by more say that the meter does not resolve it."""
+"""Windows of one operator whose power differs by more are below the resolution of the meter."""
 _PATIENCE_S = 120.0
 
 
@@ -46,7 +46,7 @@ class Metered:
 
 def corners(operators: Iterable[OperatorShape]) -> list[OperatorShape]:
     """The operators of each family that read and write the most and the fewest channels."""
-    families: dict[OperatorShape, dict[Place, OperatorShape]] = {}
+    families: dict[OperatorShape, dict[WidthPair, OperatorShape]] = {}
     for operator in operators:
         family, place = family_of(operator)
         families.setdefault(family, {})[place] = operator
@@ -118,7 +118,7 @@ def _run(
             windows=_WINDOWS,
             window_s=window_s,
         )
-        # A meter that is read in turns may need windows of seconds, whatever was asked.
+        # A meter that is read in turns may need windows of seconds, whatever was requested.
         each_s = 2.0 + _WINDOWS * 4.0 * max(window_s, 2.0)
         return device.run(job, timeout_s=_PATIENCE_S + each_s * len(paths))
 
@@ -127,7 +127,7 @@ class Power:
     """Watts of any operator, from those that were metered."""
 
     def __init__(self, watts: Mapping[OperatorShape, float]) -> None:
-        self._families: dict[OperatorShape, dict[Place, float]] = {}
+        self._families: dict[OperatorShape, dict[WidthPair, float]] = {}
         for operator, value in watts.items():
             family, place = family_of(operator)
             self._families.setdefault(family, {})[place] = value
@@ -150,7 +150,7 @@ class Power:
         )
 
 
-def _distance(one: Place, other: Place) -> float:
+def _distance(one: WidthPair, other: WidthPair) -> float:
     """Squared, in octaves of the widths read and written."""
     return sum(
         math.log2((a + 1) / (b + 1)) ** 2 for a, b in zip(one, other, strict=True)

@@ -1,4 +1,4 @@
-"""A device's own profile: what it says of itself, and the steps its kernels take, measured."""
+"""A device's own profile: its facts, and the width multiples of its kernels, measured."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _SHAPES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Profiled:
-    """What was written: the profile's file, and a table for each runtime and precision."""
+    """The files written: the profile, and a table for each runtime and precision."""
 
     path: Path
     target: Target
@@ -104,8 +104,8 @@ def profile(
 def tile_of(costs: Mapping[int, float]) -> int:
     """The largest multiple of channels with every step of the staircase, from cost by width.
 
-    The narrowest widths do not tell: kernels for few channels are others. Tiles of 16 and, from
-    32 channels on, of 32 are 16: its multiples hold every step of both.
+    The narrowest widths are not representative: kernels for few channels are others. Tiles of
+    16 and, from 32 channels on, of 32 are 16: its multiples hold every step of both.
     """
     for tile in _TILES:
         full = {width: -(-width // tile) * tile for width in costs if width > _FEW}
@@ -150,7 +150,7 @@ def _facts(
         "isa": list(machine["isa"]),
         "cores": machine["cores"],
         "threads": 1,
-        # What an emulator shows is this machine's memory, not the board's.
+        # Memory under emulation is this machine's, not the board's.
         "ram_mb": None if machine["emulated"] or not memory_mb else int(memory_mb),
         "runtimes": list(runtimes),
         "precisions": list(PRECISIONS),

@@ -83,7 +83,7 @@ class CostTable:
         }
         found = self._file.facts()
         self.meter: str | None = found.get("meter")
-        """What read the energy, and what it encloses; `None` where nothing did."""
+        """The meter of the energy, and its boundary; `None` where none was read."""
         self.boundary: str | None = found.get("boundary")
         self._power = self._powers()
         self._used: set[str] = {NOTHING.key}
@@ -94,11 +94,11 @@ class CostTable:
         return operator.key in self._cells or operator.key in self._inferred
 
     def __len__(self) -> int:
-        """How many cells were measured."""
+        """Number of measured cells."""
         return len(self._cells)
 
     def cost(self, operator: OperatorShape) -> float:
-        """What the operator adds to a network, in `unit`: its own cost, corrected by the
+        """Cost of the operator inside a network, in `unit`: its own cost, corrected by the
         networks given to `correct`; `KeyError` where it was never measured nor inferred."""
         return self.correction.operator(operator, self.cost_alone(operator))
 
@@ -109,24 +109,24 @@ class CostTable:
         return max(0.0, whole - self.empty_call)
 
     def energy_mj(self, operator: OperatorShape) -> float | None:
-        """What the operator adds to a network in millijoules: its cost in time at its power, or
-        at that of those near to it; `None` where no meter was read."""
+        """Energy of the operator inside a network in millijoules: its cost in time at its
+        power, or at that of those near to it; `None` where no meter was read."""
         watts = self._power.watts(operator)
         return None if watts is None else self.cost(operator) * watts / 1e3
 
     @property
     def metered(self) -> int:
-        """How many cells have energy of their own."""
+        """Number of cells with energy of their own."""
         return sum(cell.energy_mj is not None for cell in self._cells.values())
 
     @property
     def empty_call(self) -> float:
-        """What a call costs that does next to nothing, in `unit`."""
+        """Cost of a nearly empty call, in `unit`."""
         return self._cells[NOTHING.key].cost if NOTHING.key in self._cells else 0.0
 
     @property
     def repeatability(self) -> float | None:
-        """How well cells repeat: median over cells of their two least rounds' difference."""
+        """Repeatability of cells: median over cells of their two least rounds' difference."""
         spreads = [
             (low[1] - low[0]) / low[0]
             for cell in self._cells.values()
@@ -171,21 +171,21 @@ class CostTable:
         Each batch is on disk before the next begins, so a killed run loses at most one. Cells
         that a build before this one measured on a busy machine are measured again.
         """
-        wanted = list({o.key: o for o in operators}.values())
-        self._used.update(operator.key for operator in wanted)
-        asked = sum(operator not in self for operator in wanted)
-        again = [o for o in (NOTHING, *wanted) if o.key in self._stale]
+        requested = list({o.key: o for o in operators}.values())
+        self._used.update(operator.key for operator in requested)
+        asked = sum(operator not in self for operator in requested)
+        again = [o for o in (NOTHING, *requested) if o.key in self._stale]
         if not asked and not again:
             return 0
         fill = measure(self.key, self.source, device, self._tile)
         measured = self._refill(fill, again)
-        while missing := self._turn(wanted):
+        while missing := self._turn(requested):
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
                 self._record(self._steadily(fill, batch))
                 measured += len(batch)
                 if on_progress:
-                    on_progress(sum(o in self for o in wanted), len(wanted))
+                    on_progress(sum(o in self for o in requested), len(requested))
         return measured
 
     def meter_power(
@@ -197,26 +197,26 @@ class CostTable:
     ) -> str | None:
         """Meter the corners of what is wanted, as far as it was not; why there is no energy.
 
-        `None` where there is. What another meter read before is forgotten. The cells must be
+        `None` where there is. Readings of another meter are dropped. The cells must be
         measured, in time.
         """
         if self.unit != "us":
             return f"costs are {self.unit}, and have no power"
         if meter not in ("auto", self.meter):
             self._forget_energy()
-        wanted = [
+        requested = [
             operator
             for operator in power.corners(operators)
             if (cell := self._cells.get(operator.key)) and cell.energy_mj is None
         ]
-        for start in range(0, len(wanted), _METERED_BATCH):
-            batch = wanted[start : start + _METERED_BATCH]
+        for start in range(0, len(requested), _METERED_BATCH):
+            batch = requested[start : start + _METERED_BATCH]
             found = power.metered(batch, key=self.key, device=device, meter=meter)
             if found.meter is None:
                 return found.reason
             self._record_energy(found)
             if on_progress:
-                on_progress(start + len(batch), len(wanted))
+                on_progress(start + len(batch), len(requested))
         if not self.metered:
             return f"{self.meter or meter} resolved the power of no operator"
         return None
@@ -311,11 +311,11 @@ class CostTable:
                 cells = [_cheaper(*pair) for pair in zip(cells, again, strict=True)]
         return cells, doubt.slow(beside.cost, least)
 
-    def _turn(self, wanted: Sequence[OperatorShape]) -> Sequence[OperatorShape]:
-        if all(operator in self for operator in wanted):
+    def _turn(self, requested: Sequence[OperatorShape]) -> Sequence[OperatorShape]:
+        if all(operator in self for operator in requested):
             return ()
         known = {**self._inferred, **{k: c.cost for k, c in self._cells.items()}}
-        turn = interpolate.step(wanted, known, self.tolerance)
+        turn = interpolate.step(requested, known, self.tolerance)
         self._inferred.update(turn.inferred)
         first = [] if NOTHING in self else [NOTHING]
         return [*first, *(o for o in turn.missing if o != NOTHING)]

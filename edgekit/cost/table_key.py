@@ -1,4 +1,4 @@
-"""What a cost table is named by."""
+"""The key of a cost table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgekit.types import Precision, RuntimeName
 
 @dataclass(frozen=True, kw_only=True)
 class TableKey:
-    """What a table's figures depend on besides the operator."""
+    """The conditions that a table's figures depend on besides the operator."""
 
     fingerprint: str
     runtime: RuntimeName

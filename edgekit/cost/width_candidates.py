@@ -1,9 +1,9 @@
-"""Which widths of a group are worth offering: those at which cost drops.
+"""Choose the widths of a group to offer: those at which cost drops.
 
-Cost is a staircase in width, and a runtime's own (Radu et al., 2019, arXiv:1909.02375, "performance
-aware convolutional neural network channel pruning"). A scan looks at one group alone, the others
-whole and at half, on the measured table. A width that is no cheaper than a wider one is dominated:
-it loses units and gains nothing.
+Cost is a staircase in width, and a runtime's own (Radu et al., 2019, arXiv:1909.02375,
+"performance aware convolutional neural network channel pruning"). A scan looks at one group
+alone, the others whole and at half, on the measured table. A width that costs as much as a
+wider one is dominated: it loses units and gains nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Scan:
     settings: tuple[Mapping[int, tuple[OperatorShape, ...]], ...]
 
     def operators(self) -> Iterator[OperatorShape]:
+        """Every operator of every setting."""
         for setting in self.settings:
             for operators in setting.values():
                 yield from operators
@@ -41,7 +42,7 @@ class Scan:
 def width_options(
     group: Group, *, multiple: int, min_keep: float, levels: int = LEVELS
 ) -> tuple[int, ...]:
-    """The widths offered for a group where no table says better: multiples of `multiple`.
+    """The widths offered for a group without a table: multiples of `multiple`.
 
     From `min_keep` up, and all. A group no wider than the multiple is offered multiples of a
     half, a quarter of it.
@@ -89,7 +90,7 @@ def width_candidates(
 ) -> tuple[int, ...]:
     """The widths at which the group's operators get cheaper, in any setting; the least and all.
 
-    What is cheaper by less than a share of `tolerance` is no step. The least stays for budgets
+    Savings below a fraction of `tolerance` do not count as a step. The least stays for budgets
     other than time.
     """
     corners: set[int] = set()

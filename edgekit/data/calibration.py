@@ -37,11 +37,11 @@ class CalibrationSet:
 
     samples: np.ndarray
     indices: tuple[int, ...]
-    """Which samples of the source these are."""
+    """Indices of the samples in the source."""
     sha256: str
     """Of the samples' shape and bytes."""
     notes: tuple[Note, ...] = ()
-    """What is not as the preset asked."""
+    """Deviations from the preset."""
 
     def save(self, path: Path) -> None:
         """Write an `.npz` of `samples` and `indices`, byte for byte the same for the same set."""
@@ -160,7 +160,7 @@ def _diverse(preset: Calibration, inputs: Any, features: Features) -> np.ndarray
 
 
 def _turns(classes: np.ndarray) -> np.ndarray:
-    """How many of its class come before each sample: the turn in which it is taken."""
+    """Number of samples of its class before each sample: the turn in which it is taken."""
     turns = np.empty(len(classes), dtype=np.int64)
     for each in np.unique(classes):
         members = classes == each

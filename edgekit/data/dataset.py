@@ -23,8 +23,8 @@ from edgekit.types.notes import Note
 class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
     """Preprocessed samples with their targets.
 
-    Tokens, which `dtype` says, are left as they are. `notes` says what was found out about the
-    source, such as a layout that was turned around.
+    Tokens (by `dtype`) are left as they are. `notes` hold findings about the source, such as a
+    layout that was turned around.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
 
     @property
     def targets(self) -> Targets:
-        """What is right (n, ...), int64 or float32."""
+        """The targets (n, ...), int64 or float32."""
         return _wide(self._all_targets[self._indices])
 
     @property
     def labeled(self) -> bool:
-        """Whether anything is known of any sample."""
+        """Return whether anything is known of any sample."""
         targets = self._all_targets[self._indices]
         if targets.dtype.kind == "f":
             return not bool(np.isnan(targets).all())
@@ -60,12 +60,13 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
 
     @property
     def classed(self) -> bool:
-        """Whether targets are one class number a sample."""
+        """Return whether targets are one class number a sample."""
         return self._all_targets.ndim == 1 and self._all_targets.dtype.kind != "f"
 
     @property
     def contract(self) -> Preprocess:
-        """What an application does to a raw sample; tokens stay as they are."""
+        """Preprocessing that an application applies to a raw sample; tokens stay as they
+        are."""
         tokens = self.dtype is not None and self.dtype.kind in "iu"
         return Preprocess(scale=1.0) if tokens else self.preprocess
 
@@ -125,7 +126,7 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """Training and validation parts, the latter with `share` of each class (stratified).
 
     A class keeps at least one sample in training; unlabeled samples count as one class, and so
-    do all where targets are no classes of samples.
+    do all samples of tasks without classes.
     """
     generator = np.random.default_rng(seed)
     held: list[Indices] = []

@@ -12,7 +12,7 @@ from edgekit.errors import DataError
 
 
 def load(reference: str, root: Path, request: Request) -> Dataset:
-    """What the function returns: a tuple of arrays (x, y), an array x, a sequence (such as a
+    """The function's result: a tuple of arrays (x, y), an array x, a sequence (such as a
     `torch.utils.data.Dataset`) of (x, y) or x, or a loader of batches of them. Values are raw:
     preprocessing follows."""
     function = locate(reference, root, DataError)

@@ -59,6 +59,7 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
 
 
 def check(request: Request) -> None:
+    """Raise `DataError` for preprocessing of tokens."""
     if request.dtype is not None:
         if request.preprocess not in (Preprocess(), Preprocess(scale=1.0)):
             raise DataError(

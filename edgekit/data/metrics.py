@@ -1,4 +1,4 @@
-"""How good outputs are, by the task's metric, and how far two networks agree."""
+"""Metrics of outputs by task, and agreement between two networks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def named(task: TaskSpec, root: Path) -> Metric:
             'targets as arrays and returns a number: metric = "metric.py:score".'
         )
     if is_reference(task.metric):
-        return _authored(task, task.metric, root)
+        return _by_user(task, task.metric, root)
     if task.metric not in known:
         near = difflib.get_close_matches(task.metric, known, 1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -50,13 +50,13 @@ def named(task: TaskSpec, root: Path) -> Metric:
 
 def explained(outputs: Outputs, others: Outputs) -> float:
     """Share of the variance of `others` that `outputs` have in common with them; at most 1."""
-    wanted = others.astype(np.float64)
-    spread = np.square(wanted - wanted.mean(0)).sum()
-    apart = np.square(outputs - wanted).sum()
+    expected = others.astype(np.float64)
+    spread = np.square(expected - expected.mean(0)).sum()
+    apart = np.square(outputs - expected).sum()
     return float(1 - apart / max(spread, 1e-12))
 
 
-def _authored(task: TaskSpec, reference: str, root: Path) -> Metric:
+def _by_user(task: TaskSpec, reference: str, root: Path) -> Metric:
     function = locate(reference, root, UsageError)
     name = Name(title=function.name, metric=function.function.replace("_", " "))
     return of_function(function.load(), name, higher_is_better=task.better != "lower")
@@ -64,7 +64,7 @@ def _authored(task: TaskSpec, reference: str, root: Path) -> Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Name:
-    """How errors call a function of the user's, and reports its metric."""
+    """Names of a user's function in errors and reports."""
 
     title: str
     metric: str

@@ -86,7 +86,7 @@ def _numbers(values: list[Any], path: Path) -> np.ndarray:
     try:
         found = np.array(values)
         if found.dtype.kind == "O":
-            raise ValueError("rows that are no numbers")
+            raise ValueError("rows that are not numbers")
         return found
     except (ValueError, OverflowError) as error:
         raise DataError(

@@ -1,4 +1,5 @@
-"""What files with folded post-processing answer, and back to what metrics take."""
+"""Outputs of files with folded post-processing, and their conversion to the inputs of
+metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ _LEAST = 1e-30
 
 
 def expected(logits: Outputs, folding: IOFusion) -> Outputs:
-    """What a file should answer where the network gives `logits` (n, ...).
+    """Expected output of a file where the network gives `logits` (n, ...).
 
     Class numbers come as `scores` gives them.
     """
@@ -28,17 +29,17 @@ def expected(logits: Outputs, folding: IOFusion) -> Outputs:
     return logits
 
 
-def scores(answers: NDArray[Any], folding: IOFusion) -> Outputs:
+def scores(predictions: NDArray[Any], folding: IOFusion) -> Outputs:
     """A file's answers with a score for each class: 1 for the one that a number names."""
     if folding.postprocess != "argmax":
-        return answers
-    rows = np.eye(folding.classes, dtype=np.float32)[answers.astype(np.int64)]
+        return predictions
+    rows = np.eye(folding.classes, dtype=np.float32)[predictions.astype(np.int64)]
     return np.moveaxis(rows, -1, folding.axis)
 
 
-def logits(answers: Outputs, folding: IOFusion) -> Outputs:
-    """What metrics take, from `scores`: of probabilities the logarithms."""
+def logits(predictions: Outputs, folding: IOFusion) -> Outputs:
+    """Inputs of metrics, from `scores`: of probabilities the logarithms."""
     if folding.postprocess != "softmax":
-        return answers
-    found: Outputs = np.log(np.maximum(answers, _LEAST))
+        return predictions
+    found: Outputs = np.log(np.maximum(predictions, _LEAST))
     return found

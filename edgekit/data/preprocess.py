@@ -33,17 +33,17 @@ def check(spec: Preprocess, shape: tuple[int, ...]) -> None:
                 f"{channels} channel{'s' * (channels > 1)}. Give 1 or {channels}."
             )
     if spec.color is not None and len(shape) == 3:
-        wanted = _COLOR_CHANNELS[spec.color]
-        if wanted != channels:
+        expected = _COLOR_CHANNELS[spec.color]
+        if expected != channels:
             raise DataError(
-                f"[data.preprocess] color = '{spec.color}' means {wanted} "
-                f"channel{'s' * (wanted > 1)}, but the input has {channels}. "
+                f"[data.preprocess] color = '{spec.color}' means {expected} "
+                f"channel{'s' * (expected > 1)}, but the input has {channels}. "
                 "Correct it, or [model] input."
             )
 
 
 def color(spec: Preprocess, input: InputSpec) -> str:
-    """The color order that images are decoded to: as the spec says, or by the channels."""
+    """The color order that images are decoded to: that of the spec, or by the channels."""
     if spec.color is not None:
         return spec.color
     channels = input.shape[0]

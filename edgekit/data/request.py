@@ -1,4 +1,4 @@
-"""What a data set must look like, and the checks that every source shares."""
+"""The required form of a data set, and the checks that every source shares."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Request:
         labels: tuple[str, ...],
         notes: tuple[Note, ...] = (),
     ) -> Dataset:
+        """A data set of these samples and targets, with the request's preprocessing."""
         return Dataset(
             samples,
             targets,
@@ -55,7 +56,7 @@ class Request:
 
     def arrange(self, values: Array, origin: str) -> tuple[Array, tuple[Note, ...]]:
         """`values` as (n, *input shape), and a note where they had to be turned around."""
-        wanted = self.input.shape
+        expected = self.input.shape
         given = values.shape[1:]
         if values.dtype.kind not in "uifb":
             raise DataError(
@@ -74,16 +75,16 @@ class Request:
             raise DataError(
                 f"{origin} has NaN or infinite values, first in sample {sample}. Replace them."
             )
-        if given == wanted:
+        if given == expected:
             return values, ()
-        if len(wanted) == 3 and given == (*wanted[1:], wanted[0]):
+        if len(expected) == 3 and given == (*expected[1:], expected[0]):
             note = SamplesTransposed(origin=origin, shape=given)
             return np.ascontiguousarray(values.transpose(0, 3, 1, 2)), (note,)
-        if wanted[0] == 1 and given in (wanted[1:], (int(np.prod(wanted)),)):
-            return values.reshape(-1, *wanted), ()
+        if expected[0] == 1 and given in (expected[1:], (int(np.prod(expected)),)):
+            return values.reshape(-1, *expected), ()
         raise DataError(
-            f"{origin} has samples of shape {list(given)}, but [model] input says "
-            f"{list(wanted)}. Correct the one or the other."
+            f"{origin} has samples of shape {list(given)}, but [model] input is "
+            f"{list(expected)}. Correct the one or the other."
         )
 
     def targets(

@@ -54,10 +54,12 @@ class InMemory:
         return len(self.values)
 
     def raw(self, indices: Indices) -> Array:
+        """Raw samples (n, ...) at `indices`."""
         values: Array = self.values[indices]
         return values
 
     def digest(self) -> bytes:
+        """SHA-256 of dtype, shape and values."""
         header = f"{self.values.dtype}{self.values.shape}".encode()
         return hashlib.sha256(header + _bytes_hash(self.values)).digest()
 
@@ -68,7 +70,7 @@ class Images:
 
     sources: Sequence[Path | bytes]
     names: Sequence[str]
-    """What an error calls each image."""
+    """Names of images in errors."""
     shape: tuple[int, int, int]
     color: str
     resize: str
@@ -78,6 +80,7 @@ class Images:
         return len(self.sources)
 
     def raw(self, indices: Indices) -> Array:
+        """Decoded images (n, channels, height, width) at `indices`; raises `DataError`."""
         if len(self) * int(np.prod(self.shape)) > MEMORY:
             return self._decode(indices)
         if not self._decoded:
@@ -85,6 +88,7 @@ class Images:
         return self._decoded[0][indices]
 
     def digest(self) -> bytes:
+        """SHA-256 of the files, or of their names and sizes where they are large."""
         whole = sum(map(_size, self.sources)) <= _WHOLE_FILES
         together = hashlib.sha256(f"{self.shape}{self.color}{self.resize}".encode())
         for source in self.sources:
@@ -126,15 +130,17 @@ class Indexed:
     get: Callable[[int], Array]
     length: int
     identity: bytes
-    """What the sequence is known by, as its content is not read."""
+    """Identity of the sequence, as its content is not read."""
 
     def __len__(self) -> int:
         return self.length
 
     def raw(self, indices: Indices) -> Array:
+        """Raw samples (n, ...) at `indices`, read one by one."""
         return np.stack([self.get(int(index)) for index in indices])
 
     def digest(self) -> bytes:
+        """SHA-256 of a few samples and the sequence's identity."""
         few = np.unique(np.linspace(0, self.length - 1, 16).astype(np.int64))
         return hashlib.sha256(self.identity + _bytes_hash(self.raw(few))).digest()
 

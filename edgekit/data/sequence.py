@@ -27,17 +27,17 @@ class Origin:
 
     name: str
     identity: Callable[[], bytes] = lambda: b""
-    """What a sequence too large to be read is known by."""
+    """Identity of a sequence that is too large to be read."""
     running: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 def read(held: Any, request: Request, origin: Origin) -> Dataset:
     """Arrays (x, y), an array x, a sequence of samples (x, y) or x, or batches of them.
 
-    A `DataLoader` and an iterable without a length are read once, from first to last; what they
-    hold has to fit in memory. A sequence (such as a map-style `torch.utils.data.Dataset`) is read
-    sample by sample, and again on demand where it does not fit. Batches are told from samples by
-    the dimensions of the network's input. Raises `DataError` for anything else.
+    A `DataLoader` and an iterable without a length are read once, from first to last; their
+    samples have to fit in memory. A sequence (such as a map-style `torch.utils.data.Dataset`)
+    is read sample by sample, and again on demand where it does not fit. The dimensions of the
+    network's input distinguish batches from samples. Raises `DataError` for anything else.
     """
     if is_array(held):
         return from_arrays(as_numpy(held), None, request, origin.name)
@@ -107,12 +107,12 @@ def _pairs(
     batches: Iterable[Any], request: Request, origin: Origin
 ) -> Iterator[tuple[Array, Array | None]]:
     """Inputs (batch, *shape) and targets (batch, ...) of each batch."""
-    wanted = len(request.input.shape) + 1
+    expected = len(request.input.shape) + 1
     for number, batch in enumerate(batches):
         x, y = _pair(batch, origin)
         inputs = as_numpy(x)
         targets = None if y is None else as_numpy(y)
-        if inputs.ndim != wanted:
+        if inputs.ndim != expected:
             raise DataError(
                 f"{origin.name}: batch {number} has inputs of shape {list(inputs.shape)}. "
                 f"The network takes [batch, {', '.join(map(str, request.input.shape))}]."
@@ -205,7 +205,7 @@ def _stacked(targets: list[Any], origin: Origin) -> Array:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value is a NumPy array or a tensor."""
+    """Return whether a value is a NumPy array or a tensor."""
     return isinstance(value, np.ndarray) or (
         hasattr(value, "detach") and hasattr(value, "numpy")
     )

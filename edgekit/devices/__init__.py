@@ -13,11 +13,11 @@ class Device(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user calls it: `local`, `ssh://pi@raspberrypi`."""
+        """The user's address of it: `local`, `ssh://pi@raspberrypi`."""
 
     @property
     def source(self) -> CostSource:
-        """What a figure timed there may be called: `host` or `device`."""
+        """The provenance of a figure timed there: `host` or `device`."""
 
     def run(self, job: Job, *, timeout_s: float) -> dict[str, Any]:
         """The result of one agent process from start to end; paths are of this machine.
@@ -28,7 +28,7 @@ class Device(Protocol):
         """
 
     def probe(self) -> dict[str, Any]:
-        """What the device has: the result of a "probe" job."""
+        """Inventory of the device: the result of a "probe" job."""
 
     def fingerprint(self) -> str:
         """One line that changes when figures measured there no longer hold."""

@@ -66,6 +66,8 @@ _ASK_S = 30.0
 
 @dataclass(kw_only=True)
 class AdbLink:
+    """A shell on an Android device, by `adb`."""
+
     name: str
     serial: str
 
@@ -77,12 +79,14 @@ class AdbLink:
         source: Path | None = None,
         beating: bool = False,
     ) -> Reply:
+        """Run a script there; see `Link.shell`."""
         # An Android shell has neither HOME nor a place that everybody may write to.
         placed = f"export EDGEKIT_CACHE={_HOME}; {script}"
         command = ["adb", "-s", self.serial, "shell", "-T", placed]
         return pipe(command, timeout_s=timeout_s, source=source, beating=beating)
 
     def explain(self, reply: Reply) -> EdgeKitError | None:
+        """The fault of the connection behind a reply; None where it worked."""
         if reply.status == 0:
             return None
         words = "\n".join(
@@ -107,6 +111,7 @@ class BenchmarkModel:
 
     @property
     def name(self) -> str:
+        """The address of the device."""
         return self.link.name
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
@@ -142,6 +147,7 @@ class BenchmarkModel:
         }
 
     def probe(self) -> dict[str, Any]:
+        """Facts of the device, read over `adb` without an agent."""
         absent = "there is no agent on the device: benchmark_model runs instead"
         return {
             **jobs.done("probe"),
@@ -155,6 +161,7 @@ class BenchmarkModel:
         }
 
     def fingerprint(self) -> str:
+        """A text that changes with the device or the benchmark binary."""
         binary = digest(self._binary())[:16]
         return f"{json.dumps(self._facts(), sort_keys=True)}; benchmark_model {binary}"
 

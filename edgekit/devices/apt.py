@@ -43,7 +43,7 @@ class Apt:
             "APT::Install-Recommends": "0",
             "APT::Sandbox::User": "",
             "Acquire::Languages": "none",
-            # Without a network this has to be told soon: something else can be done then.
+            # Without a network this has to fail soon: something else can be done then.
             "Acquire::http::Timeout": "30",
             "Acquire::https::Timeout": "30",
             "Acquire::Retries": "3",
@@ -64,6 +64,7 @@ class Apt:
         )
 
     def update(self) -> None:
+        """Fetch the package lists; raises `DeviceError`."""
         self._run("update")
 
     def download(self, packages: Sequence[str]) -> list[Path]:
@@ -100,7 +101,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> str:
-    """What the command prints; raises `DeviceError` with what it complains of."""
+    """The output of the command; raises `DeviceError` with its error output."""
     if shutil.which(command[0]) is None:
         raise DeviceError(
             f"Another processor's programs are fetched with {command[0]}, and this machine has "

@@ -1,7 +1,8 @@
 """`container:IMAGE`: a container of this machine's Docker, with limits.
 
-Limits: `container:IMAGE?cpus=0.5&memory=256m&cpuset=0&platform=linux/arm64`. A CPU quota is no
-slower clock: it lets the same speed through in bursts, and the agent reports the throttling.
+Limits: `container:IMAGE?cpus=0.5&memory=256m&cpuset=0&platform=linux/arm64`. A CPU quota does
+not slow the clock: it lets the same speed through in bursts, and the agent reports the
+throttling.
 """
 
 from __future__ import annotations
@@ -63,11 +64,13 @@ class ContainerLink:
         source: Path | None = None,
         beating: bool = False,
     ) -> Reply:
+        """Run a script there; see `Link.shell`."""
         name = self._start()
         command = ["docker", "exec", "-i", name, "sh", "-c", script]
         return pipe(command, timeout_s=timeout_s, source=source, beating=beating)
 
     def explain(self, reply: Reply) -> EdgeKitError | None:
+        """The fault of the connection behind a reply; None where it worked."""
         if reply.status == 0:
             return None
         found = faults.find(reply.said, self.name, _FAULTS)
@@ -80,6 +83,7 @@ class ContainerLink:
         return found
 
     def close(self) -> None:
+        """End the connection and remove its traces."""
         name, self._container = self._container, None
         if name:
             command = ["docker", "rm", "--force", "--volumes", name]

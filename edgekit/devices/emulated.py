@@ -1,7 +1,7 @@
 """A processor emulated by qemu-user: the real runtime of its architecture, core by core.
 
-It proves that a model runs there and what it returns, and it counts instructions. It says
-nothing about time: a job that would time is refused.
+It proves that a model runs there and what it returns, and it counts instructions. Emulation has
+no relation to time: a job that would time is refused.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ CORES: Mapping[str, Core] = {
 class EmulatedDevice:
     """Runs each job of the agent in a fresh emulated process of `core`.
 
-    Needs Debian's `qemu-user`; counting needs a C compiler besides. What it runs is fetched
+    Needs Debian's `qemu-user`; counting needs a C compiler besides. Its programs are fetched
     once, by `prepare` or by the first job.
     """
 
@@ -94,10 +94,12 @@ class EmulatedDevice:
 
     @property
     def name(self) -> str:
+        """The address of the device."""
         return f"emulated:{self.core}"
 
     @property
     def arch(self) -> Arch:
+        """The architecture of the core."""
         return CORES[self.core].arch
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
@@ -107,6 +109,7 @@ class EmulatedDevice:
 
     @property
     def prepared(self) -> bool:
+        """Return whether the root folder of this architecture is in the store."""
         entry = f"{self.arch}-{rootfs.name(self.arch)}"
         return self.kept.find("rootfs", entry) is not None
 
@@ -145,9 +148,11 @@ class EmulatedDevice:
         return understand(status, said, reply, job=job, device=self.name)
 
     def probe(self) -> dict[str, Any]:
+        """The result of a "probe" job."""
         return self.run(jobs.probe(), timeout_s=_PROBE_TIMEOUT_S)
 
     def fingerprint(self) -> str:
+        """A text that changes when figures measured there no longer hold."""
         return (
             f"emulated {self.core}; {self.arch}; {_version(_emulator(self.arch))}; "
             f"programs {rootfs.name(self.arch)}"

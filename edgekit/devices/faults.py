@@ -1,4 +1,5 @@
-"""From what ssh, adb, docker and a shell say to the error that names the fault and the fix."""
+"""Map messages of ssh, adb, docker and a shell to the error that names the fault and the
+fix."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ SSH: Sequence[Fault] = (
     (
         r"IDENTIFICATION HAS CHANGED|host key for .* has changed",
         HostKeyError,
-        "its host key is not the pinned one. Another machine answers there, or the device was "
-        "set up anew: compare its key by another way, then `ssh-keygen -R HOST` and add the new",
+        "its host key is not the pinned one. Another machine answers there, or the "
+        "device was set up again: compare its key by another way, then `ssh-keygen -R "
+        "HOST` and add the new",
     ),
     (
         r"Host key verification failed|No .* host key is known",
@@ -106,11 +108,12 @@ def find(said: str, device: str, faults: Sequence[Fault]) -> EdgeKitError | None
 
 
 def of_shell(said: str, device: str) -> EdgeKitError | None:
-    """What a command on the device failed of, where its words betray it."""
+    """The fault of a command on the device, where its output reveals it."""
     return find(said, device, _SHELL)
 
 
 def frozen(device: str, timeout_s: float) -> DeviceFrozen:
+    """The error for a device that does not answer within `timeout_s` seconds."""
     return DeviceFrozen(
         f"{device}: no answer within {timeout_s:g} s. The device hangs, or is too busy to "
         "answer: restart it."

@@ -94,7 +94,7 @@ def micro(
 
 
 def probe(runtime: str | None = None) -> ProbeJob:
-    """What the machine has; a device elsewhere installs `runtime` first."""
+    """An inventory of the machine; a device elsewhere installs `runtime` first."""
     job: ProbeJob = {"schema": SCHEMA, "kind": "probe"}
     if runtime is not None:
         job["runtime"] = runtime

@@ -16,14 +16,15 @@ from typing import Protocol
 from edgekit.errors import DeviceError, EdgeKitError
 
 HEARTBEAT_S = 2.0
-"""How often a long command's standard input gets a byte, which says that we still live."""
+"""Seconds between two bytes on a long command's standard input, which show that the host is
+alive."""
 SILENCE_S = 15.0
-"""How long the device's end waits for such a byte before it ends the job."""
+"""Seconds that the device's end waits for such a byte before it ends the job."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """How a command ended. `status` is None where it had not ended in time."""
+    """Result of a command. `status` is None where it had not ended in time."""
 
     status: int | None
     output: bytes
@@ -52,7 +53,7 @@ class Link(Protocol):
         """
 
     def explain(self, reply: Reply) -> EdgeKitError | None:
-        """What the way there, not the command, did wrong; None where it did nothing wrong."""
+        """The fault of the connection, not of the command; None where it worked."""
 
     def close(self) -> None:
         """Leave nothing behind, here or there."""
@@ -65,7 +66,7 @@ def pipe(
     source: Path | None = None,
     beating: bool = False,
 ) -> Reply:
-    """Run `command` here with its input as `Link.shell` says; its whole group ends with us."""
+    """Run `command` here with its input as in `Link.shell`; its whole group ends with us."""
     with (
         tempfile.TemporaryFile() as output,
         tempfile.TemporaryFile() as said,

@@ -61,9 +61,11 @@ class LocalDevice:
         return understand(status, said, reply, job=job, device=self.name)
 
     def probe(self) -> dict[str, Any]:
+        """The result of a "probe" job."""
         return self.run(jobs.probe(), timeout_s=_PROBE_TIMEOUT_S)
 
     def fingerprint(self) -> str:
+        """A text that changes when figures measured there no longer hold."""
         return machine.fingerprint(machine.facts())
 
 

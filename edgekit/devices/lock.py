@@ -52,7 +52,7 @@ def turn(job: Mapping[str, Any], *, patience_s: float = PATIENCE_S) -> Iterator[
             f"file with {LOCK}."
         ) from error
     try:
-        began, told = time.monotonic(), False
+        began, announced = time.monotonic(), False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,8 +61,8 @@ def turn(job: Mapping[str, Any], *, patience_s: float = PATIENCE_S) -> Iterator[
                 waited_s = time.monotonic() - began
                 if waited_s > patience_s:
                     raise DeviceBusy(_busy(lock, path, patience_s)) from None
-            if waited_s > _TELL_S and not told:
-                told = True
+            if waited_s > _TELL_S and not announced:
+                announced = True
                 _LOG.warning(
                     "Process %s is timing something on this machine: waiting for it.",
                     _holder(lock),

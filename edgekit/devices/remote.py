@@ -1,4 +1,5 @@
-"""A device behind a shell: files go there as one archive, the agent runs there on a leash."""
+"""A device behind a shell: files go there as one archive, the agent runs there under a
+watchdog."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ for wheel in pathlib.Path(sys.argv[1]).glob("*.whl"):
 
 @dataclass(frozen=True, kw_only=True)
 class _Met:
-    """What the device's Python said of itself, and where our files are."""
+    """Facts of the device's Python, and the place of our files."""
 
     root: PurePosixPath
     session: PurePosixPath
@@ -73,7 +74,8 @@ class RemoteDevice:
     runtimes: tuple[str, ...] = ()
     """Those that `probe` installs where the device has none of them."""
     here: bool = False
-    """Whether it shares this machine's processors, and so takes turns with what is timed here."""
+    """True where it shares this machine's processors, and so takes turns with what is timed
+    here."""
     _met: _Met | None = field(default=None, init=False, repr=False)
     _sent: set[str] = field(default_factory=set, init=False, repr=False)
     _environments: dict[str, PurePosixPath | None] = field(
@@ -82,6 +84,7 @@ class RemoteDevice:
 
     @property
     def name(self) -> str:
+        """The address of the device."""
         return self.link.name
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
@@ -109,7 +112,7 @@ class RemoteDevice:
         script = (
             f"cd {_q(folder)} && env {' '.join(f'{k}={_q(v)}' for k, v in variables.items())} "
             f"timeout -k 2 {limit_s:.0f} {_q(self.python)} {_q(met.agent)} "
-            f"--leash {SILENCE_S:g} job.json result.json"
+            f"--watchdog {SILENCE_S:g} job.json result.json"
         )
         with turn(job) if self.here else contextlib.nullcontext():
             reply = self.link.shell(script, timeout_s=limit_s + SILENCE_S, beating=True)
@@ -131,7 +134,7 @@ class RemoteDevice:
         return result
 
     def probe(self) -> dict[str, Any]:
-        """What the device has, `self.runtimes` installed where they were missing."""
+        """Inventory of the device, `self.runtimes` installed where they were missing."""
         merged: dict[str, Any] = {}
         reasons: dict[str, str] = {}
         for runtime in self.runtimes or (None,):
@@ -152,6 +155,7 @@ class RemoteDevice:
         return merged
 
     def fingerprint(self) -> str:
+        """A text that changes when figures measured there no longer hold."""
         return machine.fingerprint(self.probe()["machine"])
 
     def close(self) -> None:
@@ -189,7 +193,7 @@ class RemoteDevice:
             facts = json.loads(reply.output)
         except ValueError as error:
             raise DeviceError(
-                f"{self.name}: {self.python} cannot be asked what it is "
+                f"{self.name}: the probe of {self.python} failed "
                 f"({reply.said.strip()[-200:] or 'it said nothing'})."
             ) from error
         if tuple(facts["version"]) < (3, 9):
@@ -259,13 +263,13 @@ class RemoteDevice:
         for key in PATHS_IN:
             if key in ("path", "companions") or not job.get(key):
                 continue
-            several = isinstance(job[key], (list, tuple))
+            multiple = isinstance(job[key], (list, tuple))
             moved = []
-            for number, each in enumerate(job[key] if several else [job[key]]):
+            for number, each in enumerate(job[key] if multiple else [job[key]]):
                 target = str(folder / f"{key}-{number}{Path(each).suffix}")
                 files[target] = Path(each)
                 moved.append(target)
-            there[key] = moved if several else moved[0]
+            there[key] = moved if multiple else moved[0]
         for key in PATHS_OUT:
             if job.get(key):
                 there[key] = str(folder / Path(job[key]).name)
@@ -342,7 +346,7 @@ class RemoteDevice:
             error = faults.of_shell(reply.said, self.name)
         if error:
             if isinstance(error, LinkLost):
-                self._met = None  # the next job starts anew
+                self._met = None  # the next job starts again
                 self._sent.clear()
             raise error
 

@@ -95,7 +95,7 @@ def parse(address: str) -> Address:
             return Address(text=address, kind=kind, rest=rest, settings=settings)
     near = reader.suggest(text.split(":")[0], _KINDS)
     raise UsageError(
-        f"'{address}' is no device.{near} Known forms: {', '.join(FORMS)}."
+        f"'{address}' is not a device.{near} Known forms: {', '.join(FORMS)}."
     )
 
 
@@ -119,7 +119,7 @@ def _ssh(
     bad = any(part.startswith("-") for part in re.split("[@/]", parts.rest))
     if bad or not split.hostname or split.path or split.password:
         raise UsageError(
-            f"'{parts.text}' is no ssh device. Write ssh://USER@HOST[:PORT]."
+            f"'{parts.text}' is not an ssh device. Write ssh://USER@HOST[:PORT]."
         )
     # The host as written: names of an ssh configuration may have capitals.
     check_value(parts.rest, f"the address '{parts.text}'", UsageError)
@@ -143,7 +143,7 @@ def _container(
     for name, (form, example) in _LIMITS.items():
         if name in given and not form.fullmatch(given[name]):
             raise UsageError(
-                f"'{parts.text}': {name} = '{given[name]}' is no limit. "
+                f"'{parts.text}': {name} = '{given[name]}' is not a limit. "
                 f"Write it as {name}={example}."
             )
     link = ContainerLink(

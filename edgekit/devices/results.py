@@ -58,11 +58,11 @@ def understand(
             f"{_subject(job)} on {device}: the result is not JSON ({error})."
         ) from error
     if not isinstance(result, dict):
-        raise DeviceError(f"{_subject(job)} on {device}: the result is no object.")
+        raise DeviceError(f"{_subject(job)} on {device}: the result is not an object.")
     if result.get("schema") != SCHEMA:
         raise DeviceError(
             f"{_subject(job)} on {device}: the result has schema {result.get('schema')!r}; this "
-            f"EdgeKit knows {SCHEMA}. Use the agent and the EdgeKit of one release."
+            f"EdgeKit supports {SCHEMA}. Use the agent and the EdgeKit of one release."
         )
     if result.get("error"):
         raise _error(result["error"], job=job, device=device)
@@ -114,5 +114,5 @@ def _lower(message: str) -> str:
 
 
 def _subject(job: Mapping[str, Any]) -> str:
-    """What the job was about, by the names a user knows."""
+    """The subject of the job, by the user's names."""
     return f"{job['kind']} of {job['path']}" if "path" in job else f"{job['kind']}"

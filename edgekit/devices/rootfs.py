@@ -67,10 +67,11 @@ class Rootfs:
 
     @property
     def python(self) -> Path:
+        """The path of its Python."""
         return self.path / f"usr/bin/python{_PYTHON}"
 
     def environment(self) -> dict[str, str]:
-        """What its Python needs to find itself and the runtimes."""
+        """Variables that its Python needs to find itself and the runtimes."""
         return {
             "PYTHONHOME": str(self.path / "usr"),
             "PYTHONPATH": str(self.path / "wheels"),
@@ -125,7 +126,8 @@ def rootfs(arch: Arch, kept: Store, on_progress: OnProgress | None = None) -> Ro
 
 
 def _settle(folder: Path) -> None:
-    """What packages would have done when installed: numpy's libraries behind alternatives."""
+    """Steps that packages would have done when installed: numpy's libraries behind
+    alternatives."""
     for library in ("blas/libblas.so.3", "lapack/liblapack.so.3"):
         for file in folder.glob(f"usr/lib/*-linux-*/{library}"):
             (file.parent.parent / file.name).symlink_to(library)

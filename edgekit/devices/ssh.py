@@ -30,7 +30,7 @@ _OPTIONS = (
     "ServerAliveInterval=2",
     "ServerAliveCountMax=3",
     "ClearAllForwardings=yes",
-    "LogLevel=INFO",  # a server that does not respond is told at this level
+    "LogLevel=INFO",  # a server that does not respond is reported at this level
 )
 _CLOSED = 255
 """ssh's own status for whatever went wrong on the way."""
@@ -60,6 +60,7 @@ class SshLink:
         source: Path | None = None,
         beating: bool = False,
     ) -> Reply:
+        """Run a script there; see `Link.shell`."""
         self._connect()
         # `; exit $?`: a command that a signal ended would look like a connection that did.
         remote = f"exec sh -c {shlex.quote(f'{script}; exit $?')}"
@@ -74,6 +75,7 @@ class SshLink:
         return pipe(command, timeout_s=timeout_s, source=source, beating=beating)
 
     def explain(self, reply: Reply) -> EdgeKitError | None:
+        """The fault of the connection behind a reply; None where it worked."""
         if reply.status not in (_CLOSED, None):
             return None
         said = f"{reply.said}\n{self._log()}"
@@ -92,6 +94,7 @@ class SshLink:
         )
 
     def close(self) -> None:
+        """End the connection and remove its traces."""
         if self._master:
             if self._master.stdin:
                 self._master.stdin.close()  # the wrapper ends the connection then
@@ -162,7 +165,7 @@ class SshLink:
         return (self._folder or Path("/nonexistent")) / "log"
 
     def _log(self) -> str:
-        """What the shared connection said."""
+        """Output of the shared connection."""
         if self._folder and self._logged.is_file():
             return self._logged.read_text(errors="replace")
         return ""

@@ -1,7 +1,7 @@
 """A runtime for a device that has none: wheels chosen and fetched here, unpacked there.
 
-The device needs neither network, pip nor venv. What pip fetches from, this machine's own
-configuration says (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_NO_INDEX).
+The device needs neither network, pip nor venv. This machine's own configuration names pip's
+index (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_NO_INDEX).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WITHOUT_NUMPY = ("armv7l",)
 
 @dataclass(frozen=True, kw_only=True)
 class DevicePython:
-    """What decides which wheels a device's Python takes."""
+    """The properties that select wheels for a device's Python."""
 
     version: tuple[int, int]
     arch: str
@@ -55,7 +55,7 @@ def _installed(package: str) -> str | None:
 
 
 def tags(python: DevicePython) -> list[str]:
-    """pip's arguments that say which wheels this Python takes."""
+    """pip's arguments that select wheels for this Python."""
     major, minor = python.version
     libc, newest = python.glibc or (2, _OLDEST_GLIBC)
     platforms = [
@@ -70,9 +70,9 @@ def tags(python: DevicePython) -> list[str]:
 
 def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Path]]:
     """The name of the environment and its wheels, fetched once and kept in the cache."""
-    wanted = requirements(runtime, python)
-    hashed = _hashed(runtime, python, wanted)
-    name = key("wheels", wanted, hashed, python.version, python.arch, python.glibc)
+    requested = requirements(runtime, python)
+    hashed = _hashed(runtime, python, requested)
+    name = key("wheels", requested, hashed, python.version, python.arch, python.glibc)
 
     def download(folder: Path) -> None:
         command = child.python("-m", "pip", "download", "--quiet", "--dest")
@@ -80,7 +80,7 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
         if python.arch in _WITHOUT_NUMPY or hashed:
             command.append("--no-deps")
         asked = (
-            ["--require-hashes", "--requirement", "/dev/stdin"] if hashed else wanted
+            ["--require-hashes", "--requirement", "/dev/stdin"] if hashed else requested
         )
         done = subprocess.run(
             [*command, *tags(python), *asked],
@@ -94,7 +94,7 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if "ERROR" in line]
             raise RuntimeMissing(
-                f"{device} has no {runtime}, and no wheels of {' '.join(wanted)} for "
+                f"{device} has no {runtime}, and no wheels of {' '.join(requested)} for "
                 f"Python {python.version[0]}.{python.version[1]} on {python.arch} could be "
                 f"fetched here ({last[0].strip() if last else 'pip failed'}). Install it on "
                 "the device, or put wheels in a folder that PIP_FIND_LINKS names."
@@ -104,7 +104,7 @@ def fetch(runtime: str, python: DevicePython, device: str) -> tuple[str, list[Pa
     return name, sorted(folder.glob("*.whl"))
 
 
-def _hashed(runtime: str, python: DevicePython, wanted: Sequence[str]) -> str | None:
+def _hashed(runtime: str, python: DevicePython, requested: Sequence[str]) -> str | None:
     """The same as lines with hashes, where the list of the runtime's image holds them.
 
     Images have one Python; for a device's other one, or a runtime in another version than the
@@ -118,10 +118,11 @@ def _hashed(runtime: str, python: DevicePython, wanted: Sequence[str]) -> str | 
         for entry in _ENTRY.finditer(lists.read_text())
         for name in ("pin", "name")
     }
-    lines = [listed.get(one) for one in wanted]
+    lines = [listed.get(one) for one in requested]
     return None if None in lines else "".join(line for line in lines if line)
 
 
 def digest(file: Path) -> str:
+    """SHA-256 of a file, in hex."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What an exporter and a runtime put between a network's operators, and what runs slowly."""
+"""Operators that an exporter and a runtime insert between a network's, and slow ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SORTS = (
         ),
     ),
 )
-"""What is counted, ATen's operators of the sort, and the formats' and runtimes'."""
+"""Counted sorts: ATen's operators of the sort, and the formats' and runtimes'."""
 _HEAVY = ("Convolution", "GroupConvolution", "MatMul", "FullyConnected")
 _FLOAT_KERNELS = ("f32", "fp32", "f16", "bf16")
 
@@ -33,7 +33,7 @@ _FLOAT_KERNELS = ("f32", "fp32", "f16", "bf16")
 def counts(
     program: Program, opened: ModelGraph, executed: Sequence[OperatorProfile] | None
 ) -> tuple[Counts, ...]:
-    """How many of each sort the network has, the file has, and ran."""
+    """Number of each sort in the network, in the file, and run."""
     found = []
     for sort, network, kinds in _SORTS:
         ran = None

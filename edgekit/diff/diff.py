@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,24 @@ _TRACED_MOST = 8
 
 
 def diff(question: Question, device: Device, progress: Progress) -> Diff:
-    """Compare an artifact with its network; raises the errors of what it needs."""
+    """Compare an artifact with its network; raises the errors of `subject` and `diff_sides`."""
+    return diff_sides(question, partial(subject, question), device, progress)
+
+
+def diff_sides(
+    question: Question,
+    read: Callable[[], Subject],
+    device: Device,
+    progress: Progress,
+) -> Diff:
+    """Compare the two sides that `read` returns, with the options of `question`.
+
+    Raises `DataError` and `ArtifactError` where the artifact was made from another network,
+    `DeviceError` where the device lacks its runtime.
+    """
     with scratch_folder() as scratch:
         with progress.step("Read both sides"):
-            sides = subject(question)
+            sides = read()
             one = run.probed(sides.artifact, Path(scratch))
         feeds, notes = _arranged(sides, one)
         with progress.step("Compare answers"):
@@ -145,7 +160,7 @@ def _outputs(
             predictions.scores(theirs, sides.folding),
             predictions.scores(mine.reshape(theirs.shape), sides.folding),
             one.opened.precision,
-            _decides(sides, theirs, several=len(want) > 1),
+            _decides(sides, theirs, multiple=len(want) > 1),
             decided=sides.folding.postprocess == "argmax",
             tolerance=tolerance,
         )
@@ -160,10 +175,10 @@ def _outputs(
     return tuple(found)
 
 
-def _decides(sides: Subject, output: Array, *, several: bool) -> TaskKind:
+def _decides(sides: Subject, output: Array, *, multiple: bool) -> TaskKind:
     """The kind by which an output is compared: the task's where there is one output, else a
     classification where it has the shape of one."""
-    if sides.kind is not None and not several:
+    if sides.kind is not None and not multiple:
         return sides.kind
     decides = output.ndim == 2 and output.shape[1] > 1
     return DEFAULT_TASK if decides else VALUES_TASK
@@ -219,7 +234,7 @@ def _added(precision: Precision) -> float:
 
 
 def _stands_out(found: Divergence | None, tolerance: float) -> bool:
-    """Whether an operator is far off though the outputs are right all the same."""
+    """Return whether an operator is far off though the outputs are right all the same."""
     apart: Distance | None = found.distance if found is not None else None
     return apart is not None and apart.relative_error > tolerance
 
@@ -228,7 +243,8 @@ def _stands_out(found: Divergence | None, tolerance: float) -> bool:
 
 
 def _executed(one: Probed, device: Device) -> Sequence[OperatorProfile] | None:
-    """The operators as they ran; `None` where the device or the runtime does not tell."""
+    """The operators as they ran; `None` where the device or the runtime does not report
+    them."""
     try:
         return profile(one.artifact, device, threads=1).operators
     except (DeviceError, ArtifactError):

@@ -1,4 +1,4 @@
-"""What is compared with what, and on which samples."""
+"""The two sides of a comparison, and its samples."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _RAW = Preprocess(scale=1.0, mean=(0.0,), std=(1.0,))
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What the user asks to compare; `None` is found by itself."""
+    """The user's request; `None` is found by itself."""
 
     artifact: Path
     against: Path | None = None
@@ -62,20 +62,20 @@ class Subject:
     artifact: Artifact
     program: Program
     reference: str
-    """What the network is called."""
+    """Name of the network."""
     feeds: Sequence[Array]
     """Prepared samples (n, *shape), by input."""
     scene: Scene | None = None
     """The raw samples behind them, where there is one input and preprocessing is known."""
     labels: NDArray[np.int64] | None = None
     folding: IOFusion = field(default_factory=IOFusion)
-    """What the artifact does besides the network."""
+    """Steps of the artifact besides the network."""
     kind: TaskKind | None = None
-    """Of the project, or as the artifact says; `None` where neither does."""
+    """That of the project, or of the artifact; `None` where neither has one."""
     contract: dict[str, Any] = field(default_factory=dict)
-    """What the artifact says of itself; empty where it says nothing."""
+    """Metadata of the artifact; empty where it has none."""
     spec: Preprocess | None = None
-    """How the project prepares samples, wherever that is done."""
+    """Preprocessing of the project's samples, wherever that is done."""
 
 
 def subject(question: Question) -> Subject:
@@ -92,7 +92,7 @@ def subject(question: Question) -> Subject:
     if spec is not None and folding.preprocess is not None:
         spec = replace(_RAW, color=spec.color, resize=spec.resize)
     if len(program.inputs) > 1:
-        feeds = _several(question, program)
+        feeds = _many(question, program)
         return Subject(
             artifact=artifact,
             program=program,
@@ -133,6 +133,38 @@ def subject(question: Question) -> Subject:
     )
 
 
+def in_memory(
+    artifact: Artifact,
+    program: Program,
+    inputs: NDArray[Any],
+    labels: NDArray[np.int64] | None,
+) -> Subject:
+    """Both sides with a network and its prepared inputs (n, *input shape) from memory.
+
+    Raises `UsageError` where the artifact prepares raw samples itself, `DataError` for a network
+    of several inputs.
+    """
+    if len(program.inputs) > 1:
+        raise DataError(
+            f"The network has {len(program.inputs)} inputs, and samples in memory are of one. "
+            "Name files: edgekit.diff(artifact, 'student.pt2', samples='inputs.npz')."
+        )
+    contract = read(artifact.files[0]) or {}
+    folding = _folding(contract)
+    if folding.preprocess is not None:
+        raise UsageError(
+            f"{artifact.name} prepares raw samples itself, and samples in memory are prepared. "
+            "Name raw ones: edgekit.diff(artifact, 'student.pt2', samples='raw.npy')."
+        )
+    return Subject(
+        artifact=artifact,
+        program=folded(program, folding),
+        reference="the network",
+        feeds=[inputs],
+        labels=labels,
+    )
+
+
 def load_array(path: Path) -> Any:
     """The array of a `.npy`, or the first of a `.npz`; raises `DataError`."""
     fix = "Write it with numpy.save: one array (n, ...)."
@@ -154,7 +186,9 @@ def _located(path: Path) -> tuple[Path, dict[str, Any] | None]:
     """The artifact's file, and the manifest of the bundle it belongs to."""
     if path.is_dir():
         if not (path / MANIFEST).is_file():
-            raise UsageError(f"{path} has no {MANIFEST}: it is no bundle. Name a file.")
+            raise UsageError(
+                f"{path} has no {MANIFEST}: it is not a bundle. Name a file."
+            )
         manifest, known = read_manifest(path)
         if not known.model.files:
             raise UsageError(f"{path} names no model. Name the artifact's file.")
@@ -214,7 +248,7 @@ def _named(
 
 
 def _folding(contract: dict[str, Any]) -> IOFusion:
-    """What the artifact says that it does besides the network."""
+    """Steps of the artifact besides the network, by its metadata."""
     with reading("the contract in the artifact", UsageError):
         return TypeAdapter(IOFusion).validate_python(contract.get("folded") or {})
 
@@ -254,11 +288,11 @@ def _raw(
     rows = min((len(load_array(path)) for path in paired), default=None)
     if question.samples is not None and question.samples.suffix == ".npy":
         values = load_array(question.samples)
-        wanted = program.inputs[0].shape
-        if values.shape[1:] != wanted:
+        expected = program.inputs[0].shape
+        if values.shape[1:] != expected:
             raise DataError(
                 f"{question.samples} has samples of shape {list(values.shape[1:])}; the "
-                f"network takes {list(wanted)}."
+                f"network takes {list(expected)}."
             )
         return values[_rows(len(values), rows, question)].astype(np.float32), None, None
     if question.samples is not None:
@@ -285,7 +319,8 @@ def _raw(
 
 
 def _rows(available: int, paired: int | None, question: Question) -> NDArray[np.int64]:
-    """Which samples: the first ones beside a file of the application's, else spread over all."""
+    """Indices of samples: the first ones beside a file of the application's, else spread over
+    all."""
     if paired is None:
         few = np.linspace(0, available - 1, min(question.count, available))
         return np.unique(few.astype(np.int64))
@@ -297,7 +332,7 @@ def _rows(available: int, paired: int | None, question: Question) -> NDArray[np.
     return np.arange(min(paired, question.count))
 
 
-def _several(question: Question, program: Program) -> list[Array]:
+def _many(question: Question, program: Program) -> list[Array]:
     """An array for each input, by name or in order."""
     names = [spec.name for spec in program.inputs]
     if question.samples is None or question.samples.suffix != ".npz":

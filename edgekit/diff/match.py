@@ -1,10 +1,9 @@
 """An artifact's tensors beside the network's, and the first operator that departs.
 
-Exporters fold, fuse, rename and turn around: what is the same tensor is told by its values, in
-either order of channels, and by its name only where values no longer agree. A tensor that only
-the artifact has (padded, turned, half of a decomposed operator) is no fault: something that
-follows from it agrees again. So the fault is the first tensor from which nothing that agrees
-follows.
+Exporters fold, fuse, rename and turn around: tensors are matched by their values, in either
+order of channels, and by name only where values no longer agree. A tensor that only the
+artifact has (padded, turned, half of a decomposed operator) is not a fault: a later tensor
+agrees again. So the fault is the first tensor from which nothing that agrees follows.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from edgekit.types.diff import Distance, Divergence, LayerDiff, Step
 Array = NDArray[np.float32]
 
 _SAMPLED = 4096
-"""Elements of a tensor that are enough to tell it from others."""
+"""Number of elements of a tensor that suffice to distinguish it from others."""
 _LIKE = 0.5
 """Cosine from which tensors that differ may still be called counterparts."""
 _GROWTH = 2.0
@@ -50,7 +49,7 @@ class Sides:
 
     steps: Sequence[Step]
     values: Mapping[int, Array]
-    """What each step gave, (samples, *shape), by its number."""
+    """The output of each step, (samples, *shape), by its number."""
     ends: Sequence[int | None]
     """The steps behind the artifact's outputs."""
     network: Sequence[Node]
@@ -69,6 +68,7 @@ class Pair:
     distance: Distance | None = None
 
     def agrees(self, tolerance: float) -> bool:
+        """Return whether the relative error of the pair is within `tolerance`."""
         return self.distance is not None and self.distance.relative_error <= tolerance
 
 
@@ -101,7 +101,7 @@ def pairs(sides: Sides) -> list[Pair]:
 
 
 def layers(sides: Sides, found: Sequence[Pair]) -> list[LayerDiff]:
-    """What has a counterpart, once for each of the network's operators: the nearest."""
+    """Steps with a counterpart, once for each of the network's operators: the nearest."""
     best: dict[int, LayerDiff] = {}
     for step, pair in zip(sides.steps, found, strict=True):
         apart = pair.distance
@@ -151,7 +151,7 @@ def first_divergence(sides: Sides, found: Sequence[Pair]) -> Divergence | None:
 
 
 def _agreements(sides: Sides, found: Sequence[Pair]) -> list[bool]:
-    """Whether each step agrees, allowing for the rounding of what it reads."""
+    """Return whether each step agrees, allowing for the rounding of what it reads."""
     agrees: list[bool] = []
     levels: list[float] = []
     for step, pair in zip(sides.steps, found, strict=True):
@@ -193,13 +193,13 @@ def _responsible(
 
 
 def _behind(network: Sequence[Node], node: int, known: Sequence[int]) -> bool:
-    """Whether a node follows from all that is known, or from the input where nothing is."""
+    """Return whether a node follows from all that is known, or from the input where nothing is."""
     inputs = [n for n, one in enumerate(network) if one.operator == "input"]
-    wanted = known or inputs
+    expected = known or inputs
     return (
-        node not in wanted
-        and any(n in network[node].sources for n in wanted)
-        and not any(node in network[n].sources for n in wanted)
+        node not in expected
+        and any(n in network[node].sources for n in expected)
+        and not any(node in network[n].sources for n in expected)
     )
 
 
@@ -255,11 +255,12 @@ def _plain(kind: str) -> str:
     return kind.upper().replace("_", "")
 
 
-# --- the same tensor, told by its values ------------------------------------------------------
+# --- the same tensor, matched by its values ---------------------------------------------------
 
 
 def _nearest(sides: Sides, step: int, among: Sequence[int]) -> Pair:
-    """Which node of those is nearest to what the step gave, in either order of channels."""
+    """The node of those that is nearest to the output of the step, in either order of
+    channels."""
     given = sides.values.get(step)
     if given is None:
         return Pair()
@@ -268,12 +269,12 @@ def _nearest(sides: Sides, step: int, among: Sequence[int]) -> Pair:
     if not alike:
         return Pair()
     places = _places(size)
-    wanted = np.stack([_sampled(sides.network[n].values, places) for n in alike])
-    powers = np.square(wanted).sum(1)
+    expected = np.stack([_sampled(sides.network[n].values, places) for n in alike])
+    powers = np.square(expected).sum(1)
 
     def nearest(view: Array) -> tuple[float, int, Array]:
         mine = np.nan_to_num(_sampled(view, places))
-        squares = powers - 2 * (wanted @ mine) + float(mine @ mine)
+        squares = powers - 2 * (expected @ mine) + float(mine @ mine)
         errors = np.maximum(squares, 0) / np.maximum(powers, 1e-30)
         choice = int(errors.argmin())
         return float(errors[choice]), alike[choice], view

@@ -1,4 +1,4 @@
-"""Preprocessing: what the application feeds, what the artifact expects, what it says of itself."""
+"""Preprocessing: the application's input, the artifact's expected input, and its metadata."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(
     device: Device,
     wrong: Sequence[Array] | None,
 ) -> tuple[PreprocessingDiff, ...]:
-    """Everything that can be said; `wrong` are the artifact's answers where they differ."""
+    """All findings; `wrong` are the artifact's outputs where they differ."""
     scene = sides.scene
     asked = question.preprocessed or question.answers
     if scene is None:
@@ -43,8 +43,10 @@ def check(
         return ()
     found = [*_contract(sides)]
     if question.preprocessed is not None:
-        fed = load_array(question.preprocessed)[: len(scene.raw)]
-        found.append(_fed(sides, fed.astype(np.float32)))
+        application_input = load_array(question.preprocessed)[: len(scene.raw)]
+        found.append(
+            _compare_application_input(sides, application_input.astype(np.float32))
+        )
     if question.answers is not None:
         given = load_array(question.answers)[: len(scene.raw)].astype(np.float32)
         found.append(_answers(sides, one, device, given))
@@ -66,13 +68,15 @@ def accuracies(
         "artifact": _hits(got[0].reshape(first.shape), labels),
     }
     if question.preprocessed is not None:
-        fed = load_array(question.preprocessed)[: len(labels)].astype(np.float32)
+        application_input = load_array(question.preprocessed)[: len(labels)].astype(
+            np.float32
+        )
         shape = sides.feeds[0].shape[1:]
-        if fed[0].size == int(np.prod(shape)):
+        if application_input[0].size == int(np.prod(shape)):
             # A buffer of the right size is what an application hands over, whatever its order.
-            feeds = [fed.reshape(len(fed), *shape)]
+            feeds = [application_input.reshape(len(application_input), *shape)]
             answers = reference.answers(sides.program, feeds)[0]
-            found["network as fed"] = _hits(answers, labels[: len(fed)])
+            found["network as fed"] = _hits(answers, labels[: len(application_input)])
     return found
 
 
@@ -83,13 +87,15 @@ def _hits(outputs: Array, labels: Any) -> float:
 # --- the three comparisons --------------------------------------------------------------------
 
 
-def _fed(sides: Subject, fed: Array) -> PreprocessingDiff:
-    """What the application feeds against what it should."""
+def _compare_application_input(
+    sides: Subject, application_input: Array
+) -> PreprocessingDiff:
+    """The application's input against the expected one."""
     scene = _few(sides)
-    fed = fed[: len(scene.raw)]
-    scene = replace(scene, raw=scene.raw[: len(fed)])
+    application_input = application_input[: len(scene.raw)]
+    scene = replace(scene, raw=scene.raw[: len(application_input)])
     right = scene.right()
-    before = preprocessing_faults.relative_error(fed, right)
+    before = preprocessing_faults.relative_error(application_input, right)
     if before is not None and before <= EXACT:
         return PreprocessingDiff(
             where="fed",
@@ -100,16 +106,19 @@ def _fed(sides: Subject, fed: Array) -> PreprocessingDiff:
         )
 
     def judge(prepared: Sequence[Array]) -> list[float | None]:
-        return [preprocessing_faults.relative_error(fed, each) for each in prepared]
+        return [
+            preprocessing_faults.relative_error(application_input, each)
+            for each in prepared
+        ]
 
     best, after = preprocessing_faults.explain(scene, judge, before)
-    detail = f"fed {list(fed.shape[1:])}, the network takes {list(right.shape[1:])}"
+    detail = f"fed {list(application_input.shape[1:])}, the network takes {list(right.shape[1:])}"
     if before is not None:
-        detail = "told by the values themselves"
+        detail = "visible in the values themselves"
         if best is None:
             detail = (
-                f"by channel {preprocessing_faults.statistics(fed, scene.raw)}; should be "
-                f"{preprocessing_faults.statistics(right, scene.raw)}"
+                f"by channel {preprocessing_faults.statistics(application_input, scene.raw)}; "
+                f"should be {preprocessing_faults.statistics(right, scene.raw)}"
             )
     return PreprocessingDiff(
         where="fed",
@@ -121,7 +130,7 @@ def _fed(sides: Subject, fed: Array) -> PreprocessingDiff:
 
 
 def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff | None:
-    """Whether the artifact is right on samples that are prepared in another way."""
+    """Return whether the artifact is right on samples that are prepared in another way."""
     scene = _few(sides)
     want = reference.answers(sides.program, [scene.right()])[0]
     best, before, after = _by_answers(scene, one, device, want)
@@ -139,14 +148,16 @@ def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff 
 def _answers(
     sides: Subject, one: Probed, device: Device, given: Array
 ) -> PreprocessingDiff:
-    """Which fault would make the artifact answer as it did in the application."""
+    """The fault that would make the artifact answer as it did in the application."""
     scene = _few(sides)
     best, before, after = _by_answers(scene, one, device, given[: len(scene.raw)])
     right = before is not None and before <= EXACT
     return PreprocessingDiff(
         where="answers",
         faults=() if best is None else best.faults,
-        detail="as the artifact answers here" if right else "told by the answers alone",
+        detail="as the artifact answers here"
+        if right
+        else "inferred from the outputs alone",
         error_before=before,
         error_after=after,
     )
@@ -173,7 +184,9 @@ def _by_answers(
     turned = takes != shape and takes == (*shape[1:], shape[0])
 
     def judge(prepared: Sequence[Array]) -> list[float | None]:
-        if turned:  # what it takes is no fault: only what is in there can be one
+        if (
+            turned
+        ):  # the difference between the inputs is not a fault: only the values can be
             prepared = [np.moveaxis(each, 1, -1) for each in prepared]
         fitting = [n for n, each in enumerate(prepared) if each.shape[1:] == takes]
         errors: list[float | None] = [None] * len(prepared)
@@ -200,11 +213,11 @@ def _contract(sides: Subject) -> list[PreprocessingDiff]:
     stated = dict(inside or sides.contract.get("preprocessing") or {})
     stated.pop("formula", None)
     assert sides.spec is not None
-    wanted = asdict(sides.spec)
+    expected = asdict(sides.spec)
     differing = [
-        f"{key} = {_shown(stated[key])} for {_shown(wanted[key])}"
-        for key in wanted
-        if key in stated and _plain(stated[key]) != _plain(wanted[key])
+        f"{key} = {_shown(stated[key])} for {_shown(expected[key])}"
+        for key in expected
+        if key in stated and _plain(stated[key]) != _plain(expected[key])
     ]
     if not differing:
         return []

@@ -25,7 +25,7 @@ Judge = Callable[[Sequence[Array]], Sequence[float | None]]
 """The error of each of several preparations; `None` where one does not fit."""
 
 EXPLAINED = 0.25
-"""Share of the difference that may be left where a fault is said to explain it."""
+"""Fraction of the difference that may remain where a fault counts as its explanation."""
 _IMAGE = 3
 _RGB = 3
 _KERNELS = ("nearest", "bilinear", "bicubic")
@@ -34,7 +34,7 @@ _QUALITIES = (95, 85, 75, 50)
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How samples are prepared, in the parts that applications get wrong."""
+    """Preprocessing of samples, in the parts that applications get wrong."""
 
     spec: Preprocess
     swapped: bool = False
@@ -45,6 +45,8 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
+    """A fault of preprocessing that can be planted into a recipe."""
+
     kind: str
     name: str
     plant: Callable[[Recipe], Recipe]
@@ -67,6 +69,7 @@ class Scene:
     resized: Source = lambda kernel: None
 
     def right(self) -> Array:
+        """The samples with the expected preprocessing (n, *input shape)."""
         return preprocess(self.raw, self.spec)
 
     def prepared(self, recipe: Recipe) -> Array | None:
@@ -88,7 +91,8 @@ class Scene:
 def explain(
     scene: Scene, judge: Judge, before: float | None
 ) -> tuple[Candidate | None, float | None]:
-    """The fault that leaves least of a difference, where it explains it, and what is left.
+    """The fault that leaves the least of a difference, where it explains it, and the remaining
+    difference.
 
     `before` is what right preparation leaves, `None` where it does not even fit. Two faults are
     tried together where none alone explains it.
@@ -96,11 +100,11 @@ def explain(
     limit = EXACT if before is None else max(EXACT, EXPLAINED * before)
     known = list(_known(scene))
     left: float | None = None
-    for several in (
+    for fault_sets in (
         [(one,) for one in known],
         [(a, b) for a, b in itertools.combinations(known, 2) if a.kind != b.kind],
     ):
-        made = list(_candidates(scene, several))
+        made = list(_candidates(scene, fault_sets))
         errors = judge([one.prepared for one in made])
         ranked = sorted(
             ((e, n) for n, e in enumerate(errors) if e is not None and np.isfinite(e))
@@ -113,9 +117,9 @@ def explain(
 
 
 def _candidates(
-    scene: Scene, several: Sequence[tuple[Fault, ...]]
+    scene: Scene, fault_sets: Sequence[tuple[Fault, ...]]
 ) -> Iterator[Candidate]:
-    for faults in several:
+    for faults in fault_sets:
         recipe = Recipe(spec=scene.spec)
         for fault in faults:
             recipe = fault.plant(recipe)
@@ -125,12 +129,13 @@ def _candidates(
             yield Candidate(faults=names, prepared=prepared)
 
 
-def statistics(fed: Array, raw: Raw) -> str:
-    """What an application seems to do with values, by channel, in words: a line fitted to both."""
+def statistics(application_input: Array, raw: Raw) -> str:
+    """The apparent transformation of an application, by channel, in words: a line fitted to
+    both."""
     lines = []
     for channel in range(raw.shape[1]):
         x = raw[:, channel].astype(np.float64).ravel()
-        y = fed[:, channel].astype(np.float64).ravel()
+        y = application_input[:, channel].astype(np.float64).ravel()
         slope, offset = np.polyfit(x, y, 1) if x.std() else (0.0, float(y.mean()))
         lines.append(f"{slope:.4g} x value {offset:+.4g}")
     return "; ".join(dict.fromkeys(lines))

@@ -1,4 +1,4 @@
-"""Distillation: the smaller network learns what the bigger one knows."""
+"""Distillation: train the pruned student against the teacher."""
 
 from edgekit.distill.train import Distilled, Hooks, distill
 

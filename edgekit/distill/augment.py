@@ -1,7 +1,7 @@
 """Random changes of training images that do not change their class.
 
-What is drawn and what is done are apart: the draws of a whole batch are the same in every
-process, and each carries out its share.
+Sampling and execution are apart: the parameters of a whole batch are the same in every
+process, and each process applies its part of them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ KINDS = ("none", "shift", "shift-flip")
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentParams:
-    """What is done to each of n images: how far it moves, whether it is mirrored."""
+    """Augmentation of each of n images: its shift, and whether it is mirrored."""
 
     top: Tensor
     left: Tensor
     mirror: Tensor | None
 
-    def __getitem__(self, numbers: Tensor | slice) -> AugmentParams:
+    def __getitem__(self, indices: Tensor | slice) -> AugmentParams:
         return AugmentParams(
-            top=self.top[numbers],
-            left=self.left[numbers],
-            mirror=None if self.mirror is None else self.mirror[numbers],
+            top=self.top[indices],
+            left=self.left[indices],
+            mirror=None if self.mirror is None else self.mirror[indices],
         )
 
 
@@ -51,39 +51,41 @@ def draw(
     )
 
 
-def augment(x: Tensor, draws: AugmentParams | None, preprocess: Preprocess) -> Tensor:
+def augment(
+    x: Tensor, augmentation: AugmentParams | None, preprocess: Preprocess
+) -> Tensor:
     """Images (n, channels, height, width), each moved, and mirrored where it was drawn.
 
     What a shift uncovers is a raw value of 0, preprocessed.
     """
-    if draws is None:
+    if augmentation is None:
         return x
     return _moved(
-        x, draws, -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
+        x, augmentation, -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
     )
 
 
-def along(masks: Tensor, draws: AugmentParams | None) -> Tensor:
-    """Maps of targets (n, height, width) moved as their images are; what a shift uncovers is
-    unknown."""
-    if draws is None:
+def along(masks: Tensor, augmentation: AugmentParams | None) -> Tensor:
+    """Maps of targets (n, height, width) moved as their images are; pixels that a shift
+    uncovers get the unknown label."""
+    if augmentation is None:
         return masks
     unknown = float("nan") if masks.is_floating_point() else -1
-    return _moved(masks[:, None], draws, masks.new_tensor([unknown]))[:, 0]
+    return _moved(masks[:, None], augmentation, masks.new_tensor([unknown]))[:, 0]
 
 
-def _moved(x: Tensor, draws: AugmentParams, fill: Tensor) -> Tensor:
+def _moved(x: Tensor, augmentation: AugmentParams, fill: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     down, across = _reach(height), _reach(width)
     padded = fill.expand(channels)[None, :, None, None].repeat(
         n, 1, height + 2 * down, width + 2 * across
     )
     padded[:, :, down : down + height, across : across + width] = x
-    rows = draws.top + torch.arange(height)
-    columns = draws.left + torch.arange(width)
-    if draws.mirror is not None:
+    rows = augmentation.top + torch.arange(height)
+    columns = augmentation.left + torch.arange(width)
+    if augmentation.mirror is not None:
         wide = width + 2 * across
-        columns = torch.where(draws.mirror[:, None], wide - 1 - columns, columns)
+        columns = torch.where(augmentation.mirror[:, None], wide - 1 - columns, columns)
     places = rows[:, :, None] * padded.shape[3] + columns[:, None, :]
     chosen = places.reshape(n, 1, -1).expand(-1, channels, -1)
     return padded.flatten(2).gather(2, chosen).reshape(x.shape)

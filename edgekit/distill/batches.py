@@ -19,13 +19,15 @@ MEMORY = 1 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
+    """A batch: inputs (n, ...), targets (n, ...) and sample indices (n,)."""
+
     inputs: Tensor
     targets: Tensor
-    numbers: Tensor
-    """Which samples of the data set these are."""
+    indices: Tensor
+    """Indices of the samples in the data set."""
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.indices)
 
 
 class Batches:
@@ -46,27 +48,27 @@ class Batches:
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def take(self, numbers: Tensor) -> Batch:
+    def take(self, indices: Tensor) -> Batch:
         """The samples of these numbers, in this order."""
         if self._held is None:
-            return self._read(numbers)
+            return self._read(indices)
         return Batch(
-            inputs=self._held.inputs[numbers],
-            targets=self._held.targets[numbers],
-            numbers=numbers,
+            inputs=self._held.inputs[indices],
+            targets=self._held.targets[indices],
+            indices=indices,
         )
 
-    def ordered(self, numbers: Tensor, size: int) -> Iterator[Batch]:
+    def ordered(self, indices: Tensor, size: int) -> Iterator[Batch]:
         """Samples in batches of `size`, in the order of `numbers`."""
-        for part in torch.split(numbers, size):
+        for part in torch.split(indices, size):
             yield self.take(part)
 
-    def _read(self, numbers: Tensor) -> Batch:
-        inputs, targets = self._dataset.arrays(numbers.numpy())
+    def _read(self, indices: Tensor) -> Batch:
+        inputs, targets = self._dataset.arrays(indices.numpy())
         return Batch(
             inputs=torch.from_numpy(inputs).to(self._dtype),
             targets=torch.from_numpy(targets),
-            numbers=numbers,
+            indices=indices,
         )
 
 

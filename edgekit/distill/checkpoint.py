@@ -41,10 +41,11 @@ class Checkpoints:
 
     @property
     def kept(self) -> bool:
-        """Whether checkpoints are wanted at all."""
+        """Return whether checkpoints are wanted at all."""
         return self._folder is not None
 
     def due(self) -> bool:
+        """Return whether the next checkpoint is due."""
         return self.kept and time.monotonic() - self._last >= self._seconds
 
     def write(self, state: State) -> None:
@@ -72,7 +73,7 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def read(self) -> State | None:
-        """The last state, or `None` where there is none that is whole; a line says so."""
+        """The last state, or `None` where none is whole; a warning is logged."""
         for file in self._files():
             with suppress(*_UNREADABLE):
                 if file.name == self._name(file):
@@ -85,6 +86,7 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
+        """Remove all checkpoints."""
         for file in self._files():
             file.unlink(missing_ok=True)
         if self._folder is not None:

@@ -1,8 +1,9 @@
 """A student that computes as its int8 file will: rounding is in the forward pass, and the
 gradient passes it (Jacob et al., 2018, arXiv:1712.05877).
 
-Weights are symmetric, each output channel with its scale; activations have one scale and zero
-point a tensor: what the exporters make. Where fake quantization goes is told to torchao's PT2E.
+Weights are symmetric, each output channel with its scale; activations have one scale and
+zero point a tensor: what the exporters make. torchao's PT2E inserts the fake quantization
+at these places.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Int8(Quantizer):  # type: ignore[misc]
     """Every tensor that an operator computes from, and the network's answer."""
 
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
+        """Annotate the inputs, weights and outputs of every operator that int8 files
+        quantize."""
         for node in model.graph.nodes:
             name = _name(node)
             if name in _CHANNELS:
@@ -131,7 +134,7 @@ def _name(node: fx.Node) -> str | None:
 
 
 def _tensors(node: fx.Node) -> list[fx.Node]:
-    """What the operator computes from: floats, and no weights."""
+    """Inputs that the operator computes from: floats, and no weights."""
     return [
         given
         for given in node.all_input_nodes

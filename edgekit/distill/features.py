@@ -1,4 +1,4 @@
-"""What is seen of a network while it runs: its output, some of its layers, its attention.
+"""Outputs, features of some layers and attention of a network while it runs.
 
 The layers are nodes of the program's graph. A second graph over the same parameters hands them
 out beside the output, so that looking costs nothing but their memory.
@@ -46,6 +46,8 @@ class Projection(nn.Module):
         nn.init.orthogonal_(self.map.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Project (n, channels, height, width) or (n, ..., channels) to the teacher's
+        channels."""
         if self.rank == 4:
             projected: Tensor = self.map(x.movedim(1, -1)).movedim(-1, 1)
             return projected
@@ -85,6 +87,7 @@ class FeatureExtractor(nn.Module):
 
 
 def view(fields: tuple[Any, ...]) -> ModelOutputs:
+    """The fields that `with_feature_outputs` returns, by name."""
     output, features, projected, attentions = fields
     return ModelOutputs(
         output=output, features=features, projected=projected, attentions=attentions
@@ -121,7 +124,7 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 def _any_layout(graph: fx.Graph) -> bool:
-    """Whether no operator reads a tensor by its place in memory."""
+    """Return whether no operator reads a tensor by its place in memory."""
     return not any(
         graph.find_nodes(op="call_function", target=target)
         for target in (aten.as_strided.default, aten.view.dtype)

@@ -1,4 +1,4 @@
-"""What a student's training descends: the recipe's losses, added up."""
+"""The training objective: the weighted sum of the recipe's losses."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ def resolved(
 def objective(
     student: ModelOutputs,
     teacher: ModelOutputs | None,
-    truth: Targets,
+    known_targets: Targets,
     *,
     recipe: DistillRecipe,
-    teaching: TaskLosses = CLASSES,
+    task_losses: TaskLosses = CLASSES,
 ) -> Tensor:
     """The mean over a batch: `soft_weight` of soft targets, the rest of labels, and the further
     losses by their weights: ().
 
     A sample without a label learns from its teacher alone; without a teacher labels are all.
     """
-    ours = teaching.arrange(student.output.float())
-    known, hard = _by_labels(ours, truth, teaching)
+    ours = task_losses.arrange(student.output.float())
+    known, hard = _by_labels(ours, known_targets, task_losses)
     if teacher is None:
         return hard.mean()
-    theirs = teaching.arrange(teacher.output.float())
+    theirs = task_losses.arrange(teacher.output.float())
     label_weight = known.to(ours.dtype) * (1 - recipe.soft_weight)
-    soft = teaching.soft(ours, theirs, recipe.temperature)
+    soft = task_losses.soft(ours, theirs, recipe.temperature)
     loss = torch.mean((1 - label_weight) * soft + label_weight * hard)
     views = replace(student, output=ours), replace(teacher, output=theirs)
     for name, weight in (recipe.losses or {}).items():
@@ -79,16 +79,16 @@ def objective(
 
 
 def _by_labels(
-    ours: Tensor, truth: Targets, teaching: TaskLosses
+    ours: Tensor, known_targets: Targets, task_losses: TaskLosses
 ) -> tuple[Tensor, Tensor]:
     """Of which samples something is known, and the loss that labels give: (batch,) each."""
-    if truth.targets is None:
+    if known_targets.targets is None:
         nothing = ours.new_zeros(len(ours))
         return nothing.bool(), nothing
-    known = teaching.known(truth.targets)
-    hard = teaching.hard(ours, truth.targets)
-    if truth.other is not None:
-        known = known & teaching.known(truth.other)
-        other = teaching.hard(ours, truth.other)
-        hard = truth.share * hard + (1 - truth.share) * other
+    known = task_losses.known(known_targets.targets)
+    hard = task_losses.hard(ours, known_targets.targets)
+    if known_targets.other is not None:
+        known = known & task_losses.known(known_targets.other)
+        other = task_losses.hard(ours, known_targets.other)
+        hard = known_targets.share * hard + (1 - known_targets.share) * other
     return known, hard

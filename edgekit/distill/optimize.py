@@ -1,4 +1,5 @@
-"""How weights move: the optimizer, its rate over time, their moving average."""
+"""Optimization of weights: the optimizer, its learning rate schedule, the moving
+average."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ RATES = {"sgd": 0.01, "adamw": 1e-3}
 
 
 def learning_rate(recipe: DistillRecipe) -> float:
+    """The recipe's learning rate, or the default of its optimizer."""
     return recipe.learning_rate or RATES[recipe.optimizer]
 
 
@@ -71,6 +73,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
+        """Move the average towards the weights of `module`."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         for name, value in module.state_dict().items():

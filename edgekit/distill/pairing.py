@@ -1,4 +1,4 @@
-"""Which layers of a student follow which layers of its teacher.
+"""Pairing of a student's layers with its teacher's.
 
 A pruned network kept the names of its teacher's nodes, so its layers are found by name. Any other
 network is matched by the size of its maps, or, where all are alike, by depth.
@@ -42,6 +42,7 @@ class Layer:
 
     @property
     def rank(self) -> int:
+        """Number of dimensions of its output."""
         return len(self.places) + 2
 
 
@@ -68,7 +69,7 @@ def pair_layers(
 
 
 def share_maps(teacher: Program, student: Program) -> bool:
-    """Whether both have maps (channels, height, width) of one size."""
+    """Return whether both have maps (channels, height, width) of one size."""
     return any(one.rank == 4 for one, _ in _found(layers(teacher), layers(student)))
 
 
@@ -135,7 +136,7 @@ def _layer(node: fx.Node, value: Tensor) -> Layer | None:
 
 
 def _joins_two(node: fx.Node, value: Tensor) -> bool:
-    """Whether two values of this very shape meet here, as on a transformer's stream."""
+    """Return whether two values of this very shape meet here, as on a transformer's stream."""
     if node.target not in _JOINS:
         return False
     values = [a.meta.get("val") for a in node.args[:2] if isinstance(a, fx.Node)]

@@ -1,8 +1,9 @@
 """The processes that train together: one on a laptop, or many on several machines.
 
-Accelerate knows where they run (`accelerate launch`, `torchrun`, or plain Python) and wraps the
-student so that all learn the same. Everything else is written so that its result does not hang on
-how many there are: a batch is drawn once and shared out, and its mean is taken over all of it.
+Accelerate detects their placement (`accelerate launch`, `torchrun`, or plain Python) and
+wraps the student so that all processes hold the same weights. Everything else is written so
+that its result does not hang on how many there are: a batch is drawn once and shared out,
+and its mean is taken over all of it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 PATIENCE = timedelta(hours=12)
-"""How long a process waits for the others, which may be planning or exporting."""
+"""Seconds that a process waits for the others, which may be planning or exporting."""
 
 
 class Processes:
@@ -37,9 +38,9 @@ class Processes:
         self.first: bool = self._accelerator.is_main_process
         self.first_here: bool = self._accelerator.is_local_main_process
 
-    def share(self, numbers: Tensor) -> Tensor:
+    def share(self, indices: Tensor) -> Tensor:
         """This process's part of `numbers` (n,): parts differ by one at most."""
-        return torch.tensor_split(numbers, self.count)[self.number]
+        return torch.tensor_split(indices, self.count)[self.number]
 
     def wrap(self, module: nn.Module, *, shard: bool) -> nn.Module:
         """`module` on this process's device, its gradients averaged over all; or, with `shard`,
@@ -64,6 +65,7 @@ class Processes:
                 yield
 
     def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`, averaged over the processes."""
         self._accelerator.backward(loss)
 
     def total(self, value: float) -> float:
@@ -85,7 +87,7 @@ class Processes:
         return torch.cat([p[:n] for p, n in zip(parts, sizes, strict=True)])
 
     def agreed(self, mine: bool) -> bool:
-        """What the first process thinks."""
+        """The first process's value, in every process."""
         if self.count == 1:
             return mine
         said = torch.tensor([mine], dtype=torch.uint8, device=self.device)

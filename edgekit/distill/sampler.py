@@ -32,7 +32,7 @@ class Mixed:
 
     inputs: Tensor
     targets: Tensor
-    numbers: Tensor
+    indices: Tensor
     other: Tensor | None = None
     share: float = 1.0
 
@@ -66,20 +66,22 @@ class TrainSampler:
         return self._recipe.views or 1 if self._moves else 1
 
     def version(self, epoch: int) -> int:
-        """Which of its fixed forms every sample has in an epoch, from 1."""
+        """Index of the fixed augmented form of every sample in an epoch, from 1."""
         return (epoch - 1) % (self._recipe.views or 1) if self._moves else 0
 
     def order(self) -> Tensor:
+        """A random permutation of the sample indices (n,)."""
         return torch.randperm(len(self), generator=self.generator)
 
-    def draws(self, numbers: Tensor, epoch: int) -> AugmentParams | None:
-        """How the samples of a batch are changed."""
+    def augmentation(self, indices: Tensor, epoch: int) -> AugmentParams | None:
+        """Augmentation and mixup parameters of one batch."""
         if self._recipe.views is None:
-            return self._draw(len(numbers), self.generator)
+            return self._draw(len(indices), self.generator)
         every = self._view(self.version(epoch))
-        return None if every is None else every[numbers]
+        return None if every is None else every[indices]
 
-    def mix(self, count: int) -> MixupParams | None:
+    def mixup(self, count: int) -> MixupParams | None:
+        """Partners and fraction for a batch of `count` samples; `None` without mixup."""
         if not self._mixes:
             return None
         seed = int(torch.randint(2**31, (1,), generator=self.generator))
@@ -91,39 +93,39 @@ class TrainSampler:
 
     def take(
         self,
-        numbers: Tensor,
+        indices: Tensor,
         mine: Tensor,
-        draws: AugmentParams | None,
-        mix: MixupParams | None,
+        augmentation: AugmentParams | None,
+        mixup: MixupParams | None,
     ) -> Mixed:
         """Samples `mine` (positions) of a batch of `numbers`, augmented and mixed."""
-        batch = self._taken(numbers, mine, draws)
-        plain = Mixed(inputs=batch.inputs, targets=batch.targets, numbers=batch.numbers)
-        if mix is None:
+        batch = self._taken(indices, mine, augmentation)
+        plain = Mixed(inputs=batch.inputs, targets=batch.targets, indices=batch.indices)
+        if mixup is None:
             return plain
-        other = self._taken(numbers, mix.partner[mine], draws)
+        other = self._taken(indices, mixup.partner[mine], augmentation)
         return replace(
             plain,
-            inputs=mix.share * batch.inputs + (1 - mix.share) * other.inputs,
+            inputs=mixup.share * batch.inputs + (1 - mixup.share) * other.inputs,
             other=other.targets,
-            share=mix.share,
+            share=mixup.share,
         )
 
-    def still(self, numbers: Tensor, version: int = 0) -> Tensor:
+    def still(self, indices: Tensor, version: int = 0) -> Tensor:
         """Inputs of samples in one of their fixed forms."""
         every = self._view(version) if self._recipe.views is not None else None
-        draws = None if every is None else every[numbers]
-        return self._taken(numbers, torch.arange(len(numbers)), draws).inputs
+        augmentation = None if every is None else every[indices]
+        return self._taken(indices, torch.arange(len(indices)), augmentation).inputs
 
-    def plain(self, numbers: Tensor) -> Batch:
+    def plain(self, indices: Tensor) -> Batch:
         """Samples as they are."""
-        return self._batches.take(numbers)
+        return self._batches.take(indices)
 
     def _taken(
-        self, numbers: Tensor, mine: Tensor, draws: AugmentParams | None
+        self, indices: Tensor, mine: Tensor, augmentation: AugmentParams | None
     ) -> Batch:
-        batch = self._batches.take(numbers[mine])
-        moved = None if draws is None else draws[mine]
+        batch = self._batches.take(indices[mine])
+        moved = None if augmentation is None else augmentation[mine]
         targets = along(batch.targets, moved) if self._masks else batch.targets
         inputs = augment(batch.inputs, moved, self._preprocess)
         return replace(batch, inputs=inputs, targets=targets)

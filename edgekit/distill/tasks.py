@@ -1,4 +1,4 @@
-"""How networks of each kind of task are compared: with their teacher, and with labels."""
+"""Losses of each kind of task: against the teacher, and against labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Task:
     """A task as a student learns it and is judged by; without a metric by its teacher alone."""
 
     kind: TaskKind
-    teaching: TaskLosses
+    task_losses: TaskLosses
     metric: Metric | None
 
 
@@ -31,7 +31,7 @@ def of_kind(kind: TaskKind) -> Task:
     """A kind of task with its own losses and its own metric, where labels have a say in it."""
     own = tasks.of(kind)
     metric = named(TaskSpec(kind=kind), Path()) if own.losses.from_labels else None
-    return Task(kind=kind, teaching=own.losses, metric=metric)
+    return Task(kind=kind, task_losses=own.losses, metric=metric)
 
 
 def of_spec(spec: TaskSpec, root: Path) -> Task:
@@ -44,10 +44,10 @@ def of_spec(spec: TaskSpec, root: Path) -> Task:
     return of_functions(
         spec.kind,
         named(spec, root),
-        loss=None if spec.loss is None else authored_loss(spec.loss, root),
+        loss=None if spec.loss is None else user_loss(spec.loss, root),
         teacher_loss=None
         if spec.teacher_loss is None
-        else authored_loss(spec.teacher_loss, root),
+        else user_loss(spec.teacher_loss, root),
     )
 
 
@@ -63,22 +63,22 @@ def of_functions(
     Each takes outputs (batch, ...) as the network gives them, and targets or the teacher's
     outputs; it returns losses (batch,).
     """
-    teaching = tasks.of(kind).losses
-    as_given = teaching.restore
+    task_losses = tasks.of(kind).losses
+    as_given = task_losses.restore
     if teacher_loss is not None:
-        teaching = replace(
-            teaching, soft=lambda s, t, _: teacher_loss(as_given(s), as_given(t))
+        task_losses = replace(
+            task_losses, soft=lambda s, t, _: teacher_loss(as_given(s), as_given(t))
         )
     if loss is not None:
-        teaching = replace(
-            teaching,
+        task_losses = replace(
+            task_losses,
             hard=lambda student, targets: loss(as_given(student), targets),
             known=known,
         )
-    return Task(kind=kind, teaching=teaching, metric=metric)
+    return Task(kind=kind, task_losses=task_losses, metric=metric)
 
 
-def authored_loss(reference: str, root: Path) -> Hard:
+def user_loss(reference: str, root: Path) -> Hard:
     """The loss that `loss.py:function` names, relative to `root`; raises `UsageError`."""
     function = locate(reference, root, UsageError)
     return checked_loss(function.load(), function.name)

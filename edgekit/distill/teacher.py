@@ -1,4 +1,5 @@
-"""What the teacher says about each training sample: asked every time, or once and kept."""
+"""The teacher's outputs for each training sample: computed every time, or once and
+stored."""
 
 from __future__ import annotations
 
@@ -40,14 +41,14 @@ class Teacher:
         self._shares = (given / given.sum()).to(on.device)
         self._networks = [network.to(on.device) for network in networks]
         self._kept: dict[int, KeptOutputs] = {}
-        self.asked = 0
+        self.requested = 0
         """Answers that were wanted in training."""
         self.computed = 0
         """Answers for training that a network was run for."""
 
     @torch.no_grad()
     def compute(self, inputs: Tensor) -> ModelOutputs:
-        """What the teachers say of inputs."""
+        """Average outputs of the teachers."""
         first, *others = (view(network(inputs)) for network in self._networks)
         if not others:
             return first
@@ -58,13 +59,13 @@ class Teacher:
             attentions=first.attentions,
         )
 
-    def answer(self, numbers: Tensor, inputs: Tensor, version: int) -> ModelOutputs:
+    def answer(self, indices: Tensor, inputs: Tensor, version: int) -> ModelOutputs:
         """The answer to training samples, from what is kept where it is."""
-        self.asked += len(numbers)
+        self.requested += len(indices)
         if version in self._kept:
-            kept = self._kept[version].take(numbers)
+            kept = self._kept[version].take(indices)
             return ModelOutputs(output=kept.to(self._on.device))
-        self.computed += len(numbers)
+        self.computed += len(indices)
         return self.compute(inputs)
 
     def keep(
@@ -103,15 +104,16 @@ class Teacher:
     @property
     def hit_rate(self) -> float | None:
         """Share of the answers that no network was run for; `None` before the first."""
-        return 1 - min(1.0, self.computed / self.asked) if self.asked else None
+        return 1 - min(1.0, self.computed / self.requested) if self.requested else None
 
 
 class KeptOutputs:
     """Outputs of a teacher by sample, in a memory-mapped file, filled in chunks.
 
-    A chunk's digest, over its values, its number and the folder's name, is written after the
-    values: a chunk that was damaged, or that somebody was killed in, is computed again. Chunks are
-    always of the same samples, so that the values do not hang on who asked first.
+    A chunk's digest, over its values, its number and the folder's name, is written after
+    the values: a chunk that was damaged, or that somebody was killed in, is computed again.
+    Chunks always hold the same samples, so that the values do not depend on the order of
+    requests.
     """
 
     def __init__(self, folder: Path | None, count: int, example: Tensor) -> None:
@@ -135,12 +137,14 @@ class KeptOutputs:
         return [self._samples(chunk) for chunk in self._unverified()]
 
     def keep(self, chunk: Tensor, outputs: Tensor) -> None:
+        """Store the outputs (n, ...) of a whole chunk."""
         self._values[chunk.numpy()] = outputs.float().cpu().numpy()
         number = int(chunk[0]) // CHUNK
         self._digests[number] = self._digest(number)
 
-    def take(self, numbers: Tensor) -> Tensor:
-        return torch.from_numpy(self._values[numbers.numpy()])
+    def take(self, indices: Tensor) -> Tensor:
+        """Stored outputs (n, ...) at `indices`."""
+        return torch.from_numpy(self._values[indices.numpy()])
 
     def _samples(self, chunk: int) -> Tensor:
         return torch.arange(chunk * CHUNK, min(self._count, (chunk + 1) * CHUNK))
@@ -162,7 +166,7 @@ class KeptOutputs:
 
 
 def fits(folder: Path | None, count: int, example: Tensor) -> bool:
-    """Whether there is room for `count` answers like those of `example`."""
+    """Return whether there is room for `count` answers like those of `example`."""
     size = count * example[0].numel() * 4
     if folder is None:
         return size <= _MEMORY

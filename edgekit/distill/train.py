@@ -32,18 +32,19 @@ class Distilled:
     epochs: tuple[Epoch, ...]
     best_epoch: int
     metric: str
-    """What `Epoch.validation` is: the task's metric, or, without labels, how far student and
-    teacher agree."""
+    """The metric of `Epoch.validation`: the task's, or, without labels, the agreement of
+    student and teacher."""
     higher_is_better: bool = True
     teacher_hit_rate: float | None = None
-    """Share of the teacher's answers that were kept from before; `None` where it was not asked."""
+    """Fraction of the teacher's outputs that were read from the store; `None` where none
+    was requested."""
     losses: Mapping[LossName, float] = field(default_factory=dict)
-    """What was added to soft targets and labels, by weight."""
+    """Losses that were added to soft targets and labels, by weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What else happens in a training.
+    """Hooks into a training: penalty, step, epoch.
 
     `penalty(module)` is added to the loss that is descended (not to the one reported), its
     gradient unclipped; the last epoch is then kept, for what the penalty has done by then is the
@@ -73,14 +74,14 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
 ) -> Distilled:
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
 
-    `task` takes the place of `kind` where losses or metric are the user's. Several teachers are
-    averaged, by `weights` where there are any. The epoch with the best `validation` metric is
-    kept, of equal ones the later, which has been trained for longer at a lower rate. The same
-    seed gives the same result, on one process or many, but for rounding. In `folder` the training
-    is written down every `recipe.checkpoint_minutes`, and goes on from there; in
-    `outputs_folder` what the teacher said, where a sample never changes. An `aware` student
-    rounds as its int8 file will, and comes back in float, its batch norms folded. Raises
-    `TrainingError` where the loss is no longer finite.
+    `task` takes the place of `kind` where losses or metric are the user's. Several teachers
+    are averaged, by `weights` where there are any. The epoch with the best `validation`
+    metric is kept, of equal ones the later, which has been trained for longer at a lower
+    rate. The same seed gives the same result, on one process or many, but for rounding.
+    `folder` gets a checkpoint every `recipe.checkpoint_minutes`, and training resumes from
+    it; `outputs_folder` gets the teacher's outputs, where a sample never changes. An
+    `aware` student rounds as its int8 file will, and comes back in float, its batch norms
+    folded. Raises `TrainingError` where the loss is no longer finite.
     """
     teachers = (teacher,) if isinstance(teacher, Program) else tuple(teacher)
     hooks, task = hooks or Hooks(), task or of_kind(kind)
@@ -90,7 +91,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
             f"Distillation needs at least 2 training samples a process, not {len(train)} for "
             f"{processes.count}. Check [data] train."
         )
-    assignment = DistillationTask(
+    task_spec = DistillationTask(
         teachers=teachers,
         student=fold(student) if aware else student.copy(),
         train=train,
@@ -107,22 +108,22 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(
-            Trainer(assignment, processes),
+            Trainer(task_spec, processes),
             processes,
             Checkpoints(folder, recipe.checkpoint_minutes),
             hooks,
         )
-        return run.through()
+        return run.run_epochs()
 
 
 class _Run:
-    """The epochs of a lesson, one after another, from the first or from a checkpoint."""
+    """The epochs of a training, one after another, from the first or from a checkpoint."""
 
     def __init__(
-        self, lesson: Trainer, on: Processes, checkpoints: Checkpoints, hooks: Hooks
+        self, trainer: Trainer, on: Processes, checkpoints: Checkpoints, hooks: Hooks
     ) -> None:
-        self.lesson, self.on, self.checkpoints, self.hooks = (
-            lesson,
+        self.trainer, self.on, self.checkpoints, self.hooks = (
+            trainer,
             on,
             checkpoints,
             hooks,
@@ -131,59 +132,59 @@ class _Run:
         self.best = 0
         self.weights: dict[str, Tensor] = {}
 
-    def through(self) -> Distilled:
+    def run_epochs(self) -> Distilled:
         state = self.checkpoints.read()
         if state is None:
-            self._keep(self.lesson.before())
+            self._keep(self.trainer.before())
         else:
             for epoch in state["epochs"]:
                 self._announce(Epoch(**epoch))
             self.best = state["best_epoch"]
-            self.weights = self.lesson.restore(state["lesson"])
+            self.weights = self.trainer.restore(state["trainer"])
         while not self._over():
             self._epoch()
-        lesson = self.lesson
+        trainer = self.trainer
         result = Distilled(
-            program=lesson.finished(self.weights),
+            program=trainer.finished(self.weights),
             epochs=tuple(self.epochs),
             best_epoch=self.best,
-            metric=lesson.judge.metric,
-            higher_is_better=lesson.judge.higher_is_better,
-            teacher_hit_rate=lesson.teacher.hit_rate,
-            losses=lesson.recipe.losses or {},
+            metric=trainer.validator.metric,
+            higher_is_better=trainer.validator.higher_is_better,
+            teacher_hit_rate=trainer.teacher.hit_rate,
+            losses=trainer.recipe.losses or {},
         )
         if self.on.first:
             self.checkpoints.remove()
         return result
 
     def _over(self) -> bool:
-        recipe = self.lesson.recipe
+        recipe = self.trainer.recipe
         done = len(self.epochs) - 1
         tired = recipe.patience is not None and done - self.best >= recipe.patience
         return done >= recipe.epochs or tired
 
     def _epoch(self) -> None:
-        lesson, hooks = self.lesson, self.hooks
-        lesson.begin()
-        while lesson.place.step < lesson.steps:
-            lesson.step()
+        trainer, hooks = self.trainer, self.hooks
+        trainer.begin()
+        while trainer.place.step < trainer.steps:
+            trainer.step()
             if hooks.penalty is not None:
-                lesson.penalize(hooks.penalty)
-            lesson.move()
+                trainer.add_penalty_grad(hooks.penalty)
+            trainer.optimizer_step()
             if hooks.after_step is not None:
-                hooks.after_step(lesson.pupil.network)
-            lesson.follow()
+                hooks.after_step(trainer.student_module.network)
+            trainer.ema_update()
             if self.checkpoints.kept and self.on.agreed(self.checkpoints.due()):
                 self._write()
-        self._keep(lesson.end())
+        self._keep(trainer.end())
 
     def _keep(self, epoch: Epoch) -> None:
         best = self.epochs[self.best].validation if self.epochs else epoch.validation
         if (
-            self.lesson.judge.better(epoch.validation, best)
+            self.trainer.validator.better(epoch.validation, best)
             or self.hooks.penalty is not None
         ):
-            self.best, self.weights = epoch.number, self.lesson.weights()
+            self.best, self.weights = epoch.number, self.trainer.weights()
         self._announce(epoch)
 
     def _announce(self, epoch: Epoch) -> None:
@@ -193,7 +194,7 @@ class _Run:
 
     def _write(self) -> None:
         state = {
-            "lesson": self.lesson.state(self.weights),
+            "trainer": self.trainer.state(self.weights),
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best_epoch": self.best,
         }

@@ -46,7 +46,7 @@ _SELDOM = 32
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationTask:
-    """Who learns what from whom: `teachers` are averaged, the first is also looked into."""
+    """The task of a training: `teachers` are averaged, features come from the first."""
 
     teachers: tuple[Program, ...]
     student: Program
@@ -58,14 +58,14 @@ class DistillationTask:
     outputs_folder: Path | None = None
     """Where the teacher's outputs are kept from build to build."""
     weights: tuple[float, ...] | None = None
-    """The teachers' say; `None` is the same for all."""
+    """Weights of the teachers; `None` is the same for all."""
     aware: bool = False
-    """Whether the student rounds as its int8 file will."""
+    """True where the student rounds as its int8 file will."""
 
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """How far the epoch that is under way has come."""
+    """Progress of the current epoch."""
 
     epoch: int = 1
     step: int = 0
@@ -76,95 +76,101 @@ class TrainingState:
 
 
 class Trainer:
-    """What changes while a student trains: its weights, the optimizer, the random numbers."""
+    """State of a training: weights, the optimizer, the random numbers."""
 
-    def __init__(self, assignment: DistillationTask, processes: Processes) -> None:
-        self.given = assignment
+    def __init__(self, task_spec: DistillationTask, processes: Processes) -> None:
+        self.given = task_spec
         self.recipe = resolved(
-            assignment.recipe,
-            assignment.teachers[0],
-            assignment.student,
-            assignment.task.kind,
+            task_spec.recipe,
+            task_spec.teachers[0],
+            task_spec.student,
+            task_spec.task.kind,
         )
         self._on = processes
-        dtype = assignment.student.dtypes[0]
-        self._supply = TrainSampler(
-            assignment.train, self.recipe, dtype, assignment.seed
+        dtype = task_spec.student.dtypes[0]
+        self._sampler = TrainSampler(
+            task_spec.train, self.recipe, dtype, task_spec.seed
         )
         self._look()
-        self.pupil.to(processes.device)
-        self._wrapped = processes.wrap(self.pupil, shard=self.recipe.shard)
-        torch.manual_seed(assignment.seed + processes.number)  # dropout differs
+        self.student_module.to(processes.device)
+        self._wrapped = processes.wrap(self.student_module, shard=self.recipe.shard)
+        torch.manual_seed(task_spec.seed + processes.number)  # dropout differs
         self._optimizer = optimize.optimizer(self._wrapped, self.recipe)
         decay = self.recipe.ema
-        self._average = None if decay is None else optimize.Average(self.pupil, decay)
+        self._average = (
+            None if decay is None else optimize.Average(self.student_module, decay)
+        )
         parts = processes.count * self.recipe.accumulate
-        self.steps = steps_of(len(self._supply), self.recipe.batch_size, parts)
+        self.steps = steps_of(len(self._sampler), self.recipe.batch_size, parts)
         self._keeps = self._can_keep()
-        self.judge = Validator(assignment.validation, assignment.task, dtype, processes)
-        self.judge.hear(lambda x: self.teacher.compute(x).output)
+        self.validator = Validator(
+            task_spec.validation, task_spec.task, dtype, processes
+        )
+        self.validator.set_teacher(lambda x: self.teacher.compute(x).output)
         self.place = TrainingState()
 
     def _look(self) -> None:
         """Give teacher and student eyes for the layers that the recipe's losses compare."""
-        given, wanted = self.given, (self.recipe.losses or {}).keys()
+        given, added = self.given, (self.recipe.losses or {}).keys()
         teacher, student = given.teachers[0], given.student
         pairs: Pairs = ()
         heads: tuple[tuple[str, str], ...] = ()
-        if wanted & losses.ON_FEATURES:
+        if added & losses.ON_FEATURES:
             pairs = pair_layers(teacher, student, self.recipe.pairs)
-        if wanted & losses.ON_ATTENTION:
+        if added & losses.ON_ATTENTION:
             heads = pair_attentions(teacher, student)
         projections: list[nn.Module] = []
-        if wanted & losses.PROJECTED:
+        if added & losses.PROJECTED:
             projections = [
                 nn.Identity()
                 if theirs.width == ours.width
                 else Projection(ours.width, theirs.width, ours.rank)
                 for theirs, ours in pairs
             ]
-        self.pupil = FeatureExtractor(
+        self.student_module = FeatureExtractor(
             self._rounding(student.module) if given.aware else student.module,
             [o.name for _, o in pairs],
             [o for _, o in heads],
             projections,
         )
         if self._on.count > 1:
-            sync_batch_norm(self.pupil.network)
+            sync_batch_norm(self.student_module.network)
         own = [p.copy() if self._on.device.type != "cpu" else p for p in given.teachers]
         first = FeatureExtractor(
             own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads]
         )
         others = [FeatureExtractor(program.module) for program in own[1:]]
         self.teacher = Teacher([first, *others], self._on, given.weights)
-        known = given.task.teaching.known(torch.from_numpy(given.train.targets))
+        known = given.task.task_losses.known(torch.from_numpy(given.train.targets))
         self._labeled = given.train.labeled
-        self._taught = bool(self.recipe.soft_weight or wanted or not bool(known.all()))
+        self._uses_teacher = bool(
+            self.recipe.soft_weight or added or not bool(known.all())
+        )
         self._compares_inside = bool(pairs or heads)
 
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
         """The student with fake quantization, every range seen once."""
         aware = _fake_quantization()
         rounding: fx.GraphModule = aware.fake_quantized(module)
-        numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
-        parts = torch.split(numbers, self.recipe.batch_size)
-        aware.show(rounding, (self._supply.plain(part).inputs for part in parts))
+        indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
+        parts = torch.split(indices, self.recipe.batch_size)
+        aware.show(rounding, (self._sampler.plain(part).inputs for part in parts))
         return rounding
 
     def _mode(self, training: bool) -> None:
         """Switch what differs in training: in the graph, and whether ranges follow."""
-        self.pupil.training_mode(training)
+        self.student_module.training_mode(training)
         if self.given.aware:
-            _fake_quantization().watch(self.pupil, training)
+            _fake_quantization().watch(self.student_module, training)
 
     def _can_keep(self) -> bool:
-        """Whether the teacher's answers come again, and there is room for them."""
-        versions = self._supply.versions
-        if versions is None or self._compares_inside or not self._taught:
+        """Return whether the teacher's answers come again, and there is room for them."""
+        versions = self._sampler.versions
+        if versions is None or self._compares_inside or not self._uses_teacher:
             return False
-        inputs = self._supply.still(torch.arange(1)).to(self._on.device)
+        inputs = self._sampler.still(torch.arange(1)).to(self._on.device)
         example = self.teacher.compute(inputs).output
-        size = len(self._supply) * versions
+        size = len(self._sampler) * versions
         return self._on.agreed(fits(self.given.outputs_folder, size, example))
 
     def _outputs_folder(self, version: int) -> Path | None:
@@ -183,23 +189,23 @@ class Trainer:
     def before(self) -> Epoch:
         """The student as it was given, with its loss on some training samples as they are."""
         started = time.perf_counter()
-        numbers = torch.arange(min(_FIRST_LOOK, len(self._supply)))
+        indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
         # In the batches of training: some losses take the cube of a batch in memory.
-        parts = torch.split(numbers, self.recipe.batch_size)
-        parts = tuple(p for p in parts if len(p) >= self._on.count) or (numbers,)
+        parts = torch.split(indices, self.recipe.batch_size)
+        parts = tuple(p for p in parts if len(p) >= self._on.count) or (indices,)
         self._mode(False)
         with torch.no_grad(), self._precision():
             total = sum(self._first_look(part) for part in parts)
         seen = sum(len(part) for part in parts)
         return self._judged(0, self._on.total(total / seen), started)
 
-    def _first_look(self, numbers: Tensor) -> float:
+    def _first_look(self, indices: Tensor) -> float:
         """The loss on this process's share of samples as they are, times their number."""
-        batch = self._supply.plain(self._on.share(numbers))
+        batch = self._sampler.plain(self._on.share(indices))
         inputs = batch.inputs.to(self._on.device)
-        truth = Targets(targets=self._known(batch.targets))
-        theirs = self.teacher.compute(inputs) if self._taught else None
-        loss = self._loss(view(self._wrapped(inputs)), theirs, truth)
+        known_targets = Targets(targets=self._known(batch.targets))
+        theirs = self.teacher.compute(inputs) if self._uses_teacher else None
+        loss = self._loss(view(self._wrapped(inputs)), theirs, known_targets)
         return loss.item() * len(batch)
 
     def begin(self) -> None:
@@ -207,44 +213,44 @@ class Trainer:
         place = self.place
         place.started = time.perf_counter() - place.seconds
         if self._keeps:
-            version = self._supply.version(place.epoch)
+            version = self._sampler.version(place.epoch)
             self.teacher.keep(
                 self._outputs_folder(version),
-                len(self._supply),
-                lambda numbers: self._supply.still(numbers, version),
+                len(self._sampler),
+                lambda indices: self._sampler.still(indices, version),
                 version,
             )
         if place.order is None:
-            place.order = self._supply.order()
+            place.order = self._sampler.order()
         self._mode(True)
 
     def step(self) -> None:
         """The gradients of one step of the epoch under way, clipped."""
         place, size = self.place, self.recipe.batch_size
         assert place.order is not None
-        numbers = place.order[place.step * size : (place.step + 1) * size]
+        indices = place.order[place.step * size : (place.step + 1) * size]
         done = (place.epoch - 1) * self.steps + place.step
         rate = optimize.learning_rate(self.recipe) * optimize.rate_at(
             done, self.recipe.epochs * self.steps, self.recipe.schedule
         )
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        place.total += self._learn(numbers)
+        place.total += self._learn(indices)
         place.step += 1
 
-    def penalize(self, penalty: Any) -> None:
+    def add_penalty_grad(self, penalty: Any) -> None:
         """Add the gradient of a penalty on the weights: unclipped, equal in every process."""
         with self._on.apart(self._wrapped):
-            penalty(self.pupil.network).backward()
+            penalty(self.student_module.network).backward()
 
-    def move(self) -> None:
+    def optimizer_step(self) -> None:
         """Let the weights follow the gradients."""
         self._optimizer.step()
 
-    def follow(self) -> None:
+    def ema_update(self) -> None:
         """Let the moving average follow the weights."""
         if self._average is not None:
-            self._average.update(self.pupil)
+            self._average.update(self.student_module)
 
     def end(self) -> Epoch:
         """Judge the epoch under way, and stand before the next."""
@@ -256,17 +262,17 @@ class Trainer:
         self.place = TrainingState(epoch=place.epoch + 1)
         return epoch
 
-    def _learn(self, numbers: Tensor) -> Any:
+    def _learn(self, indices: Tensor) -> Any:
         """This process's share of the batch's mean loss, after its gradients."""
-        draws = self._supply.draws(numbers, self.place.epoch)
-        mix = self._supply.mix(len(numbers))
+        augmentation = self._sampler.augmentation(indices, self.place.epoch)
+        mixup = self._sampler.mixup(len(indices))
         self._optimizer.zero_grad(set_to_none=True)
-        parts = torch.tensor_split(torch.arange(len(numbers)), self.recipe.accumulate)
+        parts = torch.tensor_split(torch.arange(len(indices)), self.recipe.accumulate)
         total: Any = 0.0
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with nullcontext() if last else self._on.apart(self._wrapped):
-                loss = self._part(numbers, self._on.share(part), draws, mix)
+                loss = self._part(indices, self._on.share(part), augmentation, mixup)
                 # Gradients are averaged over the processes, whatever their shares.
                 self._on.backward(loss * self._on.count)
             total = total + self._value(loss.detach())
@@ -275,35 +281,41 @@ class Trainer:
 
     def _part(
         self,
-        numbers: Tensor,
+        indices: Tensor,
         mine: Tensor,
-        draws: AugmentParams | None,
-        mix: MixupParams | None,
+        augmentation: AugmentParams | None,
+        mixup: MixupParams | None,
     ) -> Tensor:
-        """What this process's samples of a part add to the mean loss of the batch."""
-        taken = self._supply.take(numbers, mine, draws, mix)
+        """Contribution of this process's samples of a part to the mean loss of the
+        batch."""
+        taken = self._sampler.take(indices, mine, augmentation, mixup)
         inputs = taken.inputs.to(self._on.device)
-        truth = Targets(
+        known_targets = Targets(
             targets=self._known(taken.targets),
             other=self._known(taken.other),
             share=taken.share,
         )
-        version = self._supply.version(self.place.epoch)
+        version = self._sampler.version(self.place.epoch)
         with self._precision():
             theirs = (
-                self.teacher.answer(taken.numbers, inputs, version)
-                if self._taught
+                self.teacher.answer(taken.indices, inputs, version)
+                if self._uses_teacher
                 else None
             )
             ours = view(self._wrapped(inputs))
-            loss = self._loss(ours, theirs, truth)
-        return loss * (len(mine) / len(numbers))
+            loss = self._loss(ours, theirs, known_targets)
+        return loss * (len(mine) / len(indices))
 
     def _loss(
-        self, student: ModelOutputs, teacher: ModelOutputs | None, truth: Targets
+        self,
+        student: ModelOutputs,
+        teacher: ModelOutputs | None,
+        known_targets: Targets,
     ) -> Tensor:
-        teaching = self.given.task.teaching
-        return objective(student, teacher, truth, recipe=self.recipe, teaching=teaching)
+        task_losses = self.given.task.task_losses
+        return objective(
+            student, teacher, known_targets, recipe=self.recipe, task_losses=task_losses
+        )
 
     def _known(self, targets: Tensor | None) -> Tensor | None:
         """Targets where they are wanted; `None` where nothing is known of any sample."""
@@ -339,28 +351,28 @@ class Trainer:
         self._mode(False)
         own = None
         if self._average is not None:
-            own = optimize.snapshot(self.pupil)
-            self.pupil.load_state_dict(self._average.values)
+            own = optimize.snapshot(self.student_module)
+            self.student_module.load_state_dict(self._average.values)
         with self._precision():
-            value = self.judge.judge(lambda x: self._wrapped(x)[0])
+            value = self.validator.validate(lambda x: self._wrapped(x)[0])
         if own is not None:
-            self.pupil.load_state_dict(own)
+            self.student_module.load_state_dict(own)
         seconds = time.perf_counter() - started
         return Epoch(
             number=number,
             loss=loss,
             validation=value,
             seconds=seconds,
-            share=self.judge.share,
+            share=self.validator.share,
         )
 
     # --- weights, and where the training is ---------------------------------------------------
 
     def weights(self) -> dict[str, Tensor]:
-        """What is kept of this epoch: a copy, each process's own part where it is spread."""
+        """Weights of this epoch: a copy, each process's own part where they are sharded."""
         if self._average is not None:
             return {k: v.clone() for k, v in self._average.values.items()}
-        return optimize.snapshot(self.pupil)
+        return optimize.snapshot(self.student_module)
 
     def finished(self, weights: dict[str, Tensor]) -> Program:
         """The student with these weights, in evaluation mode, without gradients."""
@@ -381,24 +393,24 @@ class Trainer:
         average = self._average
         return {
             "place": asdict(replace(self.place, seconds=seconds)),
-            "weights": on_cpu(self.pupil.state_dict()),
+            "weights": on_cpu(self.student_module.state_dict()),
             "best": on_cpu(best),
             "optimizer": on_cpu(self._optimizer.state_dict()),
             "average": None if average is None else on_cpu(average.values),
             "averaged": 0 if average is None else average.steps,
-            "generator": self._supply.generator.get_state(),
+            "generator": self._sampler.generator.get_state(),
             "random": self._on.everyone(torch.get_rng_state()),
-            "teacher": [self.teacher.asked, self.teacher.computed],
+            "teacher": [self.teacher.requested, self.teacher.computed],
         }
 
     def restore(self, state: State) -> dict[str, Tensor]:
         """Stand where `state` was taken; the best weights until then."""
-        own = self.pupil.state_dict()
+        own = self.student_module.state_dict()
 
         def spread(values: dict[str, Tensor]) -> dict[str, Tensor]:
             return {name: spread_like(v, own[name]) for name, v in values.items()}
 
-        self.pupil.load_state_dict(spread(state["weights"]))
+        self.student_module.load_state_dict(spread(state["weights"]))
         parameters = list(self._wrapped.parameters())
         for number, slots in state["optimizer"]["state"].items():
             for name, value in slots.items():
@@ -408,9 +420,9 @@ class Trainer:
         if self._average is not None:
             self._average.values = spread(state["average"])
             self._average.steps = state["averaged"]
-        self._supply.generator.set_state(state["generator"])
+        self._sampler.generator.set_state(state["generator"])
         torch.set_rng_state(state["random"][self._on.number % len(state["random"])])
-        self.teacher.asked, self.teacher.computed = state["teacher"]
+        self.teacher.requested, self.teacher.computed = state["teacher"]
         self.place = TrainingState(**state["place"])
         return spread(state["best"])
 

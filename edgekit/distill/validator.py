@@ -1,4 +1,5 @@
-"""Which epoch was best: the student on validation samples, by labels or by its teacher."""
+"""Choice of the best epoch: the student on validation samples, by labels or by its
+teacher."""
 
 from __future__ import annotations
 
@@ -29,29 +30,30 @@ class Validator:
     ) -> None:
         self._dataset, self._task, self._on = dataset, task, on
         self._samples = Batches(dataset, dtype)
-        self._truth: Outputs | None = None
+        self._reference: Outputs | None = None
         self.metric = ""
         self.higher_is_better = self.share = True
 
-    def hear(self, teacher: Network) -> None:
-        """Let the teacher say what is right, where no label does."""
+    def set_teacher(self, teacher: Network) -> None:
+        """Use the teacher's outputs as the reference where there are no labels."""
         if not self._dataset.labeled or self._task.metric is None:
-            self._truth = self._outputs(teacher)
+            self._reference = self._outputs(teacher)
 
-    def judge(self, student: Network) -> float:
+    def validate(self, student: Network) -> float:
+        """The metric of `student` on the validation samples."""
         outputs = self._outputs(student)
         found: Evaluation
-        if self._truth is None and self._task.metric is not None:
+        if self._reference is None and self._task.metric is not None:
             found = self._task.metric(outputs, self._dataset.targets)
         else:
-            assert self._truth is not None
-            found = tasks.of(self._task.kind).agree(outputs, self._truth)
+            assert self._reference is not None
+            found = tasks.of(self._task.kind).agree(outputs, self._reference)
         self.metric, self.higher_is_better = found.metric, found.higher_is_better
         self.share = found.share
         return found.value
 
     def better(self, one: float, than: float) -> bool:
-        """Whether one validation is at least as good as another."""
+        """Return whether one validation is at least as good as another."""
         return one >= than if self.higher_is_better else one <= than
 
     @torch.no_grad()

@@ -1,1 +1,1 @@
-"""How near a file is to its network, and how good either is: run, compare, score."""
+"""Distance of a file from its network, and the metrics of both: run, compare, score."""

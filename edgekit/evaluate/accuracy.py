@@ -1,4 +1,4 @@
-"""How good a network is, on samples of which something is known."""
+"""Evaluate a network on samples with targets."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def predict(
     """Outputs (n, ...) of the network, in the order of the samples."""
     outputs = []
     with torch.inference_mode():
-        for numbers in np.array_split(
+        for indices in np.array_split(
             np.arange(len(dataset)), max(1, -(-len(dataset) // batch))
         ):
-            x, _ = dataset.arrays(numbers)
+            x, _ = dataset.arrays(indices)
             outputs.append(program.module(torch.from_numpy(x)).numpy())
     return np.concatenate(outputs)

@@ -1,4 +1,5 @@
-"""Whether a file is its network: one norm and one table of tolerances, for every command.
+"""Decide whether a file is its network: one norm and one table of tolerances, for every
+command.
 
 The norm is the largest difference over the largest number, over all samples: float kernels differ
 in rounding only, so that one wrong element is a fault. Quantized outputs move, but seldom their
@@ -25,13 +26,13 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far a file of one precision may be from its network."""
+    """Allowed distance of a file of one precision from its network."""
 
     outputs: float
     """Relative error of the outputs on real samples; infinite where decisions count."""
     drawn: float
-    """The same of an element of the outputs on inputs that were drawn: rounding then decides ties
-    that trained networks do not meet. Infinite where such inputs tell nothing."""
+    """The same of an element of the outputs on inputs that were drawn: rounding then decides
+    ties that trained networks do not meet. Infinite where such inputs are inconclusive."""
     layers: float
     """Root-mean-square error of one layer's output, relative to its own."""
 
@@ -60,7 +61,7 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How near outputs are, and by what they are not the network's."""
+    """Distance of outputs, and the criteria by which they are not the network's."""
 
     parity: Parity
     fault: ParityFault | None
@@ -76,7 +77,7 @@ def compare(
     decided: bool = False,
     tolerance: float | None = None,
 ) -> Comparison:
-    """How far `outputs` (n, ...) of a file are from those `expected` of its network.
+    """Distance of `outputs` (n, ...) of a file from those `expected` of its network.
 
     Decisions are compared where the task has any, of samples, pixels or tokens; else how much of
     the variance of the network's outputs is there. Where outputs are `decided` already (scores of
@@ -149,8 +150,8 @@ def elements_off(outputs: Array, expected: Array, precision: Precision) -> float
 def rms_error(outputs: Array, expected: Array) -> float:
     """Root mean square of the differences over that of `expected`; infinite if not finite.
 
-    A distance of tensors and of quantized files among each other: it does not say whether a file
-    is the network.
+    A distance of tensors and of quantized files among each other: it does not decide whether a
+    file is the network.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.sqrt(np.mean(np.square(outputs - expected), dtype=np.float64))

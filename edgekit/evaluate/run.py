@@ -26,7 +26,7 @@ _SAMPLE_S = 5.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stored:
-    """What a file returned for n samples, in its own types: (n, *shape) by output."""
+    """Outputs of a file for n samples, in its own types: (n, *shape) by output."""
 
     arrays: list[Array]
     names: list[str]
@@ -40,16 +40,17 @@ class Stored:
 def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
     """The first output for n samples, one inference each: (n, *input) to (n, *output shape).
 
-    Both are float32; where the artifact takes or gives integers, they are quantized on the way in
-    and out as its spec says. Samples have their channels first and are turned for a file that
+    Both are float32; where the artifact takes or gives integers, they are quantized on the way
+    in and out by its spec. Samples have their channels first and are turned for a file that
     takes them last. Outputs' shape is the artifact's own, without its batch dimension of 1.
-    Raises `DataError` for samples of another shape, `ArtifactError` for a file that cannot be run.
+    Raises `DataError` for samples of another shape, `ArtifactError` for a file that cannot be
+    run.
     """
     spec = _only_input(artifact)
-    wanted = of_network(spec.shape[1:], spec.layout)
-    if inputs.shape[1:] != wanted or not len(inputs):
+    requested = of_network(spec.shape[1:], spec.layout)
+    if inputs.shape[1:] != requested or not len(inputs):
         raise DataError(
-            f"{artifact.name} takes samples of shape {list(wanted)}, at least one; "
+            f"{artifact.name} takes samples of shape {list(requested)}, at least one; "
             f"got an array of shape {list(inputs.shape)}."
         )
     found = run_on(device, artifact, [arranged(inputs, spec.layout)])
@@ -57,7 +58,7 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
 
 
 def run_on(device: Device, artifact: Artifact, feeds: Sequence[Array]) -> Stored:
-    """What the artifact returns on `device` for n samples, one inference each.
+    """Outputs of the artifact on `device` for n samples, one inference each.
 
     `feeds` are real numbers (n, *shape) for each of the artifact's inputs, in the file's order of
     dimensions. Raises the errors of `Device.run`.
@@ -125,7 +126,7 @@ def quantize(values: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
 
 
 def dequantize(stored: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
-    """What is stored, as real numbers in float32."""
+    """Stored integers as real numbers in float32."""
     if spec.quantization is None:
         return stored.astype(np.float32)
     steps = stored.astype(np.float32) - spec.quantization.zero_point

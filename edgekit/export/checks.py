@@ -1,4 +1,4 @@
-"""What cannot be exported is refused first, and what fails is told by name."""
+"""Requests that cannot be exported are refused first, and failures are reported by name."""
 
 from __future__ import annotations
 

@@ -130,14 +130,14 @@ def _readers(
 
 
 def _reads(node: fx.Node, weight: Tensor, channels: int) -> bool:
-    """Whether a layer's weight has these channels along one of its dimensions."""
+    """Return whether a layer's weight has these channels along one of its dimensions."""
     if _depthwise(node, channels):
         return len(weight) == channels
     return _groups(node) == 1 and weight.shape[1] == channels
 
 
 def _homogeneous(node: fx.Node) -> bool:
-    """Whether an operator of each channel alone gives twice as much for twice as much."""
+    """Return whether an operator of each channel alone gives twice as much for twice as much."""
     if node.target is aten.mean.dim:
         return all(dim not in (0, 1) for dim in cast(Sequence[int], node.args[1]))
     return node.target in _HOMOGENEOUS

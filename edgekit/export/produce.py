@@ -36,19 +36,19 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportInputs:
-    """What artifacts of one network are made from besides its file in fp32."""
+    """Materials of artifacts of one network, besides its file in fp32."""
 
     calibration: np.ndarray | None = None
     validation: Validation | None = None
     """Without it the first scheme is taken as it is."""
     labels: tuple[str, ...] = ()
     channels_last: bool = False
-    """Whether the file takes images with their channels last."""
+    """True where the file takes images with their channels last."""
     reference: Reference | None = None
-    """What every file is opened and compared with."""
+    """The reference of every file: it is opened and compared."""
 
     def border(self, runtime: Runtime, path: Path) -> Border:
-        """What a file of this network takes and gives."""
+        """Inputs and outputs of a file of this network."""
         found = runtime.exporter.border(path)
         return channels_last(found) if self.channels_last else found
 

@@ -1,4 +1,4 @@
-"""What a file loses against the same network in fp32, measured on its runtime here."""
+"""Loss of a file against the same network in fp32, measured on its runtime here."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Validation:
     root: Path
     """The project's folder, where a metric of the user's lies."""
     allowed: float
-    """What the metric may lose: of a share, of its value where it is none."""
+    """Allowed loss of the metric: absolute for fractions, else relative to its value."""
     recover: bool = True
-    """Whether schemes other than the first are tried where that loses more."""
+    """True where schemes other than the first are tried where that loses more."""
     folding: IOFusion = field(default_factory=IOFusion)
-    """What files do besides the network."""
+    """Steps of files besides the network."""
 
     def save(self, path: Path) -> None:
         if self.targets is None:
@@ -59,29 +59,29 @@ class QuantizationAccuracy:
         self._layout = layout
         self._runtime = runtime
         self.validation = validation
-        self._wanted = self._outputs(fp32, len(validation.inputs))
-        self._reference = self._measured(self._wanted)
+        self._expected = self._outputs(fp32, len(validation.inputs))
+        self._reference = self._measured(self._expected)
         self.metric = self._reference.metric if self._reference else "agreement"
 
     def lost(self, path: Path) -> tuple[float, float]:
         """Share of the metric that `path` loses, and the relative error of its outputs."""
         outputs = self._outputs(path, len(self.validation.inputs))
-        return self._lost(outputs), rms_error(outputs, self._wanted)
+        return self._lost(outputs), rms_error(outputs, self._expected)
 
     def error(self, path: Path, count: int) -> float:
         """The relative error of the outputs for the first `count` samples."""
         outputs = self._outputs(path, min(count, len(self.validation.inputs)))
-        return rms_error(outputs, self._wanted[: len(outputs)])
+        return rms_error(outputs, self._expected[: len(outputs)])
 
     def _lost(self, outputs: Outputs) -> float:
         found = self._measured(outputs) if self._reference else None
         if found is not None and self._reference is not None:
             relative = not self._reference.share
             return self._reference.drop(found, relative=relative)
-        agreed = tasks.of(self.validation.task.kind).agree(outputs, self._wanted)
+        agreed = tasks.of(self.validation.task.kind).agree(outputs, self._expected)
         if agreed.higher_is_better:
             return float(1 - agreed.exact)
-        return agreed.value / max(float(np.abs(self._wanted).mean()), 1e-12)
+        return agreed.value / max(float(np.abs(self._expected).mean()), 1e-12)
 
     def _measured(self, outputs: Outputs) -> Evaluation | None:
         """By the task's own metric, where the samples are labeled for it."""

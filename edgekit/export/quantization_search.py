@@ -28,7 +28,7 @@ GROUPS = 48
 GLANCE = 256
 """Samples that the layers are ranked by."""
 MOST = 0.5
-"""Share of the layers that may stay in float: what is more is no int8 file."""
+"""Largest fraction of the layers in float: with more the file does not count as int8."""
 
 Write = Callable[[QuantConfig, Path], None]
 """Writes the network by a scheme; raises `ArtifactError` where the library cannot."""
@@ -59,7 +59,7 @@ class Search:
         return self._files[scheme]
 
     def attempt(self, scheme: QuantConfig) -> QuantTrial:
-        """What the file by `scheme` loses, or why there is none."""
+        """Loss of the file by `scheme`, or the reason why there is none."""
         if scheme not in self._tried:
             try:
                 lost, error = self.judge.lost(self.file(scheme))
@@ -78,7 +78,7 @@ class Search:
         return trial.lost is not None and holds(trial.lost, allowed)
 
     def best(self) -> QuantTrial:
-        """What loses least, and errs least of equals."""
+        """The least loss, and the least error of equals."""
         return min(self.trials, key=_loss)
 
 
@@ -148,7 +148,7 @@ def _ranked(work: Search, scheme: QuantConfig) -> list[tuple[str, ...]]:
             work.write(replace(scheme, float_layers=others), scratch)
             return work.judge.error(scratch, GLANCE)
         except ArtifactError:
-            return 0.0  # a file the library or the runtime refuses tells nothing
+            return 0.0  # a file that the library or the runtime refuses is inconclusive
 
     errors = {group: error(group) for group in groups}
     return sorted(groups, key=lambda group: -errors[group])

@@ -1,4 +1,5 @@
-"""Which operator of a network a format cannot hold: each is tried alone, in another process."""
+"""Find the operator of a network that a format cannot hold: each is tried alone, in another
+process."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from edgekit.program.program import Program
 from edgekit.runtimes import registry
 
 _ALL_S = 300.0
-"""For all operators together; the failure is told without the operator after that."""
+"""For all operators together; after that the failure is reported without the operator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
             source=place / "student.pt2",
             inputs=program.inputs,
             fp32=place / f"fp32{registry.get(runtime).suffix}",
-            wanted=(),
+            requested=(),
             calibration=None,
             validation=None,
             labels=(),
@@ -59,7 +60,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
 
 
 def _last(job: Job, place: Path) -> tuple[Message | None, bool]:
-    """The last that is heard of, and whether the process ended of itself."""
+    """The last reply, and whether the process ended by itself."""
     worker = workers.start([job], place, 1)
     last, deadline = None, time.monotonic() + _ALL_S
     try:

@@ -1,4 +1,4 @@
-"""Whether a file opens on its own runtime and gives what its network gives."""
+"""True where a file opens on its own runtime and gives what its network gives."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def verify(artifact: Artifact, reference: Reference) -> None:
     far = TOLERANCES[precision].drawn
     if not math.isfinite(far) or not reference.outputs:
         return
-    wanted = reference.outputs
-    shapes = [list(one.shape) for one in given], [list(one.shape) for one in wanted]
+    requested = reference.outputs
+    shapes = [list(one.shape) for one in given], [list(one.shape) for one in requested]
     if shapes[0] != shapes[1]:
         raise ArtifactError(
             f"the file gives {shapes[0]} where the network gives {shapes[1]}."
         )
     off = max(
         elements_off(mine, theirs, precision)
-        for mine, theirs in zip(given, wanted, strict=True)
+        for mine, theirs in zip(given, requested, strict=True)
     )
     if off > DRAWN_ELEMENTS:
         raise ArtifactError(

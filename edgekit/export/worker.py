@@ -53,7 +53,7 @@ class Judging:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one format is to make: `fp32` first, from `source`, then `wanted` beside it.
+    """A worker's job for one format: `fp32` first, from `source`, then `wanted` beside it.
 
     `source` is the program (`.pt2`), or where it is `chained` another runtime's file in fp32.
     """
@@ -62,26 +62,27 @@ class Job:
     source: Path
     inputs: tuple[InputSpec, ...]
     fp32: Path
-    wanted: tuple[Order, ...]
+    requested: tuple[Order, ...]
     calibration: Path | None
     validation: Judging | None
     labels: tuple[str, ...]
     chained: bool = False
     channels_last: bool = False
-    """Whether files are to take images with their channels last."""
+    """True where files are to take images with their channels last."""
     name: str
     """The artifact to name when the conversion fails: one made from it, here or later."""
     reference: Path | None = None
     """Samples with the network's outputs, which every file in float has to give too."""
     converted: bool = False
-    """Whether `fp32` is there already."""
+    """True where `fp32` is there already."""
     suspected: str | None = None
     """Why the network cannot be converted: each of its operators is tried alone instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What a job came to: `fp32` is written, an artifact is done, or why one cannot be.
+    """A result of a job: `fp32` is written, an artifact is done, or the reason why one cannot
+    be.
 
     A failure without an artifact to be made is of the conversion, and the job's last message.
     """
@@ -116,7 +117,7 @@ def work(job: Job) -> Iterator[Message]:
         yield Message(failure=str(error))
         return
     yield Message()
-    for order in job.wanted:
+    for order in job.requested:
         try:
             with attribute_layer(runtime, order.name):
                 yield Message(artifact=produce(runtime, job.fp32, order, material))

@@ -34,7 +34,7 @@ from edgekit.runtimes.protocol import CALIBRATED
 from edgekit.runtimes.record import Runtime
 from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
-Wanted = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantConfig]
+Variant = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantConfig]
 """An artifact by its runtime and precision, and the scheme to try first, where it is another than
 the format's own."""
 
@@ -51,12 +51,12 @@ class Failure:
     order: Order
     error: ArtifactError
     converting: bool
-    """Whether the format cannot hold the network at all, in fp32 neither."""
+    """True where the format cannot hold the network at all, in fp32 neither."""
 
 
 def export_all(  # noqa: PLR0913
     program: Program,
-    wanted: Sequence[Wanted],
+    requested: Sequence[Variant],
     *,
     calibration: np.ndarray | None,
     folder: Path,
@@ -72,11 +72,11 @@ def export_all(  # noqa: PLR0913
     lost; where that fails or takes layers in float, once more with channels equalized.
     `channels_last` makes files of runtimes that compute so (LiteRT) take images (batch, height,
     width, channels); `calibration` and `validation` have channels first in any case. `on_done`
-    hears each name as its artifact is made; the files appear together at the end. `on_failure`
-    hears of each that cannot be made, and the others are made all the same; without it the first
-    one raises `ArtifactError` by name.
+    gets each name as its artifact is made; the files appear together at the end. `on_failure`
+    gets each variant that cannot be made, and the others are made all the same; without it the
+    first one raises `ArtifactError` by name.
     """
-    orders = [_order(*each) for each in dict.fromkeys(wanted)]
+    orders = [_order(*each) for each in dict.fromkeys(requested)]
     for order in orders:
         target, calibrated = registry.get(order.runtime), calibration is not None
         check(target, order.name, order.precision, calibrated=calibrated)
@@ -118,7 +118,7 @@ def export_all(  # noqa: PLR0913
 
 
 def _harmed(artifact: Artifact) -> bool:
-    """Whether static int8 loses too much, or holds only with layers in float."""
+    """Return whether static int8 loses too much, or holds only with layers in float."""
     how = artifact.quantized
     if how is None or artifact.precision not in CALIBRATED:
         return False
@@ -149,7 +149,7 @@ def artifact_name(
 
 
 def offered(runtime: RuntimeName, precision: Precision) -> bool:
-    """Whether the runtime's format can be written in that precision."""
+    """Return whether the runtime's format can be written in that precision."""
     return precision in registry.get(runtime).precisions
 
 
@@ -202,14 +202,16 @@ def _material(
 
 
 def _queues(
-    wanted: Sequence[Order], material: dict[str, Any], place: Path, *, turned: bool
+    requested: Sequence[Order], material: dict[str, Any], place: Path, *, turned: bool
 ) -> list[list[Job]]:
     """Lanes of formats that wait for each other. A format that nobody wants is still made where
     a wanted one starts from it; where `turned`, those that can take channels last."""
     lanes = []
     for start in registry.formats():
         if start.starts_from is None:
-            jobs = [_job(one, wanted, material, place, turned) for one in _chain(start)]
+            jobs = [
+                _job(one, requested, material, place, turned) for one in _chain(start)
+            ]
             lanes.append([job for job in jobs if job is not None])
     return [jobs for jobs in lanes if jobs]
 
@@ -222,13 +224,14 @@ def _chain(runtime: Runtime) -> list[Runtime]:
 
 def _job(
     runtime: Runtime,
-    wanted: Sequence[Order],
+    requested: Sequence[Order],
     material: dict[str, Any],
     place: Path,
     turned: bool,
 ) -> Job | None:
-    """What one format is to make; `None` where neither it nor what starts from it is wanted."""
-    served = [order for one in _chain(runtime) for order in _share(one, wanted)]
+    """The job of one format; `None` where neither it nor a variant that starts from it is
+    requested."""
+    served = [order for one in _chain(runtime) for order in _share(one, requested)]
     if not served:
         return None
     start = runtime.starts_from
@@ -237,15 +240,15 @@ def _job(
         source=_fp32(registry.get(start), place) if start else place / "student.pt2",
         chained=start is not None,
         fp32=_fp32(runtime, place),
-        wanted=tuple(_share(runtime, wanted)),
+        requested=tuple(_share(runtime, requested)),
         channels_last=turned and runtime.channels_last,
         name=served[0].name,
         **material,
     )
 
 
-def _share(runtime: Runtime, wanted: Sequence[Order]) -> list[Order]:
-    return [o for o in wanted if registry.get(o.runtime).format == runtime.name]
+def _share(runtime: Runtime, requested: Sequence[Order]) -> list[Order]:
+    return [o for o in requested if registry.get(o.runtime).format == runtime.name]
 
 
 def _fp32(runtime: Runtime, place: Path) -> Path:
@@ -266,7 +269,7 @@ class _Worker:
     heard: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.left, self.converted = list(self.job.wanted), self.job.converted
+        self.left, self.converted = list(self.job.requested), self.job.converted
 
     @property
     def output(self) -> IO[bytes]:
@@ -325,7 +328,7 @@ def _heard(worker: _Worker, message: Message) -> Iterator[Artifact | Failure]:
 
 
 def _died(worker: _Worker) -> Iterator[Failure]:
-    """What the end of a process without an answer says of the artifact that it was making."""
+    """The fault of the artifact in work, from the end of a process without an answer."""
     if worker.left or not worker.converted:
         title = registry.get(worker.job.runtime).title
         name = worker.left[0].name if worker.left else worker.job.name
@@ -342,7 +345,7 @@ def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
     else:
         chain = {one.name for one in _chain(registry.get(worker.job.runtime))}
         lost = [job for job in worker.rest if job.runtime in chain]
-        failed = [*worker.left, *(order for job in lost for order in job.wanted)]
+        failed = [*worker.left, *(order for job in lost for order in job.requested)]
         worker.left = []
         worker.rest = [job for job in worker.rest if job not in lost]
     for order in failed:
@@ -350,9 +353,9 @@ def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
 
 
 def _again(worker: _Worker) -> list[Job]:
-    """What is left for another process: a crash takes one artifact with it."""
+    """The variants for another process: a crash takes one artifact with it."""
     if worker.left:
-        job = replace(worker.job, wanted=tuple(worker.left), converted=True)
+        job = replace(worker.job, requested=tuple(worker.left), converted=True)
         return [job, *worker.rest]
     return worker.rest
 
@@ -365,7 +368,8 @@ def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
     threads = str(max(1, (os.cpu_count() or 1) // lanes))
     environment = {
         "OMP_NUM_THREADS": threads,
-        # What a library leaves there goes with `place`, also where this process is killed.
+        # Files that a library leaves there are removed with `place`, also where this
+        # process is killed.
         **child.environment(TMPDIR=str(place)),
         # Sets that the libraries iterate over decide names and order in the files.
         "PYTHONHASHSEED": "0",

@@ -80,7 +80,7 @@ def drop_blocks(blocks: Iterable[Block], copies: Mapping[str, fx.Node]) -> None:
 
 
 def _repeats(node: fx.Node) -> bool:
-    """Whether a rectifier reads what is rectified already.
+    """Return whether a rectifier reads what is rectified already.
 
     A runtime fuses a rectifier into the sum before it; where the sum has gone it would run alone:
     in LiteRT in int8 that cost more than the dropped blocks had.
@@ -99,7 +99,7 @@ def _repeats(node: fx.Node) -> bool:
 
 
 def _moves_values(node: fx.Node) -> bool:
-    """Whether an operator makes no values but zeros, which rectifiers leave alone."""
+    """Return whether an operator makes no values but zeros, which rectifiers leave alone."""
     if node.op != "call_function":
         return False
     name = operator_name(node)  # of Python's own operators too, such as `getitem`
@@ -158,7 +158,7 @@ def _inputs(inside: set[fx.Node]) -> set[fx.Node]:
 
 
 def _starts_from(stream: fx.Node, sources: set[fx.Node]) -> bool:
-    """Whether the stream is what the branch reads, but for pooling, padding and the like."""
+    """Return whether the stream is what the branch reads, but for pooling, padding and the like."""
     while stream not in sources:
         if stream.op != "call_function" or len(stream.all_input_nodes) != 1:
             return False

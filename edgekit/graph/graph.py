@@ -1,4 +1,5 @@
-"""Which dimensions of a network can shrink, which must shrink together, and in what units.
+"""The width graph: dimensions of a network that can shrink, those that must shrink together,
+and their units.
 
 `analyze` walks the exported graph once (`propagate.walk`). Units that appear alike in every
 parameter and every activation are interchangeable to a planner: they make a `Group`, of which

@@ -53,7 +53,7 @@ def used_parameters(graph: fx.Graph, state: Walk) -> dict[str, Axes]:
 def interchangeable(state: Walk, parameters: Mapping[str, Axes]) -> Classes:
     """Units by equal appearance: the classes a planner may cut one unit at a time.
 
-    Units that no parameter has, and those that would leave a dimension whose size is no
+    Units without parameters, and those that would leave a dimension whose size is not a
     polynomial of widths, are frozen first.
     """
     labels = state.labels

@@ -49,6 +49,7 @@ class Labels:
         return tuple((unit,) for unit in range(first, first + size))
 
     def root(self, unit: int) -> int:
+        """The representative of the units that are tied to `unit`."""
         return _find(self._parent, unit)
 
     def lineage(self, unit: int) -> int:
@@ -81,24 +82,30 @@ class Labels:
                 yield from self.reasons(self._products[root])
 
     def freeze(self, axis: Axis, reason: Reason) -> None:
+        """Keep every unit of the axis whole, for `reason`."""
         for label in axis or ():
             self.freeze_label(label, reason)
 
     def freeze_label(self, label: Label, reason: Reason) -> None:
+        """Keep every unit of the label whole, for `reason`."""
         for unit in self.resolve(label):
             self._frozen[unit] = reason
 
     def inexact(self, unit: int) -> bool:
+        """Return whether cutting the unit changes the remaining outputs."""
         return self.root(unit) in self._inexact
 
     def role(self, unit: int) -> str | None:
+        """The role of the unit; `None` without one."""
         return self._roles.get(self.root(unit))
 
     def mark_inexact(self, axis: Axis) -> None:
+        """Mark the units of the axis as inexact."""
         for label in axis or ():
             self._inexact.update(self.resolve(label))
 
     def mark_role(self, axis: Axis, role: str) -> None:
+        """Give the units of the axis a role; the stronger of two roles stays."""
         for label in axis or ():
             for unit in self.resolve(label):
                 self._roles[unit] = _stronger(self._roles.get(unit), role)

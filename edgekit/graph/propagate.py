@@ -1,4 +1,5 @@
-"""One walk over an ATen graph: every operator's rule says what its output's dimensions depend on.
+"""One walk over an ATen graph: every operator's rule gives the labels of its output's
+dimensions.
 
 A rule takes the `Walk` and the `Call` and returns the labels of the output's dimensions. The batch
 counts as 1: a symbolic size is evaluated with every symbol at 1, so the batch never carries labels
@@ -34,6 +35,7 @@ class Call:
         return self.arguments[name]
 
     def get(self, name: str) -> Any:
+        """The argument `name`; `None` where it is absent."""
         return self.arguments.get(name)
 
 
@@ -49,6 +51,7 @@ def operator_name(node: fx.Node) -> str:
 
 
 def call_of(node: fx.Node) -> Call:
+    """The call of a node: its operator and its arguments by name."""
     schema = node.target._schema  # type: ignore[union-attr]
     arguments = {
         a.name: a.default_value for a in schema.arguments if a.has_default_value()
@@ -67,7 +70,7 @@ def size_at_one(size: int | torch.SymInt) -> int:
 
 @dataclass
 class Walk:
-    """What is known so far: labels of every node's dimensions, and what surgery must know."""
+    """State of the walk: labels of every node's dimensions, and the data for surgery."""
 
     live: set[fx.Node] = field(default_factory=set)
     labels: Labels = field(default_factory=Labels)
@@ -77,7 +80,8 @@ class Walk:
     contractions: list[tuple[fx.Node, fx.Node, int]] = field(default_factory=list)
     """(operator, operand, dimension) summed over: where a removed unit's contribution enters."""
     activations: set[fx.Node] = field(default_factory=set)
-    """What depends on the network's inputs; all else is made of weights and constants alone."""
+    """Nodes that depend on the network's inputs; all others are made of weights and constants
+    alone."""
     _shapes: dict[fx.Node, tuple[int, ...]] = field(default_factory=dict)
     _sizes: dict[Any, int] = field(default_factory=dict)
 
@@ -87,11 +91,13 @@ class Walk:
         return list(axes)  # type: ignore[arg-type]
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:
+        """The shape of a node's output at batch size one."""
         if node not in self._shapes:
             self._shapes[node] = self.sizes(node.meta["val"].shape)
         return self._shapes[node]
 
     def sizes(self, shape: Sequence[int | torch.SymInt]) -> tuple[int, ...]:
+        """The shape with every symbol replaced."""
         return tuple(self._size(size) for size in shape)
 
     def _size(self, size: int | torch.SymInt) -> int:
@@ -109,27 +115,32 @@ class Walk:
         )
 
     def output_shapes(self, call: Call) -> list[tuple[int, ...]]:
+        """The shapes of a call's outputs."""
         value = call.node.meta["val"]
         values = value if isinstance(value, list | tuple) else [value]
         return [self.sizes(v.shape) for v in values]
 
     def unify(self, call: Call, *axes: Axis) -> Axis:
+        """Tie axes unit by unit; freezes both where they do not match."""
         why = "meets a dimension that cannot shrink"
         return self.labels.unify(self.reason(call, why), *axes)
 
     def freeze(
         self, call: Call, axis: Axis, why: str = "", *, barrier: bool = False
     ) -> None:
+        """Keep an axis whole, with the call as the reason."""
         self.labels.freeze(axis, self.reason(call, why, barrier=barrier))
 
     def split(
         self, call: Call, axis: Axis, outer: int, inner: int
     ) -> tuple[Axis, Axis]:
+        """Split an axis into (outer, inner); freezes it where its parts do not match."""
         why = "splits a dimension whose parts do not match"
         reason = self.reason(call, why, barrier=True)
         return self.labels.split(axis, outer, inner, reason)
 
     def contract(self, call: Call, operand: fx.Node, dim: int) -> None:
+        """Record that the call sums over dimension `dim` of `operand`."""
         if self.of(operand)[dim] is not None:
             self.contractions.append((call.node, operand, dim))
 
@@ -139,6 +150,7 @@ class Walk:
         return _unlabeled(call.node.meta["val"])
 
     def reason(self, call: Call, why: str, *, barrier: bool = False) -> Reason:
+        """The reason that names the call."""
         return Reason(operator=call.name, node=call.node.name, why=why, barrier=barrier)
 
     def broadcast(
@@ -154,6 +166,7 @@ class Walk:
         operands: Sequence[tuple[Axes, Sequence[int]]],
         shape: Sequence[int],
     ) -> Axes:
+        """The axes of operands broadcast to `shape`; meeting axes are tied."""
         result: Axes = []
         for i, size in enumerate(shape):
             meeting = []
@@ -190,7 +203,7 @@ def walk(graph: fx.Graph, rules: Mapping[str, Rule]) -> Walk:
 def _mark_products_of_weights(state: Walk) -> None:
     """Weights summed with weights over units that activations have too: not exact.
 
-    Such a sum (a spectral norm's, say) also sets the weights of the units that stay.
+    Such a sum (for example a spectral norm's) also sets the weights of the units that stay.
     """
     sums = [
         (node, operand, dim)
@@ -223,6 +236,7 @@ def live_nodes(graph: fx.Graph) -> set[fx.Node]:
 
 
 def attribute(module: torch.nn.Module | None, path: str) -> Any:
+    """The attribute of a module at a dotted path."""
     return operator.attrgetter(path)(module)
 
 
@@ -272,7 +286,7 @@ def _rule(node: fx.Node, rules: Mapping[str, Rule]) -> Rule | None:
 
 
 def _by_rule(state: Walk, node: fx.Node, rule: Rule) -> Axes | Outputs:
-    """What the rule says where it fits the operator's results; else a barrier.
+    """The rule's axes where they fit the operator's results; else a barrier.
 
     Networks use operators in ways that no rule's author thought of. Whatever a rule raises then
     costs widths, never the analysis.
@@ -289,10 +303,10 @@ def _by_rule(state: Walk, node: fx.Node, rule: Rule) -> Axes | Outputs:
 
 
 def _fits(state: Walk, node: fx.Node, axes: Axes | Outputs) -> bool:
-    """Whether there are as many labels as elements in every dimension of every result."""
+    """Return whether there are as many labels as elements in every dimension of every result."""
     value = node.meta["val"]
-    several = isinstance(value, list | tuple)
-    pairs = zip(axes, value, strict=True) if several else [(axes, value)]
+    multiple = isinstance(value, list | tuple)
+    pairs = zip(axes, value, strict=True) if multiple else [(axes, value)]
     return all(
         _long_as(cast(Axes, own), state.sizes(tensor.shape))
         for own, tensor in pairs
@@ -318,10 +332,10 @@ def _unlabeled(value: Any) -> Axes | Outputs:
     if isinstance(value, torch.Tensor):
         axes: Axes = [None] * value.dim()
         return axes
-    several: Outputs = [
+    multiple: Outputs = [
         [None] * v.dim() if isinstance(v, torch.Tensor) else [] for v in value
     ]
-    return several
+    return multiple
 
 
 def _has_tensors(value: Any) -> bool:

@@ -45,9 +45,11 @@ class Cut:
         return self.graph.without(self.kept)
 
     def size(self, axis: Axis, old: int) -> int:
+        """The size of an axis of `old` elements after the cut."""
         return old if axis is None else len(self.indices(axis))
 
     def changes(self, axis: Axis) -> bool:
+        """Return whether the axis loses elements."""
         return axis is not None and len(self.indices(axis)) < len(axis)
 
     def before(self, axis: Axis, index: int) -> int:
@@ -57,6 +59,7 @@ class Cut:
         return sum(i < index for i in self.indices(axis))
 
     def sizes(self, axes: Axes, old: Sequence[int]) -> tuple[int, ...]:
+        """The sizes of all axes after the cut."""
         return tuple(self.size(a, n) for a, n in zip(axes, old, strict=True))
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:

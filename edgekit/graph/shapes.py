@@ -72,10 +72,12 @@ class _MetaRun(fx.Interpreter):
 
 
 def at_one(value: torch.Tensor) -> tuple[int, ...]:
+    """The shape of a tensor at batch size one."""
     return tuple(size_at_one(size) for size in value.shape)
 
 
 def at_batch(size: int | torch.SymInt) -> int:
+    """A size at the batch size of the trace."""
     if isinstance(size, int):
         return size
     expression = size.node.expr

@@ -128,6 +128,7 @@ def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
 
 
 def sliced(tensor: torch.Tensor, axes: Axes, cut: Cut) -> torch.Tensor:
+    """The tensor without the elements that the cut removes."""
     result = tensor.detach()
     for dim, axis in enumerate(axes):
         if axis is not None and cut.changes(axis):
@@ -177,9 +178,10 @@ def _promise(graph: WidthGraph, copies: Mapping[fx.Node, fx.Node], cut: Cut) -> 
             continue
         value = old.meta.get("val")
         if isinstance(value, list | tuple) and old in graph.live:
-            several = zip(value, graph.output_axes(old), strict=True)
+            multiple = zip(value, graph.output_axes(old), strict=True)
             new.meta["val"] = [
-                resized(v, at_one(v), cut.sizes(axes, at_one(v))) for v, axes in several
+                resized(v, at_one(v), cut.sizes(axes, at_one(v)))
+                for v, axes in multiple
             ]
         elif isinstance(value, torch.Tensor) and old in graph.live:
             new.meta["val"] = resized(value, graph.shape(old), cut.shape(old))

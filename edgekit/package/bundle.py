@@ -35,7 +35,7 @@ FORMULA = "(value / scale - mean) / std, by channel"
 
 @dataclass(frozen=True, kw_only=True)
 class IOContract:
-    """What an application must feed the model and how it reads the answer."""
+    """Input of the model, and the reading of its output, for an application."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -44,7 +44,7 @@ class IOContract:
     """Names of the classes in the order of the output; `None` where the data names none."""
     task: TaskKind = DEFAULT_TASK
     folding: IOFusion = field(default_factory=IOFusion)
-    """What the files do themselves: `preprocess` is what is left to the application."""
+    """Steps that the files do themselves: `preprocess` is the remainder for the application."""
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def write_manifest(
 
 
 def check(folder: Path) -> list[str]:
-    """What in `folder` differs from its manifest, one line each; nothing where all is well."""
+    """Differences between `folder` and its manifest, one line each; empty where all is well."""
     _, manifest = read_manifest(folder)
     expected = {entry.path: asdict(entry) for entry in manifest.files}
     found = {
@@ -281,7 +281,7 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Whether the two have taken each other's names."""
+    """Return whether the two have taken each other's names."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False

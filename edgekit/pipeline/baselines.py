@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgekit.export.workers import Wanted
+from edgekit.export.workers import Variant
 from edgekit.pipeline import compatibility, left_out
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.loading import Loaded
@@ -65,9 +65,11 @@ def _unpruned(
     folder: Path,
 ) -> left_out.Exports:
     """The unpruned network in fp32 on every runtime: what every speed-up is against."""
-    wanted: list[Wanted] = [(name, "fp32") for name in runtimes]
+    requested: list[Variant] = [(name, "fp32") for name in runtimes]
     title = "Export the unpruned network"
-    made = left_out.export(exporter, teacher, wanted, folder / "unpruned", title=title)
+    made = left_out.export(
+        exporter, teacher, requested, folder / "unpruned", title=title
+    )
     named = [replace(one, name=f"unpruned-{one.name}") for one in made.artifacts]
     return replace(made, artifacts=named)
 
@@ -90,6 +92,6 @@ def _whole(
     """The same with what is folded in around it, whose operators the device must have too."""
     if samples.folding == IOFusion():
         return replace(unpruned, notes=())
-    wanted: list[Wanted] = [(one.runtime, "fp32") for one in unpruned.artifacts]
+    requested: list[Variant] = [(one.runtime, "fp32") for one in unpruned.artifacts]
     program, title = folded(teacher, samples.folding), "Export it with its ends"
-    return left_out.export(exporter, program, wanted, folder / "whole", title=title)
+    return left_out.export(exporter, program, requested, folder / "whole", title=title)

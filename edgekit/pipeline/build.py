@@ -66,13 +66,13 @@ def build(
         loaded = load(request, env, {} if shared is None else shared)
         baselines = export_baselines(request, env, loaded, runtimes, scratch)
         pruning = PruningInputs.of(request, env, loaded, baselines.artifacts[0])
-        pruned, taught = prune_and_distill(request, pruning, loaded.teacher, scratch)
+        pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
         exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
-        exported = exporting.candidates(taught.program)
-        pair, artifacts = (loaded.teacher, taught.program), exported.artifacts
+        exported = exporting.candidates(distilled.program)
+        pair, artifacts = (loaded.teacher, distilled.program), exported.artifacts
         prediction = check(pruning.costs, pruned.table, pair, artifacts, env.progress)
         evaluation = EvaluationInputs.of(request, env, loaded)
-        evaluated = evaluate_artifacts(evaluation, taught.program, artifacts)
+        evaluated = evaluate_artifacts(evaluation, distilled.program, artifacts)
         if pruned.untouched and loaded.samples.folding == IOFusion():
             evaluated = unchanged(evaluated)
         recovered = recover_with_qat(
@@ -80,20 +80,20 @@ def build(
         )
         contest = Contest.of(request, env, loaded.reference, baselines.artifacts)
         timed = benchmark(contest, recovered.examined)
-        behind = partial(recovered.behind, student=taught.program)
+        behind = partial(recovered.behind, student=distilled.program)
         best = tune_runtime_options(
             contest, evaluation, timed, behind, recipe.bench.settings_s
         )
-        taught = replace(taught, program=behind(best.chosen))
+        distilled = replace(distilled, program=behind(best.chosen))
         proof = _in_bundle(best, folder)
-        report = _report(request, env, evaluation, pruned, taught, proof)
+        report = _report(request, env, evaluation, pruned, distilled, proof)
         doubt = prediction.doubt if prediction else pruned.table.doubt
         before = (*loaded.notes, *baselines.notes, *exported.notes)
         after = (*recovered.notes, *([] if doubt is None else [doubt]))
         notes = unique((*before, *report.notes, *after))
         report = replace(report, prediction=prediction, notes=notes)
         with env.progress.step("Package"):
-            _package(report, taught.program, loaded, folder)
+            _package(report, distilled.program, loaded, folder)
     _refuse_if_missed(report)
     return report
 
@@ -103,7 +103,7 @@ def _report(
     env: Environment,
     evaluation: EvaluationInputs,
     fitted: PrunedCandidate,
-    taught: Distilled,
+    distilled: Distilled,
     proof: Benchmark,
 ) -> Report:
     project, target, samples = request.project, request.target, evaluation.samples
@@ -131,7 +131,9 @@ def _report(
         student=NetworkSummary(
             parameters=own.parameters if own else planner.parameters(widths, dropped),
             macs=macs,
-            evaluation=evaluate(taught.program, samples.test, metric=evaluation.metric),
+            evaluation=evaluate(
+                distilled.program, samples.test, metric=evaluation.metric
+            ),
         ),
         widths=() if own else planner.width_rows(widths, dropped),
         barriers=fitted.graph.barriers,
@@ -143,15 +145,15 @@ def _report(
         cost_unit=planner.table.unit,
         prediction=None,
         rounds=fitted.rounds,
-        epochs=taught.epochs,
-        best_epoch=taught.best_epoch,
+        epochs=distilled.epochs,
+        best_epoch=distilled.best_epoch,
         calibration=samples.calibration_facts,
         baselines=proof.unpruned,
         candidates=proof.candidates,
         notes=(
             *_notes(target, proven=env.proven),
             *fitted.notes,
-            *_how_taught(taught),
+            *_training_notes(distilled),
             *folding_notes(samples.folding),
             *variants.notes(proof.candidates),
             *proof.notes,
@@ -171,12 +173,12 @@ def _notes(target: Target, *, proven: bool) -> Iterator[Note]:
         yield ComparedOnHost(target=target.name)
 
 
-def _how_taught(taught: Distilled) -> Iterator[Note]:
+def _training_notes(distilled: Distilled) -> Iterator[Note]:
     """What the student learned from beside soft targets and labels."""
-    if taught.losses:
-        yield LossesAdded(weights=taught.losses)
-    if taught.teacher_hit_rate:
-        yield TeacherOutputsReused(fraction=taught.teacher_hit_rate)
+    if distilled.losses:
+        yield LossesAdded(weights=distilled.losses)
+    if distilled.teacher_hit_rate:
+        yield TeacherOutputsReused(fraction=distilled.teacher_hit_rate)
 
 
 def _versions() -> dict[str, str]:

@@ -108,10 +108,12 @@ def prune_and_distill(
     for number, spec in enumerate(chain):
         if len(chain) > 1:
             inputs.progress.say(f"Link {number + 1} of {len(chain)}: {_told(spec)}")
-        crew = replace(others, first=last.program)
+        teachers = replace(others, first=last.program)
         if spec == PRUNED:
             halfway = number < len(chain) - 1
-            fitted, taught = iterative_prune(inputs, crew, folder, halfway=halfway)
+            fitted, distilled = iterative_prune(
+                inputs, teachers, folder, halfway=halfway
+            )
             links += fitted.links
         else:
             assert isinstance(spec, StudentSpec)
@@ -121,15 +123,17 @@ def prune_and_distill(
                 fitted = _placed(inputs, planner, own[number], place)
             else:
                 fitted = _scaled(inputs, planner, spec, place)
-            lesson = TrainingSpec(
+            training_spec = TrainingSpec(
                 recipe=recipe,
                 title=f"Distill {_told(spec)}",
                 pruned=spec.source is None,
             )
-            taught = train_student(inputs.training, crew, fitted.student, lesson)
-            links.append(link_of(_told(spec), last.name, taught))
-        last = _Named(name=_told(spec), program=taught.program)
-    return _in_all(fitted, links, others), taught
+            distilled = train_student(
+                inputs.training, teachers, fitted.student, training_spec
+            )
+            links.append(link_of(_told(spec), last.name, distilled))
+        last = _Named(name=_told(spec), program=distilled.program)
+    return _in_all(fitted, links, others), distilled
 
 
 def _in_all(
@@ -231,8 +235,8 @@ def _scaled(
 
 def _nearest(options: Sequence[int], units: int, share: float | None) -> int:
     """The width on offer that is nearest to a share of all units."""
-    wanted = units * (share or 1.0)
-    return min((*options, units), key=lambda width: abs(width - wanted))
+    target_width = units * (share or 1.0)
+    return min((*options, units), key=lambda width: abs(width - target_width))
 
 
 def _dropped(planner: Planner, depth: float | None) -> tuple[str, ...]:

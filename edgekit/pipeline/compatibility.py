@@ -24,7 +24,7 @@ from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import Array, BuildData
-from edgekit.pipeline.variants import wanted
+from edgekit.pipeline.variants import requested
 from edgekit.program.layer_attribution import ITSELF, layer_behind
 from edgekit.program.module_path import layer
 from edgekit.program.program import Program
@@ -33,7 +33,7 @@ from edgekit.report.note_words import sentence
 from edgekit.runtimes import registry
 from edgekit.runtimes.operators import Operator, Table, of_file, opset_of, table
 from edgekit.types import Artifact, Precision, RuntimeName, Target
-from edgekit.types.export_notes import Fix, LeftOut, Refusal
+from edgekit.types.export_notes import Fix, Incompatibility, LeftOut
 
 _Form = tuple[RuntimeName, Precision]
 _INSTEAD: Mapping[str, Fix] = {
@@ -74,13 +74,18 @@ def check(
         refused = {one.runtime: inspection.refusals(one) for one in baselines}
     kept = [one.runtime for one in baselines if not refused[one.runtime]]
     notes = [
-        LeftOut(name=runtime, runtime=runtime, precision=None, refusals=tuple(several))
-        for runtime, several in refused.items()
-        if several
+        LeftOut(
+            name=runtime,
+            runtime=runtime,
+            precision=None,
+            refusals=tuple(is_distributed),
+        )
+        for runtime, is_distributed in refused.items()
+        if is_distributed
     ]
     if not kept:
         raise ArtifactError(f"{target.name} cannot run the network. {reasons(notes)}")
-    forms = wanted(network, kept, target, recipe.precisions)
+    forms = requested(network, kept, target, recipe.precisions)
     notes += _reduced(
         inspection,
         ExportRunner.of(request, env),
@@ -160,22 +165,24 @@ def _reduced(
     )
     refused = {
         (one.order.runtime, one.order.precision): [
-            Refusal(cause="export_failed", by=one.order.runtime, detail=str(one.error))
+            Incompatibility(
+                cause="export_failed", by=one.order.runtime, detail=str(one.error)
+            )
         ]
         for one in failures
     }
     for one in made:
-        if several := inspection.refusals(one):
+        if is_distributed := inspection.refusals(one):
             assert one.precision is not None
-            refused[(one.runtime, one.precision)] = several
+            refused[(one.runtime, one.precision)] = is_distributed
     found = [
         LeftOut(
             name=f"{runtime}-{precision}",
             runtime=runtime,
             precision=precision,
-            refusals=tuple(several),
+            refusals=tuple(is_distributed),
         )
-        for (runtime, precision), several in refused.items()
+        for (runtime, precision), is_distributed in refused.items()
     ]
     if refused and not set(asked) - refused.keys():
         raise ArtifactError(
@@ -197,7 +204,7 @@ class _Inspection:
     opener: Callable[[RuntimeName], Device | None]
     """Where a runtime that is bound to a release can open a file, if anywhere."""
 
-    def refusals(self, artifact: Artifact) -> list[Refusal]:
+    def refusals(self, artifact: Artifact) -> list[Incompatibility]:
         """Why the device cannot run it, operator by operator; and whether it was seen to load."""
         known = _table(self.target, artifact.runtime)
         operators = of_file(artifact.runtime, artifact.files[0])
@@ -205,8 +212,8 @@ class _Inspection:
         there = None if found or known is None else self.opener(known.runtime)
         if known is not None and there is not None:
             read = replace(artifact, runtime=known.runtime)
-            refusal = _loaded(self.network, read, operators, there)
-            found += [refusal] if refusal is not None else []
+            incompatibility = _loaded(self.network, read, operators, there)
+            found += [incompatibility] if incompatibility is not None else []
         return list(dict.fromkeys(found))
 
     def in_doubt(self, asked: Sequence[_Form]) -> list[_Form]:
@@ -236,24 +243,24 @@ def _by_profile(
     artifact: Artifact,
     operators: Sequence[Operator],
     known: Table | None,
-) -> Iterator[Refusal]:
+) -> Iterator[Incompatibility]:
     lacking = target.missing_operators.get(artifact.runtime, ())
-    wanted = target.opset and opset_of(artifact.runtime, artifact.files[0])
-    opset = target.opset if wanted else None
+    requested = target.opset and opset_of(artifact.runtime, artifact.files[0])
+    opset = target.opset if requested else None
     for one in operators:
-        refusal = known.lacks(one) if known else None
+        incompatibility = known.lacks(one) if known else None
         if one.kind in lacking:
             by = f"{artifact.runtime} on {target.name}"
-            refusal = Refusal(cause="operator_missing", by=by)
+            incompatibility = Incompatibility(cause="operator_missing", by=by)
         elif opset is not None and one.version > opset:
-            refusal = Refusal(
+            incompatibility = Incompatibility(
                 cause="opset_too_new",
                 by=target.name,
                 version=one.version,
                 supported=opset,
             )
         elif target.static_shapes and not one.static:
-            refusal = Refusal(
+            incompatibility = Incompatibility(
                 cause="shape_dynamic", by=target.name, fix="constant_size"
             )
         elif (
@@ -262,28 +269,30 @@ def _by_profile(
             and one.in_float
             and one.kind not in _FLOAT_BORDER
         ):
-            refusal = Refusal(cause="operator_in_float", by=target.name)
-        if refusal is not None:
+            incompatibility = Incompatibility(cause="operator_in_float", by=target.name)
+        if incompatibility is not None:
             layer = layer_behind(network, one.kind, one.names)
-            yield _located(refusal, one, layer, target)
-    if opset is not None and wanted is not None and wanted > opset:
-        yield Refusal(
+            yield _located(incompatibility, one, layer, target)
+    if opset is not None and requested is not None and requested > opset:
+        yield Incompatibility(
             cause="opset_too_new",
             by=target.name,
-            version=wanted,
+            version=requested,
             supported=opset,
             fix="newer_runtime",
         )
 
 
 def _located(
-    refusal: Refusal, operator: Operator, layer: str, target: Target
-) -> Refusal:
+    incompatibility: Incompatibility, operator: Operator, layer: str, target: Target
+) -> Incompatibility:
     """The refusal with its operator, its layer and a fix, where it has none yet."""
     located = replace(
-        refusal, operator=operator.kind, layer=None if layer == ITSELF else layer
+        incompatibility,
+        operator=operator.kind,
+        layer=None if layer == ITSELF else layer,
     )
-    if refusal.fix is not None:
+    if incompatibility.fix is not None:
         return located
     fix = _INSTEAD.get(operator.kind, "rewrite_layer")
     return replace(located, fix=fix, or_64_bit=target.arch == "armv7l")
@@ -302,7 +311,7 @@ def _opener(target: Target, env: Environment, runtime: RuntimeName) -> Device | 
 
 def _loaded(
     network: Program, artifact: Artifact, operators: Sequence[Operator], there: Device
-) -> Refusal | None:
+) -> Incompatibility | None:
     """What the runtime says when it opens and runs the file once; `None` where all is well."""
     shapes = [of_network(spec.shape[1:], spec.layout) for spec in artifact.inputs]
     if len(shapes) != 1:
@@ -317,7 +326,7 @@ def _loaded(
         said = str(error)
         at = _named(said, operators, registry.get(artifact.runtime).refusals)
         layer = ITSELF if at is None else layer_behind(network, at.kind, at.names)
-        return Refusal(
+        return Incompatibility(
             cause="file_rejected",
             by=f"{artifact.runtime} on {there.name}",
             operator=at.kind if at else None,

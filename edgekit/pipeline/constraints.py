@@ -104,13 +104,13 @@ def constraints_from_budget(
     if budget.energy_mj and metered:
         drawn = _drawn(budget.energy_mj, planner, timed, bench.progress)
     summed_mj = drawn.whole_mj if drawn else None
-    speedup, notes = wanted_speedup(
+    speedup, notes = required_speedup(
         budget, target, p50_ms, whole_mj, by_operators=summed_mj is not None
     )
     if drawn and (whole_mj or summed_mj):
         notes = (*notes, drawn.note)
     smallest = min(_BYTES_PER_WEIGHT[precision] for precision in exported)
-    aim = PlanConstraints(
+    constraints = PlanConstraints(
         speedup=speedup,
         full_cost=planner.cost({}, planner.device),
         # As written: 1.2345678 million allow 1,234,567 and no more.
@@ -120,15 +120,15 @@ def constraints_from_budget(
     )
     if budget.energy_mj and summed_mj:
         scale = (whole_mj or summed_mj) / summed_mj
-        aim = replace(
-            aim,
+        constraints = replace(
+            constraints,
             energy_mj=budget.energy_mj / scale,
             full_energy_mj=summed_mj,
             energy_scale=scale,
         )
     if budget.size_mb:
-        allowed = int(budget.size_mb * 2**20 / aim.bytes_per_weight)
-        aim = replace(aim, parameters=allowed)
+        allowed = int(budget.size_mb * 2**20 / constraints.bytes_per_weight)
+        constraints = replace(constraints, parameters=allowed)
     if budget.memory_mb and baseline and timed and timed.peak_memory_mb:
         whole_mb = planner.activation_bytes() / 2**20
         besides_mb = max(0.0, timed.peak_memory_mb - whole_mb)
@@ -139,15 +139,15 @@ def constraints_from_budget(
                 f"without any activations: {besides_mb:.1f} MiB ({timed.source}). "
                 f"The nearest that is possible is above {besides_mb:.1f}."
             )
-        aim = replace(
-            aim,
+        constraints = replace(
+            constraints,
             activation_bytes=int(left_mb * 2**20),
             memory_besides_mb=besides_mb,
         )
-    return aim
+    return constraints
 
 
-def wanted_speedup(
+def required_speedup(
     budget: Budget,
     target: str,
     baseline_ms: float | None,
@@ -231,36 +231,40 @@ def _timed_here(
     return timed[baseline.name]
 
 
-def met(planner: Planner, aim: PlanConstraints) -> bool:
+def met(planner: Planner, constraints: PlanConstraints) -> bool:
     """Whether the network keeps every limit as it is."""
-    if aim.speedup is not None and aim.speedup > 1:
+    if constraints.speedup is not None and constraints.speedup > 1:
         return False
     whole = planner.whole()
-    limits = aim.limits(None).given()
+    limits = constraints.limits(None).given()
     return not any(over(getattr(whole, name), most) for name, most in limits.items())
 
 
-def check_possible(planner: Planner, aim: PlanConstraints) -> None:
-    """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit of `aim`."""
-    limits = aim.limits(aim.full_cost / aim.speedup if aim.speedup else None)
+def check_possible(planner: Planner, constraints: PlanConstraints) -> None:
+    """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit."""
+    limits = constraints.limits(
+        constraints.full_cost / constraints.speedup if constraints.speedup else None
+    )
     for name, most in limits.given().items():
         if over(getattr(planner.cheapest(name), name), most):
-            raise refusal(planner, limits, aim)
+            raise infeasible(planner, limits, constraints)
 
 
-def refusal(planner: Planner, limits: Limits, aim: PlanConstraints) -> BudgetInfeasible:
+def infeasible(
+    planner: Planner, limits: Limits, constraints: PlanConstraints
+) -> BudgetInfeasible:
     """The error that names each budget nobody can keep, and the nearest that somebody can."""
     given = limits.given()
     alone = {name: getattr(planner.cheapest(name), name) for name in given}
     lacking = {n: least for n, least in alone.items() if over(least, given[n])}
     found = [
-        f"{_asked(name, given[name], aim)} is out of reach: the nearest is "
-        f"{_asked(name, least, aim)}"
+        f"{_asked(name, given[name], constraints)} is out of reach: the nearest is "
+        f"{_asked(name, least, constraints)}"
         for name, least in lacking.items()
     ]
     if not found:
         found = [
-            f"the budgets cannot be met together: {_together(planner, given, aim)}"
+            f"the budgets cannot be met together: {_together(planner, given, constraints)}"
         ]
     return BudgetInfeasible(
         f"{'; '.join(found)} (cost table of {planner.table.key.runtime}, "
@@ -270,7 +274,7 @@ def refusal(planner: Planner, limits: Limits, aim: PlanConstraints) -> BudgetInf
 
 
 def _together(
-    planner: Planner, given: Mapping[str, float], aim: PlanConstraints
+    planner: Planner, given: Mapping[str, float], constraints: PlanConstraints
 ) -> str:
     """For each budget the nearest value that the others leave possible."""
     nearest = []
@@ -281,26 +285,26 @@ def _together(
         except BudgetInfeasible:
             continue
         nearest.append(
-            f"{_asked(name, least, aim)} instead of {_asked(name, most, aim)}"
+            f"{_asked(name, least, constraints)} instead of {_asked(name, most, constraints)}"
         )
     return "with the others kept, " + ", or ".join(nearest or ["nothing"])
 
 
-def _asked(name: str, amount: float, aim: PlanConstraints) -> str:
+def _asked(name: str, amount: float, constraints: PlanConstraints) -> str:
     """A limit as the user would write it in [budget]."""
     if name == "cost":
-        return f"a speed-up of {aim.full_cost / amount:.2f}"
+        return f"a speed-up of {constraints.full_cost / amount:.2f}"
     if name == "parameters":
         return (
-            f"size_mb = {amount * aim.bytes_per_weight / 2**20:.3f} "
+            f"size_mb = {amount * constraints.bytes_per_weight / 2**20:.3f} "
             f"({amount:,.0f} weights)"
         )
     if name == "activation_bytes":
         activations_mb = amount / 2**20
         return (
-            f"memory_mb = {aim.memory_besides_mb + activations_mb:.2f} "
+            f"memory_mb = {constraints.memory_besides_mb + activations_mb:.2f} "
             f"({activations_mb:.2f} MiB of activations)"
         )
     if name == "energy_mj":
-        return f"energy_mj = {amount * aim.energy_scale:.4g}"
+        return f"energy_mj = {amount * constraints.energy_scale:.4g}"
     return f"mmacs = {amount / 1e6:.3f}"

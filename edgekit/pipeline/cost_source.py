@@ -52,10 +52,10 @@ class CostProvider:
         """Where costs are measured; `None` where they are estimated."""
         return self.origin.device
 
-    def runtime(self, wanted: RuntimeName) -> RuntimeName:
+    def runtime(self, requested: RuntimeName) -> RuntimeName:
         """The runtime there that runs the files of the one wanted."""
-        readers, there = registry.readers(wanted), self.origin.runtimes
-        return next((name for name in readers if name in there), wanted)
+        readers, there = registry.readers(requested), self.origin.runtimes
+        return next((name for name in readers if name in there), requested)
 
     def table(self, runtime: RuntimeName, precision: Precision) -> CostTable:
         """The table of these costs, as far as it was filled.

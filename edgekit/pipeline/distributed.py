@@ -40,7 +40,7 @@ class TrainingRequest:
     aware: bool = False
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Whether a launcher started more processes than this one."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
@@ -50,7 +50,7 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def taught_together(
+def trained_together(
     teachers: tuple[Program, ...],
     student: Program,
     call: TrainingRequest,
@@ -69,9 +69,9 @@ def taught_together(
     student.save(call.folder / "student.pt2")
     Processes().tell(call)
     _MIDWAY.set()
-    taught = _take_part(call, inputs, hooks)
+    distilled = _take_part(call, inputs, hooks)
     _MIDWAY.clear()
-    return taught
+    return distilled
 
 
 def worker_loop(request: BuildRequest, env: Environment) -> None:
@@ -87,12 +87,12 @@ def worker_loop(request: BuildRequest, env: Environment) -> None:
         _take_part(call, inputs, Hooks())
 
 
-def dismiss() -> None:
+def shutdown() -> None:
     """Let the other processes end.
 
     Where this one left a training that they are still in, its end ends them: the launcher sees it.
     """
-    if several() and is_main_process() and not _MIDWAY.is_set():
+    if is_distributed() and is_main_process() and not _MIDWAY.is_set():
         Processes().tell(None)
 
 

@@ -65,14 +65,14 @@ class StudentExports:
 
     def candidates(self, student: Program) -> left_out.Exports:
         """The student in every form that the target takes; the rest is left out by name."""
-        wanted = variants.wanted(
+        requested = variants.requested(
             student, self.allowed.runtimes, self.target, self.precisions
         )
         given = artifact_inputs(self.samples)
         made = left_out.export(
             self.exporter,
             folded(student, self.samples.folding),
-            [each for each in wanted if each[:2] not in self.allowed.refused],
+            [each for each in requested if each[:2] not in self.allowed.refused],
             self.folder,
             title="Export the student",
             calibration=given.calibration,

@@ -141,7 +141,7 @@ class PruningInputs:
 
 def iterative_prune(
     inputs: PruningInputs,
-    crew: TeacherEnsemble,
+    teachers: TeacherEnsemble,
     folder: Path,
     *,
     halfway: bool = False,
@@ -150,7 +150,7 @@ def iterative_prune(
 
     `halfway` there, where a smaller student is to learn from it.
     """
-    recipe, teacher = inputs.recipe.prune, crew.first
+    recipe, teacher = inputs.recipe.prune, teachers.first
     precision = planned_precision(inputs.recipe, inputs.target)
     if precision != inputs.timer.baseline.precision:
         timer = _timer_in(precision, inputs.timer, teacher, folder)
@@ -161,48 +161,54 @@ def iterative_prune(
     if halfway:
         final = _halfway(final, first)
     if met(first, final):
-        return _as_it_is(inputs, crew, as_it_is(first, final))
+        return _as_it_is(inputs, teachers, as_it_is(first, final))
     check_possible(first, final)
-    first_aim, *rest = aims(final, first.parameters(), recipe)
+    first_constraints, *rest = aims(final, first.parameters(), recipe)
 
     def cut(
-        planner: Planner, aim: PlanConstraints, teachers: TeacherEnsemble
+        planner: Planner, constraints: PlanConstraints, teachers: TeacherEnsemble
     ) -> tuple[PrunedCandidate, Distilled]:
-        fitted = search(planner, aim, inputs.train, recipe, timer, folder)
+        fitted = search(planner, constraints, inputs.train, recipe, timer, folder)
         if recipe.sparsity != "none":
             fitted = _emptied(inputs, teacher, fitted)
         if recipe.compensate:
             fitted = compensated(fitted, inputs.train, inputs.progress)
-        lesson = TrainingSpec(recipe=inputs.recipe.distill)
-        return fitted, train_student(inputs.training, teachers, fitted.student, lesson)
+        training_spec = TrainingSpec(recipe=inputs.recipe.distill)
+        return fitted, train_student(
+            inputs.training, teachers, fitted.student, training_spec
+        )
 
-    fitted, taught = cut(first, first_aim, crew)
-    done, links = [fitted], [taught]
-    for aim in rest:
+    fitted, distilled = cut(first, first_constraints, teachers)
+    done, links = [fitted], [distilled]
+    for constraints in rest:
         inputs.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
-        planner = inputs.planner(taught.program, precision, first.options)
+        planner = inputs.planner(distilled.program, precision, first.options)
         # The network just taught assists: it is nearer to what is cut from it, and a better
         # teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
-        fitted, taught = cut(planner, aim, replace(crew, first=taught.program))
+        fitted, distilled = cut(
+            planner, constraints, replace(teachers, first=distilled.program)
+        )
         done.append(fitted)
-        links.append(taught)
+        links.append(distilled)
     whole = _in_all(first, done, links)
     if precision != "fp32":
         note = PrecisionPlanned(precision=precision)
         whole = replace(whole, notes=(*whole.notes, note))
-    return whole, taught
+    return whole, distilled
 
 
 def _as_it_is(
-    inputs: PruningInputs, crew: TeacherEnsemble, fitted: PrunedCandidate
+    inputs: PruningInputs, teachers: TeacherEnsemble, fitted: PrunedCandidate
 ) -> tuple[PrunedCandidate, Distilled]:
     """The network uncut; it has nothing to learn but from teachers beside itself."""
     inputs.progress.say("The network keeps its budget as it is: nothing is cut")
-    if crew.others:
-        lesson = TrainingSpec(recipe=inputs.recipe.distill)
-        return fitted, train_student(inputs.training, crew, fitted.student, lesson)
-    taught = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
-    return replace(fitted, untouched=True), taught
+    if teachers.others:
+        training_spec = TrainingSpec(recipe=inputs.recipe.distill)
+        return fitted, train_student(
+            inputs.training, teachers, fitted.student, training_spec
+        )
+    distilled = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
+    return replace(fitted, untouched=True), distilled
 
 
 def _timer_in(
@@ -237,12 +243,14 @@ def aims(
         energies = tuple(final.full_energy_mj * part for part in parts)
     steps = zip(speedups, weights, energies, strict=True)
     for number, (speedup, parameters, energy_mj) in enumerate(steps):
-        aim = replace(
+        constraints = replace(
             final, speedup=speedup, parameters=parameters, energy_mj=energy_mj
         )
         if number < count - 1:  # the last cut answers for the rest of the budget
-            aim = replace(aim, activation_bytes=None, macs=None, notes=())
-        yield aim
+            constraints = replace(
+                constraints, activation_bytes=None, macs=None, notes=()
+            )
+        yield constraints
 
 
 def num_steps(final: PlanConstraints, whole: int) -> int:
@@ -281,22 +289,22 @@ def _emptied(
     recipe = replace(inputs.recipe.distill, epochs=prune.sparsity_epochs)
     plan = fitted.solution.plan
     batches = math.ceil(len(inputs.train) / recipe.batch_size)
-    wanted = penalty(
+    penalty_of = penalty(
         prune.sparsity,
         fitted.graph,
         plan=plan,
         steps=math.ceil(_GROWTH * batches * recipe.epochs),
         strength=prune.sparsity_strength,
     )
-    lesson = TrainingSpec(
+    training_spec = TrainingSpec(
         recipe=recipe,
         title=f"Empty units ({prune.sparsity})",
-        penalty=wanted,
+        penalty=penalty_of,
         marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
     )
     graph = analyze(
         train_student(
-            inputs.training, TeacherEnsemble(first=teacher), whole, lesson
+            inputs.training, TeacherEnsemble(first=teacher), whole, training_spec
         ).program
     )
     if prune.sparsity != "growing":
@@ -353,17 +361,17 @@ def _in_all(
     )
 
 
-def link_of(name: str, teacher: str, taught: Distilled) -> Link:
+def link_of(name: str, teacher: str, distilled: Distilled) -> Link:
     """What teaching gained, on the samples that choose the epoch."""
-    before, after = taught.epochs[0], taught.epochs[taught.best_epoch]
+    before, after = distilled.epochs[0], distilled.epochs[distilled.best_epoch]
     return Link(
         name=name,
         teacher=teacher,
-        metric=taught.metric,
+        metric=distilled.metric,
         before=before.validation,
         after=after.validation,
         share=after.share,
-        parameters=sum(p.numel() for p in taught.program.module.parameters()),
+        parameters=sum(p.numel() for p in distilled.program.module.parameters()),
         epoch=after.number,
     )
 

@@ -12,14 +12,14 @@ import numpy.typing as npt
 from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.suspect import suspect
-from edgekit.export.workers import Failure, Wanted
+from edgekit.export.workers import Failure, Variant
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
 from edgekit.types import Artifact
-from edgekit.types.export_notes import LeftOut, Refusal
+from edgekit.types.export_notes import Incompatibility, LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Exports:
 def export(  # noqa: PLR0913
     exporter: ExportRunner,
     network: Program,
-    wanted: Sequence[Wanted],
+    requested: Sequence[Variant],
     folder: Path,
     *,
     title: str,
@@ -49,7 +49,7 @@ def export(  # noqa: PLR0913
     failures: list[Failure] = []
     artifacts = exporter.export(
         network,
-        wanted,
+        requested,
         folder,
         title=title,
         calibration=calibration,
@@ -71,34 +71,36 @@ def _left_out(
     network: Program, failures: Sequence[Failure], folder: Path, progress: Progress
 ) -> tuple[LeftOut, ...]:
     """Each runtime or artifact once; a conversion that failed is looked into once."""
-    known: dict[int, Refusal] = {}
+    known: dict[int, Incompatibility] = {}
     found: dict[str, LeftOut] = {}
     for one in failures:
-        refusal = known.get(id(one.error)) or _refusal(network, one, folder, progress)
-        known[id(one.error)] = refusal
+        incompatibility = known.get(id(one.error)) or _incompatibility(
+            network, one, folder, progress
+        )
+        known[id(one.error)] = incompatibility
         name = one.order.runtime if one.converting else one.order.name
         found[name] = LeftOut(
             name=name,
             runtime=one.order.runtime,
             precision=None if one.converting else one.order.precision,
-            refusals=(refusal,),
+            refusals=(incompatibility,),
         )
     return tuple(found.values())
 
 
-def _refusal(
+def _incompatibility(
     network: Program, failure: Failure, folder: Path, progress: Progress
-) -> Refusal:
+) -> Incompatibility:
     runtime, said = failure.order.runtime, str(failure.error)
     if not failure.converting:
-        return Refusal(cause="export_failed", by=runtime, detail=said)
+        return Incompatibility(cause="export_failed", by=runtime, detail=said)
     with progress.step(f"Look for what {runtime} cannot take"):
         found = suspect(network, failure, folder)
     if found is None:
-        return Refusal(
+        return Incompatibility(
             cause="conversion_failed", by=runtime, detail=said, fix="exclude_runtime"
         )
-    return Refusal(
+    return Incompatibility(
         cause="operator_not_exportable",
         by=runtime,
         operator=found.operator,

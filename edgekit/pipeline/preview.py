@@ -1,6 +1,6 @@
 """What plans would look like, before any training: the expected frontier on each target.
 
-Accuracy is not known before training. What stands for it is the expected damage: how far the
+Accuracy is not known before training. What stands for it is the expected loss increase: how far the
 network's answers move, in nats a sample, measured cut by cut and added up
 (`edgekit/prune/sensitivity.py`). It orders plans of one network; it is no accuracy.
 """
@@ -83,8 +83,8 @@ class Previewer:
         form = runtime, planned_precision(recipe, target)
         costs = cost_source.choose(request, env)
         planner = build_planner(self.network, form, costs, recipe.prune, env.progress)
-        scores, senses = self._weigh(request, env, planner)
-        aim = constraints_from_budget(
+        scores, senses = self._scores(request, env, planner)
+        constraints = constraints_from_budget(
             planner,
             request.project.budget,
             target.name,
@@ -93,9 +93,9 @@ class Previewer:
             None,
         )
         with env.progress.step(f"Solve for {target.name}") as step:
-            return _solved(planner, aim, (scores, senses), target.name, step)
+            return _solved(planner, constraints, (scores, senses), target.name, step)
 
-    def _weigh(
+    def _scores(
         self, request: BuildRequest, env: Environment, planner: Planner
     ) -> _Weighed:
         """What units and blocks matter: the same where recipes draw and weigh alike."""
@@ -116,27 +116,40 @@ class Previewer:
 
 
 def _solved(
-    planner: Planner, aim: PlanConstraints, weighed: _Weighed, target: str, step: Step
+    planner: Planner,
+    constraints: PlanConstraints,
+    weighed: _Weighed,
+    target: str,
+    step: Step,
 ) -> SolvedPreview:
     scores, senses = weighed
     solve = partial(solve_for, planner, scores, senses)
     points, plans = [], []
-    ladder = _ladder(_NEAR * aim.full_cost / planner.cheapest().cost)
+    ladder = _ladder(_NEAR * constraints.full_cost / planner.cheapest().cost)
     for number, speedup in enumerate(ladder):
         step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
         solution = solve(
-            PlanConstraints(speedup=None, full_cost=aim.full_cost),
-            aim.full_cost / speedup,
+            PlanConstraints(speedup=None, full_cost=constraints.full_cost),
+            constraints.full_cost / speedup,
         )
-        points.append(_point(planner, aim, f"{speedup:.2f}x", solution))
+        points.append(_point(planner, constraints, f"{speedup:.2f}x", solution))
         plans.append(solution.plan)
-    if met(planner, aim):
-        budgeted = replace(planner.whole(), cost=aim.full_cost, damage=0.0)
+    if met(planner, constraints):
+        budgeted = replace(
+            planner.whole(), cost=constraints.full_cost, expected_loss_increase=0.0
+        )
     else:
-        budgeted = solve(aim, aim.full_cost / aim.speedup if aim.speedup else None)
-    points.append(_point(planner, aim, "the budget", budgeted))
+        budgeted = solve(
+            constraints,
+            constraints.full_cost / constraints.speedup
+            if constraints.speedup
+            else None,
+        )
+    points.append(_point(planner, constraints, "the budget", budgeted))
     plans.append(budgeted.plan)
-    worth = PlanObjective(graph=planner.graph, importance=scores, sensitivity=senses)
+    objective = PlanObjective(
+        graph=planner.graph, importance=scores, sensitivity=senses
+    )
     doubt = planner.table.doubt
     preview = Preview(
         target=target,
@@ -146,10 +159,10 @@ def _solved(
         exact=planner.exact,
         operators=planner.rows(budgeted.widths, budgeted.dropped),
         barriers=planner.graph.barriers,
-        groups=tuple(_groups(planner, worth, aim.full_cost)),
-        blocks=tuple(_blocks(planner, senses, aim.full_cost)),
+        groups=tuple(_groups(planner, objective, constraints.full_cost)),
+        blocks=tuple(_blocks(planner, senses, constraints.full_cost)),
         points=tuple(points),
-        notes=(*aim.notes, *([doubt] if doubt else [])),
+        notes=(*constraints.notes, *([doubt] if doubt else [])),
     )
     return SolvedPreview(preview=preview, plans=tuple(plans), graph=planner.graph)
 
@@ -161,14 +174,14 @@ def _ladder(ceiling: float) -> list[float]:
 
 
 def _point(
-    planner: Planner, aim: PlanConstraints, asked: str, solution: Solution
+    planner: Planner, constraints: PlanConstraints, asked: str, solution: Solution
 ) -> PlanPoint:
-    assert solution.damage is not None
+    assert solution.expected_loss_increase is not None
     gone = planner.gone(solution.dropped)
     return PlanPoint(
         asked=asked,
-        speedup=aim.full_cost / solution.cost,
-        damage=solution.damage,
+        speedup=constraints.full_cost / solution.cost,
+        expected_loss_increase=solution.expected_loss_increase,
         gap=solution.gap,
         parameters=solution.parameters,
         macs=solution.macs,
@@ -183,10 +196,10 @@ def _point(
 
 
 def _groups(
-    planner: Planner, worth: PlanObjective, full_cost: float
+    planner: Planner, objective: PlanObjective, full_cost: float
 ) -> Iterator[GroupSense]:
     for group in planner.graph.groups:
-        measured = worth.sensitivity.groups if worth.sensitivity else {}
+        measured = objective.sensitivity.groups if objective.sensitivity else {}
         known = measured.get(group.id)
         yield GroupSense(
             group=group.id,
@@ -194,7 +207,7 @@ def _groups(
             units=group.units,
             offered=planner.options[group.id],
             time_share=planner.cost_at(group.id) / full_cost,
-            damage_at_half=known[0][1] if known else None,
+            loss_increase_at_half=known[0][1] if known else None,
         )
 
 
@@ -206,5 +219,5 @@ def _blocks(
         yield BlockSense(
             block=block.id,
             time_share=1 - without / full_cost,
-            damage=senses.blocks[block.id],
+            expected_loss_increase=senses.blocks[block.id],
         )

@@ -60,35 +60,39 @@ def recover_with_qat(
     It starts with channels of equal ranges, which leave least to learn.
     """
     teacher, student = pair
-    why = wanted(examined, project.recipe.quantize.aware, project.budget.accuracy_drop)
+    why = reason_to_train(
+        examined, project.recipe.quantize.aware, project.budget.accuracy_drop
+    )
     if why is None:
         return QatResult(examined=tuple(examined))
     training.progress.say(f"int8: {qat_reason(why)}. Training with int8's rounding")
-    lesson = TrainingSpec(
+    training_spec = TrainingSpec(
         recipe=gentle(project.recipe), title="Distill with int8's rounding", aware=True
     )
     start = equalized(student, training.samples.calibration) or student
-    taught = train_student(training, TeacherEnsemble(first=teacher), start, lesson)
-    before, best = taught.epochs[0], taught.epochs[taught.best_epoch]
-    made = export(taught.program)
+    distilled = train_student(
+        training, TeacherEnsemble(first=teacher), start, training_spec
+    )
+    before, best = distilled.epochs[0], distilled.epochs[distilled.best_epoch]
+    made = export(distilled.program)
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX) for artifact in made.artifacts
     ]
-    found = evaluate_artifacts(evaluation, taught.program, artifacts)
+    found = evaluate_artifacts(evaluation, distilled.program, artifacts)
     trained = TrainedWithRounding(
         reason=why,
-        epochs=len(taught.epochs) - 1,
-        before=before.score(taught.metric),
-        after=best.score(taught.metric),
+        epochs=len(distilled.epochs) - 1,
+        before=before.score(distilled.metric),
+        after=best.score(distilled.metric),
     )
     return QatResult(
         examined=(*examined, *found),
-        student=taught.program,
+        student=distilled.program,
         notes=(trained, *made.notes, *_gains(found, examined)),
     )
 
 
-def wanted(
+def reason_to_train(
     examined: Sequence[EvaluatedArtifact], asked: str, limit: float | None
 ) -> QatReason | None:
     """Why the student is to be trained with rounding; `None` where it is not."""

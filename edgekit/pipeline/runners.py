@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekit.bench.protocol import Metering, measure
 from edgekit.devices import Device
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Failure, Wanted, export_all
+from edgekit.export.workers import Failure, Variant, export_all
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.samples import Array
@@ -39,7 +39,7 @@ class ExportRunner:
     def export(  # noqa: PLR0913
         self,
         program: Program,
-        wanted: Sequence[Wanted],
+        requested: Sequence[Variant],
         folder: Path,
         *,
         title: str,
@@ -56,11 +56,11 @@ class ExportRunner:
 
             def on_done(name: str) -> None:
                 done.append(name)
-                step.update(len(done), len(wanted), name)
+                step.update(len(done), len(requested), name)
 
             return export_all(
                 program,
-                wanted,
+                requested,
                 calibration=calibration,
                 folder=folder,
                 labels=labels,

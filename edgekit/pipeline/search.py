@@ -23,7 +23,7 @@ from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline.constraints import PlanConstraints, refusal
+from edgekit.pipeline.constraints import PlanConstraints, infeasible
 from edgekit.pipeline.cost_source import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.pipeline.samples import Array
@@ -144,7 +144,7 @@ class PlanTimer:
 
 def search(
     planner: Planner,
-    aim: PlanConstraints,
+    constraints: PlanConstraints,
     train: Dataset,
     recipe: PruneRecipe,
     timer: PlanTimer,
@@ -161,66 +161,73 @@ def search(
     senses = probe(planner, scores, train, progress)
     turns: list[SearchRound] = []
     overhead = Overhead()
-    for cost in next_costs(recipe.rounds, planner, aim, turns):
-        solution = solve_for(planner, scores, senses, aim, cost)
+    for cost in next_costs(recipe.rounds, planner, constraints, turns):
+        solution = solve_for(planner, scores, senses, constraints, cost)
         if any(solution.plan == turn.solution.plan for turn in turns):
             break
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
         share = planner.cost(solution.widths, planner.device, solution.dropped)
-        share /= aim.full_cost
+        share /= constraints.full_cost
         predicted = overhead.speedup(share)
         timed = timer.time(student, predicted, place)
         turns.append(SearchRound(round=timed, solution=solution, student=student))
-        overhead = corrected(turns, aim)
+        overhead = corrected(turns, constraints)
         turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
-    return settled(planner, aim, turns)
+    return settled(planner, constraints, turns)
 
 
 def next_costs(
-    rounds: int, planner: Planner, aim: PlanConstraints, turns: Sequence[SearchRound]
+    rounds: int,
+    planner: Planner,
+    constraints: PlanConstraints,
+    turns: Sequence[SearchRound],
 ) -> Iterator[float | None]:
     """The cost to solve for, round by round, until a network is about as fast as asked."""
-    if aim.speedup is None:
+    if constraints.speedup is None:
         yield None
         return
-    least = planner.cheapest("cost", aim.limits(None)).cost
+    least = planner.cheapest("cost", constraints.limits(None)).cost
     # A little more than asked, where there is more: the last measurement is noisy too.
-    slack = aim.speedup * _SLACK
-    cost = aim.full_cost / slack
-    yield cost if cost >= least else aim.full_cost / aim.speedup
+    slack = constraints.speedup * _SLACK
+    cost = constraints.full_cost / slack
+    yield cost if cost >= least else constraints.full_cost / constraints.speedup
     while len(turns) < rounds:
         reached = turns[-1].round.measured_speedup
-        if aim.speedup <= reached <= aim.speedup * _SPARE:
+        if constraints.speedup <= reached <= constraints.speedup * _SPARE:
             return
-        share = corrected(turns, aim).operators(slack)
-        wanted, fastest = (share or 0.0) * aim.full_cost, least * 1.001
-        if wanted < fastest and len(turns) < rounds - 1:
+        share = corrected(turns, constraints).operators(slack)
+        target_cost, fastest = (share or 0.0) * constraints.full_cost, least * 1.001
+        if target_cost < fastest and len(turns) < rounds - 1:
             # One network says it cannot be done: half of the way, to learn from another.
-            wanted = math.sqrt(turns[-1].solution.cost * fastest)
-        yield max(fastest, wanted)
+            target_cost = math.sqrt(turns[-1].solution.cost * fastest)
+        yield max(fastest, target_cost)
 
 
-def corrected(turns: Sequence[SearchRound], aim: PlanConstraints) -> Overhead:
+def corrected(turns: Sequence[SearchRound], constraints: PlanConstraints) -> Overhead:
     return fitted(
         [
-            (turn.solution.cost / aim.full_cost, turn.round.measured_speedup)
+            (turn.solution.cost / constraints.full_cost, turn.round.measured_speedup)
             for turn in turns
         ]
     )
 
 
 def settled(
-    planner: Planner, aim: PlanConstraints, turns: Sequence[SearchRound]
+    planner: Planner, constraints: PlanConstraints, turns: Sequence[SearchRound]
 ) -> PrunedCandidate:
     """The least damaged network that is fast enough, or else the fastest; the whole one where
     none was faster than that."""
     best = max(turns, key=lambda turn: turn.round.measured_speedup)
-    if aim.speedup is not None:
-        met = [t for t in turns if t.round.measured_speedup >= aim.speedup]
-        best = min(met, key=lambda turn: turn.solution.damage or 0.0, default=best)
-    notes = [*aim.notes]
-    if aim.speedup is not None and best.round.measured_speedup < 1:
+    if constraints.speedup is not None:
+        met = [t for t in turns if t.round.measured_speedup >= constraints.speedup]
+        best = min(
+            met,
+            key=lambda turn: turn.solution.expected_loss_increase or 0.0,
+            default=best,
+        )
+    notes = [*constraints.notes]
+    if constraints.speedup is not None and best.round.measured_speedup < 1:
         notes.append(
             NoPlanFaster(
                 runtime=planner.table.key.runtime, speedup=best.round.measured_speedup
@@ -241,7 +248,7 @@ def settled(
     )
 
 
-def as_it_is(planner: Planner, aim: PlanConstraints) -> PrunedCandidate:
+def as_it_is(planner: Planner, constraints: PlanConstraints) -> PrunedCandidate:
     """The network itself, which keeps every limit of `aim`."""
     return PrunedCandidate(
         student=planner.graph.program,
@@ -249,7 +256,7 @@ def as_it_is(planner: Planner, aim: PlanConstraints) -> PrunedCandidate:
         planner=planner,
         solution=planner.whole(),
         rounds=(),
-        notes=(*aim.notes, NothingCut(reason="within_budget")),
+        notes=(*constraints.notes, NothingCut(reason="within_budget")),
     )
 
 
@@ -323,18 +330,18 @@ def solve_for(
     planner: Planner,
     scores: Mapping[str, Scores],
     senses: Sensitivity,
-    aim: PlanConstraints,
+    constraints: PlanConstraints,
     cost: float | None,
 ) -> Solution:
     """The plan inside an aim's limits and this cost.
 
     Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
     """
-    limits = aim.limits(cost)
+    limits = constraints.limits(cost)
     try:
         return planner.solve(scores, limits, senses)
     except BudgetInfeasible as error:
-        raise refusal(planner, limits, aim) from error
+        raise infeasible(planner, limits, constraints) from error
 
 
 def score_importance(

@@ -14,7 +14,11 @@ from torch import Tensor, fx
 import edgekit
 from edgekit import scratch, store
 from edgekit.distill import Distilled, Hooks, distill
-from edgekit.pipeline.distributed import TrainingRequest, several, taught_together
+from edgekit.pipeline.distributed import (
+    TrainingRequest,
+    is_distributed,
+    trained_together,
+)
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
@@ -55,59 +59,63 @@ class TrainingSpec:
 
 def train_student(
     inputs: TrainingInputs,
-    crew: TeacherEnsemble,
+    teachers: TeacherEnsemble,
     student: Program,
-    lesson: TrainingSpec,
+    training_spec: TrainingSpec,
 ) -> Distilled:
     """Distill, or take from the store what an earlier run with the same inputs made.
 
     Several teachers are averaged; the first is also looked into.
     """
-    if lesson.recipe.losses is None and lesson.pruned:
+    if training_spec.recipe.losses is None and training_spec.pruned:
         # A pruned network comes with its teacher's weights; what helps one without any held the
         # digits example, cut to a sixth of its width, at 22 % where it else reached 76 %.
-        lesson = replace(lesson, recipe=replace(lesson.recipe, losses={}))
-    recipe, samples = lesson.recipe, inputs.samples
+        training_spec = replace(
+            training_spec, recipe=replace(training_spec.recipe, losses={})
+        )
+    recipe, samples = training_spec.recipe, inputs.samples
     name = store.key(
         *(edgekit.__version__, torch.__version__, student.fingerprint()),
         [asdict(spec) for spec in student.inputs],
-        *(teacher.fingerprint() for teacher in crew.programs),
-        crew.weights,
+        *(teacher.fingerprint() for teacher in teachers.programs),
+        teachers.weights,
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
-        *(asdict(recipe), asdict(inputs.spec), inputs.seed, *lesson.marks),
-        lesson.aware,
+        *(asdict(recipe), asdict(inputs.spec), inputs.seed, *training_spec.marks),
+        training_spec.aware,
         *((inputs.mark,) if inputs.mark else ()),
     )
     kept = inputs.store.find("distilled", name)
     if kept is not None:
         inputs.progress.say(
-            f"{lesson.title}: taken from the store, where nothing had changed"
+            f"{training_spec.title}: taken from the store, where nothing had changed"
         )
         return _read(kept)
-    with inputs.progress.step(lesson.title) as step:
+    with inputs.progress.step(training_spec.title) as step:
 
         def show(epoch: Epoch) -> None:
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
             step.update(epoch.number, recipe.epochs, note)
 
-        taught = _taught(inputs, (crew, student), lesson, name, Hooks(on_epoch=show))
-    if taught.teacher_hit_rate:
+        distilled = _distilled(
+            inputs, (teachers, student), training_spec, name, Hooks(on_epoch=show)
+        )
+    if distilled.teacher_hit_rate:
         inputs.progress.say(
-            f"{taught.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
+            f"{distilled.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
     # Read again, so that what follows is the same whether the student was trained or kept.
-    return _read(inputs.store.keep("distilled", name, partial(_write, taught)))
+    return _read(inputs.store.keep("distilled", name, partial(_write, distilled)))
 
 
-def _write(taught: Distilled, folder: Path) -> None:
-    taught.program.save(folder / "student.pt2")
+def _write(distilled: Distilled, folder: Path) -> None:
+    distilled.program.save(folder / "student.pt2")
     facts = {
-        "epochs": [asdict(epoch) for epoch in taught.epochs],
-        "best_epoch": taught.best_epoch,
-        "metric": taught.metric,
-        "higher_is_better": taught.higher_is_better,
-        "teacher_hit_rate": taught.teacher_hit_rate,
-        "losses": dict(taught.losses),
+        "epochs": [asdict(epoch) for epoch in distilled.epochs],
+        "best_epoch": distilled.best_epoch,
+        "metric": distilled.metric,
+        "higher_is_better": distilled.higher_is_better,
+        "teacher_hit_rate": distilled.teacher_hit_rate,
+        "losses": dict(distilled.losses),
     }
     (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 
@@ -120,46 +128,46 @@ def _read(folder: Path) -> Distilled:
     )
 
 
-def _taught(
+def _distilled(
     inputs: TrainingInputs,
     pair: tuple[TeacherEnsemble, Program],
-    lesson: TrainingSpec,
+    training_spec: TrainingSpec,
     name: str,
     hooks: Hooks,
 ) -> Distilled:
     """Distill in this process, or in all that a launcher started."""
-    crew, student = pair
+    teachers, student = pair
     training, outputs = (
         inputs.store.root / part for part in (f"training/{name}", "teacher-outputs")
     )
-    hooks = replace(hooks, penalty=lesson.penalty)
-    if several():
+    hooks = replace(hooks, penalty=training_spec.penalty)
+    if is_distributed():
         calls = inputs.store.root / "calls"
         calls.mkdir(parents=True, exist_ok=True)
         with scratch.folder(calls) as folder:
             call = TrainingRequest(
                 folder=folder,
-                teachers=len(crew.programs),
-                weights=crew.weights,
-                recipe=lesson.recipe,
+                teachers=len(teachers.programs),
+                weights=teachers.weights,
+                recipe=training_spec.recipe,
                 training_folder=training,
                 outputs_folder=outputs,
-                aware=lesson.aware,
+                aware=training_spec.aware,
             )
-            return taught_together(
-                crew.programs, student, call, inputs=inputs, hooks=hooks
+            return trained_together(
+                teachers.programs, student, call, inputs=inputs, hooks=hooks
             )
     return distill(
-        crew.programs,
+        teachers.programs,
         student,
         train=inputs.samples.train,
         validation=inputs.samples.validation,
-        recipe=lesson.recipe,
+        recipe=training_spec.recipe,
         seed=inputs.seed,
         task=inputs.task,
         hooks=hooks,
         folder=training,
         outputs_folder=outputs,
-        aware=lesson.aware,
-        weights=crew.weights,
+        aware=training_spec.aware,
+        weights=teachers.weights,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.config.project import Project
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Wanted, offered
+from edgekit.export.workers import Variant, offered
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
@@ -24,16 +24,16 @@ _CONVOLUTION = ("aten.conv",)
 _RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn")
 
 
-def wanted(
+def requested(
     student: Program,
     runtimes: Sequence[RuntimeName],
     target: Target,
     asked: Sequence[Precision] | None,
-) -> list[Wanted]:
+) -> list[Variant]:
     """Every runtime in every precision that the profile (or else `asked`) allows and it has, and
     beside int8 the schemes whose speed is not told by looking."""
     precisions = asked or (*target.precisions, *_more(student, target))
-    found: list[Wanted] = []
+    found: list[Variant] = []
     for runtime in runtimes:
         for precision in precisions:
             if asked is None and not offered(runtime, precision):

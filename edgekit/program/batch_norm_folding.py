@@ -39,7 +39,7 @@ def _drop_unread(module: fx.GraphModule) -> None:
 
 
 def _folds(module: fx.GraphModule, layer: object) -> bool:
-    """Whether nothing else reads the layer, and no other layer its weights."""
+    """Return whether nothing else reads the layer, and no other layer its weights."""
     if not isinstance(layer, fx.Node) or len(layer.users) != 1:
         return False
     schema = getattr(layer.target, "_schema", None)

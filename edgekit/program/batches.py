@@ -47,12 +47,12 @@ def compare(
     for size in _SIZES:
         inputs = _resized(example, size)
         try:
-            wanted = _outputs(network, inputs)
+            expected = _outputs(network, inputs)
         except Exception:  # noqa: BLE001 (the author's code raises anything)
             continue
         found = _found(traced, inputs, size)
-        shapes = [[output.shape for output in given] for given in (found, wanted)]
-        if shapes[0] != shapes[1] or (values and not all(map(_close, found, wanted))):
+        shapes = [[output.shape for output in given] for given in (found, expected)]
+        if shapes[0] != shapes[1] or (values and not all(map(_close, found, expected))):
             raise ModelError(
                 f"The trace differs from the network at batch size {size}: forward() decides by "
                 "the batch size. Compute the same for every batch size."
@@ -69,16 +69,16 @@ def _found(traced: nn.Module, inputs: Example, size: int) -> list[Tensor]:
         ) from error
 
 
-def _close(found: Tensor, wanted: Tensor) -> bool:
-    if not (wanted.is_floating_point() or wanted.is_complex()):
+def _close(found: Tensor, expected: Tensor) -> bool:
+    if not (expected.is_floating_point() or expected.is_complex()):
         return True  # an index may turn over by rounding
-    scale = wanted.abs()
+    scale = expected.abs()
     scale = (
         scale[scale.isfinite()].max() if scale.isfinite().any() else scale.new_ones(())
     )
     return torch.allclose(
         found,
-        wanted.to(found.dtype),
+        expected.to(found.dtype),
         rtol=_TOLERANCE,
         atol=float(scale) * _TOLERANCE,
         equal_nan=True,

@@ -15,8 +15,8 @@ _SPATIAL = 3
 class Value:
     """`data` as the file has it, or, where `first`, with its last dimension moved behind the batch.
 
-    Convolutions compute with channels first. What follows them keeps that order until a layer
-    asks for the file's own, so that no transposition stands in the network without need.
+    Convolutions compute with channels first. Later layers keep that order until one needs the
+    file's own, so that no transposition stands in the network without need.
     """
 
     data: Tensor

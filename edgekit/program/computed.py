@@ -72,7 +72,7 @@ def _computed(graph: fx.Graph) -> set[fx.Node]:
 
 
 def _repeats(node: fx.Node) -> bool:
-    """Whether an operator gives the same each time, and writes nowhere."""
+    """Return whether an operator gives the same each time, and writes nowhere."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return getattr(node.target, "__module__", "") == "_operator"
     if node.target._schema.name in _STATISTICS and node.args[3] is None:
@@ -84,7 +84,7 @@ def _repeats(node: fx.Node) -> bool:
 
 
 def _mixes(node: fx.Node, computed: set[fx.Node]) -> bool:
-    """Whether a value comes from several elements of some weight."""
+    """Return whether a value comes from several elements of some weight."""
     todo, seen = [node], set()
     while todo:
         one = todo.pop()
@@ -98,7 +98,7 @@ def _mixes(node: fx.Node, computed: set[fx.Node]) -> bool:
 
 
 class _Values:
-    """What nodes among weights compute, and what distinguishes them."""
+    """Evaluate nodes among weights, and distinguish them."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         self._interpreter = fx.Interpreter(module)

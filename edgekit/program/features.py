@@ -16,7 +16,7 @@ _WEIGHTED = ("aten.linear", "aten.addmm", "aten.conv", "aten.matmul", "aten.mm."
 
 def features(program: Program, samples: NDArray[Any]) -> NDArray[np.float32]:
     """(n, *input shape) to (n, features): the penultimate values, or the outputs where no layer
-    has weights. What lies behind the first two dimensions is averaged."""
+    has weights. Dimensions after the first two are averaged."""
     recorder = _Recorder(program.module, _source(program.module.graph))
     batch = torch.from_numpy(np.ascontiguousarray(samples)).to(program.dtypes[0])
     with torch.inference_mode():
@@ -33,20 +33,20 @@ def features(program: Program, samples: NDArray[Any]) -> NDArray[np.float32]:
 class _Recorder(fx.Interpreter):
     """Keeps what one node gave."""
 
-    def __init__(self, module: fx.GraphModule, wanted: fx.Node | None) -> None:
+    def __init__(self, module: fx.GraphModule, last_node: fx.Node | None) -> None:
         super().__init__(module)
-        self.wanted = wanted
+        self.last_node = last_node
         self.value: Any = None
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
-        if n is self.wanted:
+        if n is self.last_node:
             self.value = result
         return result
 
 
 def _source(graph: fx.Graph) -> fx.Node | None:
-    """What the last layer with weights of its own takes in."""
+    """The input of the last layer with weights of its own."""
     for node in reversed(graph.nodes):
         weighted = any(kind in str(node.target) for kind in _WEIGHTED)
         if node.op == "call_function" and weighted:

@@ -114,7 +114,7 @@ class _Maker:
         return made
 
     def written(self) -> fx.Node:
-        """What the in-place operator leaves in its first argument, as a value of its own."""
+        """The value that the in-place operator leaves in its first argument, as a new value."""
         node = self.node
         into, *others = node.args
         assert isinstance(into, fx.Node)
@@ -129,16 +129,16 @@ class _Maker:
         packet = getattr(aten, name, None)
         functional = getattr(packet, schema.overload_name or "default", None)
         if functional is None or not isinstance(into.meta["val"], Tensor):
-            raise self._refusal(schema.name)
+            raise self._in_place_problem(schema.name)
         made = self.call(functional, *node.args, **node.kwargs)
         return self._like(made, into)
 
     def _like(self, value: Any, other: fx.Node) -> fx.Node:
         """A value in the shape and type of another, as in-place operators keep them."""
-        now, wanted = value.meta["val"], other.meta["val"]
-        if now.dtype != wanted.dtype:
-            value = self.call(aten.to.dtype, value, wanted.dtype)
-        if list(now.shape) != list(wanted.shape):
+        now, expected = value.meta["val"], other.meta["val"]
+        if now.dtype != expected.dtype:
+            value = self.call(aten.to.dtype, value, expected.dtype)
+        if list(now.shape) != list(expected.shape):
             value = self.call(aten.expand_as.default, value, other)
         assert isinstance(value, fx.Node)
         return value
@@ -171,7 +171,7 @@ class _Maker:
             places = [place % whole.ndim for place in given[0]]
             back = [places.index(dim) for dim in range(whole.ndim)]
             return self.call(aten.permute.default, new, back)
-        raise self._refusal(kind)
+        raise self._in_place_problem(kind)
 
     def _joined(self, view: fx.Node, new: fx.Node) -> fx.Node:
         """The parts of a split tensor, one of them new, as one tensor."""
@@ -217,7 +217,7 @@ class _Maker:
     def _between(
         self, parent: fx.Node, new: fx.Node, dim: int, first: int, last: int
     ) -> fx.Node:
-        """What of `parent` lies before and behind, with `new` in between."""
+        """The parts of `parent` before and behind, with `new` in between."""
         size = parent.meta["val"].shape[dim]
         parts = [new]
         if first > 0:
@@ -226,7 +226,7 @@ class _Maker:
             parts.append(self.call(aten.slice.Tensor, parent, dim, last, _END))
         return parts[0] if len(parts) == 1 else self.call(aten.cat.default, parts, dim)
 
-    def _refusal(self, kind: str) -> ModelError:
+    def _in_place_problem(self, kind: str) -> ModelError:
         layer = layer_of(self.node) or "the network"
         return ModelError(
             f"The layer '{layer}' writes in place by {self.node.target} through {kind}, which "
@@ -235,7 +235,7 @@ class _Maker:
 
 
 def _written(node: fx.Node) -> bool:
-    """Whether an operator writes into its first argument."""
+    """Return whether an operator writes into its first argument."""
     schema = getattr(node.target, "_schema", None)
     if node.op != "call_function" or schema is None or not schema.arguments:
         return False
@@ -244,7 +244,7 @@ def _written(node: fx.Node) -> bool:
 
 
 def _viewed(node: fx.Node) -> fx.Node | None:
-    """What a node is a view of, sharing its memory."""
+    """The node whose memory a view shares."""
     if node.op != "call_function" or not node.args:
         return None
     source = node.args[0]
@@ -264,7 +264,7 @@ def _viewed(node: fx.Node) -> fx.Node | None:
 
 
 def _same_memory(one: fx.Node, other: fx.Node) -> bool:
-    """Whether two traced values share memory."""
+    """Return whether two traced values share memory."""
     values = one.meta.get("val"), other.meta.get("val")
     if not all(isinstance(value, Tensor) for value in values):
         return False

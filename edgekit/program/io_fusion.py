@@ -1,4 +1,4 @@
-"""What a file takes and gives besides the network's own work, as part of the program."""
+"""Preprocessing and post-processing of a file, as part of the program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _ChannelsLast(_Around):
 
 
 class _Folded(_Around):
-    """Raw values in, and what the application wants to know out."""
+    """Raw values in, classes or probabilities out."""
 
     offset: Tensor
     factor: Tensor
@@ -59,7 +59,7 @@ class _Folded(_Around):
 
 
 def folded(program: Program, folding: IOFusion) -> Program:
-    """`program`, of one input and one output, with what `folding` says around it."""
+    """`program`, of one input and one output, with the steps of `folding` around it."""
     if folding == IOFusion():
         return program
     (spec,), (dtype,) = program.inputs, program.dtypes

@@ -17,7 +17,7 @@ def layer_behind(program: Program, kind: str, names: tuple[str, ...]) -> str:
     """The layer of an operator of type `kind` that reads or gives tensors of these `names`.
 
     LiteRT names tensors by classes and attributes, ONNX by the network's operators and
-    parameters; where neither tells, an operator that is called alike does.
+    parameters; where neither is conclusive, an operator of the same name decides.
     """
     nodes = {node.name: node for node in program.module.graph.nodes}
     for name in names:

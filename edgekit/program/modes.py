@@ -2,8 +2,8 @@
 
 A flag can be a matter of mode, as in `nn.Dropout`, or of meaning: dropout that also runs at
 inference, batch norm that is frozen while all else trains. The author's code decides, so that a
-trace in evaluation mode is compared with one in training mode. What follows is noted with the
-operator, in `meta["custom"]`, which copies, exports and files keep.
+trace in evaluation mode is compared with one in training mode. The original values are noted
+with the operator, in `meta["custom"]`, which copies, exports and files keep.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch import fx, nn
 from edgekit.errors import ModelError
 
 _NAMES = ("train", "training", "use_input_stats")
-"""What the schemas of ATen's operators call the flag."""
+"""Names of the flag in the schemas of ATen's operators."""
 _NOTE = "edgekit_training"
 """Key of the note: the flag's position, its value in evaluation and in training."""
 
-Place = tuple[str, str]
+ModeKey = tuple[str, str]
 """A module of the author's, and an operator that it runs."""
 Export = Callable[[nn.Module], fx.Graph]
 
@@ -44,7 +44,7 @@ def set_training(
 
 
 def follows(node: fx.Node) -> bool:
-    """Whether the operator's flag follows the network's mode."""
+    """Return whether the operator's flag follows the network's mode."""
     note = _note_of(node)
     return note is not None and note[1] != note[2]
 
@@ -52,9 +52,9 @@ def follows(node: fx.Node) -> bool:
 def note_modes(graph: fx.Graph, network: nn.Module, export: Export) -> None:
     """Note at each operator of `graph` whether its flag follows the mode of `network`.
 
-    `graph` is its trace in evaluation mode; `export` traces it in another. What training runs at
-    another place of the author's code, or cannot run at all, is compared with the layers of
-    torch.nn alone in training mode.
+    `graph` is its trace in evaluation mode; `export` traces it in another. Operators that
+    training runs at another place of the author's code, or cannot run at all, are compared with
+    the layers of torch.nn alone in training mode.
     """
     flagged = _flagged(graph)
     for prepare in (_trained, _trained_layers):
@@ -91,7 +91,7 @@ def note_foreign_modes(graph: fx.Graph) -> None:
 
 
 def noted(graph: fx.Graph) -> bool:
-    """Whether the operators carry notes, all of them sound: the graph is EdgeKit's own."""
+    """Return whether the operators carry notes, all of them sound: the graph is EdgeKit's own."""
     notes = [(node, _note_of(node)) for node in graph.nodes]
     return any(note for _, note in notes) and all(
         note is None
@@ -123,7 +123,7 @@ def layer_of(node: fx.Node) -> str:
 
 def _flags(
     network: nn.Module, prepare: Callable[[nn.Module], None], export: Export
-) -> dict[Place, list[fx.Node]]:
+) -> dict[ModeKey, list[fx.Node]]:
     """The flagged operators of a trace in another mode; none where there is no such trace."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -148,14 +148,14 @@ def _trained_layers(network: nn.Module) -> None:
 
 
 def _layer(module: nn.Module) -> bool:
-    """Whether a module is one of torch.nn's, or derives from one."""
+    """Return whether a module is one of torch.nn's, or derives from one."""
     kinds = [kind for kind in type(module).__mro__ if kind is not nn.Module]
     return any(kind.__module__.startswith("torch.nn.") for kind in kinds)
 
 
-def _flagged(graph: fx.Graph) -> dict[Place, list[fx.Node]]:
+def _flagged(graph: fx.Graph) -> dict[ModeKey, list[fx.Node]]:
     """The operators that have a flag, in order, by their place in the author's modules."""
-    found: defaultdict[Place, list[fx.Node]] = defaultdict(list)
+    found: defaultdict[ModeKey, list[fx.Node]] = defaultdict(list)
     for node in graph.nodes:
         if _position(node.target) is not None:
             found[layer_of(node), _operator(node).removesuffix("_")].append(node)

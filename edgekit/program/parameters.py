@@ -1,4 +1,4 @@
-"""Which operators of a program take which parameters."""
+"""Map parameters of a program to the operators that use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a network that was read computes what its file says: on every load, in numbers.
+"""True where a network that was read computes what its file says: on every load, in numbers.
 
 A program is run at two batch sizes, and its outputs are held against a reference's, relative to
 the range of the reference's. A softmax or sigmoid at the end is taken off first: where it is
@@ -43,12 +43,12 @@ class Parity:
 
     def line(self) -> str:
         """The finding in a sentence."""
-        several = (
+        multiple = (
             f"{self.outputs} outputs differ" if self.outputs > 1 else "output differs"
         )
         sizes = " and ".join(map(str, self.batches))
         return (
-            f"Checked against {self.against} at batch {sizes}: the {several} by at most "
+            f"Checked against {self.against} at batch {sizes}: the {multiple} by at most "
             f"{self.largest:.1e} of their range."
         )
 
@@ -58,8 +58,8 @@ def check(
 ) -> Parity:
     """Compare the program of the file `source` with `reference`, which `against` names.
 
-    Raises `ModelError` where they differ by more than `TOLERANCE`, where shapes differ, or where
-    outputs are not finite. Outputs that do not change prove nothing, and are said to.
+    Raises `ModelError` where they differ by more than `TOLERANCE`, where shapes differ, or
+    where outputs are not finite. Outputs that do not change prove nothing, which is reported.
     """
     bare, squashed = unsaturated(program.module)
     largest, flat = 0.0, 0
@@ -67,8 +67,8 @@ def check(
         inputs = samples(program, batch)
         with torch.no_grad():
             found = [t.numpy() for t in _leaves(bare(*inputs))]
-        wanted = reference([each.numpy() for each in inputs], squashed)
-        for number, (ours, theirs) in enumerate(_pairs(found, wanted, source)):
+        expected = reference([each.numpy() for each in inputs], squashed)
+        for number, (ours, theirs) in enumerate(_pairs(found, expected, source)):
             error = difference(ours, theirs)
             if error is None:
                 flat += 1
@@ -92,7 +92,7 @@ def check(
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float | None:
     """The largest difference relative to the range of `theirs`; `None` where that is flat.
 
-    What differs in an output that does not change is told relative to its largest value.
+    Differences in an output that does not change are relative to its largest value.
     """
     ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
     if not theirs.size:
@@ -161,14 +161,14 @@ def _leaves(found: Any) -> list[Tensor]:
 
 
 def _pairs(
-    found: Arrays, wanted: Arrays, source: str
+    found: Arrays, expected: Arrays, source: str
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Each output beside the reference's; `ModelError` where number or shapes differ."""
     ours = [each.shape for each in found]
-    theirs = [np.shape(each) for each in wanted]
+    theirs = [np.shape(each) for each in expected]
     if ours != theirs:
         raise ModelError(
             f"{source}: the network gives outputs of shapes {ours}, its file {theirs}. "
             "It was not read rightly, and is refused."
         )
-    return list(zip(found, wanted, strict=True))
+    return list(zip(found, expected, strict=True))

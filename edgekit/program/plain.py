@@ -28,7 +28,7 @@ _WRAPPERS = ("_orig_mod", "module")
 """Where torch.compile, and DataParallel and its kin, keep the network they wrap."""
 _HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
 _MOMENTUM = 0.1
-"""What batch norm without a momentum of its own (a cumulative mean) trains with."""
+"""Momentum for the training of a batch norm without one of its own (a cumulative mean)."""
 
 
 def plain(
@@ -93,18 +93,20 @@ def plain_output(output: Any) -> Any:
         given = {name: getattr(output, name) for name in fields}
         output = {name: value for name, value in given.items() if value is not None}
     if isinstance(output, Mapping):
-        return {n: plain_output(value) for n, value in output.items() if _told(value)}
+        return {
+            n: plain_output(value) for n, value in output.items() if _reported(value)
+        }
     if isinstance(output, list | tuple):
         kind = list if isinstance(output, list) else tuple
-        return kind(plain_output(value) for value in output if _told(value))
-    if not torch.utils._pytree.tree_leaves(output) or not _told(output):
+        return kind(plain_output(value) for value in output if _reported(value))
+    if not torch.utils._pytree.tree_leaves(output) or not _reported(output):
         raise ModelError(
             f"forward() returns {type(output).__name__}: a network returns tensors."
         )
     return output
 
 
-def _told(value: Any) -> bool:
+def _reported(value: Any) -> bool:
     return not isinstance(value, int | float | str | torch.SymInt | torch.SymFloat)
 
 
@@ -153,7 +155,7 @@ def _rebound(function: types.FunctionType, memo: Mapping[int, Any]) -> Any:
 
 
 def _holds(cell: types.CellType) -> bool:
-    """Whether a closure's cell holds a module; one may still be empty."""
+    """Return whether a closure's cell holds a module; one may still be empty."""
     try:
         return isinstance(cell.cell_contents, nn.Module)
     except ValueError:
@@ -200,7 +202,7 @@ def _refuse_script(module: nn.Module) -> None:
 
 
 def _materialize(module: nn.Module, example: tuple[Tensor, ...]) -> None:
-    """Run lazy layers once, which then know their widths."""
+    """Run lazy layers once, which fixes their widths."""
     tensors = (*module.parameters(), *module.buffers())
     if any(map(is_lazy, tensors)):
         with torch.no_grad():

@@ -40,7 +40,7 @@ from edgekit.safe_io import reading
 from edgekit.types import InputSpec
 
 _TRACES = re.compile("^(L__self__)+")
-_AUTHORED = re.compile(r"^_edgekit_authored_[0-9a-f]+\.")
+_USER_NAMES = re.compile(r"^_edgekit_authored_[0-9a-f]+\.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +259,7 @@ def load(
 def duplicate(
     module: fx.GraphModule, memo: dict[int, Any] | None = None
 ) -> fx.GraphModule:
-    """A deep copy; what `memo` holds by id takes the place of the original."""
+    """A deep copy; objects that `memo` holds by id take the place of the original."""
     with warnings.catch_warnings():
         # torch's own, about its own code
         warnings.simplefilter("ignore", FutureWarning)
@@ -280,7 +280,7 @@ def _unstack(node: fx.Node) -> None:
 def _kind(kind: str | type) -> str:
     """A module's class by name, as PyTorch writes it."""
     name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
-    return _AUTHORED.sub("authored.", name)
+    return _USER_NAMES.sub("authored.", name)
 
 
 def _user_inputs(exported: ExportedProgram) -> list[tuple[str, torch.Tensor]]:

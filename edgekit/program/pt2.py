@@ -1,8 +1,8 @@
 """A `.pt2` opened without running anything: its raw tensors and its JSON, and nothing else.
 
 `torch.export.load` unpickles example inputs, custom objects and any weight whose configuration
-says so. Here the archive is taken apart by a list of what may be in it, and what is left is
-handed to PyTorch as an archive that holds no pickle at all.
+requests it. Here the archive is filtered by a list of permitted entries, and PyTorch gets the
+result as an archive that holds no pickle at all.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _GLOBALS = frozenset(
           "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat")),
     )
 )  # fmt: skip
-"""What pickles of tensors call, as `module name`."""
+"""Callables in pickles of tensors, as `module name`."""
 _EXPANDED = 1 << 28
 """Elements of a tensor that repeats its content."""
 

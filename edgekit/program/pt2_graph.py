@@ -1,4 +1,4 @@
-"""What the JSON of a `.pt2` may say, checked before PyTorch reads it.
+"""The JSON of a `.pt2`, checked before PyTorch reads it.
 
 PyTorch evaluates the expressions of sizes as Python, looks operators up by any path below
 `torch`, writes names into the source of `forward` and imports the modules of enumerations.
@@ -45,7 +45,7 @@ _FUNCTIONS = frozenset(
 )  # fmt: skip
 _NAMED = frozenset(("True", "False", "true", "false", "oo", "int_oo"))
 _ASSUMED = frozenset(("positive", "integer", "nonnegative", "real", "precision"))
-"""What a symbol may be said to be."""
+"""Properties that a symbol may have."""
 _PLAIN = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.operator, ast.unaryop,
           ast.cmpop, ast.boolop, ast.expr_context)  # fmt: skip
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{0,40})?(e[+-]?\d{1,3})?")
@@ -58,7 +58,7 @@ _LARGEST = 1 << 40
 
 
 class Suspicious(ValueError):
-    """What is not raw data: reading it could run code."""
+    """Anything but raw data: reading it could run code."""
 
 
 def checked(model: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def checked(model: Any) -> dict[str, Any]:
     Raises `Suspicious` for what could run code, and whatever a malformed document leads to.
     """
     if not isinstance(model, dict):
-        raise ValueError("the program is no JSON object")
+        raise ValueError("the program is not a JSON object")
     document = {**model, "guards_code": []}
     for symbol in document.get("range_constraints", {}):
         _expression(symbol)
@@ -112,9 +112,10 @@ def _entry(name: str, value: Any) -> Any:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
-    """What of a node's notes the loader needs; the rest is where its author's files lay."""
+    """The parts of a node's notes that the loader needs; the rest has paths of the author's
+    files."""
     if not isinstance(value, dict):
-        raise ValueError("metadata that is no object")
+        raise ValueError("metadata that is not an object")
     return {key: str(value[key]) for key in _KEPT_METADATA if key in value}
 
 
@@ -171,17 +172,17 @@ def _branch(tree: Mapping[str, Any]) -> None:
 
 def _expression(text: str) -> None:
     """Arithmetic over symbols; no attribute, no free string, no other call, no tower of powers."""
-    refusal = Suspicious(f"the expression {text[:60]!r}")
+    suspicious = Suspicious(f"the expression {text[:60]!r}")
     if len(text) > _LONGEST:
-        raise refusal
+        raise suspicious
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:
-        raise refusal from error
+        raise suspicious from error
     if sum(map(_is_power, ast.walk(tree.body))) > _POWERS_AT_MOST:
-        raise refusal
+        raise suspicious
     if not _arithmetic(tree.body):
-        raise refusal
+        raise suspicious
 
 
 def _arithmetic(node: ast.AST) -> bool:
@@ -199,20 +200,20 @@ def _arithmetic(node: ast.AST) -> bool:
 def _call(node: ast.Call) -> bool:
     """A known function of arithmetic, or a symbol or number by its name."""
     name = node.func.id if isinstance(node.func, ast.Name) else ""
-    if any(k.arg not in _ASSUMED or not _truth(k.value) for k in node.keywords):
+    if any(k.arg not in _ASSUMED or not _is_flag(k.value) for k in node.keywords):
         return False
     if name in ("Symbol", "Float"):
         texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
-        wanted = _SYMBOL if name == "Symbol" else _DECIMAL
+        expected = _SYMBOL if name == "Symbol" else _DECIMAL
         return len(node.args) == 1 and all(
-            isinstance(text, str) and wanted.fullmatch(text) for text in texts
+            isinstance(text, str) and expected.fullmatch(text) for text in texts
         )
     if name not in _FUNCTIONS or (_is_power(node) and not _small(node)):
         return False
     return all(map(_arithmetic, node.args))
 
 
-def _truth(node: ast.AST) -> bool:
+def _is_flag(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) in (bool, int)
 
 
@@ -224,7 +225,7 @@ def _is_power(node: ast.AST) -> bool:
 
 
 def _small(node: ast.AST) -> bool:
-    """Whether a power is of no other power, and its exponent a small number as written."""
+    """Return whether a power is of no other power, and its exponent a small number as written."""
     if sum(map(_is_power, ast.walk(node))) > 1:
         return False
     if isinstance(node, ast.BinOp):

@@ -88,6 +88,7 @@ def answers(program: Program, feeds: Sequence[Array]) -> list[Array]:
 def one_sample(
     program: Program, feeds: Sequence[Array], number: int
 ) -> tuple[torch.Tensor, ...]:
+    """Sample `number` of every input, as tensors (1, ...) of the program's dtypes."""
     return tuple(
         torch.from_numpy(np.ascontiguousarray(feed[number : number + 1])).to(dtype)
         for feed, dtype in zip(feeds, program.dtypes, strict=True)
@@ -95,7 +96,7 @@ def one_sample(
 
 
 def count(program: Program, operators: Sequence[str]) -> int:
-    """How many operators of the network have one of these names."""
+    """Number of operators of the network with one of these names."""
     return sum(_operator(node) in operators for node in program.module.graph.nodes)
 
 

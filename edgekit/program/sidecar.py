@@ -1,4 +1,4 @@
-"""What a `.pt2` of ours says beside PyTorch's own: the inputs by the author's names, and ties.
+"""Data of a `.pt2` of ours beside PyTorch's own: the inputs by the author's names, and ties.
 
 PyTorch names inputs after the arguments of `forward`, and keeps a parameter that two layers share
 as two. The note is a JSON file among the archive's extra files, which other readers pass over.
@@ -24,6 +24,8 @@ _MOST = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Sidecar:
+    """The inputs of a program, and the names of its tied parameters."""
+
     inputs: tuple[InputSpec, ...]
     outputs: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
@@ -65,7 +67,7 @@ def _validated(text: bytes) -> Sidecar:
 def applied(
     note: Sidecar, module: fx.GraphModule, inputs: tuple[InputSpec, ...]
 ) -> tuple[InputSpec, ...]:
-    """The inputs of `module` by the note, instead of those PyTorch says; parameters are tied again.
+    """The inputs of `module` by the note, instead of PyTorch's; parameters are tied again.
 
     Raises `ValueError` where the note is of another network.
     """

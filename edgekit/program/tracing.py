@@ -1,4 +1,4 @@
-"""`torch.export`, with a batch of any size, and what it cannot trace said in one line."""
+"""`torch.export` with a batch of any size, and one-line errors for untraceable networks."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _export(
     except (
         Exception
     ) as error:  # tracing runs the author's code, which may raise anything
-        raise refusal(module, example, error) from error
+        raise untraceable(module, example, error) from error
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def refusal(
+def untraceable(
     module: nn.Module, example: tuple[Tensor, ...], error: BaseException
 ) -> ModelError:
     """One line about what cannot be traced: the layer, the reason, a hint that fits."""

@@ -1,1 +1,1 @@
-
+"""Structured pruning: importance, sensitivity, the planner, sparsity and reconstruction."""

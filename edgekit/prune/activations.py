@@ -1,8 +1,9 @@
-"""How much memory activations take at most, for any widths.
+"""Peak memory of activations, for any widths.
 
-At each step of execution the tensors that are still needed lie in memory together. Batch norm and
-activation functions are fused into what makes their input, and views share its buffer, in every
-runtime EdgeKit exports to; what a runtime needs besides (scratch, packed weights) is not counted.
+At each step of execution the tensors that are still needed lie in memory together. Batch norm
+and activation functions are fused into the operator before them, and views share its buffer, in
+every runtime EdgeKit exports to; further needs of a runtime (scratch, packed weights) are not
+counted.
 """
 
 from __future__ import annotations

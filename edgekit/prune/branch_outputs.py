@@ -16,7 +16,7 @@ from edgekit.program.parameters import argument_name
 from edgekit.types import Plan
 
 _FLAT = 1e-3
-"""A batch norm's slope below which its channel says nothing."""
+"""A batch norm's slope below which its channel is constant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Ending:
     """The sum of the whole network that it stands for."""
 
     def slopes(self, module: nn.Module, like: Tensor) -> Tensor:
-        """What the norm multiplies each channel by, laid out like its output."""
+        """The norm's factor of each channel, laid out like its output."""
         call = call_of(self.norm)
         gain, variance = (
             attribute(module, str(call[name].target))
@@ -40,11 +40,11 @@ class Ending:
         return slopes.reshape(-1, *[1] * (like.dim() - 2))
 
     def set(
-        self, parameters: Mapping[str, Tensor], wanted: Tensor, slopes: Tensor
+        self, parameters: Mapping[str, Tensor], desired: Tensor, slopes: Tensor
     ) -> None:
         """Let the norm give each channel the mean and the spread that are wanted."""
         call = call_of(self.norm)
-        rows = wanted.movedim(1, -1).flatten(0, -2)
+        rows = desired.movedim(1, -1).flatten(0, -2)
         gain, shift = (str(call[name].target) for name in ("weight", "bias"))
         parameters[gain].data.copy_(rows.std(0) * slopes.flatten().sign())
         parameters[shift].data.copy_(rows.mean(0))
@@ -89,12 +89,12 @@ def _stream(nodes: Mapping[str, fx.Node], block: Block) -> fx.Node:
 
 
 def _unrectified(node: fx.Node) -> fx.Node:
-    """What a rectifier reads; any other node itself."""
+    """The input of a rectifier; any other node itself."""
     if node.op == "call_function" and operator_name(node) in RECTIFIERS:
         return node.all_input_nodes[0]
     return node
 
 
 def normalized(node: fx.Node) -> bool:
-    """Whether batch norm, and nothing else, reads this: it takes a shift away."""
+    """Return whether batch norm, and nothing else, reads this: it takes a shift away."""
     return [user.target for user in node.users] == [torch.ops.aten.batch_norm.default]

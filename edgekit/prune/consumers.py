@@ -165,14 +165,14 @@ class _Recorder(fx.Interpreter):
         self.cross = cross
         self.sums: dict[tuple[fx.Node, int], Tensor] = {}
         self.counts: dict[tuple[fx.Node, int], int] = {}
-        self.wanted: dict[fx.Node, set[int]] = {}
+        self.requested: dict[fx.Node, set[int]] = {}
         for reader in found:
             if reader.source is not None:
-                self.wanted.setdefault(reader.source, set()).add(reader.channel_dim)
+                self.requested.setdefault(reader.source, set()).add(reader.channel_dim)
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
-        for dim in self.wanted.get(n, ()):
+        for dim in self.requested.get(n, ()):
             self._add((n, dim), value)
         return value
 

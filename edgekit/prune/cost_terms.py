@@ -1,4 +1,4 @@
-"""What a network is made of, as tables over the widths that each part depends on.
+"""Parts of a network as cost tables over the widths that each part depends on.
 
 An operator's cost depends on the widths of the groups that meet at it. Where these are one or
 two, or offer few combinations, the table is over the groups themselves. Where many meet, as
@@ -62,8 +62,8 @@ class Axis:
 class Term(Generic[T]):
     """One operator or tensor at each combination of its axes' levels.
 
-    It is gone where any of `blocks` is dropped. What is not `exact` is never too small where
-    cost grows with width.
+    It is gone where any of `blocks` is dropped. An inexact term is never too small where cost
+    grows with width.
     """
 
     axes: tuple[Axis, ...]
@@ -168,7 +168,7 @@ def _operator_term(
 
 
 def _countable(groups: Sequence[str], options: Options) -> bool:
-    """Whether a table over the groups themselves is small enough."""
+    """Return whether a table over the groups themselves is small enough."""
     cells = math.prod(len(options[name]) for name in groups)
     return len(groups) <= 2 or cells <= _CELLS
 

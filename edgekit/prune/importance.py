@@ -1,4 +1,4 @@
-"""How much each unit of each group of coupled widths matters.
+"""Importance of each unit of each group of coupled widths.
 
 A criterion gives every weight a saliency; a unit's score is the sum over all weights that leave
 with it, in every layer its group runs through (the coupled sum of Fang et al., 2023,
@@ -36,8 +36,8 @@ Saliency = Mapping[str, Tensor]
 CRITERIA: tuple[str, ...] = get_args(ImportanceName)
 WITHOUT_SAMPLES = ("l1", "l2", "batchnorm")
 _CHUNK = 8
-"""Samples per gradient. Gradients of a trained network cancel over many samples: their size, not
-their mean, says what matters."""
+"""Samples per gradient. Gradients of a trained network cancel over many samples: the mean of
+their size, not their mean, measures importance."""
 
 
 def importance(
@@ -177,6 +177,7 @@ def _by_scale(graph: WidthGraph) -> Scores:
 
 
 def batch_norm_scales(program: Program) -> list[str]:
+    """Names of the scale parameters of all batch norms."""
     return [
         str(node.args[1].target)
         for node in program.module.graph.find_nodes(

@@ -123,7 +123,7 @@ def density(masks: Masks) -> float:
 
 
 def _weights(program: Program) -> dict[str, tuple[Tensor, Reader]]:
-    """What layers read their inputs with, by name, tied ones once."""
+    """Weights of layers that multiply their inputs, by name, tied ones once."""
     found: dict[str, tuple[Tensor, Reader]] = {}
     seen: set[int] = set()
     for reader in readers(program):

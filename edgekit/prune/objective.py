@@ -1,9 +1,9 @@
-"""What a choice of widths and blocks is expected to cost in answers: the planner's objective.
+"""The planner's objective: the expected loss increase of a choice of widths and blocks.
 
-Within a group, importance says how much of it each width keeps, and `log` of that share how
-quickly giving up more gets dear. Across groups and blocks, measured sensitivity says what that is
-worth: the damage of a group is `a * (-log(share kept)) ** p`, through the cuts that were tried.
-Where no sensitivity was measured, each layer that writes a group counts alike.
+Within a group, importance gives the fraction kept at each width, and the `log` of that fraction
+the shape of the loss. Across groups and blocks, measured sensitivity gives the scale: the loss
+increase of a group is `a * (-log(fraction kept)) ** p`, through the cuts that were tried. Where
+no sensitivity was measured, each layer that writes a group counts alike.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class PlanObjective:
             ordered = np.sort(scores)[::-1] + _LEAST / len(scores)
             self._shares[group.id] = np.cumsum(ordered) / np.sum(ordered)
             points = [
-                (self._lost(group.id, width), damage)
-                for width, damage in measured.get(group.id, ())
+                (self._lost(group.id, width), expected_loss_increase)
+                for width, expected_loss_increase in measured.get(group.id, ())
             ]
             self._curves[group.id] = _through(points) or Curve(scale=layers(group))
 
@@ -71,7 +71,9 @@ class PlanObjective:
     def of_dropping(self, block: str) -> float:
         return self._blocks[block]
 
-    def damage(self, widths: Mapping[str, int], dropped: Collection[str] = ()) -> float:
+    def expected_loss_increase(
+        self, widths: Mapping[str, int], dropped: Collection[str] = ()
+    ) -> float:
         """The objective, to be minimized; a group that is not named is whole."""
         groups = sum(
             self.of_width(group, widths.get(group.id, group.units))
@@ -84,16 +86,21 @@ class PlanObjective:
 
 
 def _through(points: Sequence[tuple[float, float]]) -> Curve | None:
-    """The curve through one or two (lost, damage), convex; `None` where none says anything."""
-    points = sorted((lost, damage) for lost, damage in points if lost > 1e-9)
+    """The curve through one or two (lost, loss increase), convex; `None` without a usable
+    point."""
+    points = sorted(
+        (lost, expected_loss_increase)
+        for lost, expected_loss_increase in points
+        if lost > 1e-9
+    )
     if not points:
         return None
-    (first, damage), (last, more) = points[0], points[-1]
+    (first, expected_loss_increase), (last, more) = points[0], points[-1]
     power = 1.0
-    if last > first * 1.001 and more > damage:
-        power = math.log(more / damage) / math.log(last / first)
+    if last > first * 1.001 and more > expected_loss_increase:
+        power = math.log(more / expected_loss_increase) / math.log(last / first)
     power = min(max(power, 1.0), _STEEPEST)
-    return Curve(scale=damage / first**power, power=power)
+    return Curve(scale=expected_loss_increase / first**power, power=power)
 
 
 def keep_best(
@@ -110,6 +117,6 @@ def keep_best(
 
 
 def layers(group: Group) -> int:
-    """How many layers write this dimension: what the group's importance is worth."""
+    """Number of layers that write this dimension: the weight of the group's importance."""
     writers = {slot.parameter for slot in group.slots if slot.dim == 0}
     return max(1, len([name for name in writers if name.endswith("weight")]))

@@ -21,8 +21,8 @@ def carry_optimizer_state(
 ) -> dict[str, Any]:
     """The `state_dict()` of an optimizer over `student.module.parameters()`.
 
-    `state` is that of one over all of the original's `parameters()`, in their order. What has
-    a parameter's shape (momentum, second moments) is cut like the parameter; the rest is kept.
+    `state` is that of one over all of the original's `parameters()`, in their order. State of a
+    parameter's shape (momentum, second moments) is cut like the parameter; the rest is kept.
     """
     originals = graph.program.module
     numbers = [number for group in state["param_groups"] for number in group["params"]]

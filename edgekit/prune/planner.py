@@ -1,8 +1,8 @@
 """The planner: from what widths and blocks cost and how much they matter to what is kept.
 
-The widths of all groups of coupled dimensions and whole residual blocks are decided together, for
-budgets of time, parameters, activation memory and operations together. What is minimized is the
-damage to the network's answers as far as it was measured (`edgekit/prune/objective.py`).
+The widths of all groups of coupled dimensions and whole residual blocks are decided together,
+for budgets of time, parameters, activation memory and operations together. The objective is the
+expected loss increase, as far as it was measured (`edgekit/prune/objective.py`).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Planner:
 
     @property
     def exact(self) -> bool:
-        """Whether cost is exact for every choice; else it is an upper bound."""
+        """Return whether cost is exact for every choice; else it is an upper bound."""
         return all(term.exact for term in self._operators)
 
     def measure(
@@ -107,8 +107,8 @@ class Planner:
                 for s in scans
             }
             self._describe()
-        wanted = (cell for term in self._operators for cell in term.cells.values())
-        return measured + self.table.measure(wanted, device, on_progress)
+        shapes = (cell for term in self._operators for cell in term.cells.values())
+        return measured + self.table.measure(shapes, device, on_progress)
 
     def meter_power(
         self,
@@ -190,7 +190,7 @@ class Planner:
     def parameters(
         self, widths: Widths | None = None, dropped: Collection[str] = ()
     ) -> int:
-        """How many weights the network has with these widths."""
+        """Number of weights of the network with these widths."""
         nodes = zip(parameter_nodes(self.graph), self._parameters, strict=True)
         return sum(
             math.prod(self.graph.shape(node, widths or {}))
@@ -199,6 +199,7 @@ class Planner:
         )
 
     def macs(self, widths: Widths | None = None, dropped: Collection[str] = ()) -> int:
+        """Multiply-adds of one inference with these widths, without the dropped blocks."""
         return sum(operator.macs for _, operator in self.operators(widths, dropped))
 
     def activation_bytes(
@@ -229,7 +230,7 @@ class Planner:
         return self._solution(Choice(widths=widths, dropped=(), gap=0.0), None)
 
     def planned(self, plan: Plan) -> Solution:
-        """What a plan of somebody else's takes."""
+        """The limits and costs of a given plan."""
         widths = {
             group.id: len(plan.kept.get(group.id, range(group.units)))
             for group in self.graph.groups
@@ -251,46 +252,48 @@ class Planner:
 
         Blocks whose sensitivity was not measured stay.
         """
-        worth = PlanObjective(
+        objective = PlanObjective(
             graph=self.graph, importance=importance, sensitivity=sensitivity
         )
-        return self._solve(None, limits.given(), worth)
+        return self._solve(None, limits.given(), objective)
 
     def _solve(
         self,
         least: str | None,
         limits: Mapping[str, float],
-        worth: PlanObjective | None,
+        objective: PlanObjective | None,
     ) -> Solution:
-        model = self._program(worth)
+        model = self._program(objective)
         for name, most in limits.items():
             for amount in self._amounts(model, name):
                 model.limit(amount, most)
-        if worth is not None:
-            goal = self._losses(model, worth)
+        if objective is not None:
+            goal = self._losses(model, objective)
         else:
             goal = model.largest(list(self._amounts(model, least or "cost")))
         choice = model.minimize(goal)
         if choice is None:
             raise BudgetInfeasible("No network inside these limits.")
-        solution = self._solution(choice, worth)
+        solution = self._solution(choice, objective)
         tighter = {
             name: most * _TIGHTER
             for name, most in limits.items()
             if over(getattr(solution, name), most)
         }
         if tighter:  # over by no more than the solver's tolerance
-            return self._solve(least, {**limits, **tighter}, worth)
+            return self._solve(least, {**limits, **tighter}, objective)
         return solution
 
-    def _program(self, worth: PlanObjective | None) -> Program:
-        blocks = [b for b in self.blocks if worth is None or b.id in worth.droppable]
+    def _program(self, objective: PlanObjective | None) -> Program:
+        blocks = [
+            b for b in self.blocks if objective is None or b.id in objective.droppable
+        ]
         model = Program(self.options, blocks, self._homes)
         model.keep_blocks(math.ceil(self.min_keep * len(blocks)))
         return model
 
     def _amounts(self, model: Program, resource: str) -> Iterator[Sum]:
-        """What a limit on a resource bounds: one expression, or one for every step."""
+        """The expressions that a limit on a resource bounds: one, or one for every step."""
         if resource == "cost":
             yield model.total(self._operators, self.table.cost)
         elif resource == "macs":
@@ -315,24 +318,26 @@ class Planner:
     def _energy_of(self, operator: OperatorShape) -> float:
         return self.table.energy_mj(operator) or 0.0
 
-    def _losses(self, model: Program, worth: PlanObjective) -> Sum:
-        """What is lost, to be minimized."""
+    def _losses(self, model: Program, objective: PlanObjective) -> Sum:
+        """The loss to be minimized."""
         weights = {
-            pick: worth.of_width(group, width)
+            pick: objective.of_width(group, width)
             for group in self.graph.groups
             for width, pick in model.picks[group.id].items()
         }
-        drops = {v: worth.of_dropping(name) for name, v in model.drops.items()}
+        drops = {v: objective.of_dropping(name) for name, v in model.drops.items()}
         return Sum(weights={**weights, **drops})
 
-    def _solution(self, choice: Choice, worth: PlanObjective | None) -> Solution:
+    def _solution(self, choice: Choice, objective: PlanObjective | None) -> Solution:
         dropped = choice.dropped
         gone = self.gone(dropped)
         widths = {
             group.id: group.units if group.id in gone else choice.widths[group.id]
             for group in self.graph.groups
         }
-        kept = keep_best(self.graph.groups, widths, worth.importance if worth else {})
+        kept = keep_best(
+            self.graph.groups, widths, objective.importance if objective else {}
+        )
         return Solution(
             plan=Plan(kept=kept.kept, dropped_blocks=dropped),
             widths=widths,
@@ -343,7 +348,9 @@ class Planner:
             parameters=self.parameters(widths, dropped),
             activation_bytes=self.activation_bytes(widths, dropped),
             macs=self.macs(widths, dropped),
-            damage=worth.damage(widths, dropped) if worth else None,
+            expected_loss_increase=objective.expected_loss_increase(widths, dropped)
+            if objective
+            else None,
             gap=choice.gap,
             exact=self.exact,
         )

@@ -1,12 +1,12 @@
 """Let what stays of a cut network stand in for what left, by least squares, before training.
 
-A layer that lost inputs, or reads a stream from which a block was dropped, is fitted anew: its
-output on a few samples is to be what the whole network's was, as far as the inputs that are left
-can make it (He et al., "Channel pruning", 2017, arXiv:1707.06168). The last layer of a residual
-branch that ends in batch norm makes up for the stream as well: the sum is to be the whole
-network's, the one after the blocks that were dropped behind it. Layers are fitted in order, each
-on what those before it, already fitted, make of the samples, so that errors do not pile up. Batch
-norm takes its statistics from the same samples (Li et al., "EagleEye", 2020, arXiv:2007.02491).
+A layer that lost inputs, or reads a stream from which a block was dropped, is fitted again: its
+output on a few samples approximates the whole network's, as far as the remaining inputs can (He
+et al., "Channel pruning", 2017, arXiv:1707.06168). The last layer of a residual branch that
+ends in batch norm makes up for the stream as well: the sum is to be the whole network's, the
+one after the blocks that were dropped behind it. Layers are fitted in order, each on what those
+before it, already fitted, make of the samples, so that errors do not pile up. Batch norm takes
+its statistics from the same samples (Li et al., "EagleEye", 2020, arXiv:2007.02491).
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ class _Fitting(fx.Interpreter):
             return torch.batch_norm(values, weight, bias, mean, variance, *own)
         reader = self._reader(n)
         if reader is not None:
-            source, wanted = (self.whole.at(node) for node in self._asked(reader, n))
+            source, desired = (self.whole.at(node) for node in self._asked(reader, n))
             left = self.env[n.all_input_nodes[0]]
             if len(source) == len(left):
                 self._mix(reader, n, source, left)
-                self._refit(reader, n, left, wanted)
+                self._refit(reader, n, left, desired)
         return super().run_node(n)
 
     def _reader(self, layer: fx.Node) -> Reader | None:
@@ -98,10 +98,10 @@ class _Fitting(fx.Interpreter):
         return self.readers.get(argument_name(layer, 1)) if known else None
 
     def _asked(self, reader: Reader, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
-        """What is looked up of the whole network: a layer's input, and what it is to make."""
+        """Values of the whole network: a layer's input, and its output."""
         ending = self.endings.get(layer)
-        wanted = ending.whole if ending else self.originals[layer.name]
-        return cast(fx.Node, reader.source), wanted
+        desired = ending.whole if ending else self.originals[layer.name]
+        return cast(fx.Node, reader.source), desired
 
     def _mix(
         self, reader: Reader, node: fx.Node, source: Tensor, inputs: Tensor
@@ -125,13 +125,13 @@ class _Fitting(fx.Interpreter):
         new = sliced(old, axes, self.cut) + sliced(change, written, self.cut)
         self.fitted[name].data.copy_(new)
         if shifted:
-            wanted = _response(old, centers[0], reader)
-            kept = list(self._indices(self.axes[bias], 0, len(wanted)))
-            gap = wanted[kept] - _response(new, centers[1], reader)
+            desired = _response(old, centers[0], reader)
+            kept = list(self._indices(self.axes[bias], 0, len(desired)))
+            gap = desired[kept] - _response(new, centers[1], reader)
             self.fitted[bias].data += gap
 
     def _refit(
-        self, reader: Reader, node: fx.Node, inputs: Tensor, wanted: Tensor
+        self, reader: Reader, node: fx.Node, inputs: Tensor, desired: Tensor
     ) -> None:
         """Let every weight follow what the layer is to make, tap by tap."""
         window = _window(node, self.weights[reader.parameter])
@@ -143,13 +143,13 @@ class _Fitting(fx.Interpreter):
         outputs = 1 - reader.dim
         axes = self.axes[reader.parameter]
         kept = list(self._indices(axes, outputs, weight.shape[outputs]))
-        wanted = wanted.index_select(dim, torch.tensor(kept, device=wanted.device))
+        desired = desired.index_select(dim, torch.tensor(kept, device=desired.device))
         bias, ending = argument_name(node, 2), self.endings.get(node)
-        target = wanted
+        target = desired
         if ending:
-            wanted = wanted - self._ahead(ending.stream)
-            slopes = ending.slopes(self.module, wanted)
-            target = wanted / slopes
+            desired = desired - self._ahead(ending.stream)
+            slopes = ending.slopes(self.module, desired)
+            target = desired / slopes
         change = regression.refit(
             weight.T if product else weight,
             window,
@@ -164,7 +164,7 @@ class _Fitting(fx.Interpreter):
         if bias in self.weights:
             self.fitted[bias].data += change[1]
         if ending:
-            ending.set(self.fitted, wanted, slopes)
+            ending.set(self.fitted, desired, slopes)
 
     def _ahead(self, node: fx.Node) -> Tensor:
         """The value of a node of the cut network, run before its turn where need be."""
@@ -215,7 +215,7 @@ class _Whole(fx.Interpreter):
 
 
 def _window(node: fx.Node, weight: Tensor) -> Window | None:
-    """What a layer looks at, or `None` where its weights cannot be fitted one by one."""
+    """The rows that a layer reads, or `None` where its weights cannot be fitted one by one."""
     name = operator_name(node)
     if name in ("linear", "matmul"):
         return Window()
@@ -232,7 +232,7 @@ def _window(node: fx.Node, weight: Tensor) -> Window | None:
 
 
 def _rows(values: Tensor, reader: Reader) -> Tensor:
-    """What a layer reads, as (positions of all samples, inputs)."""
+    """A layer's inputs, as (positions of all samples, inputs)."""
     rows = values.movedim(reader.channel_dim, -1)
     return rows.reshape(-1, rows.shape[-1]).float()
 

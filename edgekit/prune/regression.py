@@ -15,7 +15,7 @@ from torch.nn import functional as F
 DAMPING = 0.01
 """Of the inputs' mean square: keeps a fit to few samples from chasing noise."""
 LEAST_ROWS, MOST_ROWS = 2, 128
-"""For each input: fewer rows say too little, more of them nothing new."""
+"""Rows for each input: fewer are too few for a fit, more add nothing."""
 _NO_CHANGE = 1e-6
 _CHUNK_BYTES = 2**26
 
@@ -74,17 +74,17 @@ def refit(
     )  # odd: sees every column in turn
     inputs_sum, missing_sum = flat.new_zeros(width), flat.new_zeros(len(flat))
     second, cross = flat.new_zeros(width, width), flat.new_zeros(width, len(flat))
-    missing_square, wanted_square, count = 0.0, 0.0, 0
-    for rows, wanted in _chunks(window, inputs, target, width, step):
-        missing = wanted - F.linear(rows, flat, bias)
+    missing_square, target_square, count = 0.0, 0.0, 0
+    for rows, desired in _chunks(window, inputs, target, width, step):
+        missing = desired - F.linear(rows, flat, bias)
         second += rows.T @ rows
         cross += rows.T @ missing
         inputs_sum += rows.sum(0)
         missing_sum += missing.sum(0)
         missing_square += float(missing.square().sum())
-        wanted_square += float(wanted.square().sum())
+        target_square += float(desired.square().sum())
         count += len(rows)
-    if missing_square <= _NO_CHANGE * wanted_square:
+    if missing_square <= _NO_CHANGE * target_square:
         return None
     second, cross = second / count, cross / count
     mean, gap = inputs_sum / count, missing_sum / count
@@ -113,11 +113,11 @@ def _chunks(
     last = target.movedim(1, -1) if window.size else target
     each = last[:1].numel() // last.shape[-1] * width * inputs.element_size()
     samples = max(1, _CHUNK_BYTES // max(1, each))
-    for part, wanted in zip(
+    for part, desired in zip(
         torch.split(inputs, samples), torch.split(last, samples), strict=True
     ):
         rows = window.rows(part)[::step]
-        yield rows.float(), wanted.reshape(-1, wanted.shape[-1])[::step].float()
+        yield rows.float(), desired.reshape(-1, desired.shape[-1])[::step].float()
 
 
 def mixing(whole: Tensor, left: Tensor, kept: Sequence[int]) -> Tensor:

@@ -18,7 +18,7 @@ from edgekit.program.program import Program
 from edgekit.types import Plan, Schedule
 
 Scores = Mapping[str, npt.NDArray[np.float64]]
-Weigh = Callable[[WidthGraph], Scores]
+Score = Callable[[WidthGraph], Scores]
 Choose = Callable[[WidthGraph, Scores, float], Plan]
 Recover = Callable[[Program], Program]
 Cost = Callable[[WidthGraph, Mapping[str, int] | None], float]
@@ -27,7 +27,7 @@ _HALVINGS = 20
 
 
 def schedule(kind: Schedule, rounds: int, final: float) -> tuple[float, ...]:
-    """What each of `rounds` aims at, the last at `final`.
+    """The cost that each of `rounds` reaches, the last `final`.
 
     `final` up to 1 is the share that remains, above 1 a speed-up, the share's inverse.
 
@@ -128,7 +128,7 @@ def iterate(
     program: Program,
     targets: Sequence[float],
     *,
-    weigh: Weigh,
+    score: Score,
     recover: Recover,
     choose: Choose = evenly,
     cost: Cost = operations,
@@ -136,9 +136,9 @@ def iterate(
     """Cut `program` down to each of `targets` in turn, recovering after every cut.
 
     Targets are shares of the first network's cost, as `schedule` gives them. Every round
-    analyzes the network anew and weighs its units again: recovery has changed what matters.
-    `choose(graph, scores, share)` is asked for a share of the network at hand, so that what
-    rounding cost one round is made good in the next.
+    analyzes the network again and scores its units again: recovery has changed their
+    importance. `choose(graph, scores, share)` is asked for a share of the network at hand, so
+    that what rounding cost one round is made good in the next.
     """
     full = cost(analyze(program), None)
     if full <= 0:
@@ -147,7 +147,7 @@ def iterate(
         )
     for target in targets:
         graph = analyze(program)
-        plan = choose(graph, weigh(graph), min(1.0, target * full / cost(graph, None)))
+        plan = choose(graph, score(graph), min(1.0, target * full / cost(graph, None)))
         cut = shrink(graph, plan)
         program = recover(cut)
         yield Round(

@@ -1,4 +1,4 @@
-"""How much the network's answers change where a group is cut or a block dropped, measured.
+"""Measure the change of the network's outputs where a group is cut or a block dropped.
 
 Each group alone is cut to a half and to a quarter of its units, and each residual block alone is
 dropped; the divergence from the whole network's answers is what that costs before any training.
@@ -42,8 +42,8 @@ def sensitivity(
 
     Takes `2 * groups + blocks` forward passes of the batches and as many cuts.
     """
-    expected = [_answers(graph.program.module, inputs) for inputs in batches]
-    # What batch statistics alone change is no cut's fault.
+    expected = [_outputs_of(graph.program.module, inputs) for inputs in batches]
+    # Changes by batch statistics alone are not attributed to a cut.
     unmoved = _divergence(shrink(graph, Plan(kept={})).module, batches, expected)
     groups: dict[str, tuple[tuple[int, float], ...]] = {}
     dropped: dict[str, float] = {}
@@ -52,11 +52,11 @@ def sensitivity(
         if on_progress:
             on_progress(number, len(trials))
         found = _divergence(shrink(graph, plan).module, batches, expected)
-        damage = max(_LEAST, found - unmoved)
+        expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:
-            dropped[name] = damage
+            dropped[name] = expected_loss_increase
         else:
-            groups[name] = (*groups.get(name, ()), (width, damage))
+            groups[name] = (*groups.get(name, ()), (width, expected_loss_increase))
     return Sensitivity(groups=groups, blocks=dropped)
 
 
@@ -73,11 +73,11 @@ def _trials(
         yield block.id, None, Plan(kept={}, dropped_blocks=(block.id,))
 
 
-def _answers(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
+def _outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
     with torch.no_grad():
         outputs = module(*inputs)
-    several = outputs if isinstance(outputs, tuple | list) else [outputs]
-    return [cast(Tensor, each).float() for each in several if each.is_floating_point()]
+    found = outputs if isinstance(outputs, tuple | list) else [outputs]
+    return [cast(Tensor, each).float() for each in found if each.is_floating_point()]
 
 
 def _divergence(
@@ -87,17 +87,17 @@ def _divergence(
 ) -> float:
     total = 0.0
     set_training(module, True, only="aten::batch_norm")
-    for inputs, answers in zip(batches, expected, strict=True):
-        pairs = zip(_answers(module, inputs), answers, strict=True)
-        total += sum(_distance(found, wanted) for found, wanted in pairs)
+    for inputs, originals in zip(batches, expected, strict=True):
+        pairs = zip(_outputs_of(module, inputs), originals, strict=True)
+        total += sum(_distance(found, desired) for found, desired in pairs)
     value = total / len(batches)
     return value if math.isfinite(value) else 1e3
 
 
-def _distance(found: Tensor, wanted: Tensor) -> float:
+def _distance(found: Tensor, desired: Tensor) -> float:
     """Kullback-Leibler divergence of class probabilities; else squared error over variance."""
-    if wanted.dim() == 2 and wanted.shape[1] > 1:
-        logits = F.log_softmax(found, 1), F.log_softmax(wanted, 1)
+    if desired.dim() == 2 and desired.shape[1] > 1:
+        logits = F.log_softmax(found, 1), F.log_softmax(desired, 1)
         return float(F.kl_div(*logits, reduction="batchmean", log_target=True))
-    spread = (wanted - wanted.mean()).square().sum().clamp_min(1e-12)
-    return float((found - wanted).square().sum() / spread)
+    spread = (desired - desired.mean()).square().sum().clamp_min(1e-12)
+    return float((found - desired).square().sum() / spread)

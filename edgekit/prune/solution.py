@@ -1,4 +1,4 @@
-"""What a plan has to keep to, and what its network takes."""
+"""Limits of a plan, and the costs of its network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the network may take; `None` is no limit."""
+    """Limits of the network; `None` is unlimited."""
 
     cost: float | None = None
     """Of the operators by the table, in its unit."""
@@ -41,8 +41,8 @@ class Solution:
     parameters: int
     activation_bytes: int
     macs: int
-    damage: float | None
-    """What the objective expects answers to suffer, untrained; `None` without importance."""
+    expected_loss_increase: float | None
+    """The expected loss increase, untrained; `None` without importance."""
     gap: float
     exact: bool
     energy_mj: float | None = None
@@ -50,15 +50,18 @@ class Solution:
 
     @property
     def optimal(self) -> bool:
+        """Return whether the solver's gap is within its tolerance."""
         return self.gap <= GAP
 
     @property
     def dropped(self) -> tuple[str, ...]:
+        """The blocks that the plan drops."""
         return self.plan.dropped_blocks
 
 
 def over(amount: float, most: float) -> bool:
-    """Whether a network takes more than a limit: whole numbers exactly, sums up to rounding."""
+    """Return whether a network takes more than a limit: whole numbers exactly, sums up to
+    rounding."""
     if isinstance(amount, int):
         return amount > most
     return amount > most * (1 + _TOLERANCE)

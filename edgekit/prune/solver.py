@@ -26,7 +26,7 @@ SECONDS = 60.0
 """At most; a ResNet-50 takes two seconds of one core."""
 GAP = 1e-3
 """Where the best found is within this share of the bound, it is taken."""
-# Fewer combinations of widths than this are listed, to tell a sum by.
+# Fewer combinations of widths than this are listed, to bound a sum by.
 _JOINT = 1024
 _OPTIMAL = 0
 
@@ -47,7 +47,8 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a program chose. `gap` bounds how much better any other choice is, as a share."""
+    """The choice of a solved program. `gap` bounds how much better any other choice is, as a
+    share."""
 
     widths: Mapping[str, int]
     dropped: tuple[str, ...]
@@ -102,7 +103,7 @@ class Program:
         self._add(weights, -np.inf, (most - what.constant) / scale)
 
     def largest(self, amounts: Sequence[Sum]) -> Sum:
-        """An expression that is no less than any of these."""
+        """An expression that is at least the largest of these."""
         if len(amounts) == 1:
             return amounts[0]
         ceiling = max(a.constant + sum(map(abs, a.weights.values())) for a in amounts)
@@ -147,7 +148,7 @@ class Program:
             fixed = next(iter(values.values()))
             return [(None, 0.0, fixed), *((drop, -fixed, 0.0) for drop in gone)]
         cells = self._cells(term.axes, gone)
-        return [(cells[levels], worth, 0.0) for levels, worth in values.items()]
+        return [(cells[levels], objective, 0.0) for levels, objective in values.items()]
 
     def _cells(
         self, axes: tuple[Axis, ...], gone: Sequence[int]
@@ -212,7 +213,8 @@ class Program:
         return levels
 
     def _at_most_one_of_overlapping(self, blocks: Sequence[Block]) -> None:
-        """Dropping the outer of two nested blocks says all; the inner one is then kept."""
+        """Dropping the outer of two nested blocks implies the inner one; the inner one is then
+        kept."""
         nodes = {block.id: {*block.nodes, block.addition} for block in blocks}
         for one, other in itertools.combinations(nodes, 2):
             if nodes[one] & nodes[other]:

@@ -1,7 +1,7 @@
 """Penalties that empty units during training, so that cutting them afterwards costs little.
 
 A penalty is a function of the module that trains, added to its loss. It addresses parameters by
-name, so that it serves the graph's own module and any copy of it. What it penalizes is what
+name, so that it serves the graph's own module and any copy of it. It penalizes the weights that
 surgery removes: a unit's weights in every layer its group of coupled widths runs through.
 """
 
@@ -65,7 +65,7 @@ def penalty(
 def l1_scales(graph: WidthGraph, strength: float = STRENGTH["l1-scales"]) -> Penalty:
     """`strength` times the sum of |scale| over the batch norms on prunable dimensions.
 
-    Network slimming (Liu et al., 2017, arXiv:1708.06519). Raises `UsageError` where there are
+    Sparsity of scales (Liu et al., 2017, arXiv:1708.06519). Raises `UsageError` where there are
     none.
     """
     prunable = {slot.parameter for group in graph.groups for slot in group.slots}
@@ -189,7 +189,7 @@ class _Energies:
         )
 
     def sizes(self) -> Tensor:
-        """How many weights every unit has."""
+        """Number of weights of every unit."""
         return torch.zeros(self._count).index_add(0, self._target, self._weights)
 
     def select(self, kept: dict[str, set[int]]) -> Tensor:

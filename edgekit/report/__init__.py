@@ -1,4 +1,4 @@
-"""What a build found out, for people (HTML, terminal) and for pipelines (JSON)."""
+"""Results of a build, for people (HTML, terminal) and for pipelines (JSON)."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _lines(found: Diff) -> Iterator[str]:
             f"{count.inserted} inserted{ran}"
         )
     if found.off_path is None:
-        yield "accelerated path: the runtime does not tell here"
+        yield "accelerated path: the runtime does not report it here"
     else:
         yield f"off the accelerated path: {len(found.off_path)} operators"
         for slow in found.off_path[:_ROWS]:
@@ -91,7 +91,7 @@ def _layers(found: Diff) -> Table:
     for heading in ("layer", "network", "artifact", "error", "cosine", "SQNR dB"):
         right = heading in ("error", "cosine", "SQNR dB")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
-    for row in _worth_showing(found):
+    for row in _is_notable(found):
         apart = row.distance
         sqnr = "" if apart.sqnr_db is None else f"{apart.sqnr_db:.1f}"
         table.add_row(
@@ -105,7 +105,7 @@ def _layers(found: Diff) -> Table:
     return table
 
 
-def _worth_showing(found: Diff) -> list[LayerDiff]:
+def _is_notable(found: Diff) -> list[LayerDiff]:
     """In order; of many, those that are furthest off."""
     rows = list(found.layers)
     if len(rows) <= _ROWS:

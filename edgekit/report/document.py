@@ -60,7 +60,7 @@ def from_json(document: dict[str, Any]) -> Report:
     given = document.get("schema_version")
     if given != words.SCHEMA_VERSION:
         raise UsageError(
-            f"The report has schema {json.dumps(given)[:40]}; this EdgeKit knows "
+            f"The report has schema {json.dumps(given)[:40]}; this EdgeKit supports "
             f"{words.SCHEMA_VERSION}. Build it again."
         )
     return _ADAPTER.validate_python(document)
@@ -97,7 +97,7 @@ def _check_finite(report: Report) -> None:
     for path, value in _floats(_ADAPTER.dump_python(report), "report"):
         if not math.isfinite(value):
             raise MeasurementError(
-                f"{path} is {value}, which is no figure. A missing figure is None."
+                f"{path} is {value}, which is not a figure. A missing figure is None."
             )
 
 

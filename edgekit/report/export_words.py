@@ -11,10 +11,10 @@ from edgekit.types import DEFAULT_TASK, QuantResult, RuntimeOptions
 from edgekit.types import export_notes as kinds
 from edgekit.types.export_notes import (
     ExportNote,
+    Incompatibility,
     LeftOut,
     OptionTrial,
     ParityFault,
-    Refusal,
 )
 
 _LAYERS_NAMED = 4
@@ -22,7 +22,7 @@ _NO_LAYER = "the network's own forward()"
 
 
 def export_words(note: ExportNote) -> str:
-    """What a note about files says, in one line without a full stop."""
+    """The words of a note about files, in one line without a full stop."""
     match note:
         case kinds.LeftOut():
             return f"{note.name} is left out: {refusals(note)}"
@@ -69,7 +69,7 @@ def _fused(note: kinds.IOFused) -> str:
 def refusals(note: LeftOut) -> str:
     """The first reason, and how many more there are."""
     first, *others = note.refusals
-    return f"{refusal(first)}{f' ({len(others)} more)' if others else ''}"
+    return f"{incompatibility(first)}{f' ({len(others)} more)' if others else ''}"
 
 
 def reasons(notes: Iterable[LeftOut]) -> str:
@@ -78,16 +78,16 @@ def reasons(notes: Iterable[LeftOut]) -> str:
     return " ".join(line if line.endswith((".", ")")) else f"{line}." for line in lines)
 
 
-def refusal(found: Refusal) -> str:
+def incompatibility(found: Incompatibility) -> str:
     """Why a file cannot be made or run, the layer that needs it, and the fix."""
-    reason = refusal_cause(found).rstrip(".")
+    reason = incompatibility_cause(found).rstrip(".")
     if found.fix is None:
         return reason
     layer = found.layer or _NO_LAYER
     return f"{reason}; layer '{layer}' needs it. {_fix(found)}"
 
 
-def refusal_cause(found: Refusal) -> str:
+def incompatibility_cause(found: Incompatibility) -> str:
     """Why a file cannot be made or run."""
     match found.cause:
         case "operator_missing":
@@ -119,7 +119,7 @@ def refusal_cause(found: Refusal) -> str:
             return found.detail or f"{found.by} cannot write the file"
 
 
-def _fix(found: Refusal) -> str:
+def _fix(found: Incompatibility) -> str:
     text = {
         None: "",
         "rewrite_layer": "Write that layer with other operators",
@@ -139,7 +139,7 @@ def _fix(found: Refusal) -> str:
 
 
 def quantized(found: QuantResult) -> str:
-    """What a quantized file lost, what recovered it, and what stays in float."""
+    """Loss of a quantized file, its recovery, and its layers in float."""
     if found.lost is None:
         return "was not judged: there were no validation samples"
     lost = f"loses {_points(found.lost)} of {found.metric} on {found.samples} samples"

@@ -12,7 +12,7 @@ from edgekit.types.notes import DataNote, Note, PlanNote, QatReason, TrainingNot
 
 
 def sentence(note: Note) -> str:
-    """What a note says, in one line without a full stop."""
+    """The words of a note, in one line without a full stop."""
     if isinstance(note, DataNote):
         return _data(note)
     if isinstance(note, ExportNote):
@@ -127,13 +127,13 @@ def _training(note: TrainingNote) -> str:
         case kinds.TeachersWeighted():
             fractions = ", ".join(f"{fraction:.0%}" for fraction in note.fractions)
             return (
-                f"{len(note.fractions)} teachers taught together: their outputs were "
-                f"averaged with weights of {fractions}"
+                f"{len(note.fractions)} teachers: their outputs were averaged with "
+                f"weights of {fractions}"
             )
         case kinds.LinkTrained():
             link = note.link
             return (
-                f"{link.name}, taught by {link.teacher}: validation {link.metric} "
+                f"{link.name}, distilled from {link.teacher}: validation {link.metric} "
                 f"{link.before_shown} before, {link.after_shown} after"
             )
         case kinds.CutInSteps():
@@ -157,10 +157,10 @@ def _training(note: TrainingNote) -> str:
             return f"{note.fraction:.0%} of the teacher's outputs were reused"
         case kinds.TrainedWithRounding():
             return (
-                f"{qat_reason(note.reason)}: the student was trained for {note.epochs} epochs "
-                "with int8's rounding, taught by the unpruned network in float; validation "
-                f"{note.before.metric} with rounding {note.before.shown} before, "
-                f"{note.after.shown} after"
+                f"{qat_reason(note.reason)}: the student was trained for {note.epochs} "
+                "epochs with int8's rounding, distilled from the unpruned network in "
+                f"float; validation {note.before.metric} with rounding "
+                f"{note.before.shown} before, {note.after.shown} after"
             )
         case kinds.RoundingGain():
             before = "broken" if note.before is None else _score(note.before)

@@ -64,7 +64,7 @@ def preview_page(project: str, previews: Sequence[Preview]) -> str:
 
 
 def frontier(previews: Sequence[Preview]) -> Any:
-    """Expected damage against speed-up, a line for each target, the budget marked."""
+    """Expected loss increase against speed-up, a line for each target, the budget marked."""
     figure = graph_objects.Figure()
     for number, one in enumerate(previews):
         *ladder, budget = one.points
@@ -72,14 +72,14 @@ def frontier(previews: Sequence[Preview]) -> Any:
         label = f"{one.target}, {one.runtime} ({one.source})"
         figure.add_scatter(
             x=[1.0, *(point.speedup for point in ladder)],
-            y=[0.0, *(point.damage for point in ladder)],
+            y=[0.0, *(point.expected_loss_increase for point in ladder)],
             name=label,
             mode="lines+markers",
             line={"color": color},
         )
         figure.add_scatter(
             x=[budget.speedup],
-            y=[budget.damage],
+            y=[budget.expected_loss_increase],
             name=f"{one.target}: the budget",
             mode="markers",
             marker={"color": color, "size": 15, "symbol": "star"},
@@ -87,7 +87,7 @@ def frontier(previews: Sequence[Preview]) -> Any:
     figure.update_layout(
         height=460,
         xaxis_title="Speed-up by the cost table",
-        yaxis_title="Expected damage (nats a sample, untrained)",
+        yaxis_title="Expected loss increase (nats a sample, untrained)",
         margin={"l": 70, "r": 20, "t": 20, "b": 60},
     )
     return figure
@@ -95,13 +95,13 @@ def frontier(previews: Sequence[Preview]) -> Any:
 
 def senses(one: Preview) -> Any | None:
     """Damage against share of time: groups cut to a half, blocks dropped."""
-    groups = [g for g in one.groups if g.damage_at_half is not None]
+    groups = [g for g in one.groups if g.loss_increase_at_half is not None]
     if not groups and not one.blocks:
         return None
     figure = graph_objects.Figure()
     figure.add_scatter(
         x=[100 * g.time_share for g in groups],
-        y=[g.damage_at_half for g in groups],
+        y=[g.loss_increase_at_half for g in groups],
         text=[f"{g.group} ({g.units})" for g in groups],
         name="group cut to a half",
         mode="markers",
@@ -109,7 +109,7 @@ def senses(one: Preview) -> Any | None:
     )
     figure.add_scatter(
         x=[100 * b.time_share for b in one.blocks],
-        y=[b.damage for b in one.blocks],
+        y=[b.expected_loss_increase for b in one.blocks],
         text=[b.block for b in one.blocks],
         name="block dropped",
         mode="markers",
@@ -137,7 +137,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
         for heading in (
             "plan for",
             "speed-up",
-            "damage",
+            "loss increase",
             "weights",
             "MMACs",
             "act. MiB",
@@ -150,7 +150,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
             table.add_row(
                 point.asked,
                 f"{point.speedup:.2f}x",
-                f"{point.damage:.3f}",
+                f"{point.expected_loss_increase:.3f}",
                 f"{point.parameters:,}",
                 f"{point.macs / 1e6:.1f}",
                 f"{point.activation_bytes / 2**20:.2f}",
@@ -168,7 +168,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
 
 
 def kept(point: PlanPoint) -> str:
-    """What leaves: blocks, then the groups that lose most, `name 64 > 16`."""
+    """Units that leave: blocks, then the groups that lose most, `name 64 > 16`."""
     cuts = sorted(point.widths, key=lambda row: row.after / row.before)
     some = [f"{row.group} {row.before} > {row.after}" for row in cuts[:_NAMES]]
     rest = len(cuts) - len(some)
@@ -178,7 +178,17 @@ def kept(point: PlanPoint) -> str:
 
 
 def _sensitive(one: Preview) -> str:
-    groups = [(g.damage_at_half, g.group) for g in one.groups if g.damage_at_half]
-    blocks = [(b.damage, f"block {b.block}") for b in one.blocks]
+    groups = [
+        (g.loss_increase_at_half, g.group)
+        for g in one.groups
+        if g.loss_increase_at_half
+    ]
+    blocks = [(b.expected_loss_increase, f"block {b.block}") for b in one.blocks]
     worst = sorted((*groups, *blocks), reverse=True)[:_DEAREST]
-    return ", ".join(f"{name} {damage:.2f}" for damage, name in worst) or "not measured"
+    return (
+        ", ".join(
+            f"{name} {expected_loss_increase:.2f}"
+            for expected_loss_increase, name in worst
+        )
+        or "not measured"
+    )

@@ -63,7 +63,7 @@ def side_by_side(
             Text(report.verdict, style=_STYLES[report.verdict]),
             Text(chosen.artifact.name),
             words.figure(chosen.speedup, "x"),
-            words.told_loss(chosen),
+            words.shown_loss_of(chosen),
             words.figure(chosen.measurement.size_mb),
         )
     return table
@@ -127,14 +127,14 @@ def _row(
 
 
 def _costs(report: Report) -> Text:
-    """What the plan went by, and how well that predicts."""
-    told = f"costs: {words.SOURCES[report.cost_source]}"
+    """Costs of the plan, and their prediction error."""
+    text = f"costs: {words.SOURCES[report.cost_source]}"
     if report.prediction is not None:
-        told += (
+        text += (
             f"; {len(report.prediction.networks)} whole networks predicted within "
             f"{report.prediction.error_median:.1%} (median)"
         )
-    return Text(told)
+    return Text(text)
 
 
 def _energy(report: Report) -> Text | None:

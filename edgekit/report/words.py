@@ -1,4 +1,4 @@
-"""How figures are worded: units, what was not measured and why, where each comes from."""
+"""Words of figures: units, missing figures and their reasons, provenance."""
 
 from __future__ import annotations
 
@@ -99,18 +99,18 @@ def metric(evaluation: Evaluation) -> str:
 
 
 def lost(candidate: Candidate) -> str:
-    """What a candidate loses of the task's metric, as a sentence's end."""
+    """The loss of a candidate in the task's metric, as a sentence's end."""
     drop, evaluation = candidate.accuracy_drop, candidate.evaluation
-    told = shown_loss(max(0.0, drop), candidate.loss_unit)
+    text = shown_loss(max(0.0, drop), candidate.loss_unit)
     if evaluation.higher_is_better:
-        return f"loses {told} of {evaluation.metric}"
+        return f"loses {text} of {evaluation.metric}"
     if drop <= 0:
         return f"has no higher {evaluation.metric}"
-    return f"has a {evaluation.metric} {told} higher"
+    return f"has a {evaluation.metric} {text} higher"
 
 
-def told_loss(candidate: Candidate) -> str:
-    """The loss as a figure: a table's heading says of what."""
+def shown_loss_of(candidate: Candidate) -> str:
+    """The loss as a figure: a table's heading names the metric."""
     return shown_loss(candidate.accuracy_drop, candidate.loss_unit).removesuffix(
         " points"
     )
@@ -140,7 +140,7 @@ def headline(chosen: Candidate, target: str, *, proven: bool) -> str:
 
 
 def statement(report: Report) -> str:
-    """What is proved and what is not, in words that may be quoted."""
+    """Proven and unproven results, in words that may be quoted."""
     parts = []
     for verdict, opening in (("over", "Over budget"), ("unproven", "Unproven")):
         found = [v for v in report.verdicts if v.verdict == verdict]
@@ -157,7 +157,7 @@ def statement(report: Report) -> str:
 
 
 def elsewhere(report: Report) -> list[str]:
-    """That times are not the target's, where they are not."""
+    """Return that times are not the target's, where they are not."""
     measured = [*report.baselines, *(c.measurement for c in report.candidates)]
     foreign = {m.source for m in measured} - {"device"}
     if not foreign or (foreign == {"host"} and report.target.name == "host"):
@@ -183,7 +183,7 @@ def timed(measurement: Measurement) -> str:
 
 
 def absences(report: Report) -> list[str]:
-    """Which figures of which artifacts were not measured, and why."""
+    """Figures of artifacts that were not measured, with the reasons."""
     measured = [*report.baselines, *(c.measurement for c in report.candidates)]
     found: dict[str, list[str]] = {}
     for one in measured:
@@ -208,7 +208,7 @@ def memory(measurement: Measurement) -> str:
 
 
 def without_energy(measurement: Measurement) -> str:
-    """That there is no energy, why, and which command lists what each meter lacks."""
+    """Return that there is no energy, why, and which command lists what each meter lacks."""
     found = measurement.energy
     reason = (found.reason or "no reason recorded").rstrip(".")
     if not found.unreadable:
@@ -239,7 +239,7 @@ def unmetered(report: Report) -> list[str]:
 
 
 def barrier(found: Barrier) -> str:
-    """Which operator keeps what it touches whole, and why."""
+    """Operators that keep their dimensions whole, with the reasons."""
     return f"{found.operator} at {found.node}: {found.why}"
 
 

@@ -1,4 +1,4 @@
-"""What an artifact says of itself, inside its file: how to feed it and read its answers.
+"""The contract of an artifact, inside its file: its inputs and the reading of its outputs.
 
 ONNX keeps it in `metadata_props`, OpenVINO in `rt_info`, TFLite in a metadata buffer of our own,
 beside the `TFLITE_METADATA` that TFLite's tools read. Runtimes load the file as before.
@@ -21,8 +21,9 @@ KEY = "edgekit_contract"
 _PART = "metadata"
 """Of a runtime's folder: it writes a contract into a file, and reads its text."""
 Contract = Mapping[str, Any]
-"""JSON: `edgekit`, `source_sha256`, `precision`, `inputs`, `outputs`, `preprocessing`, `labels`;
-`folded` is what the file does itself, `preprocessing` what is left to the application."""
+"""JSON: `edgekit`, `source_sha256`, `precision`, `inputs`, `outputs`, `preprocessing`,
+`labels`; `folded` has the steps of the file itself, `preprocessing` those of the
+application."""
 
 
 def embed(path: Path, contract: Contract) -> None:

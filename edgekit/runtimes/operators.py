@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.runtimes import registry
 from edgekit.types import RuntimeName
-from edgekit.types.export_notes import Refusal
+from edgekit.types.export_notes import Incompatibility
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,23 +26,24 @@ class Operator:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What one release of a runtime reads, as it said itself: versions by operator's code."""
+    """Operators that one release of a runtime reads, from its own listing: versions by
+    operator's code."""
 
     runtime: str
     version: str
     operators: Mapping[int, frozenset[int]]
 
-    def lacks(self, operator: Operator) -> Refusal | None:
+    def lacks(self, operator: Operator) -> Incompatibility | None:
         """Why the runtime does not read the operator; `None` where it does."""
         if operator.code is None:
             return None
         known = self.operators.get(operator.code)
         if not known:
-            return Refusal(
+            return Incompatibility(
                 cause="operator_missing", by=self.release, operator=operator.kind
             )
         if operator.version not in known:
-            return Refusal(
+            return Incompatibility(
                 cause="operator_too_new",
                 by=self.release,
                 operator=operator.kind,

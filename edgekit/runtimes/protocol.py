@@ -1,4 +1,4 @@
-"""What a runtime's `exporter` offers, and what every exporter does the same way."""
+"""Interface of a runtime's `exporter`, and the shared parts of every exporter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUANTIZED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
 
 
 class Quantizer(Protocol):
-    """One network in fp32, to be written in less as often as is asked."""
+    """One network in fp32, to be written in less as often as requested."""
 
     def first(self, precision: Precision) -> QuantConfig:
         """The scheme to try before any other."""
@@ -41,12 +41,11 @@ class Exporter(Protocol):
     def quantizer(
         self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
     ) -> Quantizer:
-        """What writes `fp32` in less. `samples` calibrate, each a batch of one for the only
+        """Writer of `fp32` in less. `samples` calibrate, each a batch of one for the only
         input, `spec`; `place` is a folder to work in."""
 
     def write(self, source: Path, labels: tuple[str, ...], path: Path) -> None:
-        """Write the artifact proper: `source`, in whatever precision, and what it should say
-        of itself."""
+        """Write the artifact proper: `source`, in any precision, and its contract."""
 
     def convert_file(self, source: Path, path: Path) -> None:
         """Write the fp32 file of the runtime that this one starts from as its own; only where
@@ -91,10 +90,10 @@ def feeds(calibration: np.ndarray, inputs: tuple[TensorSpec, ...]) -> list[np.nd
     (spec,) = inputs
     network = of_network(spec.shape[1:], spec.layout)
     if not len(calibration) or calibration.shape[1:] != network:
-        wanted = ", ".join(map(str, ("n", *network)))
+        requested = ", ".join(map(str, ("n", *network)))
         raise ArtifactError(
             f"calibration samples have shape {calibration.shape}; "
-            f"input '{spec.name}' takes ({wanted})."
+            f"input '{spec.name}' takes ({requested})."
         )
     return [
         arranged(sample[None], spec.layout).astype(spec.dtype) for sample in calibration

@@ -1,4 +1,4 @@
-"""What a runtime's folder declares, and the parts that lie in the folder.
+"""Declarations of a runtime's folder, and the parts that lie in the folder.
 
 The record is the folder's `RECORD`. It imports no library of a runtime: those are imported by
 the parts, and a part is imported when somebody asks for it.
@@ -29,23 +29,23 @@ class Runtime:
 
     name: RuntimeName
     title: str
-    """What an exporter's errors name the format by."""
+    """Name of the format in an exporter's errors."""
     color: str
     """Of its points in the report, as `#rrggbb`: distinct to the color-blind."""
     suffixes: tuple[str, ...]
     """Of the files of an artifact; the first is the one that the runtime opens."""
     recognizes: Callable[[bytes], bool]
-    """Whether a file that begins so (at most `HEAD` bytes) is of its format."""
+    """True where a file that begins so (at most `HEAD` bytes) is of its format."""
     precisions: tuple[Precision, ...]
-    """What its exporter writes."""
+    """Precisions that its exporter writes."""
     ranges: tuple[RangeMethod, ...] = ()
-    """How static int8 can take ranges, the one to try first first."""
+    """Range methods of static int8, the first choice first."""
 
     package: str
-    """What pip installs on a device, and `module` what it brings."""
+    """Package that pip installs on a device, and its `module`."""
     module: str
     install: str
-    """What installs it beside EdgeKit, as a command."""
+    """Command that installs it beside EdgeKit."""
     extra: str
     """The extra of EdgeKit's package that installs `libraries`."""
     libraries: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Runtime:
     timer: str | None = None
     """A program of its makers' that times its files on a device without Python."""
     refusals: tuple[str, ...] = ()
-    """How it names an operator that it lacks: patterns with the operator's name or number."""
+    """Patterns of errors about a missing operator, with the operator's name or number."""
 
     files_of: RuntimeName | None = None
     """The runtime whose files it runs, where it has no format of its own."""
@@ -104,7 +104,8 @@ class Runtime:
         return cast("Exporter", self.part("exporter"))
 
     def has(self, part: str) -> bool:
-        """Whether the folder has a module `part`, or that of the runtime whose files it runs."""
+        """Return whether the folder has a module `part`, or that of the runtime whose files it
+        runs."""
         return self._place(part) is not None
 
     def part(self, part: str) -> ModuleType:

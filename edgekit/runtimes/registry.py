@@ -40,8 +40,8 @@ def formats() -> tuple[Runtime, ...]:
 
 def readers(name: RuntimeName) -> tuple[RuntimeName, ...]:
     """The runtimes that run the files of `name`, itself first."""
-    wanted = get(name).format
-    others = [one.name for one in known().values() if one.format == wanted]
+    requested = get(name).format
+    others = [one.name for one in known().values() if one.format == requested]
     return tuple(dict.fromkeys((name, *others)))
 
 

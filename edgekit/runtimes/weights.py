@@ -17,12 +17,14 @@ OUTPUT_SCALE = 0.06
 
 
 def weights(*shape: int) -> Array:
+    """Seeded weights of this shape, scaled by their number of inputs."""
     generator = np.random.default_rng(0)
     scale = 1 / math.sqrt(max(1, math.prod(shape[1:])))
     return generator.standard_normal(shape, dtype=np.float32) * np.float32(scale)
 
 
 def bias(operator: OperatorShape) -> Array:
+    """Zeros (outputs,)."""
     return np.zeros(operator.outputs, np.float32)
 
 

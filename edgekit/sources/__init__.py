@@ -1,7 +1,7 @@
 """A trained network, wherever it comes from, as a `Program`.
 
 A source is a module or folder here (or under `sources/` in a folder of `EDGEKIT_PLUGINS`) whose
-`RECORD` is a `Source`. Nothing else knows its files: it is found by scanning.
+`RECORD` is a `Source`. Only the module itself reads its files: it is found by scanning.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class Source:
     """One kind of place that networks come from. Importing its module loads no library."""
 
     form: str
-    """How `[model] source` names one: "a file ending in .pt2". Part of a sentence in errors."""
+    """Description of a `[model] source`: "a file ending in .pt2". Part of a sentence in
+    errors."""
     recognizes: Callable[[str, Path], bool]
-    """Whether a reference, relative to a root, names one: by its form, or by the file's content.
+    """True where a reference, relative to a root, names one: by its form, or by the file's content.
 
     It runs for every reference, opens a file briefly, and raises nothing.
     """
@@ -53,9 +54,9 @@ class Source:
     find: Callable[[Path], str | None]
     """The first reference in a folder, relative to it, for `edgekit init`."""
     has_weights: bool
-    """Whether the trained weights are in the source itself."""
+    """True where the trained weights are in the source itself."""
     has_inputs: bool
-    """Whether the source gives the shapes of its inputs."""
+    """True where the source gives the shapes of its inputs."""
 
 
 def load(
@@ -68,7 +69,7 @@ def load(
 ) -> Program:
     """The network that `model` names, its paths relative to `root`.
 
-    `inputs`, of the dtypes they name unless `dtypes` says otherwise, take the place of
+    `inputs`, of the dtypes they name unless `dtypes` overrides them, take the place of
     `model.input` where the source gives no shapes of its own. Raises `ModelError` for anything
     that cannot be found, read or exported.
     """
@@ -99,7 +100,7 @@ def recognized(reference: str, root: Path) -> Source:
 
 
 def forms() -> str:
-    """How each source is named, as the end of a sentence: "a, b or c"."""
+    """Descriptions of all sources, as the end of a sentence: "a, b or c"."""
     *others, last = (source.form for source in known().values())
     return f"{', '.join(others)} or {last}" if others else last
 

@@ -51,8 +51,8 @@ def _load(
     loaded = program.load(path, allow_pickle=allow_pickle)
     if model.input and model.input.shape != loaded.inputs[0].shape:
         raise ModelError(
-            f"{path} takes input shape {list(loaded.inputs[0].shape)}, but [model] input says "
-            f"{list(model.input.shape)}. Remove [model] input or correct it."
+            f"{path} takes input shape {list(loaded.inputs[0].shape)}, but [model] "
+            f"input is {list(model.input.shape)}. Remove [model] input or correct it."
         )
     if model.weights is not None:
         weights.apply(loaded.module, model.weights, root, allow_pickle=allow_pickle)

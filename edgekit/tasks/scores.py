@@ -22,7 +22,7 @@ Outputs = NDArray[np.float32]
 Metric = Callable[[Outputs, Targets], Evaluation]
 UNKNOWN = -1
 _COUNTABLE = 2**22
-"""A share in float32 of fewer things tells how many they are."""
+"""The precision of a float32 fraction reveals its denominator."""
 
 
 def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:

@@ -40,7 +40,7 @@ class TensorSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class IOFusion:
-    """What of an application's work is done in the files, around the network."""
+    """Preprocessing and post-processing that the files do, around the network."""
 
     preprocess: Preprocess | None = None
     """Applied to raw values; `None` where the application prepares them."""
@@ -50,20 +50,20 @@ class IOFusion:
     axis: int = 1
     """The dimension of the classes in the network's output."""
     classes: int = 0
-    """How many there are; 0 where nothing is done with them."""
+    """Their number; 0 where nothing is done with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantConfig:
-    """How an int8 file is made: what its runtime's library is told, where it has that choice."""
+    """Options of an int8 file's quantizer, where the runtime's library has them."""
 
     ranges: RangeMethod = "min-max"
     activations: Literal["signed", "unsigned"] = "signed"
     narrow_weights: bool = False
-    """Whether weights take 7 bits: with unsigned activations, processors without VNNI sum two
+    """True where weights take 7 bits: with unsigned activations, processors without VNNI sum two
     products in 16 bits, which 8 bits overflow."""
     per_channel: bool = True
-    """Whether each channel of a layer's weights has a scale of its own."""
+    """True where each channel of a layer's weights has a scale of its own."""
     operators: Literal["all", "weighted"] = "all"
     """`weighted`: operators with weights alone are quantized."""
     float_layers: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class QuantTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantResult:
-    """How a quantized file came about: what was tried, on how many samples, and what was kept."""
+    """Record of a quantized file: the trials, the number of samples, and the chosen one."""
 
     scheme: QuantConfig
     lost: float | None
@@ -106,7 +106,7 @@ class QuantResult:
 
 
 def holds(lost: float, allowed: float) -> bool:
-    """Whether a quantized file loses little enough, up to `ROUNDING`.
+    """Return whether a quantized file loses little enough, up to `ROUNDING`.
 
     That is less than one of the few thousand samples by which files are judged.
     """
@@ -115,10 +115,10 @@ def holds(lost: float, allowed: float) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeOptions:
-    """How a runtime is told to run an artifact."""
+    """Options that a runtime runs an artifact with."""
 
     threads: int | None = None
-    """`None` is what the profile says."""
+    """`None` is the value of the profile."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The runtime's own, where they are not its defaults here."""
 
@@ -130,18 +130,20 @@ class Artifact:
     name: str
     runtime: RuntimeName
     precision: Precision | None
-    """`None` where a file from elsewhere does not say."""
+    """`None` where a file from elsewhere has none."""
     files: tuple[Path, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     quantized: QuantResult | None = None
-    """How, where it is quantized by EdgeKit."""
+    """The quantization, where EdgeKit did it."""
     settings: RuntimeOptions = field(default_factory=RuntimeOptions)
 
     @property
     def size_bytes(self) -> int:
+        """Bytes of all its files."""
         return sum(file.stat().st_size for file in self.files)
 
     @property
     def size_mb(self) -> float:
+        """Size of all its files, in MiB."""
         return self.size_bytes / 2**20

@@ -1,4 +1,4 @@
-"""What `edgekit diff` takes apart and what it finds."""
+"""Inputs and results of `edgekit diff`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ModelGraph:
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """How far values are from those they should be, over all samples."""
+    """Distance of values from the expected ones, over all samples."""
 
     relative_error: float
     """Root mean square of the difference over that of the right values."""
@@ -94,10 +94,11 @@ class Counts:
     network: int
     file: int
     executed: int | None
-    """`None` where the runtime does not tell."""
+    """`None` where the runtime does not report it."""
 
     @property
     def inserted(self) -> int:
+        """Number that the file has beyond the network."""
         return max(0, self.file - self.network)
 
 
@@ -112,18 +113,18 @@ class OffPath:
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingDiff:
-    """What differs between how samples are prepared and how they should be."""
+    """A difference between actual and expected preprocessing."""
 
     where: str
-    """`fed`: what the application feeds; `expected`: what the artifact takes; `contract`: what
-    it says it takes; `answers`: what would explain the application's answers."""
+    """`fed`: the application's input; `expected`: the artifact's input; `contract`: the
+    artifact's own description; `answers`: the fault that explains the application's outputs."""
     faults: tuple[str, ...]
     """Names of known faults that together explain the difference; empty where none does."""
     detail: str
     error_before: float | None
     """Relative error against right preprocessing; `None` where shapes differ, or nothing ran."""
     error_after: float | None
-    """What is left of it with the faults planted on purpose."""
+    """The remaining difference with the faults planted on purpose."""
 
     @property
     def differs(self) -> bool:
@@ -156,7 +157,7 @@ class Diff:
     precision: Precision
     samples: int
     samples_traced: int
-    """How many of them were compared layer by layer."""
+    """The number of them that were compared layer by layer."""
     tolerance: float
     """Relative error from which a layer's output is another one."""
     agrees: bool
@@ -171,7 +172,7 @@ class Diff:
     large, the runtime's own fusion changes answers."""
     counts: tuple[Counts, ...]
     off_path: tuple[OffPath, ...] | None
-    """`None` where the runtime does not tell, or nothing ran that would."""
+    """`None` where the runtime does not report it, or nothing ran that would."""
     accuracy: dict[str, float] = field(default_factory=dict)
     """By who answered: the network, the artifact, the network as the application feeds it."""
     notes: tuple[Note, ...] = ()

@@ -1,4 +1,4 @@
-"""How good a network is, and how near to another."""
+"""Quality of a network, and distance to another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALLEST = Fraction(1, 10**12)
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far an artifact's outputs are from the student's on the same samples."""
+    """Distance of an artifact's outputs from the student's on the same samples."""
 
     relative_error: float
     """`max |a - b| / max |b|` over all samples."""
@@ -29,12 +29,14 @@ class Parity:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
+    """The value of a metric on samples."""
+
     metric: str
     value: float
     samples: int
     higher_is_better: bool = True
     share: bool = True
-    """Whether the metric goes from 0 to 1 and is told in percent."""
+    """True where the metric goes from 0 to 1 and is shown in percent."""
     correct: int | None = None
     counted: int | None = None
     """Of a share of samples (or pixels, tokens): `value` is `correct / counted`."""
@@ -48,6 +50,7 @@ class Evaluation:
 
     @property
     def shown(self) -> str:
+        """The value for display."""
         return shown(self.value, share=self.share)
 
     @property
@@ -74,7 +77,7 @@ class Evaluation:
         return self.value - lost if self.higher_is_better else self.value + lost
 
     def keeps(self, drop: float, limit: float, *, relative: bool) -> bool:
-        """Whether a `drop` that ended at this value is at most `limit`.
+        """Return whether a `drop` that ended at this value is at most `limit`.
 
         To the sample where the metric counts samples, else up to `ROUNDING`.
         """
@@ -92,7 +95,7 @@ class Evaluation:
         return max(spread, 1 / self.samples)
 
     def unit(self, *, relative: bool) -> LossUnit:
-        """What a loss of this metric is told in."""
+        """Unit of a loss of this metric."""
         return "%" if relative else "points" if self.share else "own"
 
 
@@ -103,7 +106,7 @@ class Score:
     metric: str
     value: float
     share: bool
-    """Whether the metric goes from 0 to 1 and is shown in percent."""
+    """True where the metric goes from 0 to 1 and is shown in percent."""
 
     @property
     def shown(self) -> str:
@@ -116,12 +119,12 @@ own unit."""
 
 
 def shown_loss(value: float, unit: LossUnit) -> str:
-    """What was lost of a metric, in its unit."""
+    """A loss of a metric, in its unit."""
     if unit == "own":
         return f"{value:.4g}"
     return f"{100 * value:.2f} {unit}"
 
 
 def shown(value: float, *, share: bool) -> str:
-    """A metric's value as it is told: in percent, or to four digits."""
+    """A metric's value for display: in percent, or to four digits."""
     return f"{value:.2%}" if share else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""What came of a network's files, as records: see `edgekit.types.notes`."""
+"""Results of a network's export, as records: see `edgekit.types.notes`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Fix = Literal[
     "newer_runtime",
     "exclude_runtime",
 ]
-"""What makes a refused network run: its layer is written with other operators, or a scatter as
+"""Remedies for a refused network: its layer is written with other operators, or a scatter as
 indexing; a sort is left to the application; a size is made a constant; the device gets a newer
 runtime; the runtime is left out of the recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class Incompatibility:
     """Why a file cannot be made, or cannot run on the device."""
 
     cause: Literal[
@@ -37,7 +37,7 @@ class Refusal:
         "export_failed",
     ]
     by: str
-    """Who refuses it: a runtime with its version, a device, a converter."""
+    """The refusing side: a runtime with its version, a device, a converter."""
     operator: str | None = None
     """As the file's format spells it; `None` where no single operator is at fault."""
     layer: str | None = None
@@ -47,10 +47,10 @@ class Refusal:
     supported: int | None = None
     """The newest such version that is read."""
     detail: str | None = None
-    """What the runtime or the converter printed."""
+    """Output of the runtime or the converter."""
     fix: Fix | None = None
     or_64_bit: bool = False
-    """Whether the board's 64-bit system, whose runtime is newer, mends it too."""
+    """True where the board's 64-bit system, whose runtime is newer, mends it too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class LeftOut:
     runtime: RuntimeName
     precision: Precision | None
     """`None` where the runtime as a whole is left out."""
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[Incompatibility, ...]
     """In the order of the file's operators."""
 
 
@@ -118,18 +118,18 @@ class ParityFault:
         "shape", "relative_error", "agreement", "explained", "metric", "runtime"
     ]
     value: float | None = None
-    """`None` where it is no finite number, or where nothing was computed."""
+    """`None` for a number that is not finite, or where nothing was computed."""
     limit: float | None = None
     """`None` where every finite value is allowed."""
     samples: int | None = None
     task: TaskKind | None = None
-    """What the outputs decide, where `measure` is `agreement`."""
+    """Decisions of the outputs, where `measure` is `agreement`."""
     metric: str | None = None
     """The metric that cannot be computed, where `measure` is `metric`."""
     shapes: tuple[tuple[int, ...], ...] = ()
     """Of an artifact's and the network's outputs for one sample, where they differ."""
     detail: str | None = None
-    """What the runtime printed."""
+    """Output of the runtime."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class OptionTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeOptionsTried:
-    """Which options of its runtime were tried on an artifact, and which were kept."""
+    """Runtime options that were tried on an artifact, and those that were kept."""
 
     kind: Literal["runtime_options_tried"] = "runtime_options_tried"
     artifact: str

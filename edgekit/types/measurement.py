@@ -1,4 +1,4 @@
-"""What was measured on a device."""
+"""Measurements on a device."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Energy:
     net_u_mj: float | None = None
     method: Literal["counter", "sampled", "external", "modeled", "none"] = "none"
     boundary: str | None = None
-    """What the meter encloses: `package`, `board`, `wall`, ..."""
+    """The boundary of the meter: `package`, `board`, `wall`, ..."""
     meter: str | None = None
     windows: int | None = None
     idle_before_w: float | None = None
@@ -72,7 +72,7 @@ class Energy:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What the device was like while it was measured; what it does not tell is `None`."""
+    """State of the device while it was measured; values that it does not report are `None`."""
 
     governor: str | None = None
     freq_mhz: tuple[float, float] | None = None
@@ -83,11 +83,13 @@ class Conditions:
     throttled: bool | None = None
     pinned: tuple[int, ...] | None = None
     unready: tuple[str, ...] = ()
-    """What stood in the way of a quotable figure when timing began, each with what mends it."""
+    """Obstacles to a quotable figure when timing began, each with its remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
+    """Latency in milliseconds, memory and size in MiB, of one artifact on one device."""
+
     artifact: str
     device: str
     source: CostSource
@@ -140,12 +142,15 @@ class OperatorProfile:
     share: float
     kernel: str | None = None
     fast: bool | None = None
-    """Whether the runtime's optimized kernel ran; `None` where it does not say."""
+    """True where the runtime's optimized kernel ran; `None` where the runtime does not report
+    it."""
     why: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
+    """Time by operator of one artifact on one device, in microseconds."""
+
     artifact: str
     device: str
     source: CostSource

@@ -9,12 +9,12 @@ from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8"]
-"""What a file computes in, coarsely. `int8`: weights and activations by calibrated ranges;
-`int8-dynamic`: activations by ranges taken while running; `int8-weights`: weights alone, computed
-in float; `int16x8`: activations of 16 bits. How exactly is a `Scheme`."""
+"""Arithmetic of a file, coarsely. `int8`: weights and activations by calibrated ranges;
+`int8-dynamic`: activations by ranges taken while running; `int8-weights`: weights alone,
+computed in float; `int16x8`: activations of 16 bits. `QuantConfig` has the details."""
 RangeMethod = Literal["min-max", "averaged", "percentile", "entropy"]
-"""How an activation's range follows from calibration: what holds every sample; the mean of the
-samples' ranges; without the rarest values; what loses least information."""
+"""Rule for an activation's range from calibration: the range of all samples; the mean of the
+samples' ranges; without the rarest values; the range of the least information loss."""
 
 
 def _is_known(name: str, info: ValidationInfo) -> str:
@@ -28,14 +28,14 @@ def _is_known(name: str, info: ValidationInfo) -> str:
 
 
 RuntimeName = Annotated[str, AfterValidator(_is_known)]
-"""The name of a folder of `runtimes/`, with `-` for `_`. Whoever validates a file of a person's
-gives the names there are as `runtimes` in pydantic's context."""
+"""The name of a folder of `runtimes/`, with `-` for `_`. A validator of a file of a person's
+gives the existing names as `runtimes` in pydantic's context."""
 CostSource = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""
 CostUnit = Literal["us", "instructions", "operations"]
-"""What a cost is counted in: microseconds where it was timed, instructions executed where an
-emulator counted, arithmetic operations where it was estimated."""
+"""Unit of a cost: microseconds where it was timed, instructions executed where an emulator
+counted, arithmetic operations where it was estimated."""
 Verdict = Literal["fits", "over", "unproven"]
 ImportanceName = Literal[
     "l1", "l2", "batchnorm", "taylor", "fisher", "activation", "reconstruction"
@@ -57,7 +57,8 @@ LossName = Literal[
 ]
 """Losses that distillation offers beside soft targets and labels."""
 Postprocessing = Literal["softmax", "argmax"]
-"""What may follow the classes' logits: their probabilities, or the number of the likeliest."""
+"""Steps that may follow the classes' logits: their probabilities, or the number of the
+likeliest."""
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Count = Annotated[int, Ge(1)]

@@ -1,7 +1,7 @@
-"""What a build found out beside its figures, as records: a `kind` and values.
+"""Findings of a build beside its figures, as records: a `kind` and values.
 
-`report.json` has them as they are here; `report.note_words` has the sentence of each kind. A name
-says the unit of its value; a fraction is of 1.
+`report.json` has them as they are here; `report.note_words` has the sentence of each kind. A
+name has the unit of its value; a fraction is of 1.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ class QatReason:
     cause: Literal["recipe", "broken", "over_budget"]
     artifact: str | None = None
     score: Score | None = None
-    """What that artifact has without it."""
+    """The same figure of that artifact without it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What stays of a network, what that costs, and what plans would look like."""
+"""Plans: the units that stay, their costs, and previews of plans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.types.notes import CostDoubt, Note
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Which units of each group of coupled widths stay: group id -> sorted unit numbers.
+    """Units of each group of coupled widths that stay: group id -> sorted unit numbers.
 
     A group that is not named stays whole.
     """
@@ -47,7 +47,7 @@ class WidthRow:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorRow:
-    """What one operator costs before and after pruning, by the cost table, in its unit."""
+    """Cost of one operator before and after pruning, by the cost table, in its unit."""
 
     name: str
     kind: str
@@ -57,7 +57,7 @@ class OperatorRow:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCost:
-    """A whole exported network: what operators' costs say of it, and what was measured."""
+    """A whole exported network: its cost by its operators, and the measurement."""
 
     name: str
     predicted: float
@@ -69,14 +69,14 @@ class NetworkCost:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """How well the cost table predicts whole networks, in its unit."""
+    """Prediction errors of the cost table on whole networks, in its unit."""
 
     source: CostSource
     unit: CostUnit
     networks: tuple[NetworkCost, ...]
     error_median: float
     repeatability: float | None
-    """How well the table's own cells repeat; `None` where each was measured once."""
+    """Repeatability of the table's own cells; `None` where each was measured once."""
     doubt: CostDoubt | None = None
     """Why it promises nothing, where it does not."""
 
@@ -101,7 +101,7 @@ class PlanPoint:
     asked: str
     speedup: float
     """By the cost table."""
-    damage: float
+    expected_loss_increase: float
     gap: float
     parameters: int
     macs: int
@@ -113,7 +113,7 @@ class PlanPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSense:
-    """What a group carries: the time of the operators it meets, and what cutting it does."""
+    """Load of a group: the time of the operators it meets, and the effect of cutting it."""
 
     group: str
     kind: str
@@ -121,16 +121,16 @@ class GroupSense:
     offered: tuple[int, ...]
     time_share: float
     """Of the network's operator time, in operators whose cost this group moves."""
-    damage_at_half: float | None
+    loss_increase_at_half: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockSense:
-    """What a residual block takes, and what dropping it does."""
+    """Cost of a residual block, and the effect of dropping it."""
 
     block: str
     time_share: float
-    damage: float
+    expected_loss_increase: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ class Preview:
     source: CostSource
     unit: CostUnit
     exact: bool
-    """Whether costs are exact for every choice; else an upper bound."""
+    """True where costs are exact for every choice; else an upper bound."""
     operators: tuple[OperatorRow, ...]
     """Where time goes now, and would go under the project's budget (the last of `points`)."""
     barriers: tuple[Barrier, ...]
@@ -154,7 +154,7 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class Sensitivity:
-    """Divergence in nats a sample (a relative squared error where outputs are no classes)."""
+    """Divergence in nats a sample (a relative squared error for outputs without classes)."""
 
     groups: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     """Group id -> (units kept, divergence) of each cut that was tried."""

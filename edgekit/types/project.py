@@ -1,4 +1,4 @@
-"""What the user asks for: the project file."""
+"""The project file."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """What the network is for, and how good is told: by a metric's name or `metric.py:score`."""
+    """Kind and metric of the task: a metric's name or `metric.py:score`."""
 
     kind: TaskKind = DEFAULT_TASK
     metric: Text | None = None
@@ -84,8 +84,8 @@ class TaskSpec:
     better: Literal["higher", "lower"] | None = None
     """Of a metric from a function of the user's; `None` is `higher`."""
     drop: Literal["absolute", "relative"] | None = None
-    """How `[budget] accuracy_drop` counts: in points of the metric, or as a share of the
-    unpruned network's value; `None` is `absolute` for metrics from 0 to 1, else `relative`."""
+    """Unit of `[budget] accuracy_drop`: points of the metric, or a fraction of the unpruned
+    network's value; `None` is `absolute` for metrics from 0 to 1, else `relative`."""
     loss: Text | None = None
     """`loss.py:function` of (outputs, targets) in the place of the kind's own, for labels."""
     teacher_loss: Text | None = None
@@ -112,31 +112,34 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneRecipe:
+    """`[recipe.prune]`."""
+
     importance: ImportanceName = "activation"
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
     """No group of widths is cut below this share of its units."""
     rounds: Count = 3
-    """How often a plan whose measured artifact misses its budget is solved at most."""
+    """Upper limit of searches of a plan whose measured artifact misses its budget."""
     drop_blocks: bool = True
-    """Whether whole residual blocks may go."""
+    """True where whole residual blocks may go."""
     precision: Literal["auto", "fp32", "int8"] = "auto"
-    """What the plan's costs are taken in, and what its speed-up is against; `auto` is fp32 where
-    that is exported."""
+    """Precision of the plan's costs, and of its speed-up's reference; `auto` is fp32 where that
+    is exported."""
     compensate: bool = True
-    """Whether layers that lost inputs are fitted to what is left, before training."""
+    """True where layers that lost inputs are refitted to the remaining ones, before
+    training."""
     iterations: Count | None = None
     """In how many steps the network is cut, trained after each; `None` follows from how deep
     the budget cuts."""
     schedule: Schedule = "by-cost"
-    """How the speed-up is shared out over the iterations."""
+    """Distribution of the speed-up over the iterations."""
     cost_source: CostSource | Literal["auto"] = "auto"
     """Where operators' costs come from; `auto`: the device where it is attached, else
     this machine. Instructions of the device's core are counted where that is asked for."""
     sparsity: Sparsity = "none"
-    """What empties units by training before they are cut."""
+    """Regularization that empties units by training before they are cut."""
     sparsity_epochs: Count = 5
     sparsity_strength: Positive | None = None
-    """How hard the penalty pulls; `None` is its own default."""
+    """Strength of the penalty; `None` is its own default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +157,7 @@ class StudentSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """A further teacher; `weight` is its say beside the network's own 1."""
+    """A further teacher; `weight` is relative to the network's own 1."""
 
     source: Text
     weights: str | None = None
@@ -182,15 +185,15 @@ class DistillRecipe:
     soft_weight: Annotated[float, Ge(0), Le(1)] = 0.9
     """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
     losses: Mapping[LossName, Positive] | None = None
-    """What is added to them, each with its weight; `None` is nothing for a pruned network, and
-    for a classifier from scratch attention transfer, where both have maps of one size."""
+    """Additional losses, each with its weight; `None` is none for a pruned network, and for a
+    classifier from scratch attention transfer, where both have maps of one size."""
     pairs: Mapping[Text, Text] = field(default_factory=dict)
     """Layers to compare, teacher's node = student's node; found by themselves where empty."""
     augment: Literal["none", "shift", "shift-flip"] | None = None
     """`None` is `shift`; for regression and detection, whose labels may lie in places, `none`."""
     views: Count | None = None
-    """How many augmented versions of a sample there are; `None` draws a new one every epoch.
-    With a number the teacher's outputs can be kept."""
+    """Number of augmented versions of a sample; `None` draws a new one every epoch. With a
+    number the teacher's outputs can be kept."""
     mixup: Annotated[float, Ge(0)] = 0.0
     """Alpha of Zhang et al., 2018, arXiv:1710.09412; 0 is off."""
     ema: Fraction | None = None
@@ -199,20 +202,23 @@ class DistillRecipe:
     """Epochs without a better one after which training ends."""
     precision: Literal["fp32", "bf16"] = "fp32"
     shard: bool = False
-    """Whether several processes each hold a part of the student, as FSDP does, or all of it."""
+    """True where several processes each hold a part of the student, as FSDP does, or all of it."""
     checkpoint_minutes: Annotated[float, Ge(0)] = 5.0
-    """How often a training that can be killed and resumed writes down where it is."""
+    """Minutes between two checkpoints of a training that can be killed and resumed."""
     validation_share: Fraction = 0.1
     student: Text | StudentSpec | None = None
-    """Who learns: `model.py:small`, a `StudentSpec`, or "pruned"; `None` is the network, cut."""
+    """The student: `model.py:small`, a `StudentSpec`, or "pruned"; `None` is the network,
+    cut."""
     assistants: tuple[Text | StudentSpec, ...] = ()
-    """Who stands between teacher and student, each taught by the one before."""
+    """Teacher assistants between teacher and student, each trained by the one before."""
     teachers: tuple[Text | NetworkSpec, ...] = ()
-    """Networks that teach beside the trained one: their outputs are averaged by weight."""
+    """Teachers beside the trained network: their outputs are averaged by weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationRecipe:
+    """`[recipe.calibration]`."""
+
     preset: Text = "default"
     """Name of a file in `calibration/` (the user's folder first, then EdgeKit's)."""
 
@@ -231,25 +237,27 @@ class ExportRecipe:
     """Files take raw values of this type and apply [data.preprocess] themselves; `None` leaves
     it to the application."""
     fold_postprocessing: Postprocessing | None = None
-    """What files do with logits: their softmax, or the number of the largest."""
+    """Post-processing of logits in files: their softmax, or the number of the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeRecipe:
-    """What int8 may lose before its file is made otherwise, and how far that goes."""
+    """Tolerated loss of int8, and the limits of the search for a better file."""
 
     allowed_loss: Fraction = 0.005
     """Of the metric against the same network in fp32, on validation data: half a point."""
     recover: bool = True
-    """Whether other ranges are tried, and layers kept in float, where int8 loses more."""
+    """True where other ranges are tried, and layers kept in float, where int8 loses more."""
     aware: Literal["auto", "always", "never"] = "auto"
-    """Whether the student is trained with int8's rounding; `auto`: where int8 after training
+    """True where the student is trained with int8's rounding; `auto`: where int8 after training
     alone breaks the accuracy budget, and float does not."""
     aware_epochs: Count = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRecipe:
+    """`[recipe.bench]`."""
+
     tier: Literal["quick", "default", "report", "sustained"] = "quick"
     threads: Count | None = None
     settings_s: Annotated[float, Ge(0)] = 12.0
@@ -258,6 +266,8 @@ class BenchRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
+    """`[recipe]`: the options of each stage."""
+
     seed: int = 0
     prune: PruneRecipe = field(default_factory=PruneRecipe)
     distill: DistillRecipe = field(default_factory=DistillRecipe)
@@ -269,7 +279,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How the calibration set is drawn: a preset from `calibration/<name>.toml`."""
+    """Selection of the calibration set: a preset from `calibration/<name>.toml`."""
 
     name: str
     samples: Count = 128

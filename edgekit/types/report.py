@@ -1,4 +1,4 @@
-"""What a build and its checks say."""
+"""Reports of a build and its checks."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class BudgetVerdict:
     unproven: Unproven | None = None
     """Why the verdict is `unproven`, where it is."""
     metric: str | None = None
-    """What `accuracy_drop` is of."""
+    """The metric of `accuracy_drop`."""
     unit: LossUnit | None = None
-    """What `accuracy_drop` is in; `None` for other budgets."""
+    """Unit of `accuracy_drop`; `None` for other budgets."""
     against: RuntimeName | None = None
     """The runtime of the unpruned fp32 network that `speedup` is against."""
 
@@ -144,7 +144,7 @@ class Candidate:
     accuracy_drop: float
     """By how much the metric is worse than the unpruned network's; negative where better."""
     relative_drop: bool = False
-    """Whether that is a share of the unpruned network's value, and not the difference."""
+    """True where that is a share of the unpruned network's value, and not the difference."""
     chosen: bool = False
     outcome: Outcome | None = None
     """Why it was chosen, or lost; `None` before there was a choice."""
@@ -153,18 +153,21 @@ class Candidate:
     slower."""
 
     def keeps(self, limit: float) -> bool:
-        """Whether it loses at most `limit` of the metric."""
+        """Return whether it loses at most `limit` of the metric."""
         return self.evaluation.keeps(
             self.accuracy_drop, limit, relative=self.relative_drop
         )
 
     @property
     def loss_unit(self) -> LossUnit:
+        """The unit of its accuracy drop."""
         return self.evaluation.unit(relative=self.relative_drop)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSummary:
+    """Size, multiply-adds and evaluation of a PyTorch network."""
+
     parameters: int
     macs: int
     evaluation: Evaluation
@@ -204,10 +207,11 @@ class Report:
     notes: tuple[Note, ...] = ()
     task: TaskSpec = field(default_factory=TaskSpec)
     links: tuple[Link, ...] = ()
-    """The networks that were taught one after another, the student last."""
+    """The networks of the distillation chain, the student last."""
 
     @property
     def chosen(self) -> Candidate | None:
+        """The chosen candidate; `None` without one."""
         return next((c for c in self.candidates if c.chosen), None)
 
     @property

@@ -49,9 +49,9 @@ class Target:
     opset: Count | None = None
     """The newest ONNX opset that the device reads; `None` is any."""
     static_shapes: bool = False
-    """Whether every tensor's shape must be known before anything runs."""
+    """True where every tensor's shape must be known before anything runs."""
     whole_int8: bool = False
-    """Whether the device computes in integers only: nothing between the borders in float."""
+    """True where the device computes in integers only: nothing between the borders in float."""
     missing_operators: Mapping[RuntimeName, tuple[Text, ...]] = field(
         default_factory=dict
     )

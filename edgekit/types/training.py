@@ -1,4 +1,4 @@
-"""How a student was taught."""
+"""Record of a student's training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from edgekit.types.evaluation import (
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
+    """One epoch: its mean loss, validation metric and duration in seconds."""
+
     number: int
     loss: float
     validation: float
     seconds: float
     share: bool = True
-    """Whether `validation` goes from 0 to 1 and is told in percent."""
+    """True where `validation` goes from 0 to 1 and is shown in percent."""
 
     @property
     def shown(self) -> str:
+        """The validation metric for display."""
         return shown(self.validation, share=self.share)
 
     def score(self, metric: str) -> Score:
@@ -30,7 +33,7 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """One network of a chain: who taught it, and what that gained on validation samples."""
+    """One network of a chain: its teacher, and its gain on validation samples."""
 
     name: str
     teacher: str
@@ -43,8 +46,10 @@ class Link:
 
     @property
     def before_shown(self) -> str:
+        """The metric before training, for display."""
         return shown(self.before, share=self.share)
 
     @property
     def after_shown(self) -> str:
+        """The metric after training, for display."""
         return shown(self.after, share=self.share)

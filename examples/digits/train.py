@@ -29,7 +29,7 @@ PEAK_RATE = 0.1
 
 
 def preprocessed(pixels: np.ndarray) -> torch.Tensor:
-    """What edgekit.toml says is done to a raw image."""
+    """Preprocessing of a raw image in edgekit.toml."""
     spec = tomllib.loads((HERE / "edgekit.toml").read_text())["data"]["preprocess"]
     mean, std = (torch.tensor(spec[name])[:, None, None] for name in ("mean", "std"))
     return (torch.from_numpy(pixels) / spec["scale"] - mean) / std

@@ -22,7 +22,7 @@ SMALLEST, LARGEST = 13, 20
 SLANT = 20
 """Degrees by which a digit is turned at most."""
 FAINTEST = 0.5
-"""How much of what is behind it the faintest ink covers."""
+"""Least coverage of the background by the faintest ink."""
 DISTINCT = 50
 """By how much a color differs from what is behind it, the mean over red, green and blue."""
 INKED = 0.5
@@ -79,7 +79,7 @@ def _written(part: str, draw: np.random.Generator) -> np.ndarray:
 
 
 def _color(behind: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """A color that can be told from what is behind it."""
+    """A color that differs from its background."""
     mean = behind.mean((0, 1))
     while True:
         color = draw.uniform(0, 255, 3).astype(np.float32)

@@ -28,7 +28,7 @@ PEAK_RATE = 4e-3
 
 
 def read(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
-    """Preprocessed images (n, 3, 32, 32) and masks (n, 32, 32) as edgekit.toml says."""
+    """Images (n, 3, 32, 32) and masks (n, 32, 32), preprocessed by edgekit.toml."""
     spec = tomllib.loads((HERE / "edgekit.toml").read_text())["data"]["preprocess"]
     pixels = torch.from_numpy(samples[0].astype(np.float32))
     x = (pixels / spec["scale"] - spec["mean"][0]) / spec["std"][0]

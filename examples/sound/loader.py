@@ -19,7 +19,7 @@ SHIFT = 4
 LOUDER = 1
 """Levels by which it becomes louder or softer at most."""
 BANDS_GONE, FRAMES_GONE = 6, 8
-"""How many bands, and how many frames, may be blotted out."""
+"""Number of bands and frames that may be masked."""
 MIDDLE = 5
 """The level that is put there."""
 
@@ -41,7 +41,7 @@ def validation() -> Samples:
 
 
 def test() -> Samples:
-    """Levels (600, 24, 40) and words (600,), in voices that are not heard in training."""
+    """Levels (600, 24, 40) and words (600,), in voices that are not in the training data."""
     return _read("test")
 
 

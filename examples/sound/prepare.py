@@ -1,6 +1,6 @@
 """Make train.npz and test.npz again: `python prepare.py`, with Debian's espeak-ng and flite.
 
-Two speech synthesizers say ten commands and twenty other words in many voices. Every voice
+Two speech synthesizers speak ten commands and twenty other words in many voices. Every voice
 belongs either to training or to testing, and so does the chatter behind the words.
 """
 
@@ -58,7 +58,7 @@ TRAIN_FLITE, TEST_FLITE = ("awb", "rms", "slt"), ("kal16",)
 """Voices made of recordings of people; each is drawn more often than one of the others."""
 FLITE_SHARE = 0.1
 STRETCH = 1.2
-"""How much higher or lower a training voice is moved at most, as taller and smaller people's."""
+"""Largest shift of a training voice's pitch, up or down, as of taller and smaller people."""
 
 Sound = np.ndarray
 """Samples from -1 to 1 at `RATE_HZ`."""
@@ -99,7 +99,7 @@ class Voices:
 
 
 def spoken(command: list[str], moved: float) -> Sound:
-    """What a synthesizer wrote, `moved` times as high, at `RATE_HZ` and of a loudness of 1."""
+    """A synthesizer's recording, `moved` times as high, at `RATE_HZ` and of a loudness of 1."""
     written = subprocess.run(command, check=True, capture_output=True).stdout
     with wave.open(io.BytesIO(written)) as file:
         rate = file.getframerate()
@@ -134,7 +134,7 @@ def hum(draw: np.random.Generator) -> Sound:
 
 
 def background(voices: Voices) -> Sound:
-    """A second of what is heard behind a word, of a loudness of 1."""
+    """A second of background sound behind a word, of a loudness of 1."""
     draw = voices.generator
     kind = draw.integers(3)
     if kind == 0:

@@ -28,7 +28,7 @@ PEAK_RATE = 4e-3
 
 
 def prepared(levels: np.ndarray) -> torch.Tensor:
-    """Recordings (n, 24, 40) preprocessed as edgekit.toml says."""
+    """Recordings (n, 24, 40), preprocessed by edgekit.toml."""
     spec = tomllib.loads((HERE / "edgekit.toml").read_text())["data"]["preprocess"]
     x = torch.from_numpy(levels.astype(np.float32))
     return (x / spec["scale"] - spec["mean"][0]) / spec["std"][0]

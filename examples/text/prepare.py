@@ -1,4 +1,4 @@
-"""Make train.npz and test.npz again, from what three Python packages say to their users.
+"""Make train.npz and test.npz again, from the messages of three Python packages.
 
     pip install django==5.2.19 sphinx==9.0.4 djangorestframework==3.18.3
     python prepare.py
@@ -65,7 +65,7 @@ def chunks(text: str) -> Iterator[str]:
 
 
 def part_of(english: str) -> str:
-    """Whether a message is for training or for testing, by its own hash."""
+    """Return whether a message is for training or for testing, by its own hash."""
     number = int.from_bytes(hashlib.sha256(english.encode()).digest()[:4], "big")
     return "test" if number / 2**32 < TEST_SHARE else "train"
 

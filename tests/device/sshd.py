@@ -47,11 +47,14 @@ class Sshd:
         return found
 
     def workers(self) -> list[psutil.Process]:
-        """Those that do the job: neither `timeout`, nor a shell, nor the leash."""
+        """Those that do the job: neither `timeout`, nor a shell, nor the watchdog."""
         found = []
         for one in self.agents():
             with contextlib.suppress(psutil.NoSuchProcess):
-                if one.name().startswith("python") and "--leash" not in one.cmdline():
+                if (
+                    one.name().startswith("python")
+                    and "--watchdog" not in one.cmdline()
+                ):
                     found.append(one)
         return found
 

@@ -41,8 +41,8 @@ def test_the_table_says_what_the_release_says(
     known = table("tflite-runtime", "2.14.0")
     assert known is not None
     device.prepare()
-    refusal = _loaded(program, artifact, operators, device)
+    incompatibility = _loaded(program, artifact, operators, device)
     assert any(known.lacks(one) for one in operators) == scatters
-    assert (refusal is not None) == scatters
-    if refusal is not None:
-        assert refusal.layer == "1"
+    assert (incompatibility is not None) == scatters
+    if incompatibility is not None:
+        assert incompatibility.layer == "1"

@@ -116,7 +116,7 @@ def test_the_command_prints_instructions_and_no_milliseconds(
     )
     assert done.returncode == 0, done.stderr
     assert "instructions" in done.stdout
-    assert "emulation says nothing about a device's speed" in done.stdout
+    assert "emulation does not give a device's speed" in done.stdout
     assert " ms" not in done.stdout
 
 

@@ -150,26 +150,30 @@ def test_an_energy_budget_is_planned_for_by_operators(
         *(planner, request.project.budget, request.target.name),
         *(("fp32",), BenchRunner.of(request, env)),
     )
-    aim = constraints_from_budget(*asked, baseline)
-    assert aim.speedup is None
-    [note] = aim.notes
+    constraints = constraints_from_budget(*asked, baseline)
+    assert constraints.speedup is None
+    [note] = constraints.notes
     assert isinstance(note, EnergyPlannedByOperators)
     assert (note.meter, note.boundary) == ("rapl", "package")
     assert note.metered > 0
-    assert aim.energy_mj is not None
-    assert aim.full_energy_mj is not None
-    assert aim.full_energy_mj == pytest.approx(WATTS * aim.full_cost / 1e3, rel=0.15)
+    assert constraints.energy_mj is not None
+    assert constraints.full_energy_mj is not None
+    assert constraints.full_energy_mj == pytest.approx(
+        WATTS * constraints.full_cost / 1e3, rel=0.15
+    )
     asked_mj = request.project.budget.energy_mj
-    assert aim.energy_mj * aim.energy_scale == pytest.approx(asked_mj)
+    assert constraints.energy_mj * constraints.energy_scale == pytest.approx(asked_mj)
     untimed = constraints_from_budget(*asked, None)
     assert (untimed.energy_mj, untimed.energy_scale) == (asked_mj, 1.0)
     least_mj = planner.cheapest("energy_mj").energy_mj
     assert least_mj is not None
-    between_mj = (least_mj + aim.full_energy_mj) / 2
+    between_mj = (least_mj + constraints.full_energy_mj) / 2
     scores = {g.id: np.ones(g.units) for g in planner.graph.groups}
-    found = planner.solve(scores, replace(aim.limits(None), energy_mj=between_mj))
+    found = planner.solve(
+        scores, replace(constraints.limits(None), energy_mj=between_mj)
+    )
     assert found.energy_mj is not None
-    assert least_mj <= found.energy_mj <= between_mj < aim.full_energy_mj
+    assert least_mj <= found.energy_mj <= between_mj < constraints.full_energy_mj
 
 
 def prepared(folder: Path) -> tuple[BuildRequest, Environment, Planner]:

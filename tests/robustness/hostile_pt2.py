@@ -149,9 +149,9 @@ def _json(place: str, change: Callable[[Any], object]) -> Edit:
 
 
 def _renamed(old: str, new: str) -> Edit:
-    given, wanted = json.dumps(old).encode(), json.dumps(new).encode()
+    given, expected = json.dumps(old).encode(), json.dumps(new).encode()
     return lambda name, content: (
-        content.replace(given, wanted) if name.endswith(".json") else content
+        content.replace(given, expected) if name.endswith(".json") else content
     )
 
 

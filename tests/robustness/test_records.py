@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from edgekit.bench import history
-from edgekit.bench.artifact import artifact_at, opened
-from edgekit.errors import ArtifactError, UsageError
+from edgekit.errors import UsageError
 
 RECORD: dict[str, Any] = {
     "schema": 1,
@@ -115,17 +114,3 @@ def test_an_accuracy_that_none_has(tmp_path: Path, value: Any) -> None:
     found = history.read(file).evaluation
     assert found is not None
     assert found.value == 0.9
-
-
-@pytest.mark.parametrize("suffix", [".tflite", ".onnx", ".xml"])
-@pytest.mark.parametrize(
-    "content", [b"", b"some text\n", bytes(range(256)) * 9, b"\x1c\0\0\0TFL3" * 40]
-)
-def test_rubbish_is_no_artifact(tmp_path: Path, suffix: str, content: bytes) -> None:
-    file = tmp_path / f"m{suffix}"
-    file.write_bytes(content)
-    (tmp_path / "m.bin").write_bytes(b"")
-    with pytest.raises(ArtifactError) as refused:
-        opened(artifact_at(file))
-    assert file.name in str(refused.value)
-    assert "\n" not in str(refused.value)

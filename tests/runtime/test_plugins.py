@@ -99,11 +99,11 @@ def trained() -> list[dict[str, list[object]]]:
     layers = [nn.Linear(*pair) for pair in pairwise(widths)]
     network = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    wanted = torch.from_numpy(stars[:, None] - 1 > np.arange(STARS - 1)).float()
+    expected = torch.from_numpy(stars[:, None] - 1 > np.arange(STARS - 1)).float()
     for _ in range(150):
         optimizer.zero_grad()
         nn.functional.binary_cross_entropy_with_logits(
-            network(torch.from_numpy(x)), wanted
+            network(torch.from_numpy(x)), expected
         ).backward()
         optimizer.step()
     return [

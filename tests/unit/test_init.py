@@ -24,12 +24,14 @@ NAMES = [
     "__version__",
     "benchmark",
     "build",
+    "diff",
     "distill",
     "evaluate",
     "export",
     "load",
     "plan",
     "prune",
+    "quantize",
 ]
 
 
@@ -61,10 +63,10 @@ def test_every_name_is_documented(name: str) -> None:
 
 
 def test_a_function_stays_where_a_folder_has_its_name() -> None:
-    for room in ("prune.planner", "distill.train", "export.workers"):
+    for room in ("prune.planner", "distill.train", "export.workers", "diff.match"):
         module = importlib.import_module(f"edgekit.{room}")
         assert module.__name__ == f"edgekit.{room}"
-    for name in ("prune", "distill", "export"):
+    for name in ("prune", "distill", "export", "diff"):
         assert inspect.isfunction(getattr(edgekit, name))
         assert inspect.ismodule(importlib.import_module(f"edgekit.{name}"))
 

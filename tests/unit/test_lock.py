@@ -62,16 +62,16 @@ def test_a_wheel_of_another_hash_is_refused(
         wheel(tmp_path / "index", "VALUE = 2\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    wanted = tmp_path / "wanted.txt"
+    expected = tmp_path / "wanted.txt"
     hashes = "" if pinned == "none" else f" --hash=sha256:{digest}"
-    wanted.write_text(f"tiny==1.0{hashes}\n")
+    expected.write_text(f"tiny==1.0{hashes}\n")
     store = Store(tmp_path / "cache")
     if pinned == "right":
-        tree, [component] = wheels.fetch(wanted, "x86_64", "opt", store)
+        tree, [component] = wheels.fetch(expected, "x86_64", "opt", store)
         assert "opt/tiny.py" in tree and component.sha256 == digest
     else:
         with pytest.raises(RuntimeMissing, match="hash"):
-            wheels.fetch(wanted, "x86_64", "opt", store)
+            wheels.fetch(expected, "x86_64", "opt", store)
 
 
 def test_a_devices_wheels_are_those_of_the_image_where_its_python_is(

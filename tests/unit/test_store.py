@@ -74,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def damage(root: Path, seed: int) -> tuple[Path, str]:
+def expected_loss_increase(root: Path, seed: int) -> tuple[Path, str]:
     """Damage one file below `root` in one of the ways that disks and people do."""
     draw = random.Random(seed)
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
@@ -113,7 +113,7 @@ def test_a_damaged_entry_is_made_again_with_one_line(
     names = ("one", "two")
     right = {name: contents(fill(Store(tmp_path), name)) for name in names}
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    victim, kind = damage(tmp_path, seed)
+    victim, kind = expected_loss_increase(tmp_path, seed)
     changed = not victim.exists() or victim.read_bytes() != before[victim]
     again = Store(tmp_path)
     found = {name: contents(fill(again, name)) for name in names}

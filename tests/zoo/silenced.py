@@ -395,8 +395,8 @@ def named(func: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def _outputs(result: Any) -> list[Tensor | None]:
-    several = result if isinstance(result, list | tuple) else [result]
-    return [r if isinstance(r, Tensor) else None for r in several]
+    multiple = result if isinstance(result, list | tuple) else [result]
+    return [r if isinstance(r, Tensor) else None for r in multiple]
 
 
 def _tensors(values: Any) -> list[Tensor]:

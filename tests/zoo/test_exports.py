@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.export.workers import Wanted, export_all
+from edgekit.export.workers import Variant, export_all
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program import program as programs
@@ -21,7 +21,7 @@ from tests.zoo.exactness import outputs, random_plan
 from tests.zoo.models import ZOO
 
 ROOT = Path(__file__).parents[2]
-WANTED: list[Wanted] = [
+VARIANTS: list[Variant] = [
     ("onnxruntime", "fp32"),
     ("openvino", "fp32"),
     ("litert", "fp32"),
@@ -47,7 +47,7 @@ def test_a_cut_network_is_saved_reloaded_exported_and_agrees(
     np.savez(tmp_path / "inputs.npz", *(tensor.numpy() for tensor in sample))
     expected = [tensor.numpy() for tensor in outputs(cut, sample)]
     np.savez(tmp_path / "expected.npz", *expected)
-    for artifact in export_all(cut, WANTED, calibration=None, folder=tmp_path):
+    for artifact in export_all(cut, VARIANTS, calibration=None, folder=tmp_path):
         assert run(artifact.runtime, artifact.files[0], tmp_path) < 1e-4
 
 
@@ -79,7 +79,7 @@ def test_litert_repeats_the_only_key_value_head(tmp_path: Path) -> None:
     np.savez(tmp_path / "inputs.npz", *(tensor.numpy() for tensor in sample))
     expected = [tensor.numpy() for tensor in outputs(network, sample)]
     np.savez(tmp_path / "expected.npz", *expected)
-    (made,) = export_all(network, WANTED[2:], calibration=None, folder=tmp_path)
+    (made,) = export_all(network, VARIANTS[2:], calibration=None, folder=tmp_path)
     assert run(made.runtime, made.files[0], tmp_path) < 1e-4
 
 

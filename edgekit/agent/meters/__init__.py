@@ -1,4 +1,5 @@
-"""Energy meters: one file each. A machine without one gives no figure, and says why.
+"""Energy meters: one file each. A machine without one gives no figure, and the result has
+the reason.
 
 A meter is a class with `NAME`, `METHOD`, `BOUNDARY`, `GAIN_UNCERTAINTY` and the methods below. It
 either counts joules by itself (a counter) or is read for watts many times a second by a sampler
@@ -24,6 +25,8 @@ from .serial import Serial
 
 
 class Meter(Protocol):
+    """Interface of an energy meter."""
+
     name: str
     method: str  # "counter", "sampled" or "external"
     boundary: str  # what it encloses: "package", "board", ...
@@ -35,7 +38,8 @@ class Meter(Protocol):
     def available(self) -> str | None:
         """None where it can be read, else the reason and what mends it."""
 
-    def begin(self) -> None: ...
+    def begin(self) -> None:
+        """Start a window."""
 
     def end(self) -> Window:
         """Joules, seconds and the longest gap since `begin`; `runs` is 0."""
@@ -55,14 +59,14 @@ METERS: Mapping[str, Any] = {
     "serial": Serial,
 }
 _NAMED_ONLY = ("nvml", "serial")
-"""Never chosen by themselves: a graphics card's joules are not those of a CPU runtime, and a
-serial meter needs to be told where it is."""
+"""Never chosen by themselves: a graphics card's joules are not those of a CPU runtime, and
+a serial meter needs a path."""
 ROOT = "EDGEKIT_SYS"
 """Names the folder where /sys is mounted, for containers that may not see their own."""
 
 
 def make(name: str, options: Mapping[str, Any] | None = None) -> Meter:
-    """The meter called `name`; raises `job_invalid` for one, or an option, nobody knows."""
+    """The meter called `name`; raises `job_invalid` for an unknown name or option."""
     if name not in METERS:
         known = ", ".join(["auto", "none", *METERS])
         raise AgentError(JOB_INVALID, f"No energy meter {name!r}. Known: {known}.")

@@ -15,6 +15,8 @@ _PERIOD_S = 0.25
 
 
 class Battery(Sampled):
+    """Power that a battery delivers, from its current and voltage."""
+
     name = "battery"
     method = "sampled"
     boundary = "battery"
@@ -28,6 +30,7 @@ class Battery(Sampled):
         self._supply = supply
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         battery = self._battery()
         if battery is None:
             return f"{self._folder} has no battery with a current"
@@ -47,6 +50,7 @@ class Battery(Sampled):
         return None
 
     def watts(self) -> float:
+        """The present power in watts; raises `ValueError` or `OSError`."""
         battery = self._battery()
         if battery is None:
             raise ValueError("the battery is gone")

@@ -18,6 +18,8 @@ _CHIPS = (
 
 
 class Hwmon(Sampled):
+    """Power of an INA2xx monitor, from the kernel's hwmon files."""
+
     name = "hwmon"
     method = "sampled"
     gain_uncertainty = 0.01
@@ -41,6 +43,7 @@ class Hwmon(Sampled):
         self.gain_uncertainty = shunt_tolerance
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         found = self._chips()
         if not found:
             return f"{self._folder} has no INA power monitor"
@@ -56,6 +59,7 @@ class Hwmon(Sampled):
         return None
 
     def watts(self) -> float:
+        """The present power in watts; raises `ValueError` or `OSError`."""
         (chip,) = self._chips()
         number = self._channel
         power = chip / f"power{number}_input"

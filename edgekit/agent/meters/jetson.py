@@ -18,6 +18,8 @@ _LABELED = range(1, 7)
 
 
 class Jetson(Sampled):
+    """Power of a Jetson's input rail, from its INA3221."""
+
     name = "jetson"
     method = "sampled"
     boundary = "module"
@@ -29,6 +31,7 @@ class Jetson(Sampled):
         self._drivers = Path(root) / "bus" / "i2c" / "drivers"
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         if self._rail() is None:
             return (
                 f"{self._drivers} has no ina3221 with a rail {' or '.join(_INPUTS)}; only a "
@@ -43,6 +46,7 @@ class Jetson(Sampled):
         return None
 
     def watts(self) -> float:
+        """The present power in watts; raises `ValueError` or `OSError`."""
         rail = self._rail()
         if rail is None:
             raise ValueError("the input rail is gone")

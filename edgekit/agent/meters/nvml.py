@@ -19,6 +19,8 @@ _MESSAGES = {
 
 
 class Nvml:
+    """Energy counter of an NVIDIA graphics card."""
+
     name = "nvml"
     method = "counter"
     boundary = "gpu"
@@ -35,6 +37,7 @@ class Nvml:
         self._start_ns = 0
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         try:
             self._open()
             self._millijoules()
@@ -43,16 +46,19 @@ class Nvml:
         return None
 
     def begin(self) -> None:
+        """Start a window."""
         self._open()
         self._start_ns = time.perf_counter_ns()
         self._first = self._millijoules()
 
     def end(self) -> Window:
+        """The window since `begin`, in joules and seconds; raises `AgentError`."""
         joules = (self._millijoules() - self._first) / 1e3
         seconds = (time.perf_counter_ns() - self._start_ns) / 1e9
         return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": None}
 
     def cpu_s(self) -> float | None:
+        """Processor time of the reader since `begin`; None where nothing reads."""
         return None
 
     def _open(self) -> None:
@@ -62,7 +68,7 @@ class Nvml:
             library = ctypes.CDLL(self._name)
         except OSError:
             raise OSError(
-                f"there is no {self._name}; no NVIDIA driver is here"
+                f"{self._name} does not exist; no NVIDIA driver is here"
             ) from None
         self._check(library.nvmlInit_v2())
         self._check(

@@ -29,6 +29,8 @@ class _Event(NamedTuple):
 
 
 class Perf:
+    """RAPL energy counter, read by `perf_event_open`."""
+
     name = "perf"
     method = "counter"
     boundary = "package"
@@ -44,6 +46,7 @@ class Perf:
         self._joules = 0.0
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         if not self._folder.is_dir():
             return (
                 f"{self._folder} does not exist; the kernel counts no power events here"
@@ -67,6 +70,7 @@ class Perf:
         return None
 
     def begin(self) -> None:
+        """Start a window."""
         event = self._event()
         self._joules = event.joules
         self._files = self._open(event)
@@ -74,6 +78,7 @@ class Perf:
         self._first = [_count(file) for file in self._files]
 
     def end(self) -> Window:
+        """The window since `begin`, in joules and seconds; raises `AgentError`."""
         counts = sum(
             _count(file) - first for file, first in zip(self._files, self._first)
         )
@@ -85,6 +90,7 @@ class Perf:
         return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": None}
 
     def cpu_s(self) -> float | None:
+        """Processor time of the reader since `begin`; None where nothing reads."""
         return None
 
     def _event(self) -> _Event:

@@ -18,6 +18,8 @@ _TIMEOUT_S = 2.0
 
 
 class Pi5(Sampled):
+    """Power of a Raspberry Pi 5's rails, by `vcgencmd`."""
+
     name = "pi5-pmic"
     method = "sampled"
     boundary = "board"
@@ -29,8 +31,9 @@ class Pi5(Sampled):
         self._command = command
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         if shutil.which(self._command) is None:
-            return f"there is no {self._command}; only a Raspberry Pi has it"
+            return f"{self._command} does not exist; only a Raspberry Pi has it"
         try:
             self.watts()
         except subprocess.TimeoutExpired:
@@ -40,6 +43,7 @@ class Pi5(Sampled):
         return None
 
     def watts(self) -> float:
+        """The present power in watts; raises `ValueError` or `OSError`."""
         done = subprocess.run(
             [self._command, "pmic_read_adc"],
             stdout=subprocess.PIPE,

@@ -25,6 +25,8 @@ class _Package(NamedTuple):
 
 
 class Rapl:
+    """RAPL energy counter, read from the powercap files."""
+
     name = "rapl"
     method = "counter"
     boundary = "package"
@@ -46,6 +48,7 @@ class Rapl:
         self._failed: OSError | ValueError | None = None
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         if not self._folder.is_dir():
             return f"{self._folder} does not exist; the kernel offers no powercap here"
         counters = self._counters()
@@ -67,6 +70,7 @@ class Rapl:
         return None
 
     def begin(self) -> None:
+        """Start a window."""
         self._packages = [
             _Package(counter, _number(counter.parent / "max_energy_range_uj"))
             for counter in self._counters()
@@ -81,6 +85,7 @@ class Rapl:
         self._thread.start()
 
     def end(self) -> Window:
+        """The window since `begin`, in joules and seconds; raises `AgentError`."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -98,6 +103,7 @@ class Rapl:
         return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": None}
 
     def cpu_s(self) -> float | None:
+        """Processor time of the reader since `begin`; None where nothing reads."""
         return self._cpu_s
 
     def poll(self) -> None:

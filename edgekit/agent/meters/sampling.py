@@ -41,6 +41,7 @@ class Sampler:
         self._cpu_s = 0.0
 
     def begin(self) -> None:
+        """Start a window."""
         self._readings, self._failed, self._cpu_s = [], None, 0.0
         self._stop.clear()
         self._read()
@@ -48,6 +49,7 @@ class Sampler:
         self._thread.start()
 
     def end(self) -> Window:
+        """The window since `begin`, in joules and seconds; raises `AgentError`."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -61,6 +63,7 @@ class Sampler:
         return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": gap_s}
 
     def cpu_s(self) -> float:
+        """Processor time of the reader since `begin`; None where nothing reads."""
         return self._cpu_s
 
     def _run(self) -> None:
@@ -89,13 +92,17 @@ class Sampled(ABC):
 
     @abstractmethod
     def watts(self) -> float:
-        """What it reads now; raises OSError or ValueError where it cannot be read."""
+        """The present reading in watts; raises OSError or ValueError where it cannot be
+        read."""
 
     def begin(self) -> None:
+        """Start a window."""
         self._sampler.begin()
 
     def end(self) -> Window:
+        """The window since `begin`, in joules and seconds; raises `AgentError`."""
         return self._sampler.end()
 
     def cpu_s(self) -> float | None:
+        """Processor time of the reader since `begin`; None where nothing reads."""
         return self._sampler.cpu_s()

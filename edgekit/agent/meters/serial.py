@@ -1,6 +1,6 @@
 """A meter outside: lines of watts, or of volts and amperes, from a serial port or a growing file.
 
-Option `path` names it; `columns` says what its comma-separated columns are (`watts`, or
+Option `path` names it; `columns` names its comma-separated columns (`watts`, or
 `volts,amperes`; others are skipped as `-`). The port's speed is set beforehand (`stty`).
 """
 
@@ -21,6 +21,8 @@ _KNOWN = ("watts", "volts", "amperes", "-")
 
 
 class Serial:
+    """Power readings of an external meter on a serial port or in a file."""
+
     name = "serial"
     method = "external"
     gain_uncertainty = 0.02
@@ -51,8 +53,9 @@ class Serial:
             )
 
     def available(self) -> str | None:
+        """None where the meter can be read, else the reason and the fix."""
         if not str(self._path) or self._path == Path():
-            return "no `path` says where the meter is"
+            return "the option `path` of the meter is missing"
         try:
             file = self._open()
         except OSError as error:
@@ -68,6 +71,7 @@ class Serial:
         return None
 
     def begin(self) -> None:
+        """Start a window."""
         self._readings, self._cpu_s = [], 0.0
         self._begun = time.perf_counter_ns()
         self._stop.clear()
@@ -75,6 +79,7 @@ class Serial:
         self._thread.start()
 
     def end(self) -> Window:
+        """The window since `begin`, in joules and seconds; raises `AgentError`."""
         seconds = self._finish()
         if len(self._readings) < 2:
             raise AgentError(
@@ -87,6 +92,7 @@ class Serial:
         return {"joules": joules, "seconds": seconds, "runs": 0, "gap_s": gap_s}
 
     def cpu_s(self) -> float | None:
+        """Processor time of the reader since `begin`; None where nothing reads."""
         return self._cpu_s
 
     def _finish(self) -> float:
@@ -100,7 +106,8 @@ class Serial:
         return os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
 
     def _read(self) -> None:
-        """Every whole line that arrives; what is in a file already is of an earlier time."""
+        """Read every complete new line; lines that are already in a file are of an earlier
+        time."""
         start = time.thread_time()
         file = self._open()
         rest = b""

@@ -33,12 +33,16 @@ PLUGINS = "EDGEKIT_PLUGINS"
 
 
 class Runtime(Protocol):
+    """Interface of a runtime's module."""
+
     PACKAGE: str
     DEFAULTS: Mapping[str, Any]
 
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """The version of the installed package; raises `ImportError`."""
 
-    def load(self, path: str, threads: int, options: Mapping[str, Any]) -> Session: ...
+    def load(self, path: str, threads: int, options: Mapping[str, Any]) -> Session:
+        """The model loaded for `threads` threads; raises `AgentError`."""
 
 
 def added() -> dict[str, Path]:

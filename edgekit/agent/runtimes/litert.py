@@ -22,19 +22,22 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def version() -> str:
+    """The version of the installed package; raises `ImportError`."""
     import ai_edge_litert.interpreter  # noqa: F401
 
     return importlib.metadata.version(PACKAGE)
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    """The model loaded for `threads` threads; raises `AgentError`."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     return TfliteSession(Interpreter, path, threads, delegates(OpResolverType, options))
 
 
 def delegates(resolvers: Any, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The interpreter's argument that leaves the default delegate out, where that is asked."""
+    """The interpreter's argument that leaves the default delegate out, where `delegate` is
+    false."""
     if options["xnnpack"]:
         return {}
     plain = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -64,21 +67,25 @@ class TfliteSession:
         self.outputs = [_info(details) for details in outputs]
 
     def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Copy one array for each input into the session."""
         for number, array in zip(self._input_numbers, arrays):
             self._interpreter.set_tensor(number, array)
 
     def invoke(self) -> None:
+        """Run one inference; raises `AgentError`."""
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise AgentError(INFERENCE_FAILED, str(error)) from error
 
     def delegated(self) -> bool:
-        """Whether a delegate (XNNPACK) took operators of this model; false where none did."""
+        """Return whether a delegate (XNNPACK) took operators of this model; false where none
+        did."""
         found = self._interpreter._get_ops_details()
         return any(operator["op_name"] == "DELEGATE" for operator in found)
 
     def read(self) -> list[np.ndarray[Any, Any]]:
+        """Copies of the outputs of the last inference."""
         return [self._interpreter.get_tensor(number) for number in self._output_numbers]
 
 

@@ -26,7 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     # Threads of the pool spin while they wait: lower latency, more energy. Of no effect with
     # one thread.
     "allow_spinning": True,
-    # How far the graph is rewritten as it is loaded: disable, basic, extended or all.
+    # Graph optimization level at load time: disable, basic, extended or all.
     "graph_optimization": "all",
 }
 _HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul")
@@ -37,6 +37,7 @@ _TYPES = {
 
 
 def version() -> str:
+    """The version of the installed package; raises `ImportError`."""
     # Since 1.29 the Linux builds report each model's name and hashes to their maker, from a
     # thread that runs beside the timed inferences.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -46,6 +47,7 @@ def version() -> str:
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    """The model loaded for `threads` threads; raises `AgentError`."""
     return _load(path, threads, options, profile="")
 
 
@@ -132,17 +134,19 @@ def _level(onnxruntime: Any, options: Mapping[str, Any]) -> Any:
         "extended": levels.ORT_ENABLE_EXTENDED,
         "all": levels.ORT_ENABLE_ALL,
     }
-    wanted = options["graph_optimization"]
-    if wanted not in known:
+    level = options["graph_optimization"]
+    if level not in known:
         raise AgentError(
             JOB_INVALID,
-            f"onnxruntime has no graph_optimization {wanted!r}. "
+            f"onnxruntime has no graph_optimization {level!r}. "
             f"Known: {', '.join(known)}.",
         )
-    return known[wanted]
+    return known[level]
 
 
 class OnnxSession:
+    """A session of ONNX Runtime with bound inputs and outputs."""
+
     def __init__(self, onnxruntime: Any, session: Any) -> None:
         self._session = session
         self._binding = session.io_binding()
@@ -161,10 +165,12 @@ class OnnxSession:
                 self._binding.bind_output(info.name, "cpu")
 
     def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Copy one array for each input into the session."""
         for memory, array in zip(self._buffers, arrays):
             np.copyto(memory, array)
 
     def invoke(self) -> None:
+        """Run one inference; raises `AgentError`."""
         try:
             self._session.run_with_iobinding(self._binding)
         except self._errors as error:
@@ -175,6 +181,7 @@ class OnnxSession:
         return str(self._session.end_profiling())
 
     def read(self) -> list[np.ndarray[Any, Any]]:
+        """Copies of the outputs of the last inference."""
         return [np.array(output) for output in self._binding.copy_outputs_to_cpu()]
 
 

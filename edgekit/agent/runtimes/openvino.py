@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def version() -> str:
+    """The version of the installed package; raises `ImportError`."""
     # Importing OpenVINO reports the fact to its maker, from another process and with files in
     # the user's home; without this package it uses its own stub instead.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -73,6 +74,7 @@ def profile(
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> OpenvinoSession:
+    """The model loaded for `threads` threads; raises `AgentError`."""
     import openvino
 
     settings = {**options, "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
@@ -95,6 +97,8 @@ def load(path: str, threads: int, options: Mapping[str, Any]) -> OpenvinoSession
 
 
 class OpenvinoSession:
+    """An inference request of a compiled OpenVINO model."""
+
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
         self.inputs = [
@@ -108,20 +112,23 @@ class OpenvinoSession:
         ]
 
     def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Copy one array for each input into the session."""
         for tensor, array in zip(self._inputs, arrays):
             np.copyto(tensor.data, array)
 
     def invoke(self) -> None:
+        """Run one inference; raises `AgentError`."""
         try:
             self._request.infer(share_outputs=True)
         except RuntimeError as error:
             raise AgentError(INFERENCE_FAILED, str(error)) from error
 
     def profiling_info(self) -> Sequence[Any]:
-        """What the last inference took, by node."""
+        """Duration of each node in the last inference."""
         return tuple(self._request.profiling_info)
 
     def read(self) -> list[np.ndarray[Any, Any]]:
+        """Copies of the outputs of the last inference."""
         return [
             np.array(self._request.get_output_tensor(number).data)
             for number in range(len(self.outputs))

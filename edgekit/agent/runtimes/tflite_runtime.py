@@ -18,12 +18,14 @@ DEFAULTS: Mapping[str, Any] = LITERT_DEFAULTS
 
 
 def version() -> str:
+    """The version of the installed package; raises `ImportError`."""
     import tflite_runtime.interpreter  # noqa: F401
 
     return importlib.metadata.version(PACKAGE)
 
 
 def load(path: str, threads: int, options: Mapping[str, Any]) -> Session:
+    """The model loaded for `threads` threads; raises `AgentError`."""
     from tflite_runtime.interpreter import Interpreter, OpResolverType
 
     return TfliteSession(Interpreter, path, threads, delegates(OpResolverType, options))

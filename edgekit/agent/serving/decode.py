@@ -21,7 +21,7 @@ _CHANNELS = {1: "gray", 3: "rgb"}
 Array = np.ndarray[Any, Any]
 
 _MOST_PIXELS = 2**26
-"""A small file may say that it is a huge image, and a device has little memory."""
+"""A small file may claim to be a huge image, and a device has little memory."""
 
 
 def pixels(image: Any, shape: Sequence[int], color: str, resize: str) -> Array:
@@ -81,13 +81,13 @@ def _array(content: bytes, name: str, shape: Sequence[int]) -> Array:
         ) from error
     if raw.dtype.kind not in "fiub" or not raw.size:
         raise AgentError(INPUTS_INVALID, f"{name} holds {raw.dtype}, not numbers.")
-    wanted = tuple(shape)
-    if raw.shape == wanted:
+    expected = tuple(shape)
+    if raw.shape == expected:
         raw = raw[None]
-    if raw.shape[1:] != wanted:
+    if raw.shape[1:] != expected:
         raise AgentError(
             INPUTS_INVALID,
-            f"{name} has shape {list(raw.shape)}; the model takes {list(wanted)}, "
+            f"{name} has shape {list(raw.shape)}; the model takes {list(expected)}, "
             f"or n of them.",
         )
     return np.asarray(raw)
@@ -122,7 +122,7 @@ def _image(
     except (
         OSError,  # Pillow's own error for what it does not recognize is one
         ValueError,
-        # What Pillow's readers of damaged files raise besides.
+        # Further exceptions that Pillow's readers raise for damaged files.
         *(SyntaxError, EOFError, LookupError, ArithmeticError, TypeError),
         *(AttributeError, struct.error, zlib.error),
         Image.DecompressionBombError,

@@ -1,7 +1,7 @@
 """Where connections wait until the head of their first request is there.
 
-A peer that only connects, or sends a byte now and then, holds a place here and no thread.
-Whoever is slow never keeps others out: a full room lets the one go that has waited longest.
+A peer that only connects, or sends a byte now and then, holds a place here and no thread. A
+slow peer never keeps others out: a full room drops the one that has waited longest.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ class Guest(NamedTuple):
 
     @property
     def whole(self) -> bool:
+        """Return whether the head of the first request is complete, or too long to be."""
         return len(self.sent) >= HEAD_BYTES or any(end in self.sent for end in _ENDS)
 
 
 class Door:
     """Calls `admit` with a guest whose head is there, and `refuse` with one that has to go.
 
-    `full` says whether a guest whose head came now would find no place.
+    `full` returns whether a guest whose head came now would find no place.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Door:
         threading.Thread(target=self._keep, name="door", daemon=True).start()
 
     def arrive(self, link: socket.socket, peer: str) -> None:
+        """Add a connection of `peer`."""
         link.setblocking(False)
         self._new.put(Guest(link, peer, time.monotonic(), bytearray()))
         self._ring.send(b".")
 
     def close(self) -> None:
+        """Close all connections and end the thread."""
         self._new.put(None)
         self._ring.send(b".")
 

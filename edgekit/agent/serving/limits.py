@@ -10,7 +10,7 @@ _UNLIMITED = 1 << 60
 
 
 class Memory(NamedTuple):
-    """Of the control group this process is in; None where the kernel does not say."""
+    """Of the control group this process is in; None where the kernel gives none."""
 
     limit_mb: float | None  # 1 MB = 2**20 bytes
     peak_mb: float | None

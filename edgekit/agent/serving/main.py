@@ -1,4 +1,4 @@
-"""What an image for a device answers: `infer`, `bench`, `info`, `serve`.
+"""Commands of an image for a device: `infer`, `bench`, `info`, `serve`.
 
 `python3 -m edgekit_agent.serving.main`. Exit codes: 0 done; 1 a defect; 2 wrong usage or input;
 3 no runtime, or a figure that cannot be had here; 137 out of memory.
@@ -49,6 +49,7 @@ TOKEN = "EDGEKIT_TOKEN"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command of the image; return the exit code."""
     given = _parser().parse_args(arguments)
     if given.command == "health":
         return _healthy(given.port)
@@ -135,15 +136,15 @@ def _info(given: argparse.Namespace) -> int:
 
 
 def _serve(given: argparse.Namespace) -> int:
-    from .model import Appliance, describe
+    from .model import ServedModel, describe
     from .places import Limits
     from .server import serve
 
     bounds = Limits(given.max_body_kb * 1024, given.max_connections, given.max_seconds)
     token = _token(given.token_file)
-    appliance = Appliance(*describe(), given.model)
+    served = ServedModel(*describe(), given.model)
     try:
-        serve(appliance, (given.host, given.port), bounds, token)
+        serve(served, (given.host, given.port), bounds, token)
     except OSError as error:
         raise AgentError(
             FILES, f"Cannot listen on {given.host}:{given.port} ({error.strerror})."
@@ -152,7 +153,7 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _token(file: str | None) -> str | None:
-    """What peers must send; from a file or a variable, as a command line is public."""
+    """The bearer token; from a file or a variable, as a command line is public."""
     if file is None:
         token = os.environ.get(TOKEN)
         source = TOKEN
@@ -198,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     infer.add_argument("paths", nargs="*", help="Files or folders; `-` is stdin.")
     bench = add("bench", _bench, "Latency and memory of the model here, as JSON.")
     bench.add_argument("--seconds", type=_positive, default=10.0, help="Timed seconds.")
-    add("info", _info, "What is in this image and what it runs on, as JSON.")
+    add("info", _info, "Contents of this image and the machine it runs on, as JSON.")
     serve = add("serve", _serve, "Serve the Open Inference Protocol v2 over HTTP.")
     serve.add_argument(
         "--host",
@@ -218,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
         "--token-file",
         help=f"Only who sends its content as a bearer token is answered; or set {TOKEN}.",
     )
-    health = add("health", None, "Whether the server in this container is ready.")
+    health = add("health", None, "Check that the server in this container is ready.")
     health.add_argument("--port", type=int, default=_PORT)
     for command in (infer, bench, serve):
         command.add_argument("--model", help="Another model of this image: see `info`.")

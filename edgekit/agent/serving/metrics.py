@@ -13,7 +13,7 @@ BUCKETS_S = (
 
 
 class Metrics:
-    """What happened since the start; every method may be called from any thread."""
+    """Counts since the start; every method may be called from any thread."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = labels
@@ -25,6 +25,7 @@ class Metrics:
         self.in_flight = 0
 
     def answered(self, status: int) -> None:
+        """Count one response with this status."""
         with self._lock:
             self._requests[status] = self._requests.get(status, 0) + 1
 
@@ -42,6 +43,7 @@ class Metrics:
             self.in_flight += change
 
     def text(self) -> str:
+        """The counts in Prometheus' text format."""
         with self._lock:
             return "\n".join(self._lines()) + "\n"
 
@@ -72,6 +74,7 @@ class Metrics:
 
 
 def resident_bytes() -> int | None:
+    """Resident memory of this process in bytes; None without /proc."""
     try:
         pages = Path("/proc/self/statm").read_text().split()[1]
     except OSError:

@@ -1,7 +1,7 @@
 """A model with everything around it: what an image for a device holds, loaded and ready.
 
-`image.json` in the bundle's folder says which runtime runs which files, how samples are
-preprocessed and what the classes are called.
+`image.json` in the bundle's folder names the runtime of each file, the preprocessing of
+samples and the classes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def describe() -> tuple[Path, dict[str, Any]]:
     return folder, description
 
 
-class Appliance:
+class ServedModel:
     """One loaded model. `infer` may be called from any thread; inferences take turns."""
 
     def __init__(
@@ -60,6 +60,7 @@ class Appliance:
 
     @property
     def input(self) -> TensorInfo:
+        """The only input; raises `job_invalid` for a model of several inputs."""
         if len(self.inputs) != 1:
             raise AgentError(
                 JOB_INVALID,
@@ -103,7 +104,8 @@ def quantize(values: Array, info: TensorInfo) -> Array:
 
 
 def finite(values: Array, info: TensorInfo) -> Array:
-    """The same values of an output; raises `output_not_finite` where JSON cannot say them."""
+    """The same values of an output; raises `output_not_finite` for values that JSON
+    lacks."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise AgentError(
             OUTPUT_NOT_FINITE,
@@ -114,7 +116,7 @@ def finite(values: Array, info: TensorInfo) -> Array:
 
 
 def dequantize(stored: Array, info: TensorInfo) -> Array:
-    """What is stored, as real numbers in float32."""
+    """Stored integers as real numbers in float32."""
     if info.quantization is None:
         return stored.astype(np.float32)
     steps = stored.astype(np.float32) - info.quantization.zero_point

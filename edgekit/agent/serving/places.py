@@ -1,4 +1,5 @@
-"""How many connections are served at once, in all and of a peer, and which of them can be ended."""
+"""Limits of connections served at once, in all and of a peer, and the choice of those to
+end."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ _LEAVING_S = 1.0
 
 
 class Limits(NamedTuple):
+    """Limits of a server: bytes, connections and seconds."""
+
     body_bytes: int = 4 * 2**20
     connections: int = 64
     seconds: float = 15.0
@@ -29,6 +32,7 @@ class Limits(NamedTuple):
 
     @property
     def waiting(self) -> int:
+        """Number of connections that may wait for their first request."""
         return 2 * self.connections
 
 
@@ -43,11 +47,13 @@ class Places:
 
     @property
     def full(self) -> bool:
+        """Return whether every place is taken."""
         with self._changed:
             return self._all() >= self._limits.connections
 
     def take(self, peer: str, push: bool) -> bool:
-        """Whether there is a place for `peer`; with `push`, if need be that of one who waits."""
+        """Return whether there is a place for `peer`; with `push`, if need be that of one who
+        waits."""
         with self._changed:
             if not self._free(peer) and not (push and self._end_one(peer)):
                 return False
@@ -57,6 +63,7 @@ class Places:
             return True
 
     def leave(self, link: socket.socket, peer: str) -> None:
+        """Free the place of a connection of `peer`."""
         with self._changed:
             self._waiting.pop(link, None)
             self._taken[peer] -= 1
@@ -70,6 +77,7 @@ class Places:
             self._waiting[link] = (time.monotonic() + patience_s, peer)
 
     def works(self, link: socket.socket) -> None:
+        """Mark the connection as busy: it is not ended until it waits again."""
         with self._changed:
             self._waiting.pop(link, None)
 

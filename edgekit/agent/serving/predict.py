@@ -1,4 +1,4 @@
-"""What `infer`, `bench` and `info` of an image print."""
+"""Output of `infer`, `bench` and `info` of an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import INPUTS_INVALID, AgentError
 from ..schema import SCHEMA
 from . import limits
 from .decode import Array, decode
-from .model import Appliance, chosen, describe
+from .model import ServedModel, chosen, describe
 
 _LEAST = {50: 1, 90: 29, 95: 59, 99: 299}
 """Samples from which a percentile has an upper bound at 95 % confidence, whatever the shape."""
@@ -23,13 +23,13 @@ class Answerer:
     """Labels and scores from the bytes of images."""
 
     def __init__(self, model: str | None) -> None:
-        self._appliance = Appliance(*describe(), model)
+        self._served = ServedModel(*describe(), model)
 
     def answers(self, content: bytes, name: str) -> list[dict[str, Any]]:
         """One answer a sample; raises `inputs_invalid` for what cannot be read."""
-        appliance = self._appliance
-        contract = appliance.description["preprocessing"]
-        shape = of_network(appliance.input.shape[1:], appliance.layout)
+        served = self._served
+        contract = served.description["preprocessing"]
+        shape = of_network(served.input.shape[1:], served.layout)
         samples = decode(content, name, shape, contract)
         if not np.isfinite(samples).all():
             raise AgentError(
@@ -39,16 +39,16 @@ class Answerer:
             {
                 "source": name,
                 **({"sample": number} if len(samples) > 1 else {}),
-                "model": appliance.model,
+                "model": served.model,
                 **self._one(sample),
             }
             for number, sample in enumerate(samples)
         ]
 
     def _one(self, sample: Array) -> dict[str, Any]:
-        outputs = self._appliance.infer(sample)
+        outputs = self._served.infer(sample)
         first = outputs[0].ravel()
-        description = self._appliance.description
+        description = self._served.description
         labels = description["labels"]
         answer: dict[str, Any] = {
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
@@ -78,13 +78,14 @@ def softmax(logits: Array) -> Array:
 
 
 def benched(model: str | None, seconds: float) -> dict[str, Any]:
-    """One launch's figures; under emulation there are none, and `invalid` says why."""
+    """One launch's figures; under emulation there are none, and `invalid` has the
+    reason."""
     folder, description = describe()
     name = chosen(description, model)
     emulated, evidence = machine.emulation()
     shared = {"model": name, "runtime": description["runtime"]}
     if emulated:
-        reason = f"emulated ({evidence}): latency and energy here say nothing"
+        reason = f"emulated ({evidence}): latency and energy do not apply to any device"
         return {**shared, "latency_ms": None, "invalid": reason}
     path = str(folder / description["models"][name]["files"][0])
     result = bench.bench(
@@ -149,7 +150,7 @@ def _energy(
 
 
 def facts() -> dict[str, Any]:
-    """What is in this image, and the machine and limits it finds itself in."""
+    """Contents of this image, and the machine and limits it runs in."""
     _, description = describe()
     memory = limits.memory()
     return {

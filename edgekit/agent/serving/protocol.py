@@ -14,7 +14,7 @@ import numpy as np
 
 from ..session import TensorInfo
 from .decode import Array
-from .model import Appliance, dequantize, finite, quantize
+from .model import ServedModel, dequantize, finite, quantize
 
 MAX_BATCH = 64
 DATATYPES = {
@@ -40,33 +40,33 @@ class Refused(Exception):
         self.message = message
 
 
-def metadata(appliance: Appliance, name: str) -> dict[str, Any]:
-    """What the model takes and gives; the batch dimension is free up to `MAX_BATCH`."""
-    description = appliance.description
+def metadata(served: ServedModel, name: str) -> dict[str, Any]:
+    """Inputs and outputs of the model; the batch dimension is free up to `MAX_BATCH`."""
+    description = served.description
     return {
         "name": name,
         "versions": [VERSION],
-        "platform": f"{description['runtime']}_{appliance.runtime_version}",
-        "inputs": [_tensor(info) for info in appliance.inputs],
-        "outputs": [_tensor(info) for info in appliance.outputs],
+        "platform": f"{description['runtime']}_{served.runtime_version}",
+        "inputs": [_tensor(info) for info in served.inputs],
+        "outputs": [_tensor(info) for info in served.outputs],
         "parameters": {
-            "model": appliance.model,
+            "model": served.model,
             "max_batch": MAX_BATCH,
             "preprocessing": description["preprocessing"],
-            "layout": appliance.layout,
+            "layout": served.layout,
             "labels": description["labels"],
         },
     }
 
 
-def answer(appliance: Appliance, name: str, body: bytes) -> dict[str, Any]:
+def answer(served: ServedModel, name: str, body: bytes) -> dict[str, Any]:
     """The response to an inference request; raises `Refused` for what cannot be understood."""
     request = _parsed(body)
     given = _named(request.get("inputs"), "inputs")
     batches, whole = [], []
-    for info in appliance.inputs:
+    for info in served.inputs:
         if info.name not in given:
-            known = ", ".join(one.name for one in appliance.inputs)
+            known = ", ".join(one.name for one in served.inputs)
             raise Refused(400, f"input '{info.name}' is missing; the inputs: {known}")
         batch, real = _read(given.pop(info.name), info)
         batches.append(batch)
@@ -75,10 +75,10 @@ def answer(appliance: Appliance, name: str, body: bytes) -> dict[str, Any]:
         raise Refused(400, f"the model has no input '{next(iter(given))}'")
     if len({len(batch) for batch in batches}) != 1:
         raise Refused(400, "the inputs differ in their batch dimension")
-    wanted = _wanted(appliance, request.get("outputs"))
+    requested = _requested_outputs(served, request.get("outputs"))
     rows = [
-        appliance.run([batch[number].reshape(info.shape) for info, batch in pairs])
-        for pairs in [list(zip(appliance.inputs, batches))]
+        served.run([batch[number].reshape(info.shape) for info, batch in pairs])
+        for pairs in [list(zip(served.inputs, batches))]
         for number in range(len(batches[0]))
     ]
     real = all(whole)
@@ -86,8 +86,8 @@ def answer(appliance: Appliance, name: str, body: bytes) -> dict[str, Any]:
     if "id" in request:
         response["id"] = request["id"]
     response["outputs"] = [
-        _written(appliance.outputs[place], [row[place] for row in rows], real)
-        for place in wanted
+        _written(served.outputs[place], [row[place] for row in rows], real)
+        for place in requested
     ]
     return response
 
@@ -105,7 +105,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 def _constant(text: str) -> float:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _named(tensors: Any, what: str) -> dict[str, dict[str, Any]]:
@@ -162,7 +162,7 @@ def _numbers(data: Any, name: str, of_bools: bool) -> Array:
     try:
         values = np.asarray(data)
     except (ValueError, OverflowError) as error:
-        raise Refused(400, f"'data' of '{name}' is no regular array") from error
+        raise Refused(400, f"'data' of '{name}' is not a regular array") from error
     kinds = "b" if of_bools else "fiu"
     if not isinstance(data, list) or values.dtype.kind not in kinds:
         what = "true or false" if of_bools else "numbers"
@@ -209,8 +209,8 @@ def _cast(values: Array, info: TensorInfo) -> Array:
     return np.ascontiguousarray(values, dtype=kind)
 
 
-def _wanted(appliance: Appliance, outputs: Any) -> list[int]:
-    known = [info.name for info in appliance.outputs]
+def _requested_outputs(served: ServedModel, outputs: Any) -> list[int]:
+    known = [info.name for info in served.outputs]
     if outputs is None:
         return list(range(len(known)))
     names = _named(outputs, "outputs")

@@ -28,7 +28,7 @@ from ..errors import INFERENCE_FAILED, AgentError, one_line
 from . import protocol
 from .door import Door, Guest, say
 from .metrics import CONTENT_TYPE, Metrics
-from .model import Appliance
+from .model import ServedModel
 from .places import KEPT_S, SLOW_S, Limits, Places
 from .protocol import Refused
 from .wire import Reading, Writing
@@ -53,21 +53,21 @@ class Server(HTTPServer):
     def __init__(
         self,
         address: tuple[str, int],
-        appliance: Appliance,
+        served: ServedModel,
         limits: Limits,
         token: str | None = None,
     ) -> None:
-        self.appliance = appliance
+        self.served = served
         self.limits = limits
         self.token = token
-        self.model = str(appliance.description["name"])
+        self.model = str(served.description["name"])
         self.ready = True
         self.metrics = Metrics(
             {
                 "name": self.model,
-                "model": appliance.model,
-                "runtime": str(appliance.description["runtime"]),
-                "runtime_version": appliance.runtime_version,
+                "model": served.model,
+                "runtime": str(served.description["runtime"]),
+                "runtime_version": served.runtime_version,
             }
         )
         self.places = Places(limits)
@@ -75,9 +75,11 @@ class Server(HTTPServer):
         super().__init__(address, BaseRequestHandler)  # `_serve` makes its own
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Hand a new connection to the door, instead of starting a thread."""
         self._door.arrive(request, client_address[0])
 
     def server_close(self) -> None:
+        """Close the listening socket and the waiting connections."""
         super().server_close()
         self._door.close()
 
@@ -99,7 +101,8 @@ class Server(HTTPServer):
         say(guest.link, head.encode() + body)
 
     def _host(self, guest: Guest) -> None:
-        """Answers one connection. Who asks for health is answered without a place too, once."""
+        """Answers one connection. A health request is answered without a place too,
+        once."""
         health = _HEALTH.match(guest.sent) is not None
         if self.places.take(guest.peer, push=not health):
             self.metrics.moved(1)
@@ -117,7 +120,7 @@ class Server(HTTPServer):
         try:
             Handler(guest, self, placed)
         except OSError:
-            pass  # a client that goes away in the middle is no error of ours
+            pass  # a client that goes away in the middle is not an error of ours
         except Exception as error:  # noqa: BLE001 - one line, whatever a peer has sent
             _report(error)
         finally:
@@ -130,6 +133,8 @@ class Server(HTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Handle the requests of one connection, in a thread of its own."""
+
     server: Server
     protocol_version = "HTTP/1.1"
     server_version = "EdgeKit"
@@ -144,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(guest.link, (guest.peer, 0), server)
 
     def setup(self) -> None:
+        """Bound the time of requests and responses on the connection."""
         seconds = self.server.limits.seconds
         self.connection = self.request
         # An answer in two packets waits 40 ms for the first's receipt.
@@ -153,6 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile = Writing(self.connection, seconds)
 
     def handle_one_request(self) -> None:
+        """Read one request within its limits of bytes and seconds, and answer it."""
         self._reading.next_request()
         if self._placed:
             self.server.places.waits(self.request, self._peer, KEPT_S)
@@ -162,6 +169,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(414)
 
     def parse_request(self) -> bool:
+        """Parse the head; refuse one that another server may read differently."""
         if not super().parse_request():
             return False
         self.server.places.works(self.request)
@@ -172,9 +180,11 @@ class Handler(BaseHTTPRequestHandler):
         return not wrong
 
     def do_GET(self) -> None:
+        """Answer a GET request."""
         self._answer(self._get)
 
     def do_POST(self) -> None:
+        """Answer a POST request."""
         self._answer(self._post)
 
     def _answer(self, work: Any) -> None:
@@ -211,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(401, "a bearer token is needed: Authorization: Bearer ...")
 
     def _hang_up(self) -> None:
-        """What is left of the request is no next one."""
+        """The remaining bytes of a request are not the next one."""
         self.close_connection = True
         self.lingers = True
 
@@ -244,10 +254,10 @@ class Handler(BaseHTTPRequestHandler):
             return {"ready": self._ready()}
         action = self._model(path)
         if action == "/infer":
-            raise Refused(405, "infer is asked with POST")
+            raise Refused(405, "infer requires POST")
         if action == "/ready":
             return {"name": server.model, "ready": self._ready()}
-        return protocol.metadata(server.appliance, server.model)
+        return protocol.metadata(server.served, server.model)
 
     def _post(self) -> Any:
         try:
@@ -256,10 +266,10 @@ class Handler(BaseHTTPRequestHandler):
             self._hang_up()
             raise
         if self._model(self.path.partition("?")[0]) != "/infer":
-            raise Refused(405, "only .../infer is asked with POST")
+            raise Refused(405, "only .../infer requires POST")
         self._ready()
         start = time.perf_counter()
-        answer = protocol.answer(self.server.appliance, self.server.model, body)
+        answer = protocol.answer(self.server.served, self.server.model, body)
         samples = answer["outputs"][0]["shape"][0]
         self.server.metrics.inferred(time.perf_counter() - start, samples)
         return answer
@@ -271,7 +281,7 @@ class Handler(BaseHTTPRequestHandler):
         if not lengths:
             raise Refused(411, "a body needs Content-Length")
         if len(set(lengths)) != 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0]):
-            raise Refused(400, "Content-Length is no number")
+            raise Refused(400, "Content-Length is not a number")
         length, limit = int(lengths[0]), self.server.limits.body_bytes
         if length > limit:
             raise Refused(413, f"a body of {length} bytes is over the limit of {limit}")
@@ -305,10 +315,11 @@ class Handler(BaseHTTPRequestHandler):
                     return
 
     def handle_expect_100(self) -> bool:
+        """Send no interim response: the body is read at once."""
         return True  # decided in `_body`, once the length is known
 
     def _model(self, path: str) -> str:
-        """What is asked of the model; raises `Refused` where there is no such thing."""
+        """The requested endpoint; raises `Refused` where it does not exist."""
         found = _MODEL.fullmatch(path)
         if not found:
             raise Refused(404, f"there is no {path[:80]} here")
@@ -330,7 +341,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_error(
         self, code: int, message: str | None = None, explain: str | None = None
     ) -> None:
-        """What the parser of requests refuses, as JSON too."""
+        """Requests that the parser refuses are answered in JSON too."""
         self._hang_up()
         self.request_version = (
             self.protocol_version
@@ -343,17 +354,17 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve(
-    appliance: Appliance,
+    served: ServedModel,
     address: tuple[str, int],
     limits: Limits,
     token: str | None = None,
 ) -> None:
     """Answers until SIGTERM or SIGINT; raises OSError where the port is taken."""
-    server = Server(address, appliance, limits, token)
+    server = Server(address, served, limits, token)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.drain)
     print(
-        f"edgekit: {server.model} ({appliance.model}) on "
+        f"edgekit: {server.model} ({served.model}) on "
         f"http://{address[0]}:{server.server_address[1]}/v2",
         file=sys.stderr,
         flush=True,
@@ -366,7 +377,7 @@ def serve(
 
 
 def _version(server: Server) -> str:
-    return str(server.appliance.description["versions"].get("edgekit", "unknown"))
+    return str(server.served.description["versions"].get("edgekit", "unknown"))
 
 
 def _json(content: Any) -> str:
@@ -374,7 +385,7 @@ def _json(content: Any) -> str:
 
 
 def _malformed(headers: Message, version: str) -> str | None:
-    """What makes the head one that another server may read otherwise."""
+    """The reason why another server could read this head differently, or None."""
     if headers.defects or headers.get_payload():
         return "a header cannot be read"
     if any(end in value for value in headers.values() for end in "\r\n\0"):

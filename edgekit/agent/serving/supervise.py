@@ -31,7 +31,9 @@ def supervise(work: Callable[[], int], *, until_stdin_closes: bool = False) -> i
     killed_before = limits.memory().kills or 0
     worker = os.fork()
     if worker == 0:
-        raise SystemExit(work())  # unwinds as any program: output flushed, defects told
+        raise SystemExit(
+            work()
+        )  # unwinds as any program: output flushed, defects reported
     for number in _PASSED_ON:
         signal.signal(number, lambda received, _: _send(worker, received))
     code = _ended(worker, until_stdin_closes)
@@ -58,7 +60,7 @@ def _ended(worker: int, watch_stdin: bool) -> int:
 
 
 def _closed(wait_s: float) -> bool:
-    """Whether standard input came to its end within `wait_s`; what is written to it is lost."""
+    """Return whether standard input came to its end within `wait_s`; its content is lost."""
     ready, _, _ = select.select([0], [], [], wait_s)
     return bool(ready) and not os.read(0, 1 << 16)
 

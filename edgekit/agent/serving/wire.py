@@ -16,7 +16,7 @@ HEAD_BYTES = 32 * 2**10
 
 
 class Reading(io.RawIOBase):
-    """What a peer sends, `first` before what is still to come.
+    """Bytes that a peer sends, `first` before those still to come.
 
     Raises `socket.timeout` after `seconds` without a request, or as long after its first byte, and
     `LineTooLong` where the head of a request has no end.
@@ -29,18 +29,20 @@ class Reading(io.RawIOBase):
         self.next_request()
 
     def next_request(self) -> None:
-        """The time and the head's limit begin anew."""
+        """The time and the head's limit start again."""
         self._end: float | None = None
         self._left: float = HEAD_BYTES
 
     def body_begins(self) -> None:
-        """From here on whoever reads knows how much comes."""
+        """From here on the reader has the number of bytes to come."""
         self._left = float("inf")
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill `buffer` with bytes of the peer; raises for a head above the limit."""
         if self._left <= 0:
             raise http.client.LineTooLong("header")
         count = self._taken(buffer)
@@ -65,7 +67,7 @@ class Reading(io.RawIOBase):
 
 
 class Writing(io.BufferedIOBase):
-    """What a peer is answered: collected, then sent in one piece within `seconds`."""
+    """The response to a peer: collected, then sent in one piece within `seconds`."""
 
     def __init__(self, link: socket.socket, seconds: float) -> None:
         self._link = link
@@ -73,13 +75,16 @@ class Writing(io.BufferedIOBase):
         self._pieces: list[bytes] = []
 
     def writable(self) -> bool:
+        """Return True."""
         return True
 
     def write(self, piece: Any) -> int:
+        """Collect `piece` until `flush`."""
         self._pieces.append(bytes(piece))
         return len(piece)
 
     def flush(self) -> None:
+        """Send all pieces at once, within the time limit."""
         whole, self._pieces = b"".join(self._pieces), []
         if whole:
             self._link.settimeout(self._seconds)

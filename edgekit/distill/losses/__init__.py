@@ -1,7 +1,7 @@
-"""What a student is taught by, and how the recipe's losses add up.
+"""The distillation losses, and their weighted sum by the recipe.
 
-`outputs` compares what two networks say, `features` and `transformers` what goes on inside them,
-`relations` how the samples of a batch lie to each other.
+`outputs` compares the outputs of two networks, `features` and `transformers` their inner
+layers, `relations` the similarities between the samples of a batch.
 """
 
 from __future__ import annotations

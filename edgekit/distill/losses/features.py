@@ -1,4 +1,4 @@
-"""What layers inside two networks have to say to each other: pairs of (batch, channels, ...)."""
+"""Losses between inner layers of two networks: pairs of (batch, channels, ...)."""
 
 from __future__ import annotations
 

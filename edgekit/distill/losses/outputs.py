@@ -1,4 +1,4 @@
-"""What the outputs of two networks have to say to each other; one loss a sample, (batch,)."""
+"""Losses between the outputs of two networks; one loss a sample, (batch,)."""
 
 from __future__ import annotations
 

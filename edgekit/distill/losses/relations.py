@@ -1,4 +1,4 @@
-"""How the samples of a batch lie to each other, in one network and in the other."""
+"""Losses on relations between the samples of a batch, in one network and in the other."""
 
 from __future__ import annotations
 

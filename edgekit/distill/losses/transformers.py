@@ -1,4 +1,4 @@
-"""What the inside of two transformers has to say to each other.
+"""Losses between hidden states and attention of two transformers.
 
 Queries, keys and values are (batch, heads, tokens, size), as attention takes them.
 """
@@ -34,8 +34,8 @@ def attention_scores(student: Attention, teacher: Attention) -> Tensor:
 def attention_relations(student: Attention, teacher: Attention) -> Tensor:
     """MiniLM v2: divergence of the relations of queries, of keys and of values to themselves: ().
 
-    Wang et al., 2021, arXiv:2012.15828. All heads are joined and parted anew into as many as
-    divide both, so that widths and numbers of heads may differ.
+    Wang et al., 2021, arXiv:2012.15828. All heads are joined and split again into as many
+    as divide both, so that widths and numbers of heads may differ.
     """
     heads = _shared_heads(_width(student[0]), _width(teacher[0]))
     total = student[0].new_zeros(())

@@ -7,7 +7,7 @@ from edgekit.graph.propagate import Call, Rule, Walk
 from edgekit.graph.rules.elementwise import elementwise
 
 ONE = "fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft"
-SEVERAL = (
+MULTIPLE = (
     "fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_hfft2 fft_ihfft2 "
     "fft_fftn fft_ifftn fft_rfftn fft_irfftn fft_fftshift fft_ifftshift "
     "_fft_r2c _fft_c2r _fft_c2c"
@@ -37,17 +37,19 @@ def _dims(call: Call, rank: int) -> list[int]:
 
 
 def as_complex(walk: Walk, call: Call) -> Axes:
+    """`view_as_complex`: the last dimension, real and imaginary, stays whole."""
     *axes, parts = walk.of(call["self"])
     walk.freeze(call, parts, "holds real and imaginary parts")
     return axes
 
 
 def as_real(walk: Walk, call: Call) -> Axes:
+    """`view_as_real`: adds a dimension without units."""
     return [*walk.of(call["self"]), None]
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys((*ONE.split(), *SEVERAL.split()), transformed),
+    **dict.fromkeys((*ONE.split(), *MULTIPLE.split()), transformed),
     **dict.fromkeys(PARTS.split(), elementwise),
     "view_as_complex": as_complex,
     "view_as_real": as_real,

@@ -13,6 +13,7 @@ from edgekit.graph.propagate import Call, Rule, Walk
 
 
 def linear(walk: Walk, call: Call) -> Axes:
+    """`linear`: sums over the last dimension; units are the weight's rows."""
     x, weight = walk.of(call["input"]), walk.of(call["weight"])
     walk.contract(call, call["input"], len(x) - 1)
     walk.unify(call, x[-1], weight[-1])
@@ -25,6 +26,7 @@ def linear(walk: Walk, call: Call) -> Axes:
 
 
 def convolution(walk: Walk, call: Call) -> Axes:
+    """`convolution`: units of the output are the weight's first dimension, by group."""
     source = call["input"]
     x, weight = walk.of(source), walk.of(call["weight"])
     # As many groups as the batch has samples, where weights are made for each: one at batch 1.
@@ -72,6 +74,7 @@ def _grouped(walk: Walk, call: Call, groups: int, transposed: bool) -> Axis:
 
 
 def matmul(walk: Walk, call: Call) -> Axes:
+    """`matmul`, `mm`, `bmm`: sums over the inner dimension."""
     one, other = call["self"], call.get("other") or call.get("mat2")
     x, y = walk.of(one), walk.of(other)
     if len(x) == 1 or len(y) == 1:
@@ -99,12 +102,14 @@ def _matrix_vector(walk: Walk, call: Call, one: fx.Node, other: fx.Node) -> Axes
 
 
 def dot(walk: Walk, call: Call) -> Axes:
+    """`dot`, `mv`: sums over the last dimension."""
     one = call["self"]
     other = call.get("tensor") or call.get("vec") or call["other"]
     return _matrix_vector(walk, call, one, other)
 
 
 def outer(walk: Walk, call: Call) -> Axes:
+    """`outer`: both operands' units."""
     return [walk.of(call["self"])[0], walk.of(call["vec2"])[0]]
 
 
@@ -172,6 +177,7 @@ def _is_parameter(node: fx.Node) -> bool:
 
 
 def einsum(walk: Walk, call: Call) -> Axes:
+    """`einsum`: letters tie dimensions; missing ones are summed over."""
     operands = call["tensors"]
     terms, right = _terms(
         call["equation"].replace(" ", ""), [len(walk.shape(node)) for node in operands]
@@ -233,6 +239,7 @@ def bilinear(walk: Walk, call: Call) -> Axes:
 
 
 def tensordot(walk: Walk, call: Call) -> Axes:
+    """`tensordot`: sums over the pairs of dimensions."""
     one, other = walk.of(call["self"]), walk.of(call["other"])
     pairs = [
         (i % len(one), j % len(other))
@@ -262,6 +269,7 @@ def distances(walk: Walk, call: Call) -> Axes:
 
 
 def cosine(walk: Walk, call: Call) -> Axes:
+    """`cosine_similarity`: sums over one dimension."""
     axes = elementwise_of(walk, call, (call["x1"], call["x2"]))
     dim = call["dim"] % len(axes)
     ranks = {name: len(walk.shape(call[name])) for name in ("x1", "x2")}

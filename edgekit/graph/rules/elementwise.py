@@ -40,6 +40,7 @@ WITHOUT_LABELS = (
 
 
 def elementwise(walk: Walk, call: Call) -> Axes:
+    """Elementwise operators: operands' axes meet by broadcasting."""
     return walk.broadcast(
         call, [(walk.of(n), walk.shape(n)) for n in tensors(walk, call)]
     )
@@ -51,10 +52,12 @@ def converted(walk: Walk, call: Call) -> Axes:
 
 
 def tensors(walk: Walk, call: Call) -> list[fx.Node]:
+    """The operands of a call that have axes."""
     return [node for node in call.node.all_input_nodes if node in walk.axes]
 
 
 def prelu(walk: Walk, call: Call) -> Axes:
+    """`prelu`: the weight's units are the channels."""
     axes = walk.of(call["self"])
     if walk.shape(call["weight"]) != (1,):
         walk.unify(call, axes[1], walk.of(call["weight"])[0])
@@ -68,8 +71,8 @@ def spatial(walk: Walk, call: Call) -> Axes | Outputs:
     for axis in axes[first:]:
         walk.freeze(call, axis, "runs over this dimension as space", barrier=True)
     kept = [*axes[:first], *without_labels(walk, call)[first:]]
-    several = isinstance(call.node.meta["val"], list | tuple)
-    return [kept, list(kept)] if several else kept
+    multiple = isinstance(call.node.meta["val"], list | tuple)
+    return [kept, list(kept)] if multiple else kept
 
 
 def sampled(walk: Walk, call: Call) -> Axes:
@@ -105,10 +108,12 @@ def constant(walk: Walk, call: Call) -> Axes:
 
 
 def without_labels(walk: Walk, call: Call) -> Axes:
+    """Outputs whose dimensions have no units."""
     return [None] * len(walk.output_shapes(call)[0])
 
 
 def triangle(walk: Walk, call: Call) -> Axes:
+    """`tril`, `triu`: mask by position, so the last two dimensions stay whole."""
     axes = walk.of(call["self"])
     for axis in axes[-2:]:
         walk.freeze(call, axis, "masks by position", barrier=True)

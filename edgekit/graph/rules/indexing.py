@@ -18,6 +18,7 @@ def slice_bounds(size: int, start: Any, end: Any) -> tuple[int, int]:
 
 
 def sliced(walk: Walk, call: Call) -> Axes:
+    """`slice`: a run of the dimension's units."""
     axes = walk.of(call["self"])
     dim = call["dim"] % len(axes)
     whole, step = axes[dim], call["step"]
@@ -52,6 +53,7 @@ def _every(walk: Walk, call: Call, whole: Axis, step: int) -> Axis:
 
 
 def narrow(walk: Walk, call: Call) -> Axes:
+    """`narrow`: a run of the dimension's units."""
     axes = walk.of(call["self"])
     dim = call["dim"] % len(axes)
     start, whole = call["start"], axes[dim]
@@ -75,12 +77,14 @@ def select(walk: Walk, call: Call) -> Axes:
 
 
 def unbind(walk: Walk, call: Call) -> Outputs:
+    """`unbind`: the dimension that is taken apart stays whole."""
     axes = walk.of(call["self"])
     walk.freeze(call, axes.pop(call["dim"] % (len(axes) + 1)), "is taken apart")
     return [list(axes) for _ in walk.output_shapes(call)]
 
 
 def embedding(walk: Walk, call: Call) -> Axes:
+    """`embedding`: units are the weight's columns; rows stay whole."""
     rows, width = walk.of(call["weight"])
     walk.freeze(call, rows, "is looked up by index")
     walk.labels.mark_role(width, "embedding")
@@ -109,6 +113,7 @@ def index(walk: Walk, call: Call) -> Axes:
 
 
 def index_select(walk: Walk, call: Call) -> Axes:
+    """`index_select`: the indexed dimension stays whole."""
     axes = walk.of(call["self"])
     dim = call["dim"] % len(axes)
     walk.freeze(call, axes[dim], "is looked up by index", barrier=True)
@@ -143,6 +148,7 @@ def _new(walk: Walk, count: int) -> tuple[tuple[int, ...], ...]:
 
 
 def roll(walk: Walk, call: Call) -> Axes:
+    """`roll`: the rolled dimensions stay whole."""
     axes = walk.of(call["self"])
     for dim in call["dims"] or range(len(axes)):
         walk.freeze(call, axes[dim], "is rolled", barrier=True)
@@ -151,6 +157,7 @@ def roll(walk: Walk, call: Call) -> Axes:
 
 
 def unfold(walk: Walk, call: Call) -> Axes:
+    """`unfold`: the unfolded dimension stays whole."""
     axes = walk.of(call["self"])
     walk.freeze(call, axes[call["dimension"]], "is unfolded", barrier=True)
     axes[call["dimension"]] = None

@@ -29,6 +29,7 @@ def per_channel(walk: Walk, call: Call) -> Axes:
 
 
 def layer_norm(walk: Walk, call: Call) -> Axes:
+    """`layer_norm`: the affine parameters have the units of the normalized dimensions."""
     axes = walk.of(call["input"])
     count = len(call["normalized_shape"])
     affine = [walk.of(call[n]) for n in ("weight", "bias") if call.get(n) is not None]
@@ -69,6 +70,7 @@ def weight_norm(walk: Walk, call: Call) -> Axes:
 
 
 def reduced_dims(walk: Walk, call: Call) -> list[int]:
+    """The dimensions that a call reduces, not negative; all of them by default."""
     rank = len(walk.shape(call["self"]))
     dims = call.get("dim")
     if dims is None or dims == []:
@@ -105,7 +107,7 @@ def averaged(walk: Walk, call: Call) -> Axes | Outputs:
 def selected(walk: Walk, call: Call) -> Axes | Outputs:
     """Extremes over a dimension, of what stays: a removed element might have been the one.
 
-    A place cannot be told from values where elements leave: `argmax` is a barrier.
+    Values do not give a place where elements leave: `argmax` is a barrier.
     """
     if call.get("other") is not None:
         return elementwise(walk, call)
@@ -117,12 +119,12 @@ def selected(walk: Walk, call: Call) -> Axes | Outputs:
         if places:
             walk.freeze(call, axis, "gives places in this dimension", barrier=True)
     axes = _without(walk, call, dims)
-    several = isinstance(call.node.meta["val"], list | tuple)
-    return [axes, list(axes)] if several else axes
+    multiple = isinstance(call.node.meta["val"], list | tuple)
+    return [axes, list(axes)] if multiple else axes
 
 
 def _uses_places(walk: Walk, call: Call) -> bool:
-    """Whether the indices that come with an extreme are read."""
+    """Return whether the indices that come with an extreme are read."""
     return any(
         user in walk.live and user.target is operator.getitem and user.args[1] == 1
         for user in call.node.users
@@ -161,8 +163,8 @@ def ranked(walk: Walk, call: Call) -> Axes | Outputs:
     dim = call["dim"] % len(axes)
     walk.freeze(call, axes[dim], f"{call.name} over this dimension", barrier=True)
     axes[dim] = None
-    several = isinstance(call.node.meta["val"], list | tuple)
-    return [axes, list(axes)] if several else axes
+    multiple = isinstance(call.node.meta["val"], list | tuple)
+    return [axes, list(axes)] if multiple else axes
 
 
 RANKED = "sort argsort topk kthvalue median mode cummax cummin"

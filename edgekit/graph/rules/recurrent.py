@@ -58,19 +58,19 @@ def _cell(
 
 def step(walk: Walk, call: Call) -> Axes | Outputs:
     """One step of a cell: as a layer, but unrolled by the author."""
-    several = isinstance(call["hx"], list | tuple)
-    states = list(call["hx"]) if several else [call["hx"]]
+    multiple = isinstance(call["hx"], list | tuple)
+    states = list(call["hx"]) if multiple else [call["hx"]]
     walk.contract(call, call["input"], len(walk.of(call["input"])) - 1)
     weights = [call[n] for n in ("w_ih", "w_hh", "b_ih", "b_hh") if call[n] is not None]
     before = walk.unify(call, *(walk.of(state)[-1] for state in states))
     hidden = _cell(walk, call, weights, walk.of(call["input"])[-1], before)
     walk.labels.mark_role(hidden, "recurrent")
     axes: Axes = [*walk.of(call["input"])[:-1], hidden]
-    return [axes, list(axes)] if several else axes
+    return [axes, list(axes)] if multiple else axes
 
 
 def _projected(walk: Walk, call: Call) -> Outputs:
-    """The operator knows a projection by two widths that differ: neither is cut."""
+    """The operator recognizes a projection by two widths that differ: neither is cut."""
     x, first = call["input"], call["params"][0]
     read = walk.of(first)[1]
     for node in call.node.all_input_nodes:

@@ -66,7 +66,7 @@ def placed(walk: Walk, call: Call) -> Axes | Outputs:
 
 
 def _covered(indices: Sequence[fx.Node]) -> int:
-    """How many dimensions are indexed: a mask covers as many as it has."""
+    """Number of indexed dimensions: a mask covers as many as it has."""
     return sum(
         index.meta["val"].dim() if str(index.meta["val"].dtype) == "torch.bool" else 1
         for index in indices

@@ -10,6 +10,7 @@ from edgekit.graph.propagate import Call, Outputs, Rule, Walk
 
 
 def view(walk: Walk, call: Call) -> Axes:
+    """`view`, `reshape`: dimensions are split and merged."""
     (shape, *_) = walk.output_shapes(call)
     return reshape(walk, call, walk.of(call["self"]), walk.shape(call["self"]), shape)
 
@@ -17,7 +18,7 @@ def view(walk: Walk, call: Call) -> Axes:
 def reshape(
     walk: Walk, call: Call, axes: Axes, old: Sequence[int], new: Sequence[int]
 ) -> Axes:
-    """Match runs of dimensions of equal product; merge what each had, split it anew.
+    """Match runs of dimensions of equal product; merge the labels of each, split them again.
 
     Dimensions of size 1 match nothing and carry nothing.
     """
@@ -45,12 +46,14 @@ def reshape(
 
 
 def unsqueeze(walk: Walk, call: Call) -> Axes:
+    """`unsqueeze`: a new dimension without units."""
     axes = walk.of(call["self"])
     dim = call["dim"] % (len(axes) + 1)
     return [*axes[:dim], None, *axes[dim:]]
 
 
 def transpose(walk: Walk, call: Call) -> Axes:
+    """`transpose`: two dimensions swap."""
     axes = walk.of(call["self"])
     names = ("dim0", "dim1") if call.get("dim0") is not None else ("axis0", "axis1")
     i, j = (call[name] for name in names)
@@ -59,15 +62,18 @@ def transpose(walk: Walk, call: Call) -> Axes:
 
 
 def reverse(walk: Walk, call: Call) -> Axes:
+    """`numpy_T`: the dimensions in reverse."""
     return walk.of(call["self"])[::-1]
 
 
 def matrix_transpose(walk: Walk, call: Call) -> Axes:
+    """`mT`: the last two dimensions swap."""
     *batch, rows, columns = walk.of(call["self"])
     return [*batch, columns, rows]
 
 
 def permute(walk: Walk, call: Call) -> Axes:
+    """`permute`: the dimensions in a new order."""
     axes = walk.of(call["self"])
     return [axes[dim] for dim in call["dims"]]
 
@@ -85,6 +91,7 @@ def moved(walk: Walk, call: Call) -> Axes:
 
 
 def concatenate(walk: Walk, call: Call) -> Axes:
+    """`cat`: the operands' units one after another."""
     nodes = [n for n in call["tensors"] if walk.shape(n) != (0,)]
     dim = call["dim"] % len(walk.shape(nodes[0]))
     parts = [walk.of(node) for node in nodes]
@@ -113,6 +120,7 @@ def _joined(pieces: Axes, sizes: Sequence[int]) -> Axis:
 
 
 def stack(walk: Walk, call: Call) -> Axes:
+    """`stack`: a new dimension; the operands' axes are tied."""
     nodes = call["tensors"]
     shape = walk.shape(nodes[0])
     parts = [walk.of(node) for node in nodes]
@@ -124,6 +132,7 @@ def stack(walk: Walk, call: Call) -> Axes:
 
 
 def split(walk: Walk, call: Call) -> Outputs:
+    """`split`, `chunk`: runs of the dimension's units."""
     axes = walk.of(call["self"])
     dim = call["dim"] % len(axes)
     whole, start, outputs = axes[dim], 0, []
@@ -191,6 +200,7 @@ def pixel_shuffle(walk: Walk, call: Call) -> Axes:
 
 
 def pixel_unshuffle(walk: Walk, call: Call) -> Axes:
+    """`pixel_unshuffle`: every channel becomes factor x factor channels."""
     *batch, channels, _, _ = walk.of(call["self"])
     size, factor = walk.shape(call["self"])[-3], call["downscale_factor"]
     return [*batch, merge([channels, None], [size, factor**2]), None, None]
@@ -214,6 +224,7 @@ def folded(walk: Walk, call: Call) -> Axes:
 
 
 def channel_shuffle(walk: Walk, call: Call) -> Axes:
+    """`channel_shuffle`: channels change places between groups."""
     axes, channels = walk.of(call["self"]), walk.shape(call["self"])[1]
     groups = call["groups"]
     group, within = walk.split(call, axes[1], groups, channels // groups)

@@ -45,16 +45,17 @@ class Image:
     """Unpacked, beyond the base; the largest first."""
     base_bytes: int
     trial: str
-    """How one inference in it went, or why it was not run here."""
+    """Result of one inference in it, or the reason why it was not run here."""
 
     @property
     def beyond_base_bytes(self) -> int:
+        """Bytes of the layers beyond the base."""
         return sum(self.parts_bytes.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is asked for: images of one bundle."""
+    """A request for images of one bundle."""
 
     bundle: Path
     platforms: tuple[str, ...] = ()
@@ -72,10 +73,10 @@ def package(
     bundle = image.open_bundle(order.bundle)
     engine = engine or Engine.find()
     built = []
-    wanted = chosen(order, bundle)
+    requested = chosen(order, bundle)
     with progress.step("Package images") as step:
-        for number, (family, runtime) in enumerate(wanted):
-            step.update(number, len(wanted), f"{runtime} {family.platform}")
+        for number, (family, runtime) in enumerate(requested):
+            step.update(number, len(requested), f"{runtime} {family.platform}")
             base = _base(order, family, engine, progress)
             made = replace(order, base=base)
             built.append(_build(made, bundle, family, runtime, engine, store))
@@ -83,7 +84,7 @@ def package(
 
 
 def chosen(order: Order, bundle: Bundle) -> list[tuple[Family, RuntimeName]]:
-    """What is asked for, image by image; raises `UsageError` for what cannot be made."""
+    """The requested images, one by one; raises `UsageError` for impossible ones."""
     if order.platforms == (EVERY,):
         return [
             (family, runtime)
@@ -152,11 +153,11 @@ def contexts(
 ) -> list[Path]:
     """The contexts alone, for `docker buildx bake`: `FOLDER/RUNTIME-FAMILY` each."""
     bundle = image.open_bundle(order.bundle)
-    wanted = chosen(order, bundle)
+    requested = chosen(order, bundle)
     written = []
     with progress.step("Write contexts") as step:
-        for number, (family, runtime) in enumerate(wanted):
-            step.update(number, len(wanted), f"{runtime} {family.platform}")
+        for number, (family, runtime) in enumerate(requested):
+            step.update(number, len(requested), f"{runtime} {family.platform}")
             place = folder / f"{runtime}-{family.name}"
             write_context(bundle, family, runtime, place, store)
             written.append(place)

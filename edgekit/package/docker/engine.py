@@ -35,7 +35,7 @@ class Client:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How a container ended."""
+    """Result of a container."""
 
     code: int
     out: bytes
@@ -58,7 +58,7 @@ def clients() -> list[Client]:
 
 
 def answers(client: Client) -> str | None:
-    """None where the engine answers this client, else what it says."""
+    """None where the engine answers this client, else its error."""
     done = _try([client.path, "info", "--format", "{{json .ServerVersion}}"])
     if done is None:
         return "no answer within a minute"
@@ -106,7 +106,7 @@ class Engine:
         platform: str,
         arguments: Mapping[str, str],
     ) -> None:
-        """One image; raises `DeviceError` with what the build said last."""
+        """One image; raises `DeviceError` with the build's last output."""
         given = [
             part
             for key, value in arguments.items()
@@ -132,7 +132,7 @@ class Engine:
             )
 
     def docker(self, *arguments: str, timeout_s: float = 600) -> str:
-        """What a docker command prints; raises `DeviceError` with what it complains of."""
+        """The output of a docker command; raises `DeviceError` with its error output."""
         done = _try([self.client.path, *arguments], timeout_s=timeout_s)
         if done is None or done.returncode:
             said = f"no end within {timeout_s:g} s" if done is None else done.stderr
@@ -141,16 +141,18 @@ class Engine:
         return done.stdout
 
     def architecture(self) -> str:
-        """What the engine's own machine is, as Docker says it: `amd64`, `arm64`."""
+        """Architecture of the engine's own machine, in Docker's words: `amd64`, `arm64`."""
         return self.docker("version", "--format", "{{.Server.Arch}}").strip()
 
     def inspect(self, image: str) -> dict[str, Any]:
+        """The description of an image; raises `DeviceError` where it is absent."""
         found: list[dict[str, Any]] = json.loads(
             self.docker("image", "inspect", image, timeout_s=_ASK_S)
         )
         return found[0]
 
     def has(self, image: str) -> bool:
+        """Return whether the engine has the image."""
         done = _try([self.client.path, "image", "inspect", image])
         return done is not None and not done.returncode
 
@@ -227,8 +229,8 @@ def _repository(image: str) -> str:
 def explained(run: Run, memory: str | None = None) -> str | None:
     """Why a container failed, in one line; None where it did not.
 
-    A container can succeed although a process in it was killed for want of memory: then the
-    engine alone knows, and what it printed is not to be trusted.
+    A container can succeed although a process in it was killed for want of memory: then only
+    the engine reports it, and the output is not to be trusted.
     """
     limit = f" ({memory})" if memory else ""
     if run.out_of_memory:

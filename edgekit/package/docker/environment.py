@@ -1,4 +1,5 @@
-"""What stands between this machine and images for devices, and the command that mends each."""
+"""Missing parts between this machine and images for devices, and the command that installs
+each."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ def _buildkit(known: Sequence[Client]) -> Finding:
 
 
 def emulator(name: str, root: Path = Path("/")) -> Finding:
-    """Whether this kernel hands programs of another processor to QEMU, in containers too."""
+    """Return whether this kernel hands programs of another processor to QEMU, in containers too."""
     platform = _EMULATORS[name]
     registered = root / _BINFMT / f"qemu-{name}"
     try:
@@ -99,7 +100,7 @@ def emulator(name: str, root: Path = Path("/")) -> Finding:
 
 
 def guest_cpuinfo() -> str | None:
-    """What an emulated aarch64 process reads from /proc/cpuinfo; None where none can run."""
+    """Content of /proc/cpuinfo for an emulated aarch64 process; None where none can run."""
     with scratch_folder() as name:
         program = Path(name) / "probe"
         program.write_bytes(_elf(_PROBE))
@@ -135,7 +136,8 @@ def _cpuinfo(listed: str | None) -> Finding:
 
 
 def _certificates(environment: Mapping[str, str], root: Path = Path("/")) -> Finding:
-    """Whether this machine trusts certificates that a build of the builder image would lack."""
+    """Return whether this machine trusts certificates that a build of the builder image would
+    lack."""
     name = "certificates in a build"
     own = own_certificates(environment, root)
     if own is None:
@@ -143,7 +145,7 @@ def _certificates(environment: Mapping[str, str], root: Path = Path("/")) -> Fin
     return Finding(
         name=name,
         ok=False,
-        found=f"a build does not know this machine's own ({own})",
+        found=f"a build does not support this machine's own ({own})",
         fix=f"docker build --secret id=ca,src={own} -f docker/builder.Dockerfile .",
     )
 

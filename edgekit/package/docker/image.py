@@ -1,4 +1,4 @@
-"""What goes into an image for a device: one runtime, numpy, the agent, the models, the bill."""
+"""Contents of an image for a device: one runtime, numpy, the agent, the models, the bill."""
 
 from __future__ import annotations
 
@@ -92,10 +92,12 @@ class Bundle:
 
     @property
     def name(self) -> str:
+        """The project's name."""
         return str(self.manifest["project"])
 
     @property
     def target(self) -> str:
+        """The target's name."""
         return str(self.manifest["target"])
 
     @property
@@ -108,11 +110,11 @@ class Bundle:
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Raises `UsageError` where the folder is no bundle, or not as its manifest says."""
+    """Raises `UsageError` where the folder is not a bundle, or differs from its manifest."""
     missing = [name for name in sorted(_FILES) if not (folder / name).is_file()]
     if missing:
         raise UsageError(
-            f"{folder} is no bundle: it has no {missing[0]}. "
+            f"{folder} is not a bundle: it has no {missing[0]}. "
             "Make one: edgekit build --target raspberrypi"
         )
     manifest, known = read_manifest(folder)
@@ -126,17 +128,17 @@ def open_bundle(folder: Path) -> Bundle:
 
 
 def runtime_for(
-    bundle: Bundle, family: Family, wanted: RuntimeName | None
+    bundle: Bundle, family: Family, requested: RuntimeName | None
 ) -> RuntimeName:
     """The runtime asked for, the bundle's choice, or the first that runs one of its files."""
-    preferred = [wanted] if wanted else [bundle.manifest["model"]["runtime"]]
-    order = preferred if wanted else [*preferred, *family.runtimes]
+    preferred = [requested] if requested else [bundle.manifest["model"]["runtime"]]
+    order = preferred if requested else [*preferred, *family.runtimes]
     for runtime in order:
         if runtime in family.runtimes and models_for(bundle, runtime):
             return runtime
     have = sorted({c["artifact"]["runtime"] for c in bundle.report["candidates"]})
     raise UsageError(
-        f"No image for {family.platform} with {wanted or 'any runtime'}: the bundle has files "
+        f"No image for {family.platform} with {requested or 'any runtime'}: the bundle has files "
         f"for {', '.join(have)}, and the images for {family.platform} run "
         f"{', '.join(family.runtimes)}."
     )
@@ -215,12 +217,12 @@ def _packages(
     lists: Sequence[str], machine: str, part: str | None = None
 ) -> tuple[Tree, list[Component]]:
     folder = shipped("docker")
-    wanted = [n for one in lists for n in debian.names(folder / f"{one}.debian")]
-    return debian.fetch(wanted, machine, part)
+    requested = [n for one in lists for n in debian.names(folder / f"{one}.debian")]
+    return debian.fetch(requested, machine, part)
 
 
 def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tree:
-    """The agent, the models and what the agent must know of them."""
+    """The agent, the models and their description for the agent."""
     place, app = f"{ROOT}/bundle", Tree()
     described = {}
     for name, artifact in models.items():

@@ -36,11 +36,13 @@ class Entry:
 
     @property
     def size_bytes(self) -> int:
+        """Bytes of the content."""
         if isinstance(self.content, Path):
             return self.content.stat().st_size
         return len(self.content)
 
     def read(self) -> bytes:
+        """The content."""
         if isinstance(self.content, Path):
             return self.content.read_bytes()
         return self.content
@@ -94,18 +96,18 @@ def merged(path: str) -> str:
 
 def without(tree: Tree, patterns: Iterable[str]) -> Tree:
     """The tree less what matches one of the patterns; `*` matches slashes too."""
-    wanted = list(patterns)
+    requested = list(patterns)
     return {
         path: entry
         for path, entry in tree.items()
-        if not any(fnmatch(path, pattern) for pattern in wanted)
+        if not any(fnmatch(path, pattern) for pattern in requested)
     }
 
 
 def compiled(tree: Tree) -> Tree:
     """The tree with byte code beside its modules, where this Python is the image's.
 
-    An image is read-only to its user: without byte code each start compiles everything anew,
+    An image is read-only to its user: without byte code each start compiles everything again,
     which takes seconds on a small board.
     """
     if sys.version_info[:2] != IMAGE_PYTHON:

@@ -22,7 +22,8 @@ _TIMEOUT_S = 600.0
 
 
 def tried(engine: Engine, tag: str, family: Family, bundle: Bundle) -> str:
-    """How the image answered, or why it was not run here; raises `DeviceError` where it failed."""
+    """The output of the image, or the reason why it was not run here; raises `DeviceError`
+    where it failed."""
     native = engine.architecture() == family.platform.split("/")[1]
     emulator = _EMULATORS.get(family.machine)
     if not native and (emulator is None or not environment.emulator(emulator).ok):

@@ -86,6 +86,7 @@ def _download(requirements: Path, machine: str, folder: Path) -> None:
 
 
 def sha256(file: Path) -> str:
+    """SHA-256 of a file, in hex."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -14,11 +14,11 @@ _ALIGNMENT = 16
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]
-    """Aligns vectors of bytes as TFLite's schema asks, which Python's generated code does not."""
+    """Aligns vectors of bytes by TFLite's schema, which Python's generated code does not."""
 
     def StartVector(self, size: int, count: int, alignment: int) -> Any:
-        wanted = max(alignment, _ALIGNMENT) if size == 1 else alignment
-        return super().StartVector(size, count, wanted)
+        at_least = max(alignment, _ALIGNMENT) if size == 1 else alignment
+        return super().StartVector(size, count, at_least)
 
 
 def schema() -> Any:
@@ -31,7 +31,7 @@ def schema() -> Any:
 def root(model: bytes) -> Any:
     """The model to read fields of; raises `ArtifactError` for what is none."""
     if model[4:8] != b"TFL3":
-        raise ArtifactError("The file is no TFLite model.")
+        raise ArtifactError("The file is not a TFLite model.")
     return schema().Model.GetRootAs(model, 0)
 
 
@@ -54,11 +54,11 @@ def packed(whole: Any, size: int) -> bytes:
 
 
 def mended(model: bytes) -> bytes:
-    """What the AI Edge Quantizer wrote, as it should be; the same bytes where nothing is wrong.
+    """The file of the AI Edge Quantizer, corrected; the same bytes where nothing is wrong.
 
-    It appends more than 256 KiB of constants behind the model, where they are lost as soon as
-    somebody packs it anew. And it says that the scales of a bias of shape (1, 1, 1, n) are along
-    the first dimension, for which LiteRT refuses the file.
+    It appends more than 256 KiB of constants behind the model, where they are lost when the
+    file is packed again. And it records that the scales of a bias of shape (1, 1, 1, n) are
+    along the first dimension, for which LiteRT refuses the file.
     """
     whole, known = unpacked(model), root(model)
     numbers = range(known.BuffersLength())
@@ -74,7 +74,8 @@ def mended(model: bytes) -> bytes:
 
 
 def _wrong(tensor: Any) -> bool:
-    """Whether a tensor's scales are along another dimension than is said, and which is plain."""
+    """Return whether a tensor's scales are along another dimension than is said, and which is
+    plain."""
     given = tensor.quantization
     if given is None or given.scale is None or len(given.scale) < 2:
         return False

@@ -30,7 +30,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
 
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
-        raise ArtifactError(f"{path} is no TFLite model.")
+        raise ArtifactError(f"{path} is not a TFLite model.")
     model = unpacked(content)
     graph = model.subgraphs[0]
     operators = _names(schema.BuiltinOperator)

@@ -81,7 +81,7 @@ def _concerns(table: Table, node: fx.Node) -> bool:
 def _traced(
     node: fx.Node, sources: list[fx.Node], decompose: Decomposition
 ) -> fx.GraphModule | None:
-    """What `decompose` calls on tensors of these shapes; `None` where it leaves them."""
+    """Calls of `decompose` on tensors of these shapes; `None` where it leaves them."""
     refused = False
 
     def call(*tensors: Tensor) -> Any:

@@ -84,7 +84,7 @@ def append_labels(path: Path, labels: Sequence[str]) -> None:
 
 
 def describe(contract: Mapping[str, Any]) -> bytes:
-    """A `ModelMetadata` of what `contract` says of inputs, preprocessing and labels."""
+    """A `ModelMetadata` of the inputs, preprocessing and labels in `contract`."""
     builder = flatbuffers.Builder(1024)
     inputs = [_input(builder, one, contract) for one in contract["inputs"]]
     outputs = [

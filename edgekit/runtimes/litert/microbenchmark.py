@@ -181,7 +181,7 @@ def _convolution(operator: OperatorShape, schema: Any, given: Shape) -> _Parts:
 
 
 def _padding(operator: OperatorShape, schema: Any) -> tuple[Any, Shape]:
-    """TFLite knows SAME and VALID only; any padding counts as SAME, which costs the same."""
+    """TFLite has SAME and VALID only; any padding counts as SAME, which costs the same."""
     if not any(operator.padding):
         return schema.Padding.VALID, (1, *operator.output_size, operator.outputs)
     size = (

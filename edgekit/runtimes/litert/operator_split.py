@@ -27,13 +27,13 @@ class Part:
 def split(model: Path, folder: Path) -> list[Part]:
     """One file in `folder` for each operator of `model`, in the order of execution.
 
-    Raises `ArtifactError` where the file is no TFLite model or has several subgraphs.
+    Raises `ArtifactError` where the file is not a TFLite model or has several subgraphs.
     """
     schema = _schema()
     content = read_bytes(model, ArtifactError)
     if content[4:8] != b"TFL3":
         raise ArtifactError(
-            f"{model} is no TFLite model: it can only be profiled whole."
+            f"{model} is not a TFLite model: it can only be profiled whole."
         )
     with reading(model, ArtifactError, kind="a TFLite model"):
         whole = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))

@@ -15,7 +15,7 @@ from edgekit.types import Precision, QuantConfig, TensorSpec
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
 """Operators with weights: where int8 pays everywhere."""
 _ALL = (("*",), WEIGHTED, WEIGHTED[:3], WEIGHTED[3:])
-"""What static int8 takes in, most first: the runtime refuses some files (EdgeNeXt's)."""
+"""Operators of static int8, most first: the runtime refuses some files (EdgeNeXt's)."""
 _NEVER_QUANTIZED = ("INPUT", "OUTPUT")
 """The artifact's own inputs and outputs stay in float32."""
 _SCOPE = 10_000
@@ -65,16 +65,16 @@ class Quantizer:
 
     def _static(self, bits: int, scheme: QuantConfig) -> bytes:
         """Static int8 of all operators, or of fewer where the runtime refuses the file."""
-        refusal = None
+        problem = None
         for operators in _ALL[scheme.operators == "weighted" :]:
             recipe = _recipe(operators, bits)
             ranges = self._calibrated((scheme.ranges, bits, operators), recipe)
             content = self._written(recipe, scheme, ranges)
-            refusal = _refusal(content, self._samples[0])
-            if refusal is None:
+            problem = _unrunnable(content, self._samples[0])
+            if problem is None:
                 return content
         raise ArtifactError(
-            f"LiteRT refuses what static int8 makes of this network ({refusal}); "
+            f"LiteRT refuses what static int8 makes of this network ({problem}); "
             "choose fp32."
         )
 
@@ -107,9 +107,9 @@ class Quantizer:
         for kind in kinds:
             add(".*", qtyping.TFLOperationName(kind), num_bits=8)
         content = self._written(recipe, scheme, None)
-        refusal = _refusal(content, self._samples[0]) if self._samples else None
-        if refusal:
-            raise ArtifactError(f"LiteRT refuses the file ({refusal}); choose fp32.")
+        problem = _unrunnable(content, self._samples[0]) if self._samples else None
+        if problem:
+            raise ArtifactError(f"LiteRT refuses the file ({problem}); choose fp32.")
         return content
 
     def _written(self, recipe: Any, scheme: QuantConfig, ranges: Any) -> bytes:
@@ -183,7 +183,7 @@ def _content(result: Any) -> bytes:
     return mended(bytes(result.quantized_model))
 
 
-def _refusal(content: bytes, sample: np.ndarray) -> str | None:
+def _unrunnable(content: bytes, sample: np.ndarray) -> str | None:
     """Why LiteRT, with the kernels it takes by default, cannot load and run the file."""
     from ai_edge_litert.interpreter import Interpreter
 

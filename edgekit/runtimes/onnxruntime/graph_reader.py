@@ -1,6 +1,6 @@
 """An ONNX file taken apart, and its copy that gives every tensor.
 
-What is quantized is shown as the integers behind `QuantizeLinear`: a float tensor shown before
+Quantized tensors are shown as the integers behind `QuantizeLinear`: a float tensor shown before
 it would keep the runtime from fusing its int8 kernels, and other ones would be compared.
 """
 

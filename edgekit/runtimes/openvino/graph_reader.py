@@ -1,6 +1,7 @@
 """An OpenVINO file taken apart, and its copy that gives every tensor.
 
-What is quantized is shown behind its `FakeQuantize`, as with ONNX, so that int8 kernels stay.
+Quantized tensors are shown behind their `FakeQuantize`, as with ONNX, so that int8 kernels
+stay.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _ignored(scheme: QuantConfig) -> Any:
 
 
 def _constant(node: Any) -> bool:
-    """Whether an input of the operator is a constant, or one that is only converted."""
+    """Return whether an input of the operator is a constant, or one that is only converted."""
     for port in node.inputs()[1:]:
         source = port.get_source_output().get_node()
         while source.get_type_name() in ("Convert", "Reshape"):
@@ -109,7 +109,8 @@ def _constant(node: Any) -> bool:
 
 
 def _attends(model: Any) -> bool:
-    """Whether a softmax weighs something, as in attention, rather than ending a classifier."""
+    """Return whether a softmax weighs something, as in attention, rather than ending a
+    classifier."""
     return any(
         target.get_node().get_type_name() == "MatMul"
         for node in model.get_ops()

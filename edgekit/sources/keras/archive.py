@@ -30,8 +30,8 @@ _SAVE = "Save the entire model: model.save('model.keras')."
 class KerasFile:
     """`config` is the model's {class_name, config}; `version` Keras's major one.
 
-    `archived` tells a `.keras`, whose weights lie by class and number, from an HDF5 file, where
-    each layer lists its weights. `backend` computed what Keras 1 stored.
+    `archived` distinguishes a `.keras`, whose weights lie by class and number, from an HDF5
+    file, where each layer lists its weights. `backend` computed what Keras 1 stored.
     """
 
     config: Mapping[str, Any]
@@ -42,7 +42,7 @@ class KerasFile:
 
 
 def read(path: Path) -> KerasFile:
-    """The file at `path`, told by its content; raises `ModelError` for any other."""
+    """The file at `path`, recognized by its content; raises `ModelError` for any other."""
     check_regular(path, ModelError)
     with reading(path, ModelError, kind=_KIND, fix=_SAVE):
         with path.open("rb") as file:
@@ -92,11 +92,11 @@ def _hdf5(path: Path) -> KerasFile:
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is no object")
+        raise ValueError(f"{name} is not an object")
     return value
 
 
 def _major(version: Any, otherwise: int) -> int:
-    """Keras's major version; `otherwise` where the file says none, as those of Keras 1."""
+    """Keras's major version; `otherwise` where the file has none, as those of Keras 1."""
     found = re.match(r"(\d)\.", version) if isinstance(version, str) else None
     return int(found[1]) if found else otherwise

@@ -47,7 +47,7 @@ class LayerConfig:
     calls: tuple[Call, ...] = ()
     inner: GraphConfig | None = None
     operation: bool = False
-    """Whether it is a function in the graph, which has no weights and no place in the file."""
+    """True where it is a function in the graph, which has no weights and no place in the file."""
 
     @property
     def trainable(self) -> bool:
@@ -178,7 +178,8 @@ def _layer(
 
 
 def _is_operation(config: Mapping[str, Any], version: int) -> bool:
-    """Whether it is a function of Keras 3, by its home or, in HDF5, by what only layers have."""
+    """Return whether it is a function of Keras 3, by its home or, in HDF5, by what only layers
+    have."""
     if home := _home(config):
         return home.startswith("keras.src.ops")
     kind, values = config["class_name"], config["config"]
@@ -187,7 +188,8 @@ def _is_operation(config: Mapping[str, Any], version: int) -> bool:
 
 
 def _known_home(config: Mapping[str, Any]) -> bool:
-    """Whether a class is Keras's own, as far as its file tells (Keras 1 and 2 tell nothing)."""
+    """Return whether a class is Keras's own, as far as its file tells (Keras 1 and 2 tell
+    nothing)."""
     registered = config.get("registered_name")
     home = _home(config)
     if not home:
@@ -203,7 +205,7 @@ def _home(config: Mapping[str, Any]) -> str:
 def _sequence(
     name: str, layers: tuple[LayerConfig, ...], version: int, shape: Any
 ) -> GraphConfig:
-    """Layers in a row; an input of its own where the first layer or the model tells its shape."""
+    """Layers in a row; an input of its own where the first layer or the model has its shape."""
     if not layers:
         raise ValueError("a sequential model has no layers")
     if layers[0].kind != "InputLayer":
@@ -235,7 +237,7 @@ def _input_of(first: LayerConfig, version: int, shape: Any) -> LayerConfig:
 
 
 def input_shape(layer: LayerConfig) -> list[int | None] | None:
-    """What an input layer says: its batch and then its other sizes, `None` where free."""
+    """Shape of an input layer: its batch and then its other sizes, `None` where free."""
     values = layer.values
     found = values.get("batch_shape") or values.get("batch_input_shape")
     return list(found) if found else None
@@ -263,13 +265,13 @@ def _call(node: Any) -> Call:
 
 
 def _kept(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that say something: training is the program's own matter."""
+    """Arguments of consequence: training is the program's own matter."""
     left_out = ("training", "name")
     return {k: v for k, v in kwargs.items() if v is not None and k not in left_out}
 
 
 def _is_reference(entry: Any) -> bool:
-    """Whether a list is [layer, call, tensor] or longer by the call's arguments."""
+    """Return whether a list is [layer, call, tensor] or longer by the call's arguments."""
     return (
         isinstance(entry, list | tuple)
         and len(entry) in (3, 4)

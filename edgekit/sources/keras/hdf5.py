@@ -44,7 +44,7 @@ class Stored:
 
 
 def read(path: Path, shown: Path | None = None) -> Stored:
-    """What the file holds; `shown` is the file's name for the user, where `path` is a copy.
+    """The content of the file; `shown` is the file's name for the user, where `path` is a copy.
 
     Raises `ModelError` for what is damaged, holds other things than numbers and text, or does not
     fit into memory, and `RuntimeMissing` without h5py.
@@ -83,8 +83,8 @@ def _take_apart(path: Path, shown: Path, folder: Path) -> None:
         raise _refused(shown, "reading it does not end") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        told = done.returncode > 0 and lines
-        raise _refused(shown, lines[-1] if told else "it is damaged")
+        listed = done.returncode > 0 and lines
+        raise _refused(shown, lines[-1] if listed else "it is damaged")
 
 
 def _limit(seconds: int) -> None:

@@ -24,7 +24,7 @@ MOST_DEPTH = 64
 
 
 class Refused(Exception):
-    """What is wrong with the file, in part of a line."""
+    """The fault of the file, as part of a line."""
 
 
 class Walk:

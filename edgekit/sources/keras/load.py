@@ -26,7 +26,7 @@ def load(path: Path, inputs: Sequence[InputSpec] = ()) -> Program:
     """The trainable program of a file; `inputs` give sizes that it leaves free.
 
     Images have their channels first, as every program takes and gives them. Raises `ModelError`
-    for what cannot be read, and where the program computes something else than the file says.
+    for unreadable files, and where the program computes something else than the file.
     """
     model = reader.read(path, inputs)
     dtypes = tuple(getattr(torch, spec.dtype or "float32") for spec in model.inputs)
@@ -44,9 +44,9 @@ def _names(outputs: Any) -> tuple[str, ...]:
     if isinstance(outputs, dict) and all(isinstance(v, Ref) for v in outputs.values()):
         return tuple(outputs)
     layers = [ref.layer for ref in references(outputs)]
-    several = {name: layers.count(name) > 1 for name in layers}
+    multiple = {name: layers.count(name) > 1 for name in layers}
     return tuple(
-        f"{name}_{n}" if several[name] else name for n, name in enumerate(layers)
+        f"{name}_{n}" if multiple[name] else name for n, name in enumerate(layers)
     )
 
 

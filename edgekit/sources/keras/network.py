@@ -67,9 +67,9 @@ class Graph(nn.Module):
     def _called(self, layer: LayerConfig, number: int, known: dict[Ref, Value]) -> bool:
         """Call the layer if all that it takes is known; whether it was."""
         call = layer.calls[number]
-        wanted: list[Ref] = []
-        mapped((call.args, call.kwargs), wanted.append)
-        if any(ref not in known for ref in wanted):
+        requested: list[Ref] = []
+        mapped((call.args, call.kwargs), requested.append)
+        if any(ref not in known for ref in requested):
             return False
         args = mapped(call.args, known.__getitem__)
         kwargs = mapped(call.kwargs, known.__getitem__)
@@ -116,8 +116,8 @@ def _tensors(found: Any, channels_last: bool) -> Any:
         return found.channels_first() if image else found.last()
     if isinstance(found, Mapping):
         return {name: _tensors(each, channels_last) for name, each in found.items()}
-    several = tuple(_tensors(each, channels_last) for each in found)
-    return several[0] if len(several) == 1 else several
+    multiple = tuple(_tensors(each, channels_last) for each in found)
+    return multiple[0] if len(multiple) == 1 else multiple
 
 
 def _of(known: Mapping[Ref, Value], ref: Ref) -> Value:

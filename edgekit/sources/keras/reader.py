@@ -25,7 +25,7 @@ _TABLES = ("Embedding", "CategoryEncoding")
 
 @dataclass(frozen=True, kw_only=True)
 class KerasModel:
-    """What a file holds: the configuration, each layer's weights, and the network of both.
+    """Content of a file: the configuration, each layer's weights, and the network of both.
 
     `inputs` are as the network takes them: images with their channels first.
     """
@@ -84,7 +84,7 @@ def _spec(
     if known is None:
         if given is None:
             raise ModelError(
-                f"The file does not say the shape of the input '{source.name}'. "
+                f"The file lacks the shape of the input '{source.name}'. "
                 "Say it in edgekit.toml: [model] input = { shape = [3, 224, 224] }."
             )
         return InputSpec(shape=given.shape, name=source.name, dtype=given.dtype)
@@ -101,7 +101,7 @@ def _spec(
 def _filled(
     name: str, said: Sequence[int | None], given: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """The sizes that the file says, and those given where it leaves them free."""
+    """The sizes of the file, and those given where it leaves them free."""
     shown = [size or "?" for size in said]
     if given is None:
         if None in said:
@@ -115,14 +115,15 @@ def _filled(
     )
     if not fits:
         raise ModelError(
-            f"The input '{name}' is of shape {shown} (images with their channels first), but "
-            f"[model] input says {list(given)}. Remove [model] input or correct it."
+            f"The input '{name}' is of shape {shown} (images with their channels "
+            f"first), but [model] input is {list(given)}. Remove [model] input or "
+            "correct it."
         )
     return tuple(given)
 
 
 def _elements(shape: Sequence[int]) -> int:
-    """How many numbers a sample has; ValueError for sizes below 1."""
+    """Number of values of a sample; ValueError for sizes below 1."""
     count = 1
     for size in shape:
         if type(size) is not int or size < 1:
@@ -134,10 +135,10 @@ def _elements(shape: Sequence[int]) -> int:
 def _dtype(
     source: LayerConfig, graph: GraphConfig
 ) -> Literal["float32", "int64", "int32"] | None:
-    """Whole numbers where the file says so, or where a table is looked up with them."""
-    told = source.values.get("dtype")
+    """Whole numbers where the file has them, or where a table is looked up with them."""
+    shown = source.values.get("dtype")
     for kind in _WHOLE:
-        if told == kind:
+        if shown == kind:
             return kind
     readers = [
         layer.kind

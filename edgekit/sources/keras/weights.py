@@ -1,4 +1,4 @@
-"""Which stored arrays belong to which layer: every layer's weights, in Keras's own order."""
+"""Match stored arrays to layers: every layer's weights, in Keras's own order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ESTIMATING = ("SpectralNormalization",)
 """Layers with a last weight of their own that only training uses."""
 _TOPS = ("layers", "_layer_checkpoint_dependencies")
 _STATES = re.compile(r"(seed_generator|StateVar|/seed$|_state$|/count(:\d+)?$)")
-"""Names of what is no weight: the states of random numbers, and counts."""
+"""Names of arrays that are not weights: the states of random numbers, and counts."""
 
 
 def of_layers(file: KerasFile, graph: GraphConfig) -> Weights:
@@ -139,10 +139,12 @@ def _owner(name: str, leaves: Mapping[str, Any]) -> str:
     """The leaf whose name is a part of a weight's (`inner/conv2d/kernel:0`), the innermost."""
     parts = name.split("/")[:-1]
     for number in range(len(parts)):
-        wanted = "/".join(parts[number:])
+        requested = "/".join(parts[number:])
         for size in range(len(parts[number:]), 0, -1):
-            wanted = "/".join(parts[number : number + size])
-            matching = [p for p in leaves if p == wanted or p.endswith(f"/{wanted}")]
+            requested = "/".join(parts[number : number + size])
+            matching = [
+                p for p in leaves if p == requested or p.endswith(f"/{requested}")
+            ]
             if len(matching) == 1:
                 return matching[0]
     named = [path for path in leaves if name.startswith(f"{path.rpartition('/')[2]}_")]

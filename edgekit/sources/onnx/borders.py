@@ -176,11 +176,11 @@ def _fixed(border: Border, value: Any) -> Known:
             f"[model.fixed] {border.name} = {str(value)[:60]!r} is not of type {kind}."
         ) from error
     if border.shape is not None and not sizes and array.shape != border.shape:
-        wanted = tuple(s for s in border.shape if isinstance(s, int))
+        requested = tuple(s for s in border.shape if isinstance(s, int))
         if array.size != 1:
             raise ModelError(
                 f"[model.fixed] {border.name} has shape {list(array.shape)}; the file wants "
-                f"{list(wanted)}."
+                f"{list(requested)}."
             )
-        array = np.full(wanted, array.reshape(()))
+        array = np.full(requested, array.reshape(()))
     return array

@@ -107,7 +107,7 @@ class _Sides:
     """What the file and the program give: by batch size, each output and each end's input."""
 
     inputs: Sequence[tuple[Tensor, ...]]
-    wanted: Sequence[Sequence[Known]]
+    requested: Sequence[Sequence[Known]]
     found: Sequence[Sequence[Known]]
     remarks: Sequence[str]
 
@@ -127,14 +127,14 @@ class _Sides:
             for each in given
         ]
         places = subject.module.notes.places
-        wanted, remark = _file_outputs(
+        requested, remark = _file_outputs(
             subject,
             given,
             [*names, *(name for name, _, _ in ends)],
             [*places, *(places[n] for _, _, n in ends)],
         )
         remarks = [remark] if remark else []
-        return _Sides(inputs=given, wanted=wanted, found=found, remarks=remarks)
+        return _Sides(inputs=given, requested=requested, found=found, remarks=remarks)
 
     @property
     def tell(self) -> bool:
@@ -145,12 +145,12 @@ class _Sides:
         """Of each output, over all samples."""
         return [
             _range(np.concatenate([part.reshape(-1) for part in column]))
-            for column in zip(*self.wanted, strict=True)
+            for column in zip(*self.requested, strict=True)
         ]
 
     @property
     def error(self) -> float:
-        return self.apart(self.wanted, self.found)
+        return self.apart(self.requested, self.found)
 
     def apart(
         self, one: Sequence[Sequence[Known]], other: Sequence[Sequence[Known]]
@@ -170,17 +170,19 @@ def _range(values: Known) -> float:
     return float(np.ptp(finite)) if finite.size else 0.0
 
 
-def _apart(wanted: Known, found: Known) -> float:
+def _apart(requested: Known, found: Known) -> float:
     """The largest difference; infinite for another shape."""
-    if wanted.shape != found.shape:
+    if requested.shape != found.shape:
         return float("inf")
-    if wanted.dtype.kind != "f":
-        turned = float(np.mean(wanted != found)) if wanted.size else 0.0
+    if requested.dtype.kind != "f":
+        turned = float(np.mean(requested != found)) if requested.size else 0.0
         return 0.0 if turned <= _TURNED else float("inf")
-    odd = ~np.isfinite(wanted)
-    if not np.array_equal(wanted[odd], found[odd].astype(wanted.dtype), equal_nan=True):
+    odd = ~np.isfinite(requested)
+    if not np.array_equal(
+        requested[odd], found[odd].astype(requested.dtype), equal_nan=True
+    ):
         return float("inf")
-    apart = np.abs(wanted[~odd].astype(np.float64) - found[~odd].astype(np.float64))
+    apart = np.abs(requested[~odd].astype(np.float64) - found[~odd].astype(np.float64))
     return float(apart.max(initial=0.0))
 
 
@@ -292,19 +294,19 @@ def _kept(
     """The values of nodes of the program."""
     if not ends:
         return []
-    wanted = [node for _, node, _ in ends]
+    requested = [node for _, node, _ in ends]
     kept: dict[fx.Node, Known] = {}
 
     class Keeping(fx.Interpreter):
         def run_node(self, n: fx.Node) -> Any:
             value = super().run_node(n)
-            if n in wanted:
+            if n in requested:
                 kept[n] = value.detach().float().numpy()
             return value
 
     with torch.no_grad():
         Keeping(program.module).run(*given)
-    return [kept[node] for node in wanted]
+    return [kept[node] for node in requested]
 
 
 def _fx_before(node: Any) -> fx.Node | None:
@@ -335,8 +337,8 @@ def _tensors(subject: Subject) -> list[tuple[str, str, float]]:
     names = [name for name in seen if name in makers]
     (row,) = outputs(subject.model, _feeds(subject, given, len(given[0])), names)
     return [
-        (name, makers[name], _apart(wanted, seen[name]) / _largest(wanted))
-        for name, wanted in zip(names, row, strict=True)
+        (name, makers[name], _apart(requested, seen[name]) / _largest(requested))
+        for name, requested in zip(names, row, strict=True)
     ]
 
 
@@ -347,8 +349,8 @@ def _largest(values: Known) -> float:
 
 def _inside(subject: Subject) -> float:
     """The largest difference of the tensors before outputs that are nearly zero."""
-    told = _tensors(subject)
-    worst = max(told, key=lambda each: each[2], default=("", "", 0.0))
+    shown = _tensors(subject)
+    worst = max(shown, key=lambda each: each[2], default=("", "", 0.0))
     if worst[2] > LIMIT * 10:
         raise ModelError(
             f"The network read from the file differs from it on ONNX Runtime: tensor "
@@ -368,7 +370,7 @@ def _rounding(subject: Subject, sides: _Sides) -> str | None:
     count = len(exact[0])
     ours, theirs = (
         sides.apart(exact, [row[:count] for row in side])
-        for side in (sides.found, sides.wanted)
+        for side in (sides.found, sides.requested)
     )
     if ours * 8 < sides.error or max(ours, theirs, sides.error) > _FLOOR:
         return None

@@ -121,11 +121,11 @@ class Constants:
     def _free(self, path: str) -> str:
         taken = set(self._paths.values())
         owners = {p[: m.start()] for p in taken for m in re.finditer(r"\.", p)}
-        wanted, number = path, 1
-        while wanted in taken or wanted in owners or _below(wanted, taken):
+        requested, number = path, 1
+        while requested in taken or requested in owners or _below(requested, taken):
             number += 1
-            wanted = f"{path}_{number}"
-        return wanted
+            requested = f"{path}_{number}"
+        return requested
 
 
 def dotted(name: str) -> str:

@@ -71,12 +71,12 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     others and that the reader has no function for."""
     if model.functions:
         model = inliner.inline_local_functions(model)
-    wanted = {
+    requested = {
         (node.domain, node.op_type)
         for node in nodes(model.graph)
         if node.domain in ("", "ai.onnx") and not _entered(node)
     }
-    composed = [name for name in wanted if _is_composed(name[1])]
+    composed = [name for name in requested if _is_composed(name[1])]
     return _written_out(model, composed) if composed else model
 
 
@@ -152,13 +152,13 @@ def _fill(tensor: onnx.TensorProto, path: Path) -> None:
         return
     said = {entry.key: entry.value for entry in tensor.external_data}
     place = beside(path, said.get("location", ""))
-    offset, wanted = int(said.get("offset", 0)), _bytes(tensor)
+    offset, requested = int(said.get("offset", 0)), _bytes(tensor)
     check_regular(place, ModelError)
-    if offset < 0 or offset + wanted > place.stat().st_size:
+    if offset < 0 or offset + requested > place.stat().st_size:
         raise ValueError(f"{tensor.name[:60]!r} lies beyond the end of {place.name}")
     with place.open("rb") as file:
         file.seek(offset)
-        tensor.raw_data = file.read(wanted)
+        tensor.raw_data = file.read(requested)
     tensor.data_location = onnx.TensorProto.DEFAULT
     del tensor.external_data[:]
 
@@ -191,12 +191,12 @@ def _check(tensor: onnx.TensorProto) -> None:
     """A tensor holds as much as its shape says, so that decoding it takes no more memory."""
     if tensor.data_type == onnx.TensorProto.STRING:
         return
-    wanted = _bytes(tensor)
+    requested = _bytes(tensor)
     if tensor.HasField("raw_data"):
-        if len(tensor.raw_data) != wanted:
+        if len(tensor.raw_data) != requested:
             raise ValueError(
                 f"{tensor.name[:60]!r} of shape {list(tensor.dims)} holds "
-                f"{len(tensor.raw_data):,} bytes, not {wanted:,}"
+                f"{len(tensor.raw_data):,} bytes, not {requested:,}"
             )
         return
     held = max(
@@ -209,7 +209,7 @@ def _check(tensor: onnx.TensorProto) -> None:
             tensor.uint64_data,
         )
     )
-    if held * 16 < wanted:
+    if held * 16 < requested:
         raise ValueError(
             f"{tensor.name[:60]!r} of shape {list(tensor.dims)} holds {held:,} numbers"
         )

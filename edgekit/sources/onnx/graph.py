@@ -178,9 +178,9 @@ def reads(node: Node) -> set[str]:
 
 def needed(graph: Graph, outputs: Sequence[str]) -> Iterator[Node]:
     """The nodes that `outputs` depend on, in the order of the file."""
-    wanted, kept = set(outputs), []
+    requested, kept = set(outputs), []
     for node in reversed(graph.nodes):
-        if wanted.intersection(filter(None, node.outputs)):
-            wanted |= reads(node)
+        if requested.intersection(filter(None, node.outputs)):
+            requested |= reads(node)
             kept.append(node)
     return reversed(kept)

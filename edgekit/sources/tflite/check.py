@@ -92,13 +92,13 @@ def _on_litert(
         job = {"bare": list(bare), "real": real, "batches": [batch]}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         _start(path, folder)
-        told = read_json(folder / "told.json", ModelError)
+        listed = read_json(folder / "told.json", ModelError)
         found = read_arrays(folder / f"y{batch}.npz", ModelError)
     outputs = [
         _program_order(graph, number, found[str(n)])
         for n, number in enumerate(graph.outputs)
     ]
-    return outputs, bool(told[str(batch)])
+    return outputs, bool(listed[str(batch)])
 
 
 def _program_order(graph: Graph, number: int, array: np.ndarray) -> np.ndarray:
@@ -124,8 +124,8 @@ def _start(path: Path, folder: Path) -> None:
         raise ModelError(f"LiteRT does not end with {path} in {_SECONDS} s.") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        told = lines[-1] if done.returncode > 0 and lines else "its process ended"
+        listed = lines[-1] if done.returncode > 0 and lines else "its process ended"
         raise ModelError(
-            f"LiteRT cannot run {path} ({told.rstrip('.')[:200]}), so that what was read of it "
+            f"LiteRT cannot run {path} ({listed.rstrip('.')[:200]}), so that what was read of it "
             "cannot be checked. Convert the model again."
         )

@@ -159,15 +159,15 @@ def main() -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     content = (folder / "model.tflite").read_bytes()
     content = edited(content, job["bare"], job["real"])
-    told = {}
+    listed = {}
     for batch in job["batches"]:
         with np.load(folder / f"x{batch}.npz") as arrays:
             inputs = [arrays[str(n)] for n in range(len(arrays.files))]
         outputs, at_once = run(content, inputs)
         named: Any = {str(n): y for n, y in enumerate(outputs)}
         np.savez(folder / f"y{batch}.npz", **named)
-        told[str(batch)] = at_once
-    (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
+        listed[str(batch)] = at_once
+    (folder / "told.json").write_text(json.dumps(listed), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -164,8 +164,8 @@ class Walk(nn.Module):
         }
         for operator in self.graph.operators:
             found = self._computed(operator, known)
-            several = found if isinstance(found, tuple) else (found,)
-            for number, each in zip(operator.outputs, several, strict=False):
+            multiple = found if isinstance(found, tuple) else (found,)
+            for number, each in zip(operator.outputs, multiple, strict=False):
                 known[number] = each
         outputs = tuple(self._output(known, number) for number in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs

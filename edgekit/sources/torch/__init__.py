@@ -44,9 +44,9 @@ def _find(folder: Path) -> str | None:
     return next(
         (
             f"{place}:{name}"
-            for wanted in _BUILDERS
+            for requested in _BUILDERS
             for name, place in found
-            if name == wanted
+            if name == requested
         ),
         None,
     )

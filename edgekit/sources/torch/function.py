@@ -29,7 +29,7 @@ def load(
     """The network that the function `model.source` returns, its file relative to `root`.
 
     Without weights the network is used as its function returns it, built with seed 0. `inputs`,
-    of the dtypes they name unless `dtypes` says otherwise, take the place of `model.input`.
+    of the dtypes they name unless `dtypes` overrides them, take the place of `model.input`.
     Raises `ModelError` for anything that cannot be found, read or exported.
     """
     function = user_code.locate(model.source, root, ModelError)
@@ -50,7 +50,7 @@ def load(
 
 
 def _built(
-    model: ModelSpec, function: user_code.Authored, root: Path, allow_pickle: bool
+    model: ModelSpec, function: user_code.UserFunction, root: Path, allow_pickle: bool
 ) -> nn.Module:
     """The network as its function makes it, with its weights."""
     with torch.random.fork_rng():
@@ -81,9 +81,9 @@ def _try_once(
     module: nn.Module,
     inputs: Sequence[InputSpec],
     dtypes: Sequence[torch.dtype],
-    function: user_code.Authored,
+    function: user_code.UserFunction,
 ) -> None:
-    """Run the network eagerly first: its own error says more than the exporter's."""
+    """Run the network eagerly first: its own error has more detail than the exporter's."""
     tensors = [
         torch.zeros(2, *spec.shape, dtype=dtype)
         for spec, dtype in zip(inputs, dtypes, strict=True)

@@ -34,7 +34,7 @@ _COUNTERS = frozenset(
 _DEPTH = 3
 """Dictionaries inside each other that are looked through."""
 _NAMED = 3
-"""How many offending keys an error names."""
+"""Number of offending keys that an error names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class _Reading:
     weights: Weights
     """By the network's names, where it has them."""
     fitting: int
-    """How many of the network's tensors are there, in its shapes."""
+    """Number of the network's tensors that are there, in its shapes."""
 
     @property
     def place(self) -> str:

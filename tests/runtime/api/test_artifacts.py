@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import edgekit as ek
-from edgekit.errors import ArtifactError, DataError, DeviceError
+from edgekit.errors import ArtifactError, DataError, DeviceError, UsageError
 from edgekit.types import Artifact
 from tests.shapes import loader, samples, trained
 
@@ -94,3 +94,28 @@ def test_files_and_samples_that_do_not_fit(files: tuple[Artifact, ...]) -> None:
     unlabeled = ek.Data(test=samples(8, seed=1).tensors[0])
     with pytest.raises(DataError, match="no labels"):
         ek.evaluate(files[0], unlabeled)
+
+
+def test_one_quantized_file(model: ek.Network, data: ek.Data, tmp_path: Path) -> None:
+    student = tmp_path / "student.pt2"
+    model.save(student)
+    one = ek.quantize(
+        student, runtime="onnxruntime", calibration=data, out=tmp_path / "files"
+    )
+    assert one.precision == "int8" and one.files[0].parent == tmp_path / "files"
+    assert one.quantized is not None and one.quantized.metric == "accuracy"
+    assert ek.evaluate(one, data).value >= ek.evaluate(model, data).value - 0.1
+
+
+def test_a_float_precision_quantizes_nothing(
+    model: ek.Network, data: ek.Data, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="precision = 'fp32' quantizes nothing"):
+        ek.quantize(
+            model,
+            runtime="litert",
+            calibration=data,
+            precision="fp32",
+            out=tmp_path / "files",
+        )
+    assert not (tmp_path / "files").exists()

@@ -59,5 +59,5 @@ def test_a_model_is_split_into_operators_that_run(
     found = profile(artifact_at(part.path), LocalDevice(), threads=1)
     assert len(found.operators) == 1
     (tmp_path / "bad.tflite").write_bytes(b"not a model")
-    with pytest.raises(ArtifactError, match="is no TFLite model"):
+    with pytest.raises(ArtifactError, match="is not a TFLite model"):
         split(tmp_path / "bad.tflite", tmp_path)

@@ -66,8 +66,8 @@ def test_a_device_without_a_runtime_has_no_profile(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "'nowhere' is no device. Known forms: local"),
-        (["local", "--name", "My Desk"], "'My Desk' is no name for a target"),
+        (["nowhere"], "'nowhere' is not a device. Known forms: local"),
+        (["local", "--name", "My Desk"], "'My Desk' is not a valid target name"),
         (["emulated:cortex-x9"], "No core 'cortex-x9'"),
     ],
 )

@@ -234,20 +234,20 @@ class Slow(LocalDevice):
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         found = super().run(job, timeout_s=timeout_s)
-        slow = 1.0 if TOLD else 10.0
+        slow = 1.0 if LINES else 10.0
         rows = [{**row, "us": slow * row["us"]} for row in found["results"]]
-        TOLD.append(rows[0]["us"])
+        LINES.append(rows[0]["us"])
         return {**found, "results": rows}
 
 
-TOLD: list[float] = []
+LINES: list[float] = []
 
 
 def test_networks_are_measured_again_after_a_slow_spell(tmp_path: Path) -> None:
-    TOLD.clear()
+    LINES.clear()
     costs = table(tmp_path)
     costs.measure(OPERATORS[:1], LocalDevice())
     network = microbenchmark.write(OPERATORS[0], "litert", "fp32", tmp_path)
     [sample] = costs.measure_networks([((network,), OPERATORS[:1])], Slow(), "family")
-    assert len(TOLD) == 2
-    assert sample.cost == min(TOLD)
+    assert len(LINES) == 2
+    assert sample.cost == min(LINES)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from edgekit import cli
 from edgekit.devices.local import LocalDevice
 from edgekit.diff.diff import diff
 from edgekit.diff.inputs import Question
@@ -157,81 +153,6 @@ def test_a_bad_layer_in_openvino_is_named(folder: Path, tmp_path: Path, apart) -
     assert not found.agrees
     assert found.divergence is not None
     assert (found.divergence.kind, found.divergence.layer) == ("Convolution", "3.plain")
-
-
-@pytest.mark.parametrize(
-    ("feed", "fault"),
-    [
-        (lambda raw: prepared(raw)[:, ::-1], "BGR for RGB"),
-        (lambda raw: (raw - 0.5) / 0.25, "0-255 for 0-1"),
-        (lambda raw: prepared(raw).transpose(0, 2, 3, 1), "NHWC for NCHW"),
-    ],
-)
-def test_a_fault_in_preprocessing_is_named(
-    folder: Path,
-    tmp_path: Path,
-    feed: Callable[[np.ndarray], np.ndarray],
-    fault: str,
-) -> None:
-    np.save(tmp_path / "fed.npy", feed(images()[:12]))
-    found = compared(
-        folder,
-        folder / "files/onnxruntime-fp32.onnx",
-        preprocessed=tmp_path / "fed.npy",
-    )
-    assert not found.agrees
-    assert found.divergence is None
-    [one] = found.preprocessing
-    assert (one.where, one.faults) == ("fed", (fault,))
-    assert "network as fed" in found.accuracy
-
-
-def test_an_artifact_that_takes_another_order_of_channels_is_named(
-    folder: Path, tmp_path: Path
-) -> None:
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(str(folder / "files/onnxruntime-fp32.onnx"))
-    [first] = [one for one in model.graph.initializer if one.name == "0.weight"]
-    swapped = numpy_helper.to_array(first)[:, ::-1].copy()
-    first.CopyFrom(numpy_helper.from_array(swapped, first.name))
-    onnx.save_model(model, str(tmp_path / "bgr.onnx"))
-    found = compared(folder, tmp_path / "bgr.onnx")
-    assert not found.agrees
-    assert found.divergence is None
-    [one] = found.preprocessing
-    assert (one.where, one.faults) == ("expected", ("BGR for RGB",))
-
-
-def test_the_command_ends_with_what_it_found(
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgekit", "diff", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, " ".join(said.err.split())
-
-    monkeypatch.chdir(folder)
-    artifact = "files/onnxruntime-fp32.onnx"
-    code, out, _ = run(artifact, "--json", "--quiet")
-    assert (code, json.loads(out)["agrees"]) == (0, True)
-    np.save(tmp_path / "fed.npy", prepared(images()[:12])[:, ::-1])
-    code, _, err = run(artifact, "--preprocessed", str(tmp_path / "fed.npy"), "--quiet")
-    assert code == 5
-    assert "is student.pt2, but the application feeds it BGR for RGB." in err
-    code, _, err = run("nowhere.onnx")
-    assert code == 2
-    assert "No file nowhere.onnx" in err
-    monkeypatch.chdir(tmp_path)
-    code, _, err = run(str(folder / artifact))
-    assert code == 2
-    assert "--samples FILE.npy" in err
 
 
 def test_the_network_may_be_any_source(folder: Path) -> None:

@@ -26,7 +26,7 @@ from edgekit.types.diff import Diff
 
 SAMPLES = np.random.default_rng(0).standard_normal((32, 64)).astype(np.float32)
 SAMPLES -= SAMPLES.mean(1, keepdims=True)
-WANTED: tuple[tuple[RuntimeName, Precision], ...] = (
+VARIANTS: tuple[tuple[RuntimeName, Precision], ...] = (
     ("litert", "fp16"),
     ("litert", "int8-dynamic"),
     ("openvino", "int8-weights"),
@@ -48,7 +48,7 @@ def cancelling(shift: float = 0.0) -> Program:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Artifact]:
     folder = tmp_path_factory.mktemp("files")
     np.save(folder / "samples.npy", SAMPLES)
-    return export_all(cancelling(), WANTED, calibration=SAMPLES, folder=folder)
+    return export_all(cancelling(), VARIANTS, calibration=SAMPLES, folder=folder)
 
 
 def test_a_file_that_build_accepts_is_the_network_for_diff(

@@ -17,13 +17,13 @@ def hashes(folder: Path) -> dict[str, str]:
     from tests.runtime.runtimes.test_contract import CONTRACT
 
     program, samples = sampled("perceptron")
-    wanted = [
+    expected = [
         (runtime, precision)
         for runtime in ("onnxruntime", "openvino", "litert")
         for precision in ("fp32", "int8")
     ]
     made = export_all(
-        program, wanted, calibration=samples, folder=folder, labels=("cat", "dog")
+        program, expected, calibration=samples, folder=folder, labels=("cat", "dog")
     )
     for artifact in made:
         embed(artifact.files[0], CONTRACT)

@@ -19,7 +19,7 @@ from edgekit.errors import ArtifactError
 from edgekit.evaluate.accuracy import predict
 from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Wanted, export_all
+from edgekit.export.workers import Variant, export_all
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program, trace
 from edgekit.runtimes.contract import embed, read
@@ -83,8 +83,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
 def plain(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The network for LiteRT as PyTorch has it."""
     folder = tmp_path_factory.mktemp("plain") / "made"
-    wanted: list[Wanted] = [("litert", "fp32")]
-    [made] = export_all(digits[0], wanted, calibration=None, folder=folder)
+    expected: list[Variant] = [("litert", "fp32")]
+    [made] = export_all(digits[0], expected, calibration=None, folder=folder)
     return made
 
 
@@ -138,8 +138,8 @@ def test_every_runtime_takes_bytes_and_gives_probabilities(
     raw, targets = test.unprepared().arrays()
     answers = infer(artifact, raw, LocalDevice())
     assert artifact.inputs[0].dtype == "uint8"
-    wanted = expected(predict(program, test), FOLDED)
-    assert np.abs(answers - wanted).max() < error
+    scores = expected(predict(program, test), FOLDED)
+    assert np.abs(answers - scores).max() < error
     assert np.abs(answers.sum(1) - 1).max() < 0.02
     assert (answers.argmax(1) == targets).mean() > 0.85
     if runtime == "litert":
@@ -170,9 +170,9 @@ def test_a_file_of_many_constants_runs_with_its_contract_inside(
     assert artifact.files[0].stat().st_size > LARGE
     raw, _ = digits[1].unprepared().arrays()
     before = infer(artifact, raw[:8], LocalDevice())
-    told = {"inputs": [asdict(artifact.inputs[0])], "outputs": [], "labels": ["a"]}
-    embed(artifact.files[0], told)
-    assert read(artifact.files[0]) == json.loads(json.dumps(told))
+    lines = {"inputs": [asdict(artifact.inputs[0])], "outputs": [], "labels": ["a"]}
+    embed(artifact.files[0], lines)
+    assert read(artifact.files[0]) == json.loads(json.dumps(lines))
     np.testing.assert_array_equal(infer(artifact, raw[:8], LocalDevice()), before)
 
 

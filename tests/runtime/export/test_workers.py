@@ -22,7 +22,7 @@ from edgekit.runtimes import registry
 from edgekit.types import Artifact, InputSpec
 from tests.runtime.export.apart import cosine, relative_error, run
 
-WANTED = [
+VARIANTS = [
     ("openvino", "int8"),
     ("litert", "fp32"),
     ("onnxruntime", "int8"),
@@ -30,7 +30,7 @@ WANTED = [
     ("tflite-runtime", "int8"),
     ("onnxruntime", "fp32"),
 ]
-NAMES = [f"{runtime}-{precision}" for runtime, precision in WANTED]
+NAMES = [f"{runtime}-{precision}" for runtime, precision in VARIANTS]
 
 
 def workers() -> list[psutil.Process]:
@@ -53,7 +53,7 @@ def exported(
     done: list[str] = []
     artifacts = export_all(
         program,
-        WANTED,
+        VARIANTS,
         calibration=samples,
         folder=tmp_path_factory.mktemp("exported") / "candidates",
         on_done=done.append,
@@ -65,7 +65,7 @@ def test_artifacts_come_in_the_order_asked_for(exported) -> None:
     artifacts, done = exported
     assert [artifact.name for artifact in artifacts] == NAMES
     assert sorted(done) == sorted(NAMES)
-    assert [(a.runtime, a.precision) for a in artifacts] == WANTED
+    assert [(a.runtime, a.precision) for a in artifacts] == VARIANTS
 
 
 def test_the_folder_holds_them_and_nothing_else(exported) -> None:
@@ -102,7 +102,7 @@ def test_the_same_program_gives_the_same_bytes(
     exported, convolutional_network, tmp_path: Path
 ) -> None:
     program, samples = convolutional_network
-    again = export_all(program, WANTED, calibration=samples, folder=tmp_path)
+    again = export_all(program, VARIANTS, calibration=samples, folder=tmp_path)
     for first, second in zip(exported[0], again, strict=True):
         for one, other in zip(first.files, second.files, strict=True):
             assert one.read_bytes() == other.read_bytes(), first.name
@@ -144,7 +144,7 @@ def test_an_interruption_ends_the_workers_and_leaves_nothing(
 
     with pytest.raises(KeyboardInterrupt):
         export_all(
-            program, WANTED, calibration=samples, folder=folder, on_done=interrupt
+            program, VARIANTS, calibration=samples, folder=folder, on_done=interrupt
         )
     assert not workers()
     assert not list(folder.iterdir())

@@ -14,7 +14,7 @@ from edgekit import cli
 from edgekit.export.workers import export_all
 from edgekit.program.layer_attribution import layer_behind
 from edgekit.program.program import Program, trace
-from edgekit.report.export_words import refusal_cause
+from edgekit.report.export_words import incompatibility_cause
 from edgekit.runtimes.operators import of_file, table
 from edgekit.types import Artifact, InputSpec
 
@@ -53,9 +53,9 @@ def exported(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Program, list[Artifact]]:
     program = trace(Network(), (InputSpec(shape=(3, 8, 8)),))
-    wanted = [("litert", "fp32"), ("onnxruntime", "fp32")]
+    expected = [("litert", "fp32"), ("onnxruntime", "fp32")]
     folder = tmp_path_factory.mktemp("exported")
-    return program, export_all(program, wanted, calibration=None, folder=folder)
+    return program, export_all(program, expected, calibration=None, folder=folder)
 
 
 def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
@@ -66,9 +66,12 @@ def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
         one for one in of_file(tflite.runtime, tflite.files[0]) if known.lacks(one)
     ]
     assert [one.kind for one in lacking] == ["STABLEHLO_SCATTER"]
-    refusal = known.lacks(lacking[0])
-    assert refusal is not None
-    assert refusal_cause(refusal) == "tflite-runtime 2.14.0 has no STABLEHLO_SCATTER"
+    problem = known.lacks(lacking[0])
+    assert problem is not None
+    assert (
+        incompatibility_cause(problem)
+        == "tflite-runtime 2.14.0 has no STABLEHLO_SCATTER"
+    )
     assert layer_behind(program, lacking[0].kind, lacking[0].names) == "blocks.0.mix"
 
 
@@ -95,10 +98,10 @@ def test_versions_beyond_the_table_are_named(exported) -> None:
         if o.kind == "FULLY_CONNECTED"
     )
     assert known.lacks(dense) is None
-    refusal = known.lacks(replace(dense, version=14))
-    assert refusal is not None
-    assert (refusal.version, refusal.supported) == (14, 10)
-    assert refusal_cause(refusal) == (
+    problem = known.lacks(replace(dense, version=14))
+    assert problem is not None
+    assert (problem.version, problem.supported) == (14, 10)
+    assert incompatibility_cause(problem) == (
         "tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version 10, and this is "
         "version 14"
     )

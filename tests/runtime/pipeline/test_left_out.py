@@ -110,12 +110,15 @@ def test_the_first_runtime_is_left_out_with_the_layer_and_the_operator(
     assert runtimes == {"onnxruntime"}
     [out] = [note for note in report["notes"] if note["kind"] == "left_out"]
     assert (out["runtime"], out["precision"]) == ("litert", None)
-    [refusal] = out["refusals"]
-    assert refusal["cause"] == "operator_not_exportable"
+    [problem] = out["refusals"]
+    assert problem["cause"] == "operator_not_exportable"
     assert (
-        refusal["operator"].startswith("aten") and "linalg_det" in refusal["operator"]
+        problem["operator"].startswith("aten") and "linalg_det" in problem["operator"]
     )
-    assert (refusal["layer"], refusal["fix"]) == ("volume", "rewrite_layer")
+    assert (problem["layer"], problem["fix"]) == (
+        "volume",
+        "rewrite_layer",
+    )
     unnamed = {"kind": "weights_unnamed", "source": "model.py:Net"}
     assert unnamed in report["notes"]
     planned = {"runtime": "onnxruntime", "instead_of": "litert"}
@@ -195,10 +198,10 @@ def test_a_crash_takes_one_artifact_with_it(tmp_path: Path) -> None:
                 killed.append(child.pid)
                 os.kill(child.pid, signal.SIGKILL)
 
-    wanted = [("litert", precision) for precision in ("fp32", "fp16", "int8-dynamic")]
+    expected = [("litert", precision) for precision in ("fp32", "fp16", "int8-dynamic")]
     made = export_all(
         linear(),
-        wanted,
+        expected,
         calibration=None,
         folder=tmp_path,
         on_done=crash,

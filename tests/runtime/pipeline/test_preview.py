@@ -85,15 +85,15 @@ def keeps_its_word(one: dict[str, Any]) -> None:
     for point in ladder:
         assert point["speedup"] >= float(point["asked"].rstrip("x")) - 0.006
         assert all(row["after"] < row["before"] for row in point["widths"])
-    damages = [point["damage"] for point in ladder]
-    assert damages == sorted(damages)
+    increases = [point["expected_loss_increase"] for point in ladder]
+    assert increases == sorted(increases)
     before = sum(row["before"] for row in one["operators"])
     after = sum(row["after"] for row in one["operators"])
     assert before / after == pytest.approx(budget["speedup"])
     cut = {row["group"] for row in budget["widths"]}
     assert cut <= {group["group"] for group in one["groups"]}
     assert all(0 < group["time_share"] <= 1 for group in one["groups"])
-    assert all(group["damage_at_half"] is not None for group in one["groups"])
+    assert all(group["loss_increase_at_half"] is not None for group in one["groups"])
 
 
 def shows_everything(page: str, found: list[dict[str, Any]]) -> None:

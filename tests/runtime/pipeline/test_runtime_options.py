@@ -20,7 +20,7 @@ from edgekit.config import project, targets
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, EdgeKitError
 from edgekit.evaluate.run import infer
-from edgekit.export.workers import Wanted, export_all
+from edgekit.export.workers import Variant, export_all
 from edgekit.package import bundle
 from edgekit.pipeline import runtime_options
 from edgekit.pipeline.environment import Environment
@@ -101,10 +101,10 @@ def test_without_the_delegate_the_operators_are_litert_s_own(artifact) -> None:
     from edgekit.agent.runtimes import find, open_model, settings
 
     runtime, _ = find("litert")
-    for wanted in (True, False):
-        options = settings(runtime, {"xnnpack": wanted})
+    for expected in (True, False):
+        options = settings(runtime, {"xnnpack": expected})
         session = open_model(runtime, str(artifact.files[0]), 1, options)
-        assert session.delegated() == wanted  # type: ignore[attr-defined]
+        assert session.delegated() == expected  # type: ignore[attr-defined]
 
 
 def test_a_bundles_model_is_measured_with_its_settings(
@@ -189,7 +189,7 @@ def proved(
     request = BuildRequest(project=project.load(folder), target=targets.load("host"))
     env = Environment(device=device, store=Store(folder / "store"), progress=Silent())
     loaded = load(request, env, {})
-    forms: list[Wanted] = [("litert", "fp32"), ("litert", "fp16")]
+    forms: list[Variant] = [("litert", "fp32"), ("litert", "fp16")]
     made = export_all(program, forms, calibration=None, folder=folder / "made")
     unpruned = replace(made[0], name="unpruned-litert-fp32")
     contest = Contest.of(request, env, loaded.reference, (unpruned,))

@@ -160,7 +160,7 @@ def test_inspect_shows_it(
 
     code, _, err = run(str(onnx_model.path))
     assert code == 2
-    assert "says nothing of itself" in err
+    assert "has no metadata" in err
     contract.embed(onnx_model.path, CONTRACT)
     code, out, _ = run(str(onnx_model.path))
     assert code == 0

@@ -25,8 +25,8 @@ def test_every_field_is_documented() -> None:
     for owner, field in fields():
         above = LINES[field.lineno - 2].strip()
         here = LINES[field.lineno - 1 : field.end_lineno]
-        told = above.startswith("#") or any("  # " in line for line in here)
-        assert told, f"{owner}.{ast.unparse(field.target)} has no word on what it is"
+        lines = above.startswith("#") or any("  # " in line for line in here)
+        assert lines, f"{owner}.{ast.unparse(field.target)} has no word on what it is"
 
 
 def test_every_kind_has_a_job_and_a_result() -> None:

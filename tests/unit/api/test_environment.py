@@ -45,7 +45,7 @@ def test_an_address_that_is_no_device() -> None:
     project = project_of(ek.Data(train=loader(32, seed=1)))
     request = BuildRequest(project=project, target=profile("raspberrypi4"))
     with (
-        pytest.raises(UsageError, match="is no device"),
+        pytest.raises(UsageError, match="is not a device"),
         attached_environment(request, device="pi", progress=Silent()),
     ):
         pass

@@ -43,7 +43,7 @@ def test_a_loss_gives_one_number_a_sample() -> None:
 
     task = task_of(CLASSES, metric=None, loss=loss, teacher_loss=None)
     x, y = torch.from_numpy(OUTPUTS), torch.from_numpy(TARGETS)
-    assert task.teaching.hard(x, y).tolist() == [3, 3, 3]
+    assert task.task_losses.hard(x, y).tolist() == [3, 3, 3]
     wrong = task_of(CLASSES, metric=None, loss=lambda x, y: 1, teacher_loss=None)
     with pytest.raises(TrainingError, match="returned int"):
-        wrong.teaching.hard(x, y)
+        wrong.task_losses.hard(x, y)

@@ -41,9 +41,9 @@ def test_a_student_learns(
         optimizer="adamw", learning_rate=0.01, batch_size=32, augment="none", losses={}
     )
     recipe = ek.Recipe(distill=how)
-    taught = ek.distill(student, teacher=teacher, data=data, epochs=6, recipe=recipe)
-    assert [epoch.number for epoch in taught.history] == list(range(7))
-    assert ek.evaluate(taught, data).value > 0.9
+    distilled = ek.distill(student, teacher=teacher, data=data, epochs=6, recipe=recipe)
+    assert [epoch.number for epoch in distilled.history] == list(range(7))
+    assert ek.evaluate(distilled, data).value > 0.9
     assert torch.equal(student.module.state_dict()["stem.weight"], weights)
     assert student.history == ()
 
@@ -65,7 +65,7 @@ def test_the_callers_functions_are_used(
         seen.append("metric")
         return float((outputs.argmax(1) != targets).mean())
 
-    taught = ek.distill(
+    distilled = ek.distill(
         student,
         teacher=[teacher, teacher],
         data=data,
@@ -76,8 +76,8 @@ def test_the_callers_functions_are_used(
         higher_is_better=False,
     )
     assert set(seen) == {"loss", "teacher_loss", "metric"}
-    assert len(taught.history) == 2
-    assert 0 <= taught.history[-1].validation <= 1
+    assert len(distilled.history) == 2
+    assert 0 <= distilled.history[-1].validation <= 1
 
 
 def test_a_loss_that_is_none(
@@ -122,6 +122,6 @@ def test_functions_that_a_task_names(
     assert ek.evaluate(teacher, data, metric="accuracy").value > 0.9
     how = DistillRecipe(epochs=1, soft_weight=0, losses={}, weight_decay=0)
     recipe = ek.Recipe(distill=how)
-    taught = ek.distill(student, teacher=teacher, data=data, recipe=recipe)
-    assert [epoch.validation for epoch in taught.history] == [0.25, 0.25]
-    assert taught.history[-1].loss == 0
+    distilled = ek.distill(student, teacher=teacher, data=data, recipe=recipe)
+    assert [epoch.validation for epoch in distilled.history] == [0.25, 0.25]
+    assert distilled.history[-1].loss == 0

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import resource
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgekit.bench import gate, history
-from edgekit.errors import MeasurementError, OutputError, UsageError
+from edgekit.errors import MeasurementError
 from edgekit.types import (
-    Artifact,
     Budget,
     Energy,
     Evaluation,
@@ -190,45 +186,6 @@ def test_rows_that_were_not_measured_alike_are_refused(
     assert words in str(raised.value)
 
 
-def test_a_record_is_written_and_read_back(tmp_path: Path) -> None:
-    model = tmp_path / "model.onnx"
-    model.write_bytes(b"1234")
-    artifact = Artifact(
-        name="m",
-        runtime="onnxruntime",
-        precision=None,
-        files=(model,),
-        inputs=(),
-        outputs=(),
-    )
-    made = history.document(artifact, measurement(), tier="quick", slow_operators=2)
-    history.write(tmp_path / "one.json", made)
-    found = history.read(tmp_path / "one.json")
-    assert found.measurement == measurement()
-    assert (found.size_bytes, found.slow_operators, found.tier) == (4, 2, "quick")
-    assert found.there
-    model.write_bytes(b"12345")
-    assert not found.there
-    for tier in ("quick", "report"):
-        history.append(tmp_path / "history.jsonl", {**made, "tier": tier})
-    assert history.read(tmp_path / "history.jsonl").tier == "report"
-    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
-
-
-def test_what_is_no_record_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "x.json"
-    with pytest.raises(UsageError, match="Cannot read"):
-        history.read(file)
-    file.write_text(json.dumps({"schema": 1}))
-    with pytest.raises(
-        UsageError, match=r"no measurement.*edgekit bench ARTIFACT --out"
-    ):
-        history.read(file)
-    file.write_text(json.dumps({"schema": 9}))
-    with pytest.raises(UsageError, match=r"schema 9; this EdgeKit knows 1"):
-        history.read(file)
-
-
 @pytest.mark.parametrize("kept", [True, False])
 def test_accuracy_is_allowed_to_fall_to_the_sample(kept: bool) -> None:
     """0.912 - 0.902 is more than 0.01 in floats."""
@@ -250,40 +207,3 @@ def test_growth_is_counted_exactly(grown: int, expected: str) -> None:
     checks = gate.facts(record(size_bytes=grown), record(size_bytes=1000), growth=0.001)
     [found] = [one for one in checks if one.name == "model_bytes"]
     assert found.verdict == expected
-
-
-def test_a_history_line_that_was_changed_or_torn_is_named(tmp_path: Path) -> None:
-    artifact = Artifact(
-        name="one",
-        runtime="litert",
-        precision="fp32",
-        files=(tmp_path / "one.tflite",),
-        inputs=(),
-        outputs=(),
-    )
-    artifact.files[0].write_bytes(b"model")
-    file = tmp_path / "history.jsonl"
-    made = history.document(artifact, measurement(), tier="quick")
-    history.append(file, made)
-    text = file.read_text()
-    file.write_text(text.replace('"tier": "quick"', '"tier": "report"'))
-    with pytest.raises(UsageError, match=r"history\.jsonl is damaged"):
-        history.read(file)
-    file.write_text(text[: len(text) // 2])
-    with pytest.raises(UsageError, match=r"history\.jsonl"):
-        history.read(file)
-    history.append(file, made)  # a line of its own after a torn one
-    assert history.read(file).tier == "quick"
-
-
-def test_a_history_on_a_full_disk_keeps_its_lines(tmp_path: Path) -> None:
-    file = tmp_path / "history.jsonl"
-    file.write_text("{}\n")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    try:
-        with pytest.raises(OutputError, match=r"history\.jsonl"):
-            history.append(file, {"long": "x" * 200})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert file.read_text() == "{}\n"

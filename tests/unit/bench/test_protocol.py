@@ -150,8 +150,8 @@ def test_an_emulated_device_counts_and_claims_no_time(artifact: Artifact) -> Non
 
 
 def test_a_tools_averages_are_no_percentiles(artifact: Artifact) -> None:
-    told = {"samples": 50, "mean_ms": 3.0, "p50_ms": None}
-    found = summary(artifact, *[launch(samples_ns=[], summary=told)] * 3)
+    lines = {"samples": 50, "mean_ms": 3.0, "p50_ms": None}
+    found = summary(artifact, *[launch(samples_ns=[], summary=lines)] * 3)
     assert found.latency.mean_ms == 3.0
     assert found.latency.p50_ms is None
     assert found.latency.samples == 150
@@ -215,15 +215,15 @@ def test_whoever_waits_is_told_what_goes_on(
         def run(self, job: Any, *, timeout_s: float) -> dict[str, Any]:
             return launch()
 
-    told: list[tuple[int, int, str]] = []
+    lines: list[tuple[int, int, str]] = []
     plan = tailored("quick", launches=2, cooldown_s=0.01)
     measure(
         [artifact],
         Quick(),
         tier=plan,
         threads=1,
-        on_launch=lambda *one: told.append(one),
+        on_launch=lambda *one: lines.append(one),
     )
-    assert told[0] == (0, 2, "student-fp32")
-    assert (1, 2, "cooling down for 0.01 s") in told
-    assert told[-1] == (2, 2, "")
+    assert lines[0] == (0, 2, "student-fp32")
+    assert (1, 2, "cooling down for 0.01 s") in lines
+    assert lines[-1] == (2, 2, "")

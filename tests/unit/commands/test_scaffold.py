@@ -19,21 +19,21 @@ def test_what_the_folder_shows_is_filled_in(tmp_path: Path) -> None:
         place = tmp_path / "images" / split / "cat"
         place.mkdir(parents=True)
         Image.new("L", (20, 12)).save(place / "0.png")
-    file, told = write(tmp_path)
+    file, lines = write(tmp_path)
     one = project.load(tmp_path)
     assert one.model.source == "net.py:build"
     assert one.model.weights == "trained.safetensors"
     assert one.model.input is not None and one.model.input.shape == (1, 12, 20)
     assert (one.data.train, one.data.test) == ("images/train", "images/test")
     assert "TODO" not in file.read_text()
-    assert any("net.py:build" in line for line in told)
+    assert any("net.py:build" in line for line in lines)
 
 
 def test_an_empty_folder_gives_a_file_that_reads(tmp_path: Path) -> None:
-    file, told = write(tmp_path)
+    file, lines = write(tmp_path)
     project.load(tmp_path)
     assert "TODO" in file.read_text()
-    assert sum("not found" in line for line in told) == 5
+    assert sum("not found" in line for line in lines) == 5
 
 
 def test_arrays_give_the_shape(tmp_path: Path) -> None:
@@ -46,11 +46,11 @@ def test_arrays_give_the_shape(tmp_path: Path) -> None:
 
 def test_a_source_with_its_own_weights_and_shape_needs_none(tmp_path: Path) -> None:
     (tmp_path / "net.pt2").touch()
-    file, told = write(tmp_path)
+    file, lines = write(tmp_path)
     one = project.load(tmp_path)
     assert one.model == ModelSpec(source="net.pt2")
     assert "the weights are in net.pt2" in file.read_text()
-    assert not any(line.startswith(("weights", "input shape")) for line in told)
+    assert not any(line.startswith(("weights", "input shape")) for line in lines)
 
 
 def test_a_project_file_is_not_overwritten(tmp_path: Path) -> None:

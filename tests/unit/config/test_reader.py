@@ -67,7 +67,7 @@ def paths(value, key=()):
             yield from paths(inner, (*key, number))
 
 
-def refusal(tmp_path: Path, text: str) -> str:
+def error_of(tmp_path: Path, text: str) -> str:
     file = tmp_path / "edgekit.toml"
     file.write_text(text)
     with pytest.raises(ProjectError) as error:
@@ -155,7 +155,8 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
         ),
         (
             MODEL + "budget = 3\n[data]\ntrain = 'a'\ntest = 'b'\n",
-            "edgekit.toml:3: model.budget = 3: unknown key. Known: source, weights, input.",
+            "edgekit.toml:3: model.budget = 3: unknown key. "
+            "Known: source, weights, input, outputs, fixed.",
         ),
         (
             MODEL + "input = { shape = [3,\n 'x', 32] }\n",
@@ -178,7 +179,7 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
         (
             MODEL + "recipe.distill = true\n",
             "edgekit.toml:3: model.recipe = { distill = true }: unknown key. "
-            "Known: source, weights, input.",
+            "Known: source, weights, input, outputs, fixed.",
         ),
         (
             "recipe = { distill = true }\n" + MODEL,
@@ -205,11 +206,11 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
     ],
 )
 def test_one_line_names_file_line_key_value_and_fix(tmp_path, text, message):
-    assert refusal(tmp_path, text) == message
+    assert error_of(tmp_path, text) == message
 
 
 def test_an_unfinished_document_names_its_last_line(tmp_path):
-    assert refusal(tmp_path, MODEL + "input = [1,\n").startswith(
+    assert error_of(tmp_path, MODEL + "input = [1,\n").startswith(
         "edgekit.toml:3: input = [1,: not valid TOML"
     )
 

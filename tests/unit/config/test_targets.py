@@ -37,7 +37,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def refusal(folder, text):
+def error_of(folder, text):
     (folder / "board.toml").write_text(text)
     with pytest.raises(TargetError) as error:
         targets.load("board", folders=[folder])
@@ -153,7 +153,7 @@ def test_a_misspelt_name_gets_a_suggestion_and_the_list():
     ],
 )
 def test_a_mistake_names_its_line(folder, old, new, message):
-    assert refusal(folder, BOARD.replace(old, new)).startswith(message)
+    assert error_of(folder, BOARD.replace(old, new)).startswith(message)
 
 
 def test_shipped_files_are_plain_toml_without_a_name():

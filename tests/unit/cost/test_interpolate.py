@@ -22,13 +22,13 @@ def conv(inputs: int, outputs: int) -> OperatorShape:
 
 
 def settle(
-    wanted: list[OperatorShape], cost: Cost, tolerance: float = 0.01
+    operators: list[OperatorShape], cost: Cost, tolerance: float = 0.01
 ) -> tuple[dict[str, float], dict[str, float]]:
     """What was measured and what was inferred once nothing is missing any more."""
     measured: dict[str, float] = {}
     inferred: dict[str, float] = {}
     for _ in range(50):
-        step = interpolate.step(wanted, {**inferred, **measured}, tolerance)
+        step = interpolate.step(operators, {**inferred, **measured}, tolerance)
         inferred |= step.inferred
         assert len({o.key for o in step.missing}) == len(step.missing)
         assert not {o.key for o in step.missing} & {*measured, *inferred}
@@ -50,39 +50,39 @@ def dipping(operator: OperatorShape) -> float:
 
 @pytest.mark.parametrize("tile", [8, 16])
 def test_a_staircase_is_found_from_few_cells(tile: int) -> None:
-    wanted = [conv(16, width) for width in range(2, 65, 2)]
+    operators = [conv(16, width) for width in range(2, 65, 2)]
     cost = stairs(tile)
-    measured, inferred = settle(wanted, cost)
-    assert len(measured) <= 2 + 4 * (64 // tile) < len(wanted) + 3
-    for operator in wanted:
+    measured, inferred = settle(operators, cost)
+    assert len(measured) <= 2 + 4 * (64 // tile) < len(operators) + 3
+    for operator in operators:
         known = {**measured, **inferred}[operator.key]
         assert known == pytest.approx(cost(operator), rel=0.01)
 
 
 def test_ends_are_measured_first() -> None:
-    wanted = [conv(16, width) for width in range(4, 33, 4)]
-    first = interpolate.step(wanted, {}, 0.01)
+    operators = [conv(16, width) for width in range(4, 33, 4)]
+    first = interpolate.step(operators, {}, 0.01)
     assert {o.outputs for o in first.missing} == {4, 32}
     assert not first.inferred
 
 
 def test_a_level_line_is_looked_at_once_a_widest_step() -> None:
-    wanted = [conv(16, width) for width in range(4, 33, 4)]
-    measured, inferred = settle(wanted, lambda operator: 7.0)
+    operators = [conv(16, width) for width in range(4, 33, 4)]
+    measured, inferred = settle(operators, lambda operator: 7.0)
     assert len(measured) == 3
     assert set(inferred.values()) == {7.0}
 
 
 def test_costs_that_turn_everywhere_are_all_measured() -> None:
-    wanted = [conv(16, width) for width in range(1, 18)]
-    measured, inferred = settle(wanted, lambda o: 10.0 + o.outputs**2)
+    operators = [conv(16, width) for width in range(1, 18)]
+    measured, inferred = settle(operators, lambda o: 10.0 + o.outputs**2)
     assert not inferred
-    assert len(measured) == len(wanted)
+    assert len(measured) == len(operators)
 
 
 def test_a_dip_between_two_steps_is_seen() -> None:
-    wanted = [conv(16, width) for width in range(2, 33, 2)]
-    measured, inferred = settle(wanted, dipping)
+    operators = [conv(16, width) for width in range(2, 33, 2)]
+    measured, inferred = settle(operators, dipping)
     known = {**measured, **inferred}
     for width in (8, 16, 24):
         operator = conv(16, width)
@@ -90,28 +90,28 @@ def test_a_dip_between_two_steps_is_seen() -> None:
 
 
 def test_a_plane_of_widths_is_interpolated_where_cost_is_a_line() -> None:
-    wanted = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
+    operators = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
     cost = stairs(16)
-    measured, inferred = settle(wanted, cost)
-    assert len(measured) < len(wanted) / 2.5
-    for operator in wanted:
+    measured, inferred = settle(operators, cost)
+    assert len(measured) < len(operators) / 2.5
+    for operator in operators:
         known = {**measured, **inferred}[operator.key]
         assert known == pytest.approx(cost(operator), rel=0.01)
 
 
 def test_a_width_read_that_breaks_the_line_is_looked_at_itself() -> None:
-    wanted = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
+    operators = [conv(i, o) for i in range(8, 65, 8) for o in range(4, 65, 4)]
 
     def cost(operator: OperatorShape) -> float:
         slow = 1.5 if operator.inputs == 24 else 1.0
         return slow * stairs(16)(operator)
 
-    measured, inferred = settle(wanted, cost)
-    for operator in wanted:
+    measured, inferred = settle(operators, cost)
+    for operator in operators:
         known = {**measured, **inferred}[operator.key]
         assert known == pytest.approx(cost(operator), rel=0.01)
     assert any(
-        operator.inputs == 24 and operator.key in inferred for operator in wanted
+        operator.inputs == 24 and operator.key in inferred for operator in operators
     )
 
 
@@ -128,10 +128,10 @@ def test_operators_that_differ_otherwise_say_nothing_of_each_other() -> None:
 
 
 def test_an_operator_with_one_width_is_settled_along_it() -> None:
-    wanted = [
+    operators = [
         OperatorShape(kind="elementwise", inputs=width, outputs=width, size=(64, 1))
         for width in range(4, 65, 4)
     ]
-    measured, inferred = settle(wanted, lambda o: 3.0 + math.ceil(o.outputs / 16))
-    assert len(measured) < len(wanted)
-    assert inferred[wanted[5].key] == 5.0
+    measured, inferred = settle(operators, lambda o: 3.0 + math.ceil(o.outputs / 16))
+    assert len(measured) < len(operators)
+    assert inferred[operators[5].key] == 5.0

@@ -24,7 +24,7 @@ def network(width: int) -> tuple[OperatorShape, ...]:
     return (conv(width), conv(width, groups=width), conv(width), conv(2 * width))
 
 
-def truth(operators: tuple[OperatorShape, ...]) -> float:
+def labels(operators: tuple[OperatorShape, ...]) -> float:
     """Depthwise costs double in a network, dense a tenth less, each operator two more."""
     return sum(
         (2.0 if operator.groups > 1 else 0.9) * cost(operator) + 2.0
@@ -33,7 +33,7 @@ def truth(operators: tuple[OperatorShape, ...]) -> float:
 
 
 def samples(*widths: int) -> list[Sample]:
-    return [Sample(operators=network(w), cost=truth(network(w))) for w in widths]
+    return [Sample(operators=network(w), cost=labels(network(w))) for w in widths]
 
 
 def test_without_networks_it_is_the_plain_sum() -> None:
@@ -46,9 +46,9 @@ def test_without_networks_it_is_the_plain_sum() -> None:
 def test_a_few_networks_explain_one_that_was_not_seen() -> None:
     found = fit(samples(4, 8, 16, 32), cost)
     unseen = network(24)
-    assert found.network(unseen, cost) == pytest.approx(truth(unseen), rel=0.02)
+    assert found.network(unseen, cost) == pytest.approx(labels(unseen), rel=0.02)
     plain = sum(map(cost, unseen))
-    assert abs(plain - truth(unseen)) > 0.05 * truth(unseen)
+    assert abs(plain - labels(unseen)) > 0.05 * labels(unseen)
 
 
 def test_nothing_is_negative() -> None:

@@ -38,9 +38,9 @@ def table(root: Path, source: CostSource = "estimated", **changed: object) -> Co
 
 def test_an_estimate_rounds_widths_up_to_the_tile(tmp_path: Path) -> None:
     costs = table(tmp_path)
-    wanted = [replace(CONV, outputs=width) for width in (8, 10, 16)]
-    assert costs.measure(wanted, None) > 0
-    eight, ten, sixteen = (costs.cost(operator) for operator in wanted)
+    expected = [replace(CONV, outputs=width) for width in (8, 10, 16)]
+    assert costs.measure(expected, None) > 0
+    eight, ten, sixteen = (costs.cost(operator) for operator in expected)
     moved = 64 * (16 + 10)
     empty = costs.empty_call
     assert ten == 64 * 16 * 16 + moved - empty
@@ -236,8 +236,8 @@ def test_rounds_that_do_not_repeat_are_doubted_with_nothing_to_compare(
     monkeypatch.setattr(cost_table, "measure", lambda *_: fill)
     costs = table(tmp_path, "host")
     # Families of their own, so that none follows from its neighbors.
-    wanted = [replace(CONV, outputs=n, size=(n, n)) for n in range(1, 25)]
-    costs.measure(wanted, None)
+    expected = [replace(CONV, outputs=n, size=(n, n)) for n in range(1, 25)]
+    costs.measure(expected, None)
     assert (costs.doubt is not None) == doubted
 
 

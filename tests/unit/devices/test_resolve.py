@@ -55,9 +55,9 @@ def test_settings_of_an_address() -> None:
     ("address", "words"),
     [
         ("shh://pi", "Did you mean 'ssh'? Known forms: local, container:IMAGE"),
-        ("ssh://", "'ssh://' is no device"),
-        ("ssh://pi:secret@board", "is no ssh device"),
-        ("ssh://-oProxyCommand=x", "is no ssh device"),
+        ("ssh://", "'ssh://' is not a device"),
+        ("ssh://pi:secret@board", "is not an ssh device"),
+        ("ssh://-oProxyCommand=x", "is not an ssh device"),
         ("ssh://pi@board:none", "Write ssh://USER@HOST:PORT"),
         ("container:x?memry=1g", "no setting 'memry'. Did you mean 'memory'?"),
         ("emulated:cortex-a72?x=1", "no setting 'x'"),

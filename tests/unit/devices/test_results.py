@@ -30,7 +30,7 @@ def test_a_result_passes() -> None:
 def test_a_result_of_another_release_is_refused(version: dict[str, int]) -> None:
     """Whether it is good or bad news: its fields may mean something else."""
     for error in (None, {"kind": "internal", "message": "x"}):
-        with pytest.raises(DeviceError, match=f"this EdgeKit knows {SCHEMA}"):
+        with pytest.raises(DeviceError, match=f"this EdgeKit supports {SCHEMA}"):
             ask(0, "", json.dumps({**version, "error": error, "samples_ns": []}))
 
 
@@ -61,7 +61,7 @@ def test_a_result_of_another_release_is_refused(version: dict[str, int]) -> None
             r"KeyError: 'x' \(bench.py:3\)",
         ),
         ("half a res", DeviceError, "the result is not JSON"),
-        ("[]", DeviceError, "no object"),
+        ("[]", DeviceError, "not an object"),
     ],
 )
 def test_errors_of_the_agent_become_ours(

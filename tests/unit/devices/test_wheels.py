@@ -13,16 +13,16 @@ def python(arch: str) -> DevicePython:
 
 
 @pytest.mark.parametrize(
-    ("arch", "wanted"),
+    ("arch", "expected"),
     [
         ("armv7l", ("tflite-runtime==2.14.0",)),
         ("aarch64", ("tflite-runtime==2.14.0", "numpy<2")),
     ],
 )
 def test_the_last_release_is_pinned_and_its_numpy_where_there_are_wheels(
-    arch: str, wanted: tuple[str, ...]
+    arch: str, expected: tuple[str, ...]
 ) -> None:
-    assert requirements("tflite-runtime", python(arch)) == wanted
+    assert requirements("tflite-runtime", python(arch)) == expected
 
 
 def test_others_come_in_the_version_that_is_here() -> None:

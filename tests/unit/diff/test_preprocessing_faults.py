@@ -38,11 +38,14 @@ def resized(kernel: str) -> Array:
     return np.stack(shrunk).transpose(0, 3, 1, 2).astype(np.float32)
 
 
-def named(fed: Array, scene: Scene) -> tuple[str, ...] | None:
+def named(application_input: Array, scene: Scene) -> tuple[str, ...] | None:
     def judge(prepared: Sequence[Array]) -> list[float | None]:
-        return [preprocessing_faults.relative_error(fed, one) for one in prepared]
+        return [
+            preprocessing_faults.relative_error(application_input, one)
+            for one in prepared
+        ]
 
-    before = preprocessing_faults.relative_error(fed, scene.right())
+    before = preprocessing_faults.relative_error(application_input, scene.right())
     best, _ = preprocessing_faults.explain(scene, judge, before)
     return None if best is None else best.faults
 

@@ -144,14 +144,14 @@ def test_a_student_learns_the_rounding_and_comes_back_in_float() -> None:
         losses={},
     )  # fmt: skip
 
-    def taught(**options: object) -> Distilled:
+    def distilled(**options: object) -> Distilled:
         return distill(
             teacher, student, train=data, validation=data, recipe=recipe, seed=0,
             **options,  # type: ignore[arg-type]
         )  # fmt: skip
 
-    found = taught(aware=True)
-    assert found.epochs[0].loss > 2 * taught().epochs[0].loss, "rounding costs"
+    found = distilled(aware=True)
+    assert found.epochs[0].loss > 2 * distilled().epochs[0].loss, "rounding costs"
     first, last = found.epochs[0], found.epochs[-1]
     assert last.validation > first.validation
     assert last.loss < first.loss
@@ -160,4 +160,4 @@ def test_a_student_learns_the_rounding_and_comes_back_in_float() -> None:
     again = answer(rounded(found.program), x).argmax(1)
     agreed = (again == teacher.module(x).argmax(1)).float().mean()
     assert agreed == pytest.approx(found.epochs[found.best_epoch].validation, abs=0.05)
-    assert taught(aware=True).program.fingerprint() == found.program.fingerprint()
+    assert distilled(aware=True).program.fingerprint() == found.program.fingerprint()

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import fx, nn
+from torch import nn
 
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
 from edgekit.distill.optimize import learning_rate, optimizer, rate_at
-from edgekit.distill.sampler import TrainSampler
 from edgekit.program.program import trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 
@@ -31,7 +30,7 @@ def samples(count: int = 48) -> Dataset:
     )
 
 
-def taught(recipe: DistillRecipe, hooks: Hooks | None = None) -> Distilled:
+def distilled(recipe: DistillRecipe, hooks: Hooks | None = None) -> Distilled:
     torch.manual_seed(0)
     pair = [trace(nn.Linear(4, CLASSES), (InputSpec(shape=(4,)),)) for _ in range(2)]
     data = samples()
@@ -62,10 +61,12 @@ def test_rates_climb_and_fall() -> None:
 
 def test_the_schedule_is_followed() -> None:
     """A rate of nearly nothing at both ends moves the weights less than the peak all the way."""
-    constant = taught(replace(RECIPE, schedule="constant"))
-    still = taught(replace(RECIPE, learning_rate=1e-9, schedule="constant"))
+    constant = distilled(replace(RECIPE, schedule="constant"))
+    still = distilled(replace(RECIPE, learning_rate=1e-9, schedule="constant"))
     for name in ("one-cycle", "cosine"):
-        moved = (weight(taught(replace(RECIPE, schedule=name))) - weight(still)).norm()
+        moved = (
+            weight(distilled(replace(RECIPE, schedule=name))) - weight(still)
+        ).norm()
         whole = (weight(constant) - weight(still)).norm()
         assert 0.05 * whole < moved < 0.95 * whole, name
 
@@ -84,55 +85,11 @@ def test_weights_decay_and_biases_do_not() -> None:
 def test_gradients_are_clipped() -> None:
     """Without momentum's sum a step is no longer than rate times norm."""
     recipe = replace(RECIPE, schedule="constant", weight_decay=0.0, epochs=1)
-    start = weight(taught(replace(recipe, learning_rate=1e-12)))
-    clipped = weight(taught(replace(recipe, clip_norm=1e-3)))
+    start = weight(distilled(replace(recipe, learning_rate=1e-12)))
+    clipped = weight(distilled(replace(recipe, clip_norm=1e-3)))
     steps, momentum = 4, 1 / (1 - 0.9)
     assert (clipped - start).norm() <= steps * 0.1 * 1e-3 * momentum
-    assert (weight(taught(recipe)) - start).norm() > 10 * (clipped - start).norm()
-
-
-def test_parts_of_a_batch_add_up_to_it() -> None:
-    """Unequal ones too: 12 samples in 5 parts."""
-    whole = taught(RECIPE)
-    parts = taught(replace(RECIPE, accumulate=5))
-    torch.testing.assert_close(weight(parts), weight(whole))
-    assert parts.epochs[1].loss == pytest.approx(whole.epochs[1].loss, rel=1e-5)
-
-
-def test_what_is_kept_is_the_moving_average() -> None:
-    walked: list[torch.Tensor] = []
-
-    def watch(module: fx.GraphModule) -> None:
-        walked.append(module.get_parameter("weight").detach().clone())
-
-    start = weight(taught(replace(RECIPE, learning_rate=1e-12)))
-    found = taught(replace(RECIPE, ema=0.8), Hooks(after_step=watch))
-    average = start
-    kept = [start]
-    for step, value in enumerate(walked, 1):
-        decay = min(0.8, (1 + step) / (10 + step))
-        average = decay * average + (1 - decay) * value
-        kept.append(average)
-    expected = kept[found.best_epoch * len(walked) // RECIPE.epochs]
-    torch.testing.assert_close(weight(found), expected)
-    assert not torch.allclose(weight(found), walked[-1])
-
-
-def test_samples_are_mixed_with_their_partners() -> None:
-    data = samples()
-    supply = TrainSampler(data, replace(RECIPE, mixup=0.4), torch.float32, 0)
-    numbers = torch.arange(8)
-    mix = supply.mix(len(numbers))
-    assert mix is not None and 0 < mix.share < 1
-    taken = supply.take(numbers, torch.arange(8), None, mix)
-    x, y = data.arrays()
-    partner = mix.partner.numpy()
-    blended = mix.share * x[:8] + (1 - mix.share) * x[partner]
-    np.testing.assert_allclose(taken.inputs, blended, rtol=1e-5, atol=1e-6)
-    assert taken.other is not None and taken.share == mix.share
-    assert taken.targets.tolist() == y[:8].tolist()
-    assert taken.other.tolist() == y[partner].tolist()
-    assert TrainSampler(data, RECIPE, torch.float32, 0).mix(8) is None
+    assert (weight(distilled(recipe)) - start).norm() > 10 * (clipped - start).norm()
 
 
 def test_training_ends_when_it_is_tired() -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from edgekit.distill.checkpoint import Checkpoints
-from tests.unit.distill.worker import RECIPE, lesson
+from tests.unit.distill.worker import RECIPE, trainer
 
 ROOT = Path(__file__).parents[3]
 WORKER = Path(__file__).with_name("worker.py")
@@ -46,7 +46,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         timeout=600,
     )
     found = json.loads((tmp_path / "results.json").read_text())
-    alone = lesson(RECIPE)
+    alone = trainer(RECIPE)
     assert alone.best_epoch > 0  # or there were nothing to compare
     weights = alone.program.module.state_dict()["4.weight"]
     for name in ("ddp", "fsdp", "parts"):
@@ -57,7 +57,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
                 torch.tensor(found[name]["weights"]), weights, rtol=0, atol=1e-3
             )
         assert found[name]["losses"] == pytest.approx(losses, rel=0.2), name
-    kept = lesson(replace(RECIPE, losses={}, augment="none"))
+    kept = trainer(replace(RECIPE, losses={}, augment="none"))
     assert found["kept"]["losses"] == pytest.approx(
         [epoch.loss for epoch in kept.epochs], abs=1e-3
     )
@@ -73,9 +73,9 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL
     state = Checkpoints(tmp_path, 0).read()
     assert state is not None
-    place = state["lesson"]["place"]
+    place = state["trainer"]["place"]
     assert (place["epoch"], place["step"]) == (2, 1)
-    resumed, whole = lesson(RECIPE, tmp_path), lesson(RECIPE)
+    resumed, whole = trainer(RECIPE, tmp_path), trainer(RECIPE)
     assert whole.best_epoch == 2  # or there were nothing to compare
     assert resumed.program.fingerprint() == whole.program.fingerprint()
     assert [e.loss for e in resumed.epochs] == [e.loss for e in whole.epochs]

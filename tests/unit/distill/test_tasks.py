@@ -37,10 +37,10 @@ def bright(count: int = 96, *, labeled: bool = True) -> Dataset:
 
 def test_masks_move_with_their_images() -> None:
     x = torch.arange(1.0, 129.0).reshape(2, 1, 8, 8)
-    draws = draw(2, (1, 8, 8), "shift-flip", torch.Generator().manual_seed(3))
-    assert draws is not None
-    assert draws.mirror is not None and draws.mirror.any()
-    moved, masks = augment(x, draws, RAW), along(x[:, 0].long(), draws)
+    augmentation = draw(2, (1, 8, 8), "shift-flip", torch.Generator().manual_seed(3))
+    assert augmentation is not None
+    assert augmentation.mirror is not None and augmentation.mirror.any()
+    moved, masks = augment(x, augmentation, RAW), along(x[:, 0].long(), augmentation)
     uncovered = moved[:, 0] == 0
     assert 0 < uncovered.sum() < 64
     assert (masks[uncovered] == -1).all()
@@ -81,8 +81,8 @@ def test_only_images_whose_labels_can_follow_are_moved() -> None:
     assert resolved(RECIPE, program, program).augment == "shift"
     assert resolved(RECIPE, program, program, "segmentation").augment == "shift"
     assert resolved(RECIPE, program, program, "regression").augment == "none"
-    asked = replace(RECIPE, augment="shift")
-    assert resolved(asked, program, program, "regression").augment == "shift"
+    requested = replace(RECIPE, augment="shift")
+    assert resolved(requested, program, program, "regression").augment == "shift"
 
 
 LOSSES = """\
@@ -132,11 +132,11 @@ def test_the_users_losses_and_metric_are_what_is_learned(root: Path) -> None:
     assert own.epochs[own.best_epoch].validation < 0.2 < own.epochs[0].validation
     soft = replace(RECIPE, soft_weight=1.0, augment="none")
     data = bright(labeled=False)
-    taught = distill(
+    distilled = distill(
         dense(0), dense(1), train=data, validation=data, recipe=soft, seed=0, task=task
     )
     x = torch.from_numpy(data.arrays()[0])
-    apart = (taught.program.module(x) - dense(0).module(x)).abs().mean()
+    apart = (distilled.program.module(x) - dense(0).module(x)).abs().mean()
     assert apart < 0.1 < (dense(1).module(x) - dense(0).module(x)).abs().mean()
 
 
@@ -151,8 +151,8 @@ def test_a_loss_of_another_shape_is_refused(root: Path) -> None:
 
 
 def test_values_that_are_not_known_teach_nothing() -> None:
-    teaching = tasks.of_kind("regression").teaching
+    task_losses = tasks.of_kind("regression").task_losses
     targets = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan]])
-    assert teaching.known(targets).tolist() == [True, False]
+    assert task_losses.known(targets).tolist() == [True, False]
     student = torch.tensor([[3.0, 9.0], [5.0, 5.0]])
-    assert teaching.hard(student, targets).tolist() == [4.0, 0.0]
+    assert task_losses.hard(student, targets).tolist() == [4.0, 0.0]

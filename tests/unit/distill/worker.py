@@ -61,7 +61,7 @@ def samples(count: int, seed: int) -> Dataset:
     )
 
 
-def lesson(
+def trainer(
     recipe: DistillRecipe, folder: Path | None = None, kill_after: int | None = None
 ) -> Distilled:
     """70 samples: 4 batches of 16 and one of 6, which is an odd share for each of two."""
@@ -88,7 +88,7 @@ def lesson(
 def main() -> None:
     folder = Path(sys.argv[1])
     if len(sys.argv) > 2:
-        lesson(RECIPE, folder, kill_after=int(sys.argv[2]))
+        trainer(RECIPE, folder, kill_after=int(sys.argv[2]))
         return
     results = {}
     recipes = {
@@ -99,11 +99,11 @@ def main() -> None:
     }
     for name, recipe in recipes.items():
         own = folder / name
-        taught = lesson(recipe, own)
+        distilled = trainer(recipe, own)
         results[name] = {
-            "losses": [epoch.loss for epoch in taught.epochs],
-            "weights": taught.program.module.state_dict()["4.weight"].tolist(),
-            "hit_rate": taught.teacher_hit_rate,
+            "losses": [epoch.loss for epoch in distilled.epochs],
+            "weights": distilled.program.module.state_dict()["4.weight"].tolist(),
+            "hit_rate": distilled.teacher_hit_rate,
         }
     if torch.distributed.get_rank() == 0:
         (folder / "results.json").write_text(json.dumps(results))

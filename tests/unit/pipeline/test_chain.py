@@ -16,7 +16,7 @@ from edgekit.pipeline import chain
 from edgekit.pipeline.evaluate import EvaluatedArtifact
 from edgekit.pipeline.iterative import PruningInputs, _halfway
 from edgekit.pipeline.loading import load
-from edgekit.pipeline.qat import wanted
+from edgekit.pipeline.qat import reason_to_train
 from edgekit.pipeline.request import BuildRequest
 from edgekit.program.program import Program
 from edgekit.report.note_words import qat_reason
@@ -142,10 +142,10 @@ def test_an_assistant_goes_half_of_the_way(
     _, inputs, teacher = parts
     planner = inputs.planner(teacher, "fp32")
     whole = planner.parameters()
-    aim = PlanConstraints(
+    constraints = PlanConstraints(
         speedup=9.0, full_cost=1.0, parameters=whole // 4, macs=planner.macs() // 4
     )
-    found = _halfway(aim, planner)
+    found = _halfway(constraints, planner)
     assert found.speedup == pytest.approx(3)
     assert found.parameters == pytest.approx(whole / 2, rel=1e-3)
     assert found.macs == pytest.approx(planner.macs() / 2, rel=1e-3)
@@ -184,5 +184,5 @@ def test_when_a_student_is_trained_with_rounding(
     found: list[EvaluatedArtifact],
     words: str | None,
 ) -> None:
-    why = wanted(found, aware, limit)
+    why = reason_to_train(found, aware, limit)
     assert why is None if words is None else words in qat_reason(why)

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.pipeline.constraints import PlanConstraints, met, refusal, wanted_speedup
+from edgekit.pipeline.constraints import (
+    PlanConstraints,
+    infeasible,
+    met,
+    required_speedup,
+)
 from edgekit.prune.solution import Limits, over
 from edgekit.report.note_words import sentence
 from edgekit.types import Budget
@@ -24,8 +29,8 @@ from tests.unit.prune.test_planner import (
 def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> None:
     planner = planner_for(graph_of(residual()), tmp_path)
     full = cost(planner)
-    aim = PlanConstraints(speedup=99.0, full_cost=full, parameters=10)
-    error = str(refusal(planner, Limits(cost=full / 99, parameters=10), aim))
+    constraints = PlanConstraints(speedup=99.0, full_cost=full, parameters=10)
+    error = str(infeasible(planner, Limits(cost=full / 99, parameters=10), constraints))
     nearest = full / planner.cheapest().cost
     assert "a speed-up of 99.00 is out of reach" in error
     assert f"the nearest is a speed-up of {nearest:.2f}" in error
@@ -41,8 +46,8 @@ def test_operations_are_refused_in_millions(
         activation_bytes=planner.cheapest("activation_bytes").activation_bytes,
         macs=planner.cheapest("macs").macs - 1,
     )
-    aim = PlanConstraints(speedup=2.0, full_cost=cost(planner))
-    error = str(refusal(planner, limits, aim))
+    constraints = PlanConstraints(speedup=2.0, full_cost=cost(planner))
+    error = str(infeasible(planner, limits, constraints))
     assert f"the nearest is mmacs = {planner.cheapest('macs').macs / 1e6:.3f}" in error
 
 
@@ -59,13 +64,13 @@ def test_operations_are_refused_in_millions(
 def test_what_to_plan_for_without_a_device(
     budget: Budget, speedup: float | None
 ) -> None:
-    assert wanted_speedup(budget, "raspberrypi4", None)[0] == speedup
+    assert required_speedup(budget, "raspberrypi4", None)[0] == speedup
 
 
 def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
     budget = Budget(energy_mj=2.0, latency_ms=10)
-    assert wanted_speedup(budget, "raspberrypi5", 15.0, 8.0) == (4.0, ())
-    speedup, notes = wanted_speedup(budget, "raspberrypi5", 15.0, None)
+    assert required_speedup(budget, "raspberrypi5", 15.0, 8.0) == (4.0, ())
+    speedup, notes = required_speedup(budget, "raspberrypi5", 15.0, None)
     assert speedup == 1.5
     assert notes == (
         BudgetsNotPlanned(
@@ -78,7 +83,7 @@ def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
     assert "energy_mj = 2 could not be planned for without a meter on a" in sentence(
         notes[0]
     )
-    speedup, notes = wanted_speedup(budget, "raspberrypi5", None, None)
+    speedup, notes = required_speedup(budget, "raspberrypi5", None, None)
     assert speedup == 2.0
     assert sentence(notes[0]).startswith(
         "latency_ms = 10 and energy_mj = 2 could not be planned for without a raspberrypi5"
@@ -87,9 +92,9 @@ def test_energy_is_planned_for_as_time_where_it_was_measured() -> None:
 
 def test_energy_of_operators_asks_for_no_speed() -> None:
     alone = Budget(energy_mj=2.0)
-    assert wanted_speedup(alone, "desk", 15.0, 8.0, by_operators=True) == (None, ())
+    assert required_speedup(alone, "desk", 15.0, 8.0, by_operators=True) == (None, ())
     both = Budget(energy_mj=2.0, speedup=1.5)
-    assert wanted_speedup(both, "desk", 15.0, 8.0, by_operators=True) == (1.5, ())
+    assert required_speedup(both, "desk", 15.0, 8.0, by_operators=True) == (1.5, ())
 
 
 def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
@@ -97,10 +102,10 @@ def test_energy_out_of_reach_is_refused_in_millijoules(tmp_path: Path) -> None:
     give_power(planner)
     whole_mj = planner.whole().energy_mj
     assert whole_mj is not None
-    aim = PlanConstraints(
+    constraints = PlanConstraints(
         speedup=None, full_cost=cost(planner), energy_mj=1e-9, energy_scale=2.0
     )
-    error = str(refusal(planner, aim.limits(None), aim))
+    error = str(infeasible(planner, constraints.limits(None), constraints))
     least_mj = planner.cheapest("energy_mj").energy_mj
     assert least_mj is not None
     assert 0 < least_mj < whole_mj
@@ -133,9 +138,11 @@ def test_energy_inside_its_limit_is_not_planned_for(tmp_path: Path) -> None:
     give_power(planner)
     whole_mj = planner.whole().energy_mj
     assert whole_mj is not None
-    aim = PlanConstraints(speedup=None, full_cost=cost(planner), energy_mj=whole_mj)
-    assert met(planner, aim)
-    assert not met(planner, replace(aim, energy_mj=0.9 * whole_mj))
+    constraints = PlanConstraints(
+        speedup=None, full_cost=cost(planner), energy_mj=whole_mj
+    )
+    assert met(planner, constraints)
+    assert not met(planner, replace(constraints, energy_mj=0.9 * whole_mj))
 
 
 def test_whole_numbers_have_no_tolerance() -> None:

@@ -64,8 +64,8 @@ def test_files_are_fed_raw_and_the_network_what_it_takes(tmp_path: Path) -> None
     assert samples.folding.classes == 3 and samples.folding.axis == 1
     raw = artifact_inputs(samples)
     np.testing.assert_array_equal(raw.test.arrays()[0], BYTES)
-    wanted = (raw.calibration / 10 - 0.5) / 0.25
-    np.testing.assert_allclose(wanted, samples.calibration, rtol=1e-5)
+    expected = (raw.calibration / 10 - 0.5) / 0.25
+    np.testing.assert_allclose(expected, samples.calibration, rtol=1e-5)
     left = left_over(samples)
     assert (left.scale, left.mean, left.std) == (1.0, (0.0,), (1.0,))
     [note] = notes(samples.folding)

@@ -16,47 +16,54 @@ from edgekit.types import InputSpec, Plan, PruneRecipe
 from edgekit.types.notes import SpeedupAssumed
 
 LAST = SpeedupAssumed(speedup=4.0)
-AIM = PlanConstraints(speedup=4.0, parameters=None, full_cost=100.0, notes=(LAST,))
+CONSTRAINTS = PlanConstraints(
+    speedup=4.0, parameters=None, full_cost=100.0, notes=(LAST,)
+)
 
 
 def test_one_cut_aims_at_the_budget_itself() -> None:
-    assert list(aims(AIM, 1000, PruneRecipe(iterations=1))) == [AIM]
-    shallow = replace(AIM, speedup=3.0)
+    assert list(aims(CONSTRAINTS, 1000, PruneRecipe(iterations=1))) == [CONSTRAINTS]
+    shallow = replace(CONSTRAINTS, speedup=3.0)
     assert list(aims(shallow, 1000, PruneRecipe())) == [shallow]
 
 
 def test_several_cuts_share_the_speed_up_out() -> None:
-    found = list(aims(AIM, 1000, PruneRecipe(iterations=2)))
-    assert [aim.speedup for aim in found] == pytest.approx([2.0, 4.0])
-    assert [aim.notes for aim in found] == [(), (LAST,)]
-    assert all(aim.parameters is None and aim.full_cost == 100.0 for aim in found)
+    found = list(aims(CONSTRAINTS, 1000, PruneRecipe(iterations=2)))
+    assert [constraints.speedup for constraints in found] == pytest.approx([2.0, 4.0])
+    assert [constraints.notes for constraints in found] == [(), (LAST,)]
+    assert all(
+        constraints.parameters is None and constraints.full_cost == 100.0
+        for constraints in found
+    )
 
 
 def test_a_deep_cut_is_made_in_steps() -> None:
-    found = list(aims(replace(AIM, speedup=12.0), 1000, PruneRecipe()))
-    assert [aim.speedup for aim in found] == pytest.approx(
+    found = list(aims(replace(CONSTRAINTS, speedup=12.0), 1000, PruneRecipe()))
+    assert [constraints.speedup for constraints in found] == pytest.approx(
         [12 ** (1 / 3), 12 ** (2 / 3), 12]
     )
-    small = replace(AIM, speedup=None, parameters=200)
+    small = replace(CONSTRAINTS, speedup=None, parameters=200)
     assert len(list(aims(small, 1000, PruneRecipe()))) == 2
     assert len(list(aims(replace(small, parameters=2000), 1000, PruneRecipe()))) == 1
 
 
 def test_a_budget_of_weights_is_shared_out_too() -> None:
     recipe = PruneRecipe(iterations=3, schedule="linear")
-    found = list(aims(replace(AIM, speedup=None, parameters=400), 1000, recipe))
-    assert [aim.parameters for aim in found] == [800, 600, 400]
-    assert {aim.speedup for aim in found} == {None}
+    found = list(aims(replace(CONSTRAINTS, speedup=None, parameters=400), 1000, recipe))
+    assert [constraints.parameters for constraints in found] == [800, 600, 400]
+    assert {constraints.speedup for constraints in found} == {None}
 
 
 def test_a_budget_of_energy_is_shared_out_too() -> None:
-    final = replace(AIM, speedup=None, energy_mj=1.0, full_energy_mj=16.0)
+    final = replace(CONSTRAINTS, speedup=None, energy_mj=1.0, full_energy_mj=16.0)
     found = list(aims(final, 1000, PruneRecipe()))
-    assert [aim.energy_mj for aim in found] == pytest.approx(
+    assert [constraints.energy_mj for constraints in found] == pytest.approx(
         [16 * 16 ** (-part / 3) for part in (1, 2, 3)]
     )
     enough = replace(final, energy_mj=20.0)
-    assert [aim.energy_mj for aim in aims(enough, 1000, PruneRecipe())] == [16.0]
+    assert [
+        constraints.energy_mj for constraints in aims(enough, 1000, PruneRecipe())
+    ] == [16.0]
 
 
 def test_plans_one_after_another_are_one_plan() -> None:

@@ -12,7 +12,7 @@ from edgekit.config import targets
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.compatibility import _by_profile, memory
 from edgekit.program.program import Program, trace
-from edgekit.report.export_words import refusal
+from edgekit.report.export_words import incompatibility
 from edgekit.runtimes.operators import of_file
 from edgekit.types import Artifact, InputSpec
 
@@ -49,20 +49,20 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     )
 
 
-def told(network: Program, artifact: Artifact, **changes: Any) -> list[str]:
+def lines(network: Program, artifact: Artifact, **changes: Any) -> list[str]:
     target = replace(targets.load("raspberrypi4"), **changes)
     found = _by_profile(
         target, network, artifact, of_file(artifact.runtime, artifact.files[0]), None
     )
-    return [refusal(one) for one in found]
+    return [incompatibility(one) for one in found]
 
 
 def test_nothing_is_ruled_out_that_the_profile_does_not_name(network, artifact) -> None:
-    assert told(network, artifact) == []
+    assert lines(network, artifact) == []
 
 
 def test_a_newer_opset_is_named_by_operator_and_file(network, artifact) -> None:
-    first, last = told(network, artifact, opset=17)
+    first, last = lines(network, artifact, opset=17)
     assert first.startswith(
         "Gelu is of opset 20; raspberrypi4 reads 17; layer '1' needs it."
     )
@@ -70,21 +70,21 @@ def test_a_newer_opset_is_named_by_operator_and_file(network, artifact) -> None:
 
 
 def test_shapes_that_depend_on_values_are_named(network, artifact) -> None:
-    [line] = told(network, artifact, static_shapes=True)
+    [line] = lines(network, artifact, static_shapes=True)
     assert "NonZero gives a shape that depends on values" in line
     assert "Make that size a constant" in line
 
 
 def test_integers_only_names_what_stays_in_float(network, artifact) -> None:
-    assert told(network, artifact, whole_int8=True) == []
-    [line] = told(network, replace(artifact, precision="int8"), whole_int8=True)
+    assert lines(network, artifact, whole_int8=True) == []
+    [line] = lines(network, replace(artifact, precision="int8"), whole_int8=True)
     assert line.startswith(
         "Gelu stays in float, and raspberrypi4 computes in int8 only"
     )
 
 
 def test_a_missing_operator_is_named(network, artifact) -> None:
-    [line] = told(network, artifact, missing_operators={"onnxruntime": ("NonZero",)})
+    [line] = lines(network, artifact, missing_operators={"onnxruntime": ("NonZero",)})
     assert line.startswith("onnxruntime on raspberrypi4 has no NonZero")
 
 

@@ -24,18 +24,18 @@ def planner(tmp_path: Path) -> Planner:
 
 
 @pytest.fixture
-def aim(planner: Planner) -> PlanConstraints:
+def constraints(planner: Planner) -> PlanConstraints:
     return PlanConstraints(speedup=2.0, full_cost=cost_of(planner))
 
 
 def turn(
-    planner: Planner, aim: PlanConstraints, cost: float, measured: float
+    planner: Planner, constraints: PlanConstraints, cost: float, measured: float
 ) -> SearchRound:
     """A plan for a cost, and the speed-up that its network is said to have had."""
     scores = {g.id: np.arange(g.units, 0, -1.0) for g in planner.graph.groups}
     solution = planner.solve(scores, Limits(cost=cost))
     timed = PlanRound(
-        predicted_speedup=aim.full_cost / solution.cost,
+        predicted_speedup=constraints.full_cost / solution.cost,
         measured_speedup=measured,
         prediction_error=0.0,
     )
@@ -53,86 +53,91 @@ def least(planner: Planner, measured: float) -> SearchRound:
 
 
 def test_a_network_about_as_fast_as_asked_ends_it(
-    planner: Planner, aim: PlanConstraints
+    planner: Planner, constraints: PlanConstraints
 ) -> None:
     turns: list[SearchRound] = []
-    costs = next_costs(3, planner, aim, turns)
+    costs = next_costs(3, planner, constraints, turns)
     first = next(costs)
-    assert first == pytest.approx(aim.full_cost / 2.06), "a little more than asked"
-    turns.append(turn(planner, aim, first, 2.1))
+    assert first == pytest.approx(constraints.full_cost / 2.06), (
+        "a little more than asked"
+    )
+    turns.append(turn(planner, constraints, first, 2.1))
     assert next(costs, None) is None
 
 
 @pytest.mark.parametrize(("measured", "milder"), [(1.5, False), (3.0, True)])
 def test_a_miss_asks_for_more_and_an_overshoot_for_less(
-    planner: Planner, aim: PlanConstraints, measured: float, milder: bool
+    planner: Planner, constraints: PlanConstraints, measured: float, milder: bool
 ) -> None:
     turns: list[SearchRound] = []
-    costs = next_costs(3, planner, aim, turns)
+    costs = next_costs(3, planner, constraints, turns)
     first = next(costs)
-    turns.append(turn(planner, aim, first, measured))
+    turns.append(turn(planner, constraints, first, measured))
     second = next(costs)
     assert (second > turns[0].solution.cost) is milder
-    turns.append(turn(planner, aim, second, measured))
+    turns.append(turn(planner, constraints, second, measured))
     assert next(costs) is not None
     turns.append(turns[-1])
     assert next(costs, None) is None, "three rounds and no more"
 
 
 def test_between_a_miss_and_an_overshoot_lies_the_third_round(
-    planner: Planner, aim: PlanConstraints
+    planner: Planner, constraints: PlanConstraints
 ) -> None:
     turns: list[SearchRound] = []
-    costs = next_costs(3, planner, aim, turns)
-    turns.append(turn(planner, aim, next(costs), 1.6))
-    turns.append(turn(planner, aim, next(costs), 3.0))
+    costs = next_costs(3, planner, constraints, turns)
+    turns.append(turn(planner, constraints, next(costs), 1.6))
+    turns.append(turn(planner, constraints, next(costs), 3.0))
     third = next(costs)
     assert turns[1].solution.cost < third < turns[0].solution.cost
 
 
 def test_far_from_what_tables_can_promise_it_goes_half_of_the_way(
-    planner: Planner, aim: PlanConstraints
+    planner: Planner, constraints: PlanConstraints
 ) -> None:
     """A network that is hardly faster asks for the impossible, and the fastest comes last."""
     turns: list[SearchRound] = []
-    costs = next_costs(3, planner, aim, turns)
-    turns.append(turn(planner, aim, next(costs), 1.1))
+    costs = next_costs(3, planner, constraints, turns)
+    turns.append(turn(planner, constraints, next(costs), 1.1))
     second, fastest = next(costs), planner.cheapest().cost
     assert fastest < second < turns[0].solution.cost
-    turns.append(turn(planner, aim, second, 1.1))
+    turns.append(turn(planner, constraints, second, 1.1))
     assert next(costs) == pytest.approx(fastest, rel=0.01)
 
 
 def test_the_least_damaged_network_that_is_fast_enough_is_taken(
-    planner: Planner, aim: PlanConstraints
+    planner: Planner, constraints: PlanConstraints
 ) -> None:
-    missed = turn(planner, aim, 0.7 * aim.full_cost, 1.6)
-    met = turn(planner, aim, 0.5 * aim.full_cost, 2.1)
-    deep = turn(planner, aim, 0.3 * aim.full_cost, 3.0)
-    assert settled(planner, aim, [missed, deep, met]).solution == met.solution
-    assert settled(planner, aim, [deep, missed]).solution == deep.solution
+    missed = turn(planner, constraints, 0.7 * constraints.full_cost, 1.6)
+    met = turn(planner, constraints, 0.5 * constraints.full_cost, 2.1)
+    deep = turn(planner, constraints, 0.3 * constraints.full_cost, 3.0)
+    assert settled(planner, constraints, [missed, deep, met]).solution == met.solution
+    assert settled(planner, constraints, [deep, missed]).solution == deep.solution
 
 
 def test_none_fast_enough_leaves_the_fastest(
-    planner: Planner, aim: PlanConstraints
+    planner: Planner, constraints: PlanConstraints
 ) -> None:
     turns = [
-        turn(planner, aim, 0.5 * aim.full_cost, 1.8),
-        turn(planner, aim, 0.3 * aim.full_cost, 1.7),
+        turn(planner, constraints, 0.5 * constraints.full_cost, 1.8),
+        turn(planner, constraints, 0.3 * constraints.full_cost, 1.7),
     ]
-    assert settled(planner, aim, turns).solution == turns[0].solution
+    assert settled(planner, constraints, turns).solution == turns[0].solution
 
 
 @pytest.mark.parametrize(
     ("measured", "cut"), [((0.9, 0.97), False), ((0.9, 1.02), True)]
 )
 def test_no_plan_that_claims_a_speed_up_is_slower_than_the_whole_network(
-    planner: Planner, aim: PlanConstraints, measured: tuple[float, ...], cut: bool
+    planner: Planner,
+    constraints: PlanConstraints,
+    measured: tuple[float, ...],
+    cut: bool,
 ) -> None:
-    found = settled(planner, aim, [least(planner, each) for each in measured])
+    found = settled(planner, constraints, [least(planner, each) for each in measured])
     weights = sum(p.numel() for p in found.student.module.parameters())
     assert (weights < planner.parameters()) == cut
-    assert (found.solution.cost < aim.full_cost) == cut
+    assert (found.solution.cost < constraints.full_cost) == cut
     assert (
         "0.97x at best): nothing was cut" in " ".join(map(sentence, found.notes))
     ) != cut

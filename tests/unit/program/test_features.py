@@ -17,10 +17,10 @@ def test_features_are_the_last_layers_input() -> None:
     program = trace(network, (InputSpec(shape=(6,)),))
     samples = torch.randn(7, 6)
     with torch.no_grad():
-        wanted = body(samples)
+        expected = body(samples)
     found = features(program, samples.numpy())
     assert found.shape == (7, 5)
-    assert torch.allclose(torch.from_numpy(found), wanted)
+    assert torch.allclose(torch.from_numpy(found), expected)
 
 
 def test_maps_are_averaged_over_places() -> None:

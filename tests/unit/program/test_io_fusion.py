@@ -32,17 +32,17 @@ def answered(program: Program, given: np.ndarray) -> np.ndarray:
 def test_raw_values_are_prepared_inside(network: Program, dtype: str) -> None:
     whole = folded(network, IOFusion(preprocess=HOW, dtype=dtype))  # type: ignore[arg-type]
     assert whole.dtypes == (getattr(torch, dtype),)
-    wanted = answered(network, preprocess(RAW, HOW))
+    expected = answered(network, preprocess(RAW, HOW))
     np.testing.assert_allclose(
-        answered(whole, RAW.astype(dtype)), wanted, atol=1e-5 * np.abs(wanted).max()
+        answered(whole, RAW.astype(dtype)), expected, atol=1e-5 * np.abs(expected).max()
     )
 
 
 def test_one_mean_is_for_all_channels(network: Program) -> None:
     how = Preprocess(mean=(0.5,), std=(0.25,))
     whole = folded(network, IOFusion(preprocess=how, dtype="uint8"))
-    wanted = answered(network, preprocess(RAW, how))
-    np.testing.assert_allclose(answered(whole, RAW), wanted, atol=1e-5)
+    expected = answered(network, preprocess(RAW, how))
+    np.testing.assert_allclose(answered(whole, RAW), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("what", ["softmax", "argmax"])

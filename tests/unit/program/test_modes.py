@@ -102,14 +102,14 @@ def test_layers_train_and_infer(layer: nn.Module) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), layer, nn.Conv2d(4, 2, 1)).eval()
     x = torch.randn(4, 3, 6, 6)
-    wanted = network(x)
+    expected = network(x)
     program = trace(network, MAP)
     set_training(program.module, True)
-    assert not torch.allclose(program.module(x), wanted), "training differs"
+    assert not torch.allclose(program.module(x), expected), "training differs"
     set_training(program.module, False)
     moved = [b for b in program.module.buffers() if b.is_floating_point()]
     changed = program.module(x)
-    assert torch.allclose(changed, wanted) != bool(moved), "only statistics move"
+    assert torch.allclose(changed, expected) != bool(moved), "only statistics move"
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_outputs_that_never_change_prove_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "wanted"),
+    ("ours", "theirs", "expected"),
     [
         ([0.0, 1.0], [0.0, 1.0], 0.0),
         ([0.0, 1.1], [0.0, 1.0], 0.1),
@@ -101,7 +101,7 @@ def test_outputs_that_never_change_prove_nothing() -> None:
     ],
 )
 def test_differences_are_told_by_the_range(
-    ours: list[float], theirs: list[float], wanted: float | None
+    ours: list[float], theirs: list[float], expected: float | None
 ) -> None:
     found = parity.difference(np.array(ours), np.array(theirs))
-    assert found == (None if wanted is None else pytest.approx(wanted))
+    assert found == (None if expected is None else pytest.approx(expected))

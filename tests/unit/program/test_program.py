@@ -213,7 +213,7 @@ class Last(nn.Module):
         return self.norm(self.conv(x)).mean((2, 3))
 
 
-def several() -> Program:
+def multiple() -> Program:
     words = InputSpec(name="words", shape=(5,), dtype="int64")
     inputs = (InputSpec(name="pressure", shape=(4,)), words)
     return trace(Several(), inputs, (torch.float32, torch.int64))
@@ -255,7 +255,7 @@ def facts(program: Program) -> dict[str, object]:
 
 NAMED = (InputSpec(name="image", shape=(3, 8, 8)),)
 KEPT = {
-    "several": several,
+    "several": multiple,
     "strides": lambda: trace(Last(), NAMED),
     "folded": lambda: fold(trace(Last(), NAMED)),
     "recurrent": lambda: trace(Net(), NAMED),
@@ -279,34 +279,6 @@ def test_a_program_that_was_kept_is_the_program(name: str, tmp_path: Path) -> No
     again.save(tmp_path / "kept.pt2")
     # A bias that folding added is first once it was read: only then do the bytes repeat.
     assert (tmp_path / "kept.pt2").read_bytes() == first or name == "folded"
-
-
-def test_a_tie_that_was_kept_trains_as_one(tmp_path: Path) -> None:
-    again = kept(several(), tmp_path)
-    module = again.module
-    module(*again.example(2))[0].sum().backward()
-    assert module.words.weight is module.out.weight
-    assert module.words.weight.grad is not None
-
-
-@pytest.mark.parametrize(
-    "note",
-    [
-        "{",
-        "[]",
-        '{"inputs": []}',
-        '{"inputs": [{"name": "x", "shape": [9, 9]}]}',
-        '{"inputs": [{"name": "x", "shape": [3, 8, 8]}], "tied": [["conv.weight", "no"]]}',
-        '{"inputs": [{"name": "x", "shape": [3, 8, 8]}], "tied": [[]]}',
-    ],
-)
-def test_a_note_that_does_not_fit_is_refused(
-    program: Program, note: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "noted.pt2"
-    torch.export.save(program.exported(), str(file), extra_files={"edgekit.json": note})
-    with pytest.raises(ModelError, match=r"noted\.pt2 .*\(edgekit\.json "):
-        load(file)
 
 
 def test_where_the_authors_file_lay_is_not_in_the_bytes(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edgekit.data import Dataset, evaluate
+from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Hooks, distill
 from edgekit.errors import UsageError
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.program.program import Program, set_training, trace
 from edgekit.prune.masks import (
     Masks,
@@ -163,13 +164,13 @@ def test_masks_survive_distillation() -> None:
     train, validation = colors(160, 0), colors(80, 1)
     recipe = DistillRecipe(epochs=2, batch_size=16, learning_rate=0.05, soft_weight=0.0)
     program = network()
-    taught = distill(
+    distilled = distill(
         program, program, train=train, validation=validation, recipe=recipe, seed=0
     ).program
-    masks = magnitude_masks(taught, 0.8)
-    sparse = zero(taught, masks)
+    masks = magnitude_masks(distilled, 0.8)
+    sparse = zero(distilled, masks)
     result = distill(
-        taught, sparse, train=train, validation=validation, recipe=recipe, seed=0,
+        distilled, sparse, train=train, validation=validation, recipe=recipe, seed=0,
         hooks=Hooks(after_step=lambda module: zero_(module, masks)),
     ).program  # fmt: skip
     assert broken(result, masks) == 0

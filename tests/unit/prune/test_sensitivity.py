@@ -56,10 +56,10 @@ def test_the_objective_runs_through_what_was_measured(graph: WidthGraph) -> None
     group = graph.groups[0]
     scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
     measured = Sensitivity(groups={group.id: ((4, 0.1), (2, 0.7))}, blocks={})
-    worth = PlanObjective(graph=graph, importance=scores, sensitivity=measured)
-    assert worth.of_width(group, group.units) == 0
-    assert worth.of_width(group, 4) == pytest.approx(0.1)
-    assert worth.of_width(group, 2) == pytest.approx(0.7)
-    losses = [worth.of_width(group, width) for width in range(group.units, 0, -1)]
+    objective = PlanObjective(graph=graph, importance=scores, sensitivity=measured)
+    assert objective.of_width(group, group.units) == 0
+    assert objective.of_width(group, 4) == pytest.approx(0.1)
+    assert objective.of_width(group, 2) == pytest.approx(0.7)
+    losses = [objective.of_width(group, width) for width in range(group.units, 0, -1)]
     assert losses == sorted(losses)
-    assert worth.damage({group.id: 4}) == pytest.approx(0.1)
+    assert objective.expected_loss_increase({group.id: 4}) == pytest.approx(0.1)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.data import Dataset, evaluate
+from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Hooks, distill
 from edgekit.errors import UsageError
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
@@ -157,7 +158,7 @@ def bright_side(count: int, seed: int) -> Dataset:
 TRAIN, VALIDATION, TEST = bright_side(256, 0), bright_side(64, 1), bright_side(300, 2)
 
 
-def taught(program: Program, hooks: Hooks | None = None) -> Program:
+def distilled(program: Program, hooks: Hooks | None = None) -> Program:
     return distill(
         program, program, train=TRAIN, validation=VALIDATION, recipe=RECIPE, seed=0,
         hooks=hooks,
@@ -178,7 +179,7 @@ def teacher() -> Program:
         nn.Flatten(),
         nn.Linear(24 * 9, 4),
     )
-    return taught(trace(module, (INPUT,)))
+    return distilled(trace(module, (INPUT,)))
 
 
 def half(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, float]:
@@ -212,8 +213,8 @@ def test_a_cut_costs_less_after_training_for_it(
 ) -> None:
     graph = analyze(teacher)
     plan = half(teacher)[0] if kind == "growing" else None
-    wanted = penalty(kind, graph, plan=plan, steps=70, strength=strength)
-    plain, prepared = taught(teacher), taught(teacher, Hooks(penalty=wanted))
+    expected = penalty(kind, graph, plan=plan, steps=70, strength=strength)
+    plain, prepared = distilled(teacher), distilled(teacher, Hooks(penalty=expected))
     # By what the penalty acts on: the scales, or all weights of a unit.
     criterion: ImportanceName = "batchnorm" if kind == "l1-scales" else "l2"
     assert half(prepared, criterion)[1] < half(plain, criterion)[1] - 0.04

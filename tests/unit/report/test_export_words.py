@@ -6,18 +6,18 @@ import typing
 
 import pytest
 
-from edgekit.report.export_words import reasons, refusal
+from edgekit.report.export_words import incompatibility, reasons
 from edgekit.report.note_words import qat_reason, sentence
 from edgekit.types import export_notes
-from edgekit.types.export_notes import ParityFault, Refusal
+from edgekit.types.export_notes import Incompatibility, ParityFault
 from edgekit.types.notes import QatReason
 
 
 @pytest.mark.parametrize(
     ("owner", "field"),
     [
-        (Refusal, "cause"),
-        (Refusal, "fix"),
+        (Incompatibility, "cause"),
+        (Incompatibility, "fix"),
         (ParityFault, "measure"),
         (QatReason, "cause"),
     ],
@@ -31,10 +31,10 @@ def test_every_value_of_a_choice_has_words(owner: type, field: str) -> None:
     for value in values:
         if owner is QatReason:
             text = qat_reason(QatReason(cause=value, artifact="x"))
-        elif owner is Refusal:
+        elif owner is Incompatibility:
             given = {"cause": "operator_missing", "by": "x", "operator": "ADD"}
             known = {"version": 2, "supported": 1}
-            text = refusal(Refusal(**given | known | {field: value}))
+            text = incompatibility(Incompatibility(**given | known | {field: value}))
         else:
             fault = ParityFault(
                 measure=value,
@@ -55,7 +55,7 @@ def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
             name=name,
             runtime="litert",
             precision=None,
-            refusals=(Refusal(cause="export_failed", by="litert", detail=why),),
+            refusals=(Incompatibility(cause="export_failed", by="litert", detail=why),),
         )
         for name, why in (
             ("a", "No such scheme."),

@@ -182,7 +182,7 @@ def test_other_targets_for_the_same_samples() -> None:
         preprocess=RAW,
     )
     part = whole.subset(np.array([3, 1]))
-    told = part.answered(np.array([[0.5], [0.25]], np.float32))
-    assert told.targets.tolist() == [[0.5], [0.25]]
-    assert told.arrays()[0].tolist() == [[3.0], [1.0]]
-    assert told.fingerprint() != part.fingerprint()
+    lines = part.answered(np.array([[0.5], [0.25]], np.float32))
+    assert lines.targets.tolist() == [[0.5], [0.25]]
+    assert lines.arrays()[0].tolist() == [[3.0], [1.0]]
+    assert lines.fingerprint() != part.fingerprint()

@@ -1,4 +1,4 @@
-"""What several decompositions share."""
+"""Shared parts of decompositions."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def median(x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, Tensor]:
 def bucketize(
     x: Tensor, edges: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
-    """How many edges each number is beyond."""
+    """Number of edges below each number."""
     beyond = x.unsqueeze(-1) >= edges if right else x.unsqueeze(-1) > edges
     return beyond.to(torch.int32 if out_int32 else torch.int64).sum(-1)
 
@@ -125,7 +125,7 @@ def bucketize(
 def index_add(
     x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
-    """A product with the matrix that says which row of the source goes where."""
+    """A product with the matrix that maps rows of the source."""
     where = (index.unsqueeze(-1) == torch.arange(x.shape[dim])).to(x.dtype)
     added = (source.movedim(dim, -1) @ where).movedim(-1, dim)
     return x + added * alpha

@@ -20,7 +20,7 @@ def nearest(
     sizes: Sequence[int] | None,
     scales: Sequence[float] | None = None,
 ) -> Any:
-    """Rows by number, where the ratio is no whole one: converters round it their own way."""
+    """Rows by number, where the ratio is not a whole one: converters round it their own way."""
     shape = x.shape[2:]
     found = _sizes(shape, sizes, scales)
     whole = all(m % n == 0 for n, m in zip(shape, found, strict=True))
@@ -54,7 +54,7 @@ def resized(
 
 
 def _uneven(shape: Sequence[int], scales: Sequence[float] | None) -> bool:
-    """Whether sizes cut off a fraction, so that the ratio of sizes is not the scale."""
+    """Return whether sizes cut off a fraction, so that the ratio of sizes is not the scale."""
     return scales is not None and any(
         n * s != int(n * s) for n, s in zip(shape, scales, strict=True)
     )
@@ -76,7 +76,7 @@ def _one(scales: Sequence[float] | None, dim: int) -> float | None:
 def _weights(
     op: Callable[..., Tensor], rank: int, n: int, given: Any, scale: float | None
 ) -> Tensor:
-    """What `op` makes of each unit vector of n: (n, m)."""
+    """Results of `op` on each unit vector of n: (n, m)."""
     size, *rest = given
     ones = [1] * (rank - 1)
     line = torch.eye(n).reshape(1, n, *ones, n)

@@ -42,7 +42,7 @@ class MultiHeadAttention(nn.Module):
         return_attention_scores: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """(batch, queries, width) over (batch, keys, width); also the weights where asked."""
+        """(batch, queries, width) over (batch, keys, width); also the weights on request."""
         _refuse_masks(kwargs)
         q, k, v = (
             self._split(name, each.last())

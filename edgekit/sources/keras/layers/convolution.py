@@ -21,7 +21,7 @@ _PADDINGS = ("valid", "same", "causal", "half")
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """How a kernel slides; `channels_first` is the order of the file's own tensors."""
+    """Sliding of a kernel; `channels_first` is the order of the file's own tensors."""
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -38,7 +38,7 @@ class Window:
         return Value(data) if self.channels_first else ordered(data)
 
     def pads(self, sizes: Sequence[int]) -> windows.Pads:
-        """What the padding adds to an input of these sizes."""
+        """Padding of an input of these sizes."""
         if self.padding in ("same", "half"):
             return windows.same(sizes, self.kernel, self.strides, self.dilation)
         if self.padding == "causal":
@@ -199,11 +199,11 @@ class TransposedConvolution(nn.Module):
         for size, stride, width in zip(x.shape[2:], window.strides, reach, strict=True):
             full = (size - 1) * stride + width
             whole = size * stride
-            wanted = (
+            requested = (
                 whole if window.padding == "same" else whole + max(width - stride, 0)
             )
-            before.append(max(full - wanted, 0) // 2)
-            after.append(wanted - full + before[-1])
+            before.append(max(full - requested, 0) // 2)
+            after.append(requested - full + before[-1])
         transpose = _TRANSPOSED[self.count]
         y = transpose(x, self.weight, None, window.strides, dilation=window.dilation)
         cut = [(-first, last) for first, last in zip(before, after, strict=True)]

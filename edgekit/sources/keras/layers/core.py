@@ -46,7 +46,7 @@ class EinsumDense(nn.Module):
         self.activation = activations.of(layer)
 
     def forward(self, value: Value, **_: Any) -> Value:
-        """As the equation says."""
+        """An einsum by its equation."""
         found = torch.einsum(self.equation, value.last(), self.weight)
         return self.activation(Value(found if self.bias is None else found + self.bias))
 
@@ -129,7 +129,7 @@ def _rate(layer: Layer) -> float:
     "RandomGaussianBlur", "RandomElasticTransform", "RandomColorDegeneration",
 )  # fmt: skip
 def nothing(layer: Layer) -> nn.Module:
-    """What changes samples in training and leaves them as they are elsewhere."""
+    """Layers that change samples in training and are the identity elsewhere."""
     return Function(lambda value: value)
 
 

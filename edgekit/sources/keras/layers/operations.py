@@ -197,10 +197,14 @@ def cast(layer: Layer) -> nn.Module:
 @builds("ops.GetItem")
 def get_item(layer: Layer) -> nn.Module:
     def function(x: Value, key: Any) -> Value:
-        wanted = key if isinstance(key, list | tuple) else [key]
-        if wanted and isinstance(wanted[0], slice) and wanted[0] != slice(None):
+        requested = key if isinstance(key, list | tuple) else [key]
+        if (
+            requested
+            and isinstance(requested[0], slice)
+            and requested[0] != slice(None)
+        ):
             raise ModelError(f"Layer '{layer.place}' takes samples from the batch.")
-        return Value(x.last()[tuple(wanted)])
+        return Value(x.last()[tuple(requested)])
 
     return Function(function)
 

@@ -117,13 +117,13 @@ def center_crop(layer: Layer) -> nn.Module:
 def category_encoding(layer: Layer) -> nn.Module:
     count = int(layer.values["num_tokens"])
     layer.refuse("output_mode", "one_hot", "multi_hot")
-    several = layer.get("output_mode", "multi_hot") == "multi_hot"
+    multiple = layer.get("output_mode", "multi_hot") == "multi_hot"
 
     def function(value: Value) -> Value:
         numbers = value.last().long()
-        if not several and numbers.shape[-1] == 1:
+        if not multiple and numbers.shape[-1] == 1:
             numbers = numbers.squeeze(-1)
         found = (numbers.unsqueeze(-1) == torch.arange(count)).float()
-        return Value(found.amax(-2) if several else found)
+        return Value(found.amax(-2) if multiple else found)
 
     return Function(function)

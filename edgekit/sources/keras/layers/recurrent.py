@@ -20,7 +20,7 @@ State = tuple[Tensor, ...]
 
 
 class Recurrent(nn.Module):
-    """What every recurrent layer shares: direction, what is returned, and its first state."""
+    """Shared parts of recurrent layers: direction, returned outputs, and the first state."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ class LSTM(Stepped):
         """Output and memory."""
         output, memory = state
         gates = (x + output @ self.recurrent).chunk(4, 1)
-        taken, kept, told = (self.gate(gates[n]) for n in (0, 1, 3))
+        taken, kept, shown = (self.gate(gates[n]) for n in (0, 1, 3))
         memory = kept * memory + taken * self.activation(gates[2])
-        return told * self.activation(memory), memory
+        return shown * self.activation(memory), memory
 
 
 class GRU(Stepped):
@@ -163,7 +163,7 @@ class GRU(Stepped):
 
 
 def _usual(layer: Layer) -> bool:
-    """Whether torch's layer has the activations."""
+    """Return whether torch's layer has the activations."""
     gate = layer.values.get("recurrent_activation")
     return layer.values.get("activation") == "tanh" and gate == "sigmoid"
 

@@ -43,10 +43,10 @@ class Layer:
     def integers(self, name: str, count: int, otherwise: int = 1) -> tuple[int, ...]:
         """An argument of `count` whole numbers, which may be given as one for all."""
         found = self.get(name, otherwise)
-        several = tuple(found) if isinstance(found, list | tuple) else (found,) * count
-        if len(several) != count or any(type(n) is not int for n in several):
+        multiple = tuple(found) if isinstance(found, list | tuple) else (found,) * count
+        if len(multiple) != count or any(type(n) is not int for n in multiple):
             raise ValueError(f"{name} is {str(found)[:40]}, not {count} whole numbers")
-        return several
+        return multiple
 
     def tensor(self, number: int) -> Tensor:
         """A weight in the order of the file."""

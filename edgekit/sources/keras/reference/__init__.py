@@ -1,7 +1,7 @@
 """Keras's layers by their definitions, in NumPy and in the file's own order of dimensions.
 
-It computes what a file says without a line of what reads it for training, so that the one can be
-held against the other: arrays stay as Keras has them, in double precision, a layer after the
+It computes the file without a line of the reader that training uses, so that the one can be
+checked against the other: arrays stay as Keras has them, in double precision, a layer after the
 other from the outputs back. Slow and plain on purpose.
 """
 

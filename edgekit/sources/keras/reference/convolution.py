@@ -13,7 +13,7 @@ from edgekit.sources.keras.reference.activations import activated
 from edgekit.sources.keras.reference.walk import Array, Defined, defines
 
 
-def _several(value: Any, count: int) -> tuple[int, ...]:
+def _multiple(value: Any, count: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (int(value),) * count
 
 
@@ -32,8 +32,8 @@ def _padded(
 ) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
     """`x` with what "same" or "causal" adds, the strides and the dilation."""
     count = len(kernel)
-    strides = _several(layer.get("strides", 1), count)
-    dilation = _several(layer.get("dilation_rate", 1), count)
+    strides = _multiple(layer.get("strides", 1), count)
+    dilation = _multiple(layer.get("dilation_rate", 1), count)
     padding = layer.get("padding", "valid")
     sides = [(0, 0)]
     for size, k, s, d in zip(x.shape[1:-1], kernel, strides, dilation, strict=True):
@@ -119,8 +119,8 @@ def transposed(layer: Defined, x: Array) -> Array:
     """Every element of the input adds its multiple of the kernel where it stands."""
     kernel, x = layer.weights[0], channels_last(layer, x)
     sizes, count = kernel.shape[:-2], kernel.ndim - 2
-    strides = _several(layer.get("strides", 1), count)
-    dilation = _several(layer.get("dilation_rate", 1), count)
+    strides = _multiple(layer.get("strides", 1), count)
+    dilation = _multiple(layer.get("dilation_rate", 1), count)
     reach = [(k - 1) * d + 1 for k, d in zip(sizes, dilation, strict=True)]
     room = [n * s + r for n, s, r in zip(x.shape[1:-1], strides, reach, strict=True)]
     total = np.zeros((x.shape[0], *room, kernel.shape[-2]))
@@ -140,7 +140,7 @@ def transposed(layer: Defined, x: Array) -> Array:
 
 def _window(layer: Defined) -> tuple[Defined, tuple[int, ...]]:
     count = int(layer.kind[-2])
-    size = _several(layer.get("pool_size", 2), count)
+    size = _multiple(layer.get("pool_size", 2), count)
     values = {**layer.config.values, "strides": layer.get("strides", size)}
     return replace(layer, config=replace(layer.config, values=values)), size
 
@@ -179,7 +179,7 @@ def global_pooling(layer: Defined, x: Array) -> Array:
 def adaptive_pooling(layer: Defined, x: Array) -> Array:
     x = channels_last(layer, x)
     count = x.ndim - 2
-    sizes = _several(layer.get("output_size"), count)
+    sizes = _multiple(layer.get("output_size"), count)
     reduce = np.max if "Max" in layer.kind else np.mean
     found = np.zeros((x.shape[0], *sizes, x.shape[-1]))
     for place in product(*(range(n) for n in sizes)):

@@ -92,8 +92,8 @@ def bidirectional(layer: Defined, x: Array) -> Any:
     back = layer.get("backward_layer")
     other = layer_of(back, layer.config.version) if back else _turned(inner)
     half = len(layer.weights) // 2
-    one, *states = _several(define(inner, layer.weights[:half], x))
-    two, *more = _several(define(other, layer.weights[half:], x))
+    one, *states = _multiple(define(inner, layer.weights[:half], x))
+    two, *more = _multiple(define(other, layer.weights[half:], x))
     if inner.values.get("return_sequences"):
         two = two[:, ::-1]
     mode = layer.config.values.get("merge_mode", "concat")
@@ -115,7 +115,7 @@ def _turned(inner: LayerConfig) -> LayerConfig:
     return replace(inner, values={**inner.values, "go_backwards": backwards})
 
 
-def _several(found: Any) -> list[Array]:
+def _multiple(found: Any) -> list[Array]:
     return found if isinstance(found, list) else [found]
 
 

@@ -1,4 +1,4 @@
-"""What moves, repeats, cuts, adds and resizes."""
+"""Layers that move, repeat, cut, add and resize."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def up_sampling(layer: Defined, x: Array) -> Array:
     given = layer.get("size", 2)
     factors = given if isinstance(given, list) else [given] * (x.ndim - 2)
     if layer.get("interpolation", "nearest") == "bilinear":
-        wanted = [n * f for n, f in zip(x.shape[1:-1], factors, strict=True)]
-        return restored(layer, _bilinear(x, wanted))
+        requested = [n * f for n, f in zip(x.shape[1:-1], factors, strict=True)]
+        return restored(layer, _bilinear(x, requested))
     for axis, factor in enumerate(factors, 1):
         x = np.repeat(x, factor, axis=axis)
     return restored(layer, x)

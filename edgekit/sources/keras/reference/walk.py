@@ -75,7 +75,7 @@ def run(
 def define(
     config: LayerConfig, weights: Sequence[Array], *args: Any, **kwargs: Any
 ) -> Any:
-    """What a layer computes of its arguments."""
+    """Output of a layer for its arguments."""
     kind = f"ops.{config.kind}" if config.operation else config.kind
     if kind not in _DEFINITIONS:
         raise ModelError(

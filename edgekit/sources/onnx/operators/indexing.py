@@ -224,12 +224,12 @@ def one_hot(call: Call, indices: Tensor, depth: Value, values: Known) -> Tensor:
 def top_k(call: Call, x: Tensor, count: Value | None = None) -> tuple[Tensor, Tensor]:
     if isinstance(count, Tensor):
         raise call.refuse("takes its count from the network's inputs")
-    wanted = call.get("k") if count is None else number(count.reshape(-1))
+    requested = call.get("k") if count is None else number(count.reshape(-1))
     axis = normalized(call.get("axis", -1), x.ndim)
     largest, ordered = bool(call.get("largest", 1)), bool(call.get("sorted", 1))
     values, places = torch.sort(x, dim=axis, descending=largest, stable=True)
     del ordered
-    return values.narrow(axis, 0, wanted), places.narrow(axis, 0, wanted)
+    return values.narrow(axis, 0, requested), places.narrow(axis, 0, requested)
 
 
 @operator("ArgMax", "ArgMin")

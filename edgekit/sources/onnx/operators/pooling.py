@@ -133,7 +133,7 @@ def global_lp(call: Call, x: Tensor) -> Tensor:
 
 @operator("MaxUnpool", known=(2,))
 def max_unpool(
-    call: Call, x: Tensor, places: Tensor, wanted: Known | None = None
+    call: Call, x: Tensor, places: Tensor, requested: Known | None = None
 ) -> Tensor:
     kernel = call.get("kernel_shape")
     rank = len(kernel)
@@ -150,13 +150,13 @@ def max_unpool(
         )
     ]
     natural = [*x.shape[:2], *sizes]
-    shape = natural if wanted is None else whole(wanted)
-    if wanted is not None and shape[2:] != sizes and rank == 2:
+    shape = natural if requested is None else whole(requested)
+    if requested is not None and shape[2:] != sizes and rank == 2:
         # Places count through the natural size, which lies at the start of the wanted one.
         rows, columns = places // sizes[1], places % sizes[1]
         places = rows % (natural[1] * sizes[0]) * shape[3] + columns
     count = 1
-    for size in natural[2:] if wanted is None else shape[2:]:
+    for size in natural[2:] if requested is None else shape[2:]:
         count *= size
     flat = torch.zeros(*x.shape[:2], count)
     where = places.reshape(*x.shape[:2], -1) % count

@@ -30,7 +30,7 @@ class Axis:
 
     place: int
     size: int
-    wanted: int
+    requested: int
     scale: float
     span: tuple[float, float]
     """Of the region of interest, as shares of the size."""
@@ -85,9 +85,9 @@ def _by_scales(
         if scale == 1 and span == (0.0, 1.0):
             continue
         size = _fixed(x.shape[place])
-        wanted = math.floor(size * (span[1] - span[0]) * scale + 1e-9)
+        requested = math.floor(size * (span[1] - span[0]) * scale + 1e-9)
         found.append(
-            Axis(place=place, size=size, wanted=wanted, scale=scale, span=span)
+            Axis(place=place, size=size, requested=requested, scale=scale, span=span)
         )
     return found
 
@@ -108,15 +108,17 @@ def _by_sizes(
     else:
         given = [0.0] * len(places)
     found = []
-    for number, (place, wanted) in enumerate(zip(places, sizes, strict=True)):
+    for number, (place, requested) in enumerate(zip(places, sizes, strict=True)):
         span = _span(region, number, len(sizes))
         if isinstance(x.shape[place], SymInt) or (place == 0 and not region):
             continue  # the batch
         size = _fixed(x.shape[place])
-        scale = given[number] or wanted / size
-        if wanted != size or span != (0.0, 1.0):
+        scale = given[number] or requested / size
+        if requested != size or span != (0.0, 1.0):
             found.append(
-                Axis(place=place, size=size, wanted=wanted, scale=scale, span=span)
+                Axis(
+                    place=place, size=size, requested=requested, scale=scale, span=span
+                )
             )
     return found
 
@@ -130,8 +132,8 @@ def _fixed(size: Any) -> int:
 def _resized(call: Call, x: Tensor, axes: list[Axis], mode: str) -> Tensor:
     if not axes:
         return x
-    if any(not 0 < axis.wanted <= 1 << 16 for axis in axes):
-        raise call.refuse(f"makes sizes {[axis.wanted for axis in axes]}")
+    if any(not 0 < axis.requested <= 1 << 16 for axis in axes):
+        raise call.refuse(f"makes sizes {[axis.requested for axis in axes]}")
     fast = _by_torch(call, x, axes, mode)
     if fast is not None:
         return fast
@@ -172,56 +174,58 @@ def _by_torch(call: Call, x: Tensor, axes: list[Axis], mode: str) -> Tensor | No
         return None
     if call.get("antialias") or mode == "tf_crop_and_resize":
         return None
-    wanted = [axis.wanted for axis in axes]
+    requested = [axis.requested for axis in axes]
     kind = call.get("mode", "nearest")
     if kind == "nearest":
         for name, shift in (("nearest", 0.0), ("nearest-exact", 0.5)):
             if all(_same_places(call, axis, mode, shift) for axis in axes):
-                return F.interpolate(x, size=wanted, mode=name)
+                return F.interpolate(x, size=requested, mode=name)
         return None
     torch_mode = _TORCH.get((kind, rank))
-    exact = all(abs(a.scale - a.wanted / a.size) < 1e-6 for a in axes)
+    exact = all(abs(a.scale - a.requested / a.size) < 1e-6 for a in axes)
     plain = kind == "linear" or (
         call.get("cubic_coeff_a", -0.75) == -0.75 and not call.get("exclude_outside")
     )
-    one = any(a.wanted == 1 for a in axes)
+    one = any(a.requested == 1 for a in axes)
     if torch_mode is None or not plain or mode not in _CORNERS:
         return None
     if mode != "align_corners" and (not exact or (one and mode != "half_pixel")):
         return None
     corners = mode == "align_corners"
-    return F.interpolate(x, size=wanted, mode=torch_mode, align_corners=corners)
+    return F.interpolate(x, size=requested, mode=torch_mode, align_corners=corners)
 
 
 _CORNERS = ("half_pixel", "pytorch_half_pixel", "align_corners")
 
 
 def _same_places(call: Call, axis: Axis, mode: str, shift: float) -> bool:
-    steps = np.arange(axis.wanted) + shift
-    theirs = np.floor(steps * axis.size / axis.wanted).astype(np.int64)
+    steps = np.arange(axis.requested) + shift
+    theirs = np.floor(steps * axis.size / axis.requested).astype(np.int64)
     return np.array_equal(np.minimum(theirs, axis.size - 1), _nearest(call, axis, mode))
 
 
 def _positions(call: Call, axis: Axis, mode: str) -> Known:
     """Where each output element lies between those of the input."""
-    steps = np.arange(axis.wanted, dtype=np.float32)  # rounds as ONNX Runtime does
-    scale, size, wanted = np.float32(axis.scale), axis.size, axis.wanted
+    steps = np.arange(axis.requested, dtype=np.float32)  # rounds as ONNX Runtime does
+    scale, size, requested = np.float32(axis.scale), axis.size, axis.requested
     length = size * scale  # of the output, not rounded
     if mode == "asymmetric":
         return steps / scale
     if mode == "align_corners":
-        return steps * (size - 1) / (wanted - 1) if wanted > 1 else steps * 0
-    if mode == "pytorch_half_pixel" and wanted <= 1:
+        return steps * (size - 1) / (requested - 1) if requested > 1 else steps * 0
+    if mode == "pytorch_half_pixel" and requested <= 1:
         return steps * 0
     if mode == "tf_half_pixel_for_nn":
         return (steps + 0.5) / scale
     if mode == "tf_crop_and_resize":
         first, last = axis.span
-        if wanted == 1:
+        if requested == 1:
             return steps + 0.5 * (first + last) * (size - 1)
-        return first * (size - 1) + steps * (last - first) * (size - 1) / (wanted - 1)
+        return first * (size - 1) + steps * (last - first) * (size - 1) / (
+            requested - 1
+        )
     if mode == "half_pixel_symmetric":
-        adjustment = wanted / length
+        adjustment = requested / length
         center = size / 2
         offset = center * (1 - adjustment)
         return offset + (steps + 0.5) / scale - 0.5
@@ -251,7 +255,7 @@ def _weights(call: Call, axis: Axis, mode: str) -> tuple[Known, Known]:
     if call.get("antialias") and axis.scale < 1:
         stretch = axis.scale
     reach = (2 if cubic else 1) / stretch
-    matrix = np.zeros((axis.wanted, axis.size))
+    matrix = np.zeros((axis.requested, axis.size))
     for row, x in enumerate(positions):
         taps = np.arange(math.floor(x - reach), math.ceil(x + reach) + 1)
         shares = _kernel(call, (taps - x) * stretch, cubic=cubic)
@@ -288,11 +292,11 @@ def grid_sample(call: Call, x: Tensor, grid: Tensor) -> Tensor:
 
 @operator("AffineGrid", known=(1,))
 def affine_grid(call: Call, theta: Tensor, size: Known) -> Tensor:
-    wanted = whole(size)
+    requested = whole(size)
     if isinstance(theta.shape[0], SymInt):
-        wanted[0] = theta.shape[0]
+        requested[0] = theta.shape[0]
     return F.affine_grid(
-        theta, wanted, align_corners=bool(call.get("align_corners", 0))
+        theta, requested, align_corners=bool(call.get("align_corners", 0))
     )
 
 

@@ -45,10 +45,10 @@ def size(call: Call, x: Value) -> Known:
 @on_known("ConstantOfShape")
 def constant_of_shape(call: Call, sizes: Known) -> Value:
     value = call.get("value", np.zeros(1, np.float32)).reshape(())
-    wanted = limited(whole(sizes))
-    if any(isinstance(each, SymInt) for each in wanted):
-        return torch.full(wanted, value.item(), dtype=torch_dtype(value))
-    return np.full(wanted, value)
+    requested = limited(whole(sizes))
+    if any(isinstance(each, SymInt) for each in requested):
+        return torch.full(requested, value.item(), dtype=torch_dtype(value))
+    return np.full(requested, value)
 
 
 def _axes(call: Call, axes: Known | None) -> list[int] | None:
@@ -61,15 +61,15 @@ def _axes(call: Call, axes: Known | None) -> list[int] | None:
 @operator("Reshape", known=(1,))
 @on_known("Reshape")
 def reshape(call: Call, x: Value, target: Known | None = None) -> Value:
-    wanted = call.get("shape") if target is None else whole(target)
+    requested = call.get("shape") if target is None else whole(target)
     if not call.get("allowzero"):
-        wanted = [
+        requested = [
             x.shape[n] if isinstance(v, int) and v == 0 and n < x.ndim else v
-            for n, v in enumerate(wanted)
+            for n, v in enumerate(requested)
         ]
     if isinstance(x, Tensor):
-        return x.reshape(call.batch.reshaped(x.shape, wanted))
-    return x.reshape(wanted)
+        return x.reshape(call.batch.reshaped(x.shape, requested))
+    return x.reshape(requested)
 
 
 @operator("Flatten")
@@ -164,20 +164,20 @@ def _even(total: Any, count: int) -> list[int]:
 @operator("Expand", known=(1,))
 @on_known("Expand")
 def expand(call: Call, x: Value, target: Known) -> Value:
-    wanted = limited(whole(target)) if isinstance(x, np.ndarray) else whole(target)
+    requested = limited(whole(target)) if isinstance(x, np.ndarray) else whole(target)
     if isinstance(x, np.ndarray) and not symbolic(target):
         return (
-            x * np.ones(wanted, x.dtype)
+            x * np.ones(requested, x.dtype)
             if x.dtype != bool
-            else x & np.ones(wanted, bool)
+            else x & np.ones(requested, bool)
         )
     tensor = call.tensor(x)
-    wanted = [1] * (tensor.ndim - len(wanted)) + wanted
-    wanted = call.batch.expanded(tensor.shape, wanted)
-    own = [1] * (len(wanted) - tensor.ndim) + shape_of(tensor)
+    requested = [1] * (tensor.ndim - len(requested)) + requested
+    requested = call.batch.expanded(tensor.shape, requested)
+    own = [1] * (len(requested) - tensor.ndim) + shape_of(tensor)
     full = [
         mine if not isinstance(mine, int) or mine != 1 else other
-        for mine, other in zip(own, wanted, strict=True)
+        for mine, other in zip(own, requested, strict=True)
     ]
     return tensor.reshape(own).expand(full)
 
@@ -290,12 +290,12 @@ def _cast_like_known(call: Call, x: Known, like: Known) -> Known:
 @operator("CenterCropPad", known=(1,))
 def center_crop_pad(call: Call, x: Tensor, sizes: Known) -> Tensor:
     axes = axes_of(call.get("axes", list(range(x.ndim))), x.ndim)
-    for axis, wanted in zip(axes, whole(sizes), strict=True):
+    for axis, requested in zip(axes, whole(sizes), strict=True):
         have = x.shape[axis]
-        if have > wanted:
-            x = x.narrow(axis, (have - wanted) // 2, wanted)
-        elif have < wanted:
-            before = (wanted - have) // 2
-            pads = [0, 0] * (x.ndim - 1 - axis) + [before, wanted - have - before]
+        if have > requested:
+            x = x.narrow(axis, (have - requested) // 2, requested)
+        elif have < requested:
+            before = (requested - have) // 2
+            pads = [0, 0] * (x.ndim - 1 - axis) + [before, requested - have - before]
             x = torch.nn.functional.pad(x, pads)
     return x

@@ -74,15 +74,15 @@ def _transposed(
     call: Call, sizes: list[int], strides: list[int], reach: list[int]
 ) -> tuple[list[int], list[int]]:
     rank = len(reach)
-    mode, wanted = call.get("auto_pad", "NOTSET"), call.get("output_shape")
+    mode, requested = call.get("auto_pad", "NOTSET"), call.get("output_shape")
     extra = list(call.get("output_padding", [0] * rank))
-    if wanted is None and mode in ("NOTSET", "VALID"):
+    if requested is None and mode in ("NOTSET", "VALID"):
         return _padding(call, sizes, strides, reach)
     full = [
         stride * (size - 1) + e + r
         for stride, size, e, r in zip(strides, sizes, extra, reach, strict=True)
     ]
-    goal = list(wanted[-rank:]) if wanted is not None else [
+    goal = list(requested[-rank:]) if requested is not None else [
         size * stride for size, stride in zip(sizes, strides, strict=True)
     ]  # fmt: skip
     totals = [f - g for f, g in zip(full, goal, strict=True)]

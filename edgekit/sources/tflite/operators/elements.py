@@ -195,8 +195,8 @@ def select(call: Call) -> Value:
 @computes("CAST")
 def cast(call: Call) -> Any:
     kinds = {0: torch.float32, 2: torch.int32, 4: torch.int64, 6: torch.bool}
-    wanted = call.walk.graph.tensors[call.operator.outputs[0]].kind
-    if call.is_host(0) and wanted in ("INT32", "INT64"):
+    requested = call.walk.graph.tensors[call.operator.outputs[0]].kind
+    if call.is_host(0) and requested in ("INT32", "INT64"):
         return call.host(0)
     kind = kinds[call.option("OutDataType")]
     return call.value(0).mapped(lambda x: x.to(kind))

@@ -69,13 +69,13 @@ def depthwise(call: Call) -> Value:
 def transposed(call: Call) -> Value:
     kernel = call.weight(1, (3, 0, 1, 2))
     x = call.value(2).channels_first()
-    wanted = [
+    requested = [
         int(n) for n in call.walk.graph.tensors[call.operator.outputs[0]].shape[1:3]
     ]
     strides = (int(call.option("StrideH", 1)), int(call.option("StrideW", 1)))
     y = F.conv_transpose2d(x, kernel, None, strides)
     cut = []
-    for full, size in zip(y.shape[2:], wanted, strict=True):
+    for full, size in zip(y.shape[2:], requested, strict=True):
         before = max(full - size, 0) // 2 if call.option("Padding") == _SAME else 0
         cut.append((-before, size - full + before))
     y = windows.padded(y, cut)
@@ -137,9 +137,9 @@ def _bilinear(
     if corners or centers or tuple(x.shape[2:]) == (1, 1):
         kind: dict[str, Any] = {"mode": "bilinear", "align_corners": corners}
         return F.interpolate(x, size, **kind)
-    for dim, wanted in enumerate(size, 2):
+    for dim, requested in enumerate(size, 2):
         count = int(x.shape[dim])
-        at = torch.arange(wanted, dtype=torch.float64) * count / wanted
+        at = torch.arange(requested, dtype=torch.float64) * count / requested
         low = at.floor().long().clamp(max=count - 1)
         high = (low + 1).clamp(max=count - 1)
         part = (at - low).float().reshape(-1, *(1,) * (3 - dim))

@@ -126,21 +126,6 @@ def test_health_and_metadata(served: Served) -> None:
     assert about["parameters"]["labels"] == ["a", "b", "c", "d"]
 
 
-def test_real_numbers_are_quantized_in_and_out(served: Served) -> None:
-    status, reply = served.ask(INFER, request([1.0, -2.5, 0.26, 0.0]))
-    assert status == 200 and reply["id"] == "7"
-    [output] = reply["outputs"]
-    assert output["datatype"] == "FP32"
-    assert output["data"] == [1.0, -2.5, 0.5, 0.0], "0.26 is nearest to a step of 0.5"
-
-
-def test_stored_integers_go_in_and_out_as_they_are(served: Served) -> None:
-    status, reply = served.ask(INFER, request([[3, 5, 1, 3]], "INT8"))
-    assert status == 200
-    assert reply["outputs"][0]["datatype"] == "INT8"
-    assert reply["outputs"][0]["data"] == [-5, -1, -9, -5]
-
-
 def test_a_batch_is_inferred_one_by_one(served: Served) -> None:
     values = [[float(n)] * 4 for n in range(3)]
     status, reply = served.ask(INFER, request(values, shape=(3, 4)))
@@ -163,13 +148,13 @@ def test_a_batch_is_inferred_one_by_one(served: Served) -> None:
         (request([0] * 4, shape=(True, 4)), "needs the shape"),
         (request([0] * 4, shape=(-1, 4)), "needs the shape"),
         (request([0] * 3), "holds 3 numbers; its shape needs 4"),
-        (request([[0, 0], [0]]), "no regular array"),
+        (request([[0, 0], [0]]), "not a regular array"),
         (request(["1"] * 4), "must be a list of numbers"),
         (request([None] * 4), "must be a list of numbers"),
         (request([10**400] + [0] * 3), "must be a list of numbers"),
         (b'{"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", '
          b'"data": [1e999, 0, 0, 0]}]}', "not finite"),
-        (b'{"inputs": [{"name": "x", "data": [NaN]}]}', "NaN is no number"),
+        (b'{"inputs": [{"name": "x", "data": [NaN]}]}', "NaN is not a JSON number"),
         (request([0] * 4, "BYTES"), "has the datatype INT8 (or FP32)"),
         (request([0.5] * 4, "INT8"), "whole numbers from -128 to 127"),
         (request([200] * 4, "INT8"), "whole numbers from -128 to 127"),
@@ -241,22 +226,6 @@ def metrics(served: Served) -> dict[str, float]:
     return {name: float(value) for name, _, value in samples}
 
 
-def test_metrics_count_what_happened(served: Served) -> None:
-    before = metrics(served)
-    for _ in range(3):
-        served.ask(INFER, request([0] * 8, shape=(2, 4)))
-    served.ask(INFER, b"{")
-    now = metrics(served)
-    more = {
-        'edgekit_requests_total{status="400"}': 1,
-        "edgekit_samples_total": 6,
-        "edgekit_inference_seconds_count": 3,
-        'edgekit_inference_seconds_bucket{le="+Inf"}': 3,
-    }
-    assert {name: now[name] - before.get(name, 0) for name in more} == more
-    assert now["process_resident_memory_bytes"] > 1e6
-
-
 def test_many_at_once_get_their_own_answers(served: Served) -> None:
     def one(number: int) -> bool:
         value = (number % 60) / 2
@@ -265,25 +234,6 @@ def test_many_at_once_get_their_own_answers(served: Served) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert all(pool.map(one, range(200)))
-
-
-def test_connections_are_bounded(requantizing_model: Any, tmp_path: Path) -> None:
-    one = start(tmp_path, requantizing_model, "--max-connections", "2")
-    try:
-        ask = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-        held = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(2)]
-        for link in held:
-            link.sendall(ask)
-            assert link.recv(4096).startswith(b"HTTP/1.1 200")
-        refused = one.raw(b"")
-        assert refused.startswith(b"HTTP/1.1 503") and b"Retry-After" in refused
-        for link in held:
-            link.sendall(ask)
-            assert link.recv(4096).startswith(b"HTTP/1.1 200"), "these are served on"
-            link.close()
-    finally:
-        one.process.terminate()
-        assert one.process.wait(timeout=30) == 0
 
 
 def test_a_taken_port_is_one_line(

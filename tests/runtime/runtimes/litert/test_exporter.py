@@ -80,8 +80,8 @@ def test_several_inputs_and_outputs_keep_their_order(
     assert [spec.shape for spec in artifact.inputs] == [(1, 5), (1, 4)]
     assert [spec.shape for spec in artifact.outputs] == [(1, i) for i in range(1, 13)]
     with torch.no_grad():
-        wanted = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
-    for got, want in zip(made.outputs["fp32"], wanted.values(), strict=True):
+        expected = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
+    for got, want in zip(made.outputs["fp32"], expected.values(), strict=True):
         assert relative_error(got, want.numpy()) < 1e-4
 
 

@@ -16,7 +16,7 @@ from edgekit.prune.masks import density, magnitude_masks, zero
 from edgekit.runtimes.litert.sparse import encode
 from edgekit.types import Artifact, InputSpec, Precision, RuntimeName
 
-WANTED: list[tuple[RuntimeName, Precision]] = [
+VARIANTS: list[tuple[RuntimeName, Precision]] = [
     (runtime, precision)
     for runtime in ("litert", "onnxruntime", "openvino")
     for precision in ("fp32", "int8")
@@ -46,7 +46,7 @@ def pruned() -> Program:
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
     samples = np.random.default_rng(0).normal(size=(16, 3, 12, 12)).astype(np.float32)
     folder = tmp_path_factory.mktemp("pruned")
-    made = export_all(pruned(), WANTED, calibration=samples, folder=folder)
+    made = export_all(pruned(), VARIANTS, calibration=samples, folder=folder)
     return {artifact.name: artifact for artifact in made}
 
 
@@ -83,7 +83,7 @@ def _openvino(path: Path) -> list[np.ndarray]:
     return [node.data for node in model.get_ops() if node.get_type_name() == "Constant"]
 
 
-@pytest.mark.parametrize("name", [f"{r}-{p}" for r, p in WANTED])
+@pytest.mark.parametrize("name", [f"{r}-{p}" for r, p in VARIANTS])
 def test_zeros_reach_the_file(artifacts: dict[str, Artifact], name: str) -> None:
     sizes = {864, 2048, 3072}
     weights = [c for c in constants(artifacts[name]) if c.size in sizes]

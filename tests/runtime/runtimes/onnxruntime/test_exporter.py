@@ -64,8 +64,8 @@ def test_several_inputs_and_outputs_keep_their_order(
     assert [spec.name for spec in artifact.inputs] == ["z", "a"]
     assert [spec.shape for spec in artifact.outputs] == [(1, i) for i in range(1, 13)]
     with torch.no_grad():
-        wanted = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
-    for got, want in zip(made.outputs["fp32"], wanted.values(), strict=True):
+        expected = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
+    for got, want in zip(made.outputs["fp32"], expected.values(), strict=True):
         assert relative_error(got, want.numpy()) < 1e-4
 
 

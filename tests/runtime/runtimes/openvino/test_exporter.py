@@ -89,8 +89,8 @@ def test_several_inputs_and_outputs_keep_their_order(
         f"output_{i}" for i in range(12)
     ]
     with torch.no_grad():
-        wanted = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
-    for got, want in zip(made.outputs["fp32"], wanted.values(), strict=True):
+        expected = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
+    for got, want in zip(made.outputs["fp32"], expected.values(), strict=True):
         assert relative_error(got, want.numpy()) < 1e-4
 
 

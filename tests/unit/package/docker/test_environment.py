@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.package.docker import environment
-from edgekit.package.docker.engine import CLIENT, Engine, Run, clients, explained
+from edgekit.package.docker.engine import CLIENT, Engine, clients
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -131,25 +131,6 @@ def test_certificates_of_this_machine(tmp_path: Path) -> None:
     local.mkdir(parents=True)
     (local / "own.crt").write_text("-")
     assert not environment._certificates({}, tmp_path).ok
-
-
-@pytest.mark.parametrize(
-    ("code", "starved", "words"),
-    [
-        (0, False, None),
-        (137, True, "out of memory (64m), exit code 137"),
-        (0, True, "out of memory (64m), although it ended with 0"),
-        (137, False, "killed from outside (137)"),
-        (139, False, "the runtime crashed (139)"),
-        (2, False, "exit code 2: last line"),
-    ],
-)
-def test_the_end_of_a_container_is_explained(
-    code: int, starved: bool, words: str | None
-) -> None:
-    run = Run(code=code, out=b"", err="first\nlast line\n", out_of_memory=starved)
-    said = explained(run, "64m")
-    assert said is None if words is None else words in (said or "")
 
 
 @pytest.mark.parametrize(

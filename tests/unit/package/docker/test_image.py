@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgekit.config.resources import shipped
 from edgekit.errors import UsageError
 from edgekit.package.bundle import _entry
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.image import FAMILIES
-from edgekit.package.docker.sbom import document
-from edgekit.package.docker.wheels import Component
 from edgekit.store import Store
 
 REPOSITORY = Path(__file__).parents[4]
@@ -138,56 +134,3 @@ def test_tags_name_the_architecture(
 ) -> None:
     order = docker.Order(bundle=bundle.folder, tag=given)
     assert docker.tag_of(order, bundle, FAMILIES["linux/arm64"], "litert") == tag
-
-
-def test_all_is_every_runtime_that_runs_a_file(bundle: image.Bundle) -> None:
-    order = docker.Order(bundle=bundle.folder, platforms=(docker.EVERY,), tag="me/x:1")
-    wanted = docker.chosen(order, bundle)
-    tags = [docker.tag_of(order, bundle, *one) for one in wanted]
-    assert tags == [
-        "me/x:1-onnxruntime-amd64",
-        "me/x:1-litert-amd64",
-        "me/x:1-litert-arm64",
-        "me/x:1-onnxruntime-arm64",
-        "me/x:1-tflite-runtime-armv7",
-    ]
-
-
-def test_the_contexts_dockerfile_has_the_bundles_labels(bundle: image.Bundle) -> None:
-    text = docker._dockerfile(bundle, FAMILIES["linux/arm64"], "litert")
-    assert 'ARG TITLE="My model"\n' in text and 'ARG RUNTIME="litert"\n' in text
-    assert docker._quoted('a "b" $c\n\\') == '"a b c "'
-
-
-def test_a_bill_is_the_same_for_the_same_content() -> None:
-    one = Component(name="a", version="1", purl="pkg:pypi/a@1", sha256="0" * 64)
-    two = Component(name="b", version="2", purl="pkg:pypi/b@2", sha256="1" * 64)
-    first = document("x", [one, two], [("m", "2" * 64)], 5)
-    assert first == document("x", [two, one], [("m", "2" * 64)], 5)
-    assert first != document("x", [one], [("m", "2" * 64)], 5)
-    bill = json.loads(first)
-    assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", bill["serialNumber"])
-    assert bill["components"][0]["hashes"] == [{"alg": "SHA-256", "content": "0" * 64}]
-
-
-def test_every_version_is_pinned_and_the_one_edgekit_is_tested_with() -> None:
-    constraints = (REPOSITORY / "constraints.txt").read_text().splitlines()
-    tested = dict(line.split("==") for line in constraints if "==" in line)
-    for family in FAMILIES.values():
-        for runtime in family.runtimes:
-            text = (shipped("docker") / f"{runtime}.txt").read_text()
-            _, *lines = text.replace("\\\n", "").splitlines()
-            for line in lines:
-                pin, *hashes = line.split()
-                name, version = pin.split("==")
-                assert tested.get(name, version) == version, line
-                assert hashes and all(h.startswith("--hash=sha256:") for h in hashes)
-
-
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
-def test_dockerfiles_run_nothing_and_name_their_base_once(family: image.Family) -> None:
-    text = (shipped("docker") / f"{family.name}.Dockerfile").read_text()
-    steps = [line.split()[0] for line in text.splitlines() if line[:1].isupper()]
-    assert "RUN" not in steps
-    assert steps.count("FROM") == 1 and "FROM ${BASE}" in text
-    assert {"HEALTHCHECK", "USER", "LABEL", "ENTRYPOINT"} <= set(steps)

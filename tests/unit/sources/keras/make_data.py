@@ -378,8 +378,8 @@ def squeezed(path):
 
 def main():
     folder = Path(sys.argv[1])
-    wanted = sys.argv[2:] or MODELS
-    for name in wanted:
+    expected = sys.argv[2:] or MODELS
+    for name in expected:
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
         chance = np.random.default_rng(7)

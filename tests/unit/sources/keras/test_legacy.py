@@ -80,9 +80,9 @@ def test_keras_1_convolutions_and_batch_norm(tmp_path: Path) -> None:
     )
     y = np.maximum(y + bias, 0)
     y = (y - norm[2]) / np.sqrt(norm[3] + 1e-3) * norm[0] + norm[1]
-    wanted = np.clip(0.2 * (y.reshape(2, -1) @ dense[0] + dense[1]) + 0.5, 0, 1)
+    expected = np.clip(0.2 * (y.reshape(2, -1) @ dense[0] + dense[1]) + 0.5, 0, 1)
     found = output(path, np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
-    assert np.abs(found - wanted).max() < 1e-5
+    assert np.abs(found - expected).max() < 1e-5
 
 
 def test_keras_1_th_kernels_and_theanos_turned_ones(tmp_path: Path) -> None:
@@ -106,10 +106,10 @@ def test_keras_1_th_kernels_and_theanos_turned_ones(tmp_path: Path) -> None:
             with h5py.File(path, "a") as file:
                 file.attrs["backend"] = b"theano"
         turned = kernel if backend is None else kernel[:, :, ::-1, ::-1].copy()
-        wanted = torch.nn.functional.conv2d(
+        expected = torch.nn.functional.conv2d(
             torch.from_numpy(x), torch.from_numpy(turned), torch.from_numpy(bias), 2
         )
-        assert np.abs(output(path, x) - wanted.numpy()).max() < 1e-5
+        assert np.abs(output(path, x) - expected.numpy()).max() < 1e-5
 
 
 def test_keras_1_lstm_of_twelve_weights(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ def run(case: Any) -> str:
     """`passes`, or what is wrong: a refusal begins with `refused`."""
     try:
         parsed = graph.parsed(inlined(case.model))
-        for given, wanted in case.data_sets:
+        for given, expected in case.data_sets:
             for arrays in _splits(parsed, given):
-                said = _compared(case, _outputs(parsed, arrays), wanted)
+                said = _compared(case, _outputs(parsed, arrays), expected)
                 if said:
                     return said
     except ModelError as error:
@@ -82,8 +82,8 @@ def _outputs(parsed: graph.Graph, given: dict[str, Value]) -> list[Value]:
         return walk.run(parsed, given)
 
 
-def _compared(case: Any, found: list[Value], wanted: list[Known]) -> str:
-    for name, (got, want) in enumerate(zip(found, wanted, strict=True)):
+def _compared(case: Any, found: list[Value], expected: list[Known]) -> str:
+    for name, (got, want) in enumerate(zip(found, expected, strict=True)):
         array = got.numpy() if isinstance(got, torch.Tensor) else got
         if array.shape != want.shape:
             return f"output {name} has shape {array.shape}, not {want.shape}"

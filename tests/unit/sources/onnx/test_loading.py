@@ -130,7 +130,7 @@ def lstm(path: Path) -> Path:
     """A state whose batch is its second dimension, chosen by a rate that is to be fixed."""
     constants = weights(W=(1, 32, 6), R=(1, 32, 8), B=(1, 64))
     constants |= {
-        "wanted": np.array(16000, np.int64),
+        "expected": np.array(16000, np.int64),
         "time": np.array([0], np.int64),
         "first": np.array([0], np.int64),
         "one": np.array([1], np.int64),
@@ -157,7 +157,7 @@ def lstm(path: Path) -> Path:
         [helper.make_empty_tensor_value_info(n) for n in ("none", "same")],
     )
     nodes = [
-        make("Equal", ["rate", "wanted"], ["is_16k"]),
+        make("Equal", ["rate", "expected"], ["is_16k"]),
         make("If", ["is_16k"], ["out", "state_out"], then_branch=inner, else_branch=other),
     ]  # fmt: skip
     return saved(

@@ -35,11 +35,11 @@ def agree(
     """The reader and ONNX Runtime give the same for one operator."""
     kinds = {n: helper.np_dtype_to_tensor_dtype(v.dtype) for n, v in given.items()}
     shapes = {name: value.shape for name, value in given.items()}
-    wanted = {name: None for name in node.output if name}
+    expected = {name: None for name in node.output if name}
     if node.op_type == "TopK":
         kinds[node.output[1]] = onnx.TensorProto.INT64
     model = onnx.load(
-        saved(path, [node], shapes, wanted, constants, opset=opset, dtypes=kinds)
+        saved(path, [node], shapes, expected, constants, opset=opset, dtypes=kinds)
     )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -79,7 +79,7 @@ def _pack(archive: Path) -> None:
     library = Path(f"/usr/lib/python{version}")
     modules = list(library.glob("lib-dynload/*.so"))
     machine = Path("/usr/lib") / f"{os.uname().machine}-linux-gnu"
-    wanted = (
+    expected = (
         "stdc++.so.6",
         "gcc_s.so.1",
         "m.so.6",
@@ -87,7 +87,7 @@ def _pack(archive: Path) -> None:
         "pthread.so.0",
         "rt.so.1",
     )
-    extra = [machine / f"lib{name}" for name in wanted]
+    extra = [machine / f"lib{name}" for name in expected]
     with tarfile.open(archive, "w") as tar:
         for name in {*_needed([*files, *modules, *extra]), *map(str, [*files, *extra])}:
             tar.add(os.path.realpath(name), arcname=name.lstrip("/"))

@@ -64,9 +64,12 @@ def test_mixed_samples_learn_from_both_their_labels() -> None:
     recipe = DistillRecipe(soft_weight=0.25, temperature=1.0)
     student, teacher = logits(0), logits(1)
     y, other = torch.arange(6) % 4, torch.arange(1, 7) % 4
-    truth = Targets(targets=y, other=other, share=0.7)
+    known_targets = Targets(targets=y, other=other, share=0.7)
     found = objective(
-        ModelOutputs(output=student), ModelOutputs(output=teacher), truth, recipe=recipe
+        ModelOutputs(output=student),
+        ModelOutputs(output=teacher),
+        known_targets,
+        recipe=recipe,
     )
     soft = soft_targets(student, teacher, 1.0).mean()
     hard = 0.7 * F.cross_entropy(student, y) + 0.3 * F.cross_entropy(student, other)

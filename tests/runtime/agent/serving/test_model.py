@@ -1,0 +1,36 @@
+"""A served model."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.runtime.agent.serving.test_server import INFER, Served, request, start
+from tests.runtime.conftest import write_requantizing_tflite
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    model = write_requantizing_tflite(folder / "requantize.tflite")
+    one = start(folder, model, "--max-body-kb", "64")
+    yield one
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(timeout=30) == 0
+
+
+def test_real_numbers_are_quantized_in_and_out(served: Served) -> None:
+    status, reply = served.ask(INFER, request([1.0, -2.5, 0.26, 0.0]))
+    assert status == 200 and reply["id"] == "7"
+    [output] = reply["outputs"]
+    assert output["datatype"] == "FP32"
+    assert output["data"] == [1.0, -2.5, 0.5, 0.0], "0.26 is nearest to a step of 0.5"
+
+
+def test_stored_integers_go_in_and_out_as_they_are(served: Served) -> None:
+    status, reply = served.ask(INFER, request([[3, 5, 1, 3]], "INT8"))
+    assert status == 200
+    assert reply["outputs"][0]["datatype"] == "INT8"
+    assert reply["outputs"][0]["data"] == [-5, -1, -9, -5]

@@ -1,0 +1,15 @@
+"""`edgekit devices`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.runtime.commands.running import edgekit
+
+
+def test_this_machine_is_listed_and_asked() -> None:
+    assert "local" in edgekit("devices").stdout
+    assert "local" in json.loads(edgekit("devices", "list", "--json").stdout)
+    done = edgekit("devices", "probe", "local", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["runtimes"]["onnxruntime"]["version"]
