@@ -45,8 +45,8 @@ def resolved(
     losses: dict[LossName, float] = {}
     # Who wants labels alone does not want the teacher by another door. Its weight was found on
     # classes of images, and did harm to a segmentation.
-    mapped = task.labels_samples and share_maps(teacher, student)
-    if recipe.soft_weight and mapped:
+    taught = task.labels_samples and recipe.soft_weight
+    if taught and share_maps(teacher, student):
         losses["attention-transfer"] = ATTENTION_TRANSFER
     return replace(recipe, losses=losses)
 
