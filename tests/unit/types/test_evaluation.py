@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.data import metrics
+from edgekit import tasks
+from edgekit.data.metrics import named
 from edgekit.types import Evaluation, QuantConfig, QuantResult, TaskSpec
 
 
@@ -19,7 +20,11 @@ def counted(correct: int, of: int) -> Evaluation:
     outputs = np.zeros((of, 2), np.float32)
     outputs[:, 1] = 1
     targets = (np.arange(of) < correct).astype(np.int64)
-    return metrics.measure("classification", outputs, targets)
+    return measured("classification", outputs, targets)
+
+
+def measured(kind: str, outputs: np.ndarray, targets: np.ndarray) -> Evaluation:
+    return named(TaskSpec(kind=kind), Path())(outputs, targets)
 
 
 def kept(before: Evaluation, after: Evaluation, limit: float, relative: bool) -> bool:
@@ -82,18 +87,16 @@ def test_what_is_not_finite_keeps_nothing(value: float, relative: bool) -> None:
 
 def test_metrics_that_count_say_what() -> None:
     tokens = np.eye(3, dtype=np.float32)[[[0, 1, 2], [2, 2, 2]]]
-    found = metrics.measure("token-classification", tokens, np.array([[0, 2, -1]] * 2))
+    found = measured("token-classification", tokens, np.array([[0, 2, -1]] * 2))
     assert (found.correct, found.counted, found.samples) == (2, 4, 2)
     pixels = np.zeros((1, 2, 2, 2), np.float32)
     pixels[0, 1, :, 0] = 1
     targets = np.array([[[0, 0], [1, -1]]])
-    score = metrics.named(
-        TaskSpec(kind="segmentation", metric="pixel-accuracy"), Path()
-    )
+    score = named(TaskSpec(kind="segmentation", metric="pixel-accuracy"), Path())
     of_pixels = score(pixels, targets)
     assert (of_pixels.correct, of_pixels.counted) == (2, 3)
     assert of_pixels.value == 2 / 3
-    assert metrics.measure("segmentation", pixels, targets).counted is None
+    assert measured("segmentation", pixels, targets).counted is None
 
 
 def test_agreement_is_lost_in_whole_samples() -> None:
@@ -101,7 +104,7 @@ def test_agreement_is_lost_in_whole_samples() -> None:
     one = np.zeros((200, 2), np.float32)
     other = one.copy()
     other[0, 1] = 1
-    agreed = metrics.agreement("classification", one, other)
+    agreed = tasks.of("classification").agree(one, other)
     assert float(1 - agreed.exact) == 0.005
 
 

@@ -1,0 +1,60 @@
+"""Losses of each kind of task, by their definitions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from edgekit.tasks import losses
+from tests.unit.distill.losses.tensors import normal
+
+
+def test_soft_targets_by_definition() -> None:
+    student, teacher, temperature = normal(6, 4), normal(6, 4, seed=1), 3.0
+    p, q = ((x / temperature).softmax(1) for x in (teacher, student))
+    expected = 9 * (p * (p / q).log()).sum(1)
+    torch.testing.assert_close(
+        losses.soft_targets(student, teacher, temperature), expected
+    )
+    torch.testing.assert_close(
+        losses.soft_targets(teacher, teacher, temperature), torch.zeros(6)
+    )
+
+
+def test_hot_soft_targets_match_centered_logits() -> None:
+    """The limit of Hinton et al., 2015, section 2.1: half the mean square of the difference."""
+    student, teacher = (
+        x - x.mean(1, keepdim=True) for x in (normal(6, 4), normal(6, 4, seed=1))
+    )
+    expected = ((student - teacher) ** 2).mean(1) / 2
+    found = losses.soft_targets(student.double(), teacher.double(), 1e3)
+    torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-3)
+
+
+def test_labels_over_known_positions_only() -> None:
+    logits = normal(2, 3, 4)
+    targets = torch.tensor([[0, -1, 2, -1], [-1, -1, -1, -1]])
+    found = losses.labels(logits, targets)
+    expected = F.cross_entropy(logits[0, :, [0, 2]].T, torch.tensor([0, 2]))
+    torch.testing.assert_close(found, torch.stack([expected, torch.zeros(())]))
+
+
+def test_unsure_boxes_weigh_nothing() -> None:
+    teacher = torch.cat([normal(1, 3, 4), torch.full((1, 3, 2), -50.0)], dim=2)
+    moved = teacher.clone()
+    moved[..., :4] += 5
+    assert losses.detections(moved, teacher).item() == pytest.approx(0, abs=1e-5)
+    teacher[..., 4] = moved[..., 4] = 50.0
+    assert losses.detections(moved, teacher).item() == pytest.approx(5, rel=1e-3)
+
+
+def test_values_and_angles_by_definition() -> None:
+    student, teacher = normal(6, 4), normal(6, 4, seed=1)
+    apart = (student - teacher).square().mean(1)
+    torch.testing.assert_close(losses.regression(student, teacher), apart)
+    turned = torch.tensor([[0.0, 2.0], [3.0, 0.0], [-1.0, 0.0]])
+    ahead = torch.tensor([[1.0, 0.0]]).expand(3, 2)
+    torch.testing.assert_close(
+        losses.angles(turned, ahead), torch.tensor([1.0, 0.0, 2.0])
+    )
