@@ -57,7 +57,8 @@ def main() -> None:
 
 
 def _done(row: Row | None, *, exports: bool) -> bool:
-    """Whether a row was compared with the author's module, or refused, and exported if asked."""
+    """Return whether a row was compared with the author's module, or refused, and exported if
+    asked."""
     if row is None or not (row["error"] or row.get("reference") == "eager"):
         return False
     return not exports or row["exports"] is not None or bool(row["error"])

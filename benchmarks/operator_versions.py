@@ -50,7 +50,7 @@ def main(out: Path) -> None:
 
 
 def reads(code: int, version: int) -> bool:
-    """Whether the runtime has the operator of this code in this version."""
+    """Return whether the runtime has the operator of this code in this version."""
     try:
         Interpreter(model_content=one_operator(code, version))
     except ValueError as error:

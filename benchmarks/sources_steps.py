@@ -72,7 +72,7 @@ def _batch_norms(program: Program) -> list[Any]:
 
 
 def trains(program: Program, sample: tuple[Tensor, ...]) -> bool:
-    """Whether the distance to half of its own outputs falls in 20 steps."""
+    """Return whether the distance to half of its own outputs falls in 20 steps."""
     expected = [0.5 * each for each in outputs(program, sample)]
     parameters = [p.requires_grad_() for p in program.module.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
@@ -100,7 +100,7 @@ def _leave(folder: Path, small: Program) -> None:
 
 
 def peer(file: str, folder: str) -> Row:
-    """Whether onnx2torch makes a module of a file, or why not."""
+    """Return whether onnx2torch makes a module of a file, or why not."""
     if not file.endswith(".onnx"):
         return {"error": "takes ONNX files alone"}
     if importlib.util.find_spec("onnx2torch") is None:

@@ -1,4 +1,4 @@
-"""What a step runs in: the target's profile, an attached device, a project without a file."""
+"""Environment of a step: the target's profile, an attached device, a project without a file."""
 
 from __future__ import annotations
 

@@ -121,12 +121,12 @@ def load(
 ) -> Network:
     """The network of a module, or of any source: `model.py:build`, a `.pt2`, an `.onnx`.
 
-    `example_input` is (batch, *input shape), any batch size, of the dtype that the network takes;
-    `example_inputs` is one of each for several inputs. A file needs none where it says them.
-    The module is left as it is, in its mode, on its device: the network is a copy in float32 on
-    the CPU, with every parameter trainable. `weights` is a file for `model.py:build`
-    (`.safetensors`, or `.pt` with `allow_pickle`). Raises `ModelError` for what cannot be found,
-    read or exported.
+    `example_input` is (batch, *input shape), any batch size, of the dtype that the network
+    takes; `example_inputs` is one of each for several inputs. A file needs none where it has
+    them. The module is left as it is, in its mode, on its device: the network is a copy in
+    float32 on the CPU, with every parameter trainable. `weights` is a file for `model.py:build`
+    (`.safetensors`, or `.pt` with `allow_pickle`). Raises `ModelError` for what cannot be
+    found, read or exported.
     """
     examples = tuple(example_inputs) if example_input is None else (example_input,)
     if isinstance(model, nn.Module):

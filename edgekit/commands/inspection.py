@@ -97,7 +97,7 @@ class Inspection:
     barriers: tuple[BarrierFacts, ...]
     notes: tuple[Note, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What loading the network found out, as `Program.remarks`."""
+    """Remarks of the network's loading, as `Program.remarks`."""
 
 
 def inspect(

@@ -140,7 +140,7 @@ def _request(
     for other in sorted(others):
         if given[other] not in (None, False):
             raise UsageError(
-                f"--{other.replace('_', '-')} is no option of --{name}. Leave it out."
+                f"--{other.replace('_', '-')} is not an option of --{name}. Leave it out."
             )
     return PackageRequest(
         bundle=bundle,

@@ -28,7 +28,7 @@ class Request:
 
     @property
     def format(self) -> TargetFormat:
-        """How the kind of task keeps targets; raises `UsageError` for an unknown kind."""
+        """The form of targets of the kind of task; raises `UsageError` for an unknown kind."""
         return tasks.of(self.kind).targets
 
     @property
@@ -92,7 +92,7 @@ class Request:
     ) -> tuple[Targets, tuple[str, ...]]:
         """Targets (n, ...) and the classes' names; `names` are the source's own.
 
-        Raises `DataError` for what is no target of the kind of task.
+        Raises `DataError` for values that are not targets of the kind of task.
         """
         given = np.asarray(values)
         return self.format.read(given, origin=origin, labels=self.labels, names=names)

@@ -26,7 +26,7 @@ OnProgress = Callable[[int, int, str], None]
 _PYTHON = "3.11"
 _TIMEOUT_S = 900.0
 _NUMPY = "2.4.6"
-"""What runs there where this machine has no version of its own to match."""
+"""Programs for the root folder where this machine has no version of its own to match."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ class Task:
 
 
 def of_kind(kind: TaskKind) -> Task:
-    """A kind of task with its own losses and its own metric, where labels have a say in it."""
+    """A kind of task with its own losses and its own metric, where labels contribute to it."""
     own = tasks.of(kind)
     metric = named(TaskSpec(kind=kind), Path()) if own.losses.from_labels else None
     return Task(kind=kind, task_losses=own.losses, metric=metric)

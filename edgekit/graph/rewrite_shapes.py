@@ -53,7 +53,7 @@ class Cut:
         return axis is not None and len(self.indices(axis)) < len(axis)
 
     def before(self, axis: Axis, index: int) -> int:
-        """How many of the first `index` elements stay."""
+        """Number of the first `index` elements that stay."""
         if axis is None:
             return index
         return sum(i < index for i in self.indices(axis))

@@ -31,7 +31,7 @@ class Option:
     form: Literal["text", "texts", "path", "flag"] = "text"
     """`texts` may be repeated."""
     default: str | None = None
-    """What help shows for the default; the kind itself gets `None`, or `False` for a flag."""
+    """The default in help texts; the kind itself gets `None`, or `False` for a flag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +50,9 @@ class Packaged:
     """One thing that was made of a bundle."""
 
     title: str
-    """How it is called: a tag, a file's path."""
+    """Its name: a tag, a file's path."""
     facts: Any
-    """What `--json` prints of it."""
+    """The document that `--json` prints."""
     parts_bytes: Mapping[str, int] = field(default_factory=dict)
     """Sizes of its parts by name, the largest first."""
     totals_bytes: Mapping[str, int] = field(default_factory=dict)

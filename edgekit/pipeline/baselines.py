@@ -27,7 +27,7 @@ class Baselines:
     artifacts: tuple[Artifact, ...]
     allowed: compatibility.Compatibility
     notes: tuple[Note, ...]
-    """What is left out, and why."""
+    """Artifacts that are left out, with the reasons."""
 
 
 def export_baselines(
@@ -77,7 +77,7 @@ def _unpruned(
 def _planned_for(
     runtimes: Sequence[RuntimeName], baselines: Sequence[Artifact]
 ) -> tuple[PlannedRuntime, ...]:
-    """Which runtime the plan is for, where it is another than the first."""
+    """The runtime of the plan, where it is another than the first."""
     first, used = runtimes[0], baselines[0].runtime
     return () if first == used else (PlannedRuntime(runtime=used, instead_of=first),)
 

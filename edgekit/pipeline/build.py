@@ -58,7 +58,7 @@ def build(
 
     What is in `shared` is not loaded again, and what is loaded is put there. Raises
     `BudgetMissed` after leaving the bundle where its model is over the budget: the report then
-    says which number missed and by how much.
+    names the missed figure and the excess.
     """
     project, recipe = request.project, request.project.recipe
     with bundle.replacing(out) as folder, scratch_folder() as scratch:
@@ -164,7 +164,7 @@ def _report(
 
 
 def _notes(target: Target, *, proven: bool) -> Iterator[Note]:
-    """What stood in for the target."""
+    """The stand-in for the target."""
     for name in target.runtimes:
         ran = registry.get(name).format
         if ran != name:
@@ -174,7 +174,7 @@ def _notes(target: Target, *, proven: bool) -> Iterator[Note]:
 
 
 def _training_notes(distilled: Distilled) -> Iterator[Note]:
-    """What the student learned from beside soft targets and labels."""
+    """Losses of the student beside soft targets and labels."""
     if distilled.losses:
         yield LossesAdded(weights=distilled.losses)
     if distilled.teacher_hit_rate:

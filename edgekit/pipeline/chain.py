@@ -1,8 +1,8 @@
 """Students and teachers that the recipe names, and chains of them.
 
 A link of a chain is the teacher cut to the budget, the teacher made narrower or shallower as a
-whole, or a network of the user's; each is taught by the one before, which assists where the last
-is much smaller than the first (Mirzadeh et al., 2020, arXiv:1902.03393).
+whole, or a network of the user's; each is distilled from the one before, a teacher assistant
+where the last is much smaller than the first (Mirzadeh et al., 2020, arXiv:1902.03393).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class _Finder:
 def prune_and_distill(
     request: BuildRequest, inputs: PruningInputs, teacher: Program, folder: Path
 ) -> tuple[PrunedCandidate, Distilled]:
-    """The student and what taught it, by the recipe's chain; without one, the network is cut.
+    """The student and its training, by the recipe's chain; without one, the network is cut.
 
     Raises `ModelError` before any training where two networks do not agree on the task's
     outputs.

@@ -1,4 +1,4 @@
-"""Whether data and network fit the task, and what is right where no data say it."""
+"""True where data and network fit the task, and what is right where no data say it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def judged(
 ) -> tuple[BuildData, Evaluation, tuple[Note, ...]]:
     """The samples to evaluate by, how good the unpruned network is on them, and notes.
 
-    Embeddings need no labels: what the unpruned network says is right then. Raises `DataError`
-    or `ModelError` where network, data and task do not fit, before anything is trained.
+    Embeddings need no labels: the unpruned network's outputs are the targets then. Raises
+    `DataError` or `ModelError` where network, data and task do not fit, before anything is
+    trained.
     """
     kind, notes = spec.kind, list[Note]()
     task = tasks.of(kind)
@@ -62,12 +63,13 @@ def judged(
 
 
 def relative(spec: TaskSpec, reference: Evaluation) -> bool:
-    """Whether what is lost of the metric counts as a share of the unpruned network's value."""
+    """Return whether what is lost of the metric counts as a share of the unpruned network's
+    value."""
     return not reference.share if spec.drop is None else spec.drop == "relative"
 
 
 def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
-    """How many classes the network decides between, where it does and labels are known.
+    """Number of classes that the network decides between, where it does and labels are known.
 
     Raises where the network's output is not the task's, or its size not that of the targets.
     """

@@ -1,4 +1,4 @@
-"""The unpruned network against what the device's profile says it cannot run."""
+"""Check the unpruned network against the device's profile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FLOAT_BORDER = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 
 @dataclass(frozen=True, kw_only=True)
 class Compatibility:
-    """What is left to build."""
+    """The builds that remain."""
 
     runtimes: tuple[RuntimeName, ...]
     refused: frozenset[_Form]
@@ -61,10 +61,11 @@ def check(
     samples: BuildData,
     folder: Path,
 ) -> Compatibility:
-    """What of the profile's runtimes and precisions the network can be built for.
+    """Runtimes and precisions of the profile that the network can be built for.
 
-    `baselines` are the unpruned network's fp32 exports. What cannot run is left out and said;
-    raises `ArtifactError` where nothing is left, `BudgetInfeasible` where it does not fit the RAM.
+    `baselines` are the unpruned network's fp32 exports. Impossible variants are left out with a
+    note; raises `ArtifactError` where none remains, `BudgetInfeasible` where the network does
+    not fit the RAM.
     """
     target, recipe = env.observed(request.target), request.project.recipe.export
     memory(network, target, request.project.budget.memory_mb)
@@ -105,7 +106,7 @@ def check(
 
 
 def memory(network: Program, target: Target, asked_mb: float | None) -> None:
-    """Refuse a network that no plan is asked to bring under the device's RAM."""
+    """Refuse a network that exceeds the device's RAM and that no plan has to reduce."""
     limit = target.ram_mb
     if limit is None or asked_mb is not None:
         return
@@ -146,7 +147,7 @@ def _reduced(
     calibration: Array,
     folder: Path,
 ) -> list[LeftOut]:
-    """What is refused in less than fp32, whose files hold newer operators.
+    """Variants refused in less than fp32, whose files hold newer operators.
 
     They are only written where a profile could refuse them. Raises `ArtifactError` where the
     device takes nothing else.
@@ -217,7 +218,8 @@ class _Inspection:
         return list(dict.fromkeys(found))
 
     def in_doubt(self, asked: Sequence[_Form]) -> list[_Form]:
-        """What of `asked` the profile could refuse though it takes the network in fp32."""
+        """Variants of `asked` that the profile could refuse though it takes the network in
+        fp32."""
         return [
             (runtime, precision)
             for runtime, precision in asked
@@ -312,7 +314,7 @@ def _opener(target: Target, env: Environment, runtime: RuntimeName) -> Device | 
 def _loaded(
     network: Program, artifact: Artifact, operators: Sequence[Operator], there: Device
 ) -> Incompatibility | None:
-    """What the runtime says when it opens and runs the file once; `None` where all is well."""
+    """The runtime's error on opening and running the file once; `None` where all is well."""
     shapes = [of_network(spec.shape[1:], spec.layout) for spec in artifact.inputs]
     if len(shapes) != 1:
         return None

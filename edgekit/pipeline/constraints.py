@@ -1,4 +1,4 @@
-"""From the budget to what a plan must reach, and what is said where no plan can."""
+"""Derive a plan's constraints from the budget, and the error where no plan meets them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SIZE_SHARE = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class PlanConstraints:
-    """What a cut is to reach, against the unpruned network."""
+    """The constraints of a cut, against the unpruned network."""
 
     speedup: float | None
     full_cost: float
@@ -53,13 +53,13 @@ class PlanConstraints:
     bytes_per_weight: float = 4.0
     """In the smallest precision, with what a file holds besides."""
     memory_besides_mb: float = 0.0
-    """What a process takes besides activations: the runtime, its copy of the weights."""
+    """Memory of a process besides activations: the runtime, its copy of the weights."""
     notes: tuple[PlanNote, ...] = ()
-    """What the reader should know about the choice."""
+    """Notes on the choice."""
 
     @property
     def energy_share(self) -> float | None:
-        """Of the unpruned network's energy, what is left to operators; `None` where energy is not
+        """Energy of the unpruned network that remains for operators; `None` where energy is not
         planned for by operators."""
         if self.energy_mj is None or not self.full_energy_mj:
             return None
@@ -77,7 +77,7 @@ class PlanConstraints:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Energy as far as operators tell it: the unpruned network's sum, or why there is none."""
+    """Energy by operators: the unpruned network's sum, or the reason why there is none."""
 
     whole_mj: float | None
     note: PlanNote
@@ -91,7 +91,7 @@ def constraints_from_budget(
     bench: BenchRunner,
     baseline: Artifact | None,
 ) -> PlanConstraints:
-    """What the budget asks of the unpruned network, whose planner this is, on the `target`.
+    """Constraints on the unpruned network, whose planner this is, on the `target`.
 
     Without its export (`baseline`) nothing is timed: a latency counts as without the device, memory
     is not planned for, and energy is the sum of its operators'.
@@ -155,7 +155,7 @@ def required_speedup(
     *,
     by_operators: bool = False,
 ) -> tuple[float | None, tuple[PlanNote, ...]]:
-    """The speed-up to plan for, and what the reader should know about the choice.
+    """The speed-up to plan for, and notes on the choice.
 
     `baseline_ms` and `baseline_mj` are the unpruned network's latency and energy on the target
     itself, `None` where no such figure exists: then a budget in milliseconds or millijoules
@@ -232,7 +232,7 @@ def _timed_here(
 
 
 def met(planner: Planner, constraints: PlanConstraints) -> bool:
-    """Whether the network keeps every limit as it is."""
+    """Return whether the network keeps every limit as it is."""
     if constraints.speedup is not None and constraints.speedup > 1:
         return False
     whole = planner.whole()

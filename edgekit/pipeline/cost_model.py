@@ -1,7 +1,7 @@
 """From operators' costs to whole networks: fitted before a plan, and checked after it.
 
-A few whole candidates, exported and measured as operators are, correct the cost table; what the
-corrected table says of each network is compared with what was measured.
+A few whole candidates, exported and measured as operators are, correct the cost table; the
+corrected table's prediction for each network is compared with its measurement.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def check(
     artifacts: Sequence[Artifact],
     progress: Progress,
 ) -> Prediction | None:
-    """How far the table's word on whole networks is from what is measured, the student's too.
+    """Prediction error of the table on whole networks, the student's too.
 
     The `pair` is the unpruned network and the student, whose `artifacts` these are. `None` where
     costs are estimated, or no artifact is of the table's runtime and precision.
@@ -125,7 +125,7 @@ def check(
 
 
 def _unsure(error: float) -> PredictionsOff | None:
-    """That networks are far from what their operators predict, where they are."""
+    """Return that networks are far from what their operators predict, where they are."""
     return None if error <= _PROMISED else PredictionsOff(error_median=error)
 
 

@@ -1,4 +1,4 @@
-"""Where the costs that a plan goes by come from: the best source that is at hand, said aloud."""
+"""Choose the source of a plan's costs: the best that is at hand, with a note."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from edgekit.runtimes import registry
 from edgekit.store import Store
 from edgekit.types import CostSource, Precision, RuntimeName, Target
 
-_ASKED = "as [recipe.prune] cost_source says"
+_ASKED = "as requested by [recipe.prune] cost_source"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What operators' costs are taken on."""
+    """The device that operators' costs are measured on."""
 
     source: CostSource
     device: Device | None
@@ -65,7 +65,7 @@ class CostProvider:
         there, origin = self.runtime(runtime), self.origin
         if origin.device is not None and there not in origin.runtimes:
             raise DeviceError(
-                f"{origin.device.name} has no {there}, so it can say nothing of its costs. "
+                f"{origin.device.name} has no {there}, so it cannot measure costs. "
                 "Name another [recipe.prune] cost_source."
             )
         key = TableKey(
@@ -85,9 +85,9 @@ class CostProvider:
 def choose(request: BuildRequest, env: Environment) -> CostProvider:
     """The source that the recipe names; else the target itself, or this machine in its place.
 
-    Instructions of the target's own core say more of its kernels than another machine's time, but
-    take minutes to count: they are used where they are asked for.
-    Raises `DeviceError` where the recipe names a source that is not at hand.
+    Instructions of the target's own core represent its kernels better than another machine's
+    time, but take minutes to count: they are used only on request. Raises `DeviceError` where
+    the recipe names a source that is not at hand.
     """
     return CostProvider(
         origin=_origin(request, env),

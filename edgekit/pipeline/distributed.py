@@ -1,7 +1,7 @@
 """A build in several processes: the first does everything, all of them train.
 
 Started by `accelerate launch -m edgekit build ...` on one machine or on several that share the
-store's folder. The first process writes down whom it wants taught by whom; all read that.
+store's folder. The first process writes the training request down; all processes read it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from edgekit.program.program import load as load_program
 from edgekit.types import DistillRecipe
 
 _MIDWAY = threading.Event()
-"""Set while the others are in a training with this process: they hear nothing else then."""
+"""Set while the others are in a training with this process: they handle no other request
+then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +42,12 @@ class TrainingRequest:
 
 
 def is_distributed() -> bool:
-    """Whether a launcher started more processes than this one."""
+    """Return whether a launcher started more processes than this one."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that builds."""
+    """Return whether this process is the one that builds."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
@@ -58,7 +59,7 @@ def trained_together(
     inputs: TrainingInputs,
     hooks: Hooks,
 ) -> Distilled:
-    """Distill in all processes. Raises `UsageError` for a penalty, which only this one knows."""
+    """Distill in all processes. Raises `UsageError` for a penalty, which only this one has."""
     if hooks.penalty is not None:
         raise UsageError(
             "Training with a sparsity penalty runs in one process. Set [recipe.prune] "
@@ -75,7 +76,7 @@ def trained_together(
 
 
 def worker_loop(request: BuildRequest, env: Environment) -> None:
-    """What every process but the first does: train when it trains, until it is through."""
+    """Loop of every process but the first: join each training until shutdown."""
     processes = Processes()
     inputs: TrainingInputs | None = None
     while (call := processes.tell(None)) is not None:

@@ -1,4 +1,4 @@
-"""What a build works with in this process, and is not part of what was asked for."""
+"""Resources of a build in this process, which are not part of the request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgekit.types import Target
 
 @dataclass(frozen=True, kw_only=True)
 class InMemory:
-    """What a caller holds in memory, in place of what the project's files name."""
+    """Objects in the caller's memory, in place of files that the project names."""
 
     network: Program
     samples: Mapping[str, Held] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class InMemory:
     task: tasks.Task | None = None
     """Where losses or metric are functions in memory."""
     mark: str = ""
-    """What those functions are known by in the store; empty where there are none."""
+    """Store keys of those functions; empty where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class Environment:
 
     @property
     def proven(self) -> bool:
-        """Whether timings taken here are the target's own."""
+        """Return whether timings taken here are the target's own."""
         return self.device.source == "device"
 
     @cached_property
     def probe(self) -> dict[str, Any]:
-        """What the device has, asked once: each probe loads every runtime in a process."""
+        """Inventory of the device, probed once: each probe loads every runtime in a process."""
         return self.device.probe()
 
     @property

@@ -49,7 +49,7 @@ Outputs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What was found out: the unpruned network's accuracy and speed, and every candidate."""
+    """Results: the unpruned network's accuracy and speed, and every candidate."""
 
     reference: Evaluation
     unpruned: tuple[Measurement, ...]
@@ -63,7 +63,7 @@ class Benchmark:
         return next(candidate for candidate in self.candidates if candidate.chosen)
 
     def examined(self, candidate: Candidate) -> EvaluatedArtifact:
-        """What was found out of a candidate before it was timed."""
+        """Results of a candidate before it was timed."""
         return EvaluatedArtifact(
             artifact=candidate.artifact,
             parity=candidate.parity,
@@ -76,7 +76,7 @@ class Benchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedArtifact:
-    """What an artifact answers: how near to its network, and how good."""
+    """Outputs of an artifact: their distance from its network's, and the metric."""
 
     artifact: Artifact
     parity: Parity | None
@@ -85,13 +85,13 @@ class EvaluatedArtifact:
     failure: ArtifactError | None = None
     """Why it is not the network; then there is nothing else."""
     relative_drop: bool = False
-    """Whether `accuracy_drop` is a share of the unpruned network's value."""
+    """True where `accuracy_drop` is a share of the unpruned network's value."""
     unchanged: bool = False
-    """Whether the file is the unpruned network's own: its speed-up is 1, and not what the noise of
-    two measurements of one network makes of it."""
+    """True where the file is the unpruned network's own: its speed-up is 1, and not what the
+    noise of two measurements of one network makes of it."""
 
     def keeps(self, limit: float) -> bool:
-        """Whether it is the network and loses at most `limit` of the metric."""
+        """Return whether it is the network and loses at most `limit` of the metric."""
         if self.evaluation is None or self.accuracy_drop is None:
             return False
         return self.evaluation.keeps(
@@ -101,7 +101,7 @@ class EvaluatedArtifact:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationInputs:
-    """What every artifact of one build is judged by."""
+    """References of every artifact of one build."""
 
     reference: Evaluation
     """The unpruned network's."""
@@ -212,7 +212,7 @@ def _check_finite(artifact: Artifact, evaluation: Evaluation) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """What candidates are timed beside, and what the best of them is chosen by."""
+    """Baselines that candidates are timed beside, and criteria of the choice."""
 
     bench: BenchRunner
     reference: Evaluation
@@ -328,7 +328,7 @@ def check_parity(
     *,
     decided: bool = False,
 ) -> Parity:
-    """How far `outputs` (n, ...) are from the student's; raises `ParityError` beyond bounds."""
+    """Distance of `outputs` (n, ...) from the student's; raises `ParityError` beyond bounds."""
     fault: ParityFault | None = ParityFault(
         measure="shape", shapes=(outputs.shape[1:], expected.shape[1:])
     )

@@ -24,7 +24,7 @@ from edgekit.types import Artifact, Precision, Target
 
 @dataclass(frozen=True, kw_only=True)
 class StudentExports:
-    """How students are exported: each file with its contract inside."""
+    """Export of students: each file with its contract inside."""
 
     exporter: ExportRunner
     allowed: compatibility.Compatibility
@@ -34,7 +34,7 @@ class StudentExports:
     samples: BuildData
     validation: Validation
     facts: Mapping[str, str]
-    """What every file says of its origin."""
+    """Provenance that every file carries."""
     folder: Path
 
     @classmethod

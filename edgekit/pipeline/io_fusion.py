@@ -33,7 +33,7 @@ def prepared(project: Project, network: Program, samples: BuildData) -> BuildDat
 
 
 def folding(project: Project, network: Program) -> IOFusion:
-    """What the recipe folds in; raises `ProjectError`."""
+    """Steps that the recipe folds in; raises `ProjectError`."""
     recipe, task = project.recipe.export, project.task
     found = IOFusion()
     if recipe.fold_preprocessing is not None:
@@ -77,7 +77,7 @@ def artifact_inputs(samples: BuildData) -> BuildData:
 
 
 def left_over(samples: BuildData) -> Preprocess:
-    """What an application still does to a raw sample."""
+    """Steps that an application still does to a raw sample."""
     own = (
         samples.test
         if samples.folding.preprocess is None
@@ -87,7 +87,7 @@ def left_over(samples: BuildData) -> Preprocess:
 
 
 def notes(how: IOFusion) -> tuple[IOFused, ...]:
-    """What the files do besides the network, where they do anything."""
+    """Steps of the files besides the network, where there are any."""
     return () if how == IOFusion() else (IOFused(fusion=how),)
 
 

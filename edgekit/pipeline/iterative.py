@@ -1,7 +1,7 @@
-"""From the trained network to the smaller, taught one: in one cut, or in several.
+"""From the trained network to the smaller, distilled one: in one cut, or in several.
 
-Each cut is planned, its units emptied by training first where the recipe says so; layers that
-lost inputs are fitted to those that are left, and the whole is taught before the next cut.
+Each cut is planned, its units emptied by training first on request of the recipe; layers that
+lost inputs are refitted to the remaining ones, and the whole is trained before the next cut.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ from edgekit.types.notes import (
 )
 
 MAX_RATIO_PER_STEP = 3.0
-"""A network is made no more than so many times cheaper before it is taught again."""
+"""Largest speed-up of a cut before the network is trained again."""
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
 _MEMORY = 2**30
 """Bytes that activations of the samples may take while layers are fitted."""
@@ -77,7 +77,7 @@ _GROWTH = 0.7
 
 @dataclass(frozen=True, kw_only=True)
 class PruningInputs:
-    """What every cut of one build goes by."""
+    """Common inputs of every cut of one build."""
 
     recipe: Recipe
     budget: Budget
@@ -128,7 +128,7 @@ class PruningInputs:
         )
 
     def constraints(self, planner: Planner) -> PlanConstraints:
-        """What the budget asks of the unpruned network."""
+        """Constraints on the unpruned network."""
         return constraints_from_budget(
             planner,
             self.budget,
@@ -146,7 +146,7 @@ def iterative_prune(
     *,
     halfway: bool = False,
 ) -> tuple[PrunedCandidate, Distilled]:
-    """The network inside the budget and what taught it, both told against the unpruned one.
+    """The network inside the budget and its training, both relative to the unpruned one.
 
     `halfway` there, where a smaller student is to learn from it.
     """
@@ -183,8 +183,8 @@ def iterative_prune(
     for constraints in rest:
         inputs.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
         planner = inputs.planner(distilled.program, precision, first.options)
-        # The network just taught assists: it is nearer to what is cut from it, and a better
-        # teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
+        # The network just trained is the teacher assistant: it is nearer to its cut, and a
+        # better teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
         fitted, distilled = cut(
             planner, constraints, replace(teachers, first=distilled.program)
         )
@@ -228,7 +228,7 @@ def _timer_in(
 def aims(
     final: PlanConstraints, whole: int, recipe: PruneRecipe
 ) -> Iterator[PlanConstraints]:
-    """What each cut is to reach, the last `final`; the network has `whole` weights."""
+    """The constraints of each cut, the last `final`; the network has `whole` weights."""
     count, kind = recipe.iterations or num_steps(final, whole), recipe.schedule
     speedups: tuple[float | None, ...] = (None,) * count
     if final.speedup is not None:
@@ -268,7 +268,7 @@ def num_steps(final: PlanConstraints, whole: int) -> int:
 def compensated(
     fitted: PrunedCandidate, train: Dataset, progress: Progress
 ) -> PrunedCandidate:
-    """The same with the layers that read what was cut fitted to what is left."""
+    """The same with the layers that read removed units refitted to the remaining ones."""
     held = 2 * fitted.planner.activation_bytes()
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
     with progress.step(f"Fit the layers that lost inputs, on {count} samples"):
@@ -282,8 +282,8 @@ def _emptied(
 ) -> PrunedCandidate:
     """The same widths cut from a network whose units training emptied before.
 
-    The growing penalty empties the units of the plan; the others say by themselves which units
-    go, and these are weighed again.
+    The growing penalty empties the units of the plan; the others select units by themselves,
+    and these are scored again.
     """
     prune, whole = inputs.recipe.prune, fitted.graph.program
     recipe = replace(inputs.recipe.distill, epochs=prune.sparsity_epochs)
@@ -362,7 +362,7 @@ def _in_all(
 
 
 def link_of(name: str, teacher: str, distilled: Distilled) -> Link:
-    """What teaching gained, on the samples that choose the epoch."""
+    """Gain of the training, on the samples that choose the epoch."""
     before, after = distilled.epochs[0], distilled.epochs[distilled.best_epoch]
     return Link(
         name=name,
@@ -397,7 +397,7 @@ def _halfway(final: PlanConstraints, planner: Planner) -> PlanConstraints:
 
 
 def _gain(number: int, link: Distilled) -> CutTrained:
-    """What training gained after one of several cuts."""
+    """Gain of the training after one of several cuts."""
     before, after = link.epochs[0], link.epochs[link.best_epoch]
     return CutTrained(
         step=number,
@@ -420,12 +420,13 @@ def composed(plans: Sequence[Plan]) -> Plan:
 
 
 def _check(graph: WidthGraph, widths: Mapping[str, int], student: Program) -> None:
-    """Groups keep their names from cut to cut; where one did not, its shapes tell."""
+    """Groups keep their names from cut to cut; a changed name shows in its shapes."""
     for node in graph.program.module.graph.find_nodes(op="get_attr"):
         name = str(node.target)
         have = dict(student.module.named_parameters(remove_duplicate=False)).get(name)
         if have is not None and graph.shape(node, widths) != tuple(have.shape):
             raise ModelError(
-                f"After several cuts '{name}' has shape {tuple(have.shape)}, and its groups "
-                f"say {graph.shape(node, widths)}. Set [recipe.prune] iterations = 1."
+                f"After several cuts '{name}' has shape {tuple(have.shape)}, and its "
+                f"groups have {graph.shape(node, widths)}. Set [recipe.prune] "
+                "iterations = 1."
             )

@@ -1,4 +1,5 @@
-"""What of a network can be exported; the rest is left out, with the layer, operator and fix."""
+"""Export the possible variants of a network; the others are left out, with the layer, operator
+and fix."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from edgekit.types.export_notes import Incompatibility, LeftOut
 
 @dataclass(frozen=True, kw_only=True)
 class Exports:
-    """What could be made, and why the rest is left out."""
+    """The artifacts, and the reasons for those left out."""
 
     artifacts: list[Artifact]
     notes: tuple[LeftOut, ...] = ()

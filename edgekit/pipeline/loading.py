@@ -1,4 +1,4 @@
-"""What a build starts from: the runtimes, the trained network, its data and its accuracy."""
+"""Inputs of a build: the runtimes, the trained network, its data and its accuracy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Loaded:
 
 
 Shared = dict[object, Loaded]
-"""What builds of one project for several targets have in common, by what it depends on."""
+"""The common part of builds of one project for several targets, by its dependencies."""
 
 
 def load(request: BuildRequest, env: Environment, shared: Shared) -> Loaded:
@@ -94,7 +94,7 @@ def load_network(request: BuildRequest, env: Environment) -> Program:
 
 
 def _unweighted(project: Project, env: Environment) -> tuple[Note, ...]:
-    """That no weights are named, where the network is read from a file without them."""
+    """Return that no weights are named, where the network is read from a file without them."""
     if env.in_memory is not None:
         return ()
     note = sources.unweighted(project.model, project.root)

@@ -1,8 +1,8 @@
-"""What plans would look like, before any training: the expected frontier on each target.
+"""Previews of plans, before any training: the expected frontier on each target.
 
-Accuracy is not known before training. What stands for it is the expected loss increase: how far the
-network's answers move, in nats a sample, measured cut by cut and added up
-(`edgekit/prune/sensitivity.py`). It orders plans of one network; it is no accuracy.
+Accuracy is not known before training. Its proxy is the expected loss increase: the change of
+the network's outputs, in nats a sample, measured cut by cut and added up
+(`edgekit/prune/sensitivity.py`). It orders plans of one network, and does not predict accuracy.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class SolvedPreview:
 
 @dataclass(kw_only=True)
 class Previewer:
-    """Expected frontiers of one network; what several targets have in common is done once."""
+    """Expected frontiers of one network; the common part of several targets is computed
+    once."""
 
     network: Program
     _samples: dict[object, BuildData] = field(default_factory=dict)
@@ -98,7 +99,7 @@ class Previewer:
     def _scores(
         self, request: BuildRequest, env: Environment, planner: Planner
     ) -> _Weighed:
-        """What units and blocks matter: the same where recipes draw and weigh alike."""
+        """Importance of units and blocks: the same where recipes draw and score alike."""
         recipe, progress = request.project.recipe, env.progress
         drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
         if drawn not in self._samples:

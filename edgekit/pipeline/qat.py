@@ -55,9 +55,9 @@ def recover_with_qat(
 ) -> QatResult:
     """Train with int8's rounding where the recipe or the budget asks for it.
 
-    Of the pair the float teacher teaches the student as it was distilled, with fake quantization
-    of the granularity that the exporters use; they take its weights, and ranges from calibration.
-    It starts with channels of equal ranges, which leave least to learn.
+    The float teacher of the pair trains the student as it was distilled, with fake quantization
+    of the granularity that the exporters use; they take its weights, and ranges from
+    calibration. It starts with channels of equal ranges, which leave least to learn.
     """
     teacher, student = pair
     why = reason_to_train(

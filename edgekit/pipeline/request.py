@@ -1,4 +1,4 @@
-"""What one build was asked for: values that any process can be given."""
+"""The request of one build: values that any process can be given."""
 
 from __future__ import annotations
 

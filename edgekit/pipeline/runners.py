@@ -25,7 +25,7 @@ class ExportRunner:
     target: str
     progress: Progress
     channels_last: bool = False
-    """Whether LiteRT's files take images with their channels last."""
+    """True where LiteRT's files take images with their channels last."""
 
     @classmethod
     def of(cls, request: BuildRequest, env: Environment) -> ExportRunner:
@@ -92,7 +92,7 @@ class BenchRunner:
 
     @property
     def proven(self) -> bool:
-        """Whether timings taken here are the target's own."""
+        """Return whether timings taken here are the target's own."""
         return self.device.source == "device"
 
     def measure(

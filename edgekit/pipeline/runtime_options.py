@@ -37,10 +37,10 @@ def tune_runtime_options(
     behind: Callable[[Candidate], Program],
     limit_s: float,
 ) -> Benchmark:
-    """The same with the settings that gain, proved with them anew; notes say what was tried.
+    """The same with the options that gain, benchmarked with them again; notes list the trials.
 
-    `behind` tells the network that a candidate was exported from. No more than `limit_s` seconds
-    are spent on trying.
+    `behind` returns the network that a candidate was exported from. No more than `limit_s`
+    seconds are spent on trying.
     """
     best = _best(contest, proof)
     if not best or not limit_s:
@@ -104,7 +104,7 @@ def _best(contest: Contest, proof: Benchmark) -> list[Candidate]:
 def _tried(
     bench: BenchRunner, artifacts: Sequence[Artifact], limit_s: float
 ) -> list[RuntimeOptionsTried]:
-    """What was tried for each artifact, and the settings that gain."""
+    """The trials of each artifact, and the options that gain."""
     started = time.monotonic()
     notes: list[RuntimeOptionsTried] = []
     with bench.progress.step("Try the runtime's settings") as step:

@@ -39,9 +39,9 @@ class BuildData:
     calibrated: calibration.CalibrationSet
     calibration_facts: dict[str, Any]
     pool: Dataset
-    """What calibration was drawn from."""
+    """Source of the calibration samples."""
     folding: IOFusion = field(default_factory=IOFusion)
-    """What files do besides the network."""
+    """Steps of files besides the network."""
     kind: TaskKind = DEFAULT_TASK
 
     @property
@@ -133,7 +133,7 @@ def _drawn(
 
 
 def input_of(network: Program) -> InputSpec:
-    """What a network takes: its first input, with the dtype of tokens where it takes those."""
+    """Input of a network: its first, with the dtype of tokens where it takes those."""
     dtype = network.dtypes[0]
     tokens = None if dtype.is_floating_point else str(dtype).removeprefix("torch.")
     return replace(network.inputs[0], dtype=tokens)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note, NothingCut
 Scores = npt.NDArray[Any]
 
 _SAMPLES_WEIGHED = 256
-# Trials of cuts: what they may take together, and the fewest samples that say anything.
+# Trials of cuts: their cost in all, and the fewest samples for a result.
 _TRIAL_MACS = 2e12
 _LEAST_SAMPLES = 16
 _TRIAL_BATCH = 64
@@ -64,7 +64,7 @@ _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 @dataclass(frozen=True, kw_only=True)
 class Own:
-    """What a student that is no part of the network takes."""
+    """Costs of a student that is not part of the network."""
 
     parameters: int
     macs: int
@@ -73,7 +73,7 @@ class Own:
 
 @dataclass(frozen=True, kw_only=True)
 class PrunedCandidate:
-    """The student before it is taught, and how it was arrived at; all else is of the network."""
+    """The student before training, and its search; the rest is of the network."""
 
     student: Program
     graph: WidthGraph
@@ -85,7 +85,7 @@ class PrunedCandidate:
     """Of a student with an architecture of its own."""
     links: tuple[Link, ...] = ()
     untouched: bool = False
-    """Whether the student is the network itself, neither cut nor trained."""
+    """True where the student is the network itself, neither cut nor trained."""
 
     @property
     def table(self) -> CostTable:
@@ -117,7 +117,7 @@ class PlanTimer:
         return self.bench.progress
 
     def time(self, student: Program, predicted: float, folder: Path) -> PlanRound:
-        """What a student's export takes, beside its `predicted` speed-up; `folder` is removed."""
+        """Times of a student's export, beside its `predicted` speed-up; `folder` is removed."""
         baseline, title = self.baseline, f"the plan ({folder.name})"
         precision = baseline.precision or "fp32"
         [artifact] = self.exporter.export(
@@ -150,10 +150,10 @@ def search(
     timer: PlanTimer,
     folder: Path,
 ) -> PrunedCandidate:
-    """The most important network that is as fast and as small as `aim` asks.
+    """The most important network that meets the constraints.
 
-    Where the exported network misses its speed-up, or is much faster than asked, the table is
-    corrected by what was measured and the plan solved again. Raises `BudgetInfeasible`, naming
+    Where the exported network misses its speed-up, or is much faster than required, the table
+    is corrected by the measurement and the plan solved again. Raises `BudgetInfeasible`, naming
     the nearest feasible figures, where there is none.
     """
     progress = timer.progress
@@ -183,12 +183,12 @@ def next_costs(
     constraints: PlanConstraints,
     turns: Sequence[SearchRound],
 ) -> Iterator[float | None]:
-    """The cost to solve for, round by round, until a network is about as fast as asked."""
+    """The cost to solve for, round by round, until a network reaches the required speed-up."""
     if constraints.speedup is None:
         yield None
         return
     least = planner.cheapest("cost", constraints.limits(None)).cost
-    # A little more than asked, where there is more: the last measurement is noisy too.
+    # A little more than required, where there is more: the last measurement is noisy too.
     slack = constraints.speedup * _SLACK
     cost = constraints.full_cost / slack
     yield cost if cost >= least else constraints.full_cost / constraints.speedup
@@ -199,7 +199,7 @@ def next_costs(
         share = corrected(turns, constraints).operators(slack)
         target_cost, fastest = (share or 0.0) * constraints.full_cost, least * 1.001
         if target_cost < fastest and len(turns) < rounds - 1:
-            # One network says it cannot be done: half of the way, to learn from another.
+            # One network shows the infeasibility: half of the way, to learn from another.
             target_cost = math.sqrt(turns[-1].solution.cost * fastest)
         yield max(fastest, target_cost)
 
@@ -268,7 +268,8 @@ def build_planner(
     progress: Progress,
     options: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Planner:
-    """What of a network can be cut, and what each width of it costs in a runtime and precision.
+    """Units of a network that can be cut, and the cost of each width in a runtime and
+    precision.
 
     `options` are the widths offered for the network that this one was cut from.
     """
@@ -296,7 +297,7 @@ def build_planner(
 
 
 def planned_precision(recipe: Recipe, target: Target) -> Precision:
-    """What the plan's costs are taken in: as the recipe says, else fp32 where it is exported.
+    """Precision of the plan's costs: that of the recipe, else fp32 where it is exported.
 
     Raises `DeviceError` where the recipe names a precision that is not exported.
     """
@@ -347,7 +348,7 @@ def solve_for(
 def score_importance(
     graph: WidthGraph, train: Dataset, criterion: str, progress: Progress
 ) -> dict[str, Scores]:
-    """How much every unit matters, by the recipe's criterion."""
+    """Importance of every unit, by the recipe's criterion."""
     with progress.step(f"Weigh the units ({criterion})"):
         return importance(graph, criterion, batches=batches(train, _SAMPLES_WEIGHED))
 
@@ -358,7 +359,7 @@ def probe(
     train: Dataset,
     progress: Progress,
 ) -> Sensitivity:
-    """What cutting each group and dropping each block does to the answers."""
+    """Sensitivity of the outputs to cutting each group and dropping each block."""
     trials = 2 * len(planner.graph.groups) + len(planner.blocks)
     affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
     count = int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, affordable)))

@@ -27,7 +27,8 @@ from edgekit.types import DistillRecipe, Epoch
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherEnsemble:
-    """Who teaches: the first is also looked into, `others` have a say by their weights."""
+    """Teacher ensemble. Features come from the first teacher; outputs are averaged by
+    weight."""
 
     first: Program
     others: tuple[Program, ...] = ()
@@ -45,16 +46,16 @@ class TeacherEnsemble:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """How a student is taught; `marks` name the penalty for the store."""
+    """Specification of a training; `marks` name the penalty for the store."""
 
     recipe: DistillRecipe
     title: str = "Distill"
     penalty: Callable[[fx.GraphModule], Tensor] | None = None
     marks: tuple[object, ...] = ()
     pruned: bool = True
-    """Whether the student has its teacher's weights, what is left of them."""
+    """True where the student has its teacher's weights, what is left of them."""
     aware: bool = False
-    """Whether the student rounds as its int8 file will."""
+    """True where the student rounds as its int8 file will."""
 
 
 def train_student(
@@ -68,8 +69,9 @@ def train_student(
     Several teachers are averaged; the first is also looked into.
     """
     if training_spec.recipe.losses is None and training_spec.pruned:
-        # A pruned network comes with its teacher's weights; what helps one without any held the
-        # digits example, cut to a sixth of its width, at 22 % where it else reached 76 %.
+        # A pruned network comes with its teacher's weights; the losses that help a network
+        # without any held the digits example, cut to a sixth of its width, at 22 % instead
+        # of 76 %.
         training_spec = replace(
             training_spec, recipe=replace(training_spec.recipe, losses={})
         )

@@ -1,4 +1,4 @@
-"""What every training of one build has in common."""
+"""Common inputs of every training of one build."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TrainingInputs:
     store: Store
     progress: Progress
     mark: str = ""
-    """What functions in memory are known by in the store."""
+    """Store keys of functions in memory."""
 
     @classmethod
     def of(

@@ -1,4 +1,4 @@
-"""Which files of a student are made to compete, and what judges the quantized ones."""
+"""Choose the files of a student that compete, and the samples that judge the quantized ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName, Target
 from edgekit.types.export_notes import QuantizationSearched
 
 ENOUGH = 400
-"""Validation samples that a loss of half a point can be told by; training samples fill up."""
+"""Number of validation samples that suffice to detect a loss of half a point; training samples
+fill up."""
 MOST = 1000
 _VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 _LINEAR = ("aten.linear", "aten.addmm", "aten.matmul", "aten.mm.")
@@ -30,8 +31,8 @@ def requested(
     target: Target,
     asked: Sequence[Precision] | None,
 ) -> list[Variant]:
-    """Every runtime in every precision that the profile (or else `asked`) allows and it has, and
-    beside int8 the schemes whose speed is not told by looking."""
+    """Every runtime in every precision that the profile (or else `asked`) allows and it has,
+    and beside int8 the configurations whose speed has to be measured."""
     precisions = asked or (*target.precisions, *_more(student, target))
     found: list[Variant] = []
     for runtime in runtimes:
@@ -68,7 +69,8 @@ def validation(project: Project, samples: BuildData) -> Validation:
 
 
 def notes(candidates: Sequence[Candidate]) -> list[QuantizationSearched]:
-    """What the search for each quantized file found, where it had to search or could not hold."""
+    """Results of the search for each quantized file, where it had to search or could not
+    hold."""
     found = []
     for candidate in candidates:
         quantized = candidate.artifact.quantized
@@ -99,7 +101,7 @@ def _schemes(
 
 
 def _attends(student: Program) -> bool:
-    """Whether the format's first scheme is that of attention already."""
+    """Return whether the format's first scheme is that of attention already."""
     return bool(_count(student, ("attention", "bmm", "matmul")))
 
 

@@ -1,4 +1,4 @@
-"""True where a network that was read computes what its file says: on every load, in numbers.
+"""Check that a network that was read computes the file's function: on every load, in numbers.
 
 A program is run at two batch sizes, and its outputs are held against a reference's, relative to
 the range of the reference's. A softmax or sigmoid at the end is taken off first: where it is
@@ -22,14 +22,14 @@ BATCHES = (1, 3)
 TOLERANCE = 1e-4
 """Largest difference, relative to the range of an output."""
 _FLAT = 1e-6
-"""A range below this part of an output's largest value is rounding, and tells nothing."""
+"""A range below this part of an output's largest value is rounding, and inconclusive."""
 _SQUASHING = ("softmax", "sigmoid", "log_softmax", "_softmax", "_log_softmax", "argmax")
 _CASTS = ("to", "_to_copy")
 
 Arrays = Sequence[np.ndarray]
 Reference = Callable[[Arrays, Sequence[bool]], Arrays]
-"""Outputs in the program's order and layout, of inputs in its order and layout; flags tell which
-outputs are wanted as they are before a last softmax, sigmoid or argmax."""
+"""Outputs in the program's order and layout, of inputs in its order and layout; flags select
+outputs before a last softmax, sigmoid or argmax."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ def unsaturated(module: fx.GraphModule) -> tuple[fx.GraphModule, tuple[bool, ...
 
 
 def _before(node: fx.Node) -> fx.Node | None:
-    """What a last softmax, sigmoid or argmax takes, if nothing but it makes the output."""
+    """The input of a last softmax, sigmoid or argmax, if nothing else makes the output."""
     if node.op == "call_function" and _name(node) in _CASTS:
         [inner] = node.all_input_nodes
         return _before(inner) if _name(inner) == "argmax" else None

@@ -55,9 +55,9 @@ class Program:
     inputs: tuple[InputSpec, ...]
     dtypes: tuple[torch.dtype, ...]
     outputs: tuple[str, ...] = ()
-    """What the file that the network comes from calls its outputs; empty where nothing does."""
+    """Names of the outputs in the network's file; empty where there are none."""
     remarks: tuple[str, ...] = ()
-    """What loading it found out, a sentence each: how its outputs agree with its file's."""
+    """Remarks of the loading, a sentence each: agreement of its outputs with its file's."""
 
     def example(self, batch: int = 1, seed: int = 0) -> tuple[torch.Tensor, ...]:
         """Seeded inputs of the right shapes, each (batch, *shape): for tracing, never for truth."""

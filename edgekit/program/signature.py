@@ -1,4 +1,4 @@
-"""A graph in lines of text that say what it computes, whatever its operators are called."""
+"""A graph in lines of text that describe its computation, whatever its operators' names are."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def same(
     strides: Sequence[int],
     dilation: Sequence[int],
 ) -> Pads:
-    """What "same" adds: as many windows as strides begin, the odd one behind."""
+    """Padding of "same": as many windows as strides begin, the odd one behind."""
     pads = []
     for size, width, stride, step in zip(sizes, kernel, strides, dilation, strict=True):
         windows = -(-size // stride)
@@ -56,7 +56,7 @@ def max_pool(
 
 
 def _by_ceiling(pads: Pads) -> bool:
-    """Whether the padding is a last window that stands over the edge, in every dimension."""
+    """Return whether the padding is a last window that stands over the edge, in every dimension."""
     return all(before == 0 and after > 0 for before, after in pads)
 
 

@@ -1,4 +1,4 @@
-"""What `edgekit diff` found: in one line, and on a terminal."""
+"""Output of `edgekit diff`: in one line, and on a terminal."""
 
 from __future__ import annotations
 
@@ -150,6 +150,6 @@ def _preprocessing(one: PreprocessingDiff) -> str:
     return {
         "fed": f"the application feeds it {what}",
         "expected": f"it expects {what}",
-        "contract": f"it says of itself {what}",
+        "contract": f"its metadata has {what}",
         "answers": f"the application's answers are those of {what}",
     }[one.where]

@@ -124,7 +124,7 @@ def title(report: Report) -> str:
 
 
 def headline(chosen: Candidate, target: str, *, proven: bool) -> str:
-    """How fast the chosen artifact is and what it loses; whether that is `proven` on the target."""
+    """Speed-up and loss of the chosen artifact; `proven` where they hold on the target."""
     measured = chosen.measurement
     where = measured.device if proven else f"this machine ({measured.device})"
     faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"

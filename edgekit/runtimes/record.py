@@ -53,15 +53,15 @@ class Runtime:
     version: str | None = None
     """The release that EdgeKit was made with, for devices where this machine has none."""
     final: bool = False
-    """Whether `version` is the last there will be, so that a device has no other."""
+    """True where `version` is the last there will be, so that a device has no other."""
     needs: tuple[str, ...] = ("numpy",)
-    """What pip installs beside `package`."""
+    """Packages that pip installs beside `package`."""
     machines: Mapping[str, int] = field(default_factory=dict)
     """The architectures of Linux that it has wheels for, and how early it is preferred there."""
     debian: tuple[str, ...] = ()
     """Lists in `docker/` of Debian packages that its images need besides."""
     absent: str | None = None
-    """What to say where it is not installed and need not be; `None` is `install`."""
+    """Advice where it is not installed and need not be; `None` is `install`."""
     timer: str | None = None
     """A program of its makers' that times its files on a device without Python."""
     refusals: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Runtime:
     starts_from: RuntimeName | None = None
     """The runtime from whose fp32 file its own is converted (`exporter.convert_file`)."""
     channels_last: bool = False
-    """Whether its files can take images with their channels last, as it computes."""
+    """True where its files can take images with their channels last, as it computes."""
     unsigned_int8_on: tuple[str, ...] = ()
     """Architectures whose kernels like activations in unsigned int8, as a target's `arch`."""
     slow_in_int8: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Kinds of tasks: how outputs and targets look, what is learned from them, how good they are.
 
-A kind of task is a module here (or under `tasks/` in a folder of `EDGEKIT_PLUGINS`) whose `RECORD`
-is a `TaskDefinition`: `token_classification.py` is `[task] kind = "token-classification"`. It is
-found by scanning, and nothing else knows a kind by its name.
+A kind of task is a module here (or under `tasks/` in a folder of `EDGEKIT_PLUGINS`) whose
+`RECORD` is a `TaskDefinition`: `token_classification.py` is `[task] kind =
+"token-classification"`. It is found by scanning, and no other module names a kind.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ class TaskDefinition:
     targets: TargetFormat
     losses: TaskLosses
     metrics: Mapping[str, Metric]
-    """What `[task] metric` may name; without one, the user's own function is needed."""
+    """Valid values of `[task] metric`; without one, the user's own function is needed."""
     own_metric: Metric | None = None
     """The metric where none is named; `None` is the first of `metrics`."""
     dimensions: int | None = None
     """Of the network's output, the batch counted; `None` is any number."""
     output: str = ""
-    """What the output is, in errors: "logits, (batch, classes)"."""
+    """Form of the output, in errors: "logits, (batch, classes)"."""
     class_axis: int | None = None
     """The dimension of the classes where outputs are logits, from which one is decided for."""
     decisions: str = "the decisions"
-    """What is decided where there is a `class_axis`: "the pixels"."""
+    """Unit of decisions where there is a `class_axis`: "the pixels"."""
     agreement: Metric | None = None
-    """How far two networks' outputs agree; `None` is the share of equal decisions where there is a
-    `class_axis`, else the mean absolute difference."""
+    """Agreement of two networks' outputs; `None` is the fraction of equal decisions where there
+    is a `class_axis`, else the mean absolute difference."""
     shifts: bool = True
-    """Whether targets stay right where an image is moved by some pixels."""
+    """True where targets stay right where an image is moved by some pixels."""
     answered_by_network: bool = False
-    """Whether the unpruned network's outputs are the targets where data have none."""
+    """True where the unpruned network's outputs are the targets where data have none."""
 
     @property
     def metric(self) -> Metric | None:
@@ -59,11 +59,11 @@ class TaskDefinition:
 
     @property
     def labels_samples(self) -> bool:
-        """Whether an output is one row of class scores, whose highest names the sample."""
+        """Return whether an output is one row of class scores, whose highest names the sample."""
         return self.class_axis is not None and self.dimensions == 2
 
     def agree(self, outputs: Outputs, others: Outputs) -> Evaluation:
-        """How far two networks agree on the same samples, where no label says who is right.
+        """Agreement of two networks on the same samples, without labels.
 
         Outputs (n, ...) as the networks give them.
         """

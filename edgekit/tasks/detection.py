@@ -1,4 +1,5 @@
-"""Boxes and their classes: taught by the teacher alone, and measured by a metric of the user's."""
+"""Boxes and their classes: distilled from the teacher alone, and measured by a metric of the
+user's."""
 
 import math
 

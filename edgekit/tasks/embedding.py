@@ -1,4 +1,4 @@
-"""A vector a sample, near those of samples that are alike: taught by the teacher alone."""
+"""A vector a sample, near those of samples that are alike: distilled from the teacher alone."""
 
 from edgekit.tasks import TaskDefinition, losses, scores, targets
 from edgekit.tasks.targets import Array, Names, Targets

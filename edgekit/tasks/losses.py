@@ -24,7 +24,7 @@ def no_labels(student: Tensor, targets: Tensor) -> Tensor:
 
 
 def none_known(targets: Tensor) -> Tensor:
-    """That no sample has a label: (batch,)."""
+    """Return that no sample has a label: (batch,)."""
     return torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
 
 
@@ -43,7 +43,7 @@ class TaskLosses:
 
     @property
     def from_labels(self) -> bool:
-        """Whether labels are learned from."""
+        """Return whether labels are learned from."""
         return self.hard is not no_labels
 
 
@@ -75,7 +75,8 @@ def labels(student: Tensor, targets: Tensor) -> Tensor:
 
 
 def regression(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference of values, of embeddings say: (batch, ...) to losses (batch,)."""
+    """Mean squared difference of values, for example of embeddings: (batch, ...) to losses
+    (batch,)."""
     return by_sample((student - teacher).square())
 
 
@@ -117,12 +118,12 @@ def classes_last(output: Tensor) -> Tensor:
 
 
 def class_known(targets: Tensor) -> Tensor:
-    """Which samples have a class, or a part that has one: (batch, ...) to (batch,)."""
+    """Mask of samples with a class, or a part that has one: (batch, ...) to (batch,)."""
     return (targets >= 0).flatten(1).any(1) if targets.ndim > 1 else targets >= 0
 
 
 def value_known(targets: Tensor) -> Tensor:
-    """Which samples have a value that is not NaN: (batch, ...) to (batch,)."""
+    """Mask of samples with a value that is not NaN: (batch, ...) to (batch,)."""
     return ~targets.isnan().flatten(1).all(1) if targets.ndim > 1 else ~targets.isnan()
 
 
@@ -137,7 +138,8 @@ def squared_error(student: Tensor, targets: Tensor) -> Tensor:
 
 
 def known(targets: Tensor) -> Tensor:
-    """Which samples have a value or class, whichever the targets (batch, ...) are: (batch,)."""
+    """Mask of samples with a value or class, whichever the targets (batch, ...) are:
+    (batch,)."""
     return value_known(targets) if targets.is_floating_point() else class_known(targets)
 
 

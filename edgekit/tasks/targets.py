@@ -1,4 +1,4 @@
-"""How a kind of task keeps what is right of each sample."""
+"""Form of the targets of a kind of task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TargetReader(Protocol):
     """From what data hold to targets (n, ...) and the classes' names.
 
     `labels` are the names that are known already, `names` the source's own; `origin` is the
-    source in errors. Raises `DataError` for what is no target of the kind.
+    source in errors. Raises `DataError` for values that are not targets of the kind.
     """
 
     def __call__(
@@ -36,19 +36,19 @@ class TargetReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetFormat:
-    """How targets are read, and where they may lie."""
+    """Reading of targets, and the places where they may lie."""
 
     read: TargetReader
     unknown: float = -1
     """The target of a sample of which nothing is known; NaN for values."""
     class_folders: bool = False
-    """Whether a folder of images a class gives targets."""
+    """True where a folder of images a class gives targets."""
     masks: bool = False
-    """Whether a folder of masks beside the one of images does."""
+    """True where a folder of masks beside the one of images does."""
     from_inputs: Callable[[Array], Targets] | None = None
-    """Targets of inputs (n, ...), where the inputs themselves say what is right."""
+    """Targets of inputs (n, ...), where the inputs themselves are the targets."""
     each_output: bool = False
-    """Whether there is one number for each number of the output."""
+    """True where there is one number for each number of the output."""
 
     def unlabeled(self, count: int) -> Targets:
         """Targets (count,) of samples of which nothing is known."""
@@ -109,7 +109,8 @@ def _integers(given: Array, origin: str) -> Targets:
         raise DataError(f"{origin} has labels that are not class numbers.")
     if given.size and given.max() > MOST_CLASSES:
         raise DataError(
-            f"{origin} has the label {given.max()}, which is no class number. Give whole numbers "
+            f"{origin} has the label {given.max()}, which is not a class number. Give "
+            "whole numbers "
             f"from 0 up to {MOST_CLASSES:,}, or -1 for unknown."
         )
     targets = given.astype(np.int64)
@@ -127,13 +128,13 @@ class ClassMaps:
     """Reads a class for each part of a sample: (n, ...) of at least `dimensions` dimensions."""
 
     each: str
-    """What a part is, in errors."""
+    """Name of a part, in errors."""
     dimensions: int
     ignored: int
-    """What stands for unknown in most data of the kind, beside -1."""
+    """Label of unknown values in most data of the kind, beside -1."""
     image: bool = False
-    """Whether parts are pixels: a dimension of one channel goes, and a mask that holds the class 0
-    and `ignored` alone is a mask of two classes, which it cannot mean."""
+    """True where parts are pixels: a dimension of one channel goes, and a mask that holds the
+    class 0 and `ignored` alone is a mask of two classes, which it cannot mean."""
 
     def __call__(
         self, given: Array, *, origin: str, labels: Names | None, names: Names | None
@@ -172,7 +173,7 @@ class ClassMaps:
             )
         if given.size and given.max() > MOST_CLASSES:
             raise DataError(
-                f"{origin} has the target {given.max()}, which is no class number. Give whole "
+                f"{origin} has the target {given.max()}, which is not a class number. Give whole "
                 f"numbers from 0 up to {MOST_CLASSES:,}."
             )
         if given.size and given.min() < np.iinfo(np.int32).min:

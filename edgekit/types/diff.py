@@ -43,7 +43,7 @@ class ModelGraph:
     ends: tuple[int | None, ...]
     """The step behind each output."""
     by_place: bool = False
-    """Whether a step's `probe` is the number of an output of the copy, and not its name."""
+    """True where a step's `probe` is the number of an output of the copy, and not its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ class PreprocessingDiff:
 
     @property
     def differs(self) -> bool:
-        """Whether preprocessing is wrong, as far as it is known."""
+        """Return whether preprocessing is wrong, as far as it is known."""
         return (
             bool(self.faults) or self.error_before is None or self.error_before > EXACT
         )
@@ -179,5 +179,6 @@ class Diff:
 
     @property
     def outputs_agree(self) -> bool:
-        """Whether the artifact answers as the network does on samples that are prepared right."""
+        """Return whether the artifact answers as the network does on samples that are prepared
+        right."""
         return all(one.fault is None for one in self.outputs)

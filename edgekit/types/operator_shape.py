@@ -1,4 +1,4 @@
-"""What an operator costs depends on: its type and every shape, batch size 1."""
+"""Type and every shape of an operator, on which its cost depends, batch size 1."""
 
 from __future__ import annotations
 

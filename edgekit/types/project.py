@@ -49,7 +49,7 @@ class ModelSpec:
     fixed: Mapping[str, bool | int | float | tuple[float, ...]] = field(
         default_factory=dict
     )
-    """Inputs of a file by name that are no input of the network, and their values."""
+    """Inputs of a file by name that are not inputs of the network, and their values."""
 
 
 @dataclass(frozen=True, kw_only=True)

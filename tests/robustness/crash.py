@@ -123,7 +123,7 @@ def undisturbed(root: Path) -> tuple[dict[str, str], float]:
 
 
 def killed(place: Place, after_s: float) -> bool:
-    """Whether the kill met the build before it ended."""
+    """Return whether the kill met the build before it ended."""
     process = place.start()
     try:
         process.wait(after_s)
@@ -135,7 +135,7 @@ def killed(place: Place, after_s: float) -> bool:
 
 
 def outcome(root: Path, after_s: float, right: dict[str, str]) -> tuple[bool, str]:
-    """Whether the second build ended as an undisturbed one, and in words what happened."""
+    """Return whether the second build ended as an undisturbed one, and in words what happened."""
     place = made(root)
     met = killed(place, after_s)
     status = place.start().wait()

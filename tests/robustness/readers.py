@@ -31,7 +31,7 @@ class Kind:
     make: Callable[[Path], None]
     read: Read
     slow: bool = False
-    """Whether each try starts a process."""
+    """True where each try starts a process."""
 
 
 def _dataset(path: Path) -> object:

@@ -171,7 +171,7 @@ def test_an_option_of_another_kind_is_refused(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     for given, words in (
-        (["--tarball", "--push"], "--push is no option of --tarball"),
+        (["--tarball", "--push"], "--push is not an option of --tarball"),
         (["--tarball", "--docker"], "one form at a time"),
         ([], "edgekit package --docker ... or edgekit package --tarball ..."),
     ):

@@ -156,7 +156,7 @@ class _Ran:
     kwargs: Mapping[str, Any]
     result: Any
     active: bool
-    """Whether it reads an activation."""
+    """True where it reads an activation."""
 
     @property
     def name(self) -> str:

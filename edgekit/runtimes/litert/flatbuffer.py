@@ -74,7 +74,7 @@ def mended(model: bytes) -> bytes:
 
 
 def _wrong(tensor: Any) -> bool:
-    """Return whether a tensor's scales are along another dimension than is said, and which is
+    """Return whether a tensor's scales are along another dimension than recorded, and it is
     plain."""
     given = tensor.quantization
     if given is None or given.scale is None or len(given.scale) < 2:

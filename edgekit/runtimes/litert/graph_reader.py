@@ -20,7 +20,7 @@ _SHAPE_OPERATORS = ("SHAPE", "RANK")
 
 
 PACKAGE = "ai-edge-litert"
-"""What brings the library that reads the format."""
+"""Command that installs the library that reads the format."""
 
 
 def instrument(path: Path, copy: Path) -> ModelGraph:

@@ -42,7 +42,7 @@ def extract(path: Path) -> str | None:
     """The text in the file; `None` where it holds none."""
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
-        raise ValueError("it is no TFLite model")
+        raise ValueError("it is not a TFLite model")
     found = entry(content, KEY)
     return None if found is None else found.decode()
 

@@ -19,7 +19,7 @@ _SHAPE_OPERATORS = ("Shape", "Size")
 
 
 PACKAGE = "onnx"
-"""What brings the library that reads the format."""
+"""Command that installs the library that reads the format."""
 
 
 def instrument(path: Path, copy: Path) -> ModelGraph:

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, in its `metadata_props`."""
+"""Metadata of an ONNX file, in its `metadata_props`."""
 
 from __future__ import annotations
 

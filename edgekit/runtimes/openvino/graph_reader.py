@@ -21,7 +21,7 @@ _DTYPES |= {f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)}
 
 
 PACKAGE = "openvino"
-"""What brings the library that reads the format."""
+"""Command that installs the library that reads the format."""
 
 
 def instrument(path: Path, copy: Path) -> ModelGraph:

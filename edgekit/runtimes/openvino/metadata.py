@@ -1,4 +1,4 @@
-"""What an OpenVINO file says of itself, in its `rt_info`."""
+"""Metadata of an OpenVINO file, in its `rt_info`."""
 
 from __future__ import annotations
 

@@ -188,8 +188,8 @@ def _is_operation(config: Mapping[str, Any], version: int) -> bool:
 
 
 def _known_home(config: Mapping[str, Any]) -> bool:
-    """Return whether a class is Keras's own, as far as its file tells (Keras 1 and 2 tell
-    nothing)."""
+    """Return whether a class is Keras's own, as far as its file shows (files of Keras 1 and 2
+    do not)."""
     registered = config.get("registered_name")
     home = _home(config)
     if not home:

@@ -40,7 +40,7 @@ def load(path: Path, inputs: Sequence[InputSpec] = ()) -> Program:
 
 
 def _names(outputs: Any) -> tuple[str, ...]:
-    """What the file calls its outputs: their keys, or the layers that they come from."""
+    """Names of the file's outputs: their keys, or the layers that they come from."""
     if isinstance(outputs, dict) and all(isinstance(v, Ref) for v in outputs.values()):
         return tuple(outputs)
     layers = [ref.layer for ref in references(outputs)]

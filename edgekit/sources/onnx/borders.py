@@ -1,4 +1,4 @@
-"""What the file takes and gives: which dimension is the batch, which inputs are fixed."""
+"""Inputs and outputs of the file: the batch dimension, and fixed inputs."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Borders:
     held: int
     """The batch that the file has; 1 where it is free."""
     free: bool
-    """Whether the file says that its batch is."""
+    """True where the file says that its batch is."""
 
 
 def borders(
     graph: Graph, specs: Sequence[InputSpec], fixed: Mapping[str, Any]
 ) -> Borders:
-    """The borders of a graph; `specs` say what sizes the file leaves free.
+    """The borders of a graph; `specs` have the sizes that the file leaves free.
 
     Raises `ModelError` for an input whose sizes are not known, and for names that are not there.
     """
@@ -69,7 +69,7 @@ def borders(
     for name in fixed:
         if name not in names:
             raise ModelError(
-                f"[model.fixed] names '{name}', which is no input of the file. "
+                f"[model.fixed] names '{name}', which is not an input of the file. "
                 f"It has {', '.join(sorted(names))}."
             )
     left = [border for border in graph.inputs if border.name not in fixed]
@@ -159,8 +159,9 @@ def _given(
     )
     if not fits:
         raise ModelError(
-            f"The input '{border.name}' of the file has sizes {[s or '?' for s in sizes]} after "
-            f"the batch, but [model] input says {list(spec.shape)}. Correct it, or remove it."
+            f"The input '{border.name}' of the file has sizes "
+            f"{[s or '?' for s in sizes]} after the batch, but [model] input has "
+            f"{list(spec.shape)}. Correct it, or remove it."
         )
     return list(spec.shape)
 

@@ -1,4 +1,4 @@
-"""What the function of an operator sees of its node and of the walk."""
+"""View of an operator's function on its node and on the walk."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Call:
 
     @property
     def outputs(self) -> int:
-        """How many outputs the node gives, those left out counted."""
+        """Number of the node's outputs, those left out counted."""
         return len(self.node.outputs)
 
     def tensor(self, value: Value, role: str = "") -> Tensor:

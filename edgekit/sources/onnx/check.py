@@ -26,7 +26,7 @@ LIMIT = 1e-4
 _FLOOR = 1e-2
 """Most that rounding may excuse."""
 _NOTHING = 1e-6
-"""Outputs whose range is below it tell nothing."""
+"""Outputs whose range is below it are inconclusive."""
 _TURNED = 0.01
 """Share of whole-numbered outputs (the place of a largest value) that rounding may turn over."""
 _TIMES = 3
@@ -38,7 +38,7 @@ _VIEWS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far a program's outputs are from the file's, as a share of their range."""
+    """Distance of a program's outputs from the file's, as a fraction of their range."""
 
     error: float
     sizes: tuple[int, int]
@@ -104,7 +104,7 @@ def _differs(subject: Subject, error: float) -> str:
 
 @dataclass(kw_only=True, eq=False)
 class _Sides:
-    """What the file and the program give: by batch size, each output and each end's input."""
+    """Outputs of the file and the program: by batch size, each output and each end's input."""
 
     inputs: Sequence[tuple[Tensor, ...]]
     requested: Sequence[Sequence[Known]]
@@ -205,7 +205,7 @@ def _file_outputs(
         try:
             return _run_file(subject, given, names, places, whole=True), ""
         except FileFails:
-            pass  # it says that its batch is free, and may hold one all the same
+            pass  # its batch is marked free, and it may hold one all the same
     found = _run_file(subject, given, names, places, whole=False)
     return found, f"The file itself runs with a batch of {borders.held} alone."
 
@@ -259,7 +259,7 @@ _End = tuple[str, fx.Node, int]
 
 
 def _ends(subject: Subject, names: Sequence[str]) -> list[_End]:
-    """What a softmax or sigmoid at the end takes: saturated outputs agree with anything."""
+    """Input of a softmax or sigmoid at the end: saturated outputs agree with anything."""
     (end,) = subject.program.module.graph.find_nodes(op="output")
     results = end.args[0]
     results = [results] if isinstance(results, fx.Node) else list(results)
@@ -360,7 +360,7 @@ def _inside(subject: Subject) -> float:
 
 
 def _rounding(subject: Subject, sides: _Sides) -> str | None:
-    """What to say where single precision alone moves the outputs as far; else `None`."""
+    """The remark where single precision alone moves the outputs as far; else `None`."""
     double = subject.program.copy()
     double.module.double()
     exact = []
@@ -385,7 +385,7 @@ _APART = {"int8": 0.5, "fp16": 0.05}
 
 
 def distance(subject: Subject, original: onnx.ModelProto, was: str) -> str:
-    """What to say of a file that computes in `int8` or `fp16`, and comes in in single precision.
+    """The remark on a file that computes in `int8` or `fp16`, and comes in in single precision.
 
     Raises `ModelError` where the file gives something else altogether.
     """

@@ -38,7 +38,7 @@ class Constants:
         self._paths: dict[_Key, str] = {}
         self._held: list[Known] = []
         self.sealed = False
-        """Whether the module may get no further ones."""
+        """True where the module may get no further ones."""
 
     def name(self, array: Known, name: str, *, unnamed: bool) -> None:
         """Remember what the file calls an array, which must stay the same object."""
@@ -138,7 +138,7 @@ def dotted(name: str) -> str:
 
 
 def _below(path: str, taken: set[str]) -> bool:
-    """Whether some part of the way to `path` is a tensor already."""
+    """Return whether some part of the way to `path` is a tensor already."""
     parts = path.split(".")
     return any(".".join(parts[:n]) in taken for n in range(1, len(parts)))
 

@@ -21,7 +21,7 @@ _BITS = {
     14: 64, 15: 128, 16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8,
 }  # fmt: skip
 _ELSEWHERE = ("Constant", "DynamicQuantizeLinear")
-"""What is rewritten before the graph is walked."""
+"""Rewrites before the graph is walked."""
 _MOST = 1 << 34
 """Most bytes of all weights together."""
 
@@ -29,8 +29,8 @@ _MOST = 1 << 34
 def read(path: Path) -> onnx.ModelProto:
     """The model in `path`, its weights in memory and its functions written out.
 
-    Raises `ModelError` in one line for what is no sound model, and for weights that lie outside
-    of the model's folder.
+    Raises `ModelError` in one line for an unsound model, and for weights that lie outside of
+    the model's folder.
     """
     content = read_bytes(path, ModelError)
     with reading(path, ModelError, kind="an ONNX model", fix=FIX):
@@ -46,7 +46,7 @@ def read(path: Path) -> onnx.ModelProto:
 
 
 def _check_names(model: onnx.ModelProto) -> None:
-    """Names are text: what is no UTF-8 is read as bytes."""
+    """Names are text: bytes that are not UTF-8 stay bytes."""
     for graph in _graphs(model.graph):
         named = (*graph.initializer, *graph.input, *graph.output)
         names = [each.name for each in named]
@@ -97,7 +97,7 @@ def _written_out(
 
 
 def _entered(node: onnx.NodeProto) -> bool:
-    """Whether the reader has a function for a standard operator as the node uses it."""
+    """Return whether the reader has a function for a standard operator as the node uses it."""
     if node.op_type == "Attention":
         said = {attribute.name for attribute in node.attribute}
         return said <= PLAIN and len(node.output) <= 3 and len(node.input) <= 6
@@ -188,7 +188,7 @@ def _bytes(tensor: onnx.TensorProto) -> int:
 
 
 def _check(tensor: onnx.TensorProto) -> None:
-    """A tensor holds as much as its shape says, so that decoding it takes no more memory."""
+    """A tensor holds as much as its shape claims, so that decoding it takes no more memory."""
     if tensor.data_type == onnx.TensorProto.STRING:
         return
     requested = _bytes(tensor)

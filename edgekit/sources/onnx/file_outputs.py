@@ -1,4 +1,4 @@
-"""What the file itself gives, on ONNX Runtime, in a process of its own."""
+"""Outputs of the file itself, on ONNX Runtime, in a process of its own."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Border:
 
     name: str
     dtype: int
-    """As `onnx.TensorProto` numbers them; 0 where the file does not say."""
+    """As `onnx.TensorProto` numbers them; 0 where the file has none."""
     shape: tuple[int | str | None, ...] | None
 
 
@@ -91,7 +91,7 @@ def _node(proto: onnx.NodeProto, versions: Mapping[str, int], number: int) -> No
     version = versions.get(domain, versions.get("ai.onnx", 1 if domain else 0))
     if not version:
         raise ModelError(
-            f"The file does not say the version of the operators that {proto.op_type} is of."
+            f"The file lacks the version of the operators that {proto.op_type} is of."
         )
     return Node(
         domain=domain,

@@ -26,8 +26,8 @@ def load(
 ) -> Program:
     """The program of the file at `path`, its `remarks` how closely it agrees with the file.
 
-    `inputs` say sizes that the file leaves free, `outputs` the tensors to end at, `fixed` the
-    values of inputs that are none of the network's. Raises `ModelError` for what is damaged,
+    `inputs` have sizes that the file leaves free, `outputs` the tensors to end at, `fixed` the
+    values of inputs that are not the network's. Raises `ModelError` for what is damaged,
     unsupported, or computes something else than the file on ONNX Runtime.
     """
     original = file.read(path)
@@ -47,7 +47,7 @@ def load(
 
 
 def _moved(module: OnnxModule) -> list[str]:
-    """What to say of tensors whose batch the file has elsewhere."""
+    """The remark on tensors whose batch the file has elsewhere."""
     inputs = [each.name for each in module.borders.inputs if each.place]
     outputs = [
         border.name

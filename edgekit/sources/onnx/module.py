@@ -29,7 +29,7 @@ _MOST = 1 << 31
 
 @dataclass(kw_only=True, eq=False)
 class Notes:
-    """What a trace finds out; the tracer puts back plain attributes of a module."""
+    """Results of a trace; the tracer puts back plain attributes of a module."""
 
     places: list[int]
     """The dimension of each output that has the batch in the file."""
@@ -58,7 +58,7 @@ class OnnxModule(nn.Module):
         self._rehearse()
 
     def _forward(self) -> Callable[..., Any]:
-        """`outputs` with an argument for each input, by which the tracer knows them."""
+        """`outputs` with an argument for each input, by which the tracer recognizes them."""
 
         def forward(*inputs: Tensor) -> Any:
             return self.outputs(*inputs)
@@ -81,7 +81,7 @@ class OnnxModule(nn.Module):
     def values(
         self, inputs: Sequence[Tensor], watch: Watch | None = None
     ) -> tuple[Tensor, ...]:
-        """The outputs; `watch` is told every value by its name in the file."""
+        """The outputs; `watch` gets every value by its name in the file."""
         size = inputs[0].shape[0]
         batch = Batch(size, self.borders.held)
         given: dict[str, Value] = {

@@ -20,12 +20,12 @@ MICROSOFT = "com.microsoft"
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """How one operator is computed, from a version of its domain on."""
+    """Function of one operator, from a version of its domain on."""
 
     since: int
     compute: Compute
     roles: tuple[str, ...]
-    """What a constant at each position is to the layer: `weight`, `bias`; empty for none."""
+    """Role of a constant at each position in the layer: `weight`, `bias`; empty for none."""
     known: frozenset[int]
     raw: frozenset[int]
 

@@ -1,4 +1,4 @@
-"""What flows through an ONNX graph while it is walked: tensors, and numbers known beforehand.
+"""Values of an ONNX graph while it is walked: tensors, and numbers known beforehand.
 
 Numbers that are known (constants, shapes, and all that is computed from them) stay NumPy arrays:
 shape arithmetic runs in Python and leaves nothing in the trace. A size that grows with the batch
@@ -23,7 +23,7 @@ _MOST = 1 << 26
 
 
 def symbolic(value: object) -> bool:
-    """Whether an array holds sizes that grow with the batch."""
+    """Return whether an array holds sizes that grow with the batch."""
     return isinstance(value, np.ndarray) and value.dtype == object
 
 

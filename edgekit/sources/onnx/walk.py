@@ -27,7 +27,7 @@ operators.register()
 
 
 class Walk:
-    """Computes graphs; `watch` is told every value by its name in the file."""
+    """Computes graphs; `watch` gets every value by its name in the file."""
 
     def __init__(
         self, constants: Constants, batch: Batch, watch: Watch | None = None

@@ -49,8 +49,8 @@ def _load(
     loaded = load(path)
     if model.input and model.input.shape != loaded.inputs[0].shape:
         raise ModelError(
-            f"{path} takes input shape {list(loaded.inputs[0].shape)} (images with their "
-            f"channels first), but [model] input says {list(model.input.shape)}. "
+            f"{path} takes input shape {list(loaded.inputs[0].shape)} (images with "
+            f"their channels first), but [model] input has {list(model.input.shape)}. "
             "Remove [model] input or correct it."
         )
     if model.weights is not None:

@@ -22,10 +22,11 @@ _SPREAD = 40
 
 
 def check(program: Program, graph: Graph, path: Path) -> tuple[str, ...]:
-    """Run both, and say what was found; raises `ModelError` where they differ.
+    """Run both, and return a remark; raises `ModelError` where they differ.
 
-    A file that computes with whole numbers is compared by what those stand for, since the
-    program computes with real ones; how far the file's own outputs lie from that is said.
+    A file that computes with whole numbers is compared by the real numbers behind them, since
+    the program computes with those; the remark has the distance of the file's own outputs from
+    that.
     """
     real = graph.quantized
     against = "LiteRT with every number dequantized" if real else "LiteRT"
@@ -49,7 +50,7 @@ def check(program: Program, graph: Graph, path: Path) -> tuple[str, ...]:
 
 
 def _rounding(program: Program, graph: Graph, path: Path) -> str:
-    """How far the outputs of the file as it is lie from the dequantized network's."""
+    """Distance of the outputs of the file as it is from the dequantized network's."""
     _, flags = parity.unsaturated(program.module)
     samples = parity.samples(program, 1)
     inputs = [

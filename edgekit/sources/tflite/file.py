@@ -49,7 +49,7 @@ class Tensor:
 
     @property
     def whole(self) -> bool:
-        """Whether its numbers are whole, and stand for nothing else."""
+        """Return whether its numbers are whole, and stand for nothing else."""
         return self.kind in ("INT32", "INT64") and self.quantized is None
 
     def real(self) -> np.ndarray:
@@ -102,10 +102,10 @@ class Graph:
         return None if data is None else [int(n) for n in data.reshape(-1)]
 
     def moves(self, number: int) -> bool:
-        """Whether an input or output is an image whose channels the file has last.
+        """Return whether an input or output is an image whose channels the file has last.
 
-        The file does not say so; but where all that it does with an input, or how it makes an
-        output, is to transpose it, the file's own order is channels first.
+        The file has no mark of it; but where all that it does with an input, or its way to make
+        an output, is to transpose it, the file's own order is channels first.
         """
         if len(self.tensors[number].shape) < IMAGE:
             return False
@@ -116,7 +116,7 @@ class Graph:
         return self.permutation(maker) != TO_FIRST
 
     def _readers(self, number: int) -> list[Operator]:
-        """What takes a tensor, or its numbers in another form."""
+        """Operators that take a tensor, or its numbers in another form."""
         found: list[Operator] = []
         for op in self.operators:
             if number in op.inputs:
@@ -125,7 +125,7 @@ class Graph:
         return found
 
     def _maker(self, number: int) -> Operator | None:
-        """What makes a tensor, before its numbers are put in another form."""
+        """The operator that makes a tensor, before its numbers are put in another form."""
         made = next((op for op in self.operators if number in op.outputs), None)
         if made is not None and made.kind in _FORMS:
             return self._maker(made.inputs[0])
@@ -133,7 +133,7 @@ class Graph:
 
     @property
     def quantized(self) -> bool:
-        """Whether it computes with whole numbers that stand for real ones."""
+        """Return whether it computes with whole numbers that stand for real ones."""
         return any(t.quantized is not None and t.kind != "INT32" for t in self.tensors)
 
 

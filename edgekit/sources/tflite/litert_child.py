@@ -173,5 +173,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except Exception as fault:  # noqa: BLE001 (whatever the runtime says is the file's fault)
+    except Exception as fault:  # noqa: BLE001 (any error of the runtime is the file's fault)
         sys.exit(" ".join((str(fault) or type(fault).__name__).split())[:200])

@@ -37,7 +37,7 @@ class Call:
         return self.operator.option(name, otherwise)
 
     def has(self, number: int) -> bool:
-        """Whether the operator has this input."""
+        """Return whether the operator has this input."""
         inputs = self.operator.inputs
         return number < len(inputs) and inputs[number] >= 0
 
@@ -52,7 +52,7 @@ class Call:
         return Value(self.walk.constant(tensor))
 
     def computed(self, number: int) -> bool:
-        """Whether an input is made from the network's own, and so has the batch in front."""
+        """Return whether an input is made from the network's own, and so has the batch in front."""
         return isinstance(self.known.get(self.operator.inputs[number]), Value)
 
     def weight(self, number: int, order: Sequence[int] | None = None) -> torch.Tensor:
@@ -82,18 +82,18 @@ class Call:
         """A constant input of one real number."""
         data = self.walk.graph.tensors[self.operator.inputs[number]]
         if data.data is None or data.data.size != 1:
-            raise ValueError(f"its input {number + 1} is no number")
+            raise ValueError(f"its input {number + 1} is not a number")
         return float(data.real().item())
 
     def is_host(self, number: int) -> bool:
-        """Whether an input is known without running the network."""
+        """Return whether an input is known without running the network."""
         tensor = self.operator.inputs[number]
         return not isinstance(self.known.get(tensor), Value) and (
             tensor in self.known or self.walk.graph.tensors[tensor].whole
         )
 
     def shape(self, number: int) -> tuple[int, ...]:
-        """What the file says of an input's shape, at its own batch."""
+        """The file's shape of an input, at its own batch."""
         return self.walk.graph.tensors[self.operator.inputs[number]].shape
 
 
@@ -176,7 +176,8 @@ class Walk(nn.Module):
             return _OPERATORS[operator.kind](call)
         except EdgeKitError:
             raise
-        # Options, shapes and constants of the file fit or do not; what they raise is about this.
+        # Options, shapes and constants of the file fit or do not; their exceptions are
+        # about this.
         except Exception as fault:
             name = self.graph.tensors[operator.outputs[0]].name[:60]
             raise ModelError(

@@ -63,7 +63,8 @@ def adb_device() -> Iterator[str]:
 
 
 def _connected(socket: Path) -> bool:
-    """Whether the device answers; asked before its server is there, adb would start another."""
+    """Return whether the device answers; asked before its server is there, adb would start
+    another."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if not socket.exists():

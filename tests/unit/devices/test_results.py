@@ -28,7 +28,7 @@ def test_a_result_passes() -> None:
 
 @pytest.mark.parametrize("version", [{}, {"schema": SCHEMA + 1}])
 def test_a_result_of_another_release_is_refused(version: dict[str, int]) -> None:
-    """Whether it is good or bad news: its fields may mean something else."""
+    """Return whether it is good or bad news: its fields may mean something else."""
     for error in (None, {"kind": "internal", "message": "x"}):
         with pytest.raises(DeviceError, match=f"this EdgeKit supports {SCHEMA}"):
             ask(0, "", json.dumps({**version, "error": error, "samples_ns": []}))

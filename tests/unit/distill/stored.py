@@ -20,7 +20,7 @@ EXAMPLE = torch.zeros(1, 5)
 
 
 def damaged(files: list[Path], seed: int) -> bool:
-    """Whether one of the files was changed."""
+    """Return whether one of the files was changed."""
     draw = random.Random(seed)
     victim = draw.choice(files)
     before = victim.read_bytes()

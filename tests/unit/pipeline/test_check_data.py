@@ -1,4 +1,4 @@
-"""Whether data and network fit a task is settled before anything is trained."""
+"""True where data and network fit a task is settled before anything is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantized constants as real numbers; what is left of quantizing once `singles` has run."""
+"""Quantized constants as real numbers; the rest of quantizing once `singles` has run."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _gates(value: Any, order: tuple[int, ...]) -> Value:
 
 
 def _plain(call: Call) -> bool:
-    """Whether torch's layers compute the same."""
+    """Return whether torch's layers compute the same."""
     kind = call.node.kind
     ways = 2 if call.get("direction", "forward") == "bidirectional" else 1
     usual = call.get("activations", _DEFAULTS[kind] * ways) == _DEFAULTS[kind] * ways

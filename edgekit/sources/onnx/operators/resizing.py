@@ -168,7 +168,7 @@ def _extrapolated(
 
 
 def _by_torch(call: Call, x: Tensor, axes: list[Axis], mode: str) -> Tensor | None:
-    """What `interpolate` makes of it, where its formula is the same; else `None`."""
+    """The call of `interpolate` for it, where its formula is the same; else `None`."""
     rank = x.ndim - 2
     if [axis.place for axis in axes] != list(range(2, x.ndim)) or rank not in (1, 2, 3):
         return None

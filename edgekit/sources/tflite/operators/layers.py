@@ -133,7 +133,7 @@ def resize(call: Call) -> Value:
 def _bilinear(
     x: torch.Tensor, size: tuple[int, int], corners: bool, centers: bool
 ) -> torch.Tensor:
-    """As torch has it, or, where pixels are told by their corners, written out."""
+    """As torch has it, or, where pixels are located by their corners, written out."""
     if corners or centers or tuple(x.shape[2:]) == (1, 1):
         kind: dict[str, Any] = {"mode": "bilinear", "align_corners": corners}
         return F.interpolate(x, size, **kind)
