@@ -10,7 +10,7 @@
 # make crash  a build killed at 30 random moments and run again; a table, and 1 on any miss
 # make release-check   the wheel, installed and run outside of the checkout
 # make audit  known faults of the pinned versions (needs the network)
-# make check  what a change must pass: format, lint, types, fast tests
+# make check  what a change must pass: format, lint, types, words, fast tests
 
 PYTHON ?= python3
 TARGET ?= raspberrypi
@@ -49,6 +49,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tools/check_words.py
 	$(BIN)/python -m pytest -m "not slow" tests/unit
 
 format: $(STAMP)

@@ -2,15 +2,16 @@
 
     python -m benchmarks.agreement [--export-only]
 
-ONNX Runtime's wheel does not carry `onnxruntime_perf_test`. Its loop is written out here: inputs
-bound beforehand as there, and outputs too (that program made them anew in each run in some of its
-releases), so that both sides time the same thing. What a Python program mostly does instead,
-`session.run(None, {...})`, wraps inputs and allocates outputs in every call; it is timed beside it
-on the smallest network, where that weighs most. OpenVINO's is `benchmark_app -api sync`;
-LiteRT's is `benchmark_litert_model`, which drives CompiledModel and prints hundredths of a
-millisecond. Each round launches ours and theirs, in alternating order, in fresh processes pinned
-to one processor, with real-time priority where that is allowed: what else the machine does then
-waits. `ratio` is the median of ours over theirs, round by round; it should be within 3 % of 1.
+ONNX Runtime's wheel does not carry `onnxruntime_perf_test`. Its loop is written out here:
+inputs bound beforehand as there, and outputs too (that program made them again in each run in
+some of its releases), so that both sides time the same thing. The usual call of a Python
+program, `session.run(None, {...})`, wraps inputs and allocates outputs in every call; it is
+timed beside it on the smallest network, where that weighs most. OpenVINO's is `benchmark_app
+-api sync`; LiteRT's is `benchmark_litert_model`, which drives CompiledModel and prints
+hundredths of a millisecond. Each round launches ours and theirs, in alternating order, in fresh
+processes pinned to one processor, with real-time priority where that is allowed: what else the
+machine does then waits. `ratio` is the median of ours over theirs, round by round; it should be
+within 3 % of 1.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ PLAIN = Peer("session.run", theirs_session_run)
 
 
 def _said(command: list[str]) -> str:
-    """What a peer prints, pinned as the agent pins itself."""
+    """Output of a peer, pinned as the agent pins itself."""
     cpus = trace.choose_cpus(1)
     pinned = ["taskset", "-c", ",".join(map(str, cpus))] if cpus else []
     done = subprocess.run(
@@ -169,7 +170,7 @@ def _said(command: list[str]) -> str:
 
 @cache
 def _first() -> tuple[str, ...]:
-    """What makes a program run before all others, where this user may."""
+    """Prefix that runs a program before all others, where this user may."""
     command = ("chrt", "-f", "10")
     try:
         allowed = subprocess.run([*command, "true"], capture_output=True, check=False)

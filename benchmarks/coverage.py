@@ -1,13 +1,14 @@
-"""Which architectures can be pruned, exactly, and how fast: EdgeKit beside Torch-Pruning.
+"""Coverage of architectures, exactness and speed: EdgeKit beside Torch-Pruning.
 
     python -m benchmarks.coverage [--only NAME] [--no-exports] [--again]
 
 Every network of the zoo, of those after reports and of the strange ones is traced, analyzed and
-cut at random by 30 % of every width that can be cut exactly. The cut is compared with the author's
-module, run eagerly with the same units silent, saved, reloaded, trained one step, exported to each
-format and run there; residual blocks are dropped and compared too. Torch-Pruning cuts the zoo's
-networks by the same share in naive use, told only which layers make the outputs. Each step has a
-process of its own. Rows already in `benchmarks/results/coverage.json` are kept.
+cut at random by 30 % of every width that can be cut exactly. The cut is compared with the
+author's module, run eagerly with the same units silent, saved, reloaded, trained one step,
+exported to each format and run there; residual blocks are dropped and compared too.
+Torch-Pruning cuts the zoo's networks by the same fraction in naive use, given only the layers
+that make the outputs. Each step has a process of its own. Rows already in
+`benchmarks/results/coverage.json` are kept.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def main() -> None:
 
 
 def _done(row: Row | None, *, exports: bool) -> bool:
-    """Return whether a row was compared with the author's module, or refused, and exported if
-    asked."""
+    """Return whether a row was compared with the author's module, or refused, and exported on
+    request."""
     if row is None or not (row["error"] or row.get("reference") == "eager"):
         return False
     return not exports or row["exports"] is not None or bool(row["error"])
@@ -230,7 +231,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=list(EVERY), metavar="NAME")
     parser.add_argument("--no-exports", dest="exports", action="store_false")
-    parser.add_argument("--again", action="store_true", help="measure known rows anew")
+    parser.add_argument(
+        "--again", action="store_true", help="measure existing rows again"
+    )
     return parser.parse_args()
 
 

@@ -137,7 +137,8 @@ def _count(program: Program) -> int:
 
 
 def export(folder: str) -> Row:
-    """Reload the cut network and export it; what one format refuses does not stop the others."""
+    """Reload the cut network and export it; a refusal of one format does not stop the
+    others."""
     from edgekit.export.workers import export_all
 
     place = Path(folder)

@@ -1,13 +1,13 @@
-"""What each loss is worth: a student of half its teacher's latency, taught in many ways.
+"""Gain of each loss: a student of half its teacher's latency, trained in many ways.
 
     python -m benchmarks.distillation [--part cifar] [--only ARM] [--seeds 3]
 
-A trained ResNet-20 teaches a narrower one, from scratch, on a fixed subset of CIFAR-10 (JPEG): by
-labels, by soft targets, by soft targets and one further loss each, and by the default recipe; three
-seeds, the same images in the same views, the same number of epochs. Then deeper cuts, in a single
-step and through pruned networks as assistants. The weights of losses and what is in the default
-were chosen on validation images; the test images only judge. Rows already in
-`benchmarks/results/distillation.json` are kept.
+A trained ResNet-20 is the teacher of a narrower one, from scratch, on a fixed subset of
+CIFAR-10 (JPEG): by labels, by soft targets, by soft targets and one further loss each, and by
+the default recipe; three seeds, the same images in the same views, the same number of epochs.
+Then deeper cuts, in a single step and through pruned networks as assistants. The weights of
+losses and what is in the default were chosen on validation images; the test images only judge.
+Rows already in `benchmarks/results/distillation.json` are kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deep cuts: at once, or through pruned networks that teach what is cut from them."""
+"""Deep cuts: at once, or through pruned networks as teacher assistants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HALVES = ((1 / 2, 4), (1 / 4, 4), (1 / 8, 8))
 """Shares and epochs of a longer chain to a deeper cut: a half is left each time, and half of the
 epochs are the last one's. Chosen over a single step by validation, on a seed of its own (10)."""
 HALVED = replace(LINK, losses={})
-"""As a build teaches what it cut: by soft targets and labels."""
+"""Train as a build does: with soft targets and labels."""
 SCORING_IMAGES = 256
 Links = Sequence[tuple[float, int]]
 
@@ -51,7 +51,7 @@ def single_step(setting: Setting, seed: int) -> Distilled:
 
 
 def chain(setting: Setting, seed: int) -> Distilled:
-    """Half of the way first; the network there then teaches what is cut from it."""
+    """Half of the way first; the network there is then the teacher of its cut."""
     half = narrowed(setting.teacher, HALF, setting.images[0])
     first, second = (replace(LINK, epochs=epochs) for epochs in LINKS)
     assistant = setting.teach(setting.teacher, half, first, seed).program
@@ -60,7 +60,7 @@ def chain(setting: Setting, seed: int) -> Distilled:
 
 
 def down_to(setting: Setting, seed: int, links: Links) -> Distilled:
-    """Shares and epochs, one after another, each taught by the one before."""
+    """Fractions and epochs, one after another, each distilled from the one before."""
     share, network, distilled = 1.0, setting.teacher, None
     for expected, epochs in links:
         student = narrowed(network, expected / share, setting.images[0])

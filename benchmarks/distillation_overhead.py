@@ -3,11 +3,11 @@
     python -m benchmarks.distillation_overhead [--rounds 3]
 
 The same teacher, student, images, batches, losses, optimizer and validation. The loop runs the
-author's modules; EdgeKit the exported graph of them. Processor time of one thread, EdgeKit and loop
-in turns; the ratio is the median over rounds. `kept` has no augmentation, and both keep the
-teacher's outputs; `moving` shifts and mirrors, and both ask the teacher every time. The loop's
-images have their channels last, as a reader of JPEG gives them, or first (`-first`), which the
-convolutions of the processor take more slowly; EdgeKit always puts them last.
+author's modules; EdgeKit the exported graph of them. Processor time of one thread, EdgeKit and
+loop in turns; the ratio is the median over rounds. `kept` has no augmentation, and both keep
+the teacher's outputs; `moving` shifts and mirrors, and both compute the teacher every time. The
+loop's images have their channels last, as a reader of JPEG gives them, or first (`-first`),
+which the convolutions of the processor take more slowly; EdgeKit always puts them last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the distillation benchmarks share: images, networks, and how students are taught."""
+"""Shared parts of the distillation benchmarks: images, networks, and the training of
+students."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ RECIPE = DistillRecipe(
     views=2,
     losses={},
 )
-"""What all arms share: every image in two views, each three times."""
+"""Common data of all arms: every image in two views, each three times."""
 
 
 class Narrow(ResNet20):

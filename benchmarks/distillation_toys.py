@@ -48,7 +48,7 @@ class Toy:
     network: str
     """The class in the example's `model.py`."""
     student: Mapping[str, int]
-    """What the student's class is called with."""
+    """Arguments of the student's class."""
     samples: int
     """Of training and validation together."""
     recipe: DistillRecipe

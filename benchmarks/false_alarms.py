@@ -1,4 +1,4 @@
-"""How often the paired verdict errs, on a machine that is busy with something else.
+"""Error rate of the paired verdict, on a machine that is busy with something else.
 
     python -m benchmarks.false_alarms
 

@@ -45,11 +45,11 @@ TARGETS: dict[str, tuple[RuntimeName, Precision]] = {
 }
 MIN_KEEP = 0.125
 ROUNDS = 3
-"""How often a plan that misses or overshoots is solved again: a build's default."""
+"""Number of repeated solves of a plan that misses or overshoots: a build's default."""
 
 
 def device_for(target: str) -> Device:
-    """What a target's costs are taken on: this machine, or the emulated core."""
+    """Device of a target's costs: this machine, or the emulated core."""
     return device_of("counted")[0] if target == COUNTED else LocalDevice()
 
 
@@ -113,7 +113,7 @@ def plan_of(target: str, speedup: float, cache: Path) -> Path:
 
 
 def cut_for(setting: Setting, target: str, speedup: float, cache: Path) -> Program:
-    """The planned network, its layers fitted to what is left, as a build does it.
+    """The planned network, its layers refitted to the remaining inputs, as in a build.
 
     A plan is kept, so that all seeds train the same one.
     """

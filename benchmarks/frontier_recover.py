@@ -34,7 +34,7 @@ FITTING_IMAGES = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all methods share: the trained network, images, and how long to recover."""
+    """Common inputs of all methods: the trained network, images, and the recovery."""
 
     weights: Path
     data: Path
@@ -63,7 +63,7 @@ class Setting:
 
     @property
     def scoring(self) -> tuple[Tensor, Tensor]:
-        """What criteria score units on: the same for every method and seed."""
+        """Samples that criteria score units on: the same for every method and seed."""
         part = slice(SCORING_IMAGES)
         return self.images.pixels[part], self.images.labels[part]
 

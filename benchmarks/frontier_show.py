@@ -1,4 +1,5 @@
-"""What `benchmarks/latency_frontier.py` found: frontiers, the comparison, a table and a plot."""
+"""Results of `benchmarks/latency_frontier.py`: frontiers, the comparison, a table and a
+plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long it takes to build the width graph and to cut, and how that grows with depth.
+"""Time to build the width graph and to cut, and its growth with depth.
 
     python -m benchmarks.graph_speed
 
@@ -72,7 +72,7 @@ def plain(depth: int, width: int = 32) -> nn.Module:
 def measure(name: str, network: nn.Module, size: int) -> Row:
     program = trace(network, (InputSpec(shape=(3, size, size)),))
     built, cut = [], []
-    for _ in range(REPEATS):  # anew, for a graph remembers what it was asked
+    for _ in range(REPEATS):  # again, for a graph caches its results
         seconds, graph = _timed(lambda: analyze(program))
         built.append(seconds)
         plan = random_plan(graph.groups, SHARE)

@@ -1,4 +1,4 @@
-"""Which criterion finds the units that matter: seven of EdgeKit's beside Torch-Pruning's.
+"""Criteria of importance: seven of EdgeKit's beside Torch-Pruning's.
 
     python -m benchmarks.importance [--only METHOD] [--seeds 3] [--train 3000] [--test 2000]
 
@@ -50,7 +50,7 @@ INPUT = (InputSpec(shape=(3, 32, 32)),)
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all methods share: the trained network, its graph, images."""
+    """Common inputs of all methods: the trained network, its graph, images."""
 
     weights: dict[str, Tensor]
     graph: WidthGraph

@@ -1,4 +1,4 @@
-"""How much memory and time a large decoder takes to trace, analyze and cut by 30 %.
+"""Memory and time to trace, analyze and cut a large decoder by 30 %.
 
     python -m benchmarks.large_decoder [--only NAME]
 
@@ -191,7 +191,7 @@ def _plan(graph: WidthGraph, parameters: int) -> Plan:
 
 @contextmanager
 def _stage(title: str, stages: dict[str, Row]) -> Iterator[None]:
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
     start = time.perf_counter()
     yield
     stages[title] = {

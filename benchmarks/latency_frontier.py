@@ -4,10 +4,11 @@
     python -m benchmarks.latency_frontier time
     python -m benchmarks.latency_frontier show
 
-`train` cuts a trained ResNet-20 by every method at every operating point, teaches each network
-by the same recipe (`benchmarks/frontier_recover.py`) in three seeds, and keeps networks and rows.
-`time` exports every distinct shape and times all of them on every runtime in one interleaved run.
-`show` prints the table and writes the summary and the plot. Rows that are there are kept.
+`train` cuts a trained ResNet-20 by every method at every operating point, trains each network
+by the same recipe (`benchmarks/frontier_recover.py`) in three seeds, and keeps networks and
+rows. `time` exports every distinct shape and times all of them on every runtime in one
+interleaved run. `show` prints the table and writes the summary and the plot. Rows that are
+there are kept.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def _time(setting: Setting) -> None:
 
 
 def calibration(setting: Setting) -> Path:
-    """What int8 is calibrated on, as a file for the processes that export."""
+    """Calibration samples of int8, as a file for the processes that export."""
     path = cache() / "calibration.npy"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Which versions of which operators a TFLite runtime reads, asked of the runtime itself.
+"""Versions of operators that a TFLite runtime reads, by the runtime itself.
 
 For each operator and version, a file with that one operator is opened; a runtime that lacks it
-says so by name, and anything else it says means that it knows it. Run it with the Python of the
+names it in its error, and any other error means that it has it. Run it with the Python of the
 runtime's own environment, which needs numpy, flatbuffers and nothing of EdgeKit:
 
     python -m venv old && old/bin/pip install 'numpy<2' tflite-runtime==2.14.0 flatbuffers
@@ -27,7 +27,7 @@ VERSIONS = 24
 _LACKS = ("Didn't find op for builtin opcode", "builtin_code out of range")
 _CUSTOM = 32
 _DELEGATE = 51
-"""Codes of what is no operator of its own."""
+"""Codes that are not operators of their own."""
 
 
 def main(out: Path) -> None:

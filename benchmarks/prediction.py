@@ -1,4 +1,4 @@
-"""How well operators' costs predict whole exported networks: LiteRT, fp32, one thread.
+"""Prediction of whole exported networks by operators' costs: LiteRT, fp32, one thread.
 
     python -m benchmarks.prediction --source host
     python -m benchmarks.prediction --source counted

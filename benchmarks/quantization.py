@@ -1,4 +1,4 @@
-"""What quantization costs in the task's metric and gains in time, by runtime and precision.
+"""Loss of quantization in the task's metric and its gain in time, by runtime and precision.
 
     python -m benchmarks.quantization [--only NETWORK]
 
@@ -152,7 +152,7 @@ def _exported(
 
 
 def _default(fp32: Artifact, path: Path) -> Artifact:
-    """The library's own file; its ends may be quantized, which only its runtime knows."""
+    """The library's own file; its ends may be quantized, which only its runtime reports."""
     from edgekit.runtimes import registry
 
     inputs, outputs = registry.get(fp32.runtime).exporter.border(path)
@@ -177,12 +177,12 @@ def _rows(
             np.int64
         )
     )
-    inputs, truth = samples.test.arrays(chosen)
+    inputs, targets = samples.test.arrays(chosen)
     score = named(one.task, one.root)
     found, device = {}, LocalDevice(source="device")
     for artifact in artifacts:
         outputs = infer(artifact, inputs, device)
-        found[artifact.name] = score(outputs, truth)
+        found[artifact.name] = score(outputs, targets)
     times = _timed(artifacts, device)
     base = f"{artifacts[0].runtime}-fp32"
     for artifact in artifacts:

@@ -12,13 +12,13 @@ from rich.table import Table as Screen
 from benchmarks.results import Row
 
 ALLOWED = 0.005
-"""What a file may lose of the metric on validation samples to be chosen."""
+"""Allowed loss of the metric of a file on validation samples."""
 COMPETING = ("fp32", "int8", "int8-unsigned", "int8-weighted", "int8-dynamic")
 """The files that a build makes compete; dynamic int8 where most layers are linear."""
 
 
 def chosen(rows: Sequence[Row]) -> Row:
-    """What EdgeKit ships of one network on one runtime: the fastest that loses little enough.
+    """EdgeKit's choice for one network on one runtime: the fastest that loses little enough.
 
     As in a build, fp32 always holds, and another by the validation samples.
     """

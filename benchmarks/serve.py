@@ -1,11 +1,11 @@
-"""What an image's server bears: `wrk` on loopback, while a second client misbehaves.
+"""Load that an image's server bears: `wrk` on loopback, while a second client misbehaves.
 
     edgekit package --docker build/raspberrypi --platform linux/amd64 --base debian
     python -m benchmarks.serve edgekit/digits:litert-amd64
 
-Each row is 60 s of one number of connections that ask as fast as they are answered. Meanwhile
+Each row is 60 s of one number of connections that send as fast as they are answered. Meanwhile
 malformed and oversized requests are sent, and the server's memory is read once a second. The
-load, the server and whatever else `load_average` tells of share the machine's cores. Needs
+load, the server and other programs (see `load_average`) share the machine's cores. Needs
 Docker, wrk and an image of this machine's architecture.
 """
 
@@ -160,7 +160,7 @@ def load(url: str, content: str, connections: int, seconds: int) -> str:
 
 
 def parse(said: str) -> Row:
-    """wrk's own report as numbers; what it leaves out when it is zero is 0."""
+    """wrk's own report as numbers; figures that it leaves out when they are zero are 0."""
 
     def percentile(share: int) -> float:
         found = re.search(rf"^\s+{share}%\s+([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)

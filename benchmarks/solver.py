@@ -1,12 +1,12 @@
-"""How long a ResNet-50 takes to plan, by measured damage, blocks included, and how exactly.
+"""Planning time of a ResNet-50, by measured sensitivity, blocks included, and its exactness.
 
     python -m benchmarks.solver
     python -m benchmarks.solver --source host
 
 Widths of all groups at 224 x 224, with and without whole residual blocks (`blocks` that may be
 dropped), for speed-ups from 1.2 to 6, and for one with budgets of size, activation memory and
-operations besides. Damage is measured on the network with random weights and one random image: the
-solver's work depends on the spread of the damages, not on what the network knows. Costs are
+operations besides. Sensitivity is measured on the network with random weights and one random
+image: the solver's work depends on the spread of the values, not on training. Costs are
 `estimated` from channel multiples of 8, or of this machine's LiteRT (`host`: minutes the first
 time). `seconds` is processor time, one thread; `gap` is the solver's own bound on what a better
 plan could save, as a share of the damage.

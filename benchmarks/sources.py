@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def models(folder: Path) -> list[Path]:
-    """What sources recognize among the files and folders of `folder`."""
+    """Files and folders of `folder` that sources recognize."""
     return [p for p in sorted(folder.iterdir()) if sources.matching(p.name, folder)]
 
 

@@ -32,7 +32,7 @@ PROJECTS: dict[str, dict[str, Any]] = {
         "input": InputSpec(name="input", shape=(576,)),
     }
 }
-"""What a project says of a file that does not say it all."""
+"""Project entries that complete a file."""
 
 
 def take(file: str, folder: str) -> Row:

@@ -1,4 +1,4 @@
-"""What zeros in weights gain on each runtime, beside a network cut to as many operations.
+"""Gain of zeros in weights on each runtime, beside a network cut to as many operations.
 
     python -m benchmarks.sparsity
 
@@ -192,7 +192,7 @@ def _opened_otherwise(one: Variant) -> list[Variant]:
 def launch(runtime_name: str, path: str, options: Mapping[str, Any]) -> float:
     """Median milliseconds of one inference, in a process of its own."""
     runtime, _ = runtimes.find(runtime_name)
-    # The agent refuses options it does not know, which an experiment needs.
+    # The agent refuses unknown options, which an experiment needs.
     session = runtime.load(path, 1, {**runtime.DEFAULTS, **options})
     session.prepare(draw(session.inputs, 0))
     end = time.perf_counter() + WARM_UP_S

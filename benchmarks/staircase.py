@@ -1,4 +1,4 @@
-"""What a 3x3 convolution from 16 channels costs at each width it writes, at 32 x 32, in LiteRT.
+"""Cost of a 3x3 convolution from 16 channels at each width it writes, at 32 x 32, in LiteRT.
 
     python -m benchmarks.staircase --source host
     python -m benchmarks.staircase --source counted
@@ -122,7 +122,7 @@ def dips(costs: dict[int, float]) -> list[int]:
 
 
 def device_of(source: str) -> tuple[Device, str]:
-    """What a source is measured on, and the version of its LiteRT."""
+    """Device of a source, and the version of its LiteRT."""
     if source == "host":
         return LocalDevice(), metadata.version("ai-edge-litert")
     lacking = missing(CORE)

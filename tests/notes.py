@@ -50,7 +50,7 @@ _LINK = Link(
     epoch=7,
 )
 _OFF = RuntimeOptions(options={"xnnpack": False})
-_REFUSAL = files.Incompatibility(
+_INCOMPATIBILITY = files.Incompatibility(
     cause="operator_missing",
     by="tflite-runtime 2.14.0",
     operator="STABLEHLO_SCATTER",
@@ -113,7 +113,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "transposed for it",
     ),
     (
-        _out(_REFUSAL),
+        _out(_INCOMPATIBILITY),
         "litert-int8 is left out: tflite-runtime 2.14.0 has no STABLEHLO_SCATTER; layer "
         "'blocks.0.mix' needs it. Write torch.scatter as indexing, a mask or a "
         "concatenation, or build for the board's 64-bit system, whose runtime is newer.",
@@ -128,7 +128,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
                 supported=10,
                 fix="rewrite_layer",
             ),
-            _REFUSAL,
+            _INCOMPATIBILITY,
         ),
         "litert-int8 is left out: tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version "
         "10, and this is version 14; layer 'the network's own forward()' needs it. Write "

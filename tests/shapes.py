@@ -1,4 +1,4 @@
-"""What a user of the library has: a network, loaders and a training loop of their own."""
+"""A library user's objects: a network, loaders and a training loop of their own."""
 
 from __future__ import annotations
 

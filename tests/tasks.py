@@ -48,7 +48,7 @@ def build():
     return UNet()
 """
 
-GAUGE = """\
+MEASURE = """\
 from torch import nn
 
 
@@ -185,7 +185,7 @@ def write_segmentation(root: Path) -> Path:
 def write_regression(root: Path, precision: str | None = None) -> Path:
     """Two values from eight, one of them not always known."""
     arrays(root, gauges, (600, 200))
-    (root / "model.py").write_text(GAUGE)
+    (root / "model.py").write_text(MEASURE)
     write_toml(
         root,
         kind="regression",
@@ -292,9 +292,9 @@ def build():
 
 
 WIDE = 3000.0
-"""How much larger wide channels are: 255 steps of int8 over them leave the others none."""
+"""Scale of wide channels: 255 steps of int8 over them leave the others none."""
 LOST = 0.10
-"""Share of the test samples that is wrong where the narrow channels say nothing, about."""
+"""Fraction of the test samples that is wrong where the narrow channels are constant, about."""
 
 
 def write_unbalanced(root: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Projects whose networks find things in pictures, and say how alike pictures are."""
+"""Projects whose networks locate things in pictures, and embed pictures by similarity."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def box_and_class(outputs, targets):
 
 
 def found(outputs, targets):
-    \"\"\"F1 of places that are said to hold something of a class, its center within a pixel.\"\"\"
-    said, there = outputs[..., 4:] > 0, targets[..., 4:] > 0
+    \"\"\"F1 of places predicted to hold something of a class, its center within a pixel.\"\"\"
+    predicted, there = outputs[..., 4:] > 0, targets[..., 4:] > 0
     near = np.abs(outputs[..., :2] - targets[..., :2]).max(-1, keepdims=True) < 0.25
-    return 2 * (said & there & near).sum() / max(1, said.sum() + there.sum())
+    return 2 * (predicted & there & near).sum() / max(1, predicted.sum() + there.sum())
 """
 
 
@@ -132,7 +132,7 @@ def write_detection(root: Path) -> Path:
 
 
 def write_embedding(root: Path) -> Path:
-    """Pictures of things without any label: what the network says of them is right."""
+    """Pictures of things without any label: the network's outputs are the targets."""
 
     def unlabeled(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         pictures, targets = things(count, seed)

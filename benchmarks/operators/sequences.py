@@ -237,7 +237,7 @@ def _spectra() -> None:
         (64,),
     )
     of(
-        "stft not centred",
+        "stft not centered",
         lambda x: torch.view_as_real(
             torch.stft(x, 16, 8, window=window, center=False, return_complex=True)
         ),

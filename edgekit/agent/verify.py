@@ -1,4 +1,4 @@
-"""True where a runtime opens a model: it is loaded and run once, on inputs that mean nothing."""
+"""Check that a runtime opens a model: it is loaded and run once, on meaningless inputs."""
 
 from __future__ import annotations
 

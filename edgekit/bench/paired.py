@@ -1,4 +1,4 @@
-"""True where one artifact is slower than another: pairs of launches, and three verdicts.
+"""Test whether one artifact is slower than another: pairs of launches, and three verdicts.
 
 The two artifacts take turns (A B, B A, ...), so that a slow spell of the machine hits both sides of
 a ratio. The verdict is of one-sided bounds of the mean log ratio over pairs (Student's t). Too few

@@ -270,7 +270,7 @@ def _lost_per_unit(
 
 
 def is_artifact(reference: str) -> bool:
-    """Return whether `inspect` shows an artifact's own contract: it has one, or is no network
+    """Return whether `inspect` shows an artifact's own contract: it has one, or it is not a network
     either."""
     path = Path(reference)
     if registry.of_file(path) is None:

@@ -1,4 +1,4 @@
-"""True where a file opens on its own runtime and gives what its network gives."""
+"""Check that a file opens on its own runtime and gives its network's outputs."""
 
 from __future__ import annotations
 

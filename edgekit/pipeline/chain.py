@@ -107,7 +107,9 @@ def prune_and_distill(
     last = _Named(name="the unpruned network", program=teacher)
     for number, spec in enumerate(chain):
         if len(chain) > 1:
-            inputs.progress.say(f"Link {number + 1} of {len(chain)}: {_told(spec)}")
+            inputs.progress.say(
+                f"Link {number + 1} of {len(chain)}: {_described(spec)}"
+            )
         teachers = replace(others, first=last.program)
         if spec == PRUNED:
             halfway = number < len(chain) - 1
@@ -125,14 +127,14 @@ def prune_and_distill(
                 fitted = _scaled(inputs, planner, spec, place)
             training_spec = TrainingSpec(
                 recipe=recipe,
-                title=f"Distill {_told(spec)}",
+                title=f"Distill {_described(spec)}",
                 pruned=spec.source is None,
             )
             distilled = train_student(
                 inputs.training, teachers, fitted.student, training_spec
             )
-            links.append(link_of(_told(spec), last.name, distilled))
-        last = _Named(name=_told(spec), program=distilled.program)
+            links.append(link_of(_described(spec), last.name, distilled))
+        last = _Named(name=_described(spec), program=distilled.program)
     return _in_all(fitted, links, others), distilled
 
 
@@ -171,7 +173,7 @@ def _spec(link: str | StudentSpec) -> StudentSpec | str:
     return link
 
 
-def _told(spec: StudentSpec | str) -> str:
+def _described(spec: StudentSpec | str) -> str:
     if isinstance(spec, str):
         return "the pruned network"
     if spec.source is not None:

@@ -1,4 +1,4 @@
-"""True where data and network fit the task, and what is right where no data say it."""
+"""Check that data and network fit the task, and derive targets where the data have none."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def judged(
         )
     if relative(spec, reference) and reference.value == 0:
         raise DataError(
-            f"The unpruned network's {reference.metric} is 0, so that no loss can be told as a "
-            'share of it. Set [task] drop = "absolute".'
+            f"The unpruned network's {reference.metric} is 0, so that no loss is a "
+            'fraction of it. Set [task] drop = "absolute".'
         )
     return samples, reference, tuple(notes)
 

@@ -79,8 +79,8 @@ def _timed_again(
     again = benchmark(replace(contest, baselines=beside), examined)
     timed = {b.name: m for b, m in zip(beside, again.unpruned, strict=True)}
     before = zip(contest.baselines, proof.unpruned, strict=True)
-    anew = {candidate.artifact.name: candidate for candidate in again.candidates}
-    merged = [anew.get(c.artifact.name, c) for c in proof.candidates]
+    repeated = {one.artifact.name: one for one in again.candidates}
+    merged = [repeated.get(c.artifact.name, c) for c in proof.candidates]
     return replace(
         proof,
         unpruned=tuple(timed.get(b.name, measured) for b, measured in before),

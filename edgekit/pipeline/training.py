@@ -53,7 +53,7 @@ class TrainingSpec:
     penalty: Callable[[fx.GraphModule], Tensor] | None = None
     marks: tuple[object, ...] = ()
     pruned: bool = True
-    """True where the student has its teacher's weights, what is left of them."""
+    """True where the student has the remaining weights of its teacher."""
     aware: bool = False
     """True where the student rounds as its int8 file will."""
 

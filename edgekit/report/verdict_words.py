@@ -26,7 +26,7 @@ def budget_reason(verdict: BudgetVerdict) -> str:
     value, limit = verdict.value, verdict.limit
     if verdict.name == "speedup":
         against = f"the unpruned fp32 network on {verdict.against}, same run"
-        return f"{value:.2f}x against {against}; {limit:g}x asked"
+        return f"{value:.2f}x against {against}; {limit:g}x required"
     if verdict.verdict == "fits":
         return f"{value:.4g} of {limit:g} allowed"
     return f"{value:.4g}, {limit:g} allowed: over by {value - limit:.4g}"

@@ -108,11 +108,11 @@ def main() -> None:
         (preprocessed(select_x), torch.from_numpy(select_y)),
         arguments.epochs,
     )
-    held_out, truth = test()
-    score = accuracy(network, preprocessed(held_out), torch.from_numpy(truth))
+    held_out, targets = test()
+    score = accuracy(network, preprocessed(held_out), torch.from_numpy(targets))
     parameters = sum(p.numel() for p in network.parameters())
     save_file(network.state_dict(), arguments.output)
-    print(f"held-out accuracy {score:.2%} of {len(truth)}, {parameters:,} parameters")
+    print(f"held-out accuracy {score:.2%} of {len(targets)}, {parameters:,} parameters")
 
 
 if __name__ == "__main__":

@@ -92,11 +92,11 @@ def main() -> None:
         (prepared(select_x), numbered(select_y)),
         arguments.epochs,
     )
-    held_out, truth = test()
-    score = accuracy(network, prepared(held_out), numbered(truth))
+    held_out, targets = test()
+    score = accuracy(network, prepared(held_out), numbered(targets))
     parameters = sum(p.numel() for p in network.parameters())
     save_file(network.state_dict(), arguments.output)
-    print(f"test accuracy {score:.2%} of {len(truth)}, {parameters:,} parameters")
+    print(f"test accuracy {score:.2%} of {len(targets)}, {parameters:,} parameters")
 
 
 if __name__ == "__main__":

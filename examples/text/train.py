@@ -94,11 +94,11 @@ def main() -> None:
         x, y, test_size=0.1, stratify=y, random_state=SEED
     )
     network = fit(build(), fit_x, fit_y, (select_x, select_y), arguments.epochs)
-    held_out, truth = read("test")
-    score = accuracy(network, held_out, truth)
+    held_out, targets = read("test")
+    score = accuracy(network, held_out, targets)
     parameters = sum(p.numel() for p in network.parameters())
     save_file(network.state_dict(), arguments.output)
-    print(f"test accuracy {score:.2%} of {len(truth)}, {parameters:,} parameters")
+    print(f"test accuracy {score:.2%} of {len(targets)}, {parameters:,} parameters")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ WRAP_UJ = 20_000_000
 
 @pytest.fixture
 def emulated() -> Callable[[str], EmulatedDevice]:
-    """A device by its core; what it runs is fetched once for all tests."""
+    """A device by its core; its programs are fetched once for all tests."""
 
     def device(core: str) -> EmulatedDevice:
         lacking = missing(core)

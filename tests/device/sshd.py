@@ -107,7 +107,7 @@ def running(*, ordinary: bool = True, **settings: str) -> Iterator[Sshd]:
 
 
 def _user() -> tuple[str, list[str]]:
-    """Who the server runs as, and what makes a command run as that user."""
+    """User of the server, and the prefix that runs a command as that user."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name, []
     try:
@@ -117,7 +117,7 @@ def _user() -> tuple[str, list[str]]:
             ["useradd", "--system", "--create-home", "--shell", "/bin/sh", USER],
             check=True,
         )
-        # An account without a password counts as locked where PAM is not asked.
+        # An account without a password counts as locked without PAM.
         subprocess.run(["usermod", "-p", "*", USER], check=True)
     command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"]
     return USER, [*command, "env", f"HOME=/home/{USER}"]

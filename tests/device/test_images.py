@@ -52,12 +52,13 @@ class Case:
     runtime: str
     core: str | None
     int8_steps: int = 0
-    """How many steps of the output's scale an int8 output may be from its reference."""
+    """Allowed distance of an int8 output from its reference, in steps of the output's scale."""
     int8_kernels: str = "XNNPACK"
     why: str = "the same kernels, rounding and all"
 
     def options(self, folder: Path) -> list[str]:
-        """What `docker run` needs for QEMU to be this core; the kernel's list goes to `folder`."""
+        """Arguments of `docker run` for QEMU to be this core; the kernel's list goes to
+        `folder`."""
         if self.core is None:
             return []
         listing = folder / f"cpuinfo-{self.core}"
@@ -141,7 +142,7 @@ Answer = Callable[..., Run]
 def answer(
     docker_engine: Engine, images: dict[str, docker.Image], shared: Path
 ) -> Answer:
-    """What the image of a case answers to a command."""
+    """Output of the image of a case for a command."""
 
     def run(case: Case, *command: str, stdin: bytes = b"", options: Any = ()) -> Run:
         return docker_engine.run(
@@ -319,7 +320,7 @@ def test_figures_are_refused_under_emulation_and_given_here(answer: Answer) -> N
     assert figures["latency_ms"] is None and "emulated" in figures["invalid"]
 
 
-def test_info_tells_of_the_runtime_and_the_limit(answer: Answer) -> None:
+def test_info_reports_of_the_runtime_and_the_limit(answer: Answer) -> None:
     for case in CASES:
         about = json.loads(answer(case, "info").out)
         assert about["runtime"] == case.runtime
@@ -327,7 +328,7 @@ def test_info_tells_of_the_runtime_and_the_limit(answer: Answer) -> None:
         assert about["machine"]["emulated"] is (case.core is not None)
 
 
-def test_without_an_arm_cpuinfo_the_crash_is_told(
+def test_without_an_arm_cpuinfo_the_crash_is_reported(
     docker_engine: Engine, images: dict[str, docker.Image], raw: Array
 ) -> None:
     """QEMU 7.2 shows the guest this machine's processors, and LiteRT cannot bear it."""
@@ -411,7 +412,7 @@ def test_the_bill_of_materials_names_what_is_inside(
         )
 
 
-def test_litert_for_arm64_is_slim(
+def test_litert_for_arm64_is_small(
     images: dict[str, docker.Image], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with capsys.disabled():
@@ -448,7 +449,7 @@ def test_the_same_inputs_give_the_same_layers(
         docker_engine.docker("rmi", "--force", tag)
 
 
-def test_too_little_memory_is_told(answer: Answer, raw: Array) -> None:
+def test_too_little_memory_is_reported(answer: Answer, raw: Array) -> None:
     run = answer(CASES[0], "infer", stdin=png(raw[0]), options=["--memory", "24m"])
     assert run.code == 137
     assert "out of memory: this container may use 24 MB" in run.err

@@ -61,7 +61,7 @@ def agent(readable: Path) -> Path:
 
 
 def inside(agent: Path, meter: str, seconds: float, *wrapper: str) -> dict[str, Any]:
-    """What the meter says, read by a Python of its own that `wrapper` starts."""
+    """Reading of the meter, by a Python of its own that `wrapper` starts."""
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
     done = subprocess.run(
         [*wrapper, python, "-c", INSIDE, str(agent), meter, str(seconds)],

@@ -27,7 +27,7 @@ class Shuffled(nn.Module):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scatters", [True, False])
-def test_the_table_says_what_the_release_says(
+def test_the_table_states_what_the_release_states(
     tmp_path: Path, emulated: Callable[[str], EmulatedDevice], scatters: bool
 ) -> None:
     device = emulated(CORE)

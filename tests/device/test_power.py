@@ -48,7 +48,7 @@ KEY = TableKey(
 
 
 class Metering(LocalDevice):
-    """The real device, noting how many models it was asked to meter."""
+    """The real device, counting the models that it had to meter."""
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         if job.get("meter"):

@@ -11,7 +11,7 @@ NAMES = (
     *("__future__", "fnmatch", "dataclasses", "subprocess", "tempfile", "zipfile"),
     *("pydantic", "numpy", "torch", "sympy", "onnx", "onnxruntime", "typer", "rich"),
     *("sklearn", "pyarrow", "plotly", "networkx", "flatbuffers", "pip", "compileall"),
-    # What libraries try to import, and go without where nobody has it.
+    # Optional modules that libraries try to import.
     *("cupy", "triton", "tensorflow", "torchvision", "apex", "dask"),
 )
 

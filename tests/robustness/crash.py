@@ -40,7 +40,7 @@ precisions = ["fp32"]
 settings_s = 0.0
 """
 TIMED = ("report.json", "report.html", "manifest.json")
-"""What holds milliseconds or the time of day; the manifest is compared without them."""
+"""Files with milliseconds or the time of day; the manifest is compared without them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Place:
             )
 
     def left(self) -> Iterator[str]:
-        """What a build should not leave: scratch folders, half trainings, temporary files."""
+        """Leftovers of a build: scratch folders, half trainings, temporary files."""
         yield from (str(p) for p in self.root.rglob(".*edgekit-*"))
         # Timed jobs take turns over a lock file that stays; PyTorch has a cache for all programs.
         found = [p for p in (self.root / "tmp").iterdir() if p.suffix != ".lock"]

@@ -2,8 +2,8 @@
 
     python -m tests.robustness.fuzz [--tries 500] [--seed 0] [--only KIND]
 
-A try is refused in one line, or loads. What ends in a traceback, by a signal, not within the limit
-or runs code is a fault, and the command fails. The table is the last thing printed.
+A try is refused in one line, or loads. A traceback, a signal, a timeout or code that runs is a
+fault, and the command fails. The table is the last thing printed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DIED = "its process ended"
 
 @dataclass(kw_only=True)
 class Tally:
-    """What became of a kind's tries, and the first few faults."""
+    """Outcomes of a kind's tries, and the first few faults."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)

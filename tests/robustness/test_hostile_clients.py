@@ -92,10 +92,10 @@ def test_what_two_servers_may_read_differently_is_refused(
 ) -> None:
     answer = served.raw(text + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 411"), answer[:200]
-    assert answer.count(b"HTTP/1.1") == 1, "what follows is no request"
+    assert answer.count(b"HTTP/1.1") == 1, "the rest is not a request"
 
 
-def test_a_token_is_asked_for(tmp_path: Path) -> None:
+def test_a_token_is_requested(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("s3cret\n")
     with serving(tmp_path, "--token-file", str(file)) as one:

@@ -61,7 +61,7 @@ def test_the_command_itself(here: Planted, words: list[str]) -> None:
 
 
 def loaded_by_python(folder: Path) -> list[str]:
-    """What `python -m` has imported before a module of ours can do anything about it."""
+    """Modules that `python -m` imports before any module of ours."""
     (folder / "bare.py").write_text("import sys\nprint(*sys.modules)\n")
     command = [sys.executable, "-m", "bare"]
     return subprocess.run(

@@ -74,8 +74,8 @@ def ratings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, FEATURES) and stars (n,) that follow from them, a few unknown (0)."""
     generator = np.random.default_rng(seed)
     x = generator.standard_normal((count, FEATURES)).astype(np.float32)
-    worth = x[:, :3].sum(1) + np.abs(x[:, 3])
-    stars = 1 + np.digitize(worth, [-0.7, 0.8, 2.2])
+    value = x[:, :3].sum(1) + np.abs(x[:, 3])
+    stars = 1 + np.digitize(value, [-0.7, 0.8, 2.2])
     return x, np.where(np.arange(count) % 50 == 0, 0, stars)
 
 
@@ -92,7 +92,7 @@ def project(added: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained() -> list[dict[str, list[object]]]:
-    """Layers that rate with half a star of error at most, taught by hand."""
+    """Layers that rate with half a star of error at most, with weights set by hand."""
     x, stars = ratings(600, 0)
     torch.manual_seed(0)
     widths = (FEATURES, 64, 64, STARS - 1)

@@ -71,7 +71,7 @@ def test_a_task_is_built(
 
 
 def _is_folded(root: Path, contract: dict[str, Any]) -> None:
-    """Bytes in, class numbers out, told in the contract and right by `edgekit diff`."""
+    """Bytes in, class numbers out, described in the contract and right by `edgekit diff`."""
     [given], [answer] = contract["inputs"], contract["outputs"]
     assert given["shape"] == [1, 16, 16, 1] and given["layout"] == "NHWC"
     assert given["dtype"] == "uint8" and answer["shape"] == [1, 16, 16]
@@ -123,7 +123,8 @@ def _is_folded(root: Path, contract: dict[str, Any]) -> None:
 def test_outputs_of_every_form_are_built(
     tmp_path: Path, write: Callable[[Path], Path], kind: str, metric: str, good: float
 ) -> None:
-    """Vectors, boxes, tokens: cut, taught, exported and timed, and told by their own metric."""
+    """Vectors, boxes, tokens: cut, trained, exported, timed, and evaluated by their own
+    metric."""
     report, contract = built(write(tmp_path / "project"), "raspberrypi4")
     chosen = report.chosen
     assert chosen is not None

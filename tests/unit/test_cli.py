@@ -1,4 +1,4 @@
-"""What the user sees when something is wrong: one line, the right exit code, nothing left."""
+"""Output for the user when something is wrong: one line, the right exit code, nothing left."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_wrong_target_is_corrected(run: Run) -> None:
     assert "Did you mean 'raspberrypi'" in err
 
 
-def test_a_folder_without_a_project_says_how_to_make_one(
+def test_a_folder_without_a_project_states_how_to_make_one(
     run: Run, tmp_path: Path
 ) -> None:
     status, _, err = run("build", "-t", "raspberrypi", "-p", str(tmp_path))

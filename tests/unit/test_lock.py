@@ -1,4 +1,4 @@
-"""What is installed and what goes into images is pinned by the hashes of its files."""
+"""Installed packages and those in images are pinned by the hashes of their files."""
 
 from __future__ import annotations
 

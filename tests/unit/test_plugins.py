@@ -59,7 +59,7 @@ def test_own_modules_without_a_record_are_helpers() -> None:
     assert plugins.records("edgekit.types", ModuleType) == {}
 
 
-def test_a_folder_that_is_left_out_again_is_no_longer_searched(
+def test_a_folder_that_is_left_out_again_is_not_a_longer_searched(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "there.py").write_text("RECORD = 1\n")

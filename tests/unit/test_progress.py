@@ -1,4 +1,4 @@
-"""What stages report, as log records."""
+"""Reports of stages, as log records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the zoo says about one architecture, and how its random weights are drawn."""
+"""The zoo's entry of one architecture, and the draw of its random weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Entry:
     inputs: tuple[InputSpec, ...]
     dtypes: tuple[torch.dtype, ...] = ()
     tokens: int = 2
-    """How many values an integer input may take."""
+    """Number of values that an integer input may take."""
     needs: str | None = None
     """The package, beyond torch, that the definition comes from."""
 
@@ -56,7 +56,8 @@ def image(size: int, channels: int = 3) -> tuple[InputSpec, ...]:
 
 @torch.no_grad()
 def _wake(network: nn.Module) -> None:
-    """Draw anew what starts at a constant, and enlarge matrices that start near zero.
+    """Draw again the parameters that start at a constant, and enlarge matrices that start near
+    zero.
 
     Zero biases, layer scales of 1e-6 and attention that is all but uniform would hide a wrong cut:
     what is multiplied by nothing may be cut anywhere.

@@ -1,4 +1,4 @@
-"""What small networks are put together from, and how a module registers its own."""
+"""Parts of small networks, and the registration of a module's own."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The author's own module, run eagerly with some units silent: what an exact cut must equal.
 
-Nothing here is shared with the surgery or with its labels. Of EdgeKit it takes only what a plan
-says: which indices of which parameters leave. From there a mask of the same shape goes with every
-tensor and is computed by running the author's own operators, element by element: moved with what
-is moved, joined where operands meet, counted where terms are summed. Activations are zero wherever
-their mask is set, so a silent unit adds nothing to any sum that reads it. Parameters keep their
+Nothing here is shared with the surgery or with its labels. Of EdgeKit it takes only a plan: the
+indices of parameters that leave. From there a mask of the same shape goes with every tensor and
+is computed by running the author's own operators, element by element: moved with what is moved,
+joined where operands meet, counted where terms are summed. Activations are zero wherever their
+mask is set, so a silent unit adds nothing to any sum that reads it. Parameters keep their
 values: a norm that an author computes over weights sees all of them.
 
 Where a cut is not claimed to be exact, `over_kept` takes each statistic (a norm's, a mean, a
@@ -133,7 +133,7 @@ def _plainly() -> Iterator[None]:
 
 
 def _mark(network: nn.Module, graph: WidthGraph, plan: Plan, mode: _Silence) -> None:
-    """Give `mode` the masks of parameters, also of those that the author computes anew."""
+    """Give `mode` the masks of parameters, also of those that the author computes again."""
     known = dict(network.named_parameters(remove_duplicate=False))
     known |= dict(network.named_buffers(remove_duplicate=False))
     state = graph.program.module.state_dict()
@@ -306,7 +306,7 @@ class _Silence(TorchDispatchMode):
             return whole.reshape(*whole.shape, *[1] * (out.dim() - 2)).expand(out.shape)
         if _pointwise(ran.func) or name in (*ELEMENTS.split(), *SUMS.split()):
             return _joined(masks, out)
-        raise NotImplementedError(f"the reference does not know {ran.func}")
+        raise NotImplementedError(f"the reference lacks {ran.func}")
 
     def _moved(self, ran: _Ran, position: int) -> Tensor:
         def moved(value: Any) -> Any:

@@ -15,7 +15,7 @@ from tests.zoo.silenced import silenced
 NETWORKS = REPORTED | STRANGE
 TOLERANCE = 1e-5
 REFUSED = ("packed_lstm", "scripted", "bn_no_stats")
-"""Networks that cannot be traced, or that mix their batch: one line says why."""
+"""Networks that cannot be traced, or that mix their batch: the reason in one line."""
 SQUEEZED = ("squeeze_all",)
 """Networks that lose the batch dimension at batch 1, as a trace for any batch does not."""
 RANDOM = ("dropout_on",)

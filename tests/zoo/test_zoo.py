@@ -1,4 +1,5 @@
-"""Every architecture of the zoo: groups are found, cuts are exact, what is left trains."""
+"""Every architecture of the zoo: groups are found, cuts are exact, the pruned network
+trains."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class Subject:
         return [group for group in self.graph.groups if group.exact]
 
     def difference(self, plan: Plan, cut: Program) -> float:
-        """How far a cut is from the author's module with the same units silent.
+        """Distance of a cut from the author's module with the same units silent.
 
         Where a norm runs over units that leave, norms count those that stay.
         """
@@ -90,7 +91,7 @@ def test_every_group_cut_at_once_equals_silence(subject: Subject) -> None:
 
 
 def test_every_group_has_weights(subject: Subject) -> None:
-    """The unused end of a table of positions, say, is nothing to prune."""
+    """The unused end of a table, for example of positions, cannot be pruned."""
     state = subject.graph.program.module.state_dict(keep_vars=True)
     for group in subject.graph.groups:
         names = {slot.parameter for slot in group.slots}

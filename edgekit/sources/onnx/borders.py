@@ -55,7 +55,7 @@ class Borders:
     held: int
     """The batch that the file has; 1 where it is free."""
     free: bool
-    """True where the file says that its batch is."""
+    """True where the file marks its batch as free."""
 
 
 def borders(

@@ -132,7 +132,9 @@ def _once(content: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
     interpreter.invoke()
     found = []
     for details in interpreter.get_output_details():
-        found.append(_told(interpreter.get_tensor(details["index"]).copy(), details))
+        found.append(
+            _reported(interpreter.get_tensor(details["index"]).copy(), details)
+        )
     return found
 
 
@@ -146,7 +148,7 @@ def _stored(value: np.ndarray, details: Any) -> np.ndarray:
     return np.asarray(stored, kind)
 
 
-def _told(value: np.ndarray, details: Any) -> np.ndarray:
+def _reported(value: np.ndarray, details: Any) -> np.ndarray:
     scale, zero = details["quantization"]
     if np.issubdtype(value.dtype, np.integer) and scale:
         return np.asarray((value.astype(np.float32) - zero) * scale, np.float32)

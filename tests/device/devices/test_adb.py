@@ -25,7 +25,7 @@ SERIAL = "127.0.0.1:5555"
 
 @pytest.fixture(scope="session")
 def adb_device() -> Iterator[str]:
-    """An address; adbd asks nobody who they are, so it gets a network that nobody else has."""
+    """An address; adbd does not authenticate, so it gets a network of its own."""
     for program, package in (("adb", "adb"), ("adbd", "adbd, in Debian's backports")):
         if shutil.which(program, path="/usr/sbin:/usr/bin:/bin") is None:
             pytest.skip(f"no {program}: apt install {package}")
@@ -63,7 +63,7 @@ def adb_device() -> Iterator[str]:
 
 
 def _connected(socket: Path) -> bool:
-    """Return whether the device answers; asked before its server is there, adb would start
+    """Return whether the device answers; called before its server is there, adb would start
     another."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
@@ -100,7 +100,7 @@ def test_a_serial_nobody_has_is_named(adb_device: str, onnx_file: Path) -> None:
         device.run(bench_job(onnx_file, **SHORT), timeout_s=60)
 
 
-def test_a_benchmark_tool_that_is_none_is_told(
+def test_a_benchmark_tool_that_is_none_is_reported(
     adb_device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script in its place: it is pushed, run and its words are read as the tool's would be."""

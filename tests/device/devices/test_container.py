@@ -185,7 +185,7 @@ def test_an_image_that_is_not_there_is_named(image: str, onnx_file: Path) -> Non
 def test_two_containers_and_this_machine_take_turns(
     image: str, left_alone: None, onnx_file: Path
 ) -> None:
-    """One table of three devices; what is timed here is timed by itself."""
+    """One table of three devices; measurements on this machine run by themselves."""
     addresses = ["local", f"container:{image}", f"container:{image}?memory=1g"]
     devices = [part for one in addresses for part in ("--device", one)]
     done = subprocess.run(

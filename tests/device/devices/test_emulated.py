@@ -119,7 +119,7 @@ def test_a_cortex_a72_takes_eight_channels_at_a_time(
     assert all(row["rounds_us"] == [] for row in result["results"])
 
 
-def test_it_says_what_it_is_and_never_how_long(
+def test_it_states_what_it_is_and_never_how_long(
     tmp_path: Path, emulated: Emulated
 ) -> None:
     device = emulated("cortex-a53")
@@ -143,7 +143,7 @@ def test_it_says_what_it_is_and_never_how_long(
         )
 
 
-def test_what_fails_there_is_told_as_elsewhere(
+def test_what_fails_there_is_reported_as_elsewhere(
     tmp_path: Path, emulated: Emulated
 ) -> None:
     device = emulated("cortex-a72")

@@ -29,7 +29,7 @@ from tests.device.conftest import ENDLESS, SHORT, bench_job, is_root, samples
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
-"""How long a test waits for what takes seconds: the machine may be busy."""
+"""Seconds that a test waits for steps of seconds: the machine may be busy."""
 
 
 def wait_for(happened: Callable[[], Any], what: str) -> Any:
@@ -137,7 +137,7 @@ def test_a_frozen_device_is_named_within_seconds(
             pytest.raises(errors.DeviceFrozen, match="nothing answers"),
         ):
             run_endless(onnx_file)
-        nothing_is_left(over_ssh)  # while it is frozen: nobody told the agent to end
+        nothing_is_left(over_ssh)  # while it is frozen: no signal reached the agent
     finally:
         for one in frozen:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -208,7 +208,7 @@ def test_another_host_key_is_refused(
             run_endless(onnx_file)
 
 
-def test_a_refused_login_and_a_closed_port_are_told_apart(
+def test_a_refused_login_and_a_closed_port_are_distinguished(
     onnx_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if reason := sshd.reason_without():

@@ -43,11 +43,11 @@ def test_allow_pickle_is_named_where_it_would_help(sound: Path, tmp_path: Path) 
         program.load(opaque)
 
 
-def test_a_trusted_pickle_is_read_when_asked(sound: Path, tmp_path: Path) -> None:
+def test_a_trusted_pickle_is_read_when_requested(sound: Path, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     files = hostile_pt2.make_all(sound, tmp_path, canary)
     opaque = next(file for file in files if file.stem == "opaque-object")
-    # What it returns is no object of a network, which PyTorch notices after running it.
+    # Its result is not an object of a network, which PyTorch notices after running it.
     with pytest.raises(ModelError, match="opaque type"):
         program.load(opaque, allow_pickle=True)
     assert canary.exists()

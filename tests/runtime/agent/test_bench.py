@@ -37,7 +37,9 @@ def test_a_launch_is_pinned_and_looks_around(tmp_path: Path, onnx_model: Any) ->
     assert len(result["trace"]) == 2
 
 
-def test_max_s_cuts_a_launch_short_and_says_so(tmp_path: Path, onnx_model: Any) -> None:
+def test_max_s_cuts_a_launch_short_and_is_marked(
+    tmp_path: Path, onnx_model: Any
+) -> None:
     job = {"kind": "bench", "runtime": "onnxruntime", "path": str(onnx_model.path)}
     limits = {"warmup_min_s": 0.02, "min_runs": 10**9, "max_s": 0.05}
     status, result, _ = perform(tmp_path, {**job, **limits})

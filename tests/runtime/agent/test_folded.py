@@ -1,4 +1,4 @@
-"""What an image answers for files that prepare, decide and take channels last themselves."""
+"""Responses of an image for files that prepare, decide and take channels last themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = ["red", "green", "blue"]
 
 
 def write_bundle(folder: Path, postprocess: str) -> None:
-    """A model of bytes (1, 2, 4, 3) that tells which channel is the brightest."""
+    """A model of bytes (1, 2, 4, 3) that returns the brightest channel."""
     last = (
         helper.make_node("Softmax", ["m"], ["y"], axis=1)
         if postprocess == "softmax"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.runtime.agent.test_agent_jobs import perform
 
 
-def test_the_probe_tells_what_is_missing(tmp_path: Path) -> None:
+def test_the_probe_reports_what_is_missing(tmp_path: Path) -> None:
     _, result, _ = perform(tmp_path, {"kind": "probe"})
     assert set(result["runtimes"]) == {
         "litert",
@@ -23,7 +23,7 @@ def test_the_probe_tells_what_is_missing(tmp_path: Path) -> None:
     assert result["machine"]["cores"] >= 1
 
 
-def test_a_bare_python_can_be_asked_and_told_what_it_lacks(tmp_path: Path) -> None:
+def test_a_bare_python_can_be_asked_and_reported_what_it_lacks(tmp_path: Path) -> None:
     bare = [sys.executable, "-S", "-m", "edgekit.agent"]
     status, result, screen = perform(tmp_path, {"kind": "probe"}, command=bare)
     assert status == 0, screen

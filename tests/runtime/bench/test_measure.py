@@ -1,4 +1,4 @@
-"""Real launches of real artifacts; what is asserted is their structure, never their speed."""
+"""Real launches of real artifacts; assertions are on their structure, never on their speed."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_outputs_are_the_networks(model: Any) -> None:
     np.testing.assert_allclose(outputs, model.reference(samples), rtol=1e-5, atol=1e-6)
 
 
-def test_integers_at_the_border_are_quantized_as_the_spec_says(
+def test_integers_at_the_border_are_quantized_as_the_spec_states(
     requantizing_model: Any,
 ) -> None:
     def stored(name: str, scale: float, zero_point: int) -> TensorSpec:

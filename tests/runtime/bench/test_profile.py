@@ -1,4 +1,4 @@
-"""Time by operator on each runtime; what is asserted is structure, never speed."""
+"""Time by operator on each runtime; assertions are on structure, never on speed."""
 
 from __future__ import annotations
 

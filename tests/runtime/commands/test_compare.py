@@ -25,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def test_what_is_no_measurement_is_named(run: Run, tmp_path: Path) -> None:
+def test_what_is_not_a_measurement_is_named(run: Run, tmp_path: Path) -> None:
     code, _, said = run("compare", tmp_path / "a", tmp_path / "b")
     assert code == 2
     assert "Cannot read" in said

@@ -7,7 +7,7 @@ import json
 from tests.runtime.commands.running import edgekit
 
 
-def test_this_machine_is_listed_and_asked() -> None:
+def test_this_machine_is_listed_and_requested() -> None:
     assert "local" in edgekit("devices").stdout
     assert "local" in json.loads(edgekit("devices", "list", "--json").stdout)
     done = edgekit("devices", "probe", "local", "--json")

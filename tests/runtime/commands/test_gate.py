@@ -36,7 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_gate_on_a_device_takes_turns_with_the_baselines_artifact(
     run: Run, onnx_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A verdict takes at least five pairs; what is said of them needs two.
+    # A verdict takes at least five pairs; its words need two.
     monkeypatch.setattr(paired, "FIRST_PAIRS", 2)
     monkeypatch.setattr(paired, "ALL_PAIRS", 3)
     artifact = artifact_at(onnx_model.path)
@@ -47,7 +47,7 @@ def test_a_gate_on_a_device_takes_turns_with_the_baselines_artifact(
     kept.write_text(json.dumps(entry))
     common = ("--device", "local", "--history", history)
     code, out, said = run("gate", onnx_model.path, "--baseline", kept, *common)
-    # The same file against itself; 4 where the machine is too busy to tell.
+    # The same file against itself; 4 where the machine is too busy to decide.
     assert code in (0, 4), said
     assert "times the latency" in " ".join(out.split())
     assert len(history.read_text().splitlines()) == 1

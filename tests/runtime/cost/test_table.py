@@ -43,7 +43,7 @@ LARGE = replace(OPERATORS[0], inputs=64, outputs=64, size=(32, 32))
 class Counting(LocalDevice):
     """The real device, counting the models it was given.
 
-    It says that nothing else ran: cells that were timed beside something else are timed again, and
+    It reports an idle machine: cells that were timed beside something else are timed again, and
     these tests count.
     """
 
@@ -212,7 +212,7 @@ def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> 
     assert SEEN == []
 
 
-def test_a_process_says_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
+def test_a_process_states_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
     model = microbenchmark.write(OPERATORS[0], "litert", "fp32", tmp_path)
     job = {
         "schema": SCHEMA,

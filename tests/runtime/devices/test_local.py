@@ -28,7 +28,7 @@ ENDLESS = {"warmup_min_s": 0.1, "min_s": 300, "max_s": 300}
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A temporary folder of this test alone, so that what is left in it is seen."""
+    """A temporary folder of this test alone, so that leftovers are visible."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -147,7 +147,9 @@ def test_numpy_and_one_runtime_are_enough(tmp_path: Path, onnx_model: Any) -> No
         device.run({**bench(onnx_model), "runtime": "openvino"}, timeout_s=60)
 
 
-def test_a_python_without_numpy_is_told_apart(tmp_path: Path, onnx_model: Any) -> None:
+def test_a_python_without_numpy_is_distinguished(
+    tmp_path: Path, onnx_model: Any
+) -> None:
     device = LocalDevice(python=lean_python(tmp_path / "env"))
     with pytest.raises(RuntimeMissing, match=r"needs numpy.*: pip install numpy"):
         device.run(bench(onnx_model), timeout_s=60)

@@ -98,7 +98,7 @@ def test_an_export_agrees_layer_by_layer(folder: Path, name: str) -> None:
     assert all(row.distance.relative_error < 1e-5 for row in found.layers)
 
 
-def test_int8_is_told_by_its_noise_and_its_slow_operators(folder: Path) -> None:
+def test_int8_is_measured_by_its_noise_and_its_slow_operators(folder: Path) -> None:
     found = compared(folder, folder / "files/litert-int8.tflite")
     assert found.agrees
     assert found.precision == "int8"
@@ -167,7 +167,7 @@ def test_the_network_may_be_any_source(folder: Path) -> None:
     assert found.agrees
 
 
-def test_what_is_no_source_is_refused_with_the_forms(folder: Path) -> None:
+def test_what_is_not_a_source_is_refused_with_the_forms(folder: Path) -> None:
     artifact = folder / "files/onnxruntime-fp32.onnx"
     question = Question(artifact=artifact, folder=folder, against=folder / "data.npz")
     with pytest.raises(UsageError, match=r"--against .*data.npz .*file.py:function"):

@@ -33,7 +33,7 @@ VARIANTS: tuple[tuple[RuntimeName, Precision], ...] = (
 )
 
 
-def cancelling(shift: float = 0.0) -> Program:
+def canceling(shift: float = 0.0) -> Program:
     """Weights near 1.5 on inputs that sum to 0: rounding to fp16 is large beside the outputs."""
     torch.manual_seed(0)
     layer = nn.Linear(64, 256, bias=False)
@@ -48,14 +48,14 @@ def cancelling(shift: float = 0.0) -> Program:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Artifact]:
     folder = tmp_path_factory.mktemp("files")
     np.save(folder / "samples.npy", SAMPLES)
-    return export_all(cancelling(), VARIANTS, calibration=SAMPLES, folder=folder)
+    return export_all(canceling(), VARIANTS, calibration=SAMPLES, folder=folder)
 
 
 def test_a_file_that_build_accepts_is_the_network_for_diff(
     made: Sequence[Artifact], tmp_path: Path
 ) -> None:
     for artifact in made:
-        precision, outputs, expected, found = judged(artifact, cancelling(), tmp_path)
+        precision, outputs, expected, found = judged(artifact, canceling(), tmp_path)
         check_parity(artifact, outputs, expected)
         assert found.agrees, artifact.name
         assert found.precision == precision
@@ -65,7 +65,7 @@ def test_a_file_that_build_accepts_is_the_network_for_diff(
         if precision == "fp16":  # a mean error above 0.01, and no element off by 0.02
             assert rms_error(outputs, expected) > 0.01
             assert 0.01 < error < 0.02
-        else:  # far from the network by any norm: decisions are what is left
+        else:  # far from the network by any norm: decisions remain
             assert rms_error(outputs, expected) > 0.25
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_build_rejects_is_another_network_for_diff(
     made: Sequence[Artifact], tmp_path: Path
 ) -> None:
     artifact, *_ = made
-    _, outputs, expected, found = judged(artifact, cancelling(0.1), tmp_path)
+    _, outputs, expected, found = judged(artifact, canceling(0.1), tmp_path)
     with pytest.raises(ParityError, match=r"differs from the network by 0\.24"):
         check_parity(artifact, outputs, expected)
     assert not found.agrees

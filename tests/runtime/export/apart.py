@@ -1,4 +1,4 @@
-"""What the tests do in a process of their own: export, and run what was exported."""
+"""Steps of the tests in a process of their own: export, and run the files."""
 
 from __future__ import annotations
 

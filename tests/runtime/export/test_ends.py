@@ -1,4 +1,4 @@
-"""What files take and give besides the network, on handwritten digits in color."""
+"""Preprocessing and post-processing in files, on handwritten digits in color."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What int8 loses is measured on the runtime, and recovered by as little float as it takes."""
+"""Losses of int8 are measured on the runtime, and recovered by as little float as possible."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_harmed_layers_are_kept_in_float_and_said(
     assert found.scheme.float_layers[0][:40] in quantized(found)
 
 
-def test_without_recovery_the_loss_is_told(harmed, apart, tmp_path: Path) -> None:
+def test_without_recovery_the_loss_is_reported(harmed, apart, tmp_path: Path) -> None:
     found = made(apart, harmed, tmp_path, "onnxruntime", recover=False).quantized
     assert found is not None and found.missed is not None
     assert len(found.trials) == 1

@@ -61,7 +61,7 @@ def exported(
     return artifacts, done
 
 
-def test_artifacts_come_in_the_order_asked_for(exported) -> None:
+def test_artifacts_come_in_the_order_requested(exported) -> None:
     artifacts, done = exported
     assert [artifact.name for artifact in artifacts] == NAMES
     assert sorted(done) == sorted(NAMES)

@@ -123,7 +123,7 @@ def test_the_student_reloads_with_torch_alone(
     assert done.stdout.split("\n")[0] == "(3, 10) False"
 
 
-def test_the_shipped_file_is_as_accurate_as_the_report_says(
+def test_the_shipped_file_is_as_accurate_as_the_report_states(
     digits: tuple[Path, dict],
 ) -> None:
     """Evaluated once more from the bundle alone, by the manifest's contract."""
@@ -162,7 +162,7 @@ def test_the_shipped_file_is_as_accurate_as_the_report_says(
 def test_a_users_own_project(
     own_project: Path, tmp_path: Path, target: str, model: str
 ) -> None:
-    """A fifth of the operations stays, which is faster by far more than is asked anywhere."""
+    """A fifth of the operations stays, which is faster by far more than any budget here."""
     project = tmp_path / "mine"
     shutil.copytree(own_project, project)
     toml = (project / "edgekit.toml").read_text()
@@ -264,7 +264,7 @@ def test_several_targets_are_several_bundles(own_project: Path, tmp_path: Path) 
 
 
 def keeps_everything(folder: Path) -> None:
-    """A speed-up of 1 is no reason to cut or to train anything."""
+    """A speed-up of 1 requires neither cut nor training."""
     report = json.loads((folder / "made/raspberrypi/report.json").read_text())
     assert report["verdict"] == "fits"
     assert report["teacher"] == report["student"]

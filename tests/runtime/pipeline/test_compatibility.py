@@ -1,4 +1,5 @@
-"""What a device cannot run is named with its layer, before training, on real exports."""
+"""Operators that a device cannot run are named with their layer, before training, on real
+exports."""
 
 from __future__ import annotations
 

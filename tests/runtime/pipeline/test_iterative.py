@@ -48,7 +48,7 @@ def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
     report = built(tmp_path, shipped("examples/digits"), recipe)
     first, *_, last = report.rounds
     assert first.predicted_speedup < 0.85 * last.predicted_speedup
-    assert report.epochs[0].validation > 0.5, "cut, and not yet taught"
+    assert report.epochs[0].validation > 0.5, "cut, and not yet trained"
     assert CutInSteps(steps=2) in report.notes
     student = torch.export.load(str(tmp_path / "mine/bundle/student.pt2")).module()
     parameters = sum(p.numel() for p in student.parameters())

@@ -1,4 +1,4 @@
-"""`edgekit plan` on a small network and two real runtimes: what it says, and its page.
+"""`edgekit plan` on a small network and two real runtimes: its output, and its page.
 
 The widths are those of several tiles of any processor's kernels: half of them is faster anywhere.
 """

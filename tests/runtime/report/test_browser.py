@@ -149,7 +149,7 @@ def test_it_is_readable_in_the_dark(browser, tmp_path):
     scheme(browser, "light")
 
 
-def test_a_build_without_figures_says_so(browser, tmp_path):
+def test_a_build_without_figures_is_marked(browser, tmp_path):
     _, page = report.write(reports.bare(), tmp_path)
     opened(browser, page)
     text = browser.execute_script("return document.body.innerText")

@@ -60,7 +60,7 @@ def test_a_second_one_takes_its_place(model: TinyModel) -> None:
     assert model.path.read_bytes() == once
 
 
-def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_refused_by_name(tmp_path: Path) -> None:
     for name in ("a.onnx", "a.tflite", "a.xml"):
         (tmp_path / name).write_bytes(b"not a model at all")
         with pytest.raises(ArtifactError):
@@ -90,7 +90,7 @@ def field(table: Any, slot: int) -> Any:
     return table.Offset(4 + 2 * slot)
 
 
-def test_the_metadata_says_how_to_normalize_and_which_file_labels() -> None:
+def test_the_metadata_states_how_to_normalize_and_which_file_labels() -> None:
     """Read field by field, as the published schema lays them out."""
     from flatbuffers import encode, number_types, packer, table
 

@@ -1,4 +1,4 @@
-"""What a machine says of itself, from trees of files like those of real ones."""
+"""Facts of a machine, from trees of files like those of real ones."""
 
 from __future__ import annotations
 

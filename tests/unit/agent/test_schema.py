@@ -1,4 +1,4 @@
-"""The contract between EdgeKit and its agent: every field says what it means."""
+"""The contract between EdgeKit and its agent: every field has its meaning."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_a_target_by_name_alias_and_file(
         profile("raspberypi4")
 
 
-def test_an_address_that_is_no_device() -> None:
+def test_an_address_that_is_not_a_device() -> None:
     project = project_of(ek.Data(train=loader(32, seed=1)))
     request = BuildRequest(project=project, target=profile("raspberrypi4"))
     with (

@@ -55,7 +55,7 @@ def test_windows_that_differ_and_idles_that_differ_widen_the_uncertainty() -> No
     assert found.net_u_mj == pytest.approx(expected, rel=0.01)
 
 
-def test_doubts_are_told() -> None:
+def test_doubts_are_reported() -> None:
     drifted = summarize(result(idle_after=window(24, 10, 0)))
     assert "drifted by 17%" in (drifted.reason or "")
     slowed = summarize(result(untraced_runs_per_s=1100.0))
@@ -72,7 +72,7 @@ def test_windows_with_gaps_are_dropped() -> None:
     assert "too busy" in (nothing.reason or "")
 
 
-def test_no_meter_is_no_figure() -> None:
+def test_no_meter_is_not_a_figure() -> None:
     found = summarize({"meter": None, "reason": "No meter."})
     assert found == Energy(reason="No meter.")
 

@@ -41,7 +41,7 @@ def test_a_record_is_written_and_read_back(tmp_path: Path) -> None:
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
 
 
-def test_what_is_no_record_is_named(tmp_path: Path) -> None:
+def test_what_is_not_a_record_is_named(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     with pytest.raises(UsageError, match="Cannot read"):
         history.read(file)

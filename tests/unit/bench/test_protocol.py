@@ -27,7 +27,7 @@ def artifact(tmp_path: Path) -> Artifact:
 
 
 def look(**changes: Any) -> dict[str, Any]:
-    """One look at a machine that tells nothing but `changes`."""
+    """One look at a machine that reports nothing but `changes`."""
     silent = dict.fromkeys(
         (
             "governor",
@@ -103,7 +103,7 @@ def test_a_steady_run_is_valid(artifact: Artifact) -> None:
         ),
     ],
 )
-def test_an_invalid_run_says_why(
+def test_an_invalid_run_states_why(
     artifact: Artifact, changes: dict[str, Any], words: str
 ) -> None:
     found = summary(artifact, launch(), launch(**changes), launch())
@@ -184,7 +184,7 @@ def test_wrong_usage_is_named(artifact: Artifact) -> None:
         measure([artifact, artifact], LocalDevice(), tier="quick", threads=1)
 
 
-def test_what_stood_in_the_way_is_told_with_every_run(artifact: Artifact) -> None:
+def test_what_stood_in_the_way_is_reported_with_every_run(artifact: Artifact) -> None:
     busy = launch(trace=[look(governor="powersave", load=2.0), look(load=2.0)])
     found = summary(artifact, busy, launch(), launch())
     assert found.invalid is None
@@ -195,7 +195,7 @@ def test_what_stood_in_the_way_is_told_with_every_run(artifact: Artifact) -> Non
     assert "its load is 2.00 by processor" in (marked.invalid or "")
 
 
-def test_a_tailored_tier_says_so() -> None:
+def test_a_tailored_tier_is_marked() -> None:
     assert tailored("quick") == TIERS["quick"]
     plan = tailored("report", launches=2, seconds=1.5, cooldown_s=0, forced=True)
     assert plan.name == "report, 2 launches, 1.5 s each, 0 s between, forced"
@@ -208,7 +208,7 @@ def test_a_tailored_tier_says_so() -> None:
             tailored("quick", **amounts)  # type: ignore[arg-type]
 
 
-def test_whoever_waits_is_told_what_goes_on(
+def test_whoever_waits_is_reported_what_goes_on(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Quick(LocalDevice):

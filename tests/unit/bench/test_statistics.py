@@ -101,7 +101,7 @@ def test_the_interval_is_seeded_and_encloses_the_median(medians: list[float]) ->
     assert min(medians) <= low <= np.median(medians) <= high <= max(medians)
 
 
-def test_a_sustained_run_tells_its_last_seconds_from_its_first() -> None:
+def test_a_sustained_run_reports_its_last_seconds_from_its_first() -> None:
     steady, slowed = [10_000_000] * 2000, [15_000_000] * 1000
     assert statistics.bin_medians_ms([*steady, *slowed]) == (10.0, 10.0, 15.0)
     assert statistics.bin_medians_ms(steady[:100]) == ()
@@ -112,7 +112,7 @@ def test_a_sustained_run_tells_its_last_seconds_from_its_first() -> None:
     assert brief.sustained_p50_ms == (10.0,)
 
 
-def test_variation_within_launches_is_told_apart_from_that_between() -> None:
+def test_variation_within_launches_is_distinguished_from_that_between() -> None:
     figures = latency([[9_000_000, 11_000_000] * 30, [9_000_000, 11_000_000] * 30])
     assert figures.launch_cv == 0.0
     assert figures.within_cv == pytest.approx(0.1, rel=0.05)
@@ -126,7 +126,9 @@ def test_variation_is_the_coefficient_of_variation() -> None:
 def test_speedup_is_the_median_of_paired_ratios() -> None:
     slow = measurement("teacher", 2.0, 40.0, 6.0)
     fast = measurement("student", 1.0, 10.0, 2.0)
-    assert speedup(slow, fast) == 3.0  # of 2, 4 and 3: unpaired medians would say 3 / 2
+    assert (
+        speedup(slow, fast) == 3.0
+    )  # of 2, 4 and 3: unpaired medians would give 3 / 2
     assert speedup(slow, slow) == 1.0
     assert speedup(fast, slow) == pytest.approx(1 / 3)
 

@@ -213,7 +213,7 @@ def test_a_quarter_of_a_point_does_not_buy_a_network_slower_than_the_baseline() 
         assert winner(slow, fast, budget=budget, priority=order) == "litert-int8"
 
 
-def test_nor_where_speed_is_no_budget_and_the_loss_is_noise() -> None:
+def test_nor_where_speed_is_not_a_budget_and_the_loss_is_noise() -> None:
     """10 samples: one standard error of 97 % is 5 points."""
     slow = candidate(precision="fp32", p50_ms=4.4, drop=0.0225, speedup=0.9)
     fast = candidate(precision="int8", p50_ms=0.5, drop=0.03, speedup=2.1)

@@ -34,7 +34,7 @@ def mine(own_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
-def test_inspect_says_the_same_as_a_table_and_as_json(mine: Path, run: Run) -> None:
+def test_inspect_states_the_same_as_a_table_and_as_json(mine: Path, run: Run) -> None:
     status, out, err = run("inspect", "model.py:build", "--input", "3,16,16", "--json")
     assert status == 0, err
     found = json.loads(out)

@@ -1,4 +1,4 @@
-"""What `edgekit inspect` says about a network: counted by hand, by cutting, and by torch."""
+"""Output of `edgekit inspect` about a network: counted by hand, by cutting, and by torch."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_several_inputs_of_several_types(folder: Path) -> None:
     assert found.groups[0].layers == ("image", "words", "head")
 
 
-def test_a_pt2_file_says_its_own_shape(folder: Path) -> None:
+def test_a_pt2_file_states_its_own_shape(folder: Path) -> None:
     CASES["mlp"].program().save(folder / "net.pt2")
     found = inspect("net.pt2")
     assert found.inputs[0].shape == (6,)

@@ -59,12 +59,12 @@ def test_the_only_target_fails_as_it_is(capsys: pytest.CaptureFixture[str]) -> N
         raise DeviceError("one has no runtime")
     assert "one has no runtime" not in "".join(
         capsys.readouterr()
-    )  # said by main alone
+    )  # printed by main alone
     with pytest.raises(DeviceError, match=r"^one has no runtime$"):
         refuse(failed, of=1)
     refuse({}, of=2)
 
 
-def test_what_is_no_error_on_purpose_is_not_kept_apart() -> None:
+def test_what_is_not_a_error_on_purpose_is_not_kept_apart() -> None:
     with pytest.raises(KeyError), apart({}, "one"):
         raise KeyError("a fault of ours")

@@ -51,7 +51,7 @@ def test_a_target_overrides_only_what_it_names(tmp_path: Path) -> None:
     assert n100.budget == one.budget and n100.recipe == one.recipe
 
 
-def test_budgets_weigh_in_the_order_in_which_they_are_written(tmp_path: Path) -> None:
+def test_budgets_count_in_the_order_in_which_they_are_written(tmp_path: Path) -> None:
     multiple = "accuracy_drop = 0.01\nspeedup = 2.0"
     one = project.load(written(tmp_path, MINIMAL.replace("speedup = 2.0", multiple)))
     assert one.priority == ("accuracy_drop", "speedup")

@@ -24,7 +24,7 @@ def conv(inputs: int, outputs: int) -> OperatorShape:
 def settle(
     operators: list[OperatorShape], cost: Cost, tolerance: float = 0.01
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """What was measured and what was inferred once nothing is missing any more."""
+    """Measured and inferred cells once nothing is missing any more."""
     measured: dict[str, float] = {}
     inferred: dict[str, float] = {}
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""What operators cost and which tensors count, read off the graph."""
+"""Operators' costs and the tensors that count, read off the graph."""
 
 from __future__ import annotations
 

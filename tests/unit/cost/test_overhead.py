@@ -40,5 +40,5 @@ def test_a_network_that_got_slower_leaves_little_to_plan_with() -> None:
     assert fitted([(0.5, 0.9)]).share == pytest.approx(0.95)
 
 
-def test_a_network_that_was_not_cut_says_nothing() -> None:
+def test_a_network_that_was_not_cut_states_nothing() -> None:
     assert fitted([(1.0, 1.02)]) == Overhead()

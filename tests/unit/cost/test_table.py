@@ -83,7 +83,7 @@ def test_tables_do_not_mix(tmp_path: Path, changed: dict[str, object]) -> None:
     assert CONV not in table(tmp_path, "counted")
 
 
-def test_a_file_says_what_its_figures_are(tmp_path: Path) -> None:
+def test_a_file_states_what_its_figures_are(tmp_path: Path) -> None:
     costs = table(tmp_path)
     with sqlite3.connect(costs.path) as rows:
         facts = dict(rows.execute("SELECT name, value FROM facts"))
@@ -182,7 +182,7 @@ def test_a_cell_of_a_process_with_less_than_a_processor_is_doubtful() -> None:
     assert not doubt.unsteady(shared, 10.0)  # measuring at once again would not help
 
 
-def test_a_table_filled_under_load_says_so_and_is_filled_again(
+def test_a_table_filled_under_load_states_so_and_is_filled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Recorded timings: the machine is busy for two builds and at rest for the third."""

@@ -36,7 +36,7 @@ def test_a_width_that_costs_more_than_a_wider_one_is_not_offered() -> None:
     assert found == (4, 8, 16), "four stays for budgets other than time"
 
 
-def test_noise_is_no_step() -> None:
+def test_noise_is_not_a_step() -> None:
     costs = {8: 97.0, 16: 98.5, 24: 99.0, 32: 100.0}
     assert width_candidates(scan(*costs), lambda o: costs[o.outputs], 0.05) == (8, 32)
 

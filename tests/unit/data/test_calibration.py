@@ -26,7 +26,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def numbered(count: int) -> np.ndarray:
-    """Samples (count, 1, 2, 2) that tell their number."""
+    """Samples (count, 1, 2, 2) that hold their number."""
     return np.repeat(np.arange(count, dtype=np.float32), 4).reshape(count, 1, 2, 2)
 
 
@@ -94,7 +94,7 @@ def test_a_small_class_is_used_up_and_the_rest_is_shared() -> None:
     assert Counter(labels[list(drawn.indices)]) == {0: 20, 1: 15, 2: 5}
 
 
-def test_the_seed_decides_and_the_hash_tells() -> None:
+def test_the_seed_decides_and_the_hash_reports() -> None:
     def once(seed: int, shift: float = 0.0) -> tuple[tuple[int, ...], str]:
         preset = Calibration(name="x", samples=10, strategy="random", seed=seed)
         drawn = draw(preset, numbered(200) + np.float32(shift))

@@ -39,7 +39,7 @@ def loader(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_sequence_too_large_for_memory_is_read_when_asked(
+def test_sequence_too_large_for_memory_is_read_when_requested(
     loader: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = load("loader.py:pairs", loader)

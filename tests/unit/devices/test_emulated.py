@@ -1,4 +1,4 @@
-"""What is refused, and told, before anything is emulated."""
+"""Refusals, with their messages, before anything is emulated."""
 
 from __future__ import annotations
 

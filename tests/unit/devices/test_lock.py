@@ -35,7 +35,7 @@ def test_what_is_timed_waits_for_what_is_timed() -> None:
     assert order == ["first", "second"]
 
 
-def test_whoever_waits_too_long_is_told_who_holds_it() -> None:
+def test_whoever_waits_too_long_is_reported_who_holds_it() -> None:
     code = (
         "import sys\nfrom edgekit.devices import lock\n"
         "with lock.turn({'kind': 'micro'}):\n"

@@ -1,4 +1,4 @@
-"""What a connection keeps on this machine, with a program in the place of `ssh`."""
+"""Files of a connection on this machine, with a program in the place of `ssh`."""
 
 from __future__ import annotations
 

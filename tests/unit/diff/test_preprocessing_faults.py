@@ -98,7 +98,7 @@ def test_a_lossy_codec_is_named() -> None:
     assert named(lossy, scene) == ("re-encoded as JPEG 75",)
 
 
-def test_what_is_no_known_fault_is_not_called_one() -> None:
+def test_what_is_not_a_known_fault_is_not_called_one() -> None:
     raw = images()
     noise = np.random.default_rng(1).normal(size=raw.shape).astype(np.float32)
     assert named(noise, Scene(raw=raw, spec=SPEC)) is None

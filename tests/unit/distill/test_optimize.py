@@ -1,4 +1,4 @@
-"""How weights move: what breaks when the schedule, the average or a limit does nothing."""
+"""Optimization: errors that appear when the schedule, the average or a limit does nothing."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_gradients_are_clipped() -> None:
 
 
 def test_training_ends_when_it_is_tired() -> None:
-    """Epochs that get no better: labels that say the opposite, learned ever better."""
+    """Epochs that get no better: labels of the opposite, learned ever better."""
     torch.manual_seed(0)
     start = trace(nn.Linear(4, CLASSES), (InputSpec(shape=(4,)),))
     data = samples()

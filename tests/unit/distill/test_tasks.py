@@ -66,7 +66,7 @@ def test_labels_are_learned_while_images_move() -> None:
     assert found.epochs[-1].validation > 0.93
 
 
-def test_dense_outputs_are_taught_without_any_label() -> None:
+def test_dense_outputs_are_trained_without_any_label() -> None:
     data = bright(labeled=False)
     found = distill(
         dense(0), dense(1), train=data, validation=data, recipe=RECIPE, seed=0,

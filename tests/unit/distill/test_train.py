@@ -155,7 +155,7 @@ def test_a_penalty_is_descended_and_its_last_epoch_kept(teacher: Program) -> Non
     ]
     assert sizes[0] < 0.2 * sizes[1]
     assert result.best_epoch == len(result.epochs) - 1
-    # What is reported is the loss of the lesson alone: the penalty at first is above 20.
+    # The report has the loss of the task alone: the penalty at first is above 20.
     assert result.epochs[1].loss < 5.0
 
 
@@ -241,7 +241,7 @@ def test_answers_are_kept_on_disk(teacher: Program, tmp_path: Path) -> None:
 
 
 def test_several_teachers_are_averaged(teacher: Program) -> None:
-    """Of a teacher and one that says the opposite nothing is left to follow."""
+    """A teacher and its opposite average to nothing."""
     opposite = teacher.copy()
     with torch.no_grad():
         for name in ("5.weight", "5.bias"):

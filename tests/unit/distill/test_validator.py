@@ -21,7 +21,7 @@ def teacher() -> Program:
 
 
 def test_training_that_harms_returns_the_student_as_it_was(teacher: Program) -> None:
-    """Labels that lie teach the copy wrong, and validation sees it."""
+    """Wrong labels train the copy wrong, and validation detects it."""
     lies = Dataset(
         InMemory(values=TRAIN.arrays()[0]),
         (TRAIN.targets + 1) % SIDES,

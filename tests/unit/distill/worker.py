@@ -1,4 +1,4 @@
-"""One small lesson, run in processes of its own: `python worker.py FOLDER [kill-after STEP]`.
+"""One small training, run in processes of its own: `python worker.py FOLDER [kill-after STEP]`.
 
 Launched several times over, its processes train together.
 """

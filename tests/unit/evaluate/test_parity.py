@@ -54,7 +54,7 @@ def test_a_tolerance_of_the_users_takes_the_tables_place() -> None:
 
 
 def test_decisions_alone_are_compared_as_such() -> None:
-    """A few other pixels are no other network; many are, sooner in float than in int8."""
+    """A few other pixels do not make another network; many do, sooner in float than in int8."""
     expected = np.tile(GOOD, (25, 1))
     few, many = expected.copy(), expected.copy()
     few[:1] = np.roll(few[:1], 1, axis=1)

@@ -25,7 +25,7 @@ def dataset(name: str) -> data.Dataset:
     )
 
 
-def test_teacher_knows_the_held_out_digits() -> None:
+def test_teacher_has_the_held_out_digits() -> None:
     model = ModelSpec(
         source=PROJECT["model"]["source"],
         weights=PROJECT["model"]["weights"],

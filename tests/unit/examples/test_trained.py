@@ -1,4 +1,4 @@
-"""The further examples: what their READMEs say of their teachers and their data is so."""
+"""The further examples: their READMEs are right about their teachers and their data."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_digits_pixels_are_its_mask() -> None:
     assert np.array_equal(pixels, again[0]) and np.array_equal(masks, again[1])
     assert pixels.shape == (40, 3, *masks.shape[1:])
     assert set(np.unique(masks)) == {0, 1}
-    # Ink differs from what lies beside it, where the mask says that a digit ends.
+    # Ink differs from its neighborhood at the edge of a digit by the mask.
     across = np.abs(np.diff(pixels.astype(int), axis=3)).mean(1)
     edge = np.diff((masks > 0).astype(int), axis=2) != 0
     assert across[edge].mean() > 3 * across[~edge].mean()

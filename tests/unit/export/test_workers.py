@@ -1,4 +1,4 @@
-"""Which processes make which formats, and what they wait for."""
+"""Formats by process, and their order of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the width graph finds: groups, their kinds and slots, extents and barriers."""
+"""Results of the width graph: groups, their kinds and slots, extents and barriers."""
 
 from __future__ import annotations
 

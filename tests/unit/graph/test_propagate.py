@@ -88,7 +88,7 @@ def test_weights_that_depend_on_other_units_weights_are_not_exact(
 
 
 def test_points_that_are_weights_keep_their_distance_and_length() -> None:
-    """A silent unit is still as far from a point as the point says; the cut is not."""
+    """A silent unit is still as far from a point as the point's coordinate; the cut is not."""
     for compare in (torch.cdist, lambda x, y: F.cosine_similarity(x[:, None], y, -1)):
         network = Net(
             lambda n, x, f=compare: f(n.one(x), n.points),

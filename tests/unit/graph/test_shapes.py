@@ -18,6 +18,6 @@ def test_extents_are_polynomials_in_the_widths() -> None:
     assert graph.shape(nodes["linear_1"], {head: 1}) == (5, 1, 12)
 
 
-def test_an_extent_knows_full_widths() -> None:
+def test_an_extent_has_full_widths() -> None:
     extent = Extent(terms=((2, ("a", "b")), (7, ())), full={"a": 3, "b": 5})
     assert extent.at({}) == 37 and extent.at({"a": 1}) == 17

@@ -117,7 +117,7 @@ def test_what_is_lost_has_the_right_sign_and_measure() -> None:
         (False, "0.1 of", "own"),
     ],
 )
-def test_a_candidate_that_loses_too_much_is_told_in_the_metrics_measure(
+def test_a_candidate_that_loses_too_much_is_reported_in_the_metrics_measure(
     as_share: bool, fault: str, value: str
 ) -> None:
     from dataclasses import replace

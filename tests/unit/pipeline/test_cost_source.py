@@ -1,4 +1,4 @@
-"""Which source a plan's costs come from, and what is said where one is not at hand."""
+"""Sources of a plan's costs, and the note where one is not at hand."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_source_that_is_asked_for_and_not_there_is_refused(
         costs(bare, source=source)
 
 
-def test_an_estimate_needs_nothing_and_says_so(bare: Path) -> None:
+def test_an_estimate_needs_nothing_and_is_marked(bare: Path) -> None:
     asked = costs(bare, source="estimated")
     table = asked.table("litert", "fp32")
     conv = OperatorShape(kind="conv", inputs=8, outputs=4, size=(4, 4))

@@ -1,4 +1,4 @@
-"""What is known of the process that a build runs in."""
+"""Facts of the process that a build runs in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.types import CostSource
 
 
 class Counted(LocalDevice):
-    """This machine, noting each time it is asked what it has."""
+    """This machine, counting its probes."""
 
     def probe(self) -> dict:
         PROBES.append(1)
@@ -31,7 +31,7 @@ def environment(folder: Path, source: CostSource) -> Environment:
 
 
 @pytest.mark.parametrize(("source", "proven"), [("device", True), ("host", False)])
-def test_an_attached_device_proves_and_says_what_it_can(
+def test_an_attached_device_proves_and_states_what_it_can(
     tmp_path: Path, source: CostSource, proven: bool
 ) -> None:
     PROBES.clear()

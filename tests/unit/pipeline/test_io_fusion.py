@@ -1,4 +1,4 @@
-"""What may be folded into files is settled before anything is trained."""
+"""Steps that may be folded into files are settled before anything is trained."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ std   = [0.25]
 [task]
 kind = "{kind}"
 [recipe.export]
-{asked}
+{export}
 """
 
 
-def opened(root: Path, asked: str, kind: str, x: np.ndarray) -> tuple[Project, Program]:
+def opened(
+    root: Path, export: str, kind: str, x: np.ndarray
+) -> tuple[Project, Program]:
     torch.manual_seed(0)
     layers = nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(64, 3)
     program = trace(nn.Sequential(*layers), (InputSpec(shape=(1, 6, 6)),))
@@ -46,21 +48,21 @@ def opened(root: Path, asked: str, kind: str, x: np.ndarray) -> tuple[Project, P
     if kind == "regression":
         y = np.zeros((len(x), 3), np.float32)
     np.savez(root / "data.npz", x=x, y=y)
-    (root / "edgekit.toml").write_text(PROJECT.format(kind=kind, asked=asked))
+    (root / "edgekit.toml").write_text(PROJECT.format(kind=kind, export=export))
     return project.load(root), program
 
 
-def read(root: Path, asked: str, kind: str, x: np.ndarray) -> BuildData:
-    one, program = opened(root, asked, kind, x)
+def read(root: Path, export: str, kind: str, x: np.ndarray) -> BuildData:
+    one, program = opened(root, export, kind, x)
     return prepared(one, program, read_samples(one, program, {}, Silent()))
 
 
 BYTES = np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), np.uint8)
 
 
-def test_files_are_fed_raw_and_the_network_what_it_takes(tmp_path: Path) -> None:
-    asked = 'fold_preprocessing = "uint8"\nfold_postprocessing = "argmax"'
-    samples = read(tmp_path, asked, "classification", BYTES)
+def test_files_are_given_raw_and_the_network_what_it_takes(tmp_path: Path) -> None:
+    export = 'fold_preprocessing = "uint8"\nfold_postprocessing = "argmax"'
+    samples = read(tmp_path, export, "classification", BYTES)
     assert samples.folding.classes == 3 and samples.folding.axis == 1
     raw = artifact_inputs(samples)
     np.testing.assert_array_equal(raw.test.arrays()[0], BYTES)
@@ -85,8 +87,8 @@ def test_values_that_are_no_bytes_are_refused(tmp_path: Path) -> None:
     values = BYTES.astype(np.float32) - 20
     with pytest.raises(DataError, match=r"values from -20 to 235\. Choose 'float32'"):
         read(tmp_path, 'fold_preprocessing = "uint8"', "classification", values)
-    asked = 'fold_preprocessing = "float32"'
-    samples = read(tmp_path, asked, "classification", values)
+    export = 'fold_preprocessing = "float32"'
+    samples = read(tmp_path, export, "classification", values)
     np.testing.assert_array_equal(artifact_inputs(samples).test.arrays()[0], values)
 
 

@@ -1,4 +1,4 @@
-"""What a profile rules out: opset, static shapes, integers only, operators, RAM."""
+"""Refusals by a profile: opset, static shapes, integers only, operators, RAM."""
 
 from __future__ import annotations
 

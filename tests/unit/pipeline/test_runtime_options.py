@@ -1,4 +1,4 @@
-"""A setting is kept only where every turn gained; the report says what was seen."""
+"""A setting is kept only where every turn gained; the report lists the trials."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def constraints(planner: Planner) -> PlanConstraints:
 def turn(
     planner: Planner, constraints: PlanConstraints, cost: float, measured: float
 ) -> SearchRound:
-    """A plan for a cost, and the speed-up that its network is said to have had."""
+    """A plan for a cost, and the measured speed-up of its network."""
     scores = {g.id: np.arange(g.units, 0, -1.0) for g in planner.graph.groups}
     solution = planner.solve(scores, Limits(cost=cost))
     timed = PlanRound(
@@ -59,7 +59,7 @@ def test_a_network_about_as_fast_as_asked_ends_it(
     costs = next_costs(3, planner, constraints, turns)
     first = next(costs)
     assert first == pytest.approx(constraints.full_cost / 2.06), (
-        "a little more than asked"
+        "a little more than required"
     )
     turns.append(turn(planner, constraints, first, 2.1))
     assert next(costs, None) is None

@@ -1,4 +1,4 @@
-"""What is put around a network computes what the application did."""
+"""Steps around a network compute the application's own."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Branching(nn.Module):
         return functional.dropout(self.drop(self.norm(x)), 0.25)
 
 
-def test_a_network_that_trains_another_way_still_tells_its_layers() -> None:
+def test_a_network_that_trains_another_way_still_reports_its_layers() -> None:
     program = trace(Branching(), MAP)
     assert switched(program) == [[True, True, True], [False, False, True]]
 

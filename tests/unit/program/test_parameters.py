@@ -1,4 +1,4 @@
-"""Who takes which parameters, on a program with a weight that serves twice."""
+"""Operators of each parameter, on a program with a weight that serves twice."""
 
 from __future__ import annotations
 

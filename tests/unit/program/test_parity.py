@@ -100,7 +100,7 @@ def test_outputs_that_never_change_prove_nothing() -> None:
         ([np.inf, 1.0, 0.0], [-np.inf, 1.0, 0.0], np.inf),
     ],
 )
-def test_differences_are_told_by_the_range(
+def test_differences_are_recognized_by_the_range(
     ours: list[float], theirs: list[float], expected: float | None
 ) -> None:
     found = parity.difference(np.array(ours), np.array(theirs))

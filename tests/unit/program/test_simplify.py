@@ -1,4 +1,4 @@
-"""Regions and assertions disappear from a traced program; what it computes does not change."""
+"""Regions and assertions disappear from a traced program; its outputs do not change."""
 
 from __future__ import annotations
 

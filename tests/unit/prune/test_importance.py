@@ -214,12 +214,12 @@ def test_an_unknown_criterion_is_named_with_the_nearest_one(chain: Chain) -> Non
 
 
 @pytest.mark.parametrize("criterion", WITH_SAMPLES)
-def test_samples_are_asked_for(chain: Chain, criterion: str) -> None:
+def test_samples_are_requested(chain: Chain, criterion: str) -> None:
     with pytest.raises(DataError, match=f"'{criterion}' needs samples.*l1, l2"):
         importance(graph_of(chain), criterion)
 
 
-def test_batchnorm_without_batch_norm_says_what_to_choose() -> None:
+def test_batchnorm_without_batch_norm_states_what_to_choose() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 4))
     with pytest.raises(UsageError, match=r"'batchnorm' needs batch norm.*Choose 'l2'"):
         importance(graph_of(network), "batchnorm")

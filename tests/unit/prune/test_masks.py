@@ -46,7 +46,7 @@ def weight(program: Program, name: str) -> torch.Tensor:
 
 
 def broken(program: Program, masks: Masks) -> int:
-    """How many masked weights are not zero."""
+    """Number of masked weights that are not zero."""
     return sum(
         int(weight(program, name)[~mask].count_nonzero())
         for name, mask in masks.items()

@@ -1,4 +1,4 @@
-"""How much memory a cut takes beside the weights: a decoder of 95 million in a fresh process."""
+"""Memory of a cut beside the weights: a decoder of 95 million in a fresh process."""
 
 from __future__ import annotations
 

@@ -249,11 +249,11 @@ def test_a_network_cut_again_is_offered_what_is_left_of_the_first_offer(
     wide = next(group for group in first.graph.groups if group.units == 16)
     assert first.options[wide.id] == (8, 16)
     again = analyze(shrink(first.graph, Plan(kept={wide.id: tuple(range(8))})))
-    anew = planner_for(again, tmp_path)
+    repeated = planner_for(again, tmp_path)
     second = Planner(
         again, first.table, multiple=8, min_keep=0.25, options=first.options
     )
-    assert anew.options[wide.id] == (4, 8)
+    assert repeated.options[wide.id] == (4, 8)
     assert second.options[wide.id] == (8,)
 
 

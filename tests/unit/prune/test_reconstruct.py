@@ -25,7 +25,7 @@ def error(found: Program, whole: Program, given: Tensor) -> float:
 
 
 def doubled() -> WidthGraph:
-    """Hidden units in pairs that say the same, so that one of each can go for nothing."""
+    """Hidden units in equal pairs, so that one of each can go for nothing."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
     with torch.no_grad():

@@ -75,7 +75,7 @@ def test_too_few_rows_and_nothing_to_mend_change_nothing() -> None:
     assert enough is not None
 
 
-def test_of_many_rows_a_part_says_the_same() -> None:
+def test_of_many_rows_a_part_states_the_same() -> None:
     torch.manual_seed(0)
     layer, inputs = nn.Conv2d(2, 3, 3, padding=1), samples(64, 2, 32, 32)
     window = Window(size=(3, 3), stride=(1, 1), padding=(1, 1), dilation=(1, 1))

@@ -89,7 +89,7 @@ def test_evenly_keeps_the_best_units_inside_the_share() -> None:
     assert evenly(graph, scores, 1.0) == Plan(kept={})
 
 
-def test_widths_are_multiples_where_that_is_asked() -> None:
+def test_widths_are_multiples_where_that_is_requested() -> None:
     graph = analyze(residual())
     plan = evenly(graph, l2(graph), 0.6, multiple=4)
     assert plan.kept

@@ -1,4 +1,4 @@
-"""What `edgekit diff` found, in one line and on a terminal."""
+"""Output of `edgekit diff`, in one line and on a terminal."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ FOUND = Diff(
 WRONG = PreprocessingDiff(
     where="fed",
     faults=("BGR",),
-    detail="told by the values themselves",
+    detail="visible in the values themselves",
     error_before=0.5,
     error_after=0.0,
 )

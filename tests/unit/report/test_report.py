@@ -54,7 +54,7 @@ def test_every_field_survives_the_round_trip(made):
     assert again == made
 
 
-def test_each_figure_says_how_it_was_obtained(report):
+def test_each_figure_states_how_it_was_obtained(report):
     chosen = reporting.to_json(report)["candidates"][1]
     assert chosen["measurement"]["source"] == "host"
     assert chosen["how"] == {
@@ -77,7 +77,7 @@ def test_a_missing_figure_is_null_and_never_zero(report):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_what_is_no_number_is_refused_by_name(report, bad):
+def test_what_is_not_a_number_is_refused_by_name(report, bad):
     broken = dataclasses.replace(report.epochs[3], loss=bad)
     report = dataclasses.replace(report, epochs=(*report.epochs[:3], broken))
     with pytest.raises(MeasurementError, match=r"report.epochs\[3\].loss is (nan|inf)"):
@@ -92,7 +92,7 @@ def test_the_committed_schema_is_that_of_the_types():
     )
 
 
-def test_the_schema_knows_every_key(report):
+def test_the_schema_has_every_key(report):
     schema = document.schema()
     made = reporting.to_json(report)
     assert set(made) == set(schema["properties"]) == set(schema["required"])
@@ -133,7 +133,7 @@ def verdict(name, verdict, value=None):
     )
 
 
-def test_the_statement_says_what_is_over_before_what_is_unproven(report):
+def test_the_statement_states_what_is_over_before_what_is_unproven(report):
     mixed = dataclasses.replace(
         report,
         verdicts=(verdict("latency_ms", "unproven"), verdict("size_mb", "over", 0.02)),
@@ -163,7 +163,7 @@ def test_a_met_budget_on_the_device_needs_no_caveat(report):
     assert words.budget_value(proven.verdicts[0]) == "0.50 points"
 
 
-def test_the_headline_says_what_is_unproven(report):
+def test_the_headline_states_what_is_unproven(report):
     chosen = report.candidates[1]
     assert words.headline(chosen, "raspberrypi4", proven=False) == (
         "digits-litert-int8 is 3.41x as fast as the unpruned network on this machine (local), "
@@ -172,7 +172,7 @@ def test_the_headline_says_what_is_unproven(report):
     )
     slow = dataclasses.replace(chosen, speedup=0.5)
     assert words.headline(slow, "raspberrypi4", proven=True) == (
-        "digits-litert-int8 is no faster than the unpruned network (0.50x) on local, litert, "
+        "digits-litert-int8 is not faster than the unpruned network (0.50x) on local, litert, "
         "and loses 0.28 points of accuracy."
     )
 
@@ -200,7 +200,7 @@ def test_absences_are_named_with_their_reason(report):
     ]
 
 
-def test_why_there_is_no_energy_is_said_once(report):
+def test_why_there_is_not_a_energy_is_said_once(report):
     reason = "no energy meter: the container hides the processor's counter"
     [line] = words.unmetered(report)
     assert line.startswith(f"Energy not measured: {reason} (digits-litert-fp32, ")

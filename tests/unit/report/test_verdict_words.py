@@ -51,7 +51,7 @@ BUDGETS = (
     ),
     (
         replace(verdict("speedup", 1.9, "over"), against="litert"),
-        "1.90x against the unpruned fp32 network on litert, same run; 2x asked",
+        "1.90x against the unpruned fp32 network on litert, same run; 2x required",
     ),
 )
 OUTCOMES = (
@@ -88,7 +88,7 @@ def test_every_outcome_has_words_here() -> None:
     assert {type(found) for found, _ in OUTCOMES} == set(typing.get_args(Outcome))
 
 
-def test_a_quantized_file_that_is_slower_than_fp32_says_so() -> None:
+def test_a_quantized_file_that_is_slower_than_fp32_is_marked() -> None:
     candidate = reports.report().candidates[1]
     slow = replace(candidate, latency_over_fp32=1.35)
     assert outcome(slow) == (

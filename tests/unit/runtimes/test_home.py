@@ -46,7 +46,7 @@ def sources() -> list[Path]:
 def test_no_other_file_has_the_name_or_the_suffix_of_a_runtime(path: Path) -> None:
     name = str(path.relative_to(PACKAGE))
     found = {word for word in literals(path) & words() if (name, word) not in ALLOWED}
-    assert not found, f"{name}: ask runtimes.registry instead of naming {found}"
+    assert not found, f"{name}: use runtimes.registry instead of naming {found}"
 
 
 def test_what_is_allowed_is_still_there() -> None:

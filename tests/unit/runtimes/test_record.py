@@ -1,4 +1,4 @@
-"""Records against what they say it of: files of each format, and the modules of the folders."""
+"""Records against their facts: files of each format, and the modules of the folders."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_an_artifact_is_known_by_its_content_and_a_damaged_one_by_its_name(
     assert registry.recognized(right) is None
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     assert registry.of_file(pipe) is None

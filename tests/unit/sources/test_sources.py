@@ -1,4 +1,5 @@
-"""Sources are found by scanning; what none recognizes is refused with every form there is."""
+"""Sources are found by scanning; a reference that none recognizes is refused with every form
+there is."""
 
 from __future__ import annotations
 

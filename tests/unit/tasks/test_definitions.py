@@ -1,4 +1,4 @@
-"""Kinds of tasks are records found by scanning, and nothing else knows one by its name."""
+"""Kinds of tasks are records found by scanning, and no other module names one."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_metrics_by_name_leave_the_unknown_out() -> None:
     assert pixels(maps, seen).value == pytest.approx(2 / 3)
 
 
-def test_an_embedding_is_told_by_vectors_or_by_neighbors() -> None:
+def test_an_embedding_is_measured_by_vectors_or_by_neighbors() -> None:
     measured = tasks.of("embedding").metric
     assert measured is not None
     turned = measured(

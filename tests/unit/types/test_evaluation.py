@@ -1,4 +1,4 @@
-"""What is lost of a metric: to the sample where samples are counted."""
+"""Losses of a metric: to the sample where samples are counted."""
 
 from __future__ import annotations
 

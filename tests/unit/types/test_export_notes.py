@@ -1,4 +1,4 @@
-"""What options of a runtime took is the median over the turns."""
+"""Times of a runtime's options are the median over the turns."""
 
 from __future__ import annotations
 

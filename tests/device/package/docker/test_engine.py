@@ -75,7 +75,7 @@ def images(
     docker_engine.docker("rmi", "--force", *tags)
 
 
-def test_a_child_that_ran_out_of_memory_is_told_though_the_exit_code_is_0(
+def test_a_child_that_ran_out_of_memory_is_reported_though_the_exit_code_is_0(
     docker_engine: Engine, images: dict[str, docker.Image]
 ) -> None:
     child = "import sys; sys.stdout.write(str(len(bytearray(300 << 20))))"

@@ -47,6 +47,6 @@ def test_answers_are_json_and_numbers_are_checked_in_their_own_type(
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_what_is_no_number_in_json_is_refused(served: Served, literal: str) -> None:
+def test_what_is_not_a_number_in_json_is_refused(served: Served, literal: str) -> None:
     body = json.dumps(request([7, 1, 1, 1])).replace("7", literal, 2)
     assert served.ask(INFER, body.encode())[0] == 400

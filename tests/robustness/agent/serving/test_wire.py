@@ -50,7 +50,7 @@ def test_whoever_does_not_read_the_answer_is_left(served: Served) -> None:
     assert health_s(served) < 2
 
 
-def test_a_body_with_get_is_no_next_request(served: Served) -> None:
+def test_a_body_with_get_is_not_a_next_request(served: Served) -> None:
     hidden = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
     head = b"GET /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(hidden)
     answer = served.raw(head + hidden)

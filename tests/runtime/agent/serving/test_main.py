@@ -1,4 +1,4 @@
-"""What an image answers, without the image: the same process, on this machine."""
+"""Commands of an image, without the image: the same process, on this machine."""
 
 from __future__ import annotations
 

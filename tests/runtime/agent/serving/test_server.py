@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def write_description(folder: Path, model: Any) -> dict[str, str]:
-    """What a bundle in an image says of itself, and the environment that names it."""
+    """Description of a bundle in an image, and the environment that names it."""
     description = {
         "schema": 1,
         "name": "tiny",
@@ -66,7 +66,7 @@ class Served:
             return error.code, json.loads(error.read())
 
     def raw(self, text: bytes, half_close: bool = False) -> bytes:
-        """What the server sends back to these bytes until it closes."""
+        """Response of the server to these bytes until it closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as link:
             link.sendall(text)
             if half_close:
@@ -163,7 +163,7 @@ def test_a_batch_is_inferred_one_by_one(served: Served) -> None:
         ({"inputs": [*request([0] * 4)["inputs"]] * 2}, "given twice"),
     ],
 )  # fmt: skip
-def test_a_malformed_request_is_400_and_says_why(
+def test_a_malformed_request_is_400_and_states_why(
     served: Served, body: Any, words: str
 ) -> None:
     status, reply = served.ask(INFER, body)

@@ -12,7 +12,7 @@ from typing import Any
 from tests.runtime.agent.serving.test_server import start, write_description
 
 
-def test_a_crash_is_told_by_whoever_watched(
+def test_a_crash_is_measured_by_whoever_watched(
     tmp_path: Path, requantizing_model: Any
 ) -> None:
     one = start(tmp_path, requantizing_model)

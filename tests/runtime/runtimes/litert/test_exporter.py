@@ -17,7 +17,7 @@ RUNTIME = "litert"
 
 
 def operators(artifact: Artifact) -> Counter[str]:
-    """How often each operator is in the file."""
+    """Count of each operator in the file."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(

@@ -47,7 +47,7 @@ def test_labels_are_in_the_file(made, precision) -> None:
     assert json.loads(labels) == ["cat", "naïve dog"]
 
 
-def test_the_file_says_nothing_of_the_authors_code(made) -> None:
+def test_the_file_states_nothing_of_the_authors_code(made) -> None:
     content = made.artifacts["fp32"].files[0].read_bytes()
     assert b"conftest" not in content
     assert str(Path(__file__).parent).encode() not in content

@@ -108,7 +108,7 @@ def test_operators_that_cannot_be_read_are_named(
     assert "\n" not in str(error.value)
 
 
-def test_files_are_told_by_content(tmp_path: Path) -> None:
+def test_files_are_recognized_by_content(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes((DATA / "net-fp32.tflite").read_bytes())
     assert sources.recognized("model", tmp_path) is sources.known()["tflite"]
 

@@ -57,7 +57,7 @@ def test_every_wrap_between_two_polls_is_counted(tmp_path: Path) -> None:
     assert meter.end()["joules"] == pytest.approx(0.2 + 0.6 + 0.35 + 0.01)
 
 
-def test_a_meter_begins_anew(tmp_path: Path) -> None:
+def test_a_meter_begins_again(tmp_path: Path) -> None:
     counter = zone(tmp_path, "intel-rapl:0", "package-0", 0)
     meter = Rapl(str(tmp_path))
     meter.begin()
@@ -67,7 +67,7 @@ def test_a_meter_begins_anew(tmp_path: Path) -> None:
     assert meter.end()["joules"] == 0
 
 
-def test_why_there_is_no_figure(tmp_path: Path) -> None:
+def test_why_there_is_not_a_figure(tmp_path: Path) -> None:
     assert "does not exist" in (Rapl(str(tmp_path)).available() or "")
     (tmp_path / "class" / "powercap").mkdir(parents=True)
     assert "no intel-rapl package" in (Rapl(str(tmp_path)).available() or "")
@@ -99,6 +99,6 @@ def test_permission_denied_is_explained() -> None:
     assert f"sudo chmod 0444 {counter}" in reason
 
 
-def test_a_meter_nobody_knows_is_refused() -> None:
+def test_a_meter_nobody_has_is_refused() -> None:
     with pytest.raises(AgentError, match="Known: auto, none, rapl, perf"):
         meters.choose("sundial")

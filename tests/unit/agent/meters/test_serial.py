@@ -42,7 +42,7 @@ def test_a_serial_meters_lines_are_integrated(tmp_path: Path) -> None:
     assert meter.boundary == "board"
 
 
-def test_a_serial_meter_that_says_nothing_is_told(tmp_path: Path) -> None:
+def test_a_serial_meter_that_states_nothing_is_reported(tmp_path: Path) -> None:
     assert "the option `path`" in (Serial().available() or "")
     assert "cannot be read" in (Serial(str(tmp_path / "none")).available() or "")
     with pytest.raises(AgentError, match="column cannot be 'kWh'"):

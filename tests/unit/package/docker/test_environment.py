@@ -1,4 +1,4 @@
-"""What `edgekit doctor` says about Docker: each defect made here, and found."""
+"""Output of `edgekit doctor` about Docker: each defect made here, and found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[4]
 
 
 def stand_in(folder: Path, version: str, *, buildx: bool, engine: bool) -> Path:
-    """A docker command that says what one in this state says."""
+    """A docker command that prints the output of one in this state."""
     script = folder / "docker"
     script.write_text(
         "#!/bin/sh\n"

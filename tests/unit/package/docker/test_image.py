@@ -1,4 +1,4 @@
-"""Which images a bundle gives, and what the agent in them is told."""
+"""Images of a bundle, and the description for the agent in them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_runtime_is_the_chosen_one_or_the_first_that_fits(
         image.runtime_for(bundle, FAMILIES["linux/arm/v7"], "litert")
 
 
-def test_the_agent_is_told_what_it_must_know(bundle: image.Bundle) -> None:
+def test_the_agent_is_reported_what_it_must_know(bundle: image.Bundle) -> None:
     models = image.models_for(bundle, "tflite-runtime")
     assert list(models) == ["litert-fp32", "litert-int8"]
     app = image._app(bundle, "tflite-runtime", models)
@@ -94,7 +94,7 @@ def test_a_changed_bundle_is_refused(bundle: image.Bundle) -> None:
         image.open_bundle(bundle.folder)
 
 
-def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"it has no manifest\.json"):
         image.open_bundle(tmp_path)
 

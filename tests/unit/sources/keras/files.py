@@ -16,7 +16,7 @@ FILES = sorted(path.name for path in DATA.iterdir() if path.suffix in (".keras",
 
 
 def stored(name: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """What Keras was given and gave for a model, in Keras's own order of dimensions."""
+    """Keras's inputs and outputs of a model, in Keras's own order of dimensions."""
     with np.load(DATA / f"{Path(name).stem}.npz") as arrays:
         count = sum(key.startswith("x") for key in arrays.files)
         inputs = [arrays[f"x{n}"] for n in range(count)]

@@ -46,7 +46,7 @@ def test_it_trains_from_named_parameters_at_any_batch() -> None:
     assert losses[-1] < losses[0]
 
 
-def test_the_check_is_made_and_told_and_outputs_keep_their_names() -> None:
+def test_the_check_is_made_and_reported_and_outputs_keep_their_names() -> None:
     program = source("tokens.h5")
     [line] = program.remarks
     assert "at batch 1 and 3" in line and "definitions of its layers in NumPy" in line
@@ -76,7 +76,7 @@ def test_a_shape_that_is_not_the_files_is_refused() -> None:
         source("nested.keras", input=InputSpec(shape=(3, 9, 9)))
 
 
-def test_files_are_told_by_content(tmp_path: Path) -> None:
+def test_files_are_recognized_by_content(tmp_path: Path) -> None:
     for name in ("tokens.keras", "tokens.h5"):
         plain = tmp_path / f"{Path(name).suffix[1:]}-model"
         plain.write_bytes((DATA / name).read_bytes())

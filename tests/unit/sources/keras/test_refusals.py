@@ -1,4 +1,4 @@
-"""What a Keras file cannot be read for is said in one line, and nothing in it is run."""
+"""An unreadable Keras file is refused in one line, and nothing in it is run."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_code_named_in_an_archive_is_not_imported(tmp_path: Path) -> None:
     refused(path, "author's own class")
 
 
-def test_sizes_that_the_file_leaves_free_are_asked_for(tmp_path: Path) -> None:
+def test_sizes_that_the_file_leaves_free_are_requested(tmp_path: Path) -> None:
     free = {
         "class_name": "InputLayer",
         "config": {"name": "x", "batch_input_shape": [None, None]},

@@ -176,7 +176,7 @@ def test_a_fixed_input_decides_and_the_batch_of_a_state_comes_first(
     path = lstm(tmp_path / "net.onnx")
     model = onnx.load(path)
     for attribute in model.graph.node[1].attribute:
-        if attribute.name == "else_branch":  # which ONNX Runtime wants to know
+        if attribute.name == "else_branch":  # which ONNX Runtime needs
             attribute.g.node[0].op_type = "Relu"
     onnx.save(model, path)
     with pytest.raises(ModelError, match="'rate' has no dimension for the batch"):
@@ -376,7 +376,7 @@ def test_what_torch_exports_with_one_sample_comes_back(
         np.testing.assert_allclose(one, other.numpy(), atol=2e-5)
 
 
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_is_not_a_text_is_refused(tmp_path: Path) -> None:
     path = classifier(tmp_path / "net.onnx")
     path.write_bytes(path.read_bytes().replace(b"head.bias", b"head\xffbias"))
     with pytest.raises(ModelError, match="not UTF-8"):

@@ -63,7 +63,7 @@ FORMS = {
     },
     "two parts of a prefix": lambda s: renamed(s, "wrapper.net."),
     "averaged": lambda s: {"n_averaged": torch.tensor(3), **renamed(s, "module.")},
-    "a key nobody heard of": lambda s: {"the_good_one": s, "step": 7},
+    "an unknown key": lambda s: {"the_good_one": s, "step": 7},
     "deep": lambda s: {"checkpoint": {"model": {"weights": s}}},
     "beside an optimizer's": lambda s: {
         "model": s,
