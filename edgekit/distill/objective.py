@@ -43,10 +43,10 @@ def resolved(
     if recipe.losses is not None:
         return recipe
     losses: dict[LossName, float] = {}
-    # Who wants labels alone does not want the teacher by another door. Its weight was found on
+    # A recipe for labels alone gets no teacher by another option either. Its weight was found on
     # classes of images, and did harm to a segmentation.
-    taught = task.labels_samples and recipe.soft_weight
-    if taught and share_maps(teacher, student):
+    distilled = task.labels_samples and recipe.soft_weight
+    if distilled and share_maps(teacher, student):
         losses["attention-transfer"] = ATTENTION_TRANSFER
     return replace(recipe, losses=losses)
 

@@ -108,7 +108,7 @@ def test_any_network_shrinks_round_by_round_and_computes(name: str) -> None:
     program = entry.program()
     before = program.fingerprint()
     targets = schedule("linear", 3, 0.4)
-    rounds = list(iterate(program, targets, weigh=l2, recover=Program.copy))
+    rounds = list(iterate(program, targets, score=l2, recover=Program.copy))
     assert program.fingerprint() == before
     for turn, target in zip(rounds, targets, strict=True):
         assert turn.remaining <= target + 1e-9
@@ -132,7 +132,7 @@ def test_units_are_weighed_again_after_each_recovery() -> None:
             revived.append(weight[weakest].clone())
         return result
 
-    rounds = list(iterate(residual(), (0.7, 0.4), weigh=l2, recover=recover))
+    rounds = list(iterate(residual(), (0.7, 0.4), score=l2, recover=recover))
     assert rounds[1].graph.program is rounds[0].program
     kept = rounds[1].cut.module.get_parameter("0.weight")
     assert len(kept) < len(rounds[0].program.module.get_parameter("0.weight"))
@@ -146,4 +146,4 @@ def test_a_network_without_operations_needs_a_cost_of_its_own() -> None:
 
     program = trace(Bare(), (InputSpec(shape=(4,)),))
     with pytest.raises(UsageError, match="a cost of your own"):
-        list(iterate(program, (0.5,), weigh=l2, recover=Program.copy))
+        list(iterate(program, (0.5,), score=l2, recover=Program.copy))
