@@ -35,6 +35,8 @@ class TensorInfo(NamedTuple):
 
 
 class Session(Protocol):
+    """Interface of a runtime: a loaded model that can be bound, run and read apart."""
+
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
 

@@ -43,14 +43,14 @@ def inspect(
         edgekit inspect model.py:build --input 3,224,224
         edgekit inspect model.tflite
     """
-    from edgekit.commands import inspection
+    from edgekit.commands import artifact_contract, inspection
 
-    if source is not None and inspection.is_artifact(source):
-        contract = inspection.contract_of(Path(source))
+    if source is not None and artifact_contract.is_artifact(source):
+        contract = artifact_contract.contract_of(Path(source))
         if as_json:
             print(json.dumps(contract, indent=2))
         else:
-            inspection.show_contract(source, contract, out_console)
+            artifact_contract.show_contract(source, contract, out_console)
         return
 
     found = inspection.inspect(

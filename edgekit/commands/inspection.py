@@ -6,11 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from torch import fx
@@ -22,7 +20,6 @@ from edgekit.errors import UsageError
 from edgekit.graph.graph import Group, WidthGraph, analyze
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
-from edgekit.runtimes import contract, registry
 from edgekit.types import Barrier, InputSpec, ModelSpec
 from edgekit.types.notes import Note
 
@@ -269,29 +266,6 @@ def _lost_per_unit(
     return lost
 
 
-def is_artifact(reference: str) -> bool:
-    """Return whether `inspect` shows an artifact's own contract: it has one, or it is not a network
-    either."""
-    path = Path(reference)
-    if registry.of_file(path) is None:
-        return False
-    network = path.is_file() and sources.matching(reference, Path()) is not None
-    return not network or contract.read(path) is not None
-
-
-def contract_of(path: Path) -> dict[str, Any]:
-    """The metadata of an artifact; raises `UsageError` where it has none."""
-    if not path.is_file():
-        raise UsageError(f"No file {path}. Name {registry.described()}.")
-    found = contract.read(path)
-    if found is None:
-        raise UsageError(
-            f"{path} has no metadata: EdgeKit did not write it, or an older one did. "
-            "Build it again, or read it with its format's own tools."
-        )
-    return found
-
-
 # --- on the terminal --------------------------------------------------------------------------
 
 
@@ -408,36 +382,3 @@ def _short(number: int) -> str:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def show_contract(name: str, metadata: Mapping[str, Any], console: Console) -> None:
-    """Print what an artifact takes, returns and wants done before."""
-    labels = metadata.get("labels") or ()
-    console.print(
-        f"[bold]{escape(name)}[/] {escape(str(metadata.get('precision')))}, made by EdgeKit "
-        f"{escape(str(metadata.get('edgekit')))} from {str(metadata.get('source_sha256'))[:12]}",
-        highlight=False,
-    )
-    for way in ("inputs", "outputs"):
-        for one in metadata.get(way, ()):
-            shape = "x".join(map(str, one["shape"]))
-            layout = f" {one['layout']}" if one.get("layout") else ""
-            console.print(
-                f"  {way[:-1]} {escape(one['name'])}: {shape}{layout} {one['dtype']}",
-                highlight=False,
-            )
-    how = metadata.get("preprocessing") or {}
-    steps = ", ".join(
-        f"{key} {value}" for key, value in how.items() if value is not None
-    )
-    console.print(f"  preprocessing: {escape(steps)}", highlight=False, soft_wrap=True)
-    folded = metadata.get("folded") or {}
-    inside = [
-        *(["preprocessing"] if folded.get("preprocess") else []),
-        *([folded["postprocess"]] if folded.get("postprocess") else []),
-    ]
-    if inside:
-        console.print(f"  in the file: {', '.join(inside)}", highlight=False)
-    if labels:
-        few = ", ".join(map(str, labels[:8])) + (", ..." if len(labels) > 8 else "")
-        console.print(f"  {len(labels)} labels: {escape(few)}", highlight=False)

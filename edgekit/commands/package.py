@@ -30,6 +30,7 @@ class PackageCommand(TyperCommand):
     """The command with a flag for each kind of package, looked for when it is used."""
 
     def get_params(self, ctx: Any) -> list[Any]:
+        """The options of every package kind that is there."""
         whole = _command(kinds())
         self.params, self.callback = whole.params, whole.callback
         return super().get_params(ctx)

@@ -70,6 +70,7 @@ def _runtime(path: Path) -> Runtime:
 
 
 def main(path: str, copy: str) -> int:
+    """Write a copy of the artifact that returns inner tensors; return the exit code."""
     try:
         opened = _runtime(Path(path)).part(_READER).instrument(Path(path), Path(copy))
     except ImportError as error:

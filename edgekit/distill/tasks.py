@@ -11,11 +11,13 @@ from torch import Tensor
 
 from edgekit import tasks
 from edgekit.config.user_code import locate
+from edgekit.data import Dataset
 from edgekit.data.metrics import named
 from edgekit.errors import TrainingError, UsageError
+from edgekit.program.program import Program
 from edgekit.tasks.losses import Hard, TaskLosses, known
 from edgekit.tasks.scores import Metric
-from edgekit.types import TaskKind, TaskSpec
+from edgekit.types import DistillRecipe, TaskKind, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,25 @@ class Task:
     kind: TaskKind
     task_losses: TaskLosses
     metric: Metric | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationTask:
+    """The task of a training: `teachers` are averaged, features come from the first."""
+
+    teachers: tuple[Program, ...]
+    student: Program
+    train: Dataset
+    validation: Dataset
+    recipe: DistillRecipe
+    task: Task
+    seed: int
+    outputs_folder: Path | None = None
+    """Where the teacher's outputs are kept from build to build."""
+    weights: tuple[float, ...] | None = None
+    """Weights of the teachers; `None` is the same for all."""
+    aware: bool = False
+    """True where the student rounds as its int8 file will."""
 
 
 def of_kind(kind: TaskKind) -> Task:

@@ -13,8 +13,8 @@ from edgekit import tasks
 from edgekit.data import Dataset
 from edgekit.distill.checkpoint import Checkpoints
 from edgekit.distill.processes import Processes
-from edgekit.distill.tasks import Task, of_kind
-from edgekit.distill.trainer import DistillationTask, Trainer
+from edgekit.distill.tasks import DistillationTask, Task, of_kind
+from edgekit.distill.trainer import Trainer
 from edgekit.errors import DataError, ModelError
 from edgekit.program.batch_norm_folding import fold
 from edgekit.program.program import Program

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgekit import store
-from edgekit.data import Dataset
 from edgekit.distill import losses, optimize
 from edgekit.distill.augment import AugmentParams
 from edgekit.distill.batches import steps_of
@@ -31,36 +30,17 @@ from edgekit.distill.objective import Targets, objective, resolved
 from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
 from edgekit.distill.processes import Processes, spread_like, whole
 from edgekit.distill.sampler import MixupParams, TrainSampler
-from edgekit.distill.tasks import Task
+from edgekit.distill.tasks import DistillationTask
 from edgekit.distill.teacher import Teacher, fits
 from edgekit.distill.validator import Validator
 from edgekit.errors import TrainingError
 from edgekit.program.program import Program
-from edgekit.types import DistillRecipe, Epoch
+from edgekit.types import Epoch
 
 _FIRST_LOOK = 1024
 """Training samples that give the loss before training."""
 _SELDOM = 32
 """Steps between looks at the loss where a look makes the device wait for its queue."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistillationTask:
-    """The task of a training: `teachers` are averaged, features come from the first."""
-
-    teachers: tuple[Program, ...]
-    student: Program
-    train: Dataset
-    validation: Dataset
-    recipe: DistillRecipe
-    task: Task
-    seed: int
-    outputs_folder: Path | None = None
-    """Where the teacher's outputs are kept from build to build."""
-    weights: tuple[float, ...] | None = None
-    """Weights of the teachers; `None` is the same for all."""
-    aware: bool = False
-    """True where the student rounds as its int8 file will."""
 
 
 @dataclass(kw_only=True)

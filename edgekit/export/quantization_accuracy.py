@@ -40,6 +40,7 @@ class Validation:
     """Steps of files besides the network."""
 
     def save(self, path: Path) -> None:
+        """Write the samples as `.npz`."""
         if self.targets is None:
             np.savez(path, inputs=self.inputs)
         else:

@@ -48,6 +48,7 @@ class Search:
 
     @property
     def trials(self) -> tuple[QuantTrial, ...]:
+        """The trials in their order."""
         return tuple(self._tried.values())
 
     def file(self, scheme: QuantConfig) -> Path:
@@ -74,6 +75,7 @@ class Search:
         return self._tried[scheme]
 
     def holds(self, trial: QuantTrial) -> bool:
+        """Return whether the trial loses no more than allowed."""
         allowed = self.judge.validation.allowed
         return trial.lost is not None and holds(trial.lost, allowed)
 

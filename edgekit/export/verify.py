@@ -32,6 +32,7 @@ class Reference:
 
     @classmethod
     def of(cls, program: Program) -> Self:
+        """The program's inputs and outputs on seeded samples."""
         # A copy: a network may count its calls in a buffer.
         example, program = program.example(), program.copy()
         first, again = (_outputs(program, example) for _ in range(2))
@@ -45,12 +46,14 @@ class Reference:
         )
 
     def save(self, path: Path) -> None:
+        """Write the arrays as `.npz`."""
         arrays: dict[str, Any] = {f"input_{i}": v for i, v in enumerate(self.inputs)}
         arrays |= {f"output_{i}": v for i, v in enumerate(self.outputs)}
         np.savez(path, **arrays)
 
     @classmethod
     def read(cls, path: Path) -> Self:
+        """Read the arrays of `save`."""
         with np.load(path, allow_pickle=False) as file:
             return cls(
                 inputs=tuple(file[n] for n in file.files if n.startswith("input_")),

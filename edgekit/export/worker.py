@@ -39,6 +39,7 @@ class Judging:
     folding: IOFusion = field(default_factory=IOFusion)
 
     def read(self) -> Validation:
+        """The validation samples from their file."""
         with np.load(self.samples, allow_pickle=False) as arrays:
             return Validation(
                 inputs=arrays["inputs"],
@@ -177,6 +178,7 @@ def _program(job: Job) -> Program:
 
 
 def main(path: str) -> int:
+    """Do the job of a pickled file; write a reply for each step to standard output."""
     with os.fdopen(os.dup(1), "wb", buffering=0) as reply:
         os.dup2(2, 1)
         _end_me_first()

@@ -140,6 +140,8 @@ def _better(plain: Artifact, twin: Artifact) -> Artifact:
 def artifact_name(
     runtime: RuntimeName, precision: Precision, scheme: QuantConfig | None = None
 ) -> str:
+    """The name of an artifact: runtime, precision and differences from the first
+    configuration."""
     parts: list[str] = [runtime, precision]
     if scheme and scheme.activations == "unsigned":
         parts.append("unsigned")

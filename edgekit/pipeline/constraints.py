@@ -66,6 +66,7 @@ class PlanConstraints:
         return min(1.0, self.energy_mj / self.full_energy_mj)
 
     def limits(self, cost: float | None) -> Limits:
+        """Limits of a plan that costs at most `cost`, in the table's unit."""
         return Limits(
             cost=cost,
             parameters=self.parameters,

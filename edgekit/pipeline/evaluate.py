@@ -60,6 +60,7 @@ class Benchmark:
 
     @property
     def chosen(self) -> Candidate:
+        """The chosen candidate."""
         return next(candidate for candidate in self.candidates if candidate.chosen)
 
     def examined(self, candidate: Candidate) -> EvaluatedArtifact:

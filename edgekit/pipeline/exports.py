@@ -108,6 +108,7 @@ class StudentExports:
 
 
 def contract(samples: BuildData, artifact: Artifact) -> bundle.IOContract:
+    """The contract of an artifact: its inputs, outputs, preprocessing and labels."""
     return bundle.IOContract(
         inputs=artifact.inputs,
         outputs=artifact.outputs,

@@ -7,7 +7,7 @@ lost inputs are refitted to the remaining ones, and the whole is trained before 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,13 +46,12 @@ from edgekit.prune.cost_terms import Options
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
-from edgekit.prune.schedule import schedule
+from edgekit.prune.schedule import composed, schedule
 from edgekit.prune.sparsity import penalty
 from edgekit.types import (
     Artifact,
     Budget,
     Link,
-    Plan,
     Precision,
     PruneRecipe,
     Recipe,
@@ -108,10 +107,12 @@ class PruningInputs:
 
     @property
     def train(self) -> Dataset:
+        """The training samples."""
         return self.training.samples.train
 
     @property
     def progress(self) -> Progress:
+        """The display of progress."""
         return self.training.progress
 
     def planner(
@@ -405,18 +406,6 @@ def _gain(number: int, link: Distilled) -> CutTrained:
         after=after.score(link.metric),
         epoch=after.number,
     )
-
-
-def composed(plans: Sequence[Plan]) -> Plan:
-    """Plans carried out one after another as one: each numbers the units the last one left."""
-    kept: dict[str, tuple[int, ...]] = {}
-    dropped: dict[str, None] = {}
-    for plan in plans:
-        for name, units in plan.kept.items():
-            earlier = kept.get(name)
-            kept[name] = units if earlier is None else tuple(earlier[u] for u in units)
-        dropped.update(dict.fromkeys(plan.dropped_blocks))
-    return Plan(kept=kept, dropped_blocks=tuple(dropped))
 
 
 def _check(graph: WidthGraph, widths: Mapping[str, int], student: Program) -> None:

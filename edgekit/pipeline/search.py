@@ -114,6 +114,7 @@ class PlanTimer:
 
     @property
     def progress(self) -> Progress:
+        """The display of progress."""
         return self.bench.progress
 
     def time(self, student: Program, predicted: float, folder: Path) -> PlanRound:
@@ -205,6 +206,7 @@ def next_costs(
 
 
 def corrected(turns: Sequence[SearchRound], constraints: PlanConstraints) -> Overhead:
+    """Overhead that is fitted to the rounds so far."""
     return fitted(
         [
             (turn.solution.cost / constraints.full_cost, turn.round.measured_speedup)

@@ -37,9 +37,11 @@ class TeacherEnsemble:
 
     @property
     def programs(self) -> tuple[Program, ...]:
+        """The programs of all teachers, the first first."""
         return (self.first, *self.others)
 
     def shares(self) -> tuple[float, ...]:
+        """Fractions of the teachers' weights, 1 in all."""
         weights = self.weights or (1.0,) * len(self.programs)
         return tuple(weight / sum(weights) for weight in weights)
 

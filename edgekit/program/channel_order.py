@@ -24,6 +24,7 @@ class Value:
 
     @property
     def rank(self) -> int:
+        """Number of dimensions."""
         return self.data.ndim
 
     @property

@@ -62,6 +62,7 @@ class PlanObjective:
 
     @property
     def droppable(self) -> Collection[str]:
+        """Blocks whose sensitivity was measured."""
         return self._blocks
 
     def of_width(self, group: Group, width: int) -> float:
@@ -69,6 +70,7 @@ class PlanObjective:
         return self._curves[group.id](self._lost(group.id, width))
 
     def of_dropping(self, block: str) -> float:
+        """Expected loss increase, in nats a sample, of dropping a block."""
         return self._blocks[block]
 
     def expected_loss_increase(

@@ -171,3 +171,15 @@ def _best(scores: npt.NDArray[np.float64], width: int) -> tuple[int, ...]:
     """The `width` highest, in order of place; of equal ones the first."""
     best = np.argsort(-scores, kind="stable")[:width]
     return tuple(sorted(int(unit) for unit in best))
+
+
+def composed(plans: Sequence[Plan]) -> Plan:
+    """Plans carried out one after another as one: each numbers the units the last one left."""
+    kept: dict[str, tuple[int, ...]] = {}
+    dropped: dict[str, None] = {}
+    for plan in plans:
+        for name, units in plan.kept.items():
+            earlier = kept.get(name)
+            kept[name] = units if earlier is None else tuple(earlier[u] for u in units)
+        dropped.update(dict.fromkeys(plan.dropped_blocks))
+    return Plan(kept=kept, dropped_blocks=tuple(dropped))

@@ -49,6 +49,7 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def to_text(report: Report) -> str:
+    """The report as JSON text."""
     return json.dumps(to_json(report), indent=2, allow_nan=False) + "\n"
 
 

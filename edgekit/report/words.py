@@ -59,16 +59,19 @@ def figure(value: float | None, unit: str = "", digits: int = 3) -> str:
 
 
 def share(value: float | None) -> str:
+    """A fraction in percent; `None` is missing."""
     return MISSING if value is None else f"{100 * value:.2f} %"
 
 
 def budget_name(verdict: BudgetVerdict) -> str:
+    """The name of a budget, with its metric."""
     if verdict.metric not in (None, "accuracy"):
         return f"{headed(str(verdict.metric))}, worse by"
     return BUDGETS.get(verdict.name, (verdict.name, "", ""))[0]
 
 
 def budget_limit(verdict: BudgetVerdict) -> str:
+    """The limit of a budget with its unit."""
     _, unit, side = BUDGETS.get(verdict.name, ("", "", "limit"))
     if verdict.unit not in (None, "points"):
         return f"{side} {_budget_figure(verdict.limit, str(verdict.unit))}"
@@ -78,6 +81,7 @@ def budget_limit(verdict: BudgetVerdict) -> str:
 
 
 def budget_value(verdict: BudgetVerdict) -> str:
+    """The measured value of a budget with its unit."""
     unit = verdict.unit or BUDGETS.get(verdict.name, ("", "", ""))[1]
     return _budget_figure(verdict.value, unit)
 
@@ -120,6 +124,7 @@ def shown_loss_of(candidate: Candidate) -> str:
 
 
 def title(report: Report) -> str:
+    """The verdict as a heading."""
     return VERDICTS[report.verdict] if report.verdicts else "No budget set"
 
 
@@ -129,7 +134,7 @@ def headline(chosen: Candidate, target: str, *, proven: bool) -> str:
     where = measured.device if proven else f"this machine ({measured.device})"
     faster = f"{chosen.speedup:.2f}x as fast as the unpruned network"
     if chosen.speedup < 1:
-        faster = f"no faster than the unpruned network ({chosen.speedup:.2f}x)"
+        faster = f"not faster than the unpruned network ({chosen.speedup:.2f}x)"
     line = (
         f"{chosen.artifact.name} is {faster} on {where}, {measured.runtime}, and "
         f"{lost(chosen)}."
@@ -173,6 +178,7 @@ def elsewhere(report: Report) -> list[str]:
 
 
 def timed(measurement: Measurement) -> str:
+    """Device, runtime, threads and launches of a latency."""
     latency = measurement.latency
     threads = f"{measurement.threads} thread{'s' * (measurement.threads != 1)}"
     return (
@@ -202,6 +208,7 @@ def absences(report: Report) -> list[str]:
 
 
 def memory(measurement: Measurement) -> str:
+    """Provenance of a peak memory, or the reason why it is missing."""
     if measurement.peak_memory_mb is None:
         return f"{MISSING}: the system reported no peak for the process"
     return "peak resident memory of the process that ran the artifact"
@@ -221,6 +228,7 @@ def without_energy(measurement: Measurement) -> str:
 
 
 def energy(measurement: Measurement) -> str:
+    """Method and boundary of an energy, or the reason why it is missing."""
     found = measurement.energy
     if found.gross_mj is None and found.net_mj is None:
         return without_energy(measurement)
@@ -244,6 +252,7 @@ def barrier(found: Barrier) -> str:
 
 
 def evaluated(candidate: Candidate) -> str:
+    """Provenance of a candidate's metric."""
     return (
         f"{candidate.evaluation.metric} of the artifact on {candidate.measurement.runtime}, "
         f"{candidate.evaluation.samples:,} evaluation samples"
@@ -251,6 +260,7 @@ def evaluated(candidate: Candidate) -> str:
 
 
 def compared(candidate: Candidate) -> str:
+    """Provenance of a speed-up."""
     return (
         f"unpruned fp32 network over this artifact on {candidate.measurement.runtime}: "
         f"paired, interleaved launches in one run, {SOURCES[candidate.measurement.source]}"

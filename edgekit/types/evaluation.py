@@ -110,6 +110,7 @@ class Score:
 
     @property
     def shown(self) -> str:
+        """The value for display."""
         return shown(self.value, share=self.share)
 
 

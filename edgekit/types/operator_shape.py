@@ -48,6 +48,7 @@ class OperatorShape:
 
     @property
     def output_size(self) -> tuple[int, int]:
+        """Height and width of the output."""
         if self.kind in ("linear", "elementwise"):
             return self.size
         height, width = (

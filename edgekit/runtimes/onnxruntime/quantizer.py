@@ -155,6 +155,7 @@ def halve(fp32: Path, path: Path) -> None:
 
 
 def reader(name: str, samples: list[np.ndarray]) -> Any:
+    """A calibration reader over `samples` for the input `name`."""
     from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]

@@ -51,10 +51,12 @@ class LayerConfig:
 
     @property
     def trainable(self) -> bool:
+        """Return whether the file marks the layer as trainable."""
         return bool(self.values.get("trainable", True))
 
     @property
     def channels_first(self) -> bool:
+        """Return whether the layer's tensors have their channels first."""
         return self.values.get("data_format") == "channels_first"
 
 

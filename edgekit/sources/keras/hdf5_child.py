@@ -37,6 +37,7 @@ class Walk:
         self.arrays: dict[str, Any] = {}
 
     def group(self, group: Any, path: str, depth: int) -> None:
+        """Read a group and its members; raises for too many or too deep ones."""
         self.objects += 1
         if depth > MOST_DEPTH or self.objects > MOST_OBJECTS:
             raise Refused("it holds too many groups")
@@ -56,6 +57,7 @@ class Walk:
                 self.arrays[inner] = self.array(found, inner)
 
     def array(self, found: Any, path: str) -> Any:
+        """Read an array; raises for external or virtual ones."""
         self.objects += 1
         if found.external or found.is_virtual:
             raise Refused(f"the data of {path[:60]!r} are in another file")

@@ -23,6 +23,7 @@ class Batch:
 
     @property
     def free(self) -> bool:
+        """Return whether the batch size is free."""
         return isinstance(self.size, SymInt)
 
     def at_held(self, size: Any) -> int:

@@ -40,6 +40,7 @@ class Input:
 
     @property
     def spec(self) -> InputSpec:
+        """The input in the program's words."""
         kind: Any = _SPEC_DTYPES.get(self.dtype)
         return InputSpec(name=self.name, shape=self.shape, dtype=kind)
 
@@ -50,6 +51,8 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Borders:
+    """Inputs of a file: free ones, fixed ones, and the batch."""
+
     inputs: tuple[Input, ...]
     fixed: Mapping[str, Known]
     held: int

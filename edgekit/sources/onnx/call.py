@@ -16,6 +16,8 @@ from edgekit.sources.onnx.values import Value, symbolic, tensor_of
 
 
 class Walking(Protocol):
+    """Interface of a walk over a graph."""
+
     constants: Constants
     batch: Batch
 
@@ -24,7 +26,8 @@ class Walking(Protocol):
         graph: Graph,
         given: Mapping[str, Value],
         outer: Mapping[str, Value] | None = None,
-    ) -> list[Value]: ...
+    ) -> list[Value]:
+        """Outputs of a graph for given values, with those of an outer graph."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,10 +44,12 @@ class Call:
 
     @property
     def version(self) -> int:
+        """The version of the operator's domain."""
         return self.node.version
 
     @property
     def batch(self) -> Batch:
+        """The batch of the walk."""
         return self.walk.batch
 
     @property

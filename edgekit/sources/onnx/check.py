@@ -63,10 +63,12 @@ class Subject:
 
     @property
     def graph(self) -> Graph:
+        """The graph of the file."""
         return self.module.graph
 
     @property
     def borders(self) -> Borders:
+        """The inputs of the file."""
         return self.module.borders
 
 

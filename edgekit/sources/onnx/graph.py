@@ -35,6 +35,7 @@ class Node:
 
     @property
     def subgraphs(self) -> list[Graph]:
+        """The graphs among its attributes."""
         return [g for g in self.attributes.values() if isinstance(g, Graph)]
 
 
@@ -50,6 +51,8 @@ class Border:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Graph:
+    """A graph of the file: its nodes, constants and outputs."""
+
     nodes: tuple[Node, ...]
     constants: Mapping[str, Known]
     anonymous: frozenset[str]

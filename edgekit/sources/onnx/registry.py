@@ -80,6 +80,7 @@ def find(domain: str, name: str, version: int) -> Operator | None:
 
 
 def find_known(domain: str, name: str) -> Compute | None:
+    """The function of an operator on numbers known beforehand; `None` without one."""
     return _KNOWN.get((domain, name))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 
 def main(file: str, folder: str) -> None:
+    """Run a file on ONNX Runtime and write its outputs into `folder`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -81,10 +81,12 @@ def normalized(axis: int, rank: int) -> int:
 
 
 def axes_of(axes: Sequence[int], rank: int) -> list[int]:
+    """Axes that are not negative, for a tensor of `rank` dimensions."""
     return [normalized(int(axis), rank) for axis in axes]
 
 
 def shape_of(value: Value) -> list[Any]:
+    """The sizes of a value."""
     return list(value.shape)
 
 

@@ -30,6 +30,7 @@ class Call:
 
     @property
     def kind(self) -> str:
+        """The type of the operator."""
         return self.operator.kind
 
     def option(self, name: str, otherwise: Any = 0) -> Any:

@@ -10,8 +10,9 @@ from torch import nn
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.iterative import aims, composed
+from edgekit.pipeline.iterative import aims
 from edgekit.program.program import trace
+from edgekit.prune.schedule import composed
 from edgekit.types import InputSpec, Plan, PruneRecipe
 from edgekit.types.notes import SpeedupAssumed
 

@@ -15,4 +15,5 @@ def constant(make: Callable[[], Tensor]) -> Tensor:
 
 
 def each(value: Sequence[int], rank: int) -> list[int]:
+    """The value for each dimension: repeated where one number serves all."""
     return list(value) * (rank // len(value))

@@ -33,6 +33,7 @@ def one_hot(x: Tensor, classes: int = -1) -> Any:
 
 
 def add(x: Any, y: Any, *, alpha: float = 1) -> Any:
+    """`add` with a factor, as a product and a sum."""
     return NotImplemented if alpha == 1 else x + y * alpha
 
 
@@ -50,6 +51,7 @@ def fmax(x: Tensor, y: Tensor) -> Tensor:
 
 
 def fmin(x: Tensor, y: Tensor) -> Tensor:
+    """`fmin`, by `fmax` of the negatives."""
     return -fmax(-x, -y)
 
 
@@ -71,6 +73,7 @@ def scanned(
 
 
 def cumprod(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """`cumprod`, by a scan."""
     return scanned(torch.mul, 1.0, x if dtype is None else x.to(dtype), dim)
 
 
@@ -81,6 +84,7 @@ def cummax(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def cummin(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """`cummin`, by a scan; values and indices."""
     values = scanned(torch.minimum, float("inf"), x, dim)
     return values, aten.cummin.default(x, dim)[1]
 
@@ -94,16 +98,19 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Te
 def sort_stable(
     x: Tensor, *, stable: bool | None = None, dim: int = -1, descending: bool = False
 ) -> Any:
+    """`sort.stable`, by `sort`."""
     return NotImplemented if stable else sort(x, dim, descending)
 
 
 def argsort(x: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
+    """`argsort`, by `sort`."""
     return sort(x, dim, descending)[1]
 
 
 def kthvalue(
     x: Tensor, k: int, dim: int = -1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
+    """`kthvalue`, by `sort`."""
     found = [part.narrow(dim, k - 1, 1) for part in sort(x, dim)]
     values, places = found if keepdim else [part.squeeze(dim) for part in found]
     return values, places
@@ -143,11 +150,13 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Any:
 
 
 def index_fill(x: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    """`index_fill`, by a mask of the indices."""
     hit = (torch.arange(x.shape[dim]).unsqueeze(-1) == index).any(-1)
     return x.masked_fill(hit.reshape(-1, *[1] * (x.dim() - dim % x.dim() - 1)), value)
 
 
 def eye(*sizes: int, **_: Any) -> Tensor:
+    """`eye` as a constant."""
     return constant(partial(torch.eye, *sizes))
 
 

@@ -106,11 +106,13 @@ _LAYERS = ("ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
 
 @builds("Activation")
 def activation(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Activation`."""
     return Function(of(layer))
 
 
 @builds("ReLU")
 def relu(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `ReLU`."""
     most, slope = layer.get("max_value"), layer.get("negative_slope", 0.0)
     threshold = layer.get("threshold", 0.0)
 
@@ -128,24 +130,28 @@ def relu(layer: Layer) -> nn.Module:
 
 @builds("LeakyReLU")
 def leaky_relu(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `LeakyReLU`."""
     slope = float(layer.get("negative_slope", layer.get("alpha", 0.3)))
     return Function(lambda value: value.mapped(lambda x: F.leaky_relu(x, slope)))
 
 
 @builds("ELU")
 def elu(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `ELU`."""
     alpha = float(layer.get("alpha", 1.0))
     return Function(lambda value: value.mapped(lambda x: F.elu(x, alpha)))
 
 
 @builds("ThresholdedReLU")
 def thresholded_relu(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `ThresholdedReLU`."""
     theta = float(layer.get("theta", 1.0))
     return Function(lambda value: value.mapped(lambda x: F.threshold(x, theta, 0.0)))
 
 
 @builds("Softmax")
 def softmax(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Softmax`."""
     axis = layer.get("axis", -1)
     axes = axis if isinstance(axis, list) else [axis]
     if len(axes) != 1:
@@ -171,4 +177,5 @@ class PReLU(nn.Module):
 
 @builds("PReLU")
 def prelu(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `PReLU`."""
     return PReLU(layer.tensor(0))

@@ -78,6 +78,7 @@ def _refuse_masks(kwargs: dict[str, Any]) -> None:
 
 @builds("MultiHeadAttention")
 def multi_head(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `MultiHeadAttention`."""
     return MultiHeadAttention(layer)
 
 
@@ -121,4 +122,5 @@ class Attention(nn.Module):
 
 @builds("Attention", "AdditiveAttention")
 def attention(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Attention` and `AdditiveAttention`."""
     return Attention(layer)

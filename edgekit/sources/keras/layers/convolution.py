@@ -128,6 +128,8 @@ class _Conv(Convolution):
 
 @builds("Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D")
 def convolution(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Conv1D`, `Conv2D`, `Conv3D`, `Convolution1D`,
+    `Convolution2D` and `Convolution3D`."""
     kernel = layer.tensor(0)
     sizes = kernel.shape[:-2]
     count = len(sizes)
@@ -138,6 +140,7 @@ def convolution(layer: Layer) -> nn.Module:
 
 @builds("DepthwiseConv1D", "DepthwiseConv2D")
 def depthwise(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `DepthwiseConv1D` and `DepthwiseConv2D`."""
     kernel = layer.tensor(0)
     slides = window(layer, kernel.ndim - 2, kernel.shape[:-2])
     return _Conv(layer, _by_channel(kernel), slides, kernel.shape[-2])
@@ -153,6 +156,7 @@ def _by_channel(kernel: Tensor) -> Tensor:
 
 @builds("SeparableConv1D", "SeparableConv2D")
 def separable(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `SeparableConv1D` and `SeparableConv2D`."""
     depth, point = layer.tensor(0), layer.tensor(1)
     count = depth.ndim - 2
     slides = window(layer, count, depth.shape[:-2])
@@ -215,4 +219,6 @@ class TransposedConvolution(nn.Module):
 
 @builds("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 def transposed(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Conv1DTranspose`, `Conv2DTranspose` and
+    `Conv3DTranspose`."""
     return TransposedConvolution(layer)

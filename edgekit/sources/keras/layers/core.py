@@ -31,6 +31,7 @@ class Dense(nn.Module):
 
 @builds("Dense")
 def dense(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Dense`."""
     return Dense(layer)
 
 
@@ -58,6 +59,7 @@ def _equation(text: str) -> str:
 
 @builds("EinsumDense")
 def einsum_dense(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `EinsumDense`."""
     return EinsumDense(layer)
 
 
@@ -75,24 +77,29 @@ class Embedding(nn.Module):
 
 @builds("Embedding")
 def embedding(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Embedding`."""
     layer.refuse("mask_zero", False)
     return Embedding(layer.tensor(0))
 
 
 @builds("Dropout")
 def dropout(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Dropout`."""
     layer.refuse("noise_shape")
     return _Dropout(nn.Dropout(_rate(layer)))
 
 
 @builds("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 def spatial_dropout(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `SpatialDropout1D`, `SpatialDropout2D` and
+    `SpatialDropout3D`."""
     made = {"1": nn.Dropout1d, "2": nn.Dropout2d, "3": nn.Dropout3d}[layer.kind[-2]]
     return _Dropout(made(_rate(layer)))
 
 
 @builds("AlphaDropout")
 def alpha_dropout(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `AlphaDropout`."""
     return _Dropout(nn.AlphaDropout(_rate(layer)))
 
 

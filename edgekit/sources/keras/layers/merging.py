@@ -24,6 +24,7 @@ _PAIRWISE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @builds(*_PAIRWISE)
 def pairwise(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `pairwise` operators."""
     kind = layer.kind
 
     def function(values: Sequence[Value]) -> Value:
@@ -50,6 +51,7 @@ def _of_one_rank(values: Sequence[Value]) -> list[Value]:
 
 @builds("Concatenate")
 def concatenate(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Concatenate`."""
     axis = int(layer.get("axis", -1))
 
     def function(values: Sequence[Value]) -> Value:
@@ -61,6 +63,7 @@ def concatenate(layer: Layer) -> nn.Module:
 
 @builds("Dot")
 def dot(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Dot`."""
     axes = layer.get("axes", -1)
     normalize = bool(layer.get("normalize", False))
 

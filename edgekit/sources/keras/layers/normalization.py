@@ -53,6 +53,7 @@ class BatchNormalization(nn.BatchNorm1d):
 
 @builds("BatchNormalization", "SyncBatchNormalization")
 def batch_normalization(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `BatchNormalization` and `SyncBatchNormalization`."""
     layer.refuse("renorm", False)
     return BatchNormalization(layer)
 
@@ -100,6 +101,7 @@ def _spread(tensor: Tensor, axes: Sequence[int], rank: int) -> Tensor:
 
 @builds("LayerNormalization")
 def layer_normalization(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `LayerNormalization`."""
     layer.refuse("rms_scaling", False)
     return LayerNormalization(layer)
 
@@ -123,6 +125,7 @@ class GroupNormalization(_Scaled):
 
 @builds("GroupNormalization")
 def group_normalization(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `GroupNormalization`."""
     return GroupNormalization(layer)
 
 
@@ -144,11 +147,13 @@ class RMSNormalization(nn.Module):
 
 @builds("RMSNormalization")
 def rms_normalization(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `RMSNormalization`."""
     return RMSNormalization(layer)
 
 
 @builds("UnitNormalization")
 def unit_normalization(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `UnitNormalization`."""
     axis = layer.get("axis", -1)
     axes = axis if isinstance(axis, list) else [axis]
 

@@ -76,18 +76,21 @@ def _number(number: float, value: Value) -> Tensor:
 
 @builds(*(f"ops.{name}" for name in _BINARY))
 def binary(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `binary` operators."""
     function = _BINARY[layer.kind]
     return Function(lambda x1, x2: _pair(function, x1, x2))
 
 
 @builds(*(f"ops.{name}" for name in _UNARY))
 def unary(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `unary` operators."""
     function = _UNARY[layer.kind]
     return Function(lambda x: x.mapped(function))
 
 
 @builds(*(f"ops.{name}" for name in _ACTIVATIONS))
 def activation(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `activation` operators."""
     function = activations.by_name(_ACTIVATIONS[layer.kind], layer.config.version)
     if layer.get("axis", -1) != -1:
         raise ValueError("another axis than the last is not supported")
@@ -98,6 +101,7 @@ def activation(layer: Layer) -> nn.Module:
 
 @builds(*(f"ops.{name}" for name in _REDUCTIONS))
 def reduction(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `reduction` operators."""
     function = _REDUCTIONS[layer.kind]
     fixed, kept = layer.get("axis"), bool(layer.get("keepdims", False))
 
@@ -117,6 +121,7 @@ def reduction(layer: Layer) -> nn.Module:
 
 @builds("ops.Reshape")
 def reshape(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Reshape`."""
     target = layer.get("newshape")
 
     def function(x: Value, newshape: Any = None) -> Value:
@@ -129,6 +134,7 @@ def reshape(layer: Layer) -> nn.Module:
 
 @builds("ops.Transpose")
 def transpose(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Transpose`."""
     fixed = layer.get("axes")
 
     def function(x: Value, axes: Any = None) -> Value:
@@ -142,12 +148,14 @@ def transpose(layer: Layer) -> nn.Module:
 
 @builds("ops.ExpandDims")
 def expand(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `ExpandDims`."""
     fixed = layer.get("axis")
     return Function(lambda x, axis=None: Value(x.last().unsqueeze(_one(axis, fixed))))
 
 
 @builds("ops.Squeeze")
 def squeeze(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Squeeze`."""
     fixed = layer.get("axis")
     return Function(lambda x, axis=None: Value(x.last().squeeze(_one(axis, fixed))))
 
@@ -160,6 +168,7 @@ def _one(axis: Any, fixed: Any) -> int:
 
 @builds("ops.Concatenate")
 def concatenate(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Concatenate`."""
     fixed = int(layer.get("axis", 0))
 
     def function(xs: Sequence[Value], axis: int | None = None) -> Value:
@@ -172,11 +181,13 @@ def concatenate(layer: Layer) -> nn.Module:
 
 @builds("ops.Matmul")
 def matmul(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Matmul`."""
     return Function(lambda x1, x2: Value(_last(x1) @ _last(x2)))
 
 
 @builds("ops.Clip")
 def clip(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Clip`."""
     low, high = layer.get("x_min"), layer.get("x_max")
 
     def function(x: Value, x_min: Any = None, x_max: Any = None) -> Value:
@@ -189,6 +200,7 @@ def clip(layer: Layer) -> nn.Module:
 
 @builds("ops.Cast")
 def cast(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Cast`."""
     if layer.get("dtype", "float32") not in ("float32", "int32", "int64"):
         raise ValueError(f"a cast to {layer.get('dtype')}")
     return Function(lambda x, dtype=None: x)
@@ -196,6 +208,8 @@ def cast(layer: Layer) -> nn.Module:
 
 @builds("ops.GetItem")
 def get_item(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `GetItem`."""
+
     def function(x: Value, key: Any) -> Value:
         requested = key if isinstance(key, list | tuple) else [key]
         if (
@@ -224,6 +238,7 @@ _TENSORFLOW: Mapping[str, str] = {
 
 @builds("TFOpLambda")
 def tensorflow(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `TFOpLambda`."""
     name = str(layer.values.get("function"))
     kind = _TENSORFLOW.get(name)
     if kind is None:

@@ -31,11 +31,14 @@ def _window(layer: Layer) -> Window:
 
 @builds("MaxPooling1D", "MaxPooling2D", "MaxPooling3D")
 def max_pooling(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `MaxPooling1D`, `MaxPooling2D` and `MaxPooling3D`."""
     return _pooled(_window(layer), windows.max_pool)
 
 
 @builds("AveragePooling1D", "AveragePooling2D", "AveragePooling3D")
 def average_pooling(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `AveragePooling1D`, `AveragePooling2D` and
+    `AveragePooling3D`."""
     return _pooled(_window(layer), windows.average_pool)
 
 
@@ -50,6 +53,7 @@ def _pooled(window: Window, pool: Callable[..., Tensor]) -> nn.Module:
 
 @builds(*(f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)))
 def global_pooling(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `global_pooling` operators."""
     keep, first = bool(layer.get("keepdims", False)), layer.config.channels_first
     largest = "Max" in layer.kind
 
@@ -73,6 +77,7 @@ def _over(x: Tensor, axes: tuple[int, ...], keep: bool, largest: bool) -> Tensor
     *(f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3))
 )
 def adaptive_pooling(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `adaptive_pooling` operators."""
     count = int(layer.kind[-2])
     size = layer.integers("output_size", count)
     kind = "max" if "Max" in layer.kind else "avg"

@@ -41,11 +41,13 @@ class Affine(nn.Module):
 
 @builds("Rescaling")
 def rescaling(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Rescaling`."""
     return Affine(array(layer.values["scale"]), array(layer.get("offset", 0.0)))
 
 
 @builds("Normalization")
 def normalization(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Normalization`."""
     mean, variance = _moments(layer)
     deviation = variance.sqrt().clamp(min=_LEAST)
     if layer.get("invert", False):
@@ -80,6 +82,7 @@ def _moments(layer: Layer) -> tuple[Tensor, Tensor]:
 
 @builds("Resizing")
 def resizing(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Resizing`."""
     size = (int(layer.values["height"]), int(layer.values["width"]))
     mode = str(layer.get("interpolation", "bilinear"))
     for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"):
@@ -100,6 +103,7 @@ def resizing(layer: Layer) -> nn.Module:
 
 @builds("CenterCrop")
 def center_crop(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `CenterCrop`."""
     height, width = int(layer.values["height"]), int(layer.values["width"])
     window = plain_window(layer, 2)
 
@@ -115,6 +119,7 @@ def center_crop(layer: Layer) -> nn.Module:
 
 @builds("CategoryEncoding")
 def category_encoding(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `CategoryEncoding`."""
     count = int(layer.values["num_tokens"])
     layer.refuse("output_mode", "one_hot", "multi_hot")
     multiple = layer.get("output_mode", "multi_hot") == "multi_hot"

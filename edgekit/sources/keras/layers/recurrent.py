@@ -170,6 +170,7 @@ def _usual(layer: Layer) -> bool:
 
 @builds("LSTM", "CuDNNLSTM")
 def lstm(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `LSTM` and `CuDNNLSTM`."""
     if layer.kind == "CuDNNLSTM":
         raise ValueError("save the model with LSTM in its place")
     return Fused(layer, "LSTM", (0, 1, 2, 3)) if _usual(layer) else LSTM(layer)
@@ -177,6 +178,7 @@ def lstm(layer: Layer) -> nn.Module:
 
 @builds("GRU")
 def gru(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `GRU`."""
     after = bool(layer.get("reset_after", False))
     biased = bool(layer.get("use_bias", True))
     if after and not biased:
@@ -188,6 +190,7 @@ def gru(layer: Layer) -> nn.Module:
 
 @builds("SimpleRNN")
 def simple(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `SimpleRNN`."""
     return SimpleRNN(layer)
 
 
@@ -201,6 +204,7 @@ _CELLS: dict[str, tuple[str, Cell]] = {
 
 @builds("RNN")
 def of_cell(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `RNN`."""
     cell = layer.values["cell"]
     kind = cell["class_name"]
     if kind not in _CELLS:

@@ -29,10 +29,12 @@ class Layer:
 
     @property
     def kind(self) -> str:
+        """The class of the layer."""
         return self.config.kind
 
     @property
     def values(self) -> Mapping[str, Any]:
+        """The configuration of the layer."""
         return self.config.values
 
     def get(self, name: str, otherwise: Any = None) -> Any:

@@ -15,6 +15,7 @@ from edgekit.sources.keras.layers.registry import Function, Layer, builds
 
 @builds("Flatten")
 def flatten(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Flatten`."""
     first = layer.config.channels_first
 
     def function(value: Value) -> Value:
@@ -28,6 +29,7 @@ def flatten(layer: Layer) -> nn.Module:
 
 @builds("Reshape")
 def reshape(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Reshape`."""
     target = tuple(int(n) for n in layer.values["target_shape"])
 
     def function(value: Value) -> Value:
@@ -41,12 +43,14 @@ def reshape(layer: Layer) -> nn.Module:
 
 @builds("Permute")
 def permute(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Permute`."""
     dims = tuple(int(n) for n in layer.values["dims"])
     return Function(lambda value: Value(value.last().permute(0, *dims)))
 
 
 @builds("RepeatVector")
 def repeat_vector(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `RepeatVector`."""
     count = int(layer.values["n"])
     return Function(lambda value: Value(value.last().unsqueeze(1).repeat(1, count, 1)))
 
@@ -78,6 +82,7 @@ def _sides(layer: Layer, name: str, count: int, otherwise: Any) -> windows.Pads:
 
 @builds("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
 def zero_padding(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `ZeroPadding1D`, `ZeroPadding2D` and `ZeroPadding3D`."""
     count = int(layer.kind[-2])
     pads, window = _sides(layer, "padding", count, 1), plain_window(layer, count)
     return Function(lambda v: window.given(windows.padded(window.taken(v), pads)))
@@ -85,6 +90,7 @@ def zero_padding(layer: Layer) -> nn.Module:
 
 @builds("Cropping1D", "Cropping2D", "Cropping3D")
 def cropping(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Cropping1D`, `Cropping2D` and `Cropping3D`."""
     count = int(layer.kind[-2])
     cuts, window = _sides(layer, "cropping", count, 1), plain_window(layer, count)
 
@@ -99,6 +105,7 @@ def cropping(layer: Layer) -> nn.Module:
 
 @builds("UpSampling1D", "UpSampling2D", "UpSampling3D")
 def up_sampling(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `UpSampling1D`, `UpSampling2D` and `UpSampling3D`."""
     count = int(layer.kind[-2])
     factors, window = layer.integers("size", count, 2), plain_window(layer, count)
     mode = str(layer.get("interpolation", "nearest"))

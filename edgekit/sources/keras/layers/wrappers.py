@@ -36,6 +36,7 @@ class TimeDistributed(nn.Module):
 
 @builds("TimeDistributed")
 def time_distributed(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `TimeDistributed`."""
     return TimeDistributed(build(_inner(layer, "layer"), layer.weights, layer.place))
 
 
@@ -71,6 +72,7 @@ def _listed(found: Any) -> list[Value]:
 
 @builds("Bidirectional")
 def bidirectional(layer: Layer) -> nn.Module:
+    """Build the module of Keras's `Bidirectional`."""
     half = len(layer.weights) // 2
     forward = _inner(layer, "layer")
     backward = replace(

@@ -91,11 +91,13 @@ def by_name(given: Any, version: int, x: Array) -> Array:
 
 @defines("Activation")
 def activation(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Activation` on arrays, by its definition."""
     return activated(layer, x)
 
 
 @defines("ReLU")
 def relu(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `ReLU` on arrays, by its definition."""
     slope, at = layer.get("negative_slope", 0.0), layer.get("threshold", 0.0)
     found = np.where(x >= at, x, slope * (x - at))
     most = layer.get("max_value")
@@ -104,25 +106,30 @@ def relu(layer: Defined, x: Array) -> Array:
 
 @defines("LeakyReLU")
 def leaky_relu(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `LeakyReLU` on arrays, by its definition."""
     return _leaky(x, layer.get("negative_slope", layer.get("alpha", 0.3)))
 
 
 @defines("ELU")
 def elu(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `ELU` on arrays, by its definition."""
     return _elu(x, layer.get("alpha", 1.0))
 
 
 @defines("ThresholdedReLU")
 def thresholded(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `ThresholdedReLU` on arrays, by its definition."""
     return np.where(x > layer.get("theta", 1.0), x, 0)
 
 
 @defines("Softmax")
 def softmax(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Softmax` on arrays, by its definition."""
     axis = layer.get("axis", -1)
     return _softmax(x, axis[0] if isinstance(axis, list) else axis)
 
 
 @defines("PReLU")
 def prelu(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `PReLU` on arrays, by its definition."""
     return np.where(x > 0, x, layer.weights[0] * x)

@@ -25,6 +25,7 @@ def multi_head(
     use_causal_mask: bool = False,
     return_attention_scores: bool = False,
 ) -> Any:
+    """Compute Keras's `MultiHeadAttention` on arrays, by its definition."""
     step = 2 if layer.get("use_bias", True) else 1
     parts = [layer.weights[n : n + step] for n in range(0, 4 * step, step)]
 
@@ -50,6 +51,7 @@ def attention(
     use_causal_mask: bool = False,
     return_attention_scores: bool = False,
 ) -> Any:
+    """Compute Keras's `Attention` and `AdditiveAttention` on arrays, by its definition."""
     query, value, *rest = values
     key = rest[0] if rest else value
     additive = layer.kind == "AdditiveAttention"

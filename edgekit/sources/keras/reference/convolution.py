@@ -70,6 +70,8 @@ def _bias(layer: Defined, y: Array, number: int) -> Array:
     "Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"
 )
 def convolution(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Conv1D`, `Conv2D`, `Conv3D`, `Convolution1D`, `Convolution2D` and
+    `Convolution3D` on arrays, by its definition."""
     kernel = layer.weights[0]
     x, strides, dilation = _padded(layer, channels_last(layer, x), kernel.shape[:-2])
     width = kernel.shape[-2]
@@ -104,11 +106,13 @@ def _by_channel(layer: Defined, x: Array) -> Array:
 
 @defines("DepthwiseConv1D", "DepthwiseConv2D")
 def depthwise(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `DepthwiseConv1D` and `DepthwiseConv2D` on arrays, by its definition."""
     return activated_in_order(layer, _bias(layer, _by_channel(layer, x), 1))
 
 
 @defines("SeparableConv1D", "SeparableConv2D")
 def separable(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `SeparableConv1D` and `SeparableConv2D` on arrays, by its definition."""
     point = layer.weights[1]
     mixed = _by_channel(layer, x) @ point.reshape(point.shape[-2:])
     return activated_in_order(layer, _bias(layer, mixed, 2))
@@ -147,6 +151,8 @@ def _window(layer: Defined) -> tuple[Defined, tuple[int, ...]]:
 
 @defines("MaxPooling1D", "MaxPooling2D", "MaxPooling3D")
 def max_pooling(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `MaxPooling1D`, `MaxPooling2D` and `MaxPooling3D` on arrays, by its
+    definition."""
     layer, size = _window(layer)
     x, strides, dilation = _padded(layer, channels_last(layer, x), size, -np.inf)
     met = [found for _, found in _places(x, size, strides, dilation)]
@@ -166,6 +172,7 @@ def average_pooling(layer: Defined, x: Array) -> Array:
     *(f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3))
 )
 def global_pooling(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `global_pooling` operators on arrays, by its definition."""
     axes = tuple(
         range(2, x.ndim) if layer.config.channels_first else range(1, x.ndim - 1)
     )
@@ -177,6 +184,7 @@ def global_pooling(layer: Defined, x: Array) -> Array:
     *(f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3))
 )
 def adaptive_pooling(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `adaptive_pooling` operators on arrays, by its definition."""
     x = channels_last(layer, x)
     count = x.ndim - 2
     sizes = _multiple(layer.get("output_size"), count)

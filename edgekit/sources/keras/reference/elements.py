@@ -15,6 +15,7 @@ from edgekit.sources.keras.reference.walk import Array, Defined, define, defines
 
 @defines("Dense")
 def dense(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Dense` on arrays, by its definition."""
     found = x @ layer.weights[0]
     return activated(
         layer, found + layer.weights[1] if layer.get("use_bias", True) else found
@@ -23,6 +24,7 @@ def dense(layer: Defined, x: Array) -> Array:
 
 @defines("EinsumDense")
 def einsum_dense(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `EinsumDense` on arrays, by its definition."""
     found = np.einsum(layer.get("equation"), x, layer.weights[0])
     return activated(
         layer, found + layer.weights[1] if layer.get("bias_axes") else found
@@ -31,6 +33,7 @@ def einsum_dense(layer: Defined, x: Array) -> Array:
 
 @defines("Embedding")
 def embedding(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Embedding` on arrays, by its definition."""
     return layer.weights[0][x.astype(int)]
 
 
@@ -63,6 +66,8 @@ def _axes(layer: Defined, rank: int, name: str = "axis") -> list[int]:
 
 @defines("BatchNormalization", "SyncBatchNormalization")
 def batch_normalization(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `BatchNormalization` and `SyncBatchNormalization` on arrays, by its
+    definition."""
     axes = _axes(layer, x.ndim)
     given = list(layer.weights)
     gamma = given.pop(0) if layer.get("scale", True) else np.ones_like(given[-1])
@@ -87,12 +92,14 @@ def _scaled(layer: Defined, x: Array, axes: Sequence[int]) -> Array:
 
 @defines("LayerNormalization")
 def layer_normalization(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `LayerNormalization` on arrays, by its definition."""
     axes = _axes(layer, x.ndim)
     return _scaled(layer, _standardized(x, axes, layer.get("epsilon", 1e-3)), axes)
 
 
 @defines("GroupNormalization")
 def group_normalization(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `GroupNormalization` on arrays, by its definition."""
     axes = _axes(layer, x.ndim)
     moved = np.moveaxis(x, axes[0], -1)
     groups = int(layer.get("groups", 32))
@@ -107,6 +114,7 @@ def group_normalization(layer: Defined, x: Array) -> Array:
 
 @defines("RMSNormalization")
 def rms_normalization(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `RMSNormalization` on arrays, by its definition."""
     square = (x**2).mean(axis=-1, keepdims=True)
     return np.asarray(
         x / np.sqrt(square + layer.get("epsilon", 1e-6)) * layer.weights[0]
@@ -115,12 +123,14 @@ def rms_normalization(layer: Defined, x: Array) -> Array:
 
 @defines("UnitNormalization")
 def unit_normalization(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `UnitNormalization` on arrays, by its definition."""
     square = (x**2).sum(axis=tuple(_axes(layer, x.ndim)), keepdims=True)
     return np.asarray(x / np.sqrt(np.maximum(square, 1e-12)))
 
 
 @defines("SpectralNormalization")
 def spectral_normalization(layer: Defined, x: Array) -> Any:
+    """Compute Keras's `SpectralNormalization` on arrays, by its definition."""
     from edgekit.sources.keras.config import layer_of
 
     inner = layer_of(layer.get("layer"), layer.config.version)
@@ -129,11 +139,13 @@ def spectral_normalization(layer: Defined, x: Array) -> Any:
 
 @defines("Rescaling")
 def rescaling(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Rescaling` on arrays, by its definition."""
     return x * np.asarray(layer.get("scale")) + np.asarray(layer.get("offset", 0.0))
 
 
 @defines("Normalization")
 def normalization(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Normalization` on arrays, by its definition."""
     stored = (layer.get("mean"), layer.get("variance"))
     mean, variance = layer.weights[:2] if stored[0] is None else map(np.asarray, stored)
     if np.size(mean) > 1:
@@ -150,6 +162,7 @@ def normalization(layer: Defined, x: Array) -> Array:
 
 @defines("CategoryEncoding")
 def category_encoding(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `CategoryEncoding` on arrays, by its definition."""
     tokens = np.arange(layer.get("num_tokens"))
     if layer.get("output_mode", "multi_hot") == "multi_hot":
         return (x[..., None] == tokens).any(axis=-2).astype(float)
@@ -165,6 +178,7 @@ _MERGES: dict[str, Callable[[Any, Any], Array]] = {
 
 @defines(*_MERGES)
 def merge(layer: Defined, xs: Sequence[Array]) -> Array:
+    """Compute Keras's `merge` operators on arrays, by its definition."""
     rank = max(x.ndim for x in xs)
     spread = [x.reshape(x.shape[0], *(1,) * (rank - x.ndim), *x.shape[1:]) for x in xs]
     found = reduce(_MERGES[layer.kind], spread)
@@ -173,11 +187,13 @@ def merge(layer: Defined, xs: Sequence[Array]) -> Array:
 
 @defines("Concatenate")
 def concatenate(layer: Defined, xs: Sequence[Array]) -> Array:
+    """Compute Keras's `Concatenate` on arrays, by its definition."""
     return np.concatenate(xs, layer.get("axis", -1))
 
 
 @defines("Dot")
 def dot(layer: Defined, xs: Sequence[Array]) -> Array:
+    """Compute Keras's `Dot` on arrays, by its definition."""
     axes = layer.get("axes", -1)
     one, other = axes if isinstance(axes, list) else (axes, axes)
     first, second = xs
@@ -209,16 +225,19 @@ _UNARY: dict[str, Callable[[Any], Array]] = {
 
 @defines(*(f"ops.{name}" for name in _BINARY if name != "Average"))
 def binary(layer: Defined, x1: Any, x2: Any) -> Array:
+    """Compute Keras's `binary` operators on arrays, by its definition."""
     return _BINARY[layer.kind](x1, x2)
 
 
 @defines(*(f"ops.{name}" for name in _UNARY))
 def unary(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `unary` operators on arrays, by its definition."""
     return _UNARY[layer.kind](x)
 
 
 @defines("ops.Gelu")
 def gelu(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `Gelu` on arrays, by its definition."""
     return FORMULAS["gelu_tanh" if layer.get("approximate", True) else "gelu"](x)
 
 
@@ -231,6 +250,7 @@ _TENSORFLOW = {
 
 @defines("TFOpLambda")
 def tensorflow(layer: Defined, x: Any, y: Any = None, **_: Any) -> Array:
+    """Compute Keras's `TFOpLambda` on arrays, by its definition."""
     name = layer.get("function")
     kind = _TENSORFLOW.get(name, name.rpartition(".")[2].capitalize())
     return _UNARY[kind](x) if y is None else _BINARY[kind](x, y)

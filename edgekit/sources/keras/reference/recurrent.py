@@ -58,6 +58,7 @@ _CELLS = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple}
 
 @defines(*_CELLS)
 def recurrent(layer: Defined, x: Any, initial_state: Any = None) -> Any:
+    """Compute Keras's `recurrent` operators on arrays, by its definition."""
     if isinstance(x, list | tuple):
         x, *initial_state = x
     units, batch = layer.weights[1].shape[0], x.shape[0]
@@ -79,6 +80,7 @@ def recurrent(layer: Defined, x: Any, initial_state: Any = None) -> Any:
 
 @defines("RNN")
 def of_cell(layer: Defined, x: Any, **kwargs: Any) -> Any:
+    """Compute Keras's `RNN` on arrays, by its definition."""
     cell = layer.get("cell")
     kind = cell["class_name"].removesuffix("Cell")
     values = {**layer.config.values, **cell["config"]}
@@ -88,6 +90,7 @@ def of_cell(layer: Defined, x: Any, **kwargs: Any) -> Any:
 
 @defines("Bidirectional")
 def bidirectional(layer: Defined, x: Array) -> Any:
+    """Compute Keras's `Bidirectional` on arrays, by its definition."""
     inner = layer_of(layer.get("layer"), layer.config.version)
     back = layer.get("backward_layer")
     other = layer_of(back, layer.config.version) if back else _turned(inner)
@@ -121,6 +124,7 @@ def _multiple(found: Any) -> list[Array]:
 
 @defines("TimeDistributed")
 def time_distributed(layer: Defined, x: Array) -> Array:
+    """Compute Keras's `TimeDistributed` on arrays, by its definition."""
     inner = layer_of(layer.get("layer"), layer.config.version)
     steps = [define(inner, layer.weights, x[:, n]) for n in range(x.shape[1])]
     return np.stack(steps, 1)

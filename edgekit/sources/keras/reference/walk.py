@@ -25,6 +25,7 @@ class Defined:
 
     @property
     def kind(self) -> str:
+        """The class of the layer."""
         return self.config.kind
 
     def get(self, name: str, otherwise: Any = None) -> Any:

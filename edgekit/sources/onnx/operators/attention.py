@@ -41,6 +41,7 @@ def attention(  # noqa: PLR0913 (the operator's own inputs)
     past_v: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> tuple[Any, ...]:
+    """Compute ONNX's `Attention`."""
     if lengths is not None or call.outputs > 3 or set(call.node.attributes) - PLAIN:
         raise call.refuse("has lengths, a soft cap, a window, or gives its scores")
     flat = q.ndim == 3
@@ -86,6 +87,7 @@ def fused_attention(  # noqa: PLR0913 (the operator's own inputs)
     past: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> Tensor:
+    """Compute ONNX's `Attention`."""
     if past is not None or call.get("do_rotary"):
         raise call.refuse("carries keys and values, or rotates them")
     weight = call.tensor(w.T if isinstance(w, np.ndarray) else w.t(), "weight")
@@ -108,6 +110,7 @@ def multi_head(  # noqa: PLR0913 (the operator's own inputs)
     bias: Tensor | None = None,
     *past: Tensor | None,
 ) -> tuple[Any, ...]:
+    """Compute ONNX's `MultiHeadAttention`."""
     if k is None or v is None or q.ndim != 3 or any(p is not None for p in past):
         raise call.refuse("takes packed, or carried, keys and values")
     count = call.get("num_heads")
@@ -162,6 +165,7 @@ def embed_layer_norm(  # noqa: PLR0913 (the operator's own inputs)
     b: Tensor,
     mask: Tensor | None = None,
 ) -> tuple[Any, ...]:
+    """Compute ONNX's `EmbedLayerNormalization`."""
     total = F.embedding(ids.long(), words) + positions[: ids.shape[1]]
     if segments is not None and kinds is not None:
         total = total + F.embedding(segments.long(), kinds)
@@ -176,6 +180,7 @@ def embed_layer_norm(  # noqa: PLR0913 (the operator's own inputs)
 def rotary(
     call: Call, x: Tensor, cos: Tensor, sin: Tensor, places: Tensor | None = None
 ) -> Tensor:
+    """Compute ONNX's `RotaryEmbedding`."""
     flat = x.ndim == 3
     if flat:
         x = _heads(x, call.get("num_heads"))

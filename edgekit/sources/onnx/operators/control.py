@@ -18,6 +18,7 @@ _ROUNDS = 512
 
 @operator("If", raw=(0,))
 def branch(call: Call, condition: Value) -> tuple[Value, ...]:
+    """Compute ONNX's `If`."""
     if isinstance(condition, Tensor):
         raise call.refuse(
             f"decides by '{call.node.inputs[0]}', which depends on the network's inputs. Fix "
@@ -32,6 +33,7 @@ def branch(call: Call, condition: Value) -> tuple[Value, ...]:
 def loop(
     call: Call, limit: Value | None, condition: Value | None, *carried: Value
 ) -> tuple[Value, ...]:
+    """Compute ONNX's `Loop`."""
     body = call.get("body")
     state, kept = list(carried), []
     going = True if condition is None else _decided(call, condition)
@@ -74,6 +76,7 @@ def _stacked(call: Call, values: tuple[Value, ...], axis: int) -> Value:
 
 @operator("Scan", since=9, raw=tuple(range(256)))
 def scan(call: Call, *given: Value) -> tuple[Value, ...]:
+    """Compute ONNX's `Scan`."""
     body, count = call.get("body"), call.get("num_scan_inputs")
     state, rows = list(given[: len(given) - count]), given[len(given) - count :]
     axes = call.get("scan_input_axes", [0] * count)

@@ -160,6 +160,7 @@ def _div_known(call: Call, x: Known, y: Known) -> Known:
 
 @operator("And", "Or", "Xor")
 def logical(call: Call, x: Tensor, y: Tensor) -> Tensor:
+    """Compute ONNX's `And`, `Or` and `Xor`."""
     kinds = {
         "And": torch.logical_and,
         "Or": torch.logical_or,
@@ -170,6 +171,7 @@ def logical(call: Call, x: Tensor, y: Tensor) -> Tensor:
 
 @operator("Mod")
 def modulo(call: Call, x: Tensor, y: Tensor) -> Tensor:
+    """Compute ONNX's `Mod`."""
     return torch.fmod(x, y) if call.get("fmod") else torch.remainder(x, y)
 
 
@@ -182,6 +184,7 @@ def _mod_known(call: Call, x: Known, y: Known) -> Known:
 
 @operator("BitShift")
 def shifted(call: Call, x: Tensor, y: Tensor) -> Tensor:
+    """Compute ONNX's `BitShift`."""
     wide, by = x.long(), y.long()
     left = call.get("direction") == "LEFT"
     return (wide << by if left else wide >> by).to(x.dtype)
@@ -189,6 +192,7 @@ def shifted(call: Call, x: Tensor, y: Tensor) -> Tensor:
 
 @operator("Sum", "Mean", "Max", "Min", raw=tuple(range(64)))
 def variadic(call: Call, *values: Value) -> Tensor:
+    """Compute ONNX's `Sum`, `Mean`, `Max` and `Min`."""
     tensors: list[Any] = [call.tensor(value) for value in values]
     kind = call.node.kind
     if kind in ("Sum", "Mean"):
@@ -208,6 +212,7 @@ def _extreme_known(call: Call, *values: Known) -> Known:
 
 @operator("Where", raw=(0, 1, 2))
 def where(call: Call, condition: Value, x: Value, y: Value) -> Tensor:
+    """Compute ONNX's `Where`."""
     chosen = call.tensor(condition)
     return torch.where(chosen, _scalar(call, x, y), _scalar(call, y, x))
 
@@ -227,6 +232,7 @@ def _where_known(call: Call, condition: Known, x: Known, y: Known) -> Known:
 def clip(
     call: Call, x: Tensor, low: Known | None = None, high: Known | None = None
 ) -> Tensor:
+    """Compute ONNX's `Clip`."""
     least = call.get("min") if low is None else number(low)
     most = call.get("max") if high is None else number(high)
     if least == 0 and most == 6 and x.is_floating_point():
@@ -238,21 +244,25 @@ def clip(
 
 @operator("LeakyRelu")
 def leaky_relu(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `LeakyRelu`."""
     return F.leaky_relu(x, call.get("alpha", 0.01))
 
 
 @operator("Elu")
 def elu(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Elu`."""
     return F.elu(x, call.get("alpha", 1.0))
 
 
 @operator("Celu")
 def celu(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Celu`."""
     return F.celu(x, call.get("alpha", 1.0))
 
 
 @operator("Selu")
 def selu(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Selu`."""
     alpha = call.get("alpha", 1.67326319217681884765625)
     gamma = call.get("gamma", 1.05070102214813232421875)
     return gamma * F.elu(x, alpha)  # type: ignore[no-any-return]
@@ -260,11 +270,13 @@ def selu(call: Call, x: Tensor) -> Tensor:
 
 @operator("ThresholdedRelu")
 def thresholded_relu(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `ThresholdedRelu`."""
     return F.threshold(x, call.get("alpha", 1.0), 0.0)
 
 
 @operator("PRelu", roles=("", "weight"))
 def prelu(call: Call, x: Tensor, slope: Tensor) -> Tensor:
+    """Compute ONNX's `PRelu`."""
     channels = x.ndim > 1 and slope.numel() in (1, slope.shape[0])
     if channels and (slope.numel() == 1 or slope.ndim == x.ndim - 1):
         return F.prelu(x, slope.reshape(-1))
@@ -273,6 +285,7 @@ def prelu(call: Call, x: Tensor, slope: Tensor) -> Tensor:
 
 @operator("HardSigmoid")
 def hard_sigmoid(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `HardSigmoid`."""
     alpha, beta = call.get("alpha", 0.2), call.get("beta", 0.5)
     if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
         return F.hardsigmoid(x)
@@ -281,12 +294,14 @@ def hard_sigmoid(call: Call, x: Tensor) -> Tensor:
 
 @operator("Gelu")
 def gelu(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Gelu`."""
     return F.gelu(x, approximate=call.get("approximate", "none"))
 
 
 @operator("Swish", "QuickGelu")
 @operator("QuickGelu", domain=MICROSOFT)
 def swish(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Swish` and `QuickGelu`."""
     default = 1.702 if call.node.kind == "QuickGelu" else 1.0
     alpha = call.get("alpha", default)
     return F.silu(x) if alpha == 1 else x * torch.sigmoid(x * alpha)
@@ -294,21 +309,25 @@ def swish(call: Call, x: Tensor) -> Tensor:
 
 @operator("Gelu", domain=MICROSOFT)
 def gelu_microsoft(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Gelu`."""
     return F.gelu(x)
 
 
 @operator("BiasGelu", domain=MICROSOFT, roles=("", "bias"))
 def bias_gelu(call: Call, x: Tensor, bias: Tensor) -> Tensor:
+    """Compute ONNX's `BiasGelu`."""
     return F.gelu(x + bias)
 
 
 @operator("FastGelu", domain=MICROSOFT, roles=("", "bias"))
 def fast_gelu(call: Call, x: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute ONNX's `FastGelu`."""
     return F.gelu(x if bias is None else x + bias, approximate="tanh")
 
 
 @operator("Shrink")
 def shrink(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Shrink`."""
     bias, limit = call.get("bias", 0.0), call.get("lambd", 0.5)
     zero = torch.zeros_like(x)
     return torch.where(x < -limit, x + bias, torch.where(x > limit, x - bias, zero)).to(
@@ -318,6 +337,7 @@ def shrink(call: Call, x: Tensor) -> Tensor:
 
 @operator("IsInf")
 def is_inf(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `IsInf`."""
     up, down = call.get("detect_positive", 1), call.get("detect_negative", 1)
     found = torch.zeros_like(x, dtype=torch.bool)
     if up:
@@ -329,6 +349,7 @@ def is_inf(call: Call, x: Tensor) -> Tensor:
 def dropout(
     call: Call, x: Tensor, ratio: Value | None = None, training: Value | None = None
 ) -> tuple[Tensor, ...]:
+    """Compute ONNX's `Dropout`."""
     if training is not None and bool(np.any(numbers(np.asarray(training)))):
         raise call.refuse("runs in training mode: export the network for inference")
     share = call.get("ratio", 0.5)

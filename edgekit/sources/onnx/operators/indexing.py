@@ -29,6 +29,7 @@ _ENDLESS = 2**31 - 1
 
 @operator("Gather", raw=(0, 1))
 def gather(call: Call, x: Value, indices: Value) -> Tensor:
+    """Compute ONNX's `Gather`."""
     axis = normalized(call.get("axis", 0), x.ndim)
     if isinstance(indices, np.ndarray) and not symbolic(indices):
         return _picked(call, call.tensor(x), indices, axis)
@@ -76,6 +77,7 @@ def slice_(
     axes: Known | None = None,
     steps: Known | None = None,
 ) -> Value:
+    """Compute ONNX's `Slice`."""
     first = call.get("starts") if starts is None else whole(starts)
     last = call.get("ends") if ends is None else whole(ends)
     places = call.get("axes") if axes is None else whole(axes)
@@ -119,6 +121,7 @@ def _reversed(call: Call, x: Tensor, axis: int, bounds: tuple[Any, Any, Any]) ->
 
 @operator("GatherElements")
 def gather_elements(call: Call, x: Tensor, indices: Tensor) -> Tensor:
+    """Compute ONNX's `GatherElements`."""
     axis = normalized(call.get("axis", 0), x.ndim)
     return torch.gather(x, axis, _positive(indices, x.shape[axis]))
 
@@ -129,6 +132,7 @@ def _positive(indices: Tensor, size: Any) -> Tensor:
 
 @operator("GatherND")
 def gather_nd(call: Call, x: Tensor, indices: Tensor) -> Tensor:
+    """Compute ONNX's `GatherND`."""
     batch, depth = call.get("batch_dims", 0), indices.shape[-1]
     places: list[Tensor] = []
     for axis in range(batch):
@@ -151,6 +155,7 @@ _REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 @operator("ScatterElements", "Scatter")
 def scatter_elements(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """Compute ONNX's `ScatterElements` and `Scatter`."""
     axis = normalized(call.get("axis", 0), x.ndim)
     places = _positive(indices, x.shape[axis])
     how = call.get("reduction", "none")
@@ -161,6 +166,7 @@ def scatter_elements(call: Call, x: Tensor, indices: Tensor, updates: Tensor) ->
 
 @operator("ScatterND")
 def scatter_nd(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """Compute ONNX's `ScatterND`."""
     depth = indices.shape[-1]
     strides = [1] * depth
     for place in reversed(range(depth - 1)):
@@ -194,6 +200,7 @@ def _scatter_nd_known(call: Call, x: Known, indices: Known, updates: Known) -> K
 def tensor_scatter(
     call: Call, past: Tensor, update: Tensor, begin: Tensor | None = None
 ) -> Tensor:
+    """Compute ONNX's `TensorScatter`."""
     axis = normalized(call.get("axis", -2), past.ndim)
     length = update.shape[axis]
     view = [1] * past.ndim
@@ -208,6 +215,7 @@ def tensor_scatter(
 
 @operator("OneHot", raw=(1,), known=(2,))
 def one_hot(call: Call, indices: Tensor, depth: Value, values: Known) -> Tensor:
+    """Compute ONNX's `OneHot`."""
     if isinstance(depth, Tensor):
         raise call.refuse("takes its depth from the network's inputs")
     count = int(number(depth.reshape(-1)))
@@ -222,6 +230,7 @@ def one_hot(call: Call, indices: Tensor, depth: Value, values: Known) -> Tensor:
 
 @operator("TopK", raw=(1,))
 def top_k(call: Call, x: Tensor, count: Value | None = None) -> tuple[Tensor, Tensor]:
+    """Compute ONNX's `TopK`."""
     if isinstance(count, Tensor):
         raise call.refuse("takes its count from the network's inputs")
     requested = call.get("k") if count is None else number(count.reshape(-1))
@@ -234,6 +243,7 @@ def top_k(call: Call, x: Tensor, count: Value | None = None) -> tuple[Tensor, Te
 
 @operator("ArgMax", "ArgMin")
 def arg_extreme(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `ArgMax` and `ArgMin`."""
     axis, keep = call.get("axis", 0), bool(call.get("keepdims", 1))
     pick = torch.argmax if call.node.kind == "ArgMax" else torch.argmin
     if not call.get("select_last_index"):
@@ -243,12 +253,14 @@ def arg_extreme(call: Call, x: Tensor) -> Tensor:
 
 @operator("Trilu", known=(1,))
 def triangle(call: Call, x: Tensor, k: Known | None = None) -> Tensor:
+    """Compute ONNX's `Trilu`."""
     offset = 0 if k is None else int(number(k))
     return torch.triu(x, offset) if call.get("upper", 1) else torch.tril(x, offset)
 
 
 @operator("ReverseSequence")
 def reverse_sequence(call: Call, x: Tensor, lengths: Tensor) -> Tensor:
+    """Compute ONNX's `ReverseSequence`."""
     time, batch = call.get("time_axis", 0), call.get("batch_axis", 1)
     view_time, view_batch = [1] * x.ndim, [1] * x.ndim
     view_time[time], view_batch[batch] = -1, -1
@@ -260,6 +272,7 @@ def reverse_sequence(call: Call, x: Tensor, lengths: Tensor) -> Tensor:
 
 @operator("CumSum", known=(1,))
 def cumulated(call: Call, x: Tensor, axis: Known) -> Tensor:
+    """Compute ONNX's `CumSum`."""
     place = normalized(int(number(axis.reshape(-1))), x.ndim)
     if call.get("reverse"):
         x = torch.flip(x, [place])
@@ -277,6 +290,7 @@ def pad(
     value: Known | None = None,
     axes: Known | None = None,
 ) -> Tensor:
+    """Compute ONNX's `Pad`."""
     given = call.get("pads", call.get("paddings")) if pads is None else whole(pads)
     fill = call.get("value", 0.0) if value is None or not value.size else number(value)
     places = list(range(x.ndim)) if axes is None else axes_of(whole(axes), x.ndim)
@@ -322,6 +336,9 @@ def _padded_by_place(
           "RoiAlign", "MaxRoiPool", "TfIdfVectorizer", "RandomNormal", "RandomUniform",
           "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")  # fmt: skip
 def refused(call: Call, *values: Any) -> Tensor:
+    """Compute ONNX's `NonZero`, `NonMaxSuppression`, `Unique`, `Compress`, `StringNormalizer`,
+    `RoiAlign`, `MaxRoiPool`, `TfIdfVectorizer`, `RandomNormal`, `RandomUniform`,
+    `RandomNormalLike`, `RandomUniformLike`, `Multinomial` and `Bernoulli`."""
     taken = ", ".join(f'"{name}"' for name in call.node.inputs[:2] if name)
     raise call.refuse(
         "gives a number of results that depends on values, or random ones: no network trains "

@@ -21,6 +21,7 @@ _LAYER = ("", "weight", "bias")
 
 @operator("Conv", roles=_LAYER)
 def convolve(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """Compute ONNX's `Conv`."""
     window = Window.of(call, x, list(w.shape[2:]))
     rank = w.ndim - 2
     padding = window.before
@@ -34,6 +35,7 @@ def convolve(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tenso
 
 @operator("ConvTranspose", roles=_LAYER)
 def spread(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """Compute ONNX's `ConvTranspose`."""
     rank = w.ndim - 2
     window = Window.of(call, x, list(w.shape[2:]), transposed=True)
     extra = list(call.get("output_padding", [0] * rank))
@@ -65,6 +67,7 @@ def spread(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
 @operator("Gemm", raw=(1, 2))
 def gemm(call: Call, x: Tensor, w: Value, b: Value | None = None) -> Tensor:
+    """Compute ONNX's `Gemm`."""
     alpha, beta = call.get("alpha", 1.0), call.get("beta", 1.0)
     x = x.t() if call.get("transA") else x
     if isinstance(w, np.ndarray):
@@ -81,6 +84,7 @@ def gemm(call: Call, x: Tensor, w: Value, b: Value | None = None) -> Tensor:
 
 @operator("MatMul", raw=(0, 1))
 def matmul(call: Call, x: Value, y: Value) -> Tensor:
+    """Compute ONNX's `MatMul`."""
     if isinstance(y, np.ndarray) and y.ndim == 2 and x.ndim > 1:
         return F.linear(call.tensor(x), call.tensor(y.T, "weight"))
     return torch.matmul(call.tensor(x, "weight"), call.tensor(y, "weight"))
@@ -88,6 +92,7 @@ def matmul(call: Call, x: Value, y: Value) -> Tensor:
 
 @operator("FusedMatMul", domain=MICROSOFT)
 def fused_matmul(call: Call, x: Tensor, y: Tensor) -> Tensor:
+    """Compute ONNX's `FusedMatMul`."""
     if call.get("transBatchA"):
         x = torch.movedim(x, 0, -2)
     if call.get("transBatchB"):
@@ -101,6 +106,7 @@ def fused_matmul(call: Call, x: Tensor, y: Tensor) -> Tensor:
 
 @operator("Einsum")
 def einsum(call: Call, *values: Tensor) -> Tensor:
+    """Compute ONNX's `Einsum`."""
     return torch.einsum(call.get("equation").replace(" ", ""), *values)
 
 
@@ -111,6 +117,7 @@ _NORM = ("", "weight", "bias")
 def batch_norm(
     call: Call, x: Tensor, w: Tensor, b: Tensor, mean: Tensor, var: Tensor
 ) -> Tensor:
+    """Compute ONNX's `BatchNormalization`."""
     if call.get("training_mode") or call.get("spatial", 1) == 0:
         raise call.refuse(
             "normalizes by the batch, or by place: export the network for inference"
@@ -121,6 +128,7 @@ def batch_norm(
 
 @operator("InstanceNormalization", roles=_NORM)
 def instance_norm(call: Call, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Compute ONNX's `InstanceNormalization`."""
     return F.instance_norm(x, weight=w, bias=b, eps=call.get("epsilon", 1e-5))
 
 
@@ -128,6 +136,7 @@ def instance_norm(call: Call, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 def layer_norm(
     call: Call, x: Tensor, w: Tensor, b: Tensor | None = None
 ) -> Tensor | tuple[Tensor, ...]:
+    """Compute ONNX's `LayerNormalization`."""
     axis = normalized(call.get("axis", -1), x.ndim)
     epsilon = call.get("epsilon", 1e-5)
     over = list(x.shape[axis:])
@@ -154,6 +163,7 @@ def skip_layer_norm(
     b: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> tuple[Any, ...]:
+    """Compute ONNX's `SkipLayerNormalization`."""
     total = x + skip if bias is None else x + skip + bias
     epsilon = call.get("epsilon", 1e-12)
     return F.layer_norm(total, [total.shape[-1]], w, b, epsilon), None, None, total
@@ -163,6 +173,7 @@ def skip_layer_norm(
 @operator("SimplifiedLayerNormalization", domain=MICROSOFT, roles=_NORM)
 @operator("RMSNormalization", roles=_NORM)
 def rms_norm(call: Call, x: Tensor, w: Tensor) -> Tensor:
+    """Compute ONNX's `SimplifiedLayerNormalization`."""
     axis = normalized(call.get("axis", -1), x.ndim)
     over, epsilon = list(x.shape[axis:]), call.get("epsilon", 1e-5)
     if list(w.shape) == over:
@@ -175,6 +186,7 @@ def rms_norm(call: Call, x: Tensor, w: Tensor) -> Tensor:
 def skip_rms_norm(
     call: Call, x: Tensor, skip: Tensor, w: Tensor, bias: Tensor | None = None
 ) -> tuple[Any, ...]:
+    """Compute ONNX's `SkipSimplifiedLayerNormalization`."""
     total = x + skip if bias is None else x + skip + bias
     y = F.rms_norm(total, [total.shape[-1]], w, call.get("epsilon", 1e-12))
     return y, None, None, total
@@ -182,6 +194,7 @@ def skip_rms_norm(
 
 @operator("GroupNormalization", roles=_NORM)
 def group_norm(call: Call, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Compute ONNX's `GroupNormalization`."""
     groups, epsilon = call.get("num_groups"), call.get("epsilon", 1e-5)
     if w.shape[0] == x.shape[1]:
         return F.group_norm(x, groups, w, b, epsilon)
@@ -193,6 +206,7 @@ def group_norm(call: Call, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
 @operator("LRN")
 def local_response_norm(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `LRN`."""
     size = call.get("size")
     before = (size - 1) // 2
     squares = F.pad(
@@ -206,6 +220,7 @@ def local_response_norm(call: Call, x: Tensor) -> Tensor:
 
 @operator("LpNormalization")
 def lp_normalize(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `LpNormalization`."""
     axis, p = call.get("axis", -1), call.get("p", 2)
     length = x.norm(p, axis, keepdim=True)
     return torch.where(length == 0, torch.zeros_like(x), x / length)
@@ -213,6 +228,7 @@ def lp_normalize(call: Call, x: Tensor) -> Tensor:
 
 @operator("MeanVarianceNormalization")
 def mean_variance(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `MeanVarianceNormalization`."""
     axes = call.get("axes", [0, 2, 3])
     middle = x - x.mean(axes, keepdim=True)
     return middle / (middle.square().mean(axes, keepdim=True).sqrt() + 1e-9)
@@ -220,6 +236,7 @@ def mean_variance(call: Call, x: Tensor) -> Tensor:
 
 @operator("Softmax", "LogSoftmax", "Hardmax")
 def softmax_flat(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Softmax`, `LogSoftmax` and `Hardmax`."""
     axis = normalized(call.get("axis", 1), x.ndim)
     if axis == x.ndim - 1:
         return _soft(call, x, -1)
@@ -228,6 +245,7 @@ def softmax_flat(call: Call, x: Tensor) -> Tensor:
 
 @operator("Softmax", "LogSoftmax", "Hardmax", since=13)
 def softmax(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Softmax`, `LogSoftmax` and `Hardmax`."""
     return _soft(call, x, call.get("axis", -1))
 
 
@@ -259,6 +277,7 @@ def fused_convolve(
     b: Tensor | None = None,
     added: Tensor | None = None,
 ) -> Tensor:
+    """Compute ONNX's `FusedConv`."""
     y = convolve(call, x, w, b)
     y = y if added is None else y + added
     kind = call.get("activation", "")
@@ -269,6 +288,7 @@ def fused_convolve(
 
 @operator("FusedGemm", domain=MICROSOFT, raw=(1, 2))
 def fused_gemm(call: Call, x: Tensor, w: Value, b: Value | None = None) -> Tensor:
+    """Compute ONNX's `FusedGemm`."""
     kind = call.get("activation", "")
     if kind not in _FUSED:
         raise call.refuse(f"has the unknown activation {kind}")

@@ -21,6 +21,7 @@ _AVERAGE = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 @operator("MaxPool")
 def max_pool(call: Call, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    """Compute ONNX's `MaxPool`."""
     window = Window.of(call, x, list(call.get("kernel_shape")))
     rank, ceil = len(window.kernel), bool(call.get("ceil_mode", 0))
     kind = x.dtype
@@ -55,6 +56,7 @@ def _numbered(call: Call, places: Tensor, sizes: list[Any]) -> Tensor:
 
 @operator("AveragePool")
 def average_pool(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `AveragePool`."""
     window = Window.of(call, x, list(call.get("kernel_shape")))
     rank, ceil = len(window.kernel), bool(call.get("ceil_mode", 0))
     counted = bool(call.get("count_include_pad", 0))
@@ -95,6 +97,7 @@ def _summed(x: Tensor, window: Window) -> Tensor:
 
 @operator("LpPool")
 def lp_pool(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `LpPool`."""
     window = Window.of(call, x, list(call.get("kernel_shape")))
     p = call.get("p", 2)
     powered = F.pad(x.abs() ** p, window.around)
@@ -115,6 +118,7 @@ def _beyond(x: Tensor, window: Window) -> list[int]:
 
 @operator("GlobalAveragePool")
 def global_average(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `GlobalAveragePool`."""
     if x.ndim == 4:
         return F.adaptive_avg_pool2d(x, 1)
     return x.mean(list(range(2, x.ndim)), keepdim=True)
@@ -122,11 +126,13 @@ def global_average(call: Call, x: Tensor) -> Tensor:
 
 @operator("GlobalMaxPool")
 def global_max(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `GlobalMaxPool`."""
     return x.amax(list(range(2, x.ndim)), keepdim=True)
 
 
 @operator("GlobalLpPool")
 def global_lp(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `GlobalLpPool`."""
     p = call.get("p", 2)
     return (x.abs() ** p).sum(list(range(2, x.ndim)), keepdim=True) ** (1 / p)  # type: ignore[no-any-return]
 
@@ -135,6 +141,7 @@ def global_lp(call: Call, x: Tensor) -> Tensor:
 def max_unpool(
     call: Call, x: Tensor, places: Tensor, requested: Known | None = None
 ) -> Tensor:
+    """Compute ONNX's `MaxUnpool`."""
     kernel = call.get("kernel_shape")
     rank = len(kernel)
     window = Window.of(call, x, list(kernel))
@@ -207,6 +214,7 @@ _REDUCE: dict[str, Reduction] = {
 
 @operator(*_REDUCE, known=(1,))
 def reduced(call: Call, x: Tensor, axes: Known | None = None) -> Tensor:
+    """Compute ONNX's `reduced` operators."""
     given = call.get("axes") if axes is None else whole(axes)
     if not given:
         if call.get("noop_with_empty_axes"):

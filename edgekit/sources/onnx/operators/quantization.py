@@ -35,6 +35,7 @@ def _spread(call: Call, scale: Tensor, x: Tensor) -> Tensor:
 def dequantize(
     call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None
 ) -> Tensor:
+    """Compute ONNX's `DequantizeLinear`."""
     whole = x.float()
     if zero is not None:
         whole = whole - _spread(call, zero.float(), x)
@@ -46,6 +47,7 @@ def dequantize(
 def quantize(
     call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None
 ) -> Tensor:
+    """Compute ONNX's `QuantizeLinear`."""
     kind = torch.uint8 if zero is None else zero.dtype
     if call.get("output_dtype"):
         kind = {2: torch.uint8, 3: torch.int8, 5: torch.int16}.get(

@@ -44,6 +44,7 @@ def recurrent(
     lengths: Known | None = None,
     *states: Tensor | None,
 ) -> tuple[Tensor, ...]:
+    """Compute ONNX's `LSTM`, `GRU` and `RNN`."""
     kind = call.node.kind
     first = bool(call.get("layout", 0))
     x = x.transpose(0, 1) if first else x

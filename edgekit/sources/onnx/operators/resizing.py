@@ -38,12 +38,14 @@ class Axis:
 
 @operator("Upsample", known=(1,))
 def upsample(call: Call, x: Tensor, scales: Known | None = None) -> Tensor:
+    """Compute ONNX's `Upsample`."""
     given = numbers(scales) if scales is not None else list(call.get("scales"))
     return _resized(call, x, _by_scales(x, given, None), "asymmetric")
 
 
 @operator("Resize", known=(1,))
 def resize_10(call: Call, x: Tensor, scales: Known) -> Tensor:
+    """Compute ONNX's `Resize`."""
     return _resized(call, x, _by_scales(x, numbers(scales), None), "asymmetric")
 
 
@@ -55,6 +57,7 @@ def resize(
     scales: Known | None = None,
     sizes: Known | None = None,
 ) -> Tensor:
+    """Compute ONNX's `Resize`."""
     places = axes_of(call.get("axes", range(x.ndim)), x.ndim)
     mode = call.get("coordinate_transformation_mode", "half_pixel")
     region = None
@@ -279,6 +282,7 @@ def _kernel(call: Call, distance: Known, *, cubic: bool) -> Known:
 
 @operator("GridSample")
 def grid_sample(call: Call, x: Tensor, grid: Tensor) -> Tensor:
+    """Compute ONNX's `GridSample`."""
     kind = call.get("mode", "bilinear")
     mode = {"linear": "bilinear", "cubic": "bicubic"}.get(kind, kind)
     return F.grid_sample(
@@ -292,6 +296,7 @@ def grid_sample(call: Call, x: Tensor, grid: Tensor) -> Tensor:
 
 @operator("AffineGrid", known=(1,))
 def affine_grid(call: Call, theta: Tensor, size: Known) -> Tensor:
+    """Compute ONNX's `AffineGrid`."""
     requested = whole(size)
     if isinstance(theta.shape[0], SymInt):
         requested[0] = theta.shape[0]
@@ -302,6 +307,7 @@ def affine_grid(call: Call, theta: Tensor, size: Known) -> Tensor:
 
 @operator("Col2Im", known=(1, 2))
 def col2im(call: Call, x: Tensor, image: Known, block: Known) -> Tensor:
+    """Compute ONNX's `Col2Im`."""
     sizes, kernel = whole(image), whole(block)
     rank = len(sizes)
     if rank != 2:

@@ -29,6 +29,7 @@ from edgekit.sources.onnx.values import (
 @operator("Shape", raw=(0,))
 @on_known("Shape")
 def shape(call: Call, x: Value) -> Known:
+    """Compute ONNX's `Shape`."""
     sizes = shape_of(x)
     return objects(sizes[call.get("start", 0) : call.get("end", len(sizes))])
 
@@ -36,6 +37,7 @@ def shape(call: Call, x: Value) -> Known:
 @operator("Size", raw=(0,))
 @on_known("Size")
 def size(call: Call, x: Value) -> Known:
+    """Compute ONNX's `Size`."""
     array = np.empty((), dtype=object)
     array[()] = math.prod(shape_of(x))
     return known(array)
@@ -44,6 +46,7 @@ def size(call: Call, x: Value) -> Known:
 @operator("ConstantOfShape", known=(0,))
 @on_known("ConstantOfShape")
 def constant_of_shape(call: Call, sizes: Known) -> Value:
+    """Compute ONNX's `ConstantOfShape`."""
     value = call.get("value", np.zeros(1, np.float32)).reshape(())
     requested = limited(whole(sizes))
     if any(isinstance(each, SymInt) for each in requested):
@@ -61,6 +64,7 @@ def _axes(call: Call, axes: Known | None) -> list[int] | None:
 @operator("Reshape", known=(1,))
 @on_known("Reshape")
 def reshape(call: Call, x: Value, target: Known | None = None) -> Value:
+    """Compute ONNX's `Reshape`."""
     requested = call.get("shape") if target is None else whole(target)
     if not call.get("allowzero"):
         requested = [
@@ -75,6 +79,7 @@ def reshape(call: Call, x: Value, target: Known | None = None) -> Value:
 @operator("Flatten")
 @on_known("Flatten")
 def flatten(call: Call, x: Value) -> Value:
+    """Compute ONNX's `Flatten`."""
     axis = call.get("axis", 1)
     axis = axis + x.ndim if axis < 0 else axis
     if isinstance(x, Tensor) and axis == 1 and x.ndim > 1:
@@ -86,6 +91,7 @@ def flatten(call: Call, x: Value) -> Value:
 @operator("Transpose")
 @on_known("Transpose")
 def transpose(call: Call, x: Value) -> Value:
+    """Compute ONNX's `Transpose`."""
     order = call.get("perm") or list(range(x.ndim))[::-1]
     return x.permute(order) if isinstance(x, Tensor) else np.transpose(x, order)
 
@@ -93,6 +99,7 @@ def transpose(call: Call, x: Value) -> Value:
 @operator("Squeeze", known=(1,))
 @on_known("Squeeze")
 def squeeze(call: Call, x: Value, axes: Known | None = None) -> Value:
+    """Compute ONNX's `Squeeze`."""
     given = _axes(call, axes)
     if given is None:
         given = [
@@ -112,6 +119,7 @@ def squeeze(call: Call, x: Value, axes: Known | None = None) -> Value:
 @operator("Unsqueeze", known=(1,))
 @on_known("Unsqueeze")
 def unsqueeze(call: Call, x: Value, axes: Known | None = None) -> Value:
+    """Compute ONNX's `Unsqueeze`."""
     given = _axes(call, axes) or []
     places = sorted(axes_of(given, x.ndim + len(given)))
     if not isinstance(x, Tensor):
@@ -123,6 +131,7 @@ def unsqueeze(call: Call, x: Value, axes: Known | None = None) -> Value:
 
 @operator("Concat", raw=tuple(range(1024)))
 def concat(call: Call, *values: Value) -> Tensor:
+    """Compute ONNX's `Concat`."""
     axis = call.get("axis", 1)
     tensors = [call.tensor(v) for v in values if not _empty(v)]
     return torch.cat(call.batch.joined(tensors, axis), axis)
@@ -146,6 +155,7 @@ def _concat_known(call: Call, *values: Known) -> Known:
 @operator("Split", known=(1,))
 @on_known("Split")
 def split(call: Call, x: Value, parts: Known | None = None) -> tuple[Value, ...]:
+    """Compute ONNX's `Split`."""
     axis = normalized(call.get("axis", 0), x.ndim)
     sizes = call.get("split") if parts is None else whole(parts)
     if sizes is None:
@@ -164,6 +174,7 @@ def _even(total: Any, count: int) -> list[int]:
 @operator("Expand", known=(1,))
 @on_known("Expand")
 def expand(call: Call, x: Value, target: Known) -> Value:
+    """Compute ONNX's `Expand`."""
     requested = limited(whole(target)) if isinstance(x, np.ndarray) else whole(target)
     if isinstance(x, np.ndarray) and not symbolic(target):
         return (
@@ -185,6 +196,7 @@ def expand(call: Call, x: Value, target: Known) -> Value:
 @operator("Tile", known=(1, 2))
 @on_known("Tile")
 def tile(call: Call, x: Value, repeats: Known, axis: Known | None = None) -> Value:
+    """Compute ONNX's `Tile`."""
     times = whole(repeats)
     if call.version < 6 and axis is not None:
         place, count = number(axis), times[0]
@@ -198,6 +210,7 @@ def tile(call: Call, x: Value, repeats: Known, axis: Known | None = None) -> Val
 @operator("Range", known=(0, 1, 2))
 @on_known("Range")
 def arange(call: Call, start: Known, limit: Known, delta: Known) -> Value:
+    """Compute ONNX's `Range`."""
     bounds = [number(v.reshape(-1)) for v in (start, limit, delta)]
     if any(isinstance(bound, SymInt) for bound in bounds):
         return torch.arange(*bounds)
@@ -209,6 +222,7 @@ def arange(call: Call, start: Known, limit: Known, delta: Known) -> Value:
 
 @operator("DepthToSpace")
 def depth_to_space(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `DepthToSpace`."""
     block = call.get("blocksize")
     if call.get("mode", "DCR") == "CRD":
         return torch.pixel_shuffle(x, block)
@@ -219,6 +233,7 @@ def depth_to_space(call: Call, x: Tensor) -> Tensor:
 
 @operator("SpaceToDepth")
 def space_to_depth(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `SpaceToDepth`."""
     block = call.get("blocksize")
     n, c, h, w = x.shape
     x = x.reshape(n, c, h // block, block, w // block, block)
@@ -229,6 +244,7 @@ def space_to_depth(call: Call, x: Tensor) -> Tensor:
 
 @operator("EyeLike", raw=(0,))
 def eye_like(call: Call, x: Value) -> Tensor:
+    """Compute ONNX's `EyeLike`."""
     rows, columns = x.shape
     offset = call.get("k", 0)
     across = torch.arange(columns)[None, :] - torch.arange(rows)[:, None]
@@ -259,6 +275,7 @@ def dtype_of(code: int | None) -> torch.dtype | None:
 
 @operator("Cast")
 def cast(call: Call, x: Tensor) -> Tensor:
+    """Compute ONNX's `Cast`."""
     code = call.get("to")
     dtype = dtype_of(int(code)) if isinstance(code, int) else None
     if dtype is None:
@@ -279,6 +296,7 @@ def _cast_known(call: Call, x: Known) -> Known:
 
 @operator("CastLike", raw=(1,))
 def cast_like(call: Call, x: Tensor, like: Value) -> Tensor:
+    """Compute ONNX's `CastLike`."""
     return x.to(call.tensor(like).dtype)
 
 
@@ -289,6 +307,7 @@ def _cast_like_known(call: Call, x: Known, like: Known) -> Known:
 
 @operator("CenterCropPad", known=(1,))
 def center_crop_pad(call: Call, x: Tensor, sizes: Known) -> Tensor:
+    """Compute ONNX's `CenterCropPad`."""
     axes = axes_of(call.get("axes", list(range(x.ndim))), x.ndim)
     for axis, requested in zip(axes, whole(sizes), strict=True):
         have = x.shape[axis]

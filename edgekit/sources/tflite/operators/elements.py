@@ -64,29 +64,34 @@ def spread(call: Call, result: Value) -> Value:
 
 @computes(*_UNARY)
 def unary(call: Call) -> Value:
+    """Compute TFLite's `unary` operators."""
     return spread(call, call.value(0).mapped(_UNARY[call.kind]))
 
 
 @computes("GELU")
 def gelu(call: Call) -> Value:
+    """Compute TFLite's `GELU`."""
     form = "tanh" if call.option("Approximate") else "none"
     return call.value(0).mapped(lambda x: F.gelu(x, approximate=form))
 
 
 @computes("LEAKY_RELU")
 def leaky_relu(call: Call) -> Value:
+    """Compute TFLite's `LEAKY_RELU`."""
     slope = float(call.option("Alpha"))
     return call.value(0).mapped(lambda x: F.leaky_relu(x, slope))
 
 
 @computes("PRELU")
 def prelu(call: Call) -> Value:
+    """Compute TFLite's `PRELU`."""
     x, slope = _pair(call.value(0), call.value(1))
     return Value(F.relu(x.data) - slope.data * F.relu(-x.data), x.first)
 
 
 @computes("SOFTMAX", "LOG_SOFTMAX")
 def softmax(call: Call) -> Value:
+    """Compute TFLite's `SOFTMAX` and `LOG_SOFTMAX`."""
     beta = float(call.option("Beta", 1.0)) if call.kind == "SOFTMAX" else 1.0
     function = F.softmax if call.kind == "SOFTMAX" else F.log_softmax
     value = call.value(0)
@@ -96,6 +101,7 @@ def softmax(call: Call) -> Value:
 
 @computes("L2_NORMALIZATION")
 def normalize(call: Call) -> Value:
+    """Compute TFLite's `L2_NORMALIZATION`."""
     value = call.value(0)
     return value.mapped(lambda x: F.normalize(x, dim=value.axis(-1), eps=1e-6))
 
@@ -134,6 +140,7 @@ def _batched(call: Call) -> tuple[Value, Value]:
 
 @computes(*_BINARY)
 def binary(call: Call) -> Any:
+    """Compute TFLite's `binary` operators."""
     if call.is_host(0) and call.is_host(1) and call.kind in _ON_HOST:
         function = _ON_HOST[call.kind]
         one, other = call.host(0), call.host(1)
@@ -149,6 +156,7 @@ def binary(call: Call) -> Any:
 
 @computes("ADD_N")
 def add_n(call: Call) -> Value:
+    """Compute TFLite's `ADD_N`."""
     total = call.value(0)
     for number in range(1, len(call.operator.inputs)):
         one, other = _pair(total, call.value(number))
@@ -158,6 +166,7 @@ def add_n(call: Call) -> Value:
 
 @computes(*_REDUCTIONS)
 def reduction(call: Call) -> Value:
+    """Compute TFLite's `reduction` operators."""
     value = call.value(0)
     axes = [int(n) for n in call.host(1)]
     function = _REDUCTIONS[call.kind]
@@ -172,6 +181,7 @@ def reduction(call: Call) -> Value:
 
 @computes("ARG_MAX", "ARG_MIN")
 def extreme(call: Call) -> Value:
+    """Compute TFLite's `ARG_MAX` and `ARG_MIN`."""
     [axis] = call.host(1)
     value = call.value(0)
     function = torch.argmax if call.kind == "ARG_MAX" else torch.argmin
@@ -183,6 +193,7 @@ def extreme(call: Call) -> Value:
 
 @computes("SELECT", "SELECT_V2")
 def select(call: Call) -> Value:
+    """Compute TFLite's `SELECT` and `SELECT_V2`."""
     one, other = _pair(call.value(1), call.value(2))
     condition = call.value(0)
     if condition.rank == one.rank:
@@ -194,6 +205,7 @@ def select(call: Call) -> Value:
 
 @computes("CAST")
 def cast(call: Call) -> Any:
+    """Compute TFLite's `CAST`."""
     kinds = {0: torch.float32, 2: torch.int32, 4: torch.int64, 6: torch.bool}
     requested = call.walk.graph.tensors[call.operator.outputs[0]].kind
     if call.is_host(0) and requested in ("INT32", "INT64"):

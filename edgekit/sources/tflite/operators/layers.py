@@ -56,17 +56,20 @@ def _convolved(call: Call, kernel: torch.Tensor, groups: int) -> Value:
 
 @computes("CONV_2D")
 def convolution(call: Call) -> Value:
+    """Compute TFLite's `CONV_2D`."""
     return _convolved(call, call.weight(1, _OIHW), 0)
 
 
 @computes("DEPTHWISE_CONV_2D")
 def depthwise(call: Call) -> Value:
+    """Compute TFLite's `DEPTHWISE_CONV_2D`."""
     kernel = call.weight(1, (3, 0, 1, 2))
     return _convolved(call, kernel, int(call.value(0).channels_first().shape[1]))
 
 
 @computes("TRANSPOSE_CONV")
 def transposed(call: Call) -> Value:
+    """Compute TFLite's `TRANSPOSE_CONV`."""
     kernel = call.weight(1, (3, 0, 1, 2))
     x = call.value(2).channels_first()
     requested = [
@@ -86,6 +89,7 @@ def transposed(call: Call) -> Value:
 
 @computes("FULLY_CONNECTED")
 def dense(call: Call) -> Value:
+    """Compute TFLite's `FULLY_CONNECTED`."""
     weight = call.weight(1)
     x = call.value(0).last()
     if (not call.option("KeepNumDims") and x.ndim != 2) or x.shape[-1] != weight.shape[
@@ -99,6 +103,7 @@ def dense(call: Call) -> Value:
 
 @computes("BATCH_MATMUL")
 def matmul(call: Call) -> Value:
+    """Compute TFLite's `BATCH_MATMUL`."""
     one, other = call.value(0).last(), call.value(1).last()
     one = one.transpose(-1, -2) if call.option("AdjX") else one
     other = other.transpose(-1, -2) if call.option("AdjY") else other
@@ -107,6 +112,7 @@ def matmul(call: Call) -> Value:
 
 @computes("MAX_POOL_2D", "AVERAGE_POOL_2D")
 def pool(call: Call) -> Value:
+    """Compute TFLite's `MAX_POOL_2D` and `AVERAGE_POOL_2D`."""
     x = call.value(0).channels_first()
     size = (int(call.option("FilterHeight", 1)), int(call.option("FilterWidth", 1)))
     strides, pads = _pads(call, x, size, (1, 1))
@@ -116,6 +122,7 @@ def pool(call: Call) -> Value:
 
 @computes("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 def resize(call: Call) -> Value:
+    """Compute TFLite's `RESIZE_BILINEAR` and `RESIZE_NEAREST_NEIGHBOR`."""
     x = call.value(0).channels_first()
     height, width = (int(n) for n in call.host(1))
     corners = bool(call.option("AlignCorners"))
@@ -149,6 +156,7 @@ def _bilinear(
 
 @computes("DEPTH_TO_SPACE", "SPACE_TO_DEPTH")
 def depth(call: Call) -> Value:
+    """Compute TFLite's `DEPTH_TO_SPACE` and `SPACE_TO_DEPTH`."""
     block = int(call.option("BlockSize", 1))
     x = call.value(0).last()
     n, h, w, c = x.shape
@@ -177,6 +185,7 @@ def space_to_batch(call: Call) -> Value:
 
 @computes("BATCH_TO_SPACE_ND")
 def batch_to_space(call: Call) -> Value:
+    """Compute TFLite's `BATCH_TO_SPACE_ND`."""
     if call.operator.inputs[0] not in call.walk.dilated:
         raise ValueError("it follows no SPACE_TO_BATCH_ND")
     crops = call.host(2)

@@ -16,6 +16,7 @@ from edgekit.sources.tflite.walk import Call, computes
 
 @computes("RESHAPE")
 def reshape(call: Call) -> Any:
+    """Compute TFLite's `RESHAPE`."""
     if call.is_host(0):
         return call.host(0)
     x = call.value(0).last()
@@ -36,6 +37,7 @@ def _freed(x: torch.Tensor, sizes: list[Any], said: tuple[int, ...]) -> list[Any
 
 @computes("SQUEEZE")
 def squeeze(call: Call) -> Value:
+    """Compute TFLite's `SQUEEZE`."""
     x = call.value(0).last()
     given = call.option("SqueezeDimsAsNumpy", 0)
     listed = [] if isinstance(given, int) else [int(n) % x.ndim for n in given]
@@ -45,6 +47,7 @@ def squeeze(call: Call) -> Value:
 
 @computes("EXPAND_DIMS")
 def expand(call: Call) -> Any:
+    """Compute TFLite's `EXPAND_DIMS`."""
     if call.is_host(0):
         return call.host(0)
     [axis] = call.host(1)
@@ -53,6 +56,7 @@ def expand(call: Call) -> Any:
 
 @computes("TRANSPOSE")
 def transpose(call: Call) -> Value:
+    """Compute TFLite's `TRANSPOSE`."""
     value, order = call.value(0), [int(n) for n in call.host(1)]
     if order == TO_LAST and not value.first:
         return Value(value.data, True)
@@ -63,16 +67,19 @@ def transpose(call: Call) -> Value:
 
 @computes("SHAPE")
 def shape(call: Call) -> list[Any]:
+    """Compute TFLite's `SHAPE`."""
     return list(call.value(0).shape)
 
 
 @computes("RANK")
 def rank(call: Call) -> list[Any]:
+    """Compute TFLite's `RANK`."""
     return [call.value(0).rank]
 
 
 @computes("PACK")
 def pack(call: Call) -> Any:
+    """Compute TFLite's `PACK`."""
     numbers = range(len(call.operator.inputs))
     if all(call.is_host(n) for n in numbers):
         return [each for n in numbers for each in call.host(n)]
@@ -82,6 +89,7 @@ def pack(call: Call) -> Any:
 
 @computes("UNPACK")
 def unpack(call: Call) -> Any:
+    """Compute TFLite's `UNPACK`."""
     if call.is_host(0):
         return tuple([each] for each in call.host(0))
     return tuple(map(Value, call.value(0).last().unbind(int(call.option("Axis")))))
@@ -89,6 +97,7 @@ def unpack(call: Call) -> Any:
 
 @computes("CONCATENATION")
 def concatenate(call: Call) -> Any:
+    """Compute TFLite's `CONCATENATION`."""
     numbers = range(len(call.operator.inputs))
     if all(call.is_host(n) for n in numbers):
         return [each for n in numbers for each in call.host(n)]
@@ -99,6 +108,7 @@ def concatenate(call: Call) -> Any:
 
 @computes("SPLIT", "SPLIT_V")
 def split(call: Call) -> Any:
+    """Compute TFLite's `SPLIT` and `SPLIT_V`."""
     plain = call.kind == "SPLIT"
     value = call.value(1 if plain else 0)
     [axis] = call.host(0 if plain else 2)
@@ -115,6 +125,7 @@ def split(call: Call) -> Any:
 
 @computes("SLICE")
 def slices(call: Call) -> Any:
+    """Compute TFLite's `SLICE`."""
     begins, sizes = call.host(1), call.host(2)
     if call.is_host(0):
         return call.host(0)[begins[0] :][: sizes[0] if sizes[0] >= 0 else None]
@@ -131,6 +142,7 @@ def slices(call: Call) -> Any:
 
 @computes("STRIDED_SLICE")
 def strided(call: Call) -> Any:
+    """Compute TFLite's `STRIDED_SLICE`."""
     begins, ends, steps = (call.host(n) for n in (1, 2, 3))
     masks = {
         name: int(call.option(f"{name}Mask"))
@@ -158,6 +170,7 @@ def strided(call: Call) -> Any:
 
 @computes("GATHER")
 def gather(call: Call) -> Any:
+    """Compute TFLite's `GATHER`."""
     axis = int(call.option("Axis"))
     if call.is_host(0):
         return [call.host(0)[int(n)] for n in call.host(1)]
@@ -171,6 +184,7 @@ def gather(call: Call) -> Any:
 
 @computes("PAD", "PADV2", "MIRROR_PAD")
 def pad(call: Call) -> Value:
+    """Compute TFLite's `PAD`, `PADV2` and `MIRROR_PAD`."""
     sides = [int(n) for n in call.host(1)]
     value = call.value(0)
     by_dim = {
@@ -191,17 +205,20 @@ def pad(call: Call) -> Value:
 
 @computes("TILE")
 def tile(call: Call) -> Value:
+    """Compute TFLite's `TILE`."""
     return Value(call.value(0).last().repeat(*[int(n) for n in call.host(1)]))
 
 
 @computes("BROADCAST_TO")
 def broadcast(call: Call) -> Value:
+    """Compute TFLite's `BROADCAST_TO`."""
     x = call.value(0).last()
     return Value(x.expand(call.host(1)))
 
 
 @computes("FILL")
 def fill(call: Call) -> Any:
+    """Compute TFLite's `FILL`."""
     sizes = call.host(0)
     if call.is_host(1) and len(sizes) == 1 and type(sizes[0]) is int:
         return call.host(1) * sizes[0]
@@ -210,12 +227,14 @@ def fill(call: Call) -> Any:
 
 @computes("REVERSE_V2")
 def reverse(call: Call) -> Value:
+    """Compute TFLite's `REVERSE_V2`."""
     value = call.value(0)
     return value.mapped(lambda x: x.flip([value.axis(int(n)) for n in call.host(1)]))
 
 
 @computes("CUMSUM")
 def cumulative(call: Call) -> Value:
+    """Compute TFLite's `CUMSUM`."""
     if call.option("Exclusive") or call.option("Reverse"):
         raise ValueError("exclusive and reverse sums are not supported")
     value = call.value(0)
@@ -225,4 +244,5 @@ def cumulative(call: Call) -> Value:
 
 @computes("EMBEDDING_LOOKUP")
 def embedding(call: Call) -> Value:
+    """Compute TFLite's `EMBEDDING_LOOKUP`."""
     return Value(F.embedding(call.value(0).last().long(), call.weight(1)))
