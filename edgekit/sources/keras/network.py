@@ -49,6 +49,11 @@ class Graph(nn.Module):
 
     def forward(self, *inputs: Value) -> Any:
         """The model's outputs, a `Value` or a structure of them."""
+        known = self.values(*inputs)
+        return mapped(self.config.outputs, lambda ref: _of(known, ref))
+
+    def values(self, *inputs: Value) -> dict[Ref, Value]:
+        """The results of each call of a layer, inputs first."""
         known: dict[Ref, Value] = dict(zip(self.config.inputs, inputs, strict=True))
         waiting = [
             (layer, number)
@@ -62,7 +67,7 @@ class Graph(nn.Module):
                 names = ", ".join(sorted({layer.name for layer, _ in left})[:3])
                 raise ModelError(f"Nothing of the model leads to its layers {names}.")
             waiting = left
-        return mapped(self.config.outputs, lambda ref: _of(known, ref))
+        return known
 
     def _called(self, layer: LayerConfig, number: int, known: dict[Ref, Value]) -> bool:
         """Call the layer if all that it takes is known; whether it was."""
@@ -96,11 +101,19 @@ class KerasNetwork(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Any:
         """Outputs of inputs (batch, *shape); of a dictionary where the model has one."""
-        given = [
-            ordered(each) if self.channels_last and each.ndim >= _IMAGE else Value(each)
-            for each in inputs
-        ]
-        return _tensors(self.__dict__["_graph"](*given), self.channels_last)
+        found = self.__dict__["_graph"](*map(self._value, inputs))
+        return _tensors(found, self.channels_last)
+
+    def values(self, *inputs: Tensor) -> dict[Ref, Value]:
+        """Each layer's results for inputs (batch, *shape)."""
+        found: dict[Ref, Value] = self.__dict__["_graph"].values(
+            *map(self._value, inputs)
+        )
+        return found
+
+    def _value(self, given: Tensor) -> Value:
+        image = self.channels_last and given.ndim >= _IMAGE
+        return ordered(given) if image else Value(given)
 
 
 def program_shape(sizes: Sequence[int], channels_last: bool) -> tuple[int, ...]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from torch import nn
-
 from edgekit.errors import ModelError
 from edgekit.safe_io import reading
 from edgekit.sources.keras import archive, config, weights
@@ -32,7 +30,7 @@ class KerasModel:
 
     graph: GraphConfig
     weights: Weights
-    network: nn.Module
+    network: KerasNetwork
     inputs: tuple[InputSpec, ...]
     channels_last: bool
     version: int
@@ -48,11 +46,12 @@ def read(path: Path, inputs: Sequence[InputSpec] = ()) -> KerasModel:
         graph = config.parse(file.config, file.version)
         arrays = weights.of_layers(file, graph)
         network = KerasNetwork(graph, arrays)
+        network.eval()
         specs = _inputs(graph, network.channels_last, inputs)
     return KerasModel(
         graph=graph,
         weights=arrays,
-        network=network.eval(),
+        network=network,
         inputs=specs,
         channels_last=network.channels_last,
         version=file.version,

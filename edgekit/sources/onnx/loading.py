@@ -33,17 +33,17 @@ def load(
     original = file.read(path)
     model, was = singled(original)
     graph = _live(_cut(parsed(model), outputs))
-    found = borders(graph, inputs, fixed or {})
-    module = OnnxModule(graph, found)
-    specs = tuple(each.spec for each in found.inputs)
+    module = OnnxModule(graph, borders(graph, inputs, fixed or {}))
+    specs = tuple(each.spec for each in module.borders.inputs)
     program = from_exported(exported(module), specs)
-    subject = check.Subject(program=program, module=module, model=model)
-    parity = check.check(subject)
-    names = tuple(border.name for border in graph.outputs)
-    remarks = [str(parity), *_moved(module)]
+    subject = check.Subject(
+        program=program, module=module, model=model, source=str(path)
+    )
+    found = check.check(subject)
+    remarks = [found.line(), *_moved(module)]
     if was:
         remarks.append(check.distance(subject, original, was))
-    return replace(program, outputs=names, remarks=tuple(remarks))
+    return replace(program, outputs=tuple(subject.names), remarks=tuple(remarks))
 
 
 def _moved(module: OnnxModule) -> list[str]:

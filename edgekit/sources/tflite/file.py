@@ -115,6 +115,19 @@ class Graph:
             return not (turned and all(turned))
         return self.permutation(maker) != TO_FIRST
 
+    def table(self, number: int) -> int:
+        """Rows of the smallest table that an input picks from; 2 where it picks from none."""
+        return min(filter(None, map(self._rows, self._readers(number))), default=2)
+
+    def _rows(self, operator: Operator) -> int:
+        """Of the constant that an operator picks from, by numbers computed elsewhere."""
+        place = {"GATHER": 0, "EMBEDDING_LOOKUP": 1}.get(operator.kind)
+        if place is None or self.tensors[operator.inputs[place]].data is None:
+            return 0
+        shape = self.tensors[operator.inputs[place]].shape
+        axis = operator.option("Axis") if operator.kind == "GATHER" else 0
+        return shape[axis] if -len(shape) <= axis < len(shape) else 0
+
     def _readers(self, number: int) -> list[Operator]:
         """Operators that take a tensor, or its numbers in another form."""
         found: list[Operator] = []

@@ -2,9 +2,11 @@
 
     python litert_child.py FOLDER
 
-The folder holds `model.tflite`, `job.json` and, for each batch size, `x<batch>.npz` with the inputs
-in the file's order; `y<batch>.npz` is written beside it, and `told.json`. A damaged file can end
-this process; the reason is the last line of standard error.
+The folder holds `model.tflite`, `job.json` and `inputs.npz` in the file's order; `outputs.npz` is
+written beside it, and `told.json`. The outputs come first, by number, then what the last softmax,
+sigmoid, tanh or argmax takes of those that the job marks as `ends` (left out where there is none),
+then the tensors that it names as `more`. A damaged file can end this process; the reason is the
+last line of standard error.
 
 Of a file that computes with whole numbers, the job may ask for what those stand for: then every
 tensor is made one of real numbers, and LiteRT computes with these.
@@ -27,12 +29,14 @@ _WHOLE = {
     _TYPES.INT8: np.int8, _TYPES.UINT8: np.uint8, _TYPES.INT16: np.int16,
     _TYPES.INT32: np.int32, _TYPES.INT64: np.int64,
 }  # fmt: skip
-_SQUASHING = ("SOFTMAX", "LOGISTIC", "LOG_SOFTMAX", "ARG_MAX")
+_SQUASHING = ("SOFTMAX", "LOGISTIC", "LOG_SOFTMAX", "TANH", "ARG_MAX")
 _PASSING = ("QUANTIZE", "DEQUANTIZE")
 
 
-def edited(content: bytes, bare: list[bool], real: bool) -> bytes:
-    """The model whose outputs marked `bare` are those before a last softmax, sigmoid or argmax."""
+def edited(
+    content: bytes, ends: list[bool], more: list[int], real: bool
+) -> tuple[bytes, list[int]]:
+    """The model with more outputs, and the numbers that those it has stand for."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
     for buffer in model.buffers:
         if buffer.offset > 1:
@@ -45,16 +49,25 @@ def edited(content: bytes, bare: list[bool], real: bool) -> bytes:
             _make_real(model, tensor)
         _pass_by(model, graph)
     made = {int(o): op for op in graph.operators for o in op.outputs}
-    graph.outputs = [
-        int(made[int(number)].inputs[0])
-        if before and _kind(model, made[int(number)]) in _SQUASHING
-        else int(number)
-        for number, before in zip(graph.outputs, bare, strict=True)
-    ]
+    outputs = [int(number) for number in graph.outputs]
+    marked = [n for n, end in zip(outputs, ends, strict=True) if end]
+    requested = [*outputs, *(_end(model, made.get(n)) for n in marked)]
+    requested += [number if number in made else -1 for number in more]
+    have = list(dict.fromkeys(number for number in requested if number >= 0))
+    graph.outputs = have
     model.signatureDefs = []
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return bytes(builder.Output()), [have.index(n) if n >= 0 else -1 for n in requested]
+
+
+def _end(model: Any, op: Any) -> int:
+    """The tensor that an operator squashes; -1 where it does something else."""
+    if op is None or _kind(model, op) not in _SQUASHING:
+        return -1
+    if getattr(op.builtinOptions, "beta", 1.0) != 1.0:
+        return -1
+    return int(op.inputs[0])
 
 
 def _make_real(model: Any, tensor: Any) -> None:
@@ -160,16 +173,15 @@ def main() -> None:
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     content = (folder / "model.tflite").read_bytes()
-    content = edited(content, job["bare"], job["real"])
-    listed = {}
-    for batch in job["batches"]:
-        with np.load(folder / f"x{batch}.npz") as arrays:
-            inputs = [arrays[str(n)] for n in range(len(arrays.files))]
-        outputs, at_once = run(content, inputs)
-        named: Any = {str(n): y for n, y in enumerate(outputs)}
-        np.savez(folder / f"y{batch}.npz", **named)
-        listed[str(batch)] = at_once
-    (folder / "told.json").write_text(json.dumps(listed), encoding="utf-8")
+    content, places = edited(content, job["ends"], job["more"], job["real"])
+    with np.load(folder / "inputs.npz") as arrays:
+        inputs = [arrays[str(n)] for n in range(len(arrays.files))]
+    outputs, at_once = run(content, inputs)
+    found: Any = {str(n): outputs[p] for n, p in enumerate(places) if p >= 0}
+    np.savez(folder / "outputs.npz", **found)
+    (folder / "told.json").write_text(
+        json.dumps({"at_once": at_once}), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def load(path: Path) -> Program:
         made = program.trace(module, specs, dtypes, owned=True)
         for parameter in made.module.parameters():
             parameter.requires_grad_(True)
-        remarks = check(made, graph, path)
+        remarks = check(made, module, path)
     names = tuple(graph.tensors[n].name.removesuffix(":0") for n in graph.outputs)
     known = all(names) and len(set(names)) == len(names)
     return replace(made, outputs=names if known else (), remarks=remarks)

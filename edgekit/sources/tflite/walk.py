@@ -17,6 +17,7 @@ from edgekit.sources.tflite.file import Graph, Operator
 Host = list[Any] | int | float
 """Shapes and the like, which are computed in Python and leave no trace in the program."""
 Known = Value | Host
+Watch = Callable[[int, Known], None]
 _STATEFUL = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE", "SVDF",
              "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN",
              "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN")  # fmt: skip
@@ -159,6 +160,14 @@ class Walk(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         """Every operator in the file's order."""
+        known = self.values(inputs)
+        outputs = tuple(self._output(known, number) for number in self.graph.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def values(
+        self, inputs: Sequence[torch.Tensor], watch: Watch | None = None
+    ) -> dict[int, Known]:
+        """All values after the last operator; `watch` gets each operator's results."""
         known: dict[int, Known] = {
             number: ordered(each) if self.graph.moves(number) else Value(each)
             for number, each in zip(self.graph.inputs, inputs, strict=True)
@@ -168,8 +177,9 @@ class Walk(nn.Module):
             multiple = found if isinstance(found, tuple) else (found,)
             for number, each in zip(operator.outputs, multiple, strict=False):
                 known[number] = each
-        outputs = tuple(self._output(known, number) for number in self.graph.outputs)
-        return outputs[0] if len(outputs) == 1 else outputs
+                if watch is not None:
+                    watch(number, each)
+        return known
 
     def _computed(self, operator: Operator, known: dict[int, Known]) -> Any:
         call = Call(self, operator, known)

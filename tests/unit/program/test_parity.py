@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy import special
 from torch import nn
 
 from edgekit.errors import ModelError
@@ -34,58 +36,182 @@ def program(module: nn.Module) -> Program:
     return trace(module, (InputSpec(shape=(4,)),))
 
 
-def reference(inputs: Sequence[np.ndarray], bare: Sequence[bool]) -> list[np.ndarray]:
-    assert list(bare) == [False, True]
-    line = inputs[0].astype(np.float64) @ (np.arange(12.0).reshape(3, 4) - 6).T
-    return [line, line * 100]
+Rows = Callable[[np.ndarray], list[np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A file that gives `rows` of an input, and has the tensors `inside`."""
+
+    rows: Rows
+    inside: Sequence[parity.Inner] = ()
+    against: str = "sums"
+
+    def run(self, given: Sequence[parity.Inputs], ends: Sequence[bool]) -> parity.Ran:
+        return parity.Ran(rows=[self.rows(x.numpy()) for (x,) in given])
+
+    def inner(self, given: parity.Inputs) -> Sequence[parity.Inner]:
+        return self.inside
+
+
+def exact(x: np.ndarray) -> list[np.ndarray | None]:
+    """Line, softmax, and what the softmax takes, by sums in double precision."""
+    line = x.astype(np.float64) @ (np.arange(12.0).reshape(3, 4) - 6).T
+    return [line, special.softmax(line * 100, -1), line * 100]
+
+
+def checked(module: nn.Module, rows: Rows = exact, **more: Any) -> parity.Parity:
+    return parity.check(program(module), Sums(rows, **more), source="net")
+
+
+def inner(name: str, ours: Any, theirs: Any) -> parity.Inner:
+    arrays = [np.asarray(each, np.float32) for each in (ours, theirs)]
+    return parity.Inner(name=name, operator="Add", ours=arrays[0], theirs=arrays[1])
 
 
 def test_equal_networks_pass_at_both_batch_sizes() -> None:
-    found = parity.check(program(Net()), reference, source="net", against="sums")
+    found = checked(Net())
     assert found.largest < 1e-6 and found.batches == (1, 3)
     assert "against sums at batch 1 and 3" in found.line()
 
 
 def test_a_small_difference_is_refused() -> None:
     with pytest.raises(ModelError, match=r"net: output 1 differs from sums by .*e-0\d"):
-        parity.check(program(Net(0.05)), reference, source="net", against="sums")
+        checked(Net(0.05))
+
+
+def test_the_first_tensor_that_differs_is_named() -> None:
+    inside = [inner("a", [1, 2], [1, 2]), inner("b", [1, 2.1], [1, 2])]
+    with pytest.raises(ModelError, match="first tensor that differs is 'b' of Add"):
+        checked(Net(0.05), inside=[*inside, inner("c", [5, 5], [1, 2])])
+    with pytest.raises(ModelError, match="Every tensor inside agrees at batch 1"):
+        checked(Net(0.05), inside=inside[:1])
+
+
+class Hidden(Net):
+    """Differs behind its softmax alone."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        line, _ = super().forward(x)
+        return line, torch.softmax(line * 99, -1)
 
 
 def test_a_difference_behind_a_saturated_softmax_is_refused() -> None:
-    class Hidden(Net):
-        def forward(self, x: torch.Tensor) -> Any:
-            line, _ = super().forward(x)
-            return line, torch.softmax(line * 99, -1)
-
     with torch.no_grad():
         x = torch.randn(3, 4)
         assert torch.allclose(Hidden()(x)[1], Net()(x)[1], atol=1e-4)
     with pytest.raises(ModelError, match="output 2 differs"):
-        parity.check(program(Hidden()), reference, source="net", against="sums")
+        checked(Hidden())
+
+
+def test_a_softmax_over_another_dimension_is_refused() -> None:
+    class Across(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.softmax(x.reshape(-1, 2, 2), 1)
+
+    def rows(x: np.ndarray) -> list[np.ndarray | None]:
+        square = x.reshape(-1, 2, 2)
+        return [special.softmax(square, 2), square]
+
+    with pytest.raises(ModelError, match="output 1 differs"):
+        checked(Across(), rows)
+
+
+def test_an_end_is_found_behind_reshapes() -> None:
+    class Turned(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(x * 1000).reshape(-1, 2, 2).permute(0, 2, 1)
+
+    def rows(factor: float) -> Rows:
+        def found(x: np.ndarray) -> list[np.ndarray | None]:
+            taken = (x.astype(np.float64) * factor).reshape(-1, 2, 2).swapaxes(1, 2)
+            return [special.expit(taken), taken]
+
+        return found
+
+    assert checked(Turned(), rows(1000)).largest < 1e-6
+    with pytest.raises(ModelError, match="output 1 differs"):
+        checked(Turned(), rows(999))
+
+
+def test_an_end_that_the_file_does_not_have_is_left_out() -> None:
+    assert checked(Net(), lambda x: [*exact(x)[:2], None]).largest < 1e-6
 
 
 def test_other_shapes_are_refused() -> None:
-    with pytest.raises(ModelError, match="shapes"):
-        parity.check(
-            program(Net()),
-            lambda inputs, bare: reference(inputs, bare)[:1],
-            source="net",
-            against="sums",
-        )
+    for wrong in (lambda x: exact(x)[:1], lambda x: [exact(x)[1], *exact(x)[1:]][::-1]):
+        with pytest.raises(ModelError, match="shapes"):
+            checked(Net(), lambda x, wrong=wrong: [y[:, :2] for y in wrong(x)])  # type: ignore[misc]
+
+
+class Canceling(nn.Module):
+    """Large numbers that cancel: single precision keeps but a few digits of the rest."""
+
+    def __init__(self, large: float) -> None:
+        super().__init__()
+        self.large = large
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x + self.large) - self.large
+
+
+def test_rounding_is_excused_against_double_precision_and_said() -> None:
+    found = checked(Canceling(65536.0), lambda x: [x.astype(np.float64)])
+    assert found.largest > parity.TOLERANCE
+    assert "Rounding alone moves them by" in found.line()
+
+
+def test_rounding_excuses_no_more_than_a_hundredth_and_nothing_else() -> None:
+    with pytest.raises(ModelError, match="output 1 differs"):
+        checked(Canceling(1e7), lambda x: [x.astype(np.float64)])
+    with pytest.raises(ModelError, match="output 1 differs"):
+        checked(Canceling(1.0), lambda x: [x.astype(np.float64) * 1.005])
+
+
+class Constant(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 0 + 1
+
+
+def ones(x: np.ndarray) -> list[np.ndarray | None]:
+    return [np.ones_like(x)]
 
 
 def test_outputs_that_never_change_prove_nothing() -> None:
-    class Constant(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x * 0 + 1
+    for inside in ([], [inner("a", [1, 1], [1, 1])]):
+        with pytest.raises(ModelError, match="nothing can be proved"):
+            checked(Constant(), ones, inside=inside)
 
-    with pytest.raises(ModelError, match="nothing can be proved"):
-        parity.check(
-            program(Constant()),
-            lambda inputs, bare: [np.ones_like(inputs[0])],
-            source="net",
-            against="ones",
-        )
+
+def test_tensors_inside_judge_outputs_that_never_change() -> None:
+    found = checked(Constant(), ones, inside=[inner("a", [1, 2.0001], [1, 2])])
+    assert "Output 1 hardly changes" in found.line() and "5.0e-05" in found.line()
+    with pytest.raises(ModelError, match="tensor 'a' of Add differs from sums"):
+        checked(Constant(), ones, inside=[inner("a", [1, 2.1], [1, 2])])
+
+
+def test_other_inputs_are_tried_where_the_first_give_nothing() -> None:
+    class Bright(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x - 20)
+
+    found = checked(Bright(), lambda x: [np.maximum(x.astype(np.float64) - 20, 0)])
+    assert found.remarks == ()
+
+
+def test_places_of_largest_values_are_compared_by_scores_too() -> None:
+    class Best(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.argmax(x * 2, 1).to(torch.int32)
+
+    def rows(x: np.ndarray) -> list[np.ndarray | None]:
+        return [x.argmax(1).astype(np.int32), x * 2]
+
+    assert checked(Best(), rows).largest < 1e-6
+    with pytest.raises(ModelError, match="output 1 differs"):
+        checked(Best(), lambda x: [rows(x)[0], x])
+    with pytest.raises(ModelError, match="output 1 differs"):
+        checked(Best(), lambda x: [x.argmin(1).astype(np.int32), x * 2])
 
 
 @pytest.mark.parametrize(
@@ -93,15 +219,31 @@ def test_outputs_that_never_change_prove_nothing() -> None:
     [
         ([0.0, 1.0], [0.0, 1.0], 0.0),
         ([0.0, 1.1], [0.0, 1.0], 0.1),
-        ([5.0, 5.0], [5.0, 5.0], None),
-        ([5.1, 5.0], [5.0, 5.0], np.inf),
+        ([5.0, 5.0], [5.0, 5.0], 0.0),
         ([np.nan, 1.0], [0.0, 1.0], np.inf),
         ([-np.inf, 1.0, 0.0], [-np.inf, 1.0, 0.0], 0.0),
         ([np.inf, 1.0, 0.0], [-np.inf, 1.0, 0.0], np.inf),
+        ([1.0], [1.0, 2.0], np.inf),
     ],
 )
-def test_differences_are_recognized_by_the_range(
-    ours: list[float], theirs: list[float], expected: float | None
+def test_tensors_inside_are_relative_to_their_largest_value(
+    ours: list[float], theirs: list[float], expected: float
 ) -> None:
-    found = parity.difference(np.array(ours), np.array(theirs))
-    assert found == (None if expected is None else pytest.approx(expected))
+    assert inner("a", ours, theirs).error == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1.1])
+def test_an_output_that_does_not_change_has_to_be_what_it_is(wrong: float) -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return x, x * 0 + wrong
+
+    inside = [inner("a", [1, 2], [1, 2])]
+    with pytest.raises(ModelError, match="output 2 differs"):
+        checked(Two(), lambda x: [x, np.ones_like(x)], inside=inside)
+
+
+def test_noise_is_relative_to_the_spread() -> None:
+    exact = np.array([-1.0, 1.0])
+    assert parity.noise(exact + 0.1, exact) == pytest.approx(0.1)
+    assert parity.noise(exact * np.nan, exact) == np.inf

@@ -13,15 +13,15 @@ from edgekit.sources.keras.reference import (
     recurrent,
     shapes,
 )
-from edgekit.sources.keras.reference.walk import kinds, run
+from edgekit.sources.keras.reference.walk import Walk, kinds
 
 __all__ = [
+    "Walk",
     "activations",
     "attention",
     "convolution",
     "elements",
     "kinds",
     "recurrent",
-    "run",
     "shapes",
 ]

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sources.keras.config import GraphConfig, LayerConfig, Ref, mapped
+from edgekit.sources.keras.config import (
+    GraphConfig,
+    LayerConfig,
+    Ref,
+    mapped,
+    references,
+)
 from edgekit.sources.keras.weights import Weights
 
 Array = Any
@@ -45,6 +51,8 @@ _ENDS = (
     "TFOpLambda",
 )
 """Layers that are nothing but a function of their input."""
+_RECURRENT = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+"""Their activation is at work in every step."""
 
 
 def defines(*names: str) -> Callable[[Definition], Definition]:
@@ -63,16 +71,6 @@ def kinds() -> frozenset[str]:
     return frozenset(_DEFINITIONS)
 
 
-def run(
-    graph: GraphConfig, weights: Weights, inputs: Sequence[Array], bare: Sequence[bool]
-) -> list[Array]:
-    """The outputs in order, those marked `bare` without their last activation."""
-    outer = _Walk(graph, weights, inputs, "")
-    flags = iter(bare)
-    found = mapped(graph.outputs, lambda ref: outer.value(ref, bare=next(flags)))
-    return list(_flat(found))
-
-
 def define(
     config: LayerConfig, weights: Sequence[Array], *args: Any, **kwargs: Any
 ) -> Any:
@@ -86,11 +84,15 @@ def define(
     return _DEFINITIONS[kind](Defined(config=config, weights=exact), *args, **kwargs)
 
 
-class _Walk:
-    """One model's values by reference, computed once."""
+class Walk:
+    """One model's values by reference, computed once: inputs and values in the file's order."""
 
     def __init__(
-        self, graph: GraphConfig, weights: Weights, inputs: Sequence[Array], path: str
+        self,
+        graph: GraphConfig,
+        weights: Weights,
+        inputs: Sequence[Array],
+        path: str = "",
     ) -> None:
         self.layers = {layer.name: layer for layer in graph.layers}
         self.weights, self.path, self.graph = weights, path, graph
@@ -98,33 +100,44 @@ class _Walk:
             (ref.layer, ref.node): [np.asarray(given, _exact(given))]
             for ref, given in zip(graph.inputs, inputs, strict=True)
         }
+        self.inner: dict[tuple[str, int], Walk] = {}
 
-    def value(self, ref: Ref, *, bare: bool = False) -> Array:
+    def outputs(self) -> list[Array]:
+        """The outputs in order."""
+        return list(_flat(mapped(self.graph.outputs, self.value)))
+
+    def ends(self, marked: Sequence[bool]) -> list[Array | None]:
+        """The marked outputs before their last activation; `None` where they have none."""
+        refs = zip(references(self.graph.outputs), marked, strict=True)
+        return [self._bare(ref) for ref, mark in refs if mark]
+
+    def value(self, ref: Ref) -> Array:
         """One output of a call."""
-        if bare:
-            return self._bare(ref)
         key = (ref.layer, ref.node)
         if key not in self.known:
             layer = self.layers[ref.layer]
             self.known[key] = list(_flat(self._called(layer, ref.node)))
         return self.known[key][ref.tensor]
 
-    def _bare(self, ref: Ref) -> Array:
+    def _bare(self, ref: Ref) -> Array | None:
         layer = self.layers[ref.layer]
         if layer.inner is not None:
-            args, _ = self._arguments(layer, ref.node)
-            return self._inside(layer, args, True)[ref.tensor]
+            inner = self._inside(layer, ref.node)
+            marked = [n == ref.tensor for n in range(len(inner.outputs()))]
+            return inner.ends(marked)[0]
         kind = f"ops.{layer.kind}" if layer.operation else layer.kind
         if kind in _ENDS:
             args, _ = self._arguments(layer, ref.node)
             return args[0]
+        if "activation" not in layer.values or kind in _RECURRENT:
+            return None
         plain = replace(layer, values={**layer.values, "activation": "linear"})
         return self._called(plain, ref.node)
 
     def _called(self, layer: LayerConfig, node: int) -> Any:
-        args, kwargs = self._arguments(layer, node)
         if layer.inner is not None:
-            return self._inside(layer, args, False)
+            return self._inside(layer, node).outputs()
+        args, kwargs = self._arguments(layer, node)
         stored = self.weights.get(self.path + layer.name, ())
         return define(layer, stored, *args, **kwargs)
 
@@ -135,13 +148,18 @@ class _Walk:
         kwargs = {k: v for k, v in call.kwargs.items() if k != "mask"}
         return mapped(call.args, self.value), mapped(kwargs, self.value)
 
-    def _inside(self, layer: LayerConfig, args: Any, bare: bool) -> list[Array]:
+    def _inside(self, layer: LayerConfig, node: int) -> Walk:
+        """The walk of a model in the model."""
         assert layer.inner is not None
-        inner = _Walk(
-            layer.inner, self.weights, list(_flat(args)), f"{self.path}{layer.name}/"
-        )
-        outputs = mapped(layer.inner.outputs, lambda ref: inner.value(ref, bare=bare))
-        return list(_flat(outputs))
+        if (layer.name, node) not in self.inner:
+            args, _ = self._arguments(layer, node)
+            self.inner[layer.name, node] = Walk(
+                layer.inner,
+                self.weights,
+                list(_flat(args)),
+                f"{self.path}{layer.name}/",
+            )
+        return self.inner[layer.name, node]
 
 
 def _exact(given: Array) -> type[np.generic]:

@@ -46,7 +46,7 @@ def test_whole_numbers_are_said_to_be_dequantized() -> None:
     program = load.load(DATA / "net-int8.tflite")
     said = " ".join(program.remarks)
     assert "every number dequantized at batch 1 and 3" in said
-    assert "own outputs lie up to" in said
+    assert "own outputs are" in said
     assert len(program.outputs) == 1
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_network_is_refused() -> None:
     with torch.no_grad():
         next(made.module.parameters()).view(-1)[0] += 0.5
     with pytest.raises(ModelError, match="differs from LiteRT"):
-        check.check(made, file.read(path), path)
+        check.check(made, load.network(file.read(path)), path)
 
 
 def _edited(tmp_path: Path, kind: str) -> Path:
@@ -125,3 +125,21 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_usual_operators_are_known() -> None:
     assert len(walk.kinds()) > 90
+
+
+def test_samples_for_inputs_of_eight_bits_fill_their_range() -> None:
+    def made(kind: str, zero: int) -> file.Tensor:
+        given = file.Quantized(scale=np.array([0.5]), zero=np.array([zero]), axis=0)
+        return file.Tensor(
+            name="x",
+            shape=(1, 4),
+            kind=kind,
+            data=None,
+            quantized=given,
+            variable=False,
+        )
+
+    x = torch.tensor([-1.0, 0.0, 1.0])
+    for kind, zero, middle in (("UINT8", 0, 127.5), ("INT8", 3, -0.5)):
+        found = check._within(x, made(kind, zero)) / 0.5 + zero
+        assert torch.allclose(found, middle + 40 * x)

@@ -1,0 +1,71 @@
+"""Inputs of a softmax, sigmoid, tanh or argmax at the end of a network, as outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import fx
+from torch.fx.graph import CodeGen
+
+from edgekit.program.program import duplicate
+
+_SQUASHING = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "tanh",
+              "hardsigmoid")  # fmt: skip
+"""They keep the shape."""
+_LARGEST = "argmax"
+_CASTS = ("to", "_to_copy", "clone", "contiguous", "alias")
+_VIEWS = (*_CASTS, "view", "reshape", "permute", "transpose", "flatten", "squeeze", "unsqueeze",
+          "movedim", "unflatten")  # fmt: skip
+
+
+def with_ends(module: fx.GraphModule) -> tuple[fx.GraphModule, tuple[bool, ...]]:
+    """A copy that returns its outputs in a row, then what the last squashing of those marked takes.
+
+    Where the file reshapes what is squashed, so is what is returned of it: it lies as the output
+    does. An argmax gives the scores that it picks from.
+    """
+    copied = duplicate(module)
+    [end] = copied.graph.find_nodes(op="output")
+    outputs: list[fx.Node] = []
+    fx.map_arg(end.args[0], outputs.append)
+    with copied.graph.inserting_before(end):
+        found = [_end(copied.graph, node) for node in outputs]
+    end.args = ((*outputs, *(node for node in found if node is not None)),)
+    copied.graph.set_codegen(CodeGen())
+    copied.recompile()
+    return copied, tuple(node is not None for node in found)
+
+
+def _end(graph: fx.Graph, output: fx.Node) -> fx.Node | None:
+    """The squashed tensor behind an output, through the same views; `None` without one."""
+    node, views = output, list[fx.Node]()
+    while _name(node) in _VIEWS:
+        views.append(node)
+        node = node.args[0]  # type: ignore[assignment]
+    if _name(node) == _LARGEST and all(_name(each) in _CASTS for each in views):
+        return node.args[0]  # type: ignore[return-value]
+    if _name(node) not in _SQUASHING:
+        return None
+    return _through(graph, node.args[0], node, views)  # type: ignore[arg-type]
+
+
+def _through(
+    graph: fx.Graph, taken: fx.Node, squashed: fx.Node, views: Sequence[fx.Node]
+) -> fx.Node:
+    """`taken` through `views`, the last of which is the first that `squashed` goes through."""
+    made = {squashed: taken}
+    for view in reversed(views):
+        made[view] = graph.node_copy(view, lambda node: made.get(node, node))
+    return made[views[0]] if views else taken
+
+
+def _name(node: fx.Node) -> str:
+    """The operator of a call of a tensor; empty for another node."""
+    if (
+        node.op != "call_function"
+        or not node.args
+        or not isinstance(node.args[0], fx.Node)
+    ):
+        return ""
+    packet = getattr(node.target, "overloadpacket", node.target)
+    return str(getattr(packet, "__name__", packet)).rpartition(".")[2]
