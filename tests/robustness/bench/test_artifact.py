@@ -14,7 +14,9 @@ from edgekit.errors import ArtifactError
 @pytest.mark.parametrize(
     "content", [b"", b"some text\n", bytes(range(256)) * 9, b"\x1c\0\0\0TFL3" * 40]
 )
-def test_rubbish_is_not_a_artifact(tmp_path: Path, suffix: str, content: bytes) -> None:
+def test_rubbish_is_not_an_artifact(
+    tmp_path: Path, suffix: str, content: bytes
+) -> None:
     file = tmp_path / f"m{suffix}"
     file.write_bytes(content)
     (tmp_path / "m.bin").write_bytes(b"")

@@ -83,18 +83,6 @@ def table(
     return CostTable(key, "host", root)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-@pytest.mark.parametrize("runtime", ["litert", "onnxruntime", "openvino"])
-def test_every_kind_of_operator_runs_on_every_runtime(
-    tmp_path: Path, runtime: RuntimeName, precision: Precision
-) -> None:
-    costs = table(tmp_path, runtime, precision)
-    rectified = [replace(o, relu=True) for o in OPERATORS if o.kind != "pool"]
-    costs.measure([*OPERATORS, *rectified, LARGE], LocalDevice())
-    assert all(costs.cost(operator) >= 0 for operator in OPERATORS)
-    assert costs.cost(LARGE) > 0
-
-
 @pytest.mark.parametrize(
     ("runtime", "operator"),
     [
@@ -134,15 +122,6 @@ def test_an_int8_model_computes_what_the_fp32_model_does(
     stored = output("int8", steps.astype(np.int8))
     expected = real.clip(-128 * scale, 127 * scale)
     assert np.abs(stored * scale - expected).max() <= 1.5 * scale
-
-
-def test_more_work_costs_more(tmp_path: Path) -> None:
-    costs = table(tmp_path)
-    small = OperatorShape(kind="linear", inputs=64, outputs=64, size=(16, 1))
-    large = OperatorShape(kind="linear", inputs=512, outputs=512, size=(16, 1))
-    costs.measure([small, large], LocalDevice())
-    assert costs.cost(large) > 4 * costs.cost(small)
-    assert large.macs == 64 * small.macs
 
 
 def test_only_missing_cells_are_measured(tmp_path: Path) -> None:
@@ -210,18 +189,6 @@ def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> 
     SEEN.clear()
     assert table(tmp_path).measure(OPERATORS[:3], Counting()) == 0
     assert SEEN == []
-
-
-def test_a_process_states_how_much_of_a_processor_it_had(tmp_path: Path) -> None:
-    model = microbenchmark.write(OPERATORS[0], "litert", "fp32", tmp_path)
-    job = {
-        "schema": SCHEMA,
-        "kind": "micro",
-        "runtime": "litert",
-        "models": [str(model)],
-    }
-    share = LocalDevice().run(job, timeout_s=60)["processor_share"]
-    assert 0 < share < 1.1
 
 
 def test_tables_of_different_runtimes_do_not_mix(tmp_path: Path) -> None:

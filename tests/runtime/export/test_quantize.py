@@ -11,15 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.devices.local import LocalDevice
-from edgekit.errors import ArtifactError
-from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
-from edgekit.report.export_words import quantized
 from edgekit.types import Artifact, InputSpec, QuantConfig, TaskSpec
-from tests.runtime.export.apart import one, sure
+from tests.runtime.export.apart import one
 
 CLASSES = 4
 HARMED = 2
@@ -89,31 +84,6 @@ def made(
     return artifact
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])
-def test_the_harmed_layers_are_kept_in_float_and_said(
-    runtime, harmed, apart, tmp_path: Path
-) -> None:
-    scheme = sure(runtime, "int8")
-    found = made(apart, harmed, tmp_path, runtime, scheme=scheme).quantized
-    assert found is not None and found.lost is not None
-    assert found.trials[0].lost is not None
-    assert found.trials[0].lost > 0.02, (
-        "the plain scheme must fail for this to be a test"
-    )
-    assert found.lost <= 0.02 and found.missed is None
-    assert len(found.scheme.float_layers) == HARMED
-    assert "kept in float" in quantized(found)
-    assert found.scheme.float_layers[0][:40] in quantized(found)
-
-
-def test_without_recovery_the_loss_is_reported(harmed, apart, tmp_path: Path) -> None:
-    found = made(apart, harmed, tmp_path, "onnxruntime", recover=False).quantized
-    assert found is not None and found.missed is not None
-    assert len(found.trials) == 1
-    assert found.lost == pytest.approx(0.02 + found.missed)
-    assert "training has to recover" in quantized(found)
-
-
 def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> None:
     program, _, _ = harmed
     plain = made(apart, harmed, tmp_path, "openvino", recover=False).quantized
@@ -152,36 +122,3 @@ def test_a_scheme_is_what_the_file_holds(harmed, apart, tmp_path: Path) -> None:
     assert np.dtype(np.uint8) in zeros
     weights = [v for v in stored.values() if v.dtype == np.int8 and v.ndim == 2]
     assert weights and max(int(np.abs(w.astype(int)).max()) for w in weights) <= 64
-
-
-def test_validation_of_another_shape_is_refused(harmed, apart, tmp_path: Path) -> None:
-    program, samples, _ = harmed
-    with pytest.raises(ArtifactError, match="takes float32"):
-        short = (program, samples[:, :8], None)
-        made(apart, short, tmp_path, "onnxruntime", calibration=samples)
-
-
-@pytest.mark.parametrize("recover", [True, False])
-def test_equal_ranges_spare_the_layers_in_float(
-    harmed, tmp_path: Path, recover: bool
-) -> None:
-    """The wide channel is made narrow where it is written: all layers are int8, and hold."""
-    program, samples, classes = harmed
-    validation = Validation(
-        inputs=samples, targets=classes, task=TaskSpec(), root=tmp_path, allowed=0.02,
-        recover=recover,
-    )  # fmt: skip
-    artifacts = export_all(
-        program,
-        [("litert", "int8"), ("openvino", "int8")] if recover else [("litert", "int8")],
-        calibration=samples[:64],
-        folder=tmp_path / "out",
-        validation=validation,
-    )
-    for artifact in artifacts:
-        found = artifact.quantized
-        assert found is not None and found.lost is not None
-        assert (found.missed is None) == recover
-        assert not found.scheme.float_layers
-        assert ("equal ranges" in quantized(found)) == recover
-        assert infer(artifact, samples, LocalDevice()).shape == (160, CLASSES)

@@ -13,10 +13,7 @@ from torch import nn
 
 from edgekit import cli
 from edgekit.export.workers import export_all
-from edgekit.program.layer_attribution import layer_behind
 from edgekit.program.program import Program, trace
-from edgekit.report.export_words import incompatibility_cause
-from edgekit.runtimes.operators import of_file, table
 from edgekit.types import Artifact, InputSpec
 
 
@@ -57,55 +54,6 @@ def exported(
     expected = [("litert", "fp32"), ("onnxruntime", "fp32")]
     folder = tmp_path_factory.mktemp("exported")
     return program, export_all(program, expected, calibration=None, folder=folder)
-
-
-def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
-    program, [tflite, _] = exported
-    known = table("tflite-runtime", "2.14.0")
-    assert known is not None
-    lacking = [
-        one for one in of_file(tflite.runtime, tflite.files[0]) if known.lacks(one)
-    ]
-    assert [one.kind for one in lacking] == ["STABLEHLO_SCATTER"]
-    problem = known.lacks(lacking[0])
-    assert problem is not None
-    assert (
-        incompatibility_cause(problem)
-        == "tflite-runtime 2.14.0 has no STABLEHLO_SCATTER"
-    )
-    assert layer_behind(program, lacking[0].kind, lacking[0].names) == "blocks.0.mix"
-
-
-def test_operators_lead_back_to_layers_in_both_formats(exported) -> None:
-    program, artifacts = exported
-    for artifact in artifacts:
-        convolutions = [
-            layer_behind(program, one.kind, one.names)
-            for one in of_file(artifact.runtime, artifact.files[0])
-            if one.kind in ("CONV_2D", "Conv")
-        ]
-        assert convolutions == ["stem", "blocks.0.conv_in"], artifact.name
-
-
-def test_versions_beyond_the_table_are_named(exported) -> None:
-    from dataclasses import replace
-
-    _, [tflite, _] = exported
-    known = table("tflite-runtime", "2.14.0")
-    assert known is not None
-    dense = next(
-        o
-        for o in of_file(tflite.runtime, tflite.files[0])
-        if o.kind == "FULLY_CONNECTED"
-    )
-    assert known.lacks(dense) is None
-    problem = known.lacks(replace(dense, version=14))
-    assert problem is not None
-    assert (problem.version, problem.supported) == (14, 10)
-    assert incompatibility_cause(problem) == (
-        "tflite-runtime 2.14.0 reads FULLY_CONNECTED up to version 10, and this is "
-        "version 14"
-    )
 
 
 def test_a_build_reports_it_before_training(

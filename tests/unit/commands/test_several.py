@@ -65,6 +65,6 @@ def test_the_only_target_fails_as_it_is(capsys: pytest.CaptureFixture[str]) -> N
     refuse({}, of=2)
 
 
-def test_what_is_not_a_error_on_purpose_is_not_kept_apart() -> None:
+def test_what_is_not_an_error_on_purpose_is_not_kept_apart() -> None:
     with pytest.raises(KeyError), apart({}, "one"):
         raise KeyError("a fault of ours")

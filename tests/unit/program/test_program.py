@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -128,28 +127,6 @@ class Arguments(nn.Module):
         pooled = torch.nn.functional.avg_pool2d(x, 1, stride=self.stride)
         halves = pooled * self.factor, pooled.relu()
         return halves[self.first] - halves[1 - self.first]
-
-
-def test_the_fingerprint_follows_arguments_constants_and_what_reads_what() -> None:
-    def of(**given: Any) -> str:
-        return trace(Arguments(**given), (InputSpec(shape=(2, 4, 4)),)).fingerprint()
-
-    found = [of(), of(stride=2), of(factor=3.0), of(first=1)]
-    assert len(set(found)) == len(found)
-    assert of() == found[0]
-
-
-def test_the_fingerprint_outlives_names_and_written_defaults(
-    program: Program, tmp_path: Path
-) -> None:
-    program.save(tmp_path / "net.pt2")
-    again = load(tmp_path / "net.pt2")
-    assert again.fingerprint() == program.fingerprint()
-    other = program.copy()
-    for node in other.module.graph.nodes:
-        if node.op == "call_function":
-            node.name = f"called_{node.name}"
-    assert other.fingerprint() == program.fingerprint()
 
 
 def test_an_export_with_a_fixed_batch_is_traced_again(tmp_path: Path) -> None:

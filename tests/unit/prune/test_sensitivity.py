@@ -9,9 +9,8 @@ from torch import nn
 
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
-from edgekit.prune.objective import PlanObjective
 from edgekit.prune.sensitivity import sensitivity
-from edgekit.types import InputSpec, Sensitivity
+from edgekit.types import InputSpec
 
 
 class Branch(nn.Module):
@@ -50,16 +49,3 @@ def test_a_branch_that_adds_nothing_does_no_damage(graph: WidthGraph) -> None:
     assert found.blocks[strong] > 100 * found.blocks[idle]
     assert [width for width, _ in found.groups[f"{strong}.inner"]] == [4, 2]
     assert set(found.groups) == {group.id for group in graph.groups}
-
-
-def test_the_objective_runs_through_what_was_measured(graph: WidthGraph) -> None:
-    group = graph.groups[0]
-    scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
-    measured = Sensitivity(groups={group.id: ((4, 0.1), (2, 0.7))}, blocks={})
-    objective = PlanObjective(graph=graph, importance=scores, sensitivity=measured)
-    assert objective.of_width(group, group.units) == 0
-    assert objective.of_width(group, 4) == pytest.approx(0.1)
-    assert objective.of_width(group, 2) == pytest.approx(0.7)
-    losses = [objective.of_width(group, width) for width in range(group.units, 0, -1)]
-    assert losses == sorted(losses)
-    assert objective.expected_loss_increase({group.id: 4}) == pytest.approx(0.1)

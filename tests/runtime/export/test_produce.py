@@ -1,0 +1,45 @@
+"""Artifacts of every runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.export.workers import export_all
+from edgekit.types import Artifact
+from tests.runtime.export.test_workers import VARIANTS
+
+
+@pytest.fixture(scope="module")
+def exported(
+    convolutional_network, tmp_path_factory
+) -> tuple[list[Artifact], list[str]]:
+    program, samples = convolutional_network
+    done: list[str] = []
+    artifacts = export_all(
+        program,
+        VARIANTS,
+        calibration=samples,
+        folder=tmp_path_factory.mktemp("exported") / "candidates",
+        on_done=done.append,
+    )
+    return artifacts, done
+
+
+def test_both_lite_runtimes_get_the_same_file(exported) -> None:
+    files = {artifact.name: artifact.files[0] for artifact in exported[0]}
+    assert (
+        files["litert-int8"].read_bytes() == files["tflite-runtime-int8"].read_bytes()
+    )
+
+
+@pytest.mark.slow
+def test_the_same_program_gives_the_same_bytes(
+    exported, convolutional_network, tmp_path: Path
+) -> None:
+    program, samples = convolutional_network
+    again = export_all(program, VARIANTS, calibration=samples, folder=tmp_path)
+    for first, second in zip(exported[0], again, strict=True):
+        for one, other in zip(first.files, second.files, strict=True):
+            assert one.read_bytes() == other.read_bytes(), first.name

@@ -1,0 +1,42 @@
+"""Losses of quantized files, measured on their runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgekit.errors import ArtifactError
+from edgekit.program.program import Program, trace
+from edgekit.report.export_words import quantized
+from edgekit.types import InputSpec
+from tests.runtime.export.test_quantize import CLASSES, Harmed, made
+
+
+@pytest.fixture(scope="module")
+def harmed() -> tuple[Program, np.ndarray, np.ndarray]:
+    """The network, samples, and the class it gives each of them."""
+    torch.manual_seed(0)
+    program = trace(Harmed(), (InputSpec(shape=(16,), name="x"),))
+    samples = torch.randn(160, 16)
+    with torch.no_grad():
+        classes = program.module(samples).argmax(1)
+    assert len(classes.unique()) == CLASSES
+    return program, samples.numpy(), classes.numpy()
+
+
+def test_without_recovery_the_loss_is_reported(harmed, apart, tmp_path: Path) -> None:
+    found = made(apart, harmed, tmp_path, "onnxruntime", recover=False).quantized
+    assert found is not None and found.missed is not None
+    assert len(found.trials) == 1
+    assert found.lost == pytest.approx(0.02 + found.missed)
+    assert "training has to recover" in quantized(found)
+
+
+def test_validation_of_another_shape_is_refused(harmed, apart, tmp_path: Path) -> None:
+    program, samples, _ = harmed
+    with pytest.raises(ArtifactError, match="takes float32"):
+        short = (program, samples[:, :8], None)
+        made(apart, short, tmp_path, "onnxruntime", calibration=samples)

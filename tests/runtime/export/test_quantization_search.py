@@ -1,0 +1,74 @@
+"""The search for a quantized file that keeps the metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgekit.devices.local import LocalDevice
+from edgekit.evaluate.run import infer
+from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.workers import export_all
+from edgekit.program.program import Program, trace
+from edgekit.report.export_words import quantized
+from edgekit.types import InputSpec, TaskSpec
+from tests.runtime.export.apart import sure
+from tests.runtime.export.test_quantize import CLASSES, HARMED, Harmed, made
+
+
+@pytest.fixture(scope="module")
+def harmed() -> tuple[Program, np.ndarray, np.ndarray]:
+    """The network, samples, and the class it gives each of them."""
+    torch.manual_seed(0)
+    program = trace(Harmed(), (InputSpec(shape=(16,), name="x"),))
+    samples = torch.randn(160, 16)
+    with torch.no_grad():
+        classes = program.module(samples).argmax(1)
+    assert len(classes.unique()) == CLASSES
+    return program, samples.numpy(), classes.numpy()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])
+def test_the_harmed_layers_are_kept_in_float_and_said(
+    runtime, harmed, apart, tmp_path: Path
+) -> None:
+    scheme = sure(runtime, "int8")
+    found = made(apart, harmed, tmp_path, runtime, scheme=scheme).quantized
+    assert found is not None and found.lost is not None
+    assert found.trials[0].lost is not None
+    assert found.trials[0].lost > 0.02, (
+        "the plain scheme must fail for this to be a test"
+    )
+    assert found.lost <= 0.02 and found.missed is None
+    assert len(found.scheme.float_layers) == HARMED
+    assert "kept in float" in quantized(found)
+    assert found.scheme.float_layers[0][:40] in quantized(found)
+
+
+@pytest.mark.parametrize("recover", [True, False])
+def test_equal_ranges_spare_the_layers_in_float(
+    harmed, tmp_path: Path, recover: bool
+) -> None:
+    """The wide channel is made narrow where it is written: all layers are int8, and hold."""
+    program, samples, classes = harmed
+    validation = Validation(
+        inputs=samples, targets=classes, task=TaskSpec(), root=tmp_path, allowed=0.02,
+        recover=recover,
+    )  # fmt: skip
+    artifacts = export_all(
+        program,
+        [("litert", "int8"), ("openvino", "int8")] if recover else [("litert", "int8")],
+        calibration=samples[:64],
+        folder=tmp_path / "out",
+        validation=validation,
+    )
+    for artifact in artifacts:
+        found = artifact.quantized
+        assert found is not None and found.lost is not None
+        assert (found.missed is None) == recover
+        assert not found.scheme.float_layers
+        assert ("equal ranges" in quantized(found)) == recover
+        assert infer(artifact, samples, LocalDevice()).shape == (160, CLASSES)

@@ -1,0 +1,40 @@
+"""The planner's objective."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.graph.graph import WidthGraph, analyze
+from edgekit.program.program import trace
+from edgekit.prune.objective import PlanObjective
+from edgekit.types import InputSpec, Sensitivity
+from tests.unit.prune.test_sensitivity import Branch
+
+
+@pytest.fixture(scope="module")
+def graph() -> WidthGraph:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *(nn.Conv2d(3, 8, 3, padding=1), Branch(8, 3.0), Branch(8, 0.0)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
+    )
+    network(
+        torch.randn(256, 3, 8, 8)
+    )  # statistics of its inputs, as training leaves them
+    return analyze(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
+
+
+def test_the_objective_runs_through_what_was_measured(graph: WidthGraph) -> None:
+    group = graph.groups[0]
+    scores = {g.id: np.linspace(1, 2, g.units) for g in graph.groups}
+    measured = Sensitivity(groups={group.id: ((4, 0.1), (2, 0.7))}, blocks={})
+    objective = PlanObjective(graph=graph, importance=scores, sensitivity=measured)
+    assert objective.of_width(group, group.units) == 0
+    assert objective.of_width(group, 4) == pytest.approx(0.1)
+    assert objective.of_width(group, 2) == pytest.approx(0.7)
+    losses = [objective.of_width(group, width) for width in range(group.units, 0, -1)]
+    assert losses == sorted(losses)
+    assert objective.expected_loss_increase({group.id: 4}) == pytest.approx(0.1)
