@@ -96,7 +96,7 @@ def quantize(  # noqa: PLR0913
     held = network if isinstance(network, Network) else load(network)
     [made] = _exported(
         held,
-        [("litert" if runtime == "tflite-runtime" else runtime, precision)],
+        [(registry.get(runtime).format, precision)],
         calibration=calibration,
         out=out,
         recipe=recipe or Recipe(),

@@ -22,7 +22,7 @@ def lanes(*runtimes: str) -> list[list[Job]]:
 
 def test_a_format_waits_for_the_one_that_it_starts_from() -> None:
     [[first, second]] = lanes("openvino")
-    assert (first.runtime, first.expected) == ("onnxruntime", ())
+    assert (first.runtime, first.requested) == ("onnxruntime", ())
     assert (second.runtime, second.source) == ("openvino", first.fp32)
     assert (first.chained, second.chained) == (False, True)
     assert first.name == second.name == "openvino-fp32"
@@ -30,7 +30,7 @@ def test_a_format_waits_for_the_one_that_it_starts_from() -> None:
 
 def test_runtimes_of_one_format_share_its_process() -> None:
     [[job]] = lanes("litert", "tflite-runtime")
-    assert [order.runtime for order in job.expected] == ["litert", "tflite-runtime"]
+    assert [order.runtime for order in job.requested] == ["litert", "tflite-runtime"]
     assert job.channels_last
     assert len(lanes("litert", "onnxruntime")) == 2
 
