@@ -225,7 +225,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         files.PlannedRuntime(runtime="onnxruntime", instead_of="litert"),
-        "litert is left out: the plan is for onnxruntime",
+        "the plan is for onnxruntime instead of litert",
     ),
     (
         files.RuntimeSubstituted(runtime="tflite-runtime", ran="litert"),

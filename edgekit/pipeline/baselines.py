@@ -16,7 +16,6 @@ from edgekit.pipeline.samples import BuildData
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.types import Artifact, IOFusion, RuntimeName
-from edgekit.types.export_notes import PlannedRuntime
 from edgekit.types.notes import Note
 
 
@@ -50,7 +49,7 @@ def export_baselines(
         request, env, teacher, whole.artifacts, samples, folder
     )
     artifacts = tuple(b for b in unpruned.artifacts if b.runtime in allowed.runtimes)
-    planned = _planned_for(runtimes, artifacts)
+    planned = left_out.planned_for(runtimes[0], artifacts[0].runtime)
     return Baselines(
         artifacts=artifacts,
         allowed=allowed,
@@ -72,14 +71,6 @@ def _unpruned(
     )
     named = [replace(one, name=f"unpruned-{one.name}") for one in made.artifacts]
     return replace(made, artifacts=named)
-
-
-def _planned_for(
-    runtimes: Sequence[RuntimeName], baselines: Sequence[Artifact]
-) -> tuple[PlannedRuntime, ...]:
-    """The runtime of the plan, where it is another than the first."""
-    first, used = runtimes[0], baselines[0].runtime
-    return () if first == used else (PlannedRuntime(runtime=used, instead_of=first),)
 
 
 def _whole(

@@ -32,8 +32,8 @@ from edgekit.pipeline.evaluate import (
 )
 from edgekit.pipeline.exports import StudentExports, contract
 from edgekit.pipeline.io_fusion import notes as folding_notes
-from edgekit.pipeline.iterative import PruningInputs
 from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
+from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.qat import recover_with_qat
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runtime_options import tune_runtime_options
@@ -65,9 +65,12 @@ def build(
         runtimes = runtimes_of(recipe.export, request.target, env)
         loaded = load(request, env, {} if shared is None else shared)
         baselines = export_baselines(request, env, loaded, runtimes, scratch)
-        pruning = PruningInputs.of(request, env, loaded, baselines.artifacts[0])
+        allowed = baselines.allowed
+        pruning = PruningInputs.of(
+            request, env, loaded, baselines.artifacts, allowed.refused
+        )
         pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
-        exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
+        exporting = StudentExports.of(request, env, loaded, allowed, folder)
         exported = exporting.candidates(distilled.program)
         pair, artifacts = (loaded.teacher, distilled.program), exported.artifacts
         prediction = check(pruning.costs, pruned.table, pair, artifacts, env.progress)

@@ -19,8 +19,10 @@ from edgekit.distill import Distilled
 from edgekit.distill.train import check_outputs
 from edgekit.errors import ModelError, ProjectError
 from edgekit.graph.surgery import shrink
+from edgekit.pipeline import left_out
 from edgekit.pipeline.cost_model import operators_of
-from edgekit.pipeline.iterative import PruningInputs, iterative_prune, link_of
+from edgekit.pipeline.iterative import iterative_prune, link_of
+from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.search import (
     Own,
@@ -41,7 +43,8 @@ from edgekit.types import (
     StudentSpec,
     TaskKind,
 )
-from edgekit.types.notes import LinkTrained, NothingCut, TeachersWeighted, unique
+from edgekit.types.export_notes import LeftOut, PlannedRuntime
+from edgekit.types.notes import LinkTrained, Note, NothingCut, TeachersWeighted, unique
 
 PRUNED = "pruned"
 
@@ -97,13 +100,14 @@ def prune_and_distill(
             f'{project.file}: [recipe.distill] has "{PRUNED}" after another student. It is '
             "the network itself, cut: name it first."
         )
-    planner = None if chain == [PRUNED] else inputs.planner(teacher, "fp32")
+    planner = None if chain == [PRUNED] else inputs.planner(teacher)
     own = {
         number: finder.find(spec.source, spec.weights, "student")
         for number, spec in enumerate(chain)
         if isinstance(spec, StudentSpec) and spec.source is not None
     }
     links: list[Link] = []
+    students: list[PrunedCandidate] = []
     last = _Named(name="the unpruned network", program=teacher)
     for number, spec in enumerate(chain):
         if len(chain) > 1:
@@ -121,10 +125,7 @@ def prune_and_distill(
             assert isinstance(spec, StudentSpec)
             assert planner is not None
             place = folder / f"link-{number + 1}"
-            if number in own:
-                fitted = _placed(inputs, planner, own[number], place)
-            else:
-                fitted = _scaled(inputs, planner, spec, place)
+            fitted = _student(inputs, planner, own.get(number) or spec, place)
             training_spec = TrainingSpec(
                 recipe=recipe,
                 title=f"Distill {_described(spec)}",
@@ -134,19 +135,51 @@ def prune_and_distill(
                 inputs.training, teachers, fitted.student, training_spec
             )
             links.append(link_of(_described(spec), last.name, distilled))
+        students.append(fitted)
         last = _Named(name=_described(spec), program=distilled.program)
-    return _in_all(fitted, links, others), distilled
+    return _in_all(students, links, others), distilled
+
+
+def _student(
+    inputs: PruningInputs, first: Planner, found: Program | StudentSpec, folder: Path
+) -> PrunedCandidate:
+    """A student of the recipe, planned for in the first form that it can be exported in.
+
+    `first` is the planner in the form of `inputs`.
+    """
+    network = first.graph.program
+
+    def attempt(form: left_out.Form) -> PrunedCandidate:
+        there = inputs.in_form(form, network, folder)
+        planner = first if there.timer == inputs.timer else there.planner(network)
+        if isinstance(found, Program):
+            return _placed(there, planner, found, folder)
+        return _scaled(there, planner, found, folder)
+
+    exporter, forms = inputs.timer.exporter, inputs.forms(("fp32",))
+    student, left = left_out.in_first_form(exporter, forms, attempt)
+    return replace(student, notes=(*student.notes, *left))
 
 
 def _in_all(
-    fitted: PrunedCandidate, links: Sequence[Link], others: TeacherEnsemble
+    students: Sequence[PrunedCandidate],
+    links: Sequence[Link],
+    others: TeacherEnsemble,
 ) -> PrunedCandidate:
-    notes = list(fitted.notes)
+    """The last student, with the links of the chain and the forms left out on the way."""
+    *before, last = students
+    notes: list[Note] = [
+        note
+        for student in before
+        for note in student.notes
+        if isinstance(note, LeftOut | PlannedRuntime)
+    ]
+    notes += last.notes
     if others.others:
         notes.append(TeachersWeighted(fractions=tuple(others.shares())))
     if len(links) > 1:
         notes += [LinkTrained(link=link) for link in links]
-    return replace(fitted, links=tuple(links), notes=unique(notes))
+    return replace(last, links=tuple(links), notes=unique(notes))
 
 
 def _teachers(named: Sequence[str | NetworkSpec], finder: _Finder) -> TeacherEnsemble:

@@ -16,6 +16,7 @@ from edgekit.cost.operator_shape import describe
 from edgekit.cost.table import CostTable
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
+from edgekit.pipeline import left_out
 from edgekit.pipeline.cost_source import CostProvider
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import Array
@@ -42,7 +43,8 @@ def calibrate(
 ) -> None:
     """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.
 
-    What a build before this one measured is not measured again.
+    What a build before this one measured is not measured again. Raises
+    `left_out.NotExportable` where the half-way cut cannot be exported.
     """
     table, network, device = planner.table, planner.graph.program, planner.device
     if device is None:
@@ -51,13 +53,14 @@ def calibrate(
     known = table.networks(family)
     if len(known) < _FEWEST:
         candidate, place = half_way(planner), folder / "half-way"
-        [artifact] = exporter.export(
+        [artifact] = left_out.export(
+            exporter,
             candidate,
             [(baseline.runtime, table.key.precision)],
             place,
             title="Export a network to learn from",
             calibration=calibration,
-        )
+        ).artifacts
         with exporter.progress.step("Whole networks beside their operators"):
             known = table.measure_networks(
                 [

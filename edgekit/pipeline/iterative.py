@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.data import Dataset
@@ -16,50 +16,38 @@ from edgekit.distill import Distilled
 from edgekit.errors import ModelError
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
+from edgekit.pipeline import left_out
 from edgekit.pipeline.constraints import (
     PlanConstraints,
     check_possible,
-    constraints_from_budget,
     met,
 )
 from edgekit.pipeline.cost_model import calibrate
-from edgekit.pipeline.cost_source import CostProvider, choose
-from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.loading import Loaded
-from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.runners import BenchRunner, ExportRunner
+from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
-    PlanTimer,
     PrunedCandidate,
     as_it_is,
     batches,
-    build_planner,
-    planned_precision,
+    planned_precisions,
     score_importance,
     search,
 )
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
-from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.progress import Progress
-from edgekit.prune.cost_terms import Options
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.schedule import composed, schedule
 from edgekit.prune.sparsity import penalty
 from edgekit.types import (
-    Artifact,
-    Budget,
     Link,
-    Precision,
     PruneRecipe,
-    Recipe,
-    Target,
 )
 from edgekit.types.notes import (
     CutInSteps,
     CutTrained,
+    Note,
     PrecisionPlanned,
     UnitsEmptied,
     unique,
@@ -74,72 +62,6 @@ _GROWTH = 0.7
 """Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PruningInputs:
-    """Common inputs of every cut of one build."""
-
-    recipe: Recipe
-    budget: Budget
-    target: Target
-    costs: CostProvider
-    timer: PlanTimer
-    """Beside the unpruned network in the runtime that is planned for."""
-    training: TrainingInputs
-
-    @classmethod
-    def of(
-        cls, request: BuildRequest, env: Environment, loaded: Loaded, baseline: Artifact
-    ) -> PruningInputs:
-        """Of a build, planned for the runtime of its `baseline`."""
-        return cls(
-            recipe=request.project.recipe,
-            budget=request.project.budget,
-            target=request.target,
-            costs=choose(request, env),
-            timer=PlanTimer(
-                exporter=ExportRunner.of(request, env),
-                bench=BenchRunner.of(request, env),
-                baseline=baseline,
-                calibration=loaded.samples.calibration,
-            ),
-            training=TrainingInputs.of(request, env, loaded.samples, loaded.task),
-        )
-
-    @property
-    def train(self) -> Dataset:
-        """The training samples."""
-        return self.training.samples.train
-
-    @property
-    def progress(self) -> Progress:
-        """The display of progress."""
-        return self.training.progress
-
-    def planner(
-        self, network: Program, precision: Precision, options: Options | None = None
-    ) -> Planner:
-        """A planner of a network in the runtime that is planned for; see `build_planner`."""
-        return build_planner(
-            network,
-            (self.timer.baseline.runtime, precision),
-            self.costs,
-            self.recipe.prune,
-            self.progress,
-            options,
-        )
-
-    def constraints(self, planner: Planner) -> PlanConstraints:
-        """Constraints on the unpruned network."""
-        return constraints_from_budget(
-            planner,
-            self.budget,
-            self.target.name,
-            self.recipe.export.precisions or self.target.precisions,
-            self.timer.bench,
-            self.timer.baseline,
-        )
-
-
 def iterative_prune(
     inputs: PruningInputs,
     teachers: TeacherEnsemble,
@@ -149,14 +71,33 @@ def iterative_prune(
 ) -> tuple[PrunedCandidate, Distilled]:
     """The network inside the budget and its training, both relative to the unpruned one.
 
-    `halfway` there, where a smaller student is to learn from it.
+    `halfway` there, where a smaller student is to learn from it. Where the network or a student
+    cannot be exported in the form that is planned for, the next allowed one is planned for, and
+    notes name it. Raises `left_out.NotExportable` where none is left.
     """
+
+    def attempt(form: left_out.Form) -> tuple[PrunedCandidate, Distilled]:
+        there = inputs.in_form(form, teachers.first, folder)
+        return _prune(there, teachers, folder, halfway=halfway)
+
+    precisions = planned_precisions(inputs.recipe, inputs.target)
+    forms = inputs.forms(precisions)
+    (whole, distilled), left = left_out.in_first_form(
+        inputs.timer.exporter, forms, attempt
+    )
+    precision = whole.table.key.precision
+    notes: list[Note] = [*whole.notes, *left]
+    if whole.rounds and not precision == precisions[0] == "fp32":
+        notes.append(PrecisionPlanned(precision=precision))
+    return replace(whole, notes=tuple(notes)), distilled
+
+
+def _prune(
+    inputs: PruningInputs, teachers: TeacherEnsemble, folder: Path, *, halfway: bool
+) -> tuple[PrunedCandidate, Distilled]:
+    """The same in one runtime and precision: that of the baseline."""
     recipe, teacher = inputs.recipe.prune, teachers.first
-    precision = planned_precision(inputs.recipe, inputs.target)
-    if precision != inputs.timer.baseline.precision:
-        timer = _timer_in(precision, inputs.timer, teacher, folder)
-        inputs = replace(inputs, timer=timer)
-    first, timer = inputs.planner(teacher, precision), inputs.timer
+    first, timer = inputs.planner(teacher), inputs.timer
     calibrate(first, timer.exporter, timer.baseline, timer.calibration, folder)
     final = inputs.constraints(first)
     if halfway:
@@ -183,7 +124,7 @@ def iterative_prune(
     done, links = [fitted], [distilled]
     for constraints in rest:
         inputs.progress.say(f"Cut {len(done) + 1} of {len(rest) + 1}")
-        planner = inputs.planner(distilled.program, precision, first.options)
+        planner = inputs.planner(distilled.program, first.options)
         # The network just trained is the teacher assistant: it is nearer to its cut, and a
         # better teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
         fitted, distilled = cut(
@@ -191,11 +132,7 @@ def iterative_prune(
         )
         done.append(fitted)
         links.append(distilled)
-    whole = _in_all(first, done, links)
-    if precision != "fp32":
-        note = PrecisionPlanned(precision=precision)
-        whole = replace(whole, notes=(*whole.notes, note))
-    return whole, distilled
+    return _in_all(first, done, links), distilled
 
 
 def _as_it_is(
@@ -210,20 +147,6 @@ def _as_it_is(
         )
     distilled = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
     return replace(fitted, untouched=True), distilled
-
-
-def _timer_in(
-    precision: Precision, timer: PlanTimer, teacher: Program, folder: Path
-) -> PlanTimer:
-    """Plans timed beside the unpruned network in the precision that is planned for."""
-    [artifact] = timer.exporter.export(
-        teacher,
-        [(timer.baseline.runtime, precision)],
-        folder / f"unpruned-{precision}",
-        title=f"Export the unpruned network in {precision}",
-        calibration=timer.calibration,
-    )
-    return replace(timer, baseline=replace(artifact, name=f"unpruned-{artifact.name}"))
 
 
 def aims(

@@ -3,9 +3,10 @@ and fix."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,25 @@ import numpy.typing as npt
 from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.suspect import suspect
-from edgekit.export.workers import Failure, Variant
+from edgekit.export.workers import Failure, Variant, offered
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
-from edgekit.types import Artifact
-from edgekit.types.export_notes import Incompatibility, LeftOut
+from edgekit.types import Artifact, Precision, RuntimeName
+from edgekit.types.export_notes import Incompatibility, LeftOut, PlannedRuntime
+
+Form: TypeAlias = tuple[RuntimeName, Precision]
+_T = TypeVar("_T")
+
+
+class NotExportable(ArtifactError):
+    """None of the forms asked for can be exported; `notes` has the reasons."""
+
+    def __init__(self, target: str, notes: Sequence[LeftOut]) -> None:
+        super().__init__(f"Nothing of {target} can be exported. {reasons(notes)}")
+        self.notes = tuple(notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +55,9 @@ def export(  # noqa: PLR0913
     validation: Validation | None = None,
     required: bool = True,
 ) -> Exports:
-    """`network` in every form of `wanted` that can be made; the rest is left out at once.
+    """`network` in every form of `requested` that can be made; the rest is left out at once.
 
-    Raises `ArtifactError`, naming each reason, where nothing can be made and it is `required`.
+    Raises `NotExportable`, naming each reason, where nothing can be made and it is `required`.
     """
     failures: list[Failure] = []
     artifacts = exporter.export(
@@ -60,12 +72,55 @@ def export(  # noqa: PLR0913
     )
     notes = _left_out(network, failures, folder, exporter.progress)
     if notes and not artifacts and required:
-        raise ArtifactError(
-            f"Nothing of {exporter.target} can be exported. {reasons(notes)}"
-        )
+        raise NotExportable(exporter.target, notes)
     for note in notes:
         exporter.progress.say(sentence(note))
     return Exports(artifacts=artifacts, notes=notes)
+
+
+def planned_forms(
+    runtimes: Sequence[RuntimeName],
+    precisions: Sequence[Precision],
+    refused: frozenset[Form] = frozenset(),
+) -> list[Form]:
+    """Forms to plan for, the preferred one first: those that a runtime has and a device takes.
+
+    A runtime in the preferred precision is before the preferred runtime in another one. Where
+    there are none, the first runtime in fp32.
+    """
+    forms: list[Form] = [
+        (runtime, precision)
+        for precision in precisions
+        for runtime in runtimes
+        if offered(runtime, precision) and (runtime, precision) not in refused
+    ]
+    return forms or [(runtimes[0], "fp32")]
+
+
+def in_first_form(
+    exporter: ExportRunner, forms: Sequence[Form], attempt: Callable[[Form], _T]
+) -> tuple[_T, tuple[LeftOut | PlannedRuntime, ...]]:
+    """The result of `attempt` in the first of `forms` whose exports can all be made.
+
+    The notes name the forms before it, and the runtime where it is not that of the first form.
+    Raises `NotExportable`, naming each reason, where no form is left.
+    """
+    notes: list[LeftOut] = []
+    for form in forms:
+        try:
+            result = attempt(form)
+        except NotExportable as error:
+            for note in error.notes:
+                exporter.progress.say(sentence(note))
+            notes += error.notes
+        else:
+            return result, (*notes, *planned_for(forms[0][0], form[0]))
+    raise NotExportable(exporter.target, notes)
+
+
+def planned_for(first: RuntimeName, used: RuntimeName) -> tuple[PlannedRuntime, ...]:
+    """The note of the runtime that the plan is for, where it is another than the first."""
+    return () if first == used else (PlannedRuntime(runtime=used, instead_of=first),)
 
 
 def _left_out(

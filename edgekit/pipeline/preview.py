@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edgekit.graph.graph import WidthGraph
-from edgekit.pipeline import cost_source
+from edgekit.pipeline import cost_source, left_out
 from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget, met
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.loading import load_network, runtimes_of
 from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.runners import BenchRunner
+from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.pipeline.samples import BuildData, read_samples
 from edgekit.pipeline.search import (
     Scores,
     build_planner,
-    planned_precision,
+    planned_precisions,
     probe,
     score_importance,
     solve_for,
@@ -32,14 +32,18 @@ from edgekit.progress import Step
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Solution
+from edgekit.scratch import folder as scratch_folder
 from edgekit.types import (
     BlockSense,
     GroupSense,
     Plan,
     PlanPoint,
     Preview,
+    Recipe,
     Sensitivity,
 )
+from edgekit.types.export_notes import LeftOut
+from edgekit.types.notes import unique
 
 SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 _NEAR = 0.98
@@ -64,6 +68,7 @@ class Previewer:
     network: Program
     _samples: dict[object, BuildData] = field(default_factory=dict)
     _weighed: dict[object, _Weighed] = field(default_factory=dict)
+    _left_out: dict[object, tuple[LeftOut, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: BuildRequest, env: Environment) -> Previewer:
@@ -73,15 +78,31 @@ class Previewer:
     def preview(self, request: BuildRequest, env: Environment) -> Preview:
         """The expected frontier on the request's target.
 
-        Raises `BudgetInfeasible` where its budget cannot be met by any plan.
+        Planned for the first runtime and precision that the network can be exported in; notes
+        name the others. Raises `BudgetInfeasible` where its budget cannot be met by any plan,
+        `ArtifactError` where the network cannot be exported at all.
         """
         return self.solved(request, env).preview
 
     def solved(self, request: BuildRequest, env: Environment) -> SolvedPreview:
         """The same, with the plan of each of its points."""
         recipe, target = request.project.recipe, request.target
-        runtime = runtimes_of(recipe.export, target, env)[0]
-        form = runtime, planned_precision(recipe, target)
+        forms = left_out.planned_forms(
+            runtimes_of(recipe.export, target, env), planned_precisions(recipe, target)
+        )
+        exporter = ExportRunner.of(request, env)
+        attempt = partial(self._solved_in, request, env)
+        solved, left = left_out.in_first_form(exporter, forms, attempt)
+        preview = solved.preview
+        noted = replace(preview, notes=unique((*left, *preview.notes)))
+        return replace(solved, preview=noted)
+
+    def _solved_in(
+        self, request: BuildRequest, env: Environment, form: left_out.Form
+    ) -> SolvedPreview:
+        """In one runtime and precision, where the network can be exported in it."""
+        recipe, target = request.project.recipe, request.target
+        self._check_export(request, env, form)
         costs = cost_source.choose(request, env)
         planner = build_planner(self.network, form, costs, recipe.prune, env.progress)
         scores, senses = self._scores(request, env, planner)
@@ -101,19 +122,65 @@ class Previewer:
     ) -> _Weighed:
         """Importance of units and blocks: the same where recipes draw and score alike."""
         recipe, progress = request.project.recipe, env.progress
-        drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
-        if drawn not in self._samples:
-            self._samples[drawn] = read_samples(
-                request.project, self.network, env.held, progress
-            )
+        drawn = _drawn(recipe)
         criterion = recipe.prune.importance
         how = (drawn, criterion, recipe.prune.drop_blocks)
         if how not in self._weighed:
-            train = self._samples[drawn].train
+            train = self._data(request, env).train
             scores = score_importance(planner.graph, train, criterion, progress)
             senses = probe(planner, scores, train, progress)
             self._weighed[how] = scores, senses
         return self._weighed[how]
+
+    def _data(self, request: BuildRequest, env: Environment) -> BuildData:
+        """The samples: the same where recipes draw alike."""
+        drawn = _drawn(request.project.recipe)
+        if drawn not in self._samples:
+            self._samples[drawn] = read_samples(
+                request.project, self.network, env.held, env.progress
+            )
+        return self._samples[drawn]
+
+    def _check_export(
+        self, request: BuildRequest, env: Environment, form: left_out.Form
+    ) -> None:
+        """Raise `NotExportable` where the network cannot be exported in a form.
+
+        Each form is tried once for all targets.
+        """
+        exporter = ExportRunner.of(request, env)
+        asked = (*form, exporter.channels_last)
+        if asked not in self._left_out:
+            self._left_out[asked] = self._try_export(request, env, form)
+        if notes := self._left_out[asked]:
+            raise left_out.NotExportable(exporter.target, notes)
+
+    def _try_export(
+        self, request: BuildRequest, env: Environment, form: left_out.Form
+    ) -> tuple[LeftOut, ...]:
+        """Notes on a form that the network cannot be exported in; empty where it can be."""
+        runtime, precision = form
+        reduced = precision != "fp32"
+        with scratch_folder() as folder:
+            try:
+                left_out.export(
+                    ExportRunner.of(request, env),
+                    self.network,
+                    [form],
+                    folder,
+                    title=f"Export the network for {runtime} in {precision}",
+                    calibration=self._data(request, env).calibration
+                    if reduced
+                    else None,
+                )
+            except left_out.NotExportable as error:
+                return error.notes
+        return ()
+
+
+def _drawn(recipe: Recipe) -> tuple[object, ...]:
+    """The settings by which samples are drawn."""
+    return recipe.seed, recipe.distill.validation_share, recipe.calibration
 
 
 def _solved(

@@ -23,6 +23,7 @@ from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
+from edgekit.pipeline import left_out
 from edgekit.pipeline.constraints import PlanConstraints, infeasible
 from edgekit.pipeline.cost_source import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
@@ -118,16 +119,20 @@ class PlanTimer:
         return self.bench.progress
 
     def time(self, student: Program, predicted: float, folder: Path) -> PlanRound:
-        """Times of a student's export, beside its `predicted` speed-up; `folder` is removed."""
+        """Times of a student's export, beside its `predicted` speed-up; `folder` is removed.
+
+        Raises `left_out.NotExportable` where the student cannot be exported.
+        """
         baseline, title = self.baseline, f"the plan ({folder.name})"
         precision = baseline.precision or "fp32"
-        [artifact] = self.exporter.export(
+        [artifact] = left_out.export(
+            self.exporter,
             student,
             [(baseline.runtime, precision)],
             folder,
             title=f"Export {title}",
             calibration=self.calibration,
-        )
+        ).artifacts
         artifact = replace(artifact, name=folder.name)
         timed = self.bench.measure([baseline, artifact], f"Time {title}", "quick")
         shutil.rmtree(folder)
@@ -298,8 +303,8 @@ def build_planner(
     return planner
 
 
-def planned_precision(recipe: Recipe, target: Target) -> Precision:
-    """Precision of the plan's costs: that of the recipe, else fp32 where it is exported.
+def planned_precisions(recipe: Recipe, target: Target) -> tuple[Precision, ...]:
+    """Precisions to plan in: the recipe's or else fp32 first, then others that are exported.
 
     Raises `DeviceError` where the recipe names a precision that is not exported.
     """
@@ -307,13 +312,13 @@ def planned_precision(recipe: Recipe, target: Target) -> Precision:
     asked = recipe.prune.precision
     offered: list[Precision] = [p for p in _PLANNED if p in exported]
     if asked == "auto":
-        return next(iter(offered), "fp32")
+        return tuple(offered) or ("fp32",)
     if asked not in offered:
         raise DeviceError(
             f'[recipe.prune] precision = "{asked}" is not exported for '
             f"{target.name}: {', '.join(exported)} are. Set it to one of them."
         )
-    return asked
+    return (asked, *(p for p in offered if p != asked))
 
 
 def batches(

@@ -27,7 +27,7 @@ def export_words(note: ExportNote) -> str:
         case kinds.LeftOut():
             return f"{note.name} is left out: {refusals(note)}"
         case kinds.PlannedRuntime():
-            return f"{note.instead_of} is left out: the plan is for {note.runtime}"
+            return f"the plan is for {note.runtime} instead of {note.instead_of}"
         case kinds.RuntimeSubstituted():
             known = registry.known().get(note.ran)
             return (

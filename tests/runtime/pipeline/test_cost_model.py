@@ -15,13 +15,14 @@ from edgekit.config import project, targets
 from edgekit.graph.graph import analyze
 from edgekit.pipeline import cost_model, cost_source
 from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.left_out import NotExportable
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
 from edgekit.store import Store
-from edgekit.types import InputSpec
+from edgekit.types import Artifact, InputSpec
 from tests.runtime.cost.test_table import Counting
 
 
@@ -81,3 +82,42 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     cost_model.calibrate(planner, exporter, baseline, samples, tmp_path)
     quantized = replace(baseline, precision="int8")
     assert cost_model.check(costs, table, pair, [quantized], env.progress) is None
+
+
+class Signs(nn.Module):
+    """LiteRT's quantizer finds no ranges for it: its values are infinite on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 16), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.atan(self.last(self.first(x).relu()) * 1e38 * 1e38)
+
+
+@pytest.mark.slow
+def test_a_cut_that_a_quantizer_does_not_take_is_named(tmp_path: Path) -> None:
+    request = BuildRequest(
+        project=project.example(), target=targets.load("raspberrypi4")
+    )
+    env = Environment(
+        device=Counting(), store=Store(tmp_path / "store"), progress=Saying()
+    )
+    program = trace(Signs(), (InputSpec(shape=(6,)),))
+    table = cost_source.choose(request, env).table("litert", "int8")
+    planner = Planner(analyze(program), table, multiple=1, min_keep=0.25)
+    planner.device = env.device
+    baseline = Artifact(
+        name="unpruned",
+        runtime="litert",
+        precision="int8",
+        files=(),
+        inputs=(),
+        outputs=(),
+    )
+    samples = np.zeros((4, 6), np.float32)
+    exporter = ExportRunner.of(request, env)
+    with pytest.raises(NotExportable) as caught:
+        cost_model.calibrate(planner, exporter, baseline, samples, tmp_path / "made")
+    [note] = caught.value.notes
+    assert (note.name, note.precision) == ("litert-int8", "int8")

@@ -128,7 +128,7 @@ def test_the_first_runtime_is_left_out_with_the_layer_and_the_operator(
         "layer &#39;volume&#39; needs it. Write that layer with other operators."
         in page
     )
-    assert "litert is left out: the plan is for onnxruntime" in page
+    assert "the plan is for onnxruntime instead of litert" in page
 
 
 @pytest.mark.slow

@@ -136,3 +136,32 @@ def test_a_target_that_fails_loses_no_other(project: Path) -> None:
     [found] = json.loads(said.stdout)
     assert found["target"] == TARGETS[1]
     assert TARGETS[1] in (project / "out/plan.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_next_runtime_is_planned_for_where_the_first_cannot_take_the_network(
+    project: Path,
+) -> None:
+    text = (project / "model.py").read_text()
+    sort = "self.head(self.features(x).sort(dim=1).values)"
+    volumes = "torch.linalg.det(x[:, :27].reshape(-1, 3, 3, 3))"
+    assert sort in text
+    (project / "model.py").write_text(
+        text.replace(sort, f"self.head(self.features(x)) + {volumes}")
+    )
+    toml = (project / "edgekit.toml").read_text()
+    toml += '\n[recipe.prune]\ncost_source = "estimated"\n'
+    (project / "edgekit.toml").write_text(toml)
+    said = plan(project, "--json", "--quiet")
+    assert said.exit_code == 0, said.exception
+    found = json.loads(said.stdout)
+    assert [one["runtime"] for one in found] == ["onnxruntime", "onnxruntime"]
+    left, planned = found[0]["notes"][:2]
+    assert (left["kind"], left["name"]) == ("left_out", "litert")
+    assert "linalg_det" in left["refusals"][0]["operator"]
+    assert planned["kind"] == "planned_runtime"
+    assert (planned["runtime"], planned["instead_of"]) == ("onnxruntime", "litert")
+    kinds = {note["kind"] for note in found[1]["notes"]}
+    assert not {"left_out", "planned_runtime"} & kinds
+    page = (project / "out/plan.html").read_text()
+    assert "the plan is for onnxruntime instead of litert" in page

@@ -14,8 +14,9 @@ from edgekit.commands.console import Bars, err_console
 from edgekit.errors import ModelError, ParityError, ProjectError
 from edgekit.pipeline import chain
 from edgekit.pipeline.evaluate import EvaluatedArtifact
-from edgekit.pipeline.iterative import PruningInputs, _halfway
+from edgekit.pipeline.iterative import _halfway
 from edgekit.pipeline.loading import load
+from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.qat import reason_to_train
 from edgekit.pipeline.request import BuildRequest
 from edgekit.program.program import Program
@@ -67,7 +68,7 @@ def parts(project: Path) -> Iterator[Parts]:
         request = read_request(project, "raspberrypi4", bars)
         with attached_environment(request, device="local", progress=bars) as env:
             loaded = load(request, env, {})
-            inputs = PruningInputs.of(request, env, loaded, artifact("fp32"))
+            inputs = PruningInputs.of(request, env, loaded, [artifact("fp32")])
             yield request, inputs, loaded.teacher
 
 
