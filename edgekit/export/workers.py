@@ -145,6 +145,8 @@ def artifact_name(
     parts: list[str] = [runtime, precision]
     if scheme and scheme.activations == "unsigned":
         parts.append("unsigned")
+    elif scheme and scheme.narrow_weights:
+        parts.append("narrow")
     if scheme and scheme.operators == "weighted":
         parts.append("weighted")
     return "-".join(parts)

@@ -20,6 +20,8 @@ ENOUGH = 400
 fill up."""
 MOST = 1000
 _VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
+_IN_INT8: tuple[Precision, ...] = ("int8", "int8-dynamic")
+"""Precisions with products of int8 weights and activations."""
 _LINEAR = ("aten.linear", "aten.addmm", "aten.matmul", "aten.mm.")
 _CONVOLUTION = ("aten.conv",)
 _RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn")
@@ -40,9 +42,8 @@ def requested(
             if asked is None and not offered(runtime, precision):
                 continue
             found.append((runtime, precision))
-            if precision == "int8":
-                schemes = _schemes(student, runtime, target)
-                found += [(runtime, precision, scheme) for scheme in schemes]
+            schemes = _schemes(student, runtime, precision, target)
+            found += [(runtime, precision, scheme) for scheme in schemes]
     return found
 
 
@@ -89,12 +90,19 @@ def _more(student: Program, target: Target) -> tuple[Precision, ...]:
 
 
 def _schemes(
-    student: Program, runtime: RuntimeName, target: Target
+    student: Program, runtime: RuntimeName, precision: Precision, target: Target
 ) -> list[QuantConfig]:
     record = registry.get(runtime)
-    if target.arch in record.unsigned_int8_on:
-        narrow = not any(name in target.isa for name in _VNNI)
-        return [QuantConfig(activations="unsigned", narrow_weights=narrow)]
+    if target.arch in record.unsigned_int8_on and precision in _IN_INT8:
+        # Signed activations become unsigned ones when the file is loaded, and overflow too.
+        overflows = not any(name in target.isa for name in _VNNI)
+        narrow = [QuantConfig(narrow_weights=True)] if overflows else []
+        if precision == "int8-dynamic":
+            return narrow
+        unsigned = QuantConfig(activations="unsigned", narrow_weights=overflows)
+        return [unsigned, *narrow]
+    if precision != "int8":
+        return []
     if _count(student, record.slow_in_int8) and not _attends(student):
         return [QuantConfig(operators="weighted")]
     return []

@@ -60,8 +60,8 @@ class QuantConfig:
     ranges: RangeMethod = "min-max"
     activations: Literal["signed", "unsigned"] = "signed"
     narrow_weights: bool = False
-    """True where weights take 7 bits: with unsigned activations, processors without VNNI sum two
-    products in 16 bits, which 8 bits overflow."""
+    """True where weights take 7 bits: x86 processors without VNNI sum two products in 16 bits,
+    which 8 bits overflow. ONNX Runtime's `reduce_range`."""
     per_channel: bool = True
     """True where each channel of a layer's weights has a scale of its own."""
     operators: Literal["all", "weighted"] = "all"

@@ -1,0 +1,77 @@
+"""Variants of a student that a device's instructions ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+from edgekit.config import targets
+from edgekit.devices.local import LocalDevice
+from edgekit.export.workers import artifact_name
+from edgekit.pipeline import variants
+from edgekit.pipeline.environment import Environment
+from edgekit.program.program import trace
+from edgekit.progress import Silent
+from edgekit.store import Store
+from edgekit.types import CostSource, InputSpec, Precision
+
+SKYLAKE = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw")
+"""Of a Xeon with AVX-512, before VNNI."""
+ICE_LAKE = (*SKYLAKE, "avx512_vnni")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached(LocalDevice):
+    """A machine whose probe was stored."""
+
+    source: CostSource = "device"
+    isa: tuple[str, ...]
+
+    def probe(self) -> dict[str, Any]:
+        return {"machine": {"isa": list(self.isa)}, "runtimes": {}}
+
+
+def names(
+    isa: tuple[str, ...], asked: tuple[Precision, ...], folder: Path
+) -> dict[str, bool]:
+    """The variants by name, and whether their weights take 7 bits."""
+    env = Environment(device=Attached(isa=isa), store=Store(folder), progress=Silent())
+    target = env.observed(targets.load("intel-n100"))
+    student = trace(nn.Linear(4, 2), (InputSpec(shape=(4,)),))
+    found = variants.requested(student, ("onnxruntime",), target, asked)
+    return {
+        artifact_name(*one): len(one) == 3 and one[2].narrow_weights for one in found
+    }
+
+
+def test_weights_are_narrow_where_a_processor_overflows(tmp_path: Path) -> None:
+    assert names(SKYLAKE, ("fp32", "int8", "int8-dynamic"), tmp_path) == {
+        "onnxruntime-fp32": False,
+        "onnxruntime-int8": False,
+        "onnxruntime-int8-unsigned": True,
+        "onnxruntime-int8-narrow": True,
+        "onnxruntime-int8-dynamic": False,
+        "onnxruntime-int8-dynamic-narrow": True,
+    }
+
+
+@pytest.mark.parametrize("isa", [ICE_LAKE, (*SKYLAKE, "avx_vnni")])
+def test_weights_keep_8_bits_where_none_overflows(
+    isa: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert names(isa, ("int8", "int8-dynamic"), tmp_path) == {
+        "onnxruntime-int8": False,
+        "onnxruntime-int8-unsigned": False,
+        "onnxruntime-int8-dynamic": False,
+    }
+
+
+def test_arm_processors_have_no_such_variant(tmp_path: Path) -> None:
+    student = trace(nn.Linear(4, 2), (InputSpec(shape=(4,)),))
+    target = targets.load("raspberrypi4")
+    found = variants.requested(student, ("onnxruntime",), target, ("int8",))
+    assert found == [("onnxruntime", "int8")]
