@@ -59,7 +59,7 @@ def take(file: str, folder: str) -> Row:
 
 def _parity(program: Program) -> float | None:
     """The difference that the load found, as a share of the outputs' range."""
-    found = re.search(r"difference ([0-9.e+-]+) of", " ".join(program.remarks))
+    found = re.search(r"by at most ([0-9.e+-]+) of", " ".join(program.remarks))
     return float(found[1]) if found else None
 
 

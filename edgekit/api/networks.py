@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +111,14 @@ class Network:
             ) from error
 
 
-def load(
+def load(  # noqa: PLR0913 (a source, and all that a project's [model] holds)
     model: nn.Module | str | Path,
     *,
     example_input: Tensor | None = None,
     example_inputs: Sequence[Tensor] = (),
     weights: str | Path | None = None,
+    outputs: Sequence[str] = (),
+    fixed: Mapping[str, bool | float | Sequence[float]] | None = None,
     allow_pickle: bool = False,
 ) -> Network:
     """The network of a module, or of any source: `model.py:build`, a `.pt2`, an `.onnx`.
@@ -125,15 +127,24 @@ def load(
     takes; `example_inputs` is one of each for several inputs. A file needs none where it has
     them. The module is left as it is, in its mode, on its device: the network is a copy in
     float32 on the CPU, with every parameter trainable. `weights` is a file for `model.py:build`
-    (`.safetensors`, or `.pt` with `allow_pickle`). Raises `ModelError` for what cannot be
-    found, read or exported.
+    (`.safetensors`, or `.pt` with `allow_pickle`). `outputs` are tensors of an ONNX file that
+    the network ends at, `fixed` its inputs that get a value. Raises `ModelError` for what cannot
+    be found, read or exported.
     """
     examples = tuple(example_inputs) if example_input is None else (example_input,)
     if isinstance(model, nn.Module):
+        if outputs or fixed:
+            raise ModelError(
+                "outputs and fixed name tensors of an ONNX file, and a module has no such names. "
+                "Remove them."
+            )
         return Network(_traced(model, examples))
     inputs = tuple(_specs(examples))
     spec = ModelSpec(
-        source=str(model), weights=None if weights is None else str(weights)
+        source=str(model),
+        weights=None if weights is None else str(weights),
+        outputs=tuple(outputs),
+        fixed={name: _plain(value) for name, value in (fixed or {}).items()},
     )
     program = sources.load(
         spec, root=Path.cwd(), allow_pickle=allow_pickle, inputs=inputs
@@ -141,6 +152,10 @@ def load(
     for remark in program.remarks:
         Logged().say(remark)
     return Network(program)
+
+
+def _plain(value: bool | float | Sequence[float]) -> bool | float | tuple[float, ...]:
+    return tuple(value) if isinstance(value, Sequence) else value
 
 
 def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Program:

@@ -112,7 +112,8 @@ def inspect(
     Raises `UsageError` where the network or its input shape cannot be had.
     """
     model, root = _model(reference, weights, folder, known=bool(inputs))
-    if inputs and sources.recognized(model.source, root).has_inputs:
+    source = sources.recognized(model.source, root)
+    if inputs and source.has_inputs and not source.has_free_sizes:
         raise UsageError(f"{model.source} has its own input shape. Leave out --input.")
     given = [parse_input(text) for text in inputs]
     specs = [
@@ -193,11 +194,7 @@ def _model(
                 "edgekit inspect model.py:build --input 3,224,224"
             )
         one = project.load(folder)
-        return ModelSpec(
-            source=one.model.source,
-            weights=chosen or one.model.weights,
-            input=one.model.input,
-        ), one.root
+        return replace(one.model, weights=chosen or one.model.weights), one.root
     shape = None
     if not known and not sources.recognized(reference, Path()).has_inputs:
         if there:

@@ -57,6 +57,10 @@ class Source:
     """True where the trained weights are in the source itself."""
     has_inputs: bool
     """True where the source gives the shapes of its inputs."""
+    has_free_sizes: bool = False
+    """True where it may leave sizes besides the batch free, for `[model] input` to set."""
+    has_named_tensors: bool = False
+    """True where `[model] outputs` and `[model.fixed]` can name tensors of it."""
 
 
 def load(
@@ -74,6 +78,12 @@ def load(
     that cannot be found, read or exported.
     """
     source = recognized(model.source, root)
+    if (model.outputs or model.fixed) and not source.has_named_tensors:
+        named = " or ".join(s.form for s in known().values() if s.has_named_tensors)
+        raise ModelError(
+            f"[model] outputs and [model.fixed] name tensors of {named}, which "
+            f"'{model.source}' is not. Remove them."
+        )
     return source.load(
         model, root=root, allow_pickle=allow_pickle, inputs=inputs, dtypes=dtypes
     )

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.program.program import Program
+from edgekit.runtimes.litert import flatbuffer
 from edgekit.runtimes.litert import quantizer as quantize
 from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
 from edgekit.runtimes.litert.quantizer import plain_interpreter
-from edgekit.runtimes.protocol import Border, layout
+from edgekit.runtimes.protocol import Border, input_names, layout, output_names
 from edgekit.types import Quantization, TensorSpec
 
 quantizer = quantize.Quantizer
@@ -23,8 +24,29 @@ def convert(program: Program, path: Path) -> None:
     """Write `program` in fp32 with batch 1; the layout of its inputs stays PyTorch's."""
     import litert_torch
 
-    program = lowered(program, LITERT)
-    litert_torch.convert(program.module, program.example()).export(str(path))
+    low = lowered(program, LITERT)
+    litert_torch.convert(low.module, low.example()).export(str(path))
+    path.write_bytes(named(path.read_bytes(), program))
+
+
+def named(content: bytes, program: Program) -> bytes:
+    """The file with the program's names of inputs and outputs, which the converter numbers."""
+    model = flatbuffer.unpacked(content)
+    graph = model.subgraphs[0]
+    [signature] = model.signatureDefs
+    names = input_names(program), output_names(program, len(graph.outputs))
+    for places, ends, side in (
+        (graph.inputs, signature.inputs, names[0]),
+        (graph.outputs, signature.outputs, names[1]),
+    ):
+        known = {
+            int(place): name.encode() for place, name in zip(places, side, strict=True)
+        }
+        for place, name in known.items():
+            graph.tensors[place].name = name
+        for end in ends:
+            end.name = known[end.tensorIndex]
+    return flatbuffer.packed(model, len(content))
 
 
 def write(source: Path, labels: tuple[str, ...], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import flatbuffers
@@ -58,7 +59,8 @@ def mended(model: bytes) -> bytes:
 
     It appends more than 256 KiB of constants behind the model, where they are lost when the
     file is packed again. And it records that the scales of a bias of shape (1, 1, 1, n) are
-    along the first dimension, for which LiteRT refuses the file.
+    along the first dimension, for which LiteRT refuses the file. And it
+    moves an output's name to the quantized tensor before it.
     """
     whole, known = unpacked(model), root(model)
     numbers = range(known.BuffersLength())
@@ -70,7 +72,27 @@ def mended(model: bytes) -> bytes:
         sizes = np.asarray(tensor.shape)
         [axis] = np.flatnonzero(sizes == len(tensor.quantization.scale))
         tensor.quantization.quantizedDimension = int(axis)
-    return packed(whole, len(model)) if outside or wrong else model
+    renamed = [_rename(graph.tensors, end) for graph, end in _ends(whole)]
+    return packed(whole, len(model)) if outside or wrong or any(renamed) else model
+
+
+def _ends(whole: Any) -> Iterator[tuple[Any, Any]]:
+    """Each output of a signature, with its graph."""
+    for signature in whole.signatureDefs or ():
+        for end in signature.outputs:
+            yield whole.subgraphs[signature.subgraphIndex], end
+
+
+def _rename(tensors: Any, end: Any) -> bool:
+    """Give an output its name in the signature; the quantized tensor that had it gets a suffix."""
+    output = tensors[end.tensorIndex]
+    if output.name == end.name:
+        return False
+    for tensor in tensors:
+        if tensor.name == end.name:
+            tensor.name = end.name + b"_quantized"
+    output.name = end.name
+    return True
 
 
 def _wrong(tensor: Any) -> bool:

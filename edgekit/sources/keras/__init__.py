@@ -67,4 +67,5 @@ RECORD = Source(
     find=lambda folder: first_file(folder, SUFFIXES),
     has_weights=True,
     has_inputs=True,
+    has_free_sizes=True,
 )

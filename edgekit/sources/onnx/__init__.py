@@ -47,4 +47,6 @@ RECORD = Source(
     find=lambda folder: first_file(folder, (SUFFIX,)),
     has_weights=True,
     has_inputs=True,
+    has_free_sizes=True,
+    has_named_tensors=True,
 )

@@ -79,6 +79,11 @@ def borders(
     values = {b.name: _fixed(b, fixed[b.name]) for b in graph.inputs if b.name in fixed}
     if not left:
         raise ModelError("The file has no inputs that are left free.")
+    if specs and len(specs) != len(left) and not {s.name for s in specs} & names:
+        raise ModelError(
+            f"The file's network takes {len(left)} inputs "
+            f"({', '.join(border.name for border in left)}), and {len(specs)} are given."
+        )
     batch = _shape(left[0])[0]
     inputs = tuple(
         _input(border, batch, _spec(specs, border, number, len(left)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -57,14 +58,40 @@ def outputs(
 
 
 def _write(model: onnx.ModelProto, names: Sequence[str], file: Path) -> None:
-    """The model with `names` among its outputs."""
-    have = {output.name for output in model.graph.output}
+    """The model that ends at `names`, without the operators and inputs that they do not need."""
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
+    graph = shown.graph
+    needed = set(names)
+    for place in reversed(range(len(graph.node))):
+        if needed.isdisjoint(graph.node[place].output):
+            del graph.node[place]
+        else:
+            needed |= set(_read(graph.node[place]))
+    _keep(graph.input, needed)
+    _keep(graph.output, set(names))
+    have = {output.name for output in graph.output}
     for name in names:
         if name not in have:
-            shown.graph.output.append(onnx.ValueInfoProto(name=name))
+            graph.output.append(onnx.ValueInfoProto(name=name))
     onnx.save_model(shown, str(file))
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """Names that an operator reads, those in its subgraphs too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in (attribute.g, *attribute.graphs):
+            yield from (output.name for output in inner.output)
+            for each in inner.node:
+                yield from _read(each)
+
+
+def _keep(values: Any, names: set[str]) -> None:
+    """Delete the borders of a graph that are not in `names`."""
+    for place in reversed(range(len(values))):
+        if values[place].name not in names:
+            del values[place]
 
 
 def _started(file: Path, place: Path) -> None:

@@ -26,9 +26,14 @@ def main(file: str, folder: str) -> None:
     session = onnxruntime.InferenceSession(
         file, options, providers=["CPUExecutionProvider"]
     )
+    taken = {each.name for each in session.get_inputs()}
     place = Path(folder)
     for number, job in enumerate(json.loads((place / "jobs.json").read_text())):
-        feeds = {name: np.load(place / array) for name, array in job["inputs"].items()}
+        feeds = {
+            name: np.load(place / array)
+            for name, array in job["inputs"].items()
+            if name in taken
+        }
         for n, value in enumerate(session.run(job["outputs"], feeds)):
             np.save(place / f"result-{number}-{n}.npy", np.asarray(value))
 

@@ -332,18 +332,28 @@ def _padded_by_place(
     return x
 
 
-@operator("NonZero", "NonMaxSuppression", "Unique", "Compress", "StringNormalizer",
-          "RoiAlign", "MaxRoiPool", "TfIdfVectorizer", "RandomNormal", "RandomUniform",
-          "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")  # fmt: skip
+_REFUSED = {
+    "gives a number of results that depends on values": (
+        "NonZero", "NonMaxSuppression", "Unique", "Compress",
+    ),
+    "draws random numbers": (
+        "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike",
+        "Multinomial", "Bernoulli",
+    ),
+    "gives a row for each region, not for each sample, which is not supported": (
+        "RoiAlign", "MaxRoiPool",
+    ),
+    "counts words, through which no network trains": ("TfIdfVectorizer",),
+    "takes text, through which no network trains": ("StringNormalizer",),
+}  # fmt: skip
+_WHY = {kind: why for why, kinds in _REFUSED.items() for kind in kinds}
+
+
+@operator(*_WHY)
 def refused(call: Call, *values: Any) -> Tensor:
-    """Compute ONNX's `NonZero`, `NonMaxSuppression`, `Unique`, `Compress`, `StringNormalizer`,
-    `RoiAlign`, `MaxRoiPool`, `TfIdfVectorizer`, `RandomNormal`, `RandomUniform`,
-    `RandomNormalLike`, `RandomUniformLike`, `Multinomial` and `Bernoulli`."""
     taken = ", ".join(f'"{name}"' for name in call.node.inputs[:2] if name)
-    raise call.refuse(
-        "gives a number of results that depends on values, or random ones: no network trains "
-        f"through it. End the network before it: [model] outputs = [{taken}]"
-    )
+    before = f": [model] outputs = [{taken}]" if taken else ""
+    raise call.refuse(f"{_WHY[call.node.kind]}. End the network before it{before}")
 
 
 @on_known("NonZero")

@@ -16,6 +16,7 @@ from torch import nn
 
 import edgekit as ek
 from edgekit import sources
+from edgekit.commands.inspection import inspect
 from edgekit.errors import ModelError
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_pt2
@@ -209,7 +210,7 @@ def test_free_sizes_are_asked_for_and_taken(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match="free sizes: h, w_"):
         load(path)
-    with pytest.raises(ModelError, match=r"says \[4, 8, 8\]"):
+    with pytest.raises(ModelError, match=r"has \[4, 8, 8\]"):
         load(path, inputs=[InputSpec(shape=(4, 8, 8))])
     assert load(path, inputs=[InputSpec(shape=(3, 8, 8))]).inputs[0].shape == (3, 8, 8)
 
@@ -422,3 +423,100 @@ def test_the_library_takes_a_file_and_logs_how_it_agrees(
         network = ek.load(classifier(tmp_path / "net.onnx"))
     assert network.inputs[0].shape == (3, 8, 8)
     assert "Checked against ONNX Runtime" in caplog.text
+
+
+def free_sizes(path: Path) -> Path:
+    """A convolution of images of any size, scaled by an input, and its largest values."""
+    return saved(
+        path,
+        [
+            make("Conv", ["picture", "w"], ["seen"], pads=[1, 1, 1, 1]),
+            make("Mul", ["seen", "gain"], ["scaled"]),
+            make("GlobalMaxPool", ["scaled"], ["most"]),
+        ],
+        {"picture": ("n", 3, "h", "w"), "gain": ()},
+        {"most": ("n", 4, 1, 1)},
+        weights(w=(4, 3, 3, 3)),
+    )
+
+
+def test_the_library_sets_free_sizes_fixes_inputs_and_ends_at_tensors(
+    tmp_path: Path,
+) -> None:
+    path = free_sizes(tmp_path / "net.onnx")
+    picture = drawn(2, 3, 6, 5)
+    network = ek.load(
+        path,
+        example_input=torch.zeros(1, 3, 6, 5),
+        outputs=["scaled"],
+        fixed={"gain": 2.0},
+    )
+    assert network.program.outputs == ("scaled",)
+    expected = ek.load(
+        path, example_input=torch.zeros(1, 3, 6, 5), outputs=["seen"]
+    ).module(torch.from_numpy(picture))
+    found = network.module(torch.from_numpy(picture))
+    assert torch.allclose(found, 2 * expected, atol=1e-5)
+
+
+def test_tensors_can_be_named_of_an_onnx_file_alone(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"name tensors of a file ending in \.onnx"):
+        ek.load(tmp_path / "net.pt2", outputs=["a"])
+    with pytest.raises(ModelError, match="a module has no such names"):
+        ek.load(torch.nn.ReLU(), example_input=torch.zeros(1, 3), fixed={"a": 1.0})
+
+
+def test_inspect_takes_the_sizes_that_a_file_leaves_free(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path / "net.onnx",
+        [make("Conv", ["x", "w"], ["seen"]), make("Relu", ["seen"], ["y"])],
+        {"x": ("n", 3, "h", "w")},
+        {"y": ("n", 4, "a", "b")},
+        weights(w=(4, 3, 3, 3)),
+    )
+    assert inspect(str(path), inputs=["3,6,5"]).inputs[0].shape == (3, 6, 5)
+    with pytest.raises(ModelError, match=r"free sizes: h, w.*--input"):
+        inspect(str(path))
+    with pytest.raises(ModelError, match=r"has sizes \[3, 'h', 'w'\].*\[1, 6, 5\]"):
+        inspect(str(path), inputs=["1,6,5"])
+    with pytest.raises(ModelError, match=r"takes 1 inputs \(x\), and 2 are given"):
+        inspect(str(path), inputs=["3,6,5", "3,6,5"])
+
+
+def test_inspect_takes_all_that_the_project_says_of_a_file(tmp_path: Path) -> None:
+    free_sizes(tmp_path / "net.onnx")
+    (tmp_path / "edgekit.toml").write_text(
+        '[model]\nsource = "net.onnx"\noutputs = ["scaled"]\n'
+        'input = { shape = [3, 6, 5], name = "picture" }\n[model.fixed]\ngain = 2.0\n'
+        '[data]\ntrain = "a.npz"\ntest = "a.npz"\n'
+    )
+    found = inspect(folder=tmp_path)
+    assert [one.name for one in found.inputs] == ["picture"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "said"),
+    [
+        ("NonZero", 1, "depends on values"),
+        ("RoiAlign", 3, "a row for each region, not for each sample"),
+        ("MaxRoiPool", 2, "a row for each region, not for each sample"),
+        ("RandomNormalLike", 1, "draws random numbers"),
+        ("TfIdfVectorizer", 1, "counts words"),
+        ("StringNormalizer", 1, "takes text"),
+    ],
+)
+def test_refused_operators_say_what_is_true_of_them(
+    tmp_path: Path, kind: str, inputs: int, said: str
+) -> None:
+    more = {"a": (1, 4), "b": (1,)}
+    names = ["x", *list(more)[: inputs - 1]]
+    path = saved(
+        tmp_path / "net.onnx",
+        [make("Relu", ["given"], ["x"]), make(kind, names, ["y"])],
+        {"given": (1, 3, 8, 8)},
+        {"y": None},
+        weights(**more),
+    )
+    with pytest.raises(ModelError, match=f'{kind}.*{said}.*outputs = \\["x"') as error:
+        load(path)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,45 @@
+"""Exports carry the names that the file of a source has for its inputs and outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgekit as ek
+from tests.unit.sources.onnx.models import classifier
+
+UNIT = Path(__file__).parents[2] / "unit" / "sources"
+FILES = {
+    "onnx": ("picture", "scores"),
+    "keras": ("input_layer", "dense"),
+    "tflite": ("serving_default_args_0", "serving_default_output_0_output"),
+}
+
+
+def source(kind: str, folder: Path) -> Path:
+    """A tiny classifier of images, from a file of this kind."""
+    if kind == "onnx":
+        return classifier(folder / "net.onnx")
+    keras = UNIT / "keras" / "data" / "channels_first.keras"
+    return keras if kind == "keras" else UNIT / "tflite" / "data" / "net-fp32.tflite"
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_export_has_the_names_of_the_file(kind: str, tmp_path: Path) -> None:
+    network = ek.load(source(kind, tmp_path))
+    assert (network.inputs[0].name, network.program.outputs[0]) == FILES[kind]
+    samples = np.random.default_rng(0).normal(size=(8, *network.inputs[0].shape))
+    made = ek.export(
+        network,
+        target="host",
+        runtimes=["litert", "onnxruntime", "openvino"],
+        precisions=["fp32", "int8"],
+        calibration=samples.astype(np.float32),
+        out=tmp_path / "made",
+    )
+    assert len(made) == 6
+    for artifact in made:
+        assert [one.name for one in artifact.inputs] == [network.inputs[0].name]
+        assert tuple(one.name for one in artifact.outputs) == network.program.outputs
