@@ -52,7 +52,14 @@ def measured(path: Path) -> Row:
     kind = next(
         n for n, s in sources.known().items() if s.recognizes(path.name, path.parent)
     )
-    fields = ("parity", "batch_norms_kept", "trains", "cut_exact", "relative_error")
+    fields = (
+        "parity",
+        "batch_norms_kept",
+        "trains",
+        "learning_rate",
+        "cut_exact",
+        "relative_error",
+    )
     return {
         "name": path.name,
         "kind": kind,
