@@ -13,7 +13,7 @@ from edgekit.config.folder import first_file, walk
 from edgekit.config.project import FILE
 from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.safe_io import read_arrays, reading
-from edgekit.types import DEFAULT_TASK
+from edgekit.types import DEFAULT_TASK, Preprocess
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -36,9 +36,9 @@ test  = "{test}"{test_note}
 # validation  = "data/validation"           # else split off train; chooses the best epoch
 
 [data.preprocess]                           # (pixel / scale - mean) / std, by channel:
-scale = 255                                 # the same numbers the network was trained with
+scale = {scale:<36}# the same numbers the network was trained with
 mean  = {mean}
-std   = {std}
+std   = {std}{resize_line}
 
 [task]
 kind = "{kind}"
@@ -72,16 +72,24 @@ class _Found:
     train: str | None
     test: str | None
     shape: tuple[int, ...] | None
+    preprocess: Preprocess | None
+    """What the source itself says of it."""
 
 
-def write(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
-    """Write `folder/edgekit.toml`; returns it and, line by line, what was found or is left."""
+def write(
+    folder: Path, *, force: bool = False, model: str | None = None
+) -> tuple[Path, list[str]]:
+    """Write `folder/edgekit.toml`; returns it and, line by line, what was found or is left.
+
+    `model` is the network relative to `folder`; without it, the first one there. Raises
+    `ModelError` for a `model` that is none.
+    """
     if not folder.is_dir():
         raise UsageError(f"No folder {folder}. Make it, or name another.")
     file = folder / FILE
     if file.exists() and not force:
         raise OutputError(f"{file} exists. Pass --force to replace it.")
-    found = _look(folder)
+    found = _look(folder, model)
     try:
         file.write_text(_filled(found), encoding="utf-8")
     except OSError as error:
@@ -89,9 +97,11 @@ def write(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
     return file, _described(found)
 
 
-def _look(folder: Path) -> _Found:
+def _look(folder: Path, model: str | None) -> _Found:
     train = _data(folder, _TRAIN)
     reference, source = sources.find(folder) or (None, None)
+    if model is not None:
+        reference, source = model, sources.recognized(model, folder)
     return _Found(
         source=reference,
         has_weights=source is not None and source.has_weights,
@@ -100,12 +110,15 @@ def _look(folder: Path) -> _Found:
         train=train,
         test=_data(folder, _TEST),
         shape=_shape(folder / train) if train else None,
+        preprocess=source.preprocess(folder / reference)
+        if source is not None and reference is not None
+        else None,
     )
 
 
 def _filled(found: _Found) -> str:
     todo = "    # TODO: not found here"
-    channels = found.shape[0] if found.shape else 3
+    prepared = found.preprocess or _plain(found.shape)
     shape = ", ".join(map(str, found.shape or (3, 32, 32)))
     weights = f'weights = "{found.weights or "weights.safetensors"}"'
     given = f"input   = {{ shape = [{shape}] }}"
@@ -132,9 +145,18 @@ def _filled(found: _Found) -> str:
         else f"{todo}: image folder, .npz, .parquet or loader.py:train",
         test=found.test or "data/test",
         test_note="" if found.test else todo,
-        mean=[0.0] * channels,
-        std=[1.0] * channels,
+        scale=f"{prepared.scale:g}",
+        mean=list(prepared.mean),
+        std=list(prepared.std),
+        resize_line=""
+        if prepared.resize == Preprocess().resize
+        else f'\nresize = "{prepared.resize}"',
     ).replace("\n\n\n", "\n\n")
+
+
+def _plain(shape: tuple[int, ...] | None) -> Preprocess:
+    channels = shape[0] if shape else 3
+    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
 def _described(found: _Found) -> list[str]:
@@ -146,10 +168,15 @@ def _described(found: _Found) -> list[str]:
         "test data": found.test,
         **({} if found.has_inputs else {"input shape": shape and list(shape)}),
     }
+    prepared = (
+        "fill in the ones the network was trained with"
+        if found.preprocess is None
+        else f"as {found.source} has them"
+    )
     return [
         f"{name}: {value}" if value else f"{name}: not found, fill it in"
         for name, value in named.items()
-    ] + ["mean and std: fill in the ones the network was trained with"]
+    ] + [f"mean and std: {prepared}"]
 
 
 def _data(folder: Path, names: Sequence[str]) -> str | None:

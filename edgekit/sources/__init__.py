@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edgekit import plugins
 from edgekit.errors import ModelError
-from edgekit.types import InputSpec, ModelSpec
+from edgekit.types import InputSpec, ModelSpec, Preprocess
 from edgekit.types.notes import WeightsUnnamed
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Source:
     """True where it may leave sizes besides the batch free, for `[model] input` to set."""
     has_named_tensors: bool = False
     """True where `[model] outputs` and `[model.fixed]` can name tensors of it."""
+    preprocess: Callable[[Path], Preprocess | None] = lambda path: None
+    """Preprocessing of its inputs as the source itself describes it, for `edgekit init`."""
 
 
 def load(

@@ -454,6 +454,16 @@ def _read_source(path: Path) -> object:
     return sources.load(ModelSpec(source=path.name), root=path.parent)
 
 
+def _hugging_face(folder: Path) -> None:
+    from tests.unit.sources.huggingface.folders import distilbert
+
+    distilbert(folder / "net")
+
+
+def _read_folder(path: Path) -> object:
+    return _read_source(path.parent)
+
+
 def _address(folder: Path) -> None:
     (folder / "address").write_text(
         "container:name/image:1?cpus=0.5&memory=256m&cpuset=0&platform=linux/arm64"
@@ -613,6 +623,22 @@ KINDS = (
         damage="bytes",
         make=_written("tflite", "small.tflite"),
         read=_read_source,
+        slow=True,
+    ),
+    Kind(
+        name="config.json",
+        file="net/config.json",
+        damage="json",
+        make=_hugging_face,
+        read=_read_folder,
+        slow=True,
+    ),
+    Kind(
+        name="folder weights",
+        file="net/model.safetensors",
+        damage="bytes",
+        make=_hugging_face,
+        read=_read_folder,
         slow=True,
     ),
     Kind(

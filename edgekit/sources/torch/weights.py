@@ -63,7 +63,7 @@ def apply(
     """
     path, key = _split(reference, root)
     with reading(path, ModelError, kind="weights"):
-        stored = _stored(path, allow_pickle)
+        stored = read_file(path, allow_pickle=allow_pickle)
     own = module.state_dict()
     readings = [
         reading
@@ -110,7 +110,12 @@ def _split(reference: str, root: Path) -> tuple[Path, str]:
     return path, ""
 
 
-def _stored(path: Path, allow_pickle: bool) -> Any:
+def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
+    """What a file of weights holds: a state dict, or dictionaries around some.
+
+    Raises `ModelError` for damaged files, and for pickles of more than tensors unless
+    `allow_pickle`.
+    """
     if not path.is_file():
         raise ModelError(f"No weights at {path}. Check [model] weights.")
     if path.suffix == ".safetensors":

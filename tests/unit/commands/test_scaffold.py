@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ from PIL import Image
 
 from edgekit.commands.scaffold import write
 from edgekit.config import project
-from edgekit.errors import OutputError
-from edgekit.types import ModelSpec
+from edgekit.errors import ModelError, OutputError
+from edgekit.types import ModelSpec, Preprocess
 
 
 def test_what_the_folder_shows_is_filled_in(tmp_path: Path) -> None:
@@ -51,6 +52,35 @@ def test_a_source_with_its_own_weights_and_shape_needs_none(tmp_path: Path) -> N
     assert one.model == ModelSpec(source="net.pt2")
     assert "the weights are in net.pt2" in file.read_text()
     assert not any(line.startswith(("weights", "input shape")) for line in lines)
+
+
+def test_the_sources_own_preprocessing_is_filled_in(tmp_path: Path) -> None:
+    folder = tmp_path / "network"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "vit"}')
+    processor = {
+        "image_mean": [0.5, 0.4, 0.3],
+        "image_std": [0.2, 0.3, 0.4],
+        "rescale_factor": 1 / 127.5,
+        "resample": 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    _, lines = write(tmp_path)
+    one = project.load(tmp_path)
+    assert one.model == ModelSpec(source="network")
+    assert one.data.preprocess == Preprocess(
+        scale=127.5, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4), resize="bicubic"
+    )
+    assert "mean and std: as network has them" in lines
+
+
+def test_a_named_network_goes_before_what_is_found(tmp_path: Path) -> None:
+    (tmp_path / "net.pt2").touch()
+    (tmp_path / "other.onnx").touch()
+    write(tmp_path, model="other.onnx")
+    assert project.load(tmp_path).model == ModelSpec(source="other.onnx")
+    with pytest.raises(ModelError, match="Cannot load a network from 'missing'"):
+        write(tmp_path, force=True, model="missing")
 
 
 def test_a_project_file_is_not_overwritten(tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+"""Names of a folder's files that several modules read."""
+
+CONFIG = "config.json"
