@@ -73,7 +73,7 @@ class _Found:
     test: str | None
     shape: tuple[int, ...] | None
     preprocess: Preprocess | None
-    """What the source itself says of it."""
+    """Preprocessing that the source itself names."""
 
 
 def write(

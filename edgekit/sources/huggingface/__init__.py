@@ -29,7 +29,7 @@ def _recognizes(reference: str, root: Path) -> bool:
     except (OSError, ValueError):
         return False
     except ModelError:
-        # A damaged file is still of such a folder, and its loading says what is wrong.
+        # A damaged file is still of such a folder, and its loading reports the damage.
         return any(path.parent.glob("*.safetensors"))
     return isinstance(found, dict) and bool({"model_type", "architectures"} & {*found})
 

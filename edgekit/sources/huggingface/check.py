@@ -46,7 +46,7 @@ class Reference:
         return parity.Ran(rows=[self._row(each, ends) for each in given])
 
     def inner(self, given: parity.Inputs) -> Iterable[parity.Inner]:
-        """Nothing: tensors inside have no names that both sides know."""
+        """Nothing: tensors inside have no names that both sides have."""
         return ()
 
     def _row(self, given: parity.Inputs, ends: Sequence[bool]) -> parity.Row:

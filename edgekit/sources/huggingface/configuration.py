@@ -16,7 +16,7 @@ KIND = "a Hugging Face configuration"
 _REFUSED = {
     "auto_map": "names Python code of its author's, and a folder's code is never run. "
     "Load the network from a function of your own: source = 'model.py:build'.",
-    "quantization_config": "says that the weights are quantized. Take the folder of the "
+    "quantization_config": "is of quantized weights. Take the folder of the "
     "network before quantization.",
     "peft_type": "belongs to an adapter. Merge it into its network first.",
 }
@@ -25,7 +25,7 @@ _DROPPED = re.compile(
     r"distributed_config|(torch_)?dtype|use_kernels|_name_or_path|transformers_version|"
     r"gradient_checkpointing"
 )
-"""What says how the network was run, not what it computes."""
+"""Keys that select how a network is run, not what it computes."""
 _STEPS = re.compile(r"num_\w*(layers|blocks|stages)|n_layers?|\w*depths?|layers")
 _CLASSES = re.compile(r"num_labels|num_classes")
 _MOST_CLASSES = 1 << 20
@@ -114,7 +114,7 @@ def network_class(config: Any, found: Mapping[str, Any], path: Path) -> Any:
 
 
 def _part(package: Any, name: str) -> Any:
-    """What a name stands for in transformers; `None` for nothing that is installed."""
+    """The object that a name stands for in transformers; `None` for nothing that is installed."""
     try:
         return getattr(package, name, None)
     except (ImportError, RuntimeError):  # raised for parts that lack a library

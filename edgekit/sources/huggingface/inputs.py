@@ -1,4 +1,4 @@
-"""What a network takes: token numbers and their mask, or images, and of which sizes."""
+"""Inputs of a network, token numbers and their mask or images, and their sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.types import InputSpec
 
 TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 _LENGTH = 128
-"""Tokens where the folder says nothing."""
+"""Tokens where the folder names no length."""
 _LONGEST = 1 << 16
 """A tokenizer without a limit of its own writes a huge number."""
 
@@ -55,7 +55,7 @@ def taken(
     if len(given) != 1:
         raise ModelError(
             f"{folder}: {network.__name__} takes {main}, whose shape the folder does not "
-            "say. Say it in edgekit.toml: [model] input = { shape = [16000] }."
+            "have. Give it in edgekit.toml: [model] input = { shape = [16000] }."
         )
     return Taken(specs=(InputSpec(name=main, shape=given[0].shape),), fixed={})
 

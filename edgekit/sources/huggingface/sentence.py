@@ -108,7 +108,7 @@ def expected(
 
 
 def _row(states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
-    """The pooled states of one text: of those of its tokens that are no padding."""
+    """The pooled states of one text: of its own tokens, without the padding."""
     kept = states[mask != 0]
     pooled: np.ndarray = states[0]
     if mode == "mean":

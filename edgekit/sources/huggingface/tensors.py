@@ -52,7 +52,7 @@ def _places(index: Path) -> Mapping[str, str]:
     with reading(index, ModelError, kind="an index of shards"):
         places = found["weight_map"]
         if not isinstance(places, dict) or not places:
-            raise ValueError("weight_map is no object with the files of tensors")
+            raise ValueError("weight_map is not an object with the files of tensors")
         for file in places.values():
             if not isinstance(file, str) or Path(file).name != file:
                 raise ValueError(f"{file!r:.60} is not a file of the folder")

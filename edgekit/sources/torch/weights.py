@@ -111,7 +111,7 @@ def _split(reference: str, root: Path) -> tuple[Path, str]:
 
 
 def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
-    """What a file of weights holds: a state dict, or dictionaries around some.
+    """The content of a file of weights: a state dict, or dictionaries around some.
 
     Raises `ModelError` for damaged files, and for pickles of more than tensors unless
     `allow_pickle`.

@@ -104,7 +104,7 @@ def sentences(folder: Path, pooling: str = "mean") -> Any:
 
 
 def saved(kind: Any, config: Any, folder: Path, **options: Any) -> Any:
-    """A network with seeded weights, far enough from zero to tell outputs apart."""
+    """A network with seeded weights, far enough from zero to give different outputs."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = kind(config).eval()
