@@ -4,7 +4,8 @@
 
 Every file that a source recognizes is loaded (which compares it with its own runtime), trained for
 20 steps towards its own outputs, cut at random by 30 % of every width that can be cut exactly, held
-against the same network with those units silent, and exported to each format and run there.
+against the same network with those units silent, and exported to each format and run there (without
+a softmax or sigmoid at the end).
 onnx2torch's result stands beside ours where it is installed.
 """
 
@@ -48,6 +49,7 @@ def measured(path: Path) -> Row:
         made: dict[str, Any] | None = None
         if own["error"] is None:
             made = exports(folder)
+        alike = step("sources_steps", "same", str(path), folder, timeout_s=TIMEOUT_S)
         peer = step("sources_steps", "peer", str(path), folder, timeout_s=TIMEOUT_S)
     kind = next(
         n for n, s in sources.known().items() if s.recognizes(path.name, path.parent)
@@ -66,6 +68,7 @@ def measured(path: Path) -> Row:
         "error": own["error"],
         **{field: own.get(field) for field in fields},
         "exports": made,
+        "same_as": alike.get("same_as"),
         "peer": peer,
     }
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgekit import sources
 from edgekit.errors import EdgeKitError
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import mask, shrink
+from edgekit.program.ends import with_ends
 from edgekit.program.program import Program, set_training
 from edgekit.types import InputSpec, ModelSpec
 from tests.zoo.exactness import outputs, random_plan, relative_error
@@ -35,6 +37,32 @@ PROJECTS: dict[str, dict[str, Any]] = {
     }
 }
 """Project entries that complete a file."""
+
+
+SAME = {
+    "version-RFB-320_without_postprocessing.tflite": (
+        "version-RFB-320.onnx",
+        ("scores", "460"),
+    )
+}
+"""Files of one network in two formats, and the tensors of the second at which the first ends."""
+
+
+def same(file: str, folder: str) -> Row:
+    """Distance of a file from the same network in another format, where that is here too."""
+    path = Path(file)
+    name, ends = SAME.get(path.name, ("", ()))
+    if not name or not (path.parent / name).is_file():
+        return {"error": None, "same_as": None}
+    ours = sources.load(ModelSpec(source=path.name), root=path.parent)
+    theirs = sources.load(ModelSpec(source=name, outputs=ends), root=path.parent)
+    sample = ours.example(2, seed=1)
+    found = {tuple(each.shape): each for each in outputs(ours, sample)}
+    apart = [
+        float((found[tuple(each.shape)] - each).abs().max() / (each.max() - each.min()))
+        for each in outputs(theirs, sample)
+    ]
+    return {"error": None, "same_as": {"name": name, "difference": max(apart)}}
 
 
 def take(file: str, folder: str) -> Row:
@@ -78,7 +106,7 @@ def trains(program: Program, sample: tuple[Tensor, ...]) -> float | None:
     """The learning rate with which the distance to half of its own outputs falls in 20 steps.
 
     Halved from `RATES[0]` down to `RATES[1]`: networks that were int8 have steep places. `None`
-    where no rate works, and where the outputs are no real numbers.
+    where no rate works.
     """
     rate = RATES[0]
     while rate >= RATES[1]:
@@ -110,7 +138,25 @@ def _falls(program: Program, sample: tuple[Tensor, ...], rate: float) -> bool:
     return losses[-1] < losses[0]
 
 
+def _unsquashed(program: Program) -> Program:
+    """The program without a softmax, sigmoid or argmax at the end: near-zero scores of one sample
+    are rounding in every runtime."""
+    module, ends = with_ends(program.module)
+    [end] = module.graph.find_nodes(op="output")
+    row: Any = end.args[0]
+    more = iter(row[len(ends) :])
+    kept = [
+        next(more) if squashed else output
+        for output, squashed in zip(row, ends, strict=False)
+    ]
+    end.args = (tuple(kept),)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return replace(program, module=module, outputs=())
+
+
 def _leave(folder: Path, small: Program) -> None:
+    small = _unsquashed(small)
     small.save(folder / "cut.pt2")
     sample = small.example(1, seed=2)
     np.savez(folder / "inputs.npz", *(tensor.numpy() for tensor in sample))
@@ -139,7 +185,7 @@ def main() -> None:
     torch.set_num_threads(1)
     name, *words = sys.argv[1:]
     try:
-        result = {"take": take, "peer": peer}[name](*words)
+        result = {"take": take, "peer": peer, "same": same}[name](*words)
     except EdgeKitError as error:
         result = {"error": str(error).splitlines()[0]}
     print()
