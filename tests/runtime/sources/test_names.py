@@ -27,7 +27,14 @@ def source(kind: str, folder: Path) -> Path:
     return keras if kind == "keras" else UNIT / "tflite" / "data" / "net-fp32.tflite"
 
 
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "onnx",
+        pytest.param("keras", marks=pytest.mark.slow),
+        pytest.param("tflite", marks=pytest.mark.slow),
+    ],
+)
 def test_every_export_has_the_names_of_the_file_and_reads_back_as_the_same(
     kind: str, tmp_path: Path
 ) -> None:
@@ -46,7 +53,10 @@ def test_every_export_has_the_names_of_the_file_and_reads_back_as_the_same(
     for artifact in made:
         assert [one.name for one in artifact.inputs] == [network.inputs[0].name]
         assert tuple(one.name for one in artifact.outputs) == network.program.outputs
-        if artifact.precision == "fp32" and artifact.files[0].suffix != ".xml":
+        suffix = artifact.files[0].suffix
+        # A TFLite file does not name its order of dimensions: an image's may come back turned.
+        readable = suffix == ".onnx" or (suffix == ".tflite" and kind != "tflite")
+        if artifact.precision == "fp32" and readable:
             _is_same(ek.load(artifact.files[0]), network)
 
 
