@@ -1,6 +1,6 @@
 """A plan is made for the next form where the exports that it needs cannot be made in the first.
 
-LiteRT has no determinant, and no quantizer finds ranges on samples that are no numbers.
+LiteRT has no determinant, and no quantizer finds ranges in samples of NaN.
 """
 
 from __future__ import annotations
@@ -138,9 +138,9 @@ def test_a_student_of_the_users_is_planned_for_where_it_can_be_exported(
     request, inputs, teacher = parts
     distill = replace(inputs.recipe.distill, student="model.py:volumes")
     own = replace(inputs, recipe=replace(inputs.recipe, distill=distill))
-    found, taught = prune_and_distill(request, own, teacher, tmp_path)
+    found, trained = prune_and_distill(request, own, teacher, tmp_path)
     assert found.table.key.runtime == "onnxruntime"
-    assert len(found.rounds) == len(taught.epochs) - 1 == 1
+    assert len(found.rounds) == len(trained.epochs) - 1 == 1
     [left] = [note for note in found.notes if isinstance(note, LeftOut)]
     assert (left.name, left.precision) == ("litert", None)
     assert "linalg_det" in str(left.refusals[0].operator)

@@ -351,6 +351,7 @@ _WHY = {kind: why for why, kinds in _REFUSED.items() for kind in kinds}
 
 @operator(*_WHY)
 def refused(call: Call, *values: Any) -> Tensor:
+    """Raise `ModelError`, with why no network trains through the operator and where to end it."""
     taken = ", ".join(f'"{name}"' for name in call.node.inputs[:2] if name)
     before = f": [model] outputs = [{taken}]" if taken else ""
     raise call.refuse(f"{_WHY[call.node.kind]}. End the network before it{before}")
