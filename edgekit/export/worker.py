@@ -54,7 +54,7 @@ class Judging:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A worker's job for one format: `fp32` first, from `source`, then `wanted` beside it.
+    """A worker's job for one format: `fp32` first, from `source`, then `requested` beside it.
 
     `source` is the program (`.pt2`), or where it is `chained` another runtime's file in fp32.
     """

@@ -36,7 +36,7 @@ def make(
         source=folder / "student.pt2",
         inputs=inputs,
         fp32=folder / f"start{target.suffix}",
-        expected=tuple(
+        requested=tuple(
             Order(
                 name=precision,
                 runtime=runtime,

@@ -460,7 +460,9 @@ def test_the_library_sets_free_sizes_fixes_inputs_and_ends_at_tensors(
 
 
 def test_tensors_can_be_named_of_an_onnx_file_alone(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"name tensors of a file ending in \.onnx"):
+    with pytest.raises(
+        ModelError, match=r"name tensors of .* or a file ending in \.onnx"
+    ):
         ek.load(tmp_path / "net.pt2", outputs=["a"])
     with pytest.raises(ModelError, match="a module has no such names"):
         ek.load(torch.nn.ReLU(), example_input=torch.zeros(1, 3), fixed={"a": 1.0})
