@@ -115,7 +115,7 @@ def _exported(
     env = Environment(device=device, store=Store(scratch / "store"), progress=Silent())
     host = replace(targets.load("host"), precisions=("fp32", "int8"))
     target, asked = env.observed(host), one.recipe.export.precisions
-    competing = variants.expected(network, [runtime], target, asked)
+    competing = variants.requested(network, [runtime], target, asked)
     expected += [each for each in competing if each not in expected]
     exporter = ExportRunner.of(BuildRequest(project=one, target=host), env)
     made = exporter.export(
