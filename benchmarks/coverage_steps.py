@@ -109,7 +109,7 @@ def _leave(
 
 
 def _repeats(network: torch.nn.Module, sample: tuple[torch.Tensor, ...]) -> bool:
-    """Whether two runs of the author's network agree: deliberate dropout makes them differ."""
+    """True where two runs of the author's network agree; deliberate dropout makes them differ."""
     with torch.no_grad():
         first, again = (pytree.tree_leaves(network(*sample)) for _ in range(2))
     return all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
