@@ -74,7 +74,10 @@ def take(file: str, folder: str) -> Row:
     plan = random_plan([group for group in graph.groups if group.exact], SHARE)
     small = shrink(graph, plan)
     sample = program.example(2, seed=1)
-    error = relative_error(outputs(small, sample), outputs(mask(graph, plan), sample))
+    found, expected = (
+        outputs(_unsquashed(each), sample) for each in (small, mask(graph, plan))
+    )
+    error = relative_error(found, expected)
     _leave(Path(folder), small)
     return {
         "error": None,
