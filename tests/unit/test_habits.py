@@ -189,3 +189,13 @@ def test_python_in_the_readme_names_what_the_library_has() -> None:
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "ek"
         }
         assert used <= set(edgekit.__all__), used - set(edgekit.__all__)
+
+
+def test_the_checks_name_files_of_tests_that_are_there() -> None:
+    named = [
+        word
+        for file in (".ci/run", "Makefile")
+        for word in re.findall(r"\btests/[\w/]+(?:\.py)?", (ROOT / file).read_text())
+    ]
+    assert named
+    assert not [word for word in named if not (ROOT / word).exists()]
