@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command does
@@ -76,6 +78,8 @@ accuracy_drop = 0.05
 [recipe.distill]
 epochs = 4
 """
+Run = Callable[..., tuple[int, str, str]]
+"""Arguments of the command to its exit code, standard output and standard error."""
 _SIZE = 16
 _CLASSES = ("disc", "frame", "stripes")
 
@@ -147,6 +151,30 @@ def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_images(root / "data/test", 60, seed=2)
     _train(root)
     return root
+
+
+@pytest.fixture
+def mine(own_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the user's project to spoil, and the working folder."""
+    folder = tmp_path / "mine"
+    shutil.copytree(own_project, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process."""
+    from edgekit import cli
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["edgekit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
 
 
 @pytest.fixture(autouse=True)

@@ -66,7 +66,7 @@ def export_all(  # noqa: PLR0913
     on_done: Callable[[str], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> list[Artifact]:
-    """The artifacts of `wanted` in `folder`, in that order, named like `litert-int8`.
+    """The artifacts of `requested` in `folder`, in that order, named like `litert-int8`.
 
     Each format is converted once and quantized from there, as little as `validation` allows
     lost; where that fails or takes layers in float, once more with channels equalized.

@@ -48,8 +48,8 @@ class ExportRunner:
         validation: Validation | None = None,
         on_failure: Callable[[Failure], None] | None = None,
     ) -> list[Artifact]:
-        """Export `program` in every form `wanted`, in processes of their own, with LiteRT's files
-        in the layout that the recipe asks for; see `export_all`."""
+        """Export `program` in every form `requested`, in processes of their own, with LiteRT's
+        files in the layout that the recipe asks for; see `export_all`."""
         folder.mkdir(parents=True, exist_ok=True)
         done: list[str] = []
         with self.progress.step(title) as step:

@@ -6,6 +6,7 @@ A source is a module or folder here (or under `sources/` in a folder of `EDGEKIT
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,38 @@ def load(
     return source.load(
         model, root=root, allow_pickle=allow_pickle, inputs=inputs, dtypes=dtypes
     )
+
+
+def file_of(model: ModelSpec, root: Path) -> Path:
+    """The file that `model` names, for a source of files. Raises `ModelError` for none."""
+    path = root / model.source
+    if not path.is_file():
+        raise ModelError(f"No file {path}. Check [model] source.")
+    return path
+
+
+def inputs_of(model: ModelSpec, given: Sequence[InputSpec]) -> tuple[InputSpec, ...]:
+    """The inputs that a caller or else `[model] input` gives; none where both are silent."""
+    return tuple(given) or ((model.input,) if model.input is not None else ())
+
+
+def names_or_holds(
+    reference: str,
+    root: Path,
+    suffixes: tuple[str, ...],
+    holds: Callable[[Path], bool],
+) -> bool:
+    """True where a reference has one of `suffixes`, or its file is one that `holds` accepts.
+
+    `holds` may raise what the reading of another kind of file raises.
+    """
+    if reference.endswith(suffixes):
+        return True
+    path = root / reference
+    try:
+        return path.is_file() and holds(path)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return False
 
 
 def known() -> Mapping[str, Source]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.config.folder import first_file
 from edgekit.errors import ModelError
-from edgekit.sources import Source
+from edgekit.sources import Source, file_of, names_or_holds
 from edgekit.types import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -21,17 +21,9 @@ SUFFIX = ".pt2"
 _PROGRAM = "/models/model.json"
 
 
-def _recognizes(reference: str, root: Path) -> bool:
-    if reference.endswith(SUFFIX):
-        return True
-    path = root / reference
-    try:
-        if not path.is_file():
-            return False
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(_PROGRAM) for name in archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return False
+def _holds(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith(_PROGRAM) for name in archive.namelist())
 
 
 def _load(
@@ -45,9 +37,7 @@ def _load(
     from edgekit.program import program
     from edgekit.sources.torch import weights
 
-    path = root / model.source
-    if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
+    path = file_of(model, root)
     loaded = program.load(path, allow_pickle=allow_pickle)
     if model.input and model.input.shape != loaded.inputs[0].shape:
         raise ModelError(
@@ -62,7 +52,7 @@ def _load(
 
 RECORD = Source(
     form=f"a file ending in {SUFFIX}",
-    recognizes=_recognizes,
+    recognizes=lambda name, root: names_or_holds(name, root, (SUFFIX,), _holds),
     load=_load,
     find=lambda folder: first_file(folder, (SUFFIX,)),
     has_weights=True,

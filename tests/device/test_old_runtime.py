@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from edgekit.devices.emulated import EmulatedDevice
@@ -15,14 +14,9 @@ from edgekit.pipeline.compatibility import _loaded
 from edgekit.program.program import trace
 from edgekit.runtimes.operators import of_file, table
 from edgekit.types import InputSpec
+from tests.runtime.shuffled import Shuffled
 
 CORE = "cortex-a7"
-
-
-class Shuffled(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        order = torch.arange(x.shape[1] - 1, -1, -1).reshape(1, -1, 1, 1).expand_as(x)
-        return torch.zeros_like(x).scatter(1, order, x)
 
 
 @pytest.mark.slow

@@ -447,13 +447,6 @@ def _written(kind: str, file: str) -> Callable[[Path], None]:
     return make
 
 
-def _read_source(path: Path) -> object:
-    from edgekit import sources
-    from edgekit.types import ModelSpec
-
-    return sources.load(ModelSpec(source=path.name), root=path.parent)
-
-
 def _hugging_face(folder: Path) -> None:
     from tests.unit.sources.huggingface.folders import distilbert
 

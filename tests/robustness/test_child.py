@@ -10,22 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit import child
-from tests.robustness.conftest import Planted
-from tests.robustness.test_planted_modules import RELATIVE
-
-
-@pytest.fixture
-def here(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
-    """The planted files in the current folder."""
-    monkeypatch.chdir(planted.folder)
-    return planted
-
-
-@pytest.fixture
-def carelessly(here: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
-    """The same with a careless PYTHONPATH."""
-    monkeypatch.setenv("PYTHONPATH", RELATIVE)
-    return here
+from tests.robustness.conftest import RELATIVE, Planted
 
 
 def test_what_a_child_of_ours_searches(

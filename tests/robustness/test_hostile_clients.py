@@ -49,12 +49,6 @@ def serving(folder: Path, *more: str) -> Iterator[Served]:
         assert "Traceback" not in said and "internal" not in said, said
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("reciprocal"), "--max-seconds", "2") as one:
-        yield one
-
-
 def strictly(text: bytes) -> object:
     def refuse(constant: str) -> float:
         raise AssertionError(f"{constant} is not JSON")

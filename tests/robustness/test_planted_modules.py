@@ -23,25 +23,9 @@ from edgekit.package.docker import wheels
 from edgekit.program.program import trace
 from edgekit.store import Store
 from edgekit.types import InputSpec, ModelSpec
-from tests.robustness.conftest import Planted
+from tests.robustness.conftest import RELATIVE, Planted
 
 ROOT = Path(__file__).parents[2]
-RELATIVE = f"{os.pathsep}.{os.pathsep}"
-"""Empty and relative entries, each of which means the current folder."""
-
-
-@pytest.fixture
-def here(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
-    """The planted files in the current folder."""
-    monkeypatch.chdir(planted.folder)
-    return planted
-
-
-@pytest.fixture
-def carelessly(here: Planted, monkeypatch: pytest.MonkeyPatch) -> Planted:
-    """The same with a careless PYTHONPATH."""
-    monkeypatch.setenv("PYTHONPATH", RELATIVE)
-    return here
 
 
 @pytest.mark.parametrize("words", [["--version"], ["targets"], ["inspect", "no.py:x"]])

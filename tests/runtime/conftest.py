@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekit.program.program import Program
+    from edgekit.types import Artifact
+    from tests.runtime.export.digits import Digits
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,3 +161,48 @@ def onnx_model(tmp_path: Path) -> TinyModel:
 @pytest.fixture
 def requantizing_model(tmp_path: Path) -> TinyModel:
     return write_requantizing_tflite(tmp_path / "requantize.tflite")
+
+
+@pytest.fixture(scope="session")
+def exported_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of its own network, and that network exported to `files/`. Read only."""
+    from tests.runtime.diff.exported import write_project
+
+    root = tmp_path_factory.mktemp("exported-project")
+    write_project(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
+    """A small network that has learned handwritten digits in color, and some it has not seen."""
+    from tests.runtime.export.digits import learned
+
+    return learned(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="session")
+def whole(
+    digits: Digits, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Artifact]:
+    """The same of bytes, ending in probabilities, for every runtime; LiteRT's of images with
+    their channels last."""
+    from tests.runtime.export.digits import export_folded
+
+    return export_folded(digits, tmp_path_factory.mktemp("whole") / "made")
+
+
+@pytest.fixture(scope="session")
+def shuffled(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Program, list[Artifact]]:
+    """A network with an operator that LiteRT 2.14 lacks, and its files for two runtimes."""
+    from edgekit.export.workers import export_all
+    from edgekit.program.program import trace
+    from edgekit.types import InputSpec
+    from tests.runtime.shuffled import Network
+
+    program = trace(Network(), (InputSpec(shape=(3, 8, 8)),))
+    expected = [("litert", "fp32"), ("onnxruntime", "fp32")]
+    folder = tmp_path_factory.mktemp("exported")
+    return program, export_all(program, expected, calibration=None, folder=folder)

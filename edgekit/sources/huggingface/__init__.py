@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgekit.config.folder import walk
 from edgekit.errors import ModelError
 from edgekit.safe_io import read_json
-from edgekit.sources import Source
+from edgekit.sources import Source, inputs_of
 from edgekit.sources.huggingface.files import CONFIG
 from edgekit.types import InputSpec, ModelSpec, Preprocess
 
@@ -44,10 +44,9 @@ def _load(
 ) -> Program:
     from edgekit.sources.huggingface.load import load
 
-    given = tuple(inputs) or ((model.input,) if model.input else ())
     loaded = load(
         root / model.source,
-        inputs=given,
+        inputs=inputs_of(model, inputs),
         outputs=model.outputs,
         fixed=model.fixed,
         allow_pickle=allow_pickle,

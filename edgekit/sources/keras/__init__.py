@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.config.folder import first_file
-from edgekit.errors import ModelError
-from edgekit.sources import Source
+from edgekit.sources import Source, file_of, inputs_of, names_or_holds
 from edgekit.types import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -22,20 +21,12 @@ _MAGIC = b"\x89HDF\r\n\x1a\n"
 _WEIGHTS = "model.weights.h5"
 
 
-def _recognizes(reference: str, root: Path) -> bool:
-    if reference.endswith(SUFFIXES):
-        return True
-    path = root / reference
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) == _MAGIC:
-                return True
-        with zipfile.ZipFile(path) as archive:
-            return _WEIGHTS in archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return False
+def _holds(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) == _MAGIC:
+            return True
+    with zipfile.ZipFile(path) as archive:
+        return _WEIGHTS in archive.namelist()
 
 
 def _load(
@@ -48,11 +39,7 @@ def _load(
 ) -> Program:
     from edgekit.sources.keras.load import load
 
-    path = root / model.source
-    if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
-    given = inputs or ((model.input,) if model.input else ())
-    loaded = load(path, given)
+    loaded = load(file_of(model, root), inputs_of(model, inputs))
     if model.weights is not None:
         from edgekit.sources.torch import weights
 
@@ -62,7 +49,7 @@ def _load(
 
 RECORD = Source(
     form="a Keras model (.keras, .h5, .hdf5)",
-    recognizes=_recognizes,
+    recognizes=lambda name, root: names_or_holds(name, root, SUFFIXES, _holds),
     load=_load,
     find=lambda folder: first_file(folder, SUFFIXES),
     has_weights=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.config.folder import first_file
 from edgekit.errors import ModelError
-from edgekit.sources import Source
+from edgekit.sources import Source, file_of, inputs_of
 from edgekit.types import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -29,14 +29,12 @@ def _load(
 ) -> Program:
     from edgekit.sources.onnx.loading import load
 
-    path = root / model.source
-    if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
+    path = file_of(model, root)
     if model.weights is not None:
         raise ModelError(
             f"{path} has its weights in it. Remove [model] weights or --weights."
         )
-    given = inputs or ((model.input,) if model.input is not None else ())
+    given = inputs_of(model, inputs)
     return load(path, inputs=given, outputs=model.outputs, fixed=model.fixed)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.config.folder import first_file
 from edgekit.errors import ModelError
-from edgekit.sources import Source
+from edgekit.sources import Source, file_of, names_or_holds
 from edgekit.types import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -20,17 +20,9 @@ SUFFIX = ".tflite"
 _MAGIC = b"TFL3"
 
 
-def _recognizes(reference: str, root: Path) -> bool:
-    if reference.endswith(SUFFIX):
-        return True
-    path = root / reference
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(8)[4:] == _MAGIC
-    except (OSError, ValueError):
-        return False
+def _holds(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == _MAGIC
 
 
 def _load(
@@ -43,9 +35,7 @@ def _load(
 ) -> Program:
     from edgekit.sources.tflite.load import load
 
-    path = root / model.source
-    if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
+    path = file_of(model, root)
     loaded = load(path)
     if model.input and model.input.shape != loaded.inputs[0].shape:
         raise ModelError(
@@ -62,7 +52,7 @@ def _load(
 
 RECORD = Source(
     form=f"a file ending in {SUFFIX}",
-    recognizes=_recognizes,
+    recognizes=lambda name, root: names_or_holds(name, root, (SUFFIX,), _holds),
     load=_load,
     find=lambda folder: first_file(folder, (SUFFIX,)),
     has_weights=True,

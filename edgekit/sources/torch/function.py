@@ -14,6 +14,7 @@ from edgekit.program import program
 from edgekit.program.batches import kept
 from edgekit.program.plain import refuse_meta, unwrapped
 from edgekit.program.program import Program
+from edgekit.sources import inputs_of
 from edgekit.sources.torch import weights
 from edgekit.types import InputSpec, ModelSpec
 
@@ -33,8 +34,7 @@ def load(
     Raises `ModelError` for anything that cannot be found, read or exported.
     """
     function = user_code.locate(model.source, root, ModelError)
-    if not inputs and model.input is not None:
-        inputs = (model.input,)
+    inputs = inputs_of(model, inputs)
     if not inputs:
         raise ModelError(
             f"The input shape of {model.source} is not known. Say it in edgekit.toml: "

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgekit import cli
 from edgekit.bench import history as records
 from edgekit.bench import paired
 from edgekit.bench.artifact import artifact_at
 from edgekit.bench.protocol import measure
 from edgekit.bench.tiers import tailored
 from edgekit.devices.local import LocalDevice
-from tests.runtime.commands.running import Run
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in this process: exit code, what it printed and what it complained of."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgekit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
+from tests.conftest import Run
 
 
 def test_a_gate_on_a_device_takes_turns_with_the_baselines_artifact(

@@ -4,88 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pytest
-import torch
-from PIL import Image
-
 from edgekit.devices.local import LocalDevice
 from edgekit.diff.diff import diff
 from edgekit.diff.inputs import Question
-from edgekit.export.workers import export_all
 from edgekit.progress import Silent
-from edgekit.types.diff import Diff
-from tests.runtime.export.conftest import apart, sampled
-
-__all__ = ["apart"]
-
-PROJECT = """\
-[model]
-source = "student.pt2"
-[data]
-train = "data.npz"
-test  = "data.npz"
-[data.preprocess]
-scale = 255
-mean  = [0.5, 0.5, 0.5]
-std   = [0.25, 0.25, 0.25]
-"""
 
 
-def images() -> np.ndarray:
-    """Smooth color images of bytes, (24, 3, 32, 32)."""
-    generator = np.random.default_rng(0)
-    small = generator.integers(0, 256, (24, 4, 4, 3), dtype=np.uint8)
-    large = [np.asarray(Image.fromarray(one).resize((32, 32))) for one in small]
-    return np.stack(large).transpose(0, 3, 1, 2)
-
-
-def prepared(raw: np.ndarray) -> np.ndarray:
-    return ((raw / 255 - 0.5) / 0.25).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own network, and that network exported."""
-    root = tmp_path_factory.mktemp("project")
-    program, _ = sampled("convolutional")
-    raw = images()
-    with torch.no_grad():
-        classes = program.module(torch.from_numpy(prepared(raw))).argmax(1).numpy()
-    np.savez(root / "data.npz", x=raw, y=classes)
-    program.save(root / "student.pt2")
-    (root / "edgekit.toml").write_text(PROJECT)
-    export_all(
-        program,
-        [
-            ("onnxruntime", "fp32"),
-            ("onnxruntime", "int8"),
-            ("openvino", "fp32"),
-            ("litert", "fp32"),
-            ("litert", "int8"),
-        ],
-        calibration=prepared(raw),
-        folder=root / "files",
-    )
-    return root
-
-
-def compared(folder: Path, artifact: Path, **options: object) -> Diff:
-    question = Question(
-        artifact=artifact,
-        folder=folder,
-        against=folder / "student.pt2",
-        **options,  # type: ignore[arg-type]
-    )
-    return diff(question, LocalDevice(), Silent())
-
-
-def test_the_network_may_be_any_source(folder: Path) -> None:
-    artifact = folder / "files/onnxruntime-fp32.onnx"
-    copied = folder / "student.network"
-    copied.write_bytes((folder / "student.pt2").read_bytes())
+def test_the_network_may_be_any_source(exported_project: Path, tmp_path: Path) -> None:
+    artifact = exported_project / "files/onnxruntime-fp32.onnx"
+    copied = tmp_path / "student.network"
+    copied.write_bytes((exported_project / "student.pt2").read_bytes())
     found = diff(
-        Question(artifact=artifact, folder=folder, against=copied),
+        Question(artifact=artifact, folder=exported_project, against=copied),
         LocalDevice(),
         Silent(),
     )

@@ -7,37 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from edgekit.export.workers import export_all
-from tests.runtime.diff.test_diff import PROJECT, compared, images, prepared
-from tests.runtime.export.conftest import sampled
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own network, and that network exported."""
-    root = tmp_path_factory.mktemp("project")
-    program, _ = sampled("convolutional")
-    raw = images()
-    with torch.no_grad():
-        classes = program.module(torch.from_numpy(prepared(raw))).argmax(1).numpy()
-    np.savez(root / "data.npz", x=raw, y=classes)
-    program.save(root / "student.pt2")
-    (root / "edgekit.toml").write_text(PROJECT)
-    export_all(
-        program,
-        [
-            ("onnxruntime", "fp32"),
-            ("onnxruntime", "int8"),
-            ("openvino", "fp32"),
-            ("litert", "fp32"),
-            ("litert", "int8"),
-        ],
-        calibration=prepared(raw),
-        folder=root / "files",
-    )
-    return root
+from tests.runtime.diff.exported import compared, images, prepared
 
 
 @pytest.mark.parametrize(
@@ -49,15 +20,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_fault_in_preprocessing_is_named(
-    folder: Path,
+    exported_project: Path,
     tmp_path: Path,
     feed: Callable[[np.ndarray], np.ndarray],
     fault: str,
 ) -> None:
     np.save(tmp_path / "fed.npy", feed(images()[:12]))
     found = compared(
-        folder,
-        folder / "files/onnxruntime-fp32.onnx",
+        exported_project,
+        exported_project / "files/onnxruntime-fp32.onnx",
         preprocessed=tmp_path / "fed.npy",
     )
     assert not found.agrees
@@ -68,17 +39,17 @@ def test_a_fault_in_preprocessing_is_named(
 
 
 def test_an_artifact_that_takes_another_order_of_channels_is_named(
-    folder: Path, tmp_path: Path
+    exported_project: Path, tmp_path: Path
 ) -> None:
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.load(str(folder / "files/onnxruntime-fp32.onnx"))
+    model = onnx.load(str(exported_project / "files/onnxruntime-fp32.onnx"))
     [first] = [one for one in model.graph.initializer if one.name == "0.weight"]
     swapped = numpy_helper.to_array(first)[:, ::-1].copy()
     first.CopyFrom(numpy_helper.from_array(swapped, first.name))
     onnx.save_model(model, str(tmp_path / "bgr.onnx"))
-    found = compared(folder, tmp_path / "bgr.onnx")
+    found = compared(exported_project, tmp_path / "bgr.onnx")
     assert not found.agrees
     assert found.divergence is None
     [one] = found.preprocessing

@@ -15,11 +15,22 @@ import pytest
 import torch
 from torch import nn
 
+from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
-from edgekit.types import InputSpec
+from edgekit.types import Artifact, InputSpec
 from tests.runtime.export.apart import Made, make
 
 Sampled = tuple[Program, np.ndarray]
+CLASSES = 4
+"""Of the network that int8 harms."""
+VARIANTS = [
+    ("openvino", "int8"),
+    ("litert", "fp32"),
+    ("onnxruntime", "int8"),
+    ("litert", "int8"),
+    ("tflite-runtime", "int8"),
+    ("onnxruntime", "fp32"),
+]
 
 
 class Residual(nn.Module):
@@ -175,3 +186,57 @@ def want(network) -> np.ndarray:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "out"
+
+
+class Harmed(nn.Module):
+    """Four layers; between the second and the third one channel is a thousand times as large.
+
+    The third takes that back, so that the network is sound in float, and the other channels have
+    nothing left of the 256 steps of an int8 tensor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(3))
+        self.head = nn.Linear(16, CLASSES)
+        with torch.no_grad():
+            for layer in self.layers:
+                nn.init.orthogonal_(layer.weight, gain=1.4)
+            nn.init.normal_(self.head.weight)
+            self.layers[1].weight[0] *= 3000
+            self.layers[1].bias[0] *= 3000
+            self.layers[2].weight[:, 0] /= 3000
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return self.head(x)
+
+
+@pytest.fixture(scope="session")
+def harmed() -> tuple[Program, np.ndarray, np.ndarray]:
+    """The network, samples, and the class it gives each of them."""
+    torch.manual_seed(0)
+    program = trace(Harmed(), (InputSpec(shape=(16,), name="x"),))
+    samples = torch.randn(160, 16)
+    with torch.no_grad():
+        classes = program.module(samples).argmax(1)
+    assert len(classes.unique()) == CLASSES
+    return program, samples.numpy(), classes.numpy()
+
+
+@pytest.fixture(scope="session")
+def exported(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[list[Artifact], list[str]]:
+    """The convolutional network in `VARIANTS`, and their names as they were done."""
+    program, samples = sampled("convolutional")
+    done: list[str] = []
+    artifacts = export_all(
+        program,
+        VARIANTS,
+        calibration=samples,
+        folder=tmp_path_factory.mktemp("exported") / "candidates",
+        on_done=done.append,
+    )
+    return artifacts, done

@@ -7,24 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.export.workers import export_all
-from edgekit.types import Artifact
-from tests.runtime.export.test_workers import VARIANTS
-
-
-@pytest.fixture(scope="module")
-def exported(
-    convolutional_network, tmp_path_factory
-) -> tuple[list[Artifact], list[str]]:
-    program, samples = convolutional_network
-    done: list[str] = []
-    artifacts = export_all(
-        program,
-        VARIANTS,
-        calibration=samples,
-        folder=tmp_path_factory.mktemp("exported") / "candidates",
-        on_done=done.append,
-    )
-    return artifacts, done
+from tests.runtime.export.conftest import VARIANTS
 
 
 def test_both_lite_runtimes_get_the_same_file(exported) -> None:

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from edgekit.errors import ArtifactError
-from edgekit.program.program import Program, trace
 from edgekit.report.export_words import quantized
-from edgekit.types import InputSpec
-from tests.runtime.export.test_quantize import CLASSES, Harmed, made
-
-
-@pytest.fixture(scope="module")
-def harmed() -> tuple[Program, np.ndarray, np.ndarray]:
-    """The network, samples, and the class it gives each of them."""
-    torch.manual_seed(0)
-    program = trace(Harmed(), (InputSpec(shape=(16,), name="x"),))
-    samples = torch.randn(160, 16)
-    with torch.no_grad():
-        classes = program.module(samples).argmax(1)
-    assert len(classes.unique()) == CLASSES
-    return program, samples.numpy(), classes.numpy()
+from tests.runtime.export.test_quantize import made
 
 
 def test_without_recovery_the_loss_is_reported(harmed, apart, tmp_path: Path) -> None:

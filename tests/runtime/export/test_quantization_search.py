@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from edgekit.devices.local import LocalDevice
 from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import export_all
-from edgekit.program.program import Program, trace
 from edgekit.report.export_words import quantized
-from edgekit.types import InputSpec, TaskSpec
+from edgekit.types import TaskSpec
 from tests.runtime.export.apart import sure
-from tests.runtime.export.test_quantize import CLASSES, HARMED, Harmed, made
-
-
-@pytest.fixture(scope="module")
-def harmed() -> tuple[Program, np.ndarray, np.ndarray]:
-    """The network, samples, and the class it gives each of them."""
-    torch.manual_seed(0)
-    program = trace(Harmed(), (InputSpec(shape=(16,), name="x"),))
-    samples = torch.randn(160, 16)
-    with torch.no_grad():
-        classes = program.module(samples).argmax(1)
-    assert len(classes.unique()) == CLASSES
-    return program, samples.numpy(), classes.numpy()
+from tests.runtime.export.conftest import CLASSES
+from tests.runtime.export.test_quantize import HARMED, made
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])

@@ -7,55 +7,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 import torch
-from torch import nn
 
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.program.program import Program, trace
 from edgekit.types import Artifact, InputSpec, QuantConfig, TaskSpec
 from tests.runtime.export.apart import one
 
-CLASSES = 4
 HARMED = 2
 """Layers at the ends of the harmed tensor."""
-
-
-class Harmed(nn.Module):
-    """Four layers; between the second and the third one channel is a thousand times as large.
-
-    The third takes that back, so that the network is sound in float, and the other channels have
-    nothing left of the 256 steps of an int8 tensor.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(3))
-        self.head = nn.Linear(16, CLASSES)
-        with torch.no_grad():
-            for layer in self.layers:
-                nn.init.orthogonal_(layer.weight, gain=1.4)
-            nn.init.normal_(self.head.weight)
-            self.layers[1].weight[0] *= 3000
-            self.layers[1].bias[0] *= 3000
-            self.layers[2].weight[:, 0] /= 3000
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for layer in self.layers:
-            x = torch.relu(layer(x))
-        return self.head(x)
-
-
-@pytest.fixture(scope="module")
-def harmed() -> tuple[Program, np.ndarray, np.ndarray]:
-    """The network, samples, and the class it gives each of them."""
-    torch.manual_seed(0)
-    program = trace(Harmed(), (InputSpec(shape=(16,), name="x"),))
-    samples = torch.randn(160, 16)
-    with torch.no_grad():
-        classes = program.module(samples).argmax(1)
-    assert len(classes.unique()) == CLASSES
-    return program, samples.numpy(), classes.numpy()
 
 
 def made(

@@ -13,16 +13,9 @@ from torch import nn
 from edgekit.errors import OutputError
 from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
-from edgekit.types import Artifact, InputSpec
+from edgekit.types import InputSpec
+from tests.runtime.export.conftest import VARIANTS
 
-VARIANTS = [
-    ("openvino", "int8"),
-    ("litert", "fp32"),
-    ("onnxruntime", "int8"),
-    ("litert", "int8"),
-    ("tflite-runtime", "int8"),
-    ("onnxruntime", "fp32"),
-]
 NAMES = [f"{runtime}-{precision}" for runtime, precision in VARIANTS]
 
 
@@ -36,22 +29,6 @@ def workers() -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
-
-
-@pytest.fixture(scope="module")
-def exported(
-    convolutional_network, tmp_path_factory
-) -> tuple[list[Artifact], list[str]]:
-    program, samples = convolutional_network
-    done: list[str] = []
-    artifacts = export_all(
-        program,
-        VARIANTS,
-        calibration=samples,
-        folder=tmp_path_factory.mktemp("exported") / "candidates",
-        on_done=done.append,
-    )
-    return artifacts, done
 
 
 def test_artifacts_come_in_the_order_requested(exported) -> None:

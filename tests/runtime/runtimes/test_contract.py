@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgekit import cli
 from edgekit.bench.artifact import artifact_at
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError
 from edgekit.evaluate.run import infer
 from edgekit.runtimes import contract
 from edgekit.types import TensorSpec
+from tests.conftest import Run
 from tests.runtime.conftest import TinyModel
 
 CONTRACT = {
@@ -65,15 +64,6 @@ def test_what_is_not_a_model_is_refused_by_name(tmp_path: Path) -> None:
             contract.read(tmp_path / name)
 
 
-@pytest.fixture
-def tflite(tmp_path: Path) -> Path:
-    from tests.runtime.conftest import write_tflite
-
-    model = write_tflite(tmp_path / "model.tflite")
-    contract.embed(model.path, CONTRACT)
-    return model.path
-
-
 def field(table: Any, slot: int) -> Any:
     """Where a field of a table lies; 0 where it is left out."""
     return table.Offset(4 + 2 * slot)
@@ -94,25 +84,14 @@ def test_tensors_lie_aligned_in_the_file(tflite: Path) -> None:
     assert all(place % 16 == 0 for place in places)
 
 
-def test_inspect_shows_it(
-    onnx_model: TinyModel,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgekit", "inspect", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    code, out, _ = run(str(onnx_model.path))  # a network, which has no contract
+def test_inspect_shows_it(onnx_model: TinyModel, run: Run) -> None:
+    code, out, _ = run("inspect", onnx_model.path)  # a network, which has no contract
     assert code == 0
     assert "made by EdgeKit" not in out
     contract.embed(onnx_model.path, CONTRACT)
-    code, out, _ = run(str(onnx_model.path))
+    code, out, _ = run("inspect", onnx_model.path)
     assert code == 0
     assert "input x: 1x4 float32" in out
     assert "mean [0.5], scale 255.0" in out
-    code, out, _ = run(str(onnx_model.path), "--json")
+    code, out, _ = run("inspect", onnx_model.path, "--json")
     assert json.loads(out) == CONTRACT

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-from edgekit.export.workers import export_all
 from edgekit.program.layer_attribution import layer_behind
-from edgekit.program.program import Program, trace
 from edgekit.report.export_words import incompatibility_cause
 from edgekit.runtimes.operators import of_file, table
-from edgekit.types import Artifact, InputSpec
-from tests.runtime.pipeline.test_compatibility import Network
 
 
-@pytest.fixture(scope="module")
-def exported(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Program, list[Artifact]]:
-    program = trace(Network(), (InputSpec(shape=(3, 8, 8)),))
-    expected = [("litert", "fp32"), ("onnxruntime", "fp32")]
-    folder = tmp_path_factory.mktemp("exported")
-    return program, export_all(program, expected, calibration=None, folder=folder)
-
-
-def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
-    program, [tflite, _] = exported
+def test_the_table_of_the_old_runtime_finds_the_operator(shuffled) -> None:
+    program, [tflite, _] = shuffled
     known = table("tflite-runtime", "2.14.0")
     assert known is not None
     lacking = [
@@ -40,10 +24,10 @@ def test_the_table_of_the_old_runtime_finds_the_operator(exported) -> None:
     assert layer_behind(program, lacking[0].kind, lacking[0].names) == "blocks.0.mix"
 
 
-def test_versions_beyond_the_table_are_named(exported) -> None:
+def test_versions_beyond_the_table_are_named(shuffled) -> None:
     from dataclasses import replace
 
-    _, [tflite, _] = exported
+    _, [tflite, _] = shuffled
     known = table("tflite-runtime", "2.14.0")
     assert known is not None
     dense = next(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,31 +14,10 @@ import pytest
 import torch
 
 import edgekit
-from edgekit import cli
 from edgekit.commands import crashes
 from edgekit.config import project
-from tests.unit.test_cli import Run, broken
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgekit", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
-
-
-@pytest.fixture
-def mine(own_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the user's project to spoil, and the working folder."""
-    folder = tmp_path / "mine"
-    shutil.copytree(own_project, folder)
-    monkeypatch.chdir(folder)
-    return folder
+from tests.conftest import Run
+from tests.unit.test_cli import broken
 
 
 def test_a_fault_of_our_own_has_its_own_code_and_a_report(

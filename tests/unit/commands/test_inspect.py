@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from edgekit import cli
-from tests.unit.test_cli import Run
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgekit", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
-
-
-@pytest.fixture
-def mine(own_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the user's project to spoil, and the working folder."""
-    folder = tmp_path / "mine"
-    shutil.copytree(own_project, folder)
-    monkeypatch.chdir(folder)
-    return folder
+from tests.conftest import Run
 
 
 def test_inspect_states_the_same_as_a_table_and_as_json(mine: Path, run: Run) -> None:

@@ -3,24 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 
-import pytest
-
-from edgekit import cli
-from tests.unit.test_cli import Run
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgekit", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
+from tests.conftest import Run
 
 
 def test_targets_lists_and_explains(run: Run) -> None:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from edgekit.types import InputSpec
 from tests.unit.data.test_load import BLUE, RED, failure, load, picture
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("a.png", "b.png"):
-        picture(tmp_path / "set" / "red" / name, RED)
-    picture(tmp_path / "set" / "blue" / "deep" / "c.png", BLUE, size=(12, 8))
-    return tmp_path
 
 
 def test_class_folders_become_labels_in_order(folder: Path) -> None:

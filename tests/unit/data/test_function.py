@@ -7,13 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.data.test_load import LOADER, failure, load
-
-
-@pytest.fixture
-def loader(tmp_path: Path) -> Path:
-    (tmp_path / "loader.py").write_text(LOADER)
-    return tmp_path
+from tests.unit.data.test_load import failure, load
 
 
 @pytest.mark.parametrize("name", ["arrays", "pairs", "inputs"])

@@ -34,14 +34,6 @@ def picture(
     Image.new("RGB", size, color).save(path)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("a.png", "b.png"):
-        picture(tmp_path / "set" / "red" / name, RED)
-    picture(tmp_path / "set" / "blue" / "deep" / "c.png", BLUE, size=(12, 8))
-    return tmp_path
-
-
 def test_color_order_follows_the_spec(folder: Path) -> None:
     bgr = load("set", folder, preprocess=Preprocess(scale=1, color="bgr"))
     assert bgr[1][0][:, 0, 0].tolist() == list(RED[::-1])
@@ -100,9 +92,3 @@ def generator():
 def breaks():
     raise RuntimeError("the disk is gone")
 """
-
-
-@pytest.fixture
-def loader(tmp_path: Path) -> Path:
-    (tmp_path / "loader.py").write_text(LOADER)
-    return tmp_path

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edgekit.types import InputSpec, Preprocess
-from tests.unit.data.test_load import LOADER, load
+from tests.unit.data.test_load import load
 
 
 @pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic"])
@@ -31,12 +31,6 @@ def test_large_images_are_decoded_by_threads_to_the_same(tmp_path: Path) -> None
         Image.fromarray(pixels).save(tmp_path / "set" / f"{number}.png")
     x, _ = load("set", tmp_path, input=InputSpec(shape=(3, 128, 128))).arrays()
     np.testing.assert_array_equal(x, noise.transpose(0, 3, 1, 2))
-
-
-@pytest.fixture
-def loader(tmp_path: Path) -> Path:
-    (tmp_path / "loader.py").write_text(LOADER)
-    return tmp_path
 
 
 def test_sequence_too_large_for_memory_is_read_when_requested(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import random
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -66,13 +63,3 @@ def filled(folder: Path, seed: int) -> tuple[KeptOutputs, int]:
 def state(seed: int) -> State:
     weights = torch.randn(64, generator=torch.Generator().manual_seed(seed))
     return {"epochs": [{"number": seed}], "trainer": {"weights": weights}}
-
-
-@contextmanager
-def file_limit(size: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)

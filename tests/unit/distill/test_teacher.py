@@ -20,9 +20,9 @@ from tests.unit.distill.stored import (
     EXAMPLE,
     answers,
     damaged,
-    file_limit,
     filled,
 )
+from tests.unit.test_store import file_limit
 
 
 @pytest.mark.parametrize("seed", range(70))

@@ -74,14 +74,6 @@ def distilled(teacher: Program, student: Program, **changes: object) -> Distille
     return distill(teacher, student, **settings)
 
 
-@pytest.fixture(scope="module")
-def teacher() -> Program:
-    """A network that learned the task from labels alone."""
-    start = network(16, 0)
-    recipe = replace(RECIPE, soft_weight=0.0, epochs=6)
-    return distilled(start, start, recipe=recipe).program
-
-
 def test_student_learns_and_its_best_epoch_is_kept(teacher: Program) -> None:
     student = network(4, 1)
     before, distilled_before = student.fingerprint(), teacher.fingerprint()

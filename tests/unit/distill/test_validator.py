@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.program.program import Program
-from tests.unit.distill.test_train import RECIPE, SIDES, TRAIN, distilled, network
-
-
-@pytest.fixture(scope="module")
-def teacher() -> Program:
-    """A network that learned the task from labels alone."""
-    start = network(16, 0)
-    recipe = replace(RECIPE, soft_weight=0.0, epochs=6)
-    return distilled(start, start, recipe=recipe).program
+from tests.unit.distill.test_train import RECIPE, SIDES, TRAIN, distilled
 
 
 def test_training_that_harms_returns_the_student_as_it_was(teacher: Program) -> None:

@@ -47,12 +47,6 @@ class Branching(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    return Net().eval()
-
-
-@pytest.fixture(scope="module")
 def program(network: nn.Module) -> Program:
     return trace(network, IMAGE)
 

@@ -6,22 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from edgekit.errors import ModelError
-from edgekit.program.program import Program, load, trace
-from tests.unit.program.test_program import IMAGE, Net, kept, multiple
-
-
-@pytest.fixture(scope="module")
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    return Net().eval()
-
-
-@pytest.fixture(scope="module")
-def program(network: nn.Module) -> Program:
-    return trace(network, IMAGE)
+from edgekit.program.program import Program, load
+from tests.unit.program.test_program import kept, multiple
 
 
 def test_a_tie_that_was_kept_trains_as_one(tmp_path: Path) -> None:

@@ -5,24 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-import torch
-from torch import nn
-
 from edgekit.program.program import Program, load, trace
 from edgekit.types import InputSpec
-from tests.unit.program.test_program import IMAGE, Arguments, Net
-
-
-@pytest.fixture(scope="module")
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    return Net().eval()
-
-
-@pytest.fixture(scope="module")
-def program(network: nn.Module) -> Program:
-    return trace(network, IMAGE)
+from tests.unit.program.test_program import Arguments
 
 
 def test_the_fingerprint_follows_arguments_constants_and_what_reads_what() -> None:

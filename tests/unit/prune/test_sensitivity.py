@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.graph.graph import WidthGraph, analyze
-from edgekit.program.program import trace
+from edgekit.graph.graph import WidthGraph
 from edgekit.prune.sensitivity import sensitivity
-from edgekit.types import InputSpec
 
 
 class Branch(nn.Module):
@@ -25,19 +23,6 @@ class Branch(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.outer(self.norm(self.inner(x)).relu())
-
-
-@pytest.fixture(scope="module")
-def graph() -> WidthGraph:
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        *(nn.Conv2d(3, 8, 3, padding=1), Branch(8, 3.0), Branch(8, 0.0)),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
-    )
-    network(
-        torch.randn(256, 3, 8, 8)
-    )  # statistics of its inputs, as training leaves them
-    return analyze(trace(network.eval(), (InputSpec(shape=(3, 8, 8)),)))
 
 
 def test_a_branch_that_adds_nothing_does_no_damage(graph: WidthGraph) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,12 +12,6 @@ import pytest
 
 from tests.robustness.test_hostile_clients import HEAD, INFER, SLOW, health_s, serving
 from tests.runtime.agent.serving.test_server import Served, request
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("reciprocal"), "--max-seconds", "2") as one:
-        yield one
 
 
 @pytest.mark.parametrize("kind", SLOW)

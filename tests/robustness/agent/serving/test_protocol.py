@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.robustness.test_hostile_clients import HEAD, INFER, serving, strictly
+from tests.robustness.test_hostile_clients import HEAD, INFER, strictly
 from tests.runtime.agent.serving.test_server import Served, request
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("reciprocal"), "--max-seconds", "2") as one:
-        yield one
 
 
 @pytest.mark.parametrize(

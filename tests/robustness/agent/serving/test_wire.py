@@ -6,19 +6,12 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from tests.robustness.test_hostile_clients import HEAD, health_s, serving
+from tests.robustness.test_hostile_clients import HEAD, health_s
 from tests.runtime.agent.serving.test_server import Served, request
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("reciprocal"), "--max-seconds", "2") as one:
-        yield one
 
 
 def test_whoever_does_not_read_the_answer_is_left(served: Served) -> None:

@@ -6,20 +6,16 @@ import concurrent.futures
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.runtime.conftest import write_requantizing_tflite
 
 ROOT = Path(__file__).parents[4]
 
@@ -93,16 +89,6 @@ def start(folder: Path, model: Any, *more: str) -> Served:
             port = int(found.group(2))
             return Served(at=found.group(1), port=port, process=process)
     raise AssertionError("the server ended before it listened")
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    model = write_requantizing_tflite(folder / "requantize.tflite")
-    one = start(folder, model, "--max-body-kb", "64")
-    yield one
-    one.process.send_signal(signal.SIGTERM)
-    assert one.process.wait(timeout=30) == 0
 
 
 def request(data: Any, datatype: str = "FP32", shape: Any = (1, 4)) -> dict[str, Any]:

@@ -6,20 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from edgekit.runtimes import contract
 from edgekit.runtimes.litert.metadata import NAME, describe, entry
 from tests.runtime.runtimes.test_contract import CONTRACT, field
-
-
-@pytest.fixture
-def tflite(tmp_path: Path) -> Path:
-    from tests.runtime.conftest import write_tflite
-
-    model = write_tflite(tmp_path / "model.tflite")
-    contract.embed(model.path, CONTRACT)
-    return model.path
 
 
 def test_tflite_holds_the_metadata_of_its_tools_and_the_labels(tflite: Path) -> None:

@@ -4,46 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pytest
-import torch
-
-from edgekit.export.workers import export_all
 from tests.runtime.diff import plant
-from tests.runtime.diff.test_diff import PROJECT, compared, images, prepared
-from tests.runtime.export.conftest import sampled
+from tests.runtime.diff.exported import compared
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own network, and that network exported."""
-    root = tmp_path_factory.mktemp("project")
-    program, _ = sampled("convolutional")
-    raw = images()
-    with torch.no_grad():
-        classes = program.module(torch.from_numpy(prepared(raw))).argmax(1).numpy()
-    np.savez(root / "data.npz", x=raw, y=classes)
-    program.save(root / "student.pt2")
-    (root / "edgekit.toml").write_text(PROJECT)
-    export_all(
-        program,
-        [
-            ("onnxruntime", "fp32"),
-            ("onnxruntime", "int8"),
-            ("openvino", "fp32"),
-            ("litert", "fp32"),
-            ("litert", "int8"),
-        ],
-        calibration=prepared(raw),
-        folder=root / "files",
-    )
-    return root
-
-
-def test_a_bad_layer_in_onnx_is_named(folder: Path, tmp_path: Path) -> None:
+def test_a_bad_layer_in_onnx_is_named(exported_project: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.onnx"
-    plant.in_onnx(folder / "files/onnxruntime-fp32.onnx", "3.plain.weight", bad)
-    found = compared(folder, bad)
+    plant.in_onnx(
+        exported_project / "files/onnxruntime-fp32.onnx", "3.plain.weight", bad
+    )
+    found = compared(exported_project, bad)
     assert not found.agrees
     assert found.divergence is not None
     assert (found.divergence.kind, found.divergence.layer) == ("Conv", "3.plain")

@@ -5,21 +5,17 @@ Needs a Docker engine, or root to start one, and QEMU for the two that are not t
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import runpy
 import shutil
 import socket
 import subprocess
-import sys
 import tarfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,111 +24,18 @@ import pytest
 import torch
 from PIL import Image as Pictures
 
-from edgekit.devices.emulated import cpuinfo
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.engine import Engine, Run, explained
-from edgekit.progress import Silent
 from edgekit.store import Store
-from tests.device.engine import Unavailable, emulators, engine
+from tests.device.package.docker.cases import CASES, REPOSITORY, RUN_S, Case, wait
 from tests.device.registry import registry
 
 Array = np.ndarray[Any, np.dtype[Any]]
-REPOSITORY = Path(__file__).parents[2]
-BUNDLE = "EDGEKIT_TEST_BUNDLE"
 SAMPLES = 40
-RUN_S = 600.0
 pytestmark = pytest.mark.timeout(1800)  # the first test builds the images
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A platform, the runtime of its image and the core that QEMU stands in for."""
-
-    platform: str
-    runtime: str
-    core: str | None
-    int8_steps: int = 0
-    """Allowed distance of an int8 output from its reference, in steps of the output's scale."""
-    int8_kernels: str = "XNNPACK"
-    why: str = "the same kernels, rounding and all"
-
-    def options(self, folder: Path) -> list[str]:
-        """Arguments of `docker run` for QEMU to be this core; the kernel's list goes to
-        `folder`."""
-        if self.core is None:
-            return []
-        listing = folder / f"cpuinfo-{self.core}"
-        listing.write_text(cpuinfo(self.core))
-        return ["-e", f"QEMU_CPU={self.core}", "-v", f"{listing}:/proc/cpuinfo:ro"]
-
-
-CASES = (
-    Case(platform="linux/amd64", runtime="litert", core=None),
-    Case(platform="linux/arm64", runtime="litert", core="cortex-a72"),
-    Case(
-        platform="linux/arm/v7",
-        runtime="tflite-runtime",
-        core="cortex-a7",
-        int8_steps=1,
-        int8_kernels="reference",
-        why="tflite-runtime 2.14 runs this graph on its own kernels, which round in fixed "
-        "point as the reference does; XNNPACK rounds in float",
-    ),
-)
 IDS = [case.platform for case in CASES]
-
-
-@pytest.fixture(scope="module")
-def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with contextlib.ExitStack() as stack:
-        try:
-            client = stack.enter_context(engine())
-            stack.enter_context(emulators("aarch64", "arm"))
-        except Unavailable as reason:
-            pytest.skip(str(reason))
-        yield Engine(client)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(
-        Path(os.environ.get("EDGEKIT_TEST_CACHE", tmp_path_factory.mktemp("c")))
-    )
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits bundle: the one of `make demo`, or built here."""
-    for place in (os.environ.get(BUNDLE), REPOSITORY / "build/raspberrypi"):
-        if place and (Path(place) / "manifest.json").is_file():
-            return Path(place)
-    root = tmp_path_factory.mktemp("digits")
-    command = [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi", "-q"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    subprocess.run(command, cwd=root, env=environment, check=True, timeout=900)
-    return root / "build/raspberrypi"
-
-
-@pytest.fixture(scope="module")
-def images(
-    docker_engine: Engine, bundle: Path, store: Store
-) -> Iterator[dict[str, docker.Image]]:
-    built: dict[str, docker.Image] = {}
-    for case in CASES:
-        order = docker.Order(
-            bundle=bundle,
-            platforms=(case.platform,),
-            runtime=case.runtime,  # type: ignore[arg-type]
-            tag="edgekit-test/digits",
-            base=docker.FROM_DEBIAN,
-        )
-        [one] = docker.package(order, store, Silent(), docker_engine)
-        built[case.platform] = one
-        how = "on this machine" if case.core is None else f"emulated, {case.core}"
-        assert one.trial == f"litert-int8 answered ({how})"
-    yield built
-    tags = [one.tag for one in built.values()]
-    docker_engine.docker("rmi", "--force", *tags)
 
 
 Answer = Callable[..., Run]
@@ -457,15 +360,6 @@ def test_too_little_memory_is_reported(answer: Answer, raw: Array) -> None:
     assert "out of memory (24m)" in (explained(run, "24m") or "")
 
 
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.3)
-    return condition()
-
-
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_serve_speaks_the_open_inference_protocol(
     case: Case,
@@ -484,7 +378,7 @@ def test_serve_speaks_the_open_inference_protocol(
             *(images[case.platform].tag, "serve", "--host", "127.0.0.1"),
             *("--port", str(port)),
         )
-        assert _wait(lambda: _status(f"{at}/v2/health/ready") == 200, 120)
+        assert wait(lambda: _status(f"{at}/v2/health/ready") == 200, 120)
         model = f"{at}/v2/models/digits"
         about = json.loads(urllib.request.urlopen(model, timeout=30).read())
         [given] = about["inputs"]
