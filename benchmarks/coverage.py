@@ -223,7 +223,7 @@ def _print(rows: list[Row]) -> None:
             f"{row['groups']}",
             "yes" if row["exact"] else row["error"] or _inexact(row),
             _number(row["seconds"]),
-            _share(row["macs_left"], row["macs"]),
+            _fraction(row["macs_left"], row["macs"]),
             "-" if agrees is None else "agree" if agrees else "differ",
             "yes" if row["peer_works"] else "no",
             _number(row["peer_seconds"]),
@@ -240,7 +240,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _share(left: int | None, whole: int | None) -> str:
+def _fraction(left: int | None, whole: int | None) -> str:
     return "-" if left is None or not whole else f"{left / whole:.0%}"
 
 

@@ -30,7 +30,7 @@ from tests.zoo.models import EVERY
 from tests.zoo.over_kept import leaves
 from tests.zoo.silenced import silenced
 
-SHARE = 0.3
+FRACTION = 0.3
 ALONE = 5
 """Groups of each network that are also cut alone."""
 ROUNDING = 2e-6
@@ -53,13 +53,13 @@ def cut(name: str, folder: str) -> Row:
     graph = analyze(program)
     analyzed = time.perf_counter()
     exact = [group for group in graph.groups if group.exact]
-    plan = random_plan(exact, SHARE)
+    plan = random_plan(exact, FRACTION)
     result = shrink(graph, plan)
     shrunk = time.perf_counter()
     alone = random.Random(0).sample(graph.groups, min(ALONE, len(graph.groups)))
     plans = [random_plan([group], 0.5, seed=2) for group in alone]
     if len(exact) < len(graph.groups):
-        plans.append(random_plan(graph.groups, SHARE, seed=1))
+        plans.append(random_plan(graph.groups, FRACTION, seed=1))
     blocks = tuple(block.id for block in graph.blocks[::2])
     if blocks:
         plans.append(Plan(kept={}, dropped_blocks=blocks))
@@ -189,7 +189,7 @@ def peer(name: str, folder: str) -> Row:
             network,
             sample,
             importance=tp.importance.MagnitudeImportance(p=2),
-            pruning_ratio=SHARE,
+            pruning_ratio=FRACTION,
             ignored_layers=ignored,
         )
         pruner.step()

@@ -184,7 +184,7 @@ def _launch(files: Sequence[str], turn: int) -> list[float]:
     order = files if turn % 2 == 0 else files[::-1]
     job = {
         "schema": SCHEMA,
-        "kind": "micro",
+        "kind": "microbenchmark",
         "runtime": "litert",
         "threads": 1,
         "models": list(order),

@@ -31,14 +31,14 @@ SCORING_IMAGES = 256
 Links = Sequence[tuple[float, int]]
 
 
-def narrowed(network: Program, share: float, images: Dataset) -> Program:
-    """`network` with this share of the units of every group, the most important ones, and what
+def narrowed(network: Program, fraction: float, images: Dataset) -> Program:
+    """`network` with this fraction of the units of every group, the most important ones, and what
     reads them fitted to it, as a build does."""
     graph = analyze(network)
     inputs, labels = images.arrays(np.arange(SCORING_IMAGES))
     batches = [(torch.from_numpy(inputs), torch.from_numpy(labels))]
     scores = importance(graph, "activation", batches=batches)
-    widths = {g.id: max(1, round(share * g.units)) for g in graph.groups}
+    widths = {g.id: max(1, round(fraction * g.units)) for g in graph.groups}
     plan = keep_best(graph.groups, widths, scores)
     return reconstruct(graph, plan, (torch.from_numpy(inputs),))
 
@@ -61,12 +61,12 @@ def chain(setting: Setting, seed: int) -> Distilled:
 
 def down_to(setting: Setting, seed: int, links: Links) -> Distilled:
     """Fractions and epochs, one after another, each distilled from the one before."""
-    share, network, distilled = 1.0, setting.teacher, None
+    fraction, network, distilled = 1.0, setting.teacher, None
     for expected, epochs in links:
-        student = narrowed(network, expected / share, setting.images[0])
+        student = narrowed(network, expected / fraction, setting.images[0])
         recipe = replace(HALVED, epochs=epochs)
         distilled = setting.teach(network, student, recipe, seed)
-        share, network = expected, distilled.program
+        fraction, network = expected, distilled.program
     assert distilled is not None
     return distilled
 

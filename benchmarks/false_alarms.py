@@ -82,12 +82,12 @@ def network(path: Path, layers: int) -> Path:
         helper.make_node("MatMul", [names[i], "w"], [names[i + 1]])
         for i in range(layers)
     ]
-    border = [
+    ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [16, 128])
         for name in ("x", "y")
     ]
     graph = helper.make_graph(
-        nodes, "chain", border[:1], border[1:], [numpy_helper.from_array(weight, "w")]
+        nodes, "chain", ends[:1], ends[1:], [numpy_helper.from_array(weight, "w")]
     )
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)

@@ -72,7 +72,7 @@ def planner_for(setting: Setting, target: str, device: Device, cache: Path) -> P
     """The planner with its table measured on the device."""
     planner = Planner(
         analyze(setting.program),
-        CostTable(key_for(target, device), device.source, cache),
+        CostTable(key_for(target, device), device.provenance, cache),
         multiple=1,
         min_keep=MIN_KEEP,
         drop_blocks=True,
@@ -166,7 +166,7 @@ def _planned(
         "predicted_speedup": timed.predicted_speedup,
         "measured_speedup": timed.measured_speedup,
         "damage": found.expected_loss_increase,
-        "source": planner.table.source,
+        "provenance": planner.table.provenance,
     }
 
 

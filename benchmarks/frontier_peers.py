@@ -56,11 +56,11 @@ def cut_by_peer(setting: Setting, method: str, ratio: float, cache: Path) -> Pro
     return trace(network.eval(), INPUT)
 
 
-def cut_uniformly(setting: Setting, share: float) -> Program:
-    """Every width, residual streams too, at the same share; the units with most activation."""
+def cut_uniformly(setting: Setting, fraction: float) -> Program:
+    """Every width, residual streams too, at the same fraction; the units with most activation."""
     graph = analyze(setting.program)
     scores = importance(graph, "activation", batches=[setting.scoring])
-    widths = {g.id: max(1, round(g.units * share)) for g in graph.groups}
+    widths = {g.id: max(1, round(g.units * fraction)) for g in graph.groups}
     return shrink(graph, keep_best(graph.groups, widths, scores))
 
 

@@ -19,7 +19,7 @@ from edgekit.types import Precision
 DEFAULT = tuple(name for name in PEERS if "round" not in name)
 COLORS = {METHOD: "#D55E00", UNIFORM: "#9AA5B1"}
 Point = tuple[float, float]
-"""(accuracy, latency as a share of the unpruned network's)."""
+"""(accuracy, latency as a fraction of the unpruned network's)."""
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
@@ -100,8 +100,8 @@ def prediction_errors(
         if name in us:
             measured = us["whole"] / us[name]
             promised = plan["predicted_speedup"]
-            errors[plan["source"]].append(abs(promised - measured) / measured)
-    return {source: median(values) for source, values in errors.items()}
+            errors[plan["provenance"]].append(abs(promised - measured) / measured)
+    return {provenance: median(values) for provenance, values in errors.items()}
 
 
 def _points(

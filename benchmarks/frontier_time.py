@@ -72,7 +72,7 @@ def time_all(
         for target, (runtime, suffix) in RUNTIMES.items():
             job = {
                 "schema": SCHEMA,
-                "kind": "micro",
+                "kind": "microbenchmark",
                 "runtime": runtime,
                 "threads": 1,
                 "models": [str(folder / f"{name}{suffix}") for name in order],
@@ -137,7 +137,7 @@ def _export(kind: str, network: Path, folder: Path, calibration: Path) -> None:
     small = stem.with_name(f"{network.stem}-int8.tflite")
     if not small.is_file():
         tflite.convert(program, whole)
-        [spec], _ = tflite.border(whole)
+        [spec], _ = tflite.signature(whole)
         samples = list(np.load(calibration)[:, None])
         quantizer = Quantizer(whole, spec, samples, folder)
         quantizer.quantize("int8", quantizer.first("int8"), small)

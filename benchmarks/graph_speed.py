@@ -25,7 +25,7 @@ from edgekit.types import InputSpec
 from tests.zoo.exactness import random_plan
 from tests.zoo.models import ZOO
 
-SHARE = 0.3
+FRACTION = 0.3
 REPEATS = 3
 DEPTHS = (50, 100, 200)
 ALLOWED = {"analyze_s": 2.0, "cut_s": 1.0}
@@ -75,7 +75,7 @@ def measure(name: str, network: nn.Module, size: int) -> Row:
     for _ in range(REPEATS):  # again, for a graph caches its results
         seconds, graph = _timed(lambda: analyze(program))
         built.append(seconds)
-        plan = random_plan(graph.groups, SHARE)
+        plan = random_plan(graph.groups, FRACTION)
         cut.append(_timed(lambda graph=graph, plan=plan: shrink(graph, plan))[0])
     return {
         "name": name,

@@ -72,7 +72,7 @@ class Setting:
         return self.train.some(SCORING_IMAGES, seed)
 
     def widths(self, cut: float) -> dict[str, int]:
-        """The share kept of every inner width that leaves `1 - cut` of the operations."""
+        """The fraction kept of every inner width that leaves `1 - cut` of the operations."""
         whole = self._macs({})
         low, high = 0.0, 1.0
         for _ in range(10):
@@ -81,8 +81,8 @@ class Setting:
             low, high = (middle, high) if left < 1 - cut else (low, middle)
         return self._kept(high)
 
-    def _kept(self, share: float) -> dict[str, int]:
-        return {g.id: max(1, round(g.units * share)) for g in self.inner}
+    def _kept(self, fraction: float) -> dict[str, int]:
+        return {g.id: max(1, round(g.units * fraction)) for g in self.inner}
 
     def _macs(self, widths: dict[str, int]) -> int:
         plan = Plan(kept={name: tuple(range(n)) for name, n in widths.items()})

@@ -33,8 +33,8 @@ from edgekit.graph.surgery import shrink
 from edgekit.program.program import trace
 from edgekit.types import InputSpec, Plan
 
-SHARE = 0.3
-"""Share of the parameters that is cut."""
+FRACTION = 0.3
+"""Fraction of the parameters that is cut."""
 TOKENS = 16
 ALLOWED = 1.5
 """Times its weights that a network may take in memory at the worst moment."""
@@ -162,7 +162,7 @@ def _cut(size: Size, stages: dict[str, Row]) -> Row:
     with _stage("analyze", stages):
         graph = analyze(program)
     with _stage("plan", stages):
-        plan = _plan(graph, round(parameters * (1 - SHARE)))
+        plan = _plan(graph, round(parameters * (1 - FRACTION)))
     with _stage("cut", stages):
         small = shrink(graph, plan, release=True)
     with _stage("run", stages), torch.no_grad():
@@ -178,14 +178,14 @@ def _cut(size: Size, stages: dict[str, Row]) -> Row:
 
 
 def _plan(graph: WidthGraph, parameters: int) -> Plan:
-    """Every width cut by the share that leaves about so many parameters."""
+    """Every width cut by the fraction that leaves about so many parameters."""
     nodes = parameter_nodes(graph)
     low, high = 0.0, 1.0
     for _ in range(12):
-        share = (low + high) / 2
-        widths = {g.id: max(1, round(g.units * (1 - share))) for g in graph.groups}
+        fraction = (low + high) / 2
+        widths = {g.id: max(1, round(g.units * (1 - fraction))) for g in graph.groups}
         left = sum(math.prod(graph.shape(node, widths)) for node in nodes)
-        low, high = (share, high) if left > parameters else (low, share)
+        low, high = (fraction, high) if left > parameters else (low, fraction)
     return Plan(kept={group: tuple(range(width)) for group, width in widths.items()})
 
 
@@ -221,7 +221,7 @@ _ROOT = Path(__file__).parents[1]
 
 def _summary(rows: list[Row]) -> Row:
     return {
-        "share_cut": SHARE,
+        "share_cut": FRACTION,
         "peak_over_weights_most": max(row["peak_over_weights"] for row in rows),
         "peak_over_weights_allowed": ALLOWED,
         "threads": 1,

@@ -67,7 +67,7 @@ from edgekit.store import Store
 ROOT = Path(__file__).parents[1]
 SEEDS = 3
 RATIOS = (0.2, 0.5, 0.7)
-SHARES = (0.75, 0.5)
+FRACTIONS = (0.75, 0.5)
 KEYS = ("method", "target", "point", "seed")
 PACKAGES = (
     *("torch", "torch-pruning", "ai-edge-litert", "onnxruntime", "openvino"),
@@ -82,7 +82,7 @@ class Case:
     method: str
     target: str
     point: float
-    """Pruning ratio, share of the width kept, or speed-up asked for."""
+    """Pruning ratio, fraction of the width kept, or speed-up asked for."""
     seed: int
 
     @property
@@ -93,7 +93,7 @@ class Case:
 
 def cases() -> Iterator[Case]:
     for seed in range(SEEDS):
-        for point in SHARES:
+        for point in FRACTIONS:
             yield Case(method=UNIFORM, target="any", point=point, seed=seed)
         for target in TARGETS:
             for point in SPEEDUPS:

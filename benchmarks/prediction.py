@@ -1,7 +1,7 @@
 """Prediction of whole exported networks by operators' costs: LiteRT, fp32, one thread.
 
-    python -m benchmarks.prediction --source host
-    python -m benchmarks.prediction --source counted
+    python -m benchmarks.prediction --provenance host
+    python -m benchmarks.prediction --provenance counted
 
 Two networks (the digits example; ResNet-20 for 32 x 32 images), each whole and cut at random to
 four sizes, are exported and measured as their operators were: timed here, or counted in the real
@@ -36,13 +36,13 @@ from edgekit.types.operator_shape import OperatorShape
 from tests.zoo.exactness import random_plan
 from tests.zoo.models import ZOO
 
-SHARES = (0.0, 0.2, 0.4, 0.55, 0.7)
+FRACTIONS = (0.0, 0.2, 0.4, 0.55, 0.7)
 """Of every group's units dropped; each rounded to its own count, so sums of widths vary."""
 
 
 def networks() -> dict[str, Program]:
     digits = load(
-        ModelSpec(source="model.py:build", input=InputSpec(shape=(1, 8, 8))),
+        ModelSpec(provenance="model.py:build", input=InputSpec(shape=(1, 8, 8))),
         root=shipped("examples/digits"),
     )
     torch.manual_seed(0)
@@ -52,11 +52,11 @@ def networks() -> dict[str, Program]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", choices=("host", "counted"), required=True)
+    parser.add_argument("--provenance", choices=("host", "counted"), required=True)
     parser.add_argument("--network", choices=("digits", "resnet20"))
     arguments = parser.parse_args()
-    source = arguments.source
-    device, version = device_of(source)
+    provenance = arguments.provenance
+    device, version = device_of(provenance)
     key = TableKey(
         fingerprint=device.fingerprint(),
         runtime="litert",
@@ -64,30 +64,37 @@ def main() -> None:
         precision="fp32",
         threads=1,
     )
-    costs = CostTable(key, source, Store().root)
+    costs = CostTable(key, provenance, Store().root)
     table = Table(
-        "prediction", ("source", "network", "dropped"), ("ai-edge-litert", "torch")
+        "prediction", ("provenance", "network", "dropped"), ("ai-edge-litert", "torch")
     )
     for name, program in networks().items():
         if arguments.network not in (None, name):
             continue
         graph = analyze(program)
         cut = {
-            share: shrink(graph, random_plan(graph.groups, share)) for share in SHARES
+            fraction: shrink(graph, random_plan(graph.groups, fraction))
+            for fraction in FRACTIONS
         }
-        files = {share: _exported(name, share, cut[share]) for share in SHARES}
-        operators = {share: _operators(analyze(cut[share])) for share in SHARES}
+        files = {
+            fraction: _exported(name, fraction, cut[fraction]) for fraction in FRACTIONS
+        }
+        operators = {
+            fraction: _operators(analyze(cut[fraction])) for fraction in FRACTIONS
+        }
         costs.measure([o for some in operators.values() for o in some], device)
         samples = costs.measure_networks(
-            [(files[share], operators[share]) for share in SHARES], device, name
+            [(files[fraction], operators[fraction]) for fraction in FRACTIONS],
+            device,
+            name,
         )
         found = network_model.errors(samples, costs.cost_alone)
-        for share, sample, error in zip(SHARES, samples, found, strict=True):
+        for fraction, sample, error in zip(FRACTIONS, samples, found, strict=True):
             plain = sum(map(costs.cost_alone, sample.operators))
             row: Row = {
-                "source": source,
+                "provenance": provenance,
                 "network": name,
-                "dropped": share,
+                "dropped": fraction,
                 "unit": costs.unit,
                 "measured": round(sample.cost, 1),
                 "error": round(error, 4),
@@ -102,10 +109,10 @@ def main() -> None:
 
 def summarize(rows: list[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {"prediction_error_median": {}, "prediction_error_most": {}}
-    for source in sorted({row["source"] for row in rows}):
-        errors = [row["error"] for row in rows if row["source"] == source]
-        found["prediction_error_median"][source] = statistics.median(errors)
-        found["prediction_error_most"][source] = max(errors)
+    for provenance in sorted({row["provenance"] for row in rows}):
+        errors = [row["error"] for row in rows if row["provenance"] == provenance]
+        found["prediction_error_median"][provenance] = statistics.median(errors)
+        found["prediction_error_most"][provenance] = max(errors)
     return found
 
 
@@ -114,9 +121,9 @@ def _operators(graph: WidthGraph) -> list[OperatorShape]:
     return [o for node in nodes if (o := describe(graph, node)) is not None]
 
 
-def _exported(name: str, share: float, program: Program) -> tuple[Path, ...]:
+def _exported(name: str, fraction: float, program: Program) -> tuple[Path, ...]:
     """The network's LiteRT file, kept: a conversion takes seconds."""
-    entry = f"{name}-{share:g}-{program.fingerprint()[:12]}"
+    entry = f"{name}-{fraction:g}-{program.fingerprint()[:12]}"
 
     def write(folder: Path) -> None:
         export_all(program, [("litert", "fp32")], calibration=None, folder=folder)

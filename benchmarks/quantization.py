@@ -5,10 +5,10 @@
 Networks: every example that has trained weights, a ResNet-20 for CIFAR-10 (where its weights and
 images are at hand) and a small ConvNeXt trained here on the digits. Each is exported for every
 runtime in fp32, fp16, static int8 and dynamic int8 (weights alone for OpenVINO), int8 in the
-schemes that EdgeKit makes compete, and beside them by each library's own default recipe on the
-same calibration samples. The metric is of test samples, on the runtime; the search for a scheme
-sees validation samples alone. All files of a runtime take turns in one process; launches of it
-are repeated. Ratios are medians over launches of the ratio to fp32. Rows already in
+configurations that EdgeKit makes compete, and beside them by each library's own default recipe on
+the same calibration samples. The metric is of test samples, on the runtime; the search for a
+configuration sees validation samples alone. All files of a runtime take turns in one process;
+launches of it are repeated. Ratios are medians over launches of the ratio to fp32. Rows already in
 `benchmarks/results/quantization.json` are kept.
 """
 
@@ -111,7 +111,7 @@ def _exported(
     expected: list[Variant] = [
         (runtime, precision) for precision in PRECISIONS if offered(runtime, precision)
     ]
-    device = LocalDevice(source="device")
+    device = LocalDevice(provenance="device")
     env = Environment(device=device, store=Store(scratch / "store"), progress=Silent())
     host = replace(targets.load("host"), precisions=("fp32", "int8"))
     target, asked = env.observed(host), one.recipe.export.precisions
@@ -155,7 +155,7 @@ def _default(fp32: Artifact, path: Path) -> Artifact:
     """The library's own file; its ends may be quantized, which only its runtime reports."""
     from edgekit.runtimes import registry
 
-    inputs, outputs = registry.get(fp32.runtime).exporter.border(path)
+    inputs, outputs = registry.get(fp32.runtime).exporter.signature(path)
     order = fp32.inputs[0].layout
     inputs = tuple(replace(spec, layout=order) for spec in inputs)
     files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
@@ -179,7 +179,7 @@ def _rows(
     )
     inputs, targets = samples.test.arrays(chosen)
     score = named(one.task, one.root)
-    found, device = {}, LocalDevice(source="device")
+    found, device = {}, LocalDevice(provenance="device")
     for artifact in artifacts:
         outputs = infer(artifact, inputs, device)
         found[artifact.name] = score(outputs, targets)
@@ -197,13 +197,13 @@ def _rows(
             "file": file,
             "metric": mine.metric,
             "value": mine.value,
-            "lost": reference.drop(mine, relative=not reference.share),
+            "lost": reference.drop(mine, relative=not reference.fraction),
             "samples": mine.samples,
             "us": statistics.median(times[artifact.name]),
             "over_fp32": statistics.median(ratios),
             "ratios": ratios,
             "size_mb": artifact.size_mb,
-            "validation_lost": quantized.lost if quantized else None,
+            "validation_lost": quantized.accuracy_drop if quantized else None,
             "why": quantized_words(quantized) if quantized else "",
         }
 
@@ -217,7 +217,7 @@ def _timed(
         order = artifacts if turn % 2 == 0 else artifacts[::-1]
         job = {
             "schema": SCHEMA,
-            "kind": "micro",
+            "kind": "microbenchmark",
             "runtime": artifacts[0].runtime,
             "threads": 1,
             "models": [str(each.files[0]) for each in order],

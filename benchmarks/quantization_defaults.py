@@ -40,7 +40,7 @@ def onnxruntime(fp32: Path, samples: Samples, path: Path) -> None:
 
     from edgekit.runtimes.onnxruntime.quantizer import reader
 
-    inputs, _ = registry.get("onnxruntime").exporter.border(fp32)
+    inputs, _ = registry.get("onnxruntime").exporter.signature(fp32)
     prepared = path.with_name("default-prepared.onnx")
     quant_pre_process(str(fp32), str(prepared))
     quantize_static(str(prepared), str(path), reader(inputs[0].name, samples))
@@ -63,7 +63,7 @@ DEFAULTS: dict[str, Callable[[Path, Samples, Path], None]] = {
 
 
 def main(runtime: str, fp32: str, calibration: str, path: str) -> None:
-    inputs, _ = registry.get(runtime).exporter.border(Path(fp32))
+    inputs, _ = registry.get(runtime).exporter.signature(Path(fp32))
     samples = feeds(np.load(calibration), inputs)
     DEFAULTS[runtime](Path(fp32), samples, Path(path))
 

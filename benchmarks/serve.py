@@ -162,8 +162,10 @@ def load(url: str, content: str, connections: int, seconds: int) -> str:
 def parse(said: str) -> Row:
     """wrk's own report as numbers; figures that it leaves out when they are zero are 0."""
 
-    def percentile(share: int) -> float:
-        found = re.search(rf"^\s+{share}%\s+([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
+    def percentile(fraction: int) -> float:
+        found = re.search(
+            rf"^\s+{fraction}%\s+([\d.]+)(us|ms|s|m)$", said, re.MULTILINE
+        )
         assert found, said
         return round(float(found.group(1)) * _UNITS[found.group(2)], 3)
 

@@ -9,7 +9,7 @@ operations besides. Sensitivity is measured on the network with random weights a
 image: the solver's work depends on the spread of the values, not on training. Costs are
 `estimated` from channel multiples of 8, or of this machine's LiteRT (`host`: minutes the first
 time). `seconds` is processor time, one thread; `gap` is the solver's own bound on what a better
-plan could save, as a share of the damage.
+plan could save, as a fraction of the damage.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from edgekit.prune.planner import Planner
 from edgekit.prune.sensitivity import sensitivity
 from edgekit.prune.solution import Limits
 from edgekit.store import Store
-from edgekit.types import CostSource, InputSpec
+from edgekit.types import InputSpec, Provenance
 from tests.zoo.models import ZOO
 
 SPEEDUPS = (1.2, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -42,16 +42,16 @@ TOGETHER = "2.0 with size, memory and operations"
 _SIDE, _SAMPLES = 224, 1
 
 
-def planner_of(graph: WidthGraph, source: CostSource, *, blocks: bool) -> Planner:
+def planner_of(graph: WidthGraph, provenance: Provenance, *, blocks: bool) -> Planner:
     device = LocalDevice()
     key = TableKey(
-        fingerprint=device.fingerprint() if source == "host" else "tile 8",
+        fingerprint=device.fingerprint() if provenance == "host" else "tile 8",
         runtime="litert",
         runtime_version=metadata.version("ai-edge-litert"),
         precision="fp32",
         threads=1,
     )
-    table = CostTable(key, source, Store().root, tile=8)
+    table = CostTable(key, provenance, Store().root, tile=8)
     planner = Planner(graph, table, multiple=8, min_keep=0.1, drop_blocks=blocks)
     planner.measure(device, lambda done, total: print(f"{done}/{total}", end="\r"))
     return planner
@@ -74,9 +74,11 @@ def limits(planner: Planner) -> Iterator[tuple[str, Limits]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", choices=("estimated", "host"), default="estimated")
-    source: CostSource = parser.parse_args().source
-    table = Table("solver", ("source", "blocks", "asked"), ("scipy", "torch"))
+    parser.add_argument(
+        "--provenance", choices=("estimated", "host"), default="estimated"
+    )
+    provenance: Provenance = parser.parse_args().provenance
+    table = Table("solver", ("provenance", "blocks", "asked"), ("scipy", "torch"))
     torch.manual_seed(0)
     network = ZOO["resnet50"].build()
     graph = analyze(trace(network, (InputSpec(shape=(3, _SIDE, _SIDE)),)))
@@ -90,14 +92,16 @@ def main() -> None:
     )
     print(f"damage of each cut measured in {time.process_time() - start:.0f} s")
     for blocks in (True, False):
-        planner = planner_of(graph, source, blocks=blocks)
+        planner = planner_of(graph, provenance, blocks=blocks)
         for asked, limit in limits(planner):
-            if table.find(source=source, blocks=len(planner.blocks), asked=asked):
+            if table.find(
+                provenance=provenance, blocks=len(planner.blocks), asked=asked
+            ):
                 continue
             start, wall = time.process_time(), time.perf_counter()
             solution = planner.solve(scores, limit, senses)
             row: Row = {
-                "source": source,
+                "provenance": provenance,
                 "blocks": len(planner.blocks),
                 "asked": asked,
                 "seconds": round(time.process_time() - start, 2),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.coverage import EXACT
-from benchmarks.coverage_steps import SHARE
+from benchmarks.coverage_steps import FRACTION
 from benchmarks.results import Row
 from edgekit import sources
 from edgekit.errors import EdgeKitError
@@ -71,7 +71,7 @@ def take(file: str, folder: str) -> Row:
     spec = ModelSpec(source=path.name, **PROJECTS.get(path.name, {}))
     program = sources.load(spec, root=path.parent)
     graph = analyze(program)
-    plan = random_plan([group for group in graph.groups if group.exact], SHARE)
+    plan = random_plan([group for group in graph.groups if group.exact], FRACTION)
     small = shrink(graph, plan)
     sample = program.example(2, seed=1)
     found, expected = (
@@ -92,7 +92,7 @@ def take(file: str, folder: str) -> Row:
 
 
 def _parity(program: Program) -> float | None:
-    """The difference that the load found, as a share of the outputs' range."""
+    """The difference that the load found, as a fraction of the outputs' range."""
     found = re.search(r"by at most ([0-9.e+-]+) of", " ".join(program.remarks))
     return float(found[1]) if found else None
 

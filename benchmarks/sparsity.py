@@ -3,9 +3,9 @@
     python -m benchmarks.sparsity
 
 Two untrained networks: separable convolutions, where 1x1 convolutions do most of the work, and
-a perceptron, which waits for its weights. Each is measured dense, with a share of its weights zero
+a perceptron, which waits for its weights. Each is measured dense, with a part of its weights zero
 (unstructured, and 2 of every 4), as a `.tflite` that leaves the zeros out, with OpenVINO's sparse
-decompression on, and cut in width to the same share of operations. All launches of one runtime
+decompression on, and cut in width to the same fraction of operations. All launches of one runtime
 and network are interleaved; a speed-up is the median of dense over variant, round by round.
 """
 
@@ -99,7 +99,7 @@ NETWORKS = {"separable": separable, "perceptron": perceptron}
 
 
 def students(program: Program) -> dict[str, tuple[Program, float]]:
-    """Every variant of a network, and the share of its weights that is zero."""
+    """Every variant of a network, and the fraction of its weights that is zero."""
     graph = analyze(program)
     scores = importance(graph, "l2")
     found = {"dense": (program, 0.0)}
@@ -107,9 +107,9 @@ def students(program: Program) -> dict[str, tuple[Program, float]]:
     found["90% zeros"] = (zero(program, masks), 1 - density(masks))
     masks = n_m_masks(program, 2, 4)
     found["2 of 4"] = (zero(program, masks), 1 - density(masks))
-    for share in (0.5, 0.1):
-        plan = evenly(graph, scores, share, multiple=16)
-        found[f"cut to {share:.0%}"] = (shrink(graph, plan), 0.0)
+    for fraction in (0.5, 0.1):
+        plan = evenly(graph, scores, fraction, multiple=16)
+        found[f"cut to {fraction:.0%}"] = (shrink(graph, plan), 0.0)
     return found
 
 

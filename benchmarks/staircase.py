@@ -1,7 +1,7 @@
 """Cost of a 3x3 convolution from 16 channels at each width it writes, at 32 x 32, in LiteRT.
 
-    python -m benchmarks.staircase --source host
-    python -m benchmarks.staircase --source counted
+    python -m benchmarks.staircase --provenance host
+    python -m benchmarks.staircase --provenance counted
 
 `host` times it on this machine; `counted` counts the instructions that the real aarch64 LiteRT
 executes under emulation as a Cortex-A72 (needs qemu-user, gcc and Debian's packages; no board).
@@ -49,10 +49,12 @@ def conv(outputs: int) -> OperatorShape:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", choices=("host", "counted"), required=True)
-    source = parser.parse_args().source
-    device, version = device_of(source)
-    table = Table("staircase", ("source", "precision", "width"), ("ai-edge-litert",))
+    parser.add_argument("--provenance", choices=("host", "counted"), required=True)
+    provenance = parser.parse_args().provenance
+    device, version = device_of(provenance)
+    table = Table(
+        "staircase", ("provenance", "precision", "width"), ("ai-edge-litert",)
+    )
     for precision in PRECISIONS:
         key = TableKey(
             fingerprint=device.fingerprint(),
@@ -66,40 +68,42 @@ def main() -> None:
                 list(map(conv, WIDTHS)),
                 key=key,
                 device=device,
-                counted=source == "counted",
+                counted=provenance == "counted",
             )
             for _ in range(REPEATS)
         ]
         for width in WIDTHS:
             costs = [cells[conv(width).key].cost for cells in found]
             row: Row = {
-                "source": source,
+                "provenance": provenance,
                 "precision": precision,
                 "width": width,
-                "unit": "instructions" if source == "counted" else "us",
+                "unit": "instructions" if provenance == "counted" else "us",
                 "cost": round(min(costs), 2),
                 "spread": round(max(costs) / min(costs) - 1, 5),
                 "device": key.fingerprint,
             }
             table.add(row, summarize)
-    _show([row for row in table.rows.values() if row["source"] == source])
+    _show([row for row in table.rows.values() if row["provenance"] == provenance])
 
 
 def summarize(rows: list[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for source, precision in sorted({(r["source"], r["precision"]) for r in rows}):
+    for provenance, precision in sorted(
+        {(r["provenance"], r["precision"]) for r in rows}
+    ):
         costs = {
             row["width"]: row["cost"]
             for row in rows
-            if (row["source"], row["precision"]) == (source, precision)
+            if (row["provenance"], row["precision"]) == (provenance, precision)
         }
-        found[f"{source}_{precision}"] = {
+        found[f"{provenance}_{precision}"] = {
             "steps": steps(costs),
             "dips": dips(costs),
             "spread_most": max(
                 row["spread"]
                 for row in rows
-                if (row["source"], row["precision"]) == (source, precision)
+                if (row["provenance"], row["precision"]) == (provenance, precision)
             ),
         }
     return found
@@ -121,9 +125,9 @@ def dips(costs: dict[int, float]) -> list[int]:
     ]
 
 
-def device_of(source: str) -> tuple[Device, str]:
-    """Device of a source, and the version of its LiteRT."""
-    if source == "host":
+def device_of(provenance: str) -> tuple[Device, str]:
+    """Device of a provenance, and the version of its LiteRT."""
+    if provenance == "host":
         return LocalDevice(), metadata.version("ai-edge-litert")
     lacking = missing(CORE)
     if lacking:

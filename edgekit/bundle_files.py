@@ -57,7 +57,7 @@ class ChosenModel:
     artifact: Text
     runtime: RuntimeName
     precision: str | None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    runtime_options: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
 
@@ -69,7 +69,7 @@ class Preprocessing(Preprocess):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Border:
+class BundleTensor:
     """One input or output of a bundle's model."""
 
     name: str
@@ -86,8 +86,8 @@ class Contract:
     labels: tuple[str, ...] | None = None
     task: TaskKind = DEFAULT_TASK
     folded: IOFusion | None = None
-    inputs: tuple[Border, ...] = ()
-    outputs: tuple[Border, ...] = ()
+    inputs: tuple[BundleTensor, ...] = ()
+    outputs: tuple[BundleTensor, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class Manifest:
     contract: Contract
     files: Annotated[tuple[FileEntry, ...], MinLen(1)]
     versions: Mapping[str, str]
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class _Artifact:
     precision: str | None
     files: Annotated[tuple[str, ...], MinLen(1)]
     inputs: tuple[_Input, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    runtime_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,22 +20,22 @@ from edgekit.types.evaluation import Score
 _PLAIN = QuantConfig()
 _BETTER = QuantConfig(ranges="percentile", float_layers=("a", "b", "c", "d", "e"))
 _LOST = QuantResult(
-    scheme=_PLAIN,
-    lost=0.031,
+    quant_config=_PLAIN,
+    accuracy_drop=0.031,
     allowed=0.005,
     metric="accuracy",
     samples=400,
-    trials=(QuantTrial(scheme=_PLAIN, lost=0.031, error=0.2),),
+    trials=(QuantTrial(quant_config=_PLAIN, accuracy_drop=0.031, error=0.2),),
 )
 _RECOVERED = QuantResult(
-    scheme=_BETTER,
-    lost=0.004,
+    quant_config=_BETTER,
+    accuracy_drop=0.004,
     allowed=0.005,
     metric="accuracy",
     samples=400,
     trials=(
-        QuantTrial(scheme=_PLAIN, lost=0.031, error=0.2),
-        QuantTrial(scheme=_BETTER, lost=0.004, error=0.1),
+        QuantTrial(quant_config=_PLAIN, accuracy_drop=0.031, error=0.2),
+        QuantTrial(quant_config=_BETTER, accuracy_drop=0.004, error=0.1),
     ),
     without_equalization=_LOST,
 )
@@ -45,7 +45,7 @@ _LINK = Link(
     metric="accuracy",
     before=0.5,
     after=0.93,
-    share=True,
+    fraction=True,
     parameters=1000,
     epoch=7,
 )
@@ -75,7 +75,7 @@ def _fault(**values: object) -> files.NotCompeting:
 
 
 def _score(value: float) -> Score:
-    return Score(metric="accuracy", value=value, share=True)
+    return Score(metric="accuracy", value=value, fraction=True)
 
 
 SENTENCES: tuple[tuple[facts.Note, str], ...] = (
@@ -218,10 +218,10 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     (
         _out(
             files.Incompatibility(
-                cause="export_failed", by="litert", detail="No such scheme."
+                cause="export_failed", by="litert", detail="No such layer kind."
             )
         ),
-        "litert-int8 is left out: No such scheme",
+        "litert-int8 is left out: No such layer kind",
     ),
     (
         files.PlannedRuntime(runtime="onnxruntime", instead_of="litert"),
@@ -247,7 +247,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     ),
     (
         files.QuantizationSearched(artifact="litert-int8", result=_LOST),
-        "litert-int8 loses 3.10 points of accuracy on 400 samples; 1 scheme tried, none "
+        "litert-int8 loses 3.10 points of accuracy on 400 samples; 1 configuration tried, none "
         "held: training has to recover 2.60 points",
     ),
     (
@@ -255,7 +255,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "litert-int8 loses 0.40 points of accuracy on 400 samples; 3.10 points with min-max "
         "ranges; ranges by percentile; kept in float: a, b, c, d and 1 more; channels were "
         "brought to equal ranges first; without: loses 3.10 points of accuracy on 400 "
-        "samples; 1 scheme tried, none held: training has to recover 2.60 points",
+        "samples; 1 configuration tried, none held: training has to recover 2.60 points",
     ),
     (
         _fault(measure="shape", shapes=((4,), (5,))),

@@ -52,10 +52,10 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
         ),
         dropped_blocks=(),
         operators=tuple(_operators(blocks)),
-        cost_source="host",
+        cost_provenance="host",
         cost_unit="us",
         prediction=types.Prediction(
-            source="host",
+            provenance="host",
             unit="us",
             networks=(
                 types.NetworkCost(
@@ -115,7 +115,7 @@ def _target() -> types.Target:
         precisions=("fp32", "int8"),
         channel_multiple={"fp32": 8, "int8": 8},
         power=types.Power(
-            idle_w=1.6, load_w=5.0, boundary="wall", source="sbc-reviews"
+            idle_w=1.6, load_w=5.0, boundary="wall", provenance="sbc-reviews"
         ),
         image="linux/arm64",
     )
@@ -129,7 +129,7 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             limit=20,
             value=None,
             verdict="unproven",
-            source="not measured",
+            provenance="not measured",
             unproven=NotOnTarget(target="raspberrypi4", device="local"),
         ),
         verdict(
@@ -137,7 +137,7 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             limit=2,
             value=3.41,
             verdict="fits",
-            source="host, 5 paired launches on LiteRT in one run",
+            provenance="host, 5 paired launches on LiteRT in one run",
             against="litert",
         ),
         verdict(
@@ -145,14 +145,14 @@ def _verdicts() -> tuple[types.BudgetVerdict, ...]:
             limit=0.5,
             value=0.0703,
             verdict="fits",
-            source="size of the file",
+            provenance="size of the file",
         ),
         verdict(
             name="accuracy_drop",
             limit=0.01,
             value=0.0028,
             verdict="fits",
-            source="360 evaluation samples on LiteRT",
+            provenance="360 evaluation samples on LiteRT",
             metric="accuracy",
             unit="points",
         ),
@@ -237,7 +237,7 @@ def _measurement(name: str, runtime: str, p50: float, size: float) -> types.Meas
     return types.Measurement(
         artifact=name,
         device="local",
-        source="host",
+        provenance="host",
         runtime=runtime,
         runtime_version={"litert": "2.3.0", "onnxruntime": "1.31.1"}[runtime],
         threads=1,
@@ -296,7 +296,7 @@ def _candidates(folder: Path) -> list[types.Candidate]:
                     limit=0.01,
                     value=0.0222,
                     verdict="over",
-                    source="host",
+                    provenance="host",
                     metric="accuracy",
                     unit="points",
                 )

@@ -76,7 +76,7 @@ mmacs         = {mmacs}                     # no timing decides
 accuracy_drop = {drop}
 
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 rounds = 1
 
 [recipe.distill]
@@ -87,7 +87,7 @@ runtimes = ["{runtime}"]
 {precisions}
 {export}
 [recipe.bench]
-settings_s = 0
+runtime_options_s = 0
 """
 PLAIN = "[data.preprocess]\nscale = 1"
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -324,7 +324,7 @@ def write_unbalanced(root: Path) -> Path:
         mmacs=1,
         drop=0.025,
         recipe='student = { source = "model.py:build", weights = "weights.safetensors" }\n'
-        "learning_rate = 1e-9\n[recipe.quantize]\nrecover = false\naware_epochs = 3\n",
+        "learning_rate = 1e-9\n[recipe.quantize]\nrecover = false\nqat_epochs = 3\n",
     )
     train(root, _loss)
     network = built(root)

@@ -27,6 +27,8 @@ NAMES = {
     "assignment": "task_spec",
     "authored": "user_code",
     "blame": "attribute",
+    "border": "signature",
+    "borders": "signature",
     "compensate": "reconstruct",
     "costing": "cost_provider",
     "crew": "teachers",
@@ -36,8 +38,13 @@ NAMES = {
     "hear": "receive",
     "leash": "watchdog",
     "lesson": "trainer, or spec",
+    "micro": "microbenchmark",
     "pupil": "student_module",
     "refusal": "problem, or Incompatibility",
+    "scheme": "quant_config",
+    "schemes": "quant_configs",
+    "share": "fraction, or portion",
+    "shares": "fractions",
     "slim": "iterative_prune",
     "survey": "build_planner",
     "taught": "trained",
@@ -48,6 +55,11 @@ NAMES = {
     "worth": "objective",
 }
 """Parts of identifiers of the private dialect, and the field's words for them."""
+
+WHOLE = {
+    r"(?i)_?cost_?source": "provenance: a source is where a model comes from",
+}
+"""Identifiers whose parts are words of ours, each by itself, and the names for them."""
 
 SPELLING = {
     r"artefact": "artifact",
@@ -78,6 +90,9 @@ PROSE = {
     r"\b(?:pupils?|crew|leash|lessons?)\b": "student module, teachers, watchdog, training",
     r"\b(?:taught|teach(?:es|ing)?)\b": "train, distill",
     r"\bgauges?\b": "measure",
+    r"\bschemes?\b": "configuration",
+    r"\b(?:[Aa]n?|[Tt]h(?:e|is)|its|same|as|least|validation|\w's|\ws') shares?\b"
+    r"(?! (?:an?|the|its|one|their|memory|tensors)\b)|(?:\A|\n)Share of\b": "fraction",
     r"\bslim(?:s|med|ming)?\b": "prune",
     r"\b(?:tells?|told)\b": "report, state, show, distinguish",
     r"\b(?:says?|said)\b": "state, report, print, name",
@@ -126,6 +141,16 @@ ALLOWED = (
         files=r"edgekit/config/renamed\.py|tests/unit/config/test_renamed\.py|tests/unit/test_init\.py",
         text=r"quantis|language-modelling|colour|grey",
         reason="old keys and names, beside the new ones",
+    ),
+    Allowed(
+        files=r"agent/serving/server\.py|report/figures\.py|tests/runtime/report/test_browser\.py",
+        text=r"scheme",
+        reason="of authorization, and of colors: HTTP's and CSS's own names",
+    ),
+    Allowed(
+        files=r"tests/|distill/(?:pairing|objective)\.py|prune/activations\.py|agent/runtimes/openvino\.py",
+        text=r"\btest_\w*shares?\b|test_\w*share_|share_maps|^shares$|share_outputs",
+        reason="the verb",
     ),
 )
 
@@ -278,6 +303,9 @@ def _in_names(file: str, found: Sequence[tuple[int, str]]) -> Iterator[Find]:
         for part in _parts(name):
             if part in NAMES and not _allowed(file, name):
                 yield Find(file=file, line=line, text=name, suggestion=NAMES[part])
+        for pattern, suggestion in WHOLE.items():
+            if re.fullmatch(pattern, name):
+                yield Find(file=file, line=line, text=name, suggestion=suggestion)
         if _BRITISH.search(name) and not _allowed(file, name):
             yield Find(file=file, line=line, text=name, suggestion="American spelling")
 

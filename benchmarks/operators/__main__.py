@@ -4,7 +4,7 @@
     python -m benchmarks.operators litert --only pool --again
 
 Rows go to `results/operators.json`. A file is right where its outputs are within 1e-3 of
-PyTorch's, as a share of the largest, on three seeded inputs. A converter that crashes or hangs
+PyTorch's, as a fraction of the largest, on three seeded inputs. A converter that crashes or hangs
 costs its own case alone.
 """
 

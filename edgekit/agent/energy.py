@@ -86,7 +86,7 @@ def _metered(job: EnergyJob, meter: meters.Meter, common: EnergyResult) -> Energ
         "boundary": meter.boundary,
         "gain_uncertainty": meter.gain_uncertainty,
         "sampler_hz": meter.sampler_hz,
-        "sampler_cpu_share": (cpu_s + cpu_idle_s + cpu_after_s) / metered_s
+        "sampler_cpu_fraction": (cpu_s + cpu_idle_s + cpu_after_s) / metered_s
         if read
         else None,
         "untraced_runs_per_s": len(bare) / bare_s,

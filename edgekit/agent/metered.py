@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from . import machine, meters
 from .errors import INPUTS_INVALID, AgentError
-from .schema import MicroJob, MicroResult, Window
+from .schema import MicrobenchmarkJob, MicrobenchmarkResult, Window
 from .session import Session
 
 _READINGS = 8
@@ -23,7 +23,11 @@ _UNKNOWN_RATE_S = 2.0
 _SETTLE_S = 0.03
 
 
-def meter(job: MicroJob, sessions: Mapping[int, Session], result: MicroResult) -> None:
+def meter(
+    job: MicrobenchmarkJob,
+    sessions: Mapping[int, Session],
+    result: MicrobenchmarkResult,
+) -> None:
     """Add the windows of each model to its row, and what meters them or why nothing does.
 
     Raises `inputs_invalid` for a job whose windows are empty.

@@ -1,6 +1,6 @@
 """Time by operator: from the runtime's own profiler, or from each operator run alone.
 
-Profiling slows a run down: its microseconds serve for shares and for finding slow
+Profiling slows a run down: its microseconds serve for fractions and for finding slow
 operators, not as latency.
 """
 

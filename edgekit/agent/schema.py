@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-SCHEMA = 1
-"""Version 1: bench, energy, infer, micro, probe, profile, verify. Written here alone: jobs carry
-it there, results carry it back, and both sides refuse another one."""
-KINDS = ("bench", "energy", "infer", "micro", "probe", "profile", "verify")
+SCHEMA = 2
+"""Version 2: bench, energy, infer, microbenchmark, probe, profile, verify. Written here alone: jobs
+carry it there, results carry it back, and both sides refuse another one."""
+KINDS = ("bench", "energy", "infer", "microbenchmark", "probe", "profile", "verify")
 PATHS_IN = ("path", "models", "inputs", "companions")
 PATHS_OUT = ("outputs",)
 
@@ -115,7 +115,7 @@ class InferJob(RuntimeJob, total=False):
     outputs_order: list[str] | None
 
 
-class MicroSettings(TypedDict, total=False):
+class MicrobenchmarkSettings(TypedDict, total=False):
     """Rounds and durations of timing, counting or metering of each model."""
 
     rounds: int  # how often every model has its turn; default 6
@@ -133,7 +133,7 @@ class MicroSettings(TypedDict, total=False):
     window_s: float
 
 
-class MicroJob(RuntimeJob, MicroSettings, total=False):
+class MicrobenchmarkJob(RuntimeJob, MicrobenchmarkSettings, total=False):
     """Many small models timed, or counted, in one process, in interleaved rounds."""
 
     models: list[str]  # model files; all are loaded before the first is timed
@@ -268,10 +268,10 @@ class EnergyResult(RunResult, total=False):
     method: str  # "counter", "sampled" or "external"
     boundary: str  # what the meter encloses: "package", "board", ...
     gain_uncertainty: (
-        float  # share of a reading that may be wrong, standard uncertainty
+        float  # fraction of a reading that may be wrong, standard uncertainty
     )
     sampler_hz: float | None  # readings by second; null for counters
-    sampler_cpu_share: (
+    sampler_cpu_fraction: (
         float | None
     )  # processor time of the reader over the metered time
     untraced_runs_per_s: float  # throughput just before, without the meter running
@@ -312,8 +312,8 @@ class InferResult(RunResult, total=False):
     outputs_order: list[str]  # names of "output_0", "output_1", ...
 
 
-class MicroRow(TypedDict):
-    """Result of one model of "micro", in microseconds or instructions."""
+class MicrobenchmarkRow(TypedDict):
+    """Result of one model of "microbenchmark", in microseconds or instructions."""
 
     path: str  # as the job named it
     us: float | None  # smallest of rounds_us; null where instructions were counted
@@ -328,11 +328,11 @@ class MicroRow(TypedDict):
     error: str | None  # why this model has no figure; the others have theirs
 
 
-class MicroResult(RunResult, total=False):
-    """Result of "micro": a row for each model, in the order of the job."""
+class MicrobenchmarkResult(RunResult, total=False):
+    """Result of "microbenchmark": a row for each model, in the order of the job."""
 
-    results: list[MicroRow]  # in the order of the job
-    processor_share: (
+    results: list[MicrobenchmarkRow]  # in the order of the job
+    processor_fraction: (
         float | None
     )  # processor time over wall time while timing; less than 1: others ran meanwhile
     meter: str | None  # null: none was requested or readable; see `reason`

@@ -32,7 +32,7 @@ class Benchmark:
     evaluation: Evaluation | None
     accuracy_drop: float | None
     """Of the metric against the baseline: in its own unit where it goes from 0 to 1, else as a
-    share of the baseline's value."""
+    fraction of the baseline's value."""
 
 
 def benchmark(  # noqa: PLR0913
@@ -102,4 +102,4 @@ def benchmark(  # noqa: PLR0913
 def _drop(reference: Evaluation | None, found: Evaluation | None) -> float | None:
     if reference is None or found is None:
         return None
-    return reference.drop(found, relative=not reference.share)
+    return reference.drop(found, relative=not reference.is_fraction)

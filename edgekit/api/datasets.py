@@ -35,7 +35,7 @@ class Data:
     `Dataset` too large for memory is read sample by sample.
 
     Nothing is read before a step needs it, and what is in memory is read once. Without
-    `validation`, a share of `train` is split off; without `calibration`, samples are drawn from
+    `validation`, a fraction of `train` is split off; without `calibration`, samples are drawn from
     `train`.
     """
 
@@ -110,13 +110,13 @@ class Data:
         return datasets.read(place, root=Path.cwd(), request=request)
 
     def training(
-        self, taken: InputSpec, share: float, seed: int
+        self, taken: InputSpec, fraction: float, seed: int
     ) -> tuple[Dataset, Dataset]:
         """Samples to train on and to select by; the latter split off where they are not given."""
         train = self.part("train", taken)
         if "validation" in self._parts:
             return train, self.part("validation", taken)
-        return datasets.split(train, share, seed)
+        return datasets.split(train, fraction, seed)
 
     def pool(self, taken: InputSpec) -> Dataset:
         """Source of calibration samples; never the test samples."""

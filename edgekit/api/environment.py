@@ -18,7 +18,7 @@ from edgekit.pipeline.environment import Environment, InMemory
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Progress
 from edgekit.store import Store
-from edgekit.types import Budget, CostSource, ModelSpec, Recipe, Target
+from edgekit.types import Budget, ModelSpec, Provenance, Recipe, Target
 
 _NAME = "network"
 
@@ -63,9 +63,9 @@ def attached_environment(
     an address of another form.
     """
     target = request.target
-    source: CostSource | None = "device" if target.cpu == "host" else None
+    provenance: Provenance | None = "device" if target.cpu == "host" else None
     requested: Any = request.project.recipe.export.runtimes or target.runtimes
-    with attached(device, source=source, runtimes=requested) as there:
+    with attached(device, provenance=provenance, runtimes=requested) as there:
         if device != "local":
             _refuse_foreign(target, there)
         yield Environment(

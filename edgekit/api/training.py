@@ -49,7 +49,7 @@ def distill(  # noqa: PLR0913
     if metric is not None:
         judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     training, validation = data.training(
-        input_of(program), how.validation_share, recipe.seed
+        input_of(program), how.validation_fraction, recipe.seed
     )
     with shown.step("Distill") as step:
 

@@ -45,7 +45,7 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
         files=tuple(files),
         inputs=(),
         outputs=(),
-        settings=_settings(path),
+        runtime_options=_runtime_options(path),
     )
 
 
@@ -63,7 +63,7 @@ def opened(artifact: Artifact) -> None:
         raise ArtifactError(f"Cannot open {artifact.files[0]}: {error}") from error
 
 
-def _settings(path: Path) -> RuntimeOptions:
+def _runtime_options(path: Path) -> RuntimeOptions:
     """Those that a build found best for the model it chose, where `path` is it."""
     if not (path.parent / MANIFEST).is_file():
         return RuntimeOptions()
@@ -71,4 +71,6 @@ def _settings(path: Path) -> RuntimeOptions:
     if path.name not in manifest.model.files:
         return RuntimeOptions()
     with reading(path.parent / MANIFEST, UsageError, fix="Build it again."):
-        return validated(RuntimeOptions, json.dumps(dict(manifest.model.settings)))
+        return validated(
+            RuntimeOptions, json.dumps(dict(manifest.model.runtime_options))
+        )

@@ -11,7 +11,7 @@ from edgekit.types import Conditions
 MAX_FREQ_DROP = 0.05
 MAX_TEMP_C = 60.0
 MAX_LOAD = 0.1
-MIN_PROCESSOR_SHARE = 0.5
+MIN_PROCESSOR_FRACTION = 0.5
 """Inference on a CPU never rests, so less than half of a processor means that it was taken
 away."""
 _SLOW_GOVERNORS = ("powersave", "conservative")
@@ -53,10 +53,11 @@ def faults(launches: Sequence[Mapping[str, Any]]) -> list[str]:
             f"the container's processor quota ran out {stalls} times: it stalls "
             "inferences, and does not slow the processor"
         )
-    share = _processor_share(launches)
-    if share is not None and share < MIN_PROCESSOR_SHARE:
+    fraction = _processor_fraction(launches)
+    if fraction is not None and fraction < MIN_PROCESSOR_FRACTION:
         found.append(
-            f"the process had {share:.0%} of a processor while it was timed: others ran meanwhile"
+            f"the process had {fraction:.0%} of a processor while it was timed: others ran "
+            "meanwhile"
         )
     clocks = _range(looks, "freq_mhz")
     if clocks and clocks[1] > 0 and (drop := 1 - clocks[0] / clocks[1]) > MAX_FREQ_DROP:
@@ -115,14 +116,14 @@ def refuse_unready(probe: Mapping[str, Any], device: str) -> None:
         )
 
 
-def _processor_share(launches: Sequence[Mapping[str, Any]]) -> float | None:
+def _processor_fraction(launches: Sequence[Mapping[str, Any]]) -> float | None:
     """Processor time over wall time of the worst launch; None where that is not reported."""
-    shares = [
+    fractions = [
         one["cpu_s"] / one["timed_s"]
         for one in launches
         if one.get("cpu_s") is not None and one.get("timed_s")
     ]
-    return min(shares, default=None)
+    return min(fractions, default=None)
 
 
 def _range(looks: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float] | None:

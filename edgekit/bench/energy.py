@@ -67,7 +67,7 @@ def summarize(result: Mapping[str, Any]) -> Energy:
         idle_after_w=idle_w[1],
         sampler_hz=result["sampler_hz"],
         overhead=overhead,
-        reader_cpu=result["sampler_cpu_share"],
+        reader_cpu=result["sampler_cpu_fraction"],
         p50_ms=float(np.median(result["samples_ns"])) / 1e6,
         reason=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
     )
@@ -112,21 +112,21 @@ def modeled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
     """
     power = target.power
     idle_w, load_w = published_w(target)
-    shares = []
+    fractions = []
     for one in launches:
         runs = len(one["samples_ns"])
         if not runs or one["cpu_s"] is None:
             raise MeasurementError("Energy cannot be modeled without timed inferences.")
         used = min(1.0, one["cpu_s"] / (one["timed_s"] * target.cores))
         watts = idle_w + used * (load_w - idle_w)
-        shares.append(one["timed_s"] * watts / runs)
-    gross_mj = statistics.fmean(shares) * 1e3
+        fractions.append(one["timed_s"] * watts / runs)
+    gross_mj = statistics.fmean(fractions) * 1e3
     return Energy(
         gross_mj=gross_mj,
         gross_u_mj=gross_mj * MODEL_BAND,
         method="modeled",
         boundary=power.boundary,
-        reason=f"Modeled from published watts of {target.name} ({power.source}) and processor "
+        reason=f"Modeled from published watts of {target.name} ({power.provenance}) and processor "
         f"time, within +-{MODEL_BAND:.0%}; never to be compared with a measured figure.",
     )
 

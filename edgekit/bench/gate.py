@@ -34,7 +34,7 @@ def facts(
 ) -> list[Check]:
     """Checks that are the same on every machine: bytes, operations, weights, kernels, accuracy.
 
-    `growth` is the share by which bytes, operations and weights may grow, `accuracy_drop` what
+    `growth` is the fraction by which bytes, operations and weights may grow, `accuracy_drop` what
     the metric may lose.
     """
     checks = [
@@ -146,7 +146,7 @@ def compare_obstacle(one: Record, other: Record) -> str | None:
     a, b = one.measurement, other.measurement
     for what, mine, theirs in (
         ("device", a.device, b.device),
-        ("source", a.source, b.source),
+        ("provenance", a.provenance, b.provenance),
         ("threads", a.threads, b.threads),
         ("tier", one.tier, other.tier),
     ):

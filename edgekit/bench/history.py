@@ -26,7 +26,7 @@ from edgekit.errors import OutputError, UsageError
 from edgekit.safe_io import parse_json, read_text, reading
 from edgekit.types import Artifact, Count, Evaluation, Measurement, Text
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "history.jsonl"
 _DIGEST = "digest"
 _Number = Annotated[int, Ge(0)] | None
@@ -285,7 +285,7 @@ def possible(found: Measurement) -> Measurement:
 
 def _possible_evaluation(found: Evaluation) -> Evaluation:
     """The evaluation itself; raises `ValueError` for a value that the metric cannot have."""
-    outside = found.share and not 0 <= found.value <= 1
+    outside = found.is_fraction and not 0 <= found.value <= 1
     if not math.isfinite(found.value) or outside or found.samples < 1:
         raise ValueError(
             f"{found.metric} is {found.value:g} of {found.samples} samples, which none is"

@@ -126,7 +126,7 @@ def compare(
         artifact=artifact.name,
         against=against.name,
         device=device.name,
-        source=device.source,
+        provenance=device.provenance,
         ratio=found.ratio,
         low=found.low,
         high=found.high,

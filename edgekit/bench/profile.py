@@ -17,7 +17,7 @@ _SPLIT = "operator_split"
 
 
 def profile(artifact: Artifact, device: Device, *, threads: int) -> Profile:
-    """Median time of each operator and its share; raises the errors of `Device.run`."""
+    """Median time of each operator and its fraction; raises the errors of `Device.run`."""
     runtime = registry.get(artifact.runtime)
     if not runtime.has(_SPLIT):
         job = jobs.profile(artifact, threads=threads)
@@ -38,13 +38,13 @@ def _profile(artifact: Artifact, device: Device, result: Mapping[str, Any]) -> P
     return Profile(
         artifact=artifact.name,
         device=device.name,
-        source=device.source,
+        provenance=device.provenance,
         runtime=result["runtime"],
         runtime_version=result["runtime_version"],
         threads=result["threads"],
         method=result["method"],
         operators=tuple(
-            OperatorProfile(share=row["us"] / total, **row)
+            OperatorProfile(fraction=row["us"] / total, **row)
             for row in result["operators"]
         ),
     )
@@ -61,7 +61,7 @@ def plot(found: Profile) -> str:
         y=[f"{number} {one.kind} {one.name}" for number, one in enumerate(rows)],
         orientation="h",
         marker={"color": colors},
-        customdata=[[one.share * 100, one.kernel or ""] for one in rows],
+        customdata=[[one.fraction * 100, one.kernel or ""] for one in rows],
         hovertemplate="%{y}<br>%{x:.2f} us, %{customdata[0]:.1f} %<br>%{customdata[1]}",
     )
     title = (

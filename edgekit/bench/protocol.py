@@ -147,7 +147,7 @@ def summarize(
     return Measurement(
         artifact=artifact.name,
         device=device.name,
-        source="counted" if counted is not None else device.source,
+        provenance="counted" if counted is not None else device.provenance,
         runtime=artifact.runtime,
         runtime_version=launches[0]["runtime_version"],
         threads=launches[0]["threads"],

@@ -136,7 +136,7 @@ def speedup(
 def _comparable(baseline: Measurement, other: Measurement, own_threads: bool) -> None:
     for what, one, two in (
         ("devices", baseline.device, other.device),
-        ("sources", baseline.source, other.source),
+        ("provenance", baseline.provenance, other.provenance),
         ("thread counts", baseline.threads, other.threads),
         ("numbers of launches", baseline.latency.launches, other.latency.launches),
     ):

@@ -29,7 +29,7 @@ from edgekit.types.report import (
 )
 
 _ROUNDING = 1e-12
-"""Share of a measured figure that float arithmetic may add or take: a few last digits."""
+"""Fraction of a measured figure that float arithmetic may add or take: a few last digits."""
 _LEAST_LIMIT = 1e-3
 """Substitute for an allowed loss of 0 where an excess is a fraction of its limit."""
 
@@ -184,7 +184,7 @@ def _found(
     """Verdicts of measurements on each budget that is set."""
     measured, energy = candidate.measurement, candidate.measurement.energy
     absent: Unproven | None = None
-    if measured.source != "device":
+    if measured.provenance != "device":
         absent = NotOnTarget(target=target, device=measured.device)
     doubt = NotProven(reason=energy.reason) if energy.reason else None
     rows = (
@@ -209,7 +209,7 @@ def _accuracy(limit: float, chosen: Candidate) -> BudgetVerdict:
         limit=limit,
         value=chosen.accuracy_drop,
         verdict="fits" if fits else "over",
-        source=chosen.measurement.source,
+        provenance=chosen.measurement.provenance,
         metric=chosen.evaluation.metric,
         unit=chosen.loss_unit,
     )
@@ -222,7 +222,7 @@ def _speedup(limit: float, chosen: Candidate) -> BudgetVerdict:
         limit=limit,
         value=chosen.speedup,
         verdict="fits" if at_most(limit, chosen.speedup) else "over",
-        source=measured.source,
+        provenance=measured.provenance,
         against=chosen.artifact.runtime,
     )
 
@@ -238,7 +238,7 @@ def _operations(limit: float | None, macs: int | None) -> Iterator[BudgetVerdict
         limit=limit,
         value=value,
         verdict="unproven" if value is None else "fits" if fits else "over",
-        source="estimated",
+        provenance="estimated",
     )
 
 
@@ -259,7 +259,7 @@ def _verdict(
         limit=limit,
         value=value,
         verdict=verdict,
-        source=measured.source,
+        provenance=measured.provenance,
         unproven=unproven,
     )
 

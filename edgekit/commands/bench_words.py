@@ -127,7 +127,7 @@ def _show_devices(
             table.add_row(escape(one.address), "[red]failed[/]")
             continue  # the reason follows at the end, with the exit code
         measured, latency = one.measurement, one.measurement.latency
-        name = f"{measured.device} ({measured.source})"
+        name = f"{measured.device} ({measured.provenance})"
         cells = [
             _cell(latency.p50_ms),
             _range(latency.ci95_ms),
@@ -163,7 +163,7 @@ def _show_measurement(
         ("runtime", f"{measured.runtime} {measured.runtime_version}"),
         (
             "device",
-            f"{measured.device} ({measured.source}), {measured.threads} thread(s)",
+            f"{measured.device} ({measured.provenance}), {measured.threads} thread(s)",
         ),
     ]
     if measured.instructions is not None:
@@ -317,7 +317,7 @@ def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
     console.print(
         f"{_verdict(found)}: {escape(found.artifact)} takes {found.ratio:.3f} times "
         f"the latency of {escape(found.against)} on {escape(found.device)} "
-        f"({found.source}), {found.low:.3f} to {found.high:.3f} in {found.pairs} pairs: "
+        f"({found.provenance}), {found.low:.3f} to {found.high:.3f} in {found.pairs} pairs: "
         f"{escape(found.why)}",
         highlight=False,
     )
@@ -344,9 +344,9 @@ def _show_profile(console: Console, found: Profile) -> None:
     table = Table(
         box=None, title=f"Time by operator ({found.method})", title_justify="left"
     )
-    for heading in ("operator", "kind", "us", "share", "kernel"):
+    for heading in ("operator", "kind", "us", "fraction", "kernel"):
         table.add_column(
-            heading, justify="right" if heading in ("us", "share") else "left"
+            heading, justify="right" if heading in ("us", "fraction") else "left"
         )
     for one in rows[:_ROWS]:
         mark = " [red](slow path)[/]" if one.fast is False else ""
@@ -354,7 +354,7 @@ def _show_profile(console: Console, found: Profile) -> None:
             escape(one.name[-40:]),
             escape(one.kind) + mark,
             f"{one.us:.2f}",
-            f"{one.share:.1%}",
+            f"{one.fraction:.1%}",
             escape(one.kernel or "-"),
         )
     console.print(table)
@@ -362,8 +362,8 @@ def _show_profile(console: Console, found: Profile) -> None:
         console.print(f"... and {len(rows) - _ROWS} more (--json, --plot).")
     slow = [one for one in rows if one.fast is False]
     if slow:
-        share = sum(one.share for one in slow)
+        fraction = sum(one.fraction for one in slow)
         reasons = "; ".join(sorted({one.why or "unknown" for one in slow}))
         console.print(
-            f"{len(slow)} operators off the fast path take {share:.1%}: {escape(reasons)}"
+            f"{len(slow)} operators off the fast path take {fraction:.1%}: {escape(reasons)}"
         )

@@ -194,8 +194,8 @@ def _package(
     from edgekit.commands.package import show
     from edgekit.package.docker import docker, packaging
 
-    order = docker.Order(bundle=place)
-    built = docker.package(order, store, shown, engine)
+    request = docker.ImageRequest(bundle=place)
+    built = docker.package(request, store, shown, engine)
     made = [packaging.described(image) for image in built]
     show(made, as_json=False, quiet=quiet)
 

@@ -60,7 +60,7 @@ def profile_device(
         found = profile(one, chosen, folder, Store(), shown)
     if as_json:
         tables = [
-            {**plain(table.key), "source": table.source, "unit": table.unit,
+            {**plain(table.key), "provenance": table.provenance, "unit": table.unit,
              "cells": len(table), "repeatability": table.repeatability,
              "path": str(table.path)}
             for table in found.tables
@@ -70,7 +70,7 @@ def profile_device(
         for table in found.tables:
             out_console.print(
                 f"{table.key.runtime} {table.key.precision}: {len(table)} operators, "
-                f"{table.source}, in {table.unit}",
+                f"{table.provenance}, in {table.unit}",
                 highlight=False,
             )
         multiples = ", ".join(

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-KEYS: Mapping[str, str] = {"colour": "color", "quantise": "quantize"}
-"""Old keys, in any table that has the new one."""
+KEYS: Mapping[str, Sequence[str]] = {
+    "aware": ("qat",),
+    "aware_epochs": ("qat_epochs",),
+    "colour": ("color",),
+    "cost_source": ("cost_provenance",),
+    "quantise": ("quantize",),
+    "settings_s": ("runtime_options_s",),
+    "source": ("provenance", "data"),
+    "validation_share": ("validation_fraction",),
+}
+"""Old keys, and the new ones, in any table that has one of these."""
 VALUES: Mapping[str, str] = {"grey": "gray"}
 
 
@@ -13,8 +22,9 @@ def key_message(
     key: Sequence[str | int], known: Sequence[str], *, table: bool
 ) -> str | None:
     """State the new name of an old key at a dotted path; `None` for a key that never existed."""
-    new = KEYS.get(str(key[-1]))
-    if new is None or new not in known:
+    names = KEYS.get(str(key[-1]), ())
+    new = next((name for name in names if name in known), None)
+    if new is None:
         return None
     before, after = (".".join(map(str, (*key[:-1], last))) for last in (key[-1], new))
     return f"[{before}] is now [{after}]." if table else f"{before} is now {after}."

@@ -20,7 +20,7 @@ from edgekit.errors import OutputError
 _TABLES = ("cells", "networks", "facts")
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cells (operator TEXT PRIMARY KEY, cost REAL NOT NULL, "
-    "energy_mj REAL, rounds TEXT NOT NULL, anchor REAL, share REAL)",
+    "energy_mj REAL, rounds TEXT NOT NULL, anchor REAL, fraction REAL)",
     "CREATE TABLE IF NOT EXISTS networks (family TEXT NOT NULL, operators TEXT NOT NULL, "
     "cost REAL NOT NULL, PRIMARY KEY (family, operators))",
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",

@@ -17,11 +17,11 @@ from edgekit.types.operator_shape import OperatorShape
 SLOW = 1.15
 """Times the anchor's least cost past which a batch fell into a slow spell."""
 SPREAD = 0.1
-"""The share by which the two least rounds of a cell differ past which it does not repeat."""
-SHARE = 0.9
+"""The fraction by which the two least rounds of a cell differ past which it does not repeat."""
+FRACTION = 0.9
 """Processor time over wall time below which others ran while a batch was timed."""
 FEW = 0.1
-"""Share of doubtful cells that a table is still believed with."""
+"""Fraction of doubtful cells that a table is still believed with."""
 
 
 def beside_anchor(
@@ -47,7 +47,7 @@ def unsteady(cell: OperatorCost, least: float | None) -> bool:
 
 def doubtful(cell: OperatorCost, least: float | None) -> bool:
     """Return whether a cell's cost may be the machine's load and not the operator's."""
-    starved = cell.share is not None and cell.share < SHARE
+    starved = cell.fraction is not None and cell.fraction < FRACTION
     return starved or unsteady(cell, least)
 
 

@@ -156,5 +156,5 @@ def _between(
     axis: int,
 ) -> float:
     """The cost at `place` on the line from `low` to `high` along `axis`."""
-    share = (place[axis] - low[axis]) / (high[axis] - low[axis])
-    return costs[low] + share * (costs[high] - costs[low])
+    fraction = (place[axis] - low[axis]) / (high[axis] - low[axis])
+    return costs[low] + fraction * (costs[high] - costs[low])

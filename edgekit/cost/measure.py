@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edgekit.agent.schema import MicroSettings
+from edgekit.agent.schema import MicrobenchmarkSettings
 from edgekit.cost import microbenchmark
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device, jobs
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 from edgekit.types.operator_shape import OperatorShape
 
 # The cheapest thing a runtime can do: what remains is the cost of being called at all.
@@ -43,7 +43,7 @@ class OperatorCost:
     """At the power that a meter read while the operator was repeated (`power.py`)."""
     anchor: float | None = None
     """Cost of the anchor in the same batch; `None` where none was timed beside it."""
-    share: float | None = None
+    fraction: float | None = None
     """Processor time over wall time of its batch; less than 1 where others ran meanwhile."""
 
 
@@ -51,14 +51,16 @@ Fill = Callable[[Sequence[OperatorShape]], Mapping[str, OperatorCost]]
 
 
 def measure(
-    key: TableKey, source: CostSource, device: Device | None, tile: int = 1
+    key: TableKey, provenance: Provenance, device: Device | None, tile: int = 1
 ) -> Fill:
-    """The meter that fills a table of this source; `tile` is the profile's channel multiple."""
-    if source == "estimated":
+    """The meter that fills a table of this provenance; `tile` is the profile's channel multiple."""
+    if provenance == "estimated":
         return partial(estimate, tile=tile)
     if device is None:
-        raise DeviceError(f"Costs of the source '{source}' need a device to run on.")
-    return partial(run, key=key, device=device, counted=source == "counted")
+        raise DeviceError(
+            f"Costs of provenance '{provenance}' need a device to run on."
+        )
+    return partial(run, key=key, device=device, counted=provenance == "counted")
 
 
 def estimate(batch: Sequence[OperatorShape], *, tile: int) -> dict[str, OperatorCost]:
@@ -126,13 +128,13 @@ def _measured(
 ) -> list[OperatorCost | str]:
     """For each model what it costs, or why it cannot be run."""
     # Instructions repeat: two rounds show by how much. Times need more, and several sessions.
-    effort: MicroSettings = (
+    effort: MicrobenchmarkSettings = (
         {"rounds": 2, "sessions": 1, "min_round_runs": 3}
         if counted
         else {"rounds": 5, "min_round_ms": 1.0}
     )
     unit = "instructions" if counted else "us"
-    job = jobs.micro(
+    job = jobs.microbenchmark(
         key.runtime, paths, threads=key.threads, companions=companions, **effort
     )
     reply = device.run(job, timeout_s=_PATIENCE_S + 5.0 * len(paths))
@@ -142,7 +144,7 @@ def _measured(
         else OperatorCost(
             cost=float(result[unit]),
             rounds=tuple(result[f"rounds_{unit}"]),
-            share=None if counted else reply.get("processor_share"),
+            fraction=None if counted else reply.get("processor_fraction"),
         )
         for result in reply["results"]
     ]

@@ -33,7 +33,7 @@ def write(
     if not one.has(_PART):
         raise DeviceError(
             f"Operators cannot be timed alone on {runtime}: its folder has no {_PART}. "
-            'Set [recipe.prune] cost_source = "estimated".'
+            'Set [recipe.prune] cost_provenance = "estimated".'
         )
     part = one.part(_PART)
     path = folder / f"{operator.key.replace(':', '-').replace(',', '_')}{part.SUFFIX}"

@@ -38,7 +38,7 @@ class Correction:
     overhead: float = 0.0
 
     def operator(self, operator: OperatorShape, cost: float) -> float:
-        """The operator's share of a network, from its cost alone."""
+        """The operator's fraction of a network, from its cost alone."""
         return self.scales.get(_kind(operator), 1.0) * cost + self.overhead
 
     def network(self, operators: Sequence[OperatorShape], cost: Cost) -> float:
@@ -56,7 +56,7 @@ def fit(samples: Sequence[Sample], cost: Cost) -> Correction:
     rows = np.array([_row(sample, kinds, cost) for sample in samples])
     prior = _PRIOR * np.eye(len(kinds) + 1)
     drawn_to = np.array([_PRIOR] * len(kinds) + [0.0])
-    # The overhead in shares of a network, so that the prior means the same in every unit.
+    # The overhead in fractions of a network, so that the prior means the same in every unit.
     unit = float(np.mean([sample.cost / len(sample.operators) for sample in samples]))
     rows[:, -1] *= unit
     solution, _ = nnls(
@@ -84,7 +84,7 @@ def median_error(samples: Sequence[Sample], cost: Cost) -> float | None:
 
 
 def _row(sample: Sample, kinds: Sequence[str], cost: Cost) -> list[float]:
-    """The sums of each kind's costs and the number of operators, as shares of the network."""
+    """The sums of each kind's costs and the number of operators, as fractions of the network."""
     sums = dict.fromkeys(kinds, 0.0)
     for operator in sample.operators:
         sums[_kind(operator)] += cost(operator)

@@ -1,6 +1,6 @@
 """Correct tables of single operators by whole networks that were measured.
 
-A network takes a share of its time that no operator accounts for (being called, moving data
+A network takes a fraction of its time that no operator accounts for (being called, moving data
 between operators), and its operators may cost more or less together than alone. The relation of
 time to operators' cost, fitted to networks that were measured.
 """
@@ -16,7 +16,7 @@ _LEAST_SLOPE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """Time from operators' cost, both as shares of the unpruned network's.
+    """Time from operators' cost, both as fractions of the unpruned network's.
 
     Straight from one measured network to the next, the unpruned one (1, 1) first; past the last
     along the line on which it and the unpruned one lie.
@@ -26,7 +26,7 @@ class Overhead:
     """(operators' cost, time) of each, by falling cost."""
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """Of the unpruned network's time, what no operator accounts for; below 0 where
         networks gain more than their operators do."""
         return 1 - self._slope
@@ -40,7 +40,7 @@ class Overhead:
         return max(_LEAST_SLOPE, (1 - time) / max(1e-12, 1 - cost))
 
     def speedup(self, operators: float) -> float:
-        """The network's speed-up where its operators cost this share."""
+        """The network's speed-up where its operators cost this fraction."""
         for (above, slower), (below, faster) in pairwise(((1.0, 1.0), *self.networks)):
             if below <= operators <= above:
                 time = _between(operators, (below, above), (faster, slower))
@@ -48,7 +48,8 @@ class Overhead:
         return 1 / max(1e-9, 1 - self._slope * (1 - operators))
 
     def operators(self, speedup: float) -> float | None:
-        """The share that operators may cost for a speed-up; `None` where none is small enough."""
+        """The fraction that operators may cost for a speed-up; `None` where none is small
+        enough."""
         time = 1 / speedup
         for (above, slower), (below, faster) in pairwise(((1.0, 1.0), *self.networks)):
             if faster <= time <= slower:
@@ -58,8 +59,10 @@ class Overhead:
 
 
 def fitted(measured: Sequence[tuple[float, float]]) -> Overhead:
-    """From (operators' share of the cost by the table, measured speed-up) of each network."""
-    networks = [(share, 1 / speedup) for share, speedup in measured if share < 1]
+    """From (operators' fraction of the cost by the table, measured speed-up) of each network."""
+    networks = [
+        (fraction, 1 / speedup) for fraction, speedup in measured if fraction < 1
+    ]
     return Overhead(networks=tuple(sorted(networks, reverse=True)))
 
 

@@ -108,7 +108,7 @@ def _run(
             microbenchmark.write(operator, key.runtime, key.precision, Path(folder))
             for operator in batch
         ]
-        job = jobs.micro(
+        job = jobs.microbenchmark(
             key.runtime,
             paths,
             threads=key.threads,

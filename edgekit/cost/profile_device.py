@@ -30,7 +30,7 @@ _IMAGES = {
 _WIDTHS = (*range(2, 33, 2), *range(36, 65, 4))
 _TILES = (32, 16, 8, 4, 2)
 _SAVES = 0.03
-"""A width below a full tile that costs less by more than this share is a step of its own."""
+"""A width below a full tile that costs less by more than this fraction is a step of its own."""
 _FEW = 8
 """Up to so many channels a runtime may take another kernel."""
 _CONV = OperatorShape(
@@ -87,7 +87,7 @@ def profile(
                 precision=precision,
                 threads=1,
             )
-            table = CostTable(key, device.source, store.root)
+            table = CostTable(key, device.provenance, store.root)
             with progress.step(f"Operators in {precision} on {runtime}") as step:
                 table.measure(_operators(), device, step.update)
             tables.append(table)
@@ -142,7 +142,7 @@ def _facts(
         )
     described = machine["cpu"] or f"{arch} processor"
     memory_mb = machine["memory_mb"]
-    source = tables[0].source
+    provenance = tables[0].provenance
     return {
         "description": f"{device.name}: {described}",
         "arch": arch,
@@ -157,7 +157,7 @@ def _facts(
         "channel_multiple": dict(tiles),
         "image": _IMAGES[arch],
         "notes": [
-            f"Written by edgekit profile-device; channel_multiple is {source}: the step "
+            f"Written by edgekit profile-device; channel_multiple is {provenance}: the step "
             f"of a 3x3 convolution in {runtimes[0]}."
         ],
     }
@@ -169,7 +169,7 @@ def _core(device: Device, machine: Mapping[str, Any]) -> str:
     for name, core in CORES.items():
         if part[:2] == ["0x41", core.part] and core.arch == machine["arch"]:
             return name
-    return "host" if device.source == "host" else "max"
+    return "host" if device.provenance == "host" else "max"
 
 
 def _write(path: Path, facts: Mapping[str, Any]) -> Target:

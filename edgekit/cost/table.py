@@ -1,6 +1,6 @@
 """Cost tables: what an operator takes on the runtime that will run it, measured and kept.
 
-A table belongs to one (device, runtime and version, precision, threads, source). Cells are
+A table belongs to one (device, runtime and version, precision, threads, provenance). Cells are
 measured when somebody asks for them and stay on disk; those that follow from their neighbors are
 not measured (`refine`).
 """
@@ -30,11 +30,11 @@ from edgekit.cost.power import Metered, Power
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import CostSource, CostUnit
+from edgekit.types import CostUnit, Provenance
 from edgekit.types.notes import CostsTimedBusy
 from edgekit.types.operator_shape import OperatorShape, operator_of
 
-UNITS: Mapping[CostSource, CostUnit] = {
+UNITS: Mapping[Provenance, CostUnit] = {
     "device": "us",
     "host": "us",
     "counted": "instructions",
@@ -44,7 +44,7 @@ UNITS: Mapping[CostSource, CostUnit] = {
 _BATCH = 96
 # Fewer where each is metered for half a second at least.
 _METERED_BATCH = 16
-# Costs nearer to each other than this share are one step of the staircase, at least and at most;
+# Costs nearer to each other than this fraction are one step of the staircase, at least and at most;
 # in between it is what the table itself repeats within.
 _LEAST_TOLERANCE: Mapping[CostUnit, float] = {
     "us": 0.02,
@@ -58,18 +58,18 @@ class CostTable:
     """Cost by operator in `unit`, net of the runtime's cost of an empty call."""
 
     def __init__(
-        self, key: TableKey, source: CostSource, root: Path, *, tile: int = 1
+        self, key: TableKey, provenance: Provenance, root: Path, *, tile: int = 1
     ) -> None:
         """`tile` is the profile's channel multiple, which estimates go by."""
         self.key = key
         self._tile = tile
-        self.source = source
-        self.unit = UNITS[source]
+        self.provenance = provenance
+        self.unit = UNITS[provenance]
         self._cells: dict[str, OperatorCost] = {}
         self._inferred: dict[str, float] = {}
         self.correction = Correction()
         """From operators to a network; the plain sum until `correct` was called."""
-        facts = {**{k: str(v) for k, v in vars(key).items()}, "source": source}
+        facts = {**{k: str(v) for k, v in vars(key).items()}, "provenance": provenance}
         self._file = CostFile(root / "costs", facts)
         self._cells = {
             name: OperatorCost(
@@ -77,9 +77,9 @@ class CostTable:
                 energy_mj=energy,
                 rounds=tuple(json.loads(text)),
                 anchor=anchor,
-                share=share,
+                fraction=fraction,
             )
-            for name, cost, energy, text, anchor, share in self._file.rows("cells")
+            for name, cost, energy, text, anchor, fraction in self._file.rows("cells")
         }
         found = self._file.facts()
         self.meter: str | None = found.get("meter")
@@ -156,7 +156,7 @@ class CostTable:
 
     @property
     def tolerance(self) -> float:
-        """Costs within this share of each other count as equal."""
+        """Costs within this fraction of each other count as equal."""
         least = _LEAST_TOLERANCE[self.unit]
         return min(max(least, 2 * (self.repeatability or 0.0)), _MOST_TOLERANCE)
 
@@ -177,7 +177,7 @@ class CostTable:
         again = [o for o in (NOTHING, *requested) if o.key in self._stale]
         if not asked and not again:
             return 0
-        fill = measure(self.key, self.source, device, self._tile)
+        fill = measure(self.key, self.provenance, device, self._tile)
         measured = self._refill(fill, again)
         while missing := self._turn(requested):
             for start in range(0, len(missing), _BATCH):
@@ -295,7 +295,7 @@ class CostTable:
     ) -> tuple[list[OperatorCost], bool]:
         """The networks, once more where the machine was slower than for its cells, and whether
         it still was."""
-        counted = self.source == "counted"
+        counted = self.provenance == "counted"
         run = partial(run_networks, key=self.key, device=device, counted=counted)
         least = self._least_anchor
         if counted or least is None:
@@ -324,7 +324,7 @@ class CostTable:
         rows = [
             (
                 *(name, cell.cost, cell.energy_mj, json.dumps(cell.rounds)),
-                *(cell.anchor, cell.share),
+                *(cell.anchor, cell.fraction),
             )
             for name, cell in cells.items()
         ]

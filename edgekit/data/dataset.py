@@ -122,8 +122,8 @@ def _wide(targets: Targets) -> Targets:
     )
 
 
-def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Training and validation parts, the latter with `share` of each class (stratified).
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Training and validation parts, the latter with `fraction` of each class (stratified).
 
     A class keeps at least one sample in training; unlabeled samples count as one class, and so
     do all samples of tasks without classes.
@@ -133,13 +133,13 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     classes = dataset.targets if dataset.classed else np.zeros(len(dataset), np.int64)
     for target in np.unique(classes):
         members = np.flatnonzero(classes == target)
-        count = min(round(share * len(members)), len(members) - 1)
+        count = min(round(fraction * len(members)), len(members) - 1)
         held.append(generator.permutation(members)[:count])
     validation = np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)
     if not len(validation):
         raise DataError(
-            f"A validation share of {share:g} of {len(dataset)} training samples leaves none "
-            "to select the best epoch by. Raise [recipe.distill] validation_share, or give "
+            f"A validation fraction of {fraction:g} of {len(dataset)} training samples leaves none "
+            "to select the best epoch by. Raise [recipe.distill] validation_fraction, or give "
             "[data] validation."
         )
     train = np.setdiff1d(np.arange(len(dataset)), validation)

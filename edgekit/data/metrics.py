@@ -49,7 +49,7 @@ def named(task: TaskSpec, root: Path) -> Metric:
 
 
 def explained(outputs: Outputs, others: Outputs) -> float:
-    """Share of the variance of `others` that `outputs` have in common with them; at most 1."""
+    """Fraction of the variance of `others` that `outputs` have in common with them; at most 1."""
     expected = others.astype(np.float64)
     spread = np.square(expected - expected.mean(0)).sum()
     apart = np.square(outputs - expected).sum()
@@ -96,7 +96,7 @@ def of_function(
             value=value,
             samples=len(outputs),
             higher_is_better=higher_is_better,
-            share=False,
+            is_fraction=False,
         )
 
     return measured

@@ -22,8 +22,8 @@ def expected(logits: Outputs, folding: IOFusion) -> Outputs:
     """
     if folding.postprocess == "softmax":
         powers = np.exp(logits - logits.max(folding.axis, keepdims=True))
-        shares: Outputs = powers / powers.sum(folding.axis, keepdims=True)
-        return shares
+        fractions: Outputs = powers / powers.sum(folding.axis, keepdims=True)
+        return fractions
     if folding.postprocess == "argmax":
         return scores(logits.argmax(folding.axis), folding)
     return logits

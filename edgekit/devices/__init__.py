@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from edgekit.agent.schema import Job
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 
 class Device(Protocol):
@@ -16,7 +16,7 @@ class Device(Protocol):
         """The user's address of it: `local`, `ssh://pi@raspberrypi`."""
 
     @property
-    def source(self) -> CostSource:
+    def provenance(self) -> Provenance:
         """The provenance of a figure timed there: `host` or `device`."""
 
     def run(self, job: Job, *, timeout_s: float) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from edgekit.errors import (
 )
 from edgekit.runtimes import registry
 from edgekit.runtimes.record import Runtime
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 _FAULTS = (
     (
@@ -107,7 +107,7 @@ class BenchmarkModel:
 
     link: AdbLink
     binary: str
-    source: CostSource = "device"
+    provenance: Provenance = "device"
 
     @property
     def name(self) -> str:

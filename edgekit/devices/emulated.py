@@ -27,7 +27,7 @@ from edgekit.devices.rootfs import Arch, OnProgress, Rootfs
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 _EMULATORS: Mapping[Arch, str] = {"aarch64": "qemu-aarch64", "armv7l": "qemu-arm"}
 _PROBE_TIMEOUT_S = 300.0
@@ -84,7 +84,7 @@ class EmulatedDevice:
 
     core: str
     kept: Store
-    source: CostSource = "counted"
+    provenance: Provenance = "counted"
 
     def __post_init__(self) -> None:
         if self.core not in CORES:
@@ -119,7 +119,7 @@ class EmulatedDevice:
         return rootfs.runtimes(self.arch)
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-        """The result of `job`; a "micro" job counts instructions and times nothing.
+        """The result of `job`; a "microbenchmark" job counts instructions and times nothing.
 
         Raises DeviceError, RuntimeMissing or ArtifactError.
         """
@@ -128,7 +128,7 @@ class EmulatedDevice:
                 f"{self.name} is emulated: how long a model takes there means nothing. "
                 "Attach the board, or count instructions."
             )
-        counting = job["kind"] == "micro"
+        counting = job["kind"] == "microbenchmark"
         with scratch_folder() as scratch:
             folder = Path(scratch)
             job_file, result_file = folder / "job.json", folder / "result.json"

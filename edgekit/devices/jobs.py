@@ -13,8 +13,8 @@ from edgekit.agent.schema import (
     EnergyJob,
     EnergySettings,
     InferJob,
-    MicroJob,
-    MicroSettings,
+    MicrobenchmarkJob,
+    MicrobenchmarkSettings,
     ProbeJob,
     ProfileJob,
     ProfileSettings,
@@ -30,7 +30,7 @@ def bench(
 ) -> BenchJob:
     """One launch of `artifact`, with as many threads as its own options give, or `threads`."""
     return {
-        **_of("bench", artifact, artifact.settings.threads or threads),
+        **_of("bench", artifact, artifact.runtime_options.threads or threads),
         "path": _path(artifact.files[0]),
         **settings,
     }
@@ -79,17 +79,17 @@ def infer(artifact: Artifact, *, inputs: Path, outputs: Path) -> InferJob:
     }
 
 
-def micro(
+def microbenchmark(
     runtime: RuntimeName,
     models: Sequence[Path],
     *,
     threads: int,
     companions: Sequence[Path] = (),
     options: Mapping[str, Any] | None = None,
-    **settings: Unpack[MicroSettings],
-) -> MicroJob:
+    **settings: Unpack[MicrobenchmarkSettings],
+) -> MicrobenchmarkJob:
     """Small models of one runtime, timed, counted or metered in one process."""
-    head = _head("micro", runtime, threads, companions, options or {})
+    head = _head("microbenchmark", runtime, threads, companions, options or {})
     return {**head, "models": [_path(one) for one in models], **settings}
 
 
@@ -107,7 +107,7 @@ def done(kind: str) -> Result:
 
 
 def _of(kind: str, artifact: Artifact, threads: int) -> RuntimeJob:
-    options = artifact.settings.options
+    options = artifact.runtime_options.options
     return _head(kind, artifact.runtime, threads, artifact.files[1:], options)
 
 

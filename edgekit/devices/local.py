@@ -21,7 +21,7 @@ from edgekit.devices.packing import pack_agent
 from edgekit.devices.results import understand
 from edgekit.errors import DeviceError
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 _KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH",
@@ -38,7 +38,7 @@ class LocalDevice:
 
     python: str = sys.executable
     name: str = "local"
-    source: CostSource = "host"
+    provenance: Provenance = "host"
     """`device` where this machine is itself the target."""
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:

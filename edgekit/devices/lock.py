@@ -17,7 +17,7 @@ from typing import Any
 
 from edgekit.errors import DeviceBusy
 
-TIMED = ("bench", "energy", "micro", "profile")
+TIMED = ("bench", "energy", "microbenchmark", "profile")
 """Kinds of jobs that another one would disturb."""
 LOCK = "EDGEKIT_LOCK"
 """Environment variable that names the lock's file, for users or containers that share it."""

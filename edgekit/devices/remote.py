@@ -25,7 +25,7 @@ from edgekit.devices.results import understand
 from edgekit.devices.wheels import DevicePython, digest, fetch
 from edgekit.errors import DeviceError, EdgeKitError, LinkLost, RuntimeMissing
 from edgekit.runtimes import registry
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 _SHORT_S = 30.0
 _TRANSFER_S = 300.0
@@ -70,7 +70,7 @@ class RemoteDevice:
 
     link: Link
     python: str = "python3"
-    source: CostSource = "device"
+    provenance: Provenance = "device"
     runtimes: tuple[str, ...] = ()
     """Those that `probe` installs where the device has none of them."""
     here: bool = False

@@ -19,7 +19,7 @@ from edgekit.devices.remote import RemoteDevice
 from edgekit.devices.ssh import SshLink
 from edgekit.errors import UsageError
 from edgekit.store import Store
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 FORMS = (
     "local",
@@ -46,15 +46,15 @@ class Address:
 def attached(
     address: str,
     *,
-    source: CostSource | None = None,
+    provenance: Provenance | None = None,
     runtimes: Sequence[str] = (),
 ) -> Iterator[Device]:
     """The device at `address` while the block lasts; nothing is left behind after it.
 
-    `source` is what a figure timed there may be called: by default `host` for this machine and
+    `provenance` is what a figure timed there may be called: by default `host` for this machine and
     its containers, `device` for others. `runtimes` are installed there where they are missing.
     """
-    device = resolve(address, source=source, runtimes=runtimes)
+    device = resolve(address, provenance=provenance, runtimes=runtimes)
     try:
         yield device
     finally:
@@ -65,17 +65,17 @@ def attached(
 def resolve(
     address: str,
     *,
-    source: CostSource | None = None,
+    provenance: Provenance | None = None,
     runtimes: Sequence[str] = (),
 ) -> Device:
     """The device at `address`, not connected yet; raises UsageError where it is none."""
     parts = parse(address)
     if parts.kind == "local":
-        return _local(parts, source)
+        return _local(parts, provenance)
     if parts.kind == "emulated":
         _known(parts)
         return EmulatedDevice(core=parts.rest, kept=Store())
-    return _REMOTE[parts.kind](parts, source, tuple(runtimes))
+    return _REMOTE[parts.kind](parts, provenance, tuple(runtimes))
 
 
 def parse(address: str) -> Address:
@@ -99,14 +99,14 @@ def parse(address: str) -> Address:
     )
 
 
-def _local(parts: Address, source: CostSource | None) -> LocalDevice:
+def _local(parts: Address, provenance: Provenance | None) -> LocalDevice:
     given = _known(parts, "python")
     chosen = {"python": given["python"]} if "python" in given else {}
-    return LocalDevice(source=source or "host", **chosen)
+    return LocalDevice(provenance=provenance or "host", **chosen)
 
 
 def _ssh(
-    parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
+    parts: Address, provenance: Provenance | None, runtimes: tuple[str, ...]
 ) -> Device:
     given = _known(parts, "python")
     try:
@@ -132,11 +132,11 @@ def _ssh(
         user=split.username,
         port=port,
     )
-    return _remote(link, given, source or "device", runtimes)
+    return _remote(link, given, provenance or "device", runtimes)
 
 
 def _container(
-    parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
+    parts: Address, provenance: Provenance | None, runtimes: tuple[str, ...]
 ) -> Device:
     given = _known(parts, "python", *_LIMITS)
     check_image(parts.rest, f"The address '{parts.text}'", UsageError)
@@ -154,30 +154,30 @@ def _container(
         cpuset=given.get("cpuset"),
         platform=given.get("platform"),
     )
-    return _remote(link, given, source or "host", runtimes)
+    return _remote(link, given, provenance or "host", runtimes)
 
 
 def _adb(
-    parts: Address, source: CostSource | None, runtimes: tuple[str, ...]
+    parts: Address, provenance: Provenance | None, runtimes: tuple[str, ...]
 ) -> Device:
     given = _known(parts, "python", "benchmark_model")
     check_value(parts.rest, f"the serial of '{parts.text}'", UsageError)
     link = AdbLink(name=f"adb://{parts.rest}", serial=parts.rest)
     if "benchmark_model" in given:
         return BenchmarkModel(link=link, binary=given["benchmark_model"])
-    return _remote(link, given, source or "device", runtimes)
+    return _remote(link, given, provenance or "device", runtimes)
 
 
 def _remote(
     link: SshLink | ContainerLink | AdbLink,
     given: Mapping[str, str],
-    source: CostSource,
+    provenance: Provenance,
     runtimes: tuple[str, ...],
 ) -> RemoteDevice:
     return RemoteDevice(
         link=link,
         python=given.get("python", "python3"),
-        source=source,
+        provenance=provenance,
         runtimes=runtimes,
         here=isinstance(link, ContainerLink),
     )
@@ -201,5 +201,5 @@ _LIMITS: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 """Limits of a container: what each looks like, and an example."""
 _REMOTE: Mapping[
-    str, Callable[[Address, CostSource | None, tuple[str, ...]], Device]
+    str, Callable[[Address, Provenance | None, tuple[str, ...]], Device]
 ] = {"ssh": _ssh, "container": _container, "adb": _adb}

@@ -59,7 +59,7 @@ def check(
 def accuracies(
     question: Question, sides: Subject, want: Sequence[Array], got: Sequence[Array]
 ) -> dict[str, float]:
-    """Share of right decisions on the samples, by who decided; empty without classes."""
+    """Fraction of right decisions on the samples, by who decided; empty without classes."""
     labels, first = sides.labels, want[0]
     if labels is None or first.ndim != 2 or first.shape[1] < 2:
         return {}

@@ -49,7 +49,7 @@ _READS = frozenset(
 )
 """Operators that int8 files compute from quantized tensors. A ReLU is fused into its layer."""
 _FOLLOWS = 0.05
-"""Share of a new batch's range in the moving average of an activation's range."""
+"""Fraction of a new batch's range in the moving average of an activation's range."""
 _LOWEST, _HIGHEST = -128, 127
 
 _ACTIVATION = QuantizationSpec(

@@ -19,11 +19,11 @@ from edgekit.types import DEFAULT_TASK, DistillRecipe, LossName, TaskKind
 @dataclass(frozen=True, kw_only=True)
 class Targets:
     """The targets of a batch, `None` where there are none at all; where samples were mixed,
-    `share` of these and the rest `other`."""
+    `fraction` of these and the rest `other`."""
 
     targets: Tensor | None
     other: Tensor | None = None
-    share: float = 1.0
+    fraction: float = 1.0
 
 
 ATTENTION_TRANSFER = 50.0
@@ -90,5 +90,5 @@ def _by_labels(
     if known_targets.other is not None:
         known = known & task_losses.known(known_targets.other)
         other = task_losses.hard(ours, known_targets.other)
-        hard = known_targets.share * hard + (1 - known_targets.share) * other
+        hard = known_targets.fraction * hard + (1 - known_targets.fraction) * other
     return known, hard

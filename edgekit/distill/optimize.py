@@ -13,7 +13,7 @@ from edgekit.types import DistillRecipe
 
 MOMENTUM = 0.9
 WARM_UP = 0.2
-"""Share of the steps in which the one-cycle schedule climbs to its peak."""
+"""Fraction of the steps in which the one-cycle schedule climbs to its peak."""
 _SHORT_WARM_UP = 0.05
 _START, _END = 1 / 25, 1 / 250_000
 """Of the one-cycle schedule's peak."""
@@ -42,23 +42,23 @@ def optimizer(module: nn.Module, recipe: DistillRecipe) -> torch.optim.Optimizer
 
 
 def rate_at(step: int, steps: int, schedule: str) -> float:
-    """The learning rate of a step, of `steps`, as a share of its peak.
+    """The learning rate of a step, of `steps`, as a fraction of its peak.
 
     One-cycle (Smith and Topin, 2018, arXiv:1708.07120) climbs and falls by cosines; cosine
     (Loshchilov and Hutter, 2017, arXiv:1608.03983) climbs shortly, and falls to 0.
     """
     if schedule == "constant":
         return 1.0
-    share = WARM_UP if schedule == "one-cycle" else _SHORT_WARM_UP
-    peak = max(1.0, share * steps - 1)
+    fraction = WARM_UP if schedule == "one-cycle" else _SHORT_WARM_UP
+    peak = max(1.0, fraction * steps - 1)
     if step <= peak:
         return _between(_START, 1.0, step / peak)
     end = _END if schedule == "one-cycle" else 0.0
     return _between(1.0, end, (step - peak) / max(1.0, steps - 1 - peak))
 
 
-def _between(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+def _between(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2
 
 
 class Average:

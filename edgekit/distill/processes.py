@@ -38,7 +38,7 @@ class Processes:
         self.first: bool = self._accelerator.is_main_process
         self.first_here: bool = self._accelerator.is_local_main_process
 
-    def share(self, indices: Tensor) -> Tensor:
+    def portion(self, indices: Tensor) -> Tensor:
         """This process's part of `numbers` (n,): parts differ by one at most."""
         return torch.tensor_split(indices, self.count)[self.number]
 
@@ -76,7 +76,7 @@ class Processes:
         return float(self._accelerator.reduce(total, "sum").item())
 
     def gather(self, part: Tensor, count: int) -> Tensor:
-        """All processes' parts of `count` rows, as `share` gave them, in every process."""
+        """All processes' parts of `count` rows, as `portion` gave them, in every process."""
         if self.count == 1:
             return part
         longest = -(-count // self.count)

@@ -1,7 +1,7 @@
 """Training samples as the student sees them: in which order, how augmented, how mixed.
 
 Everything random is drawn for a whole batch from one generator, the same in every process, of
-which each then takes its share.
+which each then takes its part.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from edgekit.types import DistillRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class MixupParams:
-    """Mixup: `share` of each sample, the rest of the one that `partner` names in the batch."""
+    """Mixup: `fraction` of each sample, the rest of the one that `partner` names in the batch."""
 
-    share: float
+    fraction: float
     partner: Tensor
 
 
@@ -34,7 +34,7 @@ class Mixed:
     targets: Tensor
     indices: Tensor
     other: Tensor | None = None
-    share: float = 1.0
+    fraction: float = 1.0
 
 
 class TrainSampler:
@@ -87,7 +87,7 @@ class TrainSampler:
         seed = int(torch.randint(2**31, (1,), generator=self.generator))
         alpha = self._recipe.mixup
         return MixupParams(
-            share=float(np.random.default_rng(seed).beta(alpha, alpha)),
+            fraction=float(np.random.default_rng(seed).beta(alpha, alpha)),
             partner=torch.randperm(count, generator=self.generator),
         )
 
@@ -106,9 +106,9 @@ class TrainSampler:
         other = self._taken(indices, mixup.partner[mine], augmentation)
         return replace(
             plain,
-            inputs=mixup.share * batch.inputs + (1 - mixup.share) * other.inputs,
+            inputs=mixup.fraction * batch.inputs + (1 - mixup.fraction) * other.inputs,
             other=other.targets,
-            share=mixup.share,
+            fraction=mixup.fraction,
         )
 
     def still(self, indices: Tensor, version: int = 0) -> Tensor:

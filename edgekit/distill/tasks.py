@@ -44,7 +44,7 @@ class DistillationTask:
     """Where the teacher's outputs are kept from build to build."""
     weights: tuple[float, ...] | None = None
     """Weights of the teachers; `None` is the same for all."""
-    aware: bool = False
+    qat: bool = False
     """True where the student rounds as its int8 file will."""
 
 

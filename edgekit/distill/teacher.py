@@ -21,8 +21,8 @@ from edgekit.distill.processes import Processes
 
 CHUNK = 256
 """Samples that are computed together and marked as done together."""
-DISK_SHARE = 0.5
-"""Share of the free disk that kept outputs may take."""
+DISK_FRACTION = 0.5
+"""Fraction of the free disk that kept outputs may take."""
 _MEMORY = 1 << 30
 """Bytes of outputs kept in memory where there is no folder for them."""
 
@@ -38,7 +38,7 @@ class Teacher:
     ) -> None:
         self._on = on
         given = torch.tensor(weights or [1.0] * len(networks))
-        self._shares = (given / given.sum()).to(on.device)
+        self._fractions = (given / given.sum()).to(on.device)
         self._networks = [network.to(on.device) for network in networks]
         self._kept: dict[int, KeptOutputs] = {}
         self.requested = 0
@@ -54,7 +54,7 @@ class Teacher:
             return first
         together = [first.output, *(other.output for other in others)]
         return ModelOutputs(
-            output=torch.tensordot(self._shares, torch.stack(together), 1),
+            output=torch.tensordot(self._fractions, torch.stack(together), 1),
             features=first.features,
             attentions=first.attentions,
         )
@@ -103,7 +103,7 @@ class Teacher:
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of the answers that no network was run for; `None` before the first."""
+        """Fraction of the answers that no network was run for; `None` before the first."""
         return 1 - min(1.0, self.computed / self.requested) if self.requested else None
 
 
@@ -129,8 +129,8 @@ class KeptOutputs:
             if self._digests[chunk].any() and folder is not None
         ]
         if damaged:
-            share = f"{len(damaged)} of {self._chunks} parts are not what was written"
-            store.remade(folder, share)  # type: ignore[arg-type]
+            damage = f"{len(damaged)} of {self._chunks} parts are not what was written"
+            store.remade(folder, damage)  # type: ignore[arg-type]
 
     def missing(self) -> list[Tensor]:
         """The samples that nobody has computed, in chunks."""
@@ -172,7 +172,7 @@ def fits(folder: Path | None, count: int, example: Tensor) -> bool:
         return size <= _MEMORY
     with store.writing(folder, "the teacher's outputs"):
         folder.mkdir(parents=True, exist_ok=True)
-    return size <= DISK_SHARE * shutil.disk_usage(folder).free
+    return size <= DISK_FRACTION * shutil.disk_usage(folder).free
 
 
 def _array(

@@ -69,7 +69,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     hooks: Hooks | None = None,
     folder: Path | None = None,
     outputs_folder: Path | None = None,
-    aware: bool = False,
+    qat: bool = False,
     weights: Sequence[float] | None = None,
 ) -> Distilled:
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
@@ -93,14 +93,14 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         )
     task_spec = DistillationTask(
         teachers=teachers,
-        student=fold(student) if aware else student.copy(),
+        student=fold(student) if qat else student.copy(),
         train=train,
         validation=validation,
         recipe=recipe,
         task=task,
         seed=seed,
         outputs_folder=outputs_folder,
-        aware=aware,
+        qat=qat,
         weights=None if weights is None else tuple(weights),
     )
     for each in teachers:

@@ -108,7 +108,7 @@ class Trainer:
                 for theirs, ours in pairs
             ]
         self.student_module = FeatureExtractor(
-            self._rounding(student.module) if given.aware else student.module,
+            self._rounding(student.module) if given.qat else student.module,
             [o.name for _, o in pairs],
             [o for _, o in heads],
             projections,
@@ -130,17 +130,17 @@ class Trainer:
 
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
         """The student with fake quantization, every range seen once."""
-        aware = _fake_quantization()
-        rounding: fx.GraphModule = aware.fake_quantized(module)
+        qat = _fake_quantization()
+        rounding: fx.GraphModule = qat.fake_quantized(module)
         indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
         parts = torch.split(indices, self.recipe.batch_size)
-        aware.show(rounding, (self._sampler.plain(part).inputs for part in parts))
+        qat.show(rounding, (self._sampler.plain(part).inputs for part in parts))
         return rounding
 
     def _mode(self, training: bool) -> None:
         """Switch what differs in training: in the graph, and whether ranges follow."""
         self.student_module.training_mode(training)
-        if self.given.aware:
+        if self.given.qat:
             _fake_quantization().watch(self.student_module, training)
 
     def _can_keep(self) -> bool:
@@ -180,8 +180,8 @@ class Trainer:
         return self._judged(0, self._on.total(total / seen), started)
 
     def _first_look(self, indices: Tensor) -> float:
-        """The loss on this process's share of samples as they are, times their number."""
-        batch = self._sampler.plain(self._on.share(indices))
+        """The loss on this process's part of the samples as they are, times their number."""
+        batch = self._sampler.plain(self._on.portion(indices))
         inputs = batch.inputs.to(self._on.device)
         known_targets = Targets(targets=self._known(batch.targets))
         theirs = self.teacher.compute(inputs) if self._uses_teacher else None
@@ -243,7 +243,7 @@ class Trainer:
         return epoch
 
     def _learn(self, indices: Tensor) -> Any:
-        """This process's share of the batch's mean loss, after its gradients."""
+        """This process's part of the batch's mean loss, after its gradients."""
         augmentation = self._sampler.augmentation(indices, self.place.epoch)
         mixup = self._sampler.mixup(len(indices))
         self._optimizer.zero_grad(set_to_none=True)
@@ -252,8 +252,8 @@ class Trainer:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with nullcontext() if last else self._on.apart(self._wrapped):
-                loss = self._part(indices, self._on.share(part), augmentation, mixup)
-                # Gradients are averaged over the processes, whatever their shares.
+                loss = self._part(indices, self._on.portion(part), augmentation, mixup)
+                # Gradients are averaged over the processes, whatever their parts.
                 self._on.backward(loss * self._on.count)
             total = total + self._value(loss.detach())
         nn.utils.clip_grad_norm_(self._wrapped.parameters(), self.recipe.clip_norm)
@@ -273,7 +273,7 @@ class Trainer:
         known_targets = Targets(
             targets=self._known(taken.targets),
             other=self._known(taken.other),
-            share=taken.share,
+            fraction=taken.fraction,
         )
         version = self._sampler.version(self.place.epoch)
         with self._precision():
@@ -343,7 +343,7 @@ class Trainer:
             loss=loss,
             validation=value,
             seconds=seconds,
-            share=self.validator.share,
+            is_fraction=self.validator.is_fraction,
         )
 
     # --- weights, and where the training is ---------------------------------------------------

@@ -32,7 +32,7 @@ class Validator:
         self._samples = Batches(dataset, dtype)
         self._reference: Outputs | None = None
         self.metric = ""
-        self.higher_is_better = self.share = True
+        self.higher_is_better = self.is_fraction = True
 
     def set_teacher(self, teacher: Network) -> None:
         """Use the teacher's outputs as the reference where there are no labels."""
@@ -49,7 +49,7 @@ class Validator:
             assert self._reference is not None
             found = tasks.of(self._task.kind).agree(outputs, self._reference)
         self.metric, self.higher_is_better = found.metric, found.higher_is_better
-        self.share = found.share
+        self.is_fraction = found.is_fraction
         return found.value
 
     def better(self, one: float, than: float) -> bool:
@@ -58,9 +58,9 @@ class Validator:
 
     @torch.no_grad()
     def _outputs(self, network: Network) -> Outputs:
-        """Outputs of all samples, each process running its share."""
+        """Outputs of all samples, each process running its part."""
         count = len(self._samples)
-        mine = self._on.share(torch.arange(count))
+        mine = self._on.portion(torch.arange(count))
         parts = [
             network(batch.inputs.to(self._on.device)).float()
             for batch in self._samples.ordered(mine, BATCH)

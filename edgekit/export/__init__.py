@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.export.checks import attribute_layer, check
-from edgekit.export.produce import ExportInputs, Order, produce
+from edgekit.export.produce import ExportInputs, ExportRequest, produce
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.program.program import Program
@@ -27,15 +27,15 @@ def export(  # noqa: PLR0913
     folder: Path,
     name: str,
     labels: tuple[str, ...] = (),
-    scheme: QuantConfig | None = None,
+    quant_config: QuantConfig | None = None,
     validation: Validation | None = None,
 ) -> Artifact:
     """Write `program` for `runtime` into `folder`, in this process.
 
     `calibration` is (n, *input shape) float32, preprocessed; int8 needs it. `validation` judges
-    what int8 loses, and starts the search for a scheme that loses less; `scheme` is tried first.
-    The files appear whole or not at all. Raises `ArtifactError` for what the format cannot hold,
-    `RuntimeMissing` without its libraries.
+    what int8 loses, and starts the search for a configuration that loses less; `quant_config` is
+    tried first. The files appear whole or not at all. Raises `ArtifactError` for what the
+    format cannot hold, `RuntimeMissing` without its libraries.
     """
     target = registry.get(runtime)
     check(target, name, precision, calibrated=calibration is not None)
@@ -43,11 +43,14 @@ def export(  # noqa: PLR0913
         fp32 = place / f"fp32{target.suffix}"
         with attribute_layer(target, name):
             target.exporter.convert(program, fp32)
-            order = Order(
-                name=name, runtime=runtime, precision=precision, scheme=scheme
+            request = ExportRequest(
+                name=name,
+                runtime=runtime,
+                precision=precision,
+                quant_config=quant_config,
             )
-            material = ExportInputs(
+            export_inputs = ExportInputs(
                 calibration=calibration, validation=validation, labels=labels
             )
-            made = produce(target, fp32, order, material)
+            made = produce(target, fp32, request, export_inputs)
         return publish(made, folder)

@@ -5,7 +5,7 @@ the others leaves them no steps. Where a layer writes channels that only positiv
 operators (rectifiers, pooling) part from the layers that read them, dividing a channel where it is
 written and multiplying it where it is read changes nothing in float (Nagel et al., "Data-free
 quantization through weight equalization", 2019, arXiv:1906.04721). Ranges are those that samples
-show, balanced against the readers' weights (Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438).
+show, balanced against the consumers' weights (Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Span:
     """Channels from where they are written to where they are read."""
 
     writer: fx.Node
-    readers: tuple[fx.Node, ...]
+    consumers: tuple[fx.Node, ...]
     channels: int
 
 
@@ -72,10 +72,10 @@ def equalized(program: Program, samples: np.ndarray) -> Program | None:
 
 def _balance(span: _Span, widest: Tensor, parameters: Mapping[str, Tensor]) -> None:
     """Share each channel's range between what writes it and what reads it, in place."""
-    full = [r for r in span.readers if not _depthwise(r, span.channels)]
+    full = [r for r in span.consumers if not _depthwise(r, span.channels)]
     scales = widest
-    if full:  # a depthwise reader has a scale of its own for each channel
-        weights = [parameters[argument_name(reader, _WEIGHT)] for reader in full]
+    if full:  # a depthwise consumer has a scale of its own for each channel
+        weights = [parameters[argument_name(consumer, _WEIGHT)] for consumer in full]
         sizes = [weight.abs().transpose(0, 1).flatten(1).amax(1) for weight in weights]
         read = torch.stack(sizes).amax(0).clamp_min(_LEAST)
         scales = (widest / read).sqrt()
@@ -86,9 +86,9 @@ def _balance(span: _Span, widest: Tensor, parameters: Mapping[str, Tensor]) -> N
         values = parameters.get(argument_name(span.writer, position))
         if values is not None:
             values /= scales.reshape(-1, *[1] * (values.dim() - 1))
-    for reader in span.readers:
-        weight = parameters[argument_name(reader, _WEIGHT)]
-        dim = 0 if _depthwise(reader, span.channels) else 1
+    for consumer in span.consumers:
+        weight = parameters[argument_name(consumer, _WEIGHT)]
+        dim = 0 if _depthwise(consumer, span.channels) else 1
         shape = [1] * weight.dim()
         shape[dim] = -1
         weight *= scales.reshape(shape)
@@ -104,12 +104,12 @@ def _spans(module: fx.GraphModule, parameters: Mapping[str, Tensor]) -> Iterator
         )
         if weight is None or not bias_is_free or _channels(node) != len(weight):
             continue
-        readers = _readers(node, len(weight), parameters)
-        if readers:
-            yield _Span(writer=node, readers=readers, channels=len(weight))
+        consumers = _consumers(node, len(weight), parameters)
+        if consumers:
+            yield _Span(writer=node, consumers=consumers, channels=len(weight))
 
 
-def _readers(
+def _consumers(
     writer: fx.Node, channels: int, parameters: Mapping[str, Tensor]
 ) -> tuple[fx.Node, ...]:
     """The layers that read a layer's channels; none where anything else does too."""
@@ -172,7 +172,9 @@ class _Watch(fx.Interpreter):
         self.widest: dict[fx.Node, Tensor] = {}
         self.writers: dict[fx.Node, list[fx.Node]] = {}
         for span in spans:
-            for source in {cast(fx.Node, reader.args[0]) for reader in span.readers}:
+            for source in {
+                cast(fx.Node, consumer.args[0]) for consumer in span.consumers
+            }:
                 self.writers.setdefault(source, []).append(span.writer)
 
     def run_node(self, n: fx.Node) -> Any:

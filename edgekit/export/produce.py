@@ -1,4 +1,4 @@
-"""An artifact from the network's file in fp32: its precision, its scheme, its own words."""
+"""An artifact from the network's file in fp32: its precision, its configuration, its own words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.export.verify import Reference, verify
 from edgekit.runtimes.protocol import (
     CALIBRATED,
     QUANTIZED,
-    Border,
+    Signature,
     channels_last,
     feeds,
 )
@@ -24,13 +24,13 @@ from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, Runtime
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ExportRequest:
     """One artifact to make."""
 
     name: str
     runtime: RuntimeName
     precision: Precision
-    scheme: QuantConfig | None = None
+    quant_config: QuantConfig | None = None
     """Where another than the format's first is to be tried first."""
 
 
@@ -40,86 +40,90 @@ class ExportInputs:
 
     calibration: np.ndarray | None = None
     validation: Validation | None = None
-    """Without it the first scheme is taken as it is."""
+    """Without it the first configuration is taken as it is."""
     labels: tuple[str, ...] = ()
     channels_last: bool = False
     """True where the file takes images with their channels last."""
     reference: Reference | None = None
     """The reference of every file: it is opened and compared."""
 
-    def border(self, runtime: Runtime, path: Path) -> Border:
+    def signature(self, runtime: Runtime, path: Path) -> Signature:
         """Inputs and outputs of a file of this network."""
-        found = runtime.exporter.border(path)
+        found = runtime.exporter.signature(path)
         return channels_last(found) if self.channels_last else found
 
 
 def produce(
-    runtime: Runtime, fp32: Path, order: Order, material: ExportInputs
+    runtime: Runtime, fp32: Path, request: ExportRequest, export_inputs: ExportInputs
 ) -> Artifact:
     """The artifact beside `fp32`, whose file it starts from."""
-    paths = tuple(fp32.with_name(order.name + suffix) for suffix in runtime.suffixes)
+    paths = tuple(fp32.with_name(request.name + suffix) for suffix in runtime.suffixes)
     quantized = None
     with tempfile.TemporaryDirectory(dir=fp32.parent) as name:
         source = fp32
-        if order.precision != "fp32":
+        if request.precision != "fp32":
             place = Path(name)
-            source, quantized = _reduced(runtime, fp32, order, material, place)
-        runtime.exporter.write(source, material.labels, paths[0])
-    inputs, outputs = material.border(runtime, paths[0])
+            source, quantized = _reduced(runtime, fp32, request, export_inputs, place)
+        runtime.exporter.write(source, export_inputs.labels, paths[0])
+    inputs, outputs = export_inputs.signature(runtime, paths[0])
     artifact = Artifact(
-        name=order.name,
-        runtime=order.runtime,
-        precision=order.precision,
+        name=request.name,
+        runtime=request.runtime,
+        precision=request.precision,
         files=paths,
         inputs=inputs,
         outputs=outputs,
         quantized=quantized,
     )
-    if material.reference is not None:
-        verify(artifact, material.reference)
+    if export_inputs.reference is not None:
+        verify(artifact, export_inputs.reference)
     return artifact
 
 
 def _reduced(
-    runtime: Runtime, fp32: Path, order: Order, material: ExportInputs, place: Path
+    runtime: Runtime,
+    fp32: Path,
+    request: ExportRequest,
+    export_inputs: ExportInputs,
+    place: Path,
 ) -> tuple[Path, QuantResult | None]:
     """The file in less than fp32, and how it came about."""
-    inputs, _ = material.border(runtime, fp32)
+    inputs, _ = export_inputs.signature(runtime, fp32)
     samples: list[np.ndarray] = []
-    if order.precision in CALIBRATED:
-        assert material.calibration is not None
-        samples = feeds(material.calibration, inputs)
+    if request.precision in CALIBRATED:
+        assert export_inputs.calibration is not None
+        samples = feeds(export_inputs.calibration, inputs)
     quantizer = runtime.exporter.quantizer(fp32, inputs[0], samples, place)
     suffix = runtime.suffix
-    if order.precision not in QUANTIZED:
-        quantizer.quantize(order.precision, QuantConfig(), place / f"plain{suffix}")
+    if request.precision not in QUANTIZED:
+        quantizer.quantize(request.precision, QuantConfig(), place / f"plain{suffix}")
         return place / f"plain{suffix}", None
 
-    def write(scheme: QuantConfig, path: Path) -> None:
-        with attribute_layer(runtime, order.name):
-            quantizer.quantize(order.precision, scheme, path)
+    def write(quant_config: QuantConfig, path: Path) -> None:
+        with attribute_layer(runtime, request.name):
+            quantizer.quantize(request.precision, quant_config, path)
 
-    scheme = order.scheme or quantizer.first(order.precision)
-    if material.validation is None or len(inputs) != 1:
-        write(scheme, place / f"plain{suffix}")
-        return place / f"plain{suffix}", _unjudged(scheme)
+    quant_config = request.quant_config or quantizer.first(request.precision)
+    if export_inputs.validation is None or len(inputs) != 1:
+        write(quant_config, place / f"plain{suffix}")
+        return place / f"plain{suffix}", _unjudged(quant_config)
     work = Search(
         write=write,
-        judge=QuantizationAccuracy(
-            fp32, order.runtime, material.validation, inputs[0].layout
+        accuracy=QuantizationAccuracy(
+            fp32, request.runtime, export_inputs.validation, inputs[0].layout
         ),
         layers=quantizer.layers,
         place=place,
         suffix=suffix,
     )
-    found = search(work, scheme, runtime.ranges, order.precision)
-    return work.file(found.scheme), found
+    found = search(work, quant_config, runtime.ranges, request.precision)
+    return work.file(found.quant_config), found
 
 
-def _unjudged(scheme: QuantConfig) -> QuantResult:
+def _unjudged(quant_config: QuantConfig) -> QuantResult:
     return QuantResult(
-        scheme=scheme,
-        lost=None,
+        quant_config=quant_config,
+        accuracy_drop=None,
         allowed=None,
         metric=None,
         samples=0,

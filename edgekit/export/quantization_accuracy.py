@@ -35,7 +35,7 @@ class Validation:
     allowed: float
     """Allowed loss of the metric: absolute for fractions, else relative to its value."""
     recover: bool = True
-    """True where schemes other than the first are tried where that loses more."""
+    """True where configurations other than the first are tried where that loses more."""
     folding: IOFusion = field(default_factory=IOFusion)
     """Steps of files besides the network."""
 
@@ -64,20 +64,20 @@ class QuantizationAccuracy:
         self._reference = self._measured(self._expected)
         self.metric = self._reference.metric if self._reference else "agreement"
 
-    def lost(self, path: Path) -> tuple[float, float]:
-        """Share of the metric that `path` loses, and the relative error of its outputs."""
+    def accuracy_drop(self, path: Path) -> tuple[float, float]:
+        """Fraction of the metric that `path` loses, and the relative error of its outputs."""
         outputs = self._outputs(path, len(self.validation.inputs))
-        return self._lost(outputs), rms_error(outputs, self._expected)
+        return self._drop(outputs), rms_error(outputs, self._expected)
 
     def error(self, path: Path, count: int) -> float:
         """The relative error of the outputs for the first `count` samples."""
         outputs = self._outputs(path, min(count, len(self.validation.inputs)))
         return rms_error(outputs, self._expected[: len(outputs)])
 
-    def _lost(self, outputs: Outputs) -> float:
+    def _drop(self, outputs: Outputs) -> float:
         found = self._measured(outputs) if self._reference else None
         if found is not None and self._reference is not None:
-            relative = not self._reference.share
+            relative = not self._reference.is_fraction
             return self._reference.drop(found, relative=relative)
         agreed = tasks.of(self.validation.task.kind).agree(outputs, self._expected)
         if agreed.higher_is_better:

@@ -1,8 +1,8 @@
 """The search for an int8 file that loses little enough, the cheapest change first.
 
-The plain scheme is kept where it holds. Otherwise ranges are taken in other ways; then the layers
-that hurt most, by how far each one alone in int8 moves the outputs on the runtime, stay in float,
-as few as it takes. Nothing is decided by time: the same network and samples give the same file.
+The plain configuration is kept where it holds. Otherwise ranges are taken in other ways; then the
+layers that hurt most, by how far each one alone in int8 moves the outputs on the runtime, stay in
+float, as few as it takes. Time decides nothing: the same network and samples give the same file.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ MOST = 0.5
 """Largest fraction of the layers in float: with more the file does not count as int8."""
 
 Write = Callable[[QuantConfig, Path], None]
-"""Writes the network by a scheme; raises `ArtifactError` where the library cannot."""
+"""Writes the network by a configuration; raises `ArtifactError` where the library cannot."""
 
 
 @dataclass(kw_only=True)
 class Search:
-    """Files of one network in one precision, by scheme, and what each lost."""
+    """Files of one network in one precision, by configuration, and what each lost."""
 
     write: Write
-    judge: QuantizationAccuracy
+    accuracy: QuantizationAccuracy
     layers: Callable[[], tuple[str, ...]]
     place: Path
     suffix: str
@@ -51,33 +51,38 @@ class Search:
         """The trials in their order."""
         return tuple(self._tried.values())
 
-    def file(self, scheme: QuantConfig) -> Path:
-        """The file by `scheme`, written unless it is there; raises `ArtifactError`."""
-        if scheme not in self._files:
+    def file(self, quant_config: QuantConfig) -> Path:
+        """The file by `quant_config`, written unless it is there; raises `ArtifactError`."""
+        if quant_config not in self._files:
             path = self.place / f"trial-{len(self._files)}{self.suffix}"
-            self.write(scheme, path)
-            self._files[scheme] = path
-        return self._files[scheme]
+            self.write(quant_config, path)
+            self._files[quant_config] = path
+        return self._files[quant_config]
 
-    def attempt(self, scheme: QuantConfig) -> QuantTrial:
-        """Loss of the file by `scheme`, or the reason why there is none."""
-        if scheme not in self._tried:
+    def attempt(self, quant_config: QuantConfig) -> QuantTrial:
+        """Loss of the file by `quant_config`, or the reason why there is none."""
+        if quant_config not in self._tried:
             try:
-                lost, error = self.judge.lost(self.file(scheme))
-                trial = QuantTrial(scheme=scheme, lost=lost, error=error)
+                drop, error = self.accuracy.accuracy_drop(self.file(quant_config))
+                trial = QuantTrial(
+                    quant_config=quant_config, accuracy_drop=drop, error=error
+                )
                 if not math.isfinite(error):
                     raise ArtifactError("its outputs are not finite")
             except ArtifactError as failure:
                 trial = QuantTrial(
-                    scheme=scheme, lost=None, error=None, failure=str(failure)
+                    quant_config=quant_config,
+                    accuracy_drop=None,
+                    error=None,
+                    failure=str(failure),
                 )
-            self._tried[scheme] = trial
-        return self._tried[scheme]
+            self._tried[quant_config] = trial
+        return self._tried[quant_config]
 
     def holds(self, trial: QuantTrial) -> bool:
         """Return whether the trial loses no more than allowed."""
-        allowed = self.judge.validation.allowed
-        return trial.lost is not None and holds(trial.lost, allowed)
+        allowed = self.accuracy.validation.allowed
+        return trial.accuracy_drop is not None and holds(trial.accuracy_drop, allowed)
 
     def best(self) -> QuantTrial:
         """The least loss, and the least error of equals."""
@@ -90,15 +95,15 @@ def search(
     ranges: Sequence[RangeMethod],
     precision: Precision,
 ) -> QuantResult:
-    """The scheme that holds, or that loses least; its file is `work.file(found.scheme)`.
+    """The configuration that holds, or loses least; its file is `work.file(found.quant_config)`.
 
     `ranges` are the ways to take ranges that the format has. Raises `ArtifactError` where not even
-    the first scheme gives a file.
+    the first configuration gives a file.
     """
     plain = work.attempt(first)
     if plain.failure is not None:
         raise ArtifactError(plain.failure)
-    if work.holds(plain) or not work.judge.validation.recover:
+    if work.holds(plain) or not work.accuracy.validation.recover:
         return _found(work, plain)
     if precision in ("int8", "int16x8"):
         for method in ranges:
@@ -112,12 +117,12 @@ def search(
 
 def _keep_layers(work: Search, start: QuantTrial) -> QuantTrial:
     """As few layers in float as make `start` hold, worst first; the best trial where none do."""
-    ranked = _ranked(work, start.scheme)
+    ranked = _ranked(work, start.quant_config)
     limit = math.floor(MOST * len(ranked))
 
     def keeping(count: int) -> QuantTrial:
         kept = tuple(layer for group in ranked[:count] for layer in group)
-        return work.attempt(replace(start.scheme, float_layers=kept))
+        return work.attempt(replace(start.quant_config, float_layers=kept))
 
     fails, holds = 0, 1
     while holds <= limit and not work.holds(keeping(holds)):
@@ -133,7 +138,7 @@ def _keep_layers(work: Search, start: QuantTrial) -> QuantTrial:
     return keeping(holds)
 
 
-def _ranked(work: Search, scheme: QuantConfig) -> list[tuple[str, ...]]:
+def _ranked(work: Search, quant_config: QuantConfig) -> list[tuple[str, ...]]:
     """Groups of layers, first the one that alone in int8 moves the outputs most.
 
     Alone in int8, not alone in float: a tensor between two layers stays in int8 while either of
@@ -147,8 +152,8 @@ def _ranked(work: Search, scheme: QuantConfig) -> list[tuple[str, ...]]:
         scratch = work.place / f"sense{work.suffix}"
         others = tuple(layer for layer in layers if layer not in group)
         try:
-            work.write(replace(scheme, float_layers=others), scratch)
-            return work.judge.error(scratch, GLANCE)
+            work.write(replace(quant_config, float_layers=others), scratch)
+            return work.accuracy.error(scratch, GLANCE)
         except ArtifactError:
             return 0.0  # a file that the library or the runtime refuses is inconclusive
 
@@ -157,16 +162,16 @@ def _ranked(work: Search, scheme: QuantConfig) -> list[tuple[str, ...]]:
 
 
 def _loss(trial: QuantTrial) -> tuple[float, float]:
-    lost = math.inf if trial.lost is None else trial.lost
-    return lost, math.inf if trial.error is None else trial.error
+    drop = math.inf if trial.accuracy_drop is None else trial.accuracy_drop
+    return drop, math.inf if trial.error is None else trial.error
 
 
 def _found(work: Search, best: QuantTrial) -> QuantResult:
     return QuantResult(
-        scheme=best.scheme,
-        lost=best.lost,
-        allowed=work.judge.validation.allowed,
-        metric=work.judge.metric,
-        samples=len(work.judge.validation.inputs),
+        quant_config=best.quant_config,
+        accuracy_drop=best.accuracy_drop,
+        allowed=work.accuracy.validation.allowed,
+        metric=work.accuracy.metric,
+        samples=len(work.accuracy.validation.inputs),
         trials=work.trials,
     )

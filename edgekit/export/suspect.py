@@ -34,7 +34,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
 
     Those that the failure names are tried first.
     """
-    runtime = failure.order.runtime
+    runtime = failure.request.runtime
     with scratch(folder) as place:
         program.save(place / "student.pt2")
         job = Job(
@@ -46,7 +46,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
             calibration=None,
             validation=None,
             labels=(),
-            name=failure.order.name,
+            name=failure.request.name,
             suspected=str(failure.error),
         )
         found, ended = _last(job, place)

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from edgekit.errors import ArtifactError
-from edgekit.export.produce import ExportInputs, Order, produce
+from edgekit.export.produce import ExportInputs, ExportRequest, produce
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.program.program import Program
@@ -63,7 +63,7 @@ class Job:
     source: Path
     inputs: tuple[InputSpec, ...]
     fp32: Path
-    requested: tuple[Order, ...]
+    requested: tuple[ExportRequest, ...]
     calibration: Path | None
     validation: Judging | None
     labels: tuple[str, ...]
@@ -113,17 +113,19 @@ def work(job: Job) -> Iterator[Message]:
         with attribute_layer(runtime, job.name):
             if not job.converted:
                 _convert(job)
-            material = _material(job)
+            export_inputs = _export_inputs(job)
     except ArtifactError as error:
         yield Message(failure=str(error))
         return
     yield Message()
-    for order in job.requested:
+    for request in job.requested:
         try:
-            with attribute_layer(runtime, order.name):
-                yield Message(artifact=produce(runtime, job.fp32, order, material))
+            with attribute_layer(runtime, request.name):
+                yield Message(
+                    artifact=produce(runtime, job.fp32, request, export_inputs)
+                )
         except ArtifactError as error:
-            yield Message(failure=str(error), name=order.name)
+            yield Message(failure=str(error), name=request.name)
 
 
 def suspects(job: Job) -> Iterator[Message]:
@@ -134,7 +136,7 @@ def suspects(job: Job) -> Iterator[Message]:
 
     assert job.suspected is not None
     runtime = registry.get(job.runtime)
-    order = Order(name="alone", runtime=job.runtime, precision="fp32")
+    request = ExportRequest(name="alone", runtime=job.runtime, precision="fp32")
     for one in alone.operators(_program(job), job.suspected):
         about = Message(name=str(one.node.target), layer=layer(one.node))
         yield about
@@ -142,13 +144,13 @@ def suspects(job: Job) -> Iterator[Message]:
             with attribute_layer(runtime, job.name):
                 runtime.exporter.convert(one.program, job.fp32)
                 reference = Reference.of(one.program)
-                produce(runtime, job.fp32, order, ExportInputs(reference=reference))
+                produce(runtime, job.fp32, request, ExportInputs(reference=reference))
         except ArtifactError as error:
             yield replace(about, failure=str(error))
             return
 
 
-def _material(job: Job) -> ExportInputs:
+def _export_inputs(job: Job) -> ExportInputs:
     return ExportInputs(
         calibration=None if job.calibration is None else np.load(job.calibration),
         validation=None if job.validation is None else job.validation.read(),

@@ -23,7 +23,7 @@ from edgekit import child
 from edgekit.errors import ArtifactError
 from edgekit.export.checks import check
 from edgekit.export.equalization import equalized
-from edgekit.export.produce import Order
+from edgekit.export.produce import ExportRequest
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
@@ -35,20 +35,20 @@ from edgekit.runtimes.record import Runtime
 from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
 
 Variant = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantConfig]
-"""An artifact by its runtime and precision, and the scheme to try first, where it is another than
-the format's own."""
+"""An artifact by its runtime and precision, and the configuration to try first, where it is another
+than the format's own."""
 
 _CALIBRATION = "calibration.npy"
 _REFERENCE = "reference.npz"
 _PATIENCE_S = 7200.0
-"""A worker that sends nothing for longer hangs: a search for one artifact's scheme is shorter."""
+"""A worker that sends nothing for longer hangs: the search for one file is shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """An artifact that cannot be made."""
 
-    order: Order
+    request: ExportRequest
     error: ArtifactError
     converting: bool
     """True where the format cannot hold the network at all, in fp32 neither."""
@@ -76,10 +76,10 @@ def export_all(  # noqa: PLR0913
     gets each variant that cannot be made, and the others are made all the same; without it the
     first one raises `ArtifactError` by name.
     """
-    orders = [_order(*each) for each in dict.fromkeys(requested)]
-    for order in orders:
-        target, calibrated = registry.get(order.runtime), calibration is not None
-        check(target, order.name, order.precision, calibrated=calibrated)
+    requests = [_request(*each) for each in dict.fromkeys(requested)]
+    for request in requests:
+        target, calibrated = registry.get(request.runtime), calibration is not None
+        check(target, request.name, request.precision, calibrated=calibrated)
     if channels_last:
         _check_image(program)
     with scratch(folder.resolve()) as place:
@@ -89,9 +89,9 @@ def export_all(  # noqa: PLR0913
         judging = None if validation is None else _judging(validation, place)
         Reference.of(program).save(place / _REFERENCE)
         made: dict[str, Artifact] = {}
-        material = _material(program, place, labels, judging)
-        lanes = _queues(orders, material, place, turned=channels_last)
-        for found in _run(lanes, place):
+        export_inputs = _export_inputs(program, place, labels, judging)
+        queues = _queues(requests, export_inputs, place, turned=channels_last)
+        for found in _run(queues, place):
             if isinstance(found, Artifact):
                 made[found.name] = found
                 if on_done:
@@ -100,8 +100,8 @@ def export_all(  # noqa: PLR0913
                 raise found.error
             else:
                 on_failure(found)
-        orders = [order for order in orders if order.name in made]
-        harmed = [order for order in orders if _harmed(made[order.name])]
+        requests = [request for request in requests if request.name in made]
+        harmed = [request for request in requests if _harmed(made[request.name])]
         if harmed and calibration is not None and validation and validation.recover:
             twin = equalized(program, calibration)
             if twin is not None:
@@ -109,12 +109,12 @@ def export_all(  # noqa: PLR0913
                 again.mkdir()
                 twin.save(again / "student.pt2")
                 for found in _run(
-                    _queues(harmed, material, again, turned=channels_last), again
+                    _queues(harmed, export_inputs, again, turned=channels_last), again
                 ):
                     # One that fails leaves the file there is.
                     if isinstance(found, Artifact):
                         made[found.name] = _better(made[found.name], found)
-        return [publish(made[order.name], folder) for order in orders]
+        return [publish(made[request.name], folder) for request in requests]
 
 
 def _harmed(artifact: Artifact) -> bool:
@@ -122,14 +122,14 @@ def _harmed(artifact: Artifact) -> bool:
     how = artifact.quantized
     if how is None or artifact.precision not in CALIBRATED:
         return False
-    return how.missed is not None or bool(how.scheme.float_layers)
+    return how.missed is not None or bool(how.quant_config.float_layers)
 
 
 def _better(plain: Artifact, twin: Artifact) -> Artifact:
     """The one that loses less, or that has fewer layers in float where both hold."""
 
     def harm(how: QuantResult) -> tuple[float, int]:
-        return how.missed or 0.0, len(how.scheme.float_layers)
+        return how.missed or 0.0, len(how.quant_config.float_layers)
 
     before, after = plain.quantized, twin.quantized
     if before is None or after is None or harm(after) >= harm(before):
@@ -138,16 +138,16 @@ def _better(plain: Artifact, twin: Artifact) -> Artifact:
 
 
 def artifact_name(
-    runtime: RuntimeName, precision: Precision, scheme: QuantConfig | None = None
+    runtime: RuntimeName, precision: Precision, quant_config: QuantConfig | None = None
 ) -> str:
     """The name of an artifact: runtime, precision and differences from the first
     configuration."""
     parts: list[str] = [runtime, precision]
-    if scheme and scheme.activations == "unsigned":
+    if quant_config and quant_config.activations == "unsigned":
         parts.append("unsigned")
-    elif scheme and scheme.narrow_weights:
+    elif quant_config and quant_config.narrow_weights:
         parts.append("narrow")
-    if scheme and scheme.operators == "weighted":
+    if quant_config and quant_config.operators == "weighted":
         parts.append("weighted")
     return "-".join(parts)
 
@@ -157,14 +157,14 @@ def offered(runtime: RuntimeName, precision: Precision) -> bool:
     return precision in registry.get(runtime).precisions
 
 
-def _order(
-    runtime: RuntimeName, precision: Precision, scheme: QuantConfig | None = None
-) -> Order:
-    return Order(
-        name=artifact_name(runtime, precision, scheme),
+def _request(
+    runtime: RuntimeName, precision: Precision, quant_config: QuantConfig | None = None
+) -> ExportRequest:
+    return ExportRequest(
+        name=artifact_name(runtime, precision, quant_config),
         runtime=runtime,
         precision=precision,
-        scheme=scheme,
+        quant_config=quant_config,
     )
 
 
@@ -191,7 +191,7 @@ def _judging(validation: Validation, place: Path) -> Judging:
     )
 
 
-def _material(
+def _export_inputs(
     program: Program, place: Path, labels: tuple[str, ...], judging: Judging | None
 ) -> dict[str, Any]:
     """The fields that every worker's job has alike."""
@@ -206,18 +206,23 @@ def _material(
 
 
 def _queues(
-    requested: Sequence[Order], material: dict[str, Any], place: Path, *, turned: bool
+    requested: Sequence[ExportRequest],
+    export_inputs: dict[str, Any],
+    place: Path,
+    *,
+    turned: bool,
 ) -> list[list[Job]]:
     """Lanes of formats that wait for each other. A format that nobody wants is still made where
     a wanted one starts from it; where `turned`, those that can take channels last."""
-    lanes = []
+    queues = []
     for start in registry.formats():
         if start.starts_from is None:
             jobs = [
-                _job(one, requested, material, place, turned) for one in _chain(start)
+                _job(one, requested, export_inputs, place, turned)
+                for one in _chain(start)
             ]
-            lanes.append([job for job in jobs if job is not None])
-    return [jobs for jobs in lanes if jobs]
+            queues.append([job for job in jobs if job is not None])
+    return [jobs for jobs in queues if jobs]
 
 
 def _chain(runtime: Runtime) -> list[Runtime]:
@@ -228,14 +233,16 @@ def _chain(runtime: Runtime) -> list[Runtime]:
 
 def _job(
     runtime: Runtime,
-    requested: Sequence[Order],
-    material: dict[str, Any],
+    requested: Sequence[ExportRequest],
+    export_inputs: dict[str, Any],
     place: Path,
     turned: bool,
 ) -> Job | None:
     """The job of one format; `None` where neither it nor a variant that starts from it is
     requested."""
-    served = [order for one in _chain(runtime) for order in _share(one, requested)]
+    served = [
+        request for one in _chain(runtime) for request in _fraction(one, requested)
+    ]
     if not served:
         return None
     start = runtime.starts_from
@@ -244,14 +251,16 @@ def _job(
         source=_fp32(registry.get(start), place) if start else place / "student.pt2",
         chained=start is not None,
         fp32=_fp32(runtime, place),
-        requested=tuple(_share(runtime, requested)),
+        requested=tuple(_fraction(runtime, requested)),
         channels_last=turned and runtime.channels_last,
         name=served[0].name,
-        **material,
+        **export_inputs,
     )
 
 
-def _share(runtime: Runtime, requested: Sequence[Order]) -> list[Order]:
+def _fraction(
+    runtime: Runtime, requested: Sequence[ExportRequest]
+) -> list[ExportRequest]:
     return [o for o in requested if registry.get(o.runtime).format == runtime.name]
 
 
@@ -268,7 +277,7 @@ class _Worker:
     rest: list[Job]
     process: subprocess.Popen[bytes]
     log: Path
-    left: list[Order] = field(init=False)
+    left: list[ExportRequest] = field(init=False)
     converted: bool = field(init=False)
     heard: float = field(default_factory=time.monotonic)
 
@@ -285,18 +294,18 @@ class _Worker:
         return time.monotonic() - self.heard > _PATIENCE_S
 
 
-def _run(lanes: list[list[Job]], place: Path) -> Iterator[Artifact | Failure]:
+def _run(queues: list[list[Job]], place: Path) -> Iterator[Artifact | Failure]:
     """Work the lanes side by side; whatever ends this ends the workers."""
     running: list[_Worker] = []
     with selectors.DefaultSelector() as selector:
 
         def begin(jobs: list[Job]) -> None:
-            worker = start(jobs, place, len(lanes))
+            worker = start(jobs, place, len(queues))
             running.append(worker)
             selector.register(worker.output, selectors.EVENT_READ, worker)
 
         try:
-            for jobs in lanes:
+            for jobs in queues:
                 begin(jobs)
             while running:
                 for event, _ in selector.select(timeout=_PATIENCE_S / 10):
@@ -349,11 +358,11 @@ def _failed(worker: _Worker, failure: str) -> Iterator[Failure]:
     else:
         chain = {one.name for one in _chain(registry.get(worker.job.runtime))}
         lost = [job for job in worker.rest if job.runtime in chain]
-        failed = [*worker.left, *(order for job in lost for order in job.requested)]
+        failed = [*worker.left, *(request for job in lost for request in job.requested)]
         worker.left = []
         worker.rest = [job for job in worker.rest if job not in lost]
-    for order in failed:
-        yield Failure(order=order, error=error, converting=not worker.converted)
+    for request in failed:
+        yield Failure(request=request, error=error, converting=not worker.converted)
 
 
 def _again(worker: _Worker) -> list[Job]:
@@ -364,12 +373,12 @@ def _again(worker: _Worker) -> list[Job]:
     return worker.rest
 
 
-def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
+def start(jobs: list[Job], place: Path, queues: int) -> _Worker:
     """A process for the first of `jobs`, beside those of `lanes` in all."""
     name = jobs[0].runtime
-    order, log = place / f"{name}.json", place / f"{name}.log"
-    order.write_bytes(JOB.dump_json(jobs[0]))
-    threads = str(max(1, (os.cpu_count() or 1) // lanes))
+    request, log = place / f"{name}.json", place / f"{name}.log"
+    request.write_bytes(JOB.dump_json(jobs[0]))
+    threads = str(max(1, (os.cpu_count() or 1) // queues))
     environment = {
         "OMP_NUM_THREADS": threads,
         # Files that a library leaves there are removed with `place`, also where this
@@ -383,7 +392,7 @@ def start(jobs: list[Job], place: Path, lanes: int) -> _Worker:
     }
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            child.python("-m", f"{__package__}.worker", str(order)),
+            child.python("-m", f"{__package__}.worker", str(request)),
             cwd=place,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

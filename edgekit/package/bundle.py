@@ -28,7 +28,7 @@ from edgekit.types import (
     TensorSpec,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 FORMULA = "(value / scale - mean) / std, by channel"
 
@@ -125,8 +125,10 @@ def write_manifest(
             "artifact": chosen.name,
             "runtime": chosen.runtime,
             "precision": chosen.precision,
-            "settings": asdict(chosen.settings),
-            "scheme": asdict(chosen.quantized.scheme) if chosen.quantized else None,
+            "runtime_options": asdict(chosen.runtime_options),
+            "quant_config": asdict(chosen.quantized.quant_config)
+            if chosen.quantized
+            else None,
             "files": [file.relative_to(folder).as_posix() for file in chosen.files],
         },
         "contract": described(contract),

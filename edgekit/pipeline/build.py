@@ -82,14 +82,14 @@ def build(
             project, pruning.training, evaluation, pair, evaluated, exporting.in_int8
         )
         contest = Contest.of(request, env, loaded.reference, baselines.artifacts)
-        timed = benchmark(contest, recovered.examined)
+        timed = benchmark(contest, recovered.evaluated)
         behind = partial(recovered.behind, student=distilled.program)
         best = tune_runtime_options(
-            contest, evaluation, timed, behind, recipe.bench.settings_s
+            contest, evaluation, timed, behind, recipe.bench.runtime_options_s
         )
         distilled = replace(distilled, program=behind(best.chosen))
-        proof = _in_bundle(best, folder)
-        report = _report(request, env, evaluation, pruned, distilled, proof)
+        timed = _in_bundle(best, folder)
+        report = _report(request, env, evaluation, pruned, distilled, timed)
         doubt = prediction.doubt if prediction else pruned.table.doubt
         before = (*loaded.notes, *baselines.notes, *exported.notes)
         after = (*recovered.notes, *([] if doubt is None else [doubt]))
@@ -107,12 +107,12 @@ def _report(
     evaluation: EvaluationInputs,
     fitted: PrunedCandidate,
     distilled: Distilled,
-    proof: Benchmark,
+    timed: Benchmark,
 ) -> Report:
     project, target, samples = request.project, request.target, evaluation.samples
     planner, solution = fitted.planner, fitted.solution
     widths, dropped = solution.widths, solution.dropped
-    chosen = proof.chosen
+    chosen = timed.chosen
     own = fitted.own
     macs = own.macs if own else planner.macs(widths, dropped)
     rows = planner.rows(widths, dropped)
@@ -129,7 +129,7 @@ def _report(
         teacher=NetworkSummary(
             parameters=planner.parameters(),
             macs=planner.macs(),
-            evaluation=proof.reference,
+            evaluation=timed.reference,
         ),
         student=NetworkSummary(
             parameters=own.parameters if own else planner.parameters(widths, dropped),
@@ -144,22 +144,22 @@ def _report(
         operators=(*(replace(row, after=0.0) for row in rows), *own.operators)
         if own
         else rows,
-        cost_source=planner.table.source,
+        cost_provenance=planner.table.provenance,
         cost_unit=planner.table.unit,
         prediction=None,
         rounds=fitted.rounds,
         epochs=distilled.epochs,
         best_epoch=distilled.best_epoch,
         calibration=samples.calibration_facts,
-        baselines=proof.unpruned,
-        candidates=proof.candidates,
+        baselines=timed.unpruned,
+        candidates=timed.candidates,
         notes=(
             *_notes(target, proven=env.proven),
             *fitted.notes,
             *_training_notes(distilled),
             *folding_notes(samples.folding),
-            *variants.notes(proof.candidates),
-            *proof.notes,
+            *variants.notes(timed.candidates),
+            *timed.notes,
         ),
         task=project.task,
         links=fitted.links,
@@ -218,7 +218,7 @@ def _package(report: Report, student: Program, loaded: Loaded, folder: Path) -> 
     )
 
 
-def _in_bundle(proof: Benchmark, folder: Path) -> Benchmark:
+def _in_bundle(timed: Benchmark, folder: Path) -> Benchmark:
     """The same with files named as they lie in the bundle, wherever that will be."""
     candidates = tuple(
         replace(
@@ -228,9 +228,9 @@ def _in_bundle(proof: Benchmark, folder: Path) -> Benchmark:
                 files=tuple(f.relative_to(folder) for f in candidate.artifact.files),
             ),
         )
-        for candidate in proof.candidates
+        for candidate in timed.candidates
     )
-    return replace(proof, candidates=candidates)
+    return replace(timed, candidates=candidates)
 
 
 def _refuse_if_missed(report: Report) -> None:

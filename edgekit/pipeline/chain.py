@@ -176,7 +176,7 @@ def _in_all(
     ]
     notes += last.notes
     if others.others:
-        notes.append(TeachersWeighted(fractions=tuple(others.shares())))
+        notes.append(TeachersWeighted(fractions=tuple(others.fractions())))
     if len(links) > 1:
         notes += [LinkTrained(link=link) for link in links]
     return replace(last, links=tuple(links), notes=unique(notes))
@@ -212,9 +212,9 @@ def _described(spec: StudentSpec | str) -> str:
     if spec.source is not None:
         return spec.source
     parts = [
-        f"{share:g} of its {name}"
-        for name, share in (("width", spec.width), ("depth", spec.depth))
-        if share is not None
+        f"{fraction:g} of its {name}"
+        for name, fraction in (("width", spec.width), ("depth", spec.depth))
+        if fraction is not None
     ]
     return f"the network at {' and '.join(parts)}"
 
@@ -239,7 +239,7 @@ def _agree(
 def _scaled(
     inputs: PruningInputs, planner: Planner, spec: StudentSpec, folder: Path
 ) -> PrunedCandidate:
-    """The network with a share of every width, a share of its residual blocks, or both."""
+    """The network with a fraction of every width, a fraction of its residual blocks, or both."""
     groups = planner.graph.groups
     dropped = _dropped(planner, spec.depth)
     gone = planner.gone(dropped)
@@ -268,9 +268,9 @@ def _scaled(
     )
 
 
-def _nearest(options: Sequence[int], units: int, share: float | None) -> int:
-    """The width on offer that is nearest to a share of all units."""
-    target_width = units * (share or 1.0)
+def _nearest(options: Sequence[int], units: int, fraction: float | None) -> int:
+    """The width on offer that is nearest to a fraction of all units."""
+    target_width = units * (fraction or 1.0)
     return min((*options, units), key=lambda width: abs(width - target_width))
 
 

@@ -63,9 +63,9 @@ def judged(
 
 
 def relative(spec: TaskSpec, reference: Evaluation) -> bool:
-    """Return whether what is lost of the metric counts as a share of the unpruned network's
+    """Return whether what is lost of the metric counts as a fraction of the unpruned network's
     value."""
-    return not reference.share if spec.drop is None else spec.drop == "relative"
+    return not reference.is_fraction if spec.drop is None else spec.drop == "relative"
 
 
 def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:

@@ -40,7 +40,7 @@ _INSTEAD: Mapping[str, Fix] = {
     "STABLEHLO_SCATTER": "replace_scatter",
     "STABLEHLO_SORT": "sort_in_application",
 }
-_FLOAT_BORDER = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
+_FLOAT_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,9 +165,9 @@ def _reduced(
         on_failure=failures.append,
     )
     refused = {
-        (one.order.runtime, one.order.precision): [
+        (one.request.runtime, one.request.precision): [
             Incompatibility(
-                cause="export_failed", by=one.order.runtime, detail=str(one.error)
+                cause="export_failed", by=one.request.runtime, detail=str(one.error)
             )
         ]
         for one in failures
@@ -269,7 +269,7 @@ def _by_profile(
             target.whole_int8
             and artifact.precision == "int8"
             and one.in_float
-            and one.kind not in _FLOAT_BORDER
+            and one.kind not in _FLOAT_CONVERSIONS
         ):
             incompatibility = Incompatibility(cause="operator_in_float", by=target.name)
         if incompatibility is not None:

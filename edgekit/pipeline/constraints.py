@@ -31,7 +31,7 @@ _BYTES_PER_WEIGHT: Mapping[Precision, int] = {
     "int16x8": 1,
 }
 # Room for what a file holds besides weights: its graph, biases, scales.
-_SIZE_SHARE = 0.9
+_SIZE_FRACTION = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class PlanConstraints:
     """Notes on the choice."""
 
     @property
-    def energy_share(self) -> float | None:
+    def energy_fraction(self) -> float | None:
         """Energy of the unpruned network that remains for operators; `None` where energy is not
         planned for by operators."""
         if self.energy_mj is None or not self.full_energy_mj:
@@ -116,7 +116,7 @@ def constraints_from_budget(
         full_cost=planner.cost({}, planner.device),
         # As written: 1.2345678 million allow 1,234,567 and no more.
         macs=math.floor(Fraction(repr(budget.mmacs)) * 10**6) if budget.mmacs else None,
-        bytes_per_weight=smallest / _SIZE_SHARE,
+        bytes_per_weight=smallest / _SIZE_FRACTION,
         notes=notes,
     )
     if budget.energy_mj and summed_mj:
@@ -137,7 +137,7 @@ def constraints_from_budget(
         if left_mb <= 0:
             raise BudgetInfeasible(
                 f"memory_mb = {budget.memory_mb:g} is less than {baseline.runtime} takes "
-                f"without any activations: {besides_mb:.1f} MiB ({timed.source}). "
+                f"without any activations: {besides_mb:.1f} MiB ({timed.provenance}). "
                 f"The nearest that is possible is above {besides_mb:.1f}."
             )
         constraints = replace(
@@ -199,7 +199,7 @@ def _drawn(
     meter = timed.energy.meter if timed else "auto"
     device = planner.device
     if device is None or meter is None:
-        why: str | None = f"costs are {planner.table.source}"
+        why: str | None = f"costs are {planner.table.provenance}"
     else:
         with progress.step(f"Power of operators by {meter}") as step:
             why = planner.meter_power(device, meter, step.update)
@@ -269,7 +269,7 @@ def infeasible(
         ]
     return BudgetInfeasible(
         f"{'; '.join(found)} (cost table of {planner.table.key.runtime}, "
-        f"{planner.table.source}). Ask for less in [budget], or lower [recipe.prune] "
+        f"{planner.table.provenance}). Ask for less in [budget], or lower [recipe.prune] "
         "min_keep."
     )
 

@@ -17,7 +17,7 @@ from edgekit.cost.table import CostTable
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
-from edgekit.pipeline.cost_source import CostProvider
+from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import Array
 from edgekit.program.program import Program
@@ -118,7 +118,7 @@ def check(
         f"(median), {max(row.error for row in rows):.1%} at most"
     )
     return Prediction(
-        source=table.source,
+        provenance=table.provenance,
         unit=table.unit,
         networks=tuple(rows),
         error_median=median,

@@ -38,7 +38,7 @@ class TrainingRequest:
     training_folder: Path
     outputs_folder: Path
     weights: tuple[float, ...] | None = None
-    aware: bool = False
+    qat: bool = False
 
 
 def is_distributed() -> bool:
@@ -114,6 +114,6 @@ def _take_part(
         hooks=hooks,
         folder=call.training_folder,
         outputs_folder=call.outputs_folder,
-        aware=call.aware,
+        qat=call.qat,
         weights=call.weights,
     )

@@ -41,7 +41,7 @@ class Environment:
     @property
     def proven(self) -> bool:
         """Return whether timings taken here are the target's own."""
-        return self.device.source == "device"
+        return self.device.provenance == "device"
 
     @cached_property
     def probe(self) -> dict[str, Any]:

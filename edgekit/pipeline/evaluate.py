@@ -63,7 +63,7 @@ class Benchmark:
         """The chosen candidate."""
         return next(candidate for candidate in self.candidates if candidate.chosen)
 
-    def examined(self, candidate: Candidate) -> EvaluatedArtifact:
+    def evaluated(self, candidate: Candidate) -> EvaluatedArtifact:
         """Results of a candidate before it was timed."""
         return EvaluatedArtifact(
             artifact=candidate.artifact,
@@ -86,7 +86,7 @@ class EvaluatedArtifact:
     failure: ArtifactError | None = None
     """Why it is not the network; then there is nothing else."""
     relative_drop: bool = False
-    """True where `accuracy_drop` is a share of the unpruned network's value."""
+    """True where `accuracy_drop` is a fraction of the unpruned network's value."""
     unchanged: bool = False
     """True where the file is the unpruned network's own: its speed-up is 1, and not what the
     noise of two measurements of one network makes of it."""
@@ -146,7 +146,7 @@ def evaluate_artifacts(
                 outputs[artifact.name] = infer(artifact, given, inputs.device)
             except ArtifactError as error:
                 outputs[artifact.name] = error
-    as_share, kind = relative(inputs.spec, reference), inputs.spec.kind
+    as_fraction, kind = relative(inputs.spec, reference), inputs.spec.kind
     found = []
     for artifact in artifacts:
         one = EvaluatedArtifact(
@@ -154,7 +154,7 @@ def evaluate_artifacts(
             parity=None,
             evaluation=None,
             accuracy_drop=None,
-            relative_drop=as_share,
+            relative_drop=as_fraction,
         )
         try:
             answered = _scores(outputs[artifact.name], how)
@@ -165,17 +165,17 @@ def evaluate_artifacts(
         except ArtifactError as error:
             found.append(replace(one, failure=error))
             continue
-        drop = reference.drop(evaluation, relative=as_share)
+        drop = reference.drop(evaluation, relative=as_fraction)
         found.append(
             replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
         )
     return _without_broken_origins(found)
 
 
-def unchanged(examined: Sequence[EvaluatedArtifact]) -> list[EvaluatedArtifact]:
+def unchanged(evaluated: Sequence[EvaluatedArtifact]) -> list[EvaluatedArtifact]:
     """The same of a student that is the unpruned network: its fp32 files are that one's."""
     return [
-        replace(one, unchanged=one.artifact.precision == "fp32") for one in examined
+        replace(one, unchanged=one.artifact.precision == "fp32") for one in evaluated
     ]
 
 
@@ -186,17 +186,17 @@ def _scores(outputs: Outputs | ArtifactError, how: IOFusion) -> Outputs:
 
 
 def _without_broken_origins(
-    examined: Sequence[EvaluatedArtifact],
+    evaluated: Sequence[EvaluatedArtifact],
 ) -> list[EvaluatedArtifact]:
     """The same, where what is quantized from a broken file in float is as broken."""
     broken = {
         one.artifact.runtime: one.failure
-        for one in examined
+        for one in evaluated
         if one.failure is not None and one.artifact.precision == "fp32"
     }
     return [
         replace(one, failure=one.failure or broken.get(one.artifact.runtime))
-        for one in examined
+        for one in evaluated
     ]
 
 
@@ -249,12 +249,12 @@ class Contest:
         return choose(candidates, self.budget, preferred, self.priority)
 
 
-def benchmark(contest: Contest, examined: Sequence[EvaluatedArtifact]) -> Benchmark:
+def benchmark(contest: Contest, evaluated: Sequence[EvaluatedArtifact]) -> Benchmark:
     """Time every artifact beside the unpruned network, in one run, and choose one.
 
     Raises `ArtifactError` where every artifact is broken.
     """
-    sound, broken = _sound(examined)
+    sound, broken = _sound(evaluated)
     baselines = contest.baselines
     artifacts = [one.artifact for one in sound]
     measured = contest.bench.measure([*baselines, *artifacts], "Measure on the runtime")
@@ -290,15 +290,15 @@ def benchmark(contest: Contest, examined: Sequence[EvaluatedArtifact]) -> Benchm
 
 
 def _sound(
-    examined: Sequence[EvaluatedArtifact],
+    evaluated: Sequence[EvaluatedArtifact],
 ) -> tuple[list[EvaluatedArtifact], tuple[NotCompeting, ...]]:
     """The artifacts that are their network, and why the others are not.
 
     A file that quantization broke does not compete and is removed: it ends no build while
     another is sound.
     """
-    sound = [one for one in examined if one.failure is None]
-    broken = [(one.artifact, one.failure) for one in examined if one.failure]
+    sound = [one for one in evaluated if one.failure is None]
+    broken = [(one.artifact, one.failure) for one in evaluated if one.failure]
     if not sound:
         raise broken[0][1]
     removed: dict[str, list[str]] = {}

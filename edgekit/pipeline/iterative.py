@@ -59,7 +59,7 @@ _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
 _MEMORY = 2**30
 """Bytes that activations of the samples may take while layers are fitted."""
 _GROWTH = 0.7
-"""Share of the steps in which a growing penalty reaches its ceiling; the rest settle under it."""
+"""Fraction of the steps after which a growing penalty is at its ceiling; the rest settle."""
 
 
 def iterative_prune(
@@ -159,11 +159,11 @@ def aims(
         speedups = schedule(kind, count, final.speedup)
     weights: tuple[int | None, ...] = (None,) * count
     if final.parameters is not None:
-        share = min(1.0, final.parameters / whole)
-        weights = tuple(round(whole * part) for part in schedule(kind, count, share))
+        fraction = min(1.0, final.parameters / whole)
+        weights = tuple(round(whole * part) for part in schedule(kind, count, fraction))
     energies: tuple[float | None, ...] = (None,) * count
-    if final.energy_share is not None and final.full_energy_mj:
-        parts = schedule(kind, count, final.energy_share)
+    if final.energy_fraction is not None and final.full_energy_mj:
+        parts = schedule(kind, count, final.energy_fraction)
         energies = tuple(final.full_energy_mj * part for part in parts)
     steps = zip(speedups, weights, energies, strict=True)
     for number, (speedup, parameters, energy_mj) in enumerate(steps):
@@ -179,13 +179,13 @@ def aims(
 
 def num_steps(final: PlanConstraints, whole: int) -> int:
     """In how many steps to cut, so that none is steeper than `STEEP`."""
-    shares = [final.speedup or 1.0]
+    fractions = [final.speedup or 1.0]
     if final.parameters:
-        shares.append(whole / final.parameters)
-    if final.energy_share:
-        shares.append(1 / final.energy_share)
+        fractions.append(whole / final.parameters)
+    if final.energy_fraction:
+        fractions.append(1 / final.energy_fraction)
     return max(
-        1, math.ceil(math.log(max(shares)) / math.log(MAX_RATIO_PER_STEP) - 1e-9)
+        1, math.ceil(math.log(max(fractions)) / math.log(MAX_RATIO_PER_STEP) - 1e-9)
     )
 
 
@@ -294,7 +294,7 @@ def link_of(name: str, teacher: str, distilled: Distilled) -> Link:
         metric=distilled.metric,
         before=before.validation,
         after=after.validation,
-        share=after.share,
+        is_fraction=after.is_fraction,
         parameters=sum(p.numel() for p in distilled.program.module.parameters()),
         epoch=after.number,
     )
@@ -307,8 +307,8 @@ def _halfway(final: PlanConstraints, planner: Planner) -> PlanConstraints:
         return None if limit is None else round(math.sqrt(whole * min(limit, whole)))
 
     energy_mj = None
-    if final.energy_share is not None and final.full_energy_mj:
-        energy_mj = final.full_energy_mj * math.sqrt(final.energy_share)
+    if final.energy_fraction is not None and final.full_energy_mj:
+        energy_mj = final.full_energy_mj * math.sqrt(final.energy_fraction)
     return replace(
         final,
         energy_mj=energy_mj,

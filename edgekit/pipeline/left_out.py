@@ -134,11 +134,11 @@ def _left_out(
             network, one, folder, progress
         )
         known[id(one.error)] = incompatibility
-        name = one.order.runtime if one.converting else one.order.name
+        name = one.request.runtime if one.converting else one.request.name
         found[name] = LeftOut(
             name=name,
-            runtime=one.order.runtime,
-            precision=None if one.converting else one.order.precision,
+            runtime=one.request.runtime,
+            precision=None if one.converting else one.request.precision,
             refusals=(incompatibility,),
         )
     return tuple(found.values())
@@ -147,7 +147,7 @@ def _left_out(
 def _incompatibility(
     network: Program, failure: Failure, folder: Path, progress: Progress
 ) -> Incompatibility:
-    runtime, said = failure.order.runtime, str(failure.error)
+    runtime, said = failure.request.runtime, str(failure.error)
     if not failure.converting:
         return Incompatibility(cause="export_failed", by=runtime, detail=said)
     with progress.step(f"Look for what {runtime} cannot take"):

@@ -45,7 +45,7 @@ def load(request: BuildRequest, env: Environment, shared: Shared) -> Loaded:
     What is in `shared` is not loaded again, and what is loaded is put there.
     """
     recipe = request.project.recipe
-    drawn = (recipe.seed, recipe.distill.validation_share, recipe.calibration)
+    drawn = (recipe.seed, recipe.distill.validation_fraction, recipe.calibration)
     key = (*drawn, recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
     if key not in shared:
         shared[key] = _loaded(request, env)

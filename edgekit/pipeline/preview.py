@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edgekit.graph.graph import WidthGraph
-from edgekit.pipeline import cost_source, left_out
+from edgekit.pipeline import cost_provider, left_out
 from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget, met
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.loading import load_network, runtimes_of
@@ -103,7 +103,7 @@ class Previewer:
         """In one runtime and precision, where the network can be exported in it."""
         recipe, target = request.project.recipe, request.target
         self._check_export(request, env, form)
-        costs = cost_source.choose(request, env)
+        costs = cost_provider.choose(request, env)
         planner = build_planner(self.network, form, costs, recipe.prune, env.progress)
         scores, senses = self._scores(request, env, planner)
         constraints = constraints_from_budget(
@@ -180,7 +180,7 @@ class Previewer:
 
 def _drawn(recipe: Recipe) -> tuple[object, ...]:
     """The settings by which samples are drawn."""
-    return recipe.seed, recipe.distill.validation_share, recipe.calibration
+    return recipe.seed, recipe.distill.validation_fraction, recipe.calibration
 
 
 def _solved(
@@ -222,7 +222,7 @@ def _solved(
     preview = Preview(
         target=target,
         runtime=planner.table.key.runtime,
-        source=planner.table.source,
+        provenance=planner.table.provenance,
         unit=planner.table.unit,
         exact=planner.exact,
         operators=planner.rows(budgeted.widths, budgeted.dropped),
@@ -274,7 +274,7 @@ def _groups(
             kind=group.kind,
             units=group.units,
             offered=planner.options[group.id],
-            time_share=planner.cost_at(group.id) / full_cost,
+            time_fraction=planner.cost_at(group.id) / full_cost,
             loss_increase_at_half=known[0][1] if known else None,
         )
 
@@ -286,6 +286,6 @@ def _blocks(
         without = sum(row.after for row in planner.rows({}, (block.id,)))
         yield BlockSense(
             block=block.id,
-            time_share=1 - without / full_cost,
+            time_fraction=1 - without / full_cost,
             expected_loss_increase=senses.blocks[block.id],
         )

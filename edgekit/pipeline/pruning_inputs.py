@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekit.data import Dataset
 from edgekit.pipeline import left_out
 from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget
-from edgekit.pipeline.cost_source import CostProvider, choose
+from edgekit.pipeline.cost_provider import CostProvider, choose
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest

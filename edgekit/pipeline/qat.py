@@ -35,7 +35,7 @@ Export = Callable[[Program], Exports]
 class QatResult:
     """All that competes now; `student` is the one behind the artifacts whose names end so."""
 
-    examined: tuple[EvaluatedArtifact, ...]
+    evaluated: tuple[EvaluatedArtifact, ...]
     student: Program | None = None
     notes: tuple[Note, ...] = ()
 
@@ -50,7 +50,7 @@ def recover_with_qat(
     training: TrainingInputs,
     evaluation: EvaluationInputs,
     pair: tuple[Program, Program],
-    examined: Sequence[EvaluatedArtifact],
+    evaluated: Sequence[EvaluatedArtifact],
     export: Export,
 ) -> QatResult:
     """Train with int8's rounding where the recipe or the budget asks for it.
@@ -61,13 +61,13 @@ def recover_with_qat(
     """
     teacher, student = pair
     why = reason_to_train(
-        examined, project.recipe.quantize.aware, project.budget.accuracy_drop
+        evaluated, project.recipe.quantize.qat, project.budget.accuracy_drop
     )
     if why is None:
-        return QatResult(examined=tuple(examined))
+        return QatResult(evaluated=tuple(evaluated))
     training.progress.say(f"int8: {qat_reason(why)}. Training with int8's rounding")
     training_spec = TrainingSpec(
-        recipe=gentle(project.recipe), title="Distill with int8's rounding", aware=True
+        recipe=gentle(project.recipe), title="Distill with int8's rounding", qat=True
     )
     start = equalized(student, training.samples.calibration) or student
     distilled = train_student(
@@ -86,17 +86,17 @@ def recover_with_qat(
         after=best.score(distilled.metric),
     )
     return QatResult(
-        examined=(*examined, *found),
+        evaluated=(*evaluated, *found),
         student=distilled.program,
-        notes=(trained, *made.notes, *_gains(found, examined)),
+        notes=(trained, *made.notes, *_gains(found, evaluated)),
     )
 
 
 def reason_to_train(
-    examined: Sequence[EvaluatedArtifact], asked: str, limit: float | None
+    evaluated: Sequence[EvaluatedArtifact], asked: str, limit: float | None
 ) -> QatReason | None:
     """Why the student is to be trained with rounding; `None` where it is not."""
-    quantized = [one for one in examined if one.artifact.precision == "int8"]
+    quantized = [one for one in evaluated if one.artifact.precision == "int8"]
     if asked == "never" or not quantized:
         return None
     if asked == "always":
@@ -106,7 +106,7 @@ def reason_to_train(
         return QatReason(cause="broken", artifact=broken[0].artifact.name)
     if limit is None or any(one.keeps(limit) for one in quantized):
         return None
-    floats = [one for one in examined if one.artifact.precision in ("fp32", "fp16")]
+    floats = [one for one in evaluated if one.artifact.precision in ("fp32", "fp16")]
     if floats and not any(one.keeps(limit) for one in floats):
         return None  # not int8's fault
     nearest = min(quantized, key=lambda one: one.accuracy_drop or 0.0)
@@ -119,7 +119,7 @@ def gentle(recipe: Recipe) -> DistillRecipe:
     """The recipe for a student that has to learn the rounding alone."""
     return replace(
         recipe.distill,
-        epochs=recipe.quantize.aware_epochs,
+        epochs=recipe.quantize.qat_epochs,
         optimizer="adamw",
         learning_rate=RATE,
         losses={},

@@ -93,7 +93,7 @@ class BenchRunner:
     @property
     def proven(self) -> bool:
         """Return whether timings taken here are the target's own."""
-        return self.device.source == "device"
+        return self.device.provenance == "device"
 
     def measure(
         self, artifacts: Sequence[Artifact], title: str, tier: str | None = None

@@ -26,14 +26,14 @@ BEST = 2
 """Candidates whose settings are tried."""
 TURNS = 3
 GAIN = 0.97
-"""A setting is kept where every turn of it took less than this share of the default's time."""
+"""A setting is kept where every turn of it took less than this fraction of the default's time."""
 _START_S = 120.0
 
 
 def tune_runtime_options(
     contest: Contest,
     evaluation: EvaluationInputs,
-    proof: Benchmark,
+    measured: Benchmark,
     behind: Callable[[Candidate], Program],
     limit_s: float,
 ) -> Benchmark:
@@ -42,15 +42,15 @@ def tune_runtime_options(
     `behind` returns the network that a candidate was exported from. No more than `limit_s`
     seconds are spent on trying.
     """
-    best = _best(contest, proof)
+    best = _best(contest, measured)
     if not best or not limit_s:
-        return proof
+        return measured
     tried = _tried(contest.bench, [one.artifact for one in best], limit_s)
     notes: list[RuntimeOptionsTried] = []
     tuned: dict[str, EvaluatedArtifact] = {}
     for candidate, note in zip(best, tried, strict=True):
         if note.kept != RuntimeOptions():
-            artifact = replace(candidate.artifact, settings=note.kept)
+            artifact = replace(candidate.artifact, runtime_options=note.kept)
             [one] = evaluate_artifacts(evaluation, behind(candidate), [artifact])
             if one.failure is None:
                 tuned[artifact.name] = one
@@ -58,45 +58,45 @@ def tune_runtime_options(
                 contest.bench.progress.say(f"Defaults kept: {one.failure}")
                 note = replace(note, kept=RuntimeOptions())
         notes.append(note)
-    proof = replace(proof, notes=(*proof.notes, *notes))
-    return _timed_again(contest, proof, tuned) if tuned else proof
+    measured = replace(measured, notes=(*measured.notes, *notes))
+    return _timed_again(contest, measured, tuned) if tuned else measured
 
 
 def _timed_again(
-    contest: Contest, proof: Benchmark, tuned: Mapping[str, EvaluatedArtifact]
+    contest: Contest, measured: Benchmark, tuned: Mapping[str, EvaluatedArtifact]
 ) -> Benchmark:
     """Every candidate of the runtimes in question and their baselines, timed in one run.
 
     Speed-ups and the baselines they are against so are of the same run.
     """
     runtimes = {one.artifact.runtime for one in tuned.values()}
-    examined = [
-        tuned.get(candidate.artifact.name) or proof.examined(candidate)
-        for candidate in proof.candidates
+    evaluated = [
+        tuned.get(candidate.artifact.name) or measured.evaluated(candidate)
+        for candidate in measured.candidates
         if candidate.artifact.runtime in runtimes
     ]
     beside = tuple(b for b in contest.baselines if b.runtime in runtimes)
-    again = benchmark(replace(contest, baselines=beside), examined)
+    again = benchmark(replace(contest, baselines=beside), evaluated)
     timed = {b.name: m for b, m in zip(beside, again.unpruned, strict=True)}
-    before = zip(contest.baselines, proof.unpruned, strict=True)
+    before = zip(contest.baselines, measured.unpruned, strict=True)
     repeated = {one.artifact.name: one for one in again.candidates}
-    merged = [repeated.get(c.artifact.name, c) for c in proof.candidates]
+    merged = [repeated.get(c.artifact.name, c) for c in measured.candidates]
     return replace(
-        proof,
+        measured,
         unpruned=tuple(timed.get(b.name, measured) for b, measured in before),
         candidates=contest.choose(merged, merged[0].artifact.runtime),
     )
 
 
-def _best(contest: Contest, proof: Benchmark) -> list[Candidate]:
+def _best(contest: Contest, measured: Benchmark) -> list[Candidate]:
     """The fastest that keep the accuracy budget, of the runtimes that may win."""
     limit, proven = contest.budget.accuracy_drop, contest.bench.proven
     timed = [
         candidate
-        for candidate in proof.candidates
+        for candidate in measured.candidates
         if candidate.measurement.latency.p50_ms is not None
         and (limit is None or candidate.keeps(limit))
-        and (proven or candidate.artifact.runtime == proof.chosen.artifact.runtime)
+        and (proven or candidate.artifact.runtime == measured.chosen.artifact.runtime)
     ]
     return sorted(timed, key=lambda c: c.measurement.latency.p50_ms or 0.0)[:BEST]
 
@@ -162,7 +162,7 @@ def _time(
     bench: BenchRunner, artifact: Artifact, settings: RuntimeOptions, turn: int
 ) -> float | None:
     """Microseconds in a fresh process; `None` where the runtime refuses these settings."""
-    task = jobs.micro(
+    task = jobs.microbenchmark(
         artifact.runtime,
         artifact.files[:1],
         threads=settings.threads or bench.threads,

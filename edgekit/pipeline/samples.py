@@ -93,12 +93,12 @@ def read_samples(
         if spec.validation:
             validation = reader.read(spec.validation, labels)
         else:
-            share = recipe.distill.validation_share
-            train, validation = data.split(train, share, recipe.seed)
+            fraction = recipe.distill.validation_fraction
+            train, validation = data.split(train, fraction, recipe.seed)
         preset = calibration.load_preset(
             recipe.calibration.preset, folders=[project.calibration_folder]
         )
-        place = preset.source or spec.calibration
+        place = preset.data or spec.calibration
         pool = reader.read(place, labels) if place else train
         preset, drawn = _drawn(preset, pool, network)
     progress.say(

@@ -25,7 +25,7 @@ from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
 from edgekit.pipeline.constraints import PlanConstraints, infeasible
-from edgekit.pipeline.cost_source import CostProvider
+from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.pipeline.samples import Array
 from edgekit.program.program import Program
@@ -59,7 +59,7 @@ _LEAST_SAMPLES = 16
 _TRIAL_BATCH = 64
 _SLACK = 1.03
 _SPARE = 1.1
-"""Past this share of the speed-up asked for, a network gave up more than it had to."""
+"""Past this fraction of the speed-up asked for, a network gave up more than it had to."""
 _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 
@@ -173,13 +173,13 @@ def search(
             break
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
-        share = planner.cost(solution.widths, planner.device, solution.dropped)
-        share /= constraints.full_cost
-        predicted = overhead.speedup(share)
+        fraction = planner.cost(solution.widths, planner.device, solution.dropped)
+        fraction /= constraints.full_cost
+        predicted = overhead.speedup(fraction)
         timed = timer.time(student, predicted, place)
         turns.append(SearchRound(round=timed, solution=solution, student=student))
         overhead = corrected(turns, constraints)
-        turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.share))
+        turns[-1] = replace(turns[-1], round=replace(timed, overhead=overhead.fraction))
     return settled(planner, constraints, turns)
 
 
@@ -202,8 +202,8 @@ def next_costs(
         reached = turns[-1].round.measured_speedup
         if constraints.speedup <= reached <= constraints.speedup * _SPARE:
             return
-        share = corrected(turns, constraints).operators(slack)
-        target_cost, fastest = (share or 0.0) * constraints.full_cost, least * 1.001
+        fraction = corrected(turns, constraints).operators(slack)
+        target_cost, fastest = (fraction or 0.0) * constraints.full_cost, least * 1.001
         if target_cost < fastest and len(turns) < rounds - 1:
             # One network shows the infeasibility: half of the way, to learn from another.
             target_cost = math.sqrt(turns[-1].solution.cost * fastest)

@@ -40,7 +40,7 @@ class TeacherEnsemble:
         """The programs of all teachers, the first first."""
         return (self.first, *self.others)
 
-    def shares(self) -> tuple[float, ...]:
+    def fractions(self) -> tuple[float, ...]:
         """Fractions of the teachers' weights, 1 in all."""
         weights = self.weights or (1.0,) * len(self.programs)
         return tuple(weight / sum(weights) for weight in weights)
@@ -56,7 +56,7 @@ class TrainingSpec:
     marks: tuple[object, ...] = ()
     pruned: bool = True
     """True where the student has the remaining weights of its teacher."""
-    aware: bool = False
+    qat: bool = False
     """True where the student rounds as its int8 file will."""
 
 
@@ -85,7 +85,7 @@ def train_student(
         teachers.weights,
         *(samples.train.fingerprint(), samples.validation.fingerprint()),
         *(asdict(recipe), asdict(inputs.spec), inputs.seed, *training_spec.marks),
-        training_spec.aware,
+        training_spec.qat,
         *((inputs.mark,) if inputs.mark else ()),
     )
     kept = inputs.store.find("distilled", name)
@@ -156,7 +156,7 @@ def _distilled(
                 recipe=training_spec.recipe,
                 training_folder=training,
                 outputs_folder=outputs,
-                aware=training_spec.aware,
+                qat=training_spec.qat,
             )
             return trained_together(
                 teachers.programs, student, call, inputs=inputs, hooks=hooks
@@ -172,6 +172,6 @@ def _distilled(
         hooks=hooks,
         folder=training,
         outputs_folder=outputs,
-        aware=training_spec.aware,
+        qat=training_spec.qat,
         weights=teachers.weights,
     )

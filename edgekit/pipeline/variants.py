@@ -42,8 +42,10 @@ def requested(
             if asked is None and not offered(runtime, precision):
                 continue
             found.append((runtime, precision))
-            schemes = _schemes(student, runtime, precision, target)
-            found += [(runtime, precision, scheme) for scheme in schemes]
+            quant_configs = _quant_configs(student, runtime, precision, target)
+            found += [
+                (runtime, precision, quant_config) for quant_config in quant_configs
+            ]
     return found
 
 
@@ -89,7 +91,7 @@ def _more(student: Program, target: Target) -> tuple[Precision, ...]:
     return ("int8-dynamic",) if linear > _count(student, _CONVOLUTION) else ()
 
 
-def _schemes(
+def _quant_configs(
     student: Program, runtime: RuntimeName, precision: Precision, target: Target
 ) -> list[QuantConfig]:
     record = registry.get(runtime)
@@ -109,7 +111,7 @@ def _schemes(
 
 
 def _attends(student: Program) -> bool:
-    """Return whether the format's first scheme is that of attention already."""
+    """Return whether the format's first configuration is that of attention already."""
     return bool(_count(student, ("attention", "bmm", "matmul")))
 
 

@@ -54,12 +54,12 @@ def _folds(module: fx.GraphModule, layer: object) -> bool:
 
 
 def _alone(module: fx.GraphModule, weight: fx.Node) -> bool:
-    readers = [
+    consumers = [
         user
         for node in module.graph.find_nodes(op="get_attr", target=str(weight.target))
         for user in node.users
     ]
-    return len(readers) == 1
+    return len(consumers) == 1
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ TOLERANCE = 1e-4
 """Largest difference, relative to the range of an output."""
 _MOST_ROUNDING = 1e-2
 """Most that rounding may excuse."""
-_ROUNDING_SHARE = 8
+_ROUNDING_FRACTION = 8
 """The program's own rounding explains differences up to so many times itself."""
 _INSIDE = 1e-3
 """Largest difference of a tensor inside of the network, relative to its largest value."""
@@ -180,7 +180,7 @@ def _drawn(
 
 
 def noise(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """The usual distance, as a share of how far `ours` spread; infinite without a number.
+    """The usual distance, as a fraction of how far `ours` spread; infinite without a number.
 
     It is the distance of a file that computes in few bits from the numbers behind it.
     """
@@ -308,7 +308,7 @@ def _rounding(
     exact = {each.place: [row[each.place] for row in rows] for each in sides.columns}
     ours = max(each.apart(each.ours, exact[each.place]) for each in sides.columns)
     theirs = max(each.apart(each.theirs, exact[each.place]) for each in sides.columns)
-    if ours * _ROUNDING_SHARE < sides.error:
+    if ours * _ROUNDING_FRACTION < sides.error:
         return None
     if max(ours, theirs, sides.error) > _MOST_ROUNDING:
         return None

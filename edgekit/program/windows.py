@@ -68,5 +68,5 @@ def average_pool(
     size, steps = tuple(kernel), tuple(strides)
     if beside is not None:
         return pool(x, size, steps, beside, count_include_pad=False)
-    share = pool(padded(torch.ones(1, 1, *x.shape[2:]), pads), size, steps)
-    return pool(padded(x, pads), size, steps) / share
+    fraction = pool(padded(torch.ones(1, 1, *x.shape[2:]), pads), size, steps)
+    return pool(padded(x, pads), size, steps) / fraction

@@ -20,7 +20,7 @@ _FLAT = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class BranchOutput:
     """Where a residual branch of the cut network, batch norm last, is added to its stream."""
 
     stream: fx.Node
@@ -50,9 +50,9 @@ class Ending:
         parameters[shift].data.copy_(rows.mean(0))
 
 
-def endings(
+def branch_outputs(
     graph: WidthGraph, plan: Plan, student: fx.Graph, serving: Collection[str]
-) -> Mapping[fx.Node, Ending]:
+) -> Mapping[fx.Node, BranchOutput]:
     """By the last layer of each residual branch that is left, where that can be fitted.
 
     `student` is the graph of the network cut by `plan`; `serving` names the parameters that may be
@@ -75,7 +75,7 @@ def endings(
         affine = {argument_name(norm, 1), argument_name(norm, 2)} <= set(serving)
         if affine and argument_name(norm, 4) and normalized(layer):
             addition = nodes[block.addition]
-            found[layer] = Ending(
+            found[layer] = BranchOutput(
                 stream=next(n for n in addition.all_input_nodes if n is not norm),
                 norm=norm,
                 whole=whole[last.addition],

@@ -1,7 +1,7 @@
 """The layers that read a width, and what was seen at their inputs.
 
-A reader is a convolution, a linear layer, a product with a parameter or a recurrent cell's weight;
-its reading dimension runs over the channels of its input.
+A consumer is a convolution, a linear layer, a product with a parameter or a recurrent cell's
+weight; its reading dimension runs over the channels of its input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ too many."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class Consumer:
     """`parameter` reads, along its `dim`, the channels of `source` (along `channel_dim`).
 
     `source` is `None` where the input cannot be seen: hidden states inside a recurrent cell,
@@ -48,7 +48,7 @@ class Reader:
         return by_group.reshape(weights.shape[0], *shape[1:])
 
     def lost(self, weights: Tensor, moments: Tensor) -> Tensor:
-        """Share of the layer's output that leaves with each weight's channel, as weights' shape.
+        """Fraction of the layer's output that leaves with each weight's channel, as weights' shape.
 
         `w_j^2 / inv(H)_jj`, with `H` the second moments of the input: what the other channels
         cannot make up for. Where `H` is only a diagonal, nothing can be made up for.
@@ -67,16 +67,16 @@ class Reader:
         return (weights**2 * self.spread(weights, second)).sum() + 1e-12
 
 
-def readers(program: Program) -> tuple[Reader, ...]:
-    """Every reader of the network, in the order of the graph."""
-    found: list[Reader] = []
+def consumers(program: Program) -> tuple[Consumer, ...]:
+    """Every consumer of the network, in the order of the graph."""
+    found: list[Consumer] = []
     for node in program.module.graph.nodes:
         if node.op == "call_function":
             found += _of_node(program.module, node)
     return tuple(found)
 
 
-def _of_node(module: fx.GraphModule, node: fx.Node) -> Iterator[Reader]:
+def _of_node(module: fx.GraphModule, node: fx.Node) -> Iterator[Consumer]:
     name = getattr(node.target, "__name__", "").partition(".")[0]
     if name in _CONVOLUTIONS | _TRANSPOSED:
         yield from _of_convolution(module, node, transposed=name in _TRANSPOSED)
@@ -90,7 +90,7 @@ def _of_node(module: fx.GraphModule, node: fx.Node) -> Iterator[Reader]:
 
 def _of_convolution(
     module: fx.GraphModule, node: fx.Node, *, transposed: bool
-) -> Iterator[Reader]:
+) -> Iterator[Consumer]:
     weight = _parameter(module, node.args[1])
     if weight is None:
         return
@@ -98,7 +98,7 @@ def _of_convolution(
     groups = node.args[at] if len(node.args) > at else node.kwargs.get("groups", 1)
     assert isinstance(groups, int)
     shape = module.get_parameter(weight).shape
-    yield Reader(
+    yield Consumer(
         parameter=weight,
         dim=0 if transposed else 1,
         source=_node(node.args[0]),
@@ -108,11 +108,13 @@ def _of_convolution(
     )
 
 
-def _of_product(module: fx.GraphModule, node: fx.Node, *, dim: int) -> Iterator[Reader]:
+def _of_product(
+    module: fx.GraphModule, node: fx.Node, *, dim: int
+) -> Iterator[Consumer]:
     weight = _parameter(module, node.args[1])
     if weight is None or module.get_parameter(weight).dim() != 2:
         return
-    yield Reader(
+    yield Consumer(
         parameter=weight,
         dim=dim,
         source=_node(node.args[0]),
@@ -120,7 +122,7 @@ def _of_product(module: fx.GraphModule, node: fx.Node, *, dim: int) -> Iterator[
     )
 
 
-def _of_cell(module: fx.GraphModule, node: fx.Node) -> Iterator[Reader]:
+def _of_cell(module: fx.GraphModule, node: fx.Node) -> Iterator[Consumer]:
     """A recurrent cell's weights: the first layer reads the input, the rest hidden states."""
     lists = [a for a in node.args if isinstance(a, (list, tuple))]
     parameters: Sequence[Any] = lists[-1]
@@ -133,7 +135,7 @@ def _of_cell(module: fx.GraphModule, node: fx.Node) -> Iterator[Reader]:
     both_ways = bool(node.args[7])
     for position, name in enumerate(matrices):
         first = position % 2 == 0 and position < (4 if both_ways else 2)
-        yield Reader(
+        yield Consumer(
             parameter=name,
             dim=1,
             source=_node(node.args[0]) if first else None,
@@ -143,32 +145,34 @@ def _of_cell(module: fx.GraphModule, node: fx.Node) -> Iterator[Reader]:
 
 def moments(
     program: Program,
-    found: Sequence[Reader],
+    found: Sequence[Consumer],
     batches: Sequence[tuple[Tensor, ...]],
     *,
     cross: bool,
-) -> dict[Reader, Tensor]:
-    """Mean square of each reader's input by channel, (channels,); with `cross`, of every pair of
+) -> dict[Consumer, Tensor]:
+    """Mean square of each consumer's input by channel, (channels,); with `cross`, of every pair of
     channels, (channels, channels), where their number allows."""
     recorder = _Recorder(program.module, found, cross)
     with torch.no_grad():
         for inputs in batches:
             recorder.run(*inputs)
-    return {reader: recorder.mean(reader) for reader in found}
+    return {consumer: recorder.mean(consumer) for consumer in found}
 
 
 class _Recorder(fx.Interpreter):
     def __init__(
-        self, module: fx.GraphModule, found: Sequence[Reader], cross: bool
+        self, module: fx.GraphModule, found: Sequence[Consumer], cross: bool
     ) -> None:
         super().__init__(module)
         self.cross = cross
         self.sums: dict[tuple[fx.Node, int], Tensor] = {}
         self.counts: dict[tuple[fx.Node, int], int] = {}
         self.requested: dict[fx.Node, set[int]] = {}
-        for reader in found:
-            if reader.source is not None:
-                self.requested.setdefault(reader.source, set()).add(reader.channel_dim)
+        for consumer in found:
+            if consumer.source is not None:
+                self.requested.setdefault(consumer.source, set()).add(
+                    consumer.channel_dim
+                )
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
@@ -183,10 +187,10 @@ class _Recorder(fx.Interpreter):
         self.sums[key] = self.sums.get(key, 0) + total
         self.counts[key] = self.counts.get(key, 0) + len(rows)
 
-    def mean(self, reader: Reader) -> Tensor:
-        if reader.source is None:
-            return torch.ones(reader.channels)
-        key = (reader.source, reader.channel_dim)
+    def mean(self, consumer: Consumer) -> Tensor:
+        if consumer.source is None:
+            return torch.ones(consumer.channels)
+        key = (consumer.source, consumer.channel_dim)
         return self.sums[key] / self.counts[key]
 
 

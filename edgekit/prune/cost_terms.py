@@ -137,14 +137,14 @@ def _blocks_of_parameters(graph: WidthGraph) -> dict[fx.Node, tuple[str, ...]]:
     ids = {n: id(p) for n, p in module.named_parameters(remove_duplicate=False)}
     found = {}
     for node in parameter_nodes(graph):
-        readers = [
+        consumers = [
             inside.get(other, ())
             for other in module.graph.find_nodes(op="get_attr")
             if ids.get(str(other.target)) == ids[str(node.target)]
             and other in graph.live
         ]
         found[node] = tuple(
-            name for name in readers[0] if all(name in blocks for blocks in readers)
+            name for name in consumers[0] if all(name in blocks for blocks in consumers)
         )
     return found
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from edgekit.errors import DataError, UsageError
 from edgekit.graph.graph import Group, Slot, WidthGraph
 from edgekit.program.program import Program
-from edgekit.prune.consumers import Reader, moments, readers
+from edgekit.prune.consumers import Consumer, consumers, moments
 from edgekit.types import ImportanceName
 
 Inputs = Tensor | tuple[Tensor, ...]
@@ -191,7 +191,7 @@ def _by_gradient(
     graph: WidthGraph, criterion: str, batches: Sequence[Batch], loss: Loss | None
 ) -> Scores:
     """Mean over chunks of samples of |sum of weight x gradient| (taylor) or its square (fisher)."""
-    sums = _reading_sums(graph, readers(graph.program))
+    sums = _reading_sums(graph, consumers(graph.program))
     scores = {group.id: np.zeros(group.units) for group in graph.groups}
     chunks = 0
     for saliency in _weights_times_gradients(graph.program, batches, loss):
@@ -202,8 +202,8 @@ def _by_gradient(
     return {key: score / chunks for key, score in scores.items()}
 
 
-def _reading_sums(graph: WidthGraph, found: Sequence[Reader]) -> dict[str, _Sum]:
-    read = {(reader.parameter, reader.dim) for reader in found}
+def _reading_sums(graph: WidthGraph, found: Sequence[Consumer]) -> dict[str, _Sum]:
+    read = {(consumer.parameter, consumer.dim) for consumer in found}
     return {group.id: _Sum.of(group, read) for group in graph.groups}
 
 
@@ -270,20 +270,20 @@ def _own(output: Tensor, generator: torch.Generator) -> Tensor:
 
 def _by_inputs(graph: WidthGraph, criterion: str, batches: Sequence[Batch]) -> Scores:
     """Weights scaled by what they read, summed over the layers that read the unit."""
-    found = readers(graph.program)
+    found = consumers(graph.program)
     full = criterion == "reconstruction"
     inputs = [_as_tuple(tensors) for tensors, _ in batches]
     seen = moments(graph.program, found, inputs, cross=full)
     parameters = _parameters(graph.program)
     saliency: dict[str, Tensor] = {}
-    for reader in found:
-        weights = parameters[reader.parameter].detach()
+    for consumer in found:
+        weights = parameters[consumer.parameter].detach()
         if full:
-            value = reader.lost(weights, seen[reader])
+            value = consumer.lost(weights, seen[consumer])
         else:
-            value = weights.abs() * reader.spread(weights, seen[reader].sqrt())
-        known = saliency.get(reader.parameter)
-        saliency[reader.parameter] = value if known is None else known + value
+            value = weights.abs() * consumer.spread(weights, seen[consumer].sqrt())
+        known = saliency.get(consumer.parameter)
+        saliency[consumer.parameter] = value if known is None else known + value
     sums = _reading_sums(graph, found)
     return {key: per_unit(saliency) for key, per_unit in sums.items()}
 

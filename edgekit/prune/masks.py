@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from edgekit.errors import UsageError
 from edgekit.program.program import Program
-from edgekit.prune.consumers import Reader, readers
+from edgekit.prune.consumers import Consumer, consumers
 
 Masks = Mapping[str, Tensor]
 Scope = Literal["global", "layer"]
@@ -26,14 +26,14 @@ Scope = Literal["global", "layer"]
 def magnitude_masks(
     program: Program, sparsity: float, scope: Scope = "global"
 ) -> dict[str, Tensor]:
-    """Keep the largest weights: all but a share `sparsity` of the network's, or of each layer's.
+    """Keep the largest weights: all but a fraction `sparsity` of the network's, or of each layer's.
 
     Han et al., 2015, arXiv:1506.02626. Covers what layers read their inputs with; biases, norms
     and embeddings stay whole. With one threshold for all, every layer keeps its largest weight.
     """
     if not 0 <= sparsity < 1:
         raise UsageError(
-            f"Sparsity {sparsity:g} is not a share of weights to remove. Give 0 up to below 1."
+            f"Sparsity {sparsity:g} is not a fraction of weights to remove. Give 0 up to below 1."
         )
     if scope not in get_args(Scope):
         raise UsageError(f"No scope {scope!r} for a sparsity. Known: global, layer.")
@@ -63,9 +63,9 @@ def n_m_masks(program: Program, n: int, m: int) -> dict[str, Tensor]:
             f"A pattern of {n} in {m} weights: give 0 < n < m, such as 2 in 4."
         )
     return {
-        name: _n_in_m(weights.detach().abs(), reader.dim, n, m)
-        for name, (weights, reader) in _weights(program).items()
-        if weights.shape[reader.dim] >= m
+        name: _n_in_m(weights.detach().abs(), consumer.dim, n, m)
+        for name, (weights, consumer) in _weights(program).items()
+        if weights.shape[consumer.dim] >= m
     }
 
 
@@ -117,25 +117,25 @@ def held(
 
 
 def density(masks: Masks) -> float:
-    """Share of the masked parameters' weights that stay."""
+    """Fraction of the masked parameters' weights that stay."""
     total = sum(mask.numel() for mask in masks.values())
     return sum(int(mask.sum()) for mask in masks.values()) / total if total else 1.0
 
 
-def _weights(program: Program) -> dict[str, tuple[Tensor, Reader]]:
+def _weights(program: Program) -> dict[str, tuple[Tensor, Consumer]]:
     """Weights of layers that multiply their inputs, by name, tied ones once."""
-    found: dict[str, tuple[Tensor, Reader]] = {}
+    found: dict[str, tuple[Tensor, Consumer]] = {}
     seen: set[int] = set()
-    for reader in readers(program):
-        weights = program.module.get_parameter(reader.parameter)
+    for consumer in consumers(program):
+        weights = program.module.get_parameter(consumer.parameter)
         if id(weights) not in seen:
             seen.add(id(weights))
-            found[reader.parameter] = (weights, reader)
+            found[consumer.parameter] = (weights, consumer)
     return found
 
 
 def _largest(sizes: Tensor, sparsity: float) -> Tensor:
-    """True for all but the smallest share `sparsity`; exact in number where sizes are equal."""
+    """True for all but the smallest fraction `sparsity`; exact in number where sizes are equal."""
     removed = round(sizes.numel() * sparsity)
     mask = torch.ones(sizes.numel(), dtype=torch.bool, device=sizes.device)
     mask[sizes.reshape(-1).argsort(stable=True)[:removed]] = False

@@ -25,7 +25,7 @@ _STEEPEST = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Damage `scale * lost ** power`, where `lost` is `-log(share of importance kept)`."""
+    """Damage `scale * lost ** power`, where `lost` is `-log(fraction of importance kept)`."""
 
     scale: float
     power: float = 1.0
@@ -41,7 +41,9 @@ class PlanObjective:
     graph: WidthGraph
     importance: Importance
     sensitivity: Sensitivity | None = None
-    _shares: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict, init=False)
+    _fractions: dict[str, np.ndarray[Any, Any]] = field(
+        default_factory=dict, init=False
+    )
     _curves: dict[str, Curve] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +51,7 @@ class PlanObjective:
         for group in self.graph.groups:
             scores = np.maximum(self.importance[group.id], 0)
             ordered = np.sort(scores)[::-1] + _LEAST / len(scores)
-            self._shares[group.id] = np.cumsum(ordered) / np.sum(ordered)
+            self._fractions[group.id] = np.cumsum(ordered) / np.sum(ordered)
             points = [
                 (self._lost(group.id, width), expected_loss_increase)
                 for width, expected_loss_increase in measured.get(group.id, ())
@@ -84,7 +86,7 @@ class PlanObjective:
         return groups + sum(self.of_dropping(name) for name in dropped)
 
     def _lost(self, group: str, width: int) -> float:
-        return max(0.0, -math.log(self._shares[group][width - 1]))
+        return max(0.0, -math.log(self._fractions[group][width - 1]))
 
 
 def _through(points: Sequence[tuple[float, float]]) -> Curve | None:

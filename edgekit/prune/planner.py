@@ -52,14 +52,14 @@ class Planner:
     ) -> None:
         """`options` of the network this one was cut from are offered again where they fit.
 
-        `min_keep` is the least share that stays of each group's units and, where blocks may be
+        `min_keep` is the least fraction that stays of each group's units and, where blocks may be
         dropped, of all blocks.
         """
         self.graph = graph
         self.table = table
         self.min_keep = min_keep
         self.blocks = graph.blocks if drop_blocks else ()
-        self._scans = options is None and table.source != "estimated"
+        self._scans = options is None and table.provenance != "estimated"
         self.options = {
             group.id: tuple(w for w in options[group.id] if w <= group.units)
             if options and group.id in options

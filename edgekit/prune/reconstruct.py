@@ -25,8 +25,8 @@ from edgekit.graph.surgery import cut_of, shrink, sliced
 from edgekit.program.parameters import argument_name, serving_once
 from edgekit.program.program import Program, set_training
 from edgekit.prune import regression
-from edgekit.prune.branch_outputs import endings, normalized
-from edgekit.prune.consumers import WIDEST, Reader, readers
+from edgekit.prune.branch_outputs import branch_outputs, normalized
+from edgekit.prune.consumers import WIDEST, Consumer, consumers
 from edgekit.prune.regression import LEAST_ROWS, Window, mixing
 from edgekit.types import Plan
 
@@ -60,21 +60,21 @@ class _Fitting(fx.Interpreter):
         self.weights = serving_once(graph.program.module)
         self.axes = _axes(graph)
         self.fitted = _parameters(student)
-        self.readers = {
-            reader.parameter: reader
-            for reader in readers(graph.program)
-            if reader.source in graph.live
-            and reader.groups == 1
-            and reader.channels <= WIDEST
-            and reader.parameter in self.weights
+        self.consumers = {
+            consumer.parameter: consumer
+            for consumer in consumers(graph.program)
+            if consumer.source in graph.live
+            and consumer.groups == 1
+            and consumer.channels <= WIDEST
+            and consumer.parameter in self.weights
         }
-        self.endings = endings(graph, plan, student.graph, self.weights)
+        self.branch_outputs = branch_outputs(graph, plan, student.graph, self.weights)
         self.originals = {node.name: node for node in graph.program.module.graph.nodes}
         asked = Counter(
             node
             for layer in student.graph.nodes
-            if (reader := self._reader(layer)) is not None
-            for node in self._asked(reader, layer)
+            if (consumer := self._consumer(layer)) is not None
+            for node in self._asked(consumer, layer)
         )
         self.whole = _Whole(graph.program.module, inputs, asked)
 
@@ -84,71 +84,71 @@ class _Fitting(fx.Interpreter):
             weight, bias, mean, variance, _, _, epsilon = others[:7]
             own = (True, 1.0, epsilon, False)  # these samples' statistics, kept
             return torch.batch_norm(values, weight, bias, mean, variance, *own)
-        reader = self._reader(n)
-        if reader is not None:
-            source, desired = (self.whole.at(node) for node in self._asked(reader, n))
+        consumer = self._consumer(n)
+        if consumer is not None:
+            source, desired = (self.whole.at(node) for node in self._asked(consumer, n))
             left = self.env[n.all_input_nodes[0]]
             if len(source) == len(left):
-                self._mix(reader, n, source, left)
-                self._refit(reader, n, left, desired)
+                self._mix(consumer, n, source, left)
+                self._refit(consumer, n, left, desired)
         return super().run_node(n)
 
-    def _reader(self, layer: fx.Node) -> Reader | None:
+    def _consumer(self, layer: fx.Node) -> Consumer | None:
         known = layer.name in self.originals
-        return self.readers.get(argument_name(layer, 1)) if known else None
+        return self.consumers.get(argument_name(layer, 1)) if known else None
 
-    def _asked(self, reader: Reader, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
+    def _asked(self, consumer: Consumer, layer: fx.Node) -> tuple[fx.Node, fx.Node]:
         """Values of the whole network: a layer's input, and its output."""
-        ending = self.endings.get(layer)
-        desired = ending.whole if ending else self.originals[layer.name]
-        return cast(fx.Node, reader.source), desired
+        branch_output = self.branch_outputs.get(layer)
+        desired = branch_output.whole if branch_output else self.originals[layer.name]
+        return cast(fx.Node, consumer.source), desired
 
     def _mix(
-        self, reader: Reader, node: fx.Node, source: Tensor, inputs: Tensor
+        self, consumer: Consumer, node: fx.Node, source: Tensor, inputs: Tensor
     ) -> None:
         """Let the inputs that are left make those that went, all taps of a kernel alike."""
-        whole, left = _rows(source, reader), _rows(inputs, reader)
+        whole, left = _rows(source, consumer), _rows(inputs, consumer)
         if len(left) < LEAST_ROWS * left.shape[1] or len(whole) != len(left):
             return
-        name, bias = reader.parameter, argument_name(node, 2)
+        name, bias = consumer.parameter, argument_name(node, 2)
         shifted = bias in self.weights
         centers = whole.mean(0), left.mean(0)
         if shifted:
             whole, left = whole - centers[0], left - centers[1]
         axes = self.axes[name]
-        found = mixing(whole, left, self._indices(axes, reader.dim, left.shape[1]))
+        found = mixing(whole, left, self._indices(axes, consumer.dim, left.shape[1]))
         if not torch.isfinite(found).all():
             return
         old = self.weights[name].detach()
-        change = (old.movedim(reader.dim, -1) @ found).movedim(-1, reader.dim)
-        written: Axes = [None if d == reader.dim else a for d, a in enumerate(axes)]
+        change = (old.movedim(consumer.dim, -1) @ found).movedim(-1, consumer.dim)
+        written: Axes = [None if d == consumer.dim else a for d, a in enumerate(axes)]
         new = sliced(old, axes, self.cut) + sliced(change, written, self.cut)
         self.fitted[name].data.copy_(new)
         if shifted:
-            desired = _response(old, centers[0], reader)
+            desired = _response(old, centers[0], consumer)
             kept = list(self._indices(self.axes[bias], 0, len(desired)))
-            gap = desired[kept] - _response(new, centers[1], reader)
+            gap = desired[kept] - _response(new, centers[1], consumer)
             self.fitted[bias].data += gap
 
     def _refit(
-        self, reader: Reader, node: fx.Node, inputs: Tensor, desired: Tensor
+        self, consumer: Consumer, node: fx.Node, inputs: Tensor, desired: Tensor
     ) -> None:
         """Let every weight follow what the layer is to make, tap by tap."""
-        window = _window(node, self.weights[reader.parameter])
+        window = _window(node, self.weights[consumer.parameter])
         if window is None:
             return
-        weight = self.fitted[reader.parameter].data
-        product = reader.dim == 0
+        weight = self.fitted[consumer.parameter].data
+        product = consumer.dim == 0
         dim = 1 if window.size else -1
-        outputs = 1 - reader.dim
-        axes = self.axes[reader.parameter]
+        outputs = 1 - consumer.dim
+        axes = self.axes[consumer.parameter]
         kept = list(self._indices(axes, outputs, weight.shape[outputs]))
         desired = desired.index_select(dim, torch.tensor(kept, device=desired.device))
-        bias, ending = argument_name(node, 2), self.endings.get(node)
+        bias, branch_output = argument_name(node, 2), self.branch_outputs.get(node)
         target = desired
-        if ending:
-            desired = desired - self._ahead(ending.stream)
-            slopes = ending.slopes(self.module, desired)
+        if branch_output:
+            desired = desired - self._ahead(branch_output.stream)
+            slopes = branch_output.slopes(self.module, desired)
             target = desired / slopes
         change = regression.refit(
             weight.T if product else weight,
@@ -163,8 +163,8 @@ class _Fitting(fx.Interpreter):
         weight += change[0].T if product else change[0]
         if bias in self.weights:
             self.fitted[bias].data += change[1]
-        if ending:
-            ending.set(self.fitted, desired, slopes)
+        if branch_output:
+            branch_output.set(self.fitted, desired, slopes)
 
     def _ahead(self, node: fx.Node) -> Tensor:
         """The value of a node of the cut network, run before its turn where need be."""
@@ -231,15 +231,15 @@ def _window(node: fx.Node, weight: Tensor) -> Window | None:
     return Window(size=size, stride=stride, padding=padding, dilation=dilation)
 
 
-def _rows(values: Tensor, reader: Reader) -> Tensor:
+def _rows(values: Tensor, consumer: Consumer) -> Tensor:
     """A layer's inputs, as (positions of all samples, inputs)."""
-    rows = values.movedim(reader.channel_dim, -1)
+    rows = values.movedim(consumer.channel_dim, -1)
     return rows.reshape(-1, rows.shape[-1]).float()
 
 
-def _response(weight: Tensor, inputs: Tensor, reader: Reader) -> Tensor:
+def _response(weight: Tensor, inputs: Tensor, consumer: Consumer) -> Tensor:
     """A layer's output (outputs,) where its inputs (inputs,) are the same everywhere."""
-    by_output = weight.movedim(reader.dim, -1) @ inputs
+    by_output = weight.movedim(consumer.dim, -1) @ inputs
     return by_output.flatten(1).sum(1) if by_output.dim() > 1 else by_output
 
 

@@ -29,7 +29,7 @@ _HALVINGS = 20
 def schedule(kind: Schedule, rounds: int, final: float) -> tuple[float, ...]:
     """The cost that each of `rounds` reaches, the last `final`.
 
-    `final` up to 1 is the share that remains, above 1 a speed-up, the share's inverse.
+    `final` up to 1 is the fraction that remains, above 1 a speed-up, the fraction's inverse.
 
     `linear`   removes the same amount each round
     `cubic`    removes most at first, while there is much to spare (Zhu and Gupta, 2017,
@@ -49,12 +49,15 @@ def schedule(kind: Schedule, rounds: int, final: float) -> tuple[float, ...]:
     least = min(final, 1 / final)
     done = [number / rounds for number in range(1, rounds)]
     if kind == "linear":
-        shares = [1 - (1 - least) * part for part in done]
+        fractions = [1 - (1 - least) * part for part in done]
     elif kind == "cubic":
-        shares = [least + (1 - least) * (1 - part) ** 3 for part in done]
+        fractions = [least + (1 - least) * (1 - part) ** 3 for part in done]
     else:
-        shares = [least**part for part in done]
-    return (*(share if final <= 1 else 1 / share for share in shares), final)
+        fractions = [least**part for part in done]
+    return (
+        *(fraction if final <= 1 else 1 / fraction for fraction in fractions),
+        final,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ class Round:
 
     target: float
     remaining: float
-    """Share of the first network's cost that is left."""
+    """Fraction of the first network's cost that is left."""
     graph: WidthGraph
     """Of the network this round cut."""
     plan: Plan
@@ -80,13 +83,13 @@ def operations(graph: WidthGraph, widths: Mapping[str, int] | None = None) -> fl
 def evenly(
     graph: WidthGraph,
     scores: Scores,
-    share: float,
+    fraction: float,
     *,
     cost: Cost = operations,
     min_keep: float = 0.0,
     multiple: int = 1,
 ) -> Plan:
-    """The best units of every group, the same share of each, so that `cost` falls to `share`.
+    """The best units of every group, the same fraction of each, so that `cost` falls to `fraction`.
 
     Widths above `multiple` become multiples of it, where they are not whole.
     Raises `BudgetInfeasible` where even the least network that `min_keep` allows costs more.
@@ -100,17 +103,17 @@ def evenly(
         }
 
     low, high = min_keep, 1.0
-    if cost(graph, widths(low)) > share * full:
+    if cost(graph, widths(low)) > fraction * full:
         raise BudgetInfeasible(
             f"Keeping {low:.0%} of every width leaves "
-            f"{cost(graph, widths(low)) / full:.1%} of the cost, and {share:.1%} was asked "
+            f"{cost(graph, widths(low)) / full:.1%} of the cost, and {fraction:.1%} was asked "
             "for. Ask for less, or lower min_keep."
         )
-    if cost(graph, widths(high)) <= share * full:
+    if cost(graph, widths(high)) <= fraction * full:
         return Plan(kept={})
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if cost(graph, widths(middle)) <= share * full:
+        if cost(graph, widths(middle)) <= fraction * full:
             low = middle
         else:
             high = middle
@@ -135,9 +138,9 @@ def iterate(
 ) -> Iterator[Round]:
     """Cut `program` down to each of `targets` in turn, recovering after every cut.
 
-    Targets are shares of the first network's cost, as `schedule` gives them. Every round
+    Targets are fractions of the first network's cost, as `schedule` gives them. Every round
     analyzes the network again and scores its units again: recovery has changed their
-    importance. `choose(graph, scores, share)` is asked for a share of the network at hand, so
+    importance. `choose(graph, scores, fraction)` is asked for a fraction of the network at hand, so
     that what rounding cost one round is made good in the next.
     """
     full = cost(analyze(program), None)

@@ -24,7 +24,7 @@ from edgekit.program.program import set_training
 from edgekit.prune.objective import Importance, keep_best
 from edgekit.types import Plan, Sensitivity
 
-_SHARES = (0.5, 0.25)
+_FRACTIONS = (0.5, 0.25)
 _LEAST = 1e-5
 
 Inputs = tuple[Tensor, ...]
@@ -65,7 +65,7 @@ def _trials(
 ) -> Iterator[tuple[str, int | None, Plan]]:
     whole = {group.id: group.units for group in graph.groups}
     for group in graph.groups:
-        widths = {max(1, round(group.units * share)) for share in _SHARES}
+        widths = {max(1, round(group.units * fraction)) for fraction in _FRACTIONS}
         for width in sorted(widths - {group.units}, reverse=True):
             cut = keep_best(graph.groups, {**whole, group.id: width}, importance)
             yield group.id, width, cut

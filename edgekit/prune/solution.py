@@ -31,7 +31,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
-    """A plan and what its network takes; `gap` bounds how far it is from the best, as a share."""
+    """A plan and what its network takes; `gap` bounds how far the best is, as a fraction."""
 
     plan: Plan
     widths: Mapping[str, int]

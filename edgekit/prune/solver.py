@@ -25,7 +25,7 @@ from edgekit.prune.cost_terms import Axis, Options, Term
 SECONDS = 60.0
 """At most; a ResNet-50 takes two seconds of one core."""
 GAP = 1e-3
-"""Where the best found is within this share of the bound, it is taken."""
+"""Where the best found is within this fraction of the bound, it is taken."""
 # Fewer combinations of widths than this are listed, to bound a sum by.
 _JOINT = 1024
 _OPTIMAL = 0
@@ -48,7 +48,7 @@ class Sum:
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """The choice of a solved program. `gap` bounds how much better any other choice is, as a
-    share."""
+    fraction."""
 
     widths: Mapping[str, int]
     dropped: tuple[str, ...]

@@ -44,7 +44,7 @@ def _lines(found: Diff) -> Iterator[str]:
         yield f"output {escape(output.name)}: {_words(output.distance)}{same}"
     if found.accuracy:
         yield "accuracy: " + ", ".join(
-            f"{who} {share:.1%}" for who, share in found.accuracy.items()
+            f"{who} {fraction:.1%}" for who, fraction in found.accuracy.items()
         )
     at = found.divergence
     if at is not None:

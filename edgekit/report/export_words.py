@@ -140,13 +140,13 @@ def _fix(found: Incompatibility) -> str:
 
 def quantized(found: QuantResult) -> str:
     """Loss of a quantized file, its recovery, and its layers in float."""
-    if found.lost is None:
+    if found.accuracy_drop is None:
         return "was not judged: there were no validation samples"
-    lost = f"loses {_points(found.lost)} of {found.metric} on {found.samples} samples"
+    lost = f"loses {_points(found.accuracy_drop)} of {found.metric} on {found.samples} samples"
     parts = [lost, *_recovery(found)]
     if found.missed is not None:
         count = len(found.trials)
-        tried = "1 scheme" if count == 1 else f"{count} schemes"
+        tried = "1 configuration" if count == 1 else f"{count} configurations"
         parts.append(
             f"{tried} tried, none held: training has to recover {_points(found.missed)}"
         )
@@ -157,16 +157,16 @@ def quantized(found: QuantResult) -> str:
 
 
 def _recovery(found: QuantResult) -> list[str]:
-    """By what the kept scheme differs from the plain one, which was tried first."""
-    plain, scheme = found.trials[0], found.scheme
-    if scheme == plain.scheme or plain.lost is None:
+    """By what the kept configuration differs from the plain one, which was tried first."""
+    plain, quant_config = found.trials[0], found.quant_config
+    if quant_config == plain.quant_config or plain.accuracy_drop is None:
         return []
-    parts = [f"{_points(plain.lost)} with {plain.scheme.ranges} ranges"]
-    if scheme.ranges != plain.scheme.ranges:
-        parts.append(f"ranges by {scheme.ranges}")
-    if scheme.float_layers:
-        named = ", ".join(scheme.float_layers[:_LAYERS_NAMED])
-        more = len(scheme.float_layers) - _LAYERS_NAMED
+    parts = [f"{_points(plain.accuracy_drop)} with {plain.quant_config.ranges} ranges"]
+    if quant_config.ranges != plain.quant_config.ranges:
+        parts.append(f"ranges by {quant_config.ranges}")
+    if quant_config.float_layers:
+        named = ", ".join(quant_config.float_layers[:_LAYERS_NAMED])
+        more = len(quant_config.float_layers) - _LAYERS_NAMED
         parts.append(f"kept in float: {named}{f' and {more} more' if more > 0 else ''}")
     return parts
 

@@ -79,7 +79,9 @@ def accuracy_latency(report: Report) -> Any | None:
     figure.update_layout(
         height=460,
         xaxis={
-            "title": {"text": f"Latency, p50 (ms per inference)<br>{_sources(timed)}"},
+            "title": {
+                "text": f"Latency, p50 (ms per inference)<br>{_provenance(timed)}"
+            },
             "type": "log" if log else "linear",
             "rangemode": "tozero",
         },
@@ -170,8 +172,8 @@ def distillation(report: Report) -> Any | None:
         return None
     numbers = [epoch.number for epoch in report.epochs]
     metric = report.student.evaluation.metric
-    shares = all(epoch.share for epoch in report.epochs)
-    factor, unit = (100, " (%)") if shares else (1, "")
+    fractions = all(epoch.is_fraction for epoch in report.epochs)
+    factor, unit = (100, " (%)") if fractions else (1, "")
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
     for column, name, color, values in (
         (1, "loss", AFTER, [epoch.loss for epoch in report.epochs]),
@@ -244,11 +246,11 @@ def _point(
 
 
 def _height(evaluation: Evaluation) -> float:
-    return 100 * evaluation.value if evaluation.share else evaluation.value
+    return 100 * evaluation.value if evaluation.is_fraction else evaluation.value
 
 
 def _metric_axis(evaluation: Evaluation) -> dict[str, Any]:
-    unit = " (%)" if evaluation.share else ""
+    unit = " (%)" if evaluation.is_fraction else ""
     lower = "" if evaluation.higher_is_better else ", lower is better"
     return {"title": {"text": f"{words.headed(evaluation.metric)}{unit}{lower}"}}
 
@@ -311,8 +313,10 @@ def _bars(figure: Any, rows: int, title: str, *, barmode: str) -> None:
     )
 
 
-def _sources(candidates: Sequence[Candidate]) -> str:
-    return ", ".join(sorted({words.SOURCES[c.measurement.source] for c in candidates}))
+def _provenance(candidates: Sequence[Candidate]) -> str:
+    return ", ".join(
+        sorted({words.PROVENANCE[c.measurement.provenance] for c in candidates})
+    )
 
 
 def _color(runtime: str) -> str:

@@ -69,7 +69,7 @@ def frontier(previews: Sequence[Preview]) -> Any:
     for number, one in enumerate(previews):
         *ladder, budget = one.points
         color = figures.COLORS[number % len(figures.COLORS)]
-        label = f"{one.target}, {one.runtime} ({one.source})"
+        label = f"{one.target}, {one.runtime} ({one.provenance})"
         figure.add_scatter(
             x=[1.0, *(point.speedup for point in ladder)],
             y=[0.0, *(point.expected_loss_increase for point in ladder)],
@@ -94,13 +94,13 @@ def frontier(previews: Sequence[Preview]) -> Any:
 
 
 def senses(one: Preview) -> Any | None:
-    """Damage against share of time: groups cut to a half, blocks dropped."""
+    """Damage against fraction of time: groups cut to a half, blocks dropped."""
     groups = [g for g in one.groups if g.loss_increase_at_half is not None]
     if not groups and not one.blocks:
         return None
     figure = graph_objects.Figure()
     figure.add_scatter(
-        x=[100 * g.time_share for g in groups],
+        x=[100 * g.time_fraction for g in groups],
         y=[g.loss_increase_at_half for g in groups],
         text=[f"{g.group} ({g.units})" for g in groups],
         name="group cut to a half",
@@ -108,7 +108,7 @@ def senses(one: Preview) -> Any | None:
         marker={"size": 11, "color": figures.AFTER},
     )
     figure.add_scatter(
-        x=[100 * b.time_share for b in one.blocks],
+        x=[100 * b.time_fraction for b in one.blocks],
         y=[b.expected_loss_increase for b in one.blocks],
         text=[b.block for b in one.blocks],
         name="block dropped",
@@ -117,7 +117,7 @@ def senses(one: Preview) -> Any | None:
     )
     figure.update_layout(
         height=420,
-        xaxis_title="Share of the network's time it touches (%)",
+        xaxis_title="Fraction of the network's time it touches (%)",
         yaxis_title="Damage (nats a sample)",
         yaxis_type="log",
         margin={"l": 70, "r": 20, "t": 20, "b": 60},
@@ -130,7 +130,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
     for one in previews:
         bound = "" if one.exact else ", an upper bound"
         table = Table(
-            title=f"{one.target}: {one.runtime}, costs {one.source}{bound}",
+            title=f"{one.target}: {one.runtime}, costs {one.provenance}{bound}",
             title_justify="left",
             box=None,
         )

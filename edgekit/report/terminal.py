@@ -79,7 +79,7 @@ def _budgets(report: Report) -> Table:
             words.budget_limit(line),
             words.budget_value(line),
             Text(line.verdict, style=_STYLES[line.verdict]),
-            Text(line.source),
+            Text(line.provenance),
         )
     return table
 
@@ -128,7 +128,7 @@ def _row(
 
 def _costs(report: Report) -> Text:
     """Costs of the plan, and their prediction error."""
-    text = f"costs: {words.SOURCES[report.cost_source]}"
+    text = f"costs: {words.PROVENANCE[report.cost_provenance]}"
     if report.prediction is not None:
         text += (
             f"; {len(report.prediction.networks)} whole networks predicted within "

@@ -7,19 +7,19 @@ from edgekit.types import (
     Barrier,
     BudgetVerdict,
     Candidate,
-    CostSource,
     CostUnit,
     Evaluation,
     Measurement,
+    Provenance,
     Report,
     Verdict,
     shown_loss,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MISSING = "not measured"
 _METERS_NAMED = 3
-SOURCES: dict[CostSource, str] = {
+PROVENANCE: dict[Provenance, str] = {
     "device": "timed on the device",
     "host": "timed on this machine",
     "counted": "instructions counted under emulation",
@@ -58,7 +58,7 @@ def figure(value: float | None, unit: str = "", digits: int = 3) -> str:
     return f"{text}{unit}" if unit in ("x", "") else f"{text} {unit}"
 
 
-def share(value: float | None) -> str:
+def fraction(value: float | None) -> str:
     """A fraction in percent; `None` is missing."""
     return MISSING if value is None else f"{100 * value:.2f} %"
 
@@ -99,7 +99,11 @@ def headed(text: str) -> str:
 
 def metric(evaluation: Evaluation) -> str:
     """A metric's value: in percent where it goes from 0 to 1."""
-    return share(evaluation.value) if evaluation.share else figure(evaluation.value)
+    return (
+        fraction(evaluation.value)
+        if evaluation.is_fraction
+        else figure(evaluation.value)
+    )
 
 
 def lost(candidate: Candidate) -> str:
@@ -164,7 +168,7 @@ def statement(report: Report) -> str:
 def elsewhere(report: Report) -> list[str]:
     """Return that times are not the target's, where they are not."""
     measured = [*report.baselines, *(c.measurement for c in report.candidates)]
-    foreign = {m.source for m in measured} - {"device"}
+    foreign = {m.provenance for m in measured} - {"device"}
     if not foreign or (foreign == {"host"} and report.target.name == "host"):
         return []
     if foreign == {"host"}:
@@ -173,7 +177,7 @@ def elsewhere(report: Report) -> list[str]:
             "compare times with each other, and quote none for the device."
         ]
     return [
-        f"Times come from: {', '.join(SOURCES[source] for source in sorted(foreign))}."
+        f"Times come from: {', '.join(PROVENANCE[one] for one in sorted(foreign))}."
     ]
 
 
@@ -182,8 +186,8 @@ def timed(measurement: Measurement) -> str:
     latency = measurement.latency
     threads = f"{measurement.threads} thread{'s' * (measurement.threads != 1)}"
     return (
-        f"{SOURCES[measurement.source]} ({measurement.device}): {latency.samples:,} inferences "
-        f"in {latency.launches} fresh processes, {measurement.runtime} "
+        f"{PROVENANCE[measurement.provenance]} ({measurement.device}): {latency.samples:,} "
+        f"inferences in {latency.launches} fresh processes, {measurement.runtime} "
         f"{measurement.runtime_version}, {threads}"
     )
 
@@ -263,5 +267,5 @@ def compared(candidate: Candidate) -> str:
     """Provenance of a speed-up."""
     return (
         f"unpruned fp32 network over this artifact on {candidate.measurement.runtime}: "
-        f"paired, interleaved launches in one run, {SOURCES[candidate.measurement.source]}"
+        f"paired, interleaved launches in one run, {PROVENANCE[candidate.measurement.provenance]}"
     )

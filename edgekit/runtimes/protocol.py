@@ -13,7 +13,7 @@ from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
-Border = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+Signature = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """The inputs and the outputs of an artifact."""
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
 QUANTIZED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
@@ -23,12 +23,14 @@ class Quantizer(Protocol):
     """One network in fp32, to be written in less as often as requested."""
 
     def first(self, precision: Precision) -> QuantConfig:
-        """The scheme to try before any other."""
+        """The configuration to try before any other."""
 
     def layers(self) -> tuple[str, ...]:
-        """Layers with weights, by the names that `Scheme.float_layers` takes."""
+        """Layers with weights, by the names that `QuantConfig.float_layers` takes."""
 
-    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(
+        self, precision: Precision, quant_config: QuantConfig, path: Path
+    ) -> None:
         """Write the network in `precision` to `path`."""
 
 
@@ -51,7 +53,7 @@ class Exporter(Protocol):
         """Write the fp32 file of the runtime that this one starts from as its own; only where
         its record has `starts_from`."""
 
-    def border(self, path: Path) -> Border:
+    def signature(self, path: Path) -> Signature:
         """The inputs and outputs that the file itself declares to its runtime."""
 
 
@@ -100,9 +102,9 @@ def feeds(calibration: np.ndarray, inputs: tuple[TensorSpec, ...]) -> list[np.nd
     ]
 
 
-def channels_last(border: Border) -> Border:
-    """The same border of a file whose images have their channels last."""
-    inputs, outputs = border
+def channels_last(signature: Signature) -> Signature:
+    """The same signature of a file whose images have their channels last."""
+    inputs, outputs = signature
     return tuple(
         replace(spec, layout=CHANNELS_LAST) if spec.layout else spec for spec in inputs
     ), outputs

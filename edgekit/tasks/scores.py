@@ -26,7 +26,7 @@ _COUNTABLE = 2**22
 
 
 def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Share of samples whose largest output is their class; unlabeled samples do not count."""
+    """Fraction of samples whose largest output is their class; unlabeled samples do not count."""
     labeled = targets >= 0
     if not labeled.any():
         raise DataError(
@@ -43,11 +43,11 @@ def accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
 
 
 def counted(metric: str, correct: NDArray[np.bool_], *, samples: int) -> Evaluation:
-    """The share of `correct` (number,) that is true, with its counts."""
-    return _share(metric, int(correct.sum()), correct.size, samples)
+    """The fraction of `correct` (number,) that is true, with its counts."""
+    return _fraction(metric, int(correct.sum()), correct.size, samples)
 
 
-def _share(metric: str, correct: int, of: int, samples: int) -> Evaluation:
+def _fraction(metric: str, correct: int, of: int, samples: int) -> Evaluation:
     return Evaluation(
         metric=metric,
         value=correct / of,
@@ -58,7 +58,7 @@ def _share(metric: str, correct: int, of: int, samples: int) -> Evaluation:
 
 
 def same_decisions(outputs: Outputs, others: Outputs, axis: int) -> Evaluation:
-    """Share of equal decisions between the classes of dimension `axis` of both, (n, ...)."""
+    """Fraction of equal decisions between the classes of dimension `axis` of both, (n, ...)."""
     same = outputs.argmax(axis) == others.argmax(axis)
     return counted("agreement", same, samples=len(outputs))
 
@@ -70,12 +70,12 @@ def distance(outputs: Outputs, others: Outputs) -> Evaluation:
         value=float(np.abs(outputs - others).mean()),
         samples=len(outputs),
         higher_is_better=False,
-        share=False,
+        is_fraction=False,
     )
 
 
 def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Share of known tokens whose largest output is their class."""
+    """Fraction of known tokens whose largest output is their class."""
     known = _known(targets)
     right = (outputs.argmax(-1) == targets)[known]
     return counted("token accuracy", right, samples=len(outputs))
@@ -103,7 +103,7 @@ def mean_absolute_error(outputs: Outputs, targets: Targets) -> Evaluation:
         value=float((ours - theirs).abs().mean()),
         samples=len(outputs),
         higher_is_better=False,
-        share=False,
+        is_fraction=False,
     )
 
 
@@ -119,7 +119,7 @@ def perplexity(outputs: Outputs, targets: Targets) -> Evaluation:
         value=float(np.exp(surprise.mean())),
         samples=len(outputs),
         higher_is_better=False,
-        share=False,
+        is_fraction=False,
     )
 
 
@@ -143,10 +143,10 @@ def _of_classes(metric: str, function: str, axis: int = 1, **options: Any) -> Me
             ignore_index=UNKNOWN,
             **chosen,
         )
-        share = float(value)
+        fraction = float(value)
         if options.get("average") == "micro" and known < _COUNTABLE:
-            return _share(metric, round(share * known), known, len(outputs))
-        return Evaluation(metric=metric, value=share, samples=len(outputs))
+            return _fraction(metric, round(fraction * known), known, len(outputs))
+        return Evaluation(metric=metric, value=fraction, samples=len(outputs))
 
     return score
 
@@ -163,7 +163,7 @@ def _of_values(metric: str, function: str, *, lower: bool = False) -> Metric:
             value=float(getattr(regression, function)(ours, theirs)),
             samples=len(outputs),
             higher_is_better=not lower,
-            share=not lower,
+            is_fraction=not lower,
         )
 
     return score
@@ -195,7 +195,7 @@ def embedded(outputs: Outputs, targets: Targets) -> Evaluation:
 
 
 def retrieval_precision(outputs: Outputs, targets: Targets) -> Evaluation:
-    """Share of samples whose nearest other embedding, by cosine, is of their class."""
+    """Fraction of samples whose nearest other embedding, by cosine, is of their class."""
     if targets.ndim != 1 or targets.dtype.kind == "f":
         raise DataError(
             f"The evaluation data have targets of shape {list(targets.shape)}; retrieval takes "

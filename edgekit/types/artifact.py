@@ -29,7 +29,7 @@ class Quantization:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorSpec:
-    """A tensor at an artifact's border. `shape` includes the batch dimension."""
+    """A tensor of an artifact's signature. `shape` includes the batch dimension."""
 
     name: str
     shape: tuple[int, ...]
@@ -72,11 +72,11 @@ class QuantConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantTrial:
-    """One scheme and what its file lost on validation samples."""
+    """One configuration and what the accuracy drop of its file on validation samples."""
 
-    scheme: QuantConfig
-    lost: float | None
-    """Share of the metric, against the same network in fp32; `None` where it failed."""
+    quant_config: QuantConfig
+    accuracy_drop: float | None
+    """Fraction of the metric, against the same network in fp32; `None` where it failed."""
     error: float | None
     """Root mean square of the outputs' differences over that of the outputs."""
     failure: str | None = None
@@ -86,31 +86,32 @@ class QuantTrial:
 class QuantResult:
     """Record of a quantized file: the trials, the number of samples, and the chosen one."""
 
-    scheme: QuantConfig
-    lost: float | None
+    quant_config: QuantConfig
+    accuracy_drop: float | None
     """`None` where there were no samples to judge by."""
     allowed: float | None
     metric: str | None
     samples: int
     trials: tuple[QuantTrial, ...]
-    """The plain scheme first."""
+    """The plain configuration first."""
     without_equalization: QuantResult | None = None
     """The file that this one replaced: its channels were not brought to equal ranges."""
 
     @property
     def missed(self) -> float | None:
         """By how much more than allowed it still loses: training has to recover that."""
-        if self.lost is None or self.allowed is None or holds(self.lost, self.allowed):
+        drop, allowed = self.accuracy_drop, self.allowed
+        if drop is None or allowed is None or holds(drop, allowed):
             return None
-        return self.lost - self.allowed
+        return drop - allowed
 
 
-def holds(lost: float, allowed: float) -> bool:
+def holds(accuracy_drop: float, allowed: float) -> bool:
     """Return whether a quantized file loses little enough, up to `ROUNDING`.
 
     That is less than one of the few thousand samples by which files are judged.
     """
-    return lost <= allowed + ROUNDING
+    return accuracy_drop <= allowed + ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ class Artifact:
     outputs: tuple[TensorSpec, ...]
     quantized: QuantResult | None = None
     """The quantization, where EdgeKit did it."""
-    settings: RuntimeOptions = field(default_factory=RuntimeOptions)
+    runtime_options: RuntimeOptions = field(default_factory=RuntimeOptions)
 
     @property
     def size_bytes(self) -> int:

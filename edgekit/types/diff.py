@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelGraph:
-    """An artifact taken apart: its border, and its operators."""
+    """An artifact taken apart: its signature, and its operators."""
 
     precision: Precision
     inputs: tuple[TensorSpec, ...]

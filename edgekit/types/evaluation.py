@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 ROUNDING = 2.0**-22
-"""By how much, as a share of it, a metric that counts nothing is rounded: many are computed in
+"""By how much, as a fraction of it, a metric that counts nothing is rounded: many are computed in
 float32, whose neighbors are 2**-23 apart."""
 _SMALLEST = Fraction(1, 10**12)
 
@@ -20,11 +20,11 @@ class Parity:
     relative_error: float
     """`max |a - b| / max |b|` over all samples."""
     agreement: float | None
-    """Share of equal decisions (arg max: a class, or one a pixel or token); `None` where the
+    """Fraction of equal decisions (arg max: a class, or one a pixel or token); `None` where the
     task has none."""
     samples: int
     explained: float | None = None
-    """Share of the outputs' variance that is the network's own, where there are no decisions."""
+    """Fraction of the outputs' variance that is the network's own, where there are no decisions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class Evaluation:
     value: float
     samples: int
     higher_is_better: bool = True
-    share: bool = True
+    is_fraction: bool = True
     """True where the metric goes from 0 to 1 and is shown in percent."""
     correct: int | None = None
     counted: int | None = None
-    """Of a share of samples (or pixels, tokens): `value` is `correct / counted`."""
+    """Of a fraction of samples (or pixels, tokens): `value` is `correct / counted`."""
 
     @property
     def exact(self) -> Fraction:
@@ -51,15 +51,15 @@ class Evaluation:
     @property
     def shown(self) -> str:
         """The value for display."""
-        return shown(self.value, share=self.share)
+        return shown(self.value, is_fraction=self.is_fraction)
 
     @property
     def score(self) -> Score:
         """The metric's value alone."""
-        return Score(metric=self.metric, value=self.value, share=self.share)
+        return Score(metric=self.metric, value=self.value, is_fraction=self.is_fraction)
 
     def drop(self, other: Evaluation, *, relative: bool) -> float:
-        """By how much `other` is worse than this: in the metric's unit, or as a share of it.
+        """By how much `other` is worse than this: in the metric's unit, or as a fraction of it.
 
         Counts are subtracted as such and rounded once, so that a loss of 10 samples of 1000 is
         the number that is written 0.01. Infinite where either value is not finite.
@@ -88,15 +88,15 @@ class Evaluation:
 
     @property
     def noise(self) -> float:
-        """One standard error of a share of so many samples, one sample at least; else 0."""
-        if not self.share or not 0 <= self.value <= 1:
+        """One standard error of a fraction of so many samples, one sample at least; else 0."""
+        if not self.is_fraction or not 0 <= self.value <= 1:
             return 0.0
         spread = math.sqrt(self.value * (1 - self.value) / self.samples)
         return max(spread, 1 / self.samples)
 
     def unit(self, *, relative: bool) -> LossUnit:
         """Unit of a loss of this metric."""
-        return "%" if relative else "points" if self.share else "own"
+        return "%" if relative else "points" if self.is_fraction else "own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +105,13 @@ class Score:
 
     metric: str
     value: float
-    share: bool
+    is_fraction: bool
     """True where the metric goes from 0 to 1 and is shown in percent."""
 
     @property
     def shown(self) -> str:
         """The value for display."""
-        return shown(self.value, share=self.share)
+        return shown(self.value, is_fraction=self.is_fraction)
 
 
 LossUnit = Literal["points", "%", "own"]
@@ -126,6 +126,6 @@ def shown_loss(value: float, unit: LossUnit) -> str:
     return f"{100 * value:.2f} {unit}"
 
 
-def shown(value: float, *, share: bool) -> str:
+def shown(value: float, *, is_fraction: bool) -> str:
     """A metric's value for display: in percent, or to four digits."""
-    return f"{value:.2%}" if share else f"{value:.4g}"
+    return f"{value:.2%}" if is_fraction else f"{value:.4g}"

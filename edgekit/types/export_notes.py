@@ -103,7 +103,7 @@ class IOFused:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationSearched:
-    """More than one scheme was tried for a quantized file, or it loses more than allowed."""
+    """More than one configuration was tried for a quantized file, or it loses more than allowed."""
 
     kind: Literal["quantization_searched"] = "quantization_searched"
     artifact: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgekit.types.names import (
-    CostSource,
+    Provenance,
 )
 
 NO_METER = "no meter found"
@@ -58,7 +58,7 @@ class Energy:
     idle_after_w: float | None = None
     sampler_hz: float | None = None
     overhead: float | None = None
-    """Share of the throughput lost while the meter was read."""
+    """Fraction of the throughput lost while the meter was read."""
     reader_cpu: float | None = None
     """Processor time of what read the meter, over the metered time."""
     p50_ms: float | None = None
@@ -92,7 +92,7 @@ class Measurement:
 
     artifact: str
     device: str
-    source: CostSource
+    provenance: Provenance
     runtime: str
     runtime_version: str
     threads: int
@@ -119,7 +119,7 @@ class Paired:
     artifact: str
     against: str
     device: str
-    source: CostSource
+    provenance: Provenance
     ratio: float
     """Geometric mean over pairs; below 1 the artifact is faster."""
     low: float
@@ -139,7 +139,7 @@ class OperatorProfile:
     name: str
     kind: str
     us: float
-    share: float
+    fraction: float
     kernel: str | None = None
     fast: bool | None = None
     """True where the runtime's optimized kernel ran; `None` where the runtime does not report
@@ -153,7 +153,7 @@ class Profile:
 
     artifact: str
     device: str
-    source: CostSource
+    provenance: Provenance
     runtime: str
     runtime_version: str
     threads: int

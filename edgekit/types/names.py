@@ -30,7 +30,7 @@ def _is_known(name: str, info: ValidationInfo) -> str:
 RuntimeName = Annotated[str, AfterValidator(_is_known)]
 """The name of a folder of `runtimes/`, with `-` for `_`. A validator of a file of a person's
 gives the existing names as `runtimes` in pydantic's context."""
-CostSource = Literal["device", "host", "counted", "estimated"]
+Provenance = Literal["device", "host", "counted", "estimated"]
 """Where a figure comes from: timed on the device, timed on this machine, instructions counted
 under emulation, or arithmetic from the device's profile."""
 CostUnit = Literal["us", "instructions", "operations"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgekit.types.names import (
-    CostSource,
     CostUnit,
+    Provenance,
     RuntimeName,
 )
 from edgekit.types.notes import CostDoubt, Note
@@ -71,7 +71,7 @@ class NetworkCost:
 class Prediction:
     """Prediction errors of the cost table on whole networks, in its unit."""
 
-    source: CostSource
+    provenance: Provenance
     unit: CostUnit
     networks: tuple[NetworkCost, ...]
     error_median: float
@@ -90,7 +90,7 @@ class PlanRound:
     measured_speedup: float
     prediction_error: float
     overhead: float | None = None
-    """Share of the unpruned network's time that operators do not account for, fitted to the
+    """Fraction of the unpruned network's time that operators do not account for, fitted to the
     rounds so far: what corrects the next one."""
 
 
@@ -119,7 +119,7 @@ class GroupSense:
     kind: str
     units: int
     offered: tuple[int, ...]
-    time_share: float
+    time_fraction: float
     """Of the network's operator time, in operators whose cost this group moves."""
     loss_increase_at_half: float | None
 
@@ -129,7 +129,7 @@ class BlockSense:
     """Cost of a residual block, and the effect of dropping it."""
 
     block: str
-    time_share: float
+    time_fraction: float
     expected_loss_increase: float
 
 
@@ -139,7 +139,7 @@ class Preview:
 
     target: str
     runtime: RuntimeName
-    source: CostSource
+    provenance: Provenance
     unit: CostUnit
     exact: bool
     """True where costs are exact for every choice; else an upper bound."""

@@ -10,7 +10,6 @@ from annotated_types import Ge, Gt, Le, Len, MinLen
 
 from edgekit.types.names import (
     DEFAULT_TASK,
-    CostSource,
     Count,
     Fraction,
     ImportanceName,
@@ -19,6 +18,7 @@ from edgekit.types.names import (
     Positive,
     Postprocessing,
     Precision,
+    Provenance,
     RuntimeName,
     Schedule,
     Sparsity,
@@ -116,7 +116,7 @@ class PruneRecipe:
 
     importance: ImportanceName = "activation"
     min_keep: Annotated[float, Gt(0), Le(1)] = 0.125
-    """No group of widths is cut below this share of its units."""
+    """No group of widths is cut below this fraction of its units."""
     rounds: Count = 3
     """Upper limit of searches of a plan whose measured artifact misses its budget."""
     drop_blocks: bool = True
@@ -132,7 +132,7 @@ class PruneRecipe:
     the budget cuts."""
     schedule: Schedule = "by-cost"
     """Distribution of the speed-up over the iterations."""
-    cost_source: CostSource | Literal["auto"] = "auto"
+    cost_provenance: Provenance | Literal["auto"] = "auto"
     """Where operators' costs come from; `auto`: the device where it is attached, else
     this machine. Instructions of the device's core are counted where that is asked for."""
     sparsity: Sparsity = "none"
@@ -150,9 +150,9 @@ class StudentSpec:
     weights: str | None = None
     """Without them it learns from scratch."""
     width: Annotated[float, Gt(0), Le(1)] | None = None
-    """Share of the units of every width that stays."""
+    """Fraction of the units of every width that stays."""
     depth: Annotated[float, Gt(0), Le(1)] | None = None
-    """Share of the residual blocks that stays."""
+    """Fraction of the residual blocks that stays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,7 @@ class DistillRecipe:
     """Largest norm of the gradient; a longer one is scaled down to it."""
     temperature: Positive = 4.0
     soft_weight: Annotated[float, Ge(0), Le(1)] = 0.9
-    """Share of the loss taken by soft targets; labels take the rest, where there are labels."""
+    """Fraction of the loss taken by soft targets; labels take the rest, where there are labels."""
     losses: Mapping[LossName, Positive] | None = None
     """Additional losses, each with its weight; `None` is none for a pruned network, and for a
     classifier from scratch attention transfer, where both have maps of one size."""
@@ -205,7 +205,7 @@ class DistillRecipe:
     """True where several processes each hold a part of the student, as FSDP does, or all of it."""
     checkpoint_minutes: Annotated[float, Ge(0)] = 5.0
     """Minutes between two checkpoints of a training that can be killed and resumed."""
-    validation_share: Fraction = 0.1
+    validation_fraction: Fraction = 0.1
     student: Text | StudentSpec | None = None
     """The student: `model.py:small`, a `StudentSpec`, or "pruned"; `None` is the network,
     cut."""
@@ -248,10 +248,10 @@ class QuantizeRecipe:
     """Of the metric against the same network in fp32, on validation data: half a point."""
     recover: bool = True
     """True where other ranges are tried, and layers kept in float, where int8 loses more."""
-    aware: Literal["auto", "always", "never"] = "auto"
+    qat: Literal["auto", "always", "never"] = "auto"
     """True where the student is trained with int8's rounding; `auto`: where int8 after training
     alone breaks the accuracy budget, and float does not."""
-    aware_epochs: Count = 10
+    qat_epochs: Count = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +260,7 @@ class BenchRecipe:
 
     tier: Literal["quick", "default", "report", "sustained"] = "quick"
     threads: Count | None = None
-    settings_s: Annotated[float, Ge(0)] = 12.0
+    runtime_options_s: Annotated[float, Ge(0)] = 12.0
     """Seconds at most for trying the runtime's settings on the best candidates; 0 is none."""
 
 
@@ -286,6 +286,6 @@ class Calibration:
     strategy: Literal["random", "class-balanced", "diverse"] = "class-balanced"
     """`diverse`: as different as there are, in the network's own features."""
     seed: int = 0
-    source: Text | None = None
+    data: Text | None = None
     """Where from, as in [data]: a folder, `.npz`, `.parquet` or `loader.py:function`; `None` is
     [data] calibration, or the training data without it."""

@@ -18,8 +18,8 @@ from edgekit.types.measurement import (
     Measurement,
 )
 from edgekit.types.names import (
-    CostSource,
     CostUnit,
+    Provenance,
     RuntimeName,
     Verdict,
 )
@@ -72,7 +72,7 @@ class BudgetVerdict:
     limit: float
     value: float | None
     verdict: Verdict
-    source: str
+    provenance: str
     unproven: Unproven | None = None
     """Why the verdict is `unproven`, where it is."""
     metric: str | None = None
@@ -144,7 +144,7 @@ class Candidate:
     accuracy_drop: float
     """By how much the metric is worse than the unpruned network's; negative where better."""
     relative_drop: bool = False
-    """True where that is a share of the unpruned network's value, and not the difference."""
+    """True where that is a fraction of the unpruned network's value, and not the difference."""
     chosen: bool = False
     outcome: Outcome | None = None
     """Why it was chosen, or lost; `None` before there was a choice."""
@@ -193,7 +193,7 @@ class Report:
     dropped_blocks: tuple[str, ...]
     """Residual blocks that left whole."""
     operators: tuple[OperatorRow, ...]
-    cost_source: CostSource
+    cost_provenance: Provenance
     cost_unit: CostUnit
     prediction: Prediction | None
     """`None` where costs were estimated: nothing was measured to compare them with."""

@@ -23,7 +23,7 @@ class Power:
     idle_w: float | None = None
     load_w: float | None = None
     boundary: Literal["wall", "board", "module", "soc", "package"] | None = None
-    source: str | None = None
+    provenance: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Target:
     static_shapes: bool = False
     """True where every tensor's shape must be known before anything runs."""
     whole_int8: bool = False
-    """True where the device computes in integers only: nothing between the borders in float."""
+    """True where the device computes in integers only: only inputs and outputs are in float."""
     missing_operators: Mapping[RuntimeName, tuple[Text, ...]] = field(
         default_factory=dict
     )

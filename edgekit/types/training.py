@@ -18,17 +18,17 @@ class Epoch:
     loss: float
     validation: float
     seconds: float
-    share: bool = True
+    is_fraction: bool = True
     """True where `validation` goes from 0 to 1 and is shown in percent."""
 
     @property
     def shown(self) -> str:
         """The validation metric for display."""
-        return shown(self.validation, share=self.share)
+        return shown(self.validation, is_fraction=self.is_fraction)
 
     def score(self, metric: str) -> Score:
         """The validation metric of this epoch, by its name."""
-        return Score(metric=metric, value=self.validation, share=self.share)
+        return Score(metric=metric, value=self.validation, is_fraction=self.is_fraction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +40,16 @@ class Link:
     metric: str
     before: float
     after: float
-    share: bool
+    is_fraction: bool
     parameters: int
     epoch: int
 
     @property
     def before_shown(self) -> str:
         """The metric before training, for display."""
-        return shown(self.before, share=self.share)
+        return shown(self.before, is_fraction=self.is_fraction)
 
     @property
     def after_shown(self) -> str:
         """The metric after training, for display."""
-        return shown(self.after, share=self.share)
+        return shown(self.after, is_fraction=self.is_fraction)

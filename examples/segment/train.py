@@ -40,11 +40,11 @@ def overlap(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     """Intersection over union, the mean over the classes."""
     network.eval()
     decided = torch.cat([network(part).argmax(1) for part in x.split(100)])
-    shares = []
+    fractions = []
     for number in range(CLASSES):
         ours, theirs = decided == number, y == number
-        shares.append((ours & theirs).sum().item() / (ours | theirs).sum().item())
-    return sum(shares) / len(shares)
+        fractions.append((ours & theirs).sum().item() / (ours | theirs).sum().item())
+    return sum(fractions) / len(fractions)
 
 
 def fit(

@@ -56,7 +56,7 @@ TEST_VARIANTS = (
 )
 TRAIN_FLITE, TEST_FLITE = ("awb", "rms", "slt"), ("kal16",)
 """Voices made of recordings of people; each is drawn more often than one of the others."""
-FLITE_SHARE = 0.1
+FLITE_FRACTION = 0.1
 STRETCH = 1.2
 """Largest shift of a training voice's pitch, up or down, as of taller and smaller people."""
 
@@ -77,7 +77,7 @@ class Voices:
         """`text` by a voice at a speed and a pitch drawn at random; silence cut off."""
         draw = self.generator
         moved = self.stretch ** draw.uniform(-1, 1)
-        if draw.random() < FLITE_SHARE:
+        if draw.random() < FLITE_FRACTION:
             voice = str(draw.choice(self.recorded))
             slower = f"duration_stretch={draw.uniform(0.8, 1.25):.2f}"
             command = ["flite", "-voice", voice, "--setf", slower, "-t", text]

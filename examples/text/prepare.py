@@ -24,7 +24,7 @@ LENGTH = 48
 """Bytes of UTF-8 that the network reads; shorter text is filled up with zeros."""
 SHORTEST = 12
 PER_LANGUAGE = {"train": 900, "test": 150}
-TEST_SHARE = 0.2
+TEST_FRACTION = 0.2
 PACKAGES = ("django", "sphinx", "rest_framework")
 LANGUAGES = (
     *("cs", "da", "de", "es", "et", "eu", "fi", "fr"),
@@ -67,7 +67,7 @@ def chunks(text: str) -> Iterator[str]:
 def part_of(english: str) -> str:
     """Return whether a message is for training or for testing, by its own hash."""
     number = int.from_bytes(hashlib.sha256(english.encode()).digest()[:4], "big")
-    return "test" if number / 2**32 < TEST_SHARE else "train"
+    return "test" if number / 2**32 < TEST_FRACTION else "train"
 
 
 def tokens(text: str) -> np.ndarray:

@@ -93,7 +93,7 @@ def test_it_runs_there_with_equal_outputs_and_instructions_only(
     assert facts["arch"] == "aarch64"
     assert facts["emulated"] is True
     assert "an x86 program runs this arm process" in facts["emulation_evidence"]
-    assert found.source == "counted"
+    assert found.provenance == "counted"
     assert found.instructions is not None
     assert found.instructions > 16 * 16 * 9  # several multiply-adds in one, at most
     latency = found.latency

@@ -19,7 +19,7 @@ from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.graph.graph import analyze
-from edgekit.pipeline import cost_source
+from edgekit.pipeline import cost_provider
 from edgekit.pipeline.constraints import constraints_from_budget
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
@@ -85,14 +85,16 @@ def test_a_live_counter_gives_each_cell_its_energy(
 ) -> None:
     monkeypatch.setenv("EDGEKIT_SYS", str(live))
     table = measured(tmp_path)
-    assert table.meter_power([CONV, WIDE, LINEAR], Metering(source="device")) is None
+    assert (
+        table.meter_power([CONV, WIDE, LINEAR], Metering(provenance="device")) is None
+    )
     assert (table.metered, table.meter, table.boundary) == (3, "rapl", "package")
     kept = CostTable(KEY, "device", tmp_path)
     for operator in (CONV, WIDE, LINEAR):
         expected_mj = WATTS * table.cost(operator) / 1e3
         assert kept.energy_mj(operator) == pytest.approx(expected_mj, rel=0.15)
     asked = len(ASKED)
-    assert kept.meter_power([CONV, WIDE, LINEAR], Metering(source="device")) is None
+    assert kept.meter_power([CONV, WIDE, LINEAR], Metering(provenance="device")) is None
     assert len(ASKED) == asked, "what is on disk was metered again"
 
 
@@ -118,7 +120,7 @@ def test_a_counter_that_stands_still_gives_no_energy(
     monkeypatch.setenv("EDGEKIT_SYS", str(readable))
     monkeypatch.setattr(power, "WINDOW_S", 0.01)
     table = measured(tmp_path)
-    said = table.meter_power([CONV], Metering(source="device"))
+    said = table.meter_power([CONV], Metering(provenance="device"))
     assert said == "rapl resolved the power of no operator"
     assert ASKED == [1, 1, 1]
     assert table.energy_mj(CONV) is None
@@ -184,7 +186,7 @@ def prepared(folder: Path) -> tuple[BuildRequest, Environment, Planner]:
         target=targets.load("intel-n100"),
     )
     env = Environment(
-        device=LocalDevice(source="device"),
+        device=LocalDevice(provenance="device"),
         store=Store(folder / "store"),
         progress=Silent(),
     )
@@ -194,7 +196,7 @@ def prepared(folder: Path) -> tuple[BuildRequest, Environment, Planner]:
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 4),
     )  # fmt: skip
     program = trace(network, (InputSpec(shape=(3, 16, 16)),))
-    table = cost_source.choose(request, env).table("onnxruntime", "fp32")
+    table = cost_provider.choose(request, env).table("onnxruntime", "fp32")
     planner = Planner(analyze(program), table, multiple=8, min_keep=0.25)
     planner.measure(env.device)
     return request, env, planner

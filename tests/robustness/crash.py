@@ -30,14 +30,14 @@ epochs = 3
 checkpoint_minutes = 0.0
 
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 
 [recipe.export]
 runtimes = ["onnxruntime"]
 precisions = ["fp32"]
 
 [recipe.bench]
-settings_s = 0.0
+runtime_options_s = 0.0
 """
 TIMED = ("report.json", "report.html", "manifest.json")
 """Files with milliseconds or the time of day; the manifest is compared without them."""

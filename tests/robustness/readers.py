@@ -145,9 +145,9 @@ def _report(folder: Path) -> None:
     }
     (folder / "report.json").write_text(json.dumps(report))
     (folder / "model.tflite").write_bytes(b"model")
-    border = {"name": "x", "shape": [1, 3], "dtype": "float32", "layout": None}
+    tensor = {"name": "x", "shape": [1, 3], "dtype": "float32", "layout": None}
     manifest = {
-        "schema_version": 2,
+        "schema_version": 3,
         "project": "p",
         "target": "t",
         "created": "2026-01-02T03:04:05+00:00",
@@ -157,12 +157,12 @@ def _report(folder: Path) -> None:
             "artifact": "litert-fp32",
             "runtime": "litert",
             "precision": "fp32",
-            "settings": {"threads": None, "options": {}},
+            "runtime_options": {"threads": None, "options": {}},
             "files": ["model.tflite"],
         },
         "contract": {
-            "inputs": [border],
-            "outputs": [border],
+            "inputs": [tensor],
+            "outputs": [tensor],
             "preprocessing": {"formula": "", "scale": 1.0, "mean": [0.0], "std": [1.0]},
             "labels": ["a"],
             "task": "classification",
@@ -324,13 +324,13 @@ def _read_weights(path: Path) -> object:
     return sources.load(spec, root=path.parent)
 
 
-_BORDER = {"name": "x", "shape": [1, 16], "dtype": "float32", "layout": None}
+_TENSOR = {"name": "x", "shape": [1, 16], "dtype": "float32", "layout": None}
 _CONTRACT: dict[str, Any] = {
     "edgekit": "1",
     "source_sha256": "0",
     "precision": "fp32",
-    "inputs": [_BORDER],
-    "outputs": [_BORDER],
+    "inputs": [_TENSOR],
+    "outputs": [_TENSOR],
     "preprocessing": {"formula": "", "scale": 1.0, "mean": [0.0], "std": [1.0]},
     "labels": ["a", "b"],
     "task": "classification",

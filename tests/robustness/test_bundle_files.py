@@ -40,7 +40,7 @@ def bundle(tmp_path: Path) -> Path:
     }
     (folder / "report.json").write_text(json.dumps(report))
     manifest = {
-        "schema_version": 2,
+        "schema_version": 3,
         "project": "p",
         "target": "t",
         "created": "2026-01-02T03:04:05+00:00",

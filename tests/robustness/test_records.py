@@ -19,7 +19,7 @@ RECORD: dict[str, Any] = {
     "measurement": {
         "artifact": "a",
         "device": "local",
-        "source": "host",
+        "provenance": "host",
         "runtime": "litert",
         "runtime_version": "2",
         "threads": 1,

@@ -49,7 +49,7 @@ def write_onnx(path: Path, rows: int = 8) -> TinyModel:
     from onnx import TensorProto, helper, numpy_helper
 
     weight = np.random.default_rng(0).standard_normal((4, rows)).astype(np.float32)
-    border = [
+    ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
         for name, size in (("x", 4), ("y", rows))
     ]
@@ -58,7 +58,7 @@ def write_onnx(path: Path, rows: int = 8) -> TinyModel:
         helper.make_node("Relu", ["z"], ["y"]),
     ]
     initial = [numpy_helper.from_array(weight, "w")]
-    graph = helper.make_graph(nodes, "tiny", border[:1], border[1:], initial)
+    graph = helper.make_graph(nodes, "tiny", ends[:1], ends[1:], initial)
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
     return TinyModel(

@@ -42,7 +42,7 @@ kind = "star-rating"
 mmacs = 0.0025
 accuracy_drop = 0.9
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 rounds = 1
 [recipe.distill]
 epochs = 4
@@ -50,7 +50,7 @@ epochs = 4
 runtimes = ["onnxruntime"]
 precisions = ["fp32"]
 [recipe.bench]
-settings_s = 0
+runtime_options_s = 0
 """
 
 

@@ -105,9 +105,9 @@ def test_modules_have_tests_of_their_name() -> None:
         for path in MODULES
         if not any(test.exists() for test in mirrors(path))
     ]
-    share = 1 - len(without) / len(MODULES)
-    print(f"\nmodules with a test of their name: {share:.1%} of {len(MODULES)}")
-    assert share >= MIRRORED, "\n".join(without)
+    fraction = 1 - len(without) / len(MODULES)
+    print(f"\nmodules with a test of their name: {fraction:.1%} of {len(MODULES)}")
+    assert fraction >= MIRRORED, "\n".join(without)
 
 
 @pytest.mark.parametrize("name", ["DECISIONS.md", "CHANGELOG.md", "CONTRIBUTING.md"])

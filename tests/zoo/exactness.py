@@ -15,7 +15,7 @@ from edgekit.types import Plan
 from tests.zoo.over_kept import leaves
 
 
-def random_plan(groups: Sequence[Group], share: float, seed: int = 0) -> Plan:
+def random_plan(groups: Sequence[Group], fraction: float, seed: int = 0) -> Plan:
     """Drop `share` of each group's units, at random; at least one stays."""
     draw = random.Random(seed)
     return Plan(
@@ -23,7 +23,7 @@ def random_plan(groups: Sequence[Group], share: float, seed: int = 0) -> Plan:
             group.id: tuple(
                 sorted(
                     draw.sample(
-                        range(group.units), max(1, round(group.units * (1 - share)))
+                        range(group.units), max(1, round(group.units * (1 - fraction)))
                     )
                 )
             )

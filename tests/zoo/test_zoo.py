@@ -25,7 +25,7 @@ from tests.zoo.models import ZOO
 from tests.zoo.silenced import silenced
 
 TOLERANCE = 1e-5
-SHARE = 0.35
+FRACTION = 0.35
 
 NETWORKS = [
     pytest.param(
@@ -51,7 +51,7 @@ class Subject:
 
     @cached_property
     def plan(self) -> Plan:
-        return random_plan(self.graph.groups, SHARE)
+        return random_plan(self.graph.groups, FRACTION)
 
     @cached_property
     def cut(self) -> Program:
@@ -101,7 +101,7 @@ def test_every_group_has_weights(subject: Subject) -> None:
 def test_exact_groups_equal_silence_with_norms_as_they_are(subject: Subject) -> None:
     if len(subject.exact) == len(subject.graph.groups):
         pytest.skip("all groups are exact: cut at once above")
-    plan = random_plan(subject.exact, SHARE, seed=1)
+    plan = random_plan(subject.exact, FRACTION, seed=1)
     assert subject.difference(plan, shrink(subject.graph, plan)) < TOLERANCE
 
 

@@ -31,7 +31,7 @@ class Meter(Protocol):
     method: str  # "counter", "sampled" or "external"
     boundary: str  # what it encloses: "package", "board", ...
     gain_uncertainty: (
-        float  # share of a reading that may be wrong, standard uncertainty
+        float  # fraction of a reading that may be wrong, standard uncertainty
     )
     sampler_hz: float | None  # readings by second; None for counters
 

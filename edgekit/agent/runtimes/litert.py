@@ -100,6 +100,6 @@ def _info(details: Mapping[str, Any]) -> TensorInfo:
 
 def _quantization(parameters: Mapping[str, Any]) -> Quantization | None:
     scales, zeros = parameters["scales"], parameters["zero_points"]
-    if len(scales) != 1:  # none, or one per channel, which no border tensor has
+    if len(scales) != 1:  # none, or one per channel, which no input or output has
         return None
     return Quantization(float(scales[0]), int(zeros[0]))

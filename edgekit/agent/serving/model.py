@@ -49,7 +49,7 @@ class ServedModel:
         self.model = chosen(description, model)
         self.path = str(folder / description["models"][self.model]["files"][0])
         runtime, self.runtime_version = runtimes.find(description["runtime"])
-        own = description["models"][self.model].get("settings", {})
+        own = description["models"][self.model].get("runtime_options", {})
         self.layout: str | None = description["models"][self.model].get("layout")
         options = runtimes.settings(runtime, own.get("options", {}))
         threads = own.get("threads") or description["threads"]

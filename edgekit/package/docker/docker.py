@@ -54,7 +54,7 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ImageRequest:
     """A request for images of one bundle."""
 
     bundle: Path
@@ -67,40 +67,43 @@ class Order:
 
 
 def package(
-    order: Order, store: Store, progress: Progress, engine: Engine | None = None
+    request: ImageRequest,
+    store: Store,
+    progress: Progress,
+    engine: Engine | None = None,
 ) -> list[Image]:
     """An image for each platform; raises `UsageError`, `DeviceError` or `RuntimeMissing`."""
-    bundle = image.open_bundle(order.bundle)
+    bundle = image.open_bundle(request.bundle)
     engine = engine or Engine.find()
     built = []
-    requested = chosen(order, bundle)
+    requested = chosen(request, bundle)
     with progress.step("Package images") as step:
         for number, (family, runtime) in enumerate(requested):
             step.update(number, len(requested), f"{runtime} {family.platform}")
-            base = _base(order, family, engine, progress)
-            made = replace(order, base=base)
+            base = _base(request, family, engine, progress)
+            made = replace(request, base=base)
             built.append(_build(made, bundle, family, runtime, engine, store))
     return built
 
 
-def chosen(order: Order, bundle: Bundle) -> list[tuple[Family, RuntimeName]]:
+def chosen(request: ImageRequest, bundle: Bundle) -> list[tuple[Family, RuntimeName]]:
     """The requested images, one by one; raises `UsageError` for impossible ones."""
-    if order.platforms == (EVERY,):
+    if request.platforms == (EVERY,):
         return [
             (family, runtime)
             for family in FAMILIES.values()
-            for runtime in ([order.runtime] if order.runtime else family.runtimes)
+            for runtime in ([request.runtime] if request.runtime else family.runtimes)
             if runtime in family.runtimes and image.models_for(bundle, runtime)
         ]
     return [
-        (family, image.runtime_for(bundle, family, order.runtime))
-        for family in families_of(order, bundle)
+        (family, image.runtime_for(bundle, family, request.runtime))
+        for family in families_of(request, bundle)
     ]
 
 
-def families_of(order: Order, bundle: Bundle) -> list[Family]:
+def families_of(request: ImageRequest, bundle: Bundle) -> list[Family]:
     """The families of the platforms that were named; raises `UsageError` for an unknown one."""
-    platforms = order.platforms or (str(bundle.report["target"]["image"]),)
+    platforms = request.platforms or (str(bundle.report["target"]["image"]),)
     for platform in platforms:
         if platform not in FAMILIES:
             raise UsageError(
@@ -149,11 +152,11 @@ def _quoted(value: str) -> str:
 
 
 def contexts(
-    order: Order, folder: Path, store: Store, progress: Progress
+    request: ImageRequest, folder: Path, store: Store, progress: Progress
 ) -> list[Path]:
     """The contexts alone, for `docker buildx bake`: `FOLDER/RUNTIME-FAMILY` each."""
-    bundle = image.open_bundle(order.bundle)
-    requested = chosen(order, bundle)
+    bundle = image.open_bundle(request.bundle)
+    requested = chosen(request, bundle)
     written = []
     with progress.step("Write contexts") as step:
         for number, (family, runtime) in enumerate(requested):
@@ -185,15 +188,15 @@ def _local(name: str) -> bool:
 
 
 def _build(
-    order: Order,
+    request: ImageRequest,
     bundle: Bundle,
     family: Family,
     runtime: RuntimeName,
     engine: Engine,
     store: Store,
 ) -> Image:
-    base = order.base
-    tag = tag_of(order, bundle, family, runtime)
+    base = request.base
+    tag = tag_of(request, bundle, family, runtime)
     with scratch_folder() as name:
         folder = Path(name)
         contents = write_context(bundle, family, runtime, folder, store)
@@ -219,10 +222,10 @@ def _build(
 
 
 def _base(
-    order: Order, family: Family, engine: Engine, progress: Progress
+    request: ImageRequest, family: Family, engine: Engine, progress: Progress
 ) -> str | None:
     """The base by its digest; made here where nobody named one and no registry is in reach."""
-    named, declared = order.base or os.environ.get(BASE), _declared_base(family)
+    named, declared = request.base or os.environ.get(BASE), _declared_base(family)
     if named == FROM_DEBIAN:
         return debian_base(family, engine)
     pinned = engine.pulled(named or declared, family.platform)
@@ -265,14 +268,16 @@ def _declared_base(family: Family) -> str:
     return found.group(1) if found else "unknown"
 
 
-def tag_of(order: Order, bundle: Bundle, family: Family, runtime: RuntimeName) -> str:
+def tag_of(
+    request: ImageRequest, bundle: Bundle, family: Family, runtime: RuntimeName
+) -> str:
     """The name that was given, with the platform, as it names several images; else our own."""
     own = f"{runtime}-{family.name}"
-    if order.tag:
-        name, colon, version = order.tag.rpartition(":")
+    if request.tag:
+        name, colon, version = request.tag.rpartition(":")
         if not colon or "/" in version:
-            name, version = order.tag, "latest"
-        suffix = own if order.platforms == (EVERY,) else family.name
+            name, version = request.tag, "latest"
+        suffix = own if request.platforms == (EVERY,) else family.name
         return f"{name}:{version}-{suffix}"
     project = re.sub(r"[^a-z0-9._-]+", "-", bundle.name.lower()).strip("-._") or "model"
     return f"edgekit/{project}:{own}"

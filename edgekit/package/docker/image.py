@@ -230,7 +230,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         described[name] = {
             "files": [Path(file).name for file in files],
             "precision": artifact["precision"],
-            "settings": artifact.get("settings", {}),
+            "runtime_options": artifact.get("runtime_options", {}),
             "layout": next((one["layout"] for one in artifact["inputs"]), None),
         }
         for file in files:

@@ -10,7 +10,7 @@ from edgekit.arguments import check_image
 from edgekit.errors import UsageError
 from edgekit.package import Packaged, PackageRequest
 from edgekit.package.docker import docker
-from edgekit.package.docker.docker import Image, Order
+from edgekit.package.docker.docker import Image, ImageRequest
 from edgekit.package.docker.engine import Engine
 from edgekit.runtimes import registry
 
@@ -21,14 +21,14 @@ def package(request: PackageRequest) -> Sequence[Packaged]:
     Raises `UsageError` for options that do not fit each other, `RuntimeMissing` without an engine.
     """
     options = request.options
-    order = _order(request)
+    image_request = _image_request(request)
     if options["contexts"] is not None:
         folders = docker.contexts(
-            order, options["contexts"], request.store, request.progress
+            image_request, options["contexts"], request.store, request.progress
         )
         return [Packaged(title=f"{folder}/", facts=str(folder)) for folder in folders]
     engine = Engine.find()
-    built = docker.package(order, request.store, request.progress, engine)
+    built = docker.package(image_request, request.store, request.progress, engine)
     if options["push"]:
         digest = docker.push(built, options["tag"], engine)
         request.progress.say(f"Pushed {options['tag']} ({digest})")
@@ -49,11 +49,11 @@ def described(image: Image) -> Packaged:
     )
 
 
-def _order(request: PackageRequest) -> Order:
+def _image_request(request: PackageRequest) -> ImageRequest:
     options = request.options
     _check(options)
     runtime = options["runtime"]
-    return Order(
+    return ImageRequest(
         bundle=request.bundle,
         platforms=tuple(options["platform"] or ()),
         runtime=runtime and registry.get(runtime).name,

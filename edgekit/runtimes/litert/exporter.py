@@ -14,7 +14,7 @@ from edgekit.runtimes.litert import quantizer as quantize
 from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
 from edgekit.runtimes.litert.quantizer import plain_interpreter
-from edgekit.runtimes.protocol import Border, input_names, layout, output_names
+from edgekit.runtimes.protocol import Signature, input_names, layout, output_names
 from edgekit.types import Quantization, TensorSpec
 
 quantizer = quantize.Quantizer
@@ -61,12 +61,12 @@ def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
             archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(labels) + "\n")
 
 
-def border(path: Path) -> Border:
+def signature(path: Path) -> Signature:
     """The inputs and outputs as LiteRT sees them, in the order of the network's own."""
-    return _border(plain_interpreter(path.read_bytes()))
+    return _signature(plain_interpreter(path.read_bytes()))
 
 
-def _border(interpreter: Any) -> Border:
+def _signature(interpreter: Any) -> Signature:
     return (
         tuple(_spec(detail, image=True) for detail in interpreter.get_input_details()),
         tuple(

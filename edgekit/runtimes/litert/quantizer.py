@@ -53,23 +53,25 @@ class Quantizer:
             if operator["op_name"] in WEIGHTED
         )
 
-    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(
+        self, precision: Precision, quant_config: QuantConfig, path: Path
+    ) -> None:
         """Write the network in `precision` to `path`."""
         if precision == "fp16":
             content = halve(self._fp32)
         elif precision in ("int8", "int16x8"):
-            content = self._static(8 if precision == "int8" else 16, scheme)
+            content = self._static(8 if precision == "int8" else 16, quant_config)
         else:
-            content = self._weights(precision == "int8-dynamic", scheme)
+            content = self._weights(precision == "int8-dynamic", quant_config)
         path.write_bytes(content)
 
-    def _static(self, bits: int, scheme: QuantConfig) -> bytes:
+    def _static(self, bits: int, quant_config: QuantConfig) -> bytes:
         """Static int8 of all operators, or of fewer where the runtime refuses the file."""
         problem = None
-        for operators in _ALL[scheme.operators == "weighted" :]:
+        for operators in _ALL[quant_config.operators == "weighted" :]:
             recipe = _recipe(operators, bits)
-            ranges = self._calibrated((scheme.ranges, bits, operators), recipe)
-            content = self._written(recipe, scheme, ranges)
+            ranges = self._calibrated((quant_config.ranges, bits, operators), recipe)
+            content = self._written(recipe, quant_config, ranges)
             problem = _unrunnable(content, self._samples[0])
             if problem is None:
                 return content
@@ -98,24 +100,24 @@ class Quantizer:
             self._ranges[key] = run.get_model_qsvs()
         return self._ranges[key]
 
-    def _weights(self, dynamic: bool, scheme: QuantConfig) -> bytes:
+    def _weights(self, dynamic: bool, quant_config: QuantConfig) -> bytes:
         from ai_edge_quantizer import qtyping, recipe_manager
 
         recipe = recipe_manager.RecipeManager()
         add = recipe.add_dynamic_config if dynamic else recipe.add_weight_only_config
-        kinds = WEIGHTED if scheme.operators == "weighted" else ("*",)
+        kinds = WEIGHTED if quant_config.operators == "weighted" else ("*",)
         for kind in kinds:
             add(".*", qtyping.TFLOperationName(kind), num_bits=8)
-        content = self._written(recipe, scheme, None)
+        content = self._written(recipe, quant_config, None)
         problem = _unrunnable(content, self._samples[0]) if self._samples else None
         if problem:
             raise ArtifactError(f"LiteRT refuses the file ({problem}); choose fp32.")
         return content
 
-    def _written(self, recipe: Any, scheme: QuantConfig, ranges: Any) -> bytes:
+    def _written(self, recipe: Any, quant_config: QuantConfig, ranges: Any) -> bytes:
         from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-        for layer in scheme.float_layers:
+        for layer in quant_config.float_layers:
             recipe.add_quantization_config(
                 f"^{re.escape(layer[:_SCOPE])}(;|$)",
                 qtyping.TFLOperationName.ALL_SUPPORTED,

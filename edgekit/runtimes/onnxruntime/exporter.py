@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import quantizer as quantize
-from edgekit.runtimes.protocol import Border, input_names, layout, output_names
+from edgekit.runtimes.protocol import Signature, input_names, layout, output_names
 from edgekit.types import TensorSpec
 
 quantizer = quantize.Quantizer
@@ -68,7 +68,7 @@ def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def border(path: Path) -> Border:
+def signature(path: Path) -> Signature:
     """The inputs and outputs as ONNX Runtime sees them."""
     session = _session(path)
     return (

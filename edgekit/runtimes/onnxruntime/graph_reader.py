@@ -34,7 +34,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
         for value in (*graph.value_info, *graph.input, *graph.output)
     }
     ends = [value.name for value in graph.output]
-    readers = _readers(graph)
+    consumers = _consumers(graph)
     at: dict[str, int] = {}
     reached = {value.name for value in graph.input} - constants.keys()
     steps: list[Step] = []
@@ -47,7 +47,7 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
             reached.add(name)
             at[name] = len(steps)
             shown, scale, zero = name, None, 0
-            given = _integers_behind(node, name, readers, constants, name in ends)
+            given = _integers_behind(node, name, consumers, constants, name in ends)
             if given is not None:
                 shown, scale, zero = given
             kind = kinds.get(name)
@@ -80,25 +80,25 @@ def instrument(path: Path, copy: Path) -> ModelGraph:
     )
 
 
-def _readers(graph: Any) -> dict[str, list[Any]]:
-    readers: dict[str, list[Any]] = {}
+def _consumers(graph: Any) -> dict[str, list[Any]]:
+    consumers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
-            readers.setdefault(name, []).append(node)
-    return readers
+            consumers.setdefault(name, []).append(node)
+    return consumers
 
 
 def _integers_behind(
     node: Any,
     name: str,
-    readers: dict[str, list[Any]],
+    consumers: dict[str, list[Any]],
     constants: dict[str, Any],
     is_end: bool,
 ) -> tuple[str, float, int] | None:
     """The integer tensor that stands for output `name`, its scale and zero point."""
     if is_end:
         return None
-    those = readers.get(name, [])
+    those = consumers.get(name, [])
     if node.op_type == "QuantizeLinear":
         at, shown = node, name
     elif node.op_type == "DequantizeLinear":

@@ -28,7 +28,7 @@ class Quantizer:
         self._place = place
 
     def first(self, precision: Precision) -> QuantConfig:
-        """The scheme to try before any other."""
+        """The configuration to try before any other."""
         return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
@@ -43,14 +43,16 @@ class Quantizer:
             if node.op_type in _WEIGHTED and node.name and constants & {*node.input[1:]}
         )
 
-    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(
+        self, precision: Precision, quant_config: QuantConfig, path: Path
+    ) -> None:
         """Write the network in `precision` to `path`."""
         if precision == "fp16":
             halve(self._fp32, path)
         elif precision == "int8-dynamic":
-            self._dynamic(scheme, path)
+            self._dynamic(quant_config, path)
         else:
-            self._static(scheme, path)
+            self._static(quant_config, path)
 
     @cached_property
     def _prepared(self) -> Path:
@@ -61,7 +63,7 @@ class Quantizer:
         quant_pre_process(str(self._fp32), str(path), skip_symbolic_shape=True)
         return path
 
-    def _static(self, scheme: QuantConfig, path: Path) -> None:
+    def _static(self, quant_config: QuantConfig, path: Path) -> None:
         from onnxruntime import quantization
 
         methods = quantization.CalibrationMethod
@@ -72,24 +74,26 @@ class Quantizer:
             str(path),
             reader(self._spec.name, self._samples),
             quant_format=quantization.QuantFormat.QDQ,
-            activation_type=signed if scheme.activations == "signed" else unsigned,
+            activation_type=signed
+            if quant_config.activations == "signed"
+            else unsigned,
             weight_type=signed,
             calibrate_method={
                 "min-max": methods.MinMax,
                 "percentile": methods.Percentile,
                 "entropy": methods.Entropy,
-            }[scheme.ranges],
-            per_channel=scheme.per_channel,
-            reduce_range=scheme.narrow_weights,
-            nodes_to_exclude=list(scheme.float_layers),
+            }[quant_config.ranges],
+            per_channel=quant_config.per_channel,
+            reduce_range=quant_config.narrow_weights,
+            nodes_to_exclude=list(quant_config.float_layers),
             op_types_to_quantize=list(_WEIGHTED)
-            if scheme.operators == "weighted"
+            if quant_config.operators == "weighted"
             else None,
             calibration_cache_path=self._place
-            / f"{scheme.ranges}-{scheme.operators}.json",
+            / f"{quant_config.ranges}-{quant_config.operators}.json",
         )
 
-    def _dynamic(self, scheme: QuantConfig, path: Path) -> None:
+    def _dynamic(self, quant_config: QuantConfig, path: Path) -> None:
         """Convolutions stay in float: ONNX Runtime has no fast kernel for dynamic ones."""
         from onnxruntime import quantization
         from onnxruntime.quantization.registry import IntegerOpsRegistry
@@ -98,10 +102,10 @@ class Quantizer:
             str(_without_shapes_of_constants(self._prepared)),
             str(path),
             op_types_to_quantize=sorted(IntegerOpsRegistry.keys() - {"Conv"}),
-            per_channel=scheme.per_channel,
-            reduce_range=scheme.narrow_weights,
+            per_channel=quant_config.per_channel,
+            reduce_range=quant_config.narrow_weights,
             weight_type=quantization.QuantType.QInt8,
-            nodes_to_exclude=list(scheme.float_layers),
+            nodes_to_exclude=list(quant_config.float_layers),
         )
 
 

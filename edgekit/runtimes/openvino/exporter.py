@@ -13,7 +13,7 @@ from typing import Any
 from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import exporter as onnx
 from edgekit.runtimes.openvino import quantizer as quantize
-from edgekit.runtimes.protocol import Border, layout
+from edgekit.runtimes.protocol import Signature, layout
 from edgekit.types import TensorSpec
 
 quantizer = quantize.Quantizer
@@ -49,14 +49,14 @@ def write(source: Path, labels: tuple[str, ...], path: Path) -> None:
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-def border(path: Path) -> Border:
+def signature(path: Path) -> Signature:
     """The inputs and outputs as OpenVINO sees them."""
     import openvino
 
-    return _border(openvino.Core().read_model(str(path)))
+    return _signature(openvino.Core().read_model(str(path)))
 
 
-def _border(model: Any) -> Border:
+def _signature(model: Any) -> Signature:
     return (
         tuple(_spec(port, layout(tuple(port.shape))) for port in model.inputs),
         tuple(_spec(port, None) for port in model.outputs),

@@ -90,9 +90,12 @@ def _with_own_names(
 
 
 def _behind_quantization(port: Any) -> Any:
-    readers = list(port.get_target_inputs())
-    if len(readers) == 1 and readers[0].get_node().get_type_name() == "FakeQuantize":
-        return readers[0].get_node().output(0)
+    consumers = list(port.get_target_inputs())
+    if (
+        len(consumers) == 1
+        and consumers[0].get_node().get_type_name() == "FakeQuantize"
+    ):
+        return consumers[0].get_node().output(0)
     return port
 
 

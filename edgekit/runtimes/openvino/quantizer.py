@@ -22,7 +22,7 @@ class Quantizer:
         self._samples = samples
 
     def first(self, precision: Precision) -> QuantConfig:
-        """The scheme to try before any other."""
+        """The configuration to try before any other."""
         return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
@@ -33,15 +33,17 @@ class Quantizer:
             if node.get_type_name() in _WEIGHTED and _constant(node)
         )
 
-    def quantize(self, precision: Precision, scheme: QuantConfig, path: Path) -> None:
+    def quantize(
+        self, precision: Precision, quant_config: QuantConfig, path: Path
+    ) -> None:
         """Write the network in `precision` to `path`."""
         import openvino
 
         model = self._model()
         if precision == "int8":
-            model = self._static(model, scheme)
+            model = self._static(model, quant_config)
         elif precision == "int8-weights":
-            model = _weights(model, scheme)
+            model = _weights(model, quant_config)
         openvino.save_model(model, str(path), compress_to_fp16=precision == "fp16")
 
     def _model(self) -> Any:
@@ -49,7 +51,7 @@ class Quantizer:
 
         return openvino.Core().read_model(str(self._fp32))
 
-    def _static(self, model: Any, scheme: QuantConfig) -> Any:
+    def _static(self, model: Any, quant_config: QuantConfig) -> Any:
         """SmoothQuant is off: it left a small attention block at a cosine of 0.88, which is
         0.9997 without."""
         import nncf
@@ -65,13 +67,13 @@ class Quantizer:
             nncf.Dataset(self._samples),
             subset_size=len(self._samples),
             model_type=nncf.ModelType.TRANSFORMER if _attends(model) else None,
-            ignored_scope=_ignored(scheme),
+            ignored_scope=_ignored(quant_config),
             advanced_parameters=AdvancedQuantizationParameters(
                 activations_range_estimator_params={
                     "min-max": known.MINMAX,
                     "averaged": known.MEAN_MINMAX,
                     "percentile": known.MEAN_QUANTILE,
-                }[scheme.ranges],
+                }[quant_config.ranges],
                 smooth_quant_alphas=AdvancedSmoothQuantParameters(
                     matmul=-1, convolution=-1
                 ),
@@ -79,22 +81,22 @@ class Quantizer:
         )
 
 
-def _weights(model: Any, scheme: QuantConfig) -> Any:
+def _weights(model: Any, quant_config: QuantConfig) -> Any:
     import nncf
 
     return nncf.compress_weights(
         model,
         mode=nncf.CompressWeightsMode.INT8_SYM,
-        ignored_scope=_ignored(scheme),
+        ignored_scope=_ignored(quant_config),
     )
 
 
-def _ignored(scheme: QuantConfig) -> Any:
+def _ignored(quant_config: QuantConfig) -> Any:
     import nncf
 
-    if not scheme.float_layers:
+    if not quant_config.float_layers:
         return None
-    return nncf.IgnoredScope(names=list(scheme.float_layers))
+    return nncf.IgnoredScope(names=list(quant_config.float_layers))
 
 
 def _constant(node: Any) -> bool:

@@ -17,7 +17,7 @@ from edgekit import child, scratch
 from edgekit.errors import ModelError, RuntimeMissing
 from edgekit.safe_io import check_regular, read_arrays, read_json
 
-_SHARE = 3
+_FRACTION = 3
 """A part of free memory that a file may unpack to; it is held twice for a moment."""
 _BYTES_PER_S = 20_000_000
 _SECONDS = 10
@@ -63,7 +63,7 @@ def read(path: Path, shown: Path | None = None) -> Stored:
 
 def _take_apart(path: Path, shown: Path, folder: Path) -> None:
     seconds = _SECONDS + path.stat().st_size // _BYTES_PER_S
-    most = psutil.virtual_memory().available // _SHARE
+    most = psutil.virtual_memory().available // _FRACTION
     script = str(Path(__file__).with_name("hdf5_child.py"))
     command = child.python(script, str(path.resolve()), str(folder), str(most))
     try:

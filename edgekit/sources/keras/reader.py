@@ -139,10 +139,10 @@ def _dtype(
     for kind in _WHOLE:
         if shown == kind:
             return kind
-    readers = [
+    consumers = [
         layer.kind
         for layer in graph.walk()
         for call in layer.calls
         if any(ref.layer == source.name for ref in config.references(list(call.args)))
     ]
-    return "int32" if readers and all(kind in _TABLES for kind in readers) else None
+    return "int32" if consumers and all(kind in _TABLES for kind in consumers) else None

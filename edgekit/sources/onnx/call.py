@@ -67,7 +67,7 @@ class Call:
 
     def run(self, graph: Graph, given: Sequence[Value]) -> list[Value]:
         """The outputs of a subgraph, which also sees the values around the node."""
-        names = [border.name for border in graph.inputs]
+        names = [tensor.name for tensor in graph.inputs]
         inner = dict(zip(names, given, strict=True))
         return self.walk.run(graph, inner, self.scope)
 

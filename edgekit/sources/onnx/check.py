@@ -14,12 +14,12 @@ from torch import Tensor
 from edgekit.errors import ModelError
 from edgekit.program import parity
 from edgekit.program.program import Program
-from edgekit.sources.onnx.borders import Borders
 from edgekit.sources.onnx.ends import with_ends
 from edgekit.sources.onnx.file_outputs import Feeds, FileFails, outputs
 from edgekit.sources.onnx.graph import Graph
 from edgekit.sources.onnx.inputs import limits
 from edgekit.sources.onnx.module import OnnxModule
+from edgekit.sources.onnx.signature import OnnxSignature
 from edgekit.sources.onnx.values import Known, Value
 
 _APART = {"int8": 0.5, "fp16": 0.05}
@@ -42,19 +42,19 @@ class Subject:
         return self.module.graph
 
     @property
-    def borders(self) -> Borders:
+    def signature(self) -> OnnxSignature:
         """The inputs of the file."""
-        return self.module.borders
+        return self.module.signature
 
     @property
     def names(self) -> list[str]:
         """Of the outputs."""
-        return [border.name for border in self.graph.outputs]
+        return [tensor.name for tensor in self.graph.outputs]
 
     def samples(self, batches: int) -> parity.Inputs:
         """Inputs for so many batches of the file."""
-        size = batches * self.borders.held
-        tops = limits(self.borders, self.graph)
+        size = batches * self.signature.held
+        tops = limits(self.signature, self.graph)
         return parity.samples(self.program, size, limits=tops)
 
     def feeds(self, given: parity.Inputs, step: int) -> list[Feeds]:
@@ -66,20 +66,20 @@ class Subject:
                 .contiguous()
                 .numpy()
                 .astype(each.file_dtype)
-                for each, value in zip(self.borders.inputs, given, strict=True)
+                for each, value in zip(self.signature.inputs, given, strict=True)
             }
-            runs.append({**feeds, **self.borders.fixed})
+            runs.append({**feeds, **self.signature.fixed})
         return runs
 
     def run(self, given: Sequence[parity.Inputs], ends: Sequence[bool]) -> parity.Ran:
         """Each output and end with its batch first."""
         model, names = with_ends(self.model, self.names, ends)
-        if self.borders.free:
+        if self.signature.free:
             try:
                 return parity.Ran(rows=self._rows(model, given, names, ends))
             except FileFails:
                 pass  # its batch is marked free, and it may hold one all the same
-        held = self.borders.held
+        held = self.signature.held
         rows = self._rows(model, given, names, ends, step=held)
         return parity.Ran(rows=rows, whole=False)
 
@@ -138,8 +138,8 @@ def check(subject: Subject) -> parity.Parity:
         subject.program,
         subject,
         source=subject.source,
-        held=subject.borders.held,
-        limits=limits(subject.borders, subject.graph),
+        held=subject.signature.held,
+        limits=limits(subject.signature, subject.graph),
     )
 
 
@@ -148,7 +148,7 @@ def distance(subject: Subject, original: onnx.ModelProto, was: str) -> str:
 
     Raises `ModelError` where the file gives something else altogether.
     """
-    feeds = subject.feeds(subject.samples(4), subject.borders.held)
+    feeds = subject.feeds(subject.samples(4), subject.signature.held)
     kinds = {i.name: i.type.tensor_type.elem_type for i in original.graph.input}
     typed = [
         {n: v.astype(helper.tensor_dtype_to_np_dtype(kinds[n])) for n, v in one.items()}

@@ -88,7 +88,7 @@ def _read(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def _keep(values: Any, names: set[str]) -> None:
-    """Delete the borders of a graph that are not in `names`."""
+    """Delete the inputs and outputs of a graph that are not in `names`."""
     for place in reversed(range(len(values))):
         if values[place].name not in names:
             del values[place]

@@ -40,7 +40,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Border:
+class GraphTensor:
     """An input or output of the file: sizes are numbers, names of free ones, or `None`."""
 
     name: str
@@ -57,8 +57,8 @@ class Graph:
     constants: Mapping[str, Known]
     anonymous: frozenset[str]
     """Constants that no one named: those of Constant nodes."""
-    inputs: tuple[Border, ...]
-    outputs: tuple[Border, ...]
+    inputs: tuple[GraphTensor, ...]
+    outputs: tuple[GraphTensor, ...]
 
 
 def parsed(model: onnx.ModelProto) -> Graph:
@@ -84,8 +84,8 @@ def _graph(proto: onnx.GraphProto, versions: Mapping[str, int]) -> Graph:
         nodes=tuple(nodes),
         constants=constants,
         anonymous=frozenset(anonymous),
-        inputs=tuple(_border(i) for i in proto.input if i.name not in constants),
-        outputs=tuple(map(_border, proto.output)),
+        inputs=tuple(_graph_tensor(i) for i in proto.input if i.name not in constants),
+        outputs=tuple(map(_graph_tensor, proto.output)),
     )
 
 
@@ -155,7 +155,7 @@ def _constant(node: Node) -> Known:
     raise ModelError(f"{node} holds text or nothing, which no network computes with.")
 
 
-def _border(proto: onnx.ValueInfoProto) -> Border:
+def _graph_tensor(proto: onnx.ValueInfoProto) -> GraphTensor:
     kind = proto.type.tensor_type  # empty for other types, and in subgraphs
     shape = None
     if kind.HasField("shape"):
@@ -163,15 +163,15 @@ def _border(proto: onnx.ValueInfoProto) -> Border:
             d.dim_value if d.HasField("dim_value") else d.dim_param or None
             for d in kind.shape.dim
         )
-    return Border(name=proto.name, dtype=kind.elem_type, shape=shape)
+    return GraphTensor(name=proto.name, dtype=kind.elem_type, shape=shape)
 
 
 def reads(node: Node) -> set[str]:
     """Names that a node takes, those that its subgraphs take from outside counted."""
     found = set(filter(None, node.inputs))
     for graph in node.subgraphs:
-        inner = {border.name for border in graph.inputs} | set(graph.constants)
-        taken = {border.name for border in graph.outputs}
+        inner = {tensor.name for tensor in graph.inputs} | set(graph.constants)
+        taken = {tensor.name for tensor in graph.outputs}
         for each in graph.nodes:
             taken |= reads(each)
             inner.update(each.outputs)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from edgekit.sources.onnx.borders import Borders
 from edgekit.sources.onnx.graph import Graph
+from edgekit.sources.onnx.signature import OnnxSignature
 
 _PASSED_ON = ("Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten",
               "Transpose")  # fmt: skip
 
 
-def limits(borders: Borders, graph: Graph) -> tuple[int, ...]:
+def limits(signature: OnnxSignature, graph: Graph) -> tuple[int, ...]:
     """Rows of the smallest table that each input picks from; 2 where it picks from none."""
-    return tuple(_limit(graph, each.name) for each in borders.inputs)
+    return tuple(_limit(graph, each.name) for each in signature.inputs)
 
 
 def _limit(graph: Graph, name: str) -> int:

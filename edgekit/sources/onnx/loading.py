@@ -10,9 +10,9 @@ from typing import Any
 from edgekit.errors import ModelError
 from edgekit.program.program import Program, from_exported
 from edgekit.sources.onnx import check, file
-from edgekit.sources.onnx.borders import borders
-from edgekit.sources.onnx.graph import Border, Graph, needed, parsed, reads
+from edgekit.sources.onnx.graph import Graph, GraphTensor, needed, parsed, reads
 from edgekit.sources.onnx.module import OnnxModule, exported
+from edgekit.sources.onnx.signature import signature
 from edgekit.sources.onnx.singles import singled
 from edgekit.types import InputSpec
 
@@ -33,8 +33,8 @@ def load(
     original = file.read(path)
     model, was = singled(original)
     graph = _live(_cut(parsed(model), outputs))
-    module = OnnxModule(graph, borders(graph, inputs, fixed or {}))
-    specs = tuple(each.spec for each in module.borders.inputs)
+    module = OnnxModule(graph, signature(graph, inputs, fixed or {}))
+    specs = tuple(each.spec for each in module.signature.inputs)
     program = from_exported(exported(module), specs)
     subject = check.Subject(
         program=program, module=module, model=model, source=str(path)
@@ -48,10 +48,10 @@ def load(
 
 def _moved(module: OnnxModule) -> list[str]:
     """The remark on tensors whose batch the file has elsewhere."""
-    inputs = [each.name for each in module.borders.inputs if each.place]
+    inputs = [each.name for each in module.signature.inputs if each.place]
     outputs = [
-        border.name
-        for border, place in zip(module.graph.outputs, module.notes.places, strict=True)
+        tensor.name
+        for tensor, place in zip(module.graph.outputs, module.notes.places, strict=True)
         if place
     ]
     names = ", ".join(dict.fromkeys([*inputs, *outputs]))
@@ -66,7 +66,7 @@ def _cut(graph: Graph, outputs: Sequence[str]) -> Graph:
     """The graph that ends at `outputs`."""
     if not outputs:
         return graph
-    known = {border.name: border for border in graph.outputs}
+    known = {tensor.name: tensor for tensor in graph.outputs}
     given = {name for node in graph.nodes for name in node.outputs}
     for name in outputs:
         if name not in given:
@@ -74,13 +74,13 @@ def _cut(graph: Graph, outputs: Sequence[str]) -> Graph:
                 f"[model] outputs names '{name}', which no operator of the file gives. It ends "
                 f"in {', '.join(known)}."
             )
-    ends = [known.get(n) or Border(name=n, dtype=0, shape=None) for n in outputs]
+    ends = [known.get(n) or GraphTensor(name=n, dtype=0, shape=None) for n in outputs]
     return replace(graph, outputs=tuple(ends))
 
 
 def _live(graph: Graph) -> Graph:
     """The graph without operators and inputs that its outputs do not depend on."""
-    nodes = tuple(needed(graph, [border.name for border in graph.outputs]))
+    nodes = tuple(needed(graph, [tensor.name for tensor in graph.outputs]))
     taken = {name for node in nodes for name in reads(node)}
-    left = tuple(border for border in graph.inputs if border.name in taken)
+    left = tuple(tensor for tensor in graph.inputs if tensor.name in taken)
     return replace(graph, nodes=nodes, inputs=left)

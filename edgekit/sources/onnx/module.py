@@ -16,9 +16,9 @@ from torch.export import ExportedProgram
 from edgekit.errors import ModelError
 from edgekit.program.tracing import export, quiet
 from edgekit.sources.onnx.batch import Batch
-from edgekit.sources.onnx.borders import Borders
 from edgekit.sources.onnx.constants import Constants
 from edgekit.sources.onnx.graph import Graph
+from edgekit.sources.onnx.signature import OnnxSignature
 from edgekit.sources.onnx.values import Value
 from edgekit.sources.onnx.walk import Walk
 
@@ -43,14 +43,14 @@ class OnnxModule(nn.Module):
     """
 
     graph: Graph
-    borders: Borders
+    signature: OnnxSignature
     constants: Constants
     notes: Notes
 
-    def __init__(self, graph: Graph, borders: Borders) -> None:
+    def __init__(self, graph: Graph, signature: OnnxSignature) -> None:
         super().__init__()
         self.__dict__["graph"] = graph
-        self.__dict__["borders"] = borders
+        self.__dict__["signature"] = signature
         self.__dict__["constants"] = Constants(self)
         self.__dict__["notes"] = Notes(places=[0] * len(graph.outputs))
         self.__dict__["forward"] = self._forward()
@@ -64,7 +64,7 @@ class OnnxModule(nn.Module):
             return self.outputs(*inputs)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        names = _parameter_names([each.name for each in self.borders.inputs])
+        names = _parameter_names([each.name for each in self.signature.inputs])
         signature = inspect.Signature([inspect.Parameter(n, kind) for n in names])
         forward.__signature__ = signature  # type: ignore[attr-defined]
         return forward
@@ -83,15 +83,15 @@ class OnnxModule(nn.Module):
     ) -> tuple[Tensor, ...]:
         """The outputs; `watch` gets every value by its name in the file."""
         size = inputs[0].shape[0]
-        batch = Batch(size, self.borders.held)
+        batch = Batch(size, self.signature.held)
         given: dict[str, Value] = {
             each.name: each.moved(value)
-            for each, value in zip(self.borders.inputs, inputs, strict=True)
+            for each, value in zip(self.signature.inputs, inputs, strict=True)
         }
-        given.update(self.borders.fixed)
+        given.update(self.signature.fixed)
         walk = Walk(self.constants, batch, watch)
         outputs = walk.run(self.graph, given)
-        names = [border.name for border in self.graph.outputs]
+        names = [tensor.name for tensor in self.graph.outputs]
         if batch.free:
             found = zip(names, outputs, strict=True)
             self.notes.places = [_place(name, value) for name, value in found]
@@ -101,7 +101,7 @@ class OnnxModule(nn.Module):
         """Zeros for `size` samples."""
         return tuple(
             torch.zeros(size, *each.shape, dtype=each.dtype)
-            for each in self.borders.inputs
+            for each in self.signature.inputs
         )
 
     def _rehearse(self) -> None:
@@ -114,7 +114,7 @@ class OnnxModule(nn.Module):
                 )
 
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), quiet():
-            self.values(self.example(self.borders.held), watch)
+            self.values(self.example(self.signature.held), watch)
         self.constants.sealed = True
 
 

@@ -51,7 +51,7 @@ class Walk:
         for name, array in graph.constants.items():
             own.setdefault(name, array)
         scope: Mapping[str, Value] = ChainMap(own, dict(outer or {}))
-        outputs = [border.name for border in graph.outputs]
+        outputs = [tensor.name for tensor in graph.outputs]
         for node in needed(graph, outputs):
             own.update(self._computed(node, scope))
         self._depth -= 1

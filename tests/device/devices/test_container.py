@@ -123,7 +123,7 @@ def test_a_job_runs_in_a_container_on_a_runtime_brought_along(
     image: str, left_alone: None, onnx_file: Path
 ) -> None:
     with attached(f"container:{image}") as device:
-        assert device.source == "host"
+        assert device.provenance == "host"
         result = device.run(bench_job(onnx_file, **SHORT), timeout_s=120)
         assert len(result["samples_ns"]) >= 20
 

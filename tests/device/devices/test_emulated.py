@@ -45,7 +45,7 @@ def job(
     ]
     return {
         "schema": SCHEMA,
-        "kind": "micro",
+        "kind": "microbenchmark",
         "runtime": runtime,
         "models": [str(path) for path in paths],
         "sessions": 1,
@@ -125,7 +125,7 @@ def test_it_states_what_it_is_and_never_how_long(
     device = emulated("cortex-a53")
     found = device.probe()
     assert device.name == "emulated:cortex-a53"
-    assert device.source == "counted"
+    assert device.provenance == "counted"
     assert "cortex-a53" in device.fingerprint()
     assert found["machine"]["emulated"] is True
     assert found["machine"]["arch"] == "aarch64"

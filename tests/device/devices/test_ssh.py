@@ -80,7 +80,7 @@ def test_a_job_runs_there_on_a_runtime_brought_along(
     with attached("ssh://dev") as device:
         result = device.run(bench_job(onnx_file, **SHORT), timeout_s=120)
         assert len(result["samples_ns"]) >= 20
-        assert device.source == "device"
+        assert device.provenance == "device"
         job = {**bench_job(onnx_file), "kind": "infer", "inputs": str(inputs)}
         device.run({**job, "outputs": str(outputs)}, timeout_s=120)
     np.testing.assert_allclose(

@@ -18,7 +18,7 @@ from tests.runtime.agent.test_agent_jobs import perform
         (
             {"kind": "dance"},
             "job_invalid",
-            "Known: bench, energy, infer, micro, probe, profile",
+            "Known: bench, energy, infer, microbenchmark, probe, profile",
         ),
         ({"schema": 99, "kind": "probe"}, "job_invalid", "schema 99"),
         (
@@ -43,7 +43,7 @@ from tests.runtime.agent.test_agent_jobs import perform
         ),
         (
             {
-                "kind": "micro",
+                "kind": "microbenchmark",
                 "runtime": "onnxruntime",
                 "models": [],
                 "unit": "instructions",
@@ -52,12 +52,17 @@ from tests.runtime.agent.test_agent_jobs import perform
             "in an emulated process only",
         ),
         (
-            {"kind": "micro", "runtime": "onnxruntime", "models": [], "unit": "s"},
+            {
+                "kind": "microbenchmark",
+                "runtime": "onnxruntime",
+                "models": [],
+                "unit": "s",
+            },
             "job_invalid",
             "No unit 's' of cost. Known: us, instructions",
         ),
         (
-            {"kind": "micro", "runtime": "onnxruntime", "models": 5},
+            {"kind": "microbenchmark", "runtime": "onnxruntime", "models": 5},
             "internal",
             "TypeError",
         ),

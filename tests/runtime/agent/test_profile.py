@@ -13,7 +13,7 @@ from edgekit.devices.local import LocalDevice
 
 def test_every_operator_has_its_share(model: Any) -> None:
     found = profile(artifact_at(model.path), LocalDevice(), threads=1)
-    assert sum(one.share for one in found.operators) == pytest.approx(1)
+    assert sum(one.fraction for one in found.operators) == pytest.approx(1)
     assert all(one.us > 0 for one in found.operators)
     assert found.runtime == model.runtime
     alone = model.runtime == "litert"

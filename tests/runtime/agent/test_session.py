@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def test_quantization_of_the_border_is_read(requantizing_model: Any) -> None:
+def test_quantization_of_inputs_is_read(requantizing_model: Any) -> None:
     from edgekit.agent import runtimes
 
     runtime, _ = runtimes.find("litert")

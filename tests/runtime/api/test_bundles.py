@@ -21,10 +21,10 @@ from edgekit.types import (
 from tests.shapes import loader, trained
 
 QUICK = ek.Recipe(
-    prune=PruneRecipe(cost_source="estimated", rounds=1, iterations=1),
+    prune=PruneRecipe(cost_provenance="estimated", rounds=1, iterations=1),
     distill=DistillRecipe(epochs=1),
     export=ExportRecipe(runtimes=("onnxruntime",), precisions=("fp32",)),
-    bench=BenchRecipe(settings_s=0),
+    bench=BenchRecipe(runtime_options_s=0),
 )
 
 

@@ -61,7 +61,7 @@ def test_launches_take_turns_and_make_one_measurement_each(
     assert set(found) == {"a", "b"}
     for name, one in found.items():
         assert one.artifact == name
-        assert (one.device, one.source, one.threads) == ("local", "host", 1)
+        assert (one.device, one.provenance, one.threads) == ("local", "host", 1)
         assert one.latency.launches == len(one.latency.launch_p50_ms) == 3
         assert one.latency.samples >= 300
         assert one.latency.p50_ms is not None
@@ -83,7 +83,7 @@ def test_outputs_are_the_networks(model: Any) -> None:
     np.testing.assert_allclose(outputs, model.reference(samples), rtol=1e-5, atol=1e-6)
 
 
-def test_integers_at_the_border_are_quantized_as_the_spec_states(
+def test_integers_at_inputs_and_outputs_are_quantized_as_the_spec_states(
     requantizing_model: Any,
 ) -> None:
     def stored(name: str, scale: float, zero_point: int) -> TensorSpec:

@@ -40,9 +40,9 @@ def test_a_process_states_how_much_of_a_processor_it_had(tmp_path: Path) -> None
     model = microbenchmark.write(OPERATORS[0], "litert", "fp32", tmp_path)
     job = {
         "schema": SCHEMA,
-        "kind": "micro",
+        "kind": "microbenchmark",
         "runtime": "litert",
         "models": [str(model)],
     }
-    share = LocalDevice().run(job, timeout_s=60)["processor_share"]
-    assert 0 < share < 1.1
+    fraction = LocalDevice().run(job, timeout_s=60)["processor_fraction"]
+    assert 0 < fraction < 1.1

@@ -48,7 +48,7 @@ class Counting(LocalDevice):
     """
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-        if job["kind"] != "micro":
+        if job["kind"] != "microbenchmark":
             return super().run(job, timeout_s=timeout_s)
         SEEN.extend(job["models"])
         found = super().run(job, timeout_s=timeout_s)
@@ -56,7 +56,7 @@ class Counting(LocalDevice):
         for row in rows:
             if ANCHOR in row["path"]:
                 row["us"] = 50.0
-        return {**found, "results": rows, "processor_share": 1.0}
+        return {**found, "results": rows, "processor_fraction": 1.0}
 
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -176,7 +176,7 @@ class Shared(Counting):
     """The real device with half of a processor."""
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-        return {**super().run(job, timeout_s=timeout_s), "processor_share": 0.5}
+        return {**super().run(job, timeout_s=timeout_s), "processor_fraction": 0.5}
 
 
 def test_what_was_timed_beside_something_else_is_timed_again(tmp_path: Path) -> None:

@@ -172,4 +172,4 @@ def test_the_fingerprint_is_of_the_probed_machine() -> None:
 
     device = LocalDevice()
     assert device.fingerprint() == fingerprint(device.probe()["machine"])
-    assert device.source == "host"
+    assert device.provenance == "host"

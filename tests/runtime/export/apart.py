@@ -41,7 +41,7 @@ def make(
                 name=precision,
                 runtime=runtime,
                 precision=precision,
-                scheme=sure(runtime, precision),
+                quant_config=sure(runtime, precision),
             )
             for precision in precisions
         ),
@@ -62,7 +62,7 @@ def make(
 
 
 def sure(runtime: RuntimeName, precision: Precision) -> QuantConfig | None:
-    """A scheme that gives the same on every processor, where the format's own does not.
+    """A configuration that gives the same on every processor, where the format's own does not.
 
     ONNX Runtime adds two products in 16 bits where a processor has AVX2 without VNNI: weights of
     8 bits overflow them, weights of 7 cannot.

@@ -67,7 +67,10 @@ def test_every_runtime_takes_bytes_and_gives_probabilities(
         assert artifact.inputs[0].shape == (1, 8, 8, 3)
         assert transposes(artifact) == transposes(plain) - 1
     if artifact.quantized is not None:
-        assert artifact.quantized.lost is not None and artifact.quantized.lost <= 0.02
+        assert (
+            artifact.quantized.accuracy_drop is not None
+            and artifact.quantized.accuracy_drop <= 0.02
+        )
 
 
 def test_channels_last_is_for_images_alone(tmp_path: Path) -> None:

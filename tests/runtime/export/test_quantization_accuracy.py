@@ -15,7 +15,7 @@ def test_without_recovery_the_loss_is_reported(harmed, apart, tmp_path: Path) ->
     found = made(apart, harmed, tmp_path, "onnxruntime", recover=False).quantized
     assert found is not None and found.missed is not None
     assert len(found.trials) == 1
-    assert found.lost == pytest.approx(0.02 + found.missed)
+    assert found.accuracy_drop == pytest.approx(0.02 + found.missed)
     assert "training has to recover" in quantized(found)
 
 

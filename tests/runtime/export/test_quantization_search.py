@@ -21,17 +21,17 @@ from tests.runtime.export.test_quantize import HARMED, made
 def test_the_harmed_layers_are_kept_in_float_and_said(
     runtime, harmed, apart, tmp_path: Path
 ) -> None:
-    scheme = sure(runtime, "int8")
-    found = made(apart, harmed, tmp_path, runtime, scheme=scheme).quantized
-    assert found is not None and found.lost is not None
-    assert found.trials[0].lost is not None
-    assert found.trials[0].lost > 0.02, (
-        "the plain scheme must fail for this to be a test"
+    quant_config = sure(runtime, "int8")
+    found = made(apart, harmed, tmp_path, runtime, quant_config=quant_config).quantized
+    assert found is not None and found.accuracy_drop is not None
+    assert found.trials[0].accuracy_drop is not None
+    assert found.trials[0].accuracy_drop > 0.02, (
+        "the plain configuration must fail for this to be a test"
     )
-    assert found.lost <= 0.02 and found.missed is None
-    assert len(found.scheme.float_layers) == HARMED
+    assert found.accuracy_drop <= 0.02 and found.missed is None
+    assert len(found.quant_config.float_layers) == HARMED
     assert "kept in float" in quantized(found)
-    assert found.scheme.float_layers[0][:40] in quantized(found)
+    assert found.quant_config.float_layers[0][:40] in quantized(found)
 
 
 @pytest.mark.parametrize("recover", [True, False])
@@ -53,8 +53,8 @@ def test_equal_ranges_spare_the_layers_in_float(
     )
     for artifact in artifacts:
         found = artifact.quantized
-        assert found is not None and found.lost is not None
+        assert found is not None and found.accuracy_drop is not None
         assert (found.missed is None) == recover
-        assert not found.scheme.float_layers
+        assert not found.quant_config.float_layers
         assert ("equal ranges" in quantized(found)) == recover
         assert infer(artifact, samples, LocalDevice()).shape == (160, CLASSES)

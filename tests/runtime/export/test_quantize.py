@@ -51,9 +51,19 @@ def test_openvino_keeps_named_layers_in_float(harmed, apart, tmp_path: Path) -> 
     )
     again = tmp_path / "again"
     again.mkdir()
-    held = made(apart, harmed, again, "openvino", recover=False, scheme=kept).quantized
-    assert plain is not None and plain.lost is not None and plain.lost > 0.02
-    assert held is not None and held.lost is not None and held.lost <= 0.02
+    held = made(
+        apart, harmed, again, "openvino", recover=False, quant_config=kept
+    ).quantized
+    assert (
+        plain is not None
+        and plain.accuracy_drop is not None
+        and plain.accuracy_drop > 0.02
+    )
+    assert (
+        held is not None
+        and held.accuracy_drop is not None
+        and held.accuracy_drop <= 0.02
+    )
 
 
 def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
@@ -63,15 +73,15 @@ def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
     network = from_exported(torch.export.load(str(place / "net.pt2")), inputs)
     exporter = registry.get("openvino").exporter
     exporter.convert(network, place / "fp32.xml")
-    specs, _ = exporter.border(place / "fp32.xml")
+    specs, _ = exporter.signature(place / "fp32.xml")
     quantizer = exporter.quantizer(place / "fp32.xml", specs[0], [], place)
     return quantizer.layers()
 
 
-def test_a_scheme_is_what_the_file_holds(harmed, apart, tmp_path: Path) -> None:
+def test_a_quant_config_is_what_the_file_holds(harmed, apart, tmp_path: Path) -> None:
     unsigned = QuantConfig(activations="unsigned", narrow_weights=True)
     artifact = made(
-        apart, harmed, tmp_path, "onnxruntime", recover=False, scheme=unsigned
+        apart, harmed, tmp_path, "onnxruntime", recover=False, quant_config=unsigned
     )
     model = onnx.load(str(artifact.files[0]))
     stored = {

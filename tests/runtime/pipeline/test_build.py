@@ -68,7 +68,7 @@ def test_the_example_keeps_its_contract(digits: tuple[Path, dict]) -> None:
     assert chosen["artifact"]["runtime"] == "litert"
     assert chosen["speedup"] >= 2.0
     assert chosen["accuracy_drop"] <= 0.01
-    assert chosen["measurement"]["source"] == "host"
+    assert chosen["measurement"]["provenance"] == "host"
     assert chosen["measurement"]["energy"]["gross_mj"] is None
     assert chosen["measurement"]["energy"]["reason"]
     assert json.loads((folder / "report.json").read_text()) == report
@@ -91,7 +91,7 @@ def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
         == hashlib.sha256((folder / file).read_bytes()).digest()
     )
     contract = manifest["contract"]
-    assert manifest["model"]["settings"] == chosen["artifact"]["settings"]
+    assert manifest["model"]["runtime_options"] == chosen["artifact"]["runtime_options"]
     with np.load(folder / "calibration.npz") as kept:
         assert kept["samples"].shape == (report["calibration"]["drawn"], 1, 8, 8)
     assert {note["kind"] for note in report["notes"]} <= {one.kind for one in NOTES}
@@ -168,7 +168,7 @@ def test_a_users_own_project(
     toml = (project / "edgekit.toml").read_text()
     toml = toml.replace("[budget]\n", "[budget]\nmmacs = 2\n")
     (project / "edgekit.toml").write_text(
-        toml + '[recipe.prune]\ncost_source = "estimated"\n'
+        toml + '[recipe.prune]\ncost_provenance = "estimated"\n'
     )
     edgekit(
         tmp_path,
@@ -236,9 +236,9 @@ def test_several_targets_are_several_bundles(own_project: Path, tmp_path: Path) 
     shutil.copytree(own_project, folder)
     toml = (folder / "edgekit.toml").read_text().replace("epochs = 4", "epochs = 1")
     (folder / "edgekit.toml").write_text(
-        toml + '\n[recipe.prune]\ncost_source = "estimated"\nrounds = 1\n'
+        toml + '\n[recipe.prune]\ncost_provenance = "estimated"\nrounds = 1\n'
         '[recipe.export]\nprecisions = ["fp32"]\n'
-        "[recipe.bench]\nsettings_s = 0\n"
+        "[recipe.bench]\nruntime_options_s = 0\n"
         "[target.intel-n100.budget]\nspeedup = 1e6\n"
         "[target.raspberrypi4.budget]\nspeedup = 1.0\n"
         "[target.jetson-orin-nano.budget]\nspeedup = 0.5\n"

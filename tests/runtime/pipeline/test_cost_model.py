@@ -13,7 +13,7 @@ from torch import nn
 
 from edgekit.config import project, targets
 from edgekit.graph.graph import analyze
-from edgekit.pipeline import cost_model, cost_source
+from edgekit.pipeline import cost_model, cost_provider
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.left_out import NotExportable
 from edgekit.pipeline.request import BuildRequest
@@ -38,7 +38,9 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = project.example()
-    recipe = replace(one.recipe, prune=replace(one.recipe.prune, cost_source="host"))
+    recipe = replace(
+        one.recipe, prune=replace(one.recipe.prune, cost_provenance="host")
+    )
     request = BuildRequest(
         project=replace(one, recipe=recipe), target=targets.load("raspberrypi4")
     )
@@ -47,7 +49,7 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
         store=Store(tmp_path / "store"),
         progress=Saying(),
     )
-    costs, exporter = cost_source.choose(request, env), ExportRunner.of(request, env)
+    costs, exporter = cost_provider.choose(request, env), ExportRunner.of(request, env)
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1),
@@ -104,7 +106,7 @@ def test_a_cut_that_a_quantizer_does_not_take_is_named(tmp_path: Path) -> None:
         device=Counting(), store=Store(tmp_path / "store"), progress=Saying()
     )
     program = trace(Signs(), (InputSpec(shape=(6,)),))
-    table = cost_source.choose(request, env).table("litert", "int8")
+    table = cost_provider.choose(request, env).table("litert", "int8")
     planner = Planner(analyze(program), table, multiple=1, min_keep=0.25)
     planner.device = env.device
     baseline = Artifact(

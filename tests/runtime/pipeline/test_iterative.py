@@ -21,7 +21,7 @@ runtimes   = ["litert"]
 precisions = ["fp32", "int8"]
 
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 rounds      = 1
 """
 

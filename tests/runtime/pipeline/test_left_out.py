@@ -67,18 +67,18 @@ kind = "classification"
 speedup = 1.0
 accuracy_drop = 0.5
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 rounds = 1
 iterations = 1
 [recipe.distill]
 epochs = 1
 [recipe.quantize]
-aware = "never"
+qat = "never"
 [recipe.export]
 runtimes = RUNTIMES
 precisions = ["fp32"]
 [recipe.bench]
-settings_s = 0
+runtime_options_s = 0
 """
 
 

@@ -68,7 +68,7 @@ def test_two_targets_side_by_side(project: Path) -> None:
     assert [one["target"] for one in found] == list(TARGETS)
     assert [one["runtime"] for one in found] == ["litert", "onnxruntime"]
     for one in found:
-        assert (one["source"], one["unit"]) == ("host", "us")
+        assert (one["provenance"], one["unit"]) == ("host", "us")
         assert any(barrier["operator"] == "sort" for barrier in one["barriers"])
         keeps_its_word(one)
     page = (project / "out/plan.html").read_text()
@@ -92,7 +92,7 @@ def keeps_its_word(one: dict[str, Any]) -> None:
     assert before / after == pytest.approx(budget["speedup"])
     cut = {row["group"] for row in budget["widths"]}
     assert cut <= {group["group"] for group in one["groups"]}
-    assert all(0 < group["time_share"] <= 1 for group in one["groups"])
+    assert all(0 < group["time_fraction"] <= 1 for group in one["groups"])
     assert all(group["loss_increase_at_half"] is not None for group in one["groups"])
 
 
@@ -125,7 +125,7 @@ def test_a_page_that_cannot_be_written_is_one_line(project: Path) -> None:
 def test_a_target_that_fails_loses_no_other(project: Path) -> None:
     toml = (project / "edgekit.toml").read_text()
     toml += (
-        '\n[recipe.prune]\ncost_source = "estimated"\n'
+        '\n[recipe.prune]\ncost_provenance = "estimated"\n'
         f"\n[target.{TARGETS[0]}.budget]\nspeedup = 1e6\n"
     )
     (project / "edgekit.toml").write_text(toml)
@@ -150,7 +150,7 @@ def test_the_next_runtime_is_planned_for_where_the_first_cannot_take_the_network
         text.replace(sort, f"self.head(self.features(x)) + {volumes}")
     )
     toml = (project / "edgekit.toml").read_text()
-    toml += '\n[recipe.prune]\ncost_source = "estimated"\n'
+    toml += '\n[recipe.prune]\ncost_provenance = "estimated"\n'
     (project / "edgekit.toml").write_text(toml)
     said = plan(project, "--json", "--quiet")
     assert said.exit_code == 0, said.exception

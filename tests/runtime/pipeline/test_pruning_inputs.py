@@ -64,7 +64,7 @@ kind = "classification"
 [budget]
 speedup = 1.0
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 precision = "int8"
 [recipe.distill]
 epochs = 1

@@ -110,7 +110,9 @@ def test_without_the_delegate_the_operators_are_litert_s_own(artifact) -> None:
 def test_a_bundles_model_is_measured_with_its_settings(
     artifact, tmp_path: Path
 ) -> None:
-    chosen = bundle.place(replace(artifact, settings=OFF), tmp_path, stem="model")
+    chosen = bundle.place(
+        replace(artifact, runtime_options=OFF), tmp_path, stem="model"
+    )
     contract = bundle.IOContract(
         inputs=artifact.inputs, outputs=artifact.outputs, preprocess=Preprocess(scale=1)
     )
@@ -124,20 +126,20 @@ def test_a_bundles_model_is_measured_with_its_settings(
     )
     model = tmp_path / "model.tflite"
     found = artifact_at(model)
-    assert found.settings == OFF
+    assert found.runtime_options == OFF
     job = bench_job(found, tier_called("quick"), threads=1, seed=0)
     assert job["options"] == {"xnnpack": False}
     other = tmp_path / "other.tflite"
     other.write_bytes(model.read_bytes())
-    assert artifact_at(other).settings == RuntimeOptions()
+    assert artifact_at(other).runtime_options == RuntimeOptions()
 
 
 def test_outputs_are_taken_with_the_settings(artifact) -> None:
     samples = np.ones((2, 8), np.float32)
     plain = infer(artifact, samples, LocalDevice())
-    tuned = infer(replace(artifact, settings=OFF), samples, LocalDevice())
+    tuned = infer(replace(artifact, runtime_options=OFF), samples, LocalDevice())
     assert np.allclose(plain, tuned, atol=1e-5)
-    broken = replace(artifact, settings=RuntimeOptions(options={"none": 1}))
+    broken = replace(artifact, runtime_options=RuntimeOptions(options={"none": 1}))
     with pytest.raises(EdgeKitError, match="no option 'none'"):
         infer(broken, samples, LocalDevice())
 
@@ -147,7 +149,7 @@ class Gaining(LocalDevice):
 
     def run(self, job: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         found = super().run(job, timeout_s=timeout_s)
-        if job["kind"] == "micro" and job["options"]:
+        if job["kind"] == "microbenchmark" and job["options"]:
             for row in found["results"]:
                 row["us"] /= 100
         return found
@@ -199,11 +201,13 @@ def proved(
 
 
 def test_speed_ups_and_baselines_are_of_one_run(tmp_path: Path, tried: None) -> None:
-    contest, evaluation, proof, program = proved(tmp_path, Gaining(source="device"))
-    tuned = tune_runtime_options(contest, evaluation, proof, lambda _: program, 60)
-    settings = [candidate.artifact.settings for candidate in tuned.candidates]
+    contest, evaluation, measured, program = proved(
+        tmp_path, Gaining(provenance="device")
+    )
+    tuned = tune_runtime_options(contest, evaluation, measured, lambda _: program, 60)
+    settings = [candidate.artifact.runtime_options for candidate in tuned.candidates]
     assert settings.count(OFF) == 1
-    [baseline], [before] = tuned.unpruned, proof.unpruned
+    [baseline], [before] = tuned.unpruned, measured.unpruned
     assert baseline.artifact == before.artifact
     assert baseline.latency != before.latency
     for candidate in tuned.candidates:
@@ -216,10 +220,12 @@ def test_speed_ups_and_baselines_are_of_one_run(tmp_path: Path, tried: None) -> 
 def test_settings_that_give_no_outputs_lose_no_file(
     tmp_path: Path, tried: None
 ) -> None:
-    contest, evaluation, proof, program = proved(tmp_path, Refusing(source="device"))
-    kept = tune_runtime_options(contest, evaluation, proof, lambda _: program, 60)
-    assert kept.candidates == proof.candidates
-    assert kept.unpruned == proof.unpruned
+    contest, evaluation, measured, program = proved(
+        tmp_path, Refusing(provenance="device")
+    )
+    kept = tune_runtime_options(contest, evaluation, measured, lambda _: program, 60)
+    assert kept.candidates == measured.candidates
+    assert kept.unpruned == measured.unpruned
     for candidate in kept.candidates:
         assert all(file.is_file() for file in candidate.artifact.files)
     [note] = kept.notes

@@ -53,7 +53,7 @@ def write(source, labels, path):
     path.write_bytes(source.read_bytes())
 
 
-def border(path):
+def signature(path):
     with np.load(io.BytesIO(path.read_bytes()[5:])) as file:
         weights = [file[name] for name in file.files if name.endswith("weight")]
     ends = ("x", weights[0].shape[1]), ("y", weights[-1].shape[0])
@@ -142,13 +142,13 @@ kind = "classification"
 speedup = 1.0
 accuracy_drop = 0.9
 [recipe.prune]
-cost_source = "estimated"
+cost_provenance = "estimated"
 rounds = 1
 iterations = 1
 [recipe.distill]
 epochs = 1
 [recipe.quantize]
-aware = "never"
+qat = "never"
 """
 
 

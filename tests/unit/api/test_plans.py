@@ -19,7 +19,7 @@ from edgekit.errors import (
 from edgekit.types import Plan, PruneRecipe
 from tests.shapes import loader, trained
 
-ESTIMATED = ek.Recipe(prune=PruneRecipe(cost_source="estimated"))
+ESTIMATED = ek.Recipe(prune=PruneRecipe(cost_provenance="estimated"))
 
 
 @pytest.fixture(scope="module")

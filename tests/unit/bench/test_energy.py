@@ -23,7 +23,7 @@ def result(**changes: Any) -> dict[str, Any]:
         "boundary": "package",
         "gain_uncertainty": 0.02,
         "sampler_hz": None,
-        "sampler_cpu_share": 0.001,
+        "sampler_cpu_fraction": 0.001,
         "untraced_runs_per_s": 1000.0,
         "idle_before": window(20, 10, 0),
         "idle_after": window(20, 10, 0),

@@ -22,7 +22,7 @@ def measurement(**changes: Any) -> Measurement:
     made = Measurement(
         artifact="a",
         device="ssh://pi",
-        source="device",
+        provenance="device",
         runtime="litert",
         runtime_version="2",
         threads=1,

@@ -72,7 +72,7 @@ def test_a_steady_run_is_valid(artifact: Artifact) -> None:
     assert found.latency.p50_ms == 1.0
     assert found.latency.samples == 300
     assert found.size_mb == 0.5
-    assert found.source == "host"
+    assert found.provenance == "host"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_emulated_device_counts_and_claims_no_time(artifact: Artifact) -> Non
         instructions={"per_inference": 2e6, "inferences": 8, "counter": "qemu"},
     )
     found = summary(artifact, counted, counted, counted)
-    assert found.source == "counted"
+    assert found.provenance == "counted"
     assert found.instructions == 2e6
     latency = found.latency
     assert (latency.p50_ms, latency.p99_ms, latency.launch_p50_ms) == (None, None, ())

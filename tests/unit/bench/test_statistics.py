@@ -27,7 +27,7 @@ def measurement(name: str, *launches_ms: float, device: str = "local") -> Measur
     return Measurement(
         artifact=name,
         device=device,
-        source="host",
+        provenance="host",
         runtime="onnxruntime",
         runtime_version="1",
         threads=1,

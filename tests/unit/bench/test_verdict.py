@@ -13,13 +13,13 @@ from edgekit.types import (
     Artifact,
     Budget,
     Candidate,
-    CostSource,
     Energy,
     Evaluation,
     Latency,
     Measurement,
     Parity,
     Precision,
+    Provenance,
     RuntimeName,
 )
 from edgekit.types.report import Fastest, OtherRuntimePreferred, OverBudget, Slower
@@ -58,7 +58,7 @@ def candidate(
         measurement=Measurement(
             artifact=name,
             device="local",
-            source="host",
+            provenance="host",
             runtime=runtime,
             runtime_version="1",
             threads=1,
@@ -86,7 +86,7 @@ def winner(
 
 
 def on_device(one: Candidate, **changes: Any) -> Candidate:
-    measured = replace(one.measurement, source="device", **changes)
+    measured = replace(one.measurement, provenance="device", **changes)
     return replace(one, measurement=measured)
 
 
@@ -175,20 +175,20 @@ def test_where_nothing_keeps_the_budget_the_nearest_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "expected"), [("host", "unproven"), ("device", "fits")]
+    ("provenance", "expected"), [("host", "unproven"), ("device", "fits")]
 )
 def test_milliseconds_of_another_machine_prove_nothing(
-    source: CostSource, expected: str
+    provenance: Provenance, expected: str
 ) -> None:
     one = candidate(p50_ms=1.0)
-    one = replace(one, measurement=replace(one.measurement, source=source))
+    one = replace(one, measurement=replace(one.measurement, provenance=provenance))
     [verdict] = verdicts(one, Budget(latency_ms=20), targets.load("raspberrypi"))
     assert verdict.verdict == expected
 
 
 def test_a_missing_figure_cannot_satisfy_a_budget() -> None:
     one = candidate()
-    one = replace(one, measurement=replace(one.measurement, source="device"))
+    one = replace(one, measurement=replace(one.measurement, provenance="device"))
     [verdict] = verdicts(one, Budget(energy_mj=5), targets.load("raspberrypi"))
     assert (verdict.verdict, verdict.value, budget_reason(verdict)) == (
         "unproven",
@@ -245,7 +245,7 @@ def test_a_budget_that_a_slower_one_keeps_is_not_missed_for_speed() -> None:
     budget = Budget(memory_mb=64)
     assert winner(fast, small, budget=budget) == "litert-fp32"
     here = [
-        replace(c, measurement=replace(c.measurement, source="host"))
+        replace(c, measurement=replace(c.measurement, provenance="host"))
         for c in (fast, small)
     ]
     assert winner(*here, budget=budget) == "litert-int8"  # proves nothing of the board

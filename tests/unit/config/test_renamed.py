@@ -38,6 +38,26 @@ test = "test"
             "[data.preprocess]\ncolor = 'grey'\n",
             "data.preprocess.color = 'grey': 'grey' is now 'gray'.",
         ),
+        (
+            "[recipe.prune]\ncost_source = 'host'\n",
+            "recipe.prune.cost_source is now recipe.prune.cost_provenance.",
+        ),
+        (
+            "[recipe.distill]\nvalidation_share = 0.2\n",
+            "recipe.distill.validation_share is now recipe.distill.validation_fraction.",
+        ),
+        (
+            "[recipe.quantize]\naware = 'never'\n",
+            "recipe.quantize.aware is now recipe.quantize.qat.",
+        ),
+        (
+            "[recipe.quantize]\naware_epochs = 3\n",
+            "recipe.quantize.aware_epochs is now recipe.quantize.qat_epochs.",
+        ),
+        (
+            "[recipe.bench]\nsettings_s = 0\n",
+            "recipe.bench.settings_s is now recipe.bench.runtime_options_s.",
+        ),
     ],
 )
 def test_an_old_name_is_refused_with_the_new_one(

@@ -59,7 +59,7 @@ def test_a_profile_rounds_every_precision_and_sources_its_power(name):
     figures = (target.power.idle_w, target.power.load_w)
     if any(figure is not None for figure in figures):
         assert target.power.boundary
-        assert target.power.source
+        assert target.power.provenance
     else:
         assert target.power == Power()
 

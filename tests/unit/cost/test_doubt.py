@@ -20,7 +20,7 @@ def cell(cost: float = 10.0, **values: object) -> OperatorCost:
         (cell(rounds=(10.0, 10.1, 14.0), anchor=5.0), False),
         (cell(rounds=(10.0, 11.5), anchor=5.0), True),
         (cell(rounds=(10.0, 10.1), anchor=6.0), True),
-        (cell(rounds=(10.0, 10.1), anchor=5.0, share=0.5), True),
+        (cell(rounds=(10.0, 10.1), anchor=5.0, fraction=0.5), True),
         (cell(rounds=(10.0,)), False),
     ],
 )

@@ -18,7 +18,7 @@ def test_a_runtime_that_cannot_write_one_operator_is_refused_with_the_fix(
     added(tmp_path, "counting_frame", "counting-frame")
     monkeypatch.setenv("EDGEKIT_PLUGINS", str(tmp_path))
     with pytest.raises(
-        DeviceError, match=r'counting-frame: .* cost_source = "estimated"'
+        DeviceError, match=r'counting-frame: .* cost_provenance = "estimated"'
     ):
         microbenchmark.write(LINEAR, "counting-frame", "fp32", tmp_path)
 

@@ -9,7 +9,7 @@ from edgekit.cost.overhead import Overhead, fitted
 
 def test_no_measurement_corrects_nothing() -> None:
     assert fitted([]) == Overhead()
-    assert Overhead().share == 0.0
+    assert Overhead().fraction == 0.0
     assert Overhead().speedup(0.5) == pytest.approx(2.0)
     assert Overhead().operators(4.0) == pytest.approx(0.25)
 
@@ -17,7 +17,7 @@ def test_no_measurement_corrects_nothing() -> None:
 def test_the_overhead_that_explains_a_miss_is_found() -> None:
     """Operators at half of their time, and a network 1.6 times as fast: a quarter is overhead."""
     found = fitted([(0.5, 1.6)])
-    assert found.share == pytest.approx(0.25)
+    assert found.fraction == pytest.approx(0.25)
     assert found.speedup(0.5) == pytest.approx(1.6)
     assert found.operators(2.0) == pytest.approx(1 / 3)
     assert found.operators(4.0) is None, "overhead alone takes as long"
@@ -32,12 +32,12 @@ def test_between_a_miss_and_an_overshoot_the_line_between_them_counts() -> None:
 
 def test_past_the_fastest_network_its_own_overhead_counts() -> None:
     found = fitted([(0.5, 1.6), (0.25, 2.5)])
-    assert found.share == pytest.approx(0.2)
+    assert found.fraction == pytest.approx(0.2)
     assert found.operators(4.0) == pytest.approx(0.0625)
 
 
 def test_a_network_that_got_slower_leaves_little_to_plan_with() -> None:
-    assert fitted([(0.5, 0.9)]).share == pytest.approx(0.95)
+    assert fitted([(0.5, 0.9)]).fraction == pytest.approx(0.95)
 
 
 def test_a_network_that_was_not_cut_states_nothing() -> None:

@@ -18,7 +18,7 @@ from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 from edgekit.types.notes import CostsTimedBusy
 from edgekit.types.operator_shape import OperatorShape
 
@@ -32,8 +32,10 @@ KEY = TableKey(
 CONV = OperatorShape(kind="conv", inputs=16, outputs=10, size=(8, 8), kernel=(1, 1))
 
 
-def table(root: Path, source: CostSource = "estimated", **changed: object) -> CostTable:
-    return CostTable(replace(KEY, **changed), source, root, tile=8)  # type: ignore[arg-type]
+def table(
+    root: Path, provenance: Provenance = "estimated", **changed: object
+) -> CostTable:
+    return CostTable(replace(KEY, **changed), provenance, root, tile=8)  # type: ignore[arg-type]
 
 
 def test_an_estimate_rounds_widths_up_to_the_tile(tmp_path: Path) -> None:
@@ -48,7 +50,7 @@ def test_an_estimate_rounds_widths_up_to_the_tile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "unit"),
+    ("provenance", "unit"),
     [
         ("device", "us"),
         ("host", "us"),
@@ -56,8 +58,10 @@ def test_an_estimate_rounds_widths_up_to_the_tile(tmp_path: Path) -> None:
         ("estimated", "operations"),
     ],
 )
-def test_a_source_has_its_unit(tmp_path: Path, source: CostSource, unit: str) -> None:
-    assert table(tmp_path, source).unit == unit
+def test_a_source_has_its_unit(
+    tmp_path: Path, provenance: Provenance, unit: str
+) -> None:
+    assert table(tmp_path, provenance).unit == unit
 
 
 def test_what_must_run_somewhere_is_not_made_up(tmp_path: Path) -> None:
@@ -87,7 +91,10 @@ def test_a_file_states_what_its_figures_are(tmp_path: Path) -> None:
     costs = table(tmp_path)
     with sqlite3.connect(costs.path) as rows:
         facts = dict(rows.execute("SELECT name, value FROM facts"))
-    assert facts == {**{k: str(v) for k, v in vars(KEY).items()}, "source": "estimated"}
+    assert facts == {
+        **{k: str(v) for k, v in vars(KEY).items()},
+        "provenance": "estimated",
+    }
 
 
 def test_the_tolerance_follows_how_well_cells_repeat(tmp_path: Path) -> None:
@@ -175,9 +182,9 @@ def test_a_cell_beside_a_slow_anchor_or_of_rounds_that_do_not_repeat_is_doubtful
 
 
 def test_a_cell_of_a_process_with_less_than_a_processor_is_doubtful() -> None:
-    alone = replace(cell(20, 20.1), share=0.98)
+    alone = replace(cell(20, 20.1), fraction=0.98)
     assert not doubt.doubtful(alone, 10.0)
-    shared = replace(alone, share=0.67)
+    shared = replace(alone, fraction=0.67)
     assert doubt.doubtful(shared, 10.0)
     assert not doubt.unsteady(shared, 10.0)  # measuring at once again would not help
 

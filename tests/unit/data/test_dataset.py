@@ -31,16 +31,16 @@ def numbers(part: Dataset) -> list[int]:
     st.integers(0, 9),
 )
 def test_split_is_stratified_and_loses_nothing(
-    targets: list[int], share: float, seed: int
+    targets: list[int], fraction: float, seed: int
 ) -> None:
     whole = dataset(targets)
-    train, validation = split(whole, share, seed)
+    train, validation = split(whole, fraction, seed)
     assert sorted(numbers(train) + numbers(validation)) == list(range(len(targets)))
     for target in set(targets):
         members = targets.count(target)
         held = validation.targets.tolist().count(target)
-        assert held == min(round(share * members), members - 1)
-    assert numbers(split(whole, share, seed)[1]) == numbers(validation)
+        assert held == min(round(fraction * members), members - 1)
+    assert numbers(split(whole, fraction, seed)[1]) == numbers(validation)
 
 
 def test_split_of_a_subset_stays_inside_it() -> None:
@@ -51,7 +51,7 @@ def test_split_of_a_subset_stays_inside_it() -> None:
 
 
 def test_split_without_a_validation_sample() -> None:
-    with pytest.raises(DataError, match="validation_share"):
+    with pytest.raises(DataError, match="validation_fraction"):
         split(dataset([0, 1, 2]), 0.1, 0)
 
 

@@ -48,7 +48,7 @@ def test_no_job_is_written_out_elsewhere() -> None:
 
 
 def test_the_scan_sees_a_job(tmp_path: Path) -> None:
-    (tmp_path / "x.py").write_text('job = {"kind": "micro", "models": []}')
+    (tmp_path / "x.py").write_text('job = {"kind": "microbenchmark", "models": []}')
     assert [is_job(one) for one in literals(tmp_path / "x.py")] == [True]
 
 
@@ -79,7 +79,9 @@ def artifact(tmp_path: Path) -> Artifact:
         files=(tmp_path / "m.xml", tmp_path / "m.bin"),
         inputs=(),
         outputs=(),
-        settings=RuntimeOptions(threads=3, options={"ENABLE_CPU_PINNING": False}),
+        runtime_options=RuntimeOptions(
+            threads=3, options={"ENABLE_CPU_PINNING": False}
+        ),
     )
 
 
@@ -89,7 +91,9 @@ def built(artifact: Artifact) -> dict[type, schema.Job]:
         schema.BenchJob: jobs.bench(artifact, threads=1, seed=4),
         schema.EnergyJob: jobs.energy(artifact, threads=1, windows=2),
         schema.InferJob: jobs.infer(artifact, inputs=file, outputs=file),
-        schema.MicroJob: jobs.micro("litert", [file], threads=2, rounds=0),
+        schema.MicrobenchmarkJob: jobs.microbenchmark(
+            "litert", [file], threads=2, rounds=0
+        ),
         schema.ProbeJob: jobs.probe("litert"),
         schema.ProfileJob: jobs.profile(artifact, threads=1, models=[file]),
         schema.VerifyJob: jobs.verify(artifact),
@@ -120,5 +124,5 @@ def test_paths_do_not_depend_on_the_folder(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    job = jobs.micro("litert", [Path("a.tflite")], threads=1)
+    job = jobs.microbenchmark("litert", [Path("a.tflite")], threads=1)
     assert job["models"] == [str(tmp_path / "a.tflite")]

@@ -38,7 +38,7 @@ def test_what_is_timed_waits_for_what_is_timed() -> None:
 def test_whoever_waits_too_long_is_reported_who_holds_it() -> None:
     code = (
         "import sys\nfrom edgekit.devices import lock\n"
-        "with lock.turn({'kind': 'micro'}):\n"
+        "with lock.turn({'kind': 'microbenchmark'}):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

@@ -38,14 +38,16 @@ def test_an_ssh_address_is_taken_apart(
 
 
 def test_settings_of_an_address() -> None:
-    device = remote("container:arm:1?memory=256m&cpus=0.5&python=/py", source="device")
+    device = remote(
+        "container:arm:1?memory=256m&cpus=0.5&python=/py", provenance="device"
+    )
     assert isinstance(device.link, ContainerLink)
     assert device.link.image == "arm:1"
     assert (device.link.memory, device.link.cpus) == ("256m", "0.5")
     assert device.python == "/py"
-    assert device.source == "device"
-    assert remote("container:x").source == "host"
-    assert remote("ssh://x").source == "device"
+    assert device.provenance == "device"
+    assert remote("container:x").provenance == "host"
+    assert remote("ssh://x").provenance == "device"
     assert remote("adb://emulator-5554").name == "adb://emulator-5554"
     assert isinstance(resolve("local"), LocalDevice)
     assert isinstance(resolve("adb://1?benchmark_model=/bin/true"), BenchmarkModel)

@@ -150,7 +150,7 @@ def test_a_student_learns_the_rounding_and_comes_back_in_float() -> None:
             **options,  # type: ignore[arg-type]
         )  # fmt: skip
 
-    found = distilled(aware=True)
+    found = distilled(qat=True)
     assert found.epochs[0].loss > 2 * distilled().epochs[0].loss, "rounding costs"
     first, last = found.epochs[0], found.epochs[-1]
     assert last.validation > first.validation
@@ -160,4 +160,4 @@ def test_a_student_learns_the_rounding_and_comes_back_in_float() -> None:
     again = answer(rounded(found.program), x).argmax(1)
     agreed = (again == teacher.module(x).argmax(1)).float().mean()
     assert agreed == pytest.approx(found.epochs[found.best_epoch].validation, abs=0.05)
-    assert distilled(aware=True).program.fingerprint() == found.program.fingerprint()
+    assert distilled(qat=True).program.fingerprint() == found.program.fingerprint()

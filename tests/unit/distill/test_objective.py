@@ -46,7 +46,7 @@ def test_mixed_samples_learn_from_both_their_labels() -> None:
     recipe = DistillRecipe(soft_weight=0.25, temperature=1.0)
     student, teacher = logits(0), logits(1)
     y, other = torch.arange(6) % 4, torch.arange(1, 7) % 4
-    known_targets = Targets(targets=y, other=other, share=0.7)
+    known_targets = Targets(targets=y, other=other, fraction=0.7)
     found = objective(
         ModelOutputs(output=student),
         ModelOutputs(output=teacher),

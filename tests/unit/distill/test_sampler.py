@@ -16,13 +16,13 @@ def test_samples_are_mixed_with_their_partners() -> None:
     sampler = TrainSampler(data, replace(RECIPE, mixup=0.4), torch.float32, 0)
     indices = torch.arange(8)
     mixup = sampler.mixup(len(indices))
-    assert mixup is not None and 0 < mixup.share < 1
+    assert mixup is not None and 0 < mixup.fraction < 1
     taken = sampler.take(indices, torch.arange(8), None, mixup)
     x, y = data.arrays()
     partner = mixup.partner.numpy()
-    blended = mixup.share * x[:8] + (1 - mixup.share) * x[partner]
+    blended = mixup.fraction * x[:8] + (1 - mixup.fraction) * x[partner]
     np.testing.assert_allclose(taken.inputs, blended, rtol=1e-5, atol=1e-6)
-    assert taken.other is not None and taken.share == mixup.share
+    assert taken.other is not None and taken.fraction == mixup.fraction
     assert taken.targets.tolist() == y[:8].tolist()
     assert taken.other.tolist() == y[partner].tolist()
     assert TrainSampler(data, RECIPE, torch.float32, 0).mixup(8) is None

@@ -42,8 +42,8 @@ def test_held_out_digits_are_not_trained_on() -> None:
     assert len(train) == 1437
     trained = {x.tobytes() for x in train.arrays()[0]}
     assert not [x for x in test.arrays()[0] if x.tobytes() in trained]
-    shares = [np.bincount(part.targets) / len(part) for part in (train, test)]
-    assert shares[0] == pytest.approx(shares[1], abs=0.005)
+    fractions = [np.bincount(part.targets) / len(part) for part in (train, test)]
+    assert fractions[0] == pytest.approx(fractions[1], abs=0.005)
 
 
 def test_weights_stay_small() -> None:

@@ -50,7 +50,7 @@ def check(graph: WidthGraph, *, exact: bool = True) -> None:
     chosen = [g for g in graph.groups if g.exact == exact]
     assert chosen
     for groups in (*([g] for g in chosen), chosen):
-        plan = drop(groups, share=0.5, seed=3)
+        plan = drop(groups, fraction=0.5, seed=3)
         small = shrink(graph, plan)
         result = output(small, x)
         assert torch.allclose(output(small, x[:1]), result[:1], atol=1e-5)

@@ -25,7 +25,7 @@ from tests.unit.graph.test_surgery import Halves, drop, error, graph_of, output
 def test_residual_blocks(name: str, blocks: list[str]) -> None:
     graph, x = graph_of(name), CASES[name].inputs()
     assert [block.id for block in graph.blocks] == blocks
-    plan = drop((g for g in graph.groups if g.exact), share=0.3)
+    plan = drop((g for g in graph.groups if g.exact), fraction=0.3)
     for block in graph.blocks:
         one = Plan(kept=plan.kept, dropped_blocks=(block.id,))
         small = shrink(graph, one)

@@ -203,18 +203,18 @@ STEPS = st.lists(
 @given(
     steps=STEPS,
     flat=st.booleans(),
-    share=st.sampled_from((0.2, 0.5, 0.9)),
+    fraction=st.sampled_from((0.2, 0.5, 0.9)),
     seed=st.integers(0, 99),
 )
 def test_cutting_equals_masking(
-    steps: list[tuple[type[Block], int]], flat: bool, share: float, seed: int
+    steps: list[tuple[type[Block], int]], flat: bool, fraction: float, seed: int
 ) -> None:
     torch.manual_seed(seed)
     graph = analyzed(Network(steps, flat=flat))
     x = torch.randn(3, 3, SIZE, SIZE)
     assert graph.groups
 
-    plan = drop((g for g in graph.groups if g.exact), share=share, seed=seed)
+    plan = drop((g for g in graph.groups if g.exact), fraction=fraction, seed=seed)
     blocks = tuple(block.id for block in graph.blocks[seed % 3 :])
     plan = Plan(kept=plan.kept, dropped_blocks=blocks)
     small = shrink(graph, plan)
@@ -226,5 +226,5 @@ def test_cutting_equals_masking(
         (old,) = (n for n in graph.program.module.graph.nodes if n.name == node.name)
         assert again.shape(node) == graph.shape(old, widths)
 
-    everything = shrink(graph, drop(graph.groups, share=share, seed=seed))
+    everything = shrink(graph, drop(graph.groups, fraction=fraction, seed=seed))
     assert torch.isfinite(output(everything, x)).all()

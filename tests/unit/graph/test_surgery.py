@@ -25,13 +25,13 @@ def graph_of(name: str) -> WidthGraph:
     return analyze(CASES[name].program())
 
 
-def drop(groups: Iterable[Group], share: float = 0.4, seed: int = 0) -> Plan:
+def drop(groups: Iterable[Group], fraction: float = 0.4, seed: int = 0) -> Plan:
     draw = random.Random(seed)
     return Plan(
         kept={
             g.id: tuple(
                 sorted(
-                    draw.sample(range(g.units), max(1, round(g.units * (1 - share))))
+                    draw.sample(range(g.units), max(1, round(g.units * (1 - fraction))))
                 )
             )
             for g in groups
@@ -71,7 +71,7 @@ def test_cut_equals_masked(name: str) -> None:
 def test_each_group_alone(name: str) -> None:
     graph, x = graph_of(name), CASES[name].inputs()
     for group in graph.groups:
-        plan = drop([group], share=0.5)
+        plan = drop([group], fraction=0.5)
         small = output(shrink(graph, plan), x)
         if group.exact:
             assert error(small, output(mask(graph, plan), x)) < 1e-5, group.id
@@ -105,7 +105,7 @@ def test_the_input_is_untouched(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_result_trains_saves_and_is_cut_again(name: str, tmp_path) -> None:
     graph, x = graph_of(name), CASES[name].inputs(5)
-    small = shrink(graph, drop(graph.groups, share=0.25))
+    small = shrink(graph, drop(graph.groups, fraction=0.25))
     small.save(tmp_path / "small.pt2")
     again = load(tmp_path / "small.pt2")
     assert error(output(again, x), output(small, x)) < 1e-6
@@ -113,7 +113,7 @@ def test_the_result_trains_saves_and_is_cut_again(name: str, tmp_path) -> None:
 
     smaller = analyze(again)
     assert smaller.groups
-    plan = drop((g for g in smaller.groups if g.exact), share=0.3)
+    plan = drop((g for g in smaller.groups if g.exact), fraction=0.3)
     cut = output(shrink(smaller, plan), x)
     assert error(cut, output(mask(smaller, plan), x)) < 1e-5
 

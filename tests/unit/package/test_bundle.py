@@ -96,7 +96,7 @@ def test_the_manifest_holds_the_io_contract_versions_and_source(tmp_path):
     folder = tmp_path / "pi"
     fill(folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["schema_version"] == 2
+    assert manifest["schema_version"] == 3
     assert manifest["target"] == "raspberrypi4"
     assert manifest["verdict"] == "unproven"
     assert manifest["source_sha256"] == "ab" * 32

@@ -55,7 +55,7 @@ def project(own_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     (root / "model.py").write_text((own_project / "model.py").read_text() + OTHERS)
     text = (own_project / "edgekit.toml").read_text()
     (root / "edgekit.toml").write_text(
-        text + '\n[recipe.prune]\ncost_source = "estimated"\n'
+        text + '\n[recipe.prune]\ncost_provenance = "estimated"\n'
     )
     return root
 
@@ -152,7 +152,7 @@ def test_an_assistant_goes_half_of_the_way(
     assert found.macs == pytest.approx(planner.macs() / 2, rel=1e-3)
 
 
-def examined(
+def evaluated(
     precision: str, drop: float, failure: str | None = None
 ) -> EvaluatedArtifact:
     return EvaluatedArtifact(
@@ -167,23 +167,23 @@ def examined(
 @pytest.mark.parametrize(
     ("aware", "limit", "found", "words"),
     [
-        ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.02)], "missed the acc"),
-        ("auto", 0.01, [examined("fp32", 0.0), examined("int8", 0.01)], None),
-        ("auto", 0.01, [examined("fp32", 0.05), examined("int8", 0.06)], None),
-        ("auto", 0.01, [examined("int8", 0.06)], "missed the accuracy budget"),
-        ("auto", None, [examined("fp32", 0.0), examined("int8", 0.5)], None),
-        ("auto", None, [examined("int8", 0.0, "gone")], "broke litert-int8"),
-        ("auto", 0.01, [examined("fp32", 0.02)], None),
-        ("never", 0.01, [examined("fp32", 0.0), examined("int8", 0.5)], None),
-        ("always", None, [examined("fp32", 0.0), examined("int8", 0.0)], "recipe asks"),
-        ("always", None, [examined("fp32", 0.0)], None),
+        ("auto", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.02)], "missed the acc"),
+        ("auto", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.01)], None),
+        ("auto", 0.01, [evaluated("fp32", 0.05), evaluated("int8", 0.06)], None),
+        ("auto", 0.01, [evaluated("int8", 0.06)], "missed the accuracy budget"),
+        ("auto", None, [evaluated("fp32", 0.0), evaluated("int8", 0.5)], None),
+        ("auto", None, [evaluated("int8", 0.0, "gone")], "broke litert-int8"),
+        ("auto", 0.01, [evaluated("fp32", 0.02)], None),
+        ("never", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.5)], None),
+        ("always", None, [evaluated("fp32", 0.0), evaluated("int8", 0.0)], "recipe asks"),
+        ("always", None, [evaluated("fp32", 0.0)], None),
     ],
 )  # fmt: skip
 def test_when_a_student_is_trained_with_rounding(
-    aware: str,
+    qat: str,
     limit: float | None,
     found: list[EvaluatedArtifact],
     words: str | None,
 ) -> None:
-    why = reason_to_train(found, aware, limit)
+    why = reason_to_train(found, qat, limit)
     assert why is None if words is None else words in qat_reason(why)

@@ -85,22 +85,22 @@ def test_what_fits_is_not_refused() -> None:
     check(values, samples(np.zeros(2, np.float32)), "regression")
 
 
-def evaluation(value: float, *, share: bool) -> Evaluation:
+def evaluation(value: float, *, fraction: bool) -> Evaluation:
     return Evaluation(
-        metric="mean IoU" if share else "perplexity",
+        metric="mean IoU" if fraction else "perplexity",
         value=value,
         samples=10,
-        higher_is_better=share,
-        share=share,
+        higher_is_better=fraction,
+        fraction=fraction,
     )
 
 
 def test_what_is_lost_has_the_right_sign_and_measure() -> None:
-    overlap, surprise = evaluation(0.8, share=True), evaluation(20.0, share=False)
-    assert overlap.drop(evaluation(0.7, share=True), relative=False) == pytest.approx(
-        0.1
-    )
-    worse, better = evaluation(22, share=False), evaluation(19, share=False)
+    overlap, surprise = evaluation(0.8, fraction=True), evaluation(20.0, fraction=False)
+    assert overlap.drop(
+        evaluation(0.7, fraction=True), relative=False
+    ) == pytest.approx(0.1)
+    worse, better = evaluation(22, fraction=False), evaluation(19, fraction=False)
     assert surprise.drop(worse, relative=True) == pytest.approx(0.1)
     assert surprise.drop(worse, relative=False) == 2
     assert surprise.drop(better, relative=True) == pytest.approx(-0.05)
@@ -118,7 +118,7 @@ def test_what_is_lost_has_the_right_sign_and_measure() -> None:
     ],
 )
 def test_a_candidate_that_loses_too_much_is_reported_in_the_metrics_measure(
-    as_share: bool, fault: str, value: str
+    as_fraction: bool, fault: str, value: str
 ) -> None:
     from dataclasses import replace
 
@@ -127,9 +127,9 @@ def test_a_candidate_that_loses_too_much_is_reported_in_the_metrics_measure(
 
     candidate = replace(
         report().candidates[0],
-        evaluation=evaluation(22, share=False),
+        evaluation=evaluation(22, fraction=False),
         accuracy_drop=0.1,
-        relative_drop=as_share,
+        relative_drop=as_fraction,
     )
     budget = Budget(accuracy_drop=0.05)
     [chosen] = choose([candidate], budget, None)
@@ -137,7 +137,7 @@ def test_a_candidate_that_loses_too_much_is_reported_in_the_metrics_measure(
     [line] = verdicts(chosen, budget, target("raspberrypi4"))
     assert (line.verdict, line.metric, line.unit) == ("over", "perplexity", value)
     assert words.budget_name(line) == "Perplexity, worse by"
-    if as_share:
+    if as_fraction:
         assert words.budget_limit(line) == "at most 5.00 %"
         assert words.budget_value(line) == "10.00 %"
         assert words.lost(chosen) == "has a perplexity 10.00 % higher"

@@ -11,7 +11,7 @@ from edgekit.devices.local import LocalDevice
 from edgekit.pipeline.environment import Environment
 from edgekit.progress import Silent
 from edgekit.store import Store
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 
 class Counted(LocalDevice):
@@ -25,17 +25,17 @@ class Counted(LocalDevice):
 PROBES: list[int] = []
 
 
-def environment(folder: Path, source: CostSource) -> Environment:
-    device = Counted(source=source)
+def environment(folder: Path, provenance: Provenance) -> Environment:
+    device = Counted(provenance=provenance)
     return Environment(device=device, store=Store(folder), progress=Silent())
 
 
-@pytest.mark.parametrize(("source", "proven"), [("device", True), ("host", False)])
+@pytest.mark.parametrize(("provenance", "proven"), [("device", True), ("host", False)])
 def test_an_attached_device_proves_and_states_what_it_can(
-    tmp_path: Path, source: CostSource, proven: bool
+    tmp_path: Path, provenance: Provenance, proven: bool
 ) -> None:
     PROBES.clear()
-    env = environment(tmp_path, source)
+    env = environment(tmp_path, provenance)
     profile = targets.load("raspberrypi4")
     assert env.proven is proven
     observed = env.observed(profile)

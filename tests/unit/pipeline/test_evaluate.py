@@ -33,7 +33,7 @@ def artifact(folder: Path, precision: Precision) -> Artifact:
     )
 
 
-def examined(one: Artifact, outputs: np.ndarray) -> EvaluatedArtifact:
+def evaluated(one: Artifact, outputs: np.ndarray) -> EvaluatedArtifact:
     parity: Parity | None = None
     failure: ParityError | None = None
     try:
@@ -51,7 +51,7 @@ def examined(one: Artifact, outputs: np.ndarray) -> EvaluatedArtifact:
 
 def test_a_broken_int8_file_is_removed_and_said(tmp_path: Path) -> None:
     fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
-    found, notes = _sound([examined(fp32, GOOD), examined(int8, BROKEN)])
+    found, notes = _sound([evaluated(fp32, GOOD), evaluated(int8, BROKEN)])
     assert [one.artifact.name for one in found] == [fp32.name]
     assert fp32.files[0].exists() and not int8.files[0].exists()
     [note] = notes
@@ -69,9 +69,9 @@ def test_a_file_that_its_runtime_refuses_keeps_what_the_runtime_printed(
 ) -> None:
     fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
     refused = replace(
-        examined(int8, GOOD), failure=ArtifactError("litert cannot load int8.tflite.")
+        evaluated(int8, GOOD), failure=ArtifactError("litert cannot load int8.tflite.")
     )
-    _, notes = _sound([examined(fp32, GOOD), refused])
+    _, notes = _sound([evaluated(fp32, GOOD), refused])
     assert [note.fault for note in notes] == [
         ParityFault(measure="runtime", detail="litert cannot load int8.tflite.")
     ]
@@ -85,7 +85,7 @@ def test_outputs_that_are_not_finite_are_a_fact_that_a_report_can_hold(
 ) -> None:
     fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
     infinite = np.where(GOOD > 0, np.inf, GOOD).astype(np.float32)
-    _, notes = _sound([examined(fp32, GOOD), examined(int8, infinite)])
+    _, notes = _sound([evaluated(fp32, GOOD), evaluated(int8, infinite)])
     [note] = notes
     assert note.fault == ParityFault(measure="relative_error", samples=8)
     assert document.to_json(replace(report(), notes=notes))["notes"]
@@ -94,7 +94,7 @@ def test_outputs_that_are_not_finite_are_a_fact_that_a_report_can_hold(
 def test_where_all_are_broken_the_build_ends(tmp_path: Path) -> None:
     int8 = artifact(tmp_path, "int8")
     with pytest.raises(ParityError, match="litert-int8 decides"):
-        _sound([examined(int8, BROKEN)])
+        _sound([evaluated(int8, BROKEN)])
 
 
 def test_a_float_file_has_to_be_exact(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.progress import Silent
 from edgekit.store import Store
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 
 
-def parts(folder: Path, source: CostSource) -> tuple[BuildRequest, Environment]:
+def parts(folder: Path, provenance: Provenance) -> tuple[BuildRequest, Environment]:
     one = project.example()
     recipe = replace(
         one.recipe,
@@ -26,15 +26,15 @@ def parts(folder: Path, source: CostSource) -> tuple[BuildRequest, Environment]:
     )
     target = targets.load("raspberrypi4")
     request = BuildRequest(project=replace(one, recipe=recipe), target=target)
-    device = LocalDevice(source=source)
+    device = LocalDevice(provenance=provenance)
     return request, Environment(device=device, store=Store(folder), progress=Silent())
 
 
-@pytest.mark.parametrize(("source", "proven"), [("device", True), ("host", False)])
+@pytest.mark.parametrize(("provenance", "proven"), [("device", True), ("host", False)])
 def test_timings_are_the_targets_own_where_it_is_attached(
-    tmp_path: Path, source: CostSource, proven: bool
+    tmp_path: Path, provenance: Provenance, proven: bool
 ) -> None:
-    runner = BenchRunner.of(*parts(tmp_path, source))
+    runner = BenchRunner.of(*parts(tmp_path, provenance))
     assert runner.proven is proven
     assert (runner.tier, runner.threads) == ("full", 2)
 

@@ -28,7 +28,7 @@ kind = "KIND"
 [budget]
 latency_ms = 3
 [recipe.distill]
-validation_share = 0.25
+validation_fraction = 0.25
 """
 
 

@@ -17,7 +17,7 @@ from edgekit.pipeline.environment import Environment
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.store import Store
-from edgekit.types import CostSource, InputSpec, Precision
+from edgekit.types import InputSpec, Precision, Provenance
 
 SKYLAKE = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw")
 """Of a Xeon with AVX-512, before VNNI."""
@@ -28,7 +28,7 @@ ICE_LAKE = (*SKYLAKE, "avx512_vnni")
 class Attached(LocalDevice):
     """A machine whose probe was stored."""
 
-    source: CostSource = "device"
+    provenance: Provenance = "device"
     isa: tuple[str, ...]
 
     def probe(self) -> dict[str, Any]:

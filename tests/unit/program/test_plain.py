@@ -166,7 +166,7 @@ def test_hooks_of_the_copy_keep_their_values_in_the_copy() -> None:
 
 
 @pytest.mark.parametrize("owned", [True, False])
-def test_only_a_network_that_is_given_away_shares_its_tensors(owned: bool) -> None:
+def test_only_a_network_that_is_given_away_lends_its_tensors(owned: bool) -> None:
     network = nn.Linear(6, 3)
     traced = trace(network, ROW, owned=owned)
     [weight] = [p for p in traced.module.parameters() if p.ndim == 2]

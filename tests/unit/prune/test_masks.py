@@ -64,8 +64,8 @@ def test_global_magnitude_removes_the_smallest_of_all() -> None:
     kept = torch.cat([weight(program, n)[m].abs() for n, m in masks.items()])
     gone = torch.cat([weight(program, n)[~m].abs() for n, m in masks.items()])
     assert kept.min() >= gone.max()
-    shares = [float(mask.float().mean()) for mask in masks.values()]
-    assert max(shares) - min(shares) > 0.1
+    fractions = [float(mask.float().mean()) for mask in masks.values()]
+    assert max(fractions) - min(fractions) > 0.1
 
 
 def test_magnitude_by_layer_is_as_sparse_everywhere() -> None:
@@ -180,7 +180,7 @@ def test_masks_survive_distillation() -> None:
 
 @pytest.mark.parametrize("sparsity", [-0.1, 1.0])
 def test_a_sparsity_is_a_share(sparsity: float) -> None:
-    with pytest.raises(UsageError, match=f"Sparsity {sparsity:g} is not a share"):
+    with pytest.raises(UsageError, match=f"Sparsity {sparsity:g} is not a fraction"):
         magnitude_masks(network(), sparsity)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.large_decoder import ALLOWED, SHARE, in_fresh_process
+from benchmarks.large_decoder import ALLOWED, FRACTION, in_fresh_process
 
 
 @pytest.mark.skipif(
@@ -15,6 +15,6 @@ from benchmarks.large_decoder import ALLOWED, SHARE, in_fresh_process
 def test_a_decoder_is_cut_in_little_more_memory_than_its_weights_take() -> None:
     row = in_fresh_process("100m")
     left = row["parameters_left"] / row["parameters"]
-    assert left == pytest.approx(1 - SHARE, abs=0.03)
+    assert left == pytest.approx(1 - FRACTION, abs=0.03)
     assert row["peak_over_weights"] <= ALLOWED, row["stages"]
     assert row["stages"]["run"]["peak_over_weights"] < 1.1, "the original is still held"

@@ -58,8 +58,8 @@ def test_every_schedule_heads_for_its_end(
 
 def test_a_speed_up_is_the_inverse_of_the_share_that_remains() -> None:
     for kind in KINDS:
-        shares = schedule(kind, 5, 0.25)
-        assert schedule(kind, 5, 4.0) == pytest.approx([1 / s for s in shares])
+        fractions = schedule(kind, 5, 0.25)
+        assert schedule(kind, 5, 4.0) == pytest.approx([1 / s for s in fractions])
 
 
 @pytest.mark.parametrize(

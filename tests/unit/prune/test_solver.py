@@ -45,7 +45,7 @@ def test_the_plan_is_the_best_of_all(
     tmp_path: Path,
     network: type[nn.Module],
     drop_blocks: bool,
-    shares: dict[str, float],
+    fractions: dict[str, float],
 ) -> None:
     graph = graph_of(network())
     planner = planner_for(graph, tmp_path, drop_blocks=drop_blocks)
@@ -69,7 +69,9 @@ def test_the_plan_is_the_best_of_all(
         "macs": Planner.macs,
         "energy_mj": energy,
     }
-    limits = {name: took[name](planner) * share for name, share in shares.items()}
+    limits = {
+        name: took[name](planner) * fraction for name, fraction in fractions.items()
+    }
     solution = planner.solve(scores, Limits(**limits), measured)
 
     objective = PlanObjective(graph=graph, importance=scores, sensitivity=measured)

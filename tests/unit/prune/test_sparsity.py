@@ -183,7 +183,7 @@ def teacher() -> Program:
 
 
 def half(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, float]:
-    """The plan that halves every width, and the share of importance it removes."""
+    """The plan that halves every width, and the fraction of importance it removes."""
     graph = analyze(program)
     scores = importance(graph, criterion)
     kept = {

@@ -58,9 +58,9 @@ def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
             refusals=(Incompatibility(cause="export_failed", by="litert", detail=why),),
         )
         for name, why in (
-            ("a", "No such scheme."),
-            ("b", "No such scheme."),
+            ("a", "No such layer kind."),
+            ("b", "No such layer kind."),
             ("c", "Crash"),
         )
     ]
-    assert reasons(out) == "No such scheme. Crash."
+    assert reasons(out) == "No such layer kind. Crash."

@@ -45,7 +45,7 @@ def test_the_verdict_and_what_is_unproven_come_first(report):
 
 def test_each_figure_states_how_it_was_obtained(report):
     chosen = reporting.to_json(report)["candidates"][1]
-    assert chosen["measurement"]["source"] == "host"
+    assert chosen["measurement"]["provenance"] == "host"
     assert chosen["how"] == {
         "latency": "timed on this machine (local): 5,120 inferences in 5 fresh processes, "
         "litert 2.3.0, 1 thread",

@@ -56,7 +56,7 @@ def test_every_loss_that_is_allowed_is_kept_and_one_sample_more_is_not(
 
 
 @given(st.integers(1, 500), st.integers(1, 99))
-def test_shares_of_the_reference_are_exact_too(hundreds: int, percent: int) -> None:
+def test_fractions_of_the_reference_are_exact_too(hundreds: int, percent: int) -> None:
     before, lost = 100 * hundreds, hundreds * percent
     of, limit = before + 7, float(f"0.{percent:02d}")
     assert kept(counted(before, of), counted(before - lost, of), limit, True)
@@ -115,8 +115,8 @@ def test_a_quantized_file_that_loses_what_is_allowed_holds(
     lost: float, missed: float | None
 ) -> None:
     found = QuantResult(
-        scheme=QuantConfig(),
-        lost=lost,
+        quant_config=QuantConfig(),
+        accuracy_drop=lost,
         allowed=0.005,
         metric="accuracy",
         samples=400,
@@ -128,7 +128,7 @@ def test_a_quantized_file_that_loses_what_is_allowed_holds(
 def test_noise_is_one_standard_error_and_at_least_a_sample() -> None:
     assert counted(90, 100).noise == pytest.approx(0.03)
     assert counted(100, 100).noise == 0.01
-    other = Evaluation(metric="error", value=3.0, samples=9, share=False)
+    other = Evaluation(metric="error", value=3.0, samples=9, fraction=False)
     assert other.noise == 0.0
 
 
@@ -142,7 +142,7 @@ def test_a_value_worse_by_a_drop_has_dropped_by_it(
         value=-4.0,
         samples=10,
         higher_is_better=higher_is_better,
-        share=False,
+        fraction=False,
     )
     now = replace(before, value=before.worse_by(0.25, relative=relative))
     assert (now.value < before.value) == higher_is_better

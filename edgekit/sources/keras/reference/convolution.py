@@ -76,13 +76,13 @@ def convolution(layer: Defined, x: Array) -> Array:
     x, strides, dilation = _padded(layer, channels_last(layer, x), kernel.shape[:-2])
     width = kernel.shape[-2]
     groups = x.shape[-1] // width
-    share = kernel.shape[-1] // groups
+    outputs = kernel.shape[-1] // groups
     total: Any = 0
     for place, met in _places(x, kernel.shape[:-2], strides, dilation):
         total = total + np.concatenate(
             [
-                met[..., g * width : (g + 1) * width]
-                @ kernel[place][:, g * share : (g + 1) * share]
+                met[..., g * outputs : (g + 1) * outputs]
+                @ kernel[place][:, g * outputs : (g + 1) * outputs]
                 for g in range(groups)
             ],
             -1,

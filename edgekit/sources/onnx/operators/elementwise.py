@@ -352,8 +352,8 @@ def dropout(
     """Compute ONNX's `Dropout`."""
     if training is not None and bool(np.any(numbers(np.asarray(training)))):
         raise call.refuse("runs in training mode: export the network for inference")
-    share = call.get("ratio", 0.5)
+    fraction = call.get("ratio", 0.5)
     if isinstance(ratio, np.ndarray):
-        share = float(number(ratio))
-    kept = F.dropout(x, share, training=False)
+        fraction = float(number(ratio))
+    kept = F.dropout(x, fraction, training=False)
     return (kept, torch.ones_like(x, dtype=torch.bool)) if call.outputs > 1 else (kept,)

@@ -33,7 +33,7 @@ class Axis:
     requested: int
     scale: float
     span: tuple[float, float]
-    """Of the region of interest, as shares of the size."""
+    """Of the region of interest, as fractions of the size."""
 
 
 @operator("Upsample", known=(1,))
@@ -250,7 +250,7 @@ def _nearest(call: Call, axis: Axis, mode: str) -> Known:
 
 
 def _weights(call: Call, axis: Axis, mode: str) -> tuple[Known, Known]:
-    """A matrix (wanted, size) of shares, and which outputs lie outside of the input."""
+    """A matrix (wanted, size) of fractions, and which outputs lie outside of the input."""
     positions = _positions(call, axis, mode)
     beyond = (positions < 0) | (positions > axis.size - 1)
     cubic = call.get("mode", "nearest") == "cubic"
@@ -261,12 +261,14 @@ def _weights(call: Call, axis: Axis, mode: str) -> tuple[Known, Known]:
     matrix = np.zeros((axis.requested, axis.size))
     for row, x in enumerate(positions):
         taps = np.arange(math.floor(x - reach), math.ceil(x + reach) + 1)
-        shares = _kernel(call, (taps - x) * stretch, cubic=cubic)
+        fractions = _kernel(call, (taps - x) * stretch, cubic=cubic)
         inside = (taps >= 0) & (taps < axis.size)
         if call.get("exclude_outside"):
-            shares = np.where(inside, shares, 0)
-        total = shares.sum()
-        np.add.at(matrix[row], np.clip(taps, 0, axis.size - 1), shares / (total or 1))
+            fractions = np.where(inside, fractions, 0)
+        total = fractions.sum()
+        np.add.at(
+            matrix[row], np.clip(taps, 0, axis.size - 1), fractions / (total or 1)
+        )
     return matrix, beyond
 
 

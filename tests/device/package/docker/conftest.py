@@ -56,14 +56,14 @@ def images(
 ) -> Iterator[dict[str, docker.Image]]:
     built: dict[str, docker.Image] = {}
     for case in CASES:
-        order = docker.Order(
+        request = docker.ImageRequest(
             bundle=bundle,
             platforms=(case.platform,),
             runtime=case.runtime,  # type: ignore[arg-type]
             tag="edgekit-test/digits",
             base=docker.FROM_DEBIAN,
         )
-        [one] = docker.package(order, store, Silent(), docker_engine)
+        [one] = docker.package(request, store, Silent(), docker_engine)
         built[case.platform] = one
         how = "on this machine" if case.core is None else f"emulated, {case.core}"
         assert one.trial == f"litert-int8 answered ({how})"

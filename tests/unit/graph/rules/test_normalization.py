@@ -51,7 +51,7 @@ def test_a_norm_over_the_width_counts_what_stays(norm: nn.Module) -> None:
     )
     graph = found(network, 5)
     assert widths(graph) == {"one": (8, False)}
-    plan = drop(graph.groups, share=0.5)
+    plan = drop(graph.groups, fraction=0.5)
     (kept,) = (list(units) for units in plan.kept.values())
     x = torch.randn(4, 5)
     hidden = one(x)[:, kept]

@@ -24,7 +24,7 @@ def test_squeeze_does_not_follow_a_width_down_to_one() -> None:
 
     graph = found(Net(run, one=nn.Conv2d(2, 6, 1), last=nn.Linear(6, 3)), 2, 4, 4)
     (group,) = graph.groups
-    plan = drop([group], share=0.99)
+    plan = drop([group], fraction=0.99)
     assert [len(units) for units in plan.kept.values()] == [1]
     x = torch.randn(4, 2, 4, 4)
     assert error(output(shrink(graph, plan), x), output(mask(graph, plan), x)) < 1e-5

@@ -10,9 +10,11 @@ from edgekit.package.docker.image import FAMILIES
 
 
 def test_all_is_every_runtime_that_runs_a_file(bundle: image.Bundle) -> None:
-    order = docker.Order(bundle=bundle.folder, platforms=(docker.EVERY,), tag="me/x:1")
-    expected = docker.chosen(order, bundle)
-    tags = [docker.tag_of(order, bundle, *one) for one in expected]
+    request = docker.ImageRequest(
+        bundle=bundle.folder, platforms=(docker.EVERY,), tag="me/x:1"
+    )
+    expected = docker.chosen(request, bundle)
+    tags = [docker.tag_of(request, bundle, *one) for one in expected]
     assert tags == [
         "me/x:1-onnxruntime-amd64",
         "me/x:1-litert-amd64",

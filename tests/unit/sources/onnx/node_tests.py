@@ -61,7 +61,7 @@ def run(case: Any) -> str:
 def _splits(parsed: graph.Graph, given: list[Known]) -> Iterator[dict[str, Value]]:
     """Inputs by name: those that have to be known as arrays, the rest as tensors."""
     (node,) = parsed.nodes[:1] if len(parsed.nodes) == 1 else (None,)
-    names = [border.name for border in parsed.inputs]
+    names = [tensor.name for tensor in parsed.inputs]
     stay: set[str] = set()
     entry = node and registry.find(node.domain, node.kind, node.version)
     if node and entry:

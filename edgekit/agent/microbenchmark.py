@@ -23,14 +23,14 @@ from typing import Any
 from . import instructions, machine, runtimes
 from .errors import JOB_INVALID, AgentError
 from .metered import meter
-from .schema import MicroJob, MicroResult, MicroRow
+from .schema import MicrobenchmarkJob, MicrobenchmarkResult, MicrobenchmarkRow
 from .session import Session, draw
 
 _WARMUP_RUNS = 3
 Clock = Callable[[], int]
 
 
-def micro(job: MicroJob) -> MicroResult:
+def microbenchmark(job: MicrobenchmarkJob) -> MicrobenchmarkResult:
     """Time, count or meter the job's models in interleaved rounds; raises `AgentError`."""
     runtime, version = runtimes.find(job["runtime"])
     options = runtimes.settings(runtime, job.get("options", {}))
@@ -61,9 +61,9 @@ def micro(job: MicroJob) -> MicroResult:
                 del sessions[number]
     wall_s = time.perf_counter() - began_s
     worked_s = time.process_time() - worked_s
-    result: MicroResult = {
+    result: MicrobenchmarkResult = {
         "schema": job["schema"],
-        "kind": "micro",
+        "kind": "microbenchmark",
         "error": None,
         "runtime": job["runtime"],
         "runtime_version": version,
@@ -72,7 +72,7 @@ def micro(job: MicroJob) -> MicroResult:
             _row(path, found[number], errors.get(number), counted)
             for number, path in enumerate(job["models"])
         ],
-        "processor_share": worked_s / wall_s if wall_s > 0 else None,
+        "processor_fraction": worked_s / wall_s if wall_s > 0 else None,
         "meter": None,
         "reason": "Energy was not asked for.",
         "machine": machine.facts(),
@@ -82,7 +82,7 @@ def micro(job: MicroJob) -> MicroResult:
     return result
 
 
-def _counted(job: MicroJob) -> bool:
+def _counted(job: MicrobenchmarkJob) -> bool:
     unit = job.get("unit", "us")
     if unit not in ("us", "instructions"):
         raise AgentError(
@@ -91,7 +91,9 @@ def _counted(job: MicroJob) -> bool:
     return unit == "instructions"
 
 
-def _row(path: str, rounds: list[float], error: str | None, counted: bool) -> MicroRow:
+def _row(
+    path: str, rounds: list[float], error: str | None, counted: bool
+) -> MicrobenchmarkRow:
     cost = None if error else min(rounds, default=None)
     return {
         "path": path,
@@ -105,7 +107,11 @@ def _row(path: str, rounds: list[float], error: str | None, counted: bool) -> Mi
 
 
 def _ready(
-    runtime: runtimes.Runtime, path: str, threads: int, options: Any, job: MicroJob
+    runtime: runtimes.Runtime,
+    path: str,
+    threads: int,
+    options: Any,
+    job: MicrobenchmarkJob,
 ) -> Session:
     session = runtimes.open_model(runtime, path, threads, options)
     session.prepare(draw(session.inputs, job.get("seed", 0)))
@@ -114,7 +120,9 @@ def _ready(
     return session
 
 
-def _round(session: Session, job: MicroJob, clock: Clock, *, timed: bool) -> float:
+def _round(
+    session: Session, job: MicrobenchmarkJob, clock: Clock, *, timed: bool
+) -> float:
     """The median of one round in ticks of the clock."""
     invoke = session.invoke
     min_runs = job.get("min_round_runs", 5)

@@ -1,4 +1,4 @@
-"""Choose the source of a plan's costs: the best that is at hand, with a note."""
+"""Choose the provenance of a plan's costs: the best that is at hand, with a note."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Progress
 from edgekit.runtimes import registry
 from edgekit.store import Store
-from edgekit.types import CostSource, Precision, RuntimeName, Target
+from edgekit.types import Precision, Provenance, RuntimeName, Target
 
-_ASKED = "as requested by [recipe.prune] cost_source"
+_ASKED = "as requested by [recipe.prune] cost_provenance"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """The device that operators' costs are measured on."""
 
-    source: CostSource
+    provenance: Provenance
     device: Device | None
     """`None` where costs are estimated."""
     fingerprint: str
@@ -66,7 +66,7 @@ class CostProvider:
         if origin.device is not None and there not in origin.runtimes:
             raise DeviceError(
                 f"{origin.device.name} has no {there}, so it cannot measure costs. "
-                "Name another [recipe.prune] cost_source."
+                "Name another [recipe.prune] cost_provenance."
             )
         key = TableKey(
             fingerprint=origin.fingerprint,
@@ -77,17 +77,17 @@ class CostProvider:
         )
         if (there, precision) not in self.tables:
             tile = self.tiles.get(precision, 1)
-            made = CostTable(key, origin.source, self.root, tile=tile)
+            made = CostTable(key, origin.provenance, self.root, tile=tile)
             self.tables[there, precision] = made
         return self.tables[there, precision]
 
 
 def choose(request: BuildRequest, env: Environment) -> CostProvider:
-    """The source that the recipe names; else the target itself, or this machine in its place.
+    """The provenance that the recipe names; else the target itself, or this machine in its place.
 
     Instructions of the target's own core represent its kernels better than another machine's
     time, but take minutes to count: they are used only on request. Raises `DeviceError` where
-    the recipe names a source that is not at hand.
+    the recipe names one that is not at hand.
     """
     return CostProvider(
         origin=_origin(request, env),
@@ -98,14 +98,14 @@ def choose(request: BuildRequest, env: Environment) -> CostProvider:
 
 
 def _origin(request: BuildRequest, env: Environment) -> Origin:
-    asked, why = request.project.recipe.prune.cost_source, _ASKED
+    asked, why = request.project.recipe.prune.cost_provenance, _ASKED
     target, threads = request.target, request.threads
     if asked == "auto":
         asked, why = _automatic(target, threads, proven=env.proven)
     if asked == "device" and not env.proven:
         raise DeviceError(
-            f"Costs of the source 'device' need a {target.name}, and none is attached. "
-            'Leave [recipe.prune] cost_source at "auto".'
+            f"Costs of provenance 'device' need a {target.name}, and none is attached. "
+            'Leave [recipe.prune] cost_provenance at "auto".'
         )
     if asked == "counted":
         lacking = _uncountable(target, threads)
@@ -117,7 +117,7 @@ def _origin(request: BuildRequest, env: Environment) -> Origin:
     if asked == "estimated":
         return _estimated(target, why)
     return Origin(
-        source=env.device.source,
+        provenance=env.device.provenance,
         device=env.device,
         fingerprint=env.device.fingerprint(),
         runtimes=env.runtimes,
@@ -125,13 +125,13 @@ def _origin(request: BuildRequest, env: Environment) -> Origin:
     )
 
 
-def _automatic(target: Target, threads: int, *, proven: bool) -> tuple[CostSource, str]:
-    """The source at hand where the recipe names none, and why it is that one."""
+def _automatic(target: Target, threads: int, *, proven: bool) -> tuple[Provenance, str]:
+    """The provenance at hand where the recipe names none, and why it is that one."""
     if proven:
         return "device", "the target itself"
     lacking = _uncountable(target, threads)
     instead = (
-        f'[recipe.prune] cost_source = "counted" goes by instructions of a {target.cpu}'
+        f'[recipe.prune] cost_provenance = "counted" goes by instructions of a {target.cpu}'
         if lacking is None
         else f"instructions of a {target.cpu} cannot be counted: {lacking}"
     )
@@ -151,7 +151,7 @@ def _counted(core: str, why: str, store: Store, progress: Progress) -> Origin:
         with progress.step(f"Fetch the programs of a {core}") as step:
             device.prepare(step.update)
     return Origin(
-        source="counted",
+        provenance="counted",
         device=device,
         fingerprint=device.fingerprint(),
         runtimes=device.runtimes,
@@ -161,7 +161,7 @@ def _counted(core: str, why: str, store: Store, progress: Progress) -> Origin:
 
 def _estimated(target: Target, why: str) -> Origin:
     return Origin(
-        source="estimated",
+        provenance="estimated",
         device=None,
         fingerprint=f"profile {target.name} {dict(target.channel_multiple)}",
         runtimes={},

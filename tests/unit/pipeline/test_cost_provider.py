@@ -10,13 +10,13 @@ import pytest
 from edgekit.config import project, targets
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError
-from edgekit.pipeline import cost_source
-from edgekit.pipeline.cost_source import CostProvider
+from edgekit.pipeline import cost_provider
+from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Silent
 from edgekit.store import Store
-from edgekit.types import CostSource
+from edgekit.types import Provenance
 from edgekit.types.operator_shape import OperatorShape
 
 
@@ -30,31 +30,31 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def costs(
     folder: Path,
     target: str = "raspberrypi4",
-    source: CostSource | str = "auto",
+    provenance: Provenance | str = "auto",
     threads: int | None = None,
 ) -> CostProvider:
     one = project.example()
     recipe = one.recipe
     recipe = replace(
         recipe,
-        prune=replace(recipe.prune, cost_source=source),
+        prune=replace(recipe.prune, cost_provenance=provenance),
         bench=replace(recipe.bench, threads=threads),
     )
     found = targets.load(target)
     env = Environment(
-        device=LocalDevice(source="device" if found.cpu == "host" else "host"),
+        device=LocalDevice(provenance="device" if found.cpu == "host" else "host"),
         store=Store(folder),
         progress=Silent(),
     )
     request = BuildRequest(project=replace(one, recipe=recipe), target=found)
-    return cost_source.choose(request, env)
+    return cost_provider.choose(request, env)
 
 
 def test_without_an_emulator_operators_are_timed_here_and_it_is_said(
     bare: Path,
 ) -> None:
     found = costs(bare).origin
-    assert found.source == "host"
+    assert found.provenance == "host"
     assert "no raspberrypi4 is attached" in found.why
     assert "apt-get install qemu-user" in found.why
 
@@ -62,10 +62,10 @@ def test_without_an_emulator_operators_are_timed_here_and_it_is_said(
 def test_counting_is_offered_where_it_can_be_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cost_source, "missing", lambda core: None)
+    monkeypatch.setattr(cost_provider, "missing", lambda core: None)
     found = costs(tmp_path).origin
-    assert found.source == "host"
-    assert 'cost_source = "counted"' in found.why
+    assert found.provenance == "host"
+    assert 'cost_provenance = "counted"' in found.why
 
 
 def test_an_emulator_whose_programs_cannot_be_fetched_is_refused(
@@ -83,40 +83,40 @@ def test_an_emulator_whose_programs_cannot_be_fetched_is_refused(
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     store = tmp_path / "store"
     with pytest.raises(DeviceError, match="E: no network"):
-        costs(store, source="counted")
+        costs(store, provenance="counted")
     assert not list((store / "rootfs").iterdir())
 
 
 def test_the_target_itself_comes_first(tmp_path: Path) -> None:
     found = costs(tmp_path, "host").origin
-    assert found.source == "device"
+    assert found.provenance == "device"
     assert "the target itself" in found.why
 
 
 def test_counts_of_several_threads_are_not_used(tmp_path: Path) -> None:
     found = costs(tmp_path, threads=2).origin
-    assert found.source == "host"
+    assert found.provenance == "host"
     assert "2 threads do not repeat" in found.why
     with pytest.raises(DeviceError, match="2 threads do not repeat"):
-        costs(tmp_path, source="counted", threads=2)
+        costs(tmp_path, provenance="counted", threads=2)
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("provenance", "words"),
     [
         ("device", "need a raspberrypi4, and none is attached"),
         ("counted", "cortex-a72 cannot be counted: qemu-aarch64 is not installed"),
     ],
 )
 def test_a_source_that_is_asked_for_and_not_there_is_refused(
-    bare: Path, source: CostSource, words: str
+    bare: Path, provenance: Provenance, words: str
 ) -> None:
     with pytest.raises(DeviceError, match=words):
-        costs(bare, source=source)
+        costs(bare, provenance=provenance)
 
 
 def test_an_estimate_needs_nothing_and_is_marked(bare: Path) -> None:
-    asked = costs(bare, source="estimated")
+    asked = costs(bare, provenance="estimated")
     table = asked.table("litert", "fp32")
     conv = OperatorShape(kind="conv", inputs=8, outputs=4, size=(4, 4))
     table.measure([conv], asked.device)
@@ -126,7 +126,7 @@ def test_an_estimate_needs_nothing_and_is_marked(bare: Path) -> None:
 
 
 def test_a_table_is_one_for_the_whole_build(bare: Path) -> None:
-    asked = costs(bare, source="estimated")
+    asked = costs(bare, provenance="estimated")
     one = asked.table("litert", "fp32")
     assert asked.table("litert", "fp32") is one
     assert asked.table("litert", "int8") is not one

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from edgekit.errors import ModelError
-from edgekit.sources.onnx.graph import Border, Graph
+from edgekit.sources.onnx.graph import Graph, GraphTensor
 from edgekit.sources.onnx.operators.shapes import dtype_of
 from edgekit.sources.onnx.values import Known
 from edgekit.types import InputSpec
@@ -50,7 +50,7 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Borders:
+class OnnxSignature:
     """Inputs of a file: free ones, fixed ones, and the batch."""
 
     inputs: tuple[Input, ...]
@@ -61,105 +61,107 @@ class Borders:
     """True where the file marks its batch as free."""
 
 
-def borders(
+def signature(
     graph: Graph, specs: Sequence[InputSpec], fixed: Mapping[str, Any]
-) -> Borders:
-    """The borders of a graph; `specs` have the sizes that the file leaves free.
+) -> OnnxSignature:
+    """The signatures of a graph; `specs` have the sizes that the file leaves free.
 
     Raises `ModelError` for an input whose sizes are not known, and for names that are not there.
     """
-    names = {border.name for border in graph.inputs}
+    names = {tensor.name for tensor in graph.inputs}
     for name in fixed:
         if name not in names:
             raise ModelError(
                 f"[model.fixed] names '{name}', which is not an input of the file. "
                 f"It has {', '.join(sorted(names))}."
             )
-    left = [border for border in graph.inputs if border.name not in fixed]
+    left = [tensor for tensor in graph.inputs if tensor.name not in fixed]
     values = {b.name: _fixed(b, fixed[b.name]) for b in graph.inputs if b.name in fixed}
     if not left:
         raise ModelError("The file has no inputs that are left free.")
     if specs and len(specs) != len(left) and not {s.name for s in specs} & names:
         raise ModelError(
             f"The file's network takes {len(left)} inputs "
-            f"({', '.join(border.name for border in left)}), and {len(specs)} are given."
+            f"({', '.join(tensor.name for tensor in left)}), and {len(specs)} are given."
         )
     batch = _shape(left[0])[0]
     inputs = tuple(
-        _input(border, batch, _spec(specs, border, number, len(left)))
-        for number, border in enumerate(left)
+        _input(tensor, batch, _spec(specs, tensor, number, len(left)))
+        for number, tensor in enumerate(left)
     )
     held = batch if isinstance(batch, int) and batch > 0 else 1
     free = not (isinstance(batch, int) and batch > 0)
-    return Borders(inputs=inputs, fixed=values, held=held, free=free)
+    return OnnxSignature(inputs=inputs, fixed=values, held=held, free=free)
 
 
 def _spec(
-    specs: Sequence[InputSpec], border: Border, number: int, count: int
+    specs: Sequence[InputSpec], tensor: GraphTensor, number: int, count: int
 ) -> InputSpec | None:
-    named = next((spec for spec in specs if spec.name == border.name), None)
+    named = next((spec for spec in specs if spec.name == tensor.name), None)
     return named or (specs[number] if len(specs) == count else None)
 
 
-def _shape(border: Border) -> tuple[int | str | None, ...]:
-    if not border.shape:
+def _shape(tensor: GraphTensor) -> tuple[int | str | None, ...]:
+    if not tensor.shape:
         raise ModelError(
-            f"The input '{border.name}' has no dimension for the batch. Fix its value: "
-            f"[model.fixed] {_key(border.name)} = ..."
+            f"The input '{tensor.name}' has no dimension for the batch. Fix its value: "
+            f"[model.fixed] {_key(tensor.name)} = ..."
         )
-    return border.shape
+    return tensor.shape
 
 
 def _key(name: str) -> str:
     return name if re.fullmatch(r"[\w-]+", name) else f'"{name}"'
 
 
-def _input(border: Border, batch: int | str | None, spec: InputSpec | None) -> Input:
-    shape = _shape(border)
-    place = _place(border, batch)
+def _input(
+    tensor: GraphTensor, batch: int | str | None, spec: InputSpec | None
+) -> Input:
+    shape = _shape(tensor)
+    place = _place(tensor, batch)
     sizes = [*shape[:place], *shape[place + 1 :]]
     if spec is not None:
-        sizes = _given(border, sizes, spec)
+        sizes = _given(tensor, sizes, spec)
     unknown = [str(s or "?") for s in sizes if not isinstance(s, int) or s <= 0]
     if unknown:
         raise ModelError(
-            f"The input '{border.name}' has free sizes: {', '.join(unknown)}. Say them without "
+            f"The input '{tensor.name}' has free sizes: {', '.join(unknown)}. Say them without "
             "the batch: [model] input = { shape = [...] }, or --input."
         )
     if not sizes:
         raise ModelError(
-            f"The input '{border.name}' has a batch and nothing else. Fix its value: "
-            f"[model.fixed] {_key(border.name)} = ..."
+            f"The input '{tensor.name}' has a batch and nothing else. Fix its value: "
+            f"[model.fixed] {_key(tensor.name)} = ..."
         )
     fixed = tuple(s for s in sizes if isinstance(s, int))
     if np.prod(fixed, dtype=float) > _MOST:
         raise ModelError(
-            f"The input '{border.name}' of shape {list(fixed)} is too large."
+            f"The input '{tensor.name}' of shape {list(fixed)} is too large."
         )
-    dtype = dtype_of(border.dtype)
-    if dtype is None or border.dtype not in _NUMPY:
+    dtype = dtype_of(tensor.dtype)
+    if dtype is None or tensor.dtype not in _NUMPY:
         raise ModelError(
-            f"The input '{border.name}' holds no numbers of a kind that torch has."
+            f"The input '{tensor.name}' holds no numbers of a kind that torch has."
         )
     return Input(
-        name=border.name,
+        name=tensor.name,
         shape=fixed,
         dtype=dtype,
-        file_dtype=_NUMPY[border.dtype],
+        file_dtype=_NUMPY[tensor.dtype],
         place=place,
     )
 
 
-def _place(border: Border, batch: int | str | None) -> int:
+def _place(tensor: GraphTensor, batch: int | str | None) -> int:
     """The dimension that has the batch of the first input, the first one by default."""
-    shape = _shape(border)
+    shape = _shape(tensor)
     if shape[0] == batch or batch is None:
         return 0
     return next((n for n, size in enumerate(shape) if size == batch), 0)
 
 
 def _given(
-    border: Border, sizes: list[int | str | None], spec: InputSpec
+    tensor: GraphTensor, sizes: list[int | str | None], spec: InputSpec
 ) -> list[int | str | None]:
     fits = len(spec.shape) == len(sizes) and all(
         not isinstance(own, int) or own <= 0 or own == given
@@ -167,28 +169,28 @@ def _given(
     )
     if not fits:
         raise ModelError(
-            f"The input '{border.name}' of the file has sizes "
+            f"The input '{tensor.name}' of the file has sizes "
             f"{[s or '?' for s in sizes]} after the batch, but [model] input has "
             f"{list(spec.shape)}. Correct it, or remove it."
         )
     return list(spec.shape)
 
 
-def _fixed(border: Border, value: Any) -> Known:
+def _fixed(tensor: GraphTensor, value: Any) -> Known:
     """The value of a fixed input in the type and shape that the file wants."""
-    kind = _NUMPY.get(border.dtype)
-    sizes = [s for s in border.shape or () if not isinstance(s, int) or s <= 0]
+    kind = _NUMPY.get(tensor.dtype)
+    sizes = [s for s in tensor.shape or () if not isinstance(s, int) or s <= 0]
     try:
         array = np.asarray(value).astype(kind)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"[model.fixed] {border.name} = {str(value)[:60]!r} is not of type {kind}."
+            f"[model.fixed] {tensor.name} = {str(value)[:60]!r} is not of type {kind}."
         ) from error
-    if border.shape is not None and not sizes and array.shape != border.shape:
-        requested = tuple(s for s in border.shape if isinstance(s, int))
+    if tensor.shape is not None and not sizes and array.shape != tensor.shape:
+        requested = tuple(s for s in tensor.shape if isinstance(s, int))
         if array.size != 1:
             raise ModelError(
-                f"[model.fixed] {border.name} has shape {list(array.shape)}; the file wants "
+                f"[model.fixed] {tensor.name} has shape {list(array.shape)}; the file wants "
                 f"{list(requested)}."
             )
         array = np.full(requested, array.reshape(()))

@@ -1,4 +1,4 @@
-"""Jobs of kind micro."""
+"""Jobs of kind microbenchmark."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from tests.runtime.agent.test_agent_jobs import perform
 
 
-def test_micro_loses_only_the_bad_model(tmp_path: Path, model: Any) -> None:
+def test_microbenchmark_loses_only_the_bad_model(tmp_path: Path, model: Any) -> None:
     bad = tmp_path / "bad.bin"
     bad.write_bytes(b"not a model at all")
     job = {
-        "kind": "micro",
+        "kind": "microbenchmark",
         "runtime": model.runtime,
         "models": [str(model.path), str(bad), str(tmp_path / "gone"), str(model.path)],
         "rounds": 3,
