@@ -42,7 +42,7 @@ FRACTIONS = (0.0, 0.2, 0.4, 0.55, 0.7)
 
 def networks() -> dict[str, Program]:
     digits = load(
-        ModelSpec(provenance="model.py:build", input=InputSpec(shape=(1, 8, 8))),
+        ModelSpec(source="model.py:build", input=InputSpec(shape=(1, 8, 8))),
         root=shipped("examples/digits"),
     )
     torch.manual_seed(0)

@@ -197,7 +197,7 @@ def _rows(
             "file": file,
             "metric": mine.metric,
             "value": mine.value,
-            "lost": reference.drop(mine, relative=not reference.fraction),
+            "lost": reference.drop(mine, relative=not reference.is_fraction),
             "samples": mine.samples,
             "us": statistics.median(times[artifact.name]),
             "over_fp32": statistics.median(ratios),

@@ -45,7 +45,7 @@ _LINK = Link(
     metric="accuracy",
     before=0.5,
     after=0.93,
-    fraction=True,
+    is_fraction=True,
     parameters=1000,
     epoch=7,
 )
@@ -75,7 +75,7 @@ def _fault(**values: object) -> files.NotCompeting:
 
 
 def _score(value: float) -> Score:
-    return Score(metric="accuracy", value=value, fraction=True)
+    return Score(metric="accuracy", value=value, is_fraction=True)
 
 
 SENTENCES: tuple[tuple[facts.Note, str], ...] = (

@@ -7,8 +7,7 @@ import random
 from pathlib import Path
 
 from edgekit import types
-from edgekit.report.words import SCHEMA_VERSION
-from edgekit.types import Report
+from edgekit.types import REPORT_SCHEMA, Report
 from edgekit.types.export_notes import ComparedOnHost
 from edgekit.types.notes import PrecisionPlanned
 from edgekit.types.report import Fastest, NotOnTarget, OverBudget, Slower
@@ -22,7 +21,7 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
     random.seed(0)
     candidates = tuple(_candidates(folder or Path("candidates")))
     return Report(
-        schema_version=SCHEMA_VERSION,
+        schema_version=REPORT_SCHEMA,
         project="digits",
         target=_target(),
         created="2026-11-22T12:00:00+00:00",

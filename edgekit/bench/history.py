@@ -24,7 +24,7 @@ from edgekit import scratch
 from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated, vouched
 from edgekit.errors import OutputError, UsageError
 from edgekit.safe_io import parse_json, read_text, reading
-from edgekit.types import Artifact, Count, Evaluation, Measurement, Text
+from edgekit.types import REPORT_SCHEMA, Artifact, Count, Evaluation, Measurement, Text
 
 SCHEMA = 2
 FILE = "history.jsonl"
@@ -139,13 +139,18 @@ def read(file: Path) -> Record:
                 f"{file} is damaged: its last line is not what was written. Remove it."
             )
         if "candidates" in content:
+            _check_schema(file, content["schema_version"], REPORT_SCHEMA, "Build")
             return _of_report(content, file.parent)
-        if content["schema"] != SCHEMA:
-            given = json.dumps(content["schema"])[:40]
-            raise UsageError(
-                f"{file} has schema {given}; this EdgeKit supports {SCHEMA}."
-            )
+        _check_schema(file, content["schema"], SCHEMA, "Measure")
         return of_document(content)
+
+
+def _check_schema(file: Path, given: Any, supported: int, again: str) -> None:
+    if given != supported:
+        raise UsageError(
+            f"{file} has schema {json.dumps(given)[:40]}; this EdgeKit supports "
+            f"{supported}. {again} it again."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,10 +40,10 @@ from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.verdict_words import budget_reason
-from edgekit.report.words import SCHEMA_VERSION, headline
+from edgekit.report.words import headline
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import IOFusion, NetworkSummary, Report, Target
+from edgekit.types import REPORT_SCHEMA, IOFusion, NetworkSummary, Report, Target
 from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
 from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
 
@@ -118,7 +118,7 @@ def _report(
     rows = planner.rows(widths, dropped)
     found = verdicts(chosen, project.budget, target, macs=macs)
     return Report(
-        schema_version=SCHEMA_VERSION,
+        schema_version=REPORT_SCHEMA,
         project=project.name,
         target=target,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

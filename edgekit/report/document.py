@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.report import words
-from edgekit.types import Measurement, Report
+from edgekit.types import REPORT_SCHEMA, Measurement, Report
 
 FIRST = ("schema_version", "verdict", "statement", "headline", "verdicts", "chosen")
 _ADAPTER = TypeAdapter(Report)
@@ -59,10 +59,10 @@ def from_json(document: dict[str, Any]) -> Report:
     Raises `UsageError` for a report of another schema.
     """
     given = document.get("schema_version")
-    if given != words.SCHEMA_VERSION:
+    if given != REPORT_SCHEMA:
         raise UsageError(
             f"The report has schema {json.dumps(given)[:40]}; this EdgeKit supports "
-            f"{words.SCHEMA_VERSION}. Build it again."
+            f"{REPORT_SCHEMA}. Build it again."
         )
     return _ADAPTER.validate_python(document)
 
@@ -73,7 +73,7 @@ def schema() -> dict[str, Any]:
     text = {"type": "string"}
     made["title"] = "EdgeKit report.json"
     made["properties"] |= {
-        "schema_version": {"const": words.SCHEMA_VERSION},
+        "schema_version": {"const": REPORT_SCHEMA},
         "verdict": {"enum": ["fits", "over", "unproven"]},
         "statement": text,
         "chosen": {"anyOf": [text, {"type": "null"}]},

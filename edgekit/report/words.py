@@ -16,7 +16,6 @@ from edgekit.types import (
     shown_loss,
 )
 
-SCHEMA_VERSION = 4
 MISSING = "not measured"
 _METERS_NAMED = 3
 PROVENANCE: dict[Provenance, str] = {

@@ -87,6 +87,7 @@ from edgekit.types.project import (
     TaskSpec,
 )
 from edgekit.types.report import (
+    REPORT_SCHEMA,
     BudgetVerdict,
     Candidate,
     Finding,
@@ -105,6 +106,7 @@ from edgekit.types.training import (
 __all__ = [
     "DEFAULT_TASK",
     "NO_METER",
+    "REPORT_SCHEMA",
     "VALUES_TASK",
     "Artifact",
     "Barrier",

@@ -43,6 +43,9 @@ from edgekit.types.training import (
     Link,
 )
 
+REPORT_SCHEMA = 4
+"""Version of `report.json`: raised where a field is removed or changes its meaning."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NotOnTarget:

@@ -159,7 +159,7 @@ def test_an_energy_run_over_the_live_counter(
 ) -> None:
     """Idle and busy take the same 5 W here: gross is power over rate, net is nothing."""
     job, result = tmp_path / "job.json", tmp_path / "result.json"
-    asked = {"schema": 1, "kind": "energy", "runtime": "onnxruntime", "windows": 3}
+    asked = {"schema": 2, "kind": "energy", "runtime": "onnxruntime", "windows": 3}
     asked |= {"path": str(onnx_file), "window_s": 1.0, "idle_s": 1.5, "warmup_s": 0.1}
     job.write_text(json.dumps(asked))
     subprocess.run(

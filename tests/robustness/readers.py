@@ -427,7 +427,7 @@ def _verified(runtime: str, path: Path) -> int:
     """In a forked process, which costs less than a fresh one: what the agent does with it."""
     from edgekit.agent.__main__ import perform
 
-    job = {"schema": 1, "kind": "verify", "runtime": runtime, "path": str(path)}
+    job = {"schema": 2, "kind": "verify", "runtime": runtime, "path": str(path)}
     try:
         perform({**job, "timeout_s": 60})
     except BaseException:  # noqa: BLE001

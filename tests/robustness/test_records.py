@@ -10,9 +10,10 @@ import pytest
 
 from edgekit.bench import history
 from edgekit.errors import UsageError
+from edgekit.types import REPORT_SCHEMA
 
 RECORD: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "created": "2026-01-01T00:00:00+00:00",
     "tier": "quick",
     "artifact": {"name": "a", "sha256": "0", "size_bytes": 100, "slow_operators": None},
@@ -94,6 +95,7 @@ def test_impossible_figures(tmp_path: Path, place: str, value: Any) -> None:
 def test_an_accuracy_that_none_has(tmp_path: Path, value: Any) -> None:
     evaluation = {"metric": "accuracy", "value": value, "samples": 10}
     report = {
+        "schema_version": REPORT_SCHEMA,
         "created": "",
         "student": {"macs": 1, "parameters": 1},
         "candidates": [

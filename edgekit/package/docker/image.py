@@ -237,7 +237,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
             content = bundle.folder / file
             app[f"{place}/{Path(file).name}"] = Entry(part="models", content=content)
     about = {
-        "schema": 1,
+        "schema": 2,
         "name": re.sub(r"[^\w.-]", "-", bundle.name),
         "target": bundle.target,
         "created": bundle.manifest["created"],

@@ -49,7 +49,7 @@ def _stars_off(outputs: Outputs, ranks: Targets) -> Evaluation:
         value=float(apart.mean()),
         samples=len(outputs),
         higher_is_better=False,
-        fraction=False,
+        is_fraction=False,
     )
 
 

@@ -28,7 +28,7 @@ def perform(
 ) -> tuple[int, dict[str, Any], str]:
     """Exit status, result and screen of one agent process."""
     job_file, result = folder / "job.json", folder / "result.json"
-    job_file.write_text(json.dumps({"schema": 1, **job}))
+    job_file.write_text(json.dumps({"schema": 2, **job}))
     command = command or [sys.executable, "-m", "edgekit.agent"]
     done = subprocess.run(
         [*command, str(job_file), str(result)],
@@ -85,7 +85,7 @@ def test_no_runtime_reports_or_keeps_anything(tmp_path: Path, model: Any) -> Non
     home, job = tmp_path / "home", tmp_path / "job.json"
     home.mkdir()
     what = {"kind": "bench", "runtime": model.runtime, "path": str(model.path)}
-    job.write_text(json.dumps({"schema": 1, **what, **SHORT}))
+    job.write_text(json.dumps({"schema": 2, **what, **SHORT}))
     subprocess.run(
         [sys.executable, "-m", "edgekit.agent", str(job), str(tmp_path / "r.json")],
         cwd=ROOT,

@@ -15,7 +15,7 @@ def test_the_process_ends_itself_when_nobody_waits(
     tmp_path: Path, onnx_model: Any
 ) -> None:
     job = {
-        "schema": 1,
+        "schema": 2,
         "kind": "bench",
         "runtime": "onnxruntime",
         "path": str(onnx_model.path),

@@ -24,7 +24,7 @@ def test_files_are_timed_beside_the_network(tmp_path: Path) -> None:
     )
     [found] = ek.benchmark(files[:1], baseline=model, data=data)
     assert found.measurement.latency.p50_ms > 0
-    assert found.measurement.source == "host"
+    assert found.measurement.provenance == "host"
     assert found.speedup is not None
     assert found.speedup > 0
     assert found.accuracy_drop == 0

@@ -71,7 +71,7 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
     pair = program, program
     found = cost_model.check(costs, table, pair, [baseline], env.progress)
     assert found is not None
-    assert (found.source, found.unit) == ("host", "us")
+    assert (found.provenance, found.unit) == ("host", "us")
     assert found.networks[0].name == "student"
     assert all(0 <= network.error < 1 for network in found.networks)
     assert "predict 2 whole networks within" in SAID[-1]

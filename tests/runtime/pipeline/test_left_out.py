@@ -174,7 +174,7 @@ def test_the_operator_that_fails_alone_is_found(runtime, tmp_path: Path) -> None
         on_failure=failures.append,
     )
     assert not made
-    assert [one.order.precision for one in failures] == ["fp32", "fp16"]
+    assert [one.request.precision for one in failures] == ["fp32", "fp16"]
     assert all(one.converting for one in failures)
     # Without the operator's name in the failure every one is tried in turn.
     unnamed = replace(failures[0], error=ArtifactError("it failed"))
@@ -208,7 +208,7 @@ def test_a_crash_takes_one_artifact_with_it(tmp_path: Path) -> None:
         on_failure=failures.append,
     )
     # Nothing is lost but what the killed process was making, if it was still at work.
-    names = {one.name for one in made} | {one.order.name for one in failures}
+    names = {one.name for one in made} | {one.request.name for one in failures}
     assert names == {"litert-fp32", "litert-fp16", "litert-int8-dynamic"}
     assert len(failures) <= 1
     assert killed

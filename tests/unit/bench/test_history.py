@@ -45,13 +45,20 @@ def test_what_is_not_a_record_is_named(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     with pytest.raises(UsageError, match="Cannot read"):
         history.read(file)
-    file.write_text(json.dumps({"schema": 1}))
+    file.write_text(json.dumps({"schema": 2}))
     with pytest.raises(
         UsageError, match=r"not a measurement.*edgekit bench ARTIFACT --out"
     ):
         history.read(file)
     file.write_text(json.dumps({"schema": 9}))
-    with pytest.raises(UsageError, match=r"schema 9; this EdgeKit supports 1"):
+    with pytest.raises(UsageError, match=r"schema 9; .* supports 2. Measure it again"):
+        history.read(file)
+
+
+def test_a_report_of_another_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps({"schema_version": 3, "candidates": []}))
+    with pytest.raises(UsageError, match=r"schema 3; .* supports 4. Build it again"):
         history.read(file)
 
 

@@ -89,7 +89,7 @@ def test_an_end_without_a_result_is_explained(status: int, words: str) -> None:
 
 
 def test_millions_of_samples_come_as_an_array_and_nothing_else_changes() -> None:
-    head = '{"schema": 1, "kind": "bench", "error": null, "samples_ns": ['
+    head = '{"schema": 2, "kind": "bench", "error": null, "samples_ns": ['
     whole = understand(
         0,
         "",

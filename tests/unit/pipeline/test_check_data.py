@@ -91,7 +91,7 @@ def evaluation(value: float, *, fraction: bool) -> Evaluation:
         value=value,
         samples=10,
         higher_is_better=fraction,
-        fraction=fraction,
+        is_fraction=fraction,
     )
 
 

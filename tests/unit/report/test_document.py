@@ -35,7 +35,7 @@ def test_the_committed_schema_is_that_of_the_types():
     made = json.dumps(document.schema(), indent=2) + "\n"
     assert SCHEMA.read_text(encoding="utf-8") == made, (
         "types.Report has changed: run `python -m edgekit.report.document` and look at "
-        "the difference; raise SCHEMA_VERSION where a field was removed or means something else"
+        "the difference; raise REPORT_SCHEMA where a field was removed or means something else"
     )
 
 

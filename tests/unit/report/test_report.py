@@ -91,7 +91,7 @@ def verdict(name, verdict, value=None):
         limit=0.01,
         value=value,
         verdict=verdict,
-        source="host",
+        provenance="host",
         unproven=NotProven(reason="because") if verdict == "unproven" else None,
     )
 

@@ -24,7 +24,7 @@ from tests import reports
 
 def verdict(name: str, value: float | None, found: Verdict) -> BudgetVerdict:
     return BudgetVerdict(
-        name=name, limit=2.0, value=value, verdict=found, source="host"
+        name=name, limit=2.0, value=value, verdict=found, provenance="host"
     )
 
 

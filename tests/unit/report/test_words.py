@@ -16,7 +16,7 @@ def report():
 
 def test_a_met_budget_on_the_device_needs_no_caveat(report):
     def on_device(measurement):
-        return dataclasses.replace(measurement, source="device")
+        return dataclasses.replace(measurement, provenance="device")
 
     proven = dataclasses.replace(
         report,

@@ -91,7 +91,7 @@ def test_metrics_by_name_leave_the_unknown_out() -> None:
     values = LOGITS[:, :1]
     apart = tasks.of("regression").metrics["mean-squared-error"](values, values + 2)
     assert apart.value == pytest.approx(4)
-    assert not apart.higher_is_better and not apart.fraction
+    assert not apart.higher_is_better and not apart.is_fraction
     assert tasks.of("regression").metrics["r2"](values, values).value == pytest.approx(
         1
     )

@@ -128,7 +128,7 @@ def test_a_quantized_file_that_loses_what_is_allowed_holds(
 def test_noise_is_one_standard_error_and_at_least_a_sample() -> None:
     assert counted(90, 100).noise == pytest.approx(0.03)
     assert counted(100, 100).noise == 0.01
-    other = Evaluation(metric="error", value=3.0, samples=9, fraction=False)
+    other = Evaluation(metric="error", value=3.0, samples=9, is_fraction=False)
     assert other.noise == 0.0
 
 
@@ -142,7 +142,7 @@ def test_a_value_worse_by_a_drop_has_dropped_by_it(
         value=-4.0,
         samples=10,
         higher_is_better=higher_is_better,
-        fraction=False,
+        is_fraction=False,
     )
     now = replace(before, value=before.worse_by(0.25, relative=relative))
     assert (now.value < before.value) == higher_is_better

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[4]
 def write_description(folder: Path, model: Any) -> dict[str, str]:
     """Description of a bundle in an image, and the environment that names it."""
     description = {
-        "schema": 1,
+        "schema": 2,
         "name": "tiny",
         "target": "host",
         "runtime": model.runtime,
