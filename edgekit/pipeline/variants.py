@@ -94,20 +94,21 @@ def _more(student: Program, target: Target) -> tuple[Precision, ...]:
 def _quant_configs(
     student: Program, runtime: RuntimeName, precision: Precision, target: Target
 ) -> list[QuantConfig]:
+    if precision not in _IN_INT8:
+        return []
     record = registry.get(runtime)
-    if target.arch in record.unsigned_int8_on and precision in _IN_INT8:
+    vnni = any(name in target.isa for name in _VNNI)
+    overflows = target.arch in record.overflows_on and not vnni
+    narrow = [QuantConfig(narrow_weights=True)] if overflows else []
+    if precision == "int8-dynamic":
+        return narrow
+    if target.arch in record.unsigned_int8_on:
         # Signed activations become unsigned ones when the file is loaded, and overflow too.
-        overflows = not any(name in target.isa for name in _VNNI)
-        narrow = [QuantConfig(narrow_weights=True)] if overflows else []
-        if precision == "int8-dynamic":
-            return narrow
         unsigned = QuantConfig(activations="unsigned", narrow_weights=overflows)
         return [unsigned, *narrow]
-    if precision != "int8":
-        return []
     if _count(student, record.slow_in_int8) and not _attends(student):
-        return [QuantConfig(operators="weighted")]
-    return []
+        return [*narrow, QuantConfig(operators="weighted")]
+    return narrow
 
 
 def _attends(student: Program) -> bool:

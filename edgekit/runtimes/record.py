@@ -75,6 +75,9 @@ class Runtime:
     """True where its files can take images with their channels last, as it computes."""
     unsigned_int8_on: tuple[str, ...] = ()
     """Architectures whose kernels like activations in unsigned int8, as a target's `arch`."""
+    overflows_on: tuple[str, ...] = ()
+    """Architectures whose processors without VNNI make its int8 kernels add two products in 16
+    bits, which weights of 8 bits overflow: files with weights of 7 bits are candidates there."""
     slow_in_int8: tuple[str, ...] = ()
     """Operators that its int8 kernels were seen to be slower at than its float ones: where a
     network has them, int8 of the operators with weights alone is a candidate."""

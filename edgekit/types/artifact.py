@@ -61,7 +61,7 @@ class QuantConfig:
     activations: Literal["signed", "unsigned"] = "signed"
     narrow_weights: bool = False
     """True where weights take 7 bits: x86 processors without VNNI sum two products in 16 bits,
-    which 8 bits overflow. ONNX Runtime's `reduce_range`."""
+    which 8 bits overflow. ONNX Runtime's `reduce_range`, NNCF's `overflow_fix`."""
     per_channel: bool = True
     """True where each channel of a layer's weights has a scale of its own."""
     operators: Literal["all", "weighted"] = "all"

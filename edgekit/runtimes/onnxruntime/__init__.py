@@ -54,6 +54,7 @@ RECORD = Runtime(
     version="1.31.1",
     machines={"aarch64": 2, "x86_64": 2},
     unsigned_int8_on=("x86_64",),
+    overflows_on=("x86_64",),
     options=({"graph_optimization": "extended"},),
     options_with_threads=({"allow_spinning": False},),
 )

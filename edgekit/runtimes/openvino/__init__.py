@@ -27,5 +27,6 @@ RECORD = Runtime(
     },
     machines={"x86_64": 1},
     starts_from="onnxruntime",
+    overflows_on=("x86_64",),
     options=({"ENABLE_CPU_PINNING": False},),
 )

@@ -74,6 +74,10 @@ class Quantizer:
                     "averaged": known.MEAN_MINMAX,
                     "percentile": known.MEAN_QUANTILE,
                 }[quant_config.ranges],
+                # By default the first layers' weights alone are spared the overflow.
+                overflow_fix=nncf.OverflowFix.ENABLE
+                if quant_config.narrow_weights
+                else None,
                 smooth_quant_alphas=AdvancedSmoothQuantParameters(
                     matmul=-1, convolution=-1
                 ),

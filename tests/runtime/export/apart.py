@@ -44,6 +44,7 @@ def make(
                 quant_config=sure(runtime, precision),
             )
             for precision in precisions
+            if runs(runtime, precision)
         ),
         calibration=folder / "calibration.npy",
         validation=None,
@@ -64,12 +65,35 @@ def make(
 def sure(runtime: RuntimeName, precision: Precision) -> QuantConfig | None:
     """A configuration that gives the same on every processor, where the format's own does not.
 
-    ONNX Runtime adds two products in 16 bits where a processor has AVX2 without VNNI: weights of
-    8 bits overflow them, weights of 7 cannot.
+    ONNX Runtime and OpenVINO add two products in 16 bits where a processor has AVX2 without VNNI:
+    weights of 8 bits overflow them, weights of 7 cannot.
     """
-    if (runtime, precision) == ("onnxruntime", "int8"):
+    if runtime in ("onnxruntime", "openvino") and precision == "int8":
         return QuantConfig(narrow_weights=True)
     return None
+
+
+def runs(runtime: RuntimeName, precision: Precision) -> bool:
+    """Return whether the runtime's library itself runs files of that precision here.
+
+    OpenVINO refuses matrices of 8-bit weights where oneDNN alone is limited to a smaller
+    instruction set than the processor's (`DNNL_MAX_CPU_ISA`).
+    """
+    if (runtime, precision) != ("openvino", "int8-weights"):
+        return True
+    import openvino
+    from openvino import opset13 as ops
+
+    x = ops.parameter([-1, 64], np.float32)
+    weights = ops.convert(ops.constant(np.ones((256, 64), np.int8)), np.float32)
+    scaled = ops.multiply(weights, ops.constant(np.full((256, 1), 0.1, np.float32)))
+    model = openvino.Model([ops.matmul(x, scaled, False, True)], [x])
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    try:
+        openvino.Core().compile_model(model, "CPU", hint)(np.ones((2, 64), np.float32))
+    except RuntimeError:
+        return False
+    return True
 
 
 def one(

@@ -17,7 +17,7 @@ from edgekit.pipeline.environment import Environment
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.store import Store
-from edgekit.types import InputSpec, Precision, Provenance
+from edgekit.types import InputSpec, Precision, Provenance, RuntimeName
 
 SKYLAKE = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw")
 """Of a Xeon with AVX-512, before VNNI."""
@@ -36,13 +36,16 @@ class Attached(LocalDevice):
 
 
 def names(
-    isa: tuple[str, ...], asked: tuple[Precision, ...], folder: Path
+    isa: tuple[str, ...],
+    asked: tuple[Precision, ...],
+    folder: Path,
+    runtimes: tuple[RuntimeName, ...] = ("onnxruntime",),
 ) -> dict[str, bool]:
     """The variants by name, and whether their weights take 7 bits."""
     env = Environment(device=Attached(isa=isa), store=Store(folder), progress=Silent())
     target = env.observed(targets.load("intel-n100"))
     student = trace(nn.Linear(4, 2), (InputSpec(shape=(4,)),))
-    found = variants.requested(student, ("onnxruntime",), target, asked)
+    found = variants.requested(student, runtimes, target, asked)
     return {
         artifact_name(*one): len(one) == 3 and one[2].narrow_weights for one in found
     }
@@ -56,6 +59,17 @@ def test_weights_are_narrow_where_a_processor_overflows(tmp_path: Path) -> None:
         "onnxruntime-int8-narrow": True,
         "onnxruntime-int8-dynamic": False,
         "onnxruntime-int8-dynamic-narrow": True,
+    }
+
+
+def test_weights_of_each_runtime_that_overflows_are_narrow(tmp_path: Path) -> None:
+    assert names(SKYLAKE, ("int8",), tmp_path, ("openvino", "litert")) == {
+        "openvino-int8": False,
+        "openvino-int8-narrow": True,
+        "litert-int8": False,
+    }
+    assert names(ICE_LAKE, ("int8",), tmp_path, ("openvino",)) == {
+        "openvino-int8": False
     }
 
 
