@@ -81,7 +81,7 @@ def convolution(layer: Defined, x: Array) -> Array:
     for place, met in _places(x, kernel.shape[:-2], strides, dilation):
         total = total + np.concatenate(
             [
-                met[..., g * outputs : (g + 1) * outputs]
+                met[..., g * width : (g + 1) * width]
                 @ kernel[place][:, g * outputs : (g + 1) * outputs]
                 for g in range(groups)
             ],

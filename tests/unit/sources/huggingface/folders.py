@@ -6,7 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from safetensors.torch import save_file
+
+from edgekit import sources
+from edgekit.errors import ModelError
+from edgekit.program.program import Program
+from edgekit.types import InputSpec, ModelSpec
+
+pytest.importorskip("transformers")
 
 VOCABULARY = 90
 _SIZES: dict[str, Any] = {"vocab_size": VOCABULARY, "max_position_embeddings": 40}
@@ -92,7 +101,6 @@ def sentences(folder: Path, pooling: str = "mean") -> Any:
     write(folder / "1_Pooling" / "config.json", asked)
     activation = {"activation_function": "torch.nn.modules.activation.Tanh"}
     write(folder / "2_Dense" / "config.json", activation)
-    from safetensors.torch import save_file
 
     chance = torch.Generator().manual_seed(1)
     dense = {
@@ -124,3 +132,28 @@ def write(path: Path, content: Any) -> None:
 def changed(path: Path, **values: Any) -> None:
     """A JSON file with other values."""
     write(path, {**json.loads(path.read_text()), **values})
+
+
+def load(folder: Path, **values: Any) -> Program:
+    """The program of a folder as a project names it."""
+    return sources.load(ModelSpec(source=folder.name, **values), root=folder.parent)
+
+
+def refused(folder: Path, match: str, **values: Any) -> None:
+    """The folder does not load, and one line has the reason."""
+    with pytest.raises(ModelError, match=match) as caught:
+        load(folder, **values)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def tokens(batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token numbers, and the mask of texts of different lengths."""
+    chance = torch.Generator().manual_seed(batch)
+    ids = torch.randint(0, VOCABULARY, (batch, length), generator=chance)
+    lengths = torch.arange(batch)[:, None] + 3
+    return ids, (torch.arange(length)[None] < lengths).long()
+
+
+def length(value: int) -> InputSpec:
+    return InputSpec(shape=(value,))

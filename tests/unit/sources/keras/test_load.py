@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 import edgekit
 from edgekit import sources
 from edgekit.errors import ModelError
-from edgekit.program.program import Program
-from edgekit.sources.keras import check, load, reader
-from edgekit.types import InputSpec, ModelSpec
-from tests.unit.sources.keras.files import DATA, stored
-
-
-def source(name: str, **more: InputSpec) -> Program:
-    return sources.load(ModelSpec(source=name, **more), root=DATA)
+from edgekit.types import InputSpec
+from tests.unit.sources.keras.files import DATA, source, stored
 
 
 def test_it_trains_from_named_parameters_at_any_batch() -> None:
@@ -46,22 +39,6 @@ def test_it_trains_from_named_parameters_at_any_batch() -> None:
     assert losses[-1] < losses[0]
 
 
-def test_the_check_is_made_and_reported_and_outputs_keep_their_names() -> None:
-    program = source("tokens.h5")
-    [line] = program.remarks
-    assert "at batch 1 and 3" in line and "definitions of its layers in NumPy" in line
-    assert program.outputs == ("dense",)
-
-
-def test_a_wrong_network_is_refused() -> None:
-    made = load.load(DATA / "tokens.keras")
-    model = reader.read(DATA / "tokens.keras")
-    with torch.no_grad():
-        made.module.get_parameter("conv1d.weight")[0, 0, 0] += 0.05
-    with pytest.raises(ModelError, match=r"output 1 differs .* refused"):
-        check.check(made, model, source="tokens.keras")
-
-
 def test_tokens_are_whole_numbers_and_outputs_keep_their_structure() -> None:
     assert source("tokens.keras").dtypes == (torch.int32,)
     nested = source("nested.h5")
@@ -81,13 +58,3 @@ def test_files_are_recognized_by_content(tmp_path: Path) -> None:
         plain = tmp_path / f"{Path(name).suffix[1:]}-model"
         plain.write_bytes((DATA / name).read_bytes())
         assert sources.recognized(plain.name, tmp_path) is sources.known()["keras"]
-
-
-def test_an_image_network_gives_images_channels_first() -> None:
-    inputs, outputs = stored("transposed")
-    program = source("transposed.keras")
-    x = torch.from_numpy(inputs[0]).movedim(-1, 1)
-    with torch.no_grad():
-        found = program.module(x).numpy()
-    assert found.shape[1] == 4
-    assert np.allclose(np.moveaxis(found, 1, -1), outputs[0], atol=1e-4)

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
+make = helper.make_node
 
 
 def saved(  # noqa: PLR0913 (what a model is made of)
@@ -74,7 +75,6 @@ def classifier(path: Path, *, batch: Any = 1, opset: int = 17) -> Path:
     norm = [
         f"features.1.{n}" for n in ("weight", "bias", "running_mean", "running_var")
     ]
-    make = helper.make_node
     nodes = [
         make("Conv", ["picture", "features.0.weight"], ["c"], pads=[1, 1, 1, 1]),
         make("BatchNormalization", ["c", *norm], ["n"], epsilon=2e-3, momentum=0.7),

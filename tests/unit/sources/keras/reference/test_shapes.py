@@ -1,0 +1,12 @@
+"""Definitions of layers that move and resize give what Keras gave."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.sources.keras.files import DEFINITIONS, definitions_agree
+
+
+@pytest.mark.parametrize("name", DEFINITIONS["shapes"])
+def test_the_definitions_give_what_keras_gave(name: str) -> None:
+    definitions_agree(name)
