@@ -16,6 +16,7 @@ from edgekit.types import (
 from edgekit.types import export_notes as files
 from edgekit.types import notes as facts
 from edgekit.types.evaluation import Score
+from edgekit.types.measurement_notes import OperatorsUnmetered
 
 _PLAIN = QuantConfig()
 _BETTER = QuantConfig(ranges="percentile", float_layers=("a", "b", "c", "d", "e"))
@@ -342,7 +343,10 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "no budget sets a speed: the plan aims at a speed-up of 2",
     ),
     (
-        facts.EnergyPlannedAsTime(energy_mj=2.0, reason="costs are estimated"),
+        facts.EnergyPlannedAsTime(
+            energy_mj=2.0,
+            reason=OperatorsUnmetered(kind="costs_not_timed", value="estimated"),
+        ),
         "energy_mj = 2 was planned for as time, which energy is taken to go with: operators "
         "have no energy of their own (costs are estimated)",
     ),

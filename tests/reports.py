@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit import types
 from edgekit.types import REPORT_SCHEMA, Report
 from edgekit.types.export_notes import ComparedOnHost
+from edgekit.types.measurement_notes import LaunchesVary, NoMeter
 from edgekit.types.notes import PrecisionPlanned
 from edgekit.types.report import Fastest, NotOnTarget, OverBudget, Slower
 
@@ -245,7 +246,7 @@ def _measurement(name: str, runtime: str, p50: float, size: float) -> types.Meas
         first_ms=p50 * 4,
         peak_memory_mb=None if runtime == "onnxruntime" else 31.4,
         size_mb=size,
-        energy=types.Energy(reason=METER),
+        energy=types.Energy(reasons=(NoMeter(detail=METER),)),
     )
 
 
@@ -318,7 +319,7 @@ def _candidates(folder: Path) -> list[types.Candidate]:
         measurement = _measurement(name, runtime, p50, size)
         if accuracy < 0.98:
             measurement = dataclasses.replace(
-                measurement, invalid="launches differ by 7.1 % (limit 5 %)"
+                measurement, invalid=(LaunchesVary(cv=0.071, limit=0.05),)
             )
         found.append(
             types.Candidate(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.errors import MeasurementError
 from edgekit.types import Conditions
+from edgekit.types.measurement_notes import (
+    ClockFell,
+    MeasurementFault,
+    ProcessorShared,
+    QuotaStalled,
+    Throttled,
+    Unready,
+)
 
 MAX_FREQ_DROP = 0.05
 MAX_TEMP_C = 60.0
@@ -34,71 +42,47 @@ def summarize(launches: Sequence[Mapping[str, Any]]) -> Conditions:
     )
 
 
-def unready_at_start(launches: Sequence[Mapping[str, Any]]) -> list[str]:
+def unready_at_start(launches: Sequence[Mapping[str, Any]]) -> list[Unready]:
     """Why the device should not have been measured when the first launch began to time."""
     looks = launches[0]["trace"]
     return unready({"conditions": looks[0]}) if looks else []
 
 
-def faults(launches: Sequence[Mapping[str, Any]]) -> list[str]:
+def faults(launches: Sequence[Mapping[str, Any]]) -> list[MeasurementFault]:
     """Why the launches are not to be quoted: the device held back while they ran."""
-    found = []
+    found: list[MeasurementFault] = []
     looks = [look for one in launches for look in one["trace"]]
     if any(look["throttled"] for look in looks):
-        found.append("the device's firmware held its clock down (throttling)")
+        found.append(Throttled(kind="throttled_by_firmware"))
     if _grew(launches, "throttle_count"):
-        found.append("the processor slowed itself down for heat")
+        found.append(Throttled(kind="throttled_for_heat"))
     if stalls := _grew(launches, "quota_stalls"):
-        found.append(
-            f"the container's processor quota ran out {stalls} times: it stalls "
-            "inferences, and does not slow the processor"
-        )
+        found.append(QuotaStalled(stalls=stalls))
     fraction = _processor_fraction(launches)
     if fraction is not None and fraction < MIN_PROCESSOR_FRACTION:
-        found.append(
-            f"the process had {fraction:.0%} of a processor while it was timed: others ran "
-            "meanwhile"
-        )
+        found.append(ProcessorShared(fraction=fraction))
     clocks = _range(looks, "freq_mhz")
-    if clocks and clocks[1] > 0 and (drop := 1 - clocks[0] / clocks[1]) > MAX_FREQ_DROP:
-        found.append(
-            f"the clock fell by {drop:.0%} ({clocks[1]:.0f} to {clocks[0]:.0f} MHz), more "
-            f"than {MAX_FREQ_DROP:.0%}"
-        )
+    if clocks and clocks[1] > 0 and 1 - clocks[0] / clocks[1] > MAX_FREQ_DROP:
+        low, high = clocks
+        found.append(ClockFell(from_mhz=high, to_mhz=low, limit=MAX_FREQ_DROP))
     return found
 
 
-def unready(probe: Mapping[str, Any]) -> list[str]:
-    """Why a device should not be measured now, each with what mends it."""
+def unready(probe: Mapping[str, Any]) -> list[Unready]:
+    """Why a device should not be measured now."""
     now = probe["conditions"]
-    checks: Sequence[tuple[str, Callable[[Any], bool], str]] = (
-        (
-            "governor",
-            lambda value: value in _SLOW_GOVERNORS,
-            "the governor is {}: sudo cpupower frequency-set -g performance",
-        ),
-        (
-            "throttled",
-            bool,
-            "the firmware holds the clock down: a better supply, or cooling",
-        ),
-        (
-            "temp_c",
-            lambda value: value >= MAX_TEMP_C,
-            f"it is {{:.0f}} degrees warm, {MAX_TEMP_C:g} at most: let it cool down",
-        ),
-        (
-            "load",
-            lambda value: value >= MAX_LOAD,
-            f"its load is {{:.2f}} by processor, {MAX_LOAD:g} at most: stop what else runs",
-        ),
-        ("on_battery", bool, "it runs on its battery: plug the supply in"),
-    )
-    return [
-        words.format(now[name])
-        for name, wrong, words in checks
-        if now[name] is not None and wrong(now[name])
-    ]
+    found = []
+    if now["governor"] in _SLOW_GOVERNORS:
+        found.append(Unready(kind="governor", value=now["governor"]))
+    if now["throttled"]:
+        found.append(Unready(kind="throttled", value=True))
+    if now["temp_c"] is not None and now["temp_c"] >= MAX_TEMP_C:
+        found.append(Unready(kind="temp_c", value=now["temp_c"], limit=MAX_TEMP_C))
+    if now["load"] is not None and now["load"] >= MAX_LOAD:
+        found.append(Unready(kind="load", value=now["load"], limit=MAX_LOAD))
+    if now["on_battery"]:
+        found.append(Unready(kind="on_battery", value=True))
+    return found
 
 
 def refuse_unready(probe: Mapping[str, Any], device: str) -> None:
@@ -110,8 +94,10 @@ def refuse_unready(probe: Mapping[str, Any], device: str) -> None:
             "may be reported."
         )
     if reasons := unready(probe):
+        from edgekit.report import measurement_words as words
+
         raise MeasurementError(
-            f"{device} is not ready for a report: {'; '.join(reasons)}. "
+            f"{device} is not ready for a report: {'; '.join(map(words.unready, reasons))}. "
             "The default tier measures all the same."
         )
 

@@ -14,7 +14,19 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import MeasurementError, UsageError
-from edgekit.types import NO_METER, Energy, Target
+from edgekit.types import Energy, Target
+from edgekit.types.measurement_notes import (
+    EnergyAbsent,
+    EnergyMetered,
+    EnergyModeled,
+    EnergyReason,
+    IdleDrifted,
+    Incomparable,
+    MeterStarved,
+    NoMeter,
+    ThroughputChanged,
+    WindowsDropped,
+)
 
 MAX_IDLE_DRIFT = 0.05
 MAX_OVERHEAD = 0.02
@@ -26,18 +38,15 @@ J_PER_KWH = 3.6e6
 
 
 def summarize(result: Mapping[str, Any]) -> Energy:
-    """The figure of one energy run; `reason` has the cause where there is none, or where it
+    """The figure of one energy run; `reasons` has the cause where there is none, or where it
     must not be quoted."""
     if result["meter"] is None:
         unreadable = result.get("unreadable", {})
-        reason = NO_METER if unreadable else result["reason"]
-        return Energy(reason=reason, unreadable=unreadable)
+        missing = NoMeter(detail=None if unreadable else result["reason"])
+        return Energy(reasons=(missing,), unreadable=unreadable)
     kept = _sound(result)
     if not kept:
-        return Energy(
-            reason="Every window had a gap between two readings of more than "
-            f"{_GAPS:g} periods: the machine was too busy to read its meter.",
-        )
+        return Energy(reasons=(MeterStarved(periods=_GAPS),))
     per_run = [w["joules"] / w["runs"] for w in kept]
     gross_j = math.fsum(w["joules"] for w in kept) / sum(w["runs"] for w in kept)
     seconds_per_run = math.fsum(w["seconds"] for w in kept) / sum(
@@ -69,7 +78,7 @@ def summarize(result: Mapping[str, Any]) -> Energy:
         overhead=overhead,
         reader_cpu=result["sampler_cpu_fraction"],
         p50_ms=float(np.median(result["samples_ns"])) / 1e6,
-        reason=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
+        reasons=_doubts(idle_w, overhead, len(result["windows"]) - len(kept)),
     )
 
 
@@ -87,22 +96,19 @@ def _watts(window: Mapping[str, Any]) -> float:
     return float(window["joules"] / window["seconds"])
 
 
-def _doubts(idle_w: Sequence[float], overhead: float, dropped: int) -> str | None:
-    found = []
+def _doubts(
+    idle_w: Sequence[float], overhead: float, dropped: int
+) -> tuple[EnergyReason, ...]:
+    found: list[EnergyReason] = []
     before, after = idle_w
-    drift = abs(after - before) / max(before, after) if max(before, after) > 0 else 0.0
-    if drift > MAX_IDLE_DRIFT:
-        found.append(
-            f"idle power drifted by {drift:.0%} ({before:.3g} W before, {after:.3g} W after), "
-            f"more than {MAX_IDLE_DRIFT:.0%}: do not quote this figure"
-        )
+    drifted = IdleDrifted(before_w=before, after_w=after, limit=MAX_IDLE_DRIFT)
+    if max(before, after) > 0 and drifted.drift > MAX_IDLE_DRIFT:
+        found.append(drifted)
     if abs(overhead) > MAX_OVERHEAD:
-        found.append(
-            f"throughput with the meter read differed by {overhead:.1%} from without it"
-        )
+        found.append(ThroughputChanged(overhead=overhead))
     if dropped:
-        found.append(f"{dropped} windows with gaps between readings were dropped")
-    return "; ".join(found) or None
+        found.append(WindowsDropped(windows=dropped))
+    return tuple(found)
 
 
 def modeled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
@@ -126,8 +132,11 @@ def modeled(target: Target, launches: Sequence[Mapping[str, Any]]) -> Energy:
         gross_u_mj=gross_mj * MODEL_BAND,
         method="modeled",
         boundary=power.boundary,
-        reason=f"Modeled from published watts of {target.name} ({power.provenance}) and processor "
-        f"time, within +-{MODEL_BAND:.0%}; never to be compared with a measured figure.",
+        reasons=(
+            EnergyModeled(
+                target=target.name, provenance=power.provenance, band=MODEL_BAND
+            ),
+        ),
     )
 
 
@@ -149,14 +158,14 @@ def grams_per_million(energy: Energy, grams_per_kwh: float) -> float | None:
     return energy.gross_mj / 1e3 * 1e6 / J_PER_KWH * grams_per_kwh
 
 
-def comparable(one: Energy, other: Energy) -> str | None:
+def comparable(one: Energy, other: Energy) -> Incomparable | None:
     """Why two figures must not be compared; None where they may be."""
     if one.gross_mj is None or other.gross_mj is None:
-        return "one of them has no energy figure"
+        return EnergyAbsent()
     if one.method != other.method:
-        return f"their energies are {one.method} and {other.method}"
+        methods = (one.method, other.method)
+        return EnergyMetered(kind="methods_differ", values=methods)
     if one.boundary != other.boundary:
-        return (
-            f"their meters enclose different things ({one.boundary}, {other.boundary})"
-        )
+        boundaries = (one.boundary, other.boundary)
+        return EnergyMetered(kind="boundaries_differ", values=boundaries)
     return None

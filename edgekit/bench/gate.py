@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from edgekit.bench.energy import comparable
 from edgekit.bench.history import Record
 from edgekit.bench.verdict import at_most
 from edgekit.errors import MeasurementError
-from edgekit.types import Budget, Paired, PairedVerdict
+from edgekit.types import Budget, Check, Paired, PairedVerdict
+from edgekit.types.measurement_notes import (
+    CheckBasis,
+    Counted,
+    EnergyBeside,
+    EnergyReason,
+    EnergyUnjudged,
+    Incomparable,
+    LaunchesPaired,
+    MeasuredApart,
+    MeasurementFault,
+    NothingPaired,
+    NotMeasured,
+    Scored,
+    WithinLimit,
+)
 
-Kind = Literal["fact", "budget", "device"]
+_Doubts = tuple[MeasurementFault, ...] | tuple[EnergyReason, ...]
+
 ENERGY_TOLERANCE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One line of a gate."""
-
-    name: str
-    kind: Kind
-    now: float | None
-    before: float | None
-    verdict: PairedVerdict
-    why: str
 
 
 def facts(
@@ -53,33 +55,33 @@ def budgets(now: Record, budget: Budget, *, on_device: bool) -> list[Check]:
     A figure that must not be quoted keeps no budget and breaks none.
     """
     measured = now.measurement
-    doubts = measured.energy.reason if measured.energy.gross_mj is not None else None
-    lines: Sequence[tuple[str, float | None, float | None, str | None]] = (
+    energy = measured.energy
+    lines: Sequence[tuple[str, float | None, float | None, _Doubts]] = (
         ("latency_ms", budget.latency_ms, measured.latency.p50_ms, measured.invalid),
-        ("memory_mb", budget.memory_mb, measured.peak_memory_mb, None),
-        ("energy_mj", budget.energy_mj, measured.energy.gross_mj, doubts),
+        ("memory_mb", budget.memory_mb, measured.peak_memory_mb, ()),
+        ("energy_mj", budget.energy_mj, energy.gross_mj, energy.reasons),
     )
-    checks = [_budget("size_mb", budget.size_mb, measured.size_mb, None)]
+    checks = [_budget("size_mb", budget.size_mb, measured.size_mb, ())]
     if on_device:
         checks += [_budget(*line) for line in lines]
     return [one for one in checks if one]
 
 
 def _budget(
-    name: str, limit: float | None, value: float | None, doubt: str | None
+    name: str, limit: float | None, value: float | None, doubts: _Doubts
 ) -> Check | None:
     if limit is None:
         return None
     verdict: PairedVerdict = "inconclusive"
-    why = "not measured"
-    if value is not None:
-        why = f"{value:.4g} of {limit:g} allowed"
-        if doubt:
-            why += f", but {doubt}"
-        else:
-            verdict = "pass" if at_most(value, limit) else "fail"
+    if value is not None and not doubts:
+        verdict = "pass" if at_most(value, limit) else "fail"
     return Check(
-        name=name, kind="budget", now=value, before=limit, verdict=verdict, why=why
+        name=name,
+        kind="budget",
+        now=value,
+        before=limit,
+        verdict=verdict,
+        basis=NotMeasured() if value is None else WithinLimit(doubts=doubts),
     )
 
 
@@ -92,7 +94,14 @@ def latency(found: Paired) -> Check:
         now=ours.latency.p50_ms,
         before=theirs.latency.p50_ms,
         verdict=found.verdict,
-        why=f"{found.ratio:.3f} times the latency: {found.why}",
+        basis=LaunchesPaired(
+            ratio=found.ratio,
+            low=found.low,
+            high=found.high,
+            confidence=found.confidence,
+            slower=found.slower,
+            tolerated=found.tolerated,
+        ),
     )
 
 
@@ -104,9 +113,7 @@ def unpaired(before: Record) -> Check:
         now=None,
         before=before.measurement.latency.p50_ms,
         verdict="inconclusive",
-        why="the baseline's artifact is not where it was measured, and only launches "
-        "that take turns are comparable: name it with --against, or set "
-        "--latency-ms",
+        basis=NothingPaired(),
     )
 
 
@@ -115,15 +122,10 @@ def energy(now: Record, before: Record) -> Check | None:
     ours, theirs = now.measurement.energy, before.measurement.energy
     if theirs.gross_mj is None:
         return None
-    obstacle = comparable(ours, theirs) or ours.reason or theirs.reason
-    there = (now.measurement.device, before.measurement.device)
-    if there[0] != there[1]:
-        obstacle = f"measured on different devices ({there[0]}, {there[1]})"
-    elif theirs.method == "modeled":
-        obstacle = "modeled energy never gates"
-    if obstacle or ours.gross_mj is None:
-        why = obstacle or "not measured"
-        return _energy(ours.gross_mj, theirs.gross_mj, "inconclusive", why)
+    obstacle = _energy_obstacle(now, before)
+    if obstacle is not None or ours.gross_mj is None:
+        basis = obstacle or NotMeasured()
+        return _energy(ours.gross_mj, theirs.gross_mj, "inconclusive", basis)
     doubt = (ours.gross_u_mj or 0.0) + (theirs.gross_u_mj or 0.0)
     excess = ours.gross_mj - theirs.gross_mj * (1 + ENERGY_TOLERANCE)
     verdict: PairedVerdict = "inconclusive"
@@ -131,8 +133,21 @@ def energy(now: Record, before: Record) -> Check | None:
         verdict = "fail"
     elif excess <= -doubt or ours.gross_mj <= theirs.gross_mj:
         verdict = "pass"
-    why = f"{ours.gross_mj:.4g} mJ after {theirs.gross_mj:.4g} mJ (+-{doubt:.2g} mJ)"
-    return _energy(ours.gross_mj, theirs.gross_mj, verdict, why)
+    return _energy(ours.gross_mj, theirs.gross_mj, verdict, EnergyBeside(u_mj=doubt))
+
+
+def _energy_obstacle(now: Record, before: Record) -> CheckBasis | None:
+    """Why the energies of two runs decide nothing; `None` where they do."""
+    ours, theirs = now.measurement.energy, before.measurement.energy
+    there = (now.measurement.device, before.measurement.device)
+    if there[0] != there[1]:
+        return MeasuredApart(of="device", values=there)
+    if theirs.method == "modeled":
+        return EnergyUnjudged(kind="energy_modeled_only")
+    doubts = ours.reasons or theirs.reasons
+    if (obstacle := comparable(ours, theirs)) is not None or not doubts:
+        return obstacle
+    return EnergyUnjudged(kind="energy_doubted", doubts=doubts)
 
 
 def verdict(checks: Sequence[Check]) -> PairedVerdict:
@@ -141,17 +156,17 @@ def verdict(checks: Sequence[Check]) -> PairedVerdict:
     return min((one.verdict for one in checks), key=order.index, default="pass")
 
 
-def compare_obstacle(one: Record, other: Record) -> str | None:
+def compare_obstacle(one: Record, other: Record) -> Incomparable | None:
     """Why two records must not stand in one table; None where they may."""
     a, b = one.measurement, other.measurement
-    for what, mine, theirs in (
-        ("device", a.device, b.device),
-        ("provenance", a.provenance, b.provenance),
-        ("threads", a.threads, b.threads),
-        ("tier", one.tier, other.tier),
+    for found in (
+        MeasuredApart(of="device", values=(a.device, b.device)),
+        MeasuredApart(of="provenance", values=(a.provenance, b.provenance)),
+        MeasuredApart(of="threads", values=(a.threads, b.threads)),
+        MeasuredApart(of="tier", values=(one.tier, other.tier)),
     ):
-        if mine != theirs:
-            return f"they differ in {what} ({mine}, {theirs})"
+        if found.values[0] != found.values[1]:
+            return found
     if a.energy.gross_mj is not None and b.energy.gross_mj is not None:
         return comparable(a.energy, b.energy)
     return None
@@ -160,9 +175,12 @@ def compare_obstacle(one: Record, other: Record) -> str | None:
 def refuse_incomparable(one: Record, other: Record) -> None:
     """Raises MeasurementError where the two were not measured alike."""
     if obstacle := compare_obstacle(one, other):
+        from edgekit.report import measurement_words as words
+
         raise MeasurementError(
-            f"{one.name} and {other.name} cannot be compared: {obstacle}. Measure both alike, "
-            "in one run: edgekit bench A --against B"
+            f"{one.name} and {other.name} cannot be compared: "
+            f"{words.incomparable(obstacle)}. Measure both alike, in one run: edgekit "
+            "bench A --against B"
         )
 
 
@@ -179,8 +197,7 @@ def _no_more(
         now=now,
         before=before,
         verdict="fail" if grew else "pass",
-        why=f"{now:,} after {before:,}"
-        + (f", {tolerance:.1%} more allowed" if grew and tolerance else ""),
+        basis=Counted(growth=tolerance),
     )
 
 
@@ -198,14 +215,18 @@ def _accuracy(now: Record, before: Record, allowed: float) -> Check | None:
         now=now.evaluation.value,
         before=before.evaluation.value,
         verdict="fail" if fell else "pass",
-        why=f"{now.evaluation.shown} after {before.evaluation.shown}"
-        + (f", {allowed:g} less allowed" if fell and allowed else ""),
+        basis=Scored(is_fraction=now.evaluation.is_fraction, allowed=allowed),
     )
 
 
 def _energy(
-    now: float | None, before: float | None, verdict: PairedVerdict, why: str
+    now: float | None, before: float | None, verdict: PairedVerdict, basis: CheckBasis
 ) -> Check:
     return Check(
-        name="energy", kind="device", now=now, before=before, verdict=verdict, why=why
+        name="energy",
+        kind="device",
+        now=now,
+        before=before,
+        verdict=verdict,
+        basis=basis,
     )

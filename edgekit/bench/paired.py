@@ -133,22 +133,9 @@ def compare(
         confidence=confidence,
         pairs=len(launches[0]),
         verdict=found.verdict,
-        why=words(found, confidence),
+        slower=SLOWER,
+        tolerated=TOLERATED,
         measurements=(ours, theirs),
-    )
-
-
-def words(found: Judgment, confidence: float) -> str:
-    """The verdict in words, with the ratio, its bounds and the confidence."""
-    sure = f"{confidence:.1%}".replace(".0%", "%")
-    if found.verdict == "fail":
-        return f"slower by more than {SLOWER - 1:.0%}, with {sure} confidence"
-    if found.verdict == "pass":
-        return f"no slower than by {TOLERATED - 1:.0%}, with {sure} confidence"
-    return (
-        f"between {found.low:.3f} and {found.high:.3f} times the latency ({sure} "
-        "bounds): too noisy a machine to decide. Measure where nothing else runs, "
-        "or with a longer tier"
     )
 
 

@@ -15,7 +15,16 @@ from edgekit.bench.tiers import Tier, tier_called
 from edgekit.devices import Device, jobs
 from edgekit.errors import UsageError
 from edgekit.types import Artifact, Energy, Latency, Measurement, Target
+from edgekit.types.measurement_notes import (
+    EnergyNotRequested,
+    LaunchesCut,
+    LaunchesVary,
+    MeasurementFault,
+    NoPlateau,
+    NotTimed,
+)
 
+_NO_ENERGY = Energy(reasons=(EnergyNotRequested(),))
 _LOAD_ALLOWANCE_S = 120.0
 """For starting Python, importing the runtime, loading the model and its first inference."""
 OnLaunch = Callable[[int, int, str], None]
@@ -135,7 +144,7 @@ def summarize(
     plan: Tier,
     energy: Energy | None = None,
 ) -> Measurement:
-    """The launches of one artifact as one measurement, with the reason where it is invalid."""
+    """The launches of one artifact as one measurement, with the reasons where it is invalid."""
     figures = latency(launches, sustained=plan.trace_s is not None)
     counted = _median(
         [
@@ -156,7 +165,7 @@ def summarize(
         first_ms=_median([one["first_ms"] for one in launches]),
         peak_memory_mb=_all([one["peak_memory_mb"] for one in launches], max),
         size_mb=artifact.size_mb,
-        energy=energy or Energy(reason="Energy was not asked for."),
+        energy=energy or _NO_ENERGY,
         invalid=_invalid(figures, launches, plan),
         conditions=conditions.summarize(launches),
         instructions=counted,
@@ -165,30 +174,28 @@ def summarize(
 
 def _invalid(
     figures: Latency, launches: Sequence[Mapping[str, Any]], plan: Tier
-) -> str | None:
+) -> tuple[MeasurementFault, ...]:
     refused = next((one["refused"] for one in launches if one["refused"]), None)
     if refused:
-        return f"{refused} No milliseconds hold"
-    reasons = conditions.faults(launches)
+        return (NotTimed(detail=refused),)
+    found = conditions.faults(launches)
     if plan.forced:
-        reasons += conditions.unready_at_start(launches)
+        found += conditions.unready_at_start(launches)
     cut = sum(not one["complete"] for one in launches)
     if cut:
-        reasons.append(
-            f"{cut} of {len(launches)} launches timed fewer than {plan.min_runs} "
-            f"inferences in {plan.max_s:g} s"
+        found.append(
+            LaunchesCut(
+                cut=cut,
+                launches=len(launches),
+                min_runs=plan.min_runs,
+                max_s=plan.max_s,
+            )
         )
-    restless = sum(one["warmup"]["plateau"] is False for one in launches)
-    if restless == len(launches):
-        reasons.append(
-            f"no launch reached a plateau in {plan.warmup_max_s:g} s of warm-up"
-        )
+    if all(one["warmup"]["plateau"] is False for one in launches):
+        found.append(NoPlateau(warmup_s=plan.warmup_max_s))
     if figures.launch_cv is not None and figures.launch_cv > plan.max_launch_cv:
-        reasons.append(
-            f"the launches' medians vary by {figures.launch_cv:.0%}, more than "
-            f"{plan.max_launch_cv:.0%}: a busy machine, or where memory happened to lie"
-        )
-    return "; ".join(reasons) or None
+        found.append(LaunchesVary(cv=figures.launch_cv, limit=plan.max_launch_cv))
+    return tuple(found)
 
 
 def meter(
@@ -203,7 +210,7 @@ def meter(
     if metering.model_of:
         target = metering.model_of
         return {name: energy.modeled(target, each) for name, each in launches.items()}
-    absent = Energy(reason="Energy was not asked for.")
+    absent = _NO_ENERGY
     found: dict[str, Energy] = {}
     for artifact in artifacts:
         if metering.meter != "none" and (not found or absent.gross_mj is not None):

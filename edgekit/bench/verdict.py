@@ -186,7 +186,7 @@ def _found(
     absent: Unproven | None = None
     if measured.provenance != "device":
         absent = NotOnTarget(target=target, device=measured.device)
-    doubt = NotProven(reason=energy.reason) if energy.reason else None
+    doubt = NotProven(reasons=energy.reasons) if energy.reasons else None
     rows = (
         ("latency_ms", budget.latency_ms, measured.latency.p50_ms, absent),
         ("memory_mb", budget.memory_mb, measured.peak_memory_mb, absent),

@@ -215,21 +215,24 @@ def _conclude(
 
     A `meter` that was asked for by its name and cannot be read counts as a device that failed.
     """
+    from edgekit.report import measurement_words as words
+
     verdicts = [one.paired for one in found if one.paired]
     slower = [
         f"{one.artifact} is slower than {one.against} on {one.device}: "
-        f"{one.ratio:.3f} times the latency ({one.why})"
+        f"{one.ratio:.3f} times the latency ({words.paired(one)})"
         for one in verdicts
         if one.verdict == "fail"
     ]
     untold = [
         f"The comparison of {one.artifact} with {one.against} on {one.device} is "
-        f"inconclusive: {one.why}"
+        f"inconclusive: {words.paired(one)}"
         for one in verdicts
         if one.verdict == "inconclusive"
     ]
     unquotable = [
-        f"{measured.artifact} on {measured.device} is not to be quoted: {measured.invalid}"
+        f"{measured.artifact} on {measured.device} is not to be quoted: "
+        f"{words.invalid(measured)}"
         for measured in (one.measurement for one in found if not one.paired)
         if measured.invalid and measured.instructions is None
     ]

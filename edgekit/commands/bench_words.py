@@ -116,6 +116,7 @@ def _show_devices(
 ) -> None:
     """A line for each device, and below the table what does not fit into a line."""
     from edgekit.commands.measuring import Failed
+    from edgekit.report import measurement_words
 
     table = Table(box=None, title=escape(_title(asked)), title_justify="left")
     paired = ("times the latency", "verdict") if asked.other else ()
@@ -136,7 +137,7 @@ def _show_devices(
         ]
         if one.paired:
             cells += [f"{one.paired.ratio:.3f}", _verdict(one.paired)]
-            notes.append(f"{name}: {one.paired.why}")
+            notes.append(f"{name}: {measurement_words.paired(one.paired)}")
         table.add_row(escape(name), *cells)
         notes += [
             f"{name}: {label}: {value}"
@@ -217,11 +218,18 @@ def _sustained(latency: Latency) -> list[tuple[str, str]]:
 
 def _remarks(measured: Measurement) -> list[tuple[str, str]]:
     """Obstacles to the figure, and reasons not to quote it."""
+    from edgekit.report import measurement_words
+
     rows = []
     if measured.conditions.unready:
-        rows.append(("not ready", "; ".join(measured.conditions.unready)))
-    if measured.invalid:
-        rows.append(("invalid", measured.invalid))
+        rows.append(
+            (
+                "not ready",
+                "; ".join(map(measurement_words.unready, measured.conditions.unready)),
+            )
+        )
+    if (why := measurement_words.invalid(measured)) is not None:
+        rows.append(("invalid", why))
     return rows
 
 
@@ -233,6 +241,7 @@ def _footing(measured: Measurement, grid: float | None) -> list[tuple[str, str]]
 
 def _energy(measured: Measurement) -> list[tuple[str, str]]:
     """Gross and net with their uncertainty, how and where, and the latency of that run."""
+    from edgekit.report import measurement_words
     from edgekit.report.words import without_energy
 
     energy = measured.energy
@@ -243,7 +252,8 @@ def _energy(measured: Measurement) -> list[tuple[str, str]]:
             (
                 "energy",
                 f"{energy.gross_mj:.4g} mJ modeled, not measured (band +-"
-                f"{energy.gross_u_mj or 0:.2g} mJ, {energy.boundary}): {energy.reason}",
+                f"{energy.gross_u_mj or 0:.2g} mJ, {energy.boundary}): "
+                f"{measurement_words.energy_reasons(energy)}",
             )
         ]
     rows = [
@@ -263,8 +273,8 @@ def _energy(measured: Measurement) -> list[tuple[str, str]]:
             f"throughput{_reader(energy)}, {energy.windows} windows",
         ),
     ]
-    if energy.reason:
-        rows.append(("energy, doubts", energy.reason))
+    if energy.reasons:
+        rows.append(("energy, doubts", measurement_words.energy_reasons(energy) or ""))
     return rows
 
 
@@ -302,6 +312,8 @@ def _grams(energy: Energy, grid: float) -> float | None:
 
 
 def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
+    from edgekit.report import measurement_words
+
     table = Table(box=None)
     for heading in ("artifact", "p50 ms", "95 % interval", "launches"):
         table.add_column(heading, justify="left" if heading == "artifact" else "right")
@@ -318,7 +330,7 @@ def _show_paired(console: Console, found: Paired, grid: float | None) -> None:
         f"{_verdict(found)}: {escape(found.artifact)} takes {found.ratio:.3f} times "
         f"the latency of {escape(found.against)} on {escape(found.device)} "
         f"({found.provenance}), {found.low:.3f} to {found.high:.3f} in {found.pairs} pairs: "
-        f"{escape(found.why)}",
+        f"{escape(measurement_words.paired(found))}",
         highlight=False,
     )
     for one in found.measurements:

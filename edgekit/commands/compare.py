@@ -28,6 +28,7 @@ def compare(
     does.
     """
     from edgekit.bench import gate, history
+    from edgekit.report.measurement_words import invalid
 
     a, b = history.read(one), history.read(other)
     gate.refuse_incomparable(a, b)
@@ -68,9 +69,9 @@ def compare(
         table.add_row(name, figure(mine, unit), figure(theirs, unit), shown)
     out_console.print(table)
     for record in (a, b):
-        if record.measurement.invalid:
+        if (why := invalid(record.measurement)) is not None:
             out_console.print(
-                f"{escape(record.name)}: {escape(record.measurement.invalid)}",
+                f"{escape(record.name)}: {escape(why)}",
                 style="yellow",
             )
 

@@ -81,10 +81,13 @@ def doctor(
     """Return whether a device is fit to be measured, and what mends it. Exit code 4 where it is
     not."""
     from edgekit.bench.conditions import unready
+    from edgekit.report import measurement_words as words
 
     found = _probe(address, runtimes)
     machine = found["machine"]
-    reasons = unready(found) if "conditions" in found else []
+    reasons = []
+    if "conditions" in found:
+        reasons = [words.unready(one) for one in unready(found)]
     if machine["emulated"]:
         reasons = [f"it is emulated ({machine['emulation_evidence']}): it has no speed"]
     # Other devices get theirs brought along.

@@ -15,10 +15,9 @@ from edgekit.commands import bench_words as words
 from edgekit.commands.console import Bars, Json, Quiet, err_console, out_console, plain
 from edgekit.errors import BudgetError, MeasurementError, UsageError
 from edgekit.store import Store
-from edgekit.types import Budget
+from edgekit.types import Budget, Check
 
 if TYPE_CHECKING:
-    from edgekit.bench.gate import Check
     from edgekit.bench.history import Record
     from edgekit.commands.measuring import Asked, Found
 
@@ -223,18 +222,28 @@ def _on_device(
 
 
 def _show(checks: list[Check]) -> None:
+    from edgekit.report import measurement_words
+
     table = Table(box=None)
     for heading in ("check", "verdict", "why"):
         table.add_column(heading)
     colors = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
     for one in checks:
         color = colors[one.verdict]
-        table.add_row(one.name, f"[{color}]{one.verdict}[/]", escape(one.why))
+        table.add_row(
+            one.name, f"[{color}]{one.verdict}[/]", escape(measurement_words.check(one))
+        )
     out_console.print(table)
 
 
 def _conclude(verdict: str, checks: list[Check]) -> None:
-    lines = "; ".join(f"{c.name}: {c.why}" for c in checks if c.verdict == verdict)
+    from edgekit.report import measurement_words
+
+    lines = "; ".join(
+        f"{c.name}: {measurement_words.check(c)}"
+        for c in checks
+        if c.verdict == verdict
+    )
     if not checks:
         raise MeasurementError(
             "Nothing could be gated: the baseline and the candidate share no fact. Set a "

@@ -21,7 +21,7 @@ from edgekit.cost.interpolate import WidthPair, family_of
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device, jobs
 from edgekit.scratch import folder as scratch_folder
-from edgekit.types import NO_METER
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.operator_shape import OperatorShape
 
 WINDOW_S = 0.25
@@ -36,12 +36,12 @@ _PATIENCE_S = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Metered:
-    """Watts by operator, where the meter resolved them; without a meter, the `reason`."""
+    """Watts by operator, where the meter resolved them; without a meter, why it is `missing`."""
 
     watts: Mapping[OperatorShape, float] = field(default_factory=dict)
     meter: str | None = None
     boundary: str | None = None
-    reason: str | None = None
+    missing: OperatorsUnmetered | None = None
 
 
 def corners(operators: Iterable[OperatorShape]) -> list[OperatorShape]:
@@ -71,9 +71,12 @@ def metered(
     for _ in range(_ATTEMPTS):
         facts = _run(left, key=key, device=device, meter=meter, window_s=window_s)
         if facts["meter"] is None:
-            unreadable = ", ".join(facts.get("unreadable", ()))
-            reason = f"{NO_METER}: {unreadable}" if unreadable else facts["reason"]
-            return Metered(reason=reason)
+            unreadable = tuple(facts.get("unreadable", ()))
+            return Metered(
+                missing=OperatorsUnmetered(
+                    kind="no_meter", value=facts["reason"] or "", meters=unreadable
+                )
+            )
         for operator, row in zip(left, facts["results"], strict=True):
             resolved = power(row["windows"])
             if resolved is not None:

@@ -31,6 +31,7 @@ from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import CostUnit, Provenance
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.notes import CostsTimedBusy
 from edgekit.types.operator_shape import OperatorShape, operator_of
 
@@ -194,14 +195,14 @@ class CostTable:
         device: Device,
         meter: str = "auto",
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> str | None:
+    ) -> OperatorsUnmetered | None:
         """Meter the corners of what is wanted, as far as it was not; why there is no energy.
 
         `None` where there is. Readings of another meter are dropped. The cells must be
         measured, in time.
         """
         if self.unit != "us":
-            return f"costs are {self.unit}, and have no power"
+            return OperatorsUnmetered(kind="costs_without_power", value=self.unit)
         if meter not in ("auto", self.meter):
             self._forget_energy()
         requested = [
@@ -212,13 +213,14 @@ class CostTable:
         for start in range(0, len(requested), _METERED_BATCH):
             batch = requested[start : start + _METERED_BATCH]
             found = power.metered(batch, key=self.key, device=device, meter=meter)
-            if found.meter is None:
-                return found.reason
+            if found.missing is not None:
+                return found.missing
             self._record_energy(found)
             if on_progress:
                 on_progress(start + len(batch), len(requested))
         if not self.metered:
-            return f"{self.meter or meter} resolved the power of no operator"
+            name = self.meter or meter
+            return OperatorsUnmetered(kind="none_resolved", value=name)
         return None
 
     def measure_networks(

@@ -54,11 +54,10 @@ def off_path(
     """Operators that the runtime's optimized kernels, or int8's, did not take."""
     slow = []
     for one in executed:
-        why = one.why if one.fast is False else None
-        if why is None and opened.precision == "int8" and _in_float(one):
-            why = f"runs in float ({one.kernel}), though the network is int8"
-        if why is not None:
-            slow.append(OffPath(operator=one.name, kind=one.kind, why=why))
+        if one.fast is False and one.why is not None:
+            slow.append(OffPath(operator=one.name, kind=one.kind, detail=one.why))
+        elif opened.precision == "int8" and _in_float(one):
+            slow.append(OffPath(operator=one.name, kind=one.kind, kernel=one.kernel))
     return tuple(slow)
 
 

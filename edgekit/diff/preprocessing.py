@@ -17,7 +17,7 @@ from edgekit.diff.preprocessing_faults import Scene
 from edgekit.diff.run import Probed
 from edgekit.errors import DataError
 from edgekit.program import reference
-from edgekit.types.diff import EXACT, PreprocessingDiff
+from edgekit.types.diff import EXACT, PreprocessingDiff, PreprocessingEvidence
 
 Array = NDArray[np.float32]
 _JUDGED = 8
@@ -100,7 +100,7 @@ def _compare_application_input(
         return PreprocessingDiff(
             where="fed",
             faults=(),
-            detail="as the project prepares samples",
+            evidence=PreprocessingEvidence(kind="as_prepared"),
             error_before=before,
             error_after=before,
         )
@@ -112,18 +112,23 @@ def _compare_application_input(
         ]
 
     best, after = preprocessing_faults.explain(scene, judge, before)
-    detail = f"fed {list(application_input.shape[1:])}, the network takes {list(right.shape[1:])}"
-    if before is not None:
-        detail = "visible in the values themselves"
-        if best is None:
-            detail = (
-                f"by channel {preprocessing_faults.statistics(application_input, scene.raw)}; "
-                f"should be {preprocessing_faults.statistics(right, scene.raw)}"
-            )
+    evidence = PreprocessingEvidence(
+        kind="shapes",
+        fed_shape=application_input.shape[1:],
+        expected_shape=right.shape[1:],
+    )
+    if before is not None and best is not None:
+        evidence = PreprocessingEvidence(kind="values")
+    elif before is not None:
+        evidence = PreprocessingEvidence(
+            kind="channels",
+            fed_channels=preprocessing_faults.statistics(application_input, scene.raw),
+            expected_channels=preprocessing_faults.statistics(right, scene.raw),
+        )
     return PreprocessingDiff(
         where="fed",
         faults=() if best is None else best.faults,
-        detail=detail,
+        evidence=evidence,
         error_before=before,
         error_after=after,
     )
@@ -139,7 +144,7 @@ def _expected(sides: Subject, one: Probed, device: Device) -> PreprocessingDiff 
     return PreprocessingDiff(
         where="expected",
         faults=best.faults,
-        detail="with it the artifact answers as the network does",
+        evidence=PreprocessingEvidence(kind="network_outputs"),
         error_before=before,
         error_after=after,
     )
@@ -155,9 +160,9 @@ def _answers(
     return PreprocessingDiff(
         where="answers",
         faults=() if best is None else best.faults,
-        detail="as the artifact answers here"
-        if right
-        else "inferred from the outputs alone",
+        evidence=PreprocessingEvidence(
+            kind="artifact_outputs" if right else "outputs_alone"
+        ),
         error_before=before,
         error_after=after,
     )
@@ -225,7 +230,7 @@ def _contract(sides: Subject) -> list[PreprocessingDiff]:
         PreprocessingDiff(
             where="contract",
             faults=tuple(differing),
-            detail="the artifact was built with other preprocessing than the project has now",
+            evidence=PreprocessingEvidence(kind="metadata"),
             error_before=None,
             error_after=None,
         )

@@ -14,7 +14,7 @@ from PIL import Image
 
 from edgekit.data.preprocess import preprocess
 from edgekit.types import Preprocess
-from edgekit.types.diff import EXACT
+from edgekit.types.diff import EXACT, Line
 
 Array = NDArray[np.float32]
 Raw = NDArray[Any]
@@ -129,16 +129,15 @@ def _candidates(
             yield Candidate(faults=names, prepared=prepared)
 
 
-def statistics(application_input: Array, raw: Raw) -> str:
-    """The apparent transformation of an application, by channel, in words: a line fitted to
-    both."""
+def statistics(application_input: Array, raw: Raw) -> tuple[Line, ...]:
+    """The apparent transformation of an application: a line fitted to each channel."""
     lines = []
     for channel in range(raw.shape[1]):
         x = raw[:, channel].astype(np.float64).ravel()
         y = application_input[:, channel].astype(np.float64).ravel()
         slope, offset = np.polyfit(x, y, 1) if x.std() else (0.0, float(y.mean()))
-        lines.append(f"{slope:.4g} x value {offset:+.4g}")
-    return "; ".join(dict.fromkeys(lines))
+        lines.append((float(slope), float(offset)))
+    return tuple(lines)
 
 
 def recoded(scene: Scene, raw: Raw, quality: int) -> Raw:

@@ -13,6 +13,7 @@ from edgekit.progress import Progress
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits, over
 from edgekit.types import Artifact, Budget, Measurement, Precision
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.notes import (
     BudgetsNotPlanned,
     EnergyPlannedAsTime,
@@ -199,7 +200,9 @@ def _drawn(
     meter = timed.energy.meter if timed else "auto"
     device = planner.device
     if device is None or meter is None:
-        why: str | None = f"costs are {planner.table.provenance}"
+        why: OperatorsUnmetered | None = OperatorsUnmetered(
+            kind="costs_not_timed", value=planner.table.provenance
+        )
     else:
         with progress.step(f"Power of operators by {meter}") as step:
             why = planner.meter_power(device, meter, step.update)

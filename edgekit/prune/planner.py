@@ -32,6 +32,7 @@ from edgekit.prune.objective import Importance, PlanObjective, keep_best
 from edgekit.prune.solution import Limits, Solution, over
 from edgekit.prune.solver import Choice, Program, Sum
 from edgekit.types import OperatorRow, Plan, Sensitivity, WidthRow
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.operator_shape import OperatorShape
 
 _TIGHTER = 1 - 1e-5
@@ -115,7 +116,7 @@ class Planner:
         device: Device,
         meter: str,
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> str | None:
+    ) -> OperatorsUnmetered | None:
         """Give the measured cells energy; why there is none, `None` where there is."""
         self._forget()
         cells = (cell for term in self._operators for cell in term.cells.values())

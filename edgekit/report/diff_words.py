@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,7 +10,15 @@ from rich.table import Table
 
 from edgekit.report.export_words import departure
 from edgekit.report.note_words import sentence
-from edgekit.types.diff import Diff, Distance, LayerDiff, PreprocessingDiff
+from edgekit.types.diff import (
+    Diff,
+    Distance,
+    LayerDiff,
+    Line,
+    OffPath,
+    PreprocessingDiff,
+    PreprocessingEvidence,
+)
 
 _ROWS = 24
 _LONG = 48
@@ -66,7 +74,7 @@ def _lines(found: Diff) -> Iterator[str]:
             )
         )
         said = _preprocessing(one) if one.differs else one.where
-        yield f"{mark}: {escape(said)} ({escape(one.detail)}{left})"
+        yield f"{mark}: {escape(said)} ({escape(_evidence(one.evidence))}{left})"
     for count in found.counts:
         ran = "" if count.executed is None else f", {count.executed} ran"
         yield (
@@ -78,7 +86,7 @@ def _lines(found: Diff) -> Iterator[str]:
     else:
         yield f"off the accelerated path: {len(found.off_path)} operators"
         for slow in found.off_path[:_ROWS]:
-            yield f"  {escape(slow.kind)} '{escape(slow.operator)}': {escape(slow.why)}"
+            yield f"  {escape(slow.kind)} '{escape(slow.operator)}': {escape(_off_path(slow))}"
 
 
 def _layers(found: Diff) -> Table:
@@ -142,6 +150,41 @@ def summary(found: Diff) -> str:
         f"{found.artifact} is not {found.reference}: {'; '.join(reasons)}. "
         f"{departure(found.artifact, fault)}."
     )
+
+
+def _off_path(slow: OffPath) -> str:
+    if slow.kernel is not None:
+        return f"runs in float ({slow.kernel}), though the network is int8"
+    return slow.detail or "the runtime gives no reason"
+
+
+def _evidence(found: PreprocessingEvidence) -> str:
+    """By what a finding about preprocessing was made."""
+    match found.kind:
+        case "shapes":
+            fed, expected = found.fed_shape, found.expected_shape
+            return f"fed {list(fed)}, the network takes {list(expected)}"
+        case "channels":
+            expected_fits = _fits(found.expected_channels)
+            return f"by channel {_fits(found.fed_channels)}; should be {expected_fits}"
+        case other:
+            return _EVIDENCE[other]
+
+
+def _fits(channels: Sequence[Line]) -> str:
+    """The line of each channel, once where several have the same."""
+    lines = [f"{slope:.4g} x value {offset:+.4g}" for slope, offset in channels]
+    return "; ".join(dict.fromkeys(lines))
+
+
+_EVIDENCE = {
+    "as_prepared": "as the project prepares samples",
+    "values": "visible in the values themselves",
+    "network_outputs": "with it the artifact answers as the network does",
+    "artifact_outputs": "as the artifact answers here",
+    "outputs_alone": "inferred from the outputs alone",
+    "metadata": "the artifact was built with other preprocessing than the project has now",
+}
 
 
 def _preprocessing(one: PreprocessingDiff) -> str:

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from edgekit.report import figures, verdict_words, words
+from edgekit.report import figures, measurement_words, verdict_words, words
 from edgekit.report.note_words import sentence
 from edgekit.types import Report
 
@@ -31,6 +31,7 @@ def to_html(report: Report) -> str:
             report=report,
             words=words,
             verdicts=verdict_words,
+            measurements=measurement_words,
             notes=[*map(sentence, report.notes), *report.target.notes],
             plots=plots,
             plot_data=embedded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from edgekit.report.export_words import export_words
+from edgekit.report.measurement_words import unmetered
 from edgekit.types import notes as kinds
 from edgekit.types.evaluation import Score
 from edgekit.types.export_notes import ExportNote
@@ -71,7 +72,8 @@ def _plan(note: PlanNote) -> str:
         case kinds.EnergyPlannedAsTime():
             return (
                 f"energy_mj = {note.energy_mj:g} was planned for as time, which energy is "
-                f"taken to go with: operators have no energy of their own ({note.reason})"
+                f"taken to go with: operators have no energy of their own "
+                f"({unmetered(note.reason)})"
             )
         case kinds.EnergyPlannedByOperators():
             return (

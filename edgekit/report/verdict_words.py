@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from edgekit.report.measurement_words import doubts
 from edgekit.types import BudgetVerdict, Candidate, shown_loss
 from edgekit.types.report import (
     Fastest,
@@ -39,8 +40,8 @@ def _unproven(verdict: BudgetVerdict) -> str:
                 f"no {target} is attached: this was measured on {device}, which proves "
                 "nothing about the board"
             )
-        case NotProven(reason=reason):
-            return reason or _NOT_MEASURED
+        case NotProven(reasons=reasons):
+            return doubts(reasons) or _NOT_MEASURED
         case None:
             return _NOT_MEASURED
         case other:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.report.measurement_words import energy_reasons
 from edgekit.report.verdict_words import budget_reason
 from edgekit.types import (
     Barrier,
@@ -220,7 +221,7 @@ def memory(measurement: Measurement) -> str:
 def without_energy(measurement: Measurement) -> str:
     """Return that there is no energy, why, and which command lists what each meter lacks."""
     found = measurement.energy
-    reason = (found.reason or "no reason recorded").rstrip(".")
+    reason = (energy_reasons(found) or "no reason recorded").rstrip(".")
     if not found.unreadable:
         return f"{MISSING}: {reason}"
     names = [*found.unreadable][:_METERS_NAMED]

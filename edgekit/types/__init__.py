@@ -23,7 +23,7 @@ from edgekit.types.evaluation import (
     shown_loss,
 )
 from edgekit.types.measurement import (
-    NO_METER,
+    Check,
     Conditions,
     Energy,
     Latency,
@@ -105,7 +105,6 @@ from edgekit.types.training import (
 
 __all__ = [
     "DEFAULT_TASK",
-    "NO_METER",
     "REPORT_SCHEMA",
     "VALUES_TASK",
     "Artifact",
@@ -117,6 +116,7 @@ __all__ = [
     "Calibration",
     "CalibrationRecipe",
     "Candidate",
+    "Check",
     "Conditions",
     "CostUnit",
     "Count",

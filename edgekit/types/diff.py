@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from edgekit.types import Parity, Precision, TensorSpec
 from edgekit.types.export_notes import ParityFault
@@ -108,7 +109,37 @@ class OffPath:
 
     operator: str
     kind: str
-    why: str
+    kernel: str | None = None
+    """The float kernel that an int8 network's operator ran in; `None` where `detail` has why."""
+    detail: str | None = None
+    """Output of the runtime."""
+
+
+Line: TypeAlias = tuple[float, float]
+"""Slope and offset of a channel's values over the raw ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingEvidence:
+    """By what a finding about preprocessing was made."""
+
+    kind: Literal[
+        "as_prepared",
+        "shapes",
+        "values",
+        "channels",
+        "network_outputs",
+        "artifact_outputs",
+        "outputs_alone",
+        "metadata",
+    ]
+    """The application's input is as the project prepares samples; shapes differ; the difference
+    shows in the values, or remains by channel; the artifact's outputs are the network's, or the
+    application's, or only those were there; the artifact's own description."""
+    fed_shape: tuple[int, ...] = ()
+    expected_shape: tuple[int, ...] = ()
+    fed_channels: tuple[Line, ...] = ()
+    expected_channels: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +151,7 @@ class PreprocessingDiff:
     artifact's own description; `answers`: the fault that explains the application's outputs."""
     faults: tuple[str, ...]
     """Names of known faults that together explain the difference; empty where none does."""
-    detail: str
+    evidence: PreprocessingEvidence
     error_before: float | None
     """Relative error against right preprocessing; `None` where shapes differ, or nothing ran."""
     error_after: float | None

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgekit.types.names import (
-    Provenance,
+from edgekit.types.measurement_notes import (
+    CheckBasis,
+    EnergyReason,
+    MeasurementFault,
+    Unready,
 )
-
-NO_METER = "no meter found"
-"""The reason of an energy figure that is absent because no meter could be read."""
+from edgekit.types.names import Provenance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Energy:
     """Processor time of what read the meter, over the metered time."""
     p50_ms: float | None = None
     """Median latency of the metered run itself."""
-    reason: str | None = None
+    reasons: tuple[EnergyReason, ...] = ()
     """Why there is no figure, or why to doubt it."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Why each meter of the device could not be read, by its name; empty where one was, or none
@@ -82,8 +83,8 @@ class Conditions:
     """Processes that wanted a processor, by processor."""
     throttled: bool | None = None
     pinned: tuple[int, ...] | None = None
-    unready: tuple[str, ...] = ()
-    """Obstacles to a quotable figure when timing began, each with its remedy."""
+    unready: tuple[Unready, ...] = ()
+    """Obstacles to a quotable figure when timing began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +103,8 @@ class Measurement:
     peak_memory_mb: float | None
     size_mb: float
     energy: Energy
-    invalid: str | None = None
-    """Why this run should not be quoted (throttled, too noisy), where it should not."""
+    invalid: tuple[MeasurementFault, ...] = ()
+    """Why this run should not be quoted (throttled, too noisy); empty where it may be."""
     conditions: Conditions = field(default_factory=Conditions)
     instructions: float | None = None
     """Of one inference, counted where the device is emulated; no time follows from it."""
@@ -128,8 +129,24 @@ class Paired:
     confidence: float
     pairs: int
     verdict: PairedVerdict
-    why: str
+    slower: float
+    """Surely slower than this fails."""
+    tolerated: float
+    """Surely no slower than this passes."""
     measurements: tuple[Measurement, Measurement]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of a gate."""
+
+    name: str
+    kind: Literal["fact", "budget", "device"]
+    now: float | None
+    before: float | None
+    verdict: PairedVerdict
+    basis: CheckBasis
+    """Facts that the verdict follows from, beside `now` and `before`."""
 
 
 @dataclass(frozen=True, kw_only=True)

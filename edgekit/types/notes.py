@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 from edgekit.types.evaluation import Score
 from edgekit.types.export_notes import ExportNote
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.names import LossName, Precision, RuntimeName
 from edgekit.types.training import Link
 
@@ -120,7 +121,7 @@ class EnergyPlannedAsTime:
 
     kind: Literal["energy_planned_as_time"] = "energy_planned_as_time"
     energy_mj: float
-    reason: str
+    reason: OperatorsUnmetered
 
 
 @dataclass(frozen=True, kw_only=True)

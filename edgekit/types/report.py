@@ -17,6 +17,7 @@ from edgekit.types.evaluation import (
 from edgekit.types.measurement import (
     Measurement,
 )
+from edgekit.types.measurement_notes import EnergyReason
 from edgekit.types.names import (
     CostUnit,
     Provenance,
@@ -58,10 +59,10 @@ class NotOnTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class NotProven:
-    """There is no figure, or it must not be quoted; `reason` comes from the measurement."""
+    """There is no figure, or it must not be quoted; the measurement gives the reasons."""
 
     kind: Literal["not_proven"] = "not_proven"
-    reason: str | None = None
+    reasons: tuple[EnergyReason, ...] = ()
 
 
 Unproven: TypeAlias = NotOnTarget | NotProven

@@ -29,6 +29,7 @@ from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
 from edgekit.store import Store
 from edgekit.types import Budget, InputSpec
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.notes import EnergyPlannedByOperators
 from edgekit.types.operator_shape import OperatorShape
 from tests.device.conftest import WATTS
@@ -121,7 +122,7 @@ def test_a_counter_that_stands_still_gives_no_energy(
     monkeypatch.setattr(power, "WINDOW_S", 0.01)
     table = measured(tmp_path)
     said = table.meter_power([CONV], Metering(provenance="device"))
-    assert said == "rapl resolved the power of no operator"
+    assert said == OperatorsUnmetered(kind="none_resolved", value="rapl")
     assert ASKED == [1, 1, 1]
     assert table.energy_mj(CONV) is None
 
@@ -132,7 +133,7 @@ def test_without_a_meter_the_reason_is_said(
     monkeypatch.setenv("EDGEKIT_SYS", str(readable))
     said = measured(tmp_path).meter_power([CONV], LocalDevice())
     assert said is not None
-    assert said.startswith("no meter found: rapl, ")
+    assert (said.kind, said.meters[0]) == ("no_meter", "rapl")
 
 
 def test_an_energy_budget_is_planned_for_by_operators(

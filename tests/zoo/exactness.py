@@ -16,7 +16,7 @@ from tests.zoo.over_kept import leaves
 
 
 def random_plan(groups: Sequence[Group], fraction: float, seed: int = 0) -> Plan:
-    """Drop `share` of each group's units, at random; at least one stays."""
+    """Drop `fraction` of each group's units, at random; at least one stays."""
     draw = random.Random(seed)
     return Plan(
         kept={

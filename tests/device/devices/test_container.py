@@ -18,6 +18,7 @@ import pytest
 
 from edgekit import errors
 from edgekit.devices.resolve import attached
+from edgekit.types.measurement_notes import QuotaStalled
 from tests.device.conftest import ENDLESS, SHORT, bench_job
 from tests.device.engine import Unavailable, engine
 
@@ -151,7 +152,7 @@ def test_a_quota_that_stalls_inferences_is_seen(
         subprocess.run(command, check=True, capture_output=True)
         job = bench_job(onnx_file, warmup_min_s=0.2, min_s=2.0)
         result = device.run(job, timeout_s=300)
-    assert any("quota ran out" in fault for fault in faults([result]))
+    assert any(isinstance(one, QuotaStalled) for one in faults([result]))
 
 
 def test_a_container_that_is_removed_is_a_lost_link(

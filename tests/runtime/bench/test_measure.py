@@ -70,7 +70,7 @@ def test_launches_take_turns_and_make_one_measurement_each(
         assert one.latency.ci95_ms is not None
         assert one.latency.launch_cv is not None
         assert one.peak_memory_mb is not None
-        assert one.energy.gross_mj is not None or one.energy.reason
+        assert one.energy.gross_mj is not None or one.energy.reasons
     assert found["a"].runtime_version != found["b"].runtime_version
     assert speedup(found["a"], found["a"]) == 1.0
     assert speedup(found["a"], found["b"]) > 0

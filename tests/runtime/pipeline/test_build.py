@@ -70,7 +70,7 @@ def test_the_example_keeps_its_contract(digits: tuple[Path, dict]) -> None:
     assert chosen["accuracy_drop"] <= 0.01
     assert chosen["measurement"]["provenance"] == "host"
     assert chosen["measurement"]["energy"]["gross_mj"] is None
-    assert chosen["measurement"]["energy"]["reason"]
+    assert chosen["measurement"]["energy"]["reasons"]
     assert json.loads((folder / "report.json").read_text()) == report
     names = {c["artifact"]["name"] for c in report["candidates"]}
     assert {"litert-fp32", "litert-int8"} <= names

@@ -8,6 +8,7 @@ import pytest
 
 from edgekit.bench import conditions
 from edgekit.errors import MeasurementError
+from edgekit.report import measurement_words as words
 
 NAMES = (
     "governor",
@@ -35,13 +36,13 @@ def test_looks_of_all_launches_are_one_range() -> None:
 
 def test_a_device_that_held_back_has_its_reasons() -> None:
     [fault] = conditions.faults([{"trace": [look(throttled=True)]}])
-    assert "throttling" in fault
+    assert "throttling" in words.fault(fault)
     [fault] = conditions.faults(
         [{"trace": [look(freq_mhz=1800.0), look(freq_mhz=900.0)]}]
     )
-    assert "the clock fell by 50%" in fault
+    assert "the clock fell by 50%" in words.fault(fault)
     [fault] = conditions.faults([{"trace": [], "cpu_s": 1.0, "timed_s": 4.0}])
-    assert "25% of a processor" in fault
+    assert "25% of a processor" in words.fault(fault)
     assert not conditions.faults([{"trace": [look()], "cpu_s": 4.0, "timed_s": 4.0}])
 
 

@@ -7,7 +7,9 @@ import pytest
 from edgekit.bench.energy import comparable, grams_per_million, modeled, summarize
 from edgekit.config.targets import load
 from edgekit.errors import UsageError
+from edgekit.report import measurement_words as words
 from edgekit.types import Energy
+from edgekit.types.measurement_notes import EnergyAbsent, EnergyMetered, NoMeter
 
 
 def window(joules: float, seconds: float, runs: int, gap_s: float | None = None) -> Any:
@@ -42,7 +44,7 @@ def test_gross_and_net_are_joules_of_an_inference() -> None:
     assert found.p50_ms == 1.0
     assert (found.idle_before_w, found.idle_after_w) == (2.0, 2.0)
     assert (found.overhead, found.reader_cpu) == (0.0, 0.001)
-    assert found.reason is None
+    assert found.reasons == ()
 
 
 def test_windows_that_differ_and_idles_that_differ_widen_the_uncertainty() -> None:
@@ -57,9 +59,9 @@ def test_windows_that_differ_and_idles_that_differ_widen_the_uncertainty() -> No
 
 def test_doubts_are_reported() -> None:
     drifted = summarize(result(idle_after=window(24, 10, 0)))
-    assert "drifted by 17%" in (drifted.reason or "")
+    assert "drifted by 17%" in (words.energy_reasons(drifted) or "")
     slowed = summarize(result(untraced_runs_per_s=1100.0))
-    assert "differed by 9.1%" in (slowed.reason or "")
+    assert "differed by 9.1%" in (words.energy_reasons(slowed) or "")
 
 
 def test_windows_with_gaps_are_dropped() -> None:
@@ -69,18 +71,18 @@ def test_windows_with_gaps_are_dropped() -> None:
     assert found.windows == 4
     nothing = summarize(result(windows=windows[4:], sampler_hz=10.0))
     assert nothing.gross_mj is None
-    assert "too busy" in (nothing.reason or "")
+    assert "too busy" in (words.energy_reasons(nothing) or "")
 
 
 def test_no_meter_is_not_a_figure() -> None:
     found = summarize({"meter": None, "reason": "No meter."})
-    assert found == Energy(reason="No meter.")
+    assert found == Energy(reasons=(NoMeter(detail="No meter."),))
 
 
 def test_the_reason_of_each_meter_is_kept_by_its_name() -> None:
     why = {"rapl": "only root may read it", "hwmon": "no chip has a power sensor"}
     found = summarize({"meter": None, "reason": "No meter.", "unreadable": why})
-    assert found == Energy(reason="no meter found", unreadable=why)
+    assert found == Energy(reasons=(NoMeter(),), unreadable=why)
 
 
 def test_modeled_energy_has_its_band_and_its_label() -> None:
@@ -94,21 +96,25 @@ def test_modeled_energy_has_its_band_and_its_label() -> None:
     assert found.gross_mj == pytest.approx(10.0 * (idle + 0.25 * (full - idle)))
     assert found.gross_u_mj == pytest.approx(found.gross_mj * 0.5)
     assert found.method == "modeled"
-    assert "never to be compared" in (found.reason or "")
+    assert "never to be compared" in (words.energy_reasons(found) or "")
     with pytest.raises(UsageError, match="no published watts"):
         modeled(load("host"), [launch])
 
 
 def test_carbon_needs_joules() -> None:
     assert grams_per_million(Energy(gross_mj=3.6), 400.0) == pytest.approx(0.4)
-    assert grams_per_million(Energy(reason="no meter"), 400.0) is None
+    assert grams_per_million(Energy(reasons=(NoMeter(),)), 400.0) is None
 
 
 def test_figures_of_different_kinds_are_not_compared() -> None:
     counted = Energy(gross_mj=1.0, method="counter", boundary="package")
     assert comparable(counted, counted) is None
     modeled_ = Energy(gross_mj=1.0, method="modeled", boundary="package")
-    assert "counter and modeled" in (comparable(counted, modeled_) or "")
+    assert comparable(counted, modeled_) == EnergyMetered(
+        kind="methods_differ", values=("counter", "modeled")
+    )
     wall = Energy(gross_mj=1.0, method="counter", boundary="wall")
-    assert "package, wall" in (comparable(counted, wall) or "")
-    assert "no energy" in (comparable(counted, Energy()) or "")
+    assert comparable(counted, wall) == EnergyMetered(
+        kind="boundaries_differ", values=("package", "wall")
+    )
+    assert comparable(counted, Energy()) == EnergyAbsent()

@@ -9,13 +9,16 @@ import pytest
 
 from edgekit.bench import gate, history
 from edgekit.errors import MeasurementError
+from edgekit.report import measurement_words as words
 from edgekit.types import (
     Budget,
+    Check,
     Energy,
     Evaluation,
     Latency,
     Measurement,
 )
+from edgekit.types.measurement_notes import IdleDrifted, NoMeter, Throttled
 
 
 def measurement(**changes: Any) -> Measurement:
@@ -60,7 +63,7 @@ def record(**changes: Any) -> history.Record:
     return replace(made, **changes)
 
 
-def verdicts(checks: list[gate.Check]) -> dict[str, str]:
+def verdicts(checks: list[Check]) -> dict[str, str]:
     return {one.name: one.verdict for one in checks}
 
 
@@ -100,16 +103,18 @@ def test_milliseconds_and_joules_gate_on_a_device_only() -> None:
 
 
 def test_what_was_not_measured_is_inconclusive() -> None:
-    missing = record(measurement=measurement(energy=Energy(reason="no meter")))
+    missing = record(measurement=measurement(energy=Energy(reasons=(NoMeter(),))))
     budget = Budget(energy_mj=9)
     assert verdicts(gate.budgets(missing, budget, on_device=True)) == {
         "energy_mj": "inconclusive"
     }
-    shaky = record(measurement=measurement(invalid="throttled"))
+    shaky = record(
+        measurement=measurement(invalid=(Throttled(kind="throttled_for_heat"),))
+    )
     for limit in (50, 5):
         [check] = gate.budgets(shaky, Budget(latency_ms=limit), on_device=True)
         assert check.verdict == "inconclusive"
-        assert "throttled" in check.why
+        assert "slowed itself down for heat" in words.check(check)
     assert gate.unpaired(record()).verdict == "inconclusive"
 
 
@@ -127,11 +132,13 @@ def test_energy_of_another_kind_never_gates() -> None:
     there = record(measurement=measurement(device="ssh://other"))
     found = gate.energy(there, record())
     assert found is not None
-    assert "different devices (ssh://other, ssh://pi)" in found.why
-    drifted = replace(measurement().energy, reason="idle power drifted")
+    assert "different devices (ssh://other, ssh://pi)" in words.check(found)
+    doubt = IdleDrifted(before_w=1.0, after_w=2.0, limit=0.05)
+    drifted = replace(measurement().energy, reasons=(doubt,))
     found = gate.energy(record(measurement=measurement(energy=drifted)), record())
     assert found is not None
-    assert (found.verdict, found.why) == ("inconclusive", "idle power drifted")
+    assert found.verdict == "inconclusive"
+    assert words.check(found) == words.energy_reason(doubt)
     other = Energy(gross_mj=1.0, method="counter", boundary="wall")
     found = gate.energy(record(measurement=measurement(energy=other)), record())
     assert found is not None
@@ -140,7 +147,7 @@ def test_energy_of_another_kind_never_gates() -> None:
     both = record(measurement=measurement(energy=model))
     found = gate.energy(both, both)
     assert found is not None
-    assert "modeled energy never gates" in found.why
+    assert "modeled energy never gates" in words.check(found)
     assert (
         gate.energy(record(), record(measurement=measurement(energy=Energy()))) is None
     )

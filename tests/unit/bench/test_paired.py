@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgekit.bench.paired import judge, words
+from edgekit.bench.paired import judge
 
 
 def test_equal_pairs_pass_and_slower_ones_fail() -> None:
@@ -19,7 +19,6 @@ def test_equal_pairs_pass_and_slower_ones_fail() -> None:
 def test_noise_is_inconclusive_and_not_a_pass() -> None:
     found = judge([0.7, 1.5, 0.9, 1.3, 1.0], 0.95)
     assert found.verdict == "inconclusive"
-    assert "too noisy" in words(found, 0.95)
     assert judge([1.2], 0.95).verdict == "inconclusive"
 
 

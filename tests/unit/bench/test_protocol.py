@@ -9,7 +9,9 @@ from edgekit.bench.protocol import bench_job, measure, summarize
 from edgekit.bench.tiers import TIERS, tailored
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import UsageError
+from edgekit.report import measurement_words
 from edgekit.types import Artifact, Measurement
+from edgekit.types.measurement_notes import NoPlateau, Unready
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def summary(artifact: Artifact, *launches: dict[str, Any]) -> Measurement:
 
 def test_a_steady_run_is_valid(artifact: Artifact) -> None:
     found = summary(artifact, launch(1.0), launch(1.01), launch(0.99))
-    assert found.invalid is None
+    assert found.invalid == ()
     assert found.latency.p50_ms == 1.0
     assert found.latency.samples == 300
     assert found.size_mb == 0.5
@@ -107,16 +109,16 @@ def test_an_invalid_run_states_why(
     artifact: Artifact, changes: dict[str, Any], words: str
 ) -> None:
     found = summary(artifact, launch(), launch(**changes), launch())
-    assert found.invalid is not None
-    assert words in found.invalid
+    assert words in (measurement_words.invalid(found) or "")
 
 
 def test_a_restless_warm_up_is_invalid_only_where_it_was_the_rule(
     artifact: Artifact,
 ) -> None:
     restless = launch(warmup={"plateau": False})
-    assert summary(artifact, restless, launch(), launch()).invalid is None
-    assert "plateau" in (summary(artifact, restless, restless, restless).invalid or "")
+    assert summary(artifact, restless, launch(), launch()).invalid == ()
+    [fault] = summary(artifact, restless, restless, restless).invalid
+    assert fault == NoPlateau(warmup_s=TIERS["quick"].warmup_max_s)
 
 
 def test_one_missing_figure_makes_the_whole_missing(artifact: Artifact) -> None:
@@ -128,7 +130,7 @@ def test_one_missing_figure_makes_the_whole_missing(artifact: Artifact) -> None:
 def test_what_grew_between_launches_is_nobodys_fault(artifact: Artifact) -> None:
     first = launch(trace=[look(throttle_count=1), look(throttle_count=1)])
     second = launch(trace=[look(throttle_count=9), look(throttle_count=9)])
-    assert summary(artifact, first, second, launch()).invalid is None
+    assert summary(artifact, first, second, launch()).invalid == ()
 
 
 def test_an_emulated_device_counts_and_claims_no_time(artifact: Artifact) -> None:
@@ -187,12 +189,14 @@ def test_wrong_usage_is_named(artifact: Artifact) -> None:
 def test_what_stood_in_the_way_is_reported_with_every_run(artifact: Artifact) -> None:
     busy = launch(trace=[look(governor="powersave", load=2.0), look(load=2.0)])
     found = summary(artifact, busy, launch(), launch())
-    assert found.invalid is None
+    assert found.invalid == ()
     assert len(found.conditions.unready) == 2
-    assert "cpupower frequency-set" in found.conditions.unready[0]
+    governor = Unready(kind="governor", value="powersave")
+    assert found.conditions.unready[0] == governor
+    assert "cpupower frequency-set" in measurement_words.unready(governor)
     forced = tailored("report", forced=True)
     marked = summarize(artifact, [busy] * 3, device=LocalDevice(), plan=forced)
-    assert "its load is 2.00 by processor" in (marked.invalid or "")
+    assert "its load is 2.00 by processor" in (measurement_words.invalid(marked) or "")
 
 
 def test_a_tailored_tier_is_marked() -> None:

@@ -22,6 +22,7 @@ from edgekit.types import (
     Provenance,
     RuntimeName,
 )
+from edgekit.types.measurement_notes import NoMeter
 from edgekit.types.report import Fastest, OtherRuntimePreferred, OverBudget, Slower
 
 BUDGET = Budget(speedup=2.0, accuracy_drop=0.01)
@@ -67,7 +68,7 @@ def candidate(
             first_ms=1,
             peak_memory_mb=30,
             size_mb=0.5,
-            energy=Energy(reason="no meter"),
+            energy=Energy(reasons=(NoMeter(detail="no meter"),)),
         ),
         speedup=speedup,
         accuracy_drop=drop,

@@ -19,6 +19,7 @@ from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
 from edgekit.types import Provenance
+from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.notes import CostsTimedBusy
 from edgekit.types.operator_shape import OperatorShape
 
@@ -144,7 +145,8 @@ def test_energy_is_the_power_that_was_metered_times_the_time(tmp_path: Path) -> 
 
 def test_what_is_counted_has_no_power(tmp_path: Path) -> None:
     said = table(tmp_path, "counted").meter_power([CONV], LocalDevice())
-    assert said == "costs are instructions, and have no power"
+    kind = "costs_without_power"
+    assert said == OperatorsUnmetered(kind=kind, value="instructions")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_a_table_of_another_form_is_filled_again(tmp_path: Path) -> None:
     costs._record({CONV.key: cell(10, 10.1)})
     with sqlite3.connect(costs.path) as rows:
         rows.execute("ALTER TABLE cells DROP COLUMN anchor")
-        rows.execute("ALTER TABLE cells DROP COLUMN share")
+        rows.execute("ALTER TABLE cells DROP COLUMN fraction")
     again = table(tmp_path, "host")
     assert CONV not in again and again.doubt is None
     again._record({CONV.key: cell(9, 9.1)})

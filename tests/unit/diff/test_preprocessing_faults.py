@@ -106,4 +106,5 @@ def test_what_is_not_a_known_fault_is_not_called_one() -> None:
 
 def test_statistics_tell_what_was_done_to_values() -> None:
     raw = images()
-    assert preprocessing_faults.statistics(raw / 2 + 3, raw) == "0.5 x value +3"
+    for line in preprocessing_faults.statistics(raw / 2 + 3, raw):
+        assert line == pytest.approx((0.5, 3.0), abs=1e-3)

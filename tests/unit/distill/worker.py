@@ -64,7 +64,7 @@ def samples(count: int, seed: int) -> Dataset:
 def trainer(
     recipe: DistillRecipe, folder: Path | None = None, kill_after: int | None = None
 ) -> Distilled:
-    """70 samples: 4 batches of 16 and one of 6, which is an odd share for each of two."""
+    """70 samples: 4 batches of 16 and one of 6, which is an odd part for each of two."""
     steps = 0
 
     def count(module: fx.GraphModule) -> None:

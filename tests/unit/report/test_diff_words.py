@@ -16,6 +16,7 @@ from edgekit.types.diff import (
     Divergence,
     OutputDiff,
     PreprocessingDiff,
+    PreprocessingEvidence,
 )
 from edgekit.types.export_notes import ParityFault
 from edgekit.types.notes import InputTransposed
@@ -59,7 +60,7 @@ FOUND = Diff(
 WRONG = PreprocessingDiff(
     where="fed",
     faults=("BGR",),
-    detail="visible in the values themselves",
+    evidence=PreprocessingEvidence(kind="values"),
     error_before=0.5,
     error_after=0.0,
 )

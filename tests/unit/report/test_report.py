@@ -10,6 +10,7 @@ from edgekit import report as reporting
 from edgekit import types
 from edgekit.errors import MeasurementError, OutputError
 from edgekit.report import document, words
+from edgekit.types.measurement_notes import NoMeter
 from edgekit.types.report import NotProven
 from tests import reports
 
@@ -92,7 +93,9 @@ def verdict(name, verdict, value=None):
         value=value,
         verdict=verdict,
         provenance="host",
-        unproven=NotProven(reason="because") if verdict == "unproven" else None,
+        unproven=NotProven(reasons=(NoMeter(detail="because"),))
+        if verdict == "unproven"
+        else None,
     )
 
 
@@ -132,7 +135,7 @@ def test_why_there_is_no_energy_is_stated_once(report):
 def unmetered(report, device):
     """The same report where no meter of `device` could be read."""
     energy = types.Energy(
-        reason=types.NO_METER,
+        reasons=(NoMeter(),),
         unreadable=dict.fromkeys(
             ("rapl", "perf", "pi5-pmic", "jetson"), "a long reason"
         ),

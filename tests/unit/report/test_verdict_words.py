@@ -9,6 +9,7 @@ import pytest
 
 from edgekit.report.verdict_words import budget_reason, missed, outcome
 from edgekit.types import BudgetVerdict, Verdict
+from edgekit.types.measurement_notes import NoMeter
 from edgekit.types.report import (
     Fastest,
     NearestToBudget,
@@ -38,7 +39,8 @@ BUDGETS = (
     (verdict("energy_mj", None, "unproven"), "not measured"),
     (
         replace(
-            verdict("energy_mj", 1.0, "unproven"), unproven=NotProven(reason="drift")
+            verdict("energy_mj", 1.0, "unproven"),
+            unproven=NotProven(reasons=(NoMeter(detail="drift"),)),
         ),
         "drift",
     ),

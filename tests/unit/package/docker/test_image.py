@@ -57,12 +57,12 @@ def test_a_folder_that_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_platform_lists_those_there_are(
     bundle: image.Bundle, tmp_path: Path
 ) -> None:
-    order = docker.Order(bundle=bundle.folder, platforms=("linux/s390x",))
+    order = docker.ImageRequest(bundle=bundle.folder, platforms=("linux/s390x",))
     with pytest.raises(
         UsageError, match="Known: linux/amd64, linux/arm64, linux/arm/v7"
     ):
         docker.families_of(order, bundle)
-    mine = docker.families_of(docker.Order(bundle=bundle.folder), bundle)
+    mine = docker.families_of(docker.ImageRequest(bundle=bundle.folder), bundle)
     assert [family.name for family in mine] == ["arm64"]
     assert Store(tmp_path).find("wheels", "x") is None, "nothing was fetched"
 
@@ -87,5 +87,5 @@ def test_time_comes_from_the_build_or_from_the_environment(
 def test_tags_name_the_architecture(
     bundle: image.Bundle, given: str | None, tag: str
 ) -> None:
-    order = docker.Order(bundle=bundle.folder, tag=given)
+    order = docker.ImageRequest(bundle=bundle.folder, tag=given)
     assert docker.tag_of(order, bundle, FAMILIES["linux/arm64"], "litert") == tag
