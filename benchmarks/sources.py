@@ -1,23 +1,27 @@
 """Trained models as people have them: what comes in, trains, is cut and exported.
 
-    python -m benchmarks.sources FOLDER [--only NAME] [--again]
+    python -m benchmarks.sources FOLDER [--only NAME] [--again] [--peer-python PYTHON]
 
-Every file that a source recognizes is loaded (which compares it with its own runtime), trained for
-20 steps towards its own outputs, cut at random by 30 % of every width that can be cut exactly, held
-against the same network with those units silent, and exported to each format and run there (without
-a softmax or sigmoid at the end).
-onnx2torch's result stands beside ours where it is installed.
+Every file that a source recognizes, and every checkpoint with a builder, is loaded (which compares
+it with its own runtime), trained for 20 steps towards half of its own outputs, cut at random by
+30 % of every width that can be cut exactly, held against the same network with those units silent,
+and exported to each format and run there (without a softmax or sigmoid at the end).
+onnx2torch's result stands beside ours where the Python given has it, with onnxruntime.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks.coverage import AGREES, EXACT, exports, step
 from benchmarks.results import Row, Table
+from benchmarks.sources_steps import CHECKPOINTS
 from edgekit import sources
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "litert-torch")
@@ -31,18 +35,25 @@ def main() -> None:
         if arguments.only in (None, path.name) and (
             arguments.again or table.find(name=path.name) is None
         ):
-            row = measured(path)
+            row = measured(path, arguments.peer_python)
             table.add(row, summary)
             print(row, flush=True)
     print(summary(list(table.rows.values())))
 
 
 def models(folder: Path) -> list[Path]:
-    """Files and folders of `folder` that sources recognize."""
-    return [p for p in sorted(folder.iterdir()) if sources.matching(p.name, folder)]
+    """Files and folders of `folder` that sources recognize, and known checkpoints."""
+    return [p for p in sorted(folder.iterdir()) if _kind(p) is not None]
 
 
-def measured(path: Path) -> Row:
+def _kind(path: Path) -> str | None:
+    if path.name in CHECKPOINTS:
+        return "torch"
+    known = sources.known().items()
+    return next((n for n, s in known if s.recognizes(path.name, path.parent)), None)
+
+
+def measured(path: Path, peer_python: str) -> Row:
     """One row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         own = step("sources_steps", "take", str(path), folder, timeout_s=TIMEOUT_S)
@@ -50,10 +61,6 @@ def measured(path: Path) -> Row:
         if own["error"] is None:
             made = exports(folder)
         alike = step("sources_steps", "same", str(path), folder, timeout_s=TIMEOUT_S)
-        peer = step("sources_steps", "peer", str(path), folder, timeout_s=TIMEOUT_S)
-    kind = next(
-        n for n, s in sources.known().items() if s.recognizes(path.name, path.parent)
-    )
     fields = (
         "parity",
         "batch_norms_kept",
@@ -64,13 +71,30 @@ def measured(path: Path) -> Row:
     )
     return {
         "name": path.name,
-        "kind": kind,
+        "kind": _kind(path),
         "error": own["error"],
         **{field: own.get(field) for field in fields},
         "exports": made,
         "same_as": alike.get("same_as"),
-        "peer": peer,
+        "peer": _peer(path, peer_python),
     }
+
+
+def _peer(path: Path, python: str) -> Row:
+    """What onnx2torch makes of a file, or why nothing."""
+    if path.suffix != ".onnx":
+        return {"error": "takes ONNX files alone"}
+    script = Path(__file__).with_name("sources_peer.py")
+    done = subprocess.run(
+        [python, str(script), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1][:160]}
+    row: Row = json.loads(done.stdout.strip().splitlines()[-1])
+    return row
 
 
 def _works(row: Row) -> bool:
@@ -94,6 +118,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--peer-python", default=sys.executable)
     return parser.parse_args()
 
 
