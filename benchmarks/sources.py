@@ -81,7 +81,7 @@ def measured(path: Path, peer_python: str) -> Row:
 
 
 def _peer(path: Path, python: str) -> Row:
-    """What onnx2torch makes of a file, or why nothing."""
+    """The result of onnx2torch for a file, or its error."""
     if path.suffix != ".onnx":
         return {"error": "takes ONNX files alone"}
     script = Path(__file__).with_name("sources_peer.py")

@@ -1,7 +1,7 @@
-"""What onnx2torch makes of one ONNX file, by the Python that has it: the last line is the result.
+"""The result of onnx2torch for one ONNX file: the last line that this script prints.
 
 Its module is held against ONNX Runtime, exported by `torch.export` with a free batch, and asked
-for gradients. Imports nothing of EdgeKit, which need not be installed there.
+for gradients. Imports nothing of EdgeKit: it runs on the Python that has onnx2torch.
 """
 
 from __future__ import annotations

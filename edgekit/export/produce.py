@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.export.checks import attribute_layer
+from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.export.quantization_search import Search, search
 from edgekit.export.verify import Reference, verify
@@ -46,6 +47,8 @@ class ExportInputs:
     """True where the file takes images with their channels last."""
     reference: Reference | None = None
     """The reference of every file: it is opened and compared."""
+    tail: Path | None = None
+    """An ONNX file of what comes behind the network's outputs: see `Program.tail`."""
 
     def signature(self, runtime: Runtime, path: Path) -> Signature:
         """Inputs and outputs of a file of this network."""
@@ -77,6 +80,9 @@ def produce(
     )
     if export_inputs.reference is not None:
         verify(artifact, export_inputs.reference)
+    if export_inputs.tail is not None and runtime.takes_tails:
+        whole, *_ = complete_files(paths)
+        runtime.exporter.complete(paths[0], export_inputs.tail, whole)
     return artifact
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from edgekit.errors import OutputError
+from edgekit.program.tail import MARK
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact
 
@@ -32,4 +33,12 @@ def publish(artifact: Artifact, folder: Path) -> Artifact:
     files = tuple(folder / file.name for file in artifact.files)
     for file, place in reversed(list(zip(artifact.files, files, strict=True))):
         file.replace(place)
+    for file in complete_files(artifact.files):
+        if file.is_file():
+            file.replace(folder / file.name)
     return replace(artifact, files=files)
+
+
+def complete_files(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Where an artifact lies that ends with its tail, beside the one without of these files."""
+    return tuple(file.with_name(f"{file.stem}{MARK}{file.suffix}") for file in files)

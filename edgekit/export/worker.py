@@ -76,6 +76,8 @@ class Job:
     """Samples with the network's outputs, which every file in float has to give too."""
     converted: bool = False
     """True where `fp32` is there already."""
+    tail: Path | None = None
+    """An ONNX file of what comes behind the network's outputs."""
     suspected: str | None = None
     """Why the network cannot be converted: each of its operators is tried alone instead."""
 
@@ -157,6 +159,7 @@ def _export_inputs(job: Job) -> ExportInputs:
         labels=job.labels,
         channels_last=job.channels_last,
         reference=None if job.reference is None else Reference.read(job.reference),
+        tail=job.tail,
     )
 
 

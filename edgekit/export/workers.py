@@ -40,6 +40,7 @@ than the format's own."""
 
 _CALIBRATION = "calibration.npy"
 _REFERENCE = "reference.npz"
+_TAIL = "tail.onnx"
 _PATIENCE_S = 7200.0
 """A worker that sends nothing for longer hangs: the search for one file is shorter."""
 
@@ -195,13 +196,16 @@ def _export_inputs(
     program: Program, place: Path, labels: tuple[str, ...], judging: Judging | None
 ) -> dict[str, Any]:
     """The fields that every worker's job has alike."""
-    calibration = place / _CALIBRATION
+    calibration, tail = place / _CALIBRATION, place / _TAIL
+    if program.tail is not None:
+        tail.write_bytes(program.tail)
     return {
         "inputs": program.inputs,
         "calibration": calibration if calibration.exists() else None,
         "validation": judging,
         "labels": labels,
         "reference": place / _REFERENCE,
+        "tail": None if program.tail is None else tail,
     }
 
 

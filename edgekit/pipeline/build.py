@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from edgekit.bench.verdict import verdicts
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetMissed
 from edgekit.evaluate.accuracy import evaluate
+from edgekit.export.publish import complete_files
 from edgekit.package import bundle
 from edgekit.pipeline import variants
 from edgekit.pipeline.baselines import export_baselines
@@ -205,6 +207,11 @@ def _package(report: Report, student: Program, loaded: Loaded, folder: Path) -> 
     winner = next(c.artifact for c in report.candidates if c.chosen)
     files = tuple(folder / file for file in winner.files)
     model = bundle.place(replace(winner, files=files), folder, stem="model")
+    for file, place in zip(
+        complete_files(files), complete_files(model.files), strict=True
+    ):
+        if file.is_file():
+            shutil.copyfile(file, place)
     student.save(folder / "student.pt2")
     loaded.samples.calibrated.save(folder / "calibration.npz")
     reports.write(report, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import edgekit
@@ -18,8 +18,10 @@ from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
+from edgekit.runtimes import registry
 from edgekit.runtimes.contract import embed
 from edgekit.types import Artifact, Precision, Target
+from edgekit.types.export_notes import TailLeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ class StudentExports:
             validation=self.validation,
         )
         self._describe(made.artifacts)
-        return made
+        return replace(made, notes=(*made.notes, *_tail_notes(student, made.artifacts)))
 
     def in_int8(self, student: Program) -> left_out.Exports:
         """A student trained with int8's rounding; nothing may be left of it."""
@@ -105,6 +107,15 @@ class StudentExports:
             described = bundle.described(contract(self.samples, artifact))
             own = {"precision": artifact.precision}
             embed(artifact.files[0], {**described, **self.facts, **own})
+
+
+def _tail_notes(student: Program, made: Sequence[Artifact]) -> tuple[TailLeftOut, ...]:
+    """The note of runtimes that cannot take the operators behind the network's outputs."""
+    runtimes = dict.fromkeys(artifact.runtime for artifact in made)
+    without = tuple(name for name in runtimes if not registry.get(name).takes_tails)
+    if student.tail is None or not without:
+        return ()
+    return (TailLeftOut(runtimes=without, outputs=student.outputs),)
 
 
 def contract(samples: BuildData, artifact: Artifact) -> bundle.IOContract:

@@ -21,7 +21,12 @@ from edgekit.progress import Progress
 from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
 from edgekit.types import Artifact, Precision, RuntimeName
-from edgekit.types.export_notes import Incompatibility, LeftOut, PlannedRuntime
+from edgekit.types.export_notes import (
+    Incompatibility,
+    LeftOut,
+    PlannedRuntime,
+    TailLeftOut,
+)
 
 Form: TypeAlias = tuple[RuntimeName, Precision]
 _T = TypeVar("_T")
@@ -40,7 +45,7 @@ class Exports:
     """The artifacts, and the reasons for those left out."""
 
     artifacts: list[Artifact]
-    notes: tuple[LeftOut, ...] = ()
+    notes: tuple[LeftOut | TailLeftOut, ...] = ()
 
 
 def export(  # noqa: PLR0913

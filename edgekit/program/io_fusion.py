@@ -66,7 +66,9 @@ def folded(program: Program, folding: IOFusion) -> Program:
     if folding.preprocess is not None:
         dtype = getattr(torch, folding.dtype)
     whole = _Folded(program.module, folding, len(spec.shape))
-    return retrace(whole, (spec,), (dtype,))
+    made = retrace(whole, (spec,), (dtype,))
+    tail = None if folding.postprocess else program.tail
+    return replace(made, outputs=program.outputs, tail=tail)
 
 
 def channels_last(program: Program) -> Program:
@@ -78,4 +80,5 @@ def channels_last(program: Program) -> Program:
     (image,) = program.inputs
     channels, height, width = image.shape
     turned = replace(image, shape=(height, width, channels))
-    return retrace(_ChannelsLast(program.module), (turned,), program.dtypes)
+    made = retrace(_ChannelsLast(program.module), (turned,), program.dtypes)
+    return replace(made, outputs=program.outputs, tail=program.tail)

@@ -58,6 +58,9 @@ class Program:
     """Names of the outputs in the network's file; empty where there are none."""
     remarks: tuple[str, ...] = ()
     """Remarks of the loading, a sentence each: agreement of its outputs with its file's."""
+    tail: bytes | None = None
+    """An ONNX model of the operators behind the outputs in the file, which exports can put back:
+    see `edgekit.program.tail`."""
 
     def example(self, batch: int = 1, seed: int = 0) -> tuple[torch.Tensor, ...]:
         """Seeded inputs of the right shapes, each (batch, *shape): for tracing, never for truth."""
@@ -102,10 +105,12 @@ class Program:
             for note in ("stack_trace", "from_node"):
                 node.meta.pop(note, None)
             _unstack(node)
-        extra = dict(sidecar.extra_files(self.inputs, self.outputs, self.module))
+        said = sidecar.Sidecar.of(
+            self.inputs, self.outputs, self.module, tail=self.tail
+        )
         # The archive names its root after the file, which has its own name there already.
         with scratch.replacing(path) as whole:
-            torch.export.save(exported, str(whole), extra_files=extra)
+            torch.export.save(exported, str(whole), extra_files=said.extra_files())
 
 
 def trace(
@@ -252,7 +257,7 @@ def load(
         if note is None:
             return program
         noted = sidecar.applied(note, program.module, program.inputs)
-        program = replace(program, outputs=note.outputs)
+        program = replace(program, outputs=note.outputs, tail=note.tail)
         return program if inputs else replace(program, inputs=noted)
 
 

@@ -6,9 +6,9 @@ as two. The note is a JSON file among the archive's extra files, which other rea
 
 from __future__ import annotations
 
+import base64
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from torch import fx, nn
 from edgekit.types import InputSpec
 
 NAME = "edgekit.json"
-_MOST = 1 << 20
-"""Bytes of a note; ours take a few hundred."""
+_MOST = 1 << 26
+"""Bytes of a note; ours take a few hundred, and the tail of a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +30,36 @@ class Sidecar:
     outputs: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
     """Names of one parameter, for each that has several."""
+    tail_base64: str | None = None
+    """Operators of the network's file behind the outputs: see `Program.tail`."""
+
+    @classmethod
+    def of(
+        cls,
+        inputs: tuple[InputSpec, ...],
+        outputs: tuple[str, ...],
+        module: nn.Module,
+        *,
+        tail: bytes | None,
+    ) -> Sidecar:
+        """The note of a program."""
+        encoded = None if tail is None else base64.b64encode(tail).decode("ascii")
+        return cls(
+            inputs=inputs, outputs=outputs, tied=_ties(module), tail_base64=encoded
+        )
+
+    @property
+    def tail(self) -> bytes | None:
+        """The tail; raises `ValueError` where it is damaged."""
+        text = self.tail_base64
+        return None if text is None else base64.b64decode(text, validate=True)
+
+    def extra_files(self) -> dict[str, str]:
+        """For `torch.export.save`."""
+        return {NAME: json.dumps(asdict(self), sort_keys=True)}
 
 
 _ADAPTER: TypeAdapter[Sidecar] = TypeAdapter(Sidecar)
-
-
-def extra_files(
-    inputs: tuple[InputSpec, ...], outputs: tuple[str, ...], module: nn.Module
-) -> Mapping[str, str]:
-    """For `torch.export.save`."""
-    note = Sidecar(inputs=inputs, outputs=outputs, tied=_ties(module))
-    return {NAME: json.dumps(asdict(note), sort_keys=True)}
 
 
 def read(path: Path) -> Sidecar | None:

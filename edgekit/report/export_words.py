@@ -41,6 +41,11 @@ def export_words(note: ExportNote) -> str:
             )
         case kinds.IOFused():
             return _fused(note)
+        case kinds.TailLeftOut():
+            return (
+                f"{' and '.join(note.runtimes)} files end at {', '.join(note.outputs)}; the "
+                "operators of the network's own file behind them are left to the application"
+            )
         case kinds.QuantizationSearched():
             return f"{note.artifact} {quantized(note.result)}"
         case kinds.NotCompeting():

@@ -53,6 +53,10 @@ class Exporter(Protocol):
         """Write the fp32 file of the runtime that this one starts from as its own; only where
         its record has `starts_from`."""
 
+    def complete(self, source: Path, tail: Path, path: Path) -> None:
+        """Write the artifact `source` with the operators of the ONNX file `tail` behind its
+        outputs; only where its record has `takes_tails`."""
+
     def signature(self, path: Path) -> Signature:
         """The inputs and outputs that the file itself declares to its runtime."""
 

@@ -40,6 +40,8 @@ class Runtime:
     """Precisions that its exporter writes."""
     ranges: tuple[RangeMethod, ...] = ()
     """Range methods of static int8, the first choice first."""
+    takes_tails: bool = False
+    """True where its files can end with the operators of an ONNX file (`exporter.complete`)."""
 
     package: str
     """Package that pip installs on a device, and its `module`."""

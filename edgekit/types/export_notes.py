@@ -102,6 +102,16 @@ class IOFused:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TailLeftOut:
+    """Runtimes whose files end before the last operators of the network's own file."""
+
+    kind: Literal["tail_left_out"] = "tail_left_out"
+    runtimes: tuple[RuntimeName, ...]
+    outputs: tuple[str, ...]
+    """Tensors that they end at."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantizationSearched:
     """More than one configuration was tried for a quantized file, or it loses more than allowed."""
 
@@ -175,6 +185,7 @@ ExportNote: TypeAlias = (
     | RuntimeSubstituted
     | ComparedOnHost
     | IOFused
+    | TailLeftOut
     | QuantizationSearched
     | NotCompeting
     | RuntimeOptionsTried

@@ -41,6 +41,7 @@ RECORD = Runtime(
     suffixes=(".onnx",),
     recognizes=_recognizes,
     precisions=("fp32", "fp16", "int8", "int8-dynamic"),
+    takes_tails=True,
     ranges=("min-max", "percentile", "entropy"),
     package="onnxruntime",
     module="onnxruntime",

@@ -8,11 +8,13 @@ from typing import Any
 
 from edgekit.errors import ArtifactError
 from edgekit.program.program import Program
+from edgekit.runtimes.onnxruntime import completion
 from edgekit.runtimes.onnxruntime import quantizer as quantize
 from edgekit.runtimes.protocol import Signature, input_names, layout, output_names
 from edgekit.types import TensorSpec
 
 quantizer = quantize.Quantizer
+complete = completion.complete
 
 _DTYPES = {
     "tensor(float)": "float32",

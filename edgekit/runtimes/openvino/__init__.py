@@ -14,6 +14,7 @@ RECORD = Runtime(
     suffixes=(".xml", ".bin"),
     recognizes=_recognizes,
     precisions=("fp32", "fp16", "int8", "int8-weights"),
+    takes_tails=True,
     ranges=("min-max", "averaged", "percentile"),
     package="openvino",
     module="openvino",

@@ -12,11 +12,13 @@ from typing import Any
 
 from edgekit.program.program import Program
 from edgekit.runtimes.onnxruntime import exporter as onnx
+from edgekit.runtimes.openvino import completion
 from edgekit.runtimes.openvino import quantizer as quantize
 from edgekit.runtimes.protocol import Signature, layout
 from edgekit.types import TensorSpec
 
 quantizer = quantize.Quantizer
+complete = completion.complete
 
 _DTYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "boolean": "bool"}
 _DTYPES |= {f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}

@@ -67,7 +67,7 @@ def _write(model: onnx.ModelProto, names: Sequence[str], file: Path) -> None:
         if needed.isdisjoint(graph.node[place].output):
             del graph.node[place]
         else:
-            needed |= set(_read(graph.node[place]))
+            needed |= set(reads(graph.node[place]))
     _keep(graph.input, needed)
     _keep(graph.output, set(names))
     have = {output.name for output in graph.output}
@@ -77,14 +77,14 @@ def _write(model: onnx.ModelProto, names: Sequence[str], file: Path) -> None:
     onnx.save_model(shown, str(file))
 
 
-def _read(node: onnx.NodeProto) -> Iterator[str]:
+def reads(node: onnx.NodeProto) -> Iterator[str]:
     """Names that an operator reads, those in its subgraphs too."""
     yield from node.input
     for attribute in node.attribute:
         for inner in (attribute.g, *attribute.graphs):
             yield from (output.name for output in inner.output)
             for each in inner.node:
-                yield from _read(each)
+                yield from reads(each)
 
 
 def _keep(values: Any, names: set[str]) -> None:

@@ -7,13 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.utils._pytree import tree_leaves
+
 from edgekit.errors import ModelError
 from edgekit.program.program import Program, from_exported
 from edgekit.sources.onnx import check, file
 from edgekit.sources.onnx.graph import Graph, GraphTensor, needed, parsed, reads
 from edgekit.sources.onnx.module import OnnxModule, exported
-from edgekit.sources.onnx.signature import signature
+from edgekit.sources.onnx.signature import fixed_values, signature
 from edgekit.sources.onnx.singles import singled
+from edgekit.sources.onnx.tail import Cut, tail
+from edgekit.sources.onnx.values import Known
 from edgekit.types import InputSpec
 
 
@@ -32,8 +37,10 @@ def load(
     """
     original = file.read(path)
     model, was = singled(original)
-    graph = _live(_cut(parsed(model), outputs))
-    module = OnnxModule(graph, signature(graph, inputs, fixed or {}))
+    whole = parsed(model)
+    graph, fixed = _live(_cut(whole, outputs)), fixed or {}
+    values = fixed_values(whole, fixed)
+    module = OnnxModule(graph, signature(graph, inputs, values))
     specs = tuple(each.spec for each in module.signature.inputs)
     program = from_exported(exported(module), specs)
     subject = check.Subject(
@@ -43,7 +50,30 @@ def load(
     remarks = [found.line(), *_moved(module)]
     if was:
         remarks.append(check.distance(subject, original, was))
-    return replace(program, outputs=tuple(subject.names), remarks=tuple(remarks))
+    made = replace(program, outputs=tuple(subject.names), remarks=tuple(remarks))
+    return _with_tail(made, subject, values) if outputs else made
+
+
+def _with_tail(
+    program: Program, subject: check.Subject, fixed: Mapping[str, Known]
+) -> Program:
+    """The program with what the file does behind its outputs, and the remark on it."""
+    taken, places = subject.signature, subject.module.notes.places
+    if taken.held != 1:
+        return program
+    with torch.no_grad():
+        values = tree_leaves(program.module(*program.example(1)))
+    cuts = [
+        Cut(name=name, dtype=value.numpy().dtype, rank=value.ndim, place=place)
+        for name, value, place in zip(subject.names, values, places, strict=True)
+    ]
+    [feeds] = subject.feeds(subject.samples(1), 1)
+    own = {each.name: feeds[each.name] for each in taken.inputs}
+    found = tail(subject.model, cuts, own, fixed)
+    if found is None:
+        return program
+    remarks = (*program.remarks, found.remark)
+    return replace(program, tail=found.model, remarks=remarks)
 
 
 def _moved(module: OnnxModule) -> list[str]:

@@ -61,22 +61,28 @@ class OnnxSignature:
     """True where the file marks its batch as free."""
 
 
-def signature(
-    graph: Graph, specs: Sequence[InputSpec], fixed: Mapping[str, Any]
-) -> OnnxSignature:
-    """The signatures of a graph; `specs` have the sizes that the file leaves free.
-
-    Raises `ModelError` for an input whose sizes are not known, and for names that are not there.
-    """
-    names = {tensor.name for tensor in graph.inputs}
+def fixed_values(graph: Graph, fixed: Mapping[str, Any]) -> dict[str, Known]:
+    """The values of fixed inputs; `ModelError` for names that are not there."""
+    named = {tensor.name: tensor for tensor in graph.inputs}
     for name in fixed:
-        if name not in names:
+        if name not in named:
             raise ModelError(
                 f"[model.fixed] names '{name}', which is not an input of the file. "
-                f"It has {', '.join(sorted(names))}."
+                f"It has {', '.join(sorted(named))}."
             )
+    return {name: _fixed(named[name], value) for name, value in fixed.items()}
+
+
+def signature(
+    graph: Graph, specs: Sequence[InputSpec], fixed: Mapping[str, Known]
+) -> OnnxSignature:
+    """The signature of a graph; `specs` have sizes that the file leaves free, `fixed` values.
+
+    Raises `ModelError` for an input whose sizes are not known.
+    """
+    names = {tensor.name for tensor in graph.inputs}
     left = [tensor for tensor in graph.inputs if tensor.name not in fixed]
-    values = {b.name: _fixed(b, fixed[b.name]) for b in graph.inputs if b.name in fixed}
+    values = {name: value for name, value in fixed.items() if name in names}
     if not left:
         raise ModelError("The file has no inputs that are left free.")
     if specs and len(specs) != len(left) and not {s.name for s in specs} & names:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 
+from edgekit.export.workers import Variant, export_all
 from edgekit.runtimes import contract
+from edgekit.sources.onnx.loading import load
 from tests.runtime.conftest import write_tflite
 from tests.runtime.export.conftest import (
     apart,
@@ -17,6 +22,7 @@ from tests.runtime.export.conftest import (
     two_inputs,
     want,
 )
+from tests.unit.sources.onnx.models import detector
 
 __all__ = [
     "apart",
@@ -37,3 +43,44 @@ def tflite(tmp_path: Path) -> Path:
     model = write_tflite(tmp_path / "model.tflite")
     contract.embed(model.path, CONTRACT)
     return model.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detections:
+    """A folder with the files of a detector that was cut before its last operators, an image, and
+    what the detector's own file gives for it."""
+
+    folder: Path
+    image: np.ndarray
+    names: list[str]
+    outputs: list[np.ndarray]
+
+
+@pytest.fixture(scope="session", params=[("offsets", "logits"), ("boxes", "scores")])
+def detections(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Detections:
+    place = tmp_path_factory.mktemp("detections")
+    path = detector(place / "net.onnx", batch="N")
+    program = load(path, outputs=request.param)
+    requested: list[Variant] = [
+        ("onnxruntime", "fp32"),
+        ("onnxruntime", "int8"),
+        ("openvino", "fp32"),
+        ("litert", "fp32"),
+    ]
+    samples = np.random.default_rng(0).standard_normal((16, 3, 8, 8))
+    export_all(
+        program,
+        requested,
+        calibration=samples.astype(np.float32),
+        folder=place / "made",
+    )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    image = samples[:1].astype(np.float32)
+    return Detections(
+        folder=place / "made",
+        image=image,
+        names=[output.name for output in session.get_outputs()],
+        outputs=session.run(None, {"image": image}),
+    )

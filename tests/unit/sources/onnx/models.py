@@ -86,3 +86,64 @@ def classifier(path: Path, *, batch: Any = 1, opset: int = 17) -> Path:
     ]
     shapes = {"picture": (batch, 3, 8, 8)}, {"scores": (batch, 5)}
     return saved(path, nodes, *shapes, constants, opset=opset)
+
+
+def detector(path: Path, *, batch: Any = 1, opset: int = 11, reach: str = "") -> Path:
+    """An SSD in small: offsets and logits of 16 priors, decoded, suppressed, and gathered.
+
+    Its outputs are `rows` (a row a detection) and `scores`. The operators behind `logits` take
+    the shape of a tensor before them, and with `reach` that tensor's values too.
+    """
+    constants: dict[str, Any] = weights(
+        stem__weight=(6, 3, 3, 3),
+        offsets__weight=(4, 6, 1, 1),
+        logits__weight=(3, 6, 1, 1),
+    )
+    grid = (np.stack(np.meshgrid(np.arange(4), np.arange(4)), -1) + 0.5) / 4
+    constants |= {
+        "priors": grid.reshape(1, 16, 2).astype(np.float32),
+        "boxes.flat": np.array([0 if batch != 1 else 1, -1, 4], np.int64),
+        "scores.flat": np.array([0 if batch != 1 else 1, -1, 3], np.int64),
+        "half": np.float32(0.5),
+        "many": np.array([5], np.int64),
+        "overlap": np.array([0.5], np.float32),
+        "least": np.array([0.2], np.float32),
+        "zero": np.array([0], np.int64),
+        "two": np.array([2], np.int64),
+        "four": np.array([4], np.int64),
+        "places": np.array([0, 2], np.int64),
+    }
+    make = helper.make_node
+    seen = make("Shape", ["features"], ["sizes"])
+    if reach:
+        seen = make("Cast", [reach], ["sizes"], to=TensorProto.INT64)
+    nodes = [
+        make("Conv", ["image", "stem.weight"], ["c"], strides=[2, 2], pads=[1] * 4),
+        make("Relu", ["c"], ["features"]),
+        make("Conv", ["features", "offsets.weight"], ["o"]),
+        make("Transpose", ["o"], ["ot"], perm=[0, 2, 3, 1]),
+        make("Reshape", ["ot", "boxes.flat"], ["offsets"]),
+        make("Conv", ["features", "logits.weight"], ["l"]),
+        make("Transpose", ["l"], ["lt"], perm=[0, 2, 3, 1]),
+        make("Reshape", ["lt", "scores.flat"], ["logits"]),
+        make("Sigmoid", ["logits"], ["scores"]),
+        seen,
+        make("Cast", ["sizes"], ["sized"], to=TensorProto.FLOAT),
+        make("ReduceMax", ["sized"], ["largest"], keepdims=0),
+        make("Tanh", ["offsets"], ["moved"]),
+        make("Mul", ["moved", "half"], ["halved"]),
+        make("Concat", ["priors", "priors"], ["centers"], axis=2),
+        make("Div", ["halved", "largest"], ["scaled"]),
+        make("Add", ["centers", "scaled"], ["boxes"]),
+        make("Transpose", ["scores"], ["by.class"], perm=[0, 2, 1]),
+        make(
+            "NonMaxSuppression",
+            ["boxes", "by.class", "many", "overlap", "least"],
+            ["kept"],
+        ),
+        make("Gather", ["kept", "two"], ["numbers"], axis=1),
+        make("Squeeze", ["numbers"], ["row.numbers"], axes=[1]),
+        make("Gather", ["boxes", "row.numbers"], ["rows"], axis=1),
+    ]
+    shapes = {"image": (batch, 3, 8, 8)}, {"rows": None, "scores": (batch, 16, 3)}
+    return saved(path, nodes, *shapes, constants, opset=opset)
