@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import json
 import re
+import string
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ Key = tuple[str | int, ...]
 """Where a value is: `("input", "shape", 0)` is `input.shape[0]`."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_BARE = string.ascii_letters + string.digits + "_-"
+"""Characters of a key that needs no quotes."""
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _EXPECTED = {
     "bool_type": "should be true or false",
@@ -327,10 +330,8 @@ class _Scanner:
                 quoted = self.text[start : self.position]
                 names.append(tomllib.loads(f"x = {quoted}")["x"])
             else:
-                bare = re.compile(r"[A-Za-z0-9_-]+").match(self.text, start)
-                assert bare is not None
-                self.position = bare.end()
-                names.append(bare[0])
+                self._skip(_BARE)
+                names.append(self.text[start : self.position])
             self._skip(" \t")
             if not self._peek("."):
                 return names

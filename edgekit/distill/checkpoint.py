@@ -49,15 +49,20 @@ class Checkpoints:
         return self.kept and time.monotonic() - self._last >= self._seconds
 
     def write(self, state: State) -> None:
-        """Raises `OutputError` where the folder cannot be written."""
-        assert self._folder is not None
+        """Replace the last state; nothing where none is kept.
+
+        Raises `OutputError` where the folder cannot be written.
+        """
+        folder = self._folder
+        if folder is None:
+            return
         before = self._files()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with scratch.folder(self._folder.parent) as partial:
+            folder.mkdir(parents=True, exist_ok=True)
+            with scratch.folder(folder.parent) as partial:
                 file = partial / "checkpoint.pt"
                 torch.save(state, file)
-                written = self._folder / self._name(file)
+                written = folder / _name(folder, file)
                 file.replace(written)
             for old in before:
                 if old != written:
@@ -67,7 +72,7 @@ class Checkpoints:
                 raise
             reason = getattr(error, "strerror", None) or "the disk is full"
             raise OutputError(
-                f"Cannot write the checkpoint in {self._folder} ({reason}). "
+                f"Cannot write the checkpoint in {folder} ({reason}). "
                 "Free some space there, or set EDGEKIT_CACHE to another folder."
             ) from error
         self._last = time.monotonic()
@@ -76,7 +81,7 @@ class Checkpoints:
         """The last state, or `None` where none is whole; a warning is logged."""
         for file in self._files():
             with suppress(*_UNREADABLE):
-                if file.name == self._name(file):
+                if file.name == _name(file.parent, file):
                     state: State = torch.load(
                         file, map_location="cpu", weights_only=True
                     )
@@ -100,10 +105,10 @@ class Checkpoints:
         found = self._folder.glob(_PATTERN)
         return sorted(found, key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
-    def _name(self, file: Path) -> str:
-        assert self._folder is not None
-        digest = store.key(self._folder.name, store.digest(file))
-        return _PATTERN.replace("*", digest)
+
+def _name(folder: Path, file: Path) -> str:
+    """The name of a state in `folder`, by its content."""
+    return _PATTERN.replace("*", store.key(folder.name, store.digest(file)))
 
 
 def on_cpu(value: Any) -> Any:

@@ -50,9 +50,16 @@ class TrainingState:
     epoch: int = 1
     step: int = 0
     order: Tensor | None = None
+    """Of the samples; `None` before the epoch begins."""
     total: float = 0.0
     seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)
+
+    def batch(self, size: int) -> Tensor:
+        """The samples of the current step; raises `ValueError` before the epoch begins."""
+        if self.order is None:
+            raise ValueError("No batch is drawn before the epoch begins.")
+        return self.order[self.step * size : (self.step + 1) * size]
 
 
 class Trainer:
@@ -206,9 +213,8 @@ class Trainer:
 
     def step(self) -> None:
         """The gradients of one step of the epoch under way, clipped."""
-        place, size = self.place, self.recipe.batch_size
-        assert place.order is not None
-        indices = place.order[place.step * size : (place.step + 1) * size]
+        place = self.place
+        indices = place.batch(self.recipe.batch_size)
         done = (place.epoch - 1) * self.steps + place.step
         rate = optimize.learning_rate(self.recipe) * optimize.rate_at(
             done, self.recipe.epochs * self.steps, self.recipe.schedule

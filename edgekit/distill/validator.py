@@ -40,14 +40,18 @@ class Validator:
             self._reference = self._outputs(teacher)
 
     def validate(self, student: Network) -> float:
-        """The metric of `student` on the validation samples."""
+        """The metric of `student` on the validation samples.
+
+        Raises `ValueError` where there is neither a metric nor the teacher's outputs.
+        """
         outputs = self._outputs(student)
         found: Evaluation
-        if self._reference is None and self._task.metric is not None:
+        if self._reference is not None:
+            found = tasks.of(self._task.kind).agree(outputs, self._reference)
+        elif self._task.metric is not None:
             found = self._task.metric(outputs, self._dataset.targets)
         else:
-            assert self._reference is not None
-            found = tasks.of(self._task.kind).agree(outputs, self._reference)
+            raise ValueError("Without a metric, give the teacher first: set_teacher.")
         self.metric, self.higher_is_better = found.metric, found.higher_is_better
         self.is_fraction = found.is_fraction
         return found.value

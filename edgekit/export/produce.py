@@ -50,6 +50,13 @@ class ExportInputs:
     tail: Path | None = None
     """An ONNX file of what comes behind the network's outputs: see `Program.tail`."""
 
+    @property
+    def ranged(self) -> np.ndarray:
+        """Samples that ranges are taken from; raises `ValueError` without them."""
+        if self.calibration is None:
+            raise ValueError("A calibrated precision was requested without samples.")
+        return self.calibration
+
     def signature(self, runtime: Runtime, path: Path) -> Signature:
         """Inputs and outputs of a file of this network."""
         found = runtime.exporter.signature(path)
@@ -97,8 +104,7 @@ def _reduced(
     inputs, _ = export_inputs.signature(runtime, fp32)
     samples: list[np.ndarray] = []
     if request.precision in CALIBRATED:
-        assert export_inputs.calibration is not None
-        samples = feeds(export_inputs.calibration, inputs)
+        samples = feeds(export_inputs.ranged, inputs)
     quantizer = runtime.exporter.quantizer(fp32, inputs[0], samples, place)
     suffix = runtime.suffix
     if request.precision not in QUANTIZED:

@@ -130,16 +130,15 @@ def work(job: Job) -> Iterator[Message]:
             yield Message(failure=str(error), name=request.name)
 
 
-def suspects(job: Job) -> Iterator[Message]:
+def suspects(job: Job, suspected: str) -> Iterator[Message]:
     """Name each operator of `job.source` before it is tried alone, and end at one that fails."""
     from edgekit.export import alone
     from edgekit.export.checks import attribute_layer
     from edgekit.program.module_path import layer
 
-    assert job.suspected is not None
     runtime = registry.get(job.runtime)
     request = ExportRequest(name="alone", runtime=job.runtime, precision="fp32")
-    for one in alone.operators(_program(job), job.suspected):
+    for one in alone.operators(_program(job), suspected):
         about = Message(name=str(one.node.target), layer=layer(one.node))
         yield about
         try:
@@ -188,7 +187,8 @@ def main(path: str) -> int:
         os.dup2(2, 1)
         _end_me_first()
         job = JOB.validate_json(Path(path).read_bytes())
-        for message in work(job) if job.suspected is None else suspects(job):
+        why = job.suspected
+        for message in work(job) if why is None else suspects(job, why):
             reply.write(MESSAGE.dump_json(message) + b"\n")
     return 0
 

@@ -290,7 +290,9 @@ class _Worker:
 
     @property
     def output(self) -> IO[bytes]:
-        assert self.process.stdout is not None
+        """The pipe of its messages; raises `ValueError` for a process without one."""
+        if self.process.stdout is None:
+            raise ValueError("The worker was started without a pipe.")
         return self.process.stdout
 
     @property

@@ -41,8 +41,9 @@ class Labels:
 
     def fresh(self, size: int) -> Axis:
         """A dimension of `size` new units; one of size 1 cannot shrink."""
-        if size <= 1:
-            return None
+        return None if size <= 1 else self._units(size)
+
+    def _units(self, size: int) -> tuple[Label, ...]:
         first = len(self._parent)
         self._parent.extend(range(first, first + size))
         self._lineage.extend([first] * size)
@@ -188,8 +189,7 @@ class Labels:
     def _split_units(
         self, labels: Sequence[Label], outer: int, inner: int
     ) -> tuple[Axis, Axis]:
-        rows, columns = self.fresh(outer), self.fresh(inner)
-        assert rows is not None and columns is not None
+        rows, columns = self._units(outer), self._units(inner)
         for i, row in enumerate(rows):
             for j, column in enumerate(columns):
                 self._substitute(labels[i * inner + j][0], row + column)

@@ -7,8 +7,9 @@ where the last is much smaller than the first (Mirzadeh et al., 2020, arXiv:1902
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,12 +101,7 @@ def prune_and_distill(
             f'{project.file}: [recipe.distill] has "{PRUNED}" after another student. It is '
             "the network itself, cut: name it first."
         )
-    planner = None if chain == [PRUNED] else inputs.planner(teacher)
-    own = {
-        number: finder.find(spec.source, spec.weights, "student")
-        for number, spec in enumerate(chain)
-        if isinstance(spec, StudentSpec) and spec.source is not None
-    }
+    planned = _planned(inputs, teacher, chain, finder)
     links: list[Link] = []
     students: list[PrunedCandidate] = []
     last = _Named(name="the unpruned network", program=teacher)
@@ -115,17 +111,14 @@ def prune_and_distill(
                 f"Link {number + 1} of {len(chain)}: {_described(spec)}"
             )
         teachers = replace(others, first=last.program)
-        if spec == PRUNED:
+        if not isinstance(spec, StudentSpec):
             halfway = number < len(chain) - 1
             fitted, distilled = iterative_prune(
                 inputs, teachers, folder, halfway=halfway
             )
             links += fitted.links
         else:
-            assert isinstance(spec, StudentSpec)
-            assert planner is not None
-            place = folder / f"link-{number + 1}"
-            fitted = _student(inputs, planner, own.get(number) or spec, place)
+            fitted = planned[number](folder / f"link-{number + 1}")
             training_spec = TrainingSpec(
                 recipe=recipe,
                 title=f"Distill {_described(spec)}",
@@ -138,6 +131,29 @@ def prune_and_distill(
         students.append(fitted)
         last = _Named(name=_described(spec), program=distilled.program)
     return _in_all(students, links, others), distilled
+
+
+def _planned(
+    inputs: PruningInputs,
+    teacher: Program,
+    chain: Sequence[StudentSpec | str],
+    finder: _Finder,
+) -> dict[int, Callable[[Path], PrunedCandidate]]:
+    """What plans each student of its own form, in a folder; networks are found at once."""
+    given = {n: spec for n, spec in enumerate(chain) if isinstance(spec, StudentSpec)}
+    if not given:
+        return {}
+    planner = inputs.planner(teacher)
+    own: dict[int, Program | StudentSpec] = {
+        number: finder.find(spec.source, spec.weights, "student")
+        if spec.source is not None
+        else spec
+        for number, spec in given.items()
+    }
+    return {
+        number: partial(_student, inputs, planner, found)
+        for number, found in own.items()
+    }
 
 
 def _student(

@@ -19,7 +19,7 @@ from edgekit.devices import Device
 from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
 from edgekit.evaluate.run import infer
-from edgekit.export.workers import Failure
+from edgekit.export.workers import Failure, artifact_name
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
@@ -172,18 +172,18 @@ def _reduced(
         ]
         for one in failures
     }
+    forms = {artifact_name(*form): form for form in in_doubt}
     for one in made:
-        if is_distributed := inspection.refusals(one):
-            assert one.precision is not None
-            refused[(one.runtime, one.precision)] = is_distributed
+        if refusals := inspection.refusals(one):
+            refused[forms[one.name]] = refusals
     found = [
         LeftOut(
-            name=f"{runtime}-{precision}",
+            name=artifact_name(runtime, precision),
             runtime=runtime,
             precision=precision,
-            refusals=tuple(is_distributed),
+            refusals=tuple(listed),
         )
-        for (runtime, precision), is_distributed in refused.items()
+        for (runtime, precision), listed in refused.items()
     ]
     if refused and not set(asked) - refused.keys():
         raise ArtifactError(

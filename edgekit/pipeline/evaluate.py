@@ -80,11 +80,9 @@ class EvaluatedArtifact:
     """Outputs of an artifact: their distance from its network's, and the metric."""
 
     artifact: Artifact
-    parity: Parity | None
-    evaluation: Evaluation | None
-    accuracy_drop: float | None
-    failure: ArtifactError | None = None
-    """Why it is not the network; then there is nothing else."""
+    parity: Parity
+    evaluation: Evaluation
+    accuracy_drop: float
     relative_drop: bool = False
     """True where `accuracy_drop` is a fraction of the unpruned network's value."""
     unchanged: bool = False
@@ -92,12 +90,25 @@ class EvaluatedArtifact:
     noise of two measurements of one network makes of it."""
 
     def keeps(self, limit: float) -> bool:
-        """Return whether it is the network and loses at most `limit` of the metric."""
-        if self.evaluation is None or self.accuracy_drop is None:
-            return False
+        """Return whether it loses at most `limit` of the metric."""
         return self.evaluation.keeps(
             self.accuracy_drop, limit, relative=self.relative_drop
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenArtifact:
+    """An artifact that is not its network, and why."""
+
+    artifact: Artifact
+    failure: ArtifactError
+
+    def keeps(self, limit: float) -> bool:
+        """Return whether it keeps a budget: it never does."""
+        return False
+
+
+Evaluated = EvaluatedArtifact | BrokenArtifact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +140,7 @@ class EvaluationInputs:
 
 def evaluate_artifacts(
     inputs: EvaluationInputs, student: Program, artifacts: Sequence[Artifact]
-) -> list[EvaluatedArtifact]:
+) -> list[Evaluated]:
     """Every artifact's outputs on its runtime, against the network's and by the task's metric.
 
     One that its runtime refuses fails; where one in float gives other outputs than the student,
@@ -147,15 +158,8 @@ def evaluate_artifacts(
             except ArtifactError as error:
                 outputs[artifact.name] = error
     as_fraction, kind = relative(inputs.spec, reference), inputs.spec.kind
-    found = []
+    found: list[Evaluated] = []
     for artifact in artifacts:
-        one = EvaluatedArtifact(
-            artifact=artifact,
-            parity=None,
-            evaluation=None,
-            accuracy_drop=None,
-            relative_drop=as_fraction,
-        )
         try:
             answered = _scores(outputs[artifact.name], how)
             decided = how.postprocess == "argmax"
@@ -163,19 +167,27 @@ def evaluate_artifacts(
             evaluation = inputs.metric(predictions.logits(answered, how), targets)
             _check_finite(artifact, evaluation)
         except ArtifactError as error:
-            found.append(replace(one, failure=error))
+            found.append(BrokenArtifact(artifact=artifact, failure=error))
             continue
-        drop = reference.drop(evaluation, relative=as_fraction)
         found.append(
-            replace(one, parity=parity, evaluation=evaluation, accuracy_drop=drop)
+            EvaluatedArtifact(
+                artifact=artifact,
+                parity=parity,
+                evaluation=evaluation,
+                accuracy_drop=reference.drop(evaluation, relative=as_fraction),
+                relative_drop=as_fraction,
+            )
         )
     return _without_broken_origins(found)
 
 
-def unchanged(evaluated: Sequence[EvaluatedArtifact]) -> list[EvaluatedArtifact]:
+def unchanged(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
     """The same of a student that is the unpruned network: its fp32 files are that one's."""
     return [
-        replace(one, unchanged=one.artifact.precision == "fp32") for one in evaluated
+        replace(one, unchanged=one.artifact.precision == "fp32")
+        if isinstance(one, EvaluatedArtifact)
+        else one
+        for one in evaluated
     ]
 
 
@@ -185,17 +197,17 @@ def _scores(outputs: Outputs | ArtifactError, how: IOFusion) -> Outputs:
     return predictions.scores(outputs, how)
 
 
-def _without_broken_origins(
-    evaluated: Sequence[EvaluatedArtifact],
-) -> list[EvaluatedArtifact]:
+def _without_broken_origins(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
     """The same, where what is quantized from a broken file in float is as broken."""
     broken = {
         one.artifact.runtime: one.failure
         for one in evaluated
-        if one.failure is not None and one.artifact.precision == "fp32"
+        if isinstance(one, BrokenArtifact) and one.artifact.precision == "fp32"
     }
     return [
-        replace(one, failure=one.failure or broken.get(one.artifact.runtime))
+        BrokenArtifact(artifact=one.artifact, failure=broken[one.artifact.runtime])
+        if isinstance(one, EvaluatedArtifact) and one.artifact.runtime in broken
+        else one
         for one in evaluated
     ]
 
@@ -249,7 +261,7 @@ class Contest:
         return choose(candidates, self.budget, preferred, self.priority)
 
 
-def benchmark(contest: Contest, evaluated: Sequence[EvaluatedArtifact]) -> Benchmark:
+def benchmark(contest: Contest, evaluated: Sequence[Evaluated]) -> Benchmark:
     """Time every artifact beside the unpruned network, in one run, and choose one.
 
     Raises `ArtifactError` where every artifact is broken.
@@ -261,9 +273,6 @@ def benchmark(contest: Contest, evaluated: Sequence[EvaluatedArtifact]) -> Bench
     unpruned = {b.runtime: measured[b.name] for b in baselines}
     candidates = []
     for one in sound:
-        assert one.parity is not None
-        assert one.evaluation is not None
-        assert one.accuracy_drop is not None
         measurement = measured[one.artifact.name]
         candidates.append(
             Candidate(
@@ -290,23 +299,23 @@ def benchmark(contest: Contest, evaluated: Sequence[EvaluatedArtifact]) -> Bench
 
 
 def _sound(
-    evaluated: Sequence[EvaluatedArtifact],
+    evaluated: Sequence[Evaluated],
 ) -> tuple[list[EvaluatedArtifact], tuple[NotCompeting, ...]]:
     """The artifacts that are their network, and why the others are not.
 
     A file that quantization broke does not compete and is removed: it ends no build while
     another is sound.
     """
-    sound = [one for one in evaluated if one.failure is None]
-    broken = [(one.artifact, one.failure) for one in evaluated if one.failure]
+    sound = [one for one in evaluated if isinstance(one, EvaluatedArtifact)]
+    broken = [one for one in evaluated if isinstance(one, BrokenArtifact)]
     if not sound:
-        raise broken[0][1]
+        raise broken[0].failure
     removed: dict[str, list[str]] = {}
-    for artifact, failure in broken:
-        removed.setdefault(str(failure), []).append(artifact.name)
-        for file in artifact.files:
+    for one in broken:
+        removed.setdefault(str(one.failure), []).append(one.artifact.name)
+        for file in one.artifact.files:
             file.unlink()
-    failures = {str(failure): failure for _, failure in broken}
+    failures = {str(one.failure): one.failure for one in broken}
     return sound, tuple(
         NotCompeting(artifacts=tuple(names), fault=_fault(failures[reason]))
         for reason, names in removed.items()

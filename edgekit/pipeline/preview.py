@@ -244,12 +244,11 @@ def _ladder(ceiling: float) -> list[float]:
 def _point(
     planner: Planner, constraints: PlanConstraints, asked: str, solution: Solution
 ) -> PlanPoint:
-    assert solution.expected_loss_increase is not None
     gone = planner.gone(solution.dropped)
     return PlanPoint(
         asked=asked,
         speedup=constraints.full_cost / solution.cost,
-        expected_loss_increase=solution.expected_loss_increase,
+        expected_loss_increase=solution.predicted_loss,
         gap=solution.gap,
         parameters=solution.parameters,
         macs=solution.macs,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from edgekit.config.project import Project
 from edgekit.export.equalization import equalized
 from edgekit.pipeline.evaluate import (
+    BrokenArtifact,
+    Evaluated,
     EvaluatedArtifact,
     EvaluationInputs,
     evaluate_artifacts,
@@ -19,7 +21,6 @@ from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.report.note_words import qat_reason
 from edgekit.types import Candidate, DistillRecipe, Recipe
-from edgekit.types.evaluation import Score
 from edgekit.types.notes import Note, QatReason, RoundingGain, TrainedWithRounding
 
 SUFFIX = "-aware"
@@ -35,7 +36,7 @@ Export = Callable[[Program], Exports]
 class QatResult:
     """All that competes now; `student` is the one behind the artifacts whose names end so."""
 
-    evaluated: tuple[EvaluatedArtifact, ...]
+    evaluated: tuple[Evaluated, ...]
     student: Program | None = None
     notes: tuple[Note, ...] = ()
 
@@ -50,7 +51,7 @@ def recover_with_qat(
     training: TrainingInputs,
     evaluation: EvaluationInputs,
     pair: tuple[Program, Program],
-    evaluated: Sequence[EvaluatedArtifact],
+    evaluated: Sequence[Evaluated],
     export: Export,
 ) -> QatResult:
     """Train with int8's rounding where the recipe or the budget asks for it.
@@ -93,7 +94,7 @@ def recover_with_qat(
 
 
 def reason_to_train(
-    evaluated: Sequence[EvaluatedArtifact], asked: str, limit: float | None
+    evaluated: Sequence[Evaluated], asked: str, limit: float | None
 ) -> QatReason | None:
     """Why the student is to be trained with rounding; `None` where it is not."""
     quantized = [one for one in evaluated if one.artifact.precision == "int8"]
@@ -101,18 +102,18 @@ def reason_to_train(
         return None
     if asked == "always":
         return QatReason(cause="recipe")
-    broken = [one for one in quantized if one.failure is not None]
-    if broken:
-        return QatReason(cause="broken", artifact=broken[0].artifact.name)
+    sound = [one for one in quantized if isinstance(one, EvaluatedArtifact)]
+    for one in quantized:
+        if isinstance(one, BrokenArtifact):
+            return QatReason(cause="broken", artifact=one.artifact.name)
     if limit is None or any(one.keeps(limit) for one in quantized):
         return None
     floats = [one for one in evaluated if one.artifact.precision in ("fp32", "fp16")]
     if floats and not any(one.keeps(limit) for one in floats):
         return None  # not int8's fault
-    nearest = min(quantized, key=lambda one: one.accuracy_drop or 0.0)
-    return QatReason(
-        cause="over_budget", artifact=nearest.artifact.name, score=_score(nearest)
-    )
+    nearest = min(sound, key=lambda one: one.accuracy_drop)
+    score = nearest.evaluation.score
+    return QatReason(cause="over_budget", artifact=nearest.artifact.name, score=score)
 
 
 def gentle(recipe: Recipe) -> DistillRecipe:
@@ -128,16 +129,16 @@ def gentle(recipe: Recipe) -> DistillRecipe:
 
 
 def _gains(
-    found: Sequence[EvaluatedArtifact], others: Sequence[EvaluatedArtifact]
+    found: Sequence[Evaluated], others: Sequence[Evaluated]
 ) -> Iterator[RoundingGain]:
     """Each artifact that is its network, with and without training with rounding."""
-    plain = {other.artifact.name: other for other in others}
+    plain = {
+        other.artifact.name: other.evaluation.score
+        for other in others
+        if isinstance(other, EvaluatedArtifact)
+    }
     for one in found:
-        after, name = _score(one), one.artifact.name.removesuffix(SUFFIX)
-        if one.failure is None and after is not None:
-            before = None if plain[name].failure else _score(plain[name])
-            yield RoundingGain(artifact=name, before=before, after=after)
-
-
-def _score(one: EvaluatedArtifact) -> Score | None:
-    return None if one.evaluation is None else one.evaluation.score
+        if isinstance(one, EvaluatedArtifact):
+            name = one.artifact.name.removesuffix(SUFFIX)
+            after = one.evaluation.score
+            yield RoundingGain(artifact=name, before=plain.get(name), after=after)

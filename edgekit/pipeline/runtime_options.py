@@ -52,7 +52,7 @@ def tune_runtime_options(
         if note.kept != RuntimeOptions():
             artifact = replace(candidate.artifact, runtime_options=note.kept)
             [one] = evaluate_artifacts(evaluation, behind(candidate), [artifact])
-            if one.failure is None:
+            if isinstance(one, EvaluatedArtifact):
                 tuned[artifact.name] = one
             else:
                 contest.bench.progress.say(f"Defaults kept: {one.failure}")

@@ -64,8 +64,8 @@ def _alone(module: fx.GraphModule, weight: fx.Node) -> bool:
 
 @torch.no_grad()
 def _fold(module: fx.GraphModule, layer: fx.Node, norm: fx.Node) -> None:
-    scale, shift, mean, variance = (_value(module, node) for node in norm.args[1:5])
-    assert mean is not None and variance is not None
+    scale, shift = (_value(module, node) for node in norm.args[1:3])
+    mean, variance = (_tensor(module, node) for node in norm.args[3:5])
     eps = norm.args[7]
     assert isinstance(eps, float)
     factor: Tensor = torch.rsqrt(variance + eps)
@@ -91,8 +91,11 @@ def _fold(module: fx.GraphModule, layer: fx.Node, norm: fx.Node) -> None:
 
 
 def _value(module: fx.GraphModule, node: object) -> Tensor | None:
-    if not isinstance(node, fx.Node):
-        return None
+    return None if node is None else _tensor(module, node)
+
+
+def _tensor(module: fx.GraphModule, node: object) -> Tensor:
+    assert isinstance(node, fx.Node)
     owner: object = module
     for part in str(node.target).split("."):
         owner = getattr(owner, part)

@@ -84,9 +84,7 @@ def note_foreign_modes(graph: fx.Graph) -> None:
     trained = all(map(_value, nodes))
     for node in nodes:
         if trained or not _value(node):
-            position = _position(node.target)
-            assert position is not None
-            _set(node, position, False)
+            _set(node, _flag_of(node), False)
             _note(node, True)
 
 
@@ -175,6 +173,14 @@ def _position(target: object) -> int | None:
     return next((i for i, name in enumerate(names) if name in _NAMES), None)
 
 
+def _flag_of(node: fx.Node) -> int:
+    """Where a flagged operator takes its flag; raises `ValueError` for another operator."""
+    position = _position(node.target)
+    if position is None:
+        raise ValueError(f"{node.target} has no training flag.")
+    return position
+
+
 def _arguments(node: fx.Node) -> list[Any]:
     """All arguments by position, those left out at their defaults."""
     given = list(node.args)
@@ -186,9 +192,7 @@ def _arguments(node: fx.Node) -> list[Any]:
 
 
 def _value(node: fx.Node) -> bool:
-    position = _position(node.target)
-    assert position is not None
-    return bool(_arguments(node)[position])
+    return bool(_arguments(node)[_flag_of(node)])
 
 
 def _set(node: fx.Node, position: int, value: bool) -> None:

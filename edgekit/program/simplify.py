@@ -23,9 +23,10 @@ def simplify(module: fx.GraphModule) -> bool:
     all of a program is in float32.
     """
     casts = False
-    while (node := _next_region(module.graph)) is not None:
+    while (region := _next_region(module.graph)) is not None:
+        node, position = region
         casts |= node.target is _AUTOCAST and bool(node.args[2])
-        _inline(module, node)
+        _inline(module, node, position)
     for node in list(module.graph.nodes):
         schema = getattr(node.target, "_schema", None)
         if schema is not None and schema.name in ASSERTIONS:
@@ -35,8 +36,13 @@ def simplify(module: fx.GraphModule) -> bool:
     return casts
 
 
-def _next_region(graph: fx.Graph) -> fx.Node | None:
-    return next((n for n in graph.nodes if _body_position(n) is not None), None)
+def _next_region(graph: fx.Graph) -> tuple[fx.Node, int] | None:
+    """The first region, and where it takes its body."""
+    for node in graph.nodes:
+        position = _body_position(node)
+        if position is not None:
+            return node, position
+    return None
 
 
 def _body_position(node: fx.Node) -> int | None:
@@ -46,9 +52,7 @@ def _body_position(node: fx.Node) -> int | None:
     return 4 if node.target is _AUTOCAST else None
 
 
-def _inline(module: fx.GraphModule, node: fx.Node) -> None:
-    position = _body_position(node)
-    assert position is not None
+def _inline(module: fx.GraphModule, node: fx.Node, position: int) -> None:
     source = node.args[position]
     assert isinstance(source, fx.Node)
     path = str(source.target)

@@ -151,7 +151,8 @@ def _blocks_of_parameters(graph: WidthGraph) -> dict[fx.Node, tuple[str, ...]]:
 
 def _operator(graph: WidthGraph, node: fx.Node, widths: Widths) -> OperatorShape:
     operator = describe(graph, node, widths)
-    assert operator is not None
+    if operator is None:
+        raise ValueError(f"{node.name} costs something at other widths alone.")
     return operator
 
 

@@ -49,6 +49,13 @@ class Solution:
     """Of the operators by the table; `None` where no meter was read."""
 
     @property
+    def predicted_loss(self) -> float:
+        """The expected loss increase; raises `ValueError` for a plan made without importance."""
+        if self.expected_loss_increase is None:
+            raise ValueError("The plan was made without importance.")
+        return self.expected_loss_increase
+
+    @property
     def optimal(self) -> bool:
         """Return whether the solver's gap is within its tolerance."""
         return self.gap <= GAP

@@ -93,6 +93,17 @@ def test_public_names_are_documented() -> None:
     assert not missing, "without a docstring:\n" + "\n".join(missing)
 
 
+def test_a_type_states_what_is_not_none() -> None:
+    """A narrower class, a required argument or a property that raises, instead of an assertion."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in _parsed()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert) and "is not None" in ast.unparse(node.test)
+    ]
+    assert not found, "\n".join(found)
+
+
 def mirrors(path: Path) -> list[Path]:
     """Where the tests of a module may lie."""
     inner = path.relative_to(PACKAGE).with_name(f"test_{path.name}")

@@ -13,6 +13,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Mapping
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -81,10 +82,11 @@ def _module(name: str) -> ModuleType:
     loaded = sys.modules.get(whole)
     if loaded is not None and loaded.__file__ == str(file):
         return loaded
-    spec = importlib.util.spec_from_file_location(whole, file)
-    assert spec is not None and spec.loader is not None  # of a file that ends in .py
+    loader = SourceFileLoader(whole, str(file))
+    spec = ModuleSpec(whole, loader, origin=str(file))
+    spec.has_location = True
     module = sys.modules[whole] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 

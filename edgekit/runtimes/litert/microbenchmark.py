@@ -56,7 +56,8 @@ def model(operator: OperatorShape, precision: Precision) -> bytes:
     if operator.kind == "elementwise":
         operands = [source, source]
     if parts.weight is not None:
-        operands += graph.constants(parts, bias(operator), quantize)
+        pair = (parts.weight, bias(operator))
+        operands += graph.constants(pair, parts.channel_axis, quantize)
     # Pooling hands on its input's scale: it moves values and makes none.
     if quantize and operator.kind != "pool":
         scale = OUTPUT_SCALE
@@ -110,15 +111,16 @@ class _Graph:
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def constants(self, parts: _Parts, bias: Array, quantize: bool) -> list[int]:
+    def constants(
+        self, pair: tuple[Array, Array], channel_axis: int, quantize: bool
+    ) -> list[int]:
         """Weight and bias."""
-        assert parts.weight is not None
-        weight = parts.weight
+        weight, bias = pair
         if not quantize:
             return [self.tensor(value.shape, value) for value in (weight, bias)]
-        stored, scales = quantized(weight, parts.channel_axis)
+        stored, scales = quantized(weight, channel_axis)
         return [
-            self.tensor(weight.shape, stored, scales, parts.channel_axis),
+            self.tensor(weight.shape, stored, scales, channel_axis),
             self.tensor(bias.shape, bias.astype(np.int32), INPUT_SCALE * scales),
         ]
 

@@ -44,7 +44,8 @@ def convert(program: Program, path: Path) -> None:
         output_names=outputs,
         verbose=False,
     )
-    assert converted is not None
+    if converted is None:
+        raise ArtifactError("torch.onnx.export gave no model.")
     model = converted.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]

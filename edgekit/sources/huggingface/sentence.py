@@ -40,8 +40,15 @@ class Step:
 
     kind: str
     mode: str = ""
-    weight: Tensor | None = None
-    bias: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseStep(Step):
+    """A linear layer after the encoder; `mode` is its activation."""
+
+    kind: str = "dense"
+    weight: Tensor
+    bias: Tensor | None
 
 
 def steps(folder: Path) -> tuple[Path, tuple[Step, ...]]:
@@ -68,7 +75,9 @@ class Embedder(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.steps = tuple((step.kind, step.mode) for step in following)
-        self.dense = nn.ModuleList(_linear(s) for s in following if s.kind == "dense")
+        self.dense = nn.ModuleList(
+            _linear(s) for s in following if isinstance(s, DenseStep)
+        )
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
         """The embeddings (batch, width) of tokens."""
@@ -91,19 +100,18 @@ def expected(
     """The same steps by their definitions, in NumPy and in double precision."""
     found = states.astype(np.float64)
     for step in following:
-        if step.kind == "pooling":
-            found = np.stack(
-                [_row(x, m, step.mode) for x, m in zip(found, mask, strict=True)]
-            )
-        elif step.kind == "normalize":
-            found = found / np.maximum(
-                np.linalg.norm(found, axis=-1, keepdims=True), 1e-12
-            )
-        else:
-            assert step.weight is not None
+        if isinstance(step, DenseStep):
             found = found @ step.weight.double().numpy().T
             found = found + (0.0 if step.bias is None else step.bias.double().numpy())
             found = _ACTIVATIONS[step.mode][1](found)
+        elif step.kind == "pooling":
+            found = np.stack(
+                [_row(x, m, step.mode) for x, m in zip(found, mask, strict=True)]
+            )
+        else:
+            found = found / np.maximum(
+                np.linalg.norm(found, axis=-1, keepdims=True), 1e-12
+            )
     return found
 
 
@@ -165,16 +173,14 @@ def _dense(place: Path) -> Step:
     stored: Mapping[str, Tensor] = tensors.read(place, allow_pickle=False)
     with reading(place, ModelError, kind="a Dense module"):
         bias = stored.get("linear.bias")
-        return Step(
-            kind="dense",
+        return DenseStep(
             mode=name,
             weight=stored["linear.weight"].float(),
             bias=None if bias is None else bias.float(),
         )
 
 
-def _linear(step: Step) -> nn.Linear:
-    assert step.weight is not None
+def _linear(step: DenseStep) -> nn.Linear:
     outputs, inputs = step.weight.shape
     layer = nn.Linear(inputs, outputs, bias=step.bias is not None, device="meta")
     stored = {"weight": step.weight} | (

@@ -78,8 +78,7 @@ class Graph(nn.Module):
             return False
         args = mapped(call.args, known.__getitem__)
         kwargs = mapped(call.kwargs, known.__getitem__)
-        module = self._modules[self.names[layer.name]]
-        assert module is not None
+        module = self.get_submodule(self.names[layer.name])
         if isinstance(module, Graph):
             args, kwargs = _inputs(args), {}
         found = module(*args, **kwargs)

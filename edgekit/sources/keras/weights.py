@@ -89,7 +89,7 @@ def _listed(
         if layer.inner is None:
             yield layer.name, tuple(_modern(file, layer, [a for _, a in found]))
         else:
-            yield from _nested(file, layer, found)
+            yield from _nested(file, f"{layer.name}/", layer.inner, found)
 
 
 def _group(file: KerasFile, group: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -114,17 +114,19 @@ def _modern(
 
 
 def _nested(
-    file: KerasFile, model: LayerConfig, listed: list[tuple[str, np.ndarray]]
+    file: KerasFile,
+    path: str,
+    model: GraphConfig,
+    listed: list[tuple[str, np.ndarray]],
 ) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
     """The weights of a model in the model, which lists the trained ones of all its layers first."""
-    assert model.inner is not None
-    leaves = dict(_leaves(model.inner, f"{model.name}/"))
-    found: dict[str, list[np.ndarray]] = {path: [] for path in leaves}
+    leaves = dict(_leaves(model, path))
+    found: dict[str, list[np.ndarray]] = {leaf: [] for leaf in leaves}
     for name, array in listed:
         owner = _owner(name, leaves)
         found[owner].append(array)
-    for path, layer in leaves.items():
-        yield path, tuple(_modern(file, layer, found[path]))
+    for leaf, layer in leaves.items():
+        yield leaf, tuple(_modern(file, layer, found[leaf]))
 
 
 def _leaves(graph: GraphConfig, path: str) -> Iterator[tuple[str, LayerConfig]]:

@@ -130,8 +130,9 @@ class _Real:
         return name
 
     def known(self, name: str) -> np.ndarray | None:
-        if not name:
-            return None
+        return self.array(name) if name else None
+
+    def array(self, name: str) -> np.ndarray:
         if name not in self.arrays:
             raise ModelError(f"The quantized file computes the scale '{name}'.")
         return self.arrays[name]
@@ -144,9 +145,7 @@ class _Real:
                 self.made("DequantizeLinear", kept, f"{name}_real", axis=axis)
                 return f"{name}_real"
             return name
-        known = self.known(scale)
-        assert known is not None
-        value = real(self.arrays[name], known, self.known(zero), axis)
+        value = real(self.arrays[name], self.array(scale), self.known(zero), axis)
         return self.constant(f"{name.removesuffix('_quantized')}_real", value)
 
     def quantized(self, source: str, zero: str, output: str) -> None:
@@ -196,13 +195,9 @@ def _convolve(graph: _Real, node: onnx.NodeProto) -> None:
 
 def _bias(graph: _Real, name: str, *scales: str) -> str:
     """A bias in steps of the product of two scales."""
-    value = graph.known(name)
-    assert value is not None
-    total = value.astype(np.float64)
+    total = graph.array(name).astype(np.float64)
     for scale in scales:
-        known = graph.known(scale)
-        assert known is not None
-        total = total * known.astype(np.float64)
+        total = total * graph.array(scale).astype(np.float64)
     return graph.constant(f"{name}_real", total.astype(np.float32))
 
 

@@ -53,17 +53,18 @@ class Tensor:
         return self.kind in ("INT32", "INT64") and self.quantized is None
 
     def real(self) -> np.ndarray:
-        """A constant's numbers, dequantized."""
-        assert self.data is not None
+        """A constant's numbers, dequantized; raises `ValueError` for another tensor."""
+        data = self.data
+        if data is None:
+            raise ValueError(f"The tensor '{self.name}' is not a constant.")
         if self.quantized is None:
-            half = self.data.dtype == np.float16
-            return self.data.astype(np.float32) if half else self.data
+            return data.astype(np.float32) if data.dtype == np.float16 else data
         scale, zero = self.quantized.scale, self.quantized.zero
         if scale.size > 1:
-            sizes = [1] * self.data.ndim
+            sizes = [1] * data.ndim
             sizes[self.quantized.axis] = scale.size
             scale, zero = scale.reshape(sizes), zero.reshape(sizes)
-        found = (self.data.astype(np.float64) - zero) * scale
+        found = (data.astype(np.float64) - zero) * scale
         return np.asarray(found, np.float32)
 
 

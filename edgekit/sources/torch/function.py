@@ -92,11 +92,10 @@ def _try_once(
         with function.running(), kept(module), torch.no_grad():
             module(*tensors)
     except ModelError as error:
-        assert error.__cause__ is not None
         shapes = ", ".join(str(list(spec.shape)) for spec in inputs)
         raise ModelError(
             f"The network fails on input shape {shapes}: "
-            f"{user_code.where(error.__cause__, function.file)}. "
+            f"{user_code.where(error.__cause__ or error, function.file)}. "
             "Check [model] input or --input: shapes without the batch dimension, and dtypes."
         ) from error
 

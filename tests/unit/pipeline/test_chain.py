@@ -13,7 +13,7 @@ from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
 from edgekit.errors import ModelError, ParityError, ProjectError
 from edgekit.pipeline import chain
-from edgekit.pipeline.evaluate import EvaluatedArtifact
+from edgekit.pipeline.evaluate import BrokenArtifact, Evaluated, EvaluatedArtifact
 from edgekit.pipeline.iterative import _halfway
 from edgekit.pipeline.loading import load
 from edgekit.pipeline.pruning_inputs import PruningInputs
@@ -25,6 +25,7 @@ from edgekit.types import (
     Artifact,
     Evaluation,
     NetworkSpec,
+    Parity,
     StudentSpec,
 )
 
@@ -152,20 +153,21 @@ def test_an_assistant_goes_half_of_the_way(
     assert found.macs == pytest.approx(planner.macs() / 2, rel=1e-3)
 
 
-def evaluated(
-    precision: str, drop: float, failure: str | None = None
-) -> EvaluatedArtifact:
+def evaluated(precision: str, drop: float, failure: str | None = None) -> Evaluated:
+    if failure:
+        return BrokenArtifact(
+            artifact=artifact(precision), failure=ParityError(failure)
+        )
     return EvaluatedArtifact(
         artifact=artifact(precision),
-        parity=None,
+        parity=Parity(relative_error=0.0, agreement=1.0, samples=10),
         evaluation=Evaluation(metric="accuracy", value=1 - drop, samples=10),
-        accuracy_drop=None if failure else drop,
-        failure=ParityError(failure) if failure else None,
+        accuracy_drop=drop,
     )
 
 
 @pytest.mark.parametrize(
-    ("aware", "limit", "found", "words"),
+    ("qat", "limit", "found", "words"),
     [
         ("auto", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.02)], "missed the acc"),
         ("auto", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.01)], None),
@@ -182,7 +184,7 @@ def evaluated(
 def test_when_a_student_is_trained_with_rounding(
     qat: str,
     limit: float | None,
-    found: list[EvaluatedArtifact],
+    found: list[Evaluated],
     words: str | None,
 ) -> None:
     why = reason_to_train(found, qat, limit)

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ArtifactError, ParityError
-from edgekit.pipeline.evaluate import EvaluatedArtifact, _sound, check_parity
+from edgekit.pipeline.evaluate import (
+    BrokenArtifact,
+    Evaluated,
+    EvaluatedArtifact,
+    _sound,
+    check_parity,
+)
 from edgekit.report import document
 from edgekit.report.note_words import sentence
-from edgekit.types import Artifact, Parity, Precision
+from edgekit.types import Artifact, Evaluation, Precision
 from edgekit.types.export_notes import ParityFault
 from tests.reports import report
 
@@ -33,19 +39,14 @@ def artifact(folder: Path, precision: Precision) -> Artifact:
     )
 
 
-def evaluated(one: Artifact, outputs: np.ndarray) -> EvaluatedArtifact:
-    parity: Parity | None = None
-    failure: ParityError | None = None
+def evaluated(one: Artifact, outputs: np.ndarray) -> Evaluated:
     try:
         parity = check_parity(one, outputs, GOOD)
     except ParityError as error:
-        failure = error
+        return BrokenArtifact(artifact=one, failure=error)
+    right = Evaluation(metric="accuracy", value=1.0, samples=len(GOOD))
     return EvaluatedArtifact(
-        artifact=one,
-        parity=parity,
-        evaluation=None,
-        accuracy_drop=None,
-        failure=failure,
+        artifact=one, parity=parity, evaluation=right, accuracy_drop=0.0
     )
 
 
@@ -68,9 +69,8 @@ def test_a_file_that_its_runtime_refuses_keeps_what_the_runtime_printed(
     tmp_path: Path,
 ) -> None:
     fp32, int8 = artifact(tmp_path, "fp32"), artifact(tmp_path, "int8")
-    refused = replace(
-        evaluated(int8, GOOD), failure=ArtifactError("litert cannot load int8.tflite.")
-    )
+    failure = ArtifactError("litert cannot load int8.tflite.")
+    refused = BrokenArtifact(artifact=int8, failure=failure)
     _, notes = _sound([evaluated(fp32, GOOD), refused])
     assert [note.fault for note in notes] == [
         ParityFault(measure="runtime", detail="litert cannot load int8.tflite.")

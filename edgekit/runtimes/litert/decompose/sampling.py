@@ -63,10 +63,10 @@ def _uneven(shape: Sequence[int], scales: Sequence[float] | None) -> bool:
 def _sizes(
     shape: Sequence[int], sizes: Sequence[int] | None, scales: Sequence[float] | None
 ) -> list[int]:
+    """The sizes that are given; else, as the operator's schema has it, by the scales."""
     if sizes is not None:
         return list(sizes)
-    assert scales is not None
-    return [int(n * s) for n, s in zip(shape, scales, strict=True)]
+    return [int(n * s) for n, s in zip(shape, scales or (), strict=True)]
 
 
 def _one(scales: Sequence[float] | None, dim: int) -> float | None:

@@ -122,7 +122,7 @@ class Walk:
     def _bare(self, ref: Ref) -> Array | None:
         layer = self.layers[ref.layer]
         if layer.inner is not None:
-            inner = self._inside(layer, ref.node)
+            inner = self._inside(layer, layer.inner, ref.node)
             marked = [n == ref.tensor for n in range(len(inner.outputs()))]
             return inner.ends(marked)[0]
         kind = f"ops.{layer.kind}" if layer.operation else layer.kind
@@ -136,7 +136,7 @@ class Walk:
 
     def _called(self, layer: LayerConfig, node: int) -> Any:
         if layer.inner is not None:
-            return self._inside(layer, node).outputs()
+            return self._inside(layer, layer.inner, node).outputs()
         args, kwargs = self._arguments(layer, node)
         stored = self.weights.get(self.path + layer.name, ())
         return define(layer, stored, *args, **kwargs)
@@ -148,13 +148,12 @@ class Walk:
         kwargs = {k: v for k, v in call.kwargs.items() if k != "mask"}
         return mapped(call.args, self.value), mapped(kwargs, self.value)
 
-    def _inside(self, layer: LayerConfig, node: int) -> Walk:
-        """The walk of a model in the model."""
-        assert layer.inner is not None
+    def _inside(self, layer: LayerConfig, graph: GraphConfig, node: int) -> Walk:
+        """The walk of a model in the model, whose graph is `graph`."""
         if (layer.name, node) not in self.inner:
             args, _ = self._arguments(layer, node)
             self.inner[layer.name, node] = Walk(
-                layer.inner,
+                graph,
                 self.weights,
                 list(_flat(args)),
                 f"{self.path}{layer.name}/",

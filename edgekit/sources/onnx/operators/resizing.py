@@ -65,9 +65,10 @@ def resize(
         region = numbers(roi)
     if scales is not None and scales.size:
         axes = _by_scales(x, numbers(scales), region, places)
-    else:
-        assert sizes is not None
+    elif sizes is not None:
         axes = _by_sizes(call, x, whole(sizes), region, places)
+    else:
+        raise call.refuse("has neither scales nor sizes")
     return _resized(call, x, axes, mode)
 
 
