@@ -139,7 +139,7 @@ def _planned(
     chain: Sequence[StudentSpec | str],
     finder: _Finder,
 ) -> dict[int, Callable[[Path], PrunedCandidate]]:
-    """What plans each student of its own form, in a folder; networks are found at once."""
+    """Planners of the students of their own form, in a folder; networks are found at once."""
     given = {n: spec for n, spec in enumerate(chain) if isinstance(spec, StudentSpec)}
     if not given:
         return {}

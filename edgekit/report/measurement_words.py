@@ -193,7 +193,7 @@ def _paired(verdict: PairedVerdict, found: Paired | LaunchesPaired) -> str:
 
 
 def check(found: Check) -> str:
-    """What a check of a gate decided by, and its result."""
+    """The basis of a check of a gate, and its result."""
     match found.basis:
         case kinds.NotMeasured():
             return "not measured"

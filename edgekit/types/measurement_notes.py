@@ -303,7 +303,7 @@ CheckBasis: TypeAlias = (
     | EnergyUnjudged
     | Incomparable
 )
-"""What a check of a gate decided by."""
+"""The basis of a check of a gate."""
 
 
 @dataclass(frozen=True, kw_only=True)
