@@ -24,7 +24,7 @@ def make(
     *samples: np.ndarray,
 ) -> Made:
     """Export `folder/student.pt2` in every precision, int8 where it has one input, and run it."""
-    from edgekit.export.produce import Order
+    from edgekit.export.produce import ExportRequest
     from edgekit.export.worker import Job, work
     from edgekit.runtimes import registry
 
@@ -37,7 +37,7 @@ def make(
         inputs=inputs,
         fp32=folder / f"start{target.suffix}",
         requested=tuple(
-            Order(
+            ExportRequest(
                 name=precision,
                 runtime=runtime,
                 precision=precision,
