@@ -12,11 +12,12 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edgekit.errors import UsageError, signal_behind
 
@@ -24,6 +25,7 @@ PLUGINS = "EDGEKIT_PLUGINS"
 RECORD = "RECORD"
 _HOME = Path(__file__).parent
 _Record = TypeVar("_Record")
+_SCANNED: dict[str, dict[tuple[object, ...], Mapping[str, Any]]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class Found:
     """A module in a room that may hold a record; `own` where it is EdgeKit's."""
 
     module: str
+    place: Path
+    """The folder that it lies in."""
     own: bool
 
 
@@ -64,7 +68,11 @@ def modules(room: str, *, folders_only: bool = False) -> dict[str, Found]:
                     f"{PLUGINS} adds {Path(place, module.name)}, but {room} has a module "
                     "of that name already. Rename the added one."
                 )
-            found[name] = Found(module=f"{room}.{module.name}", own=_is_own(place))
+            found[name] = Found(
+                module=f"{room}.{module.name}",
+                place=Path(place),
+                own=_is_own(place),
+            )
     return dict(sorted(found.items()))
 
 
@@ -73,13 +81,17 @@ def records(
 ) -> Mapping[str, _Record]:
     """The `RECORD` of every module in the package `room`, by name; modules without are helpers.
 
-    Raises `UsageError` for a plugin that cannot be imported or has no record of the type `kind`.
+    They are looked for once for each value of `EDGEKIT_PLUGINS`. Raises `UsageError` for a plugin
+    that cannot be imported or has no record of the type `kind`.
     """
-    found = {
-        name: _record(module, kind)
-        for name, module in modules(room, folders_only=folders_only).items()
-    }
-    return {name: record for name, record in found.items() if record is not None}
+    scans, asked = _scans(), (room, kind, folders_only)
+    if asked not in scans:
+        found = {
+            name: _record(module, kind)
+            for name, module in modules(room, folders_only=folders_only).items()
+        }
+        scans[asked] = {name: one for name, one in found.items() if one is not None}
+    return scans[asked]
 
 
 def record(room: str, name: str, kind: type[_Record]) -> _Record | None:
@@ -87,8 +99,23 @@ def record(room: str, name: str, kind: type[_Record]) -> _Record | None:
 
     Raises `UsageError` as `records` does.
     """
-    found = modules(room).get(name)
-    return None if found is None else _record(found, kind)
+    scans, asked = _scans(), (room, kind, name)
+    if asked not in scans:
+        found = modules(room).get(name)
+        record = None if found is None else _record(found, kind)
+        if record is None:
+            return None
+        scans[asked] = {name: record}
+    return scans[asked].get(name)
+
+
+def _scans() -> dict[tuple[object, ...], Mapping[str, Any]]:
+    """Results of scans under the present value of the variable; a new value forgets the others."""
+    text = os.environ.get(PLUGINS, "")
+    if text not in _SCANNED:
+        _SCANNED.clear()
+        _SCANNED[text] = {}
+    return _SCANNED[text]
 
 
 def _folders(room: str) -> list[Path]:
@@ -117,6 +144,14 @@ def _record(found: Found, kind: type[_Record]) -> _Record | None:
 
 
 def _added(found: Found) -> ModuleType:
+    """The module, read again where one of its name came from another folder before."""
+    loaded = sys.modules.get(found.module)
+    if loaded is not None and not Path(str(loaded.__file__)).is_relative_to(
+        found.place
+    ):
+        for name in [*sys.modules]:
+            if f"{name}.".startswith(f"{found.module}."):
+                del sys.modules[name]
     try:
         return importlib.import_module(found.module)
     # A plugin is another author's code, which may raise anything.

@@ -6,9 +6,7 @@ in a plugin folder, `agent.py`: what runs on the device.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from edgekit import plugins
@@ -22,7 +20,14 @@ def known() -> Mapping[RuntimeName, Runtime]:
 
     Raises `UsageError` where an added folder holds no record, or one of another name.
     """
-    return _scanned(os.environ.get(plugins.PLUGINS, ""))
+    found = plugins.records(f"{__package__}", Runtime, folders_only=True)
+    for name, one in found.items():
+        if one.name != name:
+            raise UsageError(
+                f"The folder of the runtime '{name}' has a record of '{one.name}'. "
+                "Give both one name (- in a name is _ in a folder's)."
+            )
+    return found
 
 
 def get(name: RuntimeName) -> Runtime:
@@ -77,16 +82,3 @@ def of_file(path: Path) -> Runtime | None:
     """The runtime of an artifact: by its content, or, where that is damaged, by its suffix."""
     named = next((one for one in formats() if one.suffix == path.suffix), None)
     return recognized(path) or named
-
-
-@cache
-def _scanned(_: str) -> Mapping[RuntimeName, Runtime]:
-    """By the variable's text: a change of it is a new scan."""
-    found = plugins.records(f"{__package__}", Runtime, folders_only=True)
-    for name, one in found.items():
-        if one.name != name:
-            raise UsageError(
-                f"The folder of the runtime '{name}' has a record of '{one.name}'. "
-                "Give both one name (- in a name is _ in a folder's)."
-            )
-    return found

@@ -203,6 +203,10 @@ def main() -> int:
     parser.add_argument("--only", action="append")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     given = parser.parse_args()
+    kinds = [kind.name for kind in KINDS]
+    unknown = [name for name in given.only or () if name not in kinds]
+    if unknown:
+        parser.error(f"no kind {', '.join(unknown)}; there are {', '.join(kinds)}")
     import torch
 
     torch.set_num_threads(1)

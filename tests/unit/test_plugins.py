@@ -13,6 +13,7 @@ import pytest
 
 from edgekit import plugins
 from edgekit.errors import UsageError
+from edgekit.sources import Source
 
 ROOM = "edgekit.sources"
 
@@ -119,3 +120,33 @@ def test_a_signal_in_a_plugin_stays_a_signal(folder: Path) -> None:
     (folder / "stopped.py").write_text("raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         plugins.record(ROOM, "stopped", str)
+
+
+def test_records_are_looked_for_once_for_each_value_of_the_variable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from edgekit.sources.pt2 import RECORD\n"
+    (folder / "first.py").write_text(source)
+    assert "first" in plugins.records(ROOM, Source)
+    (folder / "second.py").write_text(source)
+    assert "second" not in plugins.records(ROOM, Source)
+
+    monkeypatch.setenv(plugins.PLUGINS, f"{folder.parent}{os.pathsep}")
+    assert "second" in plugins.records(ROOM, Source)
+
+
+def test_of_two_folders_with_one_name_the_present_one_counts(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other" / "sources"
+    for place, text in ((folder, "one"), (other, "two")):
+        (place / "same").mkdir(parents=True)
+        (place / "same" / "__init__.py").write_text("from .part import RECORD\n")
+        (place / "same" / "part.py").write_text(f"RECORD = '{text}'\n")
+    assert plugins.record(ROOM, "same", str) == "one"
+
+    monkeypatch.setenv(plugins.PLUGINS, str(other.parent))
+    assert plugins.record(ROOM, "same", str) == "two"
+    monkeypatch.setenv(plugins.PLUGINS, str(folder.parent))
+    assert plugins.record(ROOM, "same", str) == "one"
+    assert importlib.import_module(f"{ROOM}.same.part").RECORD == "one"
