@@ -23,6 +23,7 @@ from edgekit.commands.console import (
 from edgekit.commands.several import kept_apart, once, refuse
 from edgekit.config import project, targets
 from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
+from edgekit.package import PackageKind, PackageRequest, of_build
 from edgekit.pipeline.request import BuildRequest
 from edgekit.store import Store
 from edgekit.types import Report
@@ -50,7 +51,7 @@ def build(  # noqa: PLR0913 - a command's options
     ] = None,
     image: Annotated[
         bool,
-        typer.Option("--image", help="Package the bundle as a Docker image, too."),
+        typer.Option("--image", help="Package the bundle as an image, too."),
     ] = False,
     allow_pickle: Pickle = False,
     as_json: Json = False,
@@ -78,12 +79,15 @@ def build(  # noqa: PLR0913 - a command's options
     places = _places(once(folder, target, shown), out)
     if len(places) > 1 and distributed.is_distributed():
         raise UsageError("A launcher builds for one target. Name one --target.")
+    kind = of_build("image") if image else None
+    if kind is not None:
+        kind.check()  # a machine that cannot package refuses before the build
     asked = _Asked(
         folder=folder,
         device=device,
         allow_pickle=allow_pickle,
         shown=shown,
-        engine=_engine() if image else None,
+        kind=kind,
         talks=not (as_json or quiet),
     )
     built: dict[str, Report] = {}
@@ -110,7 +114,7 @@ class _Asked:
     device: str
     allow_pickle: bool
     shown: Bars
-    engine: Any
+    kind: PackageKind | None
     talks: bool
     shared: dict[object, Any] = field(default_factory=dict)
     """The common part of builds for several targets."""
@@ -157,8 +161,8 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         )
     if missed:
         raise missed
-    if asked.engine is not None:
-        _package(place, env.store, asked.shown, asked.engine, quiet=not asked.talks)
+    if asked.kind is not None:
+        _package(asked.kind, place, env.store, asked.shown, quiet=not asked.talks)
 
 
 def _print(reports: Sequence[Report], *, multiple: bool) -> None:
@@ -181,23 +185,14 @@ def _side_by_side(
     out_console.print(table)
 
 
-def _engine() -> Any:
-    """Found before the build, so that a machine without one refuses at once."""
-    from edgekit.package.docker.engine import Engine
-
-    return Engine.find()
-
-
 def _package(
-    place: Path, store: Store, shown: Bars, engine: Any, *, quiet: bool
+    kind: PackageKind, place: Path, store: Store, shown: Bars, *, quiet: bool
 ) -> None:
     from edgekit.commands.package import show
-    from edgekit.package.docker import docker, packaging
 
-    request = docker.ImageRequest(bundle=place)
-    built = docker.package(request, store, shown, engine)
-    made = [packaging.described(image) for image in built]
-    show(made, as_json=False, quiet=quiet)
+    options = {option.name: option.empty for option in kind.options}
+    request = PackageRequest(bundle=place, options=options, store=store, progress=shown)
+    show(kind.package(request), as_json=False, quiet=quiet)
 
 
 def read_request(

@@ -96,8 +96,7 @@ def _parameter(option: Option) -> tuple[Any, Any]:
         help=option.help,
         show_default=option.default or False,
     )
-    default = False if option.form == "flag" else None
-    return Annotated[_TYPES[option.form], declared], default
+    return Annotated[_TYPES[option.form], declared], option.empty
 
 
 def _sign(function: Callable[..., None], parameters: dict[str, Any]) -> None:

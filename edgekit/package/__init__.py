@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgekit import plugins
+from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.progress import Progress
@@ -31,7 +32,12 @@ class Option:
     form: Literal["text", "texts", "path", "flag"] = "text"
     """`texts` may be repeated."""
     default: str | None = None
-    """The default in help texts; the kind itself gets `None`, or `False` for a flag."""
+    """The default in help texts; the kind itself gets `empty`."""
+
+    @property
+    def empty(self) -> Literal[False] | None:
+        """The value of an option that is not given."""
+        return False if self.form == "flag" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +74,21 @@ class PackageKind:
     package: Callable[[PackageRequest], Sequence[Packaged]]
     """Makes the packages; raises EdgeKit's errors for a bundle or option that does not fit."""
     options: tuple[Option, ...] = ()
+    check: Callable[[], None] = lambda: None
+    """Raises EdgeKit's errors where this machine cannot make such packages. Called before the
+    build of a bundle that is to be packaged."""
+    build_flag: str | None = None
+    """The option of `edgekit build` that packages the bundle, too: `image` is `--image`."""
 
 
 def kinds() -> Mapping[str, PackageKind]:
     """Every kind of package by name; raises `UsageError` for a plugin that is none."""
     return plugins.records(__name__, PackageKind, folders_only=True)
+
+
+def of_build(flag: str) -> PackageKind:
+    """The kind of package that an option of `edgekit build` makes; raises `UsageError` for none."""
+    for kind in kinds().values():
+        if kind.build_flag == flag:
+            return kind
+    raise UsageError(f"No kind of package is made by --{flag}.")

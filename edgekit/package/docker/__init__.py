@@ -13,9 +13,17 @@ def _package(request: PackageRequest) -> Sequence[Packaged]:
     return package(request)
 
 
+def _check() -> None:
+    from edgekit.package.docker.engine import Engine
+
+    Engine.find()
+
+
 RECORD = PackageKind(
     help="As Docker images, one for each platform.",
     package=_package,
+    check=_check,
+    build_flag="image",
     options=(
         Option(
             name="platform",
