@@ -275,7 +275,7 @@ def _fp32(runtime: Runtime, place: Path) -> Path:
 
 @dataclass(kw_only=True)
 class _Worker:
-    """One job's process. `left` are the orders that it has not answered for."""
+    """One job's process. `left` are the requests that it has not answered."""
 
     job: Job
     rest: list[Job]
@@ -290,7 +290,6 @@ class _Worker:
 
     @property
     def output(self) -> IO[bytes]:
-        """The pipe of its messages; raises `ValueError` for a process without one."""
         if self.process.stdout is None:
             raise ValueError("The worker was started without a pipe.")
         return self.process.stdout
@@ -301,7 +300,7 @@ class _Worker:
 
 
 def _run(queues: list[list[Job]], place: Path) -> Iterator[Artifact | Failure]:
-    """Work the lanes side by side; whatever ends this ends the workers."""
+    """Work the queues side by side; whatever ends this ends the workers."""
     running: list[_Worker] = []
     with selectors.DefaultSelector() as selector:
 
