@@ -119,6 +119,7 @@ def load(  # noqa: PLR0913 (a source, and all that a project's [model] holds)
     weights: str | Path | None = None,
     outputs: Sequence[str] = (),
     fixed: Mapping[str, bool | float | Sequence[float]] | None = None,
+    custom_objects: str | Path | None = None,
     allow_pickle: bool = False,
 ) -> Network:
     """The network of a module, or of any source: `model.py:build`, a `.pt2`, an `.onnx`.
@@ -128,7 +129,8 @@ def load(  # noqa: PLR0913 (a source, and all that a project's [model] holds)
     them. The module is left as it is, in its mode, on its device: the network is a copy in
     float32 on the CPU, with every parameter trainable. `weights` is a file for `model.py:build`
     (`.safetensors`, or `.pt` with `allow_pickle`). `outputs` are tensors of an ONNX file that
-    the network ends at, `fixed` its inputs that get a value. Raises `ModelError` for what cannot
+    the network ends at, `fixed` its inputs that get a value, `custom_objects` a Python file with
+    the author's own layers of a Keras model. Raises `ModelError` for what cannot
     be found, read or exported.
     """
     examples = tuple(example_inputs) if example_input is None else (example_input,)
@@ -145,6 +147,7 @@ def load(  # noqa: PLR0913 (a source, and all that a project's [model] holds)
         weights=None if weights is None else str(weights),
         outputs=tuple(outputs),
         fixed={name: _plain(value) for name, value in (fixed or {}).items()},
+        custom_objects=None if custom_objects is None else str(custom_objects),
     )
     program = sources.load(
         spec, root=Path.cwd(), allow_pickle=allow_pickle, inputs=inputs

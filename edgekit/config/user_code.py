@@ -5,6 +5,7 @@ Whatever the author's code raises becomes one line that names the author's file 
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import importlib.util
@@ -54,10 +55,14 @@ class UserFunction:
                 )
             return function()
 
+    def found(self) -> Callable[..., Any]:
+        """The function or class itself, its file run once."""
+        with self.running():
+            return self._find(_module(self.file))
+
     def load(self) -> Callable[..., Any]:
         """The function itself, its file run once; its exceptions become our error."""
-        with self.running():
-            function = self._find(_module(self.file))
+        function = self.found()
 
         def run(*arguments: Any) -> Any:
             with self.running():
@@ -111,6 +116,22 @@ def locate(reference: str, root: Path, error: type[UsageError]) -> UserFunction:
     if not file.is_file():
         raise error(f"No file {file}, named by '{reference}'. {_neighbors(file)}")
     return UserFunction(file=file, function=function, error=error)
+
+
+def definitions(
+    path: str, root: Path, error: type[UsageError]
+) -> dict[str, UserFunction]:
+    """The functions and classes that a Python file defines, by name; its code does not run."""
+    file = (root / path).resolve()
+    if not file.is_file() or file.suffix != ".py":
+        raise error(f"No Python file {file}. {_neighbors(file)}".strip())
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as fault:
+        raise error(f"Cannot read {file}: {where(fault, file)}.") from fault
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = [node.name for node in tree.body if isinstance(node, kinds)]
+    return {name: UserFunction(file=file, function=name, error=error) for name in names}
 
 
 def where(error: BaseException, file: Path) -> str:

@@ -62,6 +62,8 @@ class Source:
     """True where it may leave sizes besides the batch free, for `[model] input` to set."""
     has_named_tensors: bool = False
     """True where `[model] outputs` and `[model.fixed]` can name tensors of it."""
+    has_custom_objects: bool = False
+    """True where `[model] custom_objects` can name a file with layers of the author's own."""
     preprocess: Callable[[Path], Preprocess | None] = lambda path: None
     """Preprocessing of its inputs as the source itself describes it, for `edgekit init`."""
 
@@ -86,6 +88,12 @@ def load(
         raise ModelError(
             f"[model] outputs and [model.fixed] name tensors of {named}, which "
             f"'{model.source}' is not. Remove them."
+        )
+    if model.custom_objects is not None and not source.has_custom_objects:
+        named = " or ".join(s.form for s in known().values() if s.has_custom_objects)
+        raise ModelError(
+            f"[model] custom_objects has layers of {named}, which '{model.source}' is not. "
+            "Remove it."
         )
     return source.load(
         model, root=root, allow_pickle=allow_pickle, inputs=inputs, dtypes=dtypes

@@ -50,6 +50,8 @@ class ModelSpec:
         default_factory=dict
     )
     """Inputs of a file by name that are not inputs of the network, and their values."""
+    custom_objects: Text | None = None
+    """A Python file with the author's own layers of a Keras model, in torch, by their names."""
 
 
 @dataclass(frozen=True, kw_only=True)

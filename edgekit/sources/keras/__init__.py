@@ -37,9 +37,11 @@ def _load(
     inputs: Sequence[InputSpec],
     dtypes: Sequence[torch.dtype],
 ) -> Program:
+    from edgekit.sources.keras.custom import objects
     from edgekit.sources.keras.load import load
 
-    loaded = load(file_of(model, root), inputs_of(model, inputs))
+    own = objects(model.custom_objects, root)
+    loaded = load(file_of(model, root), inputs_of(model, inputs), own)
     if model.weights is not None:
         from edgekit.sources.torch import weights
 
@@ -55,4 +57,5 @@ RECORD = Source(
     has_weights=True,
     has_inputs=True,
     has_free_sizes=True,
+    has_custom_objects=True,
 )

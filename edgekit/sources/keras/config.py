@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edgekit.config.user_code import UserFunction
 from edgekit.errors import ModelError
 from edgekit.sources.keras import legacy
 
@@ -48,6 +49,10 @@ class LayerConfig:
     inner: GraphConfig | None = None
     operation: bool = False
     """True where it is a function in the graph, which has no weights and no place in the file."""
+    foreign: bool = False
+    """True where the file shows that it is not a layer of Keras itself."""
+    custom: UserFunction | None = None
+    """The user's own class or function for it."""
 
     @property
     def trainable(self) -> bool:
@@ -147,18 +152,10 @@ def _layer(
         raise ValueError(f"a layer's class_name is {kind!r}")
     given = values if isinstance(values, dict) else {}
     named = str(name or config.get("name") or given.get("name") or kind.lower())
-    if kind == "Lambda":
-        raise ModelError(
-            f"Layer '{named}' is a Lambda: Python code stored in the file, which is never run. "
-            "Replace it by layers of Keras and save the model again."
-        )
-    if not _known_home(config):
-        raise ModelError(
-            f"Layer '{named}' is of the author's own class '{kind}'. "
-            "Only layers of Keras itself can be read."
-        )
+    foreign = kind == "Lambda" or not _known_home(config)
+    kind = kind.rpartition(">")[2]
     calls = tuple(_call(each) for each in config.get("inbound_nodes") or ())
-    if kind in _GRAPHS:
+    if kind in _GRAPHS and not foreign:
         graph = _graph(config, version, depth + 1)
         values = {"trainable": given.get("trainable", True)}
         return LayerConfig(
@@ -175,7 +172,8 @@ def _layer(
         values=values,
         version=version,
         calls=calls,
-        operation=_is_operation(config, version),
+        operation=not foreign and _is_operation(config, version),
+        foreign=foreign,
     )
 
 

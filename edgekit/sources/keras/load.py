@@ -16,19 +16,23 @@ from edgekit.safe_io import reading
 from edgekit.sources.keras import reader
 from edgekit.sources.keras.check import check
 from edgekit.sources.keras.config import Ref, references
+from edgekit.sources.keras.custom import Objects, remark
 from edgekit.sources.keras.reader import KerasModel
 from edgekit.types import InputSpec
 
 _KIND = "a Keras model"
 
 
-def load(path: Path, inputs: Sequence[InputSpec] = ()) -> Program:
-    """The trainable program of a file; `inputs` give sizes that it leaves free.
+def load(
+    path: Path, inputs: Sequence[InputSpec] = (), objects: Objects | None = None
+) -> Program:
+    """The trainable program of a file; `inputs` give sizes that it leaves free, `objects` the
+    author's own layers.
 
     Images have their channels first, as every program takes and gives them. Raises `ModelError`
     for unreadable files, and where the program computes something else than the file.
     """
-    model = reader.read(path, inputs)
+    model = reader.read(path, inputs, objects)
     dtypes = tuple(getattr(torch, spec.dtype or "float32") for spec in model.inputs)
     with reading(path, ModelError, kind=_KIND):
         _try_once(model, dtypes)
@@ -36,7 +40,8 @@ def load(path: Path, inputs: Sequence[InputSpec] = ()) -> Program:
         for parameter in made.module.parameters():
             parameter.requires_grad_(True)
         found = check(made, model, source=str(path))
-    return replace(made, outputs=_names(model.graph.outputs), remarks=(found.line(),))
+    remarks = (found.line(), *remark(model.graph))
+    return replace(made, outputs=_names(model.graph.outputs), remarks=remarks)
 
 
 def _names(outputs: Any) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from edgekit.errors import ModelError
 from edgekit.safe_io import reading
 from edgekit.sources.keras import archive, config, weights
 from edgekit.sources.keras.config import GraphConfig, LayerConfig
+from edgekit.sources.keras.custom import Objects, resolved
 from edgekit.sources.keras.network import KerasNetwork, program_shape
 from edgekit.sources.keras.weights import Weights
 from edgekit.types import InputSpec
@@ -36,14 +37,17 @@ class KerasModel:
     version: int
 
 
-def read(path: Path, inputs: Sequence[InputSpec] = ()) -> KerasModel:
-    """The model in `path`. `inputs` give sizes that the file leaves free.
+def read(
+    path: Path, inputs: Sequence[InputSpec] = (), objects: Objects | None = None
+) -> KerasModel:
+    """The model in `path`. `inputs` give sizes that the file leaves free, `objects` the author's
+    own layers.
 
     Raises `ModelError` for what is damaged, of the author's own classes, or not supported.
     """
     file = archive.read(path)
     with reading(path, ModelError, kind="a Keras model"):
-        graph = config.parse(file.config, file.version)
+        graph = resolved(config.parse(file.config, file.version), objects or {})
         arrays = weights.of_layers(file, graph)
         network = KerasNetwork(graph, arrays)
         network.eval()

@@ -51,6 +51,8 @@ def _archived(
         place = f"{top}{kind}_{number}" if number else f"{top}{kind}"
         if layer.inner is not None:
             yield from _archived(file, layer.inner, f"{place}/", f"{path}{layer.name}/")
+        elif layer.custom is not None:
+            yield path + layer.name, tuple(_every(file, place))
         else:
             kept = f"{place}/layer" if layer.kind in _ESTIMATING else place
             yield path + layer.name, tuple(_variables(file, kept))
@@ -70,6 +72,14 @@ def _variables(file: KerasFile, place: str) -> Iterator[np.ndarray]:
         for name in (part, f"_{part}"):
             if _holds(file, f"{place}/{name}"):
                 yield from _variables(file, f"{place}/{name}")
+
+
+def _every(file: KerasFile, place: str) -> list[np.ndarray]:
+    """All variables of a layer that may keep others anywhere: its own ones first."""
+    own = f"{place}/vars/"
+    names = [name for name in file.stored.arrays if name.startswith(f"{place}/")]
+    ordered = sorted(names, key=lambda name: not name.startswith(own))
+    return [file.stored.arrays[name] for name in ordered if not _STATES.search(name)]
 
 
 def _snake(name: str) -> str:

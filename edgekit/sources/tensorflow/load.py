@@ -45,27 +45,27 @@ def load(
     """
     with scratch.folder() as place:
         _start(folder, "convert", str(folder.resolve()), signature, str(place))
-        told = read_json(place / "told.json", ModelError)
+        described = read_json(place / "described.json", ModelError)
         program = load_onnx(
             place / "model.onnx", inputs=inputs, outputs=outputs, fixed=fixed
         )
-        remarks = [_converted(told), *program.remarks]
+        remarks = [_converted(described), *program.remarks]
         if not outputs and not fixed:
-            reference = _TensorFlow(folder=folder, place=place, told=told)
-            held = max(1, told["held"])
+            reference = _TensorFlow(folder=folder, place=place, described=described)
+            held = max(1, described["held"])
             found = parity.check(program, reference, source=str(folder), held=held)
             remarks.append(found.line())
     return replace(program, remarks=tuple(remarks))
 
 
-def _converted(told: Mapping[str, Any]) -> str:
-    versions = " and ".join(f"{n} {v}" for n, v in told["versions"].items())
-    kept, there = told["onnx_batch_norms"], told["batch_norms"]
-    others = ", ".join(told["others"])
+def _converted(described: Mapping[str, Any]) -> str:
+    versions = " and ".join(f"{n} {v}" for n, v in described["versions"].items())
+    kept, there = described["onnx_batch_norms"], described["batch_norms"]
+    others = ", ".join(described["others"])
     left = f"; other signatures are left out: {others}" if others else ""
     return (
-        f"Converted by {versions} from the signature '{told['signature']}'{left}. "
-        f"{told['operators']} operators became {told['onnx_operators']} of ONNX; "
+        f"Converted by {versions} from the signature '{described['signature']}'{left}. "
+        f"{described['operators']} operators became {described['onnx_operators']} of ONNX; "
         f"{kept} of {there} batch norms are kept, {max(0, there - kept)} folded."
     )
 
@@ -76,19 +76,19 @@ class _TensorFlow:
 
     folder: Path
     place: Path
-    told: Mapping[str, Any]
+    described: Mapping[str, Any]
     against: str = "TensorFlow"
 
     def run(self, given: Sequence[parity.Inputs], ends: Sequence[bool]) -> parity.Ran:
         """Outputs and the ends that it has, channels first."""
-        size = self.told["held"]
+        size = self.described["held"]
         pieces = [
             tuple(each[start : start + (size or len(each))] for each in row)
             for row in given
             for start in range(0, len(row[0]), size or len(row[0]))
         ]
         ran = iter(self._ran(pieces))
-        count = len(self.told["outputs"])
+        count = len(self.described["outputs"])
         places = [*range(count), *(count + n for n, end in enumerate(ends) if end)]
         rows = []
         for row in given:
@@ -101,12 +101,12 @@ class _TensorFlow:
             given = {
                 str(n): _last(tensor.numpy(), spec["first"])
                 for n, (tensor, spec) in enumerate(
-                    zip(piece, self.told["inputs"], strict=True)
+                    zip(piece, self.described["inputs"], strict=True)
                 )
             }
             np.savez(self.place / f"inputs-{number}.npz", **given)  # type: ignore[arg-type]
-        job = {**self.told, "runs": len(pieces)}
-        (self.place / "told.json").write_text(json.dumps(job))
+        job = {**self.described, "runs": len(pieces)}
+        (self.place / "described.json").write_text(json.dumps(job))
         _start(self.folder, "run", str(self.place))
         for number in range(len(pieces)):
             yield read_arrays(self.place / f"outputs-{number}.npz", ModelError)
@@ -118,7 +118,7 @@ class _TensorFlow:
         known = [each for each in arrays if each is not None]
         if len(known) < len(arrays):
             return None
-        outputs = self.told["outputs"]
+        outputs = self.described["outputs"]
         whole = np.concatenate(known)
         first = outputs[place % len(outputs)]["first"]
         return np.moveaxis(whole, -1, 1) if first and whole.ndim > 2 else whole

@@ -1,6 +1,6 @@
 """A script of its own, for a Python with TensorFlow and tf2onnx: converts a SavedModel, or runs it.
 
-    convert FOLDER SIGNATURE PLACE    writes model.onnx, frozen.pb and told.json into PLACE
+    convert FOLDER SIGNATURE PLACE    writes model.onnx, frozen.pb and described.json into PLACE
     run PLACE                         runs frozen.pb on the inputs there
 
 The graph is loaded as TensorFlow 1 does, so that no class of the author's and no optimizer is
@@ -65,7 +65,7 @@ def convert(folder: str, signature: str, place: str) -> None:
     before = _kinds(plain.node, "op")
     images = [inputs[k] for k, e in chosen.inputs.items() if _is_image(e)]
     ranks = _ranks(plain, outputs)
-    told = {
+    described = {
         "signature": name,
         "others": sorted(set(_signatures(graph)) - {name}),
         "versions": {
@@ -83,12 +83,12 @@ def convert(folder: str, signature: str, place: str) -> None:
         "operators": len([k for k in before if k not in ("Const", "Placeholder")]),
         "batch_norms": sum(k.startswith("FusedBatchNorm") for k in before),
     }
-    model = _onnx(plain, told)
+    model = _onnx(plain, described)
     after = _kinds(model.graph.node, "op_type")
-    told["onnx_operators"] = len([k for k in after if k != "Constant"])
-    told["onnx_batch_norms"] = after.count("BatchNormalization")
+    described["onnx_operators"] = len([k for k in after if k != "Constant"])
+    described["onnx_batch_norms"] = after.count("BatchNormalization")
     (Path(place) / "model.onnx").write_bytes(model.SerializeToString())
-    (Path(place) / "told.json").write_text(json.dumps(told))
+    (Path(place) / "described.json").write_text(json.dumps(described))
 
 
 def _graph(folder: Path) -> Any:
@@ -197,8 +197,8 @@ def _ranks(frozen: Any, outputs: dict[str, str]) -> dict[str, int | None]:
         return {k: graph.get_tensor_by_name(t).shape.rank for k, t in outputs.items()}
 
 
-def _onnx(frozen: Any, told: dict[str, Any]) -> Any:
-    inputs, outputs = told["inputs"], told["outputs"]
+def _onnx(frozen: Any, described: dict[str, Any]) -> Any:
+    inputs, outputs = described["inputs"], described["outputs"]
     taken = {each["key"] for each in inputs}
     for each in outputs:
         while each["key"] in taken:
@@ -223,19 +223,19 @@ def _onnx(frozen: Any, told: dict[str, Any]) -> Any:
 def run(place: str) -> None:
     """Write the outputs of the frozen graph in `place` for each of the inputs there."""
     folder = Path(place)
-    told = json.loads((folder / "told.json").read_text())
+    described = json.loads((folder / "described.json").read_text())
     frozen = tf.GraphDef()
     frozen.ParseFromString((folder / "frozen.pb").read_bytes())
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen, name="")
-        fetched = [graph.get_tensor_by_name(e["tensor"]) for e in told["outputs"]]
+        fetched = [graph.get_tensor_by_name(e["tensor"]) for e in described["outputs"]]
         ends = {n: _end(each) for n, each in enumerate(fetched)}
         with tf.Session(graph=graph) as session:
-            for number in range(told["runs"]):
+            for number in range(described["runs"]):
                 with np.load(folder / f"inputs-{number}.npz") as arrays:
                     feeds = {
                         each["tensor"]: arrays[str(n)]
-                        for n, each in enumerate(told["inputs"])
+                        for n, each in enumerate(described["inputs"])
                     }
                 found = dict(enumerate(session.run(fetched, feeds)))
                 for n, end in ends.items():

@@ -14,6 +14,7 @@ from edgekit.errors import EdgeKitError, ModelError
 from edgekit.program.channel_order import Value
 from edgekit.safe_io import reason
 from edgekit.sources.keras.config import LayerConfig
+from edgekit.sources.keras.custom import KEY, Custom
 
 _MASKED = "mask"
 """The argument by which Keras hands masks from layer to layer."""
@@ -86,10 +87,12 @@ def kinds() -> frozenset[str]:
 def build(config: LayerConfig, weights: Sequence[np.ndarray], place: str) -> nn.Module:
     """The module of a layer; `ModelError` with its name where it cannot be made."""
     kind = f"ops.{config.kind}" if config.operation else config.kind
-    if kind not in _BUILDERS:
+    if config.custom is not None:
+        return Custom(config, weights)
+    if config.foreign or kind not in _BUILDERS:
         raise ModelError(
-            f"Layer '{place}' is of the class '{config.kind}', which is not supported. "
-            "Export the model to ONNX, and name that file in [model] source."
+            f"Layer '{place}' is of the class '{config.kind}', which is not supported. Write it "
+            f"in torch: {KEY}, or export the model to ONNX and name that file in [model] source."
         )
     try:
         return _BUILDERS[kind](Layer(config=config, weights=weights, place=place))

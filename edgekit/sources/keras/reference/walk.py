@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.sources.keras import custom
 from edgekit.sources.keras.config import (
     GraphConfig,
     LayerConfig,
@@ -75,6 +76,8 @@ def define(
     config: LayerConfig, weights: Sequence[Array], *args: Any, **kwargs: Any
 ) -> Any:
     """Output of a layer for its arguments."""
+    if config.custom is not None:
+        return custom.defined(config, weights, args, kwargs)
     kind = f"ops.{config.kind}" if config.operation else config.kind
     if kind not in _DEFINITIONS:
         raise ModelError(
@@ -129,7 +132,8 @@ class Walk:
         if kind in _ENDS:
             args, _ = self._arguments(layer, ref.node)
             return args[0]
-        if "activation" not in layer.values or kind in _RECURRENT:
+        known = layer.custom is None and "activation" in layer.values
+        if not known or kind in _RECURRENT:
             return None
         plain = replace(layer, values={**layer.values, "activation": "linear"})
         return self._called(plain, ref.node)
