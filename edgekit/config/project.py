@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from edgekit import tasks
 from edgekit.config import reader, targets
 from edgekit.config.resources import shipped
-from edgekit.config.user_code import is_reference
+from edgekit.config.user_code import is_installed, is_reference
 from edgekit.errors import ProjectError, TargetError, UsageError
 from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec, Text
 
@@ -111,7 +111,8 @@ def _check(file: Path, content: _File) -> None:
         except TargetError as error:
             raise ProjectError(f"{reader.at(file, 'target', name)}: {error}") from None
     _check_task(file, content.task.kind)
-    if content.model.input is None and is_reference(content.model.source):
+    source = content.model.source
+    if content.model.input is None and (is_reference(source) or is_installed(source)):
         raise ProjectError(
             f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
             "input shape. Add input = { shape = [3, 32, 32] } to [model]."

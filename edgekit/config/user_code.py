@@ -10,10 +10,11 @@ import difflib
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import Any
 from edgekit.errors import UsageError, signal_behind
 from edgekit.neighbors import neighbors
 
+_INSTALLED = re.compile(r"(?!.*\.py:)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
 
 @dataclass(frozen=True, kw_only=True)
 class UserFunction:
@@ -31,16 +34,18 @@ class UserFunction:
     file: Path
     function: str
     error: type[UsageError]
+    module: str | None = None
+    """The installed module that it is in, by name; `None` for a file of the user's."""
 
     @property
     def name(self) -> str:
-        """The reference as `file.py:function`."""
-        return f"{self.file.name}:{self.function}"
+        """The reference as `file.py:function` or `package.module:function`."""
+        return f"{self.module or self.file.name}:{self.function}"
 
     def call(self) -> Any:
         """Call the function without arguments and return its result."""
         with self.running():
-            function = self._find(_module(self.file))
+            function = self._find(self._imported())
             required = [
                 name
                 for name, parameter in inspect.signature(function).parameters.items()
@@ -58,7 +63,7 @@ class UserFunction:
     def found(self) -> Callable[..., Any]:
         """The function or class itself, its file run once."""
         with self.running():
-            return self._find(_module(self.file))
+            return self._find(self._imported())
 
     def load(self) -> Callable[..., Any]:
         """The function itself, its file run once; its exceptions become our error."""
@@ -73,8 +78,9 @@ class UserFunction:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run code of the author's: imports find the file's neighbors, errors become ours."""
+        own = nullcontext() if self.module else neighbors(self.file.parent)
         try:
-            with neighbors(self.file.parent):
+            with own:
                 yield
         except UsageError:
             raise
@@ -84,6 +90,11 @@ class UserFunction:
             raise self.error(
                 f"{self.name} failed: {where(error, self.file)}."
             ) from error
+
+    def _imported(self) -> ModuleType:
+        if self.module is not None:
+            return importlib.import_module(self.module)
+        return _module(self.file)
 
     def _find(self, module: ModuleType) -> Callable[..., Any]:
         found = getattr(module, self.function, None)
@@ -107,9 +118,28 @@ def is_reference(text: str) -> bool:
     return ".py:" in text
 
 
+def is_installed(text: str) -> bool:
+    """Return whether `text` is `package.module:function` of a package that is installed."""
+    return (
+        bool(_INSTALLED.fullmatch(text)) and _origin(text.partition(":")[0]) is not None
+    )
+
+
+def _origin(module: str) -> str | None:
+    """The file of an installed module, none of which is run but its packages' own."""
+    try:
+        spec = importlib.util.find_spec(module.partition(".")[0])
+    except (ImportError, ValueError):
+        return None
+    return None if spec is None else spec.origin
+
+
 def locate(reference: str, root: Path, error: type[UsageError]) -> UserFunction:
     """The function that `file.py:function` names, its file relative to `root`."""
     path, _, function = reference.rpartition(":")
+    if is_installed(reference):
+        origin = Path(str(_origin(path)))
+        return UserFunction(file=origin, function=function, error=error, module=path)
     if not path.endswith(".py") or not function.isidentifier():
         raise error(f"'{reference}' names no function. Write it as 'file.py:function'.")
     file = (root / path).resolve()

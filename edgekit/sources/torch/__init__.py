@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.config.user_code import is_reference
+from edgekit.config.user_code import is_installed, is_reference
+from edgekit.errors import ModelError
 from edgekit.sources import Source
 from edgekit.types import InputSpec, ModelSpec
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from edgekit.program.program import Program
 
+CHECKPOINTS = (".pt", ".pth", ".th", ".ckpt", ".tar", ".safetensors", ".pkl", ".ts")
+"""Suffixes of files of weights, or of networks whose code is compiled."""
 _BUILDERS = ("build", "build_model", "create_model", "make_model", "get_model", "model")
 
 
@@ -29,6 +32,12 @@ def _load(
 ) -> Program:
     from edgekit.sources.torch.function import load
 
+    if model.source.endswith(CHECKPOINTS):
+        raise ModelError(
+            f"{root / model.source} holds weights and not the code of their network. Name the "
+            "function that builds it as the source, and this file as its weights: [model] "
+            f'source = "model.py:build", weights = "{model.source}".'
+        )
     return load(
         model, root=root, allow_pickle=allow_pickle, inputs=inputs, dtypes=dtypes
     )
@@ -66,9 +75,14 @@ def _functions(file: Path) -> list[str]:
     ]
 
 
+def _recognizes(reference: str, root: Path) -> bool:
+    named = is_reference(reference) or is_installed(reference)
+    return named or (reference.endswith(CHECKPOINTS) and (root / reference).is_file())
+
+
 RECORD = Source(
-    form="'file.py:function'",
-    recognizes=lambda reference, root: is_reference(reference),
+    form="'file.py:function' or 'package.module:function'",
+    recognizes=_recognizes,
     load=_load,
     find=_find,
     has_weights=False,

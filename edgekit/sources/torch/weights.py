@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,12 @@ def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
         raise ModelError(f"No weights at {path}. Check [model] weights.")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if _is_script(path):
+        raise ModelError(
+            f"{path} is TorchScript, which keeps compiled code beside its weights. Where you "
+            f"trust it, save them alone: torch.save(torch.jit.load('{path.name}')"
+            ".state_dict(), 'weights.pt')."
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -132,6 +139,16 @@ def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
         return _unpickle(path)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise _unreadable(path, error) from error
+
+
+def _is_script(path: Path) -> bool:
+    """Return whether a file is an archive of TorchScript: one with compiled code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+        return False
+    return any(name.endswith("/constants.pkl") for name in names)
 
 
 def _read_safetensors(path: Path) -> Weights:

@@ -10,6 +10,7 @@ from torch import nn
 
 from edgekit import sources
 from edgekit.errors import ModelError
+from edgekit.sources.torch import CHECKPOINTS
 from edgekit.types import InputSpec, ModelSpec
 
 MODEL = """
@@ -184,3 +185,33 @@ def test_wrong_input_shape_is_shown_with_the_fix(root: Path) -> None:
     assert "model.py:14" in message
     assert "[model] input" in message
     assert "shape" in failure(root, input=None)
+
+
+def test_a_function_of_an_installed_package_is_a_source(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = root / "site" / "zoo_of_mine"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "layers.py").write_text(BLOCKS)
+    (package / "nets.py").write_text(
+        "from . import layers\n\n\ndef net(pretrained=False, **more):\n"
+        "    from torch import nn\n    return nn.Sequential(nn.Flatten(), nn.Linear(36, 3))\n"
+    )
+    monkeypatch.syspath_prepend(str(root / "site"))
+    source = "zoo_of_mine.nets:net"
+    assert sources.recognized(source, root).has_inputs is False
+    program = sources.load(spec(source=source), root=root)
+    assert program.module(torch.zeros(5, 1, 6, 6)).shape == (5, 3)
+    assert "No function 'nett'" in failure(root, source="zoo_of_mine.nets:nett")
+    missing = failure(root, source="zoo_of_mine.gone:net")
+    assert "No module named 'zoo_of_mine.gone'" in missing
+    assert "Cannot load a network" in failure(root, source="zoo_of_nobody.nets:net")
+
+
+@pytest.mark.parametrize("suffix", CHECKPOINTS)
+def test_a_checkpoint_alone_is_no_network(root: Path, suffix: str) -> None:
+    (root / f"w{suffix}").write_bytes(b"anything")
+    message = failure(root, source=f"w{suffix}")
+    assert f'source = "model.py:build", weights = "w{suffix}"' in message
+    assert "Cannot load a network from 'gone" in failure(root, source=f"gone{suffix}")

@@ -155,3 +155,10 @@ def test_older_weight_norm_fits_the_newer(tmp_path: Path) -> None:
     new = nn.utils.parametrizations.weight_norm(nn.Linear(6, 4))
     load(tmp_path, old.state_dict(), network=new)
     torch.testing.assert_close(new.weight, old.weight)
+
+
+def test_torchscript_is_refused_with_the_way_to_its_weights(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(6, 4))
+    torch.jit.trace(network, torch.zeros(1, 6)).save(tmp_path / "net.pt")
+    with pytest.raises(ModelError, match=r"is TorchScript.*jit\.load\('net\.pt'\)"):
+        apply(network, "net.pt", tmp_path)
