@@ -29,7 +29,7 @@ from tests.unit.prune.test_planner import (
 
 
 @pytest.mark.parametrize(
-    ("network", "drop_blocks", "shares"),
+    ("network", "drop_blocks", "fractions"),
     [
         (residual, False, {"cost": 0.55}),
         (residual, True, {"cost": 0.55}),
