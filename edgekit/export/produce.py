@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +89,18 @@ def produce(
     if export_inputs.reference is not None:
         verify(artifact, export_inputs.reference)
     if export_inputs.tail is not None and runtime.takes_tails:
-        whole, *_ = complete_files(paths)
-        runtime.exporter.complete(paths[0], export_inputs.tail, whole)
+        _complete(runtime, paths, export_inputs.tail)
     return artifact
+
+
+def _complete(runtime: Runtime, files: Sequence[Path], tail: Path) -> None:
+    """Write the artifact's twin that ends with the tail, or none."""
+    twin = complete_files(files)
+    try:
+        runtime.exporter.complete(files[0], tail, twin[0])
+    except Exception:  # noqa: BLE001 (a library's; the artifact is there, and a note names the lack)
+        for file in twin:
+            file.unlink(missing_ok=True)
 
 
 def _reduced(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import edgekit
+from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.package import bundle
 from edgekit.pipeline import compatibility, left_out, variants
@@ -18,7 +19,6 @@ from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
-from edgekit.runtimes import registry
 from edgekit.runtimes.contract import embed
 from edgekit.types import Artifact, Precision, Target
 from edgekit.types.export_notes import TailLeftOut
@@ -82,7 +82,7 @@ class StudentExports:
             validation=self.validation,
         )
         self._describe(made.artifacts)
-        return replace(made, notes=(*made.notes, *_tail_notes(student, made.artifacts)))
+        return replace(made, notes=(*made.notes, *tail_notes(student, made.artifacts)))
 
     def in_int8(self, student: Program) -> left_out.Exports:
         """A student trained with int8's rounding; nothing may be left of it."""
@@ -109,10 +109,10 @@ class StudentExports:
             embed(artifact.files[0], {**described, **self.facts, **own})
 
 
-def _tail_notes(student: Program, made: Sequence[Artifact]) -> tuple[TailLeftOut, ...]:
-    """The note of runtimes that cannot take the operators behind the network's outputs."""
-    runtimes = dict.fromkeys(artifact.runtime for artifact in made)
-    without = tuple(name for name in runtimes if not registry.get(name).takes_tails)
+def tail_notes(student: Program, made: Sequence[Artifact]) -> tuple[TailLeftOut, ...]:
+    """The note of runtimes whose files lack the operators behind the network's outputs."""
+    lacking = (a.runtime for a in made if not complete_files(a.files)[0].is_file())
+    without = tuple(dict.fromkeys(lacking))
     if student.tail is None or not without:
         return ()
     return (TailLeftOut(runtimes=without, outputs=student.outputs),)

@@ -60,7 +60,9 @@ def _with_tail(
     """The program with what the file does behind its outputs, and the remark on it."""
     taken, places = subject.signature, subject.module.notes.places
     if taken.held != 1:
-        return program
+        what = "The operators behind [model] outputs are left out of exports: the file holds a "
+        remarks = (*program.remarks, f"{what}batch of {taken.held}.")
+        return replace(program, remarks=remarks)
     with torch.no_grad():
         values = tree_leaves(program.module(*program.example(1)))
     cuts = [

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
 from edgekit.program.tail import MARK, OUTPUTS
-from edgekit.sources.onnx.file_outputs import Feeds, outputs, reads
+from edgekit.sources.onnx.file_outputs import Feeds, FileFails, outputs, reads
 
 _FIRST = "NonMaxSuppression"
 _NAMED = 4
@@ -53,12 +53,27 @@ def tail(
     held = onnx.ModelProto()
     held.CopyFrom(model)
     _hold(held.graph, fixed)
-    _replace_shapes(held, feeds)
     nodes = _behind(held.graph, names, ends)
     remark = (
         f"The network ends at {', '.join(cut.name for cut in cuts)}: {len(nodes)} operators of "
         f"the file come after ({_kinds(nodes)})"
     )
+    try:
+        return _whole(held, cuts, feeds, remark)
+    except (FileFails, onnx.shape_inference.InferenceError, ValueError) as error:
+        why = " ".join(str(error).split())[:200].rstrip(".")
+        return Tail(model=None, remark=f"{remark} and are left out of exports: {why}.")
+
+
+def _whole(
+    held: onnx.ModelProto, cuts: Sequence[Cut], feeds: Feeds, remark: str
+) -> Tail:
+    """The tail of a model with its fixed inputs in it."""
+    names = [output.name for output in held.graph.output]
+    original = onnx.ModelProto()
+    original.CopyFrom(held)
+    _replace_shapes(held, feeds)
+    nodes = _behind(held.graph, names, {cut.name for cut in cuts})
     taken = {name for node in nodes for name in reads(node)}
     also = [i.name for i in held.graph.input if i.name in taken]
     if also:
@@ -68,7 +83,7 @@ def tail(
             f"the cut as well (from the input {', '.join(also)} on).",
         )
     made = _model(held, nodes, names, cuts)
-    _check(model, made, cuts, {**feeds, **fixed})
+    _check(original, made, cuts, feeds)
     return Tail(
         model=made.SerializeToString(deterministic=True),
         remark=f"{remark}. Exports have them again in files named {MARK}, where the runtime can.",

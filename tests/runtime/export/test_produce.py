@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from edgekit.export.workers import export_all
+from edgekit.export.workers import Variant, export_all
+from edgekit.program.program import trace
+from edgekit.types import InputSpec
 from tests.runtime.export.conftest import VARIANTS
 
 
@@ -26,3 +30,11 @@ def test_the_same_program_gives_the_same_bytes(
     for first, second in zip(exported[0], again, strict=True):
         for one, other in zip(first.files, second.files, strict=True):
             assert one.read_bytes() == other.read_bytes(), first.name
+
+
+def test_a_tail_that_does_not_fit_costs_the_twin_alone(folder: Path) -> None:
+    plain = trace(nn.Linear(3, 2), (InputSpec(shape=(3,), name="x"),))
+    program = replace(plain, tail=b"not a network")
+    requested: list[Variant] = [("onnxruntime", "fp32")]
+    export_all(program, requested, calibration=None, folder=folder)
+    assert [file.name for file in folder.iterdir()] == ["onnxruntime-fp32.onnx"]

@@ -124,3 +124,37 @@ def test_a_fixed_input_is_in_the_tail(tmp_path: Path) -> None:
     assert program.tail is not None
     y = np.array([[0.1, 0.3, 0.2, 0.9, -1.0]], np.float32)
     assert run(program.tail, {"y": y})[0].tolist() == [[0, 0], [1, 3]]
+
+
+def test_operators_that_onnx_runtime_lacks_are_left_out_by_name(tmp_path: Path) -> None:
+    make = helper.make_node
+    path = saved(
+        tmp_path / "net.onnx",
+        [
+            make("Gemm", ["x", "w"], ["y"]),
+            make("OfAnotherMaker", ["y"], ["z"], domain="com.microsoft"),
+        ],
+        {"x": (1, 4)},
+        {"z": None},
+        weights(w=(4, 5)),
+    )
+    program = load(path, outputs=["y"])
+    assert program.tail is None
+    assert "(OfAnotherMaker) and are left out of exports: ONNX" in program.remarks[-1]
+
+
+def test_a_file_of_a_larger_batch_has_no_tail_and_says_so(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path / "net.onnx",
+        [
+            helper.make_node("Gemm", ["x", "w"], ["y"]),
+            helper.make_node("NonZero", ["y"], ["places"]),
+        ],
+        {"x": (2, 4)},
+        {"places": None},
+        weights(w=(4, 5)),
+        dtypes={"places": TensorProto.INT64},
+    )
+    program = load(path, outputs=["y"])
+    assert program.tail is None
+    assert "the file holds a batch of 2" in program.remarks[-1]
