@@ -82,16 +82,20 @@ class _Shown:
 class Custom(nn.Module):
     """The user's module or function as a layer of a Keras network."""
 
-    def __init__(self, layer: LayerConfig, weights: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self,
+        source: UserFunction,
+        values: Mapping[str, Any],
+        weights: Sequence[np.ndarray],
+    ) -> None:
         super().__init__()
-        assert layer.custom is not None
-        self.__dict__["source"] = source = layer.custom
+        self.__dict__["source"] = source
         given = [torch.from_numpy(np.array(w, np.float32, order="C")) for w in weights]
         target = source.found()
         made = target
         if isinstance(target, type):
             with source.running():
-                made = target(dict(layer.values), given)
+                made = target(dict(values), given)
         if isinstance(made, nn.Module):
             self.own = made
         elif callable(made) and not isinstance(target, type):
@@ -116,13 +120,14 @@ class Custom(nn.Module):
 
 
 def defined(
-    layer: LayerConfig,
+    source: UserFunction,
+    values: Mapping[str, Any],
     weights: Sequence[np.ndarray],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> Any:
     """Outputs of arrays in double precision: the user's own code is its definition."""
-    module = Custom(layer, weights).double().eval()
+    module = Custom(source, values, weights).double().eval()
     to = _Shown(function=lambda x: torch.from_numpy(x) if _is_array(x) else x)
     with torch.no_grad():
         found = module.computed(to.of(tuple(args)), to.of(dict(kwargs)))

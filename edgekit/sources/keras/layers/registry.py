@@ -88,7 +88,7 @@ def build(config: LayerConfig, weights: Sequence[np.ndarray], place: str) -> nn.
     """The module of a layer; `ModelError` with its name where it cannot be made."""
     kind = f"ops.{config.kind}" if config.operation else config.kind
     if config.custom is not None:
-        return Custom(config, weights)
+        return Custom(config.custom, config.values, weights)
     if config.foreign or kind not in _BUILDERS:
         raise ModelError(
             f"Layer '{place}' is of the class '{config.kind}', which is not supported. Write it "

@@ -77,7 +77,7 @@ def define(
 ) -> Any:
     """Output of a layer for its arguments."""
     if config.custom is not None:
-        return custom.defined(config, weights, args, kwargs)
+        return custom.defined(config.custom, config.values, weights, args, kwargs)
     kind = f"ops.{config.kind}" if config.operation else config.kind
     if kind not in _DEFINITIONS:
         raise ModelError(
