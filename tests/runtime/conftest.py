@@ -206,3 +206,13 @@ def shuffled(
     expected = [("litert", "fp32"), ("onnxruntime", "fp32")]
     folder = tmp_path_factory.mktemp("exported")
     return program, export_all(program, expected, calibration=None, folder=folder)
+
+
+@pytest.fixture
+def planned_project(own_project: Path, tmp_path: Path) -> Path:
+    """A project whose plans take two runtimes, and an operator that blocks."""
+    from tests.runtime.pipeline.planned import write_project
+
+    folder = tmp_path / "planned"
+    write_project(own_project, folder)
+    return folder

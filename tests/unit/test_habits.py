@@ -26,9 +26,9 @@ MODULES = [
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.name not in ("__init__.py", "__main__.py")
 ]
-MIRRORED = 0.68
-"""Fraction of modules with a test file of their name in the mirrored folder: only to be raised,
-until it is 0.95."""
+MIRRORED = 0.95
+"""Fraction of modules with a test file of their name in the mirrored folder: records without a
+method may do without."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import pytest
-
-from edgekit.bench.artifact import artifact_at
-from edgekit.bench.profile import plot, profile
-from edgekit.devices.local import LocalDevice
+from tests.runtime.agent.test_agent_jobs import perform
 
 
-def test_every_operator_has_its_share(model: Any) -> None:
-    found = profile(artifact_at(model.path), LocalDevice(), threads=1)
-    assert sum(one.fraction for one in found.operators) == pytest.approx(1)
-    assert all(one.us > 0 for one in found.operators)
-    assert found.runtime == model.runtime
-    alone = model.runtime == "litert"
-    assert found.method == ("each operator alone" if alone else "profiler")
-    kinds = {one.kind.upper() for one in found.operators}
+def test_a_row_for_each_operator(tmp_path: Path, model: Any) -> None:
+    job = {"kind": "profile", "runtime": model.runtime, "path": str(model.path)}
+    status, result, screen = perform(tmp_path, job)
+    if model.runtime == "litert":  # has no profiler: its operators are timed alone
+        assert (status, result["error"]["kind"]) == (1, "job_invalid")
+        return
+    assert status == 0, screen
+    kinds = {row["kind"].upper() for row in result["operators"]}
     assert kinds & {"RELU", "MATMUL", "FUSEDMATMUL", "FULLYCONNECTED"}
-    if model.runtime != "onnxruntime":
-        assert all(one.fast is not None for one in found.operators)
-    html = plot(found)
-    assert found.operators[0].kind in html
-    assert "<script src=" not in html
+    assert all(row["us"] > 0 for row in result["operators"])

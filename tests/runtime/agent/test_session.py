@@ -7,18 +7,6 @@ from typing import Any
 import numpy as np
 
 
-def test_quantization_of_inputs_is_read(requantizing_model: Any) -> None:
-    from edgekit.agent import runtimes
-
-    runtime, _ = runtimes.find("litert")
-    session = runtimes.open_model(
-        runtime, str(requantizing_model.path), 1, runtime.DEFAULTS
-    )
-    assert session.inputs[0].quantization == (0.5, 3)
-    assert session.outputs[0].quantization == (0.25, -5)
-    assert session.inputs[0].dtype == "int8"
-
-
 def test_inference_leaves_the_bound_inputs_as_they_are(model: Any) -> None:
     """Timed inferences repeat on what was prepared once: each must see the same sample."""
     from edgekit.agent import runtimes

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from edgekit.cli import app
 from edgekit.config import targets
 from edgekit.cost import profile_device
 from edgekit.devices.local import LocalDevice
-from edgekit.errors import DeviceError, OutputError, UsageError
+from edgekit.errors import DeviceError, OutputError
 from edgekit.progress import Silent
 from edgekit.store import Store
 
@@ -61,17 +59,3 @@ def test_a_device_without_a_runtime_has_no_profile(
             OneRuntime(), "desk", tmp_path, Store(tmp_path), Silent()
         )
     assert not (tmp_path / "desk.toml").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nowhere"], "'nowhere' is not a device. Known forms: local"),
-        (["local", "--name", "My Desk"], "'My Desk' is not a valid target name"),
-        (["emulated:cortex-x9"], "No core 'cortex-x9'"),
-    ],
-)
-def test_a_wrong_call_is_one_line(arguments: list[str], words: str) -> None:
-    result = CliRunner().invoke(app, ["profile-device", *arguments])
-    assert isinstance(result.exception, UsageError | DeviceError)
-    assert words in str(result.exception)

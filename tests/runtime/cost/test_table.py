@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.agent.schema import SCHEMA
 from edgekit.cost import microbenchmark
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
-from edgekit.runtimes.weights import INPUT_SCALE, OUTPUT_SCALE
 from edgekit.types import Precision, RuntimeName
 from edgekit.types.notes import CostsTimedBusy
 from edgekit.types.operator_shape import OperatorShape
@@ -81,47 +79,6 @@ def table(
         threads=1,
     )
     return CostTable(key, "host", root)
-
-
-@pytest.mark.parametrize(
-    ("runtime", "operator"),
-    [
-        *(("litert", OPERATORS[number]) for number in (0, 1, 5)),
-        ("litert", OperatorShape(kind="linear", inputs=20, outputs=10)),
-        ("onnxruntime", OPERATORS[0]),
-        ("onnxruntime", OperatorShape(kind="linear", inputs=20, outputs=10)),
-        ("openvino", OPERATORS[0]),
-    ],
-    ids=lambda value: getattr(value, "kind", value),
-)
-def test_an_int8_model_computes_what_the_fp32_model_does(
-    tmp_path: Path, runtime: RuntimeName, operator: OperatorShape
-) -> None:
-    def output(precision: Precision, x: Array) -> Array:
-        model = microbenchmark.write(operator, runtime, precision, tmp_path)
-        np.savez(tmp_path / "inputs.npz", x)
-        job = {
-            "schema": SCHEMA,
-            "kind": "infer",
-            "runtime": runtime,
-            "path": str(model),
-            "inputs": str(tmp_path / "inputs.npz"),
-            "outputs": str(tmp_path / "outputs.npz"),
-        }
-        LocalDevice().run(job, timeout_s=60)
-        return np.load(tmp_path / "outputs.npz")["output_0"].astype(np.float32)
-
-    shape: tuple[int, ...] = (1, *operator.size, operator.inputs)
-    if operator.kind == "linear":
-        shape = (1, operator.inputs)
-    elif runtime != "litert":
-        shape = (1, operator.inputs, *operator.size)
-    steps = np.random.default_rng(0).normal(0, 30, shape).round().clip(-128, 127)
-    real = output("fp32", steps.astype(np.float32) * np.float32(INPUT_SCALE))
-    scale = INPUT_SCALE if operator.kind == "pool" else OUTPUT_SCALE
-    stored = output("int8", steps.astype(np.int8))
-    expected = real.clip(-128 * scale, 127 * scale)
-    assert np.abs(stored * scale - expected).max() <= 1.5 * scale
 
 
 def test_only_missing_cells_are_measured(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from edgekit.errors import ArtifactError
 from edgekit.report.export_words import quantized
-from tests.runtime.export.test_quantize import made
+from tests.runtime.export.harmed import made
 
 
 def test_without_recovery_the_loss_is_reported(harmed, apart, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from edgekit.report.export_words import quantized
 from edgekit.types import TaskSpec
 from tests.runtime.export.apart import sure
 from tests.runtime.export.conftest import CLASSES
-from tests.runtime.export.test_quantize import HARMED, made
+from tests.runtime.export.harmed import HARMED, made
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])

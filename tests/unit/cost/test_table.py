@@ -15,28 +15,13 @@ from edgekit.cost.measure import ANCHOR, NOTHING, Fill, OperatorCost
 from edgekit.cost.network_model import Sample
 from edgekit.cost.power import Metered
 from edgekit.cost.table import CostTable
-from edgekit.cost.table_key import TableKey
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
 from edgekit.types import Provenance
 from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.notes import CostsTimedBusy
 from edgekit.types.operator_shape import OperatorShape
-
-KEY = TableKey(
-    fingerprint="here",
-    runtime="litert",
-    runtime_version="1",
-    precision="fp32",
-    threads=1,
-)
-CONV = OperatorShape(kind="conv", inputs=16, outputs=10, size=(8, 8), kernel=(1, 1))
-
-
-def table(
-    root: Path, provenance: Provenance = "estimated", **changed: object
-) -> CostTable:
-    return CostTable(replace(KEY, **changed), provenance, root, tile=8)  # type: ignore[arg-type]
+from tests.unit.cost.tables import CONV, KEY, table
 
 
 def test_an_estimate_rounds_widths_up_to_the_tile(tmp_path: Path) -> None:
@@ -69,23 +54,6 @@ def test_what_must_run_somewhere_is_not_made_up(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="'host' need a device"):
         table(tmp_path, "host").measure([CONV], None)
     assert CONV not in table(tmp_path, "host")
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"fingerprint": "there"},
-        {"runtime": "onnxruntime"},
-        {"runtime_version": "2"},
-        {"precision": "int8"},
-        {"threads": 2},
-    ],
-)
-def test_tables_do_not_mix(tmp_path: Path, changed: dict[str, object]) -> None:
-    table(tmp_path).measure([CONV], None)
-    assert CONV in table(tmp_path)
-    assert CONV not in table(tmp_path, **changed)
-    assert CONV not in table(tmp_path, "counted")
 
 
 def test_a_file_states_what_its_figures_are(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from importlib import metadata
 
 import pytest
 
-from edgekit.devices import rootfs
 from edgekit.devices.wheels import DevicePython, requirements
 
 
@@ -29,8 +28,3 @@ def test_others_come_in_the_version_that_is_here() -> None:
     here = metadata.version("onnxruntime")
     asked = requirements("onnxruntime", python("aarch64"))
     assert asked == (f"onnxruntime=={here}", "numpy")
-
-
-def test_an_emulated_userland_has_the_runtimes_with_wheels_for_it() -> None:
-    assert list(rootfs.runtimes("aarch64")) == ["litert", "onnxruntime"]
-    assert rootfs.runtimes("armv7l") == {"tflite-runtime": "2.14.0"}

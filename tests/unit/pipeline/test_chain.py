@@ -11,23 +11,18 @@ import pytest
 from edgekit.api.environment import attached_environment
 from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
-from edgekit.errors import ModelError, ParityError, ProjectError
+from edgekit.errors import ModelError, ProjectError
 from edgekit.pipeline import chain
-from edgekit.pipeline.evaluate import BrokenArtifact, Evaluated, EvaluatedArtifact
 from edgekit.pipeline.iterative import _halfway
 from edgekit.pipeline.loading import load
 from edgekit.pipeline.pruning_inputs import PruningInputs
-from edgekit.pipeline.qat import reason_to_train
 from edgekit.pipeline.request import BuildRequest
 from edgekit.program.program import Program
-from edgekit.report.note_words import qat_reason
 from edgekit.types import (
-    Artifact,
-    Evaluation,
     NetworkSpec,
-    Parity,
     StudentSpec,
 )
+from tests.unit.pipeline.artifacts import artifact
 
 Parts = tuple[BuildRequest, PruningInputs, Program]
 OTHERS = """
@@ -81,17 +76,6 @@ def refused(parts: Parts, **changes: object) -> str:
         chain.prune_and_distill(request, inputs, teacher, Path("none"))
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def artifact(precision: str, name: str | None = None) -> Artifact:
-    return Artifact(
-        name=name or f"litert-{precision}",
-        runtime="litert",
-        precision=precision,  # type: ignore[arg-type]
-        files=(Path("x"),),
-        inputs=(),
-        outputs=(),
-    )
 
 
 def test_a_pair_that_does_not_agree_is_refused_before_training(
@@ -151,41 +135,3 @@ def test_an_assistant_goes_half_of_the_way(
     assert found.speedup == pytest.approx(3)
     assert found.parameters == pytest.approx(whole / 2, rel=1e-3)
     assert found.macs == pytest.approx(planner.macs() / 2, rel=1e-3)
-
-
-def evaluated(precision: str, drop: float, failure: str | None = None) -> Evaluated:
-    if failure:
-        return BrokenArtifact(
-            artifact=artifact(precision), failure=ParityError(failure)
-        )
-    return EvaluatedArtifact(
-        artifact=artifact(precision),
-        parity=Parity(relative_error=0.0, agreement=1.0, samples=10),
-        evaluation=Evaluation(metric="accuracy", value=1 - drop, samples=10),
-        accuracy_drop=drop,
-    )
-
-
-@pytest.mark.parametrize(
-    ("qat", "limit", "found", "words"),
-    [
-        ("auto", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.02)], "missed the acc"),
-        ("auto", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.01)], None),
-        ("auto", 0.01, [evaluated("fp32", 0.05), evaluated("int8", 0.06)], None),
-        ("auto", 0.01, [evaluated("int8", 0.06)], "missed the accuracy budget"),
-        ("auto", None, [evaluated("fp32", 0.0), evaluated("int8", 0.5)], None),
-        ("auto", None, [evaluated("int8", 0.0, "gone")], "broke litert-int8"),
-        ("auto", 0.01, [evaluated("fp32", 0.02)], None),
-        ("never", 0.01, [evaluated("fp32", 0.0), evaluated("int8", 0.5)], None),
-        ("always", None, [evaluated("fp32", 0.0), evaluated("int8", 0.0)], "recipe asks"),
-        ("always", None, [evaluated("fp32", 0.0)], None),
-    ],
-)  # fmt: skip
-def test_when_a_student_is_trained_with_rounding(
-    qat: str,
-    limit: float | None,
-    found: list[Evaluated],
-    words: str | None,
-) -> None:
-    why = reason_to_train(found, qat, limit)
-    assert why is None if words is None else words in qat_reason(why)

@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from scipy import special
 from torch import nn
 
 from edgekit.errors import ModelError
 from edgekit.program import parity
-from edgekit.program.program import Program, trace
-from edgekit.types import InputSpec
-
-
-class Net(nn.Module):
-    """A line, and a softmax of it so steep that it is saturated."""
-
-    def __init__(self, shift: float = 0.0, steep: float = 100.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.arange(12.0).reshape(3, 4) - 6)
-        self.shift, self.steep = shift, steep
-
-    def forward(self, x: torch.Tensor) -> Any:
-        line = nn.functional.linear(x, self.weight)
-        line = line + self.shift * line.new_tensor([0.0, 1.0, 0.0])
-        return line, torch.softmax(line * self.steep, -1)
-
-
-def program(module: nn.Module) -> Program:
-    return trace(module, (InputSpec(shape=(4,)),))
-
-
-Rows = Callable[[np.ndarray], list[np.ndarray | None]]
-
-
-@dataclass(frozen=True)
-class Sums:
-    """A file that gives `rows` of an input, and has the tensors `inside`."""
-
-    rows: Rows
-    inside: Sequence[parity.Inner] = ()
-    against: str = "sums"
-
-    def run(self, given: Sequence[parity.Inputs], ends: Sequence[bool]) -> parity.Ran:
-        return parity.Ran(rows=[self.rows(x.numpy()) for (x,) in given])
-
-    def inner(self, given: parity.Inputs) -> Sequence[parity.Inner]:
-        return self.inside
-
-
-def exact(x: np.ndarray) -> list[np.ndarray | None]:
-    """Line, softmax, and what the softmax takes, by sums in double precision."""
-    line = x.astype(np.float64) @ (np.arange(12.0).reshape(3, 4) - 6).T
-    return [line, special.softmax(line * 100, -1), line * 100]
-
-
-def checked(module: nn.Module, rows: Rows = exact, **more: Any) -> parity.Parity:
-    return parity.check(program(module), Sums(rows, **more), source="net")
-
-
-def inner(name: str, ours: Any, theirs: Any) -> parity.Inner:
-    arrays = [np.asarray(each, np.float32) for each in (ours, theirs)]
-    return parity.Inner(name=name, operator="Add", ours=arrays[0], theirs=arrays[1])
+from tests.unit.program.sums import Net, checked, exact, inner
 
 
 def test_equal_networks_pass_at_both_batch_sizes() -> None:
@@ -102,40 +47,6 @@ def test_a_difference_behind_a_saturated_softmax_is_refused() -> None:
         assert torch.allclose(Hidden()(x)[1], Net()(x)[1], atol=1e-4)
     with pytest.raises(ModelError, match="output 2 differs"):
         checked(Hidden())
-
-
-def test_a_softmax_over_another_dimension_is_refused() -> None:
-    class Across(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.softmax(x.reshape(-1, 2, 2), 1)
-
-    def rows(x: np.ndarray) -> list[np.ndarray | None]:
-        square = x.reshape(-1, 2, 2)
-        return [special.softmax(square, 2), square]
-
-    with pytest.raises(ModelError, match="output 1 differs"):
-        checked(Across(), rows)
-
-
-def test_an_end_is_found_behind_reshapes() -> None:
-    class Turned(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.sigmoid(x * 1000).reshape(-1, 2, 2).permute(0, 2, 1)
-
-    def rows(factor: float) -> Rows:
-        def found(x: np.ndarray) -> list[np.ndarray | None]:
-            taken = (x.astype(np.float64) * factor).reshape(-1, 2, 2).swapaxes(1, 2)
-            return [special.expit(taken), taken]
-
-        return found
-
-    assert checked(Turned(), rows(1000)).largest < 1e-6
-    with pytest.raises(ModelError, match="output 1 differs"):
-        checked(Turned(), rows(999))
-
-
-def test_an_end_that_the_file_does_not_have_is_left_out() -> None:
-    assert checked(Net(), lambda x: [*exact(x)[:2], None]).largest < 1e-6
 
 
 def test_other_shapes_are_refused() -> None:
@@ -197,21 +108,6 @@ def test_other_inputs_are_tried_where_the_first_give_nothing() -> None:
 
     found = checked(Bright(), lambda x: [np.maximum(x.astype(np.float64) - 20, 0)])
     assert found.remarks == ()
-
-
-def test_places_of_largest_values_are_compared_by_scores_too() -> None:
-    class Best(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.argmax(x * 2, 1).to(torch.int32)
-
-    def rows(x: np.ndarray) -> list[np.ndarray | None]:
-        return [x.argmax(1).astype(np.int32), x * 2]
-
-    assert checked(Best(), rows).largest < 1e-6
-    with pytest.raises(ModelError, match="output 1 differs"):
-        checked(Best(), lambda x: [rows(x)[0], x])
-    with pytest.raises(ModelError, match="output 1 differs"):
-        checked(Best(), lambda x: [x.argmin(1).astype(np.int32), x * 2])
 
 
 @pytest.mark.parametrize(

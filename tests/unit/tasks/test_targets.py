@@ -6,32 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from edgekit import data
 from edgekit.errors import DataError
-from edgekit.types import InputSpec, Preprocess, TaskKind
-
-RAW = Preprocess(scale=1)
-
-
-def load(
-    root: Path, spec: str, kind: TaskKind, shape: tuple[int, ...], **more: object
-) -> data.Dataset:
-    dtype = more.pop("dtype", None)
-    given = InputSpec(shape=shape, dtype=dtype)  # type: ignore[arg-type]
-    options = {"preprocess": RAW, **more}
-    return data.load(spec, root=root, input=given, kind=kind, **options)  # type: ignore[arg-type]
-
-
-def arrays(root: Path, **content: np.ndarray) -> None:
-    np.savez(root / "set.npz", **content)
-
-
-def picture(path: Path, values: np.ndarray, mode: str | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(values)
-    (image if mode is None else image.convert(mode)).save(path)
+from edgekit.types import Preprocess
+from tests.unit.tasks.sets import RAW, arrays, load, picture
 
 
 @pytest.fixture
@@ -130,34 +109,6 @@ def test_tokens_reach_the_network_as_they_are(tmp_path: Path) -> None:
     arrays(tmp_path, x=tokens - 5)
     with pytest.raises(DataError, match=r"takes tokens\. Store their numbers, from 0"):
         load(tmp_path, "set.npz", "classification", (4,), dtype="int64")
-
-
-def test_a_language_model_foretells_the_next_token(tmp_path: Path) -> None:
-    arrays(tmp_path, x=np.array([[5, 6, 7]]))
-    found = load(tmp_path, "set.npz", "language-modeling", (3,), dtype="int64")
-    assert found.targets.tolist() == [[6, 7, -1]]
-    arrays(tmp_path, x=np.array([[5, 6, 7]]), y=np.array([[1, -100, 2]]))
-    given = load(tmp_path, "set.npz", "language-modeling", (3,), dtype="int64")
-    assert given.targets.tolist() == [[1, -1, 2]]
-
-
-def test_values_may_be_unknown(tmp_path: Path) -> None:
-    y = np.array([[1.5, np.nan], [np.nan, np.nan]])
-    arrays(tmp_path, x=np.zeros((2, 4)), y=y)
-    found = load(tmp_path, "set.npz", "regression", (4,))
-    assert found.targets.dtype == np.float32
-    assert found.labeled and not found.classed and found.labels == ()
-    assert not found.subset(np.array([1])).labeled
-    arrays(tmp_path, x=np.zeros((2, 4)), y=np.array(["warm", "cold"]))
-    with pytest.raises(DataError, match="Give numbers, NaN where unknown"):
-        load(tmp_path, "set.npz", "regression", (4,))
-
-
-def test_an_embedding_has_vectors_or_classes(tmp_path: Path) -> None:
-    arrays(tmp_path, x=np.zeros((2, 4)), y=np.array([1, 0]))
-    assert load(tmp_path, "set.npz", "embedding", (4,)).classed
-    arrays(tmp_path, x=np.zeros((2, 4)), y=np.ones((2, 3)))
-    assert load(tmp_path, "set.npz", "embedding", (4,)).targets.shape == (2, 3)
 
 
 def test_a_loader_gives_targets_of_any_shape(tmp_path: Path) -> None:

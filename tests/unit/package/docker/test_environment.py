@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edgekit.package.docker import environment
 from edgekit.package.docker.engine import CLIENT, Engine, clients
-
-REPOSITORY = Path(__file__).parents[4]
 
 
 def stand_in(folder: Path, version: str, *, buildx: bool, engine: bool) -> Path:
@@ -131,42 +126,3 @@ def test_certificates_of_this_machine(tmp_path: Path) -> None:
     local.mkdir(parents=True)
     (local / "own.crt").write_text("-")
     assert not environment._certificates({}, tmp_path).ok
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "words"),
-    [
-        (
-            ("build", "-t", "raspberrypi", "--image"),
-            3,
-            "there is no docker command here",
-        ),
-        (("package", "build"), 2, "edgekit package --docker"),
-        (("package", "--docker", "build", "--push"), 2, "--push needs --tag"),
-        (
-            ("package", "--docker", "build", "--runtime", "x"),
-            2,
-            "No runtime 'x'. Known",
-        ),
-    ],
-)
-def test_what_cannot_be_packaged_is_refused_at_once(
-    tmp_path: Path, arguments: tuple[str, ...], status: int, words: str
-) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "edgekit", *arguments],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            CLIENT: "/nonexistent/docker",
-            "PYTHONPATH": str(REPOSITORY),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == status
-    [line] = done.stderr.strip().splitlines()
-    assert line.startswith("Error:") and words in line
-    assert not list(tmp_path.iterdir()), "nothing was begun"

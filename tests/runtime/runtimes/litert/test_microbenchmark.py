@@ -1,0 +1,22 @@
+"""One-operator TFLite models in int8 and fp32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.types.operator_shape import OperatorShape
+from tests.runtime.cost.test_table import OPERATORS
+from tests.runtime.runtimes.single import LINEAR, int8_agrees
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [*(OPERATORS[number] for number in (0, 1, 5)), LINEAR],
+    ids=lambda one: one.kind,
+)
+def test_an_int8_model_computes_what_the_fp32_model_does(
+    tmp_path: Path, operator: OperatorShape
+) -> None:
+    int8_agrees(tmp_path, "litert", operator)

@@ -1,0 +1,52 @@
+"""`edgekit package`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgekit
+from edgekit.package.docker.engine import CLIENT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (
+            ("build", "-t", "raspberrypi", "--image"),
+            3,
+            "there is no docker command here",
+        ),
+        (("package", "build"), 2, "edgekit package --docker"),
+        (("package", "--docker", "build", "--push"), 2, "--push needs --tag"),
+        (
+            ("package", "--docker", "build", "--runtime", "x"),
+            2,
+            "No runtime 'x'. Known",
+        ),
+    ],
+)
+def test_what_cannot_be_packaged_is_refused_at_once(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekit", *arguments],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            CLIENT: "/nonexistent/docker",
+            "PYTHONPATH": str(Path(edgekit.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("Error:") and words in line
+    assert not list(tmp_path.iterdir()), "nothing was begun"
