@@ -128,7 +128,7 @@ def _exported(
         validation=variants.validation(one, samples),
     )
     fp32 = next(each for each in made if each.precision == "fp32")
-    fed = arranged(samples.calibration, fp32.inputs[0].layout)
+    fed = arranged(samples.calibration[0], fp32.inputs[0].layout)
     np.save(scratch / "calibration.npy", fed)
     default = scratch / runtime / f"default{fp32.files[0].suffix}"
     command = [sys.executable, "-m", "benchmarks.quantization_defaults", runtime]

@@ -10,14 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.runtimes import registry
-from edgekit.runtimes.protocol import feeds
+from edgekit.runtimes.protocol import Sample, calibration_samples
 
-Samples = list[np.ndarray[Any, Any]]
+Samples = list[Sample]
 
 
 def litert(fp32: Path, samples: Samples, path: Path) -> None:
@@ -27,8 +26,8 @@ def litert(fp32: Path, samples: Samples, path: Path) -> None:
 
     quantizer = quantizer.Quantizer(str(fp32), recipe.static_wi8_ai8())
     signatures = Interpreter(model_path=str(fp32)).get_signature_list()
-    signature, ends = next(iter(signatures.items()))
-    data = [{ends["inputs"][0]: sample} for sample in samples]
+    signature = next(iter(signatures))
+    data = [dict(sample) for sample in samples]
     result = quantizer.quantize(quantizer.calibrate({signature: data}))
     path.write_bytes(bytes(result.quantized_model))
 
@@ -40,10 +39,9 @@ def onnxruntime(fp32: Path, samples: Samples, path: Path) -> None:
 
     from edgekit.runtimes.onnxruntime.quantizer import reader
 
-    inputs, _ = registry.get("onnxruntime").exporter.signature(fp32)
     prepared = path.with_name("default-prepared.onnx")
     quant_pre_process(str(fp32), str(prepared))
-    quantize_static(str(prepared), str(path), reader(inputs[0].name, samples))
+    quantize_static(str(prepared), str(path), reader(samples))
 
 
 def openvino(fp32: Path, samples: Samples, path: Path) -> None:
@@ -52,7 +50,7 @@ def openvino(fp32: Path, samples: Samples, path: Path) -> None:
     import openvino
 
     model = openvino.Core().read_model(str(fp32))
-    openvino.save_model(nncf.quantize(model, nncf.Dataset(samples)), str(path))
+    openvino.save_model(nncf.quantize(model, nncf.Dataset(list(samples))), str(path))
 
 
 DEFAULTS: dict[str, Callable[[Path, Samples, Path], None]] = {
@@ -64,7 +62,7 @@ DEFAULTS: dict[str, Callable[[Path, Samples, Path], None]] = {
 
 def main(runtime: str, fp32: str, calibration: str, path: str) -> None:
     inputs, _ = registry.get(runtime).exporter.signature(Path(fp32))
-    samples = feeds(np.load(calibration), inputs)
+    samples = calibration_samples((np.load(calibration),), inputs)
     DEFAULTS[runtime](Path(fp32), samples, Path(path))
 
 

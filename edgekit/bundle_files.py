@@ -76,6 +76,8 @@ class BundleTensor:
     shape: tuple[int, ...]
     dtype: str
     layout: str | None = None
+    preprocessing: Preprocessing | None = None
+    """Of an input; `None` of an output."""
 
 
 @dataclass(frozen=True, kw_only=True)

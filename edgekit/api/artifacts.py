@@ -20,7 +20,6 @@ from edgekit.evaluate.accuracy import evaluate as evaluate_network
 from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Variant, export_all, offered
-from edgekit.pipeline.samples import input_of
 from edgekit.program.program import Program
 from edgekit.progress import Logged, Progress, Step
 from edgekit.runtimes import registry
@@ -119,7 +118,7 @@ def _exported(
     data = None if calibration is None else as_data(calibration)
     drawn = None
     if data:
-        drawn = data.calibrated(input_of(program), recipe.calibration.preset)
+        drawn = data.calibrated(program.specs, recipe.calibration.preset)
     with step as shown:
         done: list[str] = []
 
@@ -131,7 +130,7 @@ def _exported(
             export_all(
                 program,
                 variants,
-                calibration=drawn.samples if drawn else None,
+                calibration=drawn.feeds if drawn else None,
                 folder=folder_at(out),
                 validation=_judges(program, data, recipe) if data else None,
                 channels_last=recipe.export.litert_layout == "nhwc",
@@ -164,9 +163,9 @@ def _requested_variants(
 
 def _judges(program: Program, data: Data, recipe: Recipe) -> Validation:
     """Samples beside those of the test, evenly spread."""
-    pool = data.pool(input_of(program))
+    pool = data.pool(program.specs)
     chosen = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), _JUDGES)))
-    inputs, targets = pool.arrays(chosen.astype(np.int64))
+    inputs, targets = pool.feeds(chosen.astype(np.int64))
     return Validation(
         inputs=inputs,
         targets=targets if pool.labeled else None,
@@ -218,29 +217,30 @@ def evaluate(
     judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     if isinstance(subject, Network):
         program = subject.program
-        return evaluate_network(
-            program, data.part("test", input_of(program)), metric=judge
-        )
+        return evaluate_network(program, data.part("test", program.specs), metric=judge)
     files = [subject] if isinstance(subject, Artifact) else list(subject)
     with attached(device, runtimes=[one.runtime for one in files]) as there:
         found = {}
         for one in files:
-            inputs, targets = data.part("test", _input_of(one)).arrays()
+            inputs, targets = data.part("test", _inputs_of(one)).feeds()
             found[one.name] = judge(infer(one, inputs, there), targets)
     return found[subject.name] if isinstance(subject, Artifact) else found
 
 
-def _input_of(artifact: Artifact) -> InputSpec:
-    """The input of a file, in the network's order of dimensions and without its batch."""
-    if len(artifact.inputs) != 1:
+def _inputs_of(artifact: Artifact) -> tuple[InputSpec, ...]:
+    """The inputs of a file, in the network's order of dimensions and without its batch."""
+    if not artifact.inputs:
         raise ArtifactError(
-            f"{artifact.name} has {len(artifact.inputs)} inputs that are described. Evaluate "
-            "files that edgekit.export returned, of networks of one input."
+            f"{artifact.name} has no inputs that are described. Evaluate files that "
+            "edgekit.export returned."
         )
-    [spec] = artifact.inputs
-    whole = spec.quantization is None and spec.dtype in ("int64", "int32")
-    return InputSpec(
-        shape=of_network(spec.shape[1:], spec.layout),
-        name=spec.name,
-        dtype=spec.dtype if whole else None,  # type: ignore[arg-type]
+    return tuple(
+        InputSpec(
+            shape=of_network(spec.shape[1:], spec.layout),
+            name=spec.name,
+            dtype=spec.dtype  # type: ignore[arg-type]
+            if spec.quantization is None and spec.dtype in ("int64", "int32")
+            else None,
+        )
+        for spec in artifact.inputs
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekit import data as datasets
 from edgekit.data import Dataset, calibration
-from edgekit.data.request import Request
+from edgekit.data.request import Request, requested_input
 from edgekit.data.sequence import Origin, read
 from edgekit.errors import DataError
 from edgekit.types import (
@@ -21,6 +21,8 @@ from edgekit.types import (
     TaskSpec,
 )
 
+Inputs = InputSpec | Sequence[InputSpec]
+"""The inputs of a network; a single one is its only input."""
 _PARTS = ("train", "test", "validation", "calibration")
 
 
@@ -31,8 +33,9 @@ class Data:
     tensors (x, y), an array x without labels, or a path that `[data]` of a project takes (a folder
     of images, `.npz`, `.parquet`, `loader.py:function`). Batches are pairs (inputs, targets) or
     inputs alone: inputs are (batch, *input shape), targets (batch, ...) as the task has them, -1
-    (or NaN, for values) where unknown. A loader is read once, in the order that it gives; a
-    `Dataset` too large for memory is read sample by sample.
+    (or NaN, for values) where unknown. Of several inputs they are a mapping by the inputs' names,
+    which may hold the targets as `labels` too, or a tuple in their order. A loader is read once,
+    in the order that it gives; a `Dataset` too large for memory is read sample by sample.
 
     Nothing is read before a step needs it, and what is in memory is read once. Without
     `validation`, a fraction of `train` is split off; without `calibration`, samples are drawn from
@@ -89,8 +92,8 @@ class Data:
             if name not in self._parts:
                 raise DataError(f"Data has no {name} samples. Give Data({name}=...).")
 
-    def part(self, name: str, taken: InputSpec) -> Dataset:
-        """The samples of one part, as the input of a network that they are for.
+    def part(self, name: str, taken: Inputs) -> Dataset:
+        """The samples of one part, as the inputs of a network that they are for.
 
         Raises `DataError` where the part is not given, unreadable or of another shape.
         """
@@ -98,19 +101,18 @@ class Data:
         labels = self.task.classes
         if labels is None and name != "train" and _is_path(self._parts.get("train")):
             labels = self.part("train", taken).labels or None
-        request = Request(
-            input=taken,
-            preprocess=self.preprocess,
-            labels=labels,
-            kind=self.task.kind,
+        specs = (taken,) if isinstance(taken, InputSpec) else tuple(taken)
+        inputs = tuple(
+            requested_input(spec, len(specs), None, self.preprocess) for spec in specs
         )
+        request = Request(inputs=inputs, labels=labels, kind=self.task.kind)
         place = self._place_of(name)
         if place in self.held:
             return self.held[place].read(request)
         return datasets.read(place, root=Path.cwd(), request=request)
 
     def training(
-        self, taken: InputSpec, fraction: float, seed: int
+        self, taken: Inputs, fraction: float, seed: int
     ) -> tuple[Dataset, Dataset]:
         """Samples to train on and to select by; the latter split off where they are not given."""
         train = self.part("train", taken)
@@ -118,14 +120,14 @@ class Data:
             return train, self.part("validation", taken)
         return datasets.split(train, fraction, seed)
 
-    def pool(self, taken: InputSpec) -> Dataset:
+    def pool(self, taken: Inputs) -> Dataset:
         """Source of calibration samples; never the test samples."""
         names = ("calibration", "train", "validation")
         found = next((name for name in names if name in self._parts), "calibration")
         return self.part(found, taken)
 
     def calibrated(
-        self, taken: InputSpec, preset: str = "default"
+        self, taken: Inputs, preset: str = "default"
     ) -> calibration.CalibrationSet:
         """Samples (n, *input shape) drawn as a calibration preset has it."""
         chosen, pool = calibration.load_preset(preset), self.pool(taken)

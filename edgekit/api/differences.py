@@ -81,11 +81,11 @@ def _in_memory(
             "and no samples=."
         )
     program = network.program
-    test = data.part("test", program.inputs[0])
+    test = data.part("test", program.specs)
     rows = np.linspace(0, len(test) - 1, min(question.count, len(test))).astype(
         np.int64
     )
-    inputs, targets = test.arrays(np.unique(rows))
+    inputs, targets = test.feeds(np.unique(rows))
     classed = test.classed and bool((targets >= 0).all())
     return in_memory(artifact, program, inputs, targets if classed else None)
 

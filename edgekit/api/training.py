@@ -10,7 +10,6 @@ from edgekit.api.metrics import Loss, Score, metric_of, task_of
 from edgekit.api.networks import Network
 from edgekit.distill import Hooks
 from edgekit.distill import distill as train
-from edgekit.pipeline.samples import input_of
 from edgekit.progress import Logged, Progress
 from edgekit.types import DistillRecipe, Epoch, Recipe
 
@@ -49,7 +48,7 @@ def distill(  # noqa: PLR0913
     if metric is not None:
         judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     training, validation = data.training(
-        input_of(program), how.validation_fraction, recipe.seed
+        program.specs, how.validation_fraction, recipe.seed
     )
     with shown.step("Distill") as step:
 

@@ -53,11 +53,14 @@ def show_contract(name: str, metadata: Mapping[str, Any], console: Console) -> N
                 f"  {way[:-1]} {escape(one['name'])}: {shape}{layout} {one['dtype']}",
                 highlight=False,
             )
-    how = metadata.get("preprocessing") or {}
-    steps = ", ".join(
-        f"{key} {value}" for key, value in how.items() if value is not None
-    )
-    console.print(f"  preprocessing: {escape(steps)}", highlight=False, soft_wrap=True)
+    alone = metadata.get("preprocessing")
+    own = {
+        f" of {x['name']}": x.get("preprocessing") for x in metadata.get("inputs", ())
+    }
+    for name, how in ({"": alone} if alone else own).items():
+        steps = ", ".join(f"{k} {v}" for k, v in (how or {}).items() if v is not None)
+        line = f"  preprocessing{escape(name)}: {escape(steps)}"
+        console.print(line, highlight=False, soft_wrap=True)
     folded = metadata.get("folded") or {}
     inside = [
         *(["preprocessing"] if folded.get("preprocess") else []),

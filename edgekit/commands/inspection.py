@@ -195,15 +195,18 @@ def _model(
             )
         one = project.load(folder)
         return replace(one.model, weights=chosen or one.model.weights), one.root
-    shape = None
+    own = None
     if not known and not sources.recognized(reference, Path()).has_inputs:
         if there:
-            shape = project.load(folder).model.input
-        if shape is None:
+            own = project.load(folder).model
+        if own is None or not own.specs:
             raise UsageError(
                 f"The input shape of {reference} is not known. Give it: {_EXAMPLES}."
             )
-    return ModelSpec(source=reference, weights=chosen, input=shape), Path()
+    given = ModelSpec(source=reference, weights=chosen)
+    if own is not None:
+        given = replace(given, input=own.input, inputs=own.inputs)
+    return given, Path()
 
 
 def _group(

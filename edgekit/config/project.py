@@ -111,16 +111,32 @@ def _check(file: Path, content: _File) -> None:
         except TargetError as error:
             raise ProjectError(f"{reader.at(file, 'target', name)}: {error}") from None
     _check_task(file, content.task.kind)
-    source = content.model.source
-    if content.model.input is None and (is_reference(source) or is_installed(source)):
-        raise ProjectError(
-            f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
-            "input shape. Add input = { shape = [3, 32, 32] } to [model]."
-        )
+    _check_inputs(file, content.model)
     if len(preprocess.mean) != len(preprocess.std):
         raise ProjectError(
             f"{reader.at(file, 'data', 'preprocess', 'mean')}: mean and std have "
             f"{len(preprocess.mean)} and {len(preprocess.std)} numbers. Give one a channel."
+        )
+
+
+def _check_inputs(file: Path, model: ModelSpec) -> None:
+    shaped = is_reference(model.source) or is_installed(model.source)
+    names = [each.name for each in model.inputs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    problem = None
+    if model.input is not None and model.inputs:
+        problem = "there is an input beside them. Keep one of [model] input and inputs"
+    elif twice is not None:
+        problem = f"'{twice}' is there twice. Give each input a name of its own"
+    elif shaped and len(model.specs) < len(model.inputs):
+        shapeless = next(each.name for each in model.inputs if each.shape is None)
+        problem = f"'{shapeless}' of a network from a function needs its shape"
+    if problem is not None:
+        raise ProjectError(f"{reader.at(file, 'model', 'inputs')}: {problem}.")
+    if shaped and not model.specs:
+        raise ProjectError(
+            f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
+            "input shape. Add input = { shape = [3, 32, 32] } to [model]."
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from edgekit.config import reader
 from edgekit.config.resources import shipped
 from edgekit.errors import DataError, UsageError
+from edgekit.program.feeds import Feeds
 from edgekit.types import Calibration
 from edgekit.types.notes import CalibrationRandom, CalibrationShort, Note
 
@@ -27,15 +28,18 @@ POOL = 2000
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every entry of a saved set: the same set is the same file."""
 
-Features = Callable[[np.ndarray], np.ndarray]
-"""A network's own features of samples: (n, *shape) to (n, features)."""
+Features = Callable[[Feeds], np.ndarray]
+"""A network's own features of samples: (n, *shape) of each input to (n, features)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSet:
-    """Drawn samples (n, *input shape) float32, preprocessed, and where they came from."""
+    """Drawn samples, preprocessed, and where they came from."""
 
-    samples: np.ndarray
+    feeds: Feeds
+    """(n, *shape) of each input, float32."""
+    names: tuple[str, ...]
+    """Of the inputs' arrays in a file."""
     indices: tuple[int, ...]
     """Indices of the samples in the source."""
     sha256: str
@@ -43,9 +47,17 @@ class CalibrationSet:
     notes: tuple[Note, ...] = ()
     """Deviations from the preset."""
 
+    @property
+    def samples(self) -> np.ndarray:
+        """Those of the only input (n, *shape)."""
+        (only,) = self.feeds
+        return only
+
     def save(self, path: Path) -> None:
-        """Write an `.npz` of `samples` and `indices`, byte for byte the same for the same set."""
-        arrays = {"samples": self.samples, "indices": np.array(self.indices, np.int64)}
+        """Write an `.npz` of each input's samples (of the only one `samples`) and `indices`, byte
+        for byte the same for the same set."""
+        arrays = dict(zip(self.names, self.feeds, strict=True))
+        arrays["indices"] = np.array(self.indices, np.int64)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, values in arrays.items():
                 content = io.BytesIO()
@@ -79,7 +91,8 @@ def draw(
     features: Features | None = None,
 ) -> CalibrationSet:
     """Draw from `inputs`: an array (n, *shape), or anything with a length whose items are
-    samples or (sample, label) pairs. Only the items drawn are read.
+    samples or (sample, label) pairs, a sample of several inputs a mapping by name. Only the
+    items drawn are read.
 
     `labels` are class numbers, -1 where unknown. Class-balanced takes the classes in turn until
     there are enough, each in a seeded order; without labels the draw is random. Diverse takes the
@@ -111,16 +124,18 @@ def draw(
         indices = _diverse(preset, inputs, features)
     else:
         indices = _indices(preset, count, classes)
-    samples = np.stack([_sample(inputs, index) for index in indices])
-    if not np.isfinite(samples).all():
+    drawn = [_sample(inputs, index) for index in indices]
+    feeds = _stacked(drawn)
+    if not all(np.isfinite(each).all() for each in feeds):
         raise DataError(
             "The calibration data holds values that are not finite after preprocessing; "
             "check [data.preprocess] in edgekit.toml."
         )
     return CalibrationSet(
-        samples=samples,
+        feeds=feeds,
+        names=tuple(drawn[0]),
         indices=tuple(map(int, indices)),
-        sha256=_sha256(samples),
+        sha256=_sha256(feeds),
         notes=tuple(notes),
     )
 
@@ -146,7 +161,7 @@ def _diverse(preset: Calibration, inputs: Any, features: Features) -> np.ndarray
     order = np.random.default_rng(preset.seed).permutation(len(inputs))
     pool = np.sort(order[:POOL])
     seen = [
-        features(np.stack([_sample(inputs, index) for index in part]))
+        features(_stacked([_sample(inputs, index) for index in part]))
         for part in np.array_split(pool, max(1, len(pool) // 256))
     ]
     points = np.concatenate(seen).astype(np.float64)
@@ -174,14 +189,25 @@ def _classes(labels: np.ndarray | Sequence[int] | None) -> np.ndarray | None:
     return classes if (classes >= 0).any() else None
 
 
-def _sample(inputs: Any, index: int) -> np.ndarray:
+def _sample(inputs: Any, index: int) -> dict[str, np.ndarray]:
+    """The arrays of one sample by name; that of the only input is `samples`."""
     item = inputs[int(index)]
     if isinstance(item, tuple | list):
         item = item[0]
-    return np.ascontiguousarray(item, dtype=np.float32)
+    named = item if isinstance(item, Mapping) else {"samples": item}
+    return {
+        name: np.ascontiguousarray(values, dtype=np.float32)
+        for name, values in named.items()
+    }
 
 
-def _sha256(samples: np.ndarray) -> str:
-    digest = hashlib.sha256(str(samples.shape).encode())
-    digest.update(np.ascontiguousarray(samples).tobytes())
+def _stacked(drawn: Sequence[Mapping[str, np.ndarray]]) -> Feeds:
+    return tuple(np.stack([each[name] for each in drawn]) for name in drawn[0])
+
+
+def _sha256(feeds: Feeds) -> str:
+    digest = hashlib.sha256()
+    for each in feeds:
+        digest.update(str(each.shape).encode())
+        digest.update(np.ascontiguousarray(each).tobytes())
     return digest.hexdigest()

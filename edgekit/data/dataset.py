@@ -5,45 +5,86 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 import torch.utils.data
 
-from edgekit.data.preprocess import Float, Tokens, preprocess
+from edgekit.data.preprocess import Array, Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
 from edgekit.errors import DataError
+from edgekit.program.feeds import Feeds
 from edgekit.tasks.targets import Targets
 from edgekit.types import Preprocess
 from edgekit.types.notes import Note
 
 
-class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
-    """Preprocessed samples with their targets.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """The raw samples of one input, and how they become it."""
 
-    Tokens (by `dtype`) are left as they are. `notes` hold findings about the source, such as a
-    layout that was turned around.
+    samples: Samples
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    dtype: np.dtype[Any] | None = None
+    """Of tokens, which are left as they are."""
+    name: str = "input"
+
+    @property
+    def tokens(self) -> bool:
+        """Return whether the samples are whole numbers that stay as they are."""
+        return self.dtype is not None and self.dtype.kind in "iu"
+
+    @property
+    def contract(self) -> Preprocess:
+        """Preprocessing that an application applies to a raw sample."""
+        return Preprocess(scale=1.0) if self.tokens else self.preprocess
+
+    def read(self, indices: Indices) -> Float | Tokens:
+        """The input (n, *shape) of these samples."""
+        raw: Array = self.samples.raw(indices)
+        return (
+            raw.astype(self.dtype) if self.tokens else preprocess(raw, self.preprocess)
+        )
+
+    def unprepared(self) -> Column:
+        """The same samples in float32: nothing taken off or scaled."""
+        plain = replace(self.preprocess, scale=1.0, mean=(0.0,), std=(1.0,))
+        return replace(self, preprocess=plain)
+
+
+class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
+    """Preprocessed samples with their targets: an array for each input of a network.
+
+    `samples` is a column for each input, or the samples of the only one, of `preprocess` and
+    `dtype`. `notes` hold findings about the source, such as a layout that was turned around.
     """
 
     def __init__(
         self,
-        samples: Samples,
+        samples: Samples | Sequence[Column],
         targets: Targets,
         *,
         labels: tuple[str, ...],
-        preprocess: Preprocess,
+        preprocess: Preprocess | None = None,
         notes: tuple[Note, ...] = (),
         dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.labels = labels
-        self.dtype = dtype
-        self.preprocess = preprocess
+        self.columns: tuple[Column, ...] = (
+            tuple(samples)
+            if isinstance(samples, Sequence)
+            else (
+                Column(
+                    samples=samples, preprocess=preprocess or Preprocess(), dtype=dtype
+                ),
+            )
+        )
         self.notes = notes
-        self._samples = samples
         self._all_targets = targets
-        self._indices: Indices = np.arange(len(samples))
+        self._indices: Indices = np.arange(len(self.columns[0].samples))
 
     @property
     def targets(self) -> Targets:
@@ -63,37 +104,38 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
         """Return whether targets are one class number a sample."""
         return self._all_targets.ndim == 1 and self._all_targets.dtype.kind != "f"
 
-    @property
-    def contract(self) -> Preprocess:
-        """Preprocessing that an application applies to a raw sample; tokens stay as they
-        are."""
-        tokens = self.dtype is not None and self.dtype.kind in "iu"
-        return Preprocess(scale=1.0) if tokens else self.preprocess
-
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, Any]:
-        x, y = self.arrays(np.array([range(len(self))[index]]))
-        return torch.from_numpy(x[0]), y[0] if y.ndim > 1 else y[0].item()
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """One sample and its target: a tensor, or of several inputs tensors by name."""
+        feeds, y = self.feeds(np.array([range(len(self))[index]]))
+        tensors = [torch.from_numpy(each[0]) for each in feeds]
+        names = [column.name for column in self.columns]
+        x = tensors[0] if len(tensors) == 1 else dict(zip(names, tensors, strict=True))
+        return x, y[0] if y.ndim > 1 else y[0].item()
+
+    def feeds(self, indices: Indices | None = None) -> tuple[Feeds, Targets]:
+        """All samples, (n, *shape) for each input, and targets (n, ...), or those of
+        `indices`."""
+        chosen = self._indices if indices is None else self._indices[indices]
+        targets = _wide(self._all_targets[chosen])
+        return tuple(column.read(chosen) for column in self.columns), targets
 
     def arrays(self, indices: Indices | None = None) -> tuple[Float | Tokens, Targets]:
-        """All inputs (n, *shape) and targets (n, ...), or those of `indices`."""
-        chosen = self._indices if indices is None else self._indices[indices]
-        raw, targets = self._samples.raw(chosen), _wide(self._all_targets[chosen])
-        if self.dtype is not None and self.dtype.kind in "iu":
-            return raw.astype(self.dtype), targets
-        return preprocess(raw, self.preprocess), targets
+        """As `feeds`, of a data set of one input: its array (n, *shape)."""
+        (inputs,), targets = self.feeds(indices)
+        return inputs, targets
 
     def unprepared(self) -> Dataset:
         """The same samples as an application has them, in float32: nothing taken off or scaled."""
         other = copy.copy(self)
-        other.preprocess = replace(self.preprocess, scale=1.0, mean=(0.0,), std=(1.0,))
+        other.columns = tuple(column.unprepared() for column in self.columns)
         return other
 
     def answered(self, targets: Targets) -> Dataset:
         """The same samples with other targets (n, ...)."""
-        every = np.zeros((len(self._samples), *targets.shape[1:]), targets.dtype)
+        every = np.zeros((len(self._all_targets), *targets.shape[1:]), targets.dtype)
         every[self._indices] = targets
         return self._like(every, self._indices)
 
@@ -108,8 +150,11 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Any]]):
 
     def fingerprint(self) -> str:
         """SHA-256 over samples, targets and preprocessing."""
-        digest = hashlib.sha256(self._samples.digest())
-        digest.update(json.dumps(asdict(self.preprocess), sort_keys=True).encode())
+        digest = hashlib.sha256()
+        for column in self.columns:
+            digest.update(column.samples.digest())
+            how = {"name": column.name, **asdict(column.preprocess)}
+            digest.update(json.dumps(how, sort_keys=True).encode())
         digest.update(json.dumps(self.labels).encode())
         digest.update(self.targets.tobytes() + self._indices.tobytes())
         return digest.hexdigest()

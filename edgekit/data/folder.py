@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.data import masks, preprocess
 from edgekit.data.dataset import Dataset
-from edgekit.data.request import Request
+from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
 from edgekit.tasks.targets import Targets, agree
@@ -23,11 +24,12 @@ def load(path: Path, request: Request) -> Dataset:
 
     For kinds of tasks with masks: `images/` with `masks/` beside it.
     """
-    preprocess.color(request.preprocess, request.input)  # refuses what takes no images
+    (image,) = request.inputs
+    preprocess.color(image.preprocess, image.spec)  # refuses what takes no images
     if request.format.masks and (path / masks.IMAGES).is_dir():
         return _masked(path, request)
     folders = sorted(p for p in path.iterdir() if p.is_dir() and p.name[0] not in "._")
-    loose = _images(path, deep=False)
+    loose = images_in(path, deep=False)
     if folders and loose:
         raise DataError(
             f"{path} has both class folders and images beside them, such as "
@@ -53,31 +55,39 @@ def load(path: Path, request: Request) -> Dataset:
             f"No images in {path}. Put one folder of images a class there "
             f"({', '.join(sorted(SUFFIXES))})."
         )
-    return request.dataset(_samples(files, request), targets, labels)
+    return request.dataset([image_files(files, image)], targets, labels)
 
 
 def _masked(path: Path, request: Request) -> Dataset:
-    files = _images(path / masks.IMAGES, deep=False)
+    files = images_in(path / masks.IMAGES, deep=False)
     if not files:
         raise DataError(f"No images in {path / masks.IMAGES}. Put some there.")
-    samples = _samples(files, request)
+    (image,) = request.inputs
+    samples = [image_files(files, image)]
     if not (path / masks.MASKS).is_dir():
-        return request.unlabeled(samples, len(files))
-    _, height, width = request.input.shape
+        return request.labeled(samples, None, str(path))
+    _, height, width = image.spec.shape
     found = masks.load(path, files, (height, width))
-    targets, labels = request.targets(found, str(path / masks.MASKS))
-    return request.dataset(samples, targets, labels)
+    return request.labeled(samples, found, str(path / masks.MASKS))
 
 
-def _samples(files: list[Path], request: Request) -> Images:
-    color = preprocess.color(request.preprocess, request.input)
-    channels, height, width = request.input.shape
+def image_files(files: Sequence[Path], image: RequestedInput) -> Images:
+    """The images in files as raw samples of an input; raises `DataError` where it takes none."""
+    return images(files, [str(file) for file in files], image)
+
+
+def images(
+    encoded: Sequence[Path | bytes], names: Sequence[str], image: RequestedInput
+) -> Images:
+    """Encoded images as raw samples of an input; `names` are for errors."""
+    color = preprocess.color(image.preprocess, image.spec)
+    channels, height, width = image.spec.shape
     return Images(
-        sources=files,
-        names=[str(file) for file in files],
+        sources=encoded,
+        names=names,
         shape=(channels, height, width),
         color=color,
-        resize=request.preprocess.resize,
+        resize=image.preprocess.resize,
     )
 
 
@@ -86,7 +96,7 @@ def _classes(
 ) -> tuple[list[Path], Targets]:
     files: list[Path] = []
     targets: list[int] = []
-    found = [(folder, _images(folder, deep=True)) for folder in folders]
+    found = [(folder, images_in(folder, deep=True)) for folder in folders]
     if not any(images for _, images in found):
         return [], np.empty(0, np.int64)
     for folder, images in found:
@@ -99,6 +109,7 @@ def _classes(
     return files, np.array(targets, np.int64)
 
 
-def _images(folder: Path, *, deep: bool) -> list[Path]:
+def images_in(folder: Path, *, deep: bool) -> list[Path]:
+    """The images of a folder by name, those of folders in it with them where `deep`."""
     found = folder.rglob("*") if deep else folder.iterdir()
     return sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.name[0] != ".")

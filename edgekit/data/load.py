@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.config.user_code import is_reference
-from edgekit.data import arrays, folder, function, parquet, preprocess
+from edgekit.data import arrays, entries, folder, function, parquet
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.errors import DataError
@@ -34,21 +34,24 @@ def load(
     training data) the classes must be the same ones. Raises `DataError`
     for anything that is missing, unreadable or of another shape.
     """
-    request = Request(input=input, preprocess=preprocess, labels=labels, kind=kind)
+    request = Request.of_one(input, preprocess, labels, kind)
     return read(spec, root=root, request=request)
 
 
 def read(spec: str, *, root: Path, request: Request) -> Dataset:
     """The samples that `spec` names, as `request` has them; see `load`."""
-    check(request)
+    for each in request.inputs:
+        each.check()
     if is_reference(spec):
         return function.load(spec, root, request)
     path = root / spec
     if not path.exists():
         raise DataError(f"No data at {path}, named '{spec}' in [data]. {_near(path)}")
     if path.is_dir():
-        shards = any(path.glob("*.parquet"))
-        return parquet.load(path, request) if shards else folder.load(path, request)
+        if any(path.glob("*.parquet")):
+            return parquet.load(path, request)
+        read_folder = folder.load if len(request.inputs) == 1 else entries.load
+        return read_folder(path, request)
     read = FILES.get(path.suffix)
     if read is None:
         raise DataError(
@@ -56,17 +59,6 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
             f"{', '.join(FILES)}, or 'loader.py:function'."
         )
     return read(path, request)
-
-
-def check(request: Request) -> None:
-    """Raise `DataError` for preprocessing of tokens."""
-    if request.dtype is not None:
-        if request.preprocess not in (Preprocess(), Preprocess(scale=1.0)):
-            raise DataError(
-                "[data.preprocess] changes values, and the network takes tokens. Leave it out."
-            )
-        return
-    preprocess.check(request.preprocess, request.input.shape)
 
 
 def _near(path: Path) -> str:

@@ -8,56 +8,54 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edgekit.data import preprocess
-from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
-from edgekit.data.request import Request
-from edgekit.data.samples import Images
+from edgekit.data.folder import images
+from edgekit.data.request import Request, RequestedInput
+from edgekit.data.samples import InMemory, Samples
 from edgekit.errors import DataError
 from edgekit.safe_io import parse_json, reading
-
-INPUTS = ("image", "img", "images", "x", "inputs")
-TARGETS = ("label", "labels", "y", "target", "targets", "fine_label")
+from edgekit.types.notes import Note
 
 
 def load(path: Path, request: Request) -> Dataset:
-    """An image column (encoded bytes, or a struct with `bytes`) or a column of number lists."""
+    """A column for each input: images (encoded bytes, or a struct with `bytes`) or lists of
+    numbers."""
     table = _read(path)
-    columns = table.column_names
-    inputs = next((name for name in INPUTS if name in columns), None)
-    targets = next((name for name in TARGETS if name in columns), None)
-    if inputs is None:
-        raise DataError(
-            f"{path} has the columns {', '.join(columns)}. "
-            f"Name the inputs {' or '.join(INPUTS)}."
-        )
+    columns = {name: table.column(name) for name in table.column_names}
+    found = request.separate(columns, str(path))
+    targets = request.targets_in(columns)
     if not len(table):
         raise DataError(f"{path} has no samples.")
-    values = table.column(inputs).to_pylist()
-    y = _numbers(table.column(targets).to_pylist(), path) if targets else None
+    samples: list[Samples] = []
+    notes: list[Note] = []
+    for one, column in zip(request.inputs, found, strict=True):
+        part, noted = _column(column.to_pylist(), one, path)
+        samples.append(part)
+        notes += noted
+    y = _numbers(columns[targets].to_pylist(), path) if targets else None
+    first = samples[0]
+    if y is None and request.format.from_inputs and isinstance(first, InMemory):
+        y = request.format.from_inputs(first.values)
+    with reading(path, DataError, kind="parquet with class names"):
+        names = _class_names(table.schema.metadata, str(targets))
+    return request.labeled(samples, y, str(path), names=names, notes=tuple(notes))
+
+
+def _column(
+    values: list[Any], one: RequestedInput, path: Path
+) -> tuple[Samples, tuple[Note, ...]]:
+    """The raw samples in a column."""
     encoded: list[Any] = [v.get("bytes") if isinstance(v, dict) else v for v in values]
     if not any(isinstance(value, bytes) for value in encoded):
-        return from_arrays(_numbers(values, path), y, request, str(path))
+        found, notes = one.arrange(_numbers(values, path), str(path))
+        return InMemory(values=found), notes
     missing = next((i for i, v in enumerate(encoded) if not isinstance(v, bytes)), None)
     if missing is not None:
         raise DataError(
-            f"{path}: row {missing} of column '{inputs}' has no image bytes."
+            f"{path}: row {missing} of column '{one.spec.name}' has no image bytes."
         )
-    channels, *size = request.input.shape
-    color = preprocess.color(request.preprocess, request.input)
-    samples = Images(
-        sources=encoded,
-        names=[f"in row {row} of {path}" for row in range(len(encoded))],
-        shape=(channels, size[0], size[1]),
-        color=color,
-        resize=request.preprocess.resize,
-    )
-    if y is None:
-        return request.unlabeled(samples, len(samples))
-    with reading(path, DataError, kind="parquet with class names"):
-        names = _class_names(table.schema.metadata, str(targets))
-    numbers, labels = request.targets(y, str(path), names)
-    return request.dataset(samples, numbers, labels)
+    names = [f"in row {row} of {path}" for row in range(len(encoded))]
+    return images(encoded, names, one), ()
 
 
 def _read(path: Path) -> Any:

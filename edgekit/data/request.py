@@ -2,61 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from edgekit import tasks
-from edgekit.data.dataset import Dataset
+from edgekit.data import preprocess
+from edgekit.data.dataset import Column, Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.samples import Samples
 from edgekit.errors import DataError
+from edgekit.program.feeds import Feeds
+from edgekit.program.program import Program
 from edgekit.tasks.targets import TargetFormat, Targets
-from edgekit.types import DEFAULT_TASK, InputSpec, Preprocess, TaskKind
+from edgekit.types import DEFAULT_TASK, InputSpec, ModelSpec, Preprocess, TaskKind
 from edgekit.types.notes import Note, SamplesTransposed
+
+INPUTS = ("x", "images", "inputs", "image", "img")
+"""Names of the samples where the network has one input, beside its own."""
+TARGETS = ("y", "labels", "targets", "masks", "label", "target", "fine_label")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """The network's input, how raw samples become one, and the class names where known."""
+class RequestedInput:
+    """One input of the network, and how raw samples become it."""
 
-    input: InputSpec
+    spec: InputSpec
     preprocess: Preprocess
-    labels: tuple[str, ...] | None
-    kind: TaskKind = DEFAULT_TASK
-
-    @property
-    def format(self) -> TargetFormat:
-        """The form of targets of the kind of task; raises `UsageError` for an unknown kind."""
-        return tasks.of(self.kind).targets
+    title: str = "[model] input"
+    """Where its shape is declared, for errors."""
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """Of the network's input, where that is tokens."""
-        named = self.input.dtype
+        """Of the input, where that is tokens."""
+        named = self.spec.dtype
         return None if named in (None, "float32") else np.dtype(named)
 
-    def dataset(
-        self,
-        samples: Samples,
-        targets: Targets,
-        labels: tuple[str, ...],
-        notes: tuple[Note, ...] = (),
-    ) -> Dataset:
-        """A data set of these samples and targets, with the request's preprocessing."""
-        return Dataset(
-            samples,
-            targets,
-            labels=labels,
-            preprocess=self.preprocess,
-            notes=notes,
-            dtype=self.dtype,
-        )
+    def check(self) -> None:
+        """Raise `DataError` where the preprocessing does not fit the input."""
+        if self.dtype is None:
+            preprocess.check(self.preprocess, self.spec.shape)
+        elif self.preprocess not in (Preprocess(), Preprocess(scale=1.0)):
+            raise DataError(
+                "[data.preprocess] changes values, and the network takes tokens. Leave it out."
+            )
 
     def arrange(self, values: Array, origin: str) -> tuple[Array, tuple[Note, ...]]:
         """`values` as (n, *input shape), and a note where they had to be turned around."""
-        expected = self.input.shape
+        expected = self.spec.shape
         given = values.shape[1:]
         if values.dtype.kind not in "uifb":
             raise DataError(
@@ -83,9 +78,133 @@ class Request:
         if expected[0] == 1 and given in (expected[1:], (int(np.prod(expected)),)):
             return values.reshape(-1, *expected), ()
         raise DataError(
-            f"{origin} has samples of shape {list(given)}, but [model] input is "
+            f"{origin} has samples of shape {list(given)}, but {self.title} is "
             f"{list(expected)}. Correct the one or the other."
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The network's inputs, how raw samples become them, and the class names where known."""
+
+    inputs: tuple[RequestedInput, ...]
+    labels: tuple[str, ...] | None
+    kind: TaskKind = DEFAULT_TASK
+
+    @classmethod
+    def of_one(
+        cls,
+        input: InputSpec,
+        preprocess: Preprocess,
+        labels: tuple[str, ...] | None = None,
+        kind: TaskKind = DEFAULT_TASK,
+    ) -> Self:
+        """The request of a network with one input."""
+        one = RequestedInput(spec=input, preprocess=preprocess)
+        return cls(inputs=(one,), labels=labels, kind=kind)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs' names, in order."""
+        return tuple(each.spec.name for each in self.inputs)
+
+    @property
+    def format(self) -> TargetFormat:
+        """The form of targets of the kind of task; raises `UsageError` for an unknown kind."""
+        return tasks.of(self.kind).targets
+
+    def separate(self, given: Any, origin: str) -> tuple[Any, ...]:
+        """The part of each input: of a mapping by name, of a tuple by place; all of it where
+        there is one input. Raises `DataError` where one is missing."""
+        if isinstance(given, Mapping):
+            return tuple(given[name] for name in self._keys(given, origin))
+        if len(self.inputs) == 1:
+            return (given,)
+        if isinstance(given, tuple | list) and len(given) == len(self.inputs):
+            return tuple(given)
+        found = f"{len(given)}" if isinstance(given, tuple | list) else "one"
+        raise DataError(
+            f"{origin} has samples of {found} part{'s' * (found != 'one')}, and the network "
+            f"takes {', '.join(self.names)}. Give a dictionary with these names."
+        )
+
+    def _keys(self, given: Mapping[str, Any], origin: str) -> tuple[str, ...]:
+        """The inputs' keys in a mapping; the only input may have a usual name."""
+        if len(self.names) == 1 and self.names[0] not in given:
+            usual = next((name for name in INPUTS if name in given), None)
+            if usual is not None:
+                return (usual,)
+        missing = [name for name in self.names if name not in given]
+        if missing:
+            one = len(self.names) == 1
+            expected = f"{' or '.join(INPUTS)}" if one else ", ".join(self.names)
+            raise DataError(
+                f"{origin} has {', '.join(map(str, given)) or 'nothing'}, and no "
+                f"'{missing[0]}'. Name the inputs {expected}."
+            )
+        return self.names
+
+    def targets_in(self, given: Mapping[str, Any]) -> str | None:
+        """The key of the targets in a mapping; `None` without any."""
+        free = (name for name in TARGETS if name not in self.names)
+        return next((name for name in free if name in given), None)
+
+    def arrange(self, given: Feeds, origin: str) -> tuple[Feeds, tuple[Note, ...]]:
+        """An array (n, *shape) for each input, and notes where they had to be turned around."""
+        found = [
+            each.arrange(values, self._origin(origin, each))
+            for each, values in zip(self.inputs, given, strict=True)
+        ]
+        return tuple(x for x, _ in found), tuple(n for _, notes in found for n in notes)
+
+    def _origin(self, origin: str, one: RequestedInput) -> str:
+        several = len(self.inputs) > 1
+        return f"{origin}: '{one.spec.name}'" if several else origin
+
+    def dataset(
+        self,
+        samples: Sequence[Samples],
+        targets: Targets,
+        labels: tuple[str, ...],
+        notes: tuple[Note, ...] = (),
+    ) -> Dataset:
+        """A data set of the samples of each input and targets."""
+        columns = [
+            Column(
+                samples=part,
+                preprocess=each.preprocess,
+                dtype=each.dtype,
+                name=each.spec.name,
+            )
+            for each, part in zip(self.inputs, samples, strict=True)
+        ]
+        return Dataset(columns, targets, labels=labels, notes=notes)
+
+    def labeled(
+        self,
+        samples: Sequence[Samples],
+        values: Any | None,
+        origin: str,
+        *,
+        names: tuple[str, ...] | None = None,
+        notes: tuple[Note, ...] = (),
+    ) -> Dataset:
+        """A data set of samples with the targets that `values` are, or without any."""
+        counts = sorted({len(part) for part in samples})
+        if len(counts) > 1:
+            raise DataError(
+                f"{origin} has {counts[0]} samples of one input and {counts[-1]} of another. "
+                "Give as many of each."
+            )
+        if values is None:
+            nothing = self.format.unlabeled(counts[0])
+            return self.dataset(samples, nothing, self.labels or (), notes)
+        if len(values) != counts[0]:
+            raise DataError(
+                f"{origin} has {counts[0]} samples but {len(values)} labels."
+            )
+        targets, labels = self.targets(values, origin, names)
+        return self.dataset(samples, targets, labels, notes)
 
     def targets(
         self, values: Any, origin: str, names: tuple[str, ...] | None = None
@@ -97,9 +216,38 @@ class Request:
         given = np.asarray(values)
         return self.format.read(given, origin=origin, labels=self.labels, names=names)
 
-    def unlabeled(
-        self, samples: Samples, count: int, notes: tuple[Note, ...] = ()
-    ) -> Dataset:
-        """A data set of `count` samples of which nothing is known."""
-        nothing = self.format.unlabeled(count)
-        return self.dataset(samples, nothing, self.labels or (), notes)
+
+def requested(
+    network: Program, model: ModelSpec, general: Preprocess
+) -> tuple[RequestedInput, ...]:
+    """The network's inputs, each with its own preprocessing in `model`, or the `general` one.
+
+    Raises `DataError` where `[[model.inputs]]` names an unknown input.
+    """
+    own = {each.name: each.preprocess for each in model.inputs}
+    names = [spec.name for spec in network.specs]
+    unknown = next((name for name in own if name not in names), None)
+    if unknown is not None:
+        raise DataError(
+            f"[[model.inputs]] names '{unknown}', and the network takes {', '.join(names)}. "
+            "Correct the name."
+        )
+    count = len(names)
+    return tuple(
+        requested_input(spec, count, own.get(spec.name), general)
+        for spec in network.specs
+    )
+
+
+def requested_input(
+    spec: InputSpec, count: int, own: Preprocess | None, general: Preprocess
+) -> RequestedInput:
+    """One of `count` inputs. Tokens among several stay as they are without a preprocessing of
+    their `own`."""
+    several = count > 1
+    as_is = several and spec.dtype not in (None, "float32")
+    return RequestedInput(
+        spec=spec,
+        preprocess=own or (Preprocess(scale=1.0) if as_is else general),
+        title=f"the input '{spec.name}'" if several else "[model] input",
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from edgekit.data import preprocess
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
-from edgekit.data.request import Request
+from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import MEMORY, Indexed
 from edgekit.errors import DataError
+from edgekit.program.feeds import Feeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +36,19 @@ class Origin:
 def read(held: Any, request: Request, origin: Origin) -> Dataset:
     """Arrays (x, y), an array x, a sequence of samples (x, y) or x, or batches of them.
 
-    A `DataLoader` and an iterable without a length are read once, from first to last; their
-    samples have to fit in memory. A sequence (such as a map-style `torch.utils.data.Dataset`)
-    is read sample by sample, and again on demand where it does not fit. The dimensions of the
-    network's input distinguish batches from samples. Raises `DataError` for anything else.
+    Of a network with several inputs, x is a mapping by their names, or a tuple in their order;
+    a mapping may hold the target too. A `DataLoader` and an iterable without a length are read
+    once, from first to last; their samples have to fit in memory. A sequence (such as a
+    map-style `torch.utils.data.Dataset`) is read sample by sample, and again on demand where it
+    does not fit. The dimensions of the network's input distinguish batches from samples. Raises
+    `DataError` for anything else.
     """
-    if is_array(held):
-        return from_arrays(as_numpy(held), None, request, origin.name)
-    if isinstance(held, tuple) and len(held) == 2 and all(map(is_array, held)):
-        x, y = map(as_numpy, held)
-        return from_arrays(x, y, request, origin.name)
+    if _arrays(held) or (
+        isinstance(held, tuple) and len(held) == 2 and all(map(_arrays, held))
+    ):
+        x, y = _pair(held, request)
+        parts = tuple(map(as_numpy, request.separate(x, origin.name)))
+        return from_arrays(parts, _numpy(y), request, origin.name)
     if isinstance(held, Dataset):
         return _checked(held, request, origin)
     if isinstance(held, torch.utils.data.DataLoader) or not _indexed(held):
@@ -56,8 +61,8 @@ def read(held: Any, request: Request, origin: Origin) -> Dataset:
     if not len(held):
         raise DataError(f"{origin.name} has no samples.")
     with origin.running():
-        first = _pair(held[0], origin)[0]
-    if is_array(first) and first.ndim == len(request.input.shape) + 1:
+        first = request.separate(_pair(held[0], request)[0], origin.name)[0]
+    if is_array(first) and first.ndim == len(request.inputs[0].spec.shape) + 1:
         return _from_batches((held[n] for n in range(len(held))), request, origin)
     return _from_samples(held, request, origin)
 
@@ -67,19 +72,21 @@ def _indexed(held: Any) -> bool:
 
 
 def _checked(held: Dataset, request: Request, origin: Origin) -> Dataset:
-    """A data set that was read already, where it has the shape that is wanted."""
-    shape = held[0][0].shape
-    if tuple(shape) != request.input.shape:
+    """A data set that was read already, where it has the shape that is expected."""
+    feeds, _ = held.feeds(np.array([0]))
+    given = [list(each.shape[1:]) for each in feeds]
+    expected = [list(each.spec.shape) for each in request.inputs]
+    if given != expected:
         raise DataError(
-            f"{origin.name} has samples of shape {list(shape)}, and the network takes "
-            f"{list(request.input.shape)}."
+            f"{origin.name} has samples of shape {', '.join(map(str, given))}, and the "
+            f"network takes {', '.join(map(str, expected))}."
         )
     return held
 
 
 def _from_batches(batches: Iterable[Any], request: Request, origin: Origin) -> Dataset:
     """All batches, one after another, in memory."""
-    inputs: list[Array] = []
+    inputs: list[Feeds] = []
     targets: list[Array] = []
     size = 0
     with origin.running():
@@ -87,7 +94,7 @@ def _from_batches(batches: Iterable[Any], request: Request, origin: Origin) -> D
             inputs.append(x)
             if y is not None:
                 targets.append(y)
-            size += x.nbytes
+            size += sum(each.nbytes for each in x)
             if size > MEMORY:
                 raise DataError(
                     f"{origin.name} has more than {MEMORY >> 20} MiB of samples. Give the "
@@ -98,34 +105,37 @@ def _from_batches(batches: Iterable[Any], request: Request, origin: Origin) -> D
     if targets and len(targets) != len(inputs):
         raise DataError(f"{origin.name} has batches with labels and without. Give -1.")
     y = _joined(targets, f"{origin.name}: targets") if targets else None
-    return from_arrays(
-        _joined(inputs, f"{origin.name}: inputs"), y, request, origin.name
-    )
+    columns = zip(*inputs, strict=True)
+    x = tuple(_joined(parts, f"{origin.name}: inputs") for parts in columns)
+    return from_arrays(x, y, request, origin.name)
 
 
 def _pairs(
     batches: Iterable[Any], request: Request, origin: Origin
-) -> Iterator[tuple[Array, Array | None]]:
+) -> Iterator[tuple[Feeds, Array | None]]:
     """Inputs (batch, *shape) and targets (batch, ...) of each batch."""
-    expected = len(request.input.shape) + 1
     for number, batch in enumerate(batches):
-        x, y = _pair(batch, origin)
-        inputs = as_numpy(x)
-        targets = None if y is None else as_numpy(y)
-        if inputs.ndim != expected:
+        x, y = _pair(batch, request)
+        inputs = tuple(map(as_numpy, request.separate(x, origin.name)))
+        targets = _numpy(y)
+        for values, one in zip(inputs, request.inputs, strict=True):
+            shape = one.spec.shape
+            if values.ndim != len(shape) + 1:
+                raise DataError(
+                    f"{origin.name}: batch {number} has inputs of shape "
+                    f"{list(values.shape)}. The network takes "
+                    f"[batch, {', '.join(map(str, shape))}]."
+                )
+        count = len(inputs[0])
+        if targets is not None and (not targets.ndim or len(targets) != count):
             raise DataError(
-                f"{origin.name}: batch {number} has inputs of shape {list(inputs.shape)}. "
-                f"The network takes [batch, {', '.join(map(str, request.input.shape))}]."
-            )
-        if targets is not None and (not targets.ndim or len(targets) != len(inputs)):
-            raise DataError(
-                f"{origin.name}: batch {number} has {len(inputs)} inputs and targets of shape "
+                f"{origin.name}: batch {number} has {count} inputs and targets of shape "
                 f"{list(targets.shape)}. Give one target a sample."
             )
         yield inputs, targets
 
 
-def _joined(parts: list[Array], what: str) -> Array:
+def _joined(parts: Sequence[Array], what: str) -> Array:
     shapes = sorted({part.shape[1:] for part in parts})
     if len(shapes) > 1:
         listed = " and ".join(str(list(shape)) for shape in shapes[:2])
@@ -136,60 +146,82 @@ def _joined(parts: list[Array], what: str) -> Array:
 def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
     """Read every sample once: into memory where that fits, for the labels alone elsewhere."""
     length = len(sequence)
-    kept: list[Array] = []
+    kept: list[Feeds] = []
     targets: list[Any] = []
     fits = True
     with origin.running():
         for index in range(length):
-            x, y = _pair(sequence[index], origin)
+            x, y = _pair(sequence[index], request)
             targets.append(y)
             if index == 0:
-                fits = _values(x, request).nbytes * length <= MEMORY
+                size = sum(each.nbytes for each in _values(x, request, origin))
+                fits = size * length <= MEMORY
             if fits:
-                kept.append(_values(x, request))
+                kept.append(_values(x, request, origin))
     labeled = [y is not None for y in targets]
     if any(labeled) and not all(labeled):
         missing = labeled.index(False)
         raise DataError(f"{origin.name}: sample {missing} has no label. Give -1.")
     y = _stacked(targets, origin) if any(labeled) else None
     if fits:
-        if len({values.shape for values in kept}) > 1:
+        if len({tuple(each.shape for each in values) for values in kept}) > 1:
             raise DataError(f"{origin.name} has samples of different shapes.")
-        return from_arrays(np.stack(kept), y, request, origin.name)
+        columns = zip(*kept, strict=True)
+        stacked = tuple(np.stack(values) for values in columns)
+        return from_arrays(stacked, y, request, origin.name)
 
-    def get(index: int) -> Array:
+    def get(index: int, place: int) -> Array:
         with origin.running():
-            values = _values(_pair(sequence[index], origin)[0], request)
-        arranged, _ = request.arrange(values[None], origin.name)
+            x = _pair(sequence[index], request)[0]
+            values = _values(x, request, origin)[place]
+        arranged, _ = request.inputs[place].arrange(values[None], origin.name)
         first: Array = arranged[0]
         return first
 
-    samples = Indexed(get=get, length=length, identity=origin.identity())
-    if y is None:
-        return request.unlabeled(samples, length)
-    numbers, labels = request.targets(y, origin.name)
-    return request.dataset(samples, numbers, labels)
+    samples = [
+        Indexed(get=partial(get, place=n), length=length, identity=origin.identity())
+        for n in range(len(request.inputs))
+    ]
+    return request.labeled(samples, y, origin.name)
 
 
-def _pair(sample: Any, origin: Origin) -> tuple[Any, Any]:
+def _pair(sample: Any, request: Request) -> tuple[Any, Any]:
+    """The inputs and the target of a sample, or of a batch; a mapping may hold both."""
     if isinstance(sample, tuple | list) and len(sample) == 2:
         return sample[0], sample[1]
     if isinstance(sample, tuple | list) and len(sample) == 1:
         return sample[0], None
-    if isinstance(sample, dict):
-        raise DataError(
-            f"{origin.name} gives dictionaries ({', '.join(map(str, sample))}). Give pairs "
-            "(x, y)."
-        )
+    if isinstance(sample, Mapping):
+        key = request.targets_in(sample)
+        return sample, None if key is None else sample[key]
     return sample, None
 
 
-def _values(x: Any, request: Request) -> Array:
+def _values(x: Any, request: Request, origin: Origin) -> Feeds:
+    parts = request.separate(x, origin.name)
+    pairs = zip(parts, request.inputs, strict=True)
+    return tuple(_value(part, one) for part, one in pairs)
+
+
+def _value(x: Any, one: RequestedInput) -> Array:
     if isinstance(x, Image.Image):
-        channels, *size = request.input.shape
-        color = preprocess.color(request.preprocess, request.input)
-        return pixels(x, (channels, size[0], size[1]), color, request.preprocess.resize)
+        channels, *size = one.spec.shape
+        color = preprocess.color(one.preprocess, one.spec)
+        return pixels(x, (channels, size[0], size[1]), color, one.preprocess.resize)
     return as_numpy(x)
+
+
+def _arrays(held: Any) -> bool:
+    """Return whether arrays hold all samples: one, a mapping of them, or a tuple."""
+    if isinstance(held, Mapping):
+        return bool(held) and all(map(is_array, held.values()))
+    if isinstance(held, tuple):
+        return bool(held) and all(map(is_array, held))
+    return is_array(held)
+
+
+def _numpy(targets: Any) -> Array | None:
+    return None if targets is None else as_numpy(targets)
 
 
 def _stacked(targets: list[Any], origin: Origin) -> Array:

@@ -17,9 +17,11 @@ from edgekit.bundle_files import MANIFEST, read_manifest, vouched
 from edgekit.config import project
 from edgekit.config.project import Project
 from edgekit.data.preprocess import preprocess
+from edgekit.data.request import Request, requested
 from edgekit.diff.preprocessing_faults import Scene
 from edgekit.errors import DataError, UsageError
 from edgekit.program import program as programs
+from edgekit.program.feeds import Feeds
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import read
@@ -92,7 +94,7 @@ def subject(question: Question) -> Subject:
     if spec is not None and folding.preprocess is not None:
         spec = replace(_RAW, color=spec.color, resize=spec.resize)
     if len(program.inputs) > 1:
-        feeds = _many(question, program)
+        feeds = _many(question, program, one)
         return Subject(
             artifact=artifact,
             program=program,
@@ -136,19 +138,13 @@ def subject(question: Question) -> Subject:
 def in_memory(
     artifact: Artifact,
     program: Program,
-    inputs: NDArray[Any],
+    inputs: Feeds,
     labels: NDArray[np.int64] | None,
 ) -> Subject:
-    """Both sides with a network and its prepared inputs (n, *input shape) from memory.
+    """Both sides with a network and its prepared inputs, (n, *shape) each, from memory.
 
-    Raises `UsageError` where the artifact prepares raw samples itself, `DataError` for a network
-    of several inputs.
+    Raises `UsageError` where the artifact prepares raw samples itself.
     """
-    if len(program.inputs) > 1:
-        raise DataError(
-            f"The network has {len(program.inputs)} inputs, and samples in memory are of one. "
-            "Name files: edgekit.diff(artifact, 'student.pt2', samples='inputs.npz')."
-        )
     contract = read(artifact.files[0]) or {}
     folding = _folding(contract)
     if folding.preprocess is not None:
@@ -160,7 +156,7 @@ def in_memory(
         artifact=artifact,
         program=folded(program, folding),
         reference="the network",
-        feeds=[inputs],
+        feeds=inputs,
         labels=labels,
     )
 
@@ -242,8 +238,12 @@ def _named(
         raise UsageError(
             f"--against {reference} names no network. Give {sources.forms()}."
         )
-    given = None if source.has_inputs or one is None else one.model.input
-    model = ModelSpec(source=reference, input=given)
+    own = None if source.has_inputs or one is None else one.model
+    model = (
+        ModelSpec(source=reference)
+        if own is None
+        else ModelSpec(source=reference, input=own.input, inputs=own.inputs)
+    )
     return sources.load(model, root=Path(), allow_pickle=allow_pickle), reference
 
 
@@ -332,9 +332,14 @@ def _rows(available: int, paired: int | None, question: Question) -> NDArray[np.
     return np.arange(min(paired, question.count))
 
 
-def _many(question: Question, program: Program) -> list[Array]:
-    """An array for each input, by name or in order."""
+def _many(question: Question, program: Program, one: Project | None) -> Sequence[Array]:
+    """An array for each input, by name or in order; without any, the project's test samples."""
     names = [spec.name for spec in program.inputs]
+    if question.samples is None and one is not None:
+        inputs = requested(program, one.model, one.data.preprocess)
+        request = Request(inputs=inputs, labels=None, kind=one.task.kind)
+        found = data.read(one.data.test, root=one.root, request=request)
+        return found.feeds(_rows(len(found), None, question))[0]
     if question.samples is None or question.samples.suffix != ".npz":
         raise UsageError(
             f"The network has {len(names)} inputs ({', '.join(names)}): name a .npz with an "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,18 @@ from torch import Tensor
 from edgekit.data import Dataset
 from edgekit.errors import DataError
 
+Inputs = tuple[Tensor, ...]
+"""A tensor (n, *shape) for each input."""
 MEMORY = 1 << 30
 """Bytes of preprocessed inputs that are held at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A batch: inputs (n, ...), targets (n, ...) and sample indices (n,)."""
+    """A batch: inputs (n, ...) of each input of the network, targets (n, ...) and sample indices
+    (n,)."""
 
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
     indices: Tensor
     """Indices of the samples in the data set."""
@@ -31,17 +34,20 @@ class Batch:
 
 
 class Batches:
-    """The samples of a data set as tensors, inputs in the type the network takes."""
+    """The samples of a data set as tensors, inputs in the types the network takes."""
 
-    def __init__(self, dataset: Dataset, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, dataset: Dataset, dtypes: Sequence[torch.dtype] = (torch.float32,)
+    ) -> None:
         if not len(dataset):
             raise DataError("There are no samples to distill with. Check [data] train.")
-        self._dataset, self._dtype = dataset, dtype
-        sample, _ = dataset.arrays(np.array([0]))
-        self.shape: tuple[int, ...] = sample.shape[1:]
+        self._dataset, self._dtypes = dataset, tuple(dtypes)
+        sample, _ = dataset.feeds(np.array([0]))
+        self.shapes: tuple[tuple[int, ...], ...] = tuple(x.shape[1:] for x in sample)
+        size = sum(x.nbytes for x in sample)
         self._held = (
             self._read(torch.arange(len(dataset)))
-            if sample.nbytes * len(dataset) <= MEMORY
+            if size * len(dataset) <= MEMORY
             else None
         )
 
@@ -53,7 +59,7 @@ class Batches:
         if self._held is None:
             return self._read(indices)
         return Batch(
-            inputs=self._held.inputs[indices],
+            inputs=tuple(x[indices] for x in self._held.inputs),
             targets=self._held.targets[indices],
             indices=indices,
         )
@@ -64,12 +70,20 @@ class Batches:
             yield self.take(part)
 
     def _read(self, indices: Tensor) -> Batch:
-        inputs, targets = self._dataset.arrays(indices.numpy())
+        feeds, targets = self._dataset.feeds(indices.numpy())
         return Batch(
-            inputs=torch.from_numpy(inputs).to(self._dtype),
+            inputs=tuple(
+                torch.from_numpy(feed).to(dtype)
+                for feed, dtype in zip(feeds, self._dtypes, strict=True)
+            ),
             targets=torch.from_numpy(targets),
             indices=indices,
         )
+
+
+def on(device: torch.device, inputs: Inputs) -> Inputs:
+    """The inputs on a device."""
+    return tuple(x.to(device) for x in inputs)
 
 
 def steps_of(count: int, size: int, parts: int = 1) -> int:

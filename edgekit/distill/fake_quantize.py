@@ -121,11 +121,11 @@ def watch(module: nn.Module, watching: bool) -> None:
 
 
 @torch.no_grad()
-def show(module: fx.GraphModule, batches: Iterator[Tensor]) -> None:
+def show(module: fx.GraphModule, batches: Iterator[tuple[Tensor, ...]]) -> None:
     """Give every activation a range before the first step."""
     watch(module, True)
     for inputs in batches:
-        module(inputs)
+        module(*inputs)
 
 
 def _name(node: fx.Node) -> str | None:

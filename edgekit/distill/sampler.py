@@ -6,6 +6,7 @@ which each then takes its part.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from edgekit.data import Dataset
 from edgekit.distill.augment import AugmentParams, along, augment, draw
-from edgekit.distill.batches import Batch, Batches
+from edgekit.distill.batches import Batch, Batches, Inputs
 from edgekit.types import DistillRecipe
 
 
@@ -30,7 +31,7 @@ class MixupParams:
 class Mixed:
     """Inputs with their targets, and those of what was mixed into them."""
 
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
     indices: Tensor
     other: Tensor | None = None
@@ -41,17 +42,24 @@ class TrainSampler:
     """The training samples under a recipe."""
 
     def __init__(
-        self, dataset: Dataset, recipe: DistillRecipe, dtype: torch.dtype, seed: int
+        self,
+        dataset: Dataset,
+        recipe: DistillRecipe,
+        dtypes: Sequence[torch.dtype],
+        seed: int,
     ) -> None:
         self.generator = torch.Generator().manual_seed(seed)
-        self._recipe, self._preprocess = recipe, dataset.preprocess
-        self._mixes = bool(recipe.mixup) and dtype.is_floating_point
-        self._batches = Batches(dataset, dtype)
+        self._recipe = recipe
+        self._preprocess = [column.preprocess for column in dataset.columns]
+        floats = all(dtype.is_floating_point for dtype in dtypes)
+        self._mixes = bool(recipe.mixup) and floats
+        self._batches = Batches(dataset, dtypes)
+        self._images = _images(self._batches.shapes)
         self._views: dict[int, AugmentParams | None] = {}
         self._masks = dataset.targets.ndim == 3
         shape = dataset.targets.shape[1:]
         # Class maps of another size than the image's could not follow it.
-        still = self._masks and shape != self._batches.shape[1:]
+        still = self._masks and any(shape != s[1:] for s in self._images)
         self._augment = "none" if still else recipe.augment or "none"
         self._moves = self._draw(1, torch.Generator()) is not None
 
@@ -106,12 +114,15 @@ class TrainSampler:
         other = self._taken(indices, mixup.partner[mine], augmentation)
         return replace(
             plain,
-            inputs=mixup.fraction * batch.inputs + (1 - mixup.fraction) * other.inputs,
+            inputs=tuple(
+                mixup.fraction * one + (1 - mixup.fraction) * two
+                for one, two in zip(batch.inputs, other.inputs, strict=True)
+            ),
             other=other.targets,
             fraction=mixup.fraction,
         )
 
-    def still(self, indices: Tensor, version: int = 0) -> Tensor:
+    def still(self, indices: Tensor, version: int = 0) -> Inputs:
         """Inputs of samples in one of their fixed forms."""
         every = self._view(version) if self._recipe.views is not None else None
         augmentation = None if every is None else every[indices]
@@ -127,7 +138,10 @@ class TrainSampler:
         batch = self._batches.take(indices[mine])
         moved = None if augmentation is None else augmentation[mine]
         targets = along(batch.targets, moved) if self._masks else batch.targets
-        inputs = augment(batch.inputs, moved, self._preprocess)
+        inputs = tuple(
+            augment(x, moved, how) if x.ndim == 4 else x
+            for x, how in zip(batch.inputs, self._preprocess, strict=True)
+        )
         return replace(batch, inputs=inputs, targets=targets)
 
     def _view(self, version: int) -> AugmentParams | None:
@@ -139,4 +153,12 @@ class TrainSampler:
         return self._views[version]
 
     def _draw(self, count: int, generator: torch.Generator) -> AugmentParams | None:
-        return draw(count, self._batches.shape, self._augment, generator)
+        shape = next(iter(self._images), ())
+        # Two images of different sizes could not be moved alike.
+        kind = self._augment if len(self._images) == 1 else "none"
+        return draw(count, shape, kind, generator)
+
+
+def _images(shapes: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    """The shapes of the inputs that are images."""
+    return {shape for shape in shapes if len(shape) == 3}

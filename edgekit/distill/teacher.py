@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit import scratch, store
+from edgekit.distill.batches import Inputs, on
 from edgekit.distill.features import ModelOutputs, view
 from edgekit.distill.processes import Processes
 
@@ -47,9 +48,9 @@ class Teacher:
         """Answers for training that a network was run for."""
 
     @torch.no_grad()
-    def compute(self, inputs: Tensor) -> ModelOutputs:
+    def compute(self, inputs: Inputs) -> ModelOutputs:
         """Average outputs of the teachers."""
-        first, *others = (view(network(inputs)) for network in self._networks)
+        first, *others = (view(network(*inputs)) for network in self._networks)
         if not others:
             return first
         together = [first.output, *(other.output for other in others)]
@@ -59,7 +60,7 @@ class Teacher:
             attentions=first.attentions,
         )
 
-    def answer(self, indices: Tensor, inputs: Tensor, version: int) -> ModelOutputs:
+    def answer(self, indices: Tensor, inputs: Inputs, version: int) -> ModelOutputs:
         """The answer to training samples, from what is kept where it is."""
         self.requested += len(indices)
         if version in self._kept:
@@ -72,7 +73,7 @@ class Teacher:
         self,
         folder: Path | None,
         count: int,
-        inputs: Callable[[Tensor], Tensor],
+        inputs: Callable[[Tensor], Inputs],
         version: int,
     ) -> None:
         """Have the answers to all of `count` samples in one version, in `folder` or in memory.
@@ -81,7 +82,7 @@ class Teacher:
         """
         if version in self._kept:
             return
-        example = self.compute(inputs(torch.arange(1)).to(self._on.device)).output
+        example = self.compute(on(self._on.device, inputs(torch.arange(1)))).output
         if not self._on.first_here:
             self._on.wait()
         kept = KeptOutputs(folder, count, example)
@@ -96,10 +97,10 @@ class Teacher:
         self._kept[version] = kept
 
     def _fill(
-        self, kept: KeptOutputs, chunk: Tensor, inputs: Callable[[Tensor], Tensor]
+        self, kept: KeptOutputs, chunk: Tensor, inputs: Callable[[Tensor], Inputs]
     ) -> None:
         self.computed += len(chunk)
-        kept.keep(chunk, self.compute(inputs(chunk).to(self._on.device)).output)
+        kept.keep(chunk, self.compute(on(self._on.device, inputs(chunk))).output)
 
     @property
     def hit_rate(self) -> float | None:

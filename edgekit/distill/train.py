@@ -207,12 +207,12 @@ def check_outputs(
     teacher: Program, student: Program, train: Dataset, kind: TaskKind
 ) -> None:
     """Teacher and student must agree on what they give; raises `ModelError`."""
-    raw, _ = train.arrays(torch.arange(1).numpy())
+    feeds, _ = train.feeds(torch.arange(1).numpy())
     task = tasks.of(kind)
     outputs = []
     for who, program in (("teacher", teacher), ("student", student)):
         with torch.no_grad():
-            output = program.module(torch.from_numpy(raw).to(program.dtypes[0]))
+            output = program.module(*program.tensors(feeds))
         if not isinstance(output, Tensor) or (
             task.labels_samples and output.ndim != task.dimensions
         ):

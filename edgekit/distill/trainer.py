@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from edgekit import store
 from edgekit.distill import losses, optimize
 from edgekit.distill.augment import AugmentParams
-from edgekit.distill.batches import steps_of
+from edgekit.distill.batches import on, steps_of
 from edgekit.distill.checkpoint import State, on_cpu
 from edgekit.distill.features import (
     FeatureExtractor,
@@ -74,9 +74,9 @@ class Trainer:
             task_spec.task.kind,
         )
         self._on = processes
-        dtype = task_spec.student.dtypes[0]
+        dtypes = task_spec.student.dtypes
         self._sampler = TrainSampler(
-            task_spec.train, self.recipe, dtype, task_spec.seed
+            task_spec.train, self.recipe, dtypes, task_spec.seed
         )
         self._look()
         self.student_module.to(processes.device)
@@ -91,7 +91,7 @@ class Trainer:
         self.steps = steps_of(len(self._sampler), self.recipe.batch_size, parts)
         self._keeps = self._can_keep()
         self.validator = Validator(
-            task_spec.validation, task_spec.task, dtype, processes
+            task_spec.validation, task_spec.task, dtypes, processes
         )
         self.validator.set_teacher(lambda x: self.teacher.compute(x).output)
         self.place = TrainingState()
@@ -155,7 +155,7 @@ class Trainer:
         versions = self._sampler.versions
         if versions is None or self._compares_inside or not self._uses_teacher:
             return False
-        inputs = self._sampler.still(torch.arange(1)).to(self._on.device)
+        inputs = on(self._on.device, self._sampler.still(torch.arange(1)))
         example = self.teacher.compute(inputs).output
         size = len(self._sampler) * versions
         return self._on.agreed(fits(self.given.outputs_folder, size, example))
@@ -189,10 +189,10 @@ class Trainer:
     def _first_look(self, indices: Tensor) -> float:
         """The loss on this process's part of the samples as they are, times their number."""
         batch = self._sampler.plain(self._on.portion(indices))
-        inputs = batch.inputs.to(self._on.device)
+        inputs = on(self._on.device, batch.inputs)
         known_targets = Targets(targets=self._known(batch.targets))
         theirs = self.teacher.compute(inputs) if self._uses_teacher else None
-        loss = self._loss(view(self._wrapped(inputs)), theirs, known_targets)
+        loss = self._loss(view(self._wrapped(*inputs)), theirs, known_targets)
         return loss.item() * len(batch)
 
     def begin(self) -> None:
@@ -275,7 +275,7 @@ class Trainer:
         """Contribution of this process's samples of a part to the mean loss of the
         batch."""
         taken = self._sampler.take(indices, mine, augmentation, mixup)
-        inputs = taken.inputs.to(self._on.device)
+        inputs = on(self._on.device, taken.inputs)
         known_targets = Targets(
             targets=self._known(taken.targets),
             other=self._known(taken.other),
@@ -288,7 +288,7 @@ class Trainer:
                 if self._uses_teacher
                 else None
             )
-            ours = view(self._wrapped(inputs))
+            ours = view(self._wrapped(*inputs))
             loss = self._loss(ours, theirs, known_targets)
         return loss * (len(mine) / len(indices))
 
@@ -340,7 +340,7 @@ class Trainer:
             own = optimize.snapshot(self.student_module)
             self.student_module.load_state_dict(self._average.values)
         with self._precision():
-            value = self.validator.validate(lambda x: self._wrapped(x)[0])
+            value = self.validator.validate(lambda x: self._wrapped(*x)[0])
         if own is not None:
             self.student_module.load_state_dict(own)
         seconds = time.perf_counter() - started

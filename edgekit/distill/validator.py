@@ -3,7 +3,7 @@ teacher."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from edgekit import tasks
 from edgekit.data import Dataset
-from edgekit.distill.batches import Batches
+from edgekit.distill.batches import Batches, Inputs, on
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import Task
 from edgekit.types import Evaluation
 
 BATCH = 256
-Network = Callable[[Tensor], Tensor]
+Network = Callable[[Inputs], Tensor]
 Outputs = np.ndarray[Any, Any]
 
 
@@ -26,10 +26,14 @@ class Validator:
     """The task's metric where there are labels, agreement with the teacher elsewhere."""
 
     def __init__(
-        self, dataset: Dataset, task: Task, dtype: torch.dtype, on: Processes
+        self,
+        dataset: Dataset,
+        task: Task,
+        dtypes: Sequence[torch.dtype],
+        processes: Processes,
     ) -> None:
-        self._dataset, self._task, self._on = dataset, task, on
-        self._samples = Batches(dataset, dtype)
+        self._dataset, self._task, self._on = dataset, task, processes
+        self._samples = Batches(dataset, dtypes)
         self._reference: Outputs | None = None
         self.metric = ""
         self.higher_is_better = self.is_fraction = True
@@ -66,7 +70,7 @@ class Validator:
         count = len(self._samples)
         mine = self._on.portion(torch.arange(count))
         parts = [
-            network(batch.inputs.to(self._on.device)).float()
+            network(on(self._on.device, batch.inputs)).float()
             for batch in self._samples.ordered(mine, BATCH)
         ]
         outputs: Outputs = self._on.gather(torch.cat(parts), count).cpu().numpy()

@@ -28,6 +28,6 @@ def predict(
         for indices in np.array_split(
             np.arange(len(dataset)), max(1, -(-len(dataset) // batch))
         ):
-            x, _ = dataset.arrays(indices)
-            outputs.append(program.module(torch.from_numpy(x)).numpy())
+            feeds, _ = dataset.feeds(indices)
+            outputs.append(program.module(*program.tensors(feeds)).numpy())
     return np.concatenate(outputs)

@@ -15,6 +15,7 @@ from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.devices import Device, jobs
 from edgekit.errors import ArtifactError, DataError
+from edgekit.program.feeds import Given, feeds_of
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, TensorSpec
@@ -37,8 +38,9 @@ class Stored:
         return [dequantize(array, spec) for array, spec in pairs]
 
 
-def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
-    """The first output for n samples, one inference each: (n, *input) to (n, *output shape).
+def infer(artifact: Artifact, inputs: Given, device: Device) -> Array:
+    """The first output for n samples, one inference each: (n, *shape) of each input to
+    (n, *output shape).
 
     Both are float32; where the artifact takes or gives integers, they are quantized on the way
     in and out by its spec. Samples have their channels first and are turned for a file that
@@ -46,14 +48,21 @@ def infer(artifact: Artifact, inputs: Array, device: Device) -> Array:
     Raises `DataError` for samples of another shape, `ArtifactError` for a file that cannot be
     run.
     """
-    spec = _only_input(artifact)
-    requested = of_network(spec.shape[1:], spec.layout)
-    if inputs.shape[1:] != requested or not len(inputs):
+    given, specs = feeds_of(inputs), artifact.inputs
+    if len(given) != len(specs):
+        names = ", ".join(spec.name for spec in specs)
         raise DataError(
-            f"{artifact.name} takes samples of shape {list(requested)}, at least one; "
-            f"got an array of shape {list(inputs.shape)}."
+            f"{artifact.name} takes {len(specs)} inputs ({names}); got {len(given)} arrays."
         )
-    found = run_on(device, artifact, [arranged(inputs, spec.layout)])
+    for spec, values in zip(specs, given, strict=True):
+        requested = of_network(spec.shape[1:], spec.layout)
+        if values.shape[1:] != requested or not len(values):
+            raise DataError(
+                f"{artifact.name} takes samples of shape {list(requested)}, at least one; "
+                f"got an array of shape {list(values.shape)}."
+            )
+    pairs = zip(given, specs, strict=True)
+    found = run_on(device, artifact, [arranged(x, spec.layout) for x, spec in pairs])
     return found.real(artifact.outputs[:1])[0]
 
 
@@ -131,13 +140,3 @@ def dequantize(stored: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
         return stored.astype(np.float32)
     steps = stored.astype(np.float32) - spec.quantization.zero_point
     return (steps * spec.quantization.scale).astype(np.float32)
-
-
-def _only_input(artifact: Artifact) -> TensorSpec:
-    if len(artifact.inputs) != 1:
-        names = ", ".join(one.name for one in artifact.inputs)
-        raise ArtifactError(
-            f"{artifact.name} takes {len(artifact.inputs)} inputs ({names}); "
-            "only networks of one input can be evaluated."
-        )
-    return artifact.inputs[0]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from edgekit.export.checks import attribute_layer, check
 from edgekit.export.produce import ExportInputs, ExportRequest, produce
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
+from edgekit.program.feeds import Given, feeds_of
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.types import Artifact, Precision, QuantConfig, RuntimeName
@@ -23,7 +22,7 @@ def export(  # noqa: PLR0913
     *,
     runtime: RuntimeName,
     precision: Precision,
-    calibration: np.ndarray | None,
+    calibration: Given | None,
     folder: Path,
     name: str,
     labels: tuple[str, ...] = (),
@@ -32,10 +31,10 @@ def export(  # noqa: PLR0913
 ) -> Artifact:
     """Write `program` for `runtime` into `folder`, in this process.
 
-    `calibration` is (n, *input shape) float32, preprocessed; int8 needs it. `validation` judges
+    `calibration` is (n, *shape) of each input, preprocessed; int8 needs it. `validation` judges
     what int8 loses, and starts the search for a configuration that loses less; `quant_config` is
-    tried first. The files appear whole or not at all. Raises `ArtifactError` for what the
-    format cannot hold, `RuntimeMissing` without its libraries.
+    tried first. The files appear whole or not at all. Raises `ArtifactError` for what the format
+    cannot hold, `RuntimeMissing` without its libraries.
     """
     target = registry.get(runtime)
     check(target, name, precision, calibrated=calibration is not None)
@@ -50,7 +49,9 @@ def export(  # noqa: PLR0913
                 quant_config=quant_config,
             )
             export_inputs = ExportInputs(
-                calibration=calibration, validation=validation, labels=labels
+                calibration=None if calibration is None else feeds_of(calibration),
+                validation=validation,
+                labels=labels,
             )
             made = produce(target, fp32, request, export_inputs)
         return publish(made, folder)

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, fx
 
+from edgekit.program.feeds import Given, feeds_of
 from edgekit.program.parameters import argument_name, serving_once
 from edgekit.program.program import Program
 
@@ -50,19 +50,17 @@ class _Span:
     channels: int
 
 
-def equalized(program: Program, samples: np.ndarray) -> Program | None:
+def equalized(program: Program, samples: Given) -> Program | None:
     """The same network with its channels brought to equal ranges, or `None` where none can be.
 
-    `samples` (n, ...) are for its only input.
+    `samples` are (n, ...) of each input.
     """
-    if len(program.inputs) != 1:
-        return None
     result = program.copy()
     parameters = {n: p.data for n, p in serving_once(result.module).items()}
     spans = list(_spans(result.module, parameters))
     if not spans:
         return None
-    given = torch.from_numpy(samples).to(program.dtypes[0])
+    given = program.tensors(feeds_of(samples))
     ranges = _ranges(result.module, spans, given)
     with torch.no_grad():
         for span in spans:
@@ -156,13 +154,14 @@ def _channels(node: fx.Node) -> int | None:
 
 
 def _ranges(
-    module: fx.GraphModule, spans: Sequence[_Span], samples: Tensor
+    module: fx.GraphModule, spans: Sequence[_Span], samples: Sequence[Tensor]
 ) -> Mapping[fx.Node, Tensor]:
     """The largest magnitude of each channel where it is read, by its writer."""
     watch = _Watch(module, spans)
     with torch.no_grad():
-        for part in torch.split(samples, _BATCH):
-            watch.run(part)
+        parts = (torch.split(each, _BATCH) for each in samples)
+        for part in zip(*parts, strict=True):
+            watch.run(*part)
     return watch.widest
 
 

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgekit.export.checks import attribute_layer
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.export.quantization_search import Search, search
 from edgekit.export.verify import Reference, verify
+from edgekit.program.feeds import Feeds
 from edgekit.runtimes.protocol import (
     CALIBRATED,
     QUANTIZED,
+    Sample,
     Signature,
+    calibration_samples,
     channels_last,
-    feeds,
 )
 from edgekit.runtimes.record import Runtime
 from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
@@ -40,7 +40,7 @@ class ExportRequest:
 class ExportInputs:
     """Materials of artifacts of one network, besides its file in fp32."""
 
-    calibration: np.ndarray | None = None
+    calibration: Feeds | None = None
     validation: Validation | None = None
     """Without it the first configuration is taken as it is."""
     labels: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class ExportInputs:
     """An ONNX file of what comes behind the network's outputs: see `Program.tail`."""
 
     @property
-    def ranged(self) -> np.ndarray:
+    def ranged(self) -> Feeds:
         """Samples that ranges are taken from; raises `ValueError` without them."""
         if self.calibration is None:
             raise ValueError("A calibrated precision was requested without samples.")
@@ -112,10 +112,10 @@ def _reduced(
 ) -> tuple[Path, QuantResult | None]:
     """The file in less than fp32, and how it came about."""
     inputs, _ = export_inputs.signature(runtime, fp32)
-    samples: list[np.ndarray] = []
+    samples: list[Sample] = []
     if request.precision in CALIBRATED:
-        samples = feeds(export_inputs.ranged, inputs)
-    quantizer = runtime.exporter.quantizer(fp32, inputs[0], samples, place)
+        samples = calibration_samples(export_inputs.ranged, inputs)
+    quantizer = runtime.exporter.quantizer(fp32, inputs, samples, place)
     suffix = runtime.suffix
     if request.precision not in QUANTIZED:
         quantizer.quantize(request.precision, QuantConfig(), place / f"plain{suffix}")
@@ -126,13 +126,16 @@ def _reduced(
             quantizer.quantize(request.precision, quant_config, path)
 
     quant_config = request.quant_config or quantizer.first(request.precision)
-    if export_inputs.validation is None or len(inputs) != 1:
+    if export_inputs.validation is None:
         write(quant_config, place / f"plain{suffix}")
         return place / f"plain{suffix}", _unjudged(quant_config)
     work = Search(
         write=write,
         accuracy=QuantizationAccuracy(
-            fp32, request.runtime, export_inputs.validation, inputs[0].layout
+            fp32,
+            request.runtime,
+            export_inputs.validation,
+            [each.layout for each in inputs],
         ),
         layers=quantizer.layers,
         place=place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edgekit.data.predictions import logits, scores
 from edgekit.errors import DataError
 from edgekit.evaluate.parity import rms_error
 from edgekit.evaluate.run import first_output, run_here
+from edgekit.program.feeds import Feeds, Given, feeds_of, rows, save
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
@@ -25,8 +27,8 @@ Outputs = npt.NDArray[np.float32]
 class Validation:
     """Samples that judge a quantized file: never those that judge the build."""
 
-    inputs: Array
-    """(n, *input shape), preprocessed."""
+    inputs: Given
+    """(n, *shape) of each input, preprocessed."""
     targets: Array | None
     """(n, ...), as the task's metric takes them; `None` where nothing is labeled."""
     task: TaskSpec
@@ -41,37 +43,44 @@ class Validation:
 
     def save(self, path: Path) -> None:
         """Write the samples as `.npz`."""
-        if self.targets is None:
-            np.savez(path, inputs=self.inputs)
-        else:
-            np.savez(path, inputs=self.inputs, targets=self.targets)
+        known = {} if self.targets is None else {"targets": self.targets}
+        save(path, self.feeds, **known)
+
+    @property
+    def feeds(self) -> Feeds:
+        """The samples of each input."""
+        return feeds_of(self.inputs)
+
+    def __len__(self) -> int:
+        return len(self.feeds[0])
 
 
 class QuantizationAccuracy:
-    """Compares files with the outputs of `fp32`; all take images in the order `layout`."""
+    """Compares files with the outputs of `fp32`; all take their inputs in the orders
+    `layouts`."""
 
     def __init__(
         self,
         fp32: Path,
         runtime: RuntimeName,
         validation: Validation,
-        layout: str | None = None,
+        layouts: Sequence[str | None] | None = None,
     ) -> None:
-        self._layout = layout
+        self._layouts = layouts or [None] * len(validation.feeds)
         self._runtime = runtime
         self.validation = validation
-        self._expected = self._outputs(fp32, len(validation.inputs))
+        self._expected = self._outputs(fp32, len(validation))
         self._reference = self._measured(self._expected)
         self.metric = self._reference.metric if self._reference else "agreement"
 
     def accuracy_drop(self, path: Path) -> tuple[float, float]:
         """Fraction of the metric that `path` loses, and the relative error of its outputs."""
-        outputs = self._outputs(path, len(self.validation.inputs))
+        outputs = self._outputs(path, len(self.validation))
         return self._drop(outputs), rms_error(outputs, self._expected)
 
     def error(self, path: Path, count: int) -> float:
         """The relative error of the outputs for the first `count` samples."""
-        outputs = self._outputs(path, min(count, len(self.validation.inputs)))
+        outputs = self._outputs(path, min(count, len(self.validation)))
         return rms_error(outputs, self._expected[: len(outputs)])
 
     def _drop(self, outputs: Outputs) -> float:
@@ -97,6 +106,6 @@ class QuantizationAccuracy:
 
     def _outputs(self, path: Path, count: int) -> Outputs:
         """The first output (n, *output shape) of the file, one sample at a time."""
-        samples = [self.validation.inputs[:count]]
-        found = run_here(path, self._runtime, samples, [self._layout])
+        samples = rows(self.validation.feeds, slice(count))
+        found = run_here(path, self._runtime, samples, self._layouts)
         return scores(first_output(found), self.validation.folding)

@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 from edgekit.errors import ArtifactError
 from edgekit.evaluate.parity import DRAWN_ELEMENTS, TOLERANCES, elements_off
 from edgekit.evaluate.run import run_here
+from edgekit.program import feeds
 from edgekit.program.program import Program
 from edgekit.types import Artifact
 
@@ -47,18 +48,14 @@ class Reference:
 
     def save(self, path: Path) -> None:
         """Write the arrays as `.npz`."""
-        arrays: dict[str, Any] = {f"input_{i}": v for i, v in enumerate(self.inputs)}
-        arrays |= {f"output_{i}": v for i, v in enumerate(self.outputs)}
-        np.savez(path, **arrays)
+        outputs = {f"output_{i}": v for i, v in enumerate(self.outputs)}
+        feeds.save(path, self.inputs, **outputs)
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the arrays of `save`."""
-        with np.load(path, allow_pickle=False) as file:
-            return cls(
-                inputs=tuple(file[n] for n in file.files if n.startswith("input_")),
-                outputs=tuple(file[n] for n in file.files if n.startswith("output_")),
-            )
+        inputs, outputs = feeds.read(path)
+        return cls(inputs=inputs, outputs=tuple(outputs.values()))
 
 
 def verify(artifact: Artifact, reference: Reference) -> None:

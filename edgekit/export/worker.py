@@ -20,6 +20,7 @@ from edgekit.errors import ArtifactError
 from edgekit.export.produce import ExportInputs, ExportRequest, produce
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
+from edgekit.program import feeds
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.types import Artifact, InputSpec, IOFusion, RuntimeName, TaskSpec
@@ -40,16 +41,16 @@ class Judging:
 
     def read(self) -> Validation:
         """The validation samples from their file."""
-        with np.load(self.samples, allow_pickle=False) as arrays:
-            return Validation(
-                inputs=arrays["inputs"],
-                targets=arrays.get("targets"),
-                task=self.task,
-                root=self.root,
-                allowed=self.allowed,
-                recover=self.recover,
-                folding=self.folding,
-            )
+        inputs, known = feeds.read(self.samples)
+        return Validation(
+            inputs=inputs,
+            targets=known.get("targets"),
+            task=self.task,
+            root=self.root,
+            allowed=self.allowed,
+            recover=self.recover,
+            folding=self.folding,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,7 @@ def suspects(job: Job, suspected: str) -> Iterator[Message]:
 
 def _export_inputs(job: Job) -> ExportInputs:
     return ExportInputs(
-        calibration=None if job.calibration is None else np.load(job.calibration),
+        calibration=None if job.calibration is None else feeds.read(job.calibration)[0],
         validation=None if job.validation is None else job.validation.read(),
         labels=job.labels,
         channels_last=job.channels_last,

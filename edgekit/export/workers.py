@@ -17,8 +17,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from edgekit import child
 from edgekit.errors import ArtifactError
 from edgekit.export.checks import check
@@ -28,6 +26,7 @@ from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.export.worker import JOB, MESSAGE, Job, Judging, Message
+from edgekit.program.feeds import Given, feeds_of, save
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.runtimes.protocol import CALIBRATED
@@ -38,7 +37,7 @@ Variant = tuple[RuntimeName, Precision] | tuple[RuntimeName, Precision, QuantCon
 """An artifact by its runtime and precision, and the configuration to try first, where it is another
 than the format's own."""
 
-_CALIBRATION = "calibration.npy"
+_CALIBRATION = "calibration.npz"
 _REFERENCE = "reference.npz"
 _TAIL = "tail.onnx"
 _PATIENCE_S = 7200.0
@@ -59,7 +58,7 @@ def export_all(  # noqa: PLR0913
     program: Program,
     requested: Sequence[Variant],
     *,
-    calibration: np.ndarray | None,
+    calibration: Given | None,
     folder: Path,
     labels: tuple[str, ...] = (),
     validation: Validation | None = None,
@@ -86,7 +85,7 @@ def export_all(  # noqa: PLR0913
     with scratch(folder.resolve()) as place:
         program.save(place / "student.pt2")
         if calibration is not None:
-            np.save(place / _CALIBRATION, calibration)
+            save(place / _CALIBRATION, feeds_of(calibration))
         judging = None if validation is None else _judging(validation, place)
         Reference.of(program).save(place / _REFERENCE)
         made: dict[str, Artifact] = {}

@@ -39,7 +39,8 @@ class IOContract:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    preprocess: Preprocess
+    preprocess: tuple[Preprocess, ...]
+    """Of each input."""
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the output; `None` where the data names none."""
     task: TaskKind = DEFAULT_TASK
@@ -187,11 +188,18 @@ def _entry(folder: Path, file: Path) -> dict[str, Any]:
 
 
 def described(contract: IOContract) -> dict[str, Any]:
-    """The contract as JSON, as it stands in the manifest and in the artifacts."""
+    """The contract as JSON, as it stands in the manifest and in the artifacts.
+
+    `preprocessing` is that of the only input; of several each has its own.
+    """
+    steps = [{"formula": FORMULA, **asdict(how)} for how in contract.preprocess]
     return {
-        "inputs": [asdict(tensor) for tensor in contract.inputs],
+        "inputs": [
+            {**asdict(tensor), "preprocessing": prepared}
+            for tensor, prepared in zip(contract.inputs, steps, strict=True)
+        ],
         "outputs": [asdict(tensor) for tensor in contract.outputs],
-        "preprocessing": {"formula": FORMULA, **asdict(contract.preprocess)},
+        "preprocessing": steps[0] if len(steps) == 1 else None,
         "labels": None if contract.labels is None else list(contract.labels),
         "task": contract.task,
         "folded": None if contract.folding == IOFusion() else asdict(contract.folding),

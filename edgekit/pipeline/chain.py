@@ -239,12 +239,16 @@ def _agree(
     teacher: Program, other: Program, train: Dataset, kind: TaskKind, name: str
 ) -> None:
     """Raise where two networks differ in what they take or give."""
-    given = [(p.inputs[0].shape, p.dtypes[0]) for p in (teacher, other)]
-    if given[0] != given[1]:
-        (shape, dtype), (own, own_dtype) = given
+    expected, own = (
+        ", ".join(
+            f"{dtype} {list(spec.shape)}"
+            for spec, dtype in zip(p.inputs, p.dtypes, strict=True)
+        )
+        for p in (teacher, other)
+    )
+    if own != expected:
         raise ModelError(
-            f"{name} takes {own_dtype} {list(own)} and the network {dtype} {list(shape)}. "
-            "They must take the same inputs."
+            f"{name} takes {own} and the network {expected}. They must take the same inputs."
         )
     try:
         check_outputs(teacher, other, train, kind)

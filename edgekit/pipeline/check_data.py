@@ -74,9 +74,9 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
     Raises where the network's output is not the task's, or its size not that of the targets.
     """
     task = tasks.of(kind)
-    inputs, targets = dataset.arrays(np.array([0]))
+    feeds, targets = dataset.feeds(np.array([0]))
     with torch.no_grad():
-        output = network.module(torch.from_numpy(inputs))
+        output = network.module(*network.tensors(feeds))
     if not isinstance(output, Tensor):
         raise ModelError(
             f"The network returns {type(output).__name__}. {kind.capitalize()} needs one tensor."

@@ -23,8 +23,9 @@ from edgekit.export.workers import Failure, artifact_name
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
-from edgekit.pipeline.samples import Array, BuildData
+from edgekit.pipeline.samples import BuildData
 from edgekit.pipeline.variants import requested
+from edgekit.program.feeds import Feeds
 from edgekit.program.layer_attribution import ITSELF, layer_behind
 from edgekit.program.module_path import layer
 from edgekit.program.program import Program
@@ -144,7 +145,7 @@ def _reduced(
     inspection: _Inspection,
     exporter: ExportRunner,
     asked: Sequence[_Form],
-    calibration: Array,
+    calibration: Feeds,
     folder: Path,
 ) -> list[LeftOut]:
     """Variants refused in less than fp32, whose files hold newer operators.

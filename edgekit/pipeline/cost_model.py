@@ -19,7 +19,7 @@ from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
 from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import ExportRunner
-from edgekit.pipeline.samples import Array
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.objective import keep_best
@@ -38,7 +38,7 @@ def calibrate(
     planner: Planner,
     exporter: ExportRunner,
     baseline: Artifact,
-    calibration: Array,
+    calibration: Feeds,
     folder: Path,
 ) -> None:
     """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.

@@ -148,7 +148,7 @@ def evaluate_artifacts(
     """
     samples, reference, how = inputs.samples, inputs.reference, inputs.samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
-    given, targets = artifact_inputs(samples).test.arrays()
+    given, targets = artifact_inputs(samples).test.feeds()
     outputs: dict[str, Outputs | ArtifactError] = {}
     with inputs.progress.step("Evaluate the artifacts") as step:
         for number, artifact in enumerate(artifacts):

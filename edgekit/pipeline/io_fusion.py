@@ -37,6 +37,11 @@ def folding(project: Project, network: Program) -> IOFusion:
     recipe, task = project.recipe.export, project.task
     found = IOFusion()
     if recipe.fold_preprocessing is not None:
+        if len(network.inputs) != 1:
+            raise ProjectError(
+                "[recipe.export] fold_preprocessing is for one input, and the network takes "
+                f"{len(network.inputs)}. Leave it out."
+            )
         if not network.dtypes[0].is_floating_point:
             raise ProjectError(
                 "[recipe.export] fold_preprocessing is for values, and the network takes "
@@ -65,25 +70,25 @@ def artifact_inputs(samples: BuildData) -> BuildData:
     if samples.folding.preprocess is None:
         return samples
     pool = samples.pool.unprepared()
-    values, _ = pool.arrays(np.array(samples.calibrated.indices))
+    (values,), _ = pool.feeds(np.array(samples.calibrated.indices))
     return replace(
         samples,
         train=samples.train.unprepared(),
         validation=samples.validation.unprepared(),
         test=samples.test.unprepared(),
         pool=pool,
-        calibrated=replace(samples.calibrated, samples=values.astype(np.float32)),
+        calibrated=replace(samples.calibrated, feeds=(values.astype(np.float32),)),
     )
 
 
-def left_over(samples: BuildData) -> Preprocess:
-    """Steps that an application still does to a raw sample."""
+def left_over(samples: BuildData) -> tuple[Preprocess, ...]:
+    """Steps that an application still does to a raw sample, by input."""
     own = (
         samples.test
         if samples.folding.preprocess is None
         else samples.test.unprepared()
     )
-    return own.contract
+    return tuple(column.contract for column in own.columns)
 
 
 def notes(how: IOFusion) -> tuple[IOFused, ...]:

@@ -197,7 +197,7 @@ def compensated(
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
     with progress.step(f"Fit the layers that lost inputs, on {count} samples"):
         [(inputs, _)] = batches(train, count)
-        student = reconstruct(fitted.graph, fitted.solution.plan, (inputs,))
+        student = reconstruct(fitted.graph, fitted.solution.plan, inputs)
     return replace(fitted, student=student)
 
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.suspect import suspect
 from edgekit.export.workers import Failure, Variant, offered
 from edgekit.pipeline.runners import ExportRunner
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.export_words import reasons
@@ -55,7 +53,7 @@ def export(  # noqa: PLR0913
     folder: Path,
     *,
     title: str,
-    calibration: npt.NDArray[np.float32] | None = None,
+    calibration: Feeds | None = None,
     labels: tuple[str, ...] = (),
     validation: Validation | None = None,
     required: bool = True,

@@ -12,7 +12,7 @@ from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Failure, Variant, export_all
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.samples import Array
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.types import Artifact, Measurement
@@ -43,7 +43,7 @@ class ExportRunner:
         folder: Path,
         *,
         title: str,
-        calibration: Array | None = None,
+        calibration: Feeds | None = None,
         labels: tuple[str, ...] = (),
         validation: Validation | None = None,
         on_failure: Callable[[Failure], None] | None = None,

@@ -7,19 +7,20 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from edgekit import data, tasks
 from edgekit.config.project import Project
 from edgekit.data import Dataset, calibration
-from edgekit.data.request import Request
+from edgekit.data.request import Request, RequestedInput, requested
 from edgekit.program.features import features
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
-from edgekit.types import DEFAULT_TASK, Calibration, InputSpec, IOFusion, TaskKind
-
-Array = npt.NDArray[np.float32]
+from edgekit.types import (
+    DEFAULT_TASK,
+    Calibration,
+    IOFusion,
+    TaskKind,
+)
 
 
 class Held(Protocol):
@@ -45,9 +46,9 @@ class BuildData:
     kind: TaskKind = DEFAULT_TASK
 
     @property
-    def calibration(self) -> Array:
-        """Drawn samples (n, *input shape)."""
-        return self.calibrated.samples
+    def calibration(self) -> Feeds:
+        """Drawn samples (n, *shape) of each input."""
+        return self.calibrated.feeds
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -63,15 +64,11 @@ class _Reader:
 
     project: Project
     held: Mapping[str, Held]
-    input: InputSpec
+    inputs: tuple[RequestedInput, ...]
 
     def read(self, place: str, labels: tuple[str, ...] | None = None) -> Dataset:
-        request = Request(
-            input=self.input,
-            preprocess=self.project.data.preprocess,
-            labels=labels,
-            kind=self.project.task.kind,
-        )
+        kind = self.project.task.kind
+        request = Request(inputs=self.inputs, labels=labels, kind=kind)
         if place in self.held:
             return self.held[place].read(request)
         return data.read(place, root=self.project.root, request=request)
@@ -80,12 +77,13 @@ class _Reader:
 def read_samples(
     project: Project, network: Program, held: Mapping[str, Held], progress: Progress
 ) -> BuildData:
-    """Load every data set the project names, preprocessed for `network`'s input.
+    """Load every data set the project names, preprocessed for `network`'s inputs.
 
     Those in `held` are the caller's own. Raises `DataError` for data that cannot be read.
     """
     spec, recipe = project.data, project.recipe
-    reader = _Reader(project=project, held=held, input=input_of(network))
+    inputs = requested(network, project.model, project.data.preprocess)
+    reader = _Reader(project=project, held=held, inputs=inputs)
     with progress.step("Read the data"):
         train = reader.read(spec.train, project.task.classes)
         labels = train.labels or None
@@ -103,7 +101,7 @@ def read_samples(
         preset, drawn = _drawn(preset, pool, network)
     progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
-        f"by, {len(drawn.samples)} to calibrate, {len(test)} to evaluate"
+        f"by, {len(drawn.indices)} to calibrate, {len(test)} to evaluate"
     )
     return BuildData(
         train=train,
@@ -112,7 +110,7 @@ def read_samples(
         calibrated=drawn,
         calibration_facts={
             **asdict(preset),
-            "drawn": len(drawn.samples),
+            "drawn": len(drawn.indices),
             "sha256": drawn.sha256,
         },
         pool=pool,
@@ -130,10 +128,3 @@ def _drawn(
     return preset, calibration.draw(
         preset, pool, targets, features=partial(features, network)
     )
-
-
-def input_of(network: Program) -> InputSpec:
-    """Input of a network: its first, with the dtype of tokens where it takes those."""
-    dtype = network.dtypes[0]
-    tokens = None if dtype.is_floating_point else str(dtype).removeprefix("torch.")
-    return replace(network.inputs[0], dtype=tokens)  # type: ignore[arg-type]

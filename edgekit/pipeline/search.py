@@ -27,7 +27,7 @@ from edgekit.pipeline import left_out
 from edgekit.pipeline.constraints import PlanConstraints, infeasible
 from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
-from edgekit.pipeline.samples import Array
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.importance import importance
@@ -111,7 +111,7 @@ class PlanTimer:
     bench: BenchRunner
     baseline: Artifact
     """The unpruned network in the runtime and precision that are planned for."""
-    calibration: Array
+    calibration: Feeds
 
     @property
     def progress(self) -> Progress:
@@ -323,15 +323,15 @@ def planned_precisions(recipe: Recipe, target: Target) -> tuple[Precision, ...]:
 
 def batches(
     train: Dataset, count: int
-) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+) -> list[tuple[tuple[torch.Tensor, ...], torch.Tensor | None]]:
     """Samples to weigh units by, with their labels where all have one."""
     step = max(1, len(train) // count)
     chosen = np.arange(0, len(train), step)[:count]
-    inputs, targets = train.arrays(chosen)
+    feeds, targets = train.feeds(chosen)
     labels = (
         torch.from_numpy(targets) if (targets >= 0).all() and train.classed else None
     )
-    return [(torch.from_numpy(inputs), labels)]
+    return [(tuple(map(torch.from_numpy, feeds)), labels)]
 
 
 def solve_for(
@@ -375,7 +375,13 @@ def probe(
         return sensitivity(
             planner.graph,
             scores,
-            [(part,) for given in inputs for part in torch.split(given, _TRIAL_BATCH)],
+            [
+                part
+                for given in inputs
+                for part in zip(
+                    *(torch.split(each, _TRIAL_BATCH) for each in given), strict=True
+                )
+            ],
             blocks=planner.blocks,
             on_progress=step.update,
         )

@@ -10,6 +10,7 @@ from edgekit.config.project import Project
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Variant, offered
 from edgekit.pipeline.samples import BuildData
+from edgekit.program.feeds import joined
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName, Target
@@ -52,13 +53,13 @@ def requested(
 def validation(project: Project, samples: BuildData) -> Validation:
     """The validation samples, with training samples where they are few: never test samples."""
     recipe = project.recipe.quantize
-    inputs, targets = samples.validation.arrays(_first(len(samples.validation), MOST))
-    missing = min(ENOUGH - len(inputs), len(samples.train))
+    inputs, targets = samples.validation.feeds(_first(len(samples.validation), MOST))
+    missing = min(ENOUGH - len(targets), len(samples.train))
     if missing > 0:
         order = np.random.default_rng(project.recipe.seed)
         chosen = order.permutation(len(samples.train))[:missing]
-        more_inputs, more_targets = samples.train.arrays(np.sort(chosen))
-        inputs = np.concatenate([inputs, more_inputs])
+        more_inputs, more_targets = samples.train.feeds(np.sort(chosen))
+        inputs = joined([inputs, more_inputs])
         targets = np.concatenate([targets, more_targets])
     return Validation(
         inputs=inputs,

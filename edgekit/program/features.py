@@ -9,24 +9,25 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
+from edgekit.program.feeds import Given, feeds_of
 from edgekit.program.program import Program
 
 _WEIGHTED = ("aten.linear", "aten.addmm", "aten.conv", "aten.matmul", "aten.mm.")
 
 
-def features(program: Program, samples: NDArray[Any]) -> NDArray[np.float32]:
-    """(n, *input shape) to (n, features): the penultimate values, or the outputs where no layer
-    has weights. Dimensions after the first two are averaged."""
+def features(program: Program, samples: Given) -> NDArray[np.float32]:
+    """(n, *shape) of each input to (n, features): the penultimate values, or the outputs where no
+    layer has weights. Dimensions after the first two are averaged."""
     recorder = _Recorder(program.module, _source(program.module.graph))
-    batch = torch.from_numpy(np.ascontiguousarray(samples)).to(program.dtypes[0])
+    batch = program.tensors(feeds_of(samples))
     with torch.inference_mode():
-        result = recorder.run(batch)
+        result = recorder.run(*batch)
     values = result if recorder.value is None else recorder.value
     while not isinstance(values, torch.Tensor):
         values = next(iter(values.values() if isinstance(values, dict) else values))
     if values.ndim > 2:
         values = values.flatten(2).mean(2)
-    found: NDArray[np.float32] = values.reshape(len(batch), -1).float().numpy()
+    found: NDArray[np.float32] = values.reshape(len(batch[0]), -1).float().numpy()
     return found
 
 

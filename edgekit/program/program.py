@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
@@ -25,6 +26,7 @@ from edgekit.errors import ModelError
 from edgekit.program import pt2, sidecar, signature
 from edgekit.program.batches import compare, examples, generalized
 from edgekit.program.computed import fold_computed
+from edgekit.program.feeds import Feeds
 from edgekit.program.functional import functionalize
 from edgekit.program.modes import (
     note_foreign_modes,
@@ -70,6 +72,26 @@ class Program:
             if dtype.is_floating_point
             else torch.zeros(batch, *spec.shape, dtype=dtype)
             for spec, dtype in zip(self.inputs, self.dtypes, strict=True)
+        )
+
+    @property
+    def specs(self) -> tuple[InputSpec, ...]:
+        """The inputs, with their dtype where they are tokens."""
+        return tuple(
+            replace(
+                spec,
+                dtype=None
+                if dtype.is_floating_point
+                else str(dtype).removeprefix("torch."),  # type: ignore[arg-type]
+            )
+            for spec, dtype in zip(self.inputs, self.dtypes, strict=True)
+        )
+
+    def tensors(self, feeds: Feeds) -> tuple[torch.Tensor, ...]:
+        """The arrays (n, *shape) of each input as the tensors that `module` takes."""
+        return tuple(
+            torch.from_numpy(np.ascontiguousarray(feed)).to(dtype)
+            for feed, dtype in zip(feeds, self.dtypes, strict=True)
         )
 
     def exported(self, *, static_batch: int | None = None) -> ExportedProgram:

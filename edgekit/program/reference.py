@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import fx
 from torch.utils import _pytree as pytree
 
+from edgekit.program.feeds import rows
 from edgekit.program.module_path import layer
 from edgekit.program.program import Program
 
@@ -89,10 +90,7 @@ def one_sample(
     program: Program, feeds: Sequence[Array], number: int
 ) -> tuple[torch.Tensor, ...]:
     """Sample `number` of every input, as tensors (1, ...) of the program's dtypes."""
-    return tuple(
-        torch.from_numpy(np.ascontiguousarray(feed[number : number + 1])).to(dtype)
-        for feed, dtype in zip(feeds, program.dtypes, strict=True)
-    )
+    return program.tensors(rows(tuple(feeds), slice(number, number + 1)))
 
 
 def count(program: Program, operators: Sequence[str]) -> int:

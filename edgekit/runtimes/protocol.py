@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -10,11 +11,14 @@ import numpy as np
 
 from edgekit.agent.arrays import CHANNELS_LAST, arranged, of_network
 from edgekit.errors import ArtifactError
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
 Signature = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """The inputs and the outputs of an artifact."""
+Sample = Mapping[str, np.ndarray]
+"""A batch of one for each input, by its name in the file."""
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
 QUANTIZED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
 
@@ -41,10 +45,14 @@ class Exporter(Protocol):
         """Write `program` in fp32 with batch 1 to `path`, for `write` to start from."""
 
     def quantizer(
-        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+        self,
+        fp32: Path,
+        inputs: Sequence[TensorSpec],
+        samples: Sequence[Sample],
+        place: Path,
     ) -> Quantizer:
-        """Writer of `fp32` in less. `samples` calibrate, each a batch of one for the only
-        input, `spec`; `place` is a folder to work in."""
+        """Writer of `fp32` in less. `samples` calibrate `inputs`; `place` is a folder to work
+        in."""
 
     def write(self, source: Path, labels: tuple[str, ...], path: Path) -> None:
         """Write the artifact proper: `source`, in any precision, and its contract."""
@@ -85,24 +93,25 @@ def output_names(program: Program, count: int) -> list[str]:
     return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
 
 
-def feeds(calibration: np.ndarray, inputs: tuple[TensorSpec, ...]) -> list[np.ndarray]:
-    """`calibration` (n, channels, ...) as a batch of one per sample, in the shape, order and dtype
-    of the only input."""
-    if len(inputs) != 1:
-        raise ArtifactError(
-            f"int8 calibrates networks with one input, and this one has {len(inputs)}; "
-            "choose fp32."
-        )
-    (spec,) = inputs
-    network = of_network(spec.shape[1:], spec.layout)
-    if not len(calibration) or calibration.shape[1:] != network:
-        requested = ", ".join(map(str, ("n", *network)))
-        raise ArtifactError(
-            f"calibration samples have shape {calibration.shape}; "
-            f"input '{spec.name}' takes ({requested})."
-        )
+def calibration_samples(
+    calibration: Feeds, inputs: Sequence[TensorSpec]
+) -> list[Sample]:
+    """`calibration` (n, channels, ...) of each input as samples, in the shapes, orders and dtypes
+    of `inputs`."""
+    for feed, spec in zip(calibration, inputs, strict=True):
+        network = of_network(spec.shape[1:], spec.layout)
+        if not len(feed) or feed.shape[1:] != network:
+            requested = ", ".join(map(str, ("n", *network)))
+            raise ArtifactError(
+                f"calibration samples have shape {feed.shape}; "
+                f"input '{spec.name}' takes ({requested})."
+            )
     return [
-        arranged(sample[None], spec.layout).astype(spec.dtype) for sample in calibration
+        {
+            spec.name: arranged(feed[n : n + 1], spec.layout).astype(spec.dtype)
+            for feed, spec in zip(calibration, inputs, strict=True)
+        }
+        for n in range(len(calibration[0]))
     ]
 
 

@@ -109,8 +109,26 @@ def file_of(model: ModelSpec, root: Path) -> Path:
 
 
 def inputs_of(model: ModelSpec, given: Sequence[InputSpec]) -> tuple[InputSpec, ...]:
-    """The inputs that a caller or else `[model] input` gives; none where both are silent."""
-    return tuple(given) or ((model.input,) if model.input is not None else ())
+    """The inputs that a caller or else `[model]` gives; none where both are silent."""
+    return tuple(given) or model.specs
+
+
+def check_inputs(model: ModelSpec, loaded: Program, path: Path) -> None:
+    """Raise `ModelError` where `[model]` declares other inputs than a file's."""
+    known = {spec.name: spec for spec in loaded.inputs}
+    one = loaded.inputs[0] if model.input is not None else None
+    for spec in model.specs:
+        found = one or known.get(spec.name)
+        if found is None:
+            raise ModelError(
+                f"{path} has no input '{spec.name}'; it takes {', '.join(known)}. Correct "
+                "[[model.inputs]]."
+            )
+        if found.shape != spec.shape:
+            raise ModelError(
+                f"{path} takes input shape {list(found.shape)} (images channels first), but "
+                f"[model] input is {list(spec.shape)}. Remove it or correct it."
+            )
 
 
 def names_or_holds(

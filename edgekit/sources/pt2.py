@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.config.folder import first_file
-from edgekit.errors import ModelError
-from edgekit.sources import Source, file_of, names_or_holds
+from edgekit.sources import Source, check_inputs, file_of, names_or_holds
 from edgekit.types import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -39,11 +38,7 @@ def _load(
 
     path = file_of(model, root)
     loaded = program.load(path, allow_pickle=allow_pickle)
-    if model.input and model.input.shape != loaded.inputs[0].shape:
-        raise ModelError(
-            f"{path} takes input shape {list(loaded.inputs[0].shape)}, but [model] "
-            f"input is {list(model.input.shape)}. Remove [model] input or correct it."
-        )
+    check_inputs(model, loaded, path)
     if model.weights is not None:
         weights.apply(loaded.module, model.weights, root, allow_pickle=allow_pickle)
     weights.check_finite(loaded.module, str(path))

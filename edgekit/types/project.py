@@ -38,12 +38,43 @@ class InputSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """From a raw sample to the network's input: `(value / scale - mean) / std`, by channel."""
+
+    scale: Positive = 255.0
+    mean: tuple[float, ...] = (0.0,)
+    std: Annotated[tuple[Positive, ...], MinLen(1)] = (1.0,)
+    color: Literal["rgb", "bgr", "gray"] | None = None
+    resize: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInput:
+    """One of `[[model.inputs]]`: `shape` without the batch, where the source has none itself."""
+
+    name: Text
+    shape: Annotated[tuple[Count, ...], MinLen(1)] | None = None
+    dtype: Literal["float32", "int64", "int32"] | None = None
+    preprocess: Preprocess | None = None
+    """From a raw sample to this input; `None` is `[data.preprocess]`."""
+
+    @property
+    def spec(self) -> InputSpec | None:
+        """The input, where its shape is given."""
+        if self.shape is None:
+            return None
+        return InputSpec(name=self.name, shape=self.shape, dtype=self.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """Where the trained network is: `model.py:build` plus weights, or a `.pt2` or `.onnx` file."""
 
     source: Text
     weights: str | None = None
     input: InputSpec | None = None
+    """Of a network with one; `inputs` of one with several."""
+    inputs: tuple[NetworkInput, ...] = ()
     outputs: tuple[Text, ...] = ()
     """Tensors of a file by name that the network ends at, instead of the file's outputs."""
     fixed: Mapping[str, bool | int | float | tuple[float, ...]] = field(
@@ -53,16 +84,12 @@ class ModelSpec:
     custom_objects: Text | None = None
     """A Python file with the author's own layers of a Keras model, in torch, by their names."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Preprocess:
-    """From a raw sample to the network's input: `(value / scale - mean) / std`, by channel."""
-
-    scale: Positive = 255.0
-    mean: tuple[float, ...] = (0.0,)
-    std: Annotated[tuple[Positive, ...], MinLen(1)] = (1.0,)
-    color: Literal["rgb", "bgr", "gray"] | None = None
-    resize: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+    @property
+    def specs(self) -> tuple[InputSpec, ...]:
+        """The inputs whose shapes are given."""
+        if self.input is not None:
+            return (self.input,)
+        return tuple(each.spec for each in self.inputs if each.spec is not None)
 
 
 @dataclass(frozen=True, kw_only=True)

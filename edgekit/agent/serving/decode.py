@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ import numpy as np
 from ..errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError, one_line
 
 NPY = b"\x93NUMPY"
+ZIP = b"PK\x03\x04"
+"""The first bytes of a `.npz`."""
 _CHANNELS = {1: "gray", 3: "rgb"}
 Array = np.ndarray[Any, Any]
 
@@ -72,6 +75,36 @@ def decode(
     return normalize(raw, contract["scale"], contract["mean"], contract["std"])
 
 
+def decode_named(
+    content: bytes,
+    name: str,
+    inputs: Mapping[str, tuple[Sequence[int], Mapping[str, Any]]],
+) -> list[Array]:
+    """Samples (n, *shape) in float32 for each of `inputs`, a shape and a `preprocessing` by name,
+    from the bytes of a `.npz`. Raises `inputs_invalid` for an array that is missing or wrong."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {each: file[each] for each in file.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise AgentError(
+            INPUTS_INVALID, f"Cannot read {name} ({one_line(error)})."
+        ) from error
+    if set(arrays) != set(inputs):
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{name} holds {', '.join(arrays) or 'nothing'}; the model takes "
+            f"{', '.join(inputs)}.",
+        )
+    found = []
+    for each, (shape, contract) in inputs.items():
+        raw = _checked(arrays[each], f"{name}: {each}", shape)
+        how = (contract[key] for key in ("scale", "mean", "std"))
+        found.append(normalize(raw, *how))
+    if len({len(part) for part in found}) > 1:
+        raise AgentError(INPUTS_INVALID, f"{name} holds different numbers of samples.")
+    return found
+
+
 def _array(content: bytes, name: str, shape: Sequence[int]) -> Array:
     try:
         raw = np.load(io.BytesIO(content), allow_pickle=False)
@@ -79,6 +112,11 @@ def _array(content: bytes, name: str, shape: Sequence[int]) -> Array:
         raise AgentError(
             INPUTS_INVALID, f"Cannot read {name} ({one_line(error)})."
         ) from error
+    return _checked(raw, name, shape)
+
+
+def _checked(raw: Array, name: str, shape: Sequence[int]) -> Array:
+    """Samples (n, *shape) of numbers."""
     if raw.dtype.kind not in "fiub" or not raw.size:
         raise AgentError(INPUTS_INVALID, f"{name} holds {raw.dtype}, not numbers.")
     expected = tuple(shape)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,29 +56,35 @@ class ServedModel:
         self._session = runtimes.open_model(runtime, self.path, threads, options)
         self._turn = threading.Lock()
         self.inputs = self._session.inputs
+        self.layouts: list[str | None] = description["models"][self.model].get(
+            "layouts", [self.layout]
+        )
         self.outputs = self._session.outputs
 
-    @property
-    def input(self) -> TensorInfo:
-        """The only input; raises `job_invalid` for a model of several inputs."""
+    def check_one(self) -> None:
+        """Raise `job_invalid` for a model of several inputs."""
         if len(self.inputs) != 1:
             raise AgentError(
                 JOB_INVALID,
-                f"{self.model} takes {len(self.inputs)} inputs, and an image is one. "
-                "Send tensors to `serve`.",
+                f"{self.model} takes {len(self.inputs)} inputs "
+                f"({', '.join(one.name for one in self.inputs)}), and this is one. Give a "
+                ".npz with an array for each by name.",
             )
-        return self.inputs[0]
 
     def run(self, arrays: list[Array]) -> list[Array]:
         """One inference on what the model stores: arrays of exactly its shapes and dtypes."""
         with self._turn:
             return run(self._session, arrays)
 
-    def infer(self, sample: Array) -> list[Array]:
-        """Outputs in real numbers of one real sample (channels, ...): turned for a model that
-        takes channels last, and quantized on the way in and out."""
-        stored = quantize(arranged(sample[None], self.layout), self.input)
-        outputs = self.run([stored.reshape(self.input.shape)])
+    def infer(self, sample: Sequence[Array]) -> list[Array]:
+        """Outputs in real numbers of one real sample, (channels, ...) for each input: turned for
+        a model that takes channels last, and quantized on the way in and out."""
+        outputs = self.run(
+            [
+                quantize(arranged(values[None], layout), info).reshape(info.shape)
+                for values, layout, info in zip(sample, self.layouts, self.inputs)
+            ]
+        )
         return [
             finite(dequantize(o, info), info) for o, info in zip(outputs, self.outputs)
         ]

@@ -12,7 +12,7 @@ from ..arrays import of_network
 from ..errors import INPUTS_INVALID, AgentError
 from ..schema import SCHEMA
 from . import limits
-from .decode import Array, decode
+from .decode import ZIP, Array, decode, decode_named
 from .model import ServedModel, chosen, describe
 
 _LEAST = {50: 1, 90: 29, 95: 59, 99: 299}
@@ -28,24 +28,40 @@ class Answerer:
     def answers(self, content: bytes, name: str) -> list[dict[str, Any]]:
         """One answer a sample; raises `inputs_invalid` for what cannot be read."""
         served = self._served
-        contract = served.description["preprocessing"]
-        shape = of_network(served.input.shape[1:], served.layout)
-        samples = decode(content, name, shape, contract)
-        if not np.isfinite(samples).all():
+        samples = self._samples(content, name)
+        if not all(np.isfinite(part).all() for part in samples):
             raise AgentError(
                 INPUTS_INVALID, f"{name} holds a number that is not finite in float32."
             )
+        count = len(samples[0])
         return [
             {
                 "source": name,
-                **({"sample": number} if len(samples) > 1 else {}),
+                **({"sample": number} if count > 1 else {}),
                 "model": served.model,
-                **self._one(sample),
+                **self._one([part[number] for part in samples]),
             }
-            for number, sample in enumerate(samples)
+            for number in range(count)
         ]
 
-    def _one(self, sample: Array) -> dict[str, Any]:
+    def _samples(self, content: bytes, name: str) -> list[Array]:
+        """Samples (n, *shape) of each input: of a .npz by name, else of the only one."""
+        served = self._served
+        shapes = [
+            of_network(info.shape[1:], layout)
+            for info, layout in zip(served.inputs, served.layouts)
+        ]
+        if not content.startswith(ZIP):
+            served.check_one()
+            contract = served.description["preprocessing"]
+            return [decode(content, name, shapes[0], contract)]
+        names = [info.name for info in served.inputs]
+        alone = served.description["preprocessing"]
+        contracts = served.description.get("preprocessing_by_input", {})
+        how = [contracts.get(each, alone) for each in names]
+        return decode_named(content, name, dict(zip(names, zip(shapes, how))))
+
+    def _one(self, sample: list[Array]) -> dict[str, Any]:
         outputs = self._served.infer(sample)
         first = outputs[0].ravel()
         description = self._served.description

@@ -232,6 +232,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
             "precision": artifact["precision"],
             "runtime_options": artifact.get("runtime_options", {}),
             "layout": next((one["layout"] for one in artifact["inputs"]), None),
+            "layouts": [one["layout"] for one in artifact["inputs"]],
         }
         for file in files:
             content = bundle.folder / file
@@ -246,6 +247,10 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "default": _default(bundle, models),
         "models": described,
         "preprocessing": bundle.manifest["contract"]["preprocessing"],
+        "preprocessing_by_input": {
+            one["name"]: one.get("preprocessing")
+            for one in bundle.manifest["contract"].get("inputs", ())
+        },
         "labels": bundle.manifest["contract"]["labels"],
         "labels_samples": tasks.of(
             bundle.manifest["contract"].get("task", DEFAULT_TASK)

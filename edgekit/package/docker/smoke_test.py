@@ -61,9 +61,16 @@ def _listing(folder: Path, core: str) -> list[str]:
 
 
 def _sample(bundle: Bundle) -> bytes:
-    """A sample of zeros as a `.npy`."""
-    [given, *_] = bundle.manifest["contract"]["inputs"]
+    """A sample of zeros as a `.npy`; of several inputs as a `.npz` by their names."""
+    zeros = {
+        given["name"]: np.zeros(
+            of_network(given["shape"][1:], given.get("layout")), np.float32
+        )
+        for given in bundle.manifest["contract"]["inputs"]
+    }
     file = io.BytesIO()
-    shape = of_network(given["shape"][1:], given.get("layout"))
-    np.save(file, np.zeros(shape, np.float32))
+    if len(zeros) == 1:
+        np.save(file, next(iter(zeros.values())))
+    else:
+        np.savez(file, **zeros)  # type: ignore[arg-type]
     return file.getvalue()

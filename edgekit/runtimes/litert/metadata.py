@@ -112,9 +112,10 @@ def describe(contract: Mapping[str, Any]) -> bytes:
 
 
 def _input(builder: Any, spec: Mapping[str, Any], contract: Mapping[str, Any]) -> int:
-    how = contract.get("preprocessing") or {}
+    alone = contract.get("preprocessing") if len(contract["inputs"]) == 1 else None
+    how = spec.get("preprocessing") or alone
     fields = {0: builder.CreateString(spec["name"])}
-    if how and len(contract["inputs"]) == 1:
+    if how:
         scale = float(how["scale"])
         options = _table(
             builder,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit.errors import ArtifactError
 from edgekit.runtimes.litert.flatbuffer import mended
+from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
@@ -26,7 +26,11 @@ class Quantizer:
     """One network's quantized files; calibration is run once for each way to take ranges."""
 
     def __init__(
-        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+        self,
+        fp32: Path,
+        inputs: Sequence[TensorSpec],
+        samples: Sequence[Sample],
+        place: Path,
     ) -> None:
         self._fp32 = fp32
         self._samples = samples
@@ -94,9 +98,8 @@ class Quantizer:
                 self._fp32.read_bytes(), num_threads=1, qsv_update_func=take
             )
             interpreter = plain_interpreter(self._fp32.read_bytes())
-            signature, ends = next(iter(interpreter.get_signature_list().items()))
-            feeds = [{ends["inputs"][0]: sample} for sample in self._samples]
-            run.calibrate({signature: feeds}, recipe)
+            [signature] = interpreter.get_signature_list()
+            run.calibrate({signature: [dict(s) for s in self._samples]}, recipe)
             self._ranges[key] = run.get_model_qsvs()
         return self._ranges[key]
 
@@ -185,14 +188,16 @@ def _content(result: Any) -> bytes:
     return mended(bytes(result.quantized_model))
 
 
-def _unrunnable(content: bytes, sample: np.ndarray) -> str | None:
+def _unrunnable(content: bytes, sample: Sample) -> str | None:
     """Why LiteRT, with the kernels it takes by default, cannot load and run the file."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         interpreter = Interpreter(model_content=content)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
+        details = interpreter.get_input_details()
+        for detail, values in zip(details, sample.values(), strict=True):
+            interpreter.set_tensor(detail["index"], values)
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
         return str(error).strip().splitlines()[0]

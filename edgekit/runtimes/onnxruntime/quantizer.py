@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -20,10 +21,13 @@ class Quantizer:
     """One network's quantized files; calibration is run once for each way to take ranges."""
 
     def __init__(
-        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+        self,
+        fp32: Path,
+        inputs: Sequence[TensorSpec],
+        samples: Sequence[Sample],
+        place: Path,
     ) -> None:
         self._fp32 = fp32
-        self._spec = spec
         self._samples = samples
         self._place = place
 
@@ -72,7 +76,7 @@ class Quantizer:
         quantization.quantize_static(
             str(self._prepared),
             str(path),
-            reader(self._spec.name, self._samples),
+            reader(self._samples),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=signed
             if quant_config.activations == "signed"
@@ -158,16 +162,16 @@ def halve(fp32: Path, path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def reader(name: str, samples: list[np.ndarray]) -> Any:
-    """A calibration reader over `samples` for the input `name`."""
+def reader(samples: Sequence[Sample]) -> Any:
+    """A calibration reader over `samples`."""
     from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.samples: Iterator[np.ndarray] = iter(samples)
+            self.samples: Iterator[Sample] = iter(samples)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             sample = next(self.samples, None)
-            return None if sample is None else {name: sample}
+            return None if sample is None else dict(sample)
 
     return Reader()

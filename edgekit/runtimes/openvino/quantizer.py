@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
@@ -16,7 +16,11 @@ class Quantizer:
     """One network's quantized files."""
 
     def __init__(
-        self, fp32: Path, spec: TensorSpec, samples: list[np.ndarray], place: Path
+        self,
+        fp32: Path,
+        inputs: Sequence[TensorSpec],
+        samples: Sequence[Sample],
+        place: Path,
     ) -> None:
         self._fp32 = fp32
         self._samples = samples
@@ -64,7 +68,7 @@ class Quantizer:
         known = RangeEstimatorParametersSet
         return nncf.quantize(
             model,
-            nncf.Dataset(self._samples),
+            nncf.Dataset([dict(each) for each in self._samples]),
             subset_size=len(self._samples),
             model_type=nncf.ModelType.TRANSFORMER if _attends(model) else None,
             ignored_scope=_ignored(quant_config),

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.config.folder import first_file
-from edgekit.errors import ModelError
-from edgekit.sources import Source, file_of, names_or_holds
+from edgekit.sources import Source, check_inputs, file_of, names_or_holds
 from edgekit.types import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -37,12 +36,7 @@ def _load(
 
     path = file_of(model, root)
     loaded = load(path)
-    if model.input and model.input.shape != loaded.inputs[0].shape:
-        raise ModelError(
-            f"{path} takes input shape {list(loaded.inputs[0].shape)} (images with "
-            f"their channels first), but [model] input has {list(model.input.shape)}. "
-            "Remove [model] input or correct it."
-        )
+    check_inputs(model, loaded, path)
     if model.weights is not None:
         from edgekit.sources.torch import weights
 

@@ -97,7 +97,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 def unquantized(parts: Parts) -> PruningInputs:
     """As if the calibration data had no numbers."""
     _, inputs, _ = parts
-    nothing = np.full_like(inputs.timer.calibration[:4], np.nan)
+    (drawn,) = inputs.timer.calibration
+    nothing = (np.full_like(drawn[:4], np.nan),)
     return replace(inputs, timer=replace(inputs.timer, calibration=nothing))
 
 

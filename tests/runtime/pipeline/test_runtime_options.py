@@ -114,7 +114,9 @@ def test_a_bundles_model_is_measured_with_its_settings(
         replace(artifact, runtime_options=OFF), tmp_path, stem="model"
     )
     contract = bundle.IOContract(
-        inputs=artifact.inputs, outputs=artifact.outputs, preprocess=Preprocess(scale=1)
+        inputs=artifact.inputs,
+        outputs=artifact.outputs,
+        preprocess=(Preprocess(scale=1),),
     )
     bundle.write_manifest(
         tmp_path,

@@ -156,7 +156,7 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
         (
             MODEL + "budget = 3\n[data]\ntrain = 'a'\ntest = 'b'\n",
             "edgekit.toml:3: model.budget = 3: unknown key. "
-            "Known: source, weights, input, outputs, fixed, custom_objects.",
+            "Known: source, weights, input, inputs, outputs, fixed, custom_objects.",
         ),
         (
             MODEL + "input = { shape = [3,\n 'x', 32] }\n",
@@ -179,7 +179,7 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
         (
             MODEL + "recipe.distill = true\n",
             "edgekit.toml:3: model.recipe = { distill = true }: unknown key. "
-            "Known: source, weights, input, outputs, fixed, custom_objects.",
+            "Known: source, weights, input, inputs, outputs, fixed, custom_objects.",
         ),
         (
             "recipe = { distill = true }\n" + MODEL,

@@ -126,7 +126,8 @@ def test_a_diverse_draw_spreads_over_the_networks_features() -> None:
     values[180:, 0, 0, 0] = np.arange(20) + 10
     preset = Calibration(name="x", samples=15, strategy="diverse")
 
-    def features(samples: np.ndarray) -> np.ndarray:
+    def features(feeds: tuple[np.ndarray, ...]) -> np.ndarray:
+        (samples,) = feeds
         return samples.reshape(len(samples), -1)
 
     drawn = draw(preset, values, features=features)
@@ -139,7 +140,7 @@ def test_a_diverse_draw_spreads_over_the_networks_features() -> None:
 
 def test_a_diverse_draw_of_equal_samples_takes_each_once() -> None:
     preset = Calibration(name="x", samples=5, strategy="diverse")
-    drawn = draw(preset, np.ones((8, 3), np.float32), features=lambda x: x)
+    drawn = draw(preset, np.ones((8, 3), np.float32), features=lambda x: x[0])
     assert len(set(drawn.indices)) == 5
 
 

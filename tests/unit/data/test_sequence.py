@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from edgekit.data import Dataset
-from edgekit.data.request import Request
+from edgekit.data.request import Request, requested_input
 from edgekit.data.sequence import Origin, read
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
@@ -19,9 +19,7 @@ from edgekit.types import InputSpec, Preprocess
 X = torch.arange(7 * 12, dtype=torch.float32).reshape(7, 3, 2, 2) / 100
 Y = torch.tensor([0, 1, 2, 0, 1, 2, -1])
 PAIRS = TensorDataset(X, Y)
-REQUEST = Request(
-    input=InputSpec(shape=(3, 2, 2)), preprocess=Preprocess(scale=1.0), labels=None
-)
+REQUEST = Request.of_one(InputSpec(shape=(3, 2, 2)), Preprocess(scale=1.0))
 
 
 def held(samples: Any) -> Dataset:
@@ -95,7 +93,7 @@ def test_a_data_set_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> Non
         ([(X[:3], Y[:2])], "batch 0 has 3 inputs and targets of shape [2]"),
         ([(X[:3], Y[:3]), (X[3:], None)], "with labels and without"),
         ([(X[:3], Y[:3]), (X[3:, :, :1], Y[3:])], "different shapes"),
-        ([{"image": X[0], "label": 1}], "dictionaries (image, label)"),
+        ([{"picture": X[0], "label": 1}], "has picture, label, and no 'input'"),
         ((X, Y[:5]), "7 samples but 5 labels"),
         ([], "no samples"),
         (iter(()), "no samples"),
@@ -110,3 +108,80 @@ def test_what_does_not_fit_is_refused(samples: object, message: str) -> None:
     assert message in str(refused.value)
     assert "Data(train=...)" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+TWO = Request(
+    inputs=tuple(
+        requested_input(spec, 2, how, how)
+        for spec, how in (
+            (InputSpec(name="image", shape=(3, 2, 2)), Preprocess(scale=10)),
+            (InputSpec(name="words", shape=(2,), dtype="int64"), Preprocess(scale=1)),
+        )
+    ),
+    labels=None,
+)
+WORDS = torch.arange(14).reshape(7, 2)
+NAMED = {"words": WORDS, "image": X}
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        (NAMED, Y),
+        {**NAMED, "labels": Y},
+        ((X, WORDS), Y),
+        [((X[n], WORDS[n]), Y[n]) for n in range(7)],
+        [{"image": X[n], "words": WORDS[n], "label": Y[n]} for n in range(7)],
+        DataLoader(
+            [({"image": X[n], "words": WORDS[n]}, Y[n]) for n in range(7)], batch_size=3
+        ),
+        DataLoader(
+            TensorDataset(X, WORDS, Y),
+            batch_size=3,
+            collate_fn=lambda rows: (
+                (torch.stack([r[0] for r in rows]), torch.stack([r[1] for r in rows])),
+                torch.stack([r[2] for r in rows]),
+            ),
+        ),
+    ],
+    ids=["named", "labels-inside", "tuple", "samples", "dicts", "loader", "collated"],
+)
+def test_samples_of_several_inputs_are_read_by_name_or_in_order(samples: Any) -> None:
+    found = read(samples, TWO, Origin(name="Data(train=...)"))
+    (image, words), targets = found.feeds()
+    np.testing.assert_allclose(image, X / 10, rtol=1e-6)
+    np.testing.assert_array_equal(words, WORDS)
+    assert words.dtype == np.int64 and targets.tolist() == Y.tolist()
+    first, label = found[2]
+    assert list(first) == ["image", "words"] and label == 2
+    np.testing.assert_array_equal(first["words"], WORDS[2])
+
+
+def test_several_inputs_too_large_for_memory_are_read_on_demand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgekit.data.sequence.MEMORY", 100)
+    rows = [({"image": X[n], "words": WORDS[n]}, Y[n]) for n in range(7)]
+    (image, words), _ = read(rows, TWO, Origin(name="it")).feeds(np.array([5, 1]))
+    np.testing.assert_allclose(image, X[[5, 1]] / 10, rtol=1e-6)
+    np.testing.assert_array_equal(words, WORDS[[5, 1]])
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (({"image": X}, Y), "has image, and no 'words'. Name the inputs image, words"),
+        (({"picture": X, "words": WORDS}, Y), "and no 'image'"),
+        ((X, Y), "samples of one part, and the network takes image, words"),
+        (((X, WORDS, WORDS), Y), "samples of 3 parts"),
+        ((NAMED | {"words": WORDS[:5]}, Y), "5 samples of one input and 7 of another"),
+        ((NAMED | {"words": WORDS / 2}, Y), "'words' holds values of type float32"),
+        ((NAMED | {"words": WORDS[:, :1]}, Y), "but the input 'words' is [2]"),
+    ],
+)
+def test_inputs_that_are_missing_or_wrong_are_refused(
+    samples: object, message: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        read(samples, TWO, Origin(name="Data(train=...)"))
+    assert message in str(refused.value) and "\n" not in str(refused.value)

@@ -81,7 +81,7 @@ def test_a_layer_that_others_read_keeps_its_batch_norm() -> None:
 
 def rounded(program: Program) -> torch.fx.GraphModule:
     module = fake_quantize.fake_quantized(program.module)
-    fake_quantize.show(module, iter([inputs()]))
+    fake_quantize.show(module, iter([(inputs(),)]))
     fake_quantize.watch(module, False)
     return module
 

@@ -56,7 +56,7 @@ def unlabeled(dataset: Dataset) -> Dataset:
         InMemory(values=dataset.arrays()[0]),
         np.full(len(dataset), -1),
         labels=dataset.labels,
-        preprocess=dataset.preprocess,
+        preprocess=dataset.columns[0].preprocess,
     )
 
 
@@ -206,7 +206,7 @@ def test_training_ends_when_nothing_gets_better(teacher: Program) -> None:
         InMemory(values=TRAIN.arrays()[0]),
         (TRAIN.targets + 1) % SIDES,
         labels=TRAIN.labels,
-        preprocess=TRAIN.preprocess,
+        preprocess=TRAIN.columns[0].preprocess,
     )
     assert len(distilled(teacher, teacher, train=wrong, recipe=lies).epochs) == 3
 

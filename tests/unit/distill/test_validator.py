@@ -16,7 +16,7 @@ def test_training_that_harms_returns_the_student_as_it_was(teacher: Program) -> 
         InMemory(values=TRAIN.arrays()[0]),
         (TRAIN.targets + 1) % SIDES,
         labels=TRAIN.labels,
-        preprocess=TRAIN.preprocess,
+        preprocess=TRAIN.columns[0].preprocess,
     )
     recipe = replace(RECIPE, soft_weight=0.0, learning_rate=0.5, epochs=2)
     result = distilled(teacher, teacher, train=lies, recipe=recipe)

@@ -50,7 +50,9 @@ def fill(folder):
             contract=bundle.IOContract(
                 inputs=made.inputs,
                 outputs=made.outputs,
-                preprocess=Preprocess(scale=16, mean=(0.5,), std=(0.25,), color="gray"),
+                preprocess=(
+                    Preprocess(scale=16, mean=(0.5,), std=(0.25,), color="gray"),
+                ),
                 labels=("zero", "one"),
             ),
             source_hash="ab" * 32,
@@ -110,6 +112,7 @@ def test_the_manifest_holds_the_io_contract_versions_and_source(tmp_path):
             "dtype": "int8",
             "layout": "NHWC",
             "quantization": {"scale": 0.5, "zero_point": -3},
+            "preprocessing": contract["preprocessing"],
         }
     ]
     assert contract["outputs"][0]["quantization"] is None

@@ -66,9 +66,9 @@ def test_files_are_given_raw_and_the_network_what_it_takes(tmp_path: Path) -> No
     assert samples.folding.classes == 3 and samples.folding.axis == 1
     raw = artifact_inputs(samples)
     np.testing.assert_array_equal(raw.test.arrays()[0], BYTES)
-    expected = (raw.calibration / 10 - 0.5) / 0.25
-    np.testing.assert_allclose(expected, samples.calibration, rtol=1e-5)
-    left = left_over(samples)
+    expected = (raw.calibration[0] / 10 - 0.5) / 0.25
+    np.testing.assert_allclose(expected, samples.calibration[0], rtol=1e-5)
+    (left,) = left_over(samples)
     assert (left.scale, left.mean, left.std) == (1.0, (0.0,), (1.0,))
     [note] = notes(samples.folding)
     assert note == IOFused(fusion=samples.folding)
@@ -80,7 +80,7 @@ def test_files_are_given_raw_and_the_network_what_it_takes(tmp_path: Path) -> No
 def test_nothing_asked_changes_nothing(tmp_path: Path) -> None:
     samples = read(tmp_path, "", "classification", BYTES)
     assert samples.folding == IOFusion() and artifact_inputs(samples) is samples
-    assert left_over(samples).scale == 10 and notes(samples.folding) == ()
+    assert left_over(samples)[0].scale == 10 and notes(samples.folding) == ()
 
 
 def test_values_that_are_no_bytes_are_refused(tmp_path: Path) -> None:

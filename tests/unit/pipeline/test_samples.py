@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from edgekit.config import project
-from edgekit.pipeline.samples import input_of, read_samples
+from edgekit.pipeline.samples import read_samples
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.types import InputSpec
@@ -72,9 +72,10 @@ def test_validation_and_calibration_samples_come_from_the_training_data(
     )
     np.testing.assert_allclose(np.sort(taken, 0), np.sort(raw / 2, 0), rtol=1e-6)
     train, _ = found.train.arrays(np.arange(len(found.train)))
-    assert found.calibration.shape[1:] == (4,)
-    assert all((sample == train).all(1).any() for sample in found.calibration)
-    assert found.calibration_facts["drawn"] == len(found.calibration)
+    (drawn,) = found.calibration
+    assert drawn.shape[1:] == (4,)
+    assert all((sample == train).all(1).any() for sample in drawn)
+    assert found.calibration_facts["drawn"] == len(drawn)
 
 
 def test_a_task_without_classes_has_no_labels(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_task_without_classes_has_no_labels(tmp_path: Path) -> None:
 def test_a_network_of_tokens_takes_their_dtype() -> None:
     spec = InputSpec(shape=(4,))
     tokens = trace(network(tokens=True), (spec,), (torch.int64,))
-    assert input_of(tokens).dtype == "int64"
+    assert tokens.specs[0].dtype == "int64"
     floats = trace(network(), (InputSpec(shape=(4,)),))
     assert floats.dtypes == (torch.float32,)
-    assert input_of(floats).dtype is None
+    assert floats.specs[0].dtype is None

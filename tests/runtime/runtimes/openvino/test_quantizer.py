@@ -41,5 +41,5 @@ def layers_of(place: Path, inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
     exporter = registry.get("openvino").exporter
     exporter.convert(network, place / "fp32.xml")
     specs, _ = exporter.signature(place / "fp32.xml")
-    quantizer = exporter.quantizer(place / "fp32.xml", specs[0], [], place)
+    quantizer = exporter.quantizer(place / "fp32.xml", specs, [], place)
     return quantizer.layers()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgekit.agent.errors import AgentError
-from edgekit.agent.serving.decode import decode
+from edgekit.agent.serving.decode import decode, decode_named
 from edgekit.data.preprocess import preprocess
 from edgekit.types import Preprocess
 
@@ -101,3 +101,58 @@ def test_a_small_file_of_a_huge_image_is_refused(side: int) -> None:
     with pytest.raises(AgentError, match="pixels") as refused:
         decode(bytes(content), "bomb.png", (1, 8, 8), CONTRACT)
     assert "bomb.png" in refused.value.message
+
+
+ROWS = {"scale": 2.0, "mean": [0.0], "std": [1.0], "color": None, "resize": "bilinear"}
+NAMED = {"image": ((3, 2, 2), CONTRACT), "rows": ((4,), ROWS)}
+
+
+def archive(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def test_several_inputs_come_by_name_each_prepared_its_own_way() -> None:
+    image = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2)
+    rows = np.ones((2, 4))
+    found = decode_named(archive(rows=rows, image=image), "a.npz", NAMED)
+    spec = Preprocess(mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    np.testing.assert_allclose(found[0], preprocess(image, spec), rtol=1e-6)
+    np.testing.assert_array_equal(found[1], rows / 2)
+    one = decode_named(archive(rows=rows[0], image=image[0]), "a.npz", NAMED)
+    assert [x.shape for x in one] == [(1, 3, 2, 2), (1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            archive(image=np.zeros((3, 2, 2))),
+            "holds image; the model takes image, rows",
+        ),
+        (
+            archive(image=np.zeros((3, 2, 2)), line=np.zeros(4)),
+            "holds image, line; the model takes image, rows",
+        ),
+        (
+            archive(image=np.zeros((3, 2, 2)), rows=np.zeros(5)),
+            r"a.npz: rows has shape \[5\]; the model takes \[4\]",
+        ),
+        (
+            archive(image=np.zeros((2, 3, 2, 2)), rows=np.zeros((3, 4))),
+            "different numbers of samples",
+        ),
+        (
+            archive(image=np.zeros((3, 2, 2)), rows=np.array(["a"] * 4)),
+            "not numbers",
+        ),
+        (b"PK\x03\x04 cut short", "Cannot read a.npz"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused_by_name(
+    content: bytes, message: str
+) -> None:
+    with pytest.raises(AgentError, match=message) as refused:
+        decode_named(content, "a.npz", NAMED)
+    assert "\n" not in refused.value.message
