@@ -33,7 +33,8 @@ def test_a_measurement_is_kept_compared_and_gated(
     entry = json.loads(history.read_text())
     assert len(entry.pop("digest")) == 64
     assert entry == json.loads(kept.read_text())
-    assert entry["measurement"]["energy"]["reason"] == "Energy was not asked for."
+    reasons = entry["measurement"]["energy"]["reasons"]
+    assert reasons == [{"kind": "energy_not_requested"}]
     assert entry["measurement"]["conditions"]["pinned"]
 
     same = edgekit("compare", kept, kept)

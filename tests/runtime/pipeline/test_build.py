@@ -103,7 +103,7 @@ def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
     int8 = next(
         c["artifact"] for c in report["candidates"] if "int8" in c["artifact"]["name"]
     )
-    assert int8["quantized"]["lost"] <= int8["quantized"]["allowed"]
+    assert int8["quantized"]["accuracy_drop"] <= int8["quantized"]["allowed"]
     assert contract["inputs"][0]["shape"] == [1, 1, 8, 8]
     assert contract["labels"] == [str(digit) for digit in range(10)]
 
