@@ -111,7 +111,7 @@ def test_what_is_lost_has_the_right_sign_and_measure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("as_share", "fault", "value"),
+    ("as_fraction", "fault", "value"),
     [
         (True, "loses 10.00 % of perplexity, 5.00 % allowed", "%"),
         (False, "0.1 of", "own"),
