@@ -100,7 +100,7 @@ def test_tokens_reach_the_network_as_they_are(tmp_path: Path) -> None:
     x, y = found.arrays()
     assert x.dtype == np.int64 and x.tolist() == tokens.tolist()
     assert y.tolist() == [0, 1, 1]
-    assert found.contract == Preprocess(scale=1.0)
+    assert found.columns[0].contract == Preprocess(scale=1.0)
     with pytest.raises(DataError, match=r"the network takes tokens\. Leave it out"):
         load(
             tmp_path, "set.npz", "classification", (4,), dtype="int64",
