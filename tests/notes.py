@@ -91,6 +91,26 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "right; check [model] source and [data]",
     ),
     (
+        facts.NetworkAtChance(
+            score=Score(metric="accuracy", value=0.101, is_fraction=True),
+            samples=360,
+            chance=0.1,
+        ),
+        "the network has accuracy 10.10% on 360 samples, and guessing has 10.00%: it is not "
+        "trained, or these are not its data; check [model] weights, [data] and the order of "
+        "the classes",
+    ),
+    (
+        facts.PreprocessingSuspect(
+            faults=("BGR for RGB",),
+            score=Score(metric="accuracy", value=0.34, is_fraction=True),
+            better=Score(metric="accuracy", value=0.91, is_fraction=True),
+            samples=256,
+        ),
+        "with another preprocessing (BGR for RGB) the network has accuracy 91.00% on 256 "
+        "samples instead of 34.00%; check [data.preprocess]",
+    ),
+    (
         facts.BaselineIsReference(),
         "the evaluation data have no labels: similarity is to the unpruned network",
     ),
@@ -367,6 +387,11 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "widths and blocks were planned on costs in int8",
     ),
     (
+        facts.PrecisionPlanned(precision="int8", gain=1.6),
+        "widths and blocks were planned on costs in int8, which alone is worth 1.60x over "
+        "fp32",
+    ),
+    (
         facts.NoPlanFaster(runtime="litert", speedup=0.97),
         "no plan was faster than the unpruned network on litert (0.97x at best): nothing was "
         "cut",
@@ -374,6 +399,16 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     (
         facts.NothingCut(reason="within_budget"),
         "the network keeps its budget as it is: nothing was cut",
+    ),
+    (
+        facts.NothingCut(
+            reason="within_budget",
+            artifact="litert-int8",
+            speedup=2.81,
+            validation=Score(metric="accuracy", value=0.991, is_fraction=True),
+        ),
+        "the network keeps its budget as it is: nothing was cut (litert-int8: 2.81x, "
+        'validation accuracy 99.10%); [recipe] objective = "fastest" cuts all the same',
     ),
     (
         facts.NothingCut(reason="own_architecture"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ def project_of(
 ) -> Project:
     """A project that no file describes; its paths are relative to the current folder."""
     budget, root = budget or Budget(), Path.cwd()
-    asked = [name for name, value in asdict(budget).items() if value is not None]
+    asked = [*budget.limits()]
     return Project(
         name=_NAME,
         root=root,

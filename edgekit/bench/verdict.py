@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from edgekit.types import (
     Budget,
@@ -21,6 +21,7 @@ from edgekit.types.report import (
     NearestToBudget,
     NotOnTarget,
     NotProven,
+    NotSettled,
     OtherRuntimePreferred,
     Outcome,
     OverBudget,
@@ -100,7 +101,7 @@ def violation(
     Each counts half as much as the one before it in `priority`; budgets that are not named
     there follow in the order of `Budget`. An unproven budget counts nothing.
     """
-    given = [name for name, limit in asdict(budget).items() if limit is not None]
+    given = [*budget.limits()]
     order = dict.fromkeys((*(name for name in priority if name in given), *given))
     weights = {name: 0.5**place for place, name in enumerate(order)}
     return sum(
@@ -197,21 +198,50 @@ def _found(
         if limit is not None:
             yield _verdict(name, limit, value, measured, unproven)
     if budget.accuracy_drop is not None:
-        yield _accuracy(budget.accuracy_drop, candidate)
+        yield _accuracy(budget.accuracy_drop, budget.accuracy_confidence, candidate)
     if budget.speedup is not None:
         yield _speedup(budget.speedup, candidate)
 
 
-def _accuracy(limit: float, chosen: Candidate) -> BudgetVerdict:
-    fits = chosen.keeps(limit)
+def _accuracy(
+    limit: float, confidence: float | None, chosen: Candidate
+) -> BudgetVerdict:
+    """By the estimate; with a `confidence` by what other samples would surely show."""
+    loss = chosen.loss
+    verdict: Verdict = "fits" if chosen.keeps(limit) else "over"
+    unproven: Unproven | None = None
+    if confidence is not None:
+        verdict, unproven = _surely(limit, confidence, chosen)
     return BudgetVerdict(
         name="accuracy_drop",
         limit=limit,
         value=chosen.accuracy_drop,
-        verdict="fits" if fits else "over",
+        verdict=verdict,
         provenance=chosen.measurement.provenance,
+        unproven=unproven,
         metric=chosen.evaluation.metric,
         unit=chosen.loss_unit,
+        interval=loss.interval if loss else None,
+    )
+
+
+def _surely(
+    limit: float, confidence: float, chosen: Candidate
+) -> tuple[Verdict, Unproven | None]:
+    loss = chosen.loss
+    if loss is None:
+        samples = chosen.evaluation.samples
+        doubt = NotSettled(confidence=confidence, samples=samples, settling=None)
+        return "unproven", doubt
+    least, most = loss.bounds(confidence)
+    if at_most(most, limit):
+        return "fits", None
+    if least > limit:
+        return "over", None
+    return "unproven", NotSettled(
+        confidence=confidence,
+        samples=loss.samples,
+        settling=loss.settling(limit, confidence),
     )
 
 

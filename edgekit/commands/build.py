@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +54,14 @@ def build(  # noqa: PLR0913 - a command's options
         typer.Option("--image", help="Package the bundle as an image, too."),
     ] = False,
     allow_pickle: Pickle = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Build a network or data that look wrong all the same.",
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,6 +94,7 @@ def build(  # noqa: PLR0913 - a command's options
         folder=folder,
         device=device,
         allow_pickle=allow_pickle,
+        accept_doubts=yes,
         shown=shown,
         kind=kind,
         talks=not (as_json or quiet),
@@ -113,6 +122,7 @@ class _Asked:
     folder: Path
     device: str
     allow_pickle: bool
+    accept_doubts: bool
     shown: Bars
     kind: PackageKind | None
     talks: bool
@@ -143,6 +153,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     request = read_request(
         asked.folder, target, asked.shown, allow_pickle=asked.allow_pickle
     )
+    request = replace(request, accept_doubts=asked.accept_doubts)
     with attached_environment(request, device=device, progress=asked.shown) as env:
         if not distributed.is_main_process():
             distributed.worker_loop(request, env)

@@ -116,6 +116,13 @@ def explain(
     return None, left
 
 
+def alternatives(scene: Scene) -> list[Candidate]:
+    """The samples with one fault each that changes values as such: layout, channels, range,
+    mean and std."""
+    known = [fault for fault in _known(scene) if fault.kind not in ("resize", "codec")]
+    return [*_candidates(scene, [(fault,) for fault in known])]
+
+
 def _candidates(
     scene: Scene, fault_sets: Sequence[tuple[Fault, ...]]
 ) -> Iterator[Candidate]:

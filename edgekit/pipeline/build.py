@@ -33,12 +33,14 @@ from edgekit.pipeline.evaluate import (
     unchanged,
 )
 from edgekit.pipeline.exports import StudentExports, contract
+from edgekit.pipeline.frontier import FrontierEvaluator
 from edgekit.pipeline.io_fusion import notes as folding_notes
 from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.qat import recover_with_qat
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runtime_options import tune_runtime_options
+from edgekit.pipeline.sanity import refuse_doubtful
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.verdict_words import budget_reason
@@ -66,13 +68,16 @@ def build(
     with bundle.replacing(out) as folder, scratch_folder() as scratch:
         runtimes = runtimes_of(recipe.export, request.target, env)
         loaded = load(request, env, {} if shared is None else shared)
+        refuse_doubtful(loaded.notes, accepted=request.accept_doubts)
         baselines = export_baselines(request, env, loaded, runtimes, scratch)
         allowed = baselines.allowed
+        exporting = StudentExports.of(request, env, loaded, allowed, folder)
+        frontier = FrontierEvaluator.of(request, env, loaded, baselines, exporting)
+        uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
         pruning = PruningInputs.of(
             request, env, loaded, baselines.artifacts, allowed.refused
-        )
+        ).judged_by(frontier, uncut)
         pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
-        exporting = StudentExports.of(request, env, loaded, allowed, folder)
         exported = exporting.candidates(distilled.program)
         pair, artifacts = (loaded.teacher, distilled.program), exported.artifacts
         prediction = check(pruning.costs, pruned.table, pair, artifacts, env.progress)
@@ -96,7 +101,8 @@ def build(
         before = (*loaded.notes, *baselines.notes, *exported.notes)
         after = (*recovered.notes, *([] if doubt is None else [doubt]))
         notes = unique((*before, *report.notes, *after))
-        report = replace(report, prediction=prediction, notes=notes)
+        points = (*uncut.points("uncut"), *pruned.points)
+        report = replace(report, prediction=prediction, notes=notes, frontier=points)
         with env.progress.step("Package"):
             _package(report, distilled.program, loaded, folder)
     _refuse_if_missed(report)

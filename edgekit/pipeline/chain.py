@@ -22,7 +22,8 @@ from edgekit.errors import ModelError, ProjectError
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
 from edgekit.pipeline.cost_model import operators_of
-from edgekit.pipeline.iterative import iterative_prune, link_of
+from edgekit.pipeline.cut_steps import link_of
+from edgekit.pipeline.iterative import iterative_prune
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.search import (

@@ -55,8 +55,17 @@ class PlanConstraints:
     """In the smallest precision, with what a file holds besides."""
     memory_besides_mb: float = 0.0
     """Memory of a process besides activations: the runtime, its copy of the weights."""
+    gain: float = 1.0
+    """Speed-up over fp32 of the unpruned network in the precision that is planned for."""
     notes: tuple[PlanNote, ...] = ()
     """Notes on the choice."""
+
+    def with_gain(self, gain: float) -> PlanConstraints:
+        """The same where precision alone gives this speed-up: only the rest has to be cut."""
+        speedup = None if self.speedup is None else self.speedup / gain
+        if gain > 1 and speedup is not None and speedup <= 1:
+            speedup = None
+        return replace(self, speedup=speedup, gain=gain)
 
     @property
     def energy_fraction(self) -> float | None:
@@ -297,7 +306,7 @@ def _together(
 def _asked(name: str, amount: float, constraints: PlanConstraints) -> str:
     """A limit as the user would write it in [budget]."""
     if name == "cost":
-        return f"a speed-up of {constraints.full_cost / amount:.2f}"
+        return f"a speed-up of {constraints.gain * constraints.full_cost / amount:.2f}"
     if name == "parameters":
         return (
             f"size_mb = {amount * constraints.bytes_per_weight / 2**20:.3f} "

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from edgekit import tasks
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data import predictions
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, ParityError
-from edgekit.evaluate.accuracy import predict
+from edgekit.evaluate.accuracy import evaluate, predict
+from edgekit.evaluate.paired_loss import paired_loss
 from edgekit.evaluate.parity import compare
 from edgekit.evaluate.run import infer
 from edgekit.pipeline.check_data import relative
@@ -36,6 +38,7 @@ from edgekit.types import (
     Evaluation,
     IOFusion,
     Measurement,
+    PairedLoss,
     Parity,
     RuntimeName,
     TaskKind,
@@ -45,6 +48,8 @@ from edgekit.types.export_notes import NotCompeting, ParityFault
 from edgekit.types.notes import Note
 
 Outputs = npt.NDArray[np.float32]
+_MOST = 2000
+"""Validation samples that judge a file: their count resolves a tenth of a point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,7 @@ class Benchmark:
             evaluation=candidate.evaluation,
             accuracy_drop=candidate.accuracy_drop,
             relative_drop=candidate.relative_drop,
+            loss=candidate.loss,
             unchanged=candidate.artifact.name in self.unchanged,
         )
 
@@ -88,6 +94,9 @@ class EvaluatedArtifact:
     unchanged: bool = False
     """True where the file is the unpruned network's own: its speed-up is 1, and not what the
     noise of two measurements of one network makes of it."""
+
+    loss: PairedLoss | None = None
+    """The drop with its uncertainty."""
 
     def keeps(self, limit: float) -> bool:
         """Return whether it loses at most `limit` of the metric."""
@@ -117,6 +126,8 @@ class EvaluationInputs:
 
     reference: Evaluation
     """The unpruned network's."""
+    network: Program
+    """The unpruned network."""
     samples: BuildData
     spec: TaskSpec
     metric: Metric
@@ -130,12 +141,34 @@ class EvaluationInputs:
         """Of a build, on its device."""
         return cls(
             reference=loaded.reference,
+            network=loaded.teacher,
             samples=loaded.samples,
             spec=request.project.task,
             metric=loaded.metric,
             device=env.device,
             progress=env.progress,
         )
+
+
+def on_validation(inputs: EvaluationInputs) -> EvaluationInputs:
+    """The same with validation samples in the place of those that judge the build.
+
+    Where they have no labels, the unpruned network's outputs are right, and the metric is the
+    task's agreement.
+    """
+    samples, network, metric = inputs.samples, inputs.network, inputs.metric
+    count = len(samples.validation)
+    most = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(np.int64))
+    validation = samples.validation.subset(most)
+    if not validation.labeled:
+        validation = validation.answered(predict(network, validation))
+        metric = tasks.of(inputs.spec.kind).agree
+    return replace(
+        inputs,
+        samples=replace(samples, test=validation),
+        metric=metric,
+        reference=evaluate(network, validation, metric=metric),
+    )
 
 
 def evaluate_artifacts(
@@ -148,6 +181,7 @@ def evaluate_artifacts(
     """
     samples, reference, how = inputs.samples, inputs.reference, inputs.samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
+    before = predict(inputs.network, samples.test)
     given, targets = artifact_inputs(samples).test.feeds()
     outputs: dict[str, Outputs | ArtifactError] = {}
     with inputs.progress.step("Evaluate the artifacts") as step:
@@ -164,7 +198,8 @@ def evaluate_artifacts(
             answered = _scores(outputs[artifact.name], how)
             decided = how.postprocess == "argmax"
             parity = check_parity(artifact, answered, expected, kind, decided=decided)
-            evaluation = inputs.metric(predictions.logits(answered, how), targets)
+            after = predictions.logits(answered, how)
+            evaluation = inputs.metric(after, targets)
             _check_finite(artifact, evaluation)
         except ArtifactError as error:
             found.append(BrokenArtifact(artifact=artifact, failure=error))
@@ -176,6 +211,9 @@ def evaluate_artifacts(
                 evaluation=evaluation,
                 accuracy_drop=reference.drop(evaluation, relative=as_fraction),
                 relative_drop=as_fraction,
+                loss=paired_loss(
+                    before, after, targets, inputs.metric, relative=as_fraction
+                ),
             )
         )
     return _without_broken_origins(found)
@@ -261,7 +299,11 @@ class Contest:
         return choose(candidates, self.budget, preferred, self.priority)
 
 
-def benchmark(contest: Contest, evaluated: Sequence[Evaluated]) -> Benchmark:
+def benchmark(
+    contest: Contest,
+    evaluated: Sequence[Evaluated],
+    title: str = "Measure on the runtime",
+) -> Benchmark:
     """Time every artifact beside the unpruned network, in one run, and choose one.
 
     Raises `ArtifactError` where every artifact is broken.
@@ -269,7 +311,8 @@ def benchmark(contest: Contest, evaluated: Sequence[Evaluated]) -> Benchmark:
     sound, broken = _sound(evaluated)
     baselines = contest.baselines
     artifacts = [one.artifact for one in sound]
-    measured = contest.bench.measure([*baselines, *artifacts], "Measure on the runtime")
+    others = [one for one in artifacts if one not in baselines]
+    measured = contest.bench.measure([*baselines, *others], title)
     unpruned = {b.runtime: measured[b.name] for b in baselines}
     candidates = []
     for one in sound:
@@ -287,6 +330,7 @@ def benchmark(contest: Contest, evaluated: Sequence[Evaluated]) -> Benchmark:
                 ),
                 accuracy_drop=one.accuracy_drop,
                 relative_drop=one.relative_drop,
+                loss=one.loss,
             )
         )
     return Benchmark(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import edgekit
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.workers import Variant, artifact_name
 from edgekit.package import bundle
 from edgekit.pipeline import compatibility, left_out, variants
 from edgekit.pipeline.environment import Environment
@@ -38,6 +40,8 @@ class StudentExports:
     facts: Mapping[str, str]
     """Provenance that every file carries."""
     folder: Path
+    made: dict[tuple[str, Variant], Artifact] = field(default_factory=dict)
+    """Files of this build by network and form: what was judged is not exported again."""
 
     @classmethod
     def of(
@@ -67,39 +71,72 @@ class StudentExports:
 
     def candidates(self, student: Program) -> left_out.Exports:
         """The student in every form that the target takes; the rest is left out by name."""
-        requested = variants.requested(
-            student, self.allowed.runtimes, self.target, self.precisions
-        )
-        given = artifact_inputs(self.samples)
-        made = left_out.export(
-            self.exporter,
-            folded(student, self.samples.folding),
-            [each for each in requested if each[:2] not in self.allowed.refused],
-            self.folder,
-            title="Export the student",
-            calibration=given.calibration,
-            labels=self.samples.labels,
-            validation=self.validation,
-        )
-        self._describe(made.artifacts)
+        requested = self.requested(student)
+        made = self.export(student, requested, self.folder, title="Export the student")
         return replace(made, notes=(*made.notes, *tail_notes(student, made.artifacts)))
 
     def in_int8(self, student: Program) -> left_out.Exports:
         """A student trained with int8's rounding; nothing may be left of it."""
-        given, refused = artifact_inputs(self.samples), self.allowed.refused
-        made = left_out.export(
-            self.exporter,
-            folded(student, self.samples.folding),
+        refused = self.allowed.refused
+        return self.export(
+            student,
             [(r, "int8") for r in self.allowed.runtimes if (r, "int8") not in refused],
             self.folder / "aware",
             title="Export the student in int8 again",
-            calibration=given.calibration,
-            labels=self.samples.labels,
-            validation=self.validation,
             required=False,
         )
-        self._describe(made.artifacts)
-        return made
+
+    def requested(self, network: Program) -> list[Variant]:
+        """Every form that the target takes a network in."""
+        requested = variants.requested(
+            network, self.allowed.runtimes, self.target, self.precisions
+        )
+        return [each for each in requested if each[:2] not in self.allowed.refused]
+
+    def export(
+        self,
+        network: Program,
+        requested: Sequence[Variant],
+        folder: Path,
+        *,
+        title: str,
+        required: bool = True,
+    ) -> left_out.Exports:
+        """A network in the forms `requested`; the rest is left out by name.
+
+        Files that this build made before are copied.
+        """
+        name = network.fingerprint()
+        known = {
+            each: self.made[name, each]
+            for each in requested
+            if (name, each) in self.made and _there(self.made[name, each])
+        }
+        missing = [each for each in requested if each not in known]
+        found = left_out.Exports(artifacts=[])
+        if missing:
+            found = left_out.export(
+                self.exporter,
+                folded(network, self.samples.folding),
+                missing,
+                folder,
+                title=title,
+                calibration=artifact_inputs(self.samples).calibration,
+                labels=self.samples.labels,
+                validation=self.validation,
+                required=required and not known,
+            )
+            self._describe(found.artifacts)
+        by_name = {one.name: one for one in found.artifacts}
+        artifacts = []
+        for each in requested:
+            one = by_name.get(artifact_name(*each))
+            if each in known:
+                one = _copied(known[each], folder)
+            if one is not None:
+                self.made[name, each] = one
+                artifacts.append(one)
+        return replace(found, artifacts=artifacts)
 
     def _describe(self, made: Sequence[Artifact]) -> None:
         """Let each file carry its own contract."""
@@ -116,6 +153,21 @@ def tail_notes(student: Program, made: Sequence[Artifact]) -> tuple[TailLeftOut,
     if student.tail is None or not without:
         return ()
     return (TailLeftOut(runtimes=without, outputs=student.outputs),)
+
+
+def _there(artifact: Artifact) -> bool:
+    return all(file.is_file() for file in artifact.files)
+
+
+def _copied(artifact: Artifact, folder: Path) -> Artifact:
+    """The same artifact in another folder, with the files that end with its tail."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = tuple(folder / file.name for file in artifact.files)
+    complete = [file for file in complete_files(artifact.files) if file.is_file()]
+    for source in (*artifact.files, *complete):
+        if source.parent != folder:
+            shutil.copy2(source, folder / source.name)
+    return replace(artifact, files=files)
 
 
 def contract(samples: BuildData, artifact: Artifact) -> bundle.IOContract:

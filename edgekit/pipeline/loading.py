@@ -14,6 +14,7 @@ from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import prepared
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.samples import BuildData, read_samples
+from edgekit.pipeline.sanity import at_chance, suspect_preprocessing
 from edgekit.pipeline.training_inputs import task_of
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
@@ -63,6 +64,9 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
         samples, reference, notes = judged(
             teacher, samples, project.task, metric, progress
         )
+        doubts = _doubts(project, teacher, samples, metric, reference)
+    for doubt in doubts:
+        progress.say(f"Note: {sentence(doubt)}.")
     progress.say(
         f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
     )
@@ -73,8 +77,23 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
         task=task,
         metric=metric,
         reference=reference,
-        notes=(*_unweighted(project, env), *drawn, *notes),
+        notes=(*_unweighted(project, env), *drawn, *notes, *doubts),
     )
+
+
+def _doubts(
+    project: Project,
+    teacher: Program,
+    samples: BuildData,
+    metric: Metric,
+    reference: Evaluation,
+) -> tuple[Note, ...]:
+    """Doubts about the network or its data."""
+    found = (
+        at_chance(reference, samples.test, project.task),
+        suspect_preprocessing(teacher, samples.test, project.data.preprocess, metric),
+    )
+    return tuple(note for note in found if note is not None)
 
 
 def load_network(request: BuildRequest, env: Environment) -> Program:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgekit.bench.statistics import speedup
 from edgekit.data import Dataset
 from edgekit.pipeline import left_out
-from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget
+from edgekit.pipeline.constraints import (
+    DEFAULT_SPEEDUP,
+    PlanConstraints,
+    constraints_from_budget,
+)
 from edgekit.pipeline.cost_provider import CostProvider, choose
 from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.frontier import FrontierEvaluator, Judged
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
-from edgekit.pipeline.search import PlanTimer, build_planner
+from edgekit.pipeline.search import (
+    PlanTimer,
+    build_planner,
+    planned_precisions,
+    whole_planner,
+)
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.progress import Progress
@@ -38,6 +49,12 @@ class PruningInputs:
     refused: frozenset[left_out.Form] = frozenset()
     """Their forms in less than fp32 that the device cannot run."""
     training: TrainingInputs
+    uncut: Judged = field(default_factory=Judged)
+    """The unpruned network in every precision, on validation data."""
+    evaluator: FrontierEvaluator | None = None
+    """Judges trained networks; `None` where the first one is taken as it is."""
+    gain: float = 1.0
+    """Speed-up over fp32 by the precision that is planned for, without any cut."""
 
     @classmethod
     def of(
@@ -65,6 +82,10 @@ class PruningInputs:
             refused=refused,
         )
 
+    def judged_by(self, evaluator: FrontierEvaluator, uncut: Judged) -> PruningInputs:
+        """The same with trained networks judged, after the `uncut` one."""
+        return replace(self, evaluator=evaluator, uncut=uncut)
+
     @property
     def train(self) -> Dataset:
         """The training samples."""
@@ -80,10 +101,23 @@ class PruningInputs:
         runtimes = [one.runtime for one in self.baselines]
         return left_out.planned_forms(runtimes, precisions, self.refused)
 
+    def precisions(self) -> tuple[Precision, ...]:
+        """Precisions to plan in, the one first in which least has to be cut.
+
+        A precision that falls off the runtime's fast path, or takes much of the accuracy budget
+        by itself, is after fp32. The order is the recipe's where it names a precision.
+        """
+        precisions = planned_precisions(self.recipe, self.target)
+        if self.recipe.prune.precision != "auto":
+            return precisions
+        limit = self.budget.accuracy_drop
+        return tuple(sorted(precisions, key=lambda p: -self.uncut.gain(p, limit)))
+
     def in_form(
         self, form: left_out.Form, network: Program, folder: Path
     ) -> PruningInputs:
-        """The same with plans timed beside the unpruned `network` in another form.
+        """The same with plans timed beside the unpruned `network` in another form, whose own
+        gain over fp32 is measured first: only what is missing of the budget has to be cut.
 
         Raises `left_out.NotExportable` where the network cannot be exported in it.
         """
@@ -98,28 +132,58 @@ class PruningInputs:
                 title=f"Export the unpruned network in {precision}",
                 calibration=self.timer.calibration,
             ).artifacts
-            baseline = replace(artifact, name=f"unpruned-{artifact.name}")
-        return replace(self, timer=replace(self.timer, baseline=baseline))
+            whole = replace(artifact, name=f"unpruned-{artifact.name}")
+            return replace(
+                self,
+                timer=replace(self.timer, baseline=whole),
+                gain=_gain(self.timer.bench, baseline, whole),
+            )
+        return replace(self, timer=replace(self.timer, baseline=baseline), gain=1.0)
+
+    @property
+    def in_fp32(self) -> Artifact:
+        """The unpruned network in fp32 on the runtime that is planned for."""
+        runtime = self.timer.baseline.runtime
+        return next(one for one in self.baselines if one.runtime == runtime)
 
     def planner(self, network: Program, options: Options | None = None) -> Planner:
         """A planner of a network in the form that is planned for; see `build_planner`."""
+        recipe, progress = self.recipe.prune, self.progress
+        return build_planner(network, self.form, self.costs, recipe, progress, options)
+
+    def whole_planner(self, network: Program) -> Planner:
+        """The same for a network that nothing is cut from: no width but its own is offered."""
+        return whole_planner(network, self.form, self.costs, self.recipe.prune)
+
+    @property
+    def form(self) -> left_out.Form:
+        """The runtime and precision that are planned for."""
         baseline = self.timer.baseline
-        return build_planner(
-            network,
-            (baseline.runtime, baseline.precision or "fp32"),
-            self.costs,
-            self.recipe.prune,
-            self.progress,
-            options,
-        )
+        return baseline.runtime, baseline.precision or "fp32"
 
     def constraints(self, planner: Planner) -> PlanConstraints:
-        """Constraints on the unpruned network."""
-        return constraints_from_budget(
+        """Constraints on the unpruned network in the precision that is planned for.
+
+        The fastest network is cut by all of the speed-up, whatever precision gives besides.
+        """
+        constraints = constraints_from_budget(
             planner,
             self.budget,
             self.target.name,
             self.recipe.export.precisions or self.target.precisions,
             self.timer.bench,
-            self.timer.baseline,
+            self.in_fp32,
         )
+        if self.recipe.objective == "fastest":
+            cut = max(constraints.speedup or 1.0, DEFAULT_SPEEDUP)
+            return replace(constraints, speedup=cut)
+        return constraints.with_gain(self.gain)
+
+
+def _gain(bench: BenchRunner, fp32: Artifact, other: Artifact) -> float:
+    """Speed-up of the unpruned network in another precision over its fp32 file."""
+    title = f"Time the unpruned network in {other.precision}"
+    timed = bench.measure([fp32, other], title, "quick")
+    gain = speedup(timed[fp32.name], timed[other.name])
+    bench.progress.say(f"{other.precision} alone: {gain:.2f}x on {other.runtime}")
+    return gain

@@ -10,11 +10,13 @@ from edgekit.types import Target
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
-    """A project, with its recipe and seed, for one target; pickles."""
+    """A project, with its recipe and seed, for one target, and consent to pickles and doubts."""
 
     project: Project
     target: Target
     allow_pickle: bool = False
+    accept_doubts: bool = True
+    """False where a network or data that look wrong end the build before it begins."""
 
     @property
     def threads(self) -> int:

@@ -38,6 +38,7 @@ from edgekit.report.note_words import sentence
 from edgekit.report.words import barrier as barrier_words
 from edgekit.types import (
     Artifact,
+    FrontierPoint,
     Link,
     OperatorRow,
     PlanRound,
@@ -48,7 +49,7 @@ from edgekit.types import (
     Sensitivity,
     Target,
 )
-from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note, NothingCut
+from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note
 
 Scores = npt.NDArray[Any]
 
@@ -87,6 +88,8 @@ class PrunedCandidate:
     links: tuple[Link, ...] = ()
     untouched: bool = False
     """True where the student is the network itself, neither cut nor trained."""
+    points: tuple[FrontierPoint, ...] = ()
+    """Files of every network that was trained on the way, on validation data."""
 
     @property
     def table(self) -> CostTable:
@@ -139,7 +142,8 @@ class PlanTimer:
         measured = speedup_of(timed[baseline.name], timed[artifact.name])
         self.progress.say(
             f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
-            f"{baseline.runtime} in {precision} before training"
+            f"{baseline.runtime} in {precision} against the unpruned network in {precision}, "
+            "before training"
         )
         return PlanRound(
             predicted_speedup=predicted,
@@ -255,15 +259,15 @@ def settled(
     )
 
 
-def as_it_is(planner: Planner, constraints: PlanConstraints) -> PrunedCandidate:
-    """The network itself, which keeps every limit of `aim`."""
+def as_it_is(planner: Planner, notes: Sequence[Note]) -> PrunedCandidate:
+    """The network itself, which keeps every limit; `notes` have the reason."""
     return PrunedCandidate(
         student=planner.graph.program,
         graph=planner.graph,
         planner=planner,
         solution=planner.whole(),
         rounds=(),
-        notes=(*constraints.notes, NothingCut(reason="within_budget")),
+        notes=tuple(notes),
     )
 
 
@@ -280,13 +284,12 @@ def build_planner(
 
     `options` are the widths offered for the network that this one was cut from.
     """
-    graph = analyze(network)
+    graph, table = analyze(network), costs.table(*form)
     if not graph.groups:
         blocked = "; ".join(map(barrier_words, graph.barriers))
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
-    table = costs.table(*form)
     planner = Planner(
         graph,
         table,
@@ -300,6 +303,27 @@ def build_planner(
         planner.measure(costs.device, step.update)
     if table.doubt is not None:
         progress.say(f"Costs: {sentence(table.doubt)}")
+    return planner
+
+
+def whole_planner(
+    network: Program,
+    form: tuple[RuntimeName, Precision],
+    costs: CostProvider,
+    recipe: PruneRecipe,
+) -> Planner:
+    """A planner of a network that stays whole: only its own operators are measured."""
+    graph = analyze(network)
+    own = {group.id: (group.units,) for group in graph.groups}
+    planner = Planner(
+        graph,
+        costs.table(*form),
+        multiple=1,
+        min_keep=recipe.min_keep,
+        options=own,
+        drop_blocks=False,
+    )
+    planner.measure(costs.device)
     return planner
 
 

@@ -37,6 +37,18 @@ def _data(note: DataNote) -> str:
                 f"classes: outputs from {note.classes} on are never right; check [model] "
                 "source and [data]"
             )
+        case kinds.NetworkAtChance():
+            return (
+                f"the network has {_score(note.score)} on {note.samples} samples, and "
+                f"guessing has {note.chance:.2%}: it is not trained, or these are not its "
+                "data; check [model] weights, [data] and the order of the classes"
+            )
+        case kinds.PreprocessingSuspect():
+            return (
+                f"with another preprocessing ({', '.join(note.faults)}) the network has "
+                f"{_score(note.better)} on {note.samples} samples instead of "
+                f"{note.score.shown}; check [data.preprocess]"
+            )
         case kinds.BaselineIsReference():
             return "the evaluation data have no labels: similarity is to the unpruned network"
         case kinds.SamplesTransposed():
@@ -82,14 +94,17 @@ def _plan(note: PlanNote) -> str:
                 "at the power of those near to them"
             )
         case kinds.PrecisionPlanned():
-            return f"widths and blocks were planned on costs in {note.precision}"
+            words = f"widths and blocks were planned on costs in {note.precision}"
+            if note.gain is None:
+                return words
+            return f"{words}, which alone is worth {note.gain:.2f}x over fp32"
         case kinds.NoPlanFaster():
             return (
                 f"no plan was faster than the unpruned network on {note.runtime} "
                 f"({note.speedup:.2f}x at best): nothing was cut"
             )
         case kinds.NothingCut():
-            return _NOTHING_CUT[note.reason]
+            return _nothing_cut(note)
         case kinds.BlocksDropped():
             return f"residual blocks dropped: {', '.join(note.blocks)}"
         case kinds.CostsTimedBusy():
@@ -107,10 +122,16 @@ def _plan(note: PlanNote) -> str:
             assert_never(other)
 
 
-_NOTHING_CUT = {
-    "within_budget": "the network keeps its budget as it is: nothing was cut",
-    "own_architecture": "the student has an architecture of its own: nothing was cut",
-}
+def _nothing_cut(note: kinds.NothingCut) -> str:
+    if note.reason == "own_architecture":
+        return "the student has an architecture of its own: nothing was cut"
+    words = "the network keeps its budget as it is: nothing was cut"
+    if note.artifact is None or note.speedup is None or note.validation is None:
+        return words
+    return (
+        f"{words} ({note.artifact}: {note.speedup:.2f}x, validation "
+        f'{_score(note.validation)}); [recipe] objective = "fastest" cuts all the same'
+    )
 
 
 def _not_planned(note: kinds.BudgetsNotPlanned) -> str:

@@ -11,6 +11,7 @@ from edgekit.types.report import (
     NearestToBudget,
     NotOnTarget,
     NotProven,
+    NotSettled,
     OtherRuntimePreferred,
     Outcome,
     OverBudget,
@@ -42,10 +43,22 @@ def _unproven(verdict: BudgetVerdict) -> str:
             )
         case NotProven(reasons=reasons):
             return doubts(reasons) or _NOT_MEASURED
+        case NotSettled():
+            return _unsettled(verdict, verdict.unproven)
         case None:
             return _NOT_MEASURED
         case other:
             assert_never(other)
+
+
+def _unsettled(verdict: BudgetVerdict, doubt: NotSettled) -> str:
+    words = (
+        f"{doubt.samples} samples do not show with {doubt.confidence:.0%} confidence on which "
+        f"side of {verdict.limit:g} the loss is"
+    )
+    if doubt.settling is None:
+        return words
+    return f"{words}; about {doubt.settling:,} would"
 
 
 def missed(verdict: BudgetVerdict) -> str:

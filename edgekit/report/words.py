@@ -83,7 +83,11 @@ def budget_limit(verdict: BudgetVerdict) -> str:
 def budget_value(verdict: BudgetVerdict) -> str:
     """The measured value of a budget with its unit."""
     unit = verdict.unit or BUDGETS.get(verdict.name, ("", "", ""))[1]
-    return _budget_figure(verdict.value, unit)
+    found = _budget_figure(verdict.value, unit)
+    if verdict.interval is None or verdict.unit is None:
+        return found
+    low, high = (shown_loss(bound, verdict.unit) for bound in verdict.interval)
+    return f"{found} (95 %: {low.removesuffix(' points')} to {high})"
 
 
 def _budget_figure(value: float | None, unit: str) -> str:

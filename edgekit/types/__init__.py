@@ -18,6 +18,7 @@ from edgekit.types.artifact import (
 from edgekit.types.evaluation import (
     Evaluation,
     LossUnit,
+    PairedLoss,
     Parity,
     shown,
     shown_loss,
@@ -57,6 +58,7 @@ from edgekit.types.names import (
 from edgekit.types.plan import (
     Barrier,
     BlockSense,
+    FrontierPoint,
     GroupSense,
     NetworkCost,
     OperatorRow,
@@ -129,6 +131,7 @@ __all__ = [
     "ExportRecipe",
     "Finding",
     "Fraction",
+    "FrontierPoint",
     "GroupSense",
     "IOFusion",
     "ImportanceName",
@@ -147,6 +150,7 @@ __all__ = [
     "OperatorProfile",
     "OperatorRow",
     "Paired",
+    "PairedLoss",
     "PairedVerdict",
     "Parity",
     "Plan",

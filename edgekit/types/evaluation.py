@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from statistics import NormalDist
 from typing import Literal
 
 ROUNDING = 2.0**-22
 """By how much, as a fraction of it, a metric that counts nothing is rounded: many are computed in
 float32, whose neighbors are 2**-23 apart."""
 _SMALLEST = Fraction(1, 10**12)
+_Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,39 @@ class Score:
     def shown(self) -> str:
         """The value for display."""
         return shown(self.value, is_fraction=self.is_fraction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedLoss:
+    """A loss between two networks that answered the same samples, with its standard error."""
+
+    drop: float
+    error: float
+    samples: int
+    method: Literal["mcnemar", "bootstrap"]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the loss."""
+        reach = _Z95 * self.error
+        return self.drop - reach, self.drop + reach
+
+    def bounds(self, confidence: float) -> tuple[float, float]:
+        """One-sided bounds: the loss is above the first, and below the second, with this
+        confidence each."""
+        reach = NormalDist().inv_cdf(confidence) * self.error
+        return self.drop - reach, self.drop + reach
+
+    def settling(self, limit: float, confidence: float) -> int | None:
+        """Number of samples after which a loss like this one would surely be on one side of the
+        `limit`; `None` where it lies on it."""
+        away, reach = (
+            abs(limit - self.drop),
+            NormalDist().inv_cdf(confidence) * self.error,
+        )
+        if not away:
+            return None
+        return max(self.samples, math.ceil(self.samples * (reach / away) ** 2))
 
 
 LossUnit = Literal["points", "%", "own"]

@@ -37,6 +37,29 @@ class OutputsUnused:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkAtChance:
+    """The network to be pruned guesses."""
+
+    kind: Literal["network_at_chance"] = "network_at_chance"
+    score: Score
+    samples: int
+    chance: float
+    """The metric of guessing between the classes of the data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingSuspect:
+    """The network is much better with another preprocessing than the project's."""
+
+    kind: Literal["preprocessing_suspect"] = "preprocessing_suspect"
+    faults: tuple[str, ...]
+    """Of the better one against the project's, by name."""
+    score: Score
+    better: Score
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaselineIsReference:
     """The evaluation data have no labels: the unpruned network's outputs are right."""
 
@@ -84,6 +107,8 @@ class InputTransposed:
 DataNote: TypeAlias = (
     WeightsUnnamed
     | OutputsUnused
+    | NetworkAtChance
+    | PreprocessingSuspect
     | BaselineIsReference
     | SamplesTransposed
     | CalibrationShort
@@ -141,6 +166,8 @@ class PrecisionPlanned:
 
     kind: Literal["precision_planned"] = "precision_planned"
     precision: Precision
+    gain: float | None = None
+    """Speed-up of the unpruned network over fp32 by the precision alone: the rest was cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +186,11 @@ class NothingCut:
 
     kind: Literal["nothing_cut"] = "nothing_cut"
     reason: Literal["within_budget", "own_architecture"]
+    artifact: str | None = None
+    """The file of the unpruned network that keeps every budget, where one was measured."""
+    speedup: float | None = None
+    validation: Score | None = None
+    """Its metric on validation data."""
 
 
 @dataclass(frozen=True, kw_only=True)

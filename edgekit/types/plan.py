@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgekit.types.evaluation import Evaluation, LossUnit
 from edgekit.types.names import (
     CostUnit,
     Provenance,
@@ -92,6 +93,23 @@ class PlanRound:
     overhead: float | None = None
     """Fraction of the unpruned network's time that operators do not account for, fitted to the
     rounds so far: what corrects the next one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierPoint:
+    """A file that was exported and measured during a build, judged on validation data."""
+
+    name: str
+    """The network: "uncut", or "cut 1" and so on."""
+    artifact: str
+    speedup: float
+    """Against the unpruned fp32 network on the same runtime."""
+    p50_ms: float | None
+    evaluation: Evaluation
+    accuracy_drop: float
+    loss_unit: LossUnit
+    within: bool
+    """True for the most accurate file of the network that keeps every budget, where one does."""
 
 
 @dataclass(frozen=True, kw_only=True)

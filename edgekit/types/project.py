@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Len, MinLen
+from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
 from edgekit.types.names import (
     DEFAULT_TASK,
@@ -137,6 +137,15 @@ class Budget:
     """Millions of multiply-accumulates of one inference."""
     energy_mj: Positive | None = None
     accuracy_drop: Fraction | None = None
+    accuracy_confidence: Annotated[float, Gt(0.5), Lt(1)] | None = None
+    """Confidence with which `accuracy_drop` has to be kept on other samples than those at hand;
+    `None` goes by the estimate."""
+
+    def limits(self) -> dict[str, float]:
+        """The budgets that are set, by their names."""
+        given = asdict(self)
+        given.pop("accuracy_confidence")
+        return {name: limit for name, limit in given.items() if limit is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +307,12 @@ class Recipe:
     """`[recipe]`: the options of each stage."""
 
     seed: int = 0
+    objective: Literal["most-accurate", "fastest"] = "most-accurate"
+    """Depth of the cut: no deeper than the other budgets ask for, none where the network keeps
+    them in some precision; or as deep as `accuracy_drop` allows."""
+    minutes: Annotated[float, Ge(0)] | None = None
+    """Minutes that all trainings of networks may take that miss a budget: 0 is one training;
+    `None` is three times the first one."""
     prune: PruneRecipe = field(default_factory=PruneRecipe)
     distill: DistillRecipe = field(default_factory=DistillRecipe)
     calibration: CalibrationRecipe = field(default_factory=CalibrationRecipe)

@@ -12,6 +12,7 @@ from edgekit.types.artifact import (
 from edgekit.types.evaluation import (
     Evaluation,
     LossUnit,
+    PairedLoss,
     Parity,
 )
 from edgekit.types.measurement import (
@@ -27,6 +28,7 @@ from edgekit.types.names import (
 from edgekit.types.notes import Note
 from edgekit.types.plan import (
     Barrier,
+    FrontierPoint,
     OperatorRow,
     PlanRound,
     Prediction,
@@ -65,7 +67,18 @@ class NotProven:
     reasons: tuple[EnergyReason, ...] = ()
 
 
-Unproven: TypeAlias = NotOnTarget | NotProven
+@dataclass(frozen=True, kw_only=True)
+class NotSettled:
+    """The loss of accuracy may be on either side of its limit with the confidence asked for."""
+
+    kind: Literal["not_settled"] = "not_settled"
+    confidence: float
+    samples: int
+    settling: int | None
+    """Number of samples that would settle a loss like this one; `None` where it is the limit."""
+
+
+Unproven: TypeAlias = NotOnTarget | NotProven | NotSettled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +96,8 @@ class BudgetVerdict:
     """The metric of `accuracy_drop`."""
     unit: LossUnit | None = None
     """Unit of `accuracy_drop`; `None` for other budgets."""
+    interval: tuple[float, float] | None = None
+    """Of `accuracy_drop`: its 95 % interval over samples that both networks answered."""
     against: RuntimeName | None = None
     """The runtime of the unpruned fp32 network that `speedup` is against."""
 
@@ -149,6 +164,8 @@ class Candidate:
     """By how much the metric is worse than the unpruned network's; negative where better."""
     relative_drop: bool = False
     """True where that is a fraction of the unpruned network's value, and not the difference."""
+    loss: PairedLoss | None = None
+    """The same with its uncertainty, from the pairs of answers to each sample."""
     chosen: bool = False
     outcome: Outcome | None = None
     """Why it was chosen, or lost; `None` before there was a choice."""
@@ -212,6 +229,9 @@ class Report:
     task: TaskSpec = field(default_factory=TaskSpec)
     links: tuple[Link, ...] = ()
     """The networks of the distillation chain, the student last."""
+    frontier: tuple[FrontierPoint, ...] = ()
+    """Every file that was judged on validation data before the choice, the unpruned network's
+    first."""
 
     @property
     def chosen(self) -> Candidate | None:

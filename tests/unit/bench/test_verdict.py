@@ -17,6 +17,7 @@ from edgekit.types import (
     Evaluation,
     Latency,
     Measurement,
+    PairedLoss,
     Parity,
     Precision,
     Provenance,
@@ -285,3 +286,48 @@ def test_operations_are_compared_as_written(macs: int, expected: str) -> None:
     budget = Budget(mmacs=1.2345678)
     [found] = verdicts(candidate(), budget, targets.load("host"), macs=macs)
     assert found.verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "found"), [(0.001, "fits"), (0.004, "unproven"), (None, "unproven")]
+)
+def test_accuracy_with_confidence_is_of_other_samples_too(
+    error: float | None, found: str
+) -> None:
+    loss = error and PairedLoss(drop=0.005, error=error, samples=500, method="mcnemar")
+    one = replace(candidate(drop=0.005), loss=loss or None)
+    sure = replace(BUDGET, accuracy_confidence=0.95)
+    [accuracy] = [
+        v
+        for v in verdicts(one, sure, targets.load("host"))
+        if v.name == "accuracy_drop"
+    ]
+    assert accuracy.verdict == found
+    [plain] = [
+        v
+        for v in verdicts(one, BUDGET, targets.load("host"))
+        if v.name == "accuracy_drop"
+    ]
+    assert plain.verdict == "fits"
+    if loss:
+        assert accuracy.interval == loss.interval
+    if found == "unproven" and loss:
+        assert budget_reason(accuracy) == (
+            "500 samples do not show with 95% confidence on which side of 0.01 the loss "
+            "is; about 866 would"
+        )
+    surely = replace(
+        one,
+        loss=PairedLoss(drop=0.03, error=0.001, samples=500, method="mcnemar"),
+        accuracy_drop=0.03,
+    )
+    assert {v.verdict for v in verdicts(surely, sure, targets.load("host"))} == {
+        "over",
+        "fits",
+    }
+
+
+def test_a_confidence_is_no_budget_of_its_own() -> None:
+    assert Budget(accuracy_drop=0.01, accuracy_confidence=0.9).limits() == {
+        "accuracy_drop": 0.01
+    }

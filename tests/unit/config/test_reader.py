@@ -126,7 +126,8 @@ def test_reads_nested_tables_tuples_and_whole_numbers_as_floats(tmp_path):
         (
             MODEL + "[budget]\nlatencyms = 20\n",
             "edgekit.toml:4: budget.latencyms = 20: unknown key. Did you mean 'latency_ms'? "
-            "Known: latency_ms, speedup, size_mb, memory_mb, mmacs, energy_mj, accuracy_drop.",
+            "Known: latency_ms, speedup, size_mb, memory_mb, mmacs, energy_mj, "
+            "accuracy_drop, accuracy_confidence.",
         ),
         (
             "[modle]\nsource = 'x'\n",

@@ -37,6 +37,28 @@ def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> N
     assert f"({planner.cheapest('parameters').parameters:,} weights)" in error
 
 
+@pytest.mark.parametrize(
+    ("required", "gain", "cut"),
+    [(2.0, 1.6, 1.25), (2.0, 0.5, 4.0), (2.0, 2.5, None), (None, 1.6, None)],
+)
+def test_only_what_precision_does_not_give_is_cut(
+    required: float | None, gain: float, cut: float | None
+) -> None:
+    whole = PlanConstraints(speedup=required, full_cost=10.0)
+    assert whole.with_gain(gain).speedup == cut
+    assert whole.with_gain(1.0) == whole
+
+
+def test_a_budget_out_of_reach_is_named_against_fp32(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    constraints = PlanConstraints(speedup=99.0, full_cost=full).with_gain(1.5)
+    error = str(infeasible(planner, Limits(cost=full / 66), constraints))
+    nearest = 1.5 * full / planner.cheapest().cost
+    assert "a speed-up of 99.00 is out of reach" in error
+    assert f"the nearest is a speed-up of {nearest:.2f}" in error
+
+
 def test_operations_are_refused_in_millions(
     tmp_path: Path,
 ) -> None:

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
+from edgekit.distill import Distilled
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.iterative import aims
+from edgekit.pipeline.cut_steps import aims, joined
 from edgekit.program.program import trace
 from edgekit.prune.schedule import composed
-from edgekit.types import InputSpec, Plan, PruneRecipe
+from edgekit.types import Epoch, InputSpec, Plan, PruneRecipe
 from edgekit.types.notes import SpeedupAssumed
 
 LAST = SpeedupAssumed(speedup=4.0)
@@ -83,3 +84,33 @@ def test_plans_one_after_another_are_one_plan() -> None:
     np.testing.assert_allclose(
         at_once.module(x).detach(), stepwise.module(x).detach(), rtol=1e-6
     )
+
+
+def trained(*validations: float, best: int, higher: bool = True) -> Distilled:
+    epochs = [
+        Epoch(number=n, loss=1.0, validation=value, seconds=1.0)
+        for n, value in enumerate(validations)
+    ]
+    return Distilled(
+        program=validations,  # type: ignore[arg-type]
+        epochs=tuple(epochs),
+        best_epoch=best,
+        metric="accuracy",
+        higher_is_better=higher,
+    )
+
+
+def test_two_trainings_of_one_student_are_one() -> None:
+    before, after = trained(0.1, 0.5, 0.6, best=2), trained(0.6, 0.7, 0.65, best=1)
+    both = joined(before, after)
+    assert [e.validation for e in both.epochs] == [0.1, 0.5, 0.6, 0.7, 0.65]
+    assert [e.number for e in both.epochs] == [0, 1, 2, 3, 4]
+    assert both.epochs[both.best_epoch].validation == 0.7
+    assert both.program is after.program
+    worse = joined(before, trained(0.6, 0.55, best=0))
+    assert worse.program is before.program and worse.best_epoch == 2
+    assert len(worse.epochs) == 4
+    lower = joined(
+        trained(0.5, 0.4, best=1, higher=False), trained(0.4, 0.3, best=1, higher=False)
+    )
+    assert lower.epochs[lower.best_epoch].validation == 0.3

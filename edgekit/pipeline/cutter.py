@@ -1,0 +1,253 @@
+"""Cut a network and train it, as often as the budgets and the time ask for.
+
+The units of a cut are emptied by training first on request of the recipe; layers that lost inputs
+are refitted to the remaining ones, and the whole is trained before the next cut.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgekit.data import Dataset
+from edgekit.distill import Distilled
+from edgekit.graph.graph import analyze
+from edgekit.graph.surgery import shrink
+from edgekit.pipeline.closed_loop import (
+    TRAININGS,
+    Cuts,
+    Goal,
+    Step,
+    TrainedPoint,
+    best_point,
+    frontier_of,
+    run,
+)
+from edgekit.pipeline.constraints import (
+    PlanConstraints,
+)
+from edgekit.pipeline.cut_steps import aims, all_as_one, joined
+from edgekit.pipeline.pruning_inputs import PruningInputs
+from edgekit.pipeline.search import (
+    PrunedCandidate,
+    batches,
+    score_importance,
+    search,
+)
+from edgekit.pipeline.training import (
+    TeacherEnsemble,
+    TrainingSpec,
+    estimated_epoch_s,
+    train_student,
+)
+from edgekit.program.program import Program
+from edgekit.progress import Progress
+from edgekit.prune.objective import keep_best
+from edgekit.prune.planner import Planner
+from edgekit.prune.reconstruct import reconstruct
+from edgekit.prune.sparsity import penalty
+from edgekit.types.notes import (
+    UnitsEmptied,
+)
+
+_SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
+_MEMORY = 2**30
+"""Bytes that activations of the samples may take while layers are fitted."""
+_GROWTH = 0.7
+"""Fraction of the steps after which a growing penalty is at its ceiling; the rest settle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutter:
+    """Cuts and trains one network in one runtime and precision."""
+
+    inputs: PruningInputs
+    teachers: TeacherEnsemble
+    first: Planner
+    """Of the unpruned network."""
+    final: PlanConstraints
+    folder: Path
+
+    def within_budget(self, *, judging: bool) -> tuple[PrunedCandidate, Distilled]:
+        """The best trained network that the time allows, as one cut of the unpruned one.
+
+        Without `judging` the first one, whose accuracy is not looked at.
+        """
+        if judging:
+            self._announce()
+        cuts = self.cut_all(self.final)
+        evaluator = self.inputs.evaluator
+        if evaluator is None or not judging:
+            return self.together(cuts)
+        goal = self._goal(evaluator.contest.priority, cuts)
+
+        def point(demand: float | None, cuts: Cuts) -> TrainedPoint:
+            student = cuts.links[-1].program
+            place = self.folder / f"judged-{student.fingerprint()[:16]}"
+            judged = evaluator.student(student, place)
+            return TrainedPoint(demand=demand, cuts=cuts, judged=judged)
+
+        def take(step: Step, last: TrainedPoint) -> TrainedPoint:
+            self.inputs.progress.say(step_words(step, last, self.inputs.gain))
+            return point(step.demand, self.take(step, last.cuts))
+
+        points = run(point(self.final.speedup, cuts), goal, take)
+        whole, distilled = self.together(best_point(points, goal).cuts)
+        return replace(whole, points=frontier_of(points)), distilled
+
+    def _announce(self) -> None:
+        """The time that training is expected to take, before it begins."""
+        recipe = self.inputs.recipe
+        epoch_s = estimated_epoch_s(self.teachers.first, self.inputs.train)
+        trainings = self.inputs.recipe.distill.epochs * epoch_s / 60
+        minutes = TRAININGS * trainings if recipe.minutes is None else recipe.minutes
+        self.inputs.progress.say(
+            f"Training takes about {trainings:.1f} min, and is repeated for at most "
+            f"{minutes:.1f} min in all where a network misses a budget ([recipe] minutes)"
+        )
+
+    def _goal(self, priority: tuple[str, ...], cuts: Cuts) -> Goal:
+        """By the budgets; time as the recipe has it, or for a few trainings like the first."""
+        recipe, final = self.inputs.recipe, self.final
+        trained_s = sum(e.seconds for link in cuts.links for e in link.epochs)
+        minutes = recipe.minutes
+        limits = final.limits(None)
+        fastest = recipe.objective == "fastest"
+        return Goal(
+            budget=self.inputs.budget,
+            priority=priority,
+            required=None
+            if fastest or final.speedup is None
+            else final.speedup * final.gain,
+            ceiling=final.full_cost / self.first.cheapest("cost", limits).cost,
+            fastest=fastest,
+            limit_s=TRAININGS * trained_s if minutes is None else 60 * minutes,
+        )
+
+    def take(self, step: Step, last: Cuts) -> Cuts:
+        """The networks of a step after `last`."""
+        if step.kind == "longer":
+            again = self._trained(last.done[-1], last.links[-1].program)
+            return replace(
+                last, links=(*last.links[:-1], joined(last.links[-1], again))
+            )
+        aimed = replace(self.final, speedup=step.demand)
+        return self.cut_all(aimed) if step.kind == "milder" else self.cut(aimed, last)
+
+    def cut_all(self, final: PlanConstraints) -> Cuts:
+        """Cuts from the unpruned network down to `final`."""
+        cuts = Cuts(done=(), links=())
+        steps = [*aims(final, self.first.parameters(), self.inputs.recipe.prune)]
+        for number, constraints in enumerate(steps, 1):
+            if number > 1:
+                self.inputs.progress.say(f"Cut {number} of {len(steps)}")
+            cuts = self.cut(constraints, cuts)
+        return cuts
+
+    def cut(self, constraints: PlanConstraints, before: Cuts) -> Cuts:
+        """One more cut, of the student of those before, trained.
+
+        The network just trained is the teacher assistant: it is nearer to its cut, and a better
+        teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
+        """
+        inputs, recipe, planner = self.inputs, self.inputs.recipe.prune, self.first
+        teachers = self.teachers
+        if before.links:
+            student = before.links[-1].program
+            planner = inputs.planner(student, self.first.options)
+            teachers = replace(teachers, first=student)
+        fitted = search(
+            planner, constraints, inputs.train, recipe, inputs.timer, self.folder
+        )
+        if recipe.sparsity != "none":
+            fitted = _emptied(inputs, self.teachers.first, fitted)
+        if recipe.compensate:
+            fitted = compensated(fitted, inputs.train, inputs.progress)
+        spec = TrainingSpec(recipe=inputs.recipe.distill)
+        link = train_student(inputs.training, teachers, fitted.student, spec)
+        return Cuts(done=(*before.done, fitted), links=(*before.links, link))
+
+    def _trained(self, fitted: PrunedCandidate, student: Program) -> Distilled:
+        """A student trained once more, from where it is."""
+        spec = TrainingSpec(recipe=self.inputs.recipe.distill, title="Distill longer")
+        return train_student(self.inputs.training, self.teachers, student, spec)
+
+    def together(self, cuts: Cuts) -> tuple[PrunedCandidate, Distilled]:
+        """All cuts as one of the unpruned network."""
+        return all_as_one(self.first, list(cuts.done), list(cuts.links)), cuts.links[-1]
+
+
+def step_words(step: Step, last: TrainedPoint, gain: float) -> str:
+    """The next training, and the reason for it."""
+    if step.kind == "longer":
+        return "The student was still learning: it is trained on from where it is"
+    demand = gain * (step.demand or 1.0)
+    before = gain * (last.demand or 1.0)
+    if step.kind == "milder":
+        why = "loses too much, and there is speed to spare"
+    else:
+        why = "can be faster"
+    return (
+        f"The network planned for {before:.2f}x {why}: planned again for {demand:.2f}x"
+    )
+
+
+def compensated(
+    fitted: PrunedCandidate, train: Dataset, progress: Progress
+) -> PrunedCandidate:
+    """The same with the layers that read removed units refitted to the remaining ones."""
+    held = 2 * fitted.planner.activation_bytes()
+    count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
+    with progress.step(f"Fit the layers that lost inputs, on {count} samples"):
+        [(inputs, _)] = batches(train, count)
+        student = reconstruct(fitted.graph, fitted.solution.plan, inputs)
+    return replace(fitted, student=student)
+
+
+def _emptied(
+    inputs: PruningInputs, teacher: Program, fitted: PrunedCandidate
+) -> PrunedCandidate:
+    """The same widths cut from a network whose units training emptied before.
+
+    The growing penalty empties the units of the plan; the others select units by themselves,
+    and these are scored again.
+    """
+    prune, whole = inputs.recipe.prune, fitted.graph.program
+    recipe = replace(inputs.recipe.distill, epochs=prune.sparsity_epochs)
+    plan = fitted.solution.plan
+    batches = math.ceil(len(inputs.train) / recipe.batch_size)
+    penalty_of = penalty(
+        prune.sparsity,
+        fitted.graph,
+        plan=plan,
+        steps=math.ceil(_GROWTH * batches * recipe.epochs),
+        strength=prune.sparsity_strength,
+    )
+    training_spec = TrainingSpec(
+        recipe=recipe,
+        title=f"Empty units ({prune.sparsity})",
+        penalty=penalty_of,
+        marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
+    )
+    graph = analyze(
+        train_student(
+            inputs.training, TeacherEnsemble(first=teacher), whole, training_spec
+        ).program
+    )
+    if prune.sparsity != "growing":
+        scores = score_importance(
+            graph, inputs.train, prune.importance, inputs.progress
+        )
+        kept = keep_best(graph.groups, fitted.solution.widths, scores)
+        plan = replace(kept, dropped_blocks=plan.dropped_blocks)
+    return replace(
+        fitted,
+        graph=graph,
+        student=shrink(graph, plan),
+        solution=replace(fitted.solution, plan=plan),
+        notes=(
+            *fitted.notes,
+            UnitsEmptied(method=prune.sparsity, epochs=recipe.epochs),
+        ),
+    )
