@@ -419,6 +419,12 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "residual blocks dropped: layer1.1, layer2.1",
     ),
     (
+        facts.Advice(accuracy_drop=0.0123, speedup=1.62, lever="epochs"),
+        "nothing that was measured keeps the budget; accuracy_drop = 0.0123 or speedup = 1.62 "
+        "alone would be kept; training had not ended: raise [recipe.distill] epochs or "
+        "[recipe] minutes",
+    ),
+    (
         facts.CostsTimedBusy(doubtful=3, operators=4, runtime="litert"),
         "3 of 4 operators were timed while litert shared the machine with something else: "
         "predictions promise nothing, and a later build times them again",

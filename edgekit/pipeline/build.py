@@ -20,6 +20,7 @@ from edgekit.evaluate.accuracy import evaluate
 from edgekit.export.publish import complete_files
 from edgekit.package import bundle
 from edgekit.pipeline import variants
+from edgekit.pipeline.advice import with_advice
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.cost_model import check
@@ -43,13 +44,14 @@ from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.sanity import refuse_doubtful
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
+from edgekit.report.note_words import sentence
 from edgekit.report.verdict_words import budget_reason
 from edgekit.report.words import headline
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import REPORT_SCHEMA, IOFusion, NetworkSummary, Report, Target
 from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
-from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
+from edgekit.types.notes import Advice, LossesAdded, Note, TeacherOutputsReused, unique
 
 _LIBRARIES = ("torch", "numpy", "scipy")
 """Whose versions a report has, beside those of the runtimes' libraries."""
@@ -103,6 +105,7 @@ def build(
         notes = unique((*before, *report.notes, *after))
         points = (*uncut.points("uncut"), *pruned.points)
         report = replace(report, prediction=prediction, notes=notes, frontier=points)
+        report = with_advice(report, len(loaded.samples.train))
         with env.progress.step("Package"):
             _package(report, distilled.program, loaded, folder)
     _refuse_if_missed(report)
@@ -252,4 +255,6 @@ def _refuse_if_missed(report: Report) -> None:
         lines = "; ".join(
             f"{verdict.name}: {budget_reason(verdict)}" for verdict in missed
         )
-        raise BudgetMissed(f"{report.target.name} is over its budget: {lines}.", report)
+        advice = [sentence(one) for one in report.notes if isinstance(one, Advice)]
+        said = ". ".join((f"{report.target.name} is over its budget: {lines}", *advice))
+        raise BudgetMissed(f"{said}.", report)

@@ -107,6 +107,28 @@ def _plan(note: PlanNote) -> str:
             return _nothing_cut(note)
         case kinds.BlocksDropped():
             return f"residual blocks dropped: {', '.join(note.blocks)}"
+        case kinds.Advice():
+            return _advice(note)
+        case kinds.CostsTimedBusy() | kinds.PredictionsOff():
+            return _cost_doubt(note)
+        case other:
+            assert_never(other)
+
+
+def _nothing_cut(note: kinds.NothingCut) -> str:
+    if note.reason == "own_architecture":
+        return "the student has an architecture of its own: nothing was cut"
+    words = "the network keeps its budget as it is: nothing was cut"
+    if note.artifact is None or note.speedup is None or note.validation is None:
+        return words
+    return (
+        f"{words} ({note.artifact}: {note.speedup:.2f}x, validation "
+        f'{_score(note.validation)}); [recipe] objective = "fastest" cuts all the same'
+    )
+
+
+def _cost_doubt(note: kinds.CostDoubt) -> str:
+    match note:
         case kinds.CostsTimedBusy():
             return (
                 f"{note.doubtful} of {note.operators} operators were timed while "
@@ -122,15 +144,24 @@ def _plan(note: PlanNote) -> str:
             assert_never(other)
 
 
-def _nothing_cut(note: kinds.NothingCut) -> str:
-    if note.reason == "own_architecture":
-        return "the student has an architecture of its own: nothing was cut"
-    words = "the network keeps its budget as it is: nothing was cut"
-    if note.artifact is None or note.speedup is None or note.validation is None:
-        return words
+_LEVERS: dict[kinds.Lever, str] = {
+    "epochs": "training had not ended: raise [recipe.distill] epochs or [recipe] minutes",
+    "precision": "the float file keeps the accuracy: allow fp16 or mixed precision in "
+    "[recipe.export] precisions, or raise [recipe.quantize] qat_epochs",
+    "data": "training had ended: more training data, labeled or not, promise most",
+    "resolution": "training had ended: a smaller input resolution or a milder budget is left",
+}
+
+
+def _advice(note: kinds.Advice) -> str:
+    nearest = []
+    if note.accuracy_drop is not None:
+        nearest.append(f"accuracy_drop = {max(0.0, note.accuracy_drop):.4f}")
+    if note.speedup is not None:
+        nearest.append(f"speedup = {note.speedup:.2f}")
     return (
-        f"{words} ({note.artifact}: {note.speedup:.2f}x, validation "
-        f'{_score(note.validation)}); [recipe] objective = "fastest" cuts all the same'
+        f"nothing that was measured keeps the budget; {' or '.join(nearest)} alone would be "
+        f"kept; {_LEVERS[note.lever]}"
     )
 
 

@@ -220,6 +220,21 @@ class PredictionsOff:
     """As a fraction of what was measured."""
 
 
+Lever = Literal["epochs", "precision", "data", "resolution"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """No network keeps the budget: the nearest budgets that one would have kept, and a lever."""
+
+    kind: Literal["advice"] = "advice"
+    accuracy_drop: float | None
+    """The least loss at the speed that is asked for."""
+    speedup: float | None
+    """The largest speed-up at the accuracy that is asked for."""
+    lever: Lever
+
+
 CostDoubt: TypeAlias = CostsTimedBusy | PredictionsOff
 PlanNote: TypeAlias = (
     BudgetsNotPlanned
@@ -230,6 +245,7 @@ PlanNote: TypeAlias = (
     | NoPlanFaster
     | NothingCut
     | BlocksDropped
+    | Advice
     | CostDoubt
 )
 

@@ -1,0 +1,70 @@
+"""One sentence of advice where no network keeps the budget: the nearest one, and the lever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from edgekit.bench.verdict import at_most
+from edgekit.types import Budget, Candidate, FrontierPoint, Report
+from edgekit.types.notes import Advice, Lever
+
+_LATE = 0.8
+"""A best epoch in the last fifth of a training shows that it had not ended."""
+_FEW = 5000
+"""Training samples below which more of them are worth more than more epochs."""
+_Row = FrontierPoint | Candidate
+
+
+def with_advice(report: Report, train_samples: int) -> Report:
+    """The report with advice as its first note, where there is any."""
+    advice = advise(report, train_samples)
+    return report if advice is None else replace(report, notes=(advice, *report.notes))
+
+
+def advise(report: Report, train_samples: int) -> Advice | None:
+    """The nearest accuracy at this speed, the nearest speed at this accuracy, and what to change.
+
+    `None` where both budgets are kept, or nothing that was measured keeps either.
+    """
+    budget = report.budget
+    missed = {v.name for v in report.verdicts if v.verdict == "over"}
+    if not missed & {"accuracy_drop", "speedup"}:
+        return None
+    rows: list[_Row] = [*report.frontier, *report.candidates]
+    drop = min((one.accuracy_drop for one in rows if _fast(one, budget)), default=None)
+    faster = max((one.speedup for one in rows if _accurate(one, budget)), default=None)
+    if drop is None and faster is None:
+        return None
+    return Advice(
+        accuracy_drop=drop if budget.accuracy_drop is not None else None,
+        speedup=faster if budget.speedup is not None else None,
+        lever=_lever(report, train_samples),
+    )
+
+
+def _fast(row: _Row, budget: Budget) -> bool:
+    return budget.speedup is None or at_most(budget.speedup, row.speedup)
+
+
+def _accurate(row: _Row, budget: Budget) -> bool:
+    limit = budget.accuracy_drop
+    return limit is None or at_most(row.accuracy_drop, limit)
+
+
+def _lever(report: Report, train_samples: int) -> Lever:
+    """What promises most: precision, a longer training, or more data."""
+    limit = report.budget.accuracy_drop
+    floats = [*_drops(report, "fp32"), *_drops(report, "fp16")]
+    if limit is not None and floats and min(floats) <= limit:
+        return "precision"
+    last = len(report.epochs) - 1
+    if last > 0 and report.best_epoch > _LATE * last:
+        return "epochs"
+    return "data" if train_samples < _FEW else "resolution"
+
+
+def _drops(report: Report, precision: str) -> Iterator[float]:
+    for one in report.candidates:
+        if one.artifact.precision == precision:
+            yield one.accuracy_drop
