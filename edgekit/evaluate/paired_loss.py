@@ -22,7 +22,7 @@ Outputs = NDArray[np.float32]
 Targets = NDArray[Any]
 _RESAMPLES, _FEWEST = 200, 20
 _LIMIT_S = 5.0
-"""Seconds at most for a bootstrap."""
+"""Seconds at most for either."""
 
 
 def paired_loss(
@@ -53,13 +53,15 @@ def _pairs(
     """Right answers of each network by known sample; `None` where samples are not right or
     wrong by themselves (several pixels or tokens each, or judged by others)."""
     right: list[tuple[bool, bool]] = []
+    started = time.monotonic()
     for number in range(len(before)):
         one = slice(number, number + 1)
         try:
             pair = [metric(outputs[one], targets[one]) for outputs in (before, after)]
         except DataError:  # nothing is known of this sample
             continue
-        if any(evaluation.counted != 1 for evaluation in pair):
+        late = time.monotonic() - started > _LIMIT_S
+        if late or any(evaluation.counted != 1 for evaluation in pair):
             return None
         right.append((pair[0].correct == 1, pair[1].correct == 1))
     whole = metric(before, targets)
@@ -101,7 +103,7 @@ def _bootstrap(
         drawn = random.integers(0, count, count)
         try:
             pair = [metric(o[drawn], targets[drawn]) for o in (before, after)]
-        except DataError:  # no sample of this draw is known
+        except Exception:  # a user's metric may need more than some of the samples
             return None
         drops.append(pair[0].drop(pair[1], relative=relative))
     if len(drops) < _FEWEST or not np.isfinite(drops).all():

@@ -7,7 +7,7 @@ import pytest
 
 from edgekit.evaluate.paired_loss import paired_loss
 from edgekit.tasks.scores import accuracy, mean_absolute_error, token_accuracy
-from edgekit.types import PairedLoss
+from edgekit.types import Evaluation, PairedLoss
 
 
 def answers(right: np.ndarray) -> np.ndarray:
@@ -101,3 +101,16 @@ def test_bounds_and_the_number_of_samples_that_would_settle_it() -> None:
     assert loss.settling(0.01, 0.95) == pytest.approx(271, abs=1)
     assert loss.settling(0.02, 0.95) is None
     assert loss.settling(0.2, 0.95) == 100
+
+
+def test_a_metric_that_takes_no_part_of_the_samples_has_no_interval() -> None:
+    """A user's function that fails on a draw ends no build."""
+    targets = np.arange(50)
+
+    def score(outputs: np.ndarray, given: np.ndarray) -> Evaluation:
+        if len(np.unique(given)) < 50:
+            raise ValueError("every sample is needed")
+        return Evaluation(metric="found", value=float(outputs.mean()), samples=50)
+
+    before, after = np.ones((50, 1), np.float32), np.zeros((50, 1), np.float32)
+    assert paired_loss(before, after, targets, score, relative=False) is None
