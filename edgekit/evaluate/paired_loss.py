@@ -103,7 +103,7 @@ def _bootstrap(
         drawn = random.integers(0, count, count)
         try:
             pair = [metric(o[drawn], targets[drawn]) for o in (before, after)]
-        except Exception:  # a user's metric may need more than some of the samples
+        except Exception:  # noqa: BLE001 - a metric of the user's, on a part
             return None
         drops.append(pair[0].drop(pair[1], relative=relative))
     if len(drops) < _FEWEST or not np.isfinite(drops).all():
