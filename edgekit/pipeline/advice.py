@@ -53,7 +53,7 @@ def _accurate(row: _Row, budget: Budget) -> bool:
 
 
 def _lever(report: Report, train_samples: int) -> Lever:
-    """What promises most: precision, a longer training, or more data."""
+    """The most promising change: precision, a longer training, or more data."""
     limit = report.budget.accuracy_drop
     floats = [*_drops(report, "fp32"), *_drops(report, "fp16")]
     if limit is not None and floats and min(floats) <= limit:

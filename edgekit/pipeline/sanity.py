@@ -59,7 +59,7 @@ def suspect_preprocessing(
 ) -> PreprocessingSuspect | None:
     """Another preprocessing with which the network is much better, of the known mistakes.
 
-    `None` where there is none, where samples are no images, or come prepared already.
+    `None` where there is none, and for samples that lack a shape of images or labels.
     """
     few = test.subset(np.unique(np.linspace(0, len(test) - 1, _TRIED).astype(np.int64)))
     raw, targets = few.unprepared().arrays()
