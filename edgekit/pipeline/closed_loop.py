@@ -14,6 +14,7 @@ from typing import Literal
 
 from edgekit.bench.verdict import at_most, violation
 from edgekit.distill import Distilled
+from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.frontier import MARGIN, Judged
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.types import Budget, Candidate, FrontierPoint
@@ -104,7 +105,10 @@ def run(
         # The next training is taken to last as long as the last one did.
         if step is None or spent + points[-1].seconds > goal.limit_s:
             return points
-        points.append(take(step, points[-1]))
+        try:
+            points.append(take(step, points[-1]))
+        except BudgetInfeasible:  # no plan keeps the other budgets so fast
+            return points
         spent += points[-1].seconds
 
 

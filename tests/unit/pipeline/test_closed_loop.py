@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from edgekit.distill import Distilled
+from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.closed_loop import (
     Cuts,
     Goal,
@@ -130,6 +131,14 @@ def test_no_plan_is_made_twice() -> None:
     points = run(take(Step(kind="steeper", demand=2.0), point(1.0)), GOAL, take)
     assert [p.demand for p in points] == pytest.approx([2.0, 1.03])
     assert next_step([point(2.0)], GOAL) is None, "nothing could be judged"
+
+
+def test_a_plan_that_cannot_be_made_loses_no_trained_network() -> None:
+    def take(step: Step, _: TrainedPoint) -> TrainedPoint:
+        raise BudgetInfeasible("no plan is that fast")
+
+    slower = point(2.0, file(1.65, 0.001))
+    assert run(slower, GOAL, take) == [slower]
 
 
 def test_a_size_that_is_missed_is_no_reason_for_another_speed() -> None:
