@@ -79,7 +79,7 @@ def test_a_judged_file_is_copied_into_the_bundle(tmp_path: Path) -> None:
     assert {file.parent for file in artifact.files} == {tmp_path / "bundle"}
     assert all(file.is_file() for file in files)
     assert all(file.is_file() for file in complete_files(artifact.files))
-    # What another network needs, or files that are gone, the exporter has to make.
+    # Another network's files, and files that are gone, are for the exporter.
     files[1].unlink()
     (tmp_path / "bundle/openvino-fp32.bin").unlink()
     for again in (other, network):
