@@ -24,7 +24,7 @@ cost_provenance = "estimated"
 rounds      = 1
 
 [recipe.bench]
-settings_s = 0
+runtime_options_s = 0
 """
 
 
