@@ -61,6 +61,8 @@ def suspect_preprocessing(
 
     `None` where there is none, and for samples that lack a shape of images or labels.
     """
+    if len(test.columns) != 1:
+        return None
     few = test.subset(np.unique(np.linspace(0, len(test) - 1, _TRIED).astype(np.int64)))
     raw, targets = few.unprepared().arrays()
     given = np.asarray(few.arrays()[0], np.float32)

@@ -123,12 +123,12 @@ def estimated_epoch_s(network: Program, train: Dataset) -> float:
     student's backward pass, which is two.
     """
     count = min(_TIMED, len(train))
-    inputs, _ = train.arrays(np.arange(count))
+    feeds, _ = train.feeds(np.arange(count))
     taken = []
     with torch.inference_mode():
         for _ in range(2):  # the first one warms up
             started = time.perf_counter()
-            network.module(torch.from_numpy(inputs))
+            network.module(*network.tensors(feeds))
             taken.append(time.perf_counter() - started)
     return _PASSES * min(taken) * len(train) / count
 
