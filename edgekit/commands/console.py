@@ -68,7 +68,9 @@ class Bars:
     def say(self, line: str) -> None:
         """Print a line, unless the bars are silent."""
         if not self._silent:
-            self._console.print(line, style="dim", highlight=False, soft_wrap=True)
+            self._console.print(
+                line, style="dim", highlight=False, soft_wrap=True, markup=False
+            )
 
     @contextmanager
     def step(self, title: str) -> Iterator[_Step]:

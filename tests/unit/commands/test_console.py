@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from edgekit.commands.console import figure, ms, plain
+from edgekit.commands.console import Bars, figure, ms, plain
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,10 @@ class _Found:
 def test_records_become_json_types() -> None:
     found = _Found(file=Path("model.onnx"), values=(1.0, 2.0))
     assert plain(found) == {"file": "model.onnx", "values": [1.0, 2.0]}
+
+
+def test_a_line_keeps_the_keys_it_names() -> None:
+    """`[recipe]` is no markup of the terminal's."""
+    shown = io.StringIO()
+    Bars(Console(file=shown), silent=False).say("30 min ([recipe] minutes)")
+    assert shown.getvalue() == "30 min ([recipe] minutes)\n"
