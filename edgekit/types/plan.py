@@ -100,7 +100,7 @@ class FrontierPoint:
     """A file that was exported and measured during a build, judged on validation data."""
 
     name: str
-    """The network: "uncut", or "cut 1" and so on."""
+    """The network: "uncut", or "trained 1" and so on."""
     artifact: str
     speedup: float
     """Against the unpruned fp32 network on the same runtime."""

@@ -36,7 +36,7 @@ def test_records_become_json_types() -> None:
 
 
 def test_a_line_keeps_the_keys_it_names() -> None:
-    """`[recipe]` is no markup of the terminal's."""
+    """The terminal must not take `[recipe]` for markup."""
     shown = io.StringIO()
     Bars(Console(file=shown), silent=False).say("30 min ([recipe] minutes)")
     assert shown.getvalue() == "30 min ([recipe] minutes)\n"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.data.request import Request
+from edgekit.data.request import Request, RequestedInput
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
 from edgekit.types.notes import SamplesTransposed
 
 
-def asked(*shape: int, dtype: str | None = None) -> Request:
+def asked(*shape: int, dtype: str | None = None) -> RequestedInput:
     given = InputSpec(shape=shape, dtype=dtype)  # type: ignore[arg-type]
-    return Request(input=given, preprocess=Preprocess(scale=1), labels=None)
+    return RequestedInput(spec=given, preprocess=Preprocess(scale=1))
 
 
 def test_channels_last_are_turned_and_noted() -> None:
@@ -52,6 +52,8 @@ def test_what_no_network_takes_is_refused_by_its_origin(
 def test_samples_without_targets_are_unlabeled() -> None:
     from edgekit.data.samples import InMemory
 
-    made = asked(3).unlabeled(InMemory(values=np.zeros((4, 3), np.float32)), 4)
+    whole = Request(inputs=(asked(3),), labels=None)
+    samples = InMemory(values=np.zeros((4, 3), np.float32))
+    made = whole.labeled([samples], None, "data.npz")
     assert len(made) == 4 and not made.labeled
     assert asked(3, dtype="int64").dtype == np.int64

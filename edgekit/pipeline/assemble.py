@@ -1,0 +1,189 @@
+"""A build's results put together: the report, and the bundle's files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import edgekit
+from edgekit import report as reports
+from edgekit.bench.verdict import verdicts
+from edgekit.distill import Distilled
+from edgekit.evaluate.accuracy import evaluate
+from edgekit.export.publish import complete_files
+from edgekit.package import bundle
+from edgekit.pipeline import variants
+from edgekit.pipeline.advice import with_advice
+from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.exports import contract
+from edgekit.pipeline.frontier import Judged
+from edgekit.pipeline.io_fusion import notes as folding_notes
+from edgekit.pipeline.loading import Loaded
+from edgekit.pipeline.proof import Proof
+from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.search import PrunedCandidate
+from edgekit.program.program import Program
+from edgekit.report.words import headline
+from edgekit.runtimes import registry
+from edgekit.types import REPORT_SCHEMA, NetworkSummary, Prediction, Report, Target
+from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
+from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
+
+_LIBRARIES = ("torch", "numpy", "scipy")
+"""Whose versions a report has, beside those of the runtimes' libraries."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """Results of a build's stages."""
+
+    pruned: PrunedCandidate
+    distilled: Distilled
+    proof: Proof
+    prediction: Prediction | None
+    """Errors of the cost model on whole networks."""
+    uncut: Judged
+    notes: tuple[Note, ...]
+    """Of the stages before the proof."""
+
+
+def assemble_report(
+    request: BuildRequest, env: Environment, loaded: Loaded, built: Built
+) -> Report:
+    """The report of a build, with advice where a budget is missed."""
+    report = _report(request, env, loaded, built)
+    table, prediction = built.pruned.table, built.prediction
+    doubt = prediction.doubt if prediction else table.doubt
+    after = (*built.proof.notes, *([] if doubt is None else [doubt]))
+    report = replace(
+        report,
+        prediction=prediction,
+        notes=unique((*built.notes, *report.notes, *after)),
+        frontier=(*built.uncut.points("uncut"), *built.pruned.points),
+    )
+    return with_advice(report, len(loaded.samples.train))
+
+
+def _report(
+    request: BuildRequest, env: Environment, loaded: Loaded, built: Built
+) -> Report:
+    project, target, samples = request.project, request.target, loaded.samples
+    fitted, distilled, timed = built.pruned, built.distilled, built.proof.timed
+    planner, solution = fitted.planner, fitted.solution
+    widths, dropped = solution.widths, solution.dropped
+    chosen = timed.chosen
+    own = fitted.own
+    macs = own.macs if own else planner.macs(widths, dropped)
+    rows = planner.rows(widths, dropped)
+    found = verdicts(chosen, project.budget, target, macs=macs)
+    return Report(
+        schema_version=REPORT_SCHEMA,
+        project=project.name,
+        target=target,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment={**_versions(), **_machine(env.probe)},
+        budget=project.budget,
+        verdicts=found,
+        headline=headline(chosen, target.name, proven=env.proven),
+        teacher=NetworkSummary(
+            parameters=planner.parameters(),
+            macs=planner.macs(),
+            evaluation=timed.reference,
+        ),
+        student=NetworkSummary(
+            parameters=own.parameters if own else planner.parameters(widths, dropped),
+            macs=macs,
+            evaluation=evaluate(
+                built.proof.student, samples.test, metric=loaded.metric
+            ),
+        ),
+        widths=() if own else planner.width_rows(widths, dropped),
+        barriers=fitted.graph.barriers,
+        dropped_blocks=dropped,
+        operators=(*(replace(row, after=0.0) for row in rows), *own.operators)
+        if own
+        else rows,
+        cost_provenance=planner.table.provenance,
+        cost_unit=planner.table.unit,
+        prediction=None,
+        rounds=fitted.rounds,
+        epochs=distilled.epochs,
+        best_epoch=distilled.best_epoch,
+        calibration=samples.calibration_facts,
+        baselines=timed.unpruned,
+        candidates=timed.candidates,
+        notes=(
+            *_notes(target, proven=env.proven),
+            *fitted.notes,
+            *_training_notes(distilled),
+            *folding_notes(samples.folding),
+            *variants.notes(timed.candidates),
+            *timed.notes,
+        ),
+        task=project.task,
+        links=fitted.links,
+    )
+
+
+def _notes(target: Target, *, proven: bool) -> Iterator[Note]:
+    """The stand-in for the target."""
+    for name in target.runtimes:
+        ran = registry.get(name).format
+        if ran != name:
+            yield RuntimeSubstituted(runtime=name, ran=ran)
+    if not proven:
+        yield ComparedOnHost(target=target.name)
+
+
+def _training_notes(distilled: Distilled) -> Iterator[Note]:
+    """Losses of the student beside soft targets and labels."""
+    if distilled.losses:
+        yield LossesAdded(weights=distilled.losses)
+    if distilled.teacher_hit_rate:
+        yield TeacherOutputsReused(fraction=distilled.teacher_hit_rate)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"edgekit": edgekit.__version__}
+    used = (each.libraries.values() for each in registry.known().values())
+    for name in dict.fromkeys((*_LIBRARIES, *(one for each in used for one in each))):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _machine(probe: Mapping[str, Any]) -> dict[str, str]:
+    facts = probe["machine"]
+    return {f"device {key}": str(value) for key, value in facts.items()}
+
+
+def write_bundle(
+    report: Report, student: Program, loaded: Loaded, folder: Path
+) -> None:
+    """Lay out the bundle: the chosen model, the candidates, the student, report, manifest."""
+    winner = next(c.artifact for c in report.candidates if c.chosen)
+    files = tuple(folder / file for file in winner.files)
+    model = bundle.place(replace(winner, files=files), folder, stem="model")
+    for file, place in zip(
+        complete_files(files), complete_files(model.files), strict=True
+    ):
+        if file.is_file():
+            shutil.copyfile(file, place)
+    student.save(folder / "student.pt2")
+    loaded.samples.calibrated.save(folder / "calibration.npz")
+    reports.write(report, folder)
+    bundle.write_manifest(
+        folder,
+        report=report,
+        chosen=model,
+        contract=contract(loaded.samples, model),
+        source_hash=loaded.teacher.fingerprint(),
+        versions=_versions(),
+    )
