@@ -39,7 +39,7 @@ def test_a_build_reports_it_before_training(
     file.write_text("import torch\n" + text)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(
-        sys, "argv", ["edgekit", "build", "--target", "raspberrypi-armv7"]
+        sys, "argv", ["edgekit", "build", "--target", "raspberrypi-armv7", "--yes"]
     )
     with pytest.raises(SystemExit) as ended:
         cli.main()
