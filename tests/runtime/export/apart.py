@@ -26,11 +26,12 @@ def make(
     """Export `folder/student.pt2` in every precision, int8 where it has one input, and run it."""
     from edgekit.export.produce import ExportRequest
     from edgekit.export.worker import Job, work
+    from edgekit.program import feeds
     from edgekit.runtimes import registry
 
     target = registry.get(runtime)
     precisions = target.precisions if len(samples) == 1 else ("fp32",)
-    np.save(folder / "calibration.npy", samples[0])
+    feeds.save(folder / "calibration.npz", samples)
     job = Job(
         runtime=runtime,
         source=folder / "student.pt2",
@@ -46,7 +47,7 @@ def make(
             for precision in precisions
             if runs(runtime, precision)
         ),
-        calibration=folder / "calibration.npy",
+        calibration=folder / "calibration.npz",
         validation=None,
         labels=("cat", "naïve dog"),
         name="net",

@@ -187,7 +187,7 @@ def edgekit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_build_exports_verifies_measures_and_packs_for_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = edgekit(project, "build", "-t", "board", "--json")
+    done = edgekit(project, "build", "-t", "board", "--json", "--yes")
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1), done.stderr
     bundle = project / "build/board"

@@ -63,7 +63,7 @@ def test_outputs_are_averaged_by_weight() -> None:
     seen = [FeatureExtractor(program.module) for program in programs]
     x = torch.randn(5, 4)
     one, other = (program.module(x) for program in programs)
-    even = Teacher(seen, Processes()).compute(x).output
+    even = Teacher(seen, Processes()).compute((x,)).output
     torch.testing.assert_close(even, (one + other) / 2)
-    uneven = Teacher(seen, Processes(), (1.0, 3.0)).compute(x).output
+    uneven = Teacher(seen, Processes(), (1.0, 3.0)).compute((x,)).output
     torch.testing.assert_close(uneven, 0.25 * one + 0.75 * other)

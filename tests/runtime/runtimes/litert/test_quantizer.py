@@ -25,10 +25,11 @@ def written(
 
     chance = np.random.default_rng(0)
     samples = [
-        chance.standard_normal((1, 3, 16, 16)).astype(np.float32) for _ in range(4)
+        {"args_0": chance.standard_normal((1, 3, 16, 16)).astype(np.float32)}
+        for _ in range(4)
     ]
-    spec = TensorSpec(name="x", shape=(1, 3, 16, 16), dtype="float32")
-    quantizer = Quantizer(SOURCE, spec, samples, place)
+    spec = TensorSpec(name="args_0", shape=(1, 3, 16, 16), dtype="float32")
+    quantizer = Quantizer(SOURCE, [spec], samples, place)
     path = place / "made.tflite"
     quantizer.quantize(precision, quant_config, path)
     outputs = []
@@ -37,7 +38,7 @@ def written(
         interpreter.allocate_tensors()
         [given] = interpreter.get_input_details()
         assert given["dtype"] == np.float32, "the ends stay in float"
-        interpreter.set_tensor(given["index"], samples[0])
+        interpreter.set_tensor(given["index"], samples[0]["args_0"])
         interpreter.invoke()
         [end] = interpreter.get_output_details()
         outputs.append(interpreter.get_tensor(end["index"]))
