@@ -97,7 +97,12 @@ def calibration_samples(
     calibration: Feeds, inputs: Sequence[TensorSpec]
 ) -> list[Sample]:
     """`calibration` (n, channels, ...) of each input as samples, in the shapes, orders and dtypes
-    of `inputs`."""
+    of `inputs`; raises `ArtifactError` where they do not fit."""
+    if len(calibration) != len(inputs):
+        raise ArtifactError(
+            f"calibration samples are of {len(calibration)} of the network's inputs, and "
+            f"this one has {len(inputs)}."
+        )
     for feed, spec in zip(calibration, inputs, strict=True):
         network = of_network(spec.shape[1:], spec.layout)
         if not len(feed) or feed.shape[1:] != network:

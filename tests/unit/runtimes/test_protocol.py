@@ -41,13 +41,12 @@ def test_names_that_are_the_same_are_numbered(program: Program) -> None:
 
 def test_samples_are_fed_one_by_one_as_the_file_takes_them() -> None:
     samples = np.arange(120, dtype=np.float64).reshape(2, 3, 4, 5)
-    first, second = protocol.feeds(samples, (IMAGE,))
-    assert first.dtype == np.float32 and first.shape == (1, 3, 4, 5)
-    np.testing.assert_array_equal(second[0], samples[1])
+    first, second = protocol.calibration_samples((samples,), (IMAGE,))
+    assert first["x"].dtype == np.float32 and first["x"].shape == (1, 3, 4, 5)
+    np.testing.assert_array_equal(second["x"][0], samples[1])
     turned = replace(IMAGE, shape=(1, 4, 5, 3), layout="NHWC")
-    np.testing.assert_array_equal(
-        protocol.feeds(samples, (turned,))[1][0], samples[1].transpose(1, 2, 0)
-    )
+    _, second = protocol.calibration_samples((samples,), (turned,))
+    np.testing.assert_array_equal(second["x"][0], samples[1].transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_samples_that_do_not_fit_are_refused(
     samples: np.ndarray, inputs: tuple[TensorSpec, ...], words: str
 ) -> None:
     with pytest.raises(ArtifactError, match=words):
-        protocol.feeds(samples, inputs)
+        protocol.calibration_samples((samples,), inputs)
 
 
 def test_images_have_a_layout_and_vectors_none() -> None:
