@@ -17,6 +17,7 @@ from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program import program as programs
 from edgekit.types import InputSpec
+from tests.runtime.export.apart import runs
 from tests.zoo.exactness import outputs, random_plan
 from tests.zoo.models import ZOO
 
@@ -47,7 +48,11 @@ def test_a_cut_network_is_saved_reloaded_exported_and_agrees(
     np.savez(tmp_path / "inputs.npz", *(tensor.numpy() for tensor in sample))
     expected = [tensor.numpy() for tensor in outputs(cut, sample)]
     np.savez(tmp_path / "expected.npz", *expected)
-    for artifact in export_all(cut, VARIANTS, calibration=None, folder=tmp_path):
+    variants = VARIANTS
+    if not runs("openvino", "int8-weights"):
+        # Where oneDNN alone is limited, OpenVINO's own attention ends its process too.
+        variants = [each for each in VARIANTS if each[0] != "openvino"]
+    for artifact in export_all(cut, variants, calibration=None, folder=tmp_path):
         assert run(artifact.runtime, artifact.files[0], tmp_path) < 1e-4
 
 
