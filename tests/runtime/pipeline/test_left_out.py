@@ -88,7 +88,16 @@ def build(folder: Path, runtimes: list[str]) -> subprocess.CompletedProcess[str]
     project = PROJECT.replace("RUNTIMES", json.dumps(runtimes))
     (folder / "edgekit.toml").write_text(project)
     return subprocess.run(
-        [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi", "--json"],
+        [
+            sys.executable,
+            "-m",
+            "edgekit",
+            "build",
+            "-t",
+            "raspberrypi",
+            "--json",
+            "--yes",
+        ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
