@@ -123,7 +123,7 @@ def test_a_network_of_two_inputs_is_built_whole(folder: Path, source: str) -> No
     (folder / "edgekit.toml").write_text(PROJECT.format(source=source, inputs=inputs))
     names = [("image", [1, 1, 6, 6]), ("words", [1, 5])]
     out = f"build/{Path(source).suffix[1:4]}"
-    done = run(folder, "build", "--target", "host", "--out", out, "--json")
+    done = run(folder, "build", "--target", "host", "--out", out, "--json", "--yes")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     made = [one["artifact"] for one in report["candidates"]]
