@@ -40,7 +40,7 @@ def paired_loss(
     drop = reference.drop(found, relative=relative)
     if len(before) < 2 or not math.isfinite(drop):
         return None
-    pairs = _pairs(before, after, targets, metric) if found.counted else None
+    pairs = _pairs(before, after, targets, metric, reference) if found.counted else None
     if pairs is not None:
         first, second = pairs
         return _mcnemar(reference, first, second, drop, relative=relative)
@@ -48,10 +48,15 @@ def paired_loss(
 
 
 def _pairs(
-    before: Outputs, after: Outputs, targets: Targets, metric: Metric
+    before: Outputs,
+    after: Outputs,
+    targets: Targets,
+    metric: Metric,
+    whole: Evaluation,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
     """Right answers of each network by known sample; `None` where samples are not right or
-    wrong by themselves (several pixels or tokens each, or judged by others)."""
+    wrong by themselves (several pixels or tokens each, or judged by others), by `whole`, the
+    metric of all of `before`."""
     right: list[tuple[bool, bool]] = []
     started = time.monotonic()
     for number in range(len(before)):
@@ -64,7 +69,6 @@ def _pairs(
         if late or any(evaluation.counted != 1 for evaluation in pair):
             return None
         right.append((pair[0].correct == 1, pair[1].correct == 1))
-    whole = metric(before, targets)
     if len(right) != whole.counted or sum(one for one, _ in right) != whole.correct:
         return None
     found = np.array(right, dtype=np.bool_)

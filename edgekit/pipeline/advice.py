@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from edgekit.bench.verdict import at_most
+from edgekit.pipeline.closed_loop import still_improving
 from edgekit.types import Budget, Candidate, FrontierPoint, Report
 from edgekit.types.notes import Advice, Lever
 
-_LATE = 0.8
-"""A best epoch in the last fifth of a training shows that it had not ended."""
 _FEW = 5000
 """Training samples below which more of them are worth more than more epochs."""
+_FLOAT = ("fp32", "fp16")
 _Row = FrontierPoint | Candidate
 
 
@@ -55,16 +54,9 @@ def _accurate(row: _Row, budget: Budget) -> bool:
 def _lever(report: Report, train_samples: int) -> Lever:
     """The most promising change: precision, a longer training, or more data."""
     limit = report.budget.accuracy_drop
-    floats = [*_drops(report, "fp32"), *_drops(report, "fp16")]
-    if limit is not None and floats and min(floats) <= limit:
+    floats = [c for c in report.candidates if c.artifact.precision in _FLOAT]
+    if limit is not None and any(one.keeps(limit) for one in floats):
         return "precision"
-    last = len(report.epochs) - 1
-    if last > 0 and report.best_epoch > _LATE * last:
+    if still_improving(report.best_epoch, len(report.epochs)):
         return "epochs"
     return "data" if train_samples < _FEW else "resolution"
-
-
-def _drops(report: Report, precision: str) -> Iterator[float]:
-    for one in report.candidates:
-        if one.artifact.precision == precision:
-            yield one.accuracy_drop

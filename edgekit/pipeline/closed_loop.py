@@ -58,7 +58,7 @@ class TrainedPoint:
     def improving(self) -> bool:
         """Return whether training ended before its student did not gain any more."""
         last = self.cuts.links[-1]
-        return last.best_epoch > _STILL * (len(last.epochs) - 1)
+        return still_improving(last.best_epoch, len(last.epochs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +93,11 @@ class Step:
 
     kind: Kind
     demand: float | None
+
+
+def still_improving(best_epoch: int, epochs: int) -> bool:
+    """Return whether a training of `epochs`, the untrained epoch 0 counted, had not ended."""
+    return best_epoch > _STILL * (epochs - 1)
 
 
 def run(

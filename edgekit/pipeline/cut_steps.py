@@ -61,7 +61,7 @@ def aims(
 
 
 def num_steps(final: PlanConstraints, whole: int) -> int:
-    """In how many steps to cut, so that none is steeper than `STEEP`."""
+    """In how many steps to cut, so that none is steeper than `MAX_RATIO_PER_STEP`."""
     fractions = [final.speedup or 1.0]
     if final.parameters:
         fractions.append(whole / final.parameters)

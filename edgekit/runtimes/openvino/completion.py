@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 
+from edgekit.agent.runtimes.openvino import DEFAULTS
 from edgekit.program.tail import OUTPUTS
 
 
@@ -37,5 +38,5 @@ def complete(source: Path, tail: Path, path: Path) -> None:
     whole = openvino.Model(results, model.get_parameters(), model.get_friendly_name())
     for key, info in model.get_rt_info().items():
         whole.set_rt_info(info, key)
-    core.compile_model(whole, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    core.compile_model(whole, "CPU", DEFAULTS)
     openvino.save_model(whole, str(path), compress_to_fp16=False)
