@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnxruntime
@@ -86,3 +87,15 @@ def detections(
         names=[output.name for output in session.get_outputs()],
         outputs=session.run(None, {"image": image}),
     )
+
+
+def reads_back(metadata: ModuleType, path: Path) -> None:
+    """The text in the file at `path` is read back, written over, and the file itself stays."""
+    before = path.read_bytes()
+    out, again = (path.with_name(f"{name}-{path.name}") for name in ("with", "again"))
+    assert metadata.extract(path) is None
+    metadata.embed(path, out, {}, 'first "naïve" <text>')
+    assert metadata.extract(out) == 'first "naïve" <text>'
+    assert path.read_bytes() == before
+    metadata.embed(out, again, {}, "second")
+    assert metadata.extract(again) == "second"

@@ -8,18 +8,11 @@ import onnx
 
 from edgekit.runtimes.onnxruntime import metadata
 from tests.runtime.conftest import write_onnx
+from tests.runtime.runtimes.conftest import reads_back
 
 
 def test_the_text_is_read_back_and_the_file_stays(tmp_path: Path) -> None:
-    path = write_onnx(tmp_path / "model.onnx").path
-    before = path.read_bytes()
-    out = tmp_path / "with-model.onnx"
-    assert metadata.extract(path) is None
-    metadata.embed(path, out, {}, 'first "naïve" <text>')
-    assert metadata.extract(out) == 'first "naïve" <text>'
-    assert path.read_bytes() == before
-    metadata.embed(out, tmp_path / "again-model.onnx", {}, "second")
-    assert metadata.extract(tmp_path / "again-model.onnx") == "second"
+    reads_back(metadata, write_onnx(tmp_path / "model.onnx").path)
 
 
 def test_entries_of_others_are_kept(tmp_path: Path) -> None:
