@@ -28,6 +28,7 @@ from edgekit.commands import (
     inspect,
     package,
     plan,
+    signals,
     targets,
 )
 from edgekit.commands.console import Bars, err_console, out_console
@@ -79,7 +80,7 @@ def main() -> None:
     # Threads that wait by spinning made training eight times slower on a busy machine. Read
     # when torch is loaded, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _handle_signals()
+    signals.handle()
     for place in {Path(tempfile.gettempdir()), scratch.SOCKETS}:
         scratch.sweep(place)
     status = _run()
@@ -134,17 +135,6 @@ def _broken_pipe(error: BaseException | None) -> bool:
     """Return whether it is, or Click made it of, a write that nobody reads."""
     of_click = isinstance(error, SystemExit) and error.__context__
     return isinstance(of_click or error, BrokenPipeError)
-
-
-def _handle_signals() -> None:
-    """As Ctrl-C: what is half-written is cleared away."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _terminate)
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated(number)
 
 
 def _show_version(asked: bool) -> None:
