@@ -383,6 +383,20 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "package), the others at the power of those near to them",
     ),
     (
+        facts.IntervalMissing(cause="metric_failed", detail="ValueError: one class"),
+        "the loss of accuracy has no interval: the metric fails on a part of the samples "
+        "(ValueError: one class)",
+    ),
+    (
+        facts.IntervalMissing(cause="metric_slow"),
+        "the loss of accuracy has no interval: the metric takes too long to be repeated on "
+        "drawn samples",
+    ),
+    (
+        facts.IntervalMissing(cause="not_finite"),
+        "the loss of accuracy has no interval: the metric of drawn samples is not finite",
+    ),
+    (
         facts.PrecisionPlanned(precision="int8"),
         "widths and blocks were planned on costs in int8",
     ),

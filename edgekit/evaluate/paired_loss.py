@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgekit.errors import DataError
 from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, PairedLoss
+from edgekit.types.notes import IntervalMissing
 
 Outputs = NDArray[np.float32]
 Targets = NDArray[Any]
@@ -33,9 +34,9 @@ def paired_loss(
     *,
     relative: bool,
     seed: int = 0,
-) -> PairedLoss | None:
+) -> PairedLoss | IntervalMissing | None:
     """The loss from outputs `before` to `after` (n, ...) and its standard error, both in the unit
-    of `Evaluation.drop`; `None` where there are too few samples."""
+    of `Evaluation.drop`; else what the metric lacks, `None` where there are too few samples."""
     reference, found = metric(before, targets), metric(after, targets)
     drop = reference.drop(found, relative=relative)
     if len(before) < 2 or not math.isfinite(drop):
@@ -98,7 +99,7 @@ def _bootstrap(
     drop: float,
     relative: bool,
     seed: int,
-) -> PairedLoss | None:
+) -> PairedLoss | IntervalMissing:
     before, after, targets = arrays
     random, count = np.random.default_rng(seed), len(before)
     drops: list[float] = []
@@ -107,10 +108,13 @@ def _bootstrap(
         drawn = random.integers(0, count, count)
         try:
             pair = [metric(o[drawn], targets[drawn]) for o in (before, after)]
-        except Exception:  # noqa: BLE001 - a metric of the user's, on a part
-            return None
+        except Exception as failure:  # noqa: BLE001 - a metric of the user's, on a part
+            said = f"{type(failure).__name__}: {failure}"
+            return IntervalMissing(cause="metric_failed", detail=said)
         drops.append(pair[0].drop(pair[1], relative=relative))
-    if len(drops) < _FEWEST or not np.isfinite(drops).all():
-        return None
+    if len(drops) < _FEWEST:
+        return IntervalMissing(cause="metric_slow")
+    if not np.isfinite(drops).all():
+        return IntervalMissing(cause="not_finite")
     error = float(np.std(drops, ddof=1))
     return PairedLoss(drop=drop, error=error, samples=count, method="bootstrap")

@@ -48,7 +48,7 @@ def _fast(row: _Row, budget: Budget) -> bool:
 
 def _accurate(row: _Row, budget: Budget) -> bool:
     limit = budget.accuracy_drop
-    return limit is None or at_most(row.accuracy_drop, limit)
+    return limit is None or row.keeps(limit)
 
 
 def _lever(report: Report, train_samples: int) -> Lever:

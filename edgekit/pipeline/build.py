@@ -12,9 +12,9 @@ from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.cost_model import check
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.exports import StudentExports
-from edgekit.pipeline.frontier import FrontierEvaluator
+from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.loading import Shared, load, runtimes_of
-from edgekit.pipeline.proof import Prover
+from edgekit.pipeline.proof import prove
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.sanity import refuse_doubtful
@@ -40,7 +40,8 @@ def build(
         refuse_doubtful(loaded.notes, accepted=request.accept_doubts)
         baselines = export_baselines(request, env, loaded, runtimes, scratch)
         exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
-        frontier = FrontierEvaluator.of(request, env, loaded, baselines, exporting)
+        evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
+        frontier = evaluator.on_validation()
         uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
         uncut_files, refused = baselines.artifacts, baselines.allowed.refused
         pruning = PruningInputs.of(request, env, loaded, uncut_files, refused)
@@ -50,9 +51,13 @@ def build(
         exported = exporting.candidates(student)
         pair, files = (loaded.teacher, student), exported.artifacts
         prediction = check(pruning.costs, pruned.table, pair, files, env.progress)
-        prover = Prover.of(request, env, loaded, baselines, exporting)
-        proof = prover.prove(
-            student, files, pruning.training, untouched=pruned.untouched
+        proof = prove(
+            evaluator,
+            request.project,
+            student,
+            files,
+            pruning.training,
+            untouched=pruned.untouched,
         )
         built = Built(
             pruned=pruned,

@@ -45,7 +45,7 @@ from edgekit.types import (
     TaskSpec,
 )
 from edgekit.types.export_notes import NotCompeting, ParityFault
-from edgekit.types.notes import Note
+from edgekit.types.notes import IntervalMissing, Note, unique
 
 Outputs = npt.NDArray[np.float32]
 _MOST = 2000
@@ -95,8 +95,8 @@ class EvaluatedArtifact:
     """True where the file is the unpruned network's own: its speed-up is 1, and not what the
     noise of two measurements of one network makes of it."""
 
-    loss: PairedLoss | None = None
-    """The drop with its uncertainty."""
+    loss: PairedLoss | IntervalMissing | None = None
+    """The drop with its uncertainty, or what the metric lacks for that."""
 
     def keeps(self, limit: float) -> bool:
         """Return whether it loses at most `limit` of the metric."""
@@ -330,14 +330,15 @@ def benchmark(
                 ),
                 accuracy_drop=one.accuracy_drop,
                 relative_drop=one.relative_drop,
-                loss=one.loss,
+                loss=one.loss if isinstance(one.loss, PairedLoss) else None,
             )
         )
+    without = [one.loss for one in sound if isinstance(one.loss, IntervalMissing)]
     return Benchmark(
         reference=contest.reference,
         unpruned=tuple(measured[b.name] for b in baselines),
         candidates=contest.choose(candidates, sound[0].artifact.runtime),
-        notes=broken,
+        notes=(*broken, *unique(without)),
         unchanged=tuple(one.artifact.name for one in sound if one.unchanged),
     )
 

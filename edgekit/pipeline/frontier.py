@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgekit.bench.verdict import at_most, verdicts
-from edgekit.export.workers import Variant
+from edgekit.export.workers import Variant, artifact_name
 from edgekit.pipeline.baselines import Baselines
 from edgekit.pipeline.constraints import required_speedup
 from edgekit.pipeline.cost_model import operators_of
@@ -27,6 +28,7 @@ from edgekit.pipeline.evaluate import (
     on_validation,
 )
 from edgekit.pipeline.exports import StudentExports
+from edgekit.pipeline.left_out import Form
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest
 from edgekit.program.program import Program
@@ -50,24 +52,41 @@ _SAFE_LOSS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A network's files on validation data, and the one that keeps every budget, if any."""
+    """A network's files on validation data, and those of them that keep every budget."""
 
     candidates: tuple[Candidate, ...] = ()
-    kept: Candidate | None = None
-    """The most accurate of those that keep every budget, the fastest of several."""
+    within: tuple[Candidate, ...] = ()
+    """Those that keep every budget."""
+    safe: tuple[Candidate, ...] = ()
+    """Of these, those with speed to spare: another timing will not change that."""
+
+    @property
+    def kept(self) -> Candidate | None:
+        """The most accurate file that keeps every budget, if any."""
+        return most_accurate(self.within)
+
+    def plain(self, form: Form) -> Candidate | None:
+        """The file in a form, quantized as untrained plans are; `None` where there is none."""
+        found = (
+            one
+            for one in self.candidates
+            if (one.artifact.runtime, one.artifact.precision) == form
+            and _first_config(one.artifact)
+        )
+        return next(found, None)
 
     def points(self, name: str) -> tuple[FrontierPoint, ...]:
         """The files as points of the report's frontier."""
         return tuple(
             FrontierPoint(
                 name=name,
-                artifact=one.artifact.name.removeprefix("unpruned-"),
+                artifact=_base_name(one.artifact),
                 speedup=one.speedup,
                 p50_ms=one.measurement.latency.p50_ms,
                 evaluation=one.evaluation,
                 accuracy_drop=one.accuracy_drop,
                 loss_unit=one.loss_unit,
-                within=one is self.kept,
+                within=any(one is kept for kept in self.within),
             )
             for one in self.candidates
         )
@@ -81,20 +100,19 @@ class Judged:
             one.speedup
             for one in self.candidates
             if one.artifact.precision == precision
+            and _first_config(one.artifact)
             and (limit is None or one.keeps(_SAFE_LOSS * limit))
         ]
         return max(gains, default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrontierEvaluator:
-    """Exports networks in the forms that may win, and measures the files on validation data."""
+class NetworkEvaluator:
+    """Exports networks, judges their files, and times them beside the unpruned network."""
 
     exporting: StudentExports
     evaluation: EvaluationInputs
-    """On validation data."""
     contest: Contest
-    """Beside the unpruned network on the runtimes that may win."""
 
     @classmethod
     def of(
@@ -104,15 +122,23 @@ class FrontierEvaluator:
         loaded: Loaded,
         baselines: Baselines,
         exporting: StudentExports,
-    ) -> FrontierEvaluator:
-        """Of a build: where the target is not attached, the preferred runtime alone may win."""
-        evaluation = EvaluationInputs.of(request, env, loaded)
-        allowed = baselines.artifacts if env.proven else baselines.artifacts[:1]
-        contest = Contest.of(request, env, loaded.reference, allowed)
+    ) -> NetworkEvaluator:
+        """Of a build: on the data that judge it, beside all its `baselines`."""
         return cls(
             exporting=exporting,
-            evaluation=on_validation(evaluation),
-            contest=contest,
+            evaluation=EvaluationInputs.of(request, env, loaded),
+            contest=Contest.of(request, env, loaded.reference, baselines.artifacts),
+        )
+
+    def on_validation(self) -> NetworkEvaluator:
+        """The same on validation data, for the runtimes that may win: the preferred one alone
+        where the target is not attached."""
+        contest = self.contest
+        allowed = contest.baselines if contest.bench.proven else contest.baselines[:1]
+        return replace(
+            self,
+            evaluation=on_validation(self.evaluation),
+            contest=replace(contest, baselines=allowed),
         )
 
     def unpruned(self, teacher: Program, folder: Path) -> Judged:
@@ -164,23 +190,39 @@ class FrontierEvaluator:
         if not sound:
             return Judged()
         timed = benchmark(self.contest, sound, "Measure the network")
-        kept = most_accurate_within(
+        within = partial(
+            keeping,
             timed,
             self.contest.budget,
             self.exporting.target,
             macs=sum(operator.macs for operator in operators_of(network)),
             proven=self.contest.bench.proven,
         )
-        return Judged(candidates=timed.candidates, kept=kept)
+        return Judged(
+            candidates=timed.candidates, within=within(), safe=within(margin=MARGIN)
+        )
 
 
-def most_accurate_within(
-    timed: Benchmark, budget: Budget, target: Target, *, macs: int, proven: bool
-) -> Candidate | None:
-    """The most accurate candidate that keeps every budget, as far as it is known here.
+def most_accurate(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The most accurate of the candidates, the fastest of several."""
+    return min(
+        candidates, key=lambda one: (one.accuracy_drop, -one.speedup), default=None
+    )
 
-    The fastest of several; `macs` is the count of their network, and timings are `proven` where
-    they are the target's own.
+
+def keeping(
+    timed: Benchmark,
+    budget: Budget,
+    target: Target,
+    *,
+    macs: int,
+    proven: bool,
+    margin: float = 1.0,
+) -> tuple[Candidate, ...]:
+    """The candidates that keep every budget, as far as it is known here.
+
+    `macs` is the count of their network, and timings are `proven` where they are the target's
+    own; `margin` is a factor above the required speed-up.
     """
     unpruned = {one.runtime: one for one in timed.unpruned}
     kept = []
@@ -194,19 +236,18 @@ def most_accurate_within(
         )
         found = verdicts(one, budget, target, macs=macs)
         over = any(verdict.verdict == "over" for verdict in found)
-        if not over and _fast_enough(one, required) and _fits_memory(one, budget):
+        fast = required is None or _fast(one, required, margin)
+        if not over and fast and _fits_memory(one, budget):
             kept.append(one)
-    return min(kept, key=lambda one: (one.accuracy_drop, -one.speedup), default=None)
+    return tuple(kept)
 
 
-def _fast_enough(candidate: Candidate, required: float | None) -> bool:
+def _fast(candidate: Candidate, required: float, margin: float) -> bool:
     """Return whether it is as fast as a plan would have to be.
 
     With a margin, but for the unpruned fp32 network, whose speed-up is 1 by definition.
     """
-    if required is None:
-        return True
-    margin = 1.0 if candidate.speedup == 1.0 else MARGIN
+    margin = 1.0 if candidate.speedup == 1.0 else margin
     return at_most(required * margin, candidate.speedup)
 
 
@@ -216,6 +257,22 @@ def _fits_memory(candidate: Candidate, budget: Budget) -> bool:
         return True
     peak_mb = candidate.measurement.peak_memory_mb
     return peak_mb is not None and at_most(peak_mb, budget.memory_mb)
+
+
+def _base_name(artifact: Artifact) -> str:
+    return artifact.name.removeprefix("unpruned-")
+
+
+def _first_config(artifact: Artifact) -> bool:
+    """Return whether it is quantized by its quantizer's first configuration, up to the ranges:
+    neither layers left in float nor other operators, which cost another time."""
+    found = artifact.quantized
+    if artifact.precision is None or found is None:
+        return True
+    if _base_name(artifact) != artifact_name(artifact.runtime, artifact.precision):
+        return False
+    first = found.trials[0].quant_config if found.trials else found.quant_config
+    return replace(found.quant_config, ranges=first.ranges) == first
 
 
 def _say(progress: Progress, points: Sequence[FrontierPoint]) -> None:

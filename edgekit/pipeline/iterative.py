@@ -19,6 +19,7 @@ from edgekit.pipeline.constraints import (
 )
 from edgekit.pipeline.cost_model import calibrate
 from edgekit.pipeline.cutter import Cutter
+from edgekit.pipeline.frontier import most_accurate
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
     PrunedCandidate,
@@ -53,7 +54,7 @@ def iterative_prune(
     notes name it. Raises `left_out.NotExportable` where none is left.
     """
 
-    kept = inputs.uncut.kept
+    kept = most_accurate(inputs.uncut.safe)
     if kept is not None and not halfway and inputs.recipe.objective == "most-accurate":
         return _uncut(inputs, teachers, kept)
 

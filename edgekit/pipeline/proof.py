@@ -8,20 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from edgekit.config.project import Project
-from edgekit.pipeline.baselines import Baselines
-from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.evaluate import (
     Benchmark,
-    Contest,
-    EvaluationInputs,
     benchmark,
     evaluate_artifacts,
     unchanged,
 )
-from edgekit.pipeline.exports import StudentExports
-from edgekit.pipeline.loading import Loaded
+from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.qat import recover_with_qat
-from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
@@ -55,59 +49,35 @@ class Proof:
         return replace(self, timed=replace(self.timed, candidates=candidates))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prover:
-    """Judges students' files on test data, and times them beside the unpruned network."""
+def prove(
+    evaluator: NetworkEvaluator,
+    project: Project,
+    student: Program,
+    artifacts: Sequence[Artifact],
+    training: TrainingInputs,
+    *,
+    untouched: bool,
+) -> Proof:
+    """Results of the student's `artifacts`, and of those that take their place.
 
-    project: Project
-    evaluation: EvaluationInputs
-    contest: Contest
-    exporting: StudentExports
-
-    @classmethod
-    def of(
-        cls,
-        request: BuildRequest,
-        env: Environment,
-        loaded: Loaded,
-        baselines: Baselines,
-        exporting: StudentExports,
-    ) -> Prover:
-        """Of a build, beside all its `baselines`."""
-        return cls(
-            project=request.project,
-            evaluation=EvaluationInputs.of(request, env, loaded),
-            contest=Contest.of(request, env, loaded.reference, baselines.artifacts),
-            exporting=exporting,
-        )
-
-    def prove(
-        self,
-        student: Program,
-        artifacts: Sequence[Artifact],
-        training: TrainingInputs,
-        *,
-        untouched: bool,
-    ) -> Proof:
-        """Results of the student's `artifacts`, and of those that take their place.
-
-        It is `untouched` where it is the unpruned network itself. Raises `ArtifactError` where
-        every artifact is broken.
-        """
-        evaluation = self.evaluation
-        evaluated = evaluate_artifacts(evaluation, student, artifacts)
-        if untouched and evaluation.samples.folding == IOFusion():
-            evaluated = unchanged(evaluated)
-        pair = (evaluation.network, student)
-        recovered = recover_with_qat(
-            self.project, training, evaluation, pair, evaluated, self.exporting.in_int8
-        )
-        behind = partial(recovered.behind, student=student)
-        timed = tune_runtime_options(
-            self.contest,
-            evaluation,
-            benchmark(self.contest, recovered.evaluated),
-            behind,
-            self.project.recipe.bench.runtime_options_s,
-        )
-        return Proof(timed=timed, student=behind(timed.chosen), notes=recovered.notes)
+    It is `untouched` where it is the unpruned network itself. Raises `ArtifactError` where every
+    artifact is broken.
+    """
+    evaluation, contest = evaluator.evaluation, evaluator.contest
+    evaluated = evaluate_artifacts(evaluation, student, artifacts)
+    if untouched and evaluation.samples.folding == IOFusion():
+        evaluated = unchanged(evaluated)
+    pair = (evaluation.network, student)
+    again_in_int8 = evaluator.exporting.in_int8
+    recovered = recover_with_qat(
+        project, training, evaluation, pair, evaluated, again_in_int8
+    )
+    behind = partial(recovered.behind, student=student)
+    timed = tune_runtime_options(
+        contest,
+        evaluation,
+        benchmark(contest, recovered.evaluated),
+        behind,
+        project.recipe.bench.runtime_options_s,
+    )
+    return Proof(timed=timed, student=behind(timed.chosen), notes=recovered.notes)

@@ -16,7 +16,7 @@ from edgekit.pipeline.constraints import (
 )
 from edgekit.pipeline.cost_provider import CostProvider, choose
 from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.frontier import FrontierEvaluator, Judged
+from edgekit.pipeline.frontier import Judged, NetworkEvaluator
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
@@ -31,7 +31,7 @@ from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.cost_terms import Options
 from edgekit.prune.planner import Planner
-from edgekit.types import Artifact, Budget, Precision, Recipe, Target
+from edgekit.types import Artifact, Budget, IOFusion, Precision, Recipe, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class PruningInputs:
     training: TrainingInputs
     uncut: Judged = field(default_factory=Judged)
     """The unpruned network in every precision, on validation data."""
-    evaluator: FrontierEvaluator | None = None
+    evaluator: NetworkEvaluator | None = None
     """Judges trained networks; `None` where the first one is taken as it is."""
     gain: float = 1.0
     """Speed-up over fp32 by the precision that is planned for, without any cut."""
@@ -82,7 +82,7 @@ class PruningInputs:
             refused=refused,
         )
 
-    def judged_by(self, evaluator: FrontierEvaluator, uncut: Judged) -> PruningInputs:
+    def judged_by(self, evaluator: NetworkEvaluator, uncut: Judged) -> PruningInputs:
         """The same with trained networks judged, after the `uncut` one."""
         return replace(self, evaluator=evaluator, uncut=uncut)
 
@@ -117,28 +117,30 @@ class PruningInputs:
         self, form: left_out.Form, network: Program, folder: Path
     ) -> PruningInputs:
         """The same with plans timed beside the unpruned `network` in another form, whose own
-        gain over fp32 is measured first: only what is missing of the budget has to be cut.
+        gain over fp32 is known: only what is missing of the budget has to be cut.
 
         Raises `left_out.NotExportable` where the network cannot be exported in it.
         """
         runtime, precision = form
         [baseline] = [one for one in self.baselines if one.runtime == runtime]
-        if precision != baseline.precision:
-            [artifact] = left_out.export(
-                self.timer.exporter,
-                network,
-                [form],
-                folder / f"unpruned-{precision}",
-                title=f"Export the unpruned network in {precision}",
-                calibration=self.timer.calibration,
-            ).artifacts
-            whole = replace(artifact, name=f"unpruned-{artifact.name}")
-            return replace(
-                self,
-                timer=replace(self.timer, baseline=whole),
-                gain=_gain(self.timer.bench, baseline, whole),
-            )
-        return replace(self, timer=replace(self.timer, baseline=baseline), gain=1.0)
+        if precision == baseline.precision:
+            return self._beside(baseline, 1.0)
+        judged = self.uncut.plain(form)
+        if judged is not None and self.training.samples.folding == IOFusion():
+            return self._beside(_unpruned(judged.artifact), judged.speedup)
+        [artifact] = left_out.export(
+            self.timer.exporter,
+            network,
+            [form],
+            folder / f"unpruned-{precision}",
+            title=f"Export the unpruned network in {precision}",
+            calibration=self.timer.calibration,
+        ).artifacts
+        whole = _unpruned(artifact)
+        return self._beside(whole, _gain(self.timer.bench, baseline, whole))
+
+    def _beside(self, baseline: Artifact, gain: float) -> PruningInputs:
+        return replace(self, timer=replace(self.timer, baseline=baseline), gain=gain)
 
     @property
     def in_fp32(self) -> Artifact:
@@ -178,6 +180,10 @@ class PruningInputs:
             cut = max(constraints.speedup or 1.0, DEFAULT_SPEEDUP)
             return replace(constraints, speedup=cut)
         return constraints.with_gain(self.gain)
+
+
+def _unpruned(artifact: Artifact) -> Artifact:
+    return replace(artifact, name=f"unpruned-{artifact.name}")
 
 
 def _gain(bench: BenchRunner, fp32: Artifact, other: Artifact) -> float:

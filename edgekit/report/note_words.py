@@ -222,8 +222,19 @@ def _training(note: TrainingNote) -> str:
                 f"{note.artifact}: {before} after training alone, {_score(note.after)} "
                 "trained with rounding"
             )
+        case kinds.IntervalMissing():
+            return _interval_missing(note)
         case other:
             assert_never(other)
+
+
+def _interval_missing(note: kinds.IntervalMissing) -> str:
+    words = {
+        "metric_failed": f"the metric fails on a part of the samples ({note.detail})",
+        "metric_slow": "the metric takes too long to be repeated on drawn samples",
+        "not_finite": "the metric of drawn samples is not finite",
+    }
+    return f"the loss of accuracy has no interval: {words[note.cause]}"
 
 
 def qat_reason(reason: QatReason) -> str:

@@ -345,6 +345,16 @@ class RoundingGain:
     after: Score
 
 
+@dataclass(frozen=True, kw_only=True)
+class IntervalMissing:
+    """Why the loss of accuracy has no interval: what the metric does with drawn samples."""
+
+    kind: Literal["interval_missing"] = "interval_missing"
+    cause: Literal["metric_failed", "metric_slow", "not_finite"]
+    detail: str | None = None
+    """The metric's error."""
+
+
 TrainingNote: TypeAlias = (
     TeachersWeighted
     | LinkTrained
@@ -355,6 +365,7 @@ TrainingNote: TypeAlias = (
     | TeacherOutputsReused
     | TrainedWithRounding
     | RoundingGain
+    | IntervalMissing
 )
 
 Note: TypeAlias = DataNote | ExportNote | PlanNote | TrainingNote

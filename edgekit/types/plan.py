@@ -109,7 +109,12 @@ class FrontierPoint:
     accuracy_drop: float
     loss_unit: LossUnit
     within: bool
-    """True for the most accurate file of the network that keeps every budget, where one does."""
+    """True where it keeps every budget, as far as it is known before the choice."""
+
+    def keeps(self, limit: float) -> bool:
+        """Return whether it loses at most `limit` of the metric."""
+        relative = self.loss_unit == "%"
+        return self.evaluation.keeps(self.accuracy_drop, limit, relative=relative)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.chain import prune_and_distill
+from edgekit.pipeline.frontier import Judged
 from edgekit.pipeline.iterative import iterative_prune
 from edgekit.pipeline.left_out import NotExportable
 from edgekit.pipeline.loading import load
@@ -24,7 +25,9 @@ from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.training import TeacherEnsemble
 from edgekit.program.program import Program
+from edgekit.types import IOFusion
 from edgekit.types.export_notes import LeftOut, PlannedRuntime
+from tests.unit.bench.test_verdict import candidate
 
 Parts = tuple[BuildRequest, PruningInputs, Program]
 MODEL = """
@@ -146,6 +149,24 @@ def test_a_student_of_the_users_is_planned_for_where_it_can_be_exported(
     assert (left.name, left.precision) == ("litert", None)
     assert "linalg_det" in str(left.refusals[0].operator)
     assert PlannedRuntime(runtime="onnxruntime", instead_of="litert") in found.notes
+
+
+def test_the_file_of_the_uncut_network_is_not_made_again(
+    parts: Parts, unquantized: PruningInputs, tmp_path: Path
+) -> None:
+    """Quantizing would fail; a judged file of that form has its speed-up already."""
+    int8 = candidate(precision="int8", speedup=2.5)
+    artifact = replace(int8.artifact, runtime="litert")
+    known = replace(int8, artifact=artifact)
+    judged = replace(unquantized, uncut=Judged(candidates=(known,)))
+    there = judged.in_form(("litert", "int8"), parts[2], tmp_path)
+    assert there.gain == 2.5
+    assert there.timer.baseline == replace(artifact, name=f"unpruned-{artifact.name}")
+    folded = replace(unquantized.training.samples, folding=IOFusion(classes=3))
+    other = replace(judged, training=replace(judged.training, samples=folded))
+    for inputs in (unquantized, other):
+        with pytest.raises(NotExportable):
+            inputs.in_form(("litert", "int8"), parts[2], tmp_path)
 
 
 def test_forms_that_the_device_refuses_are_not_planned_for(parts: Parts) -> None:

@@ -8,6 +8,7 @@ import pytest
 from edgekit.evaluate.paired_loss import paired_loss
 from edgekit.tasks.scores import accuracy, mean_absolute_error, token_accuracy
 from edgekit.types import Evaluation, PairedLoss
+from edgekit.types.notes import IntervalMissing
 
 
 def answers(right: np.ndarray) -> np.ndarray:
@@ -24,7 +25,7 @@ def test_samples_that_both_get_alike_say_nothing_of_the_difference() -> None:
     found = paired_loss(
         answers(before), answers(after), targets, accuracy, relative=False
     )
-    assert found is not None and found.method == "mcnemar"
+    assert isinstance(found, PairedLoss) and found.method == "mcnemar"
     assert found.drop == 0.01 and found.samples == 1000
     # Ten lost, none gained, half a sample added to each: sqrt(10.5 + 0.5 - 10 ** 2 / 1000) / 1000.
     assert found.error == pytest.approx((11 - 0.1) ** 0.5 / 1000)
@@ -47,7 +48,7 @@ def test_the_interval_covers_the_true_loss_as_often_as_it_says() -> None:
             accuracy,
             relative=False,
         )
-        assert found is not None
+        assert isinstance(found, PairedLoss)
         low, high = found.interval
         covered += low <= 0.02 <= high
     assert 0.92 <= covered / 300 <= 0.99
@@ -57,7 +58,7 @@ def test_unlabeled_samples_do_not_count() -> None:
     targets = np.array([0, 0, -1, 0])
     before, after = answers(np.ones(4)), answers(np.array([1.0, 0.0, 0.0, 1.0]))
     found = paired_loss(before, after, targets, accuracy, relative=False)
-    assert found is not None and found.samples == 3
+    assert isinstance(found, PairedLoss) and found.samples == 3
     assert found.drop == pytest.approx(1 / 3)
 
 
@@ -69,7 +70,7 @@ def test_tokens_of_one_text_are_drawn_together() -> None:
     after = before.copy()
     after[0] = after[0][..., ::-1]
     found = paired_loss(before, after, targets, token_accuracy, relative=False)
-    assert found is not None and found.method == "bootstrap"
+    assert isinstance(found, PairedLoss) and found.method == "bootstrap"
     assert found.drop == pytest.approx(0.1)
     assert found.error == pytest.approx((0.1 * 0.9 / 10) ** 0.5, rel=0.25)
 
@@ -82,7 +83,7 @@ def test_a_mean_of_errors_has_a_bootstrap_as_a_fraction_of_its_value() -> None:
     found = paired_loss(
         before, targets + worse, targets, mean_absolute_error, relative=True
     )
-    assert found is not None and found.method == "bootstrap"
+    assert isinstance(found, PairedLoss) and found.method == "bootstrap"
     assert found.drop == pytest.approx(0.1, abs=0.01)
     assert found.error == pytest.approx(0.1 / 20, rel=0.25)
 
@@ -113,4 +114,14 @@ def test_a_metric_that_takes_no_part_of_the_samples_has_no_interval() -> None:
         return Evaluation(metric="found", value=float(outputs.mean()), samples=50)
 
     before, after = np.ones((50, 1), np.float32), np.zeros((50, 1), np.float32)
-    assert paired_loss(before, after, targets, score, relative=False) is None
+    found = paired_loss(before, after, targets, score, relative=False)
+    assert found == IntervalMissing(
+        cause="metric_failed", detail="ValueError: every sample is needed"
+    )
+
+    def nothing(outputs: np.ndarray, given: np.ndarray) -> Evaluation:
+        value = 1.0 if len(np.unique(given)) == 50 else float("nan")
+        return Evaluation(metric="found", value=value, samples=50)
+
+    found = paired_loss(before, after, targets, nothing, relative=False)
+    assert found == IntervalMissing(cause="not_finite")

@@ -67,6 +67,15 @@ def test_the_lever_follows_from_the_training(
     assert found is not None and found.lever == lever
 
 
+def test_a_point_that_keeps_the_accuracy_up_to_rounding_keeps_it() -> None:
+    """The mean of a metric in float32 is off by a unit in the last place."""
+    value = replace(candidate().evaluation, correct=None, counted=None, value=0.9)
+    near = replace(point(1.8, 0.01 + 1e-8), evaluation=value)
+    report = replace(missed(), frontier=(*missed().frontier, near))
+    found = advise(report, 10_000)
+    assert found is not None and found.speedup == 1.8
+
+
 def test_what_is_kept_or_unproven_needs_no_advice() -> None:
     report = missed()
     kept = replace(report, verdicts=())

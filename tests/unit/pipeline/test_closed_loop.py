@@ -58,7 +58,7 @@ def point(
         if one.speedup >= (budget.speedup or 0)
         and one.accuracy_drop <= (budget.accuracy_drop or 1)
     ]
-    judged = Judged(candidates=files, kept=kept[0] if kept else None)
+    judged = Judged(candidates=files, within=tuple(kept))
     cuts = Cuts(done=(), links=links(seconds, best))
     return TrainedPoint(demand=demand, cuts=cuts, judged=judged)
 
@@ -143,7 +143,7 @@ def test_a_plan_that_cannot_be_made_loses_no_trained_network() -> None:
 
 def test_a_size_that_is_missed_is_no_reason_for_another_speed() -> None:
     fine = point(2.0, file(2.1, 0.0))
-    too_big = replace(fine, judged=replace(fine.judged, kept=None))
+    too_big = replace(fine, judged=replace(fine.judged, within=()))
     assert next_step([too_big], GOAL) is None
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from edgekit.config import targets
 from edgekit.pipeline.evaluate import Benchmark
-from edgekit.pipeline.frontier import Judged, most_accurate_within
-from edgekit.types import Budget, Candidate
+from edgekit.pipeline.frontier import MARGIN, Judged, keeping, most_accurate
+from edgekit.pipeline.left_out import Form
+from edgekit.types import Budget, Candidate, QuantConfig, QuantResult, QuantTrial
 from tests.unit.bench.test_verdict import candidate, on_device
 
 TARGET = targets.load("raspberrypi4", folders=[])
@@ -26,8 +27,9 @@ def within(
         unpruned=(unpruned.measurement,),
         candidates=candidates or (FP32, INT8),
     )
-    kept = most_accurate_within(timed, budget, TARGET, macs=macs, proven=proven)
-    return kept.artifact.name if kept else None
+    kept = keeping(timed, budget, TARGET, macs=macs, proven=proven, margin=MARGIN)
+    best = most_accurate(kept)
+    return best.artifact.name if best else None
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,58 @@ def test_a_precision_that_takes_the_accuracy_budget_gains_nothing() -> None:
     assert judged.gain("int8", None) == 3.0
     assert judged.gain("int16x8", None) == 0.0
     assert Judged().gain("fp32", 0.01) == 1.0
+
+
+def searched(first: QuantConfig, chosen: QuantConfig) -> Candidate:
+    trials = tuple(
+        QuantTrial(quant_config=one, accuracy_drop=0.0, error=0.0)
+        for one in (first, chosen)
+    )
+    found = QuantResult(
+        quant_config=chosen, accuracy_drop=0.0, allowed=0.0, metric="accuracy",
+        samples=9, trials=trials,
+    )  # fmt: skip
+    artifact = replace(INT8.artifact, name="unpruned-litert-int8", quantized=found)
+    return replace(INT8, artifact=artifact)
+
+
+def test_a_plan_goes_beside_the_file_that_is_quantized_as_it_is() -> None:
+    """Ranges cost no time; layers in float and other operators do."""
+    plain = QuantConfig()
+    alike = searched(plain, QuantConfig(ranges="percentile"))
+    other = searched(plain, QuantConfig(float_layers=("head",)))
+    named = replace(INT8.artifact, name="litert-int8-weighted", quantized=None)
+    weighted = replace(
+        alike, artifact=replace(alike.artifact, name=f"unpruned-{named.name}")
+    )
+    form: Form = ("litert", "int8")
+    assert Judged(candidates=(FP32, weighted, alike)).plain(form) is alike
+    for one in (FP32, other, weighted):
+        assert Judged(candidates=(one,)).plain(form) is None
+    assert Judged(candidates=(weighted,)).gain("int8", None) == 0.0
+
+
+def test_speed_just_kept_is_kept_in_the_report_and_not_relied_on() -> None:
+    timed = Benchmark(
+        reference=FP32.evaluation,
+        unpruned=(FP32.measurement,),
+        candidates=(FP32, INT8),
+    )
+    budget = Budget(speedup=2.95, accuracy_drop=0.01)
+    kept = keeping(timed, budget, TARGET, macs=1, proven=False)
+    assert kept == (INT8,)
+    judged = Judged(candidates=timed.candidates, within=kept)
+    assert judged.kept is INT8 and most_accurate(judged.safe) is None
+    assert [point.within for point in judged.points("trained 1")] == [False, True]
+
+
+def test_a_point_keeps_a_limit_as_its_file_does() -> None:
+    """Metrics that count nothing are rounded: half of a unit in the last place loses nothing."""
+    value = replace(FP32.evaluation, value=0.5, correct=None, counted=None)
+    for relative in (False, True):
+        one = replace(
+            FP32, evaluation=value, accuracy_drop=0.01 + 5e-8, relative_drop=relative
+        )
+        [point] = Judged(candidates=(one,)).points("uncut")
+        for limit in (0.01, 0.0099):
+            assert point.keeps(limit) == one.keeps(limit) == (limit == 0.01)
