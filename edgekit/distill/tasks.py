@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from edgekit import tasks
@@ -27,6 +28,30 @@ class Task:
     kind: TaskKind
     task_losses: TaskLosses
     metric: Metric | None
+    user_losses: tuple[Hard | None, Hard | None] = (None, None)
+    """The user's functions for labels and for the teacher's outputs, within `task_losses`."""
+
+    @property
+    def takes_logits(self) -> bool:
+        """Return whether its own losses are of class scores."""
+        return tasks.of(self.kind).class_axis is not None
+
+    @property
+    def compares_outputs(self) -> bool:
+        """Return whether a function of the user's takes the teacher's outputs."""
+        return self.user_losses[1] is not None
+
+    def of_logarithms(self) -> Task:
+        """The same where outputs are logarithms of what the network gives: the user's functions
+        and the metric take the values themselves."""
+        metric = self.metric
+        return replace(
+            self,
+            task_losses=_with_users(self.kind, *self.user_losses, logarithms=True),
+            metric=None
+            if metric is None
+            else lambda outputs, targets: metric(np.exp(outputs), targets),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +109,27 @@ def of_functions(
     Each takes outputs (batch, ...) as the network gives them, and targets or the teacher's
     outputs; it returns losses (batch,).
     """
+    return Task(
+        kind=kind,
+        task_losses=_with_users(kind, loss, teacher_loss),
+        metric=metric,
+        user_losses=(loss, teacher_loss),
+    )
+
+
+def _with_users(
+    kind: TaskKind,
+    loss: Hard | None,
+    teacher_loss: Hard | None,
+    *,
+    logarithms: bool = False,
+) -> TaskLosses:
     task_losses = tasks.of(kind).losses
-    as_given = task_losses.restore
+
+    def as_given(output: Tensor) -> Tensor:
+        output = task_losses.restore(output)
+        return output.exp() if logarithms else output
+
     if teacher_loss is not None:
         task_losses = replace(
             task_losses, soft=lambda s, t, _: teacher_loss(as_given(s), as_given(t))
@@ -96,7 +140,7 @@ def of_functions(
             hard=lambda student, targets: loss(as_given(student), targets),
             known=known,
         )
-    return Task(kind=kind, task_losses=task_losses, metric=metric)
+    return task_losses
 
 
 def user_loss(reference: str, root: Path) -> Hard:

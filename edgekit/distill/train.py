@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from edgekit.distill.tasks import DistillationTask, Task, of_kind
 from edgekit.distill.trainer import Trainer
 from edgekit.errors import DataError, ModelError
 from edgekit.program.batch_norm_folding import fold
+from edgekit.program.ends import in_logarithms
 from edgekit.program.program import Program
 from edgekit.types import DEFAULT_TASK, DistillRecipe, Epoch, LossName, TaskKind
 
@@ -91,9 +92,11 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
             f"Distillation needs at least 2 training samples a process, not {len(train)} for "
             f"{processes.count}. Check [data] train."
         )
+    own = fold(student) if qat else student.copy()
+    learning, teachers, task = _on_logits(own, teachers, task)
     task_spec = DistillationTask(
         teachers=teachers,
-        student=fold(student) if qat else student.copy(),
+        student=learning,
         train=train,
         validation=validation,
         recipe=recipe,
@@ -104,7 +107,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         weights=None if weights is None else tuple(weights),
     )
     for each in teachers:
-        check_outputs(each, student, train, task.kind)
+        check_outputs(each, learning, train, task.kind)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         run = _Run(
@@ -113,7 +116,30 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
             Checkpoints(folder, recipe.checkpoint_minutes),
             hooks,
         )
-        return run.run_epochs()
+        found = run.run_epochs()
+    if learning is not own:
+        own.module.load_state_dict(found.program.module.state_dict())
+    return replace(found, program=own)
+
+
+def _on_logits(
+    student: Program, teachers: tuple[Program, ...], task: Task
+) -> tuple[Program, tuple[Program, ...], Task]:
+    """Networks that end in probabilities by their logarithms, over the same parameters, where the
+    task's losses take logits; and the task of such a student.
+
+    A loss of the user's that compares different sorts of outputs gets them as they are.
+    """
+    if not task.takes_logits:
+        return student, teachers, task
+    given = (student, *teachers)
+    learning = tuple(map(in_logarithms, given))
+    unchanged = {one is other for one, other in zip(given, learning, strict=True)}
+    if len(unchanged) > 1 and task.compares_outputs:
+        return student, teachers, task
+    if learning[0] is not student:
+        task = task.of_logarithms()
+    return learning[0], learning[1:], task
 
 
 class _Run:

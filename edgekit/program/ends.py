@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import torch
 from torch import fx
 from torch.fx.graph import CodeGen
 
-from edgekit.program.program import duplicate
+from edgekit.program.program import Program, duplicate
+
+aten = torch.ops.aten
 
 _SQUASHING = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "tanh",
               "hardsigmoid")  # fmt: skip
@@ -16,6 +20,41 @@ _LARGEST = "argmax"
 _CASTS = ("to", "_to_copy", "clone", "contiguous", "alias")
 _VIEWS = (*_CASTS, "view", "reshape", "permute", "transpose", "flatten", "squeeze", "unsqueeze",
           "movedim", "unflatten")  # fmt: skip
+
+_LOGARITHMS = {
+    aten.softmax.int: aten.log_softmax.int,
+    aten._softmax.default: aten._log_softmax.default,
+}
+"""Softmax, and the same to its logarithm."""
+
+
+def in_logarithms(program: Program) -> Program:
+    """The program over the same parameters, with logarithms where its output is probabilities.
+
+    Logarithms of a softmax are logits up to a constant: losses of logits and their gradients are
+    those of the network without it. `program` itself where its only output is something else.
+    """
+    end = _probabilities(program.module.graph)
+    if end is None:
+        return program
+    graph, values = fx.Graph(), dict[fx.Node, fx.Node]()
+    graph.output(graph.graph_copy(program.module.graph, values))
+    graph.set_codegen(program.module.graph._codegen)
+    values[end].target = _LOGARITHMS[end.target]  # type: ignore[index]
+    return replace(program, module=fx.GraphModule(program.module, graph))
+
+
+def _probabilities(graph: fx.Graph) -> fx.Node | None:
+    """The softmax that the only output is, through views."""
+    [end] = graph.find_nodes(op="output")
+    outputs: list[fx.Node] = []
+    fx.map_arg(end.args[0], outputs.append)
+    if len(outputs) != 1:
+        return None
+    node = outputs[0]
+    while _name(node) in _VIEWS and len(node.users) == 1:
+        node = node.args[0]  # type: ignore[assignment]
+    return node if node.target in _LOGARITHMS and len(node.users) == 1 else None
 
 
 def with_ends(module: fx.GraphModule) -> tuple[fx.GraphModule, tuple[bool, ...]]:

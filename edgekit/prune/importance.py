@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from edgekit.errors import DataError, UsageError
 from edgekit.graph.graph import Group, Slot, WidthGraph
+from edgekit.program.ends import in_logarithms
 from edgekit.program.program import Program
 from edgekit.prune.consumers import Consumer, consumers, moments
 from edgekit.types import ImportanceName
@@ -210,6 +211,8 @@ def _reading_sums(graph: WidthGraph, found: Sequence[Consumer]) -> dict[str, _Su
 def _weights_times_gradients(
     program: Program, batches: Sequence[Batch], loss: Loss | None
 ) -> Iterator[Saliency]:
+    if loss is None:
+        program = in_logarithms(program)
     names = _parameters(program)
     leaves = {id(p): p.detach().requires_grad_() for p in names.values()}
     weights = {name: leaves[id(p)] for name, p in names.items()}

@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from edgekit.graph.blocks import Block
 from edgekit.graph.graph import WidthGraph
 from edgekit.graph.surgery import shrink
-from edgekit.program.program import set_training
+from edgekit.program.ends import in_logarithms
+from edgekit.program.program import Program, set_training
 from edgekit.prune.objective import Importance, keep_best
 from edgekit.types import Plan, Sensitivity
 
@@ -42,16 +43,17 @@ def sensitivity(
 
     Takes `2 * groups + blocks` forward passes of the batches and as many cuts.
     """
-    expected = [_outputs_of(graph.program.module, inputs) for inputs in batches]
+    whole = in_logarithms(graph.program).module
+    expected = [_outputs_of(whole, inputs) for inputs in batches]
     # Changes by batch statistics alone are not attributed to a cut.
-    unmoved = _divergence(shrink(graph, Plan(kept={})).module, batches, expected)
+    unmoved = _divergence(shrink(graph, Plan(kept={})), batches, expected)
     groups: dict[str, tuple[tuple[int, float], ...]] = {}
     dropped: dict[str, float] = {}
     trials = list(_trials(graph, importance, blocks))
     for number, (name, width, plan) in enumerate(trials):
         if on_progress:
             on_progress(number, len(trials))
-        found = _divergence(shrink(graph, plan).module, batches, expected)
+        found = _divergence(shrink(graph, plan), batches, expected)
         expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:
             dropped[name] = expected_loss_increase
@@ -81,11 +83,11 @@ def _outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
 
 
 def _divergence(
-    module: fx.GraphModule,
+    program: Program,
     batches: Sequence[Inputs],
     expected: Sequence[Sequence[Tensor]],
 ) -> float:
-    total = 0.0
+    total, module = 0.0, in_logarithms(program).module
     set_training(module, True, only="aten::batch_norm")
     for inputs, originals in zip(batches, expected, strict=True):
         pairs = zip(_outputs_of(module, inputs), originals, strict=True)

@@ -17,7 +17,7 @@ from edgekit.distill.augment import along, augment, draw
 from edgekit.distill.objective import resolved
 from edgekit.errors import TrainingError
 from edgekit.program.program import Program, trace
-from edgekit.types import DistillRecipe, InputSpec, Preprocess, TaskSpec
+from edgekit.types import DistillRecipe, Evaluation, InputSpec, Preprocess, TaskSpec
 
 RECIPE = DistillRecipe(epochs=6, batch_size=16, learning_rate=0.1, losses={})
 RAW = Preprocess(scale=1)
@@ -156,3 +156,68 @@ def test_values_that_are_not_known_teach_nothing() -> None:
     assert task_losses.known(targets).tolist() == [True, False]
     student = torch.tensor([[3.0, 9.0], [5.0, 5.0]])
     assert task_losses.hard(student, targets).tolist() == [4.0, 0.0]
+
+
+def _classifier(seed: int, *, softmax: bool = False) -> Program:
+    torch.manual_seed(seed)
+    layers = [nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Linear(6, 3)]
+    end = [nn.Softmax(1)] if softmax else []
+    return trace(nn.Sequential(*layers, *end), (InputSpec(shape=(1, 8, 8)),))
+
+
+def _thirds() -> Dataset:
+    """Noise, and which of its thirds is brightest."""
+    x = np.random.default_rng(0).normal(size=(96, 1, 8, 8)).astype(np.float32)
+    parts = np.array_split(x.reshape(96, 64), 3, axis=1)
+    y = np.stack([part.mean(1) for part in parts]).argmax(0)
+    return Dataset(InMemory(values=x), y, labels=(), preprocess=RAW)
+
+
+@pytest.mark.parametrize("teacher_ends", [True, False])
+def test_a_network_that_ends_in_a_softmax_learns_as_without_it(
+    teacher_ends: bool,
+) -> None:
+    data, found = _thirds(), []
+    for softmax, teacher_softmax in ((False, False), (True, teacher_ends)):
+        student = _classifier(1, softmax=softmax)
+        teacher = _classifier(0, softmax=teacher_softmax)
+        trained = distill(
+            teacher, student, train=data, validation=data, recipe=RECIPE, seed=0
+        )
+        found.append(trained)
+        given = trained.program.module(torch.zeros(2, 1, 8, 8))
+        assert torch.allclose(given.sum(1), torch.ones(2)) == softmax
+    plain, squashed = (dict(t.program.module.named_parameters()) for t in found)
+    start = dict(_classifier(1).module.named_parameters())
+    for name, weights in plain.items():
+        torch.testing.assert_close(squashed[name], weights, rtol=1e-3, atol=1e-4)
+        assert not torch.allclose(weights, start[name], atol=1e-2)
+
+
+def test_functions_of_the_users_take_the_probabilities_that_the_network_gives() -> None:
+    data, taken = _thirds(), []
+
+    def squares(outputs: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        taken.append(outputs.detach())
+        others = others if others.is_floating_point() else nn.functional.one_hot(others)
+        return (outputs - others).square().sum(1)
+
+    def brightness(outputs: np.ndarray, targets: np.ndarray) -> Evaluation:
+        taken.append(torch.from_numpy(outputs))
+        return Evaluation(metric="x", value=float(outputs.max()), samples=len(targets))
+
+    task = tasks.of_functions(
+        "classification", brightness, loss=squares, teacher_loss=squares
+    )
+    student, teacher = (_classifier(n, softmax=True) for n in (1, 0))
+    distill(
+        *(teacher, student),
+        train=data,
+        validation=data,
+        recipe=replace(RECIPE, epochs=1),
+        seed=0,
+        task=task,
+    )
+    assert len(taken) > 10
+    for each in taken:
+        torch.testing.assert_close(each.sum(1), torch.ones(len(each)))

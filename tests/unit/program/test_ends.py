@@ -9,6 +9,9 @@ from scipy import special
 from torch import nn
 
 from edgekit.errors import ModelError
+from edgekit.program.ends import in_logarithms
+from edgekit.program.program import trace
+from edgekit.types import InputSpec
 from tests.unit.program.sums import Net, Rows, checked, exact
 
 
@@ -59,3 +62,42 @@ def test_places_of_largest_values_are_compared_by_scores_too() -> None:
         checked(Best(), lambda x: [rows(x)[0], x])
     with pytest.raises(ModelError, match="output 1 differs"):
         checked(Best(), lambda x: [x.argmin(1).astype(np.int32), x * 2])
+
+
+@pytest.mark.parametrize(
+    ("squash", "logarithm"),
+    [
+        (nn.Softmax(1), nn.LogSoftmax(1)),
+        (nn.Sequential(nn.Softmax(1), nn.Flatten()), nn.LogSoftmax(1)),
+    ],
+)
+def test_probabilities_become_their_logarithms_over_the_same_parameters(
+    squash: nn.Module, logarithm: nn.Module
+) -> None:
+    linear = nn.Linear(3, 4)
+    squashed = trace(nn.Sequential(linear, squash), (InputSpec(shape=(3,)),))
+    found = in_logarithms(squashed)
+    x = 100 * torch.randn(5, 3)
+    expected = logarithm(linear(x))
+    torch.testing.assert_close(found.module(x), expected)
+    assert found.fingerprint() != squashed.fingerprint()
+    ours, theirs = (dict(p.module.named_parameters()) for p in (found, squashed))
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name] is theirs[name] for name in ours)
+    torch.testing.assert_close(squashed.module(x), squash(linear(x)))
+
+
+def test_an_output_that_is_no_probability_is_left() -> None:
+    class Weighed(nn.Module):
+        """A softmax inside, which the output is made of."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.softmax(x, 1) * x
+
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.softmax(x, 1), x
+
+    for network in (nn.Linear(3, 4), nn.Sigmoid(), Weighed(), Two()):
+        program = trace(network, (InputSpec(shape=(3,)),))
+        assert in_logarithms(program) is program

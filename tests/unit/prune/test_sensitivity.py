@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.graph.graph import WidthGraph
+from edgekit.graph.graph import WidthGraph, analyze
+from edgekit.program.program import trace
+from edgekit.prune.importance import importance
 from edgekit.prune.sensitivity import sensitivity
+from edgekit.types import InputSpec
 
 
 class Branch(nn.Module):
@@ -34,3 +37,19 @@ def test_a_branch_that_adds_nothing_does_no_damage(graph: WidthGraph) -> None:
     assert found.blocks[strong] > 100 * found.blocks[idle]
     assert [width for width, _ in found.groups[f"{strong}.inner"]] == [4, 2]
     assert set(found.groups) == {group.id for group in graph.groups}
+
+
+def test_a_softmax_at_the_end_changes_nothing() -> None:
+    torch.manual_seed(0)
+    logits = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+    samples, labels = 4 * torch.randn(32, 6), torch.randint(4, (32,))
+    found = []
+    for network in (logits, nn.Sequential(*logits, nn.Softmax(1))):
+        graph = analyze(trace(network, (InputSpec(shape=(6,)),)))
+        scores = importance(graph, "taylor", batches=[(samples, labels)])
+        [group] = graph.groups
+        damage = sensitivity(graph, scores, [(samples,)]).groups[group.id]
+        found.append((scores[group.id], [loss for _, loss in damage]))
+    (plain, losses), (squashed, squashed_losses) = found
+    np.testing.assert_allclose(squashed, plain, rtol=1e-4)
+    assert squashed_losses == pytest.approx(losses, rel=1e-3)
