@@ -172,6 +172,6 @@ def _found(work: Search, best: QuantTrial) -> QuantResult:
         accuracy_drop=best.accuracy_drop,
         allowed=work.accuracy.validation.allowed,
         metric=work.accuracy.metric,
-        samples=len(work.accuracy.validation.inputs),
+        samples=len(work.accuracy.validation),
         trials=work.trials,
     )

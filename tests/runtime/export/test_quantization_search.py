@@ -57,5 +57,6 @@ def test_equal_ranges_spare_the_layers_in_float(
         assert found is not None and found.accuracy_drop is not None
         assert (found.missed is None) == recover
         assert not found.quant_config.float_layers
+        assert found.samples == len(samples)
         assert ("equal ranges" in quantized(found)) == recover
         assert infer(artifact, samples, LocalDevice()).shape == (160, CLASSES)
