@@ -154,7 +154,7 @@ def gauges(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def write_segmentation(root: Path) -> Path:
+def write_segmentation(root: Path, network: str = UNET, task: str = "") -> Path:
     """A small U-Net on a folder of images beside a folder of masks; its files take bytes with
     channels last and answer with class numbers."""
     for part, count, seed in (("train", 160, 1), ("test", 60, 2)):
@@ -165,14 +165,14 @@ def write_segmentation(root: Path) -> Path:
         ):
             Image.fromarray(picture).save(root / part / f"images/{number:03}.png")
             Image.fromarray(mask).save(root / part / f"masks/{number:03}.png")
-    (root / "model.py").write_text(UNET)
+    (root / "model.py").write_text(network)
     write_toml(
         root,
         kind="segmentation",
         shape=[1, SIZE, SIZE],
         preprocess="[data.preprocess]\nmean = [0.4]\nstd = [0.3]",
         mmacs=5,
-        task='classes = ["ground", "disc", "box"]',
+        task=f'classes = ["ground", "disc", "box"]\n{task}',
         drop=0.1,
         data=("train", "test"),
         export='litert_layout = "nhwc"\nfold_preprocessing = "uint8"\n'
@@ -180,6 +180,20 @@ def write_segmentation(root: Path) -> Path:
     )
     train(root, _loss)
     return root
+
+
+def write_named_segmentation(root: Path) -> Path:
+    """The same network with a second head, in a dictionary as torchvision's segmenters return."""
+    network = UNET.replace(
+        "        self.head = nn.Conv2d(width, classes, 1)\n",
+        "        self.head = nn.Conv2d(width, classes, 1)\n"
+        "        self.second = nn.Conv2d(2 * width, classes, 1)\n",
+    ).replace(
+        "        return self.head(self.late(torch.cat([early, deep], 1)))\n",
+        '        return {"aux": self.second(deep),\n'
+        '                "out": self.head(self.late(torch.cat([early, deep], 1)))}\n',
+    )
+    return write_segmentation(root, network, 'output = "out"')
 
 
 def write_regression(root: Path, precision: str | None = None) -> Path:
@@ -251,7 +265,9 @@ def built(root: Path) -> nn.Module:
     return network
 
 
-def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
+def _loss(outputs: Tensor | dict[str, Tensor], targets: Tensor) -> Tensor:
+    if isinstance(outputs, dict):
+        return sum((_loss(each, targets) for each in outputs.values()), torch.zeros(()))
     if targets.is_floating_point():
         known = ~targets.isnan()
         return nn.functional.mse_loss(outputs[known], targets[known])

@@ -23,6 +23,7 @@ from edgekit.export.workers import Variant, export_all, offered
 from edgekit.program.program import Program
 from edgekit.progress import Logged, Progress, Step
 from edgekit.runtimes import registry
+from edgekit.tasks.reading import numbers, selected
 from edgekit.types import (
     Artifact,
     Evaluation,
@@ -173,6 +174,7 @@ def _judges(program: Program, data: Data, recipe: Recipe) -> Validation:
         root=Path.cwd(),
         allowed=recipe.quantize.allowed_loss,
         recover=recipe.quantize.recover,
+        reads=numbers(data.task, program.output_names),
     )
 
 
@@ -216,14 +218,15 @@ def evaluate(
     """
     judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     if isinstance(subject, Network):
-        program = subject.program
+        program = selected(subject.program, data.task)
         return evaluate_network(program, data.part("test", program.specs), metric=judge)
     files = [subject] if isinstance(subject, Artifact) else list(subject)
     with attached(device, runtimes=[one.runtime for one in files]) as there:
         found = {}
         for one in files:
             inputs, targets = data.part("test", _inputs_of(one)).feeds()
-            found[one.name] = judge(infer(one, inputs, there), targets)
+            reads = numbers(data.task, [spec.name for spec in one.outputs])
+            found[one.name] = judge(infer(one, inputs, there, reads), targets)
     return found[subject.name] if isinstance(subject, Artifact) else found
 
 

@@ -11,6 +11,7 @@ from edgekit.api.networks import Network
 from edgekit.distill import Hooks
 from edgekit.distill import distill as train
 from edgekit.progress import Logged, Progress
+from edgekit.tasks.reading import selected
 from edgekit.types import DistillRecipe, Epoch, Recipe
 
 
@@ -43,7 +44,7 @@ def distill(  # noqa: PLR0913
     # A pruned student comes with its teacher's weights, and needs no further losses.
     recipe = recipe or Recipe(distill=DistillRecipe(losses={}))
     how = recipe.distill if epochs is None else replace(recipe.distill, epochs=epochs)
-    program = student.program
+    program = selected(student.program, data.task)
     judge = None
     if metric is not None:
         judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
@@ -57,7 +58,7 @@ def distill(  # noqa: PLR0913
             step.update(epoch.number, how.epochs, note)
 
         trained = train(
-            [one.program for one in teachers],
+            [selected(one.program, data.task) for one in teachers],
             program,
             train=training,
             validation=validation,

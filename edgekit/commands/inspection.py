@@ -18,6 +18,7 @@ from edgekit.config import project
 from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.errors import UsageError
 from edgekit.graph.graph import Group, WidthGraph, analyze
+from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.types import Barrier, InputSpec, ModelSpec
@@ -37,8 +38,8 @@ _DTYPES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputFacts:
-    """One input; `shape` is without the batch dimension."""
+class TensorFacts:
+    """An input or output; `shape` is without the batch dimension."""
 
     name: str
     shape: tuple[int, ...]
@@ -86,7 +87,8 @@ class Inspection:
     1."""
 
     source: str
-    inputs: tuple[InputFacts, ...]
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
     parameters: int
     macs: int
     groups: tuple[GroupFacts, ...]
@@ -159,13 +161,10 @@ def describe_network(program: Program, name: str) -> Inspection:
     return Inspection(
         source=name,
         inputs=tuple(
-            InputFacts(
-                name=spec.name,
-                shape=spec.shape,
-                dtype=str(dtype).removeprefix("torch."),
-            )
+            TensorFacts(name=spec.name, shape=spec.shape, dtype=_named(dtype))
             for spec, dtype in zip(program.inputs, program.dtypes, strict=True)
         ),
+        outputs=_outputs(program),
         parameters=sum(parameters.values()),
         macs=sum(macs.values()),
         groups=tuple(_group(group, *per_unit) for group in graph.groups),
@@ -179,6 +178,20 @@ def describe_network(program: Program, name: str) -> Inspection:
         ),
         barriers=tuple(map(_barrier, graph.barriers)),
     )
+
+
+def _outputs(program: Program) -> tuple[TensorFacts, ...]:
+    with torch.inference_mode():
+        found = tensors(program.module(*program.example()))
+    pairs = zip(program.output_names, found, strict=True)
+    return tuple(
+        TensorFacts(name=name, shape=tuple(value.shape[1:]), dtype=_named(value.dtype))
+        for name, value in pairs
+    )
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _model(
@@ -271,7 +284,8 @@ def _lost_per_unit(
 
 def show(found: Inspection, console: Console) -> None:
     """Print tables, a line for each group, that fit the terminal from 80 columns up."""
-    takes = "; ".join(f"{'x'.join(map(str, i.shape))} {i.dtype}" for i in found.inputs)
+    takes = "; ".join(_sized(one) for one in found.inputs)
+    gives = "; ".join(f"{one.name} {_sized(one)}" for one in found.outputs)
     console.print(Text.assemble((found.source, "bold"), f"  takes {takes}"))
     console.print(
         f"{_short(found.parameters)} parameters, {_short(found.macs)} operations (MACs); "
@@ -279,6 +293,7 @@ def show(found: Inspection, console: Console) -> None:
         f"{_plural(len(found.barriers), 'barrier')}",
         highlight=False,
     )
+    console.print(Text(f"Outputs: {gives}"))
     for remark in found.remarks:
         console.print(remark, highlight=False, soft_wrap=True, markup=False)
     for note in found.notes:
@@ -290,6 +305,11 @@ def show(found: Inspection, console: Console) -> None:
         console.print(_blocks(found.blocks, console.width))
     if found.barriers:
         console.print(_barriers(found.barriers, console.width))
+
+
+def _sized(tensor: TensorFacts) -> str:
+    sizes = "x".join(map(str, tensor.shape))
+    return f"{sizes} {tensor.dtype}".lstrip()
 
 
 def _groups(groups: Sequence[GroupFacts], width: int) -> Table:

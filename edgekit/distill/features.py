@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgekit.program.modes import follows, set_training
+from edgekit.program.named_outputs import Reads, numbered, read, tensors
 
 aten = torch.ops.aten
 
@@ -22,7 +23,10 @@ aten = torch.ops.aten
 class ModelOutputs:
     """One network on one batch. `projected` are its `features` in the other's widths."""
 
-    output: Any
+    output: Tensor
+    """What the task reads."""
+    others: tuple[Tensor, ...] = ()
+    """Outputs that it does not read, as far as both networks have them."""
     features: tuple[Tensor, ...] = ()
     projected: tuple[Tensor, ...] = ()
     attentions: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
@@ -56,7 +60,8 @@ class Projection(nn.Module):
 
 
 class FeatureExtractor(nn.Module):
-    """A network that hands out its `layers` and `attentions` (node names) with its output."""
+    """A network that hands out its `layers` and `attentions` (node names) with what the task
+    `reads` of its outputs, and with the `others` by their numbers."""
 
     def __init__(
         self,
@@ -64,22 +69,29 @@ class FeatureExtractor(nn.Module):
         layers: Sequence[str] = (),
         attentions: Sequence[str] = (),
         projections: Sequence[nn.Module] = (),
+        *,
+        reads: Reads = (),
+        others: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self._reads, self._others = reads, tuple(others)
         self.network = with_feature_outputs(module, layers, attentions)
         self.projections = nn.ModuleList(projections)
         self._channels_last = _any_layout(self.network.graph)
 
     def forward(self, *inputs: Tensor) -> tuple[Any, ...]:
-        """The fields of a `View`, in order."""
+        """The fields of `ModelOutputs`, in order."""
         if self._channels_last:
             inputs = tuple(_channels_last(x) for x in inputs)
-        output, layers, attentions = self.network(*inputs)
+        given, layers, attentions = self.network(*inputs)
+        found = tensors(given)
+        output = read(found, self._reads, numbered(len(found)))
+        others = tuple(found[number] for number in self._others)
         projected = [
             project(layer)
             for project, layer in zip(self.projections, layers, strict=False)
         ]
-        return output, tuple(layers), tuple(projected), tuple(attentions)
+        return output, others, tuple(layers), tuple(projected), tuple(attentions)
 
     def training_mode(self, training: bool) -> None:
         """Switch batch norm, dropout and recurrent cells inside the graph."""
@@ -88,9 +100,13 @@ class FeatureExtractor(nn.Module):
 
 def view(fields: tuple[Any, ...]) -> ModelOutputs:
     """The fields that `with_feature_outputs` returns, by name."""
-    output, features, projected, attentions = fields
+    output, others, features, projected, attentions = fields
     return ModelOutputs(
-        output=output, features=features, projected=projected, attentions=attentions
+        output=output,
+        others=others,
+        features=features,
+        projected=projected,
+        attentions=attentions,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from edgekit import tasks
 from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import LOSSES
+from edgekit.distill.losses.outputs import relative_squared_error
 from edgekit.distill.pairing import share_maps
 from edgekit.program.program import Program
 from edgekit.tasks.losses import CLASSES, TaskLosses
@@ -59,8 +61,8 @@ def objective(
     recipe: DistillRecipe,
     task_losses: TaskLosses = CLASSES,
 ) -> Tensor:
-    """The mean over a batch: `soft_weight` of soft targets, the rest of labels, and the further
-    losses by their weights: ().
+    """The mean over a batch: `soft_weight` of soft targets, the rest of labels, the outputs that
+    the task does not read, and the further losses by their weights: ().
 
     A sample without a label learns from its teacher alone; without a teacher labels are all.
     """
@@ -72,10 +74,18 @@ def objective(
     label_weight = known.to(ours.dtype) * (1 - recipe.soft_weight)
     soft = task_losses.soft(ours, theirs, recipe.temperature)
     loss = torch.mean((1 - label_weight) * soft + label_weight * hard)
+    if student.others and teacher.others:
+        loss = loss + recipe.outputs_weight * _drift(student.others, teacher.others)
     views = replace(student, output=ours), replace(teacher, output=theirs)
     for name, weight in (recipe.losses or {}).items():
         loss = loss + weight * LOSSES[name](*views, recipe.temperature).mean()
     return loss
+
+
+def _drift(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
+    """How far outputs (batch, ...) are from the teacher's, the mean over them: ()."""
+    pairs = zip(ours, theirs, strict=True)
+    return torch.stack([relative_squared_error(*pair).mean() for pair in pairs]).mean()
 
 
 def _by_labels(

@@ -1,4 +1,4 @@
-"""Pairing of a student's layers with its teacher's.
+"""Pairing of a student's layers, and outputs, with its teacher's.
 
 A pruned network kept the names of its teacher's nodes, so its layers are found by name. Any other
 network is matched by the size of its maps, or, where all are alike, by depth.
@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor, fx
 
+from edgekit.distill.losses import ON_ATTENTION, ON_FEATURES
 from edgekit.errors import ProjectError
+from edgekit.program.feeds import Feeds, rows
+from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program
+from edgekit.types import DistillRecipe
 
 aten = torch.ops.aten
 T = TypeVar("T")
@@ -48,6 +52,40 @@ class Layer:
 
 Pairs = tuple[tuple[Layer, Layer], ...]
 """(teacher's layer, student's layer), in order of depth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a recipe's losses compare of two networks, the teacher's and the student's."""
+
+    layers: Pairs = ()
+    attentions: tuple[tuple[str, str], ...] = ()
+    """Names of their nodes."""
+    outputs: tuple[tuple[int, int], ...] = ()
+    """Numbers of those that the task does not read."""
+
+    @property
+    def inside(self) -> bool:
+        """Return whether more is compared than outputs."""
+        return bool(self.layers or self.attentions)
+
+
+def pair(
+    teacher: Program, student: Program, recipe: DistillRecipe, samples: Feeds
+) -> Compared:
+    """The parts of both networks that the recipe's losses compare; `samples` are several.
+
+    Raises `ProjectError` where the networks lack what a loss looks at.
+    """
+    added = (recipe.losses or {}).keys()
+    found = Compared()
+    if added & ON_FEATURES:
+        found = replace(found, layers=pair_layers(teacher, student, recipe.pairs))
+    if added & ON_ATTENTION:
+        found = replace(found, attentions=pair_attentions(teacher, student))
+    if recipe.outputs_weight:
+        found = replace(found, outputs=pair_outputs(teacher, student, samples))
+    return found
 
 
 def pair_layers(
@@ -105,6 +143,47 @@ def pair_attentions(teacher: Program, student: Program) -> tuple[tuple[str, str]
             "look at. Remove them from [recipe.distill] losses."
         )
     return tuple(_by_depth(*found))
+
+
+def pair_outputs(
+    teacher: Program, student: Program, samples: Feeds
+) -> tuple[tuple[int, int], ...]:
+    """Numbers of the outputs, the teacher's and the student's, that the task does not read and
+    that can be compared: of one shape, in float, a row a sample.
+
+    By name where both have names, else by position. `samples` are several.
+    """
+    theirs, ours = (_real_rows(program, samples) for program in (teacher, student))
+    places = {name: number for number, name in enumerate(student.output_names)}
+    if not (teacher.outputs and student.outputs):
+        places = dict(zip(teacher.output_names, range(len(ours)), strict=False))
+    pairs = (
+        (number, places[name])
+        for number, name in enumerate(teacher.output_names)
+        if len(theirs) > 1 and number not in teacher.reads and name in places
+    )
+    return tuple(
+        (one, other)
+        for one, other in pairs
+        if theirs[one] is not None and theirs[one] == ours[other]
+    )
+
+
+def _real_rows(program: Program, samples: Feeds) -> list[torch.Size | None]:
+    """The shape of each output that is in float and has a row a sample; else `None`."""
+    with torch.no_grad():
+        found, one = (
+            tensors(program.module(*program.tensors(feeds)))
+            for feeds in (samples, rows(samples, slice(1)))
+        )
+    return [
+        whole.shape
+        if whole.is_floating_point()
+        and whole.ndim
+        and (len(whole), len(single)) == (len(samples[0]), 1)
+        else None
+        for whole, single in zip(found, one, strict=True)
+    ]
 
 
 def layers(program: Program) -> list[Layer]:

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ _MEMORY = 1 << 30
 
 
 class Teacher:
-    """One teacher, or several whose outputs are averaged by weight; the first is looked into."""
+    """One teacher, or several whose outputs are averaged by weight; the first is looked into, and
+    gives the outputs that the task does not read."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Teacher:
         self._fractions = (given / given.sum()).to(on.device)
         self._networks = [network.to(on.device) for network in networks]
         self._kept: dict[int, KeptOutputs] = {}
+        self._shapes: list[torch.Size] = []
         self.requested = 0
         """Answers that were wanted in training."""
         self.computed = 0
@@ -54,18 +57,15 @@ class Teacher:
         if not others:
             return first
         together = [first.output, *(other.output for other in others)]
-        return ModelOutputs(
-            output=torch.tensordot(self._fractions, torch.stack(together), 1),
-            features=first.features,
-            attentions=first.attentions,
-        )
+        average = torch.tensordot(self._fractions, torch.stack(together), 1)
+        return replace(first, output=average)
 
     def answer(self, indices: Tensor, inputs: Inputs, version: int) -> ModelOutputs:
         """The answer to training samples, from what is kept where it is."""
         self.requested += len(indices)
         if version in self._kept:
-            kept = self._kept[version].take(indices)
-            return ModelOutputs(output=kept.to(self._on.device))
+            kept = self._kept[version].take(indices).to(self._on.device)
+            return unpacked(kept, self._shapes)
         self.computed += len(indices)
         return self.compute(inputs)
 
@@ -82,7 +82,8 @@ class Teacher:
         """
         if version in self._kept:
             return
-        example = self.compute(on(self._on.device, inputs(torch.arange(1)))).output
+        answer = self.compute(on(self._on.device, inputs(torch.arange(1))))
+        example, self._shapes = packed(answer), shapes_of(answer)
         if not self._on.first_here:
             self._on.wait()
         kept = KeptOutputs(folder, count, example)
@@ -100,12 +101,36 @@ class Teacher:
         self, kept: KeptOutputs, chunk: Tensor, inputs: Callable[[Tensor], Inputs]
     ) -> None:
         self.computed += len(chunk)
-        kept.keep(chunk, self.compute(on(self._on.device, inputs(chunk))).output)
+        kept.keep(chunk, packed(self.compute(on(self._on.device, inputs(chunk)))))
 
     @property
     def hit_rate(self) -> float | None:
         """Fraction of the answers that no network was run for; `None` before the first."""
         return 1 - min(1.0, self.computed / self.requested) if self.requested else None
+
+
+def packed(answer: ModelOutputs) -> Tensor:
+    """All outputs of a network as one tensor, one after another in a row a sample; a single one
+    as it is."""
+    if not answer.others:
+        return answer.output
+    parts = (answer.output, *answer.others)
+    return torch.cat([part.reshape(len(part), -1).float() for part in parts], dim=1)
+
+
+def shapes_of(answer: ModelOutputs) -> list[torch.Size]:
+    """The shape of a sample in each output, in the order of `packed`."""
+    return [part.shape[1:] for part in (answer.output, *answer.others)]
+
+
+def unpacked(rows: Tensor, shapes: Sequence[torch.Size]) -> ModelOutputs:
+    """The outputs that `packed` made rows of."""
+    if len(shapes) == 1:
+        return ModelOutputs(output=rows)
+    parts = torch.split(rows, [shape.numel() for shape in shapes], dim=1)
+    pairs = zip(parts, shapes, strict=True)
+    output, *others = (part.reshape(-1, *shape) for part, shape in pairs)
+    return ModelOutputs(output=output, others=tuple(others))
 
 
 class KeptOutputs:

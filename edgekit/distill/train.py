@@ -238,18 +238,11 @@ def check_outputs(
     outputs = []
     for who, program in (("teacher", teacher), ("student", student)):
         with torch.no_grad():
-            output = program.module(*program.tensors(feeds))
-        if not isinstance(output, Tensor) or (
-            task.labels_samples and output.ndim != task.dimensions
-        ):
-            what = (
-                f"shape {list(output.shape)}"
-                if isinstance(output, Tensor)
-                else type(output).__name__
-            )
+            output = program.answer(*program.tensors(feeds))
+        if task.labels_samples and output.ndim != task.dimensions:
             raise ModelError(
-                f"The {who} returns {what}. {kind.capitalize()} needs one tensor"
-                f"{f' of {task.output}' * task.labels_samples}."
+                f"The {who} returns shape {list(output.shape)}. {kind.capitalize()} needs one "
+                f"tensor of {task.output}."
             )
         outputs.append(output)
     theirs, ours = outputs

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -27,11 +28,11 @@ from edgekit.distill.features import (
     view,
 )
 from edgekit.distill.objective import Targets, objective, resolved
-from edgekit.distill.pairing import Pairs, pair_attentions, pair_layers
+from edgekit.distill.pairing import pair
 from edgekit.distill.processes import Processes, spread_like, whole
 from edgekit.distill.sampler import MixupParams, TrainSampler
 from edgekit.distill.tasks import DistillationTask
-from edgekit.distill.teacher import Teacher, fits
+from edgekit.distill.teacher import Teacher, fits, packed
 from edgekit.distill.validator import Validator
 from edgekit.errors import TrainingError
 from edgekit.program.program import Program
@@ -39,6 +40,7 @@ from edgekit.types import Epoch
 
 _FIRST_LOOK = 1024
 """Training samples that give the loss before training."""
+_PAIR = np.arange(2)
 _SELDOM = 32
 """Steps between looks at the loss where a look makes the device wait for its queue."""
 
@@ -100,40 +102,44 @@ class Trainer:
         """Give teacher and student eyes for the layers that the recipe's losses compare."""
         given, added = self.given, (self.recipe.losses or {}).keys()
         teacher, student = given.teachers[0], given.student
-        pairs: Pairs = ()
-        heads: tuple[tuple[str, str], ...] = ()
-        if added & losses.ON_FEATURES:
-            pairs = pair_layers(teacher, student, self.recipe.pairs)
-        if added & losses.ON_ATTENTION:
-            heads = pair_attentions(teacher, student)
+        feeds, _ = given.train.feeds(_PAIR)
+        self._compared = compared = pair(teacher, student, self.recipe, feeds)
         projections: list[nn.Module] = []
         if added & losses.PROJECTED:
             projections = [
                 nn.Identity()
                 if theirs.width == ours.width
                 else Projection(ours.width, theirs.width, ours.rank)
-                for theirs, ours in pairs
+                for theirs, ours in compared.layers
             ]
         self.student_module = FeatureExtractor(
             self._rounding(student.module) if given.qat else student.module,
-            [o.name for _, o in pairs],
-            [o for _, o in heads],
+            [o.name for _, o in compared.layers],
+            [o for _, o in compared.attentions],
             projections,
+            reads=student.reads,
+            others=[o for _, o in compared.outputs],
         )
         if self._on.count > 1:
             sync_batch_norm(self.student_module.network)
         own = [p.copy() if self._on.device.type != "cpu" else p for p in given.teachers]
         first = FeatureExtractor(
-            own[0].module, [t.name for t, _ in pairs], [t for t, _ in heads]
+            own[0].module,
+            [t.name for t, _ in compared.layers],
+            [t for t, _ in compared.attentions],
+            reads=teacher.reads,
+            others=[t for t, _ in compared.outputs],
         )
-        others = [FeatureExtractor(program.module) for program in own[1:]]
+        others = [FeatureExtractor(p.module, reads=p.reads) for p in own[1:]]
         self.teacher = Teacher([first, *others], self._on, given.weights)
         known = given.task.task_losses.known(torch.from_numpy(given.train.targets))
         self._labeled = given.train.labeled
         self._uses_teacher = bool(
-            self.recipe.soft_weight or added or not bool(known.all())
+            self.recipe.soft_weight
+            or added
+            or compared.outputs
+            or not bool(known.all())
         )
-        self._compares_inside = bool(pairs or heads)
 
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
         """The student with fake quantization, every range seen once."""
@@ -153,10 +159,10 @@ class Trainer:
     def _can_keep(self) -> bool:
         """Return whether the teacher's answers come again, and there is room for them."""
         versions = self._sampler.versions
-        if versions is None or self._compares_inside or not self._uses_teacher:
+        if versions is None or self._compared.inside or not self._uses_teacher:
             return False
         inputs = on(self._on.device, self._sampler.still(torch.arange(1)))
-        example = self.teacher.compute(inputs).output
+        example = packed(self.teacher.compute(inputs))
         size = len(self._sampler) * versions
         return self._on.agreed(fits(self.given.outputs_folder, size, example))
 
@@ -166,7 +172,7 @@ class Trainer:
             return None
         name = store.key(
             [teacher.fingerprint() for teacher in given.teachers],
-            given.weights,
+            *(given.weights, given.teachers[0].reads, self._compared.outputs),
             *(given.train.fingerprint(), self.recipe.augment, version),
         )
         return given.outputs_folder / name

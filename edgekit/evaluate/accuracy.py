@@ -22,12 +22,12 @@ def evaluate(
 def predict(
     program: Program, dataset: Dataset, batch: int = 256
 ) -> NDArray[np.float32]:
-    """Outputs (n, ...) of the network, in the order of the samples."""
+    """What the task reads of the network's outputs, (n, ...), in the order of the samples."""
     outputs = []
     with torch.inference_mode():
         for indices in np.array_split(
             np.arange(len(dataset)), max(1, -(-len(dataset) // batch))
         ):
             feeds, _ = dataset.feeds(indices)
-            outputs.append(program.module(*program.tensors(feeds)).numpy())
+            outputs.append(program.answer(*program.tensors(feeds)).numpy())
     return np.concatenate(outputs)

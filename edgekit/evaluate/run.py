@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from edgekit.agent import session as sessions
 from edgekit.agent.arrays import arranged, of_network, sample, stack
@@ -16,6 +17,7 @@ from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.devices import Device, jobs
 from edgekit.errors import ArtifactError, DataError
 from edgekit.program.feeds import Given, feeds_of
+from edgekit.program.named_outputs import Reads, joined
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, TensorSpec
@@ -38,9 +40,11 @@ class Stored:
         return [dequantize(array, spec) for array, spec in pairs]
 
 
-def infer(artifact: Artifact, inputs: Given, device: Device) -> Array:
-    """The first output for n samples, one inference each: (n, *shape) of each input to
-    (n, *output shape).
+def infer(
+    artifact: Artifact, inputs: Given, device: Device, reads: Reads = ()
+) -> Array:
+    """What a task `reads` of the outputs for n samples, or the first one, one inference each:
+    (n, *shape) of each input to (n, *output shape).
 
     Both are float32; where the artifact takes or gives integers, they are quantized on the way
     in and out by its spec. Samples have their channels first and are turned for a file that
@@ -63,7 +67,7 @@ def infer(artifact: Artifact, inputs: Given, device: Device) -> Array:
             )
     pairs = zip(given, specs, strict=True)
     found = run_on(device, artifact, [arranged(x, spec.layout) for x, spec in pairs])
-    return found.real(artifact.outputs[:1])[0]
+    return taken(found.real(artifact.outputs), reads)
 
 
 def run_on(device: Device, artifact: Artifact, feeds: Sequence[Array]) -> Stored:
@@ -118,9 +122,16 @@ def _once(
     return [dequantize(array, info) for array, info in pairs]
 
 
-def first_output(samples: Sequence[Sequence[Array]]) -> Array:
-    """The first output of `run_here` for all samples: (n, *shape)."""
-    return stack([outputs[0] for outputs in samples])
+def taken(outputs: Sequence[Array], reads: Reads) -> Array:
+    """What a task `reads` of real outputs (n, *shape), the first without a choice."""
+    parts = [torch.from_numpy(outputs[number]) for number in reads or (0,)]
+    found: Array = joined(parts).numpy()
+    return found
+
+
+def outputs_of(samples: Sequence[Sequence[Array]]) -> list[Array]:
+    """Each output of `run_here` over all samples: (n, *shape)."""
+    return [stack(column) for column in zip(*samples, strict=True)]
 
 
 def quantize(values: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:

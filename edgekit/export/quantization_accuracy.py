@@ -15,8 +15,9 @@ from edgekit.data.metrics import named
 from edgekit.data.predictions import logits, scores
 from edgekit.errors import DataError
 from edgekit.evaluate.parity import rms_error
-from edgekit.evaluate.run import first_output, run_here
+from edgekit.evaluate.run import outputs_of, run_here, taken
 from edgekit.program.feeds import Feeds, Given, feeds_of, rows, save
+from edgekit.program.named_outputs import Reads
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
@@ -40,6 +41,8 @@ class Validation:
     """True where configurations other than the first are tried where that loses more."""
     folding: IOFusion = field(default_factory=IOFusion)
     """Steps of files besides the network."""
+    reads: Reads = ()
+    """Numbers of the outputs that the task reads."""
 
     def save(self, path: Path) -> None:
         """Write the samples as `.npz`."""
@@ -105,7 +108,8 @@ class QuantizationAccuracy:
             return None
 
     def _outputs(self, path: Path, count: int) -> Outputs:
-        """The first output (n, *output shape) of the file, one sample at a time."""
+        """What the task reads of the file (n, *output shape), one sample at a time."""
         samples = rows(self.validation.feeds, slice(count))
         found = run_here(path, self._runtime, samples, self._layouts)
-        return scores(first_output(found), self.validation.folding)
+        read = taken(outputs_of(found), self.validation.reads)
+        return scores(read, self.validation.folding)

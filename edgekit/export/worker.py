@@ -21,6 +21,7 @@ from edgekit.export.produce import ExportInputs, ExportRequest, produce
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.program import feeds
+from edgekit.program.named_outputs import Reads
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.types import Artifact, InputSpec, IOFusion, RuntimeName, TaskSpec
@@ -38,6 +39,7 @@ class Judging:
     allowed: float
     recover: bool
     folding: IOFusion = field(default_factory=IOFusion)
+    reads: Reads = ()
 
     def read(self) -> Validation:
         """The validation samples from their file."""
@@ -50,6 +52,7 @@ class Judging:
             allowed=self.allowed,
             recover=self.recover,
             folding=self.folding,
+            reads=self.reads,
         )
 
 

@@ -188,6 +188,7 @@ def _judging(validation: Validation, place: Path) -> Judging:
         allowed=validation.allowed,
         recover=validation.recover,
         folding=validation.folding,
+        reads=validation.reads,
     )
 
 

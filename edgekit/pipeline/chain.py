@@ -36,6 +36,7 @@ from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
+from edgekit.tasks.reading import selected
 from edgekit.types import (
     Link,
     ModelSpec,
@@ -74,6 +75,10 @@ class _Finder:
         model = replace(self.model, source=place, weights=weights)
         with self.training.progress.step(f"Load {place}"):
             found = sources.load(model, root=self.root, allow_pickle=self.allow_pickle)
+        try:
+            found = selected(found, self.training.spec)
+        except ProjectError as error:
+            raise ModelError(f"The {role} {place} does not fit: {error}") from error
         train, kind = self.training.samples.train, self.training.spec.kind
         _agree(self.teacher, found, train, kind, f"The {role} {place}")
         return found

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgekit import tasks
 from edgekit.data import Dataset
@@ -76,10 +75,12 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
     task = tasks.of(kind)
     feeds, targets = dataset.feeds(np.array([0]))
     with torch.no_grad():
-        output = network.module(*network.tensors(feeds))
-    if not isinstance(output, Tensor):
+        output = network.answer(*network.tensors(feeds))
+    if not output.is_floating_point():
         raise ModelError(
-            f"The network returns {type(output).__name__}. {kind.capitalize()} needs one tensor."
+            f"The network returns {str(output.dtype).removeprefix('torch.')} where {kind} reads "
+            "it, which nothing can be learned from. Name another in [task] output, or end the "
+            "network before it decides."
         )
     if task.dimensions not in (None, output.ndim):
         raise ModelError(

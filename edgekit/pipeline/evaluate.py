@@ -188,7 +188,9 @@ def evaluate_artifacts(
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             try:
-                outputs[artifact.name] = infer(artifact, given, inputs.device)
+                outputs[artifact.name] = infer(
+                    artifact, given, inputs.device, inputs.network.reads
+                )
             except ArtifactError as error:
                 outputs[artifact.name] = error
     as_fraction, kind = relative(inputs.spec, reference), inputs.spec.kind

@@ -60,7 +60,9 @@ class StudentExports:
             target=env.observed(request.target),
             precisions=project.recipe.export.precisions,
             samples=samples,
-            validation=variants.validation(project, artifact_inputs(samples)),
+            validation=variants.validation(
+                project, artifact_inputs(samples), loaded.teacher.reads
+            ),
             facts={
                 "edgekit": edgekit.__version__,
                 "source_sha256": loaded.teacher.fingerprint(),

@@ -98,13 +98,7 @@ def notes(how: IOFusion) -> tuple[IOFused, ...]:
 
 def _classes(network: Program, axis: int) -> int:
     with torch.inference_mode():
-        answer = network.module(*network.example())
-    if not isinstance(answer, torch.Tensor):
-        raise ProjectError(
-            f"[recipe.export] fold_postprocessing takes one output, and the network gives "
-            f"{len(answer)}. Leave it out."
-        )
-    return int(answer.shape[axis])
+        return network.answer(*network.example()).shape[axis]
 
 
 def _check_bytes(samples: Dataset) -> None:

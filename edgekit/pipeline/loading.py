@@ -19,6 +19,7 @@ from edgekit.pipeline.training_inputs import task_of
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.runtimes import registry
+from edgekit.tasks.reading import selected
 from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, ExportRecipe, RuntimeName, Target
 from edgekit.types.notes import Note
@@ -101,10 +102,11 @@ def load_network(request: BuildRequest, env: Environment) -> Program:
     project = request.project
     with env.progress.step("Load the network"):
         if env.in_memory is not None:
-            return env.in_memory.network
-        network = sources.load(
+            return selected(env.in_memory.network, project.task)
+        loaded = sources.load(
             project.model, root=project.root, allow_pickle=request.allow_pickle
         )
+        network = selected(loaded, project.task)
     for remark in network.remarks:
         env.progress.say(remark)
     for note in _unweighted(project, env):

@@ -72,7 +72,7 @@ def suspect_preprocessing(
 
     def judged(inputs: Array) -> Evaluation:
         with torch.inference_mode():
-            return metric(network.module(torch.from_numpy(inputs)).numpy(), targets)
+            return metric(network.answer(torch.from_numpy(inputs)).numpy(), targets)
 
     own = judged(given)
     if not own.is_fraction or not own.higher_is_better:

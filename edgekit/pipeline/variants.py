@@ -11,6 +11,7 @@ from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Variant, offered
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.feeds import joined
+from edgekit.program.named_outputs import Reads
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.types import Candidate, Precision, QuantConfig, RuntimeName, Target
@@ -50,8 +51,11 @@ def requested(
     return found
 
 
-def validation(project: Project, samples: BuildData) -> Validation:
-    """The validation samples, with training samples where they are few: never test samples."""
+def validation(project: Project, samples: BuildData, reads: Reads) -> Validation:
+    """The validation samples, with training samples where they are few: never test samples.
+
+    `reads` are the numbers of the outputs that the task reads.
+    """
     recipe = project.recipe.quantize
     inputs, targets = samples.validation.feeds(_first(len(samples.validation), MOST))
     missing = min(ENOUGH - len(targets), len(samples.train))
@@ -69,6 +73,7 @@ def validation(project: Project, samples: BuildData) -> Validation:
         allowed=recipe.allowed_loss,
         recover=recipe.recover,
         folding=samples.folding,
+        reads=reads,
     )
 
 

@@ -32,9 +32,10 @@ def in_logarithms(program: Program) -> Program:
     """The program over the same parameters, with logarithms where its output is probabilities.
 
     Logarithms of a softmax are logits up to a constant: losses of logits and their gradients are
-    those of the network without it. `program` itself where its only output is something else.
+    those of the network without it. `program` itself where its only output, or the one that the
+    task reads, is something else.
     """
-    end = _probabilities(program.module.graph)
+    end = _probabilities(program)
     if end is None:
         return program
     graph, values = fx.Graph(), dict[fx.Node, fx.Node]()
@@ -44,14 +45,15 @@ def in_logarithms(program: Program) -> Program:
     return replace(program, module=fx.GraphModule(program.module, graph))
 
 
-def _probabilities(graph: fx.Graph) -> fx.Node | None:
-    """The softmax that the only output is, through views."""
-    [end] = graph.find_nodes(op="output")
+def _probabilities(program: Program) -> fx.Node | None:
+    """The softmax that the output is, through views."""
+    [end] = program.module.graph.find_nodes(op="output")
     outputs: list[fx.Node] = []
     fx.map_arg(end.args[0], outputs.append)
-    if len(outputs) != 1:
+    reads = program.reads or tuple(range(len(outputs)))
+    if len(reads) != 1:
         return None
-    node = outputs[0]
+    node = outputs[reads[0]]
     while _name(node) in _VIEWS and len(node.users) == 1:
         node = node.args[0]  # type: ignore[assignment]
     return node if node.target in _LOGARITHMS and len(node.users) == 1 else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from edgekit.program.program import Program, retrace
 from edgekit.types import IOFusion
@@ -24,33 +25,38 @@ class _Around(nn.Module):
 
 
 class _ChannelsLast(_Around):
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         # To float first: a converter that cannot turn a cast around leaves two transposes.
-        answer: Tensor = self.network(x.to(torch.float32).permute(0, 3, 1, 2))
-        return answer
+        return self.network(x.to(torch.float32).permute(0, 3, 1, 2))
 
 
 class _Folded(_Around):
-    """Raw values in, classes or probabilities out."""
+    """Raw values in, classes or probabilities out where the task reads the outputs."""
 
     offset: Tensor
     factor: Tensor
 
-    def __init__(self, network: nn.Module, folding: IOFusion, dimensions: int) -> None:
-        super().__init__(network)
+    def __init__(self, program: Program, folding: IOFusion) -> None:
+        super().__init__(program.module)
         self.folding = folding
+        self.read = program.reads[0] if program.reads else 0
         how = folding.preprocess
         if how is not None:
-            shape = (-1,) + (1,) * (dimensions - 1)
+            shape = (-1,) + (1,) * (len(program.inputs[0].shape) - 1)
             mean = torch.tensor(how.mean).reshape(shape) * how.scale
             std = torch.tensor(how.std).reshape(shape) * how.scale
             self.register_buffer("offset", mean)
             self.register_buffer("factor", 1 / std)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         if self.folding.preprocess is not None:
             x = (x.to(torch.float32) - self.offset) * self.factor
-        answer: Tensor = self.network(x)
+        leaves, structure = pytree.tree_flatten(self.network(x))
+        places = [n for n, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+        leaves[places[self.read]] = self._decided(leaves[places[self.read]])
+        return pytree.tree_unflatten(leaves, structure)
+
+    def _decided(self, answer: Tensor) -> Tensor:
         if self.folding.postprocess == "softmax":
             return answer.softmax(self.folding.axis)
         if self.folding.postprocess == "argmax":
@@ -59,16 +65,15 @@ class _Folded(_Around):
 
 
 def folded(program: Program, folding: IOFusion) -> Program:
-    """`program`, of one input and one output, with the steps of `folding` around it."""
+    """`program`, of one input, with the steps of `folding` around it."""
     if folding == IOFusion():
         return program
     (spec,), (dtype,) = program.inputs, program.dtypes
     if folding.preprocess is not None:
         dtype = getattr(torch, folding.dtype)
-    whole = _Folded(program.module, folding, len(spec.shape))
-    made = retrace(whole, (spec,), (dtype,))
+    made = retrace(_Folded(program, folding), (spec,), (dtype,))
     tail = None if folding.postprocess else program.tail
-    return replace(made, outputs=program.outputs, tail=tail)
+    return replace(made, outputs=program.outputs, reads=program.reads, tail=tail)
 
 
 def channels_last(program: Program) -> Program:
@@ -81,4 +86,6 @@ def channels_last(program: Program) -> Program:
     channels, height, width = image.shape
     turned = replace(image, shape=(height, width, channels))
     made = retrace(_ChannelsLast(program.module), (turned,), program.dtypes)
-    return replace(made, outputs=program.outputs, tail=program.tail)
+    return replace(
+        made, outputs=program.outputs, reads=program.reads, tail=program.tail
+    )

@@ -86,12 +86,11 @@ def fold_parametrizations(module: nn.Module) -> None:
 
 
 def plain_output(output: Any) -> Any:
-    """Dataclasses and other mappings as dictionaries, named tuples as tuples, and numbers and
-    text left out: a file returns tensors."""
+    """Dataclasses and other mappings as dictionaries, named tuples as tuples, and numbers, text
+    and `None` left out: a file returns tensors."""
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         fields = (field.name for field in dataclasses.fields(output))
-        given = {name: getattr(output, name) for name in fields}
-        output = {name: value for name, value in given.items() if value is not None}
+        output = {name: getattr(output, name) for name in fields}
     if isinstance(output, Mapping):
         return {
             n: plain_output(value) for n, value in output.items() if _reported(value)
@@ -107,7 +106,8 @@ def plain_output(output: Any) -> Any:
 
 
 def _reported(value: Any) -> bool:
-    return not isinstance(value, int | float | str | torch.SymInt | torch.SymFloat)
+    unreported = int | float | str | torch.SymInt | torch.SymFloat | None
+    return not isinstance(value, unreported)
 
 
 def _tensors(network: nn.Module) -> dict[int, Any]:

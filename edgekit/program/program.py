@@ -23,7 +23,7 @@ from torch.export import ExportedProgram
 
 from edgekit import scratch
 from edgekit.errors import ModelError
-from edgekit.program import pt2, sidecar, signature
+from edgekit.program import named_outputs, pt2, sidecar, signature
 from edgekit.program.batches import compare, examples, generalized
 from edgekit.program.computed import fold_computed
 from edgekit.program.feeds import Feeds
@@ -35,6 +35,7 @@ from edgekit.program.modes import (
     refuse_batch_statistics,
 )
 from edgekit.program.modes import set_training as set_training
+from edgekit.program.named_outputs import Reads
 from edgekit.program.plain import plain
 from edgekit.program.simplify import simplify
 from edgekit.program.tracing import export
@@ -57,7 +58,9 @@ class Program:
     inputs: tuple[InputSpec, ...]
     dtypes: tuple[torch.dtype, ...]
     outputs: tuple[str, ...] = ()
-    """Names of the outputs in the network's file; empty where there are none."""
+    """The author's names of the outputs; empty where there are none."""
+    reads: Reads = ()
+    """Numbers of the outputs that the task reads."""
     remarks: tuple[str, ...] = ()
     """Remarks of the loading, a sentence each: agreement of its outputs with its file's."""
     tail: bytes | None = None
@@ -94,6 +97,19 @@ class Program:
             for feed, dtype in zip(feeds, self.dtypes, strict=True)
         )
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the outputs, all different: numbered ones where the author's are not."""
+        count = named_outputs.count(self.module)
+        known = len(self.outputs) == count and len({*self.outputs}) == count
+        return self.outputs if known else named_outputs.numbered(count)
+
+    def answer(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """What the task reads of the outputs (batch, ...); raises `ModelError` where there are
+        several and none is chosen."""
+        found = named_outputs.tensors(self.module(*inputs))
+        return named_outputs.read(found, self.reads, self.output_names)
+
     def exported(self, *, static_batch: int | None = None) -> ExportedProgram:
         """The `torch.export` program: dynamic batch, or fixed at `static_batch`."""
         example = self.example(static_batch or 2)
@@ -128,7 +144,7 @@ class Program:
                 node.meta.pop(note, None)
             _unstack(node)
         said = sidecar.Sidecar.of(
-            self.inputs, self.outputs, self.module, tail=self.tail
+            self.inputs, self.outputs, self.module, reads=self.reads, tail=self.tail
         )
         # The archive names its root after the file, which has its own name there already.
         with scratch.replacing(path) as whole:
@@ -151,7 +167,13 @@ def trace(
     """
     example = _example(inputs, dtypes)
     network = plain(module, example, owned=owned)
+    returned: list[tuple[str, ...]] = []
+    noting = network.register_forward_hook(
+        lambda _module, _inputs, output: returned.append(named_outputs.names(output)),
+        prepend=True,
+    )
     traced = _traced(network, example)
+    noting.remove()
 
     def trace_again(mode: nn.Module) -> fx.Graph:
         again = _graph_module(export(mode, example, dynamic=False))
@@ -161,7 +183,7 @@ def trace(
     note_modes(traced.graph, network, trace_again)
     refuse_batch_statistics(traced.graph)
     given = tuple(tensor.dtype for tensor in example)
-    return Program(module=traced, inputs=inputs, dtypes=given)
+    return Program(module=traced, inputs=inputs, dtypes=given, outputs=returned[-1])
 
 
 def retrace(
@@ -197,7 +219,20 @@ def from_exported(
         note_foreign_modes(module.graph)
         module.recompile()
     refuse_batch_statistics(module.graph)
-    return Program(module=module, inputs=inputs, dtypes=dtypes)
+    outputs = _names_of_outputs(exported)
+    return Program(module=module, inputs=inputs, dtypes=dtypes, outputs=outputs)
+
+
+def _names_of_outputs(exported: ExportedProgram) -> tuple[str, ...]:
+    """The names in what an export returns."""
+    spec = exported.call_spec.out_spec
+    assert spec is not None
+    [end] = exported.graph.find_nodes(op="output")
+    leaves = [
+        torch.empty(0) if isinstance(leaf, fx.Node) else None
+        for leaf in end.args[0][-spec.num_leaves :]
+    ]
+    return named_outputs.names(torch.utils._pytree.tree_unflatten(leaves, spec))
 
 
 def _example(
@@ -279,7 +314,8 @@ def load(
         if note is None:
             return program
         noted = sidecar.applied(note, program.module, program.inputs)
-        program = replace(program, outputs=note.outputs, tail=note.tail)
+        outputs = note.outputs or program.outputs
+        program = replace(program, outputs=outputs, reads=note.reads, tail=note.tail)
         return program if inputs else replace(program, inputs=noted)
 
 

@@ -28,6 +28,8 @@ class Sidecar:
 
     inputs: tuple[InputSpec, ...]
     outputs: tuple[str, ...] = ()
+    reads: tuple[int, ...] = ()
+    """Numbers of the outputs that the task reads."""
     tied: tuple[tuple[str, ...], ...] = ()
     """Names of one parameter, for each that has several."""
     tail_base64: str | None = None
@@ -40,12 +42,17 @@ class Sidecar:
         outputs: tuple[str, ...],
         module: nn.Module,
         *,
+        reads: tuple[int, ...],
         tail: bytes | None,
     ) -> Sidecar:
         """The note of a program."""
         encoded = None if tail is None else base64.b64encode(tail).decode("ascii")
         return cls(
-            inputs=inputs, outputs=outputs, tied=_ties(module), tail_base64=encoded
+            inputs=inputs,
+            outputs=outputs,
+            reads=reads,
+            tied=_ties(module),
+            tail_base64=encoded,
         )
 
     @property

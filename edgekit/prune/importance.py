@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from edgekit.errors import DataError, UsageError
 from edgekit.graph.graph import Group, Slot, WidthGraph
 from edgekit.program.ends import in_logarithms
+from edgekit.program.named_outputs import Reads, tensors
 from edgekit.program.program import Program
 from edgekit.prune.consumers import Consumer, consumers, moments
 from edgekit.types import ImportanceName
@@ -219,7 +220,8 @@ def _weights_times_gradients(
     generator = torch.Generator().manual_seed(0)
     for inputs, labels in _chunks(batches):
         outputs = functional_call(program.module, weights, inputs)
-        value = (loss or _default_loss(generator))(outputs, labels)
+        measure = loss or _default_loss(generator, program.reads)
+        value = measure(outputs, labels)
         gradients = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
         products = {
             key: leaf.detach() * gradient
@@ -242,23 +244,26 @@ def _chunks(
             )
 
 
-def _default_loss(generator: torch.Generator) -> Loss:
-    """Cross-entropy with the labels, or with labels drawn from the network's own outputs.
+def _default_loss(generator: torch.Generator, reads: Reads) -> Loss:
+    """Cross-entropy with the labels of the output that the task `reads`, and with labels drawn
+    from the network's own outputs elsewhere.
 
     Its soft outputs themselves would not do: against them its gradient is zero. Outputs that are
     not (batch, classes) are taken for the mean of a normal distribution and drawn from that.
     """
 
     def loss(outputs: object, labels: Tensor | None) -> Tensor:
-        tensors = [t for t in _as_tuple(cast(Inputs, outputs)) if t.is_floating_point()]
+        found = {n: t for n, t in enumerate(tensors(outputs)) if t.is_floating_point()}
         if labels is None:
-            return torch.stack([_own(t, generator) for t in tensors]).sum()
-        if len(tensors) != 1:
+            return torch.stack([_own(t, generator) for t in found.values()]).sum()
+        labeled = reads or tuple(found)
+        if len(labeled) != 1:
             raise DataError(
-                f"The network has {len(tensors)} outputs, so labels alone define no loss. "
+                f"The network has {len(found)} outputs, so labels alone define no loss. "
                 "Pass loss=, or leave the labels out."
             )
-        return F.cross_entropy(tensors[0], labels)
+        by_labels = F.cross_entropy(found.pop(labeled[0]), labels)
+        return by_labels + sum(_own(t, generator) for t in found.values())
 
     return loss
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, fx
@@ -21,6 +20,7 @@ from edgekit.graph.blocks import Block
 from edgekit.graph.graph import WidthGraph
 from edgekit.graph.surgery import shrink
 from edgekit.program.ends import in_logarithms
+from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program, set_training
 from edgekit.prune.objective import Importance, keep_best
 from edgekit.types import Plan, Sensitivity
@@ -77,9 +77,8 @@ def _trials(
 
 def _outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
     with torch.no_grad():
-        outputs = module(*inputs)
-    found = outputs if isinstance(outputs, tuple | list) else [outputs]
-    return [cast(Tensor, each).float() for each in found if each.is_floating_point()]
+        found = tensors(module(*inputs))
+    return [each.float() for each in found if each.is_floating_point()]
 
 
 def _divergence(

@@ -47,6 +47,8 @@ class TaskDefinition:
     agreement: Metric | None = None
     """Agreement of two networks' outputs; `None` is the fraction of equal decisions where there
     is a `class_axis`, else the mean absolute difference."""
+    located: bool = False
+    """True where outputs are boxes and scores, in one tensor or in two."""
     shifts: bool = True
     """True where targets stay right where an image is moved by some pixels."""
     answered_by_network: bool = False

@@ -11,5 +11,6 @@ RECORD = TaskDefinition(
         soft=lambda student, teacher, _: losses.detections(student, teacher)
     ),
     metrics={},
+    located=True,
     shifts=False,
 )

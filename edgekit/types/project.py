@@ -103,11 +103,22 @@ class DataSpec:
     preprocess: Preprocess = field(default_factory=Preprocess)
 
 
+OutputRef = Text | Annotated[int, Ge(0)]
+"""An output of a network by its name, or by its number from 0."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """Kind and metric of the task: a metric's name or `metric.py:score`."""
 
     kind: TaskKind = DEFAULT_TASK
+    output: OutputRef | None = None
+    """The output that losses and metric read, of a network with several."""
+    boxes: OutputRef | None = None
+    """The output with the boxes (batch, places, 4), where a detector has them apart from the
+    scores: losses and metric read (batch, places, 4 + classes)."""
+    scores: OutputRef | None = None
+    """The output with the scores (batch, places, classes) of each box."""
     metric: Text | None = None
     """`None` is the kind's own: accuracy, mean IoU, mean absolute error, ..."""
     better: Literal["higher", "lower"] | None = None
@@ -225,6 +236,9 @@ class DistillRecipe:
     losses: Mapping[LossName, Positive] | None = None
     """Additional losses, each with its weight; `None` is none for a pruned network, and for a
     classifier from scratch attention transfer, where both have maps of one size."""
+    outputs_weight: Annotated[float, Ge(0)] = 1.0
+    """Weight of the outputs that the task does not read: the squared difference from the
+    teacher's, relative to their variance; 0 lets them drift."""
     pairs: Mapping[Text, Text] = field(default_factory=dict)
     """Layers to compare, teacher's node = student's node; found by themselves where empty."""
     augment: Literal["none", "shift", "shift-flip"] | None = None

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from edgekit import sources
 from edgekit.api.environment import attached_environment
 from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
+from edgekit.config.project import load as load_project
 from edgekit.devices.local import LocalDevice
 from edgekit.diff.diff import diff
 from edgekit.diff.inputs import Question
 from edgekit.package import bundle
 from edgekit.pipeline import build
+from edgekit.program.program import Program, load
 from edgekit.progress import Silent
 from edgekit.types import Report
 from edgekit.types.notes import (
@@ -145,6 +149,37 @@ def test_outputs_of_every_form_are_built(
     assert agreed is not None and agreed > 0.9
     unlabeled = BaselineIsReference() in report.notes
     assert unlabeled == (kind == "embedding")
+
+
+@pytest.mark.slow
+def test_a_dictionary_of_outputs_is_built_whole(tmp_path: Path) -> None:
+    """The task reads one output; the other is cut, trained and exported with it, by name."""
+    root = tasks.write_named_segmentation(tmp_path / "project")
+    report, contract = built(root, "raspberrypi4")
+    chosen = report.chosen
+    assert chosen is not None and report.teacher.evaluation.value > 0.8
+    assert report.student.parameters < report.teacher.parameters
+    assert chosen.accuracy_drop <= 0.1
+    outputs = [(one["name"], one["shape"][1:]) for one in contract["outputs"]]
+    assert outputs == [("aux", [3, 16, 16]), ("out", [16, 16])]
+    program = load(root / "bundle/student.pt2")
+    assert (program.outputs, program.reads) == (("aux", "out"), (1,))
+    found = diff(
+        Question(artifact=root / "bundle", folder=root), LocalDevice(), Silent()
+    )
+    assert found.agrees and [one.name for one in found.outputs] == ["aux", "out"]
+    assert _of_teacher(root, program) > 0.7
+
+
+def _of_teacher(root: Path, student: Program) -> float:
+    """Fraction of the variance of the unread output that the student has of its teacher's."""
+    project = load_project(root)
+    teacher = sources.load(project.model, root=root)
+    pictures, _ = tasks.shapes(40, 3)
+    x = (torch.from_numpy(pictures)[:, None] / 255 - 0.4) / 0.3
+    with torch.no_grad():
+        ours, theirs = (one.module(x.float())["aux"] for one in (student, teacher))
+    return float(1 - (ours - theirs).square().mean() / theirs.var())
 
 
 def test_int8_that_breaks_the_budget_is_trained_with_its_rounding(

@@ -14,8 +14,8 @@ from edgekit.commands.inspection import (
     BarrierFacts,
     BlockFacts,
     GroupFacts,
-    InputFacts,
     Inspection,
+    TensorFacts,
     describe_network,
     inspect,
     parse_input,
@@ -53,6 +53,20 @@ def build():
 
 def two():
     return Two()
+
+
+class Segmenter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = build()
+
+    def forward(self, x):
+        y = self.body(x)
+        return {"out": y, "best": y.argmax(1)}
+
+
+def segmenter():
+    return Segmenter()
 """
 
 
@@ -74,7 +88,7 @@ def failure(*arguments: str | None, **options: object) -> str:
 def test_numbers_of_a_small_network(folder: Path) -> None:
     found = inspect("model.py:build", inputs=["3,10,10"])
     assert found.inputs == (
-        InputFacts(name="input_0", shape=(3, 10, 10), dtype="float32"),
+        TensorFacts(name="input_0", shape=(3, 10, 10), dtype="float32"),
     )
     assert found.parameters == (3 * 9 + 1) * 8 + (8 * 9 + 1) * 4
     assert found.macs == 100 * (3 * 9 * 8 + 8 * 9 * 4)
@@ -133,6 +147,18 @@ def test_several_inputs_of_several_types(folder: Path) -> None:
     ]
     assert [group.units for group in found.groups] == [8]
     assert found.groups[0].layers == ("image", "words", "head")
+
+
+def test_outputs_are_shown_by_name(folder: Path) -> None:
+    found = inspect("model.py:segmenter", inputs=["3,8,8"])
+    assert found.outputs == (
+        TensorFacts(name="out", shape=(4, 8, 8), dtype="float32"),
+        TensorFacts(name="best", shape=(8, 8), dtype="int64"),
+    )
+    lines = printed(found, 80)
+    assert "Outputs: out 4x8x8 float32; best 8x8 int64" in lines
+    single = inspect("model.py:build", inputs=["3,8,8"])
+    assert [one.name for one in single.outputs] == ["output"]
 
 
 def test_a_pt2_file_states_its_own_shape(folder: Path) -> None:
@@ -203,7 +229,8 @@ def large(groups: int = 200) -> Inspection:
     """Long names, long numbers, many layers."""
     return Inspection(
         source="model.py:build",
-        inputs=(InputFacts(name="input", shape=(128,), dtype="int64"),),
+        inputs=(TensorFacts(name="input", shape=(128,), dtype="int64"),),
+        outputs=(TensorFacts(name="logits", shape=(128, 32_000), dtype="float32"),),
         parameters=1_234_567_890,
         macs=98_765_432_100,
         groups=tuple(

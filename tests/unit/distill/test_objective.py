@@ -65,3 +65,22 @@ def test_further_losses_are_added_by_weight() -> None:
     added = combined(student, teacher, y, both) - combined(student, teacher, y, without)
     dist = losses.correlations(student, teacher, both.temperature).mean()
     torch.testing.assert_close(added, 3 * dist)
+
+
+def test_outputs_in_any_unit_weigh_the_same() -> None:
+    recipe, y = DistillRecipe(soft_weight=0.0, outputs_weight=0.5), torch.arange(6) % 4
+    student, teacher = logits(0), logits(1)
+    near, far = torch.randn(6, 3), torch.randn(6, 3)
+
+    def found(unit: float) -> torch.Tensor:
+        views = (
+            ModelOutputs(output=student, others=(unit * near,)),
+            ModelOutputs(output=teacher, others=(unit * far,)),
+        )
+        return objective(*views, Targets(targets=y), recipe=recipe)
+
+    hard = F.cross_entropy(student, y)
+    spread = far.var(0, correction=0).mean()
+    expected = hard + 0.5 * (near - far).square().mean() / spread
+    torch.testing.assert_close(found(1.0), expected)
+    torch.testing.assert_close(found(1000.0), expected)

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from edgekit.distill.pairing import layers, pair_attentions, pair_layers, share_maps
+from edgekit.distill.pairing import (
+    layers,
+    pair,
+    pair_attentions,
+    pair_layers,
+    pair_outputs,
+    share_maps,
+)
 from edgekit.errors import ProjectError
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
-from edgekit.types import InputSpec, Plan
+from edgekit.types import DistillRecipe, InputSpec, Plan
 
 
 class Residual(nn.Module):
@@ -110,3 +120,37 @@ def test_what_cannot_be_paired_is_refused() -> None:
         pair_layers(dense, dense)
     with pytest.raises(ProjectError, match="teacher's graph has no scaled_dot"):
         pair_attentions(cnn(), transformer(1))
+
+
+class Heads(nn.Module):
+    """Outputs by name: logits, features, a decision, and a number of the network itself."""
+
+    def __init__(self, order: tuple[str, ...], seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.order = order
+        self.logits, self.aux = nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        logits = self.logits(x)
+        given = {"logits": logits, "aux": self.aux(x), "best": logits.argmax(1)}
+        given["bias"] = self.aux.bias * 2
+        return {name: given[name] for name in self.order}
+
+
+def heads(*order: str) -> Program:
+    return trace(Heads(order), (InputSpec(shape=(4,)),))
+
+
+def test_outputs_are_paired_by_name_and_only_where_they_can_be_compared() -> None:
+    samples = (np.ones((2, 4), np.float32),)
+    teacher = replace(heads("logits", "aux", "best", "bias"), reads=(0,))
+    turned = heads("best", "aux", "bias", "logits")
+    assert pair_outputs(teacher, turned, samples) == ((1, 1),)
+    assert pair_outputs(replace(teacher, reads=(1,)), turned, samples) == ((0, 3),)
+    assert pair_outputs(teacher, heads("logits", "best"), samples) == ()
+    unnamed = replace(heads("logits", "aux"), outputs=())
+    assert pair_outputs(teacher, unnamed, samples) == ((1, 1),)
+    assert pair(teacher, turned, DistillRecipe(outputs_weight=0), samples).outputs == ()
+    only = trace(nn.Linear(4, 3), (InputSpec(shape=(4,)),))
+    assert pair_outputs(only, only, samples) == ()

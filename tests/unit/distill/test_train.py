@@ -311,3 +311,57 @@ def test_every_kind_of_task_trains() -> None:
         first, best = found.epochs[0], found.epochs[found.best_epoch]
         gain = best.validation - first.validation
         assert gain > 0 if found.higher_is_better else gain < 0, kind
+
+
+class TwoHeads(nn.Module):
+    """The classes, and four values that no label speaks of."""
+
+    def __init__(self, width: int, seed: int, order: tuple[str, str]) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.order = order
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, width), nn.Tanh())
+        self.classes, self.values = nn.Linear(width, SIDES), nn.Linear(width, 4)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.body(x)
+        given = {"logits": self.classes(y), "values": 100 * self.values(y)}
+        return {name: given[name] for name in self.order}
+
+
+def two_heads(width: int, seed: int, *order: str) -> Program:
+    module = TwoHeads(width, seed, order)  # type: ignore[arg-type]
+    return replace(trace(module, (INPUT,)), reads=(order.index("logits"),))
+
+
+def drift(teacher: Program, student: Program) -> float:
+    """How much of the teacher's other output is missing, by name."""
+    x = torch.from_numpy(TEST.arrays()[0])
+    theirs, ours = (p.module(x)["values"].detach() for p in (teacher, student))
+    return float((ours - theirs).square().mean() / theirs.var())
+
+
+@pytest.mark.parametrize("soft_weight", [0.5, 0.0])
+@pytest.mark.parametrize("views", [None, 1])
+def test_an_output_that_no_task_reads_stays_the_teachers(
+    soft_weight: float, views: int | None
+) -> None:
+    """With labels alone too, and where the teacher's outputs are kept; names decide."""
+    recipe = replace(RECIPE, epochs=6, soft_weight=soft_weight, views=views)
+    start = two_heads(32, 0, "logits", "values")
+    alone = replace(recipe, soft_weight=0.0, outputs_weight=0.0)
+    teacher = distilled(start, start, recipe=alone).program
+    assert teacher.reads == (0,) and evaluate(teacher, TEST).value > 0.8
+    student = two_heads(8, 1, "values", "logits")
+    followed = distilled(teacher, student, recipe=recipe).program
+    left = replace(recipe, outputs_weight=0.0)
+    drifted = distilled(teacher, student, recipe=left).program
+    assert drift(teacher, drifted) > 0.8 > 0.6 > drift(teacher, followed)
+    for one in (followed, drifted):
+        assert evaluate(one, TEST).value > evaluate(student, TEST).value + 0.3
+
+
+def test_several_outputs_and_none_named_are_refused_before_training() -> None:
+    start = replace(two_heads(8, 0, "logits", "values"), reads=())
+    with pytest.raises(ModelError, match=r"2 outputs \(logits, values\)"):
+        distilled(start, start)

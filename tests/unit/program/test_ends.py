@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +103,16 @@ def test_an_output_that_is_no_probability_is_left() -> None:
     for network in (nn.Linear(3, 4), nn.Sigmoid(), Weighed(), Two()):
         program = trace(network, (InputSpec(shape=(3,)),))
         assert in_logarithms(program) is program
+
+
+def test_of_several_outputs_the_one_that_is_read_becomes_its_logarithm() -> None:
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"raw": x, "scores": torch.softmax(x, 1)}
+
+    program = trace(Named(), (InputSpec(shape=(3,)),))
+    x = torch.randn(5, 3)
+    assert in_logarithms(replace(program, reads=(0,))).module is program.module
+    found = in_logarithms(replace(program, reads=(1,))).module(x)
+    assert torch.equal(found["raw"], x)
+    torch.testing.assert_close(found["scores"], torch.log_softmax(x, 1))

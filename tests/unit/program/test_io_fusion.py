@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,3 +82,26 @@ def test_channels_last_takes_images_turned(network: Program) -> None:
     np.testing.assert_allclose(
         answered(turned, last), answered(network, given), atol=1e-5
     )
+
+
+class Named(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.network(x)
+        return {"aux": 2 * y, "out": y}
+
+
+def test_of_several_outputs_only_the_one_that_is_read_is_decided() -> None:
+    torch.manual_seed(0)
+    program = trace(Named(nn.Conv2d(3, 4, 1)), (InputSpec(shape=(3, 8, 8)),))
+    how = IOFusion(preprocess=HOW, dtype="uint8", postprocess="argmax", classes=4)
+    whole = channels_last(folded(replace(program, reads=(1,)), how))
+    assert (whole.outputs, whole.reads) == (("aux", "out"), (1,))
+    expected = program.module(torch.from_numpy(preprocess(RAW, HOW)))
+    found = whole.module(torch.from_numpy(RAW.transpose(0, 2, 3, 1).copy()))
+    assert list(found) == ["aux", "out"]
+    torch.testing.assert_close(found["aux"], expected["aux"], atol=1e-4, rtol=1e-4)
+    assert torch.equal(found["out"], expected["out"].argmax(1).to(torch.int32))

@@ -1,4 +1,5 @@
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -230,3 +231,8 @@ def test_labels_alone_define_no_loss_for_two_outputs() -> None:
     batches = [(entry.sample(4), torch.zeros(4, dtype=torch.int64))]
     with pytest.raises(DataError, match="2 outputs"):
         importance(zoo_graph("two_outputs"), "taylor", batches=batches)
+    graph = zoo_graph("two_outputs")
+    chosen = replace(graph, program=replace(graph.program, reads=(0,)))
+    found = importance(chosen, "taylor", batches=batches)
+    assert found.keys() == {group.id for group in graph.groups}
+    assert all(np.isfinite(scores).all() for scores in found.values())

@@ -53,3 +53,33 @@ def test_a_softmax_at_the_end_changes_nothing() -> None:
     (plain, losses), (squashed, squashed_losses) = found
     np.testing.assert_allclose(squashed, plain, rtol=1e-4)
     assert squashed_losses == pytest.approx(losses, rel=1e-3)
+
+
+class Named(nn.Module):
+    """One branch for each of two outputs, in a dictionary, and a decision."""
+
+    def __init__(self, *order: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.order = order
+        self.first, self.second = Branch(3, 3.0), Branch(3, 3.0)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        first, second = self.first(x), self.second(x)
+        given = {"first": first, "second": second, "best": first.argmax(1)}
+        return {name: given[name] for name in self.order}
+
+
+def test_a_cut_that_harms_any_output_of_a_dictionary_counts() -> None:
+    samples = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    found = []
+    for order in (("first", "second", "best"), ("best", "second", "first")):
+        graph = analyze(trace(Named(*order).eval(), (InputSpec(shape=(3, 8, 8)),)))
+        scores = {group.id: np.ones(group.units) for group in graph.groups}
+        harm = sensitivity(graph, scores, [(samples,)])
+        assert set(harm.groups) == {"first.inner", "second.inner"}
+        assert all(loss > 1e-3 for cuts in harm.groups.values() for _, loss in cuts)
+        found.append(harm.groups)
+    for name, cuts in found[0].items():
+        for ours, theirs in zip(found[1][name], cuts, strict=True):
+            assert ours == pytest.approx(theirs, rel=1e-4)
