@@ -90,6 +90,8 @@ class Contract:
     folded: IOFusion | None = None
     inputs: tuple[BundleTensor, ...] = ()
     outputs: tuple[BundleTensor, ...] = ()
+    reads: tuple[str, ...] = ()
+    """Outputs that `task` and `labels` are about, of a model with several."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from edgekit.scratch import folder as scratch_folder
 from edgekit.types import (
     DEFAULT_TASK,
     VALUES_TASK,
+    IOFusion,
     OperatorProfile,
     Precision,
     TaskKind,
@@ -149,19 +150,23 @@ def _outputs(
             "was not made from this network."
         )
     found = []
-    for spec, mine, theirs in zip(one.opened.outputs, got, want, strict=True):
+    reads = sides.program.reads or ((0,) if len(want) == 1 else ())
+    for number, (spec, mine, theirs) in enumerate(
+        zip(one.opened.outputs, got, want, strict=True)
+    ):
         if mine.size != theirs.size:
             raise ArtifactError(
                 f"'{spec.name}' of {one.artifact.name} has shape {list(mine.shape[1:])} and "
                 f"the network returns {list(theirs.shape[1:])}: it was not made from this "
                 "network."
             )
+        folding = sides.folding if number in reads else IOFusion()
         compared = compare(
-            predictions.scores(theirs, sides.folding),
-            predictions.scores(mine.reshape(theirs.shape), sides.folding),
+            predictions.scores(theirs, folding),
+            predictions.scores(mine.reshape(theirs.shape), folding),
             one.opened.precision,
-            _decides(sides, theirs, multiple=len(want) > 1),
-            decided=sides.folding.postprocess == "argmax",
+            _decides(sides, theirs, read=reads == (number,)),
+            decided=folding.postprocess == "argmax",
             tolerance=tolerance,
         )
         found.append(
@@ -175,10 +180,10 @@ def _outputs(
     return tuple(found)
 
 
-def _decides(sides: Subject, output: Array, *, multiple: bool) -> TaskKind:
-    """The kind by which an output is compared: the task's where there is one output, else a
+def _decides(sides: Subject, output: Array, *, read: bool) -> TaskKind:
+    """The kind by which an output is compared: the task's where that reads it alone, else a
     classification where it has the shape of one."""
-    if sides.kind is not None and not multiple:
+    if sides.kind is not None and read:
         return sides.kind
     decides = output.ndim == 2 and output.shape[1] > 1
     return DEFAULT_TASK if decides else VALUES_TASK

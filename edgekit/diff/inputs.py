@@ -88,7 +88,7 @@ def subject(question: Question) -> Subject:
     program, reference = _reference(question, path, one)
     contract = read(path) or (manifest or {}).get("contract", {})
     folding = _folding(contract)
-    program = folded(program, folding)
+    program = folded(_reading(program, contract), folding)
     kind = _kind(one, contract)
     whole = spec = _preprocess(one, contract, folding)
     if spec is not None and folding.preprocess is not None:
@@ -154,7 +154,7 @@ def in_memory(
         )
     return Subject(
         artifact=artifact,
-        program=folded(program, folding),
+        program=folded(_reading(program, contract), folding),
         reference="the network",
         feeds=inputs,
         labels=labels,
@@ -245,6 +245,14 @@ def _named(
         else ModelSpec(source=reference, input=own.input, inputs=own.inputs)
     )
     return sources.load(model, root=Path(), allow_pickle=allow_pickle), reference
+
+
+def _reading(program: Program, contract: dict[str, Any]) -> Program:
+    """The network with the outputs that the artifact's task reads."""
+    known = [one["name"] for one in contract.get("outputs", ())]
+    reads = tuple(known.index(n) for n in contract.get("reads", ()) if n in known)
+    fits = reads and max(reads) < len(program.output_names)
+    return replace(program, reads=reads) if fits else program
 
 
 def _folding(contract: dict[str, Any]) -> IOFusion:

@@ -61,12 +61,13 @@ def accuracies(
     question: Question, sides: Subject, want: Sequence[Array], got: Sequence[Array]
 ) -> dict[str, float]:
     """Fraction of right decisions on the samples, by who decided; empty without classes."""
-    labels, first = sides.labels, want[0]
+    read = sides.program.reads[0] if sides.program.reads else 0
+    labels, first = sides.labels, want[read]
     if labels is None or first.ndim != 2 or first.shape[1] < 2:
         return {}
     found = {
         "network": _hits(first, labels),
-        "artifact": _hits(got[0].reshape(first.shape), labels),
+        "artifact": _hits(got[read].reshape(first.shape), labels),
     }
     if question.preprocessed is not None:
         application_input = load_array(question.preprocessed)[: len(labels)].astype(
@@ -76,7 +77,7 @@ def accuracies(
         if application_input[0].size == int(np.prod(shape)):
             # A buffer of the right size is what an application hands over, whatever its order.
             feeds = [application_input.reshape(len(application_input), *shape)]
-            answers = reference.answers(sides.program, feeds)[0]
+            answers = reference.answers(sides.program, feeds)[read]
             found["network as fed"] = _hits(answers, labels[: len(application_input)])
     return found
 

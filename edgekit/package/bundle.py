@@ -41,6 +41,8 @@ class IOContract:
     outputs: tuple[TensorSpec, ...]
     preprocess: tuple[Preprocess, ...]
     """Of each input."""
+    reads: tuple[str, ...] = ()
+    """Outputs that `task` and `labels` are about, of a model with several."""
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the output; `None` where the data names none."""
     task: TaskKind = DEFAULT_TASK
@@ -199,6 +201,7 @@ def described(contract: IOContract) -> dict[str, Any]:
             for tensor, prepared in zip(contract.inputs, steps, strict=True)
         ],
         "outputs": [asdict(tensor) for tensor in contract.outputs],
+        "reads": list(contract.reads),
         "preprocessing": steps[0] if len(steps) == 1 else None,
         "labels": None if contract.labels is None else list(contract.labels),
         "task": contract.task,

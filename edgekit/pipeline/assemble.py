@@ -183,7 +183,7 @@ def write_bundle(
         folder,
         report=report,
         chosen=model,
-        contract=contract(loaded.samples, model),
+        contract=contract(loaded.samples, model, loaded.teacher.reads),
         source_hash=loaded.teacher.fingerprint(),
         versions=_versions(),
     )

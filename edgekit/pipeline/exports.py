@@ -20,6 +20,7 @@ from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import BuildData
 from edgekit.program.io_fusion import folded
+from edgekit.program.named_outputs import Reads
 from edgekit.program.program import Program
 from edgekit.runtimes.contract import embed
 from edgekit.types import Artifact, Precision, Target
@@ -143,7 +144,8 @@ class StudentExports:
     def _describe(self, made: Sequence[Artifact]) -> None:
         """Let each file carry its own contract."""
         for artifact in made:
-            described = bundle.described(contract(self.samples, artifact))
+            agreed = contract(self.samples, artifact, self.validation.reads)
+            described = bundle.described(agreed)
             own = {"precision": artifact.precision}
             embed(artifact.files[0], {**described, **self.facts, **own})
 
@@ -172,11 +174,12 @@ def _copied(artifact: Artifact, folder: Path) -> Artifact:
     return replace(artifact, files=files)
 
 
-def contract(samples: BuildData, artifact: Artifact) -> bundle.IOContract:
+def contract(samples: BuildData, artifact: Artifact, reads: Reads) -> bundle.IOContract:
     """The contract of an artifact: its inputs, outputs, preprocessing and labels."""
     return bundle.IOContract(
         inputs=artifact.inputs,
         outputs=artifact.outputs,
+        reads=tuple(artifact.outputs[number].name for number in reads),
         preprocess=left_over(samples),
         labels=samples.labels,
         task=samples.kind,

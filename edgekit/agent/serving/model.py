@@ -60,6 +60,12 @@ class ServedModel:
             "layouts", [self.layout]
         )
         self.outputs = self._session.outputs
+        reads = description.get("reads", ())
+        names = [info.name for info in self.outputs]
+        self.read: int | None = 0 if len(names) == 1 else None
+        """Number of the output that labels are of; `None` of several without a choice."""
+        if len(reads) == 1 and reads[0] in names:
+            self.read = names.index(reads[0])
 
     def check_one(self) -> None:
         """Raise `job_invalid` for a model of several inputs."""

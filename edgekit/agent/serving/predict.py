@@ -63,18 +63,21 @@ class Answerer:
 
     def _one(self, sample: list[Array]) -> dict[str, Any]:
         outputs = self._served.infer(sample)
-        first = outputs[0].ravel()
         description = self._served.description
         labels = description["labels"]
         answer: dict[str, Any] = {
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
         }
-        labeled = description.get("labels_samples", True)
-        done = description.get("postprocess")
-        if labeled and done == "argmax" and len(first) == 1:
+        if len(outputs) > 1:
+            answer["names"] = [info.name for info in self._served.outputs]
+        if self._served.read is None or not description.get("labels_samples", True):
+            return answer
+        read = outputs[self._served.read]
+        first, done = read.ravel(), description.get("postprocess")
+        if done == "argmax" and len(first) == 1:
             index = int(first[0])
             return {"label": labels[index] if labels else str(index), **answer}
-        if not labeled or len(outputs) != 1 or outputs[0].ndim != 2:
+        if read.ndim != 2:
             return answer  # no row of class scores
         scores = first if done == "softmax" else softmax(first)
         index = int(first.argmax())

@@ -251,6 +251,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
             one["name"]: one.get("preprocessing")
             for one in bundle.manifest["contract"].get("inputs", ())
         },
+        "reads": bundle.manifest["contract"].get("reads", []),
         "labels": bundle.manifest["contract"]["labels"],
         "labels_samples": tasks.of(
             bundle.manifest["contract"].get("task", DEFAULT_TASK)
