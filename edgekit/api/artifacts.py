@@ -119,7 +119,7 @@ def _exported(
     data = None if calibration is None else as_data(calibration)
     drawn = None
     if data:
-        drawn = data.calibrated(program.specs, recipe.calibration.preset)
+        drawn = data.calibrated(program, recipe.calibration.preset)
     with step as shown:
         done: list[str] = []
 
@@ -164,7 +164,7 @@ def _requested_variants(
 
 def _judges(program: Program, data: Data, recipe: Recipe) -> Validation:
     """Samples beside those of the test, evenly spread."""
-    pool = data.pool(program.specs)
+    pool = data.pool(program)
     chosen = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), _JUDGES)))
     inputs, targets = pool.feeds(chosen.astype(np.int64))
     return Validation(
@@ -219,7 +219,7 @@ def evaluate(
     judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     if isinstance(subject, Network):
         program = selected(subject.program, data.task)
-        return evaluate_network(program, data.part("test", program.specs), metric=judge)
+        return evaluate_network(program, data.part("test", program), metric=judge)
     files = [subject] if isinstance(subject, Artifact) else list(subject)
     with attached(device, runtimes=[one.runtime for one in files]) as there:
         found = {}

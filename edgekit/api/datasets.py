@@ -11,7 +11,9 @@ from edgekit import data as datasets
 from edgekit.data import Dataset, calibration
 from edgekit.data.request import Request, requested_input
 from edgekit.data.sequence import Origin, read
+from edgekit.data.text_input import text_input
 from edgekit.errors import DataError
+from edgekit.program.program import Program
 from edgekit.types import (
     DEFAULT_TASK,
     DataSpec,
@@ -19,9 +21,10 @@ from edgekit.types import (
     Preprocess,
     TaskKind,
     TaskSpec,
+    TextSpec,
 )
 
-Inputs = InputSpec | Sequence[InputSpec]
+Inputs = InputSpec | Sequence[InputSpec] | Program
 """The inputs of a network; a single one is its only input."""
 _PARTS = ("train", "test", "validation", "calibration")
 
@@ -52,13 +55,15 @@ class Data:
         task: TaskKind | TaskSpec = DEFAULT_TASK,
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | None = None,
+        tokenizer: str | Path | None = None,
     ) -> None:
         """`task` is its kind, or a `TaskSpec` with what else `[task]` of a project holds; `classes`
         names the classes in the order of their numbers.
 
         `preprocess` goes from a stored sample to the network's input. By default samples in memory
-        are inputs already, and those in files are divided by 255. Raises `DataError` where no part
-        is given, and where parts in memory and in files leave the default open.
+        are inputs already, and those in files are divided by 255. `tokenizer` is that of texts, a
+        folder with a `tokenizer.json`; by default the network's own. Raises `DataError` where no
+        part is given, and where parts in memory and in files leave the default open.
         """
         given = dict(zip(_PARTS, (train, test, validation, calibration), strict=True))
         self._parts = {name: part for name, part in given.items() if part is not None}
@@ -68,6 +73,7 @@ class Data:
         if classes is not None:
             self.task = replace(self.task, classes=tuple(classes))
         self.preprocess = preprocess or self._default_preprocess()
+        self.text = TextSpec(tokenizer=None if tokenizer is None else str(tokenizer))
         self.held: Mapping[str, _Held] = {
             _place(name): _Held(held=part, name=f"Data({name}=...)")
             for name, part in self._parts.items()
@@ -82,9 +88,9 @@ class Data:
     def spec(self) -> DataSpec:
         """The parts as a project names them; without `test`, training samples in its place."""
         self.require("train")
-        places = {name: self._place_of(name) for name in self._parts}
+        places: dict[str, Any] = {name: self._place_of(name) for name in self._parts}
         places.setdefault("test", places["train"])
-        return DataSpec(**places, preprocess=self.preprocess)
+        return DataSpec(**places, preprocess=self.preprocess, text=self.text)
 
     def require(self, *names: str) -> None:
         """Raise `DataError` unless all parts of these names are given."""
@@ -101,11 +107,13 @@ class Data:
         labels = self.task.classes
         if labels is None and name != "train" and _is_path(self._parts.get("train")):
             labels = self.part("train", taken).labels or None
-        specs = (taken,) if isinstance(taken, InputSpec) else tuple(taken)
+        own = taken.tokenizer if isinstance(taken, Program) else None
+        specs = _specs(taken)
         inputs = tuple(
             requested_input(spec, len(specs), None, self.preprocess) for spec in specs
         )
-        request = Request(inputs=inputs, labels=labels, kind=self.task.kind)
+        text = text_input(specs, self.text, own, Path.cwd())
+        request = Request(inputs=inputs, labels=labels, kind=self.task.kind, text=text)
         place = self._place_of(name)
         if place in self.held:
             return self.held[place].read(request)
@@ -161,6 +169,12 @@ class _Held:
         if request not in self._read:
             self._read[request] = read(self.held, request, Origin(name=self.name))
         return self._read[request]
+
+
+def _specs(taken: Inputs) -> tuple[InputSpec, ...]:
+    if isinstance(taken, InputSpec):
+        return (taken,)
+    return taken.specs if isinstance(taken, Program) else tuple(taken)
 
 
 def _place(name: str) -> str:

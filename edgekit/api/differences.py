@@ -81,7 +81,7 @@ def _in_memory(
             "and no samples=."
         )
     program = network.program
-    test = data.part("test", program.specs)
+    test = data.part("test", program)
     rows = np.linspace(0, len(test) - 1, min(question.count, len(test))).astype(
         np.int64
     )

@@ -48,9 +48,7 @@ def distill(  # noqa: PLR0913
     judge = None
     if metric is not None:
         judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
-    training, validation = data.training(
-        program.specs, how.validation_fraction, recipe.seed
-    )
+    training, validation = data.training(program, how.validation_fraction, recipe.seed)
     with shown.step("Distill") as step:
 
         def show(epoch: Epoch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
+from edgekit.data.text_rows import held_texts
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.safe_io import read_arrays
@@ -16,10 +17,14 @@ from edgekit.safe_io import read_arrays
 
 def load(path: Path, request: Request) -> Dataset:
     """An array for each input by name (of the only one `x`, `images` or `inputs`), with `y`,
-    `labels`, `targets` or `masks` where there are any."""
+    `labels`, `targets` or `masks` where there are any; or texts."""
     archive = read_arrays(
         path, DataError, fix="Write it with numpy.savez, numbers only."
     )
+    if request.text is not None:
+        texts, _ = held_texts(archive, request, str(path))
+        if texts is not None:
+            return texts
     targets = request.targets_in(archive)
     y = archive[targets] if targets else None
     return from_arrays(request.separate(archive, str(path)), y, request, str(path))

@@ -15,6 +15,7 @@ import torch.utils.data
 
 from edgekit.data.preprocess import Array, Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
+from edgekit.data.text_input import TextInput, Texts
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.tasks.targets import Targets
@@ -103,6 +104,13 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
     def classed(self) -> bool:
         """Return whether targets are one class number a sample."""
         return self._all_targets.ndim == 1 and self._all_targets.dtype.kind != "f"
+
+    @property
+    def text(self) -> TextInput | None:
+        """Conversion of texts to the inputs; `None` for other samples."""
+        held = (column.samples for column in self.columns)
+        found = (each.table.how for each in held if isinstance(each, Texts))
+        return next(found, None)
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -1,4 +1,4 @@
-"""A data set from what `[data]` names: a folder, `.npz`, `.parquet`, or `loader.py:function`."""
+"""A data set from what `[data]` names: a folder, a file, or `loader.py:function`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.config.user_code import is_reference
-from edgekit.data import arrays, entries, folder, function, parquet
+from edgekit.data import arrays, entries, folder, function, parquet, text_files
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.errors import DataError
@@ -16,6 +16,7 @@ from edgekit.types import DEFAULT_TASK, InputSpec, Preprocess, TaskKind
 FILES: dict[str, Callable[[Path, Request], Dataset]] = {
     ".npz": arrays.load,
     ".parquet": parquet.load,
+    **dict.fromkeys(parquet.DELIMITERS, parquet.load),
 }
 
 
@@ -50,12 +51,14 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
     if path.is_dir():
         if any(path.glob("*.parquet")):
             return parquet.load(path, request)
+        if request.text is not None and text_files.texts_in(path):
+            return text_files.load(path, request)
         read_folder = folder.load if len(request.inputs) == 1 else entries.load
         return read_folder(path, request)
     read = FILES.get(path.suffix)
     if read is None:
         raise DataError(
-            f"Cannot read data from {path}. Give a folder of images, "
+            f"Cannot read data from {path}. Give a folder of images or texts, "
             f"{', '.join(FILES)}, or 'loader.py:function'."
         )
     return read(path, request)

@@ -1,7 +1,9 @@
-"""Parquet files, as Hugging Face data sets keep them: images or lists of numbers, and labels."""
+"""Tables of samples: parquet, as Hugging Face data sets keep it, of images, lists of numbers or
+texts, and CSV of texts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,34 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.folder import images
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import InMemory, Samples
+from edgekit.data.text_rows import from_texts, joined, reads_texts, text_keys
 from edgekit.errors import DataError
-from edgekit.safe_io import parse_json, reading
+from edgekit.safe_io import check_regular, parse_json, reading
 from edgekit.types.notes import Note
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+"""Of the cells of a row, by the file's ending; the first row names the columns."""
 
 
 def load(path: Path, request: Request) -> Dataset:
     """A column for each input: images (encoded bytes, or a struct with `bytes`) or lists of
-    numbers."""
+    numbers. Or a column of texts, or two of pairs."""
     table = _read(path)
     columns = {name: table.column(name) for name in table.column_names}
-    found = request.separate(columns, str(path))
     targets = request.targets_in(columns)
     if not len(table):
         raise DataError(f"{path} has no samples.")
+    with reading(path, DataError, kind="parquet with class names"):
+        names = _class_names(table.schema.metadata, str(targets))
+    if reads_texts(columns, request):
+        keys = text_keys(_of_texts(columns), request, str(path))
+        if keys is not None:
+            texts = joined(
+                [_strings(columns[key].to_pylist(), key, path) for key in keys]
+            )
+            y = np.array(columns[targets].to_pylist()) if targets else None
+            return from_texts(texts, y, request, str(path), names)
+    found = request.separate(columns, str(path))
     samples: list[Samples] = []
     notes: list[Note] = []
     for one, column in zip(request.inputs, found, strict=True):
@@ -36,9 +52,26 @@ def load(path: Path, request: Request) -> Dataset:
     first = samples[0]
     if y is None and request.format.from_inputs and isinstance(first, InMemory):
         y = request.format.from_inputs(first.values)
-    with reading(path, DataError, kind="parquet with class names"):
-        names = _class_names(table.schema.metadata, str(targets))
     return request.labeled(samples, y, str(path), names=names, notes=tuple(notes))
+
+
+def _of_texts(columns: Mapping[str, Any]) -> list[str]:
+    """The names of the columns that hold texts."""
+    import pyarrow.types
+
+    return [
+        name
+        for name, column in columns.items()
+        if pyarrow.types.is_string(column.type)
+        or pyarrow.types.is_large_string(column.type)
+    ]
+
+
+def _strings(values: list[Any], name: str, path: Path) -> list[str]:
+    empty = next((n for n, value in enumerate(values) if value is None), None)
+    if empty is not None:
+        raise DataError(f"{path}: row {empty} of column '{name}' has no text.")
+    return values
 
 
 def _column(
@@ -59,8 +92,16 @@ def _column(
 
 
 def _read(path: Path) -> Any:
+    import pyarrow.csv
     import pyarrow.parquet
 
+    if path.suffix in DELIMITERS:
+        check_regular(path, DataError)
+        how = pyarrow.csv.ParseOptions(
+            delimiter=DELIMITERS[path.suffix], newlines_in_values=True
+        )
+        with reading(path, DataError, kind="a table of texts"):
+            return pyarrow.csv.read_csv(path, parse_options=how)
     with reading(path, DataError, kind="parquet"):
         _check_size(path, sorted(path.glob("*.parquet")) if path.is_dir() else [path])
         return pyarrow.parquet.read_table(path)

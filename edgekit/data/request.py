@@ -13,6 +13,7 @@ from edgekit.data import preprocess
 from edgekit.data.dataset import Column, Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.samples import Samples
+from edgekit.data.text_input import TextInput
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
@@ -23,6 +24,11 @@ from edgekit.types.notes import Note, SamplesTransposed
 INPUTS = ("x", "images", "inputs", "image", "img")
 """Names of the samples where the network has one input, beside its own."""
 TARGETS = ("y", "labels", "targets", "masks", "label", "target", "fine_label")
+NO_TOKENIZER = (
+    "A tokenizer makes numbers of texts: name it in edgekit.toml, [data.text] tokenizer = "
+    "'FOLDER', one with a tokenizer.json."
+)
+"""The fix where texts are read without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +60,10 @@ class RequestedInput:
         expected = self.spec.shape
         given = values.shape[1:]
         if values.dtype.kind not in "uifb":
-            raise DataError(
-                f"{origin} holds values of type {values.dtype}, not numbers. "
-                "Store integers or floats."
-            )
+            texts = values.dtype.kind == "U"
+            fix = NO_TOKENIZER if texts else "Store integers or floats."
+            held = "texts" if texts else f"values of type {values.dtype}"
+            raise DataError(f"{origin} holds {held}, not numbers. {fix}")
         if self.dtype is not None and (
             values.dtype.kind not in "ui" or values.min(initial=0) < 0
         ):
@@ -90,6 +96,8 @@ class Request:
     inputs: tuple[RequestedInput, ...]
     labels: tuple[str, ...] | None
     kind: TaskKind = DEFAULT_TASK
+    text: TextInput | None = None
+    """Conversion of texts to the inputs; `None` without a tokenizer."""
 
     @classmethod
     def of_one(
@@ -107,6 +115,11 @@ class Request:
     def names(self) -> tuple[str, ...]:
         """The inputs' names, in order."""
         return tuple(each.spec.name for each in self.inputs)
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Return whether every input is of whole numbers."""
+        return all(each.dtype is not None for each in self.inputs)
 
     @property
     def format(self) -> TargetFormat:

@@ -19,6 +19,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import MEMORY, Indexed
+from edgekit.data.text_rows import held_texts
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 
@@ -43,6 +44,11 @@ def read(held: Any, request: Request, origin: Origin) -> Dataset:
     does not fit. The dimensions of the network's input distinguish batches from samples. Raises
     `DataError` for anything else.
     """
+    if request.text is not None:
+        with origin.running():
+            texts, held = held_texts(held, request, origin.name)
+        if texts is not None:
+            return texts
     if _arrays(held) or (
         isinstance(held, tuple) and len(held) == 2 and all(map(_arrays, held))
     ):

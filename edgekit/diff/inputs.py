@@ -18,6 +18,7 @@ from edgekit.config import project
 from edgekit.config.project import Project
 from edgekit.data.preprocess import preprocess
 from edgekit.data.request import Request, requested
+from edgekit.data.text_input import text_input_of
 from edgekit.diff.preprocessing_faults import Scene
 from edgekit.errors import DataError, UsageError
 from edgekit.program import program as programs
@@ -33,6 +34,7 @@ from edgekit.types import (
     ModelSpec,
     Preprocess,
     TaskKind,
+    TextSpec,
 )
 
 Array = NDArray[np.float32]
@@ -315,8 +317,10 @@ def _raw(
 
     def read(how: Preprocess) -> data.Dataset:
         kind = DEFAULT_TASK if one is None else one.task.kind
-        shape = program.inputs[0]
-        return data.load(place, root=root, input=shape, preprocess=how, kind=kind)
+        request = Request.of_one(program.specs[0], how, kind=kind)
+        text = TextSpec() if one is None else one.data.text
+        how_read = text_input_of(program, text, root)
+        return data.read(place, root=root, request=replace(request, text=how_read))
 
     first = read(keep)
     chosen = _rows(len(first), rows, question)
@@ -345,7 +349,8 @@ def _many(question: Question, program: Program, one: Project | None) -> Sequence
     names = [spec.name for spec in program.inputs]
     if question.samples is None and one is not None:
         inputs = requested(program, one.model, one.data.preprocess)
-        request = Request(inputs=inputs, labels=None, kind=one.task.kind)
+        text = text_input_of(program, one.data.text, one.root)
+        request = Request(inputs=inputs, labels=None, kind=one.task.kind, text=text)
         found = data.read(one.data.test, root=one.root, request=request)
         return found.feeds(_rows(len(found), None, question))[0]
     if question.samples is None or question.samples.suffix != ".npz":

@@ -11,6 +11,7 @@ from edgekit import data, tasks
 from edgekit.config.project import Project
 from edgekit.data import Dataset, calibration
 from edgekit.data.request import Request, RequestedInput, requested
+from edgekit.data.text_input import TextInput, text_input_of
 from edgekit.program.features import features
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
@@ -51,6 +52,11 @@ class BuildData:
         return self.calibrated.feeds
 
     @property
+    def text(self) -> TextInput | None:
+        """Conversion of texts to the inputs; `None` for other samples."""
+        return self.test.text
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes that outputs decide for, from whichever set has them."""
         if tasks.of(self.kind).class_axis is None:
@@ -65,10 +71,11 @@ class _Reader:
     project: Project
     held: Mapping[str, Held]
     inputs: tuple[RequestedInput, ...]
+    text: TextInput | None
 
     def read(self, place: str, labels: tuple[str, ...] | None = None) -> Dataset:
         kind = self.project.task.kind
-        request = Request(inputs=self.inputs, labels=labels, kind=kind)
+        request = Request(inputs=self.inputs, labels=labels, kind=kind, text=self.text)
         if place in self.held:
             return self.held[place].read(request)
         return data.read(place, root=self.project.root, request=request)
@@ -83,7 +90,8 @@ def read_samples(
     """
     spec, recipe = project.data, project.recipe
     inputs = requested(network, project.model, project.data.preprocess)
-    reader = _Reader(project=project, held=held, inputs=inputs)
+    text = text_input_of(network, spec.text, project.root)
+    reader = _Reader(project=project, held=held, inputs=inputs, text=text)
     with progress.step("Read the data"):
         train = reader.read(spec.train, project.task.classes)
         labels = train.labels or None

@@ -38,6 +38,7 @@ from edgekit.program.modes import set_training as set_training
 from edgekit.program.named_outputs import Reads
 from edgekit.program.plain import plain
 from edgekit.program.simplify import simplify
+from edgekit.program.tokenizer import Tokenizer
 from edgekit.program.tracing import export
 from edgekit.safe_io import reading
 from edgekit.types import InputSpec
@@ -66,6 +67,8 @@ class Program:
     tail: bytes | None = None
     """An ONNX model of the operators behind the outputs in the file, which exports can put back:
     see `edgekit.program.tail`."""
+    tokenizer: Tokenizer | None = None
+    """That of its source: the network reads texts that become tokens by it."""
 
     def example(self, batch: int = 1, seed: int = 0) -> tuple[torch.Tensor, ...]:
         """Seeded inputs of the right shapes, each (batch, *shape): for tracing, never for truth."""

@@ -89,6 +89,7 @@ from edgekit.types.project import (
     Recipe,
     StudentSpec,
     TaskSpec,
+    TextSpec,
 )
 from edgekit.types.report import (
     REPORT_SCHEMA,
@@ -102,6 +103,7 @@ from edgekit.types.target import (
     Power,
     Target,
 )
+from edgekit.types.text import Side, TextContract, TokenPart
 from edgekit.types.training import (
     Epoch,
     Link,
@@ -180,6 +182,7 @@ __all__ = [
     "RuntimeOptions",
     "Schedule",
     "Sensitivity",
+    "Side",
     "Sparsity",
     "StudentSpec",
     "Target",
@@ -187,6 +190,9 @@ __all__ = [
     "TaskSpec",
     "TensorSpec",
     "Text",
+    "TextContract",
+    "TextSpec",
+    "TokenPart",
     "Verdict",
     "WidthRow",
     "holds",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 
 from edgekit.types.names import (
     DEFAULT_TASK,
@@ -93,14 +93,26 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextSpec:
+    """`[data.text]`: how texts become the network's token numbers."""
+
+    tokenizer: Text | None = None
+    """A folder with a `tokenizer.json`, or the file; `None` is that of the network's folder."""
+    columns: Annotated[tuple[Text, ...], MaxLen(2)] = ()
+    """Of a table, or keys of a mapping: one, or two for pairs; empty: by the usual names."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """Where samples are: a folder of images, `.npz`, `.parquet`, or `loader.py:function`."""
+    """Where samples are: a folder of images or texts, `.npz`, `.parquet`, `.csv`, `.tsv`, or
+    `loader.py:function`."""
 
     train: Text
     test: Text
     validation: str | None = None
     calibration: str | None = None
     preprocess: Preprocess = field(default_factory=Preprocess)
+    text: TextSpec = field(default_factory=TextSpec)
 
 
 OutputRef = Text | Annotated[int, Ge(0)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ModelError
-from edgekit.safe_io import read_json
+from edgekit.program.tokenizer import read_object
 from edgekit.sources.huggingface.images import processor, size
 from edgekit.types import InputSpec
 
@@ -82,7 +82,7 @@ def _text(
 
 def _names(folder: Path, config: Any, known: Sequence[str]) -> Iterator[str]:
     """Inputs that the tokenizer gives and the network takes."""
-    listed = _read(folder / "tokenizer_config.json").get("model_input_names")
+    listed = read_object(folder / "tokenizer_config.json").get("model_input_names")
     kinds = getattr(config, "type_vocab_size", 0) or 0
     for name in known:
         if name == "token_type_ids":
@@ -133,7 +133,7 @@ def _length(folder: Path, config: Any) -> tuple[int, tuple[str, ...]]:
         ("tokenizer_config.json", "model_max_length"),
     )
     for file, key in named:
-        value = _read(folder / file).get(key)
+        value = read_object(folder / file).get(key)
         if isinstance(value, int) and 0 < value <= min(most, _LONGEST):
             return value, (_said(value, f"as {file} has it"),)
     length = min(_LENGTH, most)
@@ -156,11 +156,3 @@ def _images(folder: Path, config: Any, given: Sequence[InputSpec]) -> Taken:
     channels = getattr(config, "num_channels", 3)
     shape = given[0].shape if given else (channels, *size(processor(folder), config))
     return Taken(specs=(InputSpec(name="pixel_values", shape=shape),), fixed={})
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    """A file of the folder's that may be missing."""
-    found = read_json(path, ModelError) if path.is_file() else {}
-    if not isinstance(found, dict):
-        raise ModelError(f"Cannot read {path} (it is not an object).")
-    return found

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ModelError
-from edgekit.program import program
+from edgekit.program import program, tokenizer
 from edgekit.program.program import Program
 from edgekit.safe_io import reading
 from edgekit.sources.huggingface import (
@@ -19,6 +19,7 @@ from edgekit.sources.huggingface import (
     network,
     sentence,
     tensors,
+    texts,
 )
 from edgekit.sources.huggingface.check import Reference, check
 from edgekit.sources.huggingface.files import CONFIG
@@ -38,6 +39,8 @@ class _Opened:
 
     network: nn.Module
     config: Any
+    folder: Path
+    """Of the encoder, which may be inside the folder of a sentence's."""
     steps: tuple[sentence.Step, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -79,8 +82,10 @@ def load(
         network=encoder, steps=opened.steps, taken=given, outputs=names
     )
     found = check(made, reference, source=str(folder))
-    remarks = (found.line(), *given.remarks, *opened.remarks)
-    return replace(made, outputs=names, remarks=remarks)
+    place = opened.folder if (opened.folder / tokenizer.FILE).is_file() else folder
+    own, said = texts.read(place, made.specs, opened.config)
+    remarks = (found.line(), *given.remarks, *said, *opened.remarks)
+    return replace(made, outputs=names, remarks=remarks, tokenizer=own)
 
 
 def _opened(folder: Path, allow_pickle: bool) -> _Opened:
@@ -106,7 +111,9 @@ def _opened(folder: Path, allow_pickle: bool) -> _Opened:
     ):
         remarks += ("Weights in half precision come in in single precision.",)
     whole = sentence.Embedder(built.network, steps) if steps else built.network
-    return _Opened(network=whole.eval(), config=config, steps=steps, remarks=remarks)
+    return _Opened(
+        network=whole.eval(), config=config, folder=inner, steps=steps, remarks=remarks
+    )
 
 
 def _outputs(

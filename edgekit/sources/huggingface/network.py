@@ -40,7 +40,7 @@ def build(kind: Any, config: Any, tensors: Mapping[str, Tensor], folder: Path) -
     Raises `ModelError` where parameters are missing or of other shapes.
     """
     options = _without_pooler(kind, tensors)
-    with reading(folder, ModelError, kind=_KIND), _offline():
+    with reading(folder, ModelError, kind=_KIND), offline():
         _check_size(kind, config, tensors, options)
         network, found = kind.from_pretrained(
             None,
@@ -138,7 +138,7 @@ def _check_size(
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
+def offline() -> Iterator[None]:
     """Without progress bars, reports and any way to the network."""
     from huggingface_hub import constants
     from transformers.utils import logging

@@ -14,6 +14,7 @@ from edgekit import sources
 from edgekit.errors import ModelError
 from edgekit.program.program import Program
 from edgekit.types import InputSpec, ModelSpec
+from tests import texts
 
 pytest.importorskip("transformers")
 
@@ -157,3 +158,13 @@ def tokens(batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def length(value: int) -> InputSpec:
     return InputSpec(shape=(value,))
+
+
+def word_piece(folder: Path, **options: Any) -> Any:
+    """BERT's tokenizer in a folder, as `save_pretrained` writes it; returns it."""
+    import transformers
+
+    numbers = {token: number for number, token in enumerate(texts.vocabulary())}
+    made = transformers.BertTokenizer(vocab=numbers, model_max_length=12, **options)
+    made.save_pretrained(folder)
+    return made
