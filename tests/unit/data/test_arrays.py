@@ -42,5 +42,5 @@ def test_archive_mistakes(tmp_path: Path) -> None:
     assert "not numbers" in saved(x=x.astype(str))
     (tmp_path / "bad.npz").write_bytes(b"zip?")
     assert "bad.npz" in failure("bad.npz", tmp_path)
-    (tmp_path / "set.csv").write_text("1,2")
-    assert ".parquet" in failure("set.csv", tmp_path)
+    (tmp_path / "set.xls").write_text("1,2")
+    assert ".parquet" in failure("set.xls", tmp_path)
