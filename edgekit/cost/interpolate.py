@@ -52,7 +52,7 @@ def step(
 
 def family_of(operator: OperatorShape) -> tuple[OperatorShape, WidthPair]:
     """The common part of operators that differ in their widths only, and these widths."""
-    if operator.kind in ("pool", "elementwise"):
+    if operator.kind in ("pool", "elementwise", "slice"):
         place = (0, operator.outputs)
     elif 1 < operator.groups == operator.inputs:
         place = (0, operator.outputs)

@@ -22,8 +22,9 @@ def describe(
 ) -> OperatorShape | None:
     """The operator at `node` with the given widths; `None` where it is free at run time.
 
-    Views and moves cost nothing measurable; batch norm and simple activations are fused into
-    the operator before them by every runtime EdgeKit exports to.
+    Views cost nothing, and neither does most of what moves values, but for strides and padding;
+    batch norm and simple activations are fused into the operator before them by every runtime
+    EdgeKit exports to.
     """
     if node.op != "call_function":
         return None
@@ -31,7 +32,9 @@ def describe(
     if rule is None:
         return None
     operator = rule(_Reader(graph, node, widths or {}))
-    return replace(operator, relu=True) if _rectified(node) else operator
+    if operator is not None and _rectified(node):
+        return replace(operator, relu=True)
+    return operator
 
 
 def _rectified(node: fx.Node) -> bool:
@@ -252,8 +255,41 @@ def _pool(read: _Reader) -> OperatorShape:
     )
 
 
+def _slice(read: _Reader) -> OperatorShape | None:
+    """Every n-th position along one dimension; neighbors that stay are moved at no cost."""
+    given, step = read.tensor(0), read.constant("step", 1)
+    axis = read.constant("dim", 0) % len(given)
+    if step == 1 or len(given) not in (3, 4) or axis < 2:
+        return None
+    last = axis == len(given) - 1
+    return OperatorShape(
+        kind="slice",
+        inputs=given[1],
+        outputs=given[1],
+        size=_plane(given),
+        stride=(1, step) if last else (step, 1),
+    )
+
+
+def _padded(read: _Reader) -> OperatorShape | None:
+    """Padding as a layer of its own, as much at both ends."""
+    given, pads = read.tensor(0), list(read.constant("pad", ()))
+    if len(given) not in (3, 4) or min(pads, default=-1) < 0:
+        return None
+    spatial = 2 * (len(given) - 2)
+    ends = [*pads[:spatial], 0, 0, 0, 0]
+    both = math.ceil(sum(ends[2:4]) / 2), math.ceil(sum(ends[:2]) / 2)
+    return OperatorShape(
+        kind="pad",
+        inputs=given[1],
+        outputs=read.shape()[1],
+        size=_plane(given),
+        padding=both,
+    )
+
+
 _RECTIFIABLE = ("conv1d", "conv2d", "linear", "add")
-_RULES: dict[str, Callable[[_Reader], OperatorShape]] = {
+_RULES: dict[str, Callable[[_Reader], OperatorShape | None]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
     **dict.fromkeys(
         ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed_conv
@@ -268,6 +304,8 @@ _RULES: dict[str, Callable[[_Reader], OperatorShape]] = {
         ("mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
         _reduction,
     ),
+    "slice": _slice,
+    **dict.fromkeys(("pad", "constant_pad_nd"), _padded),
     **dict.fromkeys(
         (
             *("add", "sub", "mul", "div", "sigmoid", "silu", "gelu", "hardswish"),

@@ -70,7 +70,8 @@ class CostTable:
         self._inferred: dict[str, float] = {}
         self.correction = Correction()
         """From operators to a network; the plain sum until `correct` was called."""
-        facts = {**{k: str(v) for k, v in vars(key).items()}, "provenance": provenance}
+        own = {k: str(v) for k, v in vars(key).items()}
+        facts = {**own, "provenance": provenance, "models": microbenchmark.VERSION}
         self._file = CostFile(root / "costs", facts)
         self._cells = {
             name: OperatorCost(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["conv", "linear", "pool", "elementwise"]
+Kind = Literal["conv", "linear", "pool", "elementwise", "slice", "pad"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +15,9 @@ class OperatorShape:
 
     `conv` maps (inputs, *size) to (outputs, ...), grouped and depthwise included; a 1-D
     convolution has height 1. `linear` maps `size[0]` rows of `inputs` features to `outputs`.
-    `pool` and `elementwise` keep `inputs` channels of `size`. `relu` is a rectifier that the
-    runtime fuses into the operator.
+    `pool` and `elementwise` keep `inputs` channels of `size`; `slice` takes every `stride`-th
+    position, and `pad` adds `padding` at both ends and channels up to `outputs`. `relu` is a
+    rectifier that the runtime fuses into the operator.
     """
 
     kind: Kind

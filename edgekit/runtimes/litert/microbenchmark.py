@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from edgekit.types import Precision
 from edgekit.types.operator_shape import OperatorShape
 
 SUFFIX = ".tflite"
+_MOVING = ("pool", "slice", "pad")
+"""Kinds whose outputs are values of their inputs."""
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
 
@@ -33,6 +36,7 @@ class _Parts(NamedTuple):
     made: Shape
     weight: Array | None = None
     channel_axis: int = 0
+    indices: tuple[Array, ...] = ()
 
 
 def model(operator: OperatorShape, precision: Precision) -> bytes:
@@ -45,35 +49,44 @@ def model(operator: OperatorShape, precision: Precision) -> bytes:
             "Cost tables for LiteRT need ai-edge-litert: pip install 'edgekit[litert]'"
         ) from error
 
-    parts = _parts(operator, schema)
-    if operator.relu and operator.kind != "pool":
-        parts.options.fusedActivationFunction = schema.ActivationFunctionType.RELU
-    quantize = precision == "int8"
-    graph = _Graph(schema)
-    scale = INPUT_SCALE if quantize else None
-    source = graph.tensor(parts.given, scale=scale)
-    operands = [source]
-    if operator.kind == "elementwise":
-        operands = [source, source]
-    if parts.weight is not None:
-        pair = (parts.weight, bias(operator))
-        operands += graph.constants(pair, parts.channel_axis, quantize)
-    # Pooling hands on its input's scale: it moves values and makes none.
-    if quantize and operator.kind != "pool":
-        scale = OUTPUT_SCALE
-    made = graph.tensor(parts.made, scale=scale)
-
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = parts.code
-    code.version = parts.version if quantize else 1
-    step = schema.OperatorT()
-    step.opcodeIndex = 0
-    step.inputs, step.outputs = operands, [made]
-    step.builtinOptionsType = parts.options_type
-    step.builtinOptions = parts.options
+    graph, quantize = _Graph(schema), precision == "int8"
+    chain = [(one, _parts(one, schema)) for one in _chain(operator)]
+    _, first = chain[0]
+    tensor = graph.tensor(first.given, scale=INPUT_SCALE if quantize else None)
+    for one, parts in chain:
+        tensor = graph.add(one, parts, tensor, quantize=quantize)
     builder = flatbuffers.Builder(1024)
-    builder.Finish(graph.model(code, step).Pack(builder), b"TFL3")
+    builder.Finish(graph.model(tensor).Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _chain(operator: OperatorShape) -> list[OperatorShape]:
+    """The operator as it is exported: a convolution whose padding TFLite has no word for
+    ("same" pads one end of an even size alone, where it strides) has an operator for that."""
+    if operator.kind != "conv" or not any(operator.padding) or _same(operator):
+        return [operator]
+    pad = OperatorShape(
+        kind="pad",
+        inputs=operator.inputs,
+        outputs=operator.inputs,
+        size=operator.size,
+        padding=operator.padding,
+    )
+    return [pad, replace(operator, size=pad.output_size, padding=(0, 0))]
+
+
+def _same(operator: OperatorShape) -> bool:
+    """Return whether "same" pads as much at both ends as the operator does."""
+    ends = zip(
+        *(operator.size, operator.kernel, operator.stride, operator.padding),
+        operator.dilation,
+        strict=True,
+    )
+    return all(
+        (math.ceil(size / stride) - 1) * stride + dilation * (kernel - 1) + 1 - size
+        == 2 * padding
+        for size, kernel, stride, padding, dilation in ends
+    )
 
 
 class _Graph:
@@ -83,6 +96,36 @@ class _Graph:
         self._schema = schema
         self._buffers = [schema.BufferT()]
         self._tensors: list[Any] = []
+        self._codes: list[Any] = []
+        self._operators: list[Any] = []
+
+    def add(
+        self, operator: OperatorShape, parts: _Parts, source: int, *, quantize: bool
+    ) -> int:
+        """Add an operator that reads `source`; returns its output's number."""
+        schema, operands = self._schema, [source]
+        if operator.relu and operator.kind not in _MOVING:
+            rectifier = schema.ActivationFunctionType.RELU
+            parts.options.fusedActivationFunction = rectifier
+        if operator.kind == "elementwise":
+            operands = [source, source]
+        if parts.weight is not None:
+            pair = (parts.weight, bias(operator))
+            operands += self.constants(pair, parts.channel_axis, quantize)
+        operands += [self.tensor(one.shape, one) for one in parts.indices]
+        # Values that are only moved keep their scale.
+        scale = INPUT_SCALE if operator.kind in _MOVING else OUTPUT_SCALE
+        made = self.tensor(parts.made, scale=scale if quantize else None)
+        code, step = schema.OperatorCodeT(), schema.OperatorT()
+        code.builtinCode = code.deprecatedBuiltinCode = parts.code
+        code.version = parts.version if quantize else 1
+        step.opcodeIndex = len(self._codes)
+        step.inputs, step.outputs = operands, [made]
+        step.builtinOptionsType = parts.options_type
+        step.builtinOptions = parts.options
+        self._codes.append(code)
+        self._operators.append(step)
+        return made
 
     def tensor(
         self, shape: Shape, data: Array | None = None, scale: Any = None, axis: int = 0
@@ -124,13 +167,14 @@ class _Graph:
             self.tensor(bias.shape, bias.astype(np.int32), INPUT_SCALE * scales),
         ]
 
-    def model(self, code: Any, step: Any) -> Any:
+    def model(self, output: int) -> Any:
+        """The model: the first tensor goes in, and `output` comes out."""
         graph = self._schema.SubGraphT()
-        graph.tensors, graph.operators = self._tensors, [step]
-        graph.inputs, graph.outputs = step.inputs[:1], step.outputs
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs, graph.outputs = [0], [output]
         model = self._schema.ModelT()
         model.version = 3
-        model.operatorCodes = [code]
+        model.operatorCodes = self._codes
         model.buffers = self._buffers
         model.subgraphs = [graph]
         return model
@@ -160,7 +204,28 @@ def _parts(operator: OperatorShape, schema: Any) -> _Parts:
         options.padding, made = _padding(operator, schema)
         code = builtin.MAX_POOL_2D
         return _Parts(code, 2, kinds.Pool2DOptions, options, given, made)
+    if operator.kind in _MOVING:
+        return _move(operator, schema, given)
     return _convolution(operator, schema, given)
+
+
+def _move(operator: OperatorShape, schema: Any, given: Shape) -> _Parts:
+    """A strided slice, or padding."""
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    made = (1, *operator.output_size, operator.outputs)
+    if operator.kind == "slice":
+        code, kind = builtin.STRIDED_SLICE, kinds.StridedSliceOptions
+        rows = ((0, 0, 0, 0), given, (1, *operator.stride, 1))
+        indices = tuple(np.array(row, np.int32) for row in rows)
+        options = schema.StridedSliceOptionsT()
+        return _Parts(code, 2, kind, options, given, made, indices=indices)
+    more = operator.outputs - operator.inputs
+    ends = ((0, 0), *((pad, pad) for pad in operator.padding), (0, more))
+    options = schema.PadOptionsT()
+    indices = (np.array(ends, np.int32),)
+    return _Parts(
+        builtin.PAD, 2, kinds.PadOptions, options, given, made, indices=indices
+    )
 
 
 def _convolution(operator: OperatorShape, schema: Any, given: Shape) -> _Parts:
@@ -183,7 +248,7 @@ def _convolution(operator: OperatorShape, schema: Any, given: Shape) -> _Parts:
 
 
 def _padding(operator: OperatorShape, schema: Any) -> tuple[Any, Shape]:
-    """TFLite has SAME and VALID only; any padding counts as SAME, which costs the same."""
+    """TFLite has SAME and VALID only; a pool's padding counts as SAME."""
     if not any(operator.padding):
         return schema.Padding.VALID, (1, *operator.output_size, operator.outputs)
     size = (

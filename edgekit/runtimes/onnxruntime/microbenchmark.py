@@ -18,6 +18,10 @@ from edgekit.types import Precision
 from edgekit.types.operator_shape import OperatorShape
 
 SUFFIX = ".onnx"
+_FIRST, _LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+"""Permutations of an image to channels first, and last."""
+_MOVING = ("pool", "slice", "pad")
+"""Kinds whose outputs are values of their inputs."""
 
 
 class _Parts(NamedTuple):
@@ -27,21 +31,27 @@ class _Parts(NamedTuple):
     attributes: dict[str, Any]
 
 
-def model(operator: OperatorShape, precision: Precision) -> bytes:
-    """The model's bytes; in `int8`, QDQ with signed 8-bit input and output."""
+def model(
+    operator: OperatorShape, precision: Precision, *, embedded: bool = True
+) -> bytes:
+    """The model's bytes; in `int8`, QDQ with 8-bit input and output.
+
+    `embedded` as inside a network: ONNX Runtime makes signed activations unsigned on x86 and
+    computes with channels last, so the operator takes and gives both, and converts nothing.
+    """
     from onnx import TensorProto, helper
 
-    parts = _parts(operator)
-    graph = _Graph()
+    parts, kind = _parts(operator), TensorProto.FLOAT
+    graph, shape = _Graph(), parts.shape
     if precision == "int8":
-        graph.quantized(parts, operator)
+        kind = TensorProto.UINT8 if embedded else TensorProto.INT8
+        shape = graph.quantized(parts, operator, embedded=embedded)
     else:
         graph.float(parts, operator)
-    kind = TensorProto.INT8 if precision == "int8" else TensorProto.FLOAT
     made = helper.make_graph(
         graph.nodes,
         "operator",
-        [helper.make_tensor_value_info("x", kind, parts.shape)],
+        [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_tensor_value_info("y", kind, None)],
         graph.constants,
     )
@@ -60,20 +70,39 @@ class _Graph:
         names = [self._constant(value) for value in parts.constants]
         self._operator(parts, operator, ["x", *names], "y")
 
-    def quantized(self, parts: _Parts, operator: OperatorShape) -> None:
-        given = self._dequantized("x", INPUT_SCALE)
-        names = []
-        if parts.constants:
-            weight, _ = parts.constants
-            stored, scales = quantized(weight)
-            names.append(self._dequantized(self._constant(stored), scales))
-            steps = np.zeros(operator.outputs, np.int32)
-            fine = INPUT_SCALE * scales
-            names.append(self._dequantized(self._constant(steps), fine, np.int32))
-        # Pooling hands on its input's scale: it moves values and makes none.
-        scale = INPUT_SCALE if operator.kind == "pool" else OUTPUT_SCALE
+    def quantized(
+        self, parts: _Parts, operator: OperatorShape, *, embedded: bool
+    ) -> tuple[int, ...]:
+        """Add the nodes; returns the input's shape."""
+        kind: Any = np.uint8 if embedded else np.int8
+        shape, source, stored = parts.shape, "x", "y"
+        turned = embedded and len(shape) == len(_LAST)
+        if turned:
+            stored = "stored"
+            shape = tuple(parts.shape[axis] for axis in _LAST)
+            source = self._node("Transpose", ["x"], "planes", perm=_FIRST)
+        given = self._dequantized(source, INPUT_SCALE, kind)
+        names = self._operands(parts, operator)
+        # Values that are only moved keep their scale.
+        scale = INPUT_SCALE if operator.kind in _MOVING else OUTPUT_SCALE
         self._operator(parts, operator, [given, *names], "made")
-        self._node("QuantizeLinear", ["made", *self._scale(np.float32(scale))], "y")
+        ends = self._scale(np.float32(scale), kind)
+        self._node("QuantizeLinear", ["made", *ends], stored)
+        if turned:
+            self._node("Transpose", [stored], "y", perm=_LAST)
+        return shape
+
+    def _operands(self, parts: _Parts, operator: OperatorShape) -> list[str]:
+        """Weight and bias, dequantized; indices as they are."""
+        if operator.kind in _MOVING or not parts.constants:
+            return [self._constant(value) for value in parts.constants]
+        weight, _ = parts.constants
+        stored, scales = quantized(weight)
+        steps = np.zeros(operator.outputs, np.int32)
+        return [
+            self._dequantized(self._constant(stored), scales),
+            self._dequantized(self._constant(steps), INPUT_SCALE * scales, np.int32),
+        ]
 
     def _operator(
         self, parts: _Parts, operator: OperatorShape, inputs: list[str], output: str
@@ -94,7 +123,9 @@ class _Graph:
 
     def _scale(self, scales: Any, kind: Any = np.int8) -> list[str]:
         scales = np.asarray(scales, np.float32)
-        return [self._constant(scales), self._constant(np.zeros(scales.shape, kind))]
+        middle = 128 if kind is np.uint8 else 0
+        points = np.full(scales.shape, middle, kind)
+        return [self._constant(scales), self._constant(points)]
 
     def _constant(self, value: np.ndarray[Any, Any]) -> str:
         from onnx import numpy_helper
@@ -131,4 +162,11 @@ def _parts(operator: OperatorShape) -> _Parts:
         return _Parts("Gemm", rows, (weight, bias(operator)), {"transB": 1})
     if operator.kind == "pool":
         return _Parts("MaxPool", image, (), window)
+    if operator.kind == "slice":
+        ends = ((0, 0), operator.size, (2, 3), operator.stride)
+        return _Parts("Slice", image, tuple(np.array(row) for row in ends), {})
+    if operator.kind == "pad":
+        wider = operator.outputs - operator.inputs
+        pads = np.array([0, 0, *operator.padding, 0, wider, *operator.padding])
+        return _Parts("Pad", image, (pads,), {})
     return _Parts("Add", image, (), {})

@@ -33,6 +33,8 @@ OPERATORS = (
     OperatorShape(kind="linear", inputs=20, outputs=10, size=(3, 1)),
     OperatorShape(kind="pool", inputs=8, outputs=8, size=(12, 12), kernel=(2, 2), stride=(2, 2)),
     OperatorShape(kind="elementwise", inputs=8, outputs=8, size=(144, 1)),
+    OperatorShape(kind="slice", inputs=8, outputs=8, size=(12, 12), stride=(2, 1)),
+    OperatorShape(kind="pad", inputs=8, outputs=12, size=(12, 12), padding=(1, 0)),
 )  # fmt: skip
 LARGE = replace(OPERATORS[0], inputs=64, outputs=64, size=(32, 32))
 """Takes many times an empty call, whatever slows that one down."""

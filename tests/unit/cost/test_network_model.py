@@ -84,3 +84,22 @@ def test_it_means_the_same_in_every_unit() -> None:
     plain, large = fit(seen, cost), fit(scaled, lambda o: cost(o) * 1e4)
     assert large.overhead == pytest.approx(1e4 * plain.overhead, rel=1e-6)
     assert dict(large.scales) == pytest.approx(dict(plain.scales), rel=1e-6)
+
+
+def test_a_scale_and_an_overhead_that_add_as_much_weigh_as_much() -> None:
+    """Else all that a network takes besides its operators would seem to be of the cheaper kind
+    of reason, and plans would cut many times as far as they must, or not far enough."""
+    operators = (conv(16), conv(32), conv(64))
+    alone = sum(map(cost, operators))
+    found = fit([Sample(operators=operators, cost=1.3 * alone)], cost)
+    by_scale = (found.scales["conv"] - 1) * alone
+    assert by_scale == pytest.approx(3 * found.overhead, rel=1e-6)
+    assert by_scale + 3 * found.overhead == pytest.approx(0.3 * alone, rel=0.05)
+
+
+def test_a_kind_that_costs_next_to_nothing_keeps_its_scale() -> None:
+    add = OperatorShape(kind="elementwise", inputs=4, outputs=4)
+    price = {"conv": 1000.0, "elementwise": 0.01}
+    operators = (conv(16), add)
+    found = fit([Sample(operators=operators, cost=1300.0)], lambda one: price[one.kind])
+    assert found.scales["elementwise"] == pytest.approx(1, abs=0.01)

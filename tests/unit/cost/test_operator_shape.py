@@ -10,6 +10,7 @@ from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.graph.graph import analyze
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
+from edgekit.types.operator_shape import OperatorShape
 from tests.unit.graph.networks import CASES
 from tests.zoo.exactness import macs
 
@@ -55,3 +56,33 @@ def test_a_cell_with_several_outputs_depends_on_its_inputs_groups() -> None:
         op="call_function", target=torch.ops.aten.lstm.input
     )
     assert "cells" in groups_at(graph, cell)
+
+
+class Shortcut(nn.Module):
+    """The parameter-free shortcut of residual networks for small images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 16, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        cut = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 4, 4))
+        return self.second(x) + nn.functional.pad(cut[..., :-1], (1, 0, 0, 0))
+
+
+def test_strides_and_padding_have_a_cost_and_other_slices_none() -> None:
+    program = trace(Shortcut(), (InputSpec(shape=(3, 12, 10)),))
+    graph = analyze(program)
+    found = [describe(graph, node) for node in program.module.graph.nodes]
+    moves = [one for one in found if one is not None and one.kind in ("slice", "pad")]
+    common = {"inputs": 8, "outputs": 8}
+    assert moves == [
+        OperatorShape(kind="slice", size=(12, 10), stride=(2, 1), **common),
+        OperatorShape(kind="slice", size=(6, 10), stride=(1, 2), **common),
+        OperatorShape(kind="pad", inputs=8, outputs=16, size=(6, 5)),
+        OperatorShape(kind="pad", inputs=16, outputs=16, size=(6, 4), padding=(0, 1)),
+    ]
+    assert [one.output_size for one in moves] == [(6, 10), (6, 5), (6, 5), (6, 6)]
+    assert not any(one.macs for one in moves)

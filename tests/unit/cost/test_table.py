@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cost import doubt
+from edgekit.cost import doubt, microbenchmark
 from edgekit.cost import table as cost_table
 from edgekit.cost.measure import ANCHOR, NOTHING, Fill, OperatorCost
 from edgekit.cost.network_model import Sample
@@ -63,6 +63,7 @@ def test_a_file_states_what_its_figures_are(tmp_path: Path) -> None:
     assert facts == {
         **{k: str(v) for k, v in vars(KEY).items()},
         "provenance": "estimated",
+        "models": microbenchmark.VERSION,
     }
 
 
