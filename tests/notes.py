@@ -397,6 +397,13 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "the loss of accuracy has no interval: the metric of drawn samples is not finite",
     ),
     (
+        facts.MeasuredAgain(
+            artifact="litert-int8", expected=2.05, first=1.62, again=2.01, counts=2.01
+        ),
+        "litert-int8 was measured at 1.62x where 2.05x was expected, and at 2.01x when "
+        "measured again: 2.01x counts",
+    ),
+    (
         facts.PrecisionPlanned(precision="int8"),
         "widths and blocks were planned on costs in int8",
     ),

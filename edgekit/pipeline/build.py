@@ -57,7 +57,7 @@ def build(
             student,
             files,
             pruning.training,
-            untouched=pruned.untouched,
+            pruned,
         )
         built = Built(
             pruned=pruned,

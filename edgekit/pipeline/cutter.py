@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgekit.data import Dataset
 from edgekit.distill import Distilled
+from edgekit.export.workers import artifact_name
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.closed_loop import (
@@ -85,7 +86,7 @@ class Cutter:
         def point(demand: float | None, cuts: Cuts) -> TrainedPoint:
             student = cuts.links[-1].program
             place = self.folder / f"judged-{student.fingerprint()[:16]}"
-            judged = evaluator.student(student, place)
+            judged = evaluator.student(student, place, self._expected(cuts.done[-1]))
             return TrainedPoint(demand=demand, cuts=cuts, judged=judged)
 
         def take(step: Step, last: TrainedPoint) -> TrainedPoint:
@@ -93,8 +94,17 @@ class Cutter:
             return point(step.demand, self.take(step, last.cuts))
 
         points = run(point(self.final.speedup, cuts), goal, take)
-        whole, distilled = self.together(best_point(points, goal).cuts)
-        return replace(whole, points=frontier_of(points)), distilled
+        best = best_point(points, goal)
+        whole, distilled = self.together(best.cuts)
+        judged = best.judged.speedups
+        return replace(whole, points=frontier_of(points), judged=judged), distilled
+
+    def _expected(self, fitted: PrunedCandidate) -> dict[str, float]:
+        """The speed-up over fp32 of the file that was timed before training."""
+        if fitted.measured_speedup is None:
+            return {}
+        name = artifact_name(*self.inputs.form)
+        return {name: self.inputs.gain * fitted.measured_speedup}
 
     def _announce(self) -> None:
         """The time that training is expected to take, before it begins."""

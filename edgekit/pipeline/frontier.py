@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from edgekit.bench.verdict import at_most, verdicts
 from edgekit.export.workers import Variant, artifact_name
@@ -23,13 +24,13 @@ from edgekit.pipeline.evaluate import (
     Contest,
     EvaluatedArtifact,
     EvaluationInputs,
-    benchmark,
     evaluate_artifacts,
     on_validation,
 )
 from edgekit.pipeline.exports import StudentExports
 from edgekit.pipeline.left_out import Form
 from edgekit.pipeline.loading import Loaded
+from edgekit.pipeline.repeated import Speedups, believed
 from edgekit.pipeline.request import BuildRequest
 from edgekit.program.program import Program
 from edgekit.progress import Progress
@@ -64,6 +65,11 @@ class Judged:
     def kept(self) -> Candidate | None:
         """The most accurate file that keeps every budget, if any."""
         return most_accurate(self.within)
+
+    @property
+    def speedups(self) -> dict[str, float]:
+        """The speed-up of each file, by name."""
+        return {_base_name(one.artifact): one.speedup for one in self.candidates}
 
     def plain(self, form: Form) -> Candidate | None:
         """The file in a form, quantized as untrained plans are; `None` where there is none."""
@@ -157,9 +163,15 @@ class NetworkEvaluator:
         _say(self.contest.bench.progress, found.points("uncut"))
         return found
 
-    def student(self, student: Program, folder: Path) -> Judged:
-        """A student in every form that may win; each student needs a `folder` of its own."""
-        return self.judge(student, self.exporting.requested(student), folder)
+    def student(
+        self, student: Program, folder: Path, expected: Speedups | None = None
+    ) -> Judged:
+        """A student in every form that may win; each student needs a `folder` of its own.
+
+        Measurements that contradict the speed-ups `expected` are repeated.
+        """
+        requested = self.exporting.requested(student)
+        return self.judge(student, requested, folder, expected=expected or {})
 
     def judge(
         self,
@@ -168,6 +180,7 @@ class NetworkEvaluator:
         folder: Path,
         *,
         own: Sequence[Artifact] = (),
+        expected: Speedups = MappingProxyType({}),
     ) -> Judged:
         """A network's files in the forms `requested`, of the runtimes that may win.
 
@@ -189,7 +202,7 @@ class NetworkEvaluator:
         ]
         if not sound:
             return Judged()
-        timed = benchmark(self.contest, sound, "Measure the network")
+        timed = believed(self.contest, sound, expected, "Measure the network")
         within = partial(
             keeping,
             timed,

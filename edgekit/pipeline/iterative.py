@@ -81,7 +81,8 @@ def _uncut(
         speedup=kept.speedup,
         validation=kept.evaluation.score,
     )
-    return _as_it_is(inputs, teachers, as_it_is(planner, [note]))
+    whole = replace(as_it_is(planner, [note]), judged=inputs.uncut.speedups)
+    return _as_it_is(inputs, teachers, whole)
 
 
 def _prune(

@@ -10,13 +10,14 @@ from pathlib import Path
 from edgekit.config.project import Project
 from edgekit.pipeline.evaluate import (
     Benchmark,
-    benchmark,
     evaluate_artifacts,
     unchanged,
 )
 from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.qat import recover_with_qat
+from edgekit.pipeline.repeated import believed
 from edgekit.pipeline.runtime_options import tune_runtime_options
+from edgekit.pipeline.search import PrunedCandidate
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.types import Artifact, IOFusion
@@ -55,17 +56,16 @@ def prove(
     student: Program,
     artifacts: Sequence[Artifact],
     training: TrainingInputs,
-    *,
-    untouched: bool,
+    pruned: PrunedCandidate,
 ) -> Proof:
     """Results of the student's `artifacts`, and of those that take their place.
 
-    It is `untouched` where it is the unpruned network itself. Raises `ArtifactError` where every
-    artifact is broken.
+    A measurement that contradicts the speed-ups of the `pruned` candidate is repeated. Raises
+    `ArtifactError` where every artifact is broken.
     """
     evaluation, contest = evaluator.evaluation, evaluator.contest
     evaluated = evaluate_artifacts(evaluation, student, artifacts)
-    if untouched and evaluation.samples.folding == IOFusion():
+    if pruned.untouched and evaluation.samples.folding == IOFusion():
         evaluated = unchanged(evaluated)
     pair = (evaluation.network, student)
     again_in_int8 = evaluator.exporting.in_int8
@@ -76,7 +76,7 @@ def prove(
     timed = tune_runtime_options(
         contest,
         evaluation,
-        benchmark(contest, recovered.evaluated),
+        believed(contest, recovered.evaluated, pruned.judged),
         behind,
         project.recipe.bench.runtime_options_s,
     )

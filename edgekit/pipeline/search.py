@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,10 @@ class PrunedCandidate:
     links: tuple[Link, ...] = ()
     untouched: bool = False
     """True where the student is the network itself, neither cut nor trained."""
+    measured_speedup: float | None = None
+    """Of its untrained export, over the unpruned network in the form that is planned for."""
+    judged: Mapping[str, float] = field(default_factory=dict)
+    """Speed-ups over fp32 of its files, by name, where they were measured already."""
     points: tuple[FrontierPoint, ...] = ()
     """Files of every network that was trained on the way, on validation data."""
 
@@ -256,6 +260,7 @@ def settled(
         solution=best.solution,
         rounds=tuple(turn.round for turn in turns),
         notes=tuple(notes),
+        measured_speedup=best.round.measured_speedup,
     )
 
 

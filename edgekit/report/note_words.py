@@ -98,15 +98,16 @@ def _plan(note: PlanNote) -> str:
             if note.gain is None:
                 return words
             return f"{words}, which alone is worth {note.gain:.2f}x over fp32"
-        case kinds.NoPlanFaster():
-            return (
-                f"no plan was faster than the unpruned network on {note.runtime} "
-                f"({note.speedup:.2f}x at best): nothing was cut"
-            )
-        case kinds.NothingCut():
+        case kinds.NoPlanFaster() | kinds.NothingCut():
             return _nothing_cut(note)
         case kinds.BlocksDropped():
             return f"residual blocks dropped: {', '.join(note.blocks)}"
+        case kinds.MeasuredAgain():
+            return (
+                f"{note.artifact} was measured at {note.first:.2f}x where "
+                f"{note.expected:.2f}x was expected, and at {note.again:.2f}x when measured "
+                f"again: {note.counts:.2f}x counts"
+            )
         case kinds.Advice():
             return _advice(note)
         case kinds.CostsTimedBusy() | kinds.PredictionsOff():
@@ -115,7 +116,12 @@ def _plan(note: PlanNote) -> str:
             assert_never(other)
 
 
-def _nothing_cut(note: kinds.NothingCut) -> str:
+def _nothing_cut(note: kinds.NothingCut | kinds.NoPlanFaster) -> str:
+    if isinstance(note, kinds.NoPlanFaster):
+        return (
+            f"no plan was faster than the unpruned network on {note.runtime} "
+            f"({note.speedup:.2f}x at best): nothing was cut"
+        )
     if note.reason == "own_architecture":
         return "the student has an architecture of its own: nothing was cut"
     words = "the network keeps its budget as it is: nothing was cut"

@@ -220,6 +220,19 @@ class PredictionsOff:
     """As a fraction of what was measured."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeasuredAgain:
+    """A speed-up that contradicted the one expected, and the second measurement of it."""
+
+    kind: Literal["measured_again"] = "measured_again"
+    artifact: str
+    expected: float
+    first: float
+    again: float
+    counts: float
+    """Of the two the one that counts."""
+
+
 Lever = Literal["epochs", "precision", "data", "resolution"]
 
 
@@ -246,6 +259,7 @@ PlanNote: TypeAlias = (
     | NothingCut
     | BlocksDropped
     | Advice
+    | MeasuredAgain
     | CostDoubt
 )
 
