@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command does
@@ -17,6 +18,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+
+from edgekit.bench.tiers import TIERS
 
 # A shell starts what runs in its background deaf to Ctrl-C, and every child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -175,6 +178,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(ended.value.code or 0), printed.out, printed.err
 
     return call
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One short launch an artifact, for builds of which no time is asserted."""
+    short = replace(TIERS["quick"], launches=1, warmup_min_s=0.05, min_s=0.1)
+    monkeypatch.setitem(TIERS, "quick", short)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)

@@ -10,14 +10,12 @@ if TYPE_CHECKING:
     from tests.runtime.export.digits import Digits
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-from edgekit.bench.tiers import TIERS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,13 +28,6 @@ class TinyModel:
     path: Path
     reference: Callable[[Array], Array]
     input_shape: tuple[int, ...]
-
-
-@pytest.fixture
-def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One short launch an artifact, for builds of which no time is asserted."""
-    short = replace(TIERS["quick"], launches=1, warmup_min_s=0.05, min_s=0.1)
-    monkeypatch.setitem(TIERS, "quick", short)  # type: ignore[arg-type]
 
 
 def relu(x: Array) -> Array:

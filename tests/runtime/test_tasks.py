@@ -46,7 +46,12 @@ def built(root: Path, target: str) -> tuple[Report, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("write", "target", "kind"),
     [
-        (tasks.write_segmentation, "raspberrypi4", "segmentation"),
+        pytest.param(
+            tasks.write_segmentation,
+            "raspberrypi4",
+            "segmentation",
+            marks=pytest.mark.slow,
+        ),
         (tasks.write_regression, "raspberrypi4", "regression"),
     ],
 )

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from edgekit import cli
 from edgekit.package import bundle
 from edgekit.types.notes import NOTES
+from tests.conftest import Run
 from tests.unit.package.test_bundle import fill
 
 ROOT = Path(__file__).parents[3]
@@ -62,6 +63,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
     return folder / "build/raspberrypi", json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_example_keeps_its_contract(digits: tuple[Path, dict]) -> None:
     folder, report = digits
     [chosen] = [c for c in report["candidates"] if c["chosen"]]
@@ -76,6 +78,7 @@ def test_the_example_keeps_its_contract(digits: tuple[Path, dict]) -> None:
     assert {"litert-fp32", "litert-int8"} <= names
 
 
+@pytest.mark.slow
 def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
     folder, report = digits
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -108,6 +111,7 @@ def test_the_bundle_is_whole_and_vouched_for(digits: tuple[Path, dict]) -> None:
     assert contract["labels"] == [str(digit) for digit in range(10)]
 
 
+@pytest.mark.slow
 def test_the_student_reloads_with_torch_alone(
     digits: tuple[Path, dict], tmp_path: Path
 ) -> None:
@@ -123,6 +127,7 @@ def test_the_student_reloads_with_torch_alone(
     assert done.stdout.split("\n")[0] == "(3, 10) False"
 
 
+@pytest.mark.slow
 def test_the_shipped_file_is_as_accurate_as_the_report_states(
     digits: tuple[Path, dict],
 ) -> None:
@@ -159,8 +164,9 @@ def test_the_shipped_file_is_as_accurate_as_the_report_states(
         ("intel-n100", "xml"),
     ],
 )
+@pytest.mark.usefixtures("brief")
 def test_a_users_own_project(
-    own_project: Path, tmp_path: Path, target: str, model: str
+    own_project: Path, tmp_path: Path, run: Run, target: str, model: str
 ) -> None:
     """A fifth of the operations stays, which is faster by far more than any budget here."""
     project = tmp_path / "mine"
@@ -170,17 +176,9 @@ def test_a_users_own_project(
     (project / "edgekit.toml").write_text(
         toml + '[recipe.prune]\ncost_provenance = "estimated"\n'
     )
-    edgekit(
-        tmp_path,
-        "build",
-        "-t",
-        target,
-        "-p",
-        str(project),
-        "-o",
-        str(tmp_path / "out"),
-        "-q",
-    )
+    out = tmp_path / "out"
+    status, _, err = run("build", "-t", target, "-p", project, "-o", out, "--quiet")
+    assert status == 0, err
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert (tmp_path / f"out/model.{model}").is_file()
     [chosen] = [c for c in report["candidates"] if c["chosen"]]

@@ -46,6 +46,7 @@ def built(folder: Path, project: Path, recipe: str) -> Report:
     return report
 
 
+@pytest.mark.slow
 def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
     recipe = 'iterations = 2\nsparsity = "growing"\nsparsity_epochs = 2\n'
     report = built(tmp_path, shipped("examples/digits"), recipe)

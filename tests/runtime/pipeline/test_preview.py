@@ -15,6 +15,7 @@ import pytest
 from tests.runtime.pipeline.planned import TARGETS, plan
 
 
+@pytest.mark.slow
 def test_two_targets_side_by_side(planned_project: Path) -> None:
     said = plan(planned_project, "--json", "--quiet")
     assert said.exit_code == 0, said.exception

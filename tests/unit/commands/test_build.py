@@ -14,10 +14,12 @@ from tests.conftest import Run
 from tests.unit.test_cli import change
 
 
+@pytest.mark.usefixtures("brief")
 def test_an_impossible_budget_is_refused_before_training(mine: Path, run: Run) -> None:
     change(mine / "edgekit.toml", "= 1.5", "= 1000")
     with (mine / "edgekit.toml").open("a") as toml:
         toml.write('[recipe.prune]\ncost_provenance = "estimated"\n')
+        toml.write('[recipe.export]\nruntimes = ["litert"]\nprecisions = ["fp32"]\n')
     status, _, err = run("build", "--target", "raspberrypi", "--quiet")
     assert status == 1
     assert (
