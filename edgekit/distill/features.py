@@ -24,7 +24,7 @@ class ModelOutputs:
     """One network on one batch. `projected` are its `features` in the other's widths."""
 
     output: Tensor
-    """What the task reads."""
+    """The output that the task reads."""
     others: tuple[Tensor, ...] = ()
     """Outputs that it does not read, as far as both networks have them."""
     features: tuple[Tensor, ...] = ()

@@ -83,7 +83,7 @@ def objective(
 
 
 def _drift(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
-    """How far outputs (batch, ...) are from the teacher's, the mean over them: ()."""
+    """Mean distance of outputs (batch, ...) from the teacher's: ()."""
     pairs = zip(ours, theirs, strict=True)
     return torch.stack([relative_squared_error(*pair).mean() for pair in pairs]).mean()
 

@@ -56,7 +56,7 @@ Pairs = tuple[tuple[Layer, Layer], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What a recipe's losses compare of two networks, the teacher's and the student's."""
+    """Parts of two networks that a recipe's losses compare, the teacher's and the student's."""
 
     layers: Pairs = ()
     attentions: tuple[tuple[str, str], ...] = ()

@@ -22,7 +22,7 @@ def evaluate(
 def predict(
     program: Program, dataset: Dataset, batch: int = 256
 ) -> NDArray[np.float32]:
-    """What the task reads of the network's outputs, (n, ...), in the order of the samples."""
+    """The output that the task reads, (n, ...), in the order of the samples."""
     outputs = []
     with torch.inference_mode():
         for indices in np.array_split(

@@ -43,7 +43,7 @@ class Stored:
 def infer(
     artifact: Artifact, inputs: Given, device: Device, reads: Reads = ()
 ) -> Array:
-    """What a task `reads` of the outputs for n samples, or the first one, one inference each:
+    """The output that a task `reads`, or the first one, for n samples, one inference each:
     (n, *shape) of each input to (n, *output shape).
 
     Both are float32; where the artifact takes or gives integers, they are quantized on the way
@@ -123,7 +123,7 @@ def _once(
 
 
 def taken(outputs: Sequence[Array], reads: Reads) -> Array:
-    """What a task `reads` of real outputs (n, *shape), the first without a choice."""
+    """The output that a task `reads` of real ones (n, *shape), the first without a choice."""
     parts = [torch.from_numpy(outputs[number]) for number in reads or (0,)]
     found: Array = joined(parts).numpy()
     return found

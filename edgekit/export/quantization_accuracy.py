@@ -108,7 +108,7 @@ class QuantizationAccuracy:
             return None
 
     def _outputs(self, path: Path, count: int) -> Outputs:
-        """What the task reads of the file (n, *output shape), one sample at a time."""
+        """The output of the file that the task reads (n, *output shape), one sample at a time."""
         samples = rows(self.validation.feeds, slice(count))
         found = run_here(path, self._runtime, samples, self._layouts)
         read = taken(outputs_of(found), self.validation.reads)

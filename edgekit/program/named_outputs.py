@@ -46,7 +46,7 @@ def numbered(count: int) -> tuple[str, ...]:
 
 
 def read(found: Sequence[Tensor], reads: Reads, known: Sequence[str]) -> Tensor:
-    """What a task reads of the outputs `found`, whose names are `known`.
+    """The output that a task reads of those `found`, whose names are `known`.
 
     Raises `ModelError` where there are several and none is chosen.
     """

@@ -108,7 +108,7 @@ class Program:
         return self.outputs if known else named_outputs.numbered(count)
 
     def answer(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """What the task reads of the outputs (batch, ...); raises `ModelError` where there are
+        """The output (batch, ...) that the task reads; raises `ModelError` where there are
         several and none is chosen."""
         found = named_outputs.tensors(self.module(*inputs))
         return named_outputs.read(found, self.reads, self.output_names)

@@ -53,6 +53,6 @@ def _number(key: str, ref: OutputRef, known: Sequence[str]) -> int:
         return known.index(str(ref))
     listed = ", ".join(f"{name} ({number})" for number, name in enumerate(known))
     raise ProjectError(
-        f"[task] {key} = {ref!r} is no output of the network, which has {listed}. Name one of "
+        f"[task] {key} = {ref!r} names none of the outputs, which are {listed}. Name one of "
         "them, or its number."
     )

@@ -335,7 +335,7 @@ def two_heads(width: int, seed: int, *order: str) -> Program:
 
 
 def drift(teacher: Program, student: Program) -> float:
-    """How much of the teacher's other output is missing, by name."""
+    """Fraction of the teacher's other output that is missing, by name."""
     x = torch.from_numpy(TEST.arrays()[0])
     theirs, ours = (p.module(x)["values"].detach() for p in (teacher, student))
     return float((ours - theirs).square().mean() / theirs.var())

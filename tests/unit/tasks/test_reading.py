@@ -27,7 +27,7 @@ def test_outputs_are_named_or_numbered() -> None:
     ("task", "words"),
     [
         (TaskSpec(output="logits"), r"'logits'.*boxes \(0\), scores \(1\), aux \(2\)"),
-        (TaskSpec(output=3), r"output = 3 is no output"),
+        (TaskSpec(output=3), r"output = 3 names none"),
         (detection(boxes="boxes", scores="score"), "scores = 'score'"),
         (detection(boxes="boxes"), "both or neither"),
         (detection(boxes=0, scores=1, output=2), "both or neither"),
