@@ -67,6 +67,7 @@ def task_of(
         metric or own,
         loss=_loss(loss, task.loss),
         teacher_loss=_loss(teacher_loss, task.teacher_loss),
+        background=task.background,
     )
 
 

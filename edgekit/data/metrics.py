@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -46,14 +45,6 @@ def named(task: TaskSpec, root: Path) -> Metric:
             f"{', '.join(known) or 'none'}, or a function of yours: 'metric.py:score'."
         )
     return known[task.metric]
-
-
-def explained(outputs: Outputs, others: Outputs) -> float:
-    """Fraction of the variance of `others` that `outputs` have in common with them; at most 1."""
-    expected = others.astype(np.float64)
-    spread = np.square(expected - expected.mean(0)).sum()
-    apart = np.square(outputs - expected).sum()
-    return float(1 - apart / max(spread, 1e-12))
 
 
 def _by_user(task: TaskSpec, reference: str, root: Path) -> Metric:

@@ -30,6 +30,8 @@ class Task:
     metric: Metric | None
     user_losses: tuple[Hard | None, Hard | None] = (None, None)
     """The user's functions for labels and for the teacher's outputs, within `task_losses`."""
+    background: int | None = None
+    """The class of a detector's scores that means that nothing is there."""
 
     @property
     def takes_logits(self) -> bool:
@@ -41,13 +43,20 @@ class Task:
         """Return whether a function of the user's takes the teacher's outputs."""
         return self.user_losses[1] is not None
 
+    def of_probabilities(self) -> Task:
+        """The same of a detector whose scores are probabilities and no logits."""
+        own = _own_losses(self.kind, self.background, probabilities=True)
+        return replace(self, task_losses=_with_users(own, *self.user_losses))
+
     def of_logarithms(self) -> Task:
         """The same where outputs are logarithms of what the network gives: the user's functions
         and the metric take the values themselves."""
         metric = self.metric
         return replace(
             self,
-            task_losses=_with_users(self.kind, *self.user_losses, logarithms=True),
+            task_losses=_with_users(
+                tasks.of(self.kind).losses, *self.user_losses, logarithms=True
+            ),
             metric=None
             if metric is None
             else lambda outputs, targets: metric(np.exp(outputs), targets),
@@ -94,6 +103,7 @@ def of_spec(spec: TaskSpec, root: Path) -> Task:
         teacher_loss=None
         if spec.teacher_loss is None
         else user_loss(spec.teacher_loss, root),
+        background=spec.background,
     )
 
 
@@ -103,6 +113,7 @@ def of_functions(
     *,
     loss: Hard | None = None,
     teacher_loss: Hard | None = None,
+    background: int | None = None,
 ) -> Task:
     """A task with losses of the user's in place of the kind's own, where they are given.
 
@@ -111,23 +122,33 @@ def of_functions(
     """
     return Task(
         kind=kind,
-        task_losses=_with_users(kind, loss, teacher_loss),
+        task_losses=_with_users(_own_losses(kind, background), loss, teacher_loss),
         metric=metric,
         user_losses=(loss, teacher_loss),
+        background=background,
     )
 
 
+def _own_losses(
+    kind: TaskKind, background: int | None, *, probabilities: bool = False
+) -> TaskLosses:
+    task = tasks.of(kind)
+    if task.box_losses is None:
+        return task.losses
+    return task.box_losses(background, probabilities)
+
+
 def _with_users(
-    kind: TaskKind,
+    task_losses: TaskLosses,
     loss: Hard | None,
     teacher_loss: Hard | None,
     *,
     logarithms: bool = False,
 ) -> TaskLosses:
-    task_losses = tasks.of(kind).losses
+    restore = task_losses.restore
 
     def as_given(output: Tensor) -> Tensor:
-        output = task_losses.restore(output)
+        output = restore(output)
         return output.exp() if logarithms else output
 
     if teacher_loss is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -19,8 +20,11 @@ from edgekit.errors import DataError, ModelError
 from edgekit.program.batch_norm_folding import fold
 from edgekit.program.ends import in_logarithms
 from edgekit.program.program import Program
+from edgekit.tasks.losses import BOX
 from edgekit.types import DEFAULT_TASK, DistillRecipe, Epoch, LossName, TaskKind
 
+_FEW = 16
+"""Samples that show the sort of a detector's scores."""
 Penalty = Callable[[fx.GraphModule], Tensor]
 AfterStep = Callable[[fx.GraphModule], None]
 
@@ -94,6 +98,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         )
     own = fold(student) if qat else student.copy()
     learning, teachers, task = _on_logits(own, teachers, task)
+    task = _on_probabilities((learning, *teachers), task, train)
     task_spec = DistillationTask(
         teachers=teachers,
         student=learning,
@@ -140,6 +145,27 @@ def _on_logits(
     if learning[0] is not student:
         task = task.of_logarithms()
     return learning[0], learning[1:], task
+
+
+def _on_probabilities(networks: Sequence[Program], task: Task, train: Dataset) -> Task:
+    """The task of detectors whose scores are probabilities, as all numbers from 0 to 1 are.
+
+    Raises `ModelError` where some give logits: nothing can be learned from the others then.
+    """
+    if not tasks.of(task.kind).located or task.compares_outputs:
+        return task
+    feeds, _ = train.feeds(np.arange(min(_FEW, len(train))))
+    sorts = set()
+    for network in networks:
+        with torch.no_grad():
+            scores = network.answer(*network.tensors(feeds))[..., BOX:]
+        sorts.add(bool(((scores >= 0) & (scores <= 1)).all()))
+    if len(sorts) > 1:
+        raise ModelError(
+            "Some of teacher and student give scores from 0 to 1 and some logits. End both "
+            "before the sigmoid or softmax, or both behind it."
+        )
+    return task.of_probabilities() if sorts == {True} else task
 
 
 class _Run:

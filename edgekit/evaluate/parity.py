@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit import tasks
-from edgekit.data.metrics import explained
+from edgekit.tasks.scores import explained
 from edgekit.types import Parity, Precision, TaskKind
 from edgekit.types.export_notes import ParityFault
 
@@ -84,17 +84,20 @@ def compare(
     0 and 1), nothing else can be compared, and a file in float has to decide as the network on
     nearly all. `tolerance` takes the place of the precision's relative error.
     """
+    task = tasks.of(kind)
+    parts = list(zip(task.parts(outputs), task.parts(expected), strict=True))
     found = Parity(
-        relative_error=relative_error(outputs, expected),
+        relative_error=max(relative_error(*pair) for pair in parts),
         agreement=None,
         samples=len(outputs),
     )
-    task = tasks.of(kind)
     if task.class_axis is not None:
         same = task.agree(outputs, expected).value
         found = replace(found, agreement=same)
     else:
-        found = replace(found, explained=explained(outputs, expected))
+        several = len(parts) > 1
+        least = min(explained(*pair, part=several) for pair in parts)
+        found = replace(found, explained=least)
     allowed = TOLERANCES[precision].outputs if tolerance is None else tolerance
     if decided:
         allowed = math.inf

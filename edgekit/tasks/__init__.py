@@ -8,7 +8,7 @@ A kind of task is a module here (or under `tasks/` in a folder of `EDGEKIT_PLUGI
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,11 @@ class TaskDefinition:
     agreement: Metric | None = None
     """Agreement of two networks' outputs; `None` is the fraction of equal decisions where there
     is a `class_axis`, else the mean absolute difference."""
-    located: bool = False
-    """True where outputs are boxes and scores, in one tensor or in two."""
+    box_losses: Callable[[int | None, bool], TaskLosses] | None = None
+    """Where outputs are boxes and scores, in one tensor or in two: the losses by the class of the
+    background, and by whether the scores are probabilities."""
+    parts: Callable[[Outputs], tuple[Outputs, ...]] = lambda outputs: (outputs,)
+    """Parts of an output in different units, which are compared each by itself."""
     shifts: bool = True
     """True where targets stay right where an image is moved by some pixels."""
     answered_by_network: bool = False
@@ -58,6 +61,11 @@ class TaskDefinition:
     def metric(self) -> Metric | None:
         """The metric where none is named; `None` where there is no such one."""
         return self.own_metric or next(iter(self.metrics.values()), None)
+
+    @property
+    def located(self) -> bool:
+        """Return whether outputs are boxes and scores."""
+        return self.box_losses is not None
 
     @property
     def labels_samples(self) -> bool:

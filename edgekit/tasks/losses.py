@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _TINY = 1e-8
+BOX = 4
+"""Numbers of a box, which come before its scores."""
 Soft = Callable[[Tensor, Tensor, float], Tensor]
 Hard = Callable[[Tensor, Tensor], Tensor]
 
@@ -85,19 +87,35 @@ def angles(student: Tensor, teacher: Tensor) -> Tensor:
     return 1 - F.cosine_similarity(student.flatten(1), teacher.flatten(1), dim=1)
 
 
-def detections(student: Tensor, teacher: Tensor, boxes: int = 4) -> Tensor:
+def detections(
+    student: Tensor,
+    teacher: Tensor,
+    *,
+    background: int | None = None,
+    probabilities: bool = False,
+) -> Tensor:
     """Class heads by binary cross-entropy with the teacher's probabilities, and box heads by
     absolute difference, weighed by how sure the teacher is that something is there.
 
     After Chen et al., 2017, "Learning Efficient Object Detection Models with Knowledge
-    Distillation". Outputs (batch, places, boxes + classes), to losses (batch,).
+    Distillation". Outputs (batch, places, 4 + classes), to losses (batch,). Scores are logits, or
+    `probabilities`, of which class `background` is nothing. Boxes in pixels count relative to
+    their size.
     """
-    probability = teacher[..., boxes:].sigmoid()
-    classes = F.binary_cross_entropy_with_logits(
-        student[..., boxes:], probability, reduction="none"
-    )
-    sure = probability.amax(-1)
-    apart = (student[..., :boxes] - teacher[..., :boxes]).abs().mean(-1)
+    ours, probability = student[..., BOX:], teacher[..., BOX:]
+    if probabilities:
+        classes = F.binary_cross_entropy(
+            ours.clamp(0, 1), probability.clamp(0, 1), reduction="none"
+        )
+    else:
+        probability = probability.sigmoid()
+        classes = F.binary_cross_entropy_with_logits(
+            ours, probability, reduction="none"
+        )
+    there = [n for n in range(probability.shape[-1]) if n != background]
+    sure = probability[..., there].amax(-1)
+    unit = teacher[..., :BOX].abs().mean().clamp(min=1)
+    apart = (student[..., :BOX] - teacher[..., :BOX]).abs().mean(-1) / unit
     located = (sure * apart).flatten(1).sum(1) / (sure.flatten(1).sum(1) + _TINY)
     return by_sample(classes) + located
 

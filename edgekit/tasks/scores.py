@@ -6,7 +6,7 @@ nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from edgekit.types import Evaluation
 Outputs = NDArray[np.float32]
 Metric = Callable[[Outputs, Targets], Evaluation]
 UNKNOWN = -1
+_FLAT = 0.01
 _COUNTABLE = 2**22
 """The precision of a float32 fraction reveals its denominator."""
 
@@ -72,6 +73,34 @@ def distance(outputs: Outputs, others: Outputs) -> Evaluation:
         higher_is_better=False,
         is_fraction=False,
     )
+
+
+def least_explained(
+    outputs: Sequence[Outputs], others: Sequence[Outputs]
+) -> Evaluation:
+    """Fraction of the variance of two networks' outputs that they have in common, of the part
+    (n, ...) where it is least."""
+    pairs = zip(outputs, others, strict=True)
+    return Evaluation(
+        metric="agreement",
+        value=max(0.0, min(explained(*pair, part=True) for pair in pairs)),
+        samples=len(outputs[0]),
+    )
+
+
+def explained(outputs: Outputs, others: Outputs, *, part: bool = False) -> float:
+    """Fraction of the variance of `others` that `outputs` have in common with them; at most 1.
+
+    Of a `part` of an output, deviations below a hundredth of its largest number are not counted:
+    scores of samples without anything are nearly constant.
+    """
+    expected = others.astype(np.float64)
+    spread = np.square(expected - expected.mean(0)).sum()
+    apart = np.square(outputs - expected).sum()
+    if part:
+        least = _FLAT * np.abs(expected).max(initial=0.0)
+        spread = max(spread, least**2 * expected.size)
+    return float(1 - apart / max(spread, 1e-12))
 
 
 def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:

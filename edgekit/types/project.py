@@ -131,6 +131,9 @@ class TaskSpec:
     scores: losses and metric read (batch, places, 4 + classes)."""
     scores: OutputRef | None = None
     """The output with the scores (batch, places, classes) of each box."""
+    background: Annotated[int, Ge(0)] | None = None
+    """The class of a detector's scores that means that nothing is there: a box does not weigh by
+    it."""
     metric: Text | None = None
     """`None` is the kind's own: accuracy, mean IoU, mean absolute error, ..."""
     better: Literal["higher", "lower"] | None = None

@@ -13,6 +13,7 @@ from edgekit.data import Dataset, split
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
 from edgekit.distill.objective import resolved
+from edgekit.distill.tasks import of_functions
 from edgekit.errors import DataError, ModelError, TrainingError
 from edgekit.evaluate.accuracy import evaluate
 from edgekit.program.program import Program, trace
@@ -365,3 +366,53 @@ def test_several_outputs_and_none_named_are_refused_before_training() -> None:
     start = replace(two_heads(8, 0, "logits", "values"), reads=())
     with pytest.raises(ModelError, match=r"2 outputs \(logits, values\)"):
         distilled(start, start)
+
+
+class Boxes(nn.Module):
+    """Boxes in pixels and the scores of three places, apart, as logits or through a softmax."""
+
+    def __init__(self, width: int, seed: int, *, squashed: bool) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.squashed = squashed
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, width), nn.Tanh())
+        self.boxes, self.scores = nn.Linear(width, 12), nn.Linear(width, 6)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.body(x)
+        scores = 3 * self.scores(y).unflatten(1, (3, 2))
+        boxes = 100 * self.boxes(y).unflatten(1, (3, 4))
+        return {
+            "scores": scores.softmax(2) if self.squashed else scores,
+            "boxes": boxes,
+        }
+
+
+def boxes(width: int, seed: int, *, squashed: bool) -> Program:
+    return replace(trace(Boxes(width, seed, squashed=squashed), (INPUT,)), reads=(1, 0))
+
+
+@pytest.mark.parametrize("squashed", [True, False])
+def test_boxes_and_scores_apart_follow_the_teacher(squashed: bool) -> None:
+    task = of_functions("detection", None, background=0)
+    teacher, student = (boxes(w, w, squashed=squashed) for w in (16, 8))
+    recipe = replace(RECIPE, epochs=12, optimizer="adamw", learning_rate=0.02)
+    followed = distilled(teacher, student, recipe=recipe, task=task, kind="detection")
+    assert followed.metric == "agreement"
+    first, *_, last = followed.epochs
+    assert last.loss < 0.7 * first.loss
+    x = torch.from_numpy(TEST.arrays()[0])
+    for name in ("boxes", "scores"):
+        theirs = teacher.module(x)[name]
+        before, after = (
+            (one.module(x)[name] - theirs).square().mean().item()
+            for one in (student, followed.program)
+        )
+        assert after < 0.7 * before
+
+
+def test_scores_of_two_sorts_teach_nothing() -> None:
+    task = of_functions("detection", None)
+    pair = boxes(16, 0, squashed=True), boxes(8, 1, squashed=False)
+    with pytest.raises(ModelError, match="scores from 0 to 1 and some logits"):
+        distilled(*pair, task=task, kind="detection")
