@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _TINY = 1e-8
+_EDGE = 1e-6
 BOX = 4
 """Numbers of a box, which come before its scores."""
 Soft = Callable[[Tensor, Tensor, float], Tensor]
@@ -105,7 +106,7 @@ def detections(
     ours, probability = student[..., BOX:], teacher[..., BOX:]
     if probabilities:
         classes = F.binary_cross_entropy(
-            ours.clamp(0, 1), probability.clamp(0, 1), reduction="none"
+            _within(ours), _within(probability), reduction="none"
         )
     else:
         probability = probability.sigmoid()
@@ -118,6 +119,12 @@ def detections(
     apart = (student[..., :BOX] - teacher[..., :BOX]).abs().mean(-1) / unit
     located = (sure * apart).flatten(1).sum(1) / (sure.flatten(1).sum(1) + _TINY)
     return by_sample(classes) + located
+
+
+def _within(probabilities: Tensor) -> Tensor:
+    """Probabilities a little away from 0 and 1, where the slope of their logarithm explodes; not
+    cut off there, which would leave no slope at all."""
+    return _EDGE + (1 - 2 * _EDGE) * probabilities.clamp(0, 1)
 
 
 def by_sample(losses: Tensor) -> Tensor:
