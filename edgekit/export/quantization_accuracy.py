@@ -18,6 +18,7 @@ from edgekit.evaluate.parity import rms_error
 from edgekit.evaluate.run import outputs_of, run_here, taken
 from edgekit.program.feeds import Feeds, Given, feeds_of, rows, save
 from edgekit.program.named_outputs import Reads
+from edgekit.runtimes.float_tail import apart
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 Array = npt.NDArray[Any]
@@ -79,12 +80,27 @@ class QuantizationAccuracy:
     def accuracy_drop(self, path: Path) -> tuple[float, float]:
         """Fraction of the metric that `path` loses, and the relative error of its outputs."""
         outputs = self._outputs(path, len(self.validation))
-        return self._drop(outputs), rms_error(outputs, self._expected)
+        return self._drop(outputs), self._error(outputs)
 
     def error(self, path: Path, count: int) -> float:
         """The relative error of the outputs for the first `count` samples."""
         outputs = self._outputs(path, min(count, len(self.validation)))
-        return rms_error(outputs, self._expected[: len(outputs)])
+        return self._error(outputs)
+
+    @property
+    def units_apart(self) -> bool:
+        """Return whether one output holds values in units too different for one scale."""
+        if len(self.validation.reads) > 1:
+            return False
+        parts = tasks.of(self.validation.task.kind).parts(self._expected)
+        return apart(float(np.abs(part).max(initial=0.0)) for part in parts)
+
+    def _error(self, outputs: Outputs) -> float:
+        """The relative error for as many samples as there are, of the part that has most."""
+        parts = tasks.of(self.validation.task.kind).parts
+        expected = parts(self._expected[: len(outputs)])
+        pairs = zip(parts(outputs), expected, strict=True)
+        return max(rms_error(*pair) for pair in pairs)
 
     def _drop(self, outputs: Outputs) -> float:
         found = self._measured(outputs) if self._reference else None

@@ -100,6 +100,8 @@ def search(
     `ranges` are the ways to take ranges that the format has. Raises `ArtifactError` where not even
     the first configuration gives a file.
     """
+    if work.accuracy.units_apart and precision in ("int8", "int16x8"):
+        first = replace(first, float_tail=True)
     plain = work.attempt(first)
     if plain.failure is not None:
         raise ArtifactError(plain.failure)

@@ -149,6 +149,8 @@ def quantized(found: QuantResult) -> str:
         return "was not judged: there were no validation samples"
     lost = f"loses {_points(found.accuracy_drop)} of {found.metric} on {found.samples} samples"
     parts = [lost, *_recovery(found)]
+    if found.quant_config.float_tail:
+        parts.append("what joins its outputs, in different units, stays in float")
     if found.missed is not None:
         count = len(found.trials)
         tried = "1 configuration" if count == 1 else f"{count} configurations"

@@ -68,6 +68,9 @@ class QuantConfig:
     """`weighted`: operators with weights alone are quantized."""
     float_layers: tuple[str, ...] = ()
     """Layers kept in float, worst first, by their names in the format's own graph."""
+    float_tail: bool = False
+    """True where the operators behind the last layers with weights are in float: an output holds
+    values in different units, for which one scale has too few steps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError
+from edgekit.runtimes.float_tail import Operator, behind_layers
 from edgekit.runtimes.litert.flatbuffer import mended
 from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
@@ -56,6 +57,22 @@ class Quantizer:
             for operator in interpreter._get_ops_details()
             if operator["op_name"] in WEIGHTED
         )
+
+    def _tail(self) -> tuple[str, ...]:
+        interpreter = plain_interpreter(self._fp32.read_bytes())
+        names = {
+            each["index"]: each["name"] for each in interpreter.get_tensor_details()
+        }
+        operators = [
+            Operator(
+                name=names[int(operator["outputs"][0])],
+                weighted=operator["op_name"] in (*WEIGHTED, "BATCH_MATMUL"),
+                takes=tuple(map(int, operator["inputs"])),
+                gives=tuple(map(int, operator["outputs"])),
+            )
+            for operator in interpreter._get_ops_details()
+        ]
+        return behind_layers(operators)
 
     def quantize(
         self, precision: Precision, quant_config: QuantConfig, path: Path
@@ -120,7 +137,10 @@ class Quantizer:
     def _written(self, recipe: Any, quant_config: QuantConfig, ranges: Any) -> bytes:
         from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-        for layer in quant_config.float_layers:
+        kept = quant_config.float_layers
+        if quant_config.float_tail:
+            kept = (*kept, *self._tail())
+        for layer in kept:
             recipe.add_quantization_config(
                 f"^{re.escape(layer[:_SCOPE])}(;|$)",
                 qtyping.TFLOperationName.ALL_SUPPORTED,

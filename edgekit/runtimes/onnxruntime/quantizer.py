@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.runtimes.float_tail import Operator, behind_layers
 from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
@@ -89,13 +90,30 @@ class Quantizer:
             }[quant_config.ranges],
             per_channel=quant_config.per_channel,
             reduce_range=quant_config.narrow_weights,
-            nodes_to_exclude=list(quant_config.float_layers),
+            nodes_to_exclude=self._in_float(quant_config),
             op_types_to_quantize=list(_WEIGHTED)
             if quant_config.operators == "weighted"
             else None,
             calibration_cache_path=self._place
             / f"{quant_config.ranges}-{quant_config.operators}.json",
         )
+
+    def _in_float(self, quant_config: QuantConfig) -> list[str]:
+        import onnx
+
+        if not quant_config.float_tail:
+            return list(quant_config.float_layers)
+        nodes = onnx.load(str(self._prepared)).graph.node
+        operators = [
+            Operator(
+                name=node.name,
+                weighted=node.op_type in _WEIGHTED,
+                takes=tuple(node.input),
+                gives=tuple(node.output),
+            )
+            for node in nodes
+        ]
+        return [*quant_config.float_layers, *behind_layers(operators)]
 
     def _dynamic(self, quant_config: QuantConfig, path: Path) -> None:
         """Convolutions stay in float: ONNX Runtime has no fast kernel for dynamic ones."""

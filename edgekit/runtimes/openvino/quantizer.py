@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.runtimes.float_tail import Operator, behind_layers
 from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
@@ -71,7 +72,7 @@ class Quantizer:
             nncf.Dataset([dict(each) for each in self._samples]),
             subset_size=len(self._samples),
             model_type=nncf.ModelType.TRANSFORMER if _attends(model) else None,
-            ignored_scope=_ignored(quant_config),
+            ignored_scope=_ignored(quant_config, model),
             advanced_parameters=AdvancedQuantizationParameters(
                 activations_range_estimator_params={
                     "min-max": known.MINMAX,
@@ -95,16 +96,35 @@ def _weights(model: Any, quant_config: QuantConfig) -> Any:
     return nncf.compress_weights(
         model,
         mode=nncf.CompressWeightsMode.INT8_SYM,
-        ignored_scope=_ignored(quant_config),
+        ignored_scope=_ignored(quant_config, model),
     )
 
 
-def _ignored(quant_config: QuantConfig) -> Any:
+def _ignored(quant_config: QuantConfig, model: Any) -> Any:
     import nncf
 
-    if not quant_config.float_layers:
-        return None
-    return nncf.IgnoredScope(names=list(quant_config.float_layers))
+    tail = _tail(model) if quant_config.float_tail else ()
+    names = [*quant_config.float_layers, *tail]
+    # NNCF's graph leaves some operators out, which are in float already.
+    return nncf.IgnoredScope(names=names, validate=not tail) if names else None
+
+
+def _tail(model: Any) -> tuple[str, ...]:
+    operators = [
+        Operator(
+            name=node.get_friendly_name(),
+            weighted=node.get_type_name() in _WEIGHTED,
+            takes=tuple(_source(port) for port in node.inputs()),
+            gives=(node.get_friendly_name(),),
+        )
+        for node in model.get_ordered_ops()
+        if node.get_type_name() not in ("Constant", "Parameter", "Result")
+    ]
+    return behind_layers(operators)
+
+
+def _source(port: Any) -> str:
+    return str(port.get_source_output().get_node().get_friendly_name())
 
 
 def _constant(node: Any) -> bool:
