@@ -1,8 +1,8 @@
 """Samples for MLPerf Tiny's networks: CIFAR-10's own labels, or the float network's decisions.
 
-Where a network decides alike for nearly all made inputs, those are searched on which it decides
-otherwise, so that every class has samples. Training and test samples come from different sounds
-and photographs.
+Made inputs are those on which the float network decides clearly. Where it decides alike for nearly
+all of them, those are searched on which it decides otherwise, so that classes have samples.
+Training and test samples come from different sounds and photographs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Array = np.ndarray[Any, Any]
 Labels = str
 DATASET, NETWORK = "dataset", "float network"
 BATCH = 64
+CLEAR = 0.8
+"""Probability from which the float network's decision on a made input counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +99,11 @@ def _both(network: ek.Network, pixels: Array, count: int, seed: int) -> Part:
     for turn in range(4):
         x = found.pixels(pixels, 96)
         scores = outputs(network, x)[:, 1]
-        kept.append(x[scores > 0.5])
+        kept.append(x[scores > CLEAR])
         best = np.argsort(-scores)[: count // 4]
         found = found[np.tile(best, 4)].moved(side, 10 * seed + turn)
     others = drawn.pixels(pixels, 96)
-    others = others[outputs(network, others)[:, 1] <= 0.5]
+    others = others[outputs(network, others)[:, 0] > CLEAR]
     persons = np.concatenate(kept)
     draw = np.random.default_rng(seed)
     half = min(count // 2, len(persons), len(others))
@@ -120,15 +122,16 @@ def keywords(network: ek.Network, data: Path) -> Samples:
 
 def _spread(network: ek.Network, x: Array, seed: int) -> Part:
     draw = np.random.default_rng(seed)
-    classes = outputs(network, x).argmax(1)
+    x = np.concatenate([np.roll(x, frames, axis=2) for frames in (-3, 0, 3)])
+    scores = outputs(network, x)
+    clear = scores.max(1) > CLEAR
+    x, classes = x[clear], scores[clear].argmax(1)
     most = int(np.sort(np.bincount(classes))[-2])
     kept = [
         _some(x[classes == each], 2 * most, draw)
         for each in np.unique(classes).tolist()
     ]
-    chosen = np.concatenate(kept)
-    moved = [np.roll(chosen, frames, axis=2) for frames in (-3, 0, 3)]
-    return _decided(network, _some(np.concatenate(moved), 3 * len(chosen), draw))
+    return _decided(network, _some(np.concatenate(kept), len(x), draw))
 
 
 def anomalies(network: ek.Network, data: Path) -> Samples:

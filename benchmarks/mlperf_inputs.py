@@ -61,7 +61,7 @@ def _word(draw: np.random.Generator) -> Array:
             break
     sound /= np.abs(sound).max() + 1e-9
     noise = colored(draw, RATE_HZ, draw.uniform(0, 1))
-    sound += noise * 10 ** draw.uniform(-4.5, -1) / np.abs(noise).max()
+    sound += noise * 10 ** draw.uniform(-5, -2.5) / np.abs(noise).max()
     return sound / np.abs(sound).max()
 
 
@@ -73,13 +73,13 @@ def _syllable(draw: np.random.Generator) -> Array:
     size = draw.uniform(0.9, 1.3)
     pitch = draw.uniform(85, 260) * (1 + draw.uniform(-0.2, 0.2) * time / time[-1])
     phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
-    voice = np.zeros(count)
+    voice, tilt = np.zeros(count), draw.uniform(1, 2)
     center = size * (first + (last - first) * np.linspace(0, 1, GLIDE)[:, None])
     some = np.linspace(0, count - 1, GLIDE).astype(int)
     for number in range(1, HARMONICS):
         apart = (number * pitch[some, None] - center) / (60 + center / 20)
         gain = np.interp(np.arange(count), some, (1 / (1 + apart**2)).sum(1))
-        voice += gain * np.sin(number * phase) / number**0.5
+        voice += gain * np.sin(number * phase) / number**tilt
     voice *= np.sin(np.pi * (time / time[-1]) ** draw.uniform(0.4, 1)) ** 0.5
     hiss = colored(draw, count, draw.uniform(-1, 0.3))
     hiss /= np.abs(hiss).max()

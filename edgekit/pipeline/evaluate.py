@@ -274,6 +274,8 @@ class Contest:
     budget: Budget
     priority: tuple[str, ...]
     """The budgets in the order of their weight."""
+    fastest: bool = False
+    """True where the fastest network inside the accuracy budget is searched for."""
 
     @classmethod
     def of(
@@ -290,6 +292,7 @@ class Contest:
             baselines=baselines,
             budget=request.project.budget,
             priority=request.project.priority,
+            fastest=request.project.recipe.objective == "fastest",
         )
 
     def choose(

@@ -44,6 +44,7 @@ from edgekit.types import (
     Target,
     shown_loss,
 )
+from edgekit.types.notes import SpeedupAssumed
 
 MARGIN = 1.03
 """Factor above the required speed-up for a file whose speed is measured again later."""
@@ -210,6 +211,7 @@ class NetworkEvaluator:
             self.exporting.target,
             macs=sum(operator.macs for operator in operators_of(network)),
             proven=self.contest.bench.proven,
+            fastest=self.contest.fastest,
         )
         return Judged(
             candidates=timed.candidates, within=within(), safe=within(margin=MARGIN)
@@ -223,7 +225,7 @@ def most_accurate(candidates: Sequence[Candidate]) -> Candidate | None:
     )
 
 
-def keeping(
+def keeping(  # noqa: PLR0913 (files, budgets, and what is known of them)
     timed: Benchmark,
     budget: Budget,
     target: Target,
@@ -231,22 +233,26 @@ def keeping(
     macs: int,
     proven: bool,
     margin: float = 1.0,
+    fastest: bool = False,
 ) -> tuple[Candidate, ...]:
     """The candidates that keep every budget, as far as it is known here.
 
     `macs` is the count of their network, and timings are `proven` where they are the target's
-    own; `margin` is a factor above the required speed-up.
+    own; `margin` is a factor above the required speed-up. Where the `fastest` is searched for,
+    a speed-up that no budget sets is required of none.
     """
     unpruned = {one.runtime: one for one in timed.unpruned}
     kept = []
     for one in timed.candidates:
         before = unpruned[one.artifact.runtime]
-        required, _ = required_speedup(
+        required, notes = required_speedup(
             budget,
             target.name,
             before.latency.p50_ms if proven else None,
             before.energy.gross_mj if proven else None,
         )
+        if fastest and any(isinstance(note, SpeedupAssumed) for note in notes):
+            required = None
         found = verdicts(one, budget, target, macs=macs)
         over = any(verdict.verdict == "over" for verdict in found)
         fast = required is None or _fast(one, required, margin)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from edgekit.distill import Distilled
 from edgekit.pipeline import left_out
@@ -51,11 +52,12 @@ def iterative_prune(
 
     `halfway` there, where a smaller student is to learn from it. Where the network or a student
     cannot be exported in the form that is planned for, the next allowed one is planned for, and
-    notes name it. Raises `left_out.NotExportable` where none is left.
+    notes name it. Where the fastest network is searched for and none that was trained keeps the
+    budgets, the unpruned one ends that does. Raises `left_out.NotExportable` where no form is left.
     """
-
-    kept = most_accurate(inputs.uncut.safe)
-    if kept is not None and not halfway and inputs.recipe.objective == "most-accurate":
+    fastest = inputs.recipe.objective == "fastest"
+    kept = most_accurate(inputs.uncut.within if fastest else inputs.uncut.safe)
+    if kept is not None and not halfway and not fastest:
         return _uncut(inputs, teachers, kept)
 
     def attempt(form: left_out.Form) -> tuple[PrunedCandidate, Distilled]:
@@ -67,16 +69,26 @@ def iterative_prune(
     (whole, distilled), left = left_out.in_first_form(
         inputs.timer.exporter, forms, attempt
     )
+    if kept is not None and whole.points and not any(p.within for p in whole.points):
+        inputs.progress.say(
+            "No smaller network keeps the budget: the unpruned one does"
+        )
+        uncut, untrained = _uncut(inputs, teachers, kept, reason="none_smaller")
+        return replace(uncut, points=whole.points), untrained
     return replace(whole, notes=(*whole.notes, *left)), distilled
 
 
 def _uncut(
-    inputs: PruningInputs, teachers: TeacherEnsemble, kept: Candidate
+    inputs: PruningInputs,
+    teachers: TeacherEnsemble,
+    kept: Candidate,
+    *,
+    reason: Literal["within_budget", "none_smaller"] = "within_budget",
 ) -> tuple[PrunedCandidate, Distilled]:
     """The network as it is: a file of it keeps every budget already."""
     planner = inputs.whole_planner(teachers.first)
     note = NothingCut(
-        reason="within_budget",
+        reason=reason,
         artifact=kept.artifact.name.removeprefix("unpruned-"),
         speedup=kept.speedup,
         validation=kept.evaluation.score,

@@ -124,13 +124,17 @@ def _nothing_cut(note: kinds.NothingCut | kinds.NoPlanFaster) -> str:
         )
     if note.reason == "own_architecture":
         return "the student has an architecture of its own: nothing was cut"
+    smaller = note.reason == "none_smaller"
     words = "the network keeps its budget as it is: nothing was cut"
+    if smaller:
+        words = "no smaller network that was trained keeps the budget: nothing was cut"
     if note.artifact is None or note.speedup is None or note.validation is None:
         return words
-    return (
-        f"{words} ({note.artifact}: {note.speedup:.2f}x, validation "
-        f'{_score(note.validation)}); [recipe] objective = "fastest" cuts all the same'
+    found = (
+        f"({note.artifact}: {note.speedup:.2f}x, validation {_score(note.validation)})"
     )
+    hint = "" if smaller else '; [recipe] objective = "fastest" cuts all the same'
+    return f"{words} {found}{hint}"
 
 
 def _cost_doubt(note: kinds.CostDoubt) -> str:

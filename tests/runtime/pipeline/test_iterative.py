@@ -7,10 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+import edgekit as ek
 from edgekit.config.resources import shipped
-from edgekit.types import Report
-from edgekit.types.notes import CutInSteps, PrecisionPlanned, UnitsEmptied
+from edgekit.report.note_words import sentence
+from edgekit.types import (
+    BenchRecipe,
+    DistillRecipe,
+    ExportRecipe,
+    PruneRecipe,
+    Report,
+    TaskSpec,
+)
+from edgekit.types.notes import CutInSteps, NothingCut, PrecisionPlanned, UnitsEmptied
 from tests.runtime import test_tasks
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -72,3 +82,37 @@ def test_one_cut_in_int8_after_group_lasso(own_project: Path, tmp_path: Path) ->
     assert UnitsEmptied(method="group-lasso", epochs=2) in report.notes
     [planned] = [n for n in report.notes if isinstance(n, PrecisionPlanned)]
     assert planned.precision == "int8" and planned.gain is not None
+
+
+@pytest.mark.slow
+def test_the_network_itself_ends_where_no_smaller_one_keeps_the_accuracy(
+    tmp_path: Path,
+) -> None:
+    """Any smaller network misses a little of what the network itself gives."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 3))
+    x = torch.randn(256, 8)
+    y = network(x).detach()
+    bundle = ek.build(
+        ek.load(network, example_input=x),
+        ek.Data(
+            train=(x, y), test=(x, y), task=TaskSpec(kind="regression", metric="r2")
+        ),
+        target="raspberrypi4",
+        budget=ek.Budget(accuracy_drop=1e-6),
+        recipe=ek.Recipe(
+            objective="fastest",
+            minutes=0,
+            prune=PruneRecipe(cost_provenance="estimated", rounds=1),
+            distill=DistillRecipe(epochs=1),
+            export=ExportRecipe(runtimes=("litert",), precisions=("fp32",)),
+            bench=BenchRecipe(runtime_options_s=0),
+        ),
+        out=tmp_path / "out",
+    )
+    report = bundle.report
+    assert any(point.name == "trained 1" for point in report.frontier)
+    assert report.student == report.teacher and report.verdict == "fits"
+    [note] = [one for one in report.notes if isinstance(one, NothingCut)]
+    assert note.reason == "none_smaller"
+    assert "no smaller network" in sentence(note)

@@ -125,6 +125,21 @@ def test_speed_just_kept_is_kept_in_the_report_and_not_relied_on() -> None:
     assert [point.within for point in judged.points("trained 1")] == [False, True]
 
 
+def test_the_fastest_may_be_slower_than_what_is_assumed_without_a_budget() -> None:
+    timed = Benchmark(
+        reference=FP32.evaluation,
+        unpruned=(FP32.measurement,),
+        candidates=(FP32, INT8),
+    )
+    for budget, kept in (
+        (Budget(accuracy_drop=0.001), (FP32,)),
+        (Budget(accuracy_drop=0.001, speedup=2.0), ()),
+    ):
+        options = {"macs": 1, "proven": False}
+        assert keeping(timed, budget, TARGET, **options, fastest=True) == kept
+        assert keeping(timed, budget, TARGET, **options) == ()
+
+
 def test_a_point_keeps_a_limit_as_its_file_does() -> None:
     """Metrics that count nothing are rounded: half of a unit in the last place loses nothing."""
     value = replace(FP32.evaluation, value=0.5, correct=None, counted=None)
