@@ -47,7 +47,7 @@ class Samples:
 
 
 def outputs(network: ek.Network, x: Array) -> Array:
-    """What the network gives for inputs (n, *input shape)."""
+    """The network's outputs of inputs (n, *input shape)."""
     with torch.no_grad():
         parts = torch.split(torch.from_numpy(x), BATCH)
         rows: Array = torch.cat([network.module(part) for part in parts]).numpy()

@@ -24,7 +24,7 @@ FORMANTS_HZ = ((270, 2290, 3010), (390, 1990, 2550), (530, 1840, 2480), (660, 17
                (640, 1190, 2390), (490, 1350, 1690))  # fmt: skip
 """Vowels of American men: Peterson and Barney, 1952."""
 GLIDE, HARMONICS = 16, 24
-"""Places at which resonances are taken, and multiples of the pitch that are heard."""
+"""Places at which resonances are taken, and multiples of the pitch beside it."""
 WORD_FRAMES, COEFFICIENTS = 49, 10
 MACHINE_FRAMES, MACHINE_BANDS = 5, 128
 

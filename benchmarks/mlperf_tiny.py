@@ -230,7 +230,7 @@ def _scores(
 
 
 def _answers(file: Path, x: Array) -> Array:
-    """What a TFLite file gives for inputs (n, *input shape), channels first; floats."""
+    """Outputs of a TFLite file, as floats, of inputs (n, *input shape), channels first."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file), num_threads=1)
