@@ -26,6 +26,7 @@ from edgekit.types import (
     RuntimeName,
     TaskKind,
     Text,
+    TextContract,
 )
 
 MANIFEST, REPORT = "manifest.json", "report.json"
@@ -90,6 +91,8 @@ class Contract:
     folded: IOFusion | None = None
     inputs: tuple[BundleTensor, ...] = ()
     outputs: tuple[BundleTensor, ...] = ()
+    text: TextContract | None = None
+    """From a text to the inputs; `None` for other samples."""
     reads: tuple[str, ...] = ()
     """Outputs that `task` and `labels` are about, of a model with several."""
 

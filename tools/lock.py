@@ -26,7 +26,7 @@ from pip._vendor.packaging.utils import (
 )
 
 ROOT = Path(__file__).parents[1]
-LISTS = ("litert", "onnxruntime", "openvino", "tflite-runtime")
+LISTS = ("litert", "onnxruntime", "openvino", "tflite-runtime", "tokenizers")
 PYTHONS = ("cp311", "cp312", "cp313")
 _SIMPLE = {"Accept": "application/vnd.pypi.simple.v1+json"}
 _PLATFORMS = re.compile(r"any|(many)?linux\w*_(x86_64|aarch64|armv7l)")

@@ -24,11 +24,11 @@ from edgekit.types import InputSpec, TextContract, TextSpec, TokenPart
 
 @dataclass(frozen=True, kw_only=True)
 class TextInput:
-    """How texts become the inputs of a network."""
+    """Conversion of texts to the inputs of a network."""
 
     tokenizer: Tokenizer
     inputs: tuple[tuple[str, TokenPart], ...]
-    """What each input takes of a text."""
+    """The inputs, each with the part of an encoding that it takes."""
     length: int
     columns: tuple[str, ...] = ()
     """Names of the texts in tables and mappings; empty: the usual ones."""
@@ -37,7 +37,7 @@ class TextInput:
 
     @cached_property
     def encoder(self) -> TextEncoder:
-        """What reads the texts; raises `DataError` for a damaged tokenizer."""
+        """The reader of texts; raises `DataError` for a damaged tokenizer."""
         try:
             return TextEncoder(self.tokenizer.content, self._settings)
         except AgentError as error:
@@ -73,7 +73,7 @@ class TextInput:
 def text_input(
     specs: Sequence[InputSpec], text: TextSpec, own: Tokenizer | None, root: Path
 ) -> TextInput | None:
-    """How texts become the inputs: by the tokenizer of `[data.text]`, else the network's `own`.
+    """Conversion of texts to the inputs, by the tokenizer of `[data.text]`, else the network's `own`.
 
     `None` without any. Raises `ModelError` for a damaged tokenizer, `DataError` where the
     inputs take no tokens and the project names one.
@@ -163,7 +163,7 @@ class Texts:
 
 
 def samples(texts: Sequence[Text], how: TextInput, origin: str) -> list[Texts]:
-    """Samples of each input, in order; raises `DataError` for what is no text."""
+    """Samples of each input, in order; raises `DataError` for mixed kinds of texts."""
     pair = not isinstance(texts[0], str)
     mixed = next((n for n, x in enumerate(texts) if isinstance(x, str) == pair), None)
     if mixed is not None:

@@ -152,7 +152,9 @@ def held_texts(held: Any, request: Request, origin: str) -> tuple[Dataset | None
         if found is None and not rows.texts:
             return None, held
         if found is None:
-            raise DataError(f"{origin}: sample {number} is no text. Give texts alone.")
+            raise DataError(
+                f"{origin}: sample {number} is not a text. Give texts alone."
+            )
         rows.add(*found)
     return rows.dataset(request) if rows.texts else None, held
 

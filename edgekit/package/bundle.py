@@ -26,6 +26,7 @@ from edgekit.types import (
     Report,
     TaskKind,
     TensorSpec,
+    TextContract,
 )
 
 SCHEMA_VERSION = 3
@@ -48,6 +49,8 @@ class IOContract:
     task: TaskKind = DEFAULT_TASK
     folding: IOFusion = field(default_factory=IOFusion)
     """Steps that the files do themselves: `preprocess` is the remainder for the application."""
+    text: TextContract | None = None
+    """From a text to the inputs; `None` for other samples."""
 
 
 @contextmanager
@@ -206,6 +209,7 @@ def described(contract: IOContract) -> dict[str, Any]:
         "labels": None if contract.labels is None else list(contract.labels),
         "task": contract.task,
         "folded": None if contract.folding == IOFusion() else asdict(contract.folding),
+        "text": None if contract.text is None else asdict(contract.text),
     }
 
 

@@ -178,6 +178,10 @@ def write_bundle(
             shutil.copyfile(file, place)
     student.save(folder / "student.pt2")
     loaded.samples.calibrated.save(folder / "calibration.npz")
+    text = loaded.samples.text
+    if text is not None:
+        place = folder / text.contract.tokenizer
+        place.write_text(text.content, encoding="utf-8")
     reports.write(report, folder)
     bundle.write_manifest(
         folder,

@@ -184,4 +184,5 @@ def contract(samples: BuildData, artifact: Artifact, reads: Reads) -> bundle.IOC
         labels=samples.labels,
         task=samples.kind,
         folding=samples.folding,
+        text=None if samples.text is None else samples.text.contract,
     )

@@ -39,7 +39,7 @@ class Tokenizer:
     content: str = field(repr=False)
     """A `tokenizer.json`."""
     model: str
-    """How it splits words: "WordPiece", "BPE", ..."""
+    """The algorithm that splits words: "WordPiece", "BPE", ..."""
     vocabulary: int
     """Token numbers are below it."""
     special_tokens: tuple[str, ...]
@@ -52,8 +52,8 @@ class Tokenizer:
     def settings(
         self, inputs: Sequence[tuple[str, TokenPart]], length: int, *, pair: bool
     ) -> dict[str, Any]:
-        """How texts become `length` tokens for each input: `TextContract` without the file's
-        own facts."""
+        """Length, padding and inputs as `TextContract` has them, without the facts of the
+        file."""
         return {
             "length": length,
             "pair": pair,
@@ -106,7 +106,7 @@ def only_slow(folder: Path) -> str | None:
 
 
 def parts(specs: Sequence[InputSpec]) -> tuple[tuple[str, TokenPart], ...]:
-    """What each input takes of a text, by name; of a single one of whole numbers, these.
+    """The part of an encoding that each input takes, by name; token numbers for a single one.
 
     Empty where an input takes something else.
     """

@@ -1,4 +1,4 @@
-"""How texts become token numbers."""
+"""The contract of text: token numbers by a tokenizer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from annotated_types import Ge
 from edgekit.types.names import Count
 
 TokenPart = Literal["ids", "mask", "types"]
-"""What an input takes of a text: token numbers, 1 for each token that is not padding, or the
+"""The part of an encoding that an input takes: token numbers, 1 for each token that is not padding, or the
 number (0 or 1) of the text in a pair."""
 Side = Literal["left", "right"]
 

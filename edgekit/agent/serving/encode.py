@@ -6,19 +6,18 @@ package tokenizers, whose reading of `tokenizer.json` is part of the contract.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
 
 from ..errors import FILES, INPUTS_INVALID, RUNTIME_MISSING, AgentError, one_line
 from .decode import Array
+from .places import TEXT_BYTES
 
 Text = Union[str, tuple[str, str]]
 """One text, or the two of a pair."""
-MAX_TEXT_BYTES = 64 * 2**10
-"""The most bytes of a text that comes from outside: what is over the model's length is cut, but
-all of it is read before."""
 _PARTS = {"ids": "ids", "mask": "attention_mask", "types": "type_ids"}
 """Attributes of an encoding by what an input takes: token numbers, 1 for each token that is not
 padding, the number of the text in a pair."""
@@ -69,6 +68,9 @@ class TextEncoder:
 
         A text that is too long is cut, of a pair the longer one.
         """
+        if any(isinstance(each, str) == self.pair for each in texts):
+            takes = "pairs of texts" if self.pair else "one text a sample"
+            raise AgentError(INPUTS_INVALID, f"The model takes {takes}; see {name}.")
         with _reported(INPUTS_INVALID, name):
             found = [
                 self._tokenizer.encode(*((each,) if isinstance(each, str) else each))
@@ -84,6 +86,95 @@ class TextEncoder:
                 ).reshape(-1, self.length)
                 for each, part in self.inputs.items()
             }
+
+
+def texts_in(content: bytes, name: str) -> list[Text]:
+    """The texts of a file: JSON as `texts_of` takes it, objects line by line, or one plain text.
+
+    A `.txt` is always plain. Raises `inputs_invalid` for what is neither.
+    """
+    try:
+        plain = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AgentError(
+            INPUTS_INVALID, f"{name} is not UTF-8 text ({one_line(error)[:120]})."
+        ) from error
+    if name.endswith(".txt") or not plain.lstrip().startswith(("{", "[")):
+        return [checked(plain.rstrip("\r\n"), name)]
+    try:
+        found = list(_documents(plain))
+    except (ValueError, RecursionError) as error:
+        raise AgentError(
+            INPUTS_INVALID, f"Cannot read {name} as JSON ({one_line(error)[:120]})."
+        ) from error
+    return [text for one in found for text in texts_of(one, name)]
+
+
+def texts_of(given: Any, name: str, most: int = TEXT_BYTES) -> list[Text]:
+    """The texts of a JSON document: `{"text": "..."}`, for pairs with a `"text_pair"` beside it,
+    either a list of them for several; or a list of such objects and of texts.
+
+    Raises `inputs_invalid` for anything else, and for a text of more than `most` bytes.
+    """
+    documents = given if isinstance(given, list) else [given]
+    found: list[Text] = []
+    for one in documents:
+        if isinstance(one, dict) and "text" in one:
+            found += _named(one, name, most)
+        else:
+            found.append(checked(one, name, most))
+    if not found:
+        raise AgentError(
+            INPUTS_INVALID, f'{name} holds no texts. Give {{"text": "..."}}.'
+        )
+    return found
+
+
+def checked(text: Any, name: str, most: int = TEXT_BYTES) -> str:
+    """A text of at most `most` bytes; raises `inputs_invalid` for anything else."""
+    if not isinstance(text, str):
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{name} holds a {type(text).__name__} where a text should be. Give "
+            '{"text": "..."}.',
+        )
+    size = len(text.encode("utf-8", "replace"))
+    if size > most:
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{name} holds a text of {size} bytes; at most {most} are read.",
+        )
+    return text
+
+
+def _named(one: Mapping[str, Any], name: str, most: int) -> list[Text]:
+    """The texts of an object, each with its second one where it has a `text_pair`."""
+    listed = [
+        part if isinstance(part, list) else [part]
+        for part in (one["text"], one.get("text_pair"))
+        if part is not None
+    ]
+    columns = [[checked(text, name, most) for text in part] for part in listed]
+    if len(columns) == 1:
+        return [*columns[0]]
+    if not columns or len(columns[0]) != len(columns[1]):
+        counts = " and ".join(str(len(part)) for part in columns)
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{name} has {counts or 'no'} texts in 'text' and 'text_pair'.",
+        )
+    return list(zip(*columns))
+
+
+def _documents(plain: str) -> Iterator[Any]:
+    """The whole as one JSON document, else one a line."""
+    try:
+        yield json.loads(plain)
+    except ValueError:
+        lines = [line for line in plain.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        yield from map(json.loads, lines)
 
 
 class _reported:

@@ -27,6 +27,7 @@ from ..errors import (
     AgentError,
 )
 from . import limits
+from .places import TEXT_BYTES, Limits
 from .supervise import supervise
 
 _CODES = {
@@ -38,9 +39,6 @@ _CODES = {
     OUT_OF_MEMORY: 137,
 }
 _MAX_BYTES = 64 * 2**20
-_SUFFIXES = (
-    ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".webp",
-)  # fmt: skip
 _PORT = 8080
 HOST = "EDGEKIT_HOST"
 """Environment variable that names the address to listen on; images set it."""
@@ -78,7 +76,11 @@ def _infer(given: argparse.Namespace) -> int:
     from .predict import Answerer
 
     answerer = Answerer(given.model)
-    sources = list(_sources(given.paths))
+    for text in given.text:
+        _print(answerer.answers_text(text))
+    # Texts alone leave stdin unread.
+    reads = given.paths or not given.text
+    sources = list(_sources(given.paths, answerer.suffixes)) if reads else []
     failed = 0
     for name in sources:
         try:
@@ -88,21 +90,26 @@ def _infer(given: argparse.Namespace) -> int:
                 raise
             failed += 1
             answers = [{"source": name, "error": error.message}]
-        for answer in answers:
-            print(json.dumps(answer), flush=True)
+        _print(answers)
     return 2 if failed else 0
 
 
-def _sources(paths: Sequence[str]) -> Iterator[str]:
+def _print(answers: Sequence[Any]) -> None:
+    for answer in answers:
+        print(json.dumps(answer), flush=True)
+
+
+def _sources(paths: Sequence[str], suffixes: Sequence[str]) -> Iterator[str]:
     """`-` for standard input, and every file, those in folders by name."""
     for text in paths or ["-"]:
         path = Path(text)
         if text == "-" or not path.is_dir():
             yield text
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes)
         if not inside:
-            raise AgentError(INPUTS_INVALID, f"No images and no .npy in {text}.")
+            known = ", ".join(suffixes)
+            raise AgentError(INPUTS_INVALID, f"No files to read in {text} ({known}).")
         yield from map(str, inside)
 
 
@@ -137,10 +144,14 @@ def _info(given: argparse.Namespace) -> int:
 
 def _serve(given: argparse.Namespace) -> int:
     from .model import ServedModel, describe
-    from .places import Limits
     from .server import serve
 
-    bounds = Limits(given.max_body_kb * 1024, given.max_connections, given.max_seconds)
+    bounds = Limits(
+        given.max_body_kb * 1024,
+        given.max_connections,
+        given.max_seconds,
+        given.max_text_kb * 1024,
+    )
     token = _token(given.token_file)
     served = ServedModel(*describe(), given.model)
     try:
@@ -195,8 +206,11 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, until_stdin_closes=False)
         return command
 
-    infer = add("infer", _infer, "Label and scores of each image, a JSON line each.")
+    infer = add("infer", _infer, "Label and scores of each sample, a JSON line each.")
     infer.add_argument("paths", nargs="*", help="Files or folders; `-` is stdin.")
+    infer.add_argument(
+        "--text", action="append", default=[], help="A text. May be repeated."
+    )
     bench = add("bench", _bench, "Latency and memory of the model here, as JSON.")
     bench.add_argument("--seconds", type=_positive, default=10.0, help="Timed seconds.")
     add("info", _info, "Contents of this image and the machine it runs on, as JSON.")
@@ -208,6 +222,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--port", type=int, default=_PORT)
     serve.add_argument("--max-body-kb", type=_count, default=4096)
+    serve.add_argument(
+        "--max-text-kb",
+        type=_count,
+        default=TEXT_BYTES // 1024,
+        help="Of each text, before it becomes tokens.",
+    )
     serve.add_argument("--max-connections", type=_count, default=64)
     serve.add_argument(
         "--max-seconds",

@@ -20,6 +20,7 @@ from ..arrays import arranged
 from ..errors import FILES, JOB_INVALID, OUTPUT_NOT_FINITE, AgentError
 from ..session import TensorInfo, run
 from .decode import Array
+from .encode import Text, TextEncoder
 
 FOLDER = "EDGEKIT_BUNDLE"
 """Environment variable that names the bundle's folder; `/opt/edgekit/bundle` without it."""
@@ -57,15 +58,29 @@ class ServedModel:
         self._turn = threading.Lock()
         self.inputs = self._session.inputs
         self.layouts: list[str | None] = description["models"][self.model].get(
-            "layouts", [self.layout]
+            "layouts", [self.layout] * len(self.inputs)
         )
         self.outputs = self._session.outputs
+        self.text: Mapping[str, Any] | None = description.get("text")
+        self._tokenizer = folder / (self.text or {}).get("tokenizer", "")
+        self._encoder: TextEncoder | None = None
         reads = description.get("reads", ())
         names = [info.name for info in self.outputs]
         self.read: int | None = 0 if len(names) == 1 else None
         """Number of the output that labels are of; `None` of several without a choice."""
         if len(reads) == 1 and reads[0] in names:
             self.read = names.index(reads[0])
+
+    def tokens(self, texts: Sequence[Text], name: str) -> list[Array]:
+        """Samples (n, length) of each input, in order, of a model that takes texts.
+
+        Raises `runtime_missing` without the package tokenizers, `inputs_invalid` for other texts.
+        """
+        with self._turn:
+            if self._encoder is None:
+                self._encoder = TextEncoder(_content(self._tokenizer), self.text or {})
+        found = self._encoder.encode(texts, name)
+        return [found[info.name] for info in self.inputs]
 
     def check_one(self) -> None:
         """Raise `job_invalid` for a model of several inputs."""
@@ -94,6 +109,13 @@ class ServedModel:
         return [
             finite(dequantize(o, info), info) for o, info in zip(outputs, self.outputs)
         ]
+
+
+def _content(tokenizer: Path) -> str:
+    try:
+        return tokenizer.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise AgentError(FILES, f"Cannot read {tokenizer} ({error}).") from error
 
 
 def chosen(description: Mapping[str, Any], model: str | None) -> str:

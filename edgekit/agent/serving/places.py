@@ -15,6 +15,9 @@ KEPT_S = 5.0
 SLOW_S = 2.0
 """So does one whose body has not come for so long."""
 _LEAVING_S = 1.0
+TEXT_BYTES = 64 * 2**10
+"""The most bytes of a text from outside: what is over the model's length is cut, but all of it is
+read before."""
 
 
 class Limits(NamedTuple):
@@ -24,6 +27,8 @@ class Limits(NamedTuple):
     connections: int = 64
     seconds: float = 15.0
     """The whole time for a request to come, and again for its answer to be taken."""
+    text_bytes: int = TEXT_BYTES
+    """Of each text, before it becomes tokens."""
 
     @property
     def of_a_peer(self) -> int:

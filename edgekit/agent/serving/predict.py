@@ -9,26 +9,45 @@ import numpy as np
 
 from .. import bench, energy, machine
 from ..arrays import of_network
-from ..errors import INPUTS_INVALID, AgentError
+from ..errors import INPUTS_INVALID, JOB_INVALID, AgentError
 from ..schema import SCHEMA
 from . import limits
-from .decode import ZIP, Array, decode, decode_named
+from .decode import NPY, ZIP, Array, decode, decode_named
+from .encode import checked, texts_in
 from .model import ServedModel, chosen, describe
 
+_SUFFIXES = (
+    ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".webp",
+)  # fmt: skip
+_TEXTS = (".json", ".jsonl", ".npz", ".txt")
 _LEAST = {50: 1, 90: 29, 95: 59, 99: 299}
 """Samples from which a percentile has an upper bound at 95 % confidence, whatever the shape."""
 
 
 class Answerer:
-    """Labels and scores from the bytes of images."""
+    """Labels and scores from the bytes of images or texts."""
 
     def __init__(self, model: str | None) -> None:
         self._served = ServedModel(*describe(), model)
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Endings of the files that are read of a folder."""
+        return _TEXTS if self._served.text else _SUFFIXES
+
     def answers(self, content: bytes, name: str) -> list[dict[str, Any]]:
         """One answer a sample; raises `inputs_invalid` for what cannot be read."""
+        return self._each(self._samples(content, name), name)
+
+    def answers_text(self, text: str) -> list[dict[str, Any]]:
+        """The answer to one text; raises `job_invalid` for a model of other samples."""
+        if not self._served.text:
+            raise AgentError(JOB_INVALID, f"{self._served.model} takes no texts.")
+        name = "the text"
+        return self._each(self._served.tokens([checked(text, name)], name), name)
+
+    def _each(self, samples: list[Array], name: str) -> list[dict[str, Any]]:
         served = self._served
-        samples = self._samples(content, name)
         if not all(np.isfinite(part).all() for part in samples):
             raise AgentError(
                 INPUTS_INVALID, f"{name} holds a number that is not finite in float32."
@@ -51,6 +70,8 @@ class Answerer:
             of_network(info.shape[1:], layout)
             for info, layout in zip(served.inputs, served.layouts)
         ]
+        if served.text and not content.startswith((NPY, ZIP)):
+            return served.tokens(texts_in(content, name), name)
         if not content.startswith(ZIP):
             served.check_one()
             contract = served.description["preprocessing"]

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError
 from ..session import TensorInfo
 from .decode import Array
+from .encode import Text, texts_of
 from .model import ServedModel, dequantize, finite, quantize
+from .places import TEXT_BYTES
 
 MAX_BATCH = 64
 DATATYPES = {
@@ -29,6 +32,7 @@ DATATYPES = {
     "bool": "BOOL",
 }
 VERSION = "1"
+_TEXTS = ("text", "text_pair")
 
 
 class Refused(Exception):
@@ -55,13 +59,44 @@ def metadata(served: ServedModel, name: str) -> dict[str, Any]:
             "preprocessing": description["preprocessing"],
             "layout": served.layout,
             "labels": description["labels"],
+            "text": served.text,
         },
     }
 
 
-def answer(served: ServedModel, name: str, body: bytes) -> dict[str, Any]:
-    """The response to an inference request; raises `Refused` for what cannot be understood."""
+def answer(
+    served: ServedModel, name: str, body: bytes, text_bytes: int = TEXT_BYTES
+) -> dict[str, Any]:
+    """The response to an inference request; raises `Refused` for what cannot be understood.
+
+    A model that takes texts takes `{"text": "..."}` too (see `encode.texts_of`), and a tensor
+    `text` of the datatype BYTES, each text of at most `text_bytes`.
+    """
     request = _parsed(body)
+    requested = _requested_outputs(served, request.get("outputs"))
+    texts = _texts(served, request, text_bytes)
+    batches, real = (
+        _batches(served, request) if texts is None else (_tokens(served, texts), True)
+    )
+    rows = [
+        served.run([batch[number].reshape(info.shape) for info, batch in pairs])
+        for pairs in [list(zip(served.inputs, batches))]
+        for number in range(len(batches[0]))
+    ]
+    response: dict[str, Any] = {"model_name": name, "model_version": VERSION}
+    if "id" in request:
+        response["id"] = request["id"]
+    response["outputs"] = [
+        _written(served.outputs[place], [row[place] for row in rows], real)
+        for place in requested
+    ]
+    return response
+
+
+def _batches(
+    served: ServedModel, request: Mapping[str, Any]
+) -> tuple[list[Array], bool]:
+    """(n, *shape) of each input, and whether all came as reals."""
     given = _named(request.get("inputs"), "inputs")
     batches, whole = [], []
     for info in served.inputs:
@@ -75,21 +110,56 @@ def answer(served: ServedModel, name: str, body: bytes) -> dict[str, Any]:
         raise Refused(400, f"the model has no input '{next(iter(given))}'")
     if len({len(batch) for batch in batches}) != 1:
         raise Refused(400, "the inputs differ in their batch dimension")
-    requested = _requested_outputs(served, request.get("outputs"))
-    rows = [
-        served.run([batch[number].reshape(info.shape) for info, batch in pairs])
-        for pairs in [list(zip(served.inputs, batches))]
-        for number in range(len(batches[0]))
+    return batches, all(whole)
+
+
+def _texts(
+    served: ServedModel, request: Mapping[str, Any], most: int
+) -> list[Text] | None:
+    """The texts of a request; `None` where it has none."""
+    given: Any = request if "text" in request else _of_tensors(request.get("inputs"))
+    if given is None:
+        return None
+    if not served.text:
+        raise Refused(400, "the model takes no texts")
+    try:
+        found = texts_of({k: given.get(k) for k in _TEXTS}, "the request", most)
+    except AgentError as error:
+        raise Refused(400, error.message) from error
+    if len(found) > MAX_BATCH:
+        raise Refused(400, f"{len(found)} texts are over the limit of {MAX_BATCH}")
+    return found
+
+
+def _of_tensors(tensors: Any) -> dict[str, Any] | None:
+    """The data of tensors of texts by name; `None` for tensors of numbers."""
+    first = tensors[0] if isinstance(tensors, list) and tensors else None
+    if not isinstance(first, dict) or first.get("datatype") != "BYTES":
+        return None
+    named = _named(tensors, "inputs")
+    if not {*named} <= {*_TEXTS}:
+        return None
+    return {name: _data(name, tensor) for name, tensor in named.items()}
+
+
+def _data(name: str, tensor: Mapping[str, Any]) -> list[Any]:
+    data, shape = tensor.get("data"), tensor.get("shape")
+    if not isinstance(data, list) or shape not in ([len(data)], [len(data), 1]):
+        raise Refused(400, f"'{name}' needs a list of texts and the shape ['n']")
+    return [
+        each[0] if isinstance(each, list) and len(each) == 1 else each for each in data
     ]
-    real = all(whole)
-    response: dict[str, Any] = {"model_name": name, "model_version": VERSION}
-    if "id" in request:
-        response["id"] = request["id"]
-    response["outputs"] = [
-        _written(served.outputs[place], [row[place] for row in rows], real)
-        for place in requested
-    ]
-    return response
+
+
+def _tokens(served: ServedModel, texts: Sequence[Text]) -> list[Array]:
+    try:
+        parts = served.tokens(texts, "the request")
+    except AgentError as error:
+        status = {INPUTS_INVALID: 400, RUNTIME_MISSING: 501}.get(error.kind)
+        if status is None:
+            raise
+        raise Refused(status, error.message) from error
+    return [quantize(part, info) for part, info in zip(parts, served.inputs)]
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

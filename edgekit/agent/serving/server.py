@@ -269,7 +269,9 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(405, "only .../infer requires POST")
         self._ready()
         start = time.perf_counter()
-        answer = protocol.answer(self.server.served, self.server.model, body)
+        server = self.server
+        text_bytes = server.limits.text_bytes
+        answer = protocol.answer(server.served, server.model, body, text_bytes)
         samples = answer["outputs"][0]["shape"][0]
         self.server.metrics.inferred(time.perf_counter() - start, samples)
         return answer

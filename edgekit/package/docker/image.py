@@ -24,7 +24,7 @@ from edgekit.package.docker.wheels import Component
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
-from edgekit.types import DEFAULT_TASK, RuntimeName
+from edgekit.types import DEFAULT_TASK, RuntimeName, TextContract
 
 ROOT = "opt/edgekit"
 SITE = f"{ROOT}/site"
@@ -101,6 +101,12 @@ class Bundle:
         return str(self.manifest["target"])
 
     @property
+    def text(self) -> Mapping[str, Any] | None:
+        """From a text to the inputs; `None` for other samples."""
+        found: Mapping[str, Any] | None = self.manifest["contract"].get("text")
+        return found
+
+    @property
     def epoch(self) -> int:
         """Date of the layer that the bundle makes: `SOURCE_DATE_EPOCH`, or the build's end."""
         given = os.environ.get("SOURCE_DATE_EPOCH", "")
@@ -119,12 +125,23 @@ def open_bundle(folder: Path) -> Bundle:
         )
     manifest, known = read_manifest(folder)
     differs = bundle.check(folder)
+    if not differs and known.contract.text is not None:
+        differs = _tokenizer_differs(folder, known.contract.text)
     report = read_report(folder, known) if not differs else {}
     if differs:
         raise UsageError(
             f"The bundle {folder} was changed: {differs[0]}. Build it again."
         )
     return Bundle(folder=folder, manifest=manifest, report=report)
+
+
+def _tokenizer_differs(folder: Path, text: TextContract) -> list[str]:
+    """Return how the tokenizer is not that of the contract, a line each."""
+    file = folder / text.tokenizer
+    if not file.is_file():
+        return [f"{text.tokenizer}: missing"]
+    same = hashlib.sha256(file.read_bytes()).hexdigest() == text.sha256
+    return [] if same else [f"{text.tokenizer}: differs from the contract"]
 
 
 def runtime_for(
@@ -158,13 +175,11 @@ def contents(
     bundle: Bundle, family: Family, runtime: RuntimeName, store: Store
 ) -> Contents:
     """Everything an image holds beyond its base."""
-    lists, left_out = (
-        shipped("docker"),
-        debian.names(shipped("docker") / "leave-out.txt"),
-    )
-    site, components = wheels.fetch(
-        lists / f"{runtime}.txt", family.machine, SITE, store
-    )
+    left_out = debian.names(shipped("docker") / "leave-out.txt")
+    site, components = Tree(), list[Component]()
+    for one in _lists(bundle, runtime):
+        files, own = wheels.fetch(one, family.machine, SITE, store)
+        site, components = {**site, **files}, [*components, *own]
     beside = registry.get(runtime).debian
     if beside:
         packages, more = _packages(beside, family.machine)
@@ -184,6 +199,12 @@ def contents(
     return Contents(
         site=site, app=app, components=tuple(components), epoch=bundle.epoch
     )
+
+
+def _lists(bundle: Bundle, runtime: RuntimeName) -> list[Path]:
+    """The lists of wheels that the bundle needs on a runtime."""
+    text = ["tokenizers"] if bundle.text is not None else []
+    return [shipped("docker") / f"{name}.txt" for name in (runtime, *text)]
 
 
 def base(family: Family) -> Tree:
@@ -259,8 +280,12 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "postprocess": (bundle.manifest["contract"].get("folded") or {}).get(
             "postprocess"
         ),
+        "text": bundle.text,
         "versions": bundle.manifest["versions"],
     }
+    if bundle.text is not None:
+        name = bundle.text["tokenizer"]
+        app[f"{place}/{name}"] = Entry(part="models", content=bundle.folder / name)
     text = json.dumps(about, indent=2, sort_keys=True)
     app[f"{place}/image.json"] = Entry(part="models", content=text.encode())
     manifest = bundle.folder / "manifest.json"

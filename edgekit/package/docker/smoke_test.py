@@ -61,7 +61,10 @@ def _listing(folder: Path, core: str) -> list[str]:
 
 
 def _sample(bundle: Bundle) -> bytes:
-    """A sample of zeros as a `.npy`; of several inputs as a `.npz` by their names."""
+    """A sample of zeros as a `.npy`; of several inputs as a `.npz` by their names; or a text."""
+    if bundle.text is not None:
+        pair = {"text_pair": "b"} if bundle.text["pair"] else {}
+        return json.dumps({"text": "a", **pair}).encode()
     zeros = {
         given["name"]: np.zeros(
             of_network(given["shape"][1:], given.get("layout")), np.float32

@@ -36,7 +36,7 @@ _NAMES = {"ids": "input_ids", "mask": "attention_mask", "types": "token_type_ids
 def read(
     folder: Path, specs: Sequence[InputSpec], config: Any
 ) -> tuple[Tokenizer | None, tuple[str, ...]]:
-    """The tokenizer of a folder and what is to be said of it; `None` where it has none.
+    """The tokenizer of a folder, or `None`, and remarks on it.
 
     Raises `ModelError` for a damaged one, for more tokens than the network has, and for one
     whose tokens are not those of its class in transformers.

@@ -25,7 +25,7 @@ TWO = [numbers("good", "[SEP]", "film"), numbers("bad", "[SEP]", "film", "##s")]
 
 
 class Held(TorchDataset[Any]):
-    """A data set without an end of its own: it is asked by number alone."""
+    """A data set whose iteration never ends: only its length says where to stop."""
 
     def __init__(self, items: list[Any]) -> None:
         self.items = items
@@ -109,7 +109,7 @@ def test_tokens_are_left_as_they_are(request_: Request) -> None:
 
 def test_a_text_among_tokens_and_missing_labels_are_refused(request_: Request) -> None:
     for held, message in (
-        ([("good", 1), (3, 1)], "sample 1 is no text"),
+        ([("good", 1), (3, 1)], "sample 1 is not a text"),
         ([("good", 1), ("bad",)], "with labels and without"),
         ((TEXTS, [1, 0, 1]), "2 texts and 3 labels"),
         ([("good", 1), (("bad", "film"), 0)], "pairs of texts, first in sample 1"),

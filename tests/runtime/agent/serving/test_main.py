@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,14 @@ from tests.runtime.agent.serving.test_server import write_description
 
 
 def run(
-    folder: Path, model: Any, *command: str, stdin: bytes = b""
+    folder: Path, model: Any, *command: str, stdin: bytes = b"", search: Path = Path()
 ) -> subprocess.CompletedProcess[bytes]:
+    """A command; modules in `search` come before all others."""
+    environment = write_description(folder, model)
+    path = os.pathsep.join((str(search.resolve()), environment["PYTHONPATH"]))
     return subprocess.run(
         [sys.executable, "-m", "edgekit.agent.serving.main", *command],
-        env=write_description(folder, model),
+        env={**environment, "PYTHONPATH": path},
         input=stdin,
         capture_output=True,
         timeout=120,

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import texts
 from tests.runtime.agent.serving.test_main import npy, run
+from tests.runtime.agent.serving.text_model import write_text_model
 
 
 def test_infer_reads_stdin_and_prints_label_and_scores(
@@ -44,3 +46,99 @@ def test_bench_and_info_are_json(tmp_path: Path, model: Any) -> None:
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p90"]
     about = json.loads(run(tmp_path, model, "info").stdout)
     assert about["runtime"] == model.runtime and about["machine"]["cores"] >= 1
+
+
+# --- texts ------------------------------------------------------------------------------------
+
+
+def outputs(folder: Path, model: Any, *command: str, stdin: bytes = b"") -> list[Any]:
+    done = run(folder, model, "infer", *command, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [line["outputs"][0] for line in lines]
+
+
+def test_infer_takes_texts_in_every_form(tmp_path: Path) -> None:
+    model = write_text_model(tmp_path)
+    good, bad = [0, 2, 0, 4], [1, 0, 0, 3]
+    inside = tmp_path / "in"
+    inside.mkdir()
+    (inside / "a.txt").write_text("good good\n")
+    (inside / "b.json").write_text('{"text": ["bad", "good good"]}')
+    (inside / "c.jsonl").write_text('{"text": "bad"}\n{"text": "good good"}\n')
+    (inside / "d.png").write_text("not read")
+    found = outputs(tmp_path, model, str(inside))
+    assert found == [good, bad, good, bad, good]
+    assert outputs(tmp_path, model, "--text", "good good", "--text", "bad") == [
+        good,
+        bad,
+    ]
+    for stdin in (b"bad", b'{"text": "bad"}', b'["bad"]', b'[{"text": ["bad"]}]'):
+        assert outputs(tmp_path, model, stdin=stdin) == [bad], stdin
+
+
+def test_infer_takes_tokens_of_a_text_model_as_an_npz(tmp_path: Path) -> None:
+    model = write_text_model(tmp_path)
+    ids = np.array([texts.numbers("good", "good")])
+    file = tmp_path / "s.npz"
+    np.savez(file, input_ids=ids, attention_mask=ids != 0, token_type_ids=ids * 0)
+    assert outputs(tmp_path, model, str(file)) == [[0, 2, 0, 4]]
+
+
+def test_infer_takes_pairs_where_the_model_does(tmp_path: Path) -> None:
+    model = write_text_model(tmp_path, pair=True)
+    pair = b'{"text": "good", "text_pair": "bad film"}'
+    assert outputs(tmp_path, model, stdin=pair) == [[1, 1, 3, 6]]
+    done = run(tmp_path, model, "infer", stdin=b"good")
+    assert done.returncode == 2 and b"takes pairs of texts" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stdin", "words"),
+    [
+        (b'{"text": 3}', "holds a int where a text should be"),
+        (b'{"sample": "good"}', "holds a dict where a text should be"),
+        (b"[]", "holds no texts"),
+        (b'{"text": []}', "holds no texts"),
+        (b'{"text": ["a"], "text_pair": []}', "has 1 and 0 texts"),
+        (b'{"text": "a", "text_pair": "b"}', "takes one text a sample"),
+        (b'{"text": "a"', "as JSON"),
+        (b"[" * 100000, "as JSON"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b'{"text": "\\ud800"}', "Cannot read -"),
+        (b"a" * (64 * 1024 + 1), "a text of 65537 bytes; at most 65536"),
+        (b"\x93NUMPY", "takes 3 inputs"),
+    ],
+)
+def test_texts_that_cannot_be_used_are_one_line_and_2(
+    tmp_path: Path, stdin: bytes, words: str
+) -> None:
+    done = run(tmp_path, write_text_model(tmp_path), "infer", stdin=stdin)
+    assert (done.returncode, done.stdout) == (2, b"")
+    said = [x for x in done.stderr.decode().splitlines() if x.startswith("edgekit:")]
+    assert len(said) == 1 and words in said[0]
+
+
+def test_a_model_of_other_samples_takes_no_texts(tmp_path: Path, model: Any) -> None:
+    done = run(tmp_path, model, "infer", "--text", "good")
+    assert done.returncode == 2 and b"one takes no texts" in done.stderr
+
+
+def test_a_device_without_tokenizers_says_so(tmp_path: Path) -> None:
+    model = write_text_model(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['tokenizers'] = None\n"
+    )
+    done = run(tmp_path, model, "infer", "--text", "good", search=tmp_path)
+    assert done.returncode == 3
+    assert b"Reading text needs the package tokenizers" in done.stderr
+
+
+def test_a_tokenizer_that_is_not_there_is_named(tmp_path: Path) -> None:
+    model = write_text_model(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    done = run(tmp_path, model, "infer", "--text", "good")
+    assert done.returncode == 2 and b"tokenizer.json" in done.stderr
+    (tmp_path / "tokenizer.json").write_text("{}")
+    done = run(tmp_path, model, "infer", "--text", "good")
+    assert done.returncode == 2 and b"Cannot read the tokenizer" in done.stderr

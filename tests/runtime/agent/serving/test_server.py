@@ -37,6 +37,7 @@ def write_description(folder: Path, model: Any) -> dict[str, str]:
             "resize": "nearest",
         },
         "labels": ["a", "b", "c", "d"],
+        "text": getattr(model, "text", None),
         "versions": {"edgekit": "0"},
     }
     (folder / "image.json").write_text(json.dumps(description))

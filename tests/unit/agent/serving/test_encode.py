@@ -74,7 +74,7 @@ def test_an_input_takes_the_part_it_names(content: str) -> None:
 
 
 def test_no_room_for_a_text_is_refused(content: str) -> None:
-    encoder = TextEncoder(content, contract(length=2))
+    encoder = TextEncoder(content, contract(length=2, pair=True))
     assert encoder.fits("a") and not encoder.fits(("a", "b"))
     with pytest.raises(AgentError, match="special tokens alone") as caught:
         encoder.encode([("a", "b")])

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from edgekit.errors import UsageError
+from edgekit.package.bundle import _entry
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.image import FAMILIES
+from edgekit.package.docker.smoke_test import _sample
 from edgekit.store import Store
+from tests.runtime.agent.serving.text_model import contract_in
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -89,3 +94,54 @@ def test_tags_name_the_architecture(
 ) -> None:
     order = docker.ImageRequest(bundle=bundle.folder, tag=given)
     assert docker.tag_of(order, bundle, FAMILIES["linux/arm64"], "litert") == tag
+
+
+def text_bundle(bundle: image.Bundle) -> Path:
+    """The same bundle, of texts; returns its tokenizer."""
+    contract = asdict(contract_in(bundle.folder))
+    shutil.rmtree(bundle.folder / "source")
+    place, file = bundle.folder / "manifest.json", bundle.folder / "tokenizer.json"
+    manifest = json.loads(place.read_text())
+    manifest["contract"]["text"] = contract
+    manifest["files"].append(_entry(bundle.folder, file))
+    place.write_text(json.dumps(manifest))
+    return file
+
+
+def test_a_bundle_of_texts_brings_its_tokenizer(bundle: image.Bundle) -> None:
+    file = text_bundle(bundle)
+    opened = image.open_bundle(bundle.folder)
+    app = image._app(opened, "litert", image.models_for(opened, "litert"))
+    assert app["opt/edgekit/bundle/tokenizer.json"].read() == file.read_bytes()
+    about = json.loads(app["opt/edgekit/bundle/image.json"].read())
+    assert about["text"]["length"] == 12
+    assert json.loads(_sample(opened)) == {"text": "a"}
+
+
+def test_images_of_texts_hold_the_package_that_reads_them(bundle: image.Bundle) -> None:
+    text_bundle(bundle)
+    opened = image.open_bundle(bundle.folder)
+    for family in FAMILIES.values():
+        lists = image._lists(opened, family.runtimes[0])
+        assert [each.name for each in lists][1:] == ["tokenizers.txt"]
+        assert lists[1].read_text().count("--hash=sha256:") == len(FAMILIES)
+    plain = image._lists(bundle, "litert")
+    assert [each.name for each in plain] == ["litert.txt"]
+
+
+def test_another_tokenizer_than_that_of_the_contract_is_refused(
+    bundle: image.Bundle,
+) -> None:
+    file = text_bundle(bundle)
+    file.write_text("{}")
+    place = bundle.folder / "manifest.json"
+    manifest = json.loads(place.read_text())
+    manifest["files"][-1] = _entry(bundle.folder, file)
+    place.write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"tokenizer\.json: differs from the contract"):
+        image.open_bundle(bundle.folder)
+    file.unlink()
+    del manifest["files"][-1]
+    place.write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"tokenizer\.json: missing"):
+        image.open_bundle(bundle.folder)

@@ -1,0 +1,87 @@
+"""Texts in requests to a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import texts
+from tests.runtime.agent.serving.test_server import INFER, Served, request
+
+GOOD, BAD = [0.0, 2.0, 0.0, 4.0], [1.0, 0.0, 0.0, 3.0]
+
+
+def tensor(data: Any, shape: Any, name: str = "text") -> dict[str, Any]:
+    given = {"name": name, "shape": shape, "datatype": "BYTES", "data": data}
+    return {"id": "7", "inputs": [given]}
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        ({"text": "good good"}, [GOOD]),
+        ({"text": ["good good", "bad"]}, [GOOD, BAD]),
+        (tensor(["bad", "good good"], [2]), [BAD, GOOD]),
+        (tensor([["bad"]], [1, 1]), [BAD]),
+        (tensor(["bad"], [1, 1]), [BAD]),
+    ],
+)
+def test_texts_are_inferred(served_text: Served, body: Any, rows: Any) -> None:
+    status, reply = served_text.ask(INFER, body)
+    assert status == 200, reply
+    [output] = reply["outputs"]
+    assert output["shape"] == [len(rows), 4]
+    assert output["data"] == [value for row in rows for value in row]
+    assert reply.get("id") == body.get("id")
+
+
+def test_tokens_are_still_taken(served_text: Served) -> None:
+    ids = texts.numbers("good", "good")
+    named = {"input_ids": ids, "attention_mask": [int(x > 0) for x in ids],
+             "token_type_ids": [0] * texts.LENGTH}  # fmt: skip
+    inputs = [
+        {"name": name, "shape": [1, texts.LENGTH], "datatype": "INT64", "data": data}
+        for name, data in named.items()
+    ]
+    status, reply = served_text.ask(INFER, {"inputs": inputs})
+    assert status == 200 and reply["outputs"][0]["data"] == GOOD
+
+
+def test_the_contract_is_in_the_metadata(served_text: Served) -> None:
+    about = served_text.ask("/v2/models/tiny")[1]["parameters"]["text"]
+    assert (about["length"], about["pair"]) == (texts.LENGTH, False)
+    assert about["inputs"]["attention_mask"] == "mask"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"text": "a" * 1025}, "a text of 1025 bytes; at most 1024"),
+        ({"text": "\u00e9" * 513}, "a text of 1026 bytes"),
+        ({"text": ["a"] * 65}, "65 texts are over the limit of 64"),
+        ({"text": None}, "no texts"),
+        ({"text": []}, "no texts"),
+        ({"text": 3}, "a int where a text"),
+        ({"text": {"a": 1}}, "a dict where a text"),
+        ({"text": ["a", None]}, "a NoneType where a text"),
+        ({"text": "a", "text_pair": "b"}, "one text a sample"),
+        ({"text": "a", "outputs": [{"name": "z"}]}, "no output 'z'"),
+        (b'{"text": "\\ud800"}', "Cannot read the request"),
+        (tensor("bad", [1]), "needs a list of texts"),
+        (tensor(["bad"], [2]), "needs a list of texts"),
+        (tensor([3], [1]), "a int where a text"),
+        (tensor(["bad"], [1], "other"), "'input_ids' is missing"),
+    ],
+)
+def test_what_a_server_does_not_take(
+    served_text: Served, body: Any, words: str
+) -> None:
+    status, reply = served_text.ask(INFER, body)
+    assert status == 400 and words in reply["error"], reply
+
+
+def test_a_model_of_numbers_takes_no_texts(served: Served) -> None:
+    for body in ({"text": "good"}, tensor(["good"], [1])):
+        assert served.ask(INFER, body) == (400, {"error": "the model takes no texts"})
+    assert served.ask(INFER, request([1.0, 0.0, 0.0, 0.0]))[0] == 200
