@@ -73,7 +73,7 @@ class TextInput:
 def text_input(
     specs: Sequence[InputSpec], text: TextSpec, own: Tokenizer | None, root: Path
 ) -> TextInput | None:
-    """Conversion of texts to the inputs, by the tokenizer of `[data.text]`, else the network's `own`.
+    """Conversion of texts to the inputs, by the tokenizer of `[data.text]`, else their `own`.
 
     `None` without any. Raises `ModelError` for a damaged tokenizer, `DataError` where the
     inputs take no tokens and the project names one.

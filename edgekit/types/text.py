@@ -11,8 +11,8 @@ from annotated_types import Ge
 from edgekit.types.names import Count
 
 TokenPart = Literal["ids", "mask", "types"]
-"""The part of an encoding that an input takes: token numbers, 1 for each token that is not padding, or the
-number (0 or 1) of the text in a pair."""
+"""The part of an encoding that an input takes: token numbers, 1 for each token that is not
+padding, or the number (0 or 1) of the text in a pair."""
 Side = Literal["left", "right"]
 
 

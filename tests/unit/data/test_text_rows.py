@@ -25,7 +25,7 @@ TWO = [numbers("good", "[SEP]", "film"), numbers("bad", "[SEP]", "film", "##s")]
 
 
 class Held(TorchDataset[Any]):
-    """A data set whose iteration never ends: only its length says where to stop."""
+    """A data set whose iteration never ends: its length alone ends it."""
 
     def __init__(self, items: list[Any]) -> None:
         self.items = items
