@@ -135,14 +135,30 @@ def outputs_of(samples: Sequence[Sequence[Array]]) -> list[Array]:
 
 
 def quantize(values: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
-    """Real numbers as the artifact stores them: rounded to even, clipped to the type's range."""
+    """Real numbers as the artifact stores them: rounded to even, clipped to the type's range.
+
+    Raises `DataError` for whole numbers that a type without a scale cannot hold.
+    """
     kind = np.dtype(spec.dtype)
     if spec.quantization is None:
+        _check_range(values, spec.name, kind)
         return np.ascontiguousarray(values, dtype=kind)
     limits = np.iinfo(kind)
     steps = np.rint(values / spec.quantization.scale) + spec.quantization.zero_point
     stored: Array = np.clip(steps, limits.min, limits.max).astype(kind)
     return stored
+
+
+def _check_range(values: Array, name: str, kind: np.dtype[Any]) -> None:
+    if kind.kind not in "iu" or not values.size:
+        return
+    limits, least, most = np.iinfo(kind), values.min(), values.max()
+    if least < limits.min or most > limits.max:
+        worst = least if least < limits.min else most
+        raise DataError(
+            f"'{name}' takes {kind.name}, which does not hold {worst}. Give numbers from "
+            f"{limits.min} to {limits.max}."
+        )
 
 
 def dequantize(stored: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:

@@ -174,6 +174,12 @@ def test_a_dictionary_of_outputs_is_built_whole(tmp_path: Path) -> None:
     )
     assert found.agrees and [one.name for one in found.outputs] == ["aux", "out"]
     assert _of_teacher(root, program) > 0.7
+    _, again = built(root, "raspberrypi4")  # its student comes from the store
+    assert (again["inputs"], again["outputs"]) == (
+        contract["inputs"],
+        contract["outputs"],
+    )
+    assert again["reads"] == contract["reads"] == ["out"]
 
 
 def _of_teacher(root: Path, student: Program) -> float:

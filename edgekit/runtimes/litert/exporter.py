@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program
 from edgekit.runtimes.litert import flatbuffer
 from edgekit.runtimes.litert import quantizer as quantize
 from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
 from edgekit.runtimes.litert.quantizer import plain_interpreter
+from edgekit.runtimes.litert.wide_ends import widen
 from edgekit.runtimes.protocol import Signature, input_names, layout, output_names
 from edgekit.types import Quantization, TensorSpec
 
@@ -30,7 +32,10 @@ def convert(program: Program, path: Path) -> None:
 
 
 def named(content: bytes, program: Program) -> bytes:
-    """The file with the program's names of inputs and outputs, which the converter numbers."""
+    """The file with the program's names of inputs and outputs, which the converter numbers, and
+    with int64 where the program has it."""
+    import torch
+
     model = flatbuffer.unpacked(content)
     graph = model.subgraphs[0]
     [signature] = model.signatureDefs
@@ -46,6 +51,10 @@ def named(content: bytes, program: Program) -> bytes:
             graph.tensors[place].name = name
         for end in ends:
             end.name = known[end.tensorIndex]
+    with torch.inference_mode():
+        given = tensors(program.module(*program.example()))
+    wide = [value.dtype == torch.int64 for value in given]
+    widen(model, [dtype == torch.int64 for dtype in program.dtypes], wide)
     return flatbuffer.packed(model, len(content))
 
 

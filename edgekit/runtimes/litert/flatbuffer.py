@@ -60,7 +60,8 @@ def mended(model: bytes) -> bytes:
     It appends more than 256 KiB of constants behind the model, where they are lost when the
     file is packed again. And it records that the scales of a bias of shape (1, 1, 1, n) are
     along the first dimension, for which LiteRT refuses the file. And it
-    moves an output's name to the quantized tensor before it.
+    moves an output's name to the quantized tensor before it, and its signature too where an
+    operator reads the output.
     """
     whole, known = unpacked(model), root(model)
     numbers = range(known.BuffersLength())
@@ -72,8 +73,11 @@ def mended(model: bytes) -> bytes:
         sizes = np.asarray(tensor.shape)
         [axis] = np.flatnonzero(sizes == len(tensor.quantization.scale))
         tensor.quantization.quantizedDimension = int(axis)
-    renamed = [_rename(graph.tensors, end) for graph, end in _ends(whole)]
-    return packed(whole, len(model)) if outside or wrong or any(renamed) else model
+    named = [
+        _repoint(graph, end) | _rename(graph.tensors, end)
+        for graph, end in _ends(whole)
+    ]
+    return packed(whole, len(model)) if outside or wrong or any(named) else model
 
 
 def _ends(whole: Any) -> Iterator[tuple[Any, Any]]:
@@ -81,6 +85,22 @@ def _ends(whole: Any) -> Iterator[tuple[Any, Any]]:
     for signature in whole.signatureDefs or ():
         for end in signature.outputs:
             yield whole.subgraphs[signature.subgraphIndex], end
+
+
+def _repoint(graph: Any, end: Any) -> bool:
+    """Let an end of the signature be the graph's output again, behind the last operator."""
+    outputs = {int(number) for number in graph.outputs}
+    if end.tensorIndex in outputs:
+        return False
+    behind = {
+        int(operator.outputs[0])
+        for operator in graph.operators
+        if end.tensorIndex in operator.inputs and int(operator.outputs[0]) in outputs
+    }
+    if len(behind) != 1:
+        return False
+    [end.tensorIndex] = behind
+    return True
 
 
 def _rename(tensors: Any, end: Any) -> bool:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.evaluate.run import dequantize, quantize
+from edgekit.errors import DataError
+from edgekit.evaluate.run import dequantize, quantize, taken
 from edgekit.types import Quantization, TensorSpec
 
 
@@ -41,3 +43,19 @@ def test_without_quantization_only_the_type_changes() -> None:
     values = np.array([0.25, -3.0])
     assert quantize(values, plain).dtype == np.float32
     assert dequantize(values, plain).tolist() == [0.25, -3.0]
+
+
+def test_whole_numbers_that_the_type_cannot_hold_are_no_others() -> None:
+    tokens = TensorSpec(name="ids", shape=(1, 2), dtype="int32")
+    assert quantize(np.array([2**31 - 1, -(2**31)]), tokens).dtype == np.int32
+    for far in (2**31, -(2**31) - 1):
+        with pytest.raises(DataError, match=f"'ids' takes int32.*{far}"):
+            quantize(np.array([0, far]), tokens)
+
+
+def test_a_task_reads_its_outputs_wherever_they_are() -> None:
+    boxes, scores = np.ones((2, 5, 4), np.float32), np.zeros((2, 5, 3), np.float32)
+    assert (taken([scores, boxes], ()) == scores).all()
+    assert (taken([scores, boxes], (1,)) == boxes).all()
+    both = taken([scores, boxes], (1, 0))
+    assert both.shape == (2, 5, 7) and (both[..., :4] == boxes).all()
