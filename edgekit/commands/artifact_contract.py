@@ -61,6 +61,14 @@ def show_contract(name: str, metadata: Mapping[str, Any], console: Console) -> N
         steps = ", ".join(f"{k} {v}" for k, v in (how or {}).items() if v is not None)
         line = f"  preprocessing{escape(name)}: {escape(steps)}"
         console.print(line, highlight=False, soft_wrap=True)
+    text = metadata.get("text")
+    if text:
+        each = "pair of texts" if text["pair"] else "text"
+        said = (
+            f"  text: {text['length']} tokens for each {each}, by {text['tokenizer']} of "
+            f"{text['vocabulary']} tokens ({str(text['sha256'])[:12]})"
+        )
+        console.print(escape(said), highlight=False, soft_wrap=True)
     folded = metadata.get("folded") or {}
     inside = [
         *(["preprocessing"] if folded.get("preprocess") else []),

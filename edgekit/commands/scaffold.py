@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +13,25 @@ from edgekit import sources
 from edgekit.config.folder import first_file, walk
 from edgekit.config.project import FILE
 from edgekit.errors import DataError, OutputError, UsageError
+from edgekit.program import tokenizer
 from edgekit.safe_io import read_arrays, reading
 from edgekit.types import DEFAULT_TASK, Preprocess
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_TABLES = (".npz", ".parquet", ".csv", ".tsv")
 _TRAIN = ("train", "training")
 _TEST = ("test", "val", "valid", "validation", "eval")
 
+_PREPROCESS = """\
+[data.preprocess]                           # (pixel / scale - mean) / std, by channel:
+scale = {scale:<36}# the same numbers the network was trained with
+mean  = {mean}
+std   = {std}{resize_line}"""
+_TEXT = """\
+[data.text]
+tokenizer = {tokenizer:<32}# a folder with tokenizer.json
+# columns = ["sentence"]                    # of the texts in a table; two for pairs"""
 _TEMPLATE = """\
 # What EdgeKit builds from. Paths are relative to this file. Then:
 #     edgekit build --target raspberrypi        (edgekit targets: every device)
@@ -35,10 +47,7 @@ test  = "{test}"{test_note}
 # calibration = "data/calibration"          # else drawn from train
 # validation  = "data/validation"           # else split off train; chooses the best epoch
 
-[data.preprocess]                           # (pixel / scale - mean) / std, by channel:
-scale = {scale:<36}# the same numbers the network was trained with
-mean  = {mean}
-std   = {std}{resize_line}
+{preprocess_lines}
 
 [task]
 kind = "{kind}"
@@ -74,6 +83,8 @@ class _Found:
     shape: tuple[int, ...] | None
     preprocess: Preprocess | None
     """Preprocessing that the source itself names."""
+    tokenizer: str | None
+    """The source, where it brings a tokenizer."""
 
 
 def write(
@@ -113,12 +124,12 @@ def _look(folder: Path, model: str | None) -> _Found:
         preprocess=source.preprocess(folder / reference)
         if source is not None and reference is not None
         else None,
+        tokenizer=_tokenizer(folder, reference),
     )
 
 
 def _filled(found: _Found) -> str:
     todo = "    # TODO: not found here"
-    prepared = found.preprocess or _plain(found.shape)
     shape = ", ".join(map(str, found.shape or (3, 32, 32)))
     weights = f'weights = "{found.weights or "weights.safetensors"}"'
     given = f"input   = {{ shape = [{shape}] }}"
@@ -145,13 +156,29 @@ def _filled(found: _Found) -> str:
         else f"{todo}: image folder, .npz, .parquet or loader.py:train",
         test=found.test or "data/test",
         test_note="" if found.test else todo,
+        preprocess_lines=_preprocess_lines(found),
+    ).replace("\n\n\n", "\n\n")
+
+
+def _preprocess_lines(found: _Found) -> str:
+    if found.tokenizer is not None:
+        return _TEXT.format(tokenizer=json.dumps(found.tokenizer, ensure_ascii=False))
+    prepared = found.preprocess or _plain(found.shape)
+    return _PREPROCESS.format(
         scale=f"{prepared.scale:g}",
         mean=list(prepared.mean),
         std=list(prepared.std),
         resize_line=""
         if prepared.resize == Preprocess().resize
         else f'\nresize = "{prepared.resize}"',
-    ).replace("\n\n\n", "\n\n")
+    )
+
+
+def _tokenizer(folder: Path, reference: str | None) -> str | None:
+    """The network's folder, where it brings a tokenizer; raises `ModelError` for a damaged one."""
+    if reference is None or not (folder / reference).is_dir():
+        return None
+    return None if tokenizer.read(folder / reference) is None else reference
 
 
 def _plain(shape: tuple[int, ...] | None) -> Preprocess:
@@ -168,22 +195,26 @@ def _described(found: _Found) -> list[str]:
         "test data": found.test,
         **({} if found.has_inputs else {"input shape": shape and list(shape)}),
     }
+    if found.tokenizer is not None:
+        return [*_lines(named), f"tokenizer: {found.tokenizer}"]
     prepared = (
         "fill in the ones the network was trained with"
         if found.preprocess is None
         else f"as {found.source} has them"
     )
-    return [
-        f"{name}: {value}" if value else f"{name}: not found, fill it in"
-        for name, value in named.items()
-    ] + [f"mean and std: {prepared}"]
+    return [*_lines(named), f"mean and std: {prepared}"]
+
+
+def _lines(named: Mapping[str, object]) -> Iterator[str]:
+    for name, value in named.items():
+        yield f"{name}: {value}" if value else f"{name}: not found, fill it in"
 
 
 def _data(folder: Path, names: Sequence[str]) -> str | None:
     for name in names:
         for path in walk(folder):
             matches = path.stem.lower() == name
-            if matches and (path.is_dir() or path.suffix in (".npz", ".parquet")):
+            if matches and (path.is_dir() or path.suffix in _TABLES):
                 return path.relative_to(folder).as_posix()
     return None
 

@@ -453,6 +453,53 @@ def _hugging_face(folder: Path) -> None:
     distilbert(folder / "net")
 
 
+def _tokenizer(folder: Path) -> None:
+    """A tokenizer of words, as the package tokenizers writes it."""
+    from edgekit.program import tokenizer
+    from tests import texts
+
+    found = tokenizer.read(texts.write(folder / "slow"))
+    assert found is not None
+    (folder / tokenizer.FILE).write_text(found.content, encoding="utf-8")
+    config = {
+        "pad_token": {"content": "[PAD]"},
+        "eos_token": "[SEP]",
+        "padding_side": "left",
+        "truncation_side": "right",
+        "do_lower_case": True,
+        "model_max_length": 12,
+        "tokenizer_class": "BertTokenizer",
+    }
+    (folder / tokenizer.CONFIG).write_text(json.dumps(config))
+
+
+def _read_tokenizer(path: Path) -> object:
+    """The tokenizer, and texts through it."""
+    from edgekit.data import text_input
+    from edgekit.types import InputSpec, TextSpec
+
+    specs = [
+        InputSpec(name=name, shape=(8,), dtype="int64")
+        for name in ("input_ids", "attention_mask")
+    ]
+    how = text_input.text_input(specs, TextSpec(tokenizer="."), None, path.parent)
+    assert how is not None
+    return how.encode(["good film", "", "日本 👍 \0"], "texts"), how.contract
+
+
+def _vocabulary(folder: Path) -> None:
+    from tests import texts
+
+    texts.write(folder)
+
+
+def _folder_tokenizer(folder: Path) -> None:
+    from tests.unit.sources.huggingface import folders
+
+    folders.bert(folder / "net")
+    folders.word_piece(folder / "net")
+
+
 def _read_folder(path: Path) -> object:
     return _read_source(path.parent)
 
@@ -631,6 +678,42 @@ KINDS = (
         file="net/model.safetensors",
         damage="bytes",
         make=_hugging_face,
+        read=_read_folder,
+        slow=True,
+    ),
+    Kind(
+        name="tokenizer",
+        file="tokenizer.json",
+        damage="json",
+        make=_tokenizer,
+        read=_read_tokenizer,
+    ),
+    Kind(
+        name="tokenizer bytes",
+        file="tokenizer.json",
+        damage="bytes",
+        make=_tokenizer,
+        read=_read_tokenizer,
+    ),
+    Kind(
+        name="tokenizer_config.json",
+        file="tokenizer_config.json",
+        damage="json",
+        make=_tokenizer,
+        read=_read_tokenizer,
+    ),
+    Kind(
+        name="vocab.txt",
+        file="vocab.txt",
+        damage="bytes",
+        make=_vocabulary,
+        read=_read_tokenizer,
+    ),
+    Kind(
+        name="folder tokenizer",
+        file="net/tokenizer.json",
+        damage="json",
+        make=_folder_tokenizer,
         read=_read_folder,
         slow=True,
     ),

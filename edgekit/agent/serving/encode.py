@@ -63,14 +63,17 @@ class TextEncoder:
         added = self._tokenizer.num_special_tokens_to_add(not isinstance(text, str))
         return bool(added <= self.length)
 
+    def check(self, texts: Sequence[Text], name: str) -> None:
+        """Raise `inputs_invalid` for pairs where the model takes single texts, or the other way."""
+        if any(isinstance(each, str) == self.pair for each in texts):
+            takes = "pairs of texts" if self.pair else "one text a sample"
+            raise AgentError(INPUTS_INVALID, f"The model takes {takes}; see {name}.")
+
     def encode(self, texts: Sequence[Text], name: str = "a text") -> dict[str, Array]:
         """Whole numbers (n, length) for each input by name; raises `inputs_invalid`.
 
         A text that is too long is cut, of a pair the longer one.
         """
-        if any(isinstance(each, str) == self.pair for each in texts):
-            takes = "pairs of texts" if self.pair else "one text a sample"
-            raise AgentError(INPUTS_INVALID, f"The model takes {takes}; see {name}.")
         with _reported(INPUTS_INVALID, name):
             found = [
                 self._tokenizer.encode(*((each,) if isinstance(each, str) else each))

@@ -79,6 +79,7 @@ class ServedModel:
         with self._turn:
             if self._encoder is None:
                 self._encoder = TextEncoder(_content(self._tokenizer), self.text or {})
+        self._encoder.check(texts, name)
         found = self._encoder.encode(texts, name)
         return [found[info.name] for info in self.inputs]
 

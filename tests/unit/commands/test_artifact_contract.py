@@ -37,6 +37,21 @@ def test_inputs_outputs_and_steps_are_shown() -> None:
     assert "10 labels: class 0" in shown and "class 7, ..." in shown
 
 
+def test_the_tokenizer_of_texts_is_shown() -> None:
+    text = io.StringIO()
+    own = {
+        "tokenizer": "tokenizer.json",
+        "sha256": "0123456789abcdef",
+        "length": 12,
+        "vocabulary": 30522,
+        "pair": True,
+    }
+    console = Console(file=text, width=200)
+    show_contract("m.onnx", {**CONTRACT, "text": own}, console)
+    said = "12 tokens for each pair of texts, by tokenizer.json of 30522 tokens"
+    assert said in text.getvalue()
+
+
 def test_a_missing_file_and_a_network_are_not_artifacts(tmp_path: Path) -> None:
     assert not is_artifact("model.py:build")
     with pytest.raises(UsageError, match="No file"):

@@ -11,6 +11,7 @@ from edgekit.commands.scaffold import write
 from edgekit.config import project
 from edgekit.errors import ModelError, OutputError
 from edgekit.types import ModelSpec, Preprocess
+from tests import texts
 
 
 def test_what_the_folder_shows_is_filled_in(tmp_path: Path) -> None:
@@ -90,3 +91,18 @@ def test_a_project_file_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "edgekit.toml").read_text() == "# mine"
     write(tmp_path, force=True)
     assert "[model]" in (tmp_path / "edgekit.toml").read_text()
+
+
+def test_a_folder_with_a_tokenizer_gives_texts(tmp_path: Path) -> None:
+    bert = texts.write(tmp_path / "bert")
+    (bert / "config.json").write_text('{"model_type": "bert", "vocab_size": 90}')
+    (tmp_path / "train.csv").write_text("text,label\ngood,1\n")
+    file, lines = write(tmp_path)
+    found = project.load(tmp_path)
+    assert found.model.source == found.data.text.tokenizer == "bert"
+    assert found.data.train == "train.csv"
+    assert "tokenizer: bert" in lines
+    assert "[data.preprocess]" not in file.read_text()
+    (bert / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match=r"tokenizer\.json"):
+        write(tmp_path, force=True)

@@ -1,4 +1,4 @@
-"""A tiny model of texts: how often a text says "bad" and "good", and whether twice."""
+"""A tiny model of texts: it counts "bad", "good", the tokens of a second text and all tokens."""
 
 from __future__ import annotations
 
