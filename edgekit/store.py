@@ -79,6 +79,13 @@ class Store:
         self._verified.add(entry)
         return entry / _FILES
 
+    def entries(self, stage: str) -> list[Path]:
+        """The files of every whole entry of a stage, in the order of their names."""
+        place = self.root / stage
+        names = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+        found = (self.find(stage, name) for name in names if not name.startswith("."))
+        return [files for files in found if files is not None]
+
 
 @contextmanager
 def writing(place: Path, what: str = "the cache") -> Iterator[None]:

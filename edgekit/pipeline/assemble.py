@@ -65,6 +65,7 @@ def assemble_report(
         prediction=prediction,
         notes=unique((*built.notes, *report.notes, *after)),
         frontier=(*built.uncut.points("uncut"), *built.pruned.points),
+        outlook=built.pruned.outlook,
     )
     return with_advice(report, len(loaded.samples.train))
 

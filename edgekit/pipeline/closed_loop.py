@@ -39,6 +39,11 @@ class Cuts:
     done: tuple[PrunedCandidate, ...]
     links: tuple[Distilled, ...]
 
+    @property
+    def damage(self) -> float | None:
+        """Expected loss increase of all cuts."""
+        return damage_of(self.done)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedPoint:
@@ -93,6 +98,12 @@ class Step:
 
     kind: Kind
     demand: float | None
+
+
+def damage_of(done: Sequence[PrunedCandidate]) -> float | None:
+    """Expected loss increase of cuts one after the other; `None` where one has none."""
+    found = [one.solution.expected_loss_increase for one in done]
+    return None if None in found else math.fsum(filter(None, found))
 
 
 def still_improving(best_epoch: int, epochs: int) -> bool:

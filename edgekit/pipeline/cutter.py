@@ -7,6 +7,7 @@ are refitted to the remaining ones, and the whole is trained before the next cut
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from edgekit.pipeline.closed_loop import (
     Step,
     TrainedPoint,
     best_point,
+    damage_of,
     frontier_of,
     run,
 )
@@ -29,6 +31,7 @@ from edgekit.pipeline.constraints import (
     PlanConstraints,
 )
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
+from edgekit.pipeline.expected_accuracy import Expectations, keep_outcome
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
     PrunedCandidate,
@@ -48,9 +51,9 @@ from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.sparsity import penalty
-from edgekit.types.notes import (
-    UnitsEmptied,
-)
+from edgekit.report.words import outlook as outlook_words
+from edgekit.types import AccuracyOutlook
+from edgekit.types.notes import UnitsEmptied
 
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
 _MEMORY = 2**30
@@ -69,6 +72,8 @@ class Cutter:
     """Of the unpruned network."""
     final: PlanConstraints
     folder: Path
+    expectations: Expectations | None = None
+    """Of trained networks; `None` where they are not judged."""
 
     def within_budget(self, *, judging: bool) -> tuple[PrunedCandidate, Distilled]:
         """The best trained network that the time allows, as one cut of the unpruned one.
@@ -96,8 +101,30 @@ class Cutter:
         points = run(point(self.final.speedup, cuts), goal, take)
         best = best_point(points, goal)
         whole, distilled = self.together(best.cuts)
-        judged = best.judged.speedups
-        return replace(whole, points=frontier_of(points), judged=judged), distilled
+        self._keep_outcomes(points)
+        whole = replace(
+            whole,
+            points=frontier_of(points),
+            judged=best.judged.speedups,
+            outlook=self._outlook(best),
+        )
+        return whole, distilled
+
+    def _outlook(self, point: TrainedPoint) -> AccuracyOutlook | None:
+        """What earlier builds let expect of a trained network, and what it came to."""
+        if self.expectations is None:
+            return None
+        file = point.judged.plain(self.inputs.form)
+        outcome = file.evaluation.value if file else None
+        return self.expectations.outlook(point.cuts.damage, outcome)
+
+    def _keep_outcomes(self, points: Sequence[TrainedPoint]) -> None:
+        """Keep what each plan came to, trained longest, for the expectations of later builds."""
+        for damage, point in {one.cuts.damage: one for one in points}.items():
+            file = point.judged.plain(self.inputs.form)
+            if file is not None and damage is not None and self.expectations:
+                outcome = self.expectations.outcome(damage, file.evaluation)
+                keep_outcome(self.inputs.training.store, outcome)
 
     def _expected(self, fitted: PrunedCandidate) -> dict[str, float]:
         """The speed-up over fp32 of the file that was timed before training."""
@@ -174,9 +201,13 @@ class Cutter:
             fitted = _emptied(inputs, self.teachers.first, fitted)
         if recipe.compensate:
             fitted = compensated(fitted, inputs.train, inputs.progress)
+        done = (*before.done, fitted)
+        if self.expectations is not None:
+            outlook = self.expectations.outlook(damage_of(done))
+            inputs.progress.say(f"After training: {outlook_words(outlook)}")
         spec = TrainingSpec(recipe=inputs.recipe.distill)
         link = train_student(inputs.training, teachers, fitted.student, spec)
-        return Cuts(done=(*before.done, fitted), links=(*before.links, link))
+        return Cuts(done=done, links=(*before.links, link))
 
     def _trained(self, fitted: PrunedCandidate, student: Program) -> Distilled:
         """A student trained once more, from where it is."""

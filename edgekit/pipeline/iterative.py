@@ -111,7 +111,12 @@ def _prune(
         return _as_it_is(inputs, teachers, as_it_is(first, notes))
     check_possible(first, final)
     cutter = Cutter(
-        inputs=inputs, teachers=teachers, first=first, final=final, folder=folder
+        inputs=inputs,
+        teachers=teachers,
+        first=first,
+        final=final,
+        folder=folder,
+        expectations=None if halfway else inputs.expectations(teachers.first),
     )
     whole, distilled = cutter.within_budget(judging=not halfway)
     precision = first.table.key.precision

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit.bench.statistics import speedup
 from edgekit.data import Dataset
 from edgekit.pipeline import left_out
+from edgekit.pipeline.check_data import relative
 from edgekit.pipeline.constraints import (
     DEFAULT_SPEEDUP,
     PlanConstraints,
@@ -16,6 +17,7 @@ from edgekit.pipeline.constraints import (
 )
 from edgekit.pipeline.cost_provider import CostProvider, choose
 from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.expected_accuracy import Expectations, read_outcomes
 from edgekit.pipeline.frontier import Judged, NetworkEvaluator
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest
@@ -31,6 +33,7 @@ from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.cost_terms import Options
 from edgekit.prune.planner import Planner
+from edgekit.store import key
 from edgekit.types import Artifact, Budget, IOFusion, Precision, Recipe, Target
 
 
@@ -162,6 +165,21 @@ class PruningInputs:
         """The runtime and precision that are planned for."""
         baseline = self.timer.baseline
         return baseline.runtime, baseline.precision or "fp32"
+
+    def expectations(self, network: Program) -> Expectations | None:
+        """What trained networks let expect of this one in the form that is planned for; `None`
+        where trained networks are not judged."""
+        if self.evaluator is None:
+            return None
+        evaluation = self.evaluator.evaluation
+        uncut, reference = self.uncut.plain(self.form), evaluation.reference
+        return Expectations(
+            outcomes=read_outcomes(self.training.store),
+            family=key(network.fingerprint(), self.recipe.distill.epochs),
+            reference=reference,
+            relative=relative(evaluation.spec, reference),
+            lost=uncut.accuracy_drop if uncut else 0.0,
+        )
 
     def constraints(self, planner: Planner) -> PlanConstraints:
         """Constraints on the unpruned network in the precision that is planned for.

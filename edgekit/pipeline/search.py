@@ -37,6 +37,7 @@ from edgekit.prune.solution import Solution
 from edgekit.report.note_words import sentence
 from edgekit.report.words import barrier as barrier_words
 from edgekit.types import (
+    AccuracyOutlook,
     Artifact,
     FrontierPoint,
     Link,
@@ -92,6 +93,8 @@ class PrunedCandidate:
     """Of its untrained export, over the unpruned network in the form that is planned for."""
     judged: Mapping[str, float] = field(default_factory=dict)
     """Speed-ups over fp32 of its files, by name, where they were measured already."""
+    outlook: AccuracyOutlook | None = None
+    """Accuracy that was expected before training, and the outcome."""
     points: tuple[FrontierPoint, ...] = ()
     """Files of every network that was trained on the way, on validation data."""
 

@@ -39,6 +39,7 @@ def summary(report: Report, console: Console) -> None:
         console.print(Text(f"{mark}: {candidate.artifact.name}: {outcome(candidate)}"))
     notes = (
         _costs(report),
+        _outlook(report),
         _energy(report),
         *(Text(sentence(note)) for note in report.notes),
     )
@@ -135,6 +136,13 @@ def _costs(report: Report) -> Text:
             f"{report.prediction.error_median:.1%} (median)"
         )
     return Text(text)
+
+
+def _outlook(report: Report) -> Text | None:
+    """The accuracy expected before training, beside the outcome."""
+    if report.outlook is None:
+        return None
+    return Text(f"before training: {words.outlook(report.outlook)}")
 
 
 def _energy(report: Report) -> Text | None:

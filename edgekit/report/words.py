@@ -5,17 +5,21 @@ from __future__ import annotations
 from edgekit.report.measurement_words import energy_reasons
 from edgekit.report.verdict_words import budget_reason
 from edgekit.types import (
+    AccuracyOutlook,
+    AccuracyUnknown,
     Barrier,
     BudgetVerdict,
     Candidate,
     CostUnit,
     Evaluation,
+    ExpectedAccuracy,
     Measurement,
     Provenance,
     Report,
     Verdict,
     shown_loss,
 )
+from edgekit.types.evaluation import shown
 
 MISSING = "not measured"
 _METERS_NAMED = 3
@@ -273,3 +277,38 @@ def compared(candidate: Candidate) -> str:
         f"unpruned fp32 network over this artifact on {candidate.measurement.runtime}: "
         f"paired, interleaved launches in one run, {PROVENANCE[candidate.measurement.provenance]}"
     )
+
+
+def outlook(found: AccuracyOutlook) -> str:
+    """The accuracy expected of a plan, its band and what it rests on, and the outcome."""
+    if found.expected is None:
+        words = f"no accuracy can be expected: {unknown(found.unknown)}"
+    else:
+        words = f"expected {found.expected.metric} {expected(found.expected)}"
+    if found.outcome is None:
+        return words
+    is_fraction = found.expected is None or found.expected.is_fraction
+    words += f"; {shown(found.outcome, is_fraction=is_fraction)} found"
+    if found.inside is None:
+        return words
+    return f"{words}, {'inside' if found.inside else 'outside of'} the band"
+
+
+def expected(found: ExpectedAccuracy) -> str:
+    """The value, its band, and the number of trained networks behind it."""
+    return f"{found.shown}, {experience(found)}"
+
+
+def experience(found: ExpectedAccuracy) -> str:
+    """The number of trained networks behind an expected value."""
+    if not found.trained:
+        return "by a prior alone"
+    own = f", {found.own} of this one" if found.own else ""
+    return f"by {found.trained} trained before{own}"
+
+
+def unknown(found: AccuracyUnknown | None) -> str:
+    """Why no accuracy can be expected."""
+    if found is not None and found.reason == "metric_without_scale":
+        return "losses of its metric have no scale that networks share"
+    return "no cut was tried"

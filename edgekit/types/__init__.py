@@ -56,8 +56,11 @@ from edgekit.types.names import (
     Verdict,
 )
 from edgekit.types.plan import (
+    AccuracyOutlook,
+    AccuracyUnknown,
     Barrier,
     BlockSense,
+    ExpectedAccuracy,
     FrontierPoint,
     GroupSense,
     NetworkCost,
@@ -113,6 +116,8 @@ __all__ = [
     "DEFAULT_TASK",
     "REPORT_SCHEMA",
     "VALUES_TASK",
+    "AccuracyOutlook",
+    "AccuracyUnknown",
     "Artifact",
     "Barrier",
     "BenchRecipe",
@@ -131,6 +136,7 @@ __all__ = [
     "Energy",
     "Epoch",
     "Evaluation",
+    "ExpectedAccuracy",
     "ExportRecipe",
     "Finding",
     "Fraction",

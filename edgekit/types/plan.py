@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from edgekit.types.evaluation import Evaluation, LossUnit
+from edgekit.types.evaluation import Evaluation, LossUnit, shown
 from edgekit.types.names import (
     CostUnit,
     Provenance,
@@ -115,6 +116,57 @@ class FrontierPoint:
         """Return whether it loses at most `limit` of the metric."""
         relative = self.loss_unit == "%"
         return self.evaluation.keeps(self.accuracy_drop, limit, relative=relative)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedAccuracy:
+    """The metric that a plan's network is expected to have after training: four times of five
+    it lies from `low` to `high`."""
+
+    metric: str
+    is_fraction: bool
+    expected: float
+    low: float
+    high: float
+    trained: int
+    """Number of trained networks that it is calibrated on; 0 where it is a prior alone."""
+    own: int
+    """Number of these that were cut from the same network."""
+
+    @property
+    def shown(self) -> str:
+        """The value and its band for display."""
+        middle, low, high = (
+            shown(value, is_fraction=self.is_fraction)
+            for value in (self.expected, self.low, self.high)
+        )
+        return f"{middle} ({low} to {high})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyUnknown:
+    """Why nothing can be said of a plan's accuracy."""
+
+    reason: Literal["metric_without_scale", "damage_not_measured"]
+    """The metric has no bounds and is not judged as a fraction; no cut was tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyOutlook:
+    """What was expected of a plan before its training, and what it came to."""
+
+    expected: ExpectedAccuracy | None
+    unknown: AccuracyUnknown | None = None
+    """Why nothing was expected."""
+    outcome: float | None = None
+    """The metric of the trained network's file on the same validation data."""
+
+    @property
+    def inside(self) -> bool | None:
+        """Return whether the outcome lies in the band; `None` where one of them is missing."""
+        if self.expected is None or self.outcome is None:
+            return None
+        return self.expected.low <= self.outcome <= self.expected.high
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from edgekit.types.names import (
 )
 from edgekit.types.notes import Note
 from edgekit.types.plan import (
+    AccuracyOutlook,
     Barrier,
     FrontierPoint,
     OperatorRow,
@@ -232,6 +233,9 @@ class Report:
     frontier: tuple[FrontierPoint, ...] = ()
     """Every file that was judged on validation data before the choice, the unpruned network's
     first."""
+    outlook: AccuracyOutlook | None = None
+    """The accuracy expected before training beside the outcome; `None` where nothing was cut and
+    trained."""
 
     @property
     def chosen(self) -> Candidate | None:

@@ -181,3 +181,13 @@ def test_what_a_killed_write_left_is_swept_by_the_next_command(tmp_path: Path) -
     assert len(list((tmp_path / "stage").iterdir())) == 1
     assert Store(tmp_path).find("stage", "one") is None
     assert list((tmp_path / "stage").iterdir()) == []
+
+
+def test_entries_of_a_stage_are_listed_without_damaged_ones(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    assert kept.entries("stage") == []
+    for name in ("b", "a", "c"):
+        kept.keep("stage", name, lambda folder: (folder / "x").write_text("1"))
+    (tmp_path / "stage/c/files/x").write_text("2")
+    again = Store(tmp_path)
+    assert [files.parent.name for files in again.entries("stage")] == ["a", "b"]

@@ -62,6 +62,9 @@ def test_the_fastest_is_cut_all_the_same(own_project: Path, tmp_path: Path) -> N
     report = built(tmp_path, own_project, "latency_ms = 100", recipe)
     assert report.student.parameters < report.teacher.parameters
     assert not any(isinstance(one, NothingCut) for one in report.notes)
+    assert report.outlook is not None and report.outlook.expected is not None
+    files = [p for p in report.frontier if p.name == "trained 1"]
+    assert report.outlook.outcome in [p.evaluation.value for p in files]
 
 
 @pytest.mark.slow

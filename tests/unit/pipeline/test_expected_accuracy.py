@@ -1,0 +1,122 @@
+"""Accuracy that plans are expected to have: worlds where the law of the loss is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.pipeline.expected_accuracy import (
+    Expectations,
+    TrainedOutcome,
+    keep_outcome,
+    read_outcomes,
+    slope_of,
+)
+from edgekit.store import Store
+from edgekit.types import AccuracyUnknown, Evaluation, ExpectedAccuracy
+
+REFERENCE = Evaluation(metric="accuracy", value=0.9, samples=10**9)
+NONE = Expectations(outcomes=(), family="mine", reference=REFERENCE, relative=False)
+
+
+def outcome(family: str, damage: float, slope: float) -> TrainedOutcome:
+    return TrainedOutcome(
+        family=family, unit="points", damage=damage, drop=slope * damage, noise=0.0
+    )
+
+
+def expected(known: Expectations, damage: float) -> ExpectedAccuracy:
+    found = known.expected(damage)
+    assert isinstance(found, ExpectedAccuracy)
+    return found
+
+
+def test_before_any_network_was_trained_the_band_is_a_wide_prior() -> None:
+    found = expected(NONE, 1.0)
+    assert (found.trained, found.own) == (0, 0)
+    assert found.expected == pytest.approx(0.89)
+    assert found.low < 0.82 and found.high > 0.897
+    assert expected(NONE, 0.0).expected == pytest.approx(0.9)
+    assert expected(NONE, 1e6).low == 0.0, "a fraction has ends"
+
+
+def test_own_trained_networks_count_most_and_others_a_little() -> None:
+    """Ten networks lose a tenth of a point for a nat; this one loses five."""
+    others = [outcome(f"net {n}", d, 0.001) for n in range(10) for d in (0.5, 2.0)]
+    by_others = expected(replace(NONE, outcomes=tuple(others)), 1.0)
+    assert 0.897 < by_others.expected < 0.8995
+    own = [outcome("mine", damage, 0.05) for damage in (0.5, 1.0, 2.0, 3.0)]
+    by_own = expected(replace(NONE, outcomes=(*others, *own)), 1.0)
+    assert by_own.expected == pytest.approx(0.85, abs=0.015)
+    assert (by_own.trained, by_own.own) == (24, 4)
+    prior = expected(NONE, 1.0)
+    assert by_own.high - by_own.low < prior.high - prior.low
+
+
+def test_the_band_holds_four_of_five_networks() -> None:
+    """Slopes scatter by a factor of three between networks and 1.4 between plans of one."""
+    random, inside, known = np.random.default_rng(0), [], []
+    for number in range(400):
+        family = f"net {number}"
+        center = math.log(0.004) + random.normal(0, math.log(3))
+        for _ in range(2):
+            damage = random.uniform(0.3, 3)
+            slope = math.exp(center + random.normal(0, math.log(1.4)))
+            made = outcome(family, damage, slope)
+            before = replace(NONE, outcomes=tuple(known[-200:]), family=family)
+            band = expected(before, damage)
+            value = 0.9 - made.drop
+            inside.append(band.low <= max(0.0, value) <= band.high)
+            known.append(made)
+    assert np.mean(inside[100:]) == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_loss_that_noise_hides_counts_as_the_noise() -> None:
+    gained = replace(outcome("mine", 1.0, -0.01), noise=0.002)
+    assert gained.log_slope == pytest.approx(math.log(0.002))
+    assert slope_of([gained], "mine").center < slope_of([], "mine").center
+
+
+def test_losses_of_other_units_are_no_experience() -> None:
+    relative = replace(outcome("mine", 1.0, 0.5), unit="%")
+    found = expected(replace(NONE, outcomes=(relative,)), 1.0)
+    assert found.trained == 0
+
+
+def test_a_precision_that_loses_by_itself_is_taken_off() -> None:
+    quantized = replace(NONE, lost=0.02)
+    assert expected(quantized, 0.0).expected == pytest.approx(0.88)
+    made = quantized.outcome(1.0, replace(REFERENCE, value=0.87))
+    assert made.drop == pytest.approx(0.01)
+
+
+def test_a_metric_that_is_better_lower_has_its_band_the_right_way_around() -> None:
+    error = replace(REFERENCE, value=2.0, higher_is_better=False, is_fraction=False)
+    found = expected(replace(NONE, reference=error, relative=True), 1.0)
+    assert found.low < found.expected < found.high
+    assert found.expected == pytest.approx(2.02)
+
+
+def test_where_nothing_can_be_said_the_reason_is() -> None:
+    own = replace(NONE, reference=replace(REFERENCE, is_fraction=False, value=20.0))
+    assert own.expected(1.0) == AccuracyUnknown(reason="metric_without_scale")
+    for damage in (None, math.inf, math.nan):
+        found = NONE.outlook(damage, 0.8)
+        assert found.unknown == AccuracyUnknown(reason="damage_not_measured")
+        assert (found.expected, found.inside, found.outcome) == (None, None, 0.8)
+    assert NONE.outlook(1.0, 0.89).inside and not NONE.outlook(1.0, 0.5).inside
+    assert NONE.outlook(1.0).inside is None
+
+
+def test_outcomes_are_kept_for_later_builds_each_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert read_outcomes(store) == ()
+    made = [outcome("mine", 1.0, 0.01), outcome("other", 2.0, 0.03)]
+    for one in (*made, made[0]):
+        keep_outcome(store, one)
+    found = read_outcomes(Store(tmp_path))
+    assert sorted(found, key=lambda one: one.family) == made
