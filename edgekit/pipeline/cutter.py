@@ -111,7 +111,7 @@ class Cutter:
         return whole, distilled
 
     def _outlook(self, point: TrainedPoint) -> AccuracyOutlook | None:
-        """What earlier builds let expect of a trained network, and what it came to."""
+        """The accuracy expected of a trained network by earlier builds, and its outcome."""
         if self.expectations is None:
             return None
         file = point.judged.plain(self.inputs.form)

@@ -145,7 +145,7 @@ class ExpectedAccuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyUnknown:
-    """Why nothing can be said of a plan's accuracy."""
+    """Why no accuracy can be expected of a plan."""
 
     reason: Literal["metric_without_scale", "damage_not_measured"]
     """The metric has no bounds and is not judged as a fraction; no cut was tried."""
@@ -153,7 +153,7 @@ class AccuracyUnknown:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyOutlook:
-    """What was expected of a plan before its training, and what it came to."""
+    """The accuracy expected of a plan before its training, and its outcome."""
 
     expected: ExpectedAccuracy | None
     unknown: AccuracyUnknown | None = None
