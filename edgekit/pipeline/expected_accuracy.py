@@ -89,7 +89,7 @@ def slope_of(outcomes: Sequence[TrainedOutcome], family: str) -> Slope:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectations:
-    """What is known of one network before its plans are trained."""
+    """Knowledge of one network before its plans are trained."""
 
     outcomes: tuple[TrainedOutcome, ...]
     """Of builds before this one, of every network."""
@@ -130,7 +130,7 @@ class Expectations:
     def outlook(
         self, damage: float | None, outcome: float | None = None
     ) -> AccuracyOutlook:
-        """What is expected of a plan, beside what it came to."""
+        """The accuracy expected of a plan, beside its outcome."""
         found = self.expected(damage)
         if isinstance(found, AccuracyUnknown):
             return AccuracyOutlook(expected=None, unknown=found, outcome=outcome)

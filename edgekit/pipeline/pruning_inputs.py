@@ -167,7 +167,7 @@ class PruningInputs:
         return baseline.runtime, baseline.precision or "fp32"
 
     def expectations(self, network: Program) -> Expectations | None:
-        """What trained networks let expect of this one in the form that is planned for; `None`
+        """Accuracy expected of this network in the form that is planned for; `None`
         where trained networks are not judged."""
         if self.evaluator is None:
             return None
