@@ -25,8 +25,8 @@ INPUTS = ("x", "images", "inputs", "image", "img")
 """Names of the samples where the network has one input, beside its own."""
 TARGETS = ("y", "labels", "targets", "masks", "label", "target", "fine_label")
 NO_TOKENIZER = (
-    "A tokenizer makes numbers of texts: name it in edgekit.toml, [data.text] tokenizer = "
-    "'FOLDER', one with a tokenizer.json."
+    "A tokenizer makes numbers of texts: name it, [data.text] tokenizer = 'FOLDER' in "
+    "edgekit.toml or Data(tokenizer='FOLDER'), one with a tokenizer.json."
 )
 """The fix where texts are read without."""
 

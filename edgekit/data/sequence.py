@@ -44,7 +44,8 @@ def read(held: Any, request: Request, origin: Origin) -> Dataset:
     does not fit. The dimensions of the network's input distinguish batches from samples. Raises
     `DataError` for anything else.
     """
-    if request.text is not None:
+    # Texts that no tokenizer reads are named as such, where looking takes nothing.
+    if request.text is not None or (request.takes_tokens and _indexed(held)):
         with origin.running():
             texts, held = held_texts(held, request, origin.name)
         if texts is not None:

@@ -13,6 +13,7 @@ from torch.utils.data import TensorDataset
 import edgekit as ek
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
+from tests import texts
 
 X = torch.arange(7 * 12, dtype=torch.float32).reshape(7, 3, 2, 2) / 100
 Y = torch.tensor([0, 1, 2, 0, 1, 2, -1])
@@ -75,3 +76,18 @@ def test_parts_that_are_missing() -> None:
     assert repr(ek.Data(train=PAIRS)) == (
         "Data(train=TensorDataset, task='classification')"
     )
+
+
+def test_texts_are_read_by_a_tokenizer_of_ones_own(tmp_path: Path) -> None:
+    folder = texts.write(tmp_path / "folder")
+    taken = [
+        InputSpec(name=name, shape=(texts.LENGTH,), dtype="int64")
+        for name in texts.NAMES
+    ]
+    own = ek.Data(train=(["good film", "bad"], [1, 0]), tokenizer=folder)
+    assert own.part("train", taken).feeds()[0][0].tolist() == [
+        texts.numbers("good", "film"), texts.numbers("bad"),
+    ]  # fmt: skip
+    assert own.spec.text.tokenizer == str(folder)
+    with pytest.raises(DataError, match="Data\\(tokenizer='FOLDER'\\)"):
+        ek.Data(train=(["good film"], [1])).part("train", taken)

@@ -170,6 +170,9 @@ def test_texts_without_a_tokenizer_name_the_key(tmp_path: Path) -> None:
     plain = replace(texts.request(tmp_path), text=None)
     with pytest.raises(DataError, match=r"\[data.text\] tokenizer = 'FOLDER'"):
         data.read("a.csv", root=tmp_path, request=plain)
+    for held in ((TEXTS, LABELS), TEXTS, [{"text": "a", "label": 1}]):
+        with pytest.raises(DataError, match=r"\[data.text\] tokenizer = 'FOLDER'"):
+            read(held, plain, Origin(name="held"))
     alone = texts.request(tmp_path, names=("tokens",))
     with pytest.raises(DataError, match=r"\[data.text\] tokenizer = 'FOLDER'"):
         read((TEXTS, LABELS), replace(alone, text=None), Origin(name="held"))
