@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from edgekit import sources
 from edgekit.errors import ModelError, OutputError
+from edgekit.program.keywords import in_order
 from edgekit.program.modes import set_training
 from edgekit.program.plain import unwrapped
 from edgekit.program.program import Program, duplicate, trace
@@ -28,8 +29,9 @@ class TrainableModule(nn.Module):
     switch dropout and batch norm where the author's code does.
     """
 
-    def __init__(self, graph: fx.GraphModule) -> None:
+    def __init__(self, graph: fx.GraphModule, names: Sequence[str] = ()) -> None:
         super().__init__()
+        self.__dict__["_names"] = tuple(names)
         # The graph's own tables: a tensor that is moved or loaded here is so in the graph.
         self._parameters = graph._parameters
         self._buffers = graph._buffers
@@ -37,9 +39,23 @@ class TrainableModule(nn.Module):
         self.__dict__["_graph_module"] = graph
         self.training = False
 
-    def forward(self, *inputs: Tensor) -> Any:
-        """The network's outputs of inputs (batch, *input shape)."""
+    def forward(self, *inputs: Tensor, **named: Tensor) -> Any:
+        """The network's outputs of inputs (batch, *input shape), in their order or by name.
+
+        Raises `TypeError` for names that are not all of the inputs.
+        """
+        if named:
+            inputs = (*inputs, *self._by_name(len(inputs), named))
         return self.__dict__["_graph_module"](*inputs)
+
+    def _by_name(self, given: int, named: Mapping[str, Tensor]) -> Iterator[Tensor]:
+        left = self.__dict__["_names"][given:]
+        if {*left} != {*named}:
+            raise TypeError(
+                f"The network takes the inputs {', '.join(left)} by name, not "
+                f"{', '.join(named)}."
+            )
+        return (named[name] for name in left)
 
     def train(self, mode: bool = True) -> TrainableModule:
         """Switch to training, or to evaluation where `mode` is false."""
@@ -49,7 +65,8 @@ class TrainableModule(nn.Module):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrainableModule:
-        other = TrainableModule(duplicate(self.__dict__["_graph_module"], memo))
+        graph = duplicate(self.__dict__["_graph_module"], memo)
+        other = TrainableModule(graph, self.__dict__["_names"])
         other.training = self.training
         memo[id(self)] = other
         return other
@@ -66,7 +83,8 @@ class Network:
         for parameter in program.module.parameters():
             parameter.requires_grad_(True)
         self._program = program
-        self.module = TrainableModule(program.module)
+        names = [spec.name for spec in program.inputs]
+        self.module = TrainableModule(program.module, names)
         self.history = tuple(history)
 
     def __repr__(self) -> str:
@@ -115,7 +133,7 @@ def load(  # noqa: PLR0913 (a source, and all that a project's [model] holds)
     model: nn.Module | str | Path,
     *,
     example_input: Tensor | None = None,
-    example_inputs: Sequence[Tensor] = (),
+    example_inputs: Sequence[Tensor] | Mapping[str, Tensor] = (),
     weights: str | Path | None = None,
     outputs: Sequence[str] = (),
     fixed: Mapping[str, bool | float | Sequence[float]] | None = None,
@@ -125,23 +143,27 @@ def load(  # noqa: PLR0913 (a source, and all that a project's [model] holds)
     """The network of a module, or of any source: `model.py:build`, a `.pt2`, an `.onnx`.
 
     `example_input` is (batch, *input shape), any batch size, of the dtype that the network
-    takes; `example_inputs` is one of each for several inputs. A file needs none where it has
-    them. The module is left as it is, in its mode, on its device: the network is a copy in
-    float32 on the CPU, with every parameter trainable. `weights` is a file for `model.py:build`
+    takes; `example_inputs` is one of each for several inputs, or a mapping by the names of
+    forward's arguments, in any order. A file needs none where it has them. The module is left as
+    it is, in its mode, on its device: the network is a copy in float32 on the CPU, with every
+    parameter trainable. `weights` is a file for `model.py:build`
     (`.safetensors`, or `.pt` with `allow_pickle`). `outputs` are tensors of an ONNX file that
     the network ends at, `fixed` its inputs that get a value, `custom_objects` a Python file with
     the author's own layers of a Keras model. Raises `ModelError` for what cannot
     be found, read or exported.
     """
-    examples = tuple(example_inputs) if example_input is None else (example_input,)
+    named = dict(example_inputs) if isinstance(example_inputs, Mapping) else {}
+    examples: tuple[Any, ...] = tuple(named.values() or example_inputs)
+    if example_input is not None:
+        examples = (example_input,)
     if isinstance(model, nn.Module):
         if outputs or fixed:
             raise ModelError(
                 "outputs and fixed name tensors of an ONNX file, and a module has no such names. "
                 "Remove them."
             )
-        return Network(_traced(model, examples))
-    inputs = tuple(_specs(examples))
+        return Network(_traced(model, examples, tuple(named)))
+    inputs = tuple(_specs(examples, tuple(named)))
     spec = ModelSpec(
         source=str(model),
         weights=None if weights is None else str(weights),
@@ -161,7 +183,9 @@ def _plain(value: bool | float | Sequence[float]) -> bool | float | tuple[float,
     return tuple(value) if isinstance(value, Sequence) else value
 
 
-def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Program:
+def _traced(
+    module: nn.Module, examples: tuple[Tensor, ...], names: tuple[str, ...]
+) -> Program:
     if not examples:
         raise ModelError(
             "The network's input is not known. Give load() an example_input with a batch "
@@ -171,15 +195,20 @@ def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Program:
     kinds = {t.dtype for t in (*network.parameters(), *network.buffers())}
     if any(kind.is_floating_point and kind != torch.float32 for kind in kinds):
         network = copy.deepcopy(network).float()
-    specs = tuple(_specs(examples))
+    specs = tuple(_specs(examples, names))
     dtypes = tuple(
         torch.float32 if example.dtype.is_floating_point else example.dtype
         for example in examples
     )
-    return trace(network, specs, dtypes)
+    return trace(in_order(network, names), specs, dtypes)
 
 
-def _specs(examples: Sequence[Tensor]) -> Iterator[InputSpec]:
+def _specs(
+    examples: Sequence[Tensor], names: Sequence[str] = ()
+) -> Iterator[InputSpec]:
+    if not names:
+        several = len(examples) > 1
+        names = [f"input_{n}" if several else "input" for n in range(len(examples))]
     for number, example in enumerate(examples):
         if not isinstance(example, Tensor) or example.ndim < 2:
             what = (
@@ -193,6 +222,6 @@ def _specs(examples: Sequence[Tensor]) -> Iterator[InputSpec]:
             )
         yield InputSpec(
             shape=tuple(example.shape[1:]),
-            name="input" if len(examples) == 1 else f"input_{number}",
+            name=names[number],
             dtype=_DTYPES.get(example.dtype),  # type: ignore[arg-type]
         )

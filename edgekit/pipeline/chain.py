@@ -256,6 +256,12 @@ def _agree(
         raise ModelError(
             f"{name} takes {own} and the network {expected}. They must take the same inputs."
         )
+    names = [[spec.name for spec in program.inputs] for program in (other, teacher)]
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        raise ModelError(
+            f"{name} takes {', '.join(names[0])} and the network {', '.join(names[1])}: the "
+            "order of the inputs differs. Give both the same."
+        )
     try:
         check_outputs(teacher, other, train, kind)
     except ModelError as error:

@@ -12,6 +12,7 @@ from edgekit.config import user_code
 from edgekit.errors import ModelError
 from edgekit.program import program
 from edgekit.program.batches import kept
+from edgekit.program.keywords import in_order
 from edgekit.program.plain import refuse_meta, unwrapped
 from edgekit.program.program import Program
 from edgekit.sources import inputs_of
@@ -41,7 +42,8 @@ def load(
             "[model] input = { shape = [3, 224, 224] }, without the batch dimension."
         )
     dtypes = dtypes or tuple(getattr(torch, spec.dtype or "float32") for spec in inputs)
-    module = _built(model, function, root, allow_pickle)
+    built = _built(model, function, root, allow_pickle)
+    module = in_order(built, [spec.name for spec in inputs])
     _try_once(module, inputs, dtypes, function)
     with function.running():
         return _trainable(

@@ -11,7 +11,7 @@ from torch import nn
 from edgekit import sources
 from edgekit.errors import ModelError
 from edgekit.sources.torch import CHECKPOINTS
-from edgekit.types import InputSpec, ModelSpec
+from edgekit.types import InputSpec, ModelSpec, NetworkInput
 
 MODEL = """
 import torch
@@ -215,3 +215,35 @@ def test_a_checkpoint_alone_is_no_network(root: Path, suffix: str) -> None:
     message = failure(root, source=f"w{suffix}")
     assert f'source = "model.py:build", weights = "w{suffix}"' in message
     assert "Cannot load a network from 'gone" in failure(root, source=f"gone{suffix}")
+
+
+TWO = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, plus, *, minus):
+        return {"z": self.head(plus), "a": plus - 2 * minus}
+
+def build():
+    return Net()
+"""
+
+
+@pytest.mark.parametrize("order", [("plus", "minus"), ("minus", "plus")])
+def test_inputs_go_to_the_arguments_of_their_names(
+    tmp_path: Path, order: tuple[str, str]
+) -> None:
+    (tmp_path / "two.py").write_text(TWO)
+    inputs = tuple(NetworkInput(name=name, shape=(3,)) for name in order)
+    spec = ModelSpec(source="two.py:build", inputs=inputs)
+    program = sources.load(spec, root=tmp_path)
+    assert tuple(one.name for one in program.inputs) == order
+    assert program.outputs == ("z", "a"), "in the author's order, not the alphabet's"
+    given = {"plus": torch.ones(2, 3), "minus": torch.randn(2, 3)}
+    found = program.module(*(given[name] for name in order))
+    torch.testing.assert_close(found["a"], given["plus"] - 2 * given["minus"])
