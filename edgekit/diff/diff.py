@@ -28,6 +28,7 @@ from edgekit.types import (
     OperatorProfile,
     Precision,
     TaskKind,
+    TensorSpec,
 )
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
 from edgekit.types.notes import InputTransposed, Note
@@ -63,7 +64,11 @@ def diff_sides(
         with progress.step("Compare answers"):
             want = reference.answers(sides.program, sides.feeds)
             got = run.answers(one, feeds, device)
-        outputs = _outputs(sides, one, got, want, question.tolerance)
+        order = _order(sides, one)
+        answered = [got[number] for number in order]
+        specs = [one.opened.outputs[number] for number in order]
+        pairs = list(zip(specs, answered, want, strict=True))
+        outputs = _outputs(sides, one, pairs, question.tolerance)
         tolerance = question.tolerance
         if tolerance is None:
             tolerance = TOLERANCES[one.opened.precision].layers
@@ -98,7 +103,7 @@ def diff_sides(
         probing=layers.probing,
         counts=counting.counts(sides.program, one.opened, executed),
         off_path=None if executed is None else counting.off_path(one.opened, executed),
-        accuracy=preprocessing.accuracies(question, sides, want, got),
+        accuracy=preprocessing.accuracies(question, sides, want, answered),
         notes=notes,
     )
 
@@ -137,23 +142,31 @@ def _arranged(sides: Subject, one: Probed) -> tuple[list[Array], tuple[Note, ...
 # --- answers ----------------------------------------------------------------------------------
 
 
+def _order(sides: Subject, one: Probed) -> list[int]:
+    """Numbers of the artifact's outputs in the order of the network's: by name where both have
+    the same names. Raises `ArtifactError` where there are more of one."""
+    names = [spec.name for spec in one.opened.outputs]
+    known = sides.program.output_names
+    if len(names) != len(known):
+        raise ArtifactError(
+            f"{one.artifact.name} returns {len(names)} outputs and the network {len(known)}: "
+            "it was not made from this network."
+        )
+    if sorted(names) == sorted(known):
+        return [names.index(name) for name in known]
+    return list(range(len(names)))
+
+
 def _outputs(
     sides: Subject,
     one: Probed,
-    got: Sequence[Array],
-    want: Sequence[Array],
+    outputs: Sequence[tuple[TensorSpec, Array, Array]],
     tolerance: float | None,
 ) -> tuple[OutputDiff, ...]:
-    if len(got) != len(want):
-        raise ArtifactError(
-            f"{one.artifact.name} returns {len(got)} outputs and the network {len(want)}: it "
-            "was not made from this network."
-        )
+    """Each output of the artifact against the network's, in the network's order."""
     found = []
-    reads = sides.program.reads or ((0,) if len(want) == 1 else ())
-    for number, (spec, mine, theirs) in enumerate(
-        zip(one.opened.outputs, got, want, strict=True)
-    ):
+    reads = sides.program.reads or ((0,) if len(outputs) == 1 else ())
+    for number, (spec, mine, theirs) in enumerate(outputs):
         if mine.size != theirs.size:
             raise ArtifactError(
                 f"'{spec.name}' of {one.artifact.name} has shape {list(mine.shape[1:])} and "

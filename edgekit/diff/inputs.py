@@ -252,6 +252,8 @@ def _named(
 def _reading(program: Program, contract: dict[str, Any]) -> Program:
     """The network with the outputs that the artifact's task reads."""
     known = [one["name"] for one in contract.get("outputs", ())]
+    if sorted(known) == sorted(program.output_names):
+        known = list(program.output_names)
     reads = tuple(known.index(n) for n in contract.get("reads", ()) if n in known)
     fits = reads and max(reads) < len(program.output_names)
     return replace(program, reads=reads) if fits else program
