@@ -83,9 +83,9 @@ def people(network: ek.Network, data: Path) -> Samples:
     parts = [
         _both(network, pixels, count, seed)
         for pixels, count, seed in (
-            (train.x[:8000], 3000, 1),
-            (train.x[8000:], 600, 2),
-            (test.x, 1000, 3),
+            (train.x[:8000], 1600, 1),
+            (train.x[8000:], 400, 2),
+            (test.x, 800, 3),
         )
     ]
     return Samples(labels=NETWORK, train=parts[0], validation=parts[1], test=parts[2])
