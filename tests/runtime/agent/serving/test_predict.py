@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from tests import texts
 from tests.runtime.agent.serving.test_main import npy, run
@@ -142,3 +145,39 @@ def test_a_tokenizer_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     done = run(tmp_path, model, "infer", "--text", "good")
     assert done.returncode == 2 and b"Cannot read the tokenizer" in done.stderr
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoOutputs:
+    """A file of two outputs, and those that the task reads."""
+
+    path: Path
+    reads: list[str]
+    runtime: str = "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("reads", "label"), [(["scores"], "d"), (["aux"], "a"), ([], None)]
+)
+def test_labels_are_of_the_output_that_the_task_reads(
+    tmp_path: Path, reads: list[str], label: str | None
+) -> None:
+    path = tmp_path / "two.onnx"
+    x, aux, scores = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4])
+        for name in ("x", "aux", "scores")
+    )
+    nodes = [
+        helper.make_node("Neg", ["x"], ["aux"]),
+        helper.make_node("Relu", ["x"], ["scores"]),
+    ]
+    graph = helper.make_graph(nodes, "two", [x], [aux, scores])
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    model = TwoOutputs(path=path, reads=reads)
+    done = run(tmp_path, model, "infer", stdin=npy([0.0, 1.0, 2.0, 3.0]))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer.get("label") == label
+    assert answer["names"] == ["aux", "scores"]
+    assert answer["outputs"] == [[0.0, -1.0, -2.0, -3.0], [0.0, 1.0, 2.0, 3.0]]

@@ -37,6 +37,7 @@ def write_description(folder: Path, model: Any) -> dict[str, str]:
             "resize": "nearest",
         },
         "labels": ["a", "b", "c", "d"],
+        "reads": getattr(model, "reads", []),
         "text": getattr(model, "text", None),
         "versions": {"edgekit": "0"},
     }
