@@ -176,9 +176,10 @@ def _preprocess_lines(found: _Found) -> str:
 
 def _tokenizer(folder: Path, reference: str | None) -> str | None:
     """The network's folder, where it brings a tokenizer; raises `ModelError` for a damaged one."""
-    if reference is None or not (folder / reference).is_dir():
+    place = folder / (reference or "")
+    if reference is None or not place.is_dir() or tokenizer.only_slow(place):
         return None
-    return None if tokenizer.read(folder / reference) is None else reference
+    return None if tokenizer.read(place) is None else reference
 
 
 def _plain(shape: tuple[int, ...] | None) -> Preprocess:

@@ -103,6 +103,8 @@ def test_a_folder_with_a_tokenizer_gives_texts(tmp_path: Path) -> None:
     assert found.data.train == "train.csv"
     assert "tokenizer: bert" in lines
     assert "[data.preprocess]" not in file.read_text()
+    (bert / "vocab.txt").rename(bert / "spiece.model")
+    assert not any("tokenizer" in line for line in write(tmp_path, force=True)[1])
     (bert / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
         write(tmp_path, force=True)
