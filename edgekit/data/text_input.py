@@ -134,7 +134,8 @@ class TextTable:
         found = how.encode(self.texts, self.origin)
         return np.where(found["mask"] == 1, found["ids"], -1)
 
-    def digest(self) -> bytes:
+    @cached_property
+    def hashed(self) -> bytes:
         """SHA-256 of the texts and the contract."""
         found = hashlib.sha256(repr(asdict(self.how.contract)).encode())
         for text in self.texts:
@@ -159,7 +160,7 @@ class Texts:
 
     def digest(self) -> bytes:
         """SHA-256 of the texts, the contract and the input."""
-        return hashlib.sha256(self.table.digest() + self.name.encode()).digest()
+        return hashlib.sha256(self.table.hashed + self.name.encode()).digest()
 
 
 def samples(texts: Sequence[Text], how: TextInput, origin: str) -> list[Texts]:
