@@ -143,6 +143,8 @@ def held_texts(held: Any, request: Request, origin: str) -> tuple[Dataset | None
     if whole is not None:
         rows.add(*whole)
         return rows.dataset(request), held
+    if isinstance(held, Mapping):
+        return None, held
     batched = not _indexed(held)
     each, held = _each(held)
     for number, row in enumerate(each):

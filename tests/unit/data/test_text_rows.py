@@ -14,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from edgekit import data
 from edgekit.data.request import Request
 from edgekit.data.sequence import Origin, read
+from edgekit.data.text_rows import held_texts
 from edgekit.errors import DataError
 from tests import texts
 from tests.texts import numbers
@@ -194,3 +195,9 @@ def test_a_loader_may_yield_texts(tmp_path: Path) -> None:
     asked = texts.request(tmp_path)
     feeds, targets = data.read("loader.py:load", root=tmp_path, request=asked).feeds()
     assert (feeds[0].tolist(), targets.tolist()) == (ONE, LABELS)
+
+
+def test_arrays_by_name_hold_no_texts() -> None:
+    arrays = {"tokens": np.ones((2, 3), np.int64), "labels": np.array([0, 1])}
+    request = Request(inputs=(), labels=None, kind="classification")
+    assert held_texts(arrays, request, "held") == (None, arrays)
