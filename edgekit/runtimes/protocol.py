@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.agent.arrays import CHANNELS_LAST, arranged, of_network
 from edgekit.errors import ArtifactError
 from edgekit.program.feeds import Feeds
+from edgekit.program.named_outputs import numbered
 from edgekit.program.program import Program
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
@@ -84,13 +85,16 @@ def input_names(program: Program) -> list[str]:
 
 
 def output_names(program: Program, count: int) -> list[str]:
-    """The names of `program.outputs`; `output`, or numbered ones, where it has none of its own."""
-    names = list(program.outputs)
-    if len(names) == count and len({*names, *input_names(program)}) == count + len(
-        program.inputs
-    ):
+    """The names of `program.outputs`; `output`, or numbered ones, where it has none of its own.
+
+    Of several, one that is an input's name too has a suffix.
+    """
+    taken, names = {*input_names(program)}, list(program.outputs)
+    if count > 1:
+        names = [f"{name}_output" if name in taken else name for name in names]
+    if len(names) == count and len({*names, *taken}) == count + len(taken):
         return names
-    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    return list(numbered(count))
 
 
 def calibration_samples(

@@ -37,6 +37,10 @@ def test_names_that_are_the_same_are_numbered(program: Program) -> None:
     assert protocol.output_names(named, 1) == ["sum"]
     clashing = replace(program, outputs=("x_0",))
     assert protocol.output_names(clashing, 1) == ["output"]
+    several = replace(program, outputs=("x_0", "sum"))
+    assert protocol.output_names(several, 2) == ["x_0_output", "sum"]
+    twice = replace(program, outputs=("x_0", "x_0_output"))
+    assert protocol.output_names(twice, 2) == ["output_0", "output_1"]
 
 
 def test_samples_are_fed_one_by_one_as_the_file_takes_them() -> None:
