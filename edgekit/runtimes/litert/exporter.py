@@ -15,7 +15,7 @@ from edgekit.runtimes.litert import quantizer as quantize
 from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
 from edgekit.runtimes.litert.quantizer import plain_interpreter
-from edgekit.runtimes.litert.wide_ends import widen
+from edgekit.runtimes.litert.wide_ends import separate, widen
 from edgekit.runtimes.protocol import Signature, input_names, layout, output_names
 from edgekit.types import Quantization, TensorSpec
 
@@ -38,6 +38,7 @@ def finished(content: bytes, program: Program) -> bytes:
 
     model = flatbuffer.unpacked(content)
     same_padding.fold(model)
+    separate(model)
     graph = model.subgraphs[0]
     [signature] = model.signatureDefs
     names = input_names(program), output_names(program, len(graph.outputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 
 import edgekit as ek
 from edgekit.evaluate.run import outputs_of, run_here
-from edgekit.types import Artifact
+from edgekit.program.program import trace
+from edgekit.types import Artifact, InputSpec
 
 
 class Tagger(nn.Module):
@@ -76,3 +78,39 @@ def _answers_by_name(artifact: Artifact, logits: np.ndarray) -> None:
     assert set(found) == {"logits", "best", "first"}
     assert found["logits"].dtype == np.float32 and found["best"].dtype == np.int64
     np.testing.assert_allclose(found["logits"][0], logits[0], atol=1e-6)
+
+
+class Alike(nn.Module):
+    """One tensor under two names, and an input as it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        y = self.linear(x)
+        return {"z": y, "a": y, "given": x}
+
+
+def answered(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Names of the file's ends, and the answers of its signature."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edgekit.runtimes.litert import exporter
+
+    program = trace(Alike(), (InputSpec(shape=(4,), name="x"),))
+    exporter.convert(program, path)
+    names = [spec.name for side in exporter.signature(path) for spec in side]
+    interpreter = Interpreter(model_path=str(path))
+    [signature] = interpreter.get_signature_list()
+    x = np.arange(4, dtype=np.float32)[None]
+    return names, interpreter.get_signature_runner(signature)(x=x)
+
+
+def test_outputs_that_are_one_tensor_have_a_name_each(
+    apart: ProcessPoolExecutor, tmp_path: Path
+) -> None:
+    names, found = apart.submit(answered, tmp_path / "alike.tflite").result()
+    assert names == ["x", "z", "a", "given"]
+    assert np.array_equal(found["z"], found["a"])
+    assert found["given"].tolist() == [[0, 1, 2, 3]]
