@@ -37,9 +37,9 @@ class _AsMapping(_ByKeyword):
 def in_order(network: nn.Module, names: Sequence[str]) -> nn.Module:
     """The network with inputs in the order of `names`; itself where that is forward's.
 
-    A forward with one argument gets several inputs as a dictionary. Names that forward does not
-    know are of inputs by position. Raises `ModelError` where only some of them are known, and one
-    of those is at another place.
+    A forward with one argument gets several inputs as a dictionary. Names that forward lacks are of
+    inputs by position. Raises `ModelError` where it has only some of them, and one of those is at
+    another place.
     """
     parameters = inspect.signature(unwrapped(network).forward).parameters.values()
     known = [each.name for each in parameters if each.kind in _NAMED]
