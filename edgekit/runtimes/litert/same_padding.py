@@ -164,7 +164,7 @@ def _renumber(graph: Any) -> dict[int, int]:
 
 
 def _same(size: int, kernel: int, stride: int, dilation: int) -> Pair:
-    """What TFLite's SAME adds before and after."""
+    """Zeros that TFLite's SAME adds before and after."""
     reach = (kernel - 1) * dilation + 1
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
     return total // 2, total - total // 2
