@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program
-from edgekit.runtimes.litert import flatbuffer, same_padding
+from edgekit.runtimes.litert import channels_last, flatbuffer
 from edgekit.runtimes.litert import quantizer as quantize
 from edgekit.runtimes.litert.decompose import LITERT
 from edgekit.runtimes.litert.lowering import lowered
@@ -26,18 +26,18 @@ def convert(program: Program, path: Path) -> None:
     """Write `program` in fp32 with batch 1; the layout of its inputs stays PyTorch's."""
     import litert_torch
 
+    channels_last.teach()
     low = lowered(program, LITERT)
     litert_torch.convert(low.module, low.example()).export(str(path))
-    path.write_bytes(finished(path.read_bytes(), program))
+    path.write_bytes(named(path.read_bytes(), program))
 
 
-def finished(content: bytes, program: Program) -> bytes:
-    """The converter's file with uneven padding inside its convolutions, with the program's names of
-    inputs and outputs, which the converter numbers, and with int64 where the program has it."""
+def named(content: bytes, program: Program) -> bytes:
+    """The file with the program's names of inputs and outputs, which the converter numbers, and
+    with int64 where the program has it."""
     import torch
 
     model = flatbuffer.unpacked(content)
-    same_padding.fold(model)
     separate(model)
     graph = model.subgraphs[0]
     [signature] = model.signatureDefs

@@ -32,6 +32,18 @@ def one_hot(x: Tensor, classes: int = -1) -> Any:
     return (x.unsqueeze(-1) == torch.arange(classes)).to(torch.int64)
 
 
+def expand(x: Tensor, size: Any, *_: Any, implicit: bool = False) -> Any:
+    """Of images: by an addition of zeros, which the converter drops again.
+
+    Where it computes channels last it takes the expanded tensor for one that is channels first.
+    """
+    sizes = tuple(size.shape if isinstance(size, Tensor) else size)
+    if x.dim() != 4 or len(sizes) != 4 or x.dtype == torch.bool:
+        return NotImplemented
+    full = [old if new == -1 else new for old, new in zip(x.shape, sizes, strict=True)]
+    return x if full == [*x.shape] else x + torch.zeros(full, dtype=x.dtype)
+
+
 def add(x: Any, y: Any, *, alpha: float = 1) -> Any:
     """`add` with a factor, as a product and a sum."""
     return NotImplemented if alpha == 1 else x + y * alpha

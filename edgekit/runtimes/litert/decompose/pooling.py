@@ -126,3 +126,19 @@ def avg_pool_ceil(  # noqa: PLR0913 - the operator's own arguments
 
 def _avg_pool(rank: int) -> Callable[..., Tensor]:
     return {1: aten.avg_pool1d, 2: aten.avg_pool2d, 3: aten.avg_pool3d}[rank].default
+
+
+def over_image(
+    reduce: Any,
+    x: Tensor,
+    dims: Sequence[int] | None,
+    keepdim: bool = False,
+    **how: Any,
+) -> Any:
+    """Over height and width, which stay as dimensions of size one until the end.
+
+    The converter turns an image back to channels first where a reduction drops them.
+    """
+    if keepdim or x.dim() != 4 or {dim % 4 for dim in dims or ()} != {2, 3}:
+        return NotImplemented
+    return reduce(x, dims, True, **how).reshape(x.shape[:2])

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.unit.runtimes.litert.decompose.checks import (
+    IMAGE,
     ROWS,
     Call,
     Function,
@@ -15,6 +16,8 @@ from tests.unit.runtimes.litert.decompose.checks import (
 
 FUNCTIONS: dict[str, tuple[Function, tuple[int, ...]]] = {
     "one hot": (lambda x: F.one_hot((x > 0).long(), 3), ROWS),
+    "expanded": (lambda x: x.amax(1, keepdim=True).expand(-1, 6, 9, 11), IMAGE),
+    "expanded as": (lambda x: x[:, :, :1].expand_as(x) * 2, IMAGE),
     "multiple added": (lambda x: torch.add(x, x.flip(1), alpha=0.3), ROWS),
     "floor of a quotient": (
         lambda x: torch.div(x, 0.3, rounding_mode="floor"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import torch.nn.functional as F
 
 from tests.unit.runtimes.litert.decompose.checks import (
@@ -16,6 +17,8 @@ from tests.unit.runtimes.litert.decompose.checks import (
 
 FUNCTIONS: dict[str, tuple[Function, tuple[int, ...]]] = {
     "global maximum": (lambda x: F.adaptive_max_pool2d(x, 1), IMAGE),
+    "mean of images": (lambda x: x.mean((2, 3)), IMAGE),
+    "sum of images": (lambda x: x.sum((-1, 2), dtype=torch.float64), IMAGE),
     "odd maximum": (lambda x: F.adaptive_max_pool2d(x, (4, 5)), IMAGE),
     "larger maximum": (lambda x: F.adaptive_max_pool2d(x, (13, 12)), IMAGE),
     "maximum of lines": (lambda x: F.adaptive_max_pool1d(x, 7), LINE),

@@ -1,4 +1,4 @@
-"""Uneven padding, as TensorFlow's SAME has it, costs no operator and no copy."""
+"""Files of images without transpositions, and with the outputs of the network."""
 
 from __future__ import annotations
 
@@ -8,13 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgekit.program.program import trace
 from edgekit.runtimes.litert import exporter, operators
 from edgekit.runtimes.litert.quantizer import plain_interpreter
 from edgekit.types import InputSpec
+
+
+class Network(nn.Module):
+    """Channels last, as a network from TensorFlow is: "same" padding where a stride halves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, stride=2)
+        self.second = nn.Conv2d(8, 8, 3, stride=2, groups=8)
+        self.third = nn.Conv2d(8, 8, 3)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 3, 1, 2)
+        x = F.elu(self.first(F.pad(x, (0, 1, 0, 1))))
+        x = self.second(F.pad(x, (0, 1, 0, 1)))
+        x = F.normalize(x, dim=1) + x.amin(1, keepdim=True)
+        x = self.third(F.pad(x, (1, 0, 2, 1), value=0.5))
+        return self.head(x.mean((2, 3)) + x.sum((3, 2)))
 
 
 class Uneven(nn.Module):
@@ -24,7 +43,7 @@ class Uneven(nn.Module):
         super().__init__()
         self.convolution, self.pads = convolution, pads
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return self.convolution(F.pad(x, self.pads))
 
 
@@ -37,7 +56,7 @@ class Branches(nn.Module):
         self.long = Uneven(nn.Conv2d(4, 4, 3, 2), (0, 1, 0, 1))
         self.short = nn.Conv2d(4, 4, 1, 2)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         x = self.first(x).relu()
         return self.long(x) + self.short(x)
 
@@ -58,6 +77,13 @@ def kinds(network: nn.Module, shape: tuple[int, ...], folder: Path) -> Counter[s
     with torch.no_grad():
         np.testing.assert_allclose(found, network(x).numpy(), atol=1e-5)
     return Counter(operator.kind for operator in operators.read(path))
+
+
+def test_images_stay_channels_last(tmp_path: Path) -> None:
+    found = kinds(Network(), (16, 16, 3), tmp_path)
+    assert "TRANSPOSE" not in found
+    # "Same" padding is the convolution's own; other amounts and values are not.
+    assert found["PAD"] + found["PADV2"] == 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +124,7 @@ def test_a_map_with_another_reader_is_taken_where_it_is(tmp_path: Path) -> None:
 
 def test_a_padded_output_is_kept(tmp_path: Path) -> None:
     class Both(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x: Tensor) -> Tensor:
             return F.pad(x.relu(), (0, 1, 0, 1))
 
     assert kinds(Both(), (3, 8, 8), tmp_path)["PAD"] == 1
