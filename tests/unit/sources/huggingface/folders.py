@@ -22,7 +22,9 @@ VOCABULARY = 90
 _SIZES: dict[str, Any] = {"vocab_size": VOCABULARY, "max_position_embeddings": 40}
 
 
-def bert(folder: Path, head: str = "BertForSequenceClassification") -> Any:
+def bert(
+    folder: Path, head: str = "BertForSequenceClassification", labels: int = 3
+) -> Any:
     """A BERT of two layers; returns the network that was saved."""
     import transformers
 
@@ -31,7 +33,7 @@ def bert(folder: Path, head: str = "BertForSequenceClassification") -> Any:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
-        num_labels=3,
+        num_labels=labels,
         **_SIZES,
     )
     return saved(getattr(transformers, head), config, folder)
