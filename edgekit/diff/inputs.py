@@ -22,6 +22,7 @@ from edgekit.data.text_input import text_input_of
 from edgekit.diff.preprocessing_faults import Scene
 from edgekit.errors import DataError, UsageError
 from edgekit.program import program as programs
+from edgekit.program import tokenizer
 from edgekit.program.feeds import Feeds
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import Program
@@ -190,7 +191,7 @@ def _located(path: Path) -> tuple[Path, dict[str, Any] | None]:
         manifest, known = read_manifest(path)
         if not known.model.files:
             raise UsageError(f"{path} names no model. Name the artifact's file.")
-        there = [name for name in (STUDENT,) if (path / name).exists()]
+        there = [name for name in (STUDENT, tokenizer.FILE) if (path / name).exists()]
         model, *_ = vouched(path, known, (*known.model.files, *there))
         return model, manifest
     for folder in path.absolute().parents[:2]:
@@ -220,7 +221,8 @@ def _reference(
     for folder in path.absolute().parents[:2]:
         if (folder / STUDENT).is_file():
             found = folder / STUDENT
-            return programs.load(found, allow_pickle=question.allow_pickle), STUDENT
+            student = programs.load(found, allow_pickle=question.allow_pickle)
+            return replace(student, tokenizer=tokenizer.read(folder)), STUDENT
     if one is None:
         raise UsageError(
             f"No network to compare {path} with: no {STUDENT} beside it and no "

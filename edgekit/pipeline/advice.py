@@ -24,13 +24,16 @@ def with_advice(report: Report, train_samples: int) -> Report:
 def advise(report: Report, train_samples: int) -> Advice | None:
     """The nearest accuracy at this speed, the nearest speed at this accuracy, and what to change.
 
-    `None` where both budgets are kept, or nothing that was measured keeps either.
+    `None` where both budgets are kept, where nothing that was measured keeps either, and where
+    something keeps both: on validation data, and the test data decide otherwise.
     """
     budget = report.budget
     missed = {v.name for v in report.verdicts if v.verdict == "over"}
     if not missed & {"accuracy_drop", "speedup"}:
         return None
     rows: list[_Row] = [*report.frontier, *report.candidates]
+    if any(_fast(one, budget) and _accurate(one, budget) for one in report.frontier):
+        return None
     drop = min((one.accuracy_drop for one in rows if _fast(one, budget)), default=None)
     faster = max((one.speedup for one in rows if _accurate(one, budget)), default=None)
     if drop is None and faster is None:

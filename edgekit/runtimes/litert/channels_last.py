@@ -1,4 +1,4 @@
-"""Operators that the converter leaves channels first, taught to it channels last.
+"""Rules for operators that the converter leaves channels first.
 
 LiteRT computes channels last. The converter turns a whole region of the network, and puts a
 transposition at each end of every operator that it has no rule for: "same" padding of a network
@@ -33,7 +33,7 @@ def teach() -> None:
 
 
 def _reduced(otherwise: Callable[[fx.Node], Any], node: fx.Node) -> Any:
-    """A reduction over height and width: what is left of it is turned at no cost."""
+    """A reduction over height and width: its result is turned at no cost."""
     found = otherwise(node)
     dims: Any = node.args[1] if len(node.args) > 1 else None
     found.must_be = found.can_be and {dim % 4 for dim in dims or ()} == {2, 3}

@@ -76,6 +76,13 @@ def test_a_point_that_keeps_the_accuracy_up_to_rounding_keeps_it() -> None:
     assert found is not None and found.speedup == 1.8
 
 
+def test_a_network_that_keeps_all_on_validation_data_gets_no_advice() -> None:
+    """No other budget than the user's would have been kept there."""
+    report = missed()
+    kept = replace(report, frontier=(*report.frontier, point(2.1, 0.001)))
+    assert advise(report, 10_000) is not None and advise(kept, 10_000) is None
+
+
 def test_what_is_kept_or_unproven_needs_no_advice() -> None:
     report = missed()
     kept = replace(report, verdicts=())

@@ -102,6 +102,8 @@ def test_a_text_classifier_is_built_whole_and_answers_texts(tmp_path: Path) -> N
         assert [one["label"] for one in answers] == [label for _, label in rows[:6]]
     expected = _logits(bundle, rows[0][0])
     np.testing.assert_allclose(answers[0]["outputs"][0], expected, atol=1e-4)
+    compared = run(tmp_path, "diff", str(bundle))
+    assert compared.returncode == 0, compared.stdout + compared.stderr
 
 
 def served(bundle: Path, runtime: str, place: Path, given: list[str]) -> list[Any]:
