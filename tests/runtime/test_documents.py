@@ -22,6 +22,7 @@ ELSEWHERE = {
     "ssh://": "needs a board",
     "container:": "needs a Docker engine",
     "accelerate launch": "needs several processors or machines",
+    "--model path/to/folder": "a trained folder from elsewhere; its tests write one",
     "torchrun": "two whole trainings; a build of two processes has a test of its own",
 }
 """Parts of commands that do not run here, and why. Their options are checked all the same."""
