@@ -23,6 +23,7 @@ ELSEWHERE = {
     "container:": "needs a Docker engine",
     "accelerate launch": "needs several processors or machines",
     "--model path/to/folder": "a trained folder from elsewhere; its tests write one",
+    "--target host --image": "an image; tests/device/package builds and runs them",
     "torchrun": "two whole trainings; a build of two processes has a test of its own",
 }
 """Parts of commands that do not run here, and why. Their options are checked all the same."""
