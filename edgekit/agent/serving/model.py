@@ -17,7 +17,13 @@ import numpy as np
 
 from .. import runtimes
 from ..arrays import arranged
-from ..errors import FILES, JOB_INVALID, OUTPUT_NOT_FINITE, AgentError
+from ..errors import (
+    FILES,
+    INPUTS_INVALID,
+    JOB_INVALID,
+    OUTPUT_NOT_FINITE,
+    AgentError,
+)
 from ..session import TensorInfo, run
 from .decode import Array
 from .encode import Text, TextEncoder
@@ -129,11 +135,20 @@ def chosen(description: Mapping[str, Any], model: str | None) -> str:
 
 
 def quantize(values: Array, info: TensorInfo) -> Array:
-    """Real numbers as the model stores them: rounded to even, clipped to the type's range."""
+    """Real numbers as the model stores them: rounded to even, clipped to the type's range.
+
+    Raises `inputs_invalid` for whole numbers (tokens, say) that the type cannot hold.
+    """
     kind = np.dtype(info.dtype)
-    if info.quantization is None:
+    limits = np.iinfo(kind) if kind.kind in "iu" else None
+    if info.quantization is None or limits is None:
+        if limits and ((values < limits.min) | (values > limits.max)).any():
+            raise AgentError(
+                INPUTS_INVALID,
+                f"The input {info.name!r} holds a number outside of {kind.name} "
+                f"({limits.min} to {limits.max}).",
+            )
         return np.ascontiguousarray(values, dtype=kind)
-    limits = np.iinfo(kind)
     steps = np.rint(values / info.quantization.scale) + info.quantization.zero_point
     return np.asarray(np.clip(steps, limits.min, limits.max), dtype=kind)
 

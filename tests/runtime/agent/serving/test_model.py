@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
+from edgekit.agent.errors import AgentError
+from edgekit.agent.serving.model import quantize
+from edgekit.agent.session import TensorInfo
 from tests.runtime.agent.serving.test_server import INFER, Served, request
 
 
@@ -18,3 +24,12 @@ def test_stored_integers_go_in_and_out_as_they_are(served: Served) -> None:
     assert status == 200
     assert reply["outputs"][0]["datatype"] == "INT8"
     assert reply["outputs"][0]["data"] == [-5, -1, -9, -5]
+
+
+def test_numbers_that_a_type_cannot_hold_are_refused() -> None:
+    """A token of an int64 network in a file that takes int32 would become another one."""
+    info = TensorInfo("ids", (1, 2), "int32")
+    assert quantize(np.array([[7, -8]]), info).dtype == np.int32
+    with pytest.raises(AgentError, match=r"'ids' .* int32") as caught:
+        quantize(np.array([[7, 2**31]]), info)
+    assert caught.value.kind == "inputs_invalid"
