@@ -137,7 +137,7 @@ def chosen(description: Mapping[str, Any], model: str | None) -> str:
 def quantize(values: Array, info: TensorInfo) -> Array:
     """Real numbers as the model stores them: rounded to even, clipped to the type's range.
 
-    Raises `inputs_invalid` for whole numbers (tokens, say) that the type cannot hold.
+    Raises `inputs_invalid` for whole numbers, as tokens are, outside of the type.
     """
     kind = np.dtype(info.dtype)
     limits = np.iinfo(kind) if kind.kind in "iu" else None
