@@ -27,6 +27,10 @@ def teach() -> None:
     rules[aten.elu.default] = layout_rewrite.noop
     for reduction in (aten.amin.default, aten.linalg_vector_norm.default):
         rules[reduction] = layout_rewrite.dim_attr_rewriter
+    # Their rules take indices that are expanded for channels last, and mix up dimensions.
+    for indexing in (aten.gather, aten.scatter, aten.scatter_add, aten.scatter_reduce,
+                     aten.select_scatter):  # fmt: skip
+        layout_check.nhwcable_node_checkers.register(indexing)(layout_check._not_nhwc)
     otherwise = layout_check.nhwcable_node_checkers.__missing__(None)
     for reduction in (aten.mean.dim, aten.sum.dim_IntList):
         layout_check.nhwcable_node_checkers[reduction] = partial(_reduced, otherwise)

@@ -38,7 +38,7 @@ def expand(x: Tensor, size: Any, *_: Any, implicit: bool = False) -> Any:
     Where it computes channels last it takes the expanded tensor for one that is channels first.
     """
     sizes = tuple(size.shape if isinstance(size, Tensor) else size)
-    if x.dim() != 4 or len(sizes) != 4 or x.dtype == torch.bool:
+    if x.dim() != 4 or len(sizes) != 4 or not x.dtype.is_floating_point:
         return NotImplemented
     full = [old if new == -1 else new for old, new in zip(x.shape, sizes, strict=True)]
     return x if full == [*x.shape] else x + torch.zeros(full, dtype=x.dtype)

@@ -143,3 +143,20 @@ def test_the_file_is_quantized(tmp_path: Path) -> None:
     quantizer.quantize("int8", quantizer.first("int8"), out)
     found = Counter(operator.kind for operator in operators.read(out))
     assert found["CONV_2D"] == 3 and "PAD" not in found
+
+
+def test_indices_of_images_are_right(tmp_path: Path) -> None:
+    """The converter's rules for them mix up dimensions channels last."""
+
+    class Reordered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            order = torch.arange(4, -1, -1).reshape(1, 5, 1, 1).expand_as(x)
+            x = torch.zeros_like(x).scatter(1, order, x) + 2 * x.gather(1, order)
+            return self.second(x)
+
+    kinds(Reordered(), (3, 9, 8), tmp_path)
