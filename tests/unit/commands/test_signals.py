@@ -10,7 +10,7 @@ import pytest
 
 # The destructor runs for long enough that the signal surely arrives inside of it.
 SWALLOWS = """
-import os, sys, time
+import os, signal, sys, time
 from edgekit.commands import signals
 from edgekit.errors import SIGNALS
 
@@ -19,6 +19,7 @@ class Slow:
         os.kill(os.getpid(), {number})
         time.sleep(0.2)
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children ignore it
 signals.handle()
 try:
     Slow()
