@@ -103,7 +103,7 @@ def plan(  # noqa: PLR0913
     with attached_environment(
         request, device=device, progress=progress or Logged(), in_memory=held
     ) as env:
-        solved = Previewer.of(request, env).solved(request, env)
+        solved = Previewer().solved(request, env)
     return PruningPlan(
         preview=solved.preview, plans=solved.plans, groups=_groups(solved.graph)
     )

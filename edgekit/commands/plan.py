@@ -70,7 +70,7 @@ def plan(  # noqa: PLR0913 - a command's options
                 for name in once(folder, target, shown)
             ]
         ]
-        looked = Previewer.of(*asked[0])
+        looked = Previewer()
         try:
             for request, env in asked:
                 name = request.target.name

@@ -1,33 +1,31 @@
 """Previews of plans, before any training: the expected frontier on each target.
 
-Accuracy is not known before training. Its proxy is the expected loss increase: the change of
-the network's outputs, in nats a sample, measured cut by cut and added up
-(`edgekit/prune/sensitivity.py`). It orders plans of one network, and does not predict accuracy.
+The uncut network's files are measured; plans are not. Their expected loss increase is the change
+of the network's outputs, in nats a sample, measured cut by cut and added up
+(`edgekit/prune/sensitivity.py`). It orders plans of one network; the accuracy expected of it
+follows from networks that were trained before (`expected_accuracy.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from edgekit.graph.graph import WidthGraph
-from edgekit.pipeline import cost_provider, left_out
-from edgekit.pipeline.constraints import PlanConstraints, constraints_from_budget, met
+from edgekit.pipeline import left_out
+from edgekit.pipeline.baselines import export_baselines
+from edgekit.pipeline.constraints import PlanConstraints, met
 from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.loading import load_network, runtimes_of
+from edgekit.pipeline.expected_accuracy import Expectations
+from edgekit.pipeline.exports import StudentExports
+from edgekit.pipeline.frontier import NetworkEvaluator, most_accurate
+from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
+from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.runners import BenchRunner, ExportRunner
-from edgekit.pipeline.samples import BuildData, read_samples
-from edgekit.pipeline.search import (
-    Scores,
-    build_planner,
-    planned_precisions,
-    probe,
-    score_importance,
-    solve_for,
-)
-from edgekit.program.program import Program
+from edgekit.pipeline.runners import ExportRunner
+from edgekit.pipeline.search import Scores, probe, score_importance, solve_for
 from edgekit.progress import Step
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner
@@ -40,10 +38,10 @@ from edgekit.types import (
     PlanPoint,
     Preview,
     Recipe,
+    RuntimeName,
     Sensitivity,
 )
-from edgekit.types.export_notes import LeftOut
-from edgekit.types.notes import unique
+from edgekit.types.notes import Note, unique
 
 SPEEDUPS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 _NEAR = 0.98
@@ -65,117 +63,95 @@ class Previewer:
     """Expected frontiers of one network; the common part of several targets is computed
     once."""
 
-    network: Program
-    _samples: dict[object, BuildData] = field(default_factory=dict)
+    _loaded: Shared = field(default_factory=dict)
     _weighed: dict[object, _Weighed] = field(default_factory=dict)
-    _left_out: dict[object, tuple[LeftOut, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, request: BuildRequest, env: Environment) -> Previewer:
-        """Of a project's network."""
-        return cls(network=load_network(request, env))
 
     def preview(self, request: BuildRequest, env: Environment) -> Preview:
         """The expected frontier on the request's target.
 
-        Planned for the first runtime and precision that the network can be exported in; notes
-        name the others. Raises `BudgetInfeasible` where its budget cannot be met by any plan,
-        `ArtifactError` where the network cannot be exported at all.
+        The uncut network is measured first, in every precision that the profile allows, on the
+        first runtime that it can be exported for; notes name the others. Plans are made in the
+        precision in which least has to be cut. Raises `BudgetInfeasible` where its budget cannot
+        be met by any plan, `ArtifactError` where the network cannot be exported at all.
         """
         return self.solved(request, env).preview
 
     def solved(self, request: BuildRequest, env: Environment) -> SolvedPreview:
         """The same, with the plan of each of its points."""
-        recipe, target = request.project.recipe, request.target
-        forms = left_out.planned_forms(
-            runtimes_of(recipe.export, target, env), planned_precisions(recipe, target)
-        )
-        exporter = ExportRunner.of(request, env)
-        attempt = partial(self._solved_in, request, env)
-        solved, left = left_out.in_first_form(exporter, forms, attempt)
-        preview = solved.preview
-        noted = replace(preview, notes=unique((*left, *preview.notes)))
-        return replace(solved, preview=noted)
+        runtimes = runtimes_of(request.project.recipe.export, request.target, env)
+        forms: list[left_out.Form] = [(runtime, "fp32") for runtime in runtimes]
+        attempt = partial(self._solved_on, request, env)
+        return _in_first_form(request, env, forms, attempt)
 
-    def _solved_in(
-        self, request: BuildRequest, env: Environment, form: left_out.Form
+    def _solved_on(
+        self, request: BuildRequest, env: Environment, first: left_out.Form
     ) -> SolvedPreview:
-        """In one runtime and precision, where the network can be exported in it."""
-        recipe, target = request.project.recipe, request.target
-        self._check_export(request, env, form)
-        costs = cost_provider.choose(request, env)
-        planner = build_planner(self.network, form, costs, recipe.prune, env.progress)
-        scores, senses = self._scores(request, env, planner)
-        constraints = constraints_from_budget(
-            planner,
-            request.project.budget,
-            target.name,
-            recipe.export.precisions or target.precisions,
-            BenchRunner.of(request, env),
-            None,
-        )
-        with env.progress.step(f"Solve for {target.name}") as step:
-            return _solved(planner, constraints, (scores, senses), target.name, step)
+        """On one runtime, in the first precision that the network can be exported in."""
+        loaded = load(request, env, self._loaded)
+        with scratch_folder() as folder:
+            inputs = _measured(request, env, loaded, first[0], folder)
+            forms = inputs.forms(inputs.precisions())
+
+            def attempt(form: left_out.Form) -> SolvedPreview:
+                there = inputs.in_form(form, loaded.teacher, folder)
+                planner = there.planner(loaded.teacher)
+                weighed = self._scores(request, there, planner)
+                with env.progress.step(f"Solve for {request.target.name}") as step:
+                    return _solved(there, planner, weighed, step)
+
+            solved = _in_first_form(request, env, forms, attempt)
+        return _noted(solved, loaded.notes)
 
     def _scores(
-        self, request: BuildRequest, env: Environment, planner: Planner
+        self, request: BuildRequest, inputs: PruningInputs, planner: Planner
     ) -> _Weighed:
         """Importance of units and blocks: the same where recipes draw and score alike."""
-        recipe, progress = request.project.recipe, env.progress
-        drawn = _drawn(recipe)
+        recipe, progress = request.project.recipe, inputs.progress
         criterion = recipe.prune.importance
-        how = (drawn, criterion, recipe.prune.drop_blocks)
+        how = (_drawn(recipe), criterion, recipe.prune.drop_blocks)
         if how not in self._weighed:
-            train = self._data(request, env).train
-            scores = score_importance(planner.graph, train, criterion, progress)
-            senses = probe(planner, scores, train, progress)
+            scores = score_importance(planner.graph, inputs.train, criterion, progress)
+            senses = probe(planner, scores, inputs.train, progress)
             self._weighed[how] = scores, senses
         return self._weighed[how]
 
-    def _data(self, request: BuildRequest, env: Environment) -> BuildData:
-        """The samples: the same where recipes draw alike."""
-        drawn = _drawn(request.project.recipe)
-        if drawn not in self._samples:
-            self._samples[drawn] = read_samples(
-                request.project, self.network, env.held, env.progress
-            )
-        return self._samples[drawn]
 
-    def _check_export(
-        self, request: BuildRequest, env: Environment, form: left_out.Form
-    ) -> None:
-        """Raise `NotExportable` where the network cannot be exported in a form.
+def _measured(
+    request: BuildRequest,
+    env: Environment,
+    loaded: Loaded,
+    runtime: RuntimeName,
+    folder: Path,
+) -> PruningInputs:
+    """Inputs of plans for one runtime, with the uncut network's files measured."""
+    baselines = export_baselines(request, env, loaded, [runtime], folder)
+    exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
+    evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
+    evaluator = evaluator.on_validation().quickly()
+    uncut = evaluator.unpruned(loaded.teacher, folder / "uncut")
+    refused = baselines.allowed.refused
+    inputs = PruningInputs.of(request, env, loaded, baselines.artifacts, refused)
+    return inputs.judged_by(evaluator, uncut)
 
-        Each form is tried once for all targets.
-        """
-        exporter = ExportRunner.of(request, env)
-        asked = (*form, exporter.channels_last)
-        if asked not in self._left_out:
-            self._left_out[asked] = self._try_export(request, env, form)
-        if notes := self._left_out[asked]:
-            raise left_out.NotExportable(exporter.target, notes)
 
-    def _try_export(
-        self, request: BuildRequest, env: Environment, form: left_out.Form
-    ) -> tuple[LeftOut, ...]:
-        """Notes on a form that the network cannot be exported in; empty where it can be."""
-        runtime, precision = form
-        reduced = precision != "fp32"
-        with scratch_folder() as folder:
-            try:
-                left_out.export(
-                    ExportRunner.of(request, env),
-                    self.network,
-                    [form],
-                    folder,
-                    title=f"Export the network for {runtime} in {precision}",
-                    calibration=self._data(request, env).calibration
-                    if reduced
-                    else None,
-                )
-            except left_out.NotExportable as error:
-                return error.notes
-        return ()
+def _in_first_form(
+    request: BuildRequest,
+    env: Environment,
+    forms: Sequence[left_out.Form],
+    attempt: Callable[[left_out.Form], SolvedPreview],
+) -> SolvedPreview:
+    """The preview in the first form whose exports can be made; its notes name the others."""
+    exporter = ExportRunner.of(request, env)
+    solved, left = left_out.in_first_form(exporter, forms, attempt)
+    preview = replace(solved.preview, notes=unique((*left, *solved.preview.notes)))
+    return replace(solved, preview=preview)
+
+
+def _noted(solved: SolvedPreview, notes: Sequence[Note]) -> SolvedPreview:
+    preview = solved.preview
+    return replace(
+        solved, preview=replace(preview, notes=unique((*preview.notes, *notes)))
+    )
 
 
 def _drawn(recipe: Recipe) -> tuple[object, ...]:
@@ -184,44 +160,41 @@ def _drawn(recipe: Recipe) -> tuple[object, ...]:
 
 
 def _solved(
-    planner: Planner,
-    constraints: PlanConstraints,
-    weighed: _Weighed,
-    target: str,
-    step: Step,
+    inputs: PruningInputs, planner: Planner, weighed: _Weighed, step: Step
 ) -> SolvedPreview:
     scores, senses = weighed
+    constraints = inputs.constraints(planner)
     solve = partial(solve_for, planner, scores, senses)
+    point = partial(
+        _point, planner, constraints, inputs.expectations(planner.graph.program)
+    )
     points, plans = [], []
     ladder = _ladder(_NEAR * constraints.full_cost / planner.cheapest().cost)
     for number, speedup in enumerate(ladder):
-        step.update(number, len(ladder) + 1, f"{speedup:.2f}x")
+        asked = f"{constraints.gain * speedup:.2f}x"
+        step.update(number, len(ladder) + 1, asked)
         solution = solve(
             PlanConstraints(speedup=None, full_cost=constraints.full_cost),
             constraints.full_cost / speedup,
         )
-        points.append(_point(planner, constraints, f"{speedup:.2f}x", solution))
+        points.append(point(asked, solution))
         plans.append(solution.plan)
-    if met(planner, constraints):
-        budgeted = replace(
-            planner.whole(), cost=constraints.full_cost, expected_loss_increase=0.0
-        )
-    else:
-        budgeted = solve(
-            constraints,
-            constraints.full_cost / constraints.speedup
-            if constraints.speedup
-            else None,
-        )
-    points.append(_point(planner, constraints, "the budget", budgeted))
+    fastest = inputs.recipe.objective == "fastest"
+    kept = None if fastest else most_accurate(inputs.uncut.safe)
+    budgeted = _budgeted(planner, constraints, solve, cut=kept is None)
+    last = point("the budget", budgeted)
+    points.append(last if kept is None else replace(last, speedup=kept.speedup))
     plans.append(budgeted.plan)
     objective = PlanObjective(
         graph=planner.graph, importance=scores, sensitivity=senses
     )
-    doubt = planner.table.doubt
+    key, doubt = planner.table.key, planner.table.doubt
     preview = Preview(
-        target=target,
-        runtime=planner.table.key.runtime,
+        target=inputs.target.name,
+        runtime=key.runtime,
+        precision=key.precision,
+        gain=constraints.gain,
+        uncut=inputs.uncut.points("uncut"),
         provenance=planner.table.provenance,
         unit=planner.table.unit,
         exact=planner.exact,
@@ -235,6 +208,24 @@ def _solved(
     return SolvedPreview(preview=preview, plans=tuple(plans), graph=planner.graph)
 
 
+def _budgeted(
+    planner: Planner,
+    constraints: PlanConstraints,
+    solve: Callable[[PlanConstraints, float | None], Solution],
+    *,
+    cut: bool,
+) -> Solution:
+    """The plan for the budget: the whole network unless it has to be `cut`."""
+    if not cut or met(planner, constraints):
+        whole = planner.whole()
+        cost = constraints.full_cost
+        return replace(whole, cost=cost, expected_loss_increase=0.0)
+    cost_limit = None
+    if constraints.speedup is not None:
+        cost_limit = constraints.full_cost / constraints.speedup
+    return solve(constraints, cost_limit)
+
+
 def _ladder(ceiling: float) -> list[float]:
     """The speed-ups to solve for, up to the fastest that there is."""
     ladder = [speedup for speedup in SPEEDUPS if speedup < ceiling]
@@ -242,13 +233,18 @@ def _ladder(ceiling: float) -> list[float]:
 
 
 def _point(
-    planner: Planner, constraints: PlanConstraints, asked: str, solution: Solution
+    planner: Planner,
+    constraints: PlanConstraints,
+    expectations: Expectations | None,
+    asked: str,
+    solution: Solution,
 ) -> PlanPoint:
-    gone = planner.gone(solution.dropped)
+    gone, damage = planner.gone(solution.dropped), solution.predicted_loss
     return PlanPoint(
         asked=asked,
-        speedup=constraints.full_cost / solution.cost,
-        expected_loss_increase=solution.predicted_loss,
+        speedup=constraints.gain * constraints.full_cost / solution.cost,
+        expected_loss_increase=damage,
+        outlook=expectations.outlook(damage) if expectations else None,
         gap=solution.gap,
         parameters=solution.parameters,
         macs=solution.macs,

@@ -53,6 +53,8 @@ def preview_page(project: str, previews: Sequence[Preview]) -> str:
             previews=previews,
             words=words,
             kept=kept,
+            accuracy=accuracy,
+            basis=basis,
             sentence=sentence,
             plots=plots,
             plot_data=embedded(
@@ -130,13 +132,15 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
     for one in previews:
         bound = "" if one.exact else ", an upper bound"
         table = Table(
-            title=f"{one.target}: {one.runtime}, costs {one.provenance}{bound}",
+            title=f"{one.target}: {one.runtime} in {one.precision}, costs "
+            f"{one.provenance}{bound}",
             title_justify="left",
             box=None,
         )
         for heading in (
             "plan for",
             "speed-up",
+            "expected accuracy",
             "loss increase",
             "weights",
             "MMACs",
@@ -146,10 +150,15 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
                 heading, justify="right" if heading != "plan for" else "left"
             )
         table.add_column("what goes", overflow="fold")
+        for file in one.uncut:
+            measured = f"{words.metric(file.evaluation)}, measured"
+            row = (f"uncut {file.artifact}", f"{file.speedup:.2f}x", measured)
+            table.add_row(*row, *["–"] * 4, "nothing")
         for point in one.points:
             table.add_row(
                 point.asked,
                 f"{point.speedup:.2f}x",
+                accuracy(point),
                 f"{point.expected_loss_increase:.3f}",
                 f"{point.parameters:,}",
                 f"{point.macs / 1e6:.1f}",
@@ -161,10 +170,30 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
         dear = sorted(one.operators, key=lambda row: -row.before)[:_DEAREST]
         times = ", ".join(f"{r.name} {100 * r.before / total:.0f} %" for r in dear)
         console.print(f"  Time goes to: {escape(times)}", highlight=False)
+        console.print(f"  {escape(basis(one))}", highlight=False)
         console.print(f"  Sensitive: {escape(_sensitive(one))}", highlight=False)
         for line in (*map(words.barrier, one.barriers), *map(sentence, one.notes)):
             console.print(f"  {escape(line)}", style="dim", highlight=False)
         console.print()
+
+
+def accuracy(point: PlanPoint) -> str:
+    """The expected metric and its band, or a dash."""
+    found = point.outlook.expected if point.outlook else None
+    return "–" if found is None else found.shown
+
+
+def basis(one: Preview) -> str:
+    """The experience behind the expected accuracy of plans, or why there is none."""
+    outlook = one.points[-1].outlook
+    if outlook is None:
+        return "Accuracy: nothing is expected"
+    if outlook.expected is None:
+        return f"Accuracy: {words.unknown(outlook.unknown)}"
+    return (
+        f"Accuracy after training, four times of five inside the band: "
+        f"{words.experience(outlook.expected)}"
+    )
 
 
 def kept(point: PlanPoint) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from edgekit.types.evaluation import Evaluation, LossUnit, shown
 from edgekit.types.names import (
     CostUnit,
+    Precision,
     Provenance,
     RuntimeName,
 )
@@ -175,7 +176,8 @@ class PlanPoint:
 
     asked: str
     speedup: float
-    """By the cost table."""
+    """Over the unpruned fp32 network: that of the precision alone, measured, times the cut's by
+    the cost table."""
     expected_loss_increase: float
     gap: float
     parameters: int
@@ -184,6 +186,8 @@ class PlanPoint:
     dropped_blocks: tuple[str, ...]
     widths: tuple[WidthRow, ...]
     """The groups that lose units."""
+    outlook: AccuracyOutlook | None = None
+    """The accuracy that is expected after training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +218,12 @@ class Preview:
 
     target: str
     runtime: RuntimeName
+    precision: Precision
+    """That the plans are made in: the one in which least has to be cut."""
+    gain: float
+    """Speed-up of the unpruned network in that precision over fp32."""
+    uncut: tuple[FrontierPoint, ...]
+    """The unpruned network's files, measured."""
     provenance: Provenance
     unit: CostUnit
     exact: bool

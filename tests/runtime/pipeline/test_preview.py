@@ -44,7 +44,17 @@ def keeps_its_word(one: dict[str, Any]) -> None:
     assert increases == sorted(increases)
     before = sum(row["before"] for row in one["operators"])
     after = sum(row["after"] for row in one["operators"])
-    assert before / after == pytest.approx(budget["speedup"])
+    if budget["widths"]:
+        assert one["gain"] * before / after == pytest.approx(budget["speedup"])
+    else:
+        assert before == after
+    files = {file["artifact"]: file for file in one["uncut"]}
+    assert files[f"{one['runtime']}-fp32"]["speedup"] == 1
+    assert f"{one['runtime']}-{one['precision']}" in files
+    assert one["gain"] == 1 if one["precision"] == "fp32" else one["gain"] > 1
+    bands = [point["outlook"]["expected"] for point in one["points"]]
+    assert all(band["low"] <= band["expected"] <= band["high"] for band in bands)
+    assert all(band["trained"] == 0 for band in bands), "a cache of its own"
     cut = {row["group"] for row in budget["widths"]}
     assert cut <= {group["group"] for group in one["groups"]}
     assert all(0 < group["time_fraction"] <= 1 for group in one["groups"])
@@ -55,7 +65,10 @@ def shows_everything(page: str, found: list[dict[str, Any]]) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
         "Expected frontier",
-        *(f"{one['target']}: {one['runtime']}, costs host" for one in found),
+        *(
+            f"{one['target']}: {one['runtime']} in {one['precision']}, costs host"
+            for one in found
+        ),
     ]
     assert page.count('<td class="name">the budget</td>') == len(found)
     assert page.count("What blocks: ") == len(found)

@@ -16,10 +16,13 @@ from edgekit.errors import (
     TargetError,
     UsageError,
 )
-from edgekit.types import Plan, PruneRecipe
+from edgekit.types import ExportRecipe, Plan, PruneRecipe
 from tests.shapes import loader, trained
 
-ESTIMATED = ek.Recipe(prune=PruneRecipe(cost_provenance="estimated"))
+ESTIMATED = ek.Recipe(
+    prune=PruneRecipe(cost_provenance="estimated"),
+    export=ExportRecipe(precisions=("fp32",)),
+)
 
 
 @pytest.fixture(scope="module")
