@@ -137,9 +137,9 @@ def _export(kind: str, network: Path, folder: Path, calibration: Path) -> None:
     small = stem.with_name(f"{network.stem}-int8.tflite")
     if not small.is_file():
         tflite.convert(program, whole)
-        [spec], _ = tflite.signature(whole)
-        samples = list(np.load(calibration)[:, None])
-        quantizer = Quantizer(whole, spec, samples, folder)
+        inputs, _ = tflite.signature(whole)
+        samples = [{inputs[0].name: one} for one in np.load(calibration)[:, None]]
+        quantizer = Quantizer(whole, inputs, samples, folder)
         quantizer.quantize("int8", quantizer.first("int8"), small)
 
 

@@ -125,7 +125,7 @@ def _exported(
         title="Export",
         calibration=samples.calibration,
         labels=samples.labels,
-        validation=variants.validation(one, samples),
+        validation=variants.validation(one, samples, network.reads),
     )
     fp32 = next(each for each in made if each.precision == "fp32")
     fed = arranged(samples.calibration[0], fp32.inputs[0].layout)
