@@ -57,7 +57,9 @@ def plan(  # noqa: PLR0913 - a command's options
     """
     from edgekit.api.environment import attached_environment
     from edgekit.pipeline.preview import Previewer
+    from edgekit.report.plan_page import check_place
 
+    check_place(out)
     shown = Bars(err_console, silent=quiet)
     found: list[Preview] = []
     failed: dict[str, EdgeKitError] = {}

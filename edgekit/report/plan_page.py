@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from markupsafe import Markup
@@ -25,6 +26,16 @@ _DEAREST = 5
 _NAMES = 3
 
 
+def check_place(path: Path) -> None:
+    """Raise `OutputError` where no file can be written at `path`."""
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None:
     """One self-contained HTML file; raises `OutputError` where it cannot be written."""
     page = preview_page(project, previews)
@@ -32,9 +43,13 @@ def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write(path, page.encode())
     except OSError as error:
-        raise OutputError(
-            f"Cannot write {path} ({error.strerror}). Name another with --out."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write {path} ({error.strerror}). Name another with --out."
+    )
 
 
 def preview_page(project: str, previews: Sequence[Preview]) -> str:

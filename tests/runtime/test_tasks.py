@@ -193,6 +193,7 @@ def _of_teacher(root: Path, student: Program) -> float:
     return float(1 - (ours - theirs).square().mean() / theirs.var())
 
 
+@pytest.mark.slow
 def test_int8_that_breaks_the_budget_is_trained_with_its_rounding(
     tmp_path: Path,
 ) -> None:

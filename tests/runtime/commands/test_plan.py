@@ -9,8 +9,11 @@ from edgekit.errors import BudgetInfeasible, OutputError, TargetsFailed
 from tests.runtime.pipeline.planned import TARGETS, plan
 
 
-def test_a_page_that_cannot_be_written_is_one_line(planned_project: Path) -> None:
+def test_a_page_that_cannot_be_written_is_refused_before_the_plan(
+    planned_project: Path,
+) -> None:
     (planned_project / "out").write_text("a file in the way")
+    (planned_project / "model.py").unlink()
     said = plan(planned_project, "--quiet")
     assert isinstance(said.exception, OutputError)
     assert "Cannot write" in str(said.exception)

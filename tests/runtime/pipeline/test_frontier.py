@@ -57,6 +57,7 @@ def test_a_size_that_int8_keeps_cuts_nothing(own_project: Path, tmp_path: Path) 
     assert report.frontier[1].within and not report.frontier[0].within
 
 
+@pytest.mark.slow
 def test_the_fastest_is_cut_all_the_same(own_project: Path, tmp_path: Path) -> None:
     recipe = '[recipe]\nobjective = "fastest"\n'
     report = built(tmp_path, own_project, "latency_ms = 100", recipe)
