@@ -321,7 +321,10 @@ def _raw(
 
     def read(how: Preprocess) -> data.Dataset:
         kind = DEFAULT_TASK if one is None else one.task.kind
-        request = Request.of_one(program.specs[0], how, kind=kind)
+        given = program.specs[0]
+        if given.dtype == "uint8":  # bytes of a file that prepares images itself
+            given = replace(given, dtype="float32")
+        request = Request.of_one(given, how, kind=kind)
         text = TextSpec() if one is None else one.data.text
         how_read = text_input_of(program, text, root)
         return data.read(place, root=root, request=replace(request, text=how_read))
