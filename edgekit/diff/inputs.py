@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
@@ -322,8 +323,8 @@ def _raw(
     def read(how: Preprocess) -> data.Dataset:
         kind = DEFAULT_TASK if one is None else one.task.kind
         given = program.specs[0]
-        if given.dtype == "uint8":  # bytes of a file that prepares images itself
-            given = replace(given, dtype="float32")
+        if program.dtypes[0] == torch.uint8:  # of a file that prepares images itself
+            given = program.inputs[0]
         request = Request.of_one(given, how, kind=kind)
         text = TextSpec() if one is None else one.data.text
         how_read = text_input_of(program, text, root)
