@@ -1,4 +1,4 @@
-"""Samples in and out of `.npz` files."""
+"""Samples in and out of `.npz` files, and as models store them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -96,3 +96,60 @@ def write_outputs(path: str, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
         raise AgentError(
             FILES, f"Cannot write the outputs {path} ({error.strerror})."
         ) from error
+
+
+class _Affine(Protocol):
+    """`real = scale * (stored - zero_point)`."""
+
+    @property
+    def scale(self) -> float: ...
+    @property
+    def zero_point(self) -> int: ...
+
+
+class _StoredTensor(Protocol):
+    """An input or output as a model stores it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def quantization(self) -> _Affine | None: ...
+
+
+def quantize(values: np.ndarray[Any, Any], info: _StoredTensor) -> np.ndarray[Any, Any]:
+    """Real numbers as the model stores them: rounded to even, clipped to the type's range.
+
+    Raises `inputs_invalid` for whole numbers that a type without a scale cannot hold.
+    """
+    kind = np.dtype(info.dtype)
+    if info.quantization is None:
+        _check_range(values, info.name, kind)
+        return np.ascontiguousarray(values, dtype=kind)
+    limits = np.iinfo(kind)
+    steps = np.rint(values / info.quantization.scale) + info.quantization.zero_point
+    return np.asarray(np.clip(steps, limits.min, limits.max), dtype=kind)
+
+
+def _check_range(values: np.ndarray[Any, Any], name: str, kind: np.dtype[Any]) -> None:
+    if kind.kind not in "iu" or not values.size:
+        return
+    limits, least, most = np.iinfo(kind), values.min(), values.max()
+    if least < limits.min or most > limits.max:
+        worst = least if least < limits.min else most
+        raise AgentError(
+            INPUTS_INVALID,
+            f"'{name}' takes {kind.name}, which does not hold {worst}. Give numbers from "
+            f"{limits.min} to {limits.max}.",
+        )
+
+
+def dequantize(
+    stored: np.ndarray[Any, Any], info: _StoredTensor
+) -> np.ndarray[Any, Any]:
+    """Stored integers as real numbers in float32."""
+    if info.quantization is None:
+        return stored.astype(np.float32)
+    steps = stored.astype(np.float32) - info.quantization.zero_point
+    return (steps * info.quantization.scale).astype(np.float32)

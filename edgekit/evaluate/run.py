@@ -11,7 +11,14 @@ import numpy as np
 import torch
 
 from edgekit.agent import session as sessions
-from edgekit.agent.arrays import arranged, of_network, sample, stack
+from edgekit.agent.arrays import (
+    arranged,
+    dequantize,
+    of_network,
+    quantize,
+    sample,
+    stack,
+)
 from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import find, open_model, settings
 from edgekit.devices import Device, jobs
@@ -79,7 +86,7 @@ def run_on(device: Device, artifact: Artifact, feeds: Sequence[Array]) -> Stored
     with scratch_folder() as folder:
         source, result = folder / "inputs.npz", folder / "outputs.npz"
         stored = {
-            f"{number:03}": quantize(feed, spec)
+            f"{number:03}": _stored(feed, spec)
             for number, (feed, spec) in enumerate(
                 zip(feeds, artifact.inputs, strict=True)
             )
@@ -106,7 +113,7 @@ def run_here(
         found, _ = find(registry.get(runtime).format)
         session = open_model(found, str(path), 1, settings(found, {}))
         stored = [
-            quantize(arranged(feed, layout), info)
+            _stored(arranged(feed, layout), info)
             for feed, layout, info in zip(feeds, layouts, session.inputs, strict=True)
         ]
         return [_once(session, stored, number) for number in range(len(feeds[0]))]
@@ -134,36 +141,9 @@ def outputs_of(samples: Sequence[Sequence[Array]]) -> list[Array]:
     return [stack(column) for column in zip(*samples, strict=True)]
 
 
-def quantize(values: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
-    """Real numbers as the artifact stores them: rounded to even, clipped to the type's range.
-
-    Raises `DataError` for whole numbers that a type without a scale cannot hold.
-    """
-    kind = np.dtype(spec.dtype)
-    if spec.quantization is None:
-        _check_range(values, spec.name, kind)
-        return np.ascontiguousarray(values, dtype=kind)
-    limits = np.iinfo(kind)
-    steps = np.rint(values / spec.quantization.scale) + spec.quantization.zero_point
-    stored: Array = np.clip(steps, limits.min, limits.max).astype(kind)
-    return stored
-
-
-def _check_range(values: Array, name: str, kind: np.dtype[Any]) -> None:
-    if kind.kind not in "iu" or not values.size:
-        return
-    limits, least, most = np.iinfo(kind), values.min(), values.max()
-    if least < limits.min or most > limits.max:
-        worst = least if least < limits.min else most
-        raise DataError(
-            f"'{name}' takes {kind.name}, which does not hold {worst}. Give numbers from "
-            f"{limits.min} to {limits.max}."
-        )
-
-
-def dequantize(stored: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
-    """Stored integers as real numbers in float32."""
-    if spec.quantization is None:
-        return stored.astype(np.float32)
-    steps = stored.astype(np.float32) - spec.quantization.zero_point
-    return (steps * spec.quantization.scale).astype(np.float32)
+def _stored(values: Array, spec: TensorSpec | sessions.TensorInfo) -> Array:
+    """As the artifact stores them; raises `DataError` for what it cannot hold."""
+    try:
+        return quantize(values, spec)
+    except AgentError as error:
+        raise DataError(error.message) from error

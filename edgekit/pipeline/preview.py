@@ -100,7 +100,7 @@ class Previewer:
                     return _solved(there, planner, weighed, step)
 
             solved = _in_first_form(request, env, forms, attempt)
-        return _noted(solved, loaded.notes)
+        return _noted(solved, after=loaded.notes)
 
     def _scores(
         self, request: BuildRequest, inputs: PruningInputs, planner: Planner
@@ -143,15 +143,14 @@ def _in_first_form(
     """The preview in the first form whose exports can be made; its notes name the others."""
     exporter = ExportRunner.of(request, env)
     solved, left = left_out.in_first_form(exporter, forms, attempt)
-    preview = replace(solved.preview, notes=unique((*left, *solved.preview.notes)))
-    return replace(solved, preview=preview)
+    return _noted(solved, before=left)
 
 
-def _noted(solved: SolvedPreview, notes: Sequence[Note]) -> SolvedPreview:
-    preview = solved.preview
-    return replace(
-        solved, preview=replace(preview, notes=unique((*preview.notes, *notes)))
-    )
+def _noted(
+    solved: SolvedPreview, *, before: Sequence[Note] = (), after: Sequence[Note] = ()
+) -> SolvedPreview:
+    notes = unique((*before, *solved.preview.notes, *after))
+    return replace(solved, preview=replace(solved.preview, notes=notes))
 
 
 def _drawn(recipe: Recipe) -> tuple[object, ...]:

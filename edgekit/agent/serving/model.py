@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from .. import runtimes
-from ..arrays import arranged
+from ..arrays import arranged, dequantize, quantize
 from ..errors import (
     FILES,
-    INPUTS_INVALID,
     JOB_INVALID,
     OUTPUT_NOT_FINITE,
     AgentError,
@@ -134,25 +133,6 @@ def chosen(description: Mapping[str, Any], model: str | None) -> str:
     return name
 
 
-def quantize(values: Array, info: TensorInfo) -> Array:
-    """Real numbers as the model stores them: rounded to even, clipped to the type's range.
-
-    Raises `inputs_invalid` for whole numbers, as tokens are, outside of the type.
-    """
-    kind = np.dtype(info.dtype)
-    limits = np.iinfo(kind) if kind.kind in "iu" else None
-    if info.quantization is None or limits is None:
-        if limits and ((values < limits.min) | (values > limits.max)).any():
-            raise AgentError(
-                INPUTS_INVALID,
-                f"The input {info.name!r} holds a number outside of {kind.name} "
-                f"({limits.min} to {limits.max}).",
-            )
-        return np.ascontiguousarray(values, dtype=kind)
-    steps = np.rint(values / info.quantization.scale) + info.quantization.zero_point
-    return np.asarray(np.clip(steps, limits.min, limits.max), dtype=kind)
-
-
 def finite(values: Array, info: TensorInfo) -> Array:
     """The same values of an output; raises `output_not_finite` for values that JSON
     lacks."""
@@ -163,11 +143,3 @@ def finite(values: Array, info: TensorInfo) -> Array:
             "the model was made for, or it overflows in this precision.",
         )
     return values
-
-
-def dequantize(stored: Array, info: TensorInfo) -> Array:
-    """Stored integers as real numbers in float32."""
-    if info.quantization is None:
-        return stored.astype(np.float32)
-    steps = stored.astype(np.float32) - info.quantization.zero_point
-    return (steps * info.quantization.scale).astype(np.float32)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import dequantize, quantize
 from ..errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError
 from ..session import TensorInfo
 from .decode import Array
 from .encode import Text, texts_of
-from .model import ServedModel, dequantize, finite, quantize
+from .model import ServedModel, finite
 from .places import TEXT_BYTES
 
 MAX_BATCH = 64

@@ -49,13 +49,7 @@ def train():
 def test():
     return drawn(60, 1)
 """
-PROJECT = """
-[model]
-source = "{source}"
-{inputs}
-[data]
-train = "data.py:train"
-test = "data.py:test"
+RECIPE = """
 [budget]
 size_mb = 1.0
 [recipe.prune]
@@ -68,6 +62,17 @@ precisions = ["fp32", "int8"]
 [recipe.bench]
 runtime_options_s = 0
 """
+PROJECT = (
+    """
+[model]
+source = "{source}"
+{inputs}
+[data]
+train = "data.py:train"
+test = "data.py:test"
+"""
+    + RECIPE
+)
 SHAPES = (
     'name = "image"\nshape = [1, 6, 6]',
     'name = "words"\nshape = [5]\ndtype = "int64"',

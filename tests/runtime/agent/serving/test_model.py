@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgekit.agent.arrays import quantize
 from edgekit.agent.errors import AgentError
-from edgekit.agent.serving.model import quantize
 from edgekit.agent.session import TensorInfo
 from tests.runtime.agent.serving.test_server import INFER, Served, request
 

@@ -18,29 +18,21 @@ from edgekit.package.bundle import check
 from edgekit.package.docker import image
 from edgekit.program import program
 from tests import texts
-from tests.runtime.pipeline.test_samples import run
+from tests.runtime.pipeline.test_samples import RECIPE, run
 from tests.unit.sources.huggingface import folders
 
 pytest.importorskip("transformers")
 ROOT = Path(__file__).parents[4]
-PROJECT = """
+PROJECT = (
+    """
 [model]
 source = "folder"
 [data]
 train = "train.csv"
 test = "test.csv"
-[budget]
-size_mb = 1.0
-[recipe.prune]
-cost_provenance = "estimated"
-[recipe.distill]
-epochs = 1
-[recipe.export]
-runtimes = ["litert", "onnxruntime", "openvino"]
-precisions = ["fp32", "int8"]
-[recipe.bench]
-runtime_options_s = 0
 """
+    + RECIPE
+)
 
 
 def opinions(count: int, seed: int) -> list[tuple[str, str]]:
