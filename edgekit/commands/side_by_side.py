@@ -7,15 +7,15 @@ clears away on its device before it ends. A thread cannot.
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from edgekit import child
+from edgekit.commands import signals
 from edgekit.commands.measuring import Asked, Failed, Found, measure_at
-from edgekit.errors import DeviceError, EdgeKitError
+from edgekit.errors import DeviceError, EdgeKitError, Terminated
 from edgekit.progress import Progress, Step
 
 _GOODBYE_S = 20.0
@@ -80,17 +80,15 @@ def _listen(
 
 
 def _child(asked: Asked, address: str, pipe: Connection) -> None:
-    signal.signal(signal.SIGTERM, _terminate)
+    signals.handle()
     try:
         pipe.send(measure_at(asked, address, _QueueProgress(pipe)))
     except EdgeKitError as error:
         pipe.send(Failed(address=address, error=error))
+    except Terminated as ended:
+        raise SystemExit(128 + ended.number) from None
     except KeyboardInterrupt:
         return  # of a terminal's Ctrl-C, which every process gets; the parent forwards it
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 class _QueueProgress:
