@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,11 @@ from edgekit.program.feeds import Feeds, Given, feeds_of, rows, save
 from edgekit.program.named_outputs import Reads
 from edgekit.runtimes.float_tail import apart
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
+
+_GLANCE = (16, 256)
+"""The fewest and the most samples for a glance at a file."""
+_GLANCE_VALUES = 1 << 18
+"""Numbers of an output that a glance at a file takes: of a map of scores few samples have them."""
 
 Array = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
@@ -82,10 +88,16 @@ class QuantizationAccuracy:
         outputs = self._outputs(path, len(self.validation))
         return self._drop(outputs), self._error(outputs)
 
-    def error(self, path: Path, count: int) -> float:
-        """The relative error of the outputs for the first `count` samples."""
-        outputs = self._outputs(path, min(count, len(self.validation)))
-        return self._error(outputs)
+    def error(self, path: Path) -> float:
+        """The relative error of the outputs at a glance: for the first samples, as many as tell
+        files apart."""
+        return self._error(self._outputs(path, self._glance))
+
+    @property
+    def _glance(self) -> int:
+        least, most = _GLANCE
+        count = _GLANCE_VALUES // max(1, math.prod(self._expected.shape[1:]))
+        return min(max(least, count), most, len(self.validation))
 
     @property
     def units_apart(self) -> bool:

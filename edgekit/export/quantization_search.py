@@ -25,8 +25,6 @@ from edgekit.types import (
 
 GROUPS = 48
 """Layers are taken together by their neighbors, so that at most this many are tried alone."""
-GLANCE = 256
-"""Samples that the layers are ranked by."""
 MOST = 0.5
 """Largest fraction of the layers in float: with more the file does not count as int8."""
 
@@ -155,7 +153,7 @@ def _ranked(work: Search, quant_config: QuantConfig) -> list[tuple[str, ...]]:
         others = tuple(layer for layer in layers if layer not in group)
         try:
             work.write(replace(quant_config, float_layers=others), scratch)
-            return work.accuracy.error(scratch, GLANCE)
+            return work.accuracy.error(scratch)
         except ArtifactError:
             return 0.0  # a file that the library or the runtime refuses is inconclusive
 

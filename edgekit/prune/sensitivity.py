@@ -10,7 +10,7 @@ arXiv:2007.02491). Damages are taken to add up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, fx
@@ -23,12 +23,11 @@ from edgekit.program.ends import in_logarithms
 from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program, set_training
 from edgekit.prune.objective import Importance, keep_best
+from edgekit.prune.reuse import Inputs, Reuse
 from edgekit.types import Plan, Sensitivity
 
 _FRACTIONS = (0.5, 0.25)
 _LEAST = 1e-5
-
-Inputs = tuple[Tensor, ...]
 
 
 def sensitivity(
@@ -41,19 +40,21 @@ def sensitivity(
 ) -> Sensitivity:
     """Try every group's cuts, the most important units kept, and every block's removal.
 
-    Takes `2 * groups + blocks` forward passes of the batches and as many cuts.
+    Takes `2 * groups + blocks` cuts and as many forward passes of the batches behind them.
     """
     whole = in_logarithms(graph.program).module
     expected = [_outputs_of(whole, inputs) for inputs in batches]
+    uncut = _by_batch(shrink(graph, Plan(kept={})))
+    reuse = Reuse(uncut, batches)
     # Changes by batch statistics alone are not attributed to a cut.
-    unmoved = _divergence(shrink(graph, Plan(kept={})), batches, expected)
+    unmoved = _divergence(reuse.outputs(uncut), expected)
     groups: dict[str, tuple[tuple[int, float], ...]] = {}
     dropped: dict[str, float] = {}
     trials = list(_trials(graph, importance, blocks))
     for number, (name, width, plan) in enumerate(trials):
         if on_progress:
             on_progress(number, len(trials))
-        found = _divergence(shrink(graph, plan), batches, expected)
+        found = _divergence(reuse.outputs(_by_batch(shrink(graph, plan))), expected)
         expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:
             dropped[name] = expected_loss_increase
@@ -75,23 +76,30 @@ def _trials(
         yield block.id, None, Plan(kept={}, dropped_blocks=(block.id,))
 
 
+def _by_batch(program: Program) -> fx.GraphModule:
+    """The network with the statistics of each batch in its batch norms."""
+    module = in_logarithms(program).module
+    set_training(module, True, only="aten::batch_norm")
+    return module
+
+
 def _outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
     with torch.no_grad():
-        found = tensors(module(*inputs))
+        return _real(tensors(module(*inputs)))
+
+
+def _real(found: Iterable[Tensor]) -> list[Tensor]:
     return [each.float() for each in found if each.is_floating_point()]
 
 
 def _divergence(
-    program: Program,
-    batches: Sequence[Inputs],
-    expected: Sequence[Sequence[Tensor]],
+    found: Iterable[Sequence[Tensor]], expected: Sequence[Sequence[Tensor]]
 ) -> float:
-    total, module = 0.0, in_logarithms(program).module
-    set_training(module, True, only="aten::batch_norm")
-    for inputs, originals in zip(batches, expected, strict=True):
-        pairs = zip(_outputs_of(module, inputs), originals, strict=True)
-        total += sum(_distance(found, desired) for found, desired in pairs)
-    value = total / len(batches)
+    """Mean distance over batches of the outputs `found` from those `expected`."""
+    total = 0.0
+    for outputs, originals in zip(found, expected, strict=True):
+        total += sum(map(_distance, _real(outputs), originals))
+    value = total / len(expected)
     return value if math.isfinite(value) else 1e3
 
 

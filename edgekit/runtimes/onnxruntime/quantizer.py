@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,11 @@ from edgekit.runtimes.protocol import Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_HISTOGRAM_VALUES = 1 << 26
+"""Activations that histograms are made of, all in memory at once: those of images of high
+resolution tell their range after a few samples."""
+_HISTOGRAM_SAMPLES = 8
+"""The fewest samples for histograms."""
 _SMALLEST = 64
 """Weights of fewer values stay in fp32: nothing is saved by halving them."""
 
@@ -77,7 +83,7 @@ class Quantizer:
         quantization.quantize_static(
             str(self._prepared),
             str(path),
-            reader(self._samples),
+            reader(self._calibration(quant_config)),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=signed
             if quant_config.activations == "signed"
@@ -97,6 +103,12 @@ class Quantizer:
             calibration_cache_path=self._place
             / f"{quant_config.ranges}-{quant_config.operators}.json",
         )
+
+    def _calibration(self, quant_config: QuantConfig) -> Sequence[Sample]:
+        if quant_config.ranges == "min-max":
+            return self._samples
+        count = _HISTOGRAM_VALUES // max(1, _activations(self._prepared))
+        return self._samples[: max(_HISTOGRAM_SAMPLES, count)]
 
     def _in_float(self, quant_config: QuantConfig) -> list[str]:
         import onnx
@@ -129,6 +141,17 @@ class Quantizer:
             weight_type=quantization.QuantType.QInt8,
             nodes_to_exclude=list(quant_config.float_layers),
         )
+
+
+def _activations(path: Path) -> int:
+    """Values of all activations of a file whose shapes are fixed."""
+    import onnx
+
+    noted = onnx.load(str(path)).graph.value_info
+    return sum(
+        math.prod(dim.dim_value for dim in each.type.tensor_type.shape.dim)
+        for each in noted
+    )
 
 
 def _without_shapes_of_constants(path: Path) -> Path:
