@@ -89,8 +89,7 @@ class QuantizationAccuracy:
         return self._drop(outputs), self._error(outputs)
 
     def error(self, path: Path) -> float:
-        """The relative error of the outputs at a glance: for the first samples, as many as tell
-        files apart."""
+        """The relative error of the outputs for the first samples, as many as compare files."""
         return self._error(self._outputs(path, self._glance))
 
     @property

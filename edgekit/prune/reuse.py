@@ -50,11 +50,11 @@ class Reuse:
             return
         same = self._unchanged(variant)
         [end] = variant.graph.find_nodes(op="output")
-        wanted = end.all_input_nodes
-        border = _needed(wanted, same)[1]
+        requested = end.all_input_nodes
+        sources = _needed(requested, same)[1]
         for inputs, known in zip(self._batches, self._known, strict=True):
-            taken = {name: self._value(name, inputs, known) for name in border}
-            values = _run(variant, wanted, taken, inputs)
+            taken = {name: self._value(name, inputs, known) for name in sources}
+            values = _run(variant, requested, taken, inputs)
             named = fx.map_arg(end.args[0], lambda node: node.name)
             yield list(tensors(pytree.tree_map(values.get, named)))
             _forget(known, self._room)
@@ -63,8 +63,8 @@ class Reuse:
         """The network's own, computed from the nearest values that are known."""
         if name not in known:
             node = self._nodes[name]
-            _, border = _needed([node], known)
-            taken = {each: known[each] for each in border}
+            _, sources = _needed([node], known)
+            taken = {each: known[each] for each in sources}
             known[name] = _run(self._network, [node], taken, inputs)[name]
         known.move_to_end(name)
         return known[name]
@@ -119,29 +119,29 @@ def _equal(mine: Any, given: Any) -> bool:
 
 
 def _needed(
-    wanted: Sequence[fx.Node], known: Collection[str]
+    requested: Sequence[fx.Node], known: Collection[str]
 ) -> tuple[set[fx.Node], list[str]]:
-    """Nodes to run for those `wanted`, and the `known` ones that they read."""
-    run, border, todo = set[fx.Node](), dict[str, None](), list(wanted)
+    """Nodes to run for those `requested`, and the `known` ones that they read."""
+    run, sources, todo = set[fx.Node](), dict[str, None](), list(requested)
     while todo:
         node = todo.pop()
         if node.name in known:
-            border[node.name] = None
+            sources[node.name] = None
         elif node not in run:
             run.add(node)
             todo += node.all_input_nodes
-    return run, list(border)
+    return run, list(sources)
 
 
 def _run(
     module: fx.GraphModule,
-    wanted: Sequence[fx.Node],
+    requested: Sequence[fx.Node],
     taken: Mapping[str, Any],
     inputs: Inputs,
 ) -> dict[str, Any]:
-    """Values of the nodes `wanted`, from those `taken` and the network's inputs."""
-    run, _ = _needed(wanted, taken)
-    left = _uses(run, wanted)
+    """Values of the nodes `requested`, from those `taken` and the network's inputs."""
+    run, _ = _needed(requested, taken)
+    left = _uses(run, requested)
     interpreter = fx.Interpreter(module, garbage_collect_values=False)
     feeds = dict(zip(module.graph.find_nodes(op="placeholder"), inputs, strict=True))
     env = interpreter.env
@@ -153,12 +153,12 @@ def _run(
                 left[read] -= 1
                 if not left[read]:
                     del env[read]
-    return {node.name: env[node] for node in wanted}
+    return {node.name: env[node] for node in requested}
 
 
-def _uses(run: Collection[fx.Node], wanted: Sequence[fx.Node]) -> dict[fx.Node, int]:
-    """Number of times that each value is read yet; those `wanted` never run out."""
-    left = dict.fromkeys(wanted, 1)
+def _uses(run: Collection[fx.Node], requested: Sequence[fx.Node]) -> dict[fx.Node, int]:
+    """Number of times that each value is read yet; those `requested` never run out."""
+    left = dict.fromkeys(requested, 1)
     for node in run:
         for read in node.all_input_nodes:
             left[read] = left.get(read, 0) + 1

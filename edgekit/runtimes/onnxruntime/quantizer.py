@@ -16,8 +16,8 @@ from edgekit.types import Precision, QuantConfig, TensorSpec
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _HISTOGRAM_VALUES = 1 << 26
-"""Activations that histograms are made of, all in memory at once: those of images of high
-resolution tell their range after a few samples."""
+"""Activations that histograms are made of, all in memory at once: a few samples of images of
+high resolution have enough."""
 _HISTOGRAM_SAMPLES = 8
 """The fewest samples for histograms."""
 _SMALLEST = 64

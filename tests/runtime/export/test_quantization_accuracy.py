@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from edgekit.errors import ArtifactError
+from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.report.export_words import quantized
+from edgekit.types import TaskSpec
+from tests.runtime.conftest import write_onnx
 from tests.runtime.export.harmed import made
 
 
@@ -24,3 +30,29 @@ def test_validation_of_another_shape_is_refused(harmed, apart, tmp_path: Path) -
     with pytest.raises(ArtifactError, match="takes float32"):
         short = (program, samples[:, :8], None)
         made(apart, short, tmp_path, "onnxruntime", calibration=samples)
+
+
+@pytest.mark.parametrize(("rows", "sees"), [(8, True), (1 << 15, False)])
+def test_a_glance_takes_fewer_samples_of_larger_outputs(
+    tmp_path: Path, rows: int, sees: bool
+) -> None:
+    """The files differ for the 20th sample alone; 16 samples of 32,768 numbers are enough."""
+    source = write_onnx(tmp_path / "fp32.onnx", rows)
+    model = onnx.load(source.path)
+    model.graph.node[1].CopyFrom(helper.make_node("Clip", ["z", "low", "high"], ["y"]))
+    for name, value in (("low", 0.0), ("high", 100.0)):
+        bound = onnx.numpy_helper.from_array(np.float32(value), name)
+        model.graph.initializer.append(bound)
+    onnx.save(model, tmp_path / "clipped.onnx")
+    samples = np.ones((20, 4), np.float32)
+    samples[19] = 1e4
+    validation = Validation(
+        inputs=samples,
+        targets=None,
+        task=TaskSpec(kind="regression"),
+        root=tmp_path,
+        allowed=0.0,
+    )
+    found = QuantizationAccuracy(source.path, "onnxruntime", validation)
+    assert (found.error(tmp_path / "clipped.onnx") > 0.1) == sees
+    assert found.accuracy_drop(tmp_path / "clipped.onnx")[1] > 0.1

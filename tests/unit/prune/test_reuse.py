@@ -94,7 +94,7 @@ class Counting(nn.Module):
 
 
 def test_state_is_each_variants_own() -> None:
-    """What a variant writes is its own count, not that of the network."""
+    """Each variant writes a count of its own."""
     torch.manual_seed(0)
     graph = analyze(trace(Counting().eval(), (InputSpec(shape=(4,)),)))
     whole, samples = Plan(kept={}), [(torch.randn(3, 4),), (torch.randn(3, 4),)]

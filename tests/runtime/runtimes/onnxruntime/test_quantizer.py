@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
+from onnx import helper
 
-from edgekit.runtimes.onnxruntime.quantizer import halve
-from edgekit.types import QuantConfig
+from edgekit.runtimes.onnxruntime import quantizer as quantizers
+from edgekit.runtimes.onnxruntime.quantizer import Quantizer, halve
+from edgekit.types import QuantConfig, RangeMethod, TensorSpec
 from tests.runtime.conftest import write_onnx
 from tests.runtime.export.harmed import made
 
@@ -44,3 +47,36 @@ def test_half_precision_is_stored_and_widened(tmp_path: Path) -> None:
     halve(small, tmp_path / "same.onnx")
     [kept] = onnx.load(tmp_path / "same.onnx").graph.initializer
     assert kept.data_type == onnx.TensorProto.FLOAT
+
+
+@pytest.mark.parametrize(("ranges", "sees"), [("percentile", False), ("min-max", True)])
+def test_histograms_of_large_images_are_of_few_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranges: RangeMethod, sees: bool
+) -> None:
+    """Histograms have all their samples in memory: eight, none of which has the largest value.
+    The least and the greatest value are taken of all samples."""
+    monkeypatch.setattr(quantizers, "_HISTOGRAM_VALUES", 9 * 290**2 - 1)
+    relu = helper.make_node("Relu", ["x"], ["y"], name="relu")
+    scaled = helper.make_node("MatMul", ["y", "w"], ["z"], name="scaled")
+    shape = [1, 290, 290]
+    graph = helper.make_graph(
+        [relu, scaled],
+        "large",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, [1, 290, 1])],
+        [onnx.numpy_helper.from_array(np.ones((290, 1), np.float32), "w")],
+    )
+    onnx.save(
+        helper.make_model(
+            graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]
+        ),
+        tmp_path / "fp32.onnx",
+    )
+    image = np.ones(shape, np.float32)
+    samples = [{"x": image}] * 8 + [{"x": 100 * image}]
+    spec = TensorSpec(name="x", shape=tuple(shape), dtype="float32")
+    quantizer = Quantizer(tmp_path / "fp32.onnx", [spec], samples, tmp_path)
+    quantizer.quantize("int8", QuantConfig(ranges=ranges), tmp_path / "int8.onnx")
+    stored = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    [scale] = [onnx.numpy_helper.to_array(s) for s in stored if s.name == "y_scale"]
+    assert (float(scale) > 0.1) == sees
