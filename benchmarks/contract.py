@@ -36,6 +36,8 @@ from edgekit.scratch import folder as scratch_folder
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = ("digits", "sound", "text", "segment")
 PAIRS, SEED, TARGET = 20, 16, "raspberrypi4"
+MINUTES = 2
+"""Of all trainings but the first one, which the recipe sizes."""
 _OUTCOMES = ("met", "refused")
 _LIMIT_S = 3600.0
 
@@ -76,6 +78,8 @@ def with_budget(toml: str, pair: Pair) -> str:
         "[budget]",
         f"speedup = {pair.speedup}",
         f"accuracy_drop = {pair.accuracy_drop}",
+        "[recipe]",
+        f"minutes = {MINUTES}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -138,7 +142,8 @@ def summarize(rows: Sequence[Row]) -> Row:
 
 
 def build(pair: Pair, tree: Path, cache: Path) -> tuple[int, dict[str, Any] | None]:
-    """The exit code of a build, and its report where it left one."""
+    """The exit code of a build, and its report where it left one; its words are in a file of
+    its own beside the cache."""
     with scratch_folder() as scratch:
         project = Path(scratch) / pair.network
         shutil.copytree(ROOT / "examples" / pair.network, project)
@@ -150,13 +155,17 @@ def build(pair: Pair, tree: Path, cache: Path) -> tuple[int, dict[str, Any] | No
             "EDGEKIT_CACHE": str(cache),
         }
         command = [sys.executable, "-m", "edgekit", "build", "--target", TARGET]
-        done = subprocess.run(
-            [*command, "--quiet"],
-            cwd=project,
-            env=environment,
-            timeout=_LIMIT_S,
-            check=False,
-        )
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache.parent / f"{cache.name}-{pair.number:02}.log").open("wb") as log:
+            done = subprocess.run(
+                [*command, "--yes"],
+                cwd=project,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=_LIMIT_S,
+                check=False,
+            )
         report = project / "build" / TARGET / "report.json"
         found = json.loads(report.read_text()) if report.is_file() else None
         return done.returncode, found
