@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.export.checks import attribute_layer
+from edgekit.export.mixing import PART, mixed
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.export.quantization_search import Search, search
@@ -16,13 +17,21 @@ from edgekit.program.feeds import Feeds
 from edgekit.runtimes.protocol import (
     CALIBRATED,
     QUANTIZED,
+    Quantizer,
     Sample,
     Signature,
     calibration_samples,
     channels_last,
 )
 from edgekit.runtimes.record import Runtime
-from edgekit.types import Artifact, Precision, QuantConfig, QuantResult, RuntimeName
+from edgekit.types import (
+    Artifact,
+    Precision,
+    QuantConfig,
+    QuantResult,
+    RuntimeName,
+    SlowInInt8,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +134,10 @@ def _reduced(
         with attribute_layer(runtime, request.name):
             quantizer.quantize(request.precision, quant_config, path)
 
-    quant_config = request.quant_config or quantizer.first(request.precision)
+    quant_config, slow = _first(runtime, quantizer, fp32, request)
     if export_inputs.validation is None:
         write(quant_config, place / f"plain{suffix}")
-        return place / f"plain{suffix}", _unjudged(quant_config)
+        return place / f"plain{suffix}", replace(_unjudged(quant_config), slow=slow)
     work = Search(
         write=write,
         accuracy=QuantizationAccuracy(
@@ -142,7 +151,19 @@ def _reduced(
         suffix=suffix,
     )
     found = search(work, quant_config, runtime.ranges, request.precision)
-    return work.file(found.quant_config), found
+    return work.file(found.quant_config), replace(found, slow=slow)
+
+
+def _first(
+    runtime: Runtime, quantizer: Quantizer, fp32: Path, request: ExportRequest
+) -> tuple[QuantConfig, tuple[SlowInInt8, ...]]:
+    """The configuration to try before any other, and what it leaves in float for its speed."""
+    quant_config = request.quant_config or quantizer.first(request.precision)
+    can_mix = request.precision == "int8" and runtime.has(PART)
+    if not can_mix or quant_config.operators == "weighted":
+        return quant_config, ()
+    with attribute_layer(runtime, request.name):
+        return mixed(runtime, quantizer, fp32, quant_config)
 
 
 def _unjudged(quant_config: QuantConfig) -> QuantResult:

@@ -147,8 +147,8 @@ def artifact_name(
         parts.append("unsigned")
     elif quant_config and quant_config.narrow_weights:
         parts.append("narrow")
-    if quant_config and quant_config.operators == "weighted":
-        parts.append("weighted")
+    if quant_config and quant_config.operators != "all":
+        parts.append(quant_config.operators)
     return "-".join(parts)
 
 

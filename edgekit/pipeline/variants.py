@@ -83,7 +83,9 @@ def notes(candidates: Sequence[Candidate]) -> list[QuantizationSearched]:
     found = []
     for candidate in candidates:
         quantized = candidate.artifact.quantized
-        if quantized and (len(quantized.trials) > 1 or quantized.missed is not None):
+        if quantized and (
+            len(quantized.trials) > 1 or quantized.missed is not None or quantized.slow
+        ):
             name = candidate.artifact.name
             found.append(QuantizationSearched(artifact=name, result=quantized))
     return found
@@ -112,14 +114,9 @@ def _quant_configs(
         # Signed activations become unsigned ones when the file is loaded, and overflow too.
         unsigned = QuantConfig(activations="unsigned", narrow_weights=overflows)
         return [unsigned, *narrow]
-    if _count(student, record.slow_in_int8) and not _attends(student):
-        return [*narrow, QuantConfig(operators="weighted")]
+    if _count(student, record.slow_in_int8):
+        return [*narrow, QuantConfig(operators="mixed")]
     return narrow
-
-
-def _attends(student: Program) -> bool:
-    """Return whether the format's first configuration is that of attention already."""
-    return bool(_count(student, ("attention", "bmm", "matmul")))
 
 
 def _count(student: Program, kinds: tuple[str, ...]) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from edgekit import tasks
 from edgekit.runtimes import registry
-from edgekit.types import DEFAULT_TASK, QuantResult, RuntimeOptions
+from edgekit.types import DEFAULT_TASK, QuantResult, RuntimeOptions, SlowInInt8
 from edgekit.types import export_notes as kinds
 from edgekit.types.export_notes import (
     ExportNote,
@@ -149,6 +149,8 @@ def quantized(found: QuantResult) -> str:
         return "was not judged: there were no validation samples"
     lost = f"loses {_points(found.accuracy_drop)} of {found.metric} on {found.samples} samples"
     parts = [lost, *_recovery(found)]
+    if found.slow:
+        parts.append(f"in float, where int8 is slower: {_slow(found.slow)}")
     if found.quant_config.float_tail:
         parts.append("what joins its outputs, in different units, stays in float")
     if found.missed is not None:
@@ -161,6 +163,16 @@ def quantized(found: QuantResult) -> str:
         before = quantized(found.without_equalization)
         parts.append(f"channels were brought to equal ranges first; without: {before}")
     return "; ".join(parts)
+
+
+def _slow(found: Sequence[SlowInInt8]) -> str:
+    """The kinds that stay in float, and by how much longer they would take."""
+    kinds = [
+        f"{one.count} {one.kind}" + ("" if one.us is None else f" ({one.us:.0f} us)")
+        for one in found[:_LAYERS_NAMED]
+    ]
+    more = len(found) - len(kinds)
+    return ", ".join(kinds) + (f" and {more} kinds more" if more > 0 else "")
 
 
 def _recovery(found: QuantResult) -> list[str]:

@@ -82,7 +82,7 @@ class Runtime:
     bits, which weights of 8 bits overflow: files with weights of 7 bits are candidates there."""
     slow_in_int8: tuple[str, ...] = ()
     """Operators that its int8 kernels were seen to be slower at than its float ones: where a
-    network has them, int8 of the operators with weights alone is a candidate."""
+    network has them, a file that mixes the two is a candidate."""
     options: tuple[Options, ...] = ()
     """Tried on a build's best candidates, beside the defaults."""
     options_with_threads: tuple[Options, ...] = ()

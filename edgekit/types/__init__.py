@@ -12,6 +12,7 @@ from edgekit.types.artifact import (
     QuantResult,
     QuantTrial,
     RuntimeOptions,
+    SlowInInt8,
     TensorSpec,
     holds,
 )
@@ -189,6 +190,7 @@ __all__ = [
     "Schedule",
     "Sensitivity",
     "Side",
+    "SlowInInt8",
     "Sparsity",
     "StudentSpec",
     "Target",

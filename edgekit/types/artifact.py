@@ -64,13 +64,27 @@ class QuantConfig:
     which 8 bits overflow. ONNX Runtime's `reduce_range`, NNCF's `overflow_fix`."""
     per_channel: bool = True
     """True where each channel of a layer's weights has a scale of its own."""
-    operators: Literal["all", "weighted"] = "all"
-    """`weighted`: operators with weights alone are quantized."""
+    operators: Literal["all", "weighted", "mixed"] = "all"
+    """`weighted`: operators with weights alone are quantized. `mixed`: those that are not cheaper
+    in float, by timings."""
+    float_operators: tuple[str, ...] = ()
+    """Operators kept in float for their speed, by their names in the format's own graph."""
     float_layers: tuple[str, ...] = ()
     """Layers kept in float, worst first, by their names in the format's own graph."""
     float_tail: bool = False
     """True where the operators behind the last layers with weights are in float: an output holds
     values in different units, for which one scale has too few steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowInInt8:
+    """Operators of one kind that are left in float for their speed."""
+
+    kind: str
+    """As the file's format calls it."""
+    count: int
+    us: float | None = None
+    """Time that they would take longer in int8; `None` where nobody timed them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +113,8 @@ class QuantResult:
     """The plain configuration first."""
     without_equalization: QuantResult | None = None
     """The file that this one replaced: its channels were not brought to equal ranges."""
+    slow: tuple[SlowInInt8, ...] = ()
+    """Operators that are in float because int8 is slower."""
 
     @property
     def missed(self) -> float | None:

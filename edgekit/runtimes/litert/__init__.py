@@ -29,6 +29,9 @@ RECORD = Runtime(
     timer="benchmark_model",
     refusals=(r"builtin opcode '(\w+)'", r"builtin_code out of range: (\d+)"),
     channels_last=True,
-    slow_in_int8=("layer_norm", "group_norm", "instance_norm", "gelu"),
+    slow_in_int8=(
+        *("layer_norm", "group_norm", "instance_norm", "softmax", "attention"),
+        *("gelu", "hardswish", "mish", "bmm", "matmul"),
+    ),
     options=({"xnnpack": False},),
 )

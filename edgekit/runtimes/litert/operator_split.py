@@ -17,17 +17,20 @@ from edgekit.safe_io import read_bytes, reading
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One operator as a model of its own."""
+    """One operator as a model of its own, or some that follow each other."""
 
     name: str
     kind: str
     path: Path
+    numbers: tuple[int, ...]
+    """Of its operators, in the order of execution."""
 
 
-def split(model: Path, folder: Path) -> list[Part]:
+def split(model: Path, folder: Path, joined: Sequence[str] = ()) -> list[Part]:
     """One file in `folder` for each operator of `model`, in the order of execution.
 
-    Raises `ArtifactError` where the file is not a TFLite model or has several subgraphs.
+    Operators of the kinds `joined` are in the file of the only operator that reads them, which
+    names it. Raises `ArtifactError` where the file is not a TFLite model or has several subgraphs.
     """
     schema = _schema()
     content = read_bytes(model, ArtifactError)
@@ -37,10 +40,12 @@ def split(model: Path, folder: Path) -> list[Part]:
         )
     with reading(model, ArtifactError, kind="a TFLite model"):
         whole = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        return _parts(schema, model, whole, folder)
+        return _parts(schema, model, whole, folder, joined)
 
 
-def _parts(schema: Any, model: Path, whole: Any, folder: Path) -> list[Part]:
+def _parts(
+    schema: Any, model: Path, whole: Any, folder: Path, joined: Sequence[str]
+) -> list[Part]:
     if len(whole.subgraphs) != 1:
         raise ArtifactError(
             f"{model} has {len(whole.subgraphs)} subgraphs; only one can be profiled."
@@ -51,22 +56,48 @@ def _parts(schema: Any, model: Path, whole: Any, folder: Path) -> list[Part]:
         for name, number in vars(schema.BuiltinOperator).items()
         if isinstance(number, int)
     }
-    parts = []
-    for number, operator in enumerate(graph.operators):
+    kinds = []
+    for operator in graph.operators:
         code = whole.operatorCodes[operator.opcodeIndex]
-        kind = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
-        path = folder / f"{number:04}-{kind}.tflite"
-        path.write_bytes(_alone(schema, whole, graph, operator))
-        output = graph.tensors[operator.outputs[0]].name
-        parts.append(Part(name=_text(output), kind=kind, path=path))
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        kinds.append(names.get(number, "CUSTOM"))
+    parts = []
+    for numbers in _grouped(graph, kinds, joined):
+        last = numbers[-1]
+        path = folder / f"{last:04}-{kinds[last]}.tflite"
+        operators = [graph.operators[number] for number in numbers]
+        path.write_bytes(_alone(schema, whole, graph, operators))
+        name = _text(graph.tensors[operators[-1].outputs[0]].name)
+        parts.append(Part(name=name, kind=kinds[last], path=path, numbers=numbers))
     return parts
 
 
-def _alone(schema: Any, whole: Any, graph: Any, operator: Any) -> bytes:
-    """The operator, its tensors and its constants, serialized."""
+def _grouped(
+    graph: Any, kinds: Sequence[str], joined: Sequence[str]
+) -> list[tuple[int, ...]]:
+    """Numbers of the operators of each part, by its last one."""
+    readers: dict[int, set[int]] = {int(n): {-1} for n in graph.outputs}
+    for number, operator in enumerate(graph.operators):
+        for tensor in operator.inputs:
+            readers.setdefault(int(tensor), set()).add(number)
+    groups: dict[int, tuple[int, ...]] = {}
+    before: dict[int, tuple[int, ...]] = {}
+    for number, operator in enumerate(graph.operators):
+        group = (*before.pop(number, ()), number)
+        read = readers.get(int(operator.outputs[0]), set())
+        if kinds[number] in joined and len(read) == 1 and read != {-1}:
+            [reader] = read
+            before[reader] = (*before.get(reader, ()), *group)
+        else:
+            groups[number] = group
+    return list(groups.values())
+
+
+def _alone(schema: Any, whole: Any, graph: Any, operators: Sequence[Any]) -> bytes:
+    """The operators, their tensors and their constants, serialized."""
     import flatbuffers
 
-    used = [t for t in (*operator.inputs, *operator.outputs) if t >= 0]
+    used = [t for one in operators for t in (*one.inputs, *one.outputs) if t >= 0]
     numbers = {old: new for new, old in enumerate(dict.fromkeys(used))}
     buffers = [schema.BufferT()]
     tensors = []
@@ -80,18 +111,23 @@ def _alone(schema: Any, whole: Any, graph: Any, operator: Any) -> bytes:
             copy.buffer = len(buffers)
             buffers.append(whole.buffers[tensor.buffer])
         tensors.append(copy)
-    step = schema.OperatorT()
-    vars(step).update(vars(operator))
-    step.opcodeIndex = 0
-    step.inputs = _renumbered(operator.inputs, numbers)
-    step.outputs = _renumbered(operator.outputs, numbers)
+    steps = []
+    for number, operator in enumerate(operators):
+        step = schema.OperatorT()
+        vars(step).update(vars(operator))
+        step.opcodeIndex = number
+        step.inputs = _renumbered(operator.inputs, numbers)
+        step.outputs = _renumbered(operator.outputs, numbers)
+        steps.append(step)
+    made = {n for step in steps for n in step.outputs}
+    read = dict.fromkeys(n for step in steps for n in step.inputs if n >= 0)
     part = schema.SubGraphT()
-    part.tensors, part.operators = tensors, [step]
-    part.inputs = [n for n in step.inputs if n >= 0 and not tensors[n].buffer]
-    part.outputs = step.outputs
+    part.tensors, part.operators = tensors, steps
+    part.inputs = [n for n in read if n not in made and not tensors[n].buffer]
+    part.outputs = steps[-1].outputs
     model = schema.ModelT()
     model.version, model.description = 3, "one operator"
-    model.operatorCodes = [whole.operatorCodes[operator.opcodeIndex]]
+    model.operatorCodes = [whole.operatorCodes[one.opcodeIndex] for one in operators]
     model.subgraphs, model.buffers = [part], buffers
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")

@@ -137,7 +137,7 @@ class Quantizer:
     def _written(self, recipe: Any, quant_config: QuantConfig, ranges: Any) -> bytes:
         from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-        kept = quant_config.float_layers
+        kept = (*quant_config.float_layers, *quant_config.float_operators)
         if quant_config.float_tail:
             kept = (*kept, *self._tail())
         for layer in kept:

@@ -89,3 +89,20 @@ def test_arm_processors_have_no_such_variant(tmp_path: Path) -> None:
     target = targets.load("raspberrypi4")
     found = variants.requested(student, ("onnxruntime",), target, ("int8",))
     assert found == [("onnxruntime", "int8")]
+
+
+@pytest.mark.parametrize("activation", [nn.Hardswish(), nn.GELU(), nn.Softmax(1)])
+def test_operators_that_are_slow_in_int8_ask_for_a_mixed_file(
+    activation: nn.Module,
+) -> None:
+    target = targets.load("raspberrypi4")
+
+    def requested(*layers: nn.Module) -> list[str]:
+        student = trace(
+            nn.Sequential(nn.Linear(4, 2), *layers), (InputSpec(shape=(4,)),)
+        )
+        found = variants.requested(student, ("litert",), target, ("int8",))
+        return [artifact_name(*one) for one in found]
+
+    assert requested(nn.ReLU()) == ["litert-int8"]
+    assert requested(activation) == ["litert-int8", "litert-int8-mixed"]

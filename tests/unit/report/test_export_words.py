@@ -6,9 +6,9 @@ import typing
 
 import pytest
 
-from edgekit.report.export_words import incompatibility, reasons
+from edgekit.report.export_words import incompatibility, quantized, reasons
 from edgekit.report.note_words import qat_reason, sentence
-from edgekit.types import export_notes
+from edgekit.types import QuantConfig, QuantResult, QuantTrial, SlowInInt8, export_notes
 from edgekit.types.export_notes import Incompatibility, ParityFault
 from edgekit.types.notes import QatReason
 
@@ -64,3 +64,23 @@ def test_reasons_of_several_are_sentences_and_each_is_there_once() -> None:
         )
     ]
     assert reasons(out) == "No such layer kind. Crash."
+
+
+MIXED = QuantConfig(operators="mixed", float_operators=("a", "b"))
+
+
+def test_what_stays_in_float_for_its_speed_is_named_with_its_cost() -> None:
+    found = QuantResult(
+        quant_config=MIXED,
+        accuracy_drop=0.0,
+        allowed=0.01,
+        metric="accuracy",
+        samples=400,
+        trials=(QuantTrial(quant_config=MIXED, accuracy_drop=0.0, error=0.01),),
+        slow=(
+            SlowInInt8(kind="HARD_SWISH", count=9, us=784.2),
+            SlowInInt8(kind="SOFTMAX", count=1),
+        ),
+    )
+    named = "in float, where int8 is slower: 9 HARD_SWISH (784 us), 1 SOFTMAX"
+    assert named in quantized(found)

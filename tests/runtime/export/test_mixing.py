@@ -1,0 +1,70 @@
+"""Files of int8 with operators in float for their speed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.export.workers import export_all
+from edgekit.types import Artifact, QuantConfig
+
+
+@pytest.fixture(scope="module")
+def files(
+    convolutional_network, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Artifact]:
+    program, samples = convolutional_network
+    mixed = ("litert", "int8", QuantConfig(operators="mixed"))
+    folder = tmp_path_factory.mktemp("mixed") / "out"
+    made = export_all(
+        program, [("litert", "int8"), mixed], calibration=samples, folder=folder
+    )
+    return {one.name: one for one in made}
+
+
+def kinds(artifact: Artifact, *, in_float: bool) -> list[str]:
+    from edgekit.runtimes.operators import of_file
+
+    found = of_file("litert", artifact.files[0])
+    return [one.kind for one in found if one.in_float == in_float]
+
+
+def test_int8_leaves_what_the_runtime_has_no_kernel_for(files) -> None:
+    plain = files["litert-int8"]
+    assert "HARD_SWISH" in kinds(plain, in_float=True)
+    assert "CONV_2D" in kinds(plain, in_float=False)
+    [slow] = plain.quantized.slow
+    assert (slow.kind, slow.count, slow.us) == ("HARD_SWISH", 1, None)
+
+
+def test_a_mixed_file_is_chosen_by_timings_and_is_the_network(
+    files, convolutional_network
+) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    mixed = files["litert-int8-mixed"]
+    slow = {one.kind: one.us for one in mixed.quantized.slow}
+    assert slow["HARD_SWISH"] > 0
+    assert "HARD_SWISH" in kinds(mixed, in_float=True)
+    program, samples = convolutional_network
+    interpreter = Interpreter(model_path=str(mixed.files[0]))
+    interpreter.allocate_tensors()
+    [given], [end] = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(given["index"], samples[:1])
+    interpreter.invoke()
+    expected = program.copy().module(*map(_tensor, (samples[:1],))).detach().numpy()
+    error = np.abs(interpreter.get_tensor(end["index"]) - expected).max()
+    assert error < 0.15 * np.ptp(expected)
+
+
+def _tensor(values: np.ndarray):
+    import torch
+
+    return torch.from_numpy(values)
+
+
+def test_mixing_is_explicit_in_the_record(files, tmp_path: Path) -> None:
+    for one in files.values():
+        assert one.quantized.quant_config.float_operators
