@@ -7,6 +7,7 @@ other functions read the formats that are plain: text, JSON, NumPy arrays.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import zipfile
@@ -19,6 +20,7 @@ import psutil
 from pydantic import ValidationError
 
 from edgekit.errors import SIGNALS, EdgeKitError
+from edgekit.suggestions import suggest_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +84,9 @@ def check_regular(path: Path, error: ErrorKind, *, limit: int | None = None) -> 
     """Raise `error` for a path that is not a file (a pipe never ends) or is larger than
     `limit`."""
     with reading(path, error):
+        if not path.exists():
+            hint = suggest_path(path)
+            raise error(f"Cannot read {path} (No such file or directory).{hint}")
         size = path.stat().st_size
         most = psutil.virtual_memory().available if limit is None else limit
         if not path.is_file():
@@ -91,8 +96,8 @@ def check_regular(path: Path, error: ErrorKind, *, limit: int | None = None) -> 
 
 
 def read_text(path: Path, error: ErrorKind, *, limit: int = TEXT_BYTES) -> str:
-    """A UTF-8 file."""
-    content = read_bytes(path, error, limit=limit)
+    """A UTF-8 file, without the mark of byte order that some editors put first."""
+    content = read_bytes(path, error, limit=limit).removeprefix(codecs.BOM_UTF8)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as fault:

@@ -86,6 +86,28 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "unless it loads its own; name a file in [model] weights or with --weights",
     ),
     (
+        facts.ImagesStretched(
+            place="train",
+            images=3,
+            of=9,
+            smallest=(24, 40),
+            largest=(48, 40),
+            size=(16, 16),
+        ),
+        "train: 3 of 9 images are 40x24 to 40x48 pixels and are stretched to the input's "
+        "16x16; right only where the network was trained on stretched images",
+    ),
+    (
+        facts.ImagesConverted(place="test", images=2, of=9, mode="CMYK", color="rgb"),
+        "test: 2 of 9 images are CMYK: they have other colors, which are converted without "
+        "their profile, and become rgb",
+    ),
+    (
+        facts.ImagesConverted(place="test", images=2, of=9, mode="RGBA", color="rgb"),
+        "test: 2 of 9 images are RGBA: they have an alpha channel, which is dropped, and "
+        "become rgb",
+    ),
+    (
         facts.OutputsUnused(outputs=10, classes=4),
         "the network has 10 outputs, and the data 4 classes: outputs from 4 on are never "
         "right; check [model] source and [data]",

@@ -11,6 +11,7 @@ from edgekit.devices.local import LocalDevice
 from edgekit.errors import ArtifactError, DeviceError, RuntimeMissing, UsageError
 from edgekit.runtimes import registry
 from edgekit.safe_io import reading
+from edgekit.suggestions import suggest_path
 from edgekit.types import Artifact, RuntimeOptions
 
 _OPEN_S = 120.0
@@ -22,7 +23,9 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
     Raises `UsageError` where there is no such file or runtime, or a file is missing beside it.
     """
     if not path.is_file():
-        raise UsageError(f"No file {path}. Name {registry.described()}.")
+        raise UsageError(
+            f"No file {path}.{suggest_path(path)} Name {registry.described()}."
+        )
     own = registry.of_file(path)
     found = own if runtime is None else registry.get(runtime)
     if found is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edgekit.errors import UsageError
+from edgekit.suggestions import suggest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,10 @@ def tier_called(tier: str | Tier) -> Tier:
     if isinstance(tier, Tier):
         return tier
     if tier not in TIERS:
-        raise UsageError(f"No benchmark tier {tier!r}. Known: {', '.join(TIERS)}.")
+        hint = suggest(tier, TIERS)
+        raise UsageError(
+            f"No benchmark tier {tier!r}.{hint} Known: {', '.join(TIERS)}."
+        )
     return TIERS[tier]
 
 

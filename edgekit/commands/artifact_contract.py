@@ -12,6 +12,7 @@ from rich.markup import escape
 from edgekit import sources
 from edgekit.errors import UsageError
 from edgekit.runtimes import contract, registry
+from edgekit.suggestions import suggest_path
 
 
 def is_artifact(reference: str) -> bool:
@@ -27,7 +28,9 @@ def is_artifact(reference: str) -> bool:
 def contract_of(path: Path) -> dict[str, Any]:
     """The metadata of an artifact; raises `UsageError` where it has none."""
     if not path.is_file():
-        raise UsageError(f"No file {path}. Name {registry.described()}.")
+        raise UsageError(
+            f"No file {path}.{suggest_path(path)} Name {registry.described()}."
+        )
     found = contract.read(path)
     if found is None:
         raise UsageError(

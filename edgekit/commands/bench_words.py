@@ -12,6 +12,7 @@ from rich.table import Table
 
 from edgekit.commands.console import figure, ms, plain
 from edgekit.errors import UsageError
+from edgekit.suggestions import suggest
 from edgekit.types import Energy, Latency, Measurement, Paired, Profile, Target
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ def metering(energy: str, target: str | None, addresses: Sequence[str]) -> Meter
 
     name, _, path = energy.partition(":")
     if name not in ("auto", "none", "modeled", *METERS):
-        known = ", ".join(["auto", "none", "modeled", *METERS])
-        raise UsageError(f"No energy meter '{energy}'. Known: {known}.")
+        known = ["auto", "none", "modeled", *METERS]
+        raise UsageError(
+            f"No energy meter '{energy}'.{suggest(name, known)} Known: {', '.join(known)}."
+        )
     if path and name != "serial":
         raise UsageError(f"'{energy}': only a serial meter has a path.")
     if name == "serial" and not path:

@@ -26,6 +26,7 @@ from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
 from edgekit.package import PackageKind, PackageRequest, of_build
 from edgekit.pipeline.request import BuildRequest
 from edgekit.store import Store
+from edgekit.suggestions import suggest_path
 from edgekit.types import Report
 
 
@@ -223,7 +224,9 @@ def read_request(
             f"No {project.FILE} here: building the embedded example, handwritten digits"
         )
     else:
-        raise UsageError(f"No {here}. Write one: edgekit init {folder}")
+        raise UsageError(
+            f"No {here}.{suggest_path(here)} Write one: edgekit init {folder}"
+        )
     found = targets.load(target, folders=[one.targets_folder])
     return BuildRequest(
         project=one.for_target(found), target=found, allow_pickle=allow_pickle

@@ -22,6 +22,7 @@ from edgekit.store import Store
 
 _REFUSED = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 _TOO_MANY = frozenset((errno.EMFILE, errno.ENFILE))
+_IMPOSSIBLE = frozenset((errno.ENAMETOOLONG, errno.ELOOP))
 _NO_MEMORY = ("can't allocate memory", "out of memory", "Cannot allocate memory")
 _SECRET = re.compile(r"(?i)^--?[\w-]*(token|password|passwd|secret|key|auth)[\w-]*$")
 _IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+(?=@)")
@@ -51,6 +52,10 @@ def named(error: BaseException) -> EdgeKitError | None:
         return OutputError(
             f"Cannot use {error.filename} ({error.strerror}). "
             "Change its permissions or name another."
+        )
+    if error.errno in _IMPOSSIBLE:
+        return UsageError(
+            f"{_short(error.filename)} cannot be a path ({error.strerror}). Name another."
         )
     if error.errno in _TOO_MANY:
         return UsageError(
@@ -125,6 +130,11 @@ def _forget(folder: Path) -> None:
 def _place(error: BaseException) -> str:
     filename = getattr(error, "filename", None)
     return str(filename) if filename else f"a file, perhaps in {tempfile.gettempdir()}"
+
+
+def _short(name: object) -> str:
+    text = str(name)
+    return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
 def _why(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from edgekit.config.project import FILE
 from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.program import tokenizer
 from edgekit.safe_io import read_arrays, reading
+from edgekit.suggestions import suggest_path
 from edgekit.types import DEFAULT_TASK, Preprocess
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
@@ -96,7 +97,9 @@ def write(
     `ModelError` for a `model` that is none.
     """
     if not folder.is_dir():
-        raise UsageError(f"No folder {folder}. Make it, or name another.")
+        raise UsageError(
+            f"No folder {folder}.{suggest_path(folder)} Make it, or name another."
+        )
     file = folder / FILE
     if file.exists() and not force:
         raise OutputError(f"{file} exists. Pass --force to replace it.")

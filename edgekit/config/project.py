@@ -148,7 +148,7 @@ def _check_task(file: Path, kind: str) -> None:
 
 
 def _raw(file: Path) -> dict[str, Any]:
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    return tomllib.loads(file.read_text(encoding="utf-8-sig"))
 
 
 def _overlaid(

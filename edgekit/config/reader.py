@@ -6,13 +6,12 @@ edgekit.toml:12: budget.latencyms = 20: unknown key; did you mean 'latency_ms'? 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 import string
 import tomllib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union
@@ -24,6 +23,7 @@ from edgekit.config import renamed
 from edgekit.errors import UsageError
 from edgekit.runtimes import registry
 from edgekit.safe_io import TEXT_BYTES, check_regular, reading
+from edgekit.suggestions import suggest
 
 T = TypeVar("T")
 Key = tuple[str | int, ...]
@@ -89,14 +89,8 @@ def _read(
 
 def at(path: Path, *key: str | int) -> str:
     """`FILE:LINE: key = value`, to open a line about a value that `read` could not judge."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     return _place(path, text, tomllib.loads(text), key)
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?`, or nothing where no known name is near."""
-    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def lines(text: str) -> dict[Key, int]:
@@ -109,7 +103,7 @@ def lines(text: str) -> dict[Key, int]:
 
 def _text(path: Path, error: type[UsageError]) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as failure:
         raise error(
             f"Cannot read {path} ({failure.strerror}). Check the path and its permissions."

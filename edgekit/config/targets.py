@@ -16,6 +16,7 @@ import psutil
 from edgekit.config import reader
 from edgekit.config.resources import shipped
 from edgekit.errors import TargetError
+from edgekit.suggestions import suggest
 from edgekit.types import Target
 
 _MACHINES = {
@@ -51,7 +52,7 @@ def load(name: str, *, folders: Sequence[Path] = ()) -> Target:
             return target
     names = [n for target in targets for n in (target.name, *target.aliases)]
     raise TargetError(
-        f"No target '{name}'.{reader.suggest(name, names)} "
+        f"No target '{name}'.{suggest(name, names)} "
         f"Known: {', '.join(sorted(names)) or 'none'}. "
         f"A board of your own is a file targets/{name}.toml."
     )

@@ -6,7 +6,6 @@ Whatever the author's code raises becomes one line that names the author's file 
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -23,8 +22,25 @@ from typing import Any
 
 from edgekit.errors import UsageError, signal_behind
 from edgekit.neighbors import neighbors
+from edgekit.suggestions import suggest, suggest_path
 
 _INSTALLED = re.compile(r"(?!.*\.py:)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+_ADVICE = (
+    (
+        re.compile(
+            r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|on a CUDA device|"
+            r"tensors to be on the same device|cuda:?\d* device type"
+        ),
+        "EdgeKit moves the network itself: leave it on the CPU, without .cuda() and "
+        ".to('cuda'), and load files with map_location='cpu'.",
+    ),
+    (
+        re.compile(r"^No module named"),
+        "Install that module where EdgeKit is, or put its file beside this one.",
+    ),
+)
+"""Parts of errors' messages, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +104,7 @@ class UserFunction:
             if (ours := signal_behind(error)) is not None:
                 raise ours  # noqa: B904 - the author's code only passed it on
             raise self.error(
-                f"{self.name} failed: {where(error, self.file)}."
+                f"{self.name} failed: {where(error, self.file)}.{advice(error)}"
             ) from error
 
     def _imported(self) -> ModuleType:
@@ -105,11 +121,9 @@ class UserFunction:
             for name, value in vars(module).items()
             if getattr(value, "__module__", None) == module.__name__ and callable(value)
         )
-        close = difflib.get_close_matches(self.function, defined, 1)
-        hint = f"Did you mean '{close[0]}'? " if close else ""
         raise self.error(
-            f"No function '{self.function}' in {self.file}. {hint}"
-            f"Defined there: {', '.join(defined) or 'nothing'}."
+            f"No function '{self.function}' in {self.file}."
+            f"{suggest(self.function, defined)} Defined there: {', '.join(defined) or 'nothing'}."
         )
 
 
@@ -144,7 +158,7 @@ def locate(reference: str, root: Path, error: type[UsageError]) -> UserFunction:
         raise error(f"'{reference}' names no function. Write it as 'file.py:function'.")
     file = (root / path).resolve()
     if not file.is_file():
-        raise error(f"No file {file}, named by '{reference}'. {_neighbors(file)}")
+        raise error(f"No file {file}, named by '{reference}'.{_neighbors(file)}")
     return UserFunction(file=file, function=function, error=error)
 
 
@@ -154,7 +168,7 @@ def definitions(
     """The functions and classes that a Python file defines, by name; its code does not run."""
     file = (root / path).resolve()
     if not file.is_file() or file.suffix != ".py":
-        raise error(f"No Python file {file}. {_neighbors(file)}".strip())
+        raise error(f"No Python file {file}.{_neighbors(file)}")
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as fault:
@@ -162,6 +176,12 @@ def definitions(
     kinds = (ast.FunctionDef, ast.ClassDef)
     names = [node.name for node in tree.body if isinstance(node, kinds)]
     return {name: UserFunction(file=file, function=name, error=error) for name in names}
+
+
+def advice(error: BaseException) -> str:
+    """` What to change`, for faults of the author's code that have a known cause."""
+    found = (fix for words, fix in _ADVICE if words.search(str(error)))
+    return next((f" {fix}" for fix in found), "")
 
 
 def where(error: BaseException, file: Path) -> str:
@@ -194,10 +214,8 @@ def _module(file: Path) -> ModuleType:
 
 
 def _neighbors(file: Path) -> str:
-    if not file.parent.is_dir():
-        return f"The folder {file.parent} does not exist either."
+    near = suggest_path(file, suffixes=(".py",))
+    if near:
+        return near
     there = sorted(path.name for path in file.parent.glob("*.py"))
-    close = difflib.get_close_matches(file.name, there, 1)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return f"Python files there: {', '.join(there[:5]) or 'none'}."
+    return f" Python files there: {', '.join(there[:5]) or 'none'}."

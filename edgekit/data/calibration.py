@@ -20,6 +20,7 @@ from edgekit.config import reader
 from edgekit.config.resources import shipped
 from edgekit.errors import DataError, UsageError
 from edgekit.program.feeds import Feeds
+from edgekit.suggestions import suggest
 from edgekit.types import Calibration
 from edgekit.types.notes import CalibrationRandom, CalibrationShort, Note
 
@@ -72,7 +73,7 @@ def load_preset(name: str, *, folders: Sequence[Path] = ()) -> Calibration:
     paths = _paths(folders)
     if name not in paths:
         raise UsageError(
-            f"No calibration preset '{name}'.{reader.suggest(name, paths)} "
+            f"No calibration preset '{name}'.{suggest(name, paths)} "
             f"Known: {', '.join(sorted(paths)) or 'none'}. "
             f"A preset of your own is a file calibration/{name}.toml."
         )

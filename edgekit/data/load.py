@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from edgekit.data import arrays, entries, folder, function, parquet, text_files
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.errors import DataError
+from edgekit.suggestions import suggest_path
 from edgekit.types import DEFAULT_TASK, InputSpec, Preprocess, TaskKind
 
 FILES: dict[str, Callable[[Path, Request], Dataset]] = {
@@ -47,7 +47,8 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
         return function.load(spec, root, request)
     path = root / spec
     if not path.exists():
-        raise DataError(f"No data at {path}, named '{spec}' in [data]. {_near(path)}")
+        near = suggest_path(path) or " Check the path."
+        raise DataError(f"No data at {path}, named '{spec}' in [data].{near}")
     if path.is_dir():
         if any(path.glob("*.parquet")):
             return parquet.load(path, request)
@@ -62,12 +63,3 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
             f"{', '.join(FILES)}, or 'loader.py:function'."
         )
     return read(path, request)
-
-
-def _near(path: Path) -> str:
-    parent = path.parent
-    if not parent.is_dir():
-        return f"The folder {parent} does not exist either."
-    there = sorted(p.name for p in parent.iterdir() if not p.name.startswith("."))
-    close = difflib.get_close_matches(path.name, there, 1)
-    return f"Did you mean '{close[0]}'?" if close else "Check the path."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import nn
 from edgekit import tasks
 from edgekit.config.user_code import is_reference, locate
 from edgekit.errors import DataError, UsageError
+from edgekit.suggestions import suggest
 from edgekit.tasks.scores import Metric, Outputs
 from edgekit.tasks.targets import Targets
 from edgekit.types import Evaluation, TaskSpec
@@ -38,8 +38,7 @@ def named(task: TaskSpec, root: Path) -> Metric:
     if is_reference(task.metric):
         return _by_user(task, task.metric, root)
     if task.metric not in known:
-        near = difflib.get_close_matches(task.metric, known, 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = suggest(task.metric, known)
         raise UsageError(
             f"[task] metric = '{task.metric}' is none of {task.kind}.{hint} Known: "
             f"{', '.join(known) or 'none'}, or a function of yours: 'metric.py:score'."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +19,7 @@ from PIL import Image
 from edgekit.agent.serving.decode import pixels
 from edgekit.data.preprocess import Array
 from edgekit.errors import DataError
-from edgekit.safe_io import reading
+from edgekit.safe_io import reading, reason
 
 Indices = NDArray[np.int64]
 
@@ -64,6 +66,14 @@ class InMemory:
         return hashlib.sha256(header + _bytes_hash(self.values)).digest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageForm:
+    """Form of an image as it is stored: Pillow's mode, and (height, width)."""
+
+    mode: str
+    size: tuple[int, int]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Images:
     """Encoded images, decoded once to uint8 (n, channels, height, width) where that fits."""
@@ -75,13 +85,39 @@ class Images:
     color: str
     resize: str
     _decoded: list[NDArray[np.uint8]] = field(default_factory=list)
+    _forms: list[ImageForm] = field(default_factory=list)
+    _faults: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sources)
 
+    def faults(self) -> list[tuple[str, str]]:
+        """Name and reason of every image that cannot be read, in order.
+
+        Of a set too large for memory only headers are read.
+        """
+        if self._small:
+            with suppress(DataError):
+                self.raw(np.arange(0))
+        else:
+            for source, name in zip(self.sources, self.names, strict=True):
+                with self._noted(name), _opened(source):
+                    pass
+        return [
+            (name, self._faults[name]) for name in self.names if name in self._faults
+        ]
+
+    def forms(self) -> Counter[ImageForm]:
+        """Number of images in each form, of those that were read."""
+        return Counter(self._forms)
+
+    @property
+    def _small(self) -> bool:
+        return len(self) * int(np.prod(self.shape)) <= MEMORY
+
     def raw(self, indices: Indices) -> Array:
         """Decoded images (n, channels, height, width) at `indices`; raises `DataError`."""
-        if len(self) * int(np.prod(self.shape)) > MEMORY:
+        if not self._small:
             return self._decode(indices)
         if not self._decoded:
             self._decoded.append(self._decode(np.arange(len(self))))
@@ -100,26 +136,35 @@ class Images:
 
         def place(position: int) -> None:
             index = int(indices[position])
-            result[position] = self._one(self.sources[index], self.names[index])
+            with self._noted(self.names[index]):
+                result[position] = self._one(self.sources[index])
 
         few = [self.sources[int(i)] for i in indices[:: max(1, len(indices) // 16)]]
         if sum(map(_size, few)) < _LARGE * max(1, len(few)):
             for position in range(len(indices)):
                 place(position)
-            return result
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for _ in pool.map(place, range(len(indices))):
-                pass
+        else:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                for _ in pool.map(place, range(len(indices))):
+                    pass
+        for name, fault in self._faults.items():
+            raise DataError(
+                f"Cannot read the image {name} ({fault}). Replace or remove it."
+            )
         return result
 
-    def _one(self, source: Path | bytes, name: str) -> NDArray[np.uint8]:
-        fix = "Replace or remove it."
-        with (
-            reading(f"the image {name}", DataError, fix=fix),
-            Image.open(
-                source if isinstance(source, Path) else io.BytesIO(source)
-            ) as image,
-        ):
+    @contextmanager
+    def _noted(self, name: str) -> Iterator[None]:
+        """Note why an image cannot be read, so that the others are looked at, too."""
+        try:
+            with reading(name, DataError):
+                yield
+        except DataError as error:
+            self._faults[name] = reason(error.__cause__ or error)
+
+    def _one(self, source: Path | bytes) -> NDArray[np.uint8]:
+        with _opened(source) as image:
+            self._forms.append(ImageForm(mode=image.mode, size=image.size[::-1]))
             return pixels(image, self.shape, self.color, self.resize)
 
 
@@ -143,6 +188,10 @@ class Indexed:
         """SHA-256 of a few samples and the sequence's identity."""
         few = np.unique(np.linspace(0, self.length - 1, 16).astype(np.int64))
         return hashlib.sha256(self.identity + _bytes_hash(self.raw(few))).digest()
+
+
+def _opened(source: Path | bytes) -> Image.Image:
+    return Image.open(source if isinstance(source, Path) else io.BytesIO(source))
 
 
 def _bytes_hash(values: Array) -> bytes:

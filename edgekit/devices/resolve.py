@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from edgekit.arguments import check_image, check_value
-from edgekit.config import reader
 from edgekit.devices import Device
 from edgekit.devices.adb import AdbLink, BenchmarkModel
 from edgekit.devices.container import ContainerLink
@@ -19,6 +18,7 @@ from edgekit.devices.remote import RemoteDevice
 from edgekit.devices.ssh import SshLink
 from edgekit.errors import UsageError
 from edgekit.store import Store
+from edgekit.suggestions import suggest
 from edgekit.types import Provenance
 
 FORMS = (
@@ -93,7 +93,7 @@ def parse(address: str) -> Address:
             kind = prefix.rstrip(":/")
             rest = text.removeprefix(prefix)
             return Address(text=address, kind=kind, rest=rest, settings=settings)
-    near = reader.suggest(text.split(":")[0], _KINDS)
+    near = suggest(text.split(":")[0], _KINDS)
     raise UsageError(
         f"'{address}' is not a device.{near} Known forms: {', '.join(FORMS)}."
     )
@@ -188,7 +188,7 @@ def _known(parts: Address, *names: str) -> Mapping[str, str]:
         if name not in names:
             raise UsageError(
                 f"'{parts.text}' has no setting '{name}'."
-                f"{reader.suggest(name, names)} Known: {', '.join(names) or 'none'}."
+                f"{suggest(name, names)} Known: {', '.join(names) or 'none'}."
             )
     return parts.settings
 

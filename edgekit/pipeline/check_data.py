@@ -101,9 +101,15 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
             )
         highest = int(dataset.targets.max())
         if highest >= classes:
+            known = dataset.targets[dataset.targets >= 0]
+            from_one = highest == classes and int(known.min()) == 1
             raise DataError(
                 f"The data have class {highest}, but the network has {classes} outputs. "
-                "Check [model] source and [data]."
+                + (
+                    "Classes count from 0: subtract 1 from every label."
+                    if from_one
+                    else "Classes count from 0. Check [model] source and [data]."
+                )
             )
         return classes
     if task.targets.each_output and targets.size != output.numel():

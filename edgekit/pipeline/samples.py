@@ -10,12 +10,14 @@ from typing import Any, Protocol
 from edgekit import data, tasks
 from edgekit.config.project import Project
 from edgekit.data import Dataset, calibration
+from edgekit.data.check_images import check_images, image_notes
 from edgekit.data.request import Request, RequestedInput, requested
 from edgekit.data.text_input import TextInput, text_input_of
 from edgekit.program.features import features
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
+from edgekit.report.note_words import sentence
 from edgekit.types import (
     DEFAULT_TASK,
     Calibration,
@@ -96,9 +98,9 @@ def read_samples(
         train = reader.read(spec.train, project.task.classes)
         labels = train.labels or None
         test = reader.read(spec.test, labels)
-        if spec.validation:
-            validation = reader.read(spec.validation, labels)
-        else:
+        validation = reader.read(spec.validation, labels) if spec.validation else None
+        _look_at_images({"train": train, "test": test, "validation": validation})
+        if validation is None:
             fraction = recipe.distill.validation_fraction
             train, validation = data.split(train, fraction, recipe.seed)
         preset = calibration.load_preset(
@@ -107,6 +109,8 @@ def read_samples(
         place = preset.data or spec.calibration
         pool = reader.read(place, labels) if place else train
         preset, drawn = _drawn(preset, pool, network)
+    for note in (*train.notes, *test.notes):
+        progress.say(f"Note: {sentence(note)}.")
     progress.say(
         f"Data: {len(train)} samples to train on, {len(validation)} to choose the epoch "
         f"by, {len(drawn.indices)} to calibrate, {len(test)} to evaluate"
@@ -124,6 +128,14 @@ def read_samples(
         pool=pool,
         kind=project.task.kind,
     )
+
+
+def _look_at_images(datasets: Mapping[str, Dataset | None]) -> None:
+    """Refuse images that cannot be read, all at once; note what is done to the others."""
+    known = {place: each for place, each in datasets.items() if each is not None}
+    check_images(list(known.values()))
+    for place, each in known.items():
+        each.notes = (*each.notes, *image_notes(each, place))
 
 
 def _drawn(

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.errors import ModelError, RuntimeMissing
 from edgekit.safe_io import parse_json, read_json, read_text, reading
+from edgekit.suggestions import suggest_path
 from edgekit.types import InputSpec, Side, TokenPart
 
 FILE, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
@@ -83,7 +84,9 @@ def read(place: Path) -> Tokenizer | None:
     if file.is_file():
         return _from_json(file, config)
     if file != folder / FILE:
-        raise ModelError(f"No tokenizer at {file}. Name a {FILE}, or its folder.")
+        raise ModelError(
+            f"No tokenizer at {file}.{suggest_path(file)} Name a {FILE}, or its folder."
+        )
     if _is_word_piece(folder):
         return _word_piece(folder, config)
     refused = only_slow(folder)

@@ -7,7 +7,6 @@ arXiv:2301.12900), divided by the mean of its group.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -25,6 +24,7 @@ from edgekit.program.ends import in_logarithms
 from edgekit.program.named_outputs import Reads, tensors
 from edgekit.program.program import Program
 from edgekit.prune.consumers import Consumer, consumers, moments
+from edgekit.suggestions import suggest
 from edgekit.types import ImportanceName
 
 Inputs = Tensor | tuple[Tensor, ...]
@@ -87,8 +87,7 @@ def importance(
 
 def _check(criterion: str, batches: Sequence[Batch]) -> None:
     if criterion not in CRITERIA:
-        near = difflib.get_close_matches(criterion, CRITERIA, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = suggest(criterion, CRITERIA)
         raise UsageError(
             f"No importance criterion {criterion!r}.{hint} Known: {', '.join(CRITERIA)}."
         )

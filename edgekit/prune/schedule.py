@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -15,6 +14,7 @@ from edgekit.errors import BudgetInfeasible, UsageError
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program
+from edgekit.suggestions import suggest
 from edgekit.types import Plan, Schedule
 
 Scores = Mapping[str, npt.NDArray[np.float64]]
@@ -37,8 +37,7 @@ def schedule(kind: Schedule, rounds: int, final: float) -> tuple[float, ...]:
     `by-cost`  makes each round the same factor cheaper
     """
     if kind not in get_args(Schedule):
-        near = difflib.get_close_matches(kind, get_args(Schedule), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = suggest(kind, get_args(Schedule))
         known = ", ".join(get_args(Schedule))
         raise UsageError(f"No pruning schedule {kind!r}.{hint} Known: {known}.")
     if rounds < 1 or final <= 0:

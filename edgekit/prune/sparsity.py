@@ -7,7 +7,6 @@ surgery removes: a unit's weights in every layer its group of coupled widths run
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
@@ -17,6 +16,7 @@ from torch import Tensor, fx
 from edgekit.errors import UsageError
 from edgekit.graph.graph import Group, WidthGraph
 from edgekit.prune.importance import batch_norm_scales
+from edgekit.suggestions import suggest
 from edgekit.types import Plan, Sparsity
 
 Penalty = Callable[[fx.GraphModule], Tensor]
@@ -46,8 +46,7 @@ def penalty(
     """
     if kind not in STRENGTH:
         known = [name for name in get_args(Sparsity) if name in STRENGTH]
-        near = difflib.get_close_matches(kind, known, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = suggest(kind, known)
         raise UsageError(
             f"No sparsity penalty {kind!r}.{hint} Known: {', '.join(known)}."
         )

@@ -56,6 +56,24 @@ def _data(note: DataNote) -> str:
                 f"{note.origin}: samples of shape {list(note.shape)} are taken as NHWC and "
                 "transposed to NCHW"
             )
+        case kinds.ImagesStretched():
+            sizes = [f"{w}x{h}" for h, w in (note.smallest, note.largest, note.size)]
+            found = sizes[0] if sizes[0] == sizes[1] else f"{sizes[0]} to {sizes[1]}"
+            return (
+                f"{note.place}: {note.images} of {note.of} images are {found} pixels and "
+                f"are stretched to the input's {sizes[2]}; right only where the network "
+                "was trained on stretched images"
+            )
+        case kinds.ImagesConverted():
+            lost = (
+                "an alpha channel, which is dropped"
+                if "A" in note.mode.upper()[-1:]
+                else ("other colors, which are converted without their profile")
+            )
+            return (
+                f"{note.place}: {note.images} of {note.of} images are {note.mode}: they have "
+                f"{lost}, and become {note.color}"
+            )
         case kinds.CalibrationShort():
             return (
                 f"preset '{note.preset}' asks for {note.asked} samples; there are "

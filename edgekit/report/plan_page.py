@@ -28,8 +28,10 @@ _NAMES = 3
 
 def check_place(path: Path) -> None:
     """Raise `OutputError` where no file can be written at `path`."""
-    nearest = next(parent for parent in path.absolute().parents if parent.exists())
     try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder. Name a file with --out.")
+        nearest = next(one for one in path.absolute().parents if one.exists())
         with TemporaryFile(dir=nearest):
             pass
     except OSError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from edgekit import plugins
 from edgekit.errors import UsageError
 from edgekit.runtimes.record import HEAD, Runtime
+from edgekit.suggestions import suggest
 from edgekit.types import RuntimeName
 
 
@@ -34,7 +35,8 @@ def get(name: RuntimeName) -> Runtime:
     """The runtime of that name; raises `UsageError`, which lists the names there are."""
     found = known().get(name)
     if found is None:
-        raise UsageError(f"No runtime '{name}'. Known: {', '.join(known())}.")
+        hint = suggest(name, known())
+        raise UsageError(f"No runtime '{name}'.{hint} Known: {', '.join(known())}.")
     return found
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from edgekit import plugins
 from edgekit.errors import ModelError
+from edgekit.sources import _foreign as foreign
+from edgekit.suggestions import suggest_path
 from edgekit.types import InputSpec, ModelSpec, Preprocess
 from edgekit.types.notes import WeightsUnnamed
 
@@ -104,7 +106,7 @@ def file_of(model: ModelSpec, root: Path) -> Path:
     """The file that `model` names, for a source of files. Raises `ModelError` for none."""
     path = root / model.source
     if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
+        raise ModelError(f"No file {path}.{suggest_path(path)} Check [model] source.")
     return path
 
 
@@ -164,8 +166,10 @@ def recognized(reference: str, root: Path) -> Source:
     """As `matching`; raises `ModelError` that names the forms where no source matches."""
     found = matching(reference, root)
     if found is None:
+        fix = foreign.advice(reference, root)
         raise ModelError(
-            f"Cannot load a network from '{reference}'. [model] source is {forms()}."
+            f"Cannot load a network from '{reference}'."
+            f"{fix or f' [model] source is {forms()}.'}"
         )
     return found
 

@@ -7,13 +7,13 @@ A kind of task is a module here (or under `tasks/` in a folder of `EDGEKIT_PLUGI
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgekit import plugins
 from edgekit.errors import UsageError
+from edgekit.suggestions import suggest
 from edgekit.types import Evaluation, TaskKind
 
 if (
@@ -91,8 +91,7 @@ def of(kind: TaskKind) -> TaskDefinition:
     found = plugins.record(__name__, kind, TaskDefinition)
     if found is None:
         known = plugins.records(__name__, TaskDefinition)
-        near = difflib.get_close_matches(kind, known, 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = suggest(kind, known)
         raise UsageError(
             f"There is no kind of task '{kind}'.{hint} Known: {', '.join(known)}."
         )

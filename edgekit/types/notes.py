@@ -77,6 +77,34 @@ class SamplesTransposed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImagesStretched:
+    """Images of other sizes than the input were stretched to it."""
+
+    kind: Literal["images_stretched"] = "images_stretched"
+    place: str
+    """Name of the data set."""
+    images: int
+    of: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    size: tuple[int, int]
+    """The input's; all are (height, width) in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesConverted:
+    """Images with an alpha channel or in other colors than the network's were converted."""
+
+    kind: Literal["images_converted"] = "images_converted"
+    place: str
+    images: int
+    of: int
+    mode: str
+    """Pillow's name of their form."""
+    color: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibrationShort:
     """The calibration data have fewer samples than the preset asks for: all are used."""
 
@@ -111,6 +139,8 @@ DataNote: TypeAlias = (
     | PreprocessingSuspect
     | BaselineIsReference
     | SamplesTransposed
+    | ImagesStretched
+    | ImagesConverted
     | CalibrationShort
     | CalibrationRandom
     | InputTransposed

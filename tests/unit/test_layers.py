@@ -26,7 +26,7 @@ LAYERS = (
     ("program", "store", "progress", "agent", "bundle_files"),
     ("types", "arguments", "neighbors"),
     ("safe_io", "scratch", "child", "plugins"),
-    ("errors",),
+    ("errors", "suggestions"),
     ("__init__",),
 )
 """Rooms from the top; those of one row do not import each other."""

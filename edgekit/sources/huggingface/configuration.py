@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.errors import ModelError, RuntimeMissing
 from edgekit.safe_io import read_json, reading
 from edgekit.sources.huggingface.files import CONFIG
+from edgekit.suggestions import suggest_path
 
 KIND = "a Hugging Face configuration"
 _REFUSED = {
@@ -39,7 +40,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise ModelError(f"No file {path}. Check [model] source.")
+        raise ModelError(f"No file {path}.{suggest_path(path)} Check [model] source.")
     found = read_json(path, ModelError)
     with reading(path, ModelError, kind=KIND):
         if not isinstance(found, dict):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -18,6 +19,10 @@ from edgekit.program.program import Program
 from edgekit.sources import inputs_of
 from edgekit.sources.torch import weights
 from edgekit.types import InputSpec, ModelSpec
+
+_CHECK = (
+    " Check [model] input or --input: shapes without the batch dimension, and dtypes."
+)
 
 
 def load(
@@ -94,12 +99,44 @@ def _try_once(
         with function.running(), kept(module), torch.no_grad():
             module(*tensors)
     except ModelError as error:
+        cause = error.__cause__ or error
         shapes = ", ".join(str(list(spec.shape)) for spec in inputs)
+        fix = user_code.advice(cause) or _other_shape(module, tensors) or _CHECK
         raise ModelError(
             f"The network fails on input shape {shapes}: "
-            f"{user_code.where(error.__cause__ or error, function.file)}. "
-            "Check [model] input or --input: shapes without the batch dimension, and dtypes."
+            f"{user_code.where(cause, function.file)}.{fix}"
         ) from error
+
+
+def _other_shape(module: nn.Module, tensors: Sequence[torch.Tensor]) -> str:
+    """` Try [3, 32, 32]` and why, where the network takes the only input in that shape; else
+    nothing."""
+    if len(tensors) != 1:
+        return ""
+    (given,) = tensors
+    for shape, why in _likely(tuple(given.shape[1:]), module):
+        with suppress(Exception), kept(module), torch.no_grad():
+            module(torch.zeros(len(given), *shape, dtype=given.dtype))
+            return f" Try {list(shape)} in [model] input: {why}."
+    return ""
+
+
+def _likely(
+    shape: tuple[int, ...], module: nn.Module
+) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Shapes that a person may have meant, and how they differ."""
+    batch = "a shape here has no batch dimension"
+    first = "channels come before height and width"
+    if len(shape) == 4:
+        yield shape[1:], batch
+        yield (shape[3], *shape[1:3]), f"{batch}, and {first}"
+    if len(shape) == 3:
+        yield (shape[2], *shape[:2]), first
+    convolutions = (m for m in module.modules() if isinstance(m, nn.Conv2d))
+    channels = next((one.in_channels for one in convolutions), None)
+    if channels is not None and len(shape) in (2, 3):
+        size = shape[-2:]
+        yield (channels, *size), f"the network takes {channels} channels"
 
 
 def _trainable(loaded: Program) -> Program:

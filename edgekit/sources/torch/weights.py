@@ -21,6 +21,7 @@ from torch.nn.parameter import is_lazy
 
 from edgekit.errors import ModelError
 from edgekit.safe_io import reading
+from edgekit.suggestions import suggest_path
 
 Weights = Mapping[str, Tensor]
 
@@ -118,7 +119,9 @@ def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
     `allow_pickle`.
     """
     if not path.is_file():
-        raise ModelError(f"No weights at {path}. Check [model] weights.")
+        raise ModelError(
+            f"No weights at {path}.{suggest_path(path)} Check [model] weights."
+        )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if _is_script(path):
