@@ -13,11 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperCommand
 
-from edgekit.bundle_files import MANIFEST
 from edgekit.commands.console import Bars, Json, Quiet, err_console, out_console
 from edgekit.errors import UsageError
 from edgekit.package import Option, Packaged, PackageKind, PackageRequest, kinds
-from edgekit.suggestions import suggest_path
 
 _MB = 2**20
 _TYPES: Mapping[str, Any] = {
@@ -66,11 +64,6 @@ def _command(known: Mapping[str, PackageKind]) -> Any:
 
     def run(*, bundle: Path, as_json: bool, quiet: bool, **given: Any) -> None:
         name = _asked(known, given)
-        if not (bundle / MANIFEST).is_file():
-            raise UsageError(
-                f"No bundle at {bundle}.{suggest_path(bundle)} Make one: edgekit build "
-                "--target NAME"
-            )
         request = _request(known, name, bundle, given, quiet=quiet)
         show(known[name].package(request), as_json=as_json, quiet=quiet)
 

@@ -166,11 +166,10 @@ def recognized(reference: str, root: Path) -> Source:
     """As `matching`; raises `ModelError` that names the forms where no source matches."""
     found = matching(reference, root)
     if found is None:
-        fix = foreign.advice(reference, root)
-        raise ModelError(
-            f"Cannot load a network from '{reference}'."
-            f"{fix or f' [model] source is {forms()}.'}"
+        fix = foreign.advice(reference, root) or (
+            f"{suggest_path(root / reference)} [model] source is {forms()}."
         )
+        raise ModelError(f"Cannot load a network from '{reference}'.{fix}")
     return found
 
 

@@ -13,6 +13,7 @@ from edgekit.package.docker import docker
 from edgekit.package.docker.docker import Image, ImageRequest
 from edgekit.package.docker.engine import Engine
 from edgekit.runtimes import registry
+from edgekit.suggestions import suggest_path
 
 
 def package(request: PackageRequest) -> Sequence[Packaged]:
@@ -22,6 +23,11 @@ def package(request: PackageRequest) -> Sequence[Packaged]:
     """
     options = request.options
     image_request = _image_request(request)
+    if not request.bundle.is_dir():  # before an engine is asked for
+        raise UsageError(
+            f"No bundle at {request.bundle}.{suggest_path(request.bundle)} Make one: "
+            "edgekit build --target raspberrypi"
+        )
     if options["contexts"] is not None:
         folders = docker.contexts(
             image_request, options["contexts"], request.store, request.progress

@@ -50,7 +50,11 @@ def test_a_meter_is_named_with_its_port() -> None:
 @pytest.mark.parametrize(
     ("energy", "target", "words"),
     [
-        ("sundial", None, "No energy meter 'sundial'. Known: auto, none, modeled"),
+        (
+            "sundial",
+            None,
+            "No energy meter 'sundial'. Did you mean 'serial'? Known: auto, none, modeled",
+        ),
         ("rapl:/x", None, "only a serial meter has a path"),
         ("serial", None, "Where is the meter"),
         ("modeled", None, "needs --target"),
