@@ -53,7 +53,7 @@ def test_a_meter_is_named_with_its_port() -> None:
         (
             "sundial",
             None,
-            "No energy meter 'sundial'. Did you mean 'serial'? Known: auto, none, modeled",
+            r"No energy meter 'sundial'. Did you mean 'serial'\? Known: auto, none, modeled",
         ),
         ("rapl:/x", None, "only a serial meter has a path"),
         ("serial", None, "Where is the meter"),
