@@ -34,7 +34,7 @@ def check_images(datasets: Sequence[Dataset]) -> None:
 
 
 def image_notes(dataset: Dataset, place: str) -> Iterator[Note]:
-    """What is done to the images of `place`, the data set's name, on the way to the network."""
+    """Changes to the images of `place`, the data set's name, on the way to the network."""
     for images in _images(dataset):
         forms = images.forms()
         size = images.shape[1:]

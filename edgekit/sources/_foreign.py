@@ -1,4 +1,4 @@
-"""What to do about a network in a form that is no source."""
+"""Advice about a network in a form that EdgeKit does not read."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*|[a-z0-9]+(-[a-z0-9]+)+")
 
 
 def advice(reference: str, root: Path) -> str:
-    """The sentences for a reference that no source takes, or nothing where it says nothing."""
+    """The sentences for a reference that no source takes, or nothing."""
     path = root / reference
     module, _, function = reference.partition(":")
     if path.suffix == ".py" and path.is_file():
