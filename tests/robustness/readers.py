@@ -202,9 +202,10 @@ def read_one_by_one(read: Read, path: Path) -> None:
 def _read_bundle(path: Path) -> object:
     from edgekit.bench.artifact import artifact_at
     from edgekit.package.docker import image
+    from edgekit.package.opened import open_bundle
 
     read_one_by_one(lambda p: artifact_at(p.with_name("model.tflite")), path)
-    opened = image.open_bundle(path.parent)
+    opened = open_bundle(path.parent)
     names = image.models_for(opened, "litert")
     return opened.name, opened.target, opened.epoch, names
 

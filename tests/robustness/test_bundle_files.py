@@ -14,7 +14,7 @@ from edgekit.bench import history
 from edgekit.bundle_files import inside
 from edgekit.diff.inputs import Question, subject
 from edgekit.errors import UsageError
-from edgekit.package.docker import image
+from edgekit.package.opened import open_bundle
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def bundle(tmp_path: Path) -> Path:
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     vouch(folder)
-    image.open_bundle(folder)
+    open_bundle(folder)
     return folder
 
 
@@ -114,7 +114,7 @@ def test_no_file_of_the_packager_gets_into_an_image(
     for more in ([], [listed]):
         vouch(bundle, *more)
         with pytest.raises(UsageError) as refused:
-            image.open_bundle(bundle)
+            open_bundle(bundle)
         assert "\n" not in str(refused.value)
         with pytest.raises(UsageError):
             history.read(bundle / "report.json")
@@ -138,7 +138,7 @@ def test_damaged_json_is_one_line(bundle: Path, name: str, text: str) -> None:
     if name == "report.json":
         vouch(bundle)
     with pytest.raises(UsageError) as refused:
-        image.open_bundle(bundle)
+        open_bundle(bundle)
     assert "\n" not in str(refused.value)
 
 
@@ -146,7 +146,7 @@ def test_damaged_json_is_one_line(bundle: Path, name: str, text: str) -> None:
 def test_a_date_that_is_none(bundle: Path, text: str) -> None:
     change(bundle, "manifest.json", lambda m: m.update(created=text))
     with pytest.raises(UsageError, match=r"manifest\.json"):
-        image.open_bundle(bundle)
+        open_bundle(bundle)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.devices.apt import RELEASE, Apt, run
 from edgekit.package.docker.layers import Entry, Tree, unpacked
-from edgekit.package.docker.wheels import Component
+from edgekit.package.sbom import Component
 from edgekit.scratch import folder as scratch_folder
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf"}
@@ -54,7 +54,7 @@ def _component(deb: Path, arch: str) -> Component:
         name=name,
         version=version,
         purl=f"pkg:deb/debian/{name}@{version}?arch={arch}&distro={RELEASE}",
-        sha256=hashlib.sha256(deb.read_bytes()).hexdigest(),
+        digest=hashlib.sha256(deb.read_bytes()).hexdigest(),
     )
 
 

@@ -16,8 +16,9 @@ from edgekit.config.resources import shipped
 from edgekit.errors import OutputError, UsageError
 from edgekit.package.docker import image, layers
 from edgekit.package.docker.engine import Engine
-from edgekit.package.docker.image import FAMILIES, Bundle, Family
+from edgekit.package.docker.image import FAMILIES, Family
 from edgekit.package.docker.smoke_test import tried
+from edgekit.package.opened import Bundle, open_bundle
 from edgekit.progress import Progress
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store, key
@@ -73,7 +74,7 @@ def package(
     engine: Engine | None = None,
 ) -> list[Image]:
     """An image for each platform; raises `UsageError`, `DeviceError` or `RuntimeMissing`."""
-    bundle = image.open_bundle(request.bundle)
+    bundle = open_bundle(request.bundle)
     engine = engine or Engine.find()
     built = []
     requested = chosen(request, bundle)
@@ -155,7 +156,7 @@ def contexts(
     request: ImageRequest, folder: Path, store: Store, progress: Progress
 ) -> list[Path]:
     """The contexts alone, for `docker buildx bake`: `FOLDER/RUNTIME-FAMILY` each."""
-    bundle = image.open_bundle(request.bundle)
+    bundle = open_bundle(request.bundle)
     requested = chosen(request, bundle)
     written = []
     with progress.step("Write contexts") as step:

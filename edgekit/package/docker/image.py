@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from edgekit import tasks
-from edgekit.bundle_files import read_manifest, read_report
 from edgekit.config.resources import shipped
 from edgekit.devices.packing import pack_agent
 from edgekit.errors import UsageError
-from edgekit.package import bundle
-from edgekit.package.docker import debian, layers, sbom, wheels
+from edgekit.package import sbom
+from edgekit.package.docker import debian, layers, wheels
 from edgekit.package.docker.layers import Entry, Tree
-from edgekit.package.docker.wheels import Component
+from edgekit.package.opened import Bundle
+from edgekit.package.sbom import Component
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
-from edgekit.types import DEFAULT_TASK, RuntimeName, TextContract
+from edgekit.types import DEFAULT_TASK, RuntimeName
 
 ROOT = "opt/edgekit"
 SITE = f"{ROOT}/site"
-_FILES = frozenset(("manifest.json", "report.json"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,68 +79,6 @@ class Contents:
     epoch: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
-    """A build's folder, read and found whole."""
-
-    folder: Path
-    manifest: Mapping[str, Any]
-    report: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The project's name."""
-        return str(self.manifest["project"])
-
-    @property
-    def target(self) -> str:
-        """The target's name."""
-        return str(self.manifest["target"])
-
-    @property
-    def text(self) -> Mapping[str, Any] | None:
-        """From a text to the inputs; `None` for other samples."""
-        found: Mapping[str, Any] | None = self.manifest["contract"].get("text")
-        return found
-
-    @property
-    def epoch(self) -> int:
-        """Date of the layer that the bundle makes: `SOURCE_DATE_EPOCH`, or the build's end."""
-        given = os.environ.get("SOURCE_DATE_EPOCH", "")
-        if given.isdigit():
-            return int(given)
-        return int(datetime.fromisoformat(self.manifest["created"]).timestamp())
-
-
-def open_bundle(folder: Path) -> Bundle:
-    """Raises `UsageError` where the folder is not a bundle, or differs from its manifest."""
-    missing = [name for name in sorted(_FILES) if not (folder / name).is_file()]
-    if missing:
-        raise UsageError(
-            f"{folder} is not a bundle: it has no {missing[0]}. "
-            "Make one: edgekit build --target raspberrypi"
-        )
-    manifest, known = read_manifest(folder)
-    differs = bundle.check(folder)
-    if not differs and known.contract.text is not None:
-        differs = _tokenizer_differs(folder, known.contract.text)
-    report = read_report(folder, known) if not differs else {}
-    if differs:
-        raise UsageError(
-            f"The bundle {folder} was changed: {differs[0]}. Build it again."
-        )
-    return Bundle(folder=folder, manifest=manifest, report=report)
-
-
-def _tokenizer_differs(folder: Path, text: TextContract) -> list[str]:
-    """Return how the tokenizer is not that of the contract, a line each."""
-    file = folder / text.tokenizer
-    if not file.is_file():
-        return [f"{text.tokenizer}: missing"]
-    same = hashlib.sha256(file.read_bytes()).hexdigest() == text.sha256
-    return [] if same else [f"{text.tokenizer}: differs from the contract"]
-
-
 def runtime_for(
     bundle: Bundle, family: Family, requested: RuntimeName | None
 ) -> RuntimeName:
@@ -192,9 +127,13 @@ def contents(
         for path, entry in app.items()
         if entry.part == "models"
     ]
-    bill = sbom.document(
-        f"{bundle.name}-{runtime}-{family.name}", components, digests, bundle.epoch
+    subject = sbom.Subject(
+        name=f"{bundle.name}-{runtime}-{family.name}",
+        kind="container",
+        epoch=bundle.epoch,
+        agent=True,
     )
+    bill = sbom.document(subject, components, digests)
     app[f"{ROOT}/sbom.cdx.json"] = Entry(part="agent", content=bill)
     return Contents(
         site=site, app=app, components=tuple(components), epoch=bundle.epoch

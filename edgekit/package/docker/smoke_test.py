@@ -13,7 +13,8 @@ from edgekit.devices.emulated import CORES, cpuinfo
 from edgekit.errors import DeviceError
 from edgekit.package.docker import environment
 from edgekit.package.docker.engine import Engine, explained
-from edgekit.package.docker.image import Bundle, Family
+from edgekit.package.docker.image import Family
+from edgekit.package.opened import Bundle
 from edgekit.scratch import folder as scratch_folder
 
 _CORES = {"aarch64": "cortex-a72", "armv7l": "cortex-a7"}

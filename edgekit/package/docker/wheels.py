@@ -6,28 +6,17 @@ import email.parser
 import hashlib
 import subprocess
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit import child
 from edgekit.errors import RuntimeMissing
 from edgekit.package.docker.layers import Entry, Tree
+from edgekit.package.sbom import Component
 from edgekit.store import Store, key
 
 _GLIBC = range(17, 37)
 """Versions 2.17 to 2.36, Debian 12's: the tags of wheels that run there."""
 _TIMEOUT_S = 900
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """A package inside an image, as the bill of materials names it."""
-
-    name: str
-    version: str
-    purl: str
-    sha256: str
-    license: str | None = None
 
 
 def fetch(
@@ -101,7 +90,7 @@ def _opened(wheel: Path, at: str) -> tuple[Component, Tree]:
             name=name,
             version=version,
             purl=f"pkg:pypi/{name}@{version}",
-            sha256=sha256(wheel),
+            digest=sha256(wheel),
             license=_license(metadata),
         )
         files = {

@@ -26,6 +26,7 @@ from PIL import Image as Pictures
 
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.engine import Engine, Run, explained
+from edgekit.package.opened import open_bundle
 from edgekit.store import Store
 from tests.device.package.docker.cases import CASES, REPOSITORY, RUN_S, Case, wait
 from tests.device.registry import registry
@@ -337,7 +338,7 @@ def test_the_same_inputs_give_the_same_layers(
     store: Store,
     tmp_path: Path,
 ) -> None:
-    opened = image.open_bundle(bundle)
+    opened = open_bundle(bundle)
     family = image.FAMILIES["linux/arm64"]
     one = images["linux/arm64"]
     docker.write_context(opened, family, "litert", tmp_path, store)

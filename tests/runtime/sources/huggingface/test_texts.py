@@ -16,6 +16,7 @@ import torch
 
 from edgekit.package.bundle import check
 from edgekit.package.docker import image
+from edgekit.package.opened import open_bundle
 from edgekit.program import program
 from tests import texts
 from tests.runtime.pipeline.test_samples import RECIPE, run
@@ -100,7 +101,7 @@ def test_a_text_classifier_is_built_whole_and_answers_texts(tmp_path: Path) -> N
 
 def served(bundle: Path, runtime: str, place: Path, given: list[str]) -> list[Any]:
     """The answers to texts of what an image of the bundle holds."""
-    opened = image.open_bundle(bundle)
+    opened = open_bundle(bundle)
     models = {
         name: each
         for name, each in image.models_for(opened, runtime).items()

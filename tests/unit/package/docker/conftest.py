@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgekit.package.bundle import _entry
-from edgekit.package.docker import image
+from edgekit.package.opened import Bundle, open_bundle
 
 ARTIFACTS = (
     ("litert-fp32", "litert", "fp32", "a.tflite"),
@@ -19,7 +19,7 @@ ARTIFACTS = (
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> image.Bundle:
+def bundle(tmp_path: Path) -> Bundle:
     folder = tmp_path / "bundle"
     (folder / "candidates").mkdir(parents=True)
     candidates = []
@@ -53,4 +53,4 @@ def bundle(tmp_path: Path) -> image.Bundle:
         "files": [_entry(folder, file) for file in listed],
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    return image.open_bundle(folder)
+    return open_bundle(folder)

@@ -45,5 +45,5 @@ def test_a_package_is_named_with_its_version_and_hash(tmp_path: Path) -> None:
     found = debian._component(deb, "arm64")
     assert (found.name, found.version) == ("tiny", "1.2-3")
     assert found.purl == "pkg:deb/debian/tiny@1.2-3?arch=arm64&distro=bookworm"
-    assert len(found.sha256) == 64
+    assert len(found.digest) == 64
     assert b"content" in debian._files(deb)

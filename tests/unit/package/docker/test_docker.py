@@ -7,9 +7,10 @@ import pytest
 from edgekit.config.resources import shipped
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.image import FAMILIES
+from edgekit.package.opened import Bundle
 
 
-def test_all_is_every_runtime_that_runs_a_file(bundle: image.Bundle) -> None:
+def test_all_is_every_runtime_that_runs_a_file(bundle: Bundle) -> None:
     request = docker.ImageRequest(
         bundle=bundle.folder, platforms=(docker.EVERY,), tag="me/x:1"
     )
@@ -24,7 +25,7 @@ def test_all_is_every_runtime_that_runs_a_file(bundle: image.Bundle) -> None:
     ]
 
 
-def test_the_contexts_dockerfile_has_the_bundles_labels(bundle: image.Bundle) -> None:
+def test_the_contexts_dockerfile_has_the_bundles_labels(bundle: Bundle) -> None:
     text = docker._dockerfile(bundle, FAMILIES["linux/arm64"], "litert")
     assert 'ARG TITLE="My model"\n' in text and 'ARG RUNTIME="litert"\n' in text
     assert docker._quoted('a "b" $c\n\\') == '"a b c "'

@@ -14,6 +14,7 @@ from edgekit.package.bundle import _entry
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.image import FAMILIES
 from edgekit.package.docker.smoke_test import _sample
+from edgekit.package.opened import Bundle, open_bundle
 from edgekit.store import Store
 from tests.runtime.agent.serving.text_model import contract_in
 
@@ -21,7 +22,7 @@ REPOSITORY = Path(__file__).parents[4]
 
 
 def test_the_runtime_is_the_chosen_one_or_the_first_that_fits(
-    bundle: image.Bundle,
+    bundle: Bundle,
 ) -> None:
     assert image.runtime_for(bundle, FAMILIES["linux/arm64"], None) == "litert"
     assert image.runtime_for(bundle, FAMILIES["linux/arm/v7"], None) == "tflite-runtime"
@@ -33,7 +34,7 @@ def test_the_runtime_is_the_chosen_one_or_the_first_that_fits(
         image.runtime_for(bundle, FAMILIES["linux/arm/v7"], "litert")
 
 
-def test_the_agent_is_reported_what_it_must_know(bundle: image.Bundle) -> None:
+def test_the_agent_is_reported_what_it_must_know(bundle: Bundle) -> None:
     models = image.models_for(bundle, "tflite-runtime")
     assert list(models) == ["litert-fp32", "litert-int8"]
     app = image._app(bundle, "tflite-runtime", models)
@@ -48,19 +49,19 @@ def test_the_agent_is_reported_what_it_must_know(bundle: image.Bundle) -> None:
     assert about["default"] == "onnxruntime-fp32", "no int8 there: what there is"
 
 
-def test_a_changed_bundle_is_refused(bundle: image.Bundle) -> None:
+def test_a_changed_bundle_is_refused(bundle: Bundle) -> None:
     (bundle.folder / "candidates/a.onnx").write_bytes(b"other")
     with pytest.raises(UsageError, match=r"was changed: candidates/a\.onnx"):
-        image.open_bundle(bundle.folder)
+        open_bundle(bundle.folder)
 
 
 def test_a_folder_that_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"it has no manifest\.json"):
-        image.open_bundle(tmp_path)
+        open_bundle(tmp_path)
 
 
 def test_an_unknown_platform_lists_those_there_are(
-    bundle: image.Bundle, tmp_path: Path
+    bundle: Bundle, tmp_path: Path
 ) -> None:
     order = docker.ImageRequest(bundle=bundle.folder, platforms=("linux/s390x",))
     with pytest.raises(
@@ -73,7 +74,7 @@ def test_an_unknown_platform_lists_those_there_are(
 
 
 def test_time_comes_from_the_build_or_from_the_environment(
-    bundle: image.Bundle, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert bundle.epoch == 1767323045
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "12")
@@ -90,13 +91,13 @@ def test_time_comes_from_the_build_or_from_the_environment(
     ],
 )
 def test_tags_name_the_architecture(
-    bundle: image.Bundle, given: str | None, tag: str
+    bundle: Bundle, given: str | None, tag: str
 ) -> None:
     order = docker.ImageRequest(bundle=bundle.folder, tag=given)
     assert docker.tag_of(order, bundle, FAMILIES["linux/arm64"], "litert") == tag
 
 
-def text_bundle(bundle: image.Bundle) -> Path:
+def text_bundle(bundle: Bundle) -> Path:
     """The same bundle, of texts; returns its tokenizer."""
     contract = asdict(contract_in(bundle.folder))
     shutil.rmtree(bundle.folder / "source")
@@ -108,9 +109,9 @@ def text_bundle(bundle: image.Bundle) -> Path:
     return file
 
 
-def test_a_bundle_of_texts_brings_its_tokenizer(bundle: image.Bundle) -> None:
+def test_a_bundle_of_texts_brings_its_tokenizer(bundle: Bundle) -> None:
     file = text_bundle(bundle)
-    opened = image.open_bundle(bundle.folder)
+    opened = open_bundle(bundle.folder)
     app = image._app(opened, "litert", image.models_for(opened, "litert"))
     assert app["opt/edgekit/bundle/tokenizer.json"].read() == file.read_bytes()
     about = json.loads(app["opt/edgekit/bundle/image.json"].read())
@@ -118,9 +119,9 @@ def test_a_bundle_of_texts_brings_its_tokenizer(bundle: image.Bundle) -> None:
     assert json.loads(_sample(opened)) == {"text": "a"}
 
 
-def test_images_of_texts_hold_the_package_that_reads_them(bundle: image.Bundle) -> None:
+def test_images_of_texts_hold_the_package_that_reads_them(bundle: Bundle) -> None:
     text_bundle(bundle)
-    opened = image.open_bundle(bundle.folder)
+    opened = open_bundle(bundle.folder)
     for family in FAMILIES.values():
         lists = image._lists(opened, family.runtimes[0])
         assert [each.name for each in lists][1:] == ["tokenizers.txt"]
@@ -130,7 +131,7 @@ def test_images_of_texts_hold_the_package_that_reads_them(bundle: image.Bundle) 
 
 
 def test_another_tokenizer_than_that_of_the_contract_is_refused(
-    bundle: image.Bundle,
+    bundle: Bundle,
 ) -> None:
     file = text_bundle(bundle)
     file.write_text("{}")
@@ -139,9 +140,9 @@ def test_another_tokenizer_than_that_of_the_contract_is_refused(
     manifest["files"][-1] = _entry(bundle.folder, file)
     place.write_text(json.dumps(manifest))
     with pytest.raises(UsageError, match=r"tokenizer\.json: differs from the contract"):
-        image.open_bundle(bundle.folder)
+        open_bundle(bundle.folder)
     file.unlink()
     del manifest["files"][-1]
     place.write_text(json.dumps(manifest))
     with pytest.raises(UsageError, match=r"tokenizer\.json: missing"):
-        image.open_bundle(bundle.folder)
+        open_bundle(bundle.folder)

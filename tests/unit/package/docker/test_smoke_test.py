@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.package.docker import image, smoke_test
+from edgekit.package.docker import smoke_test
 from edgekit.package.docker.image import FAMILIES
+from edgekit.package.opened import Bundle
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from edgekit.package.docker.image import FAMILIES
     ],
 )
 def test_the_core_is_the_targets_where_the_image_is_for_it(
-    bundle: image.Bundle, cpu: str | None, platform: str, core: str
+    bundle: Bundle, cpu: str | None, platform: str, core: str
 ) -> None:
     target = {**bundle.report["target"], "cpu": cpu}
     own = replace(bundle, report={**bundle.report, "target": target})
@@ -33,7 +34,7 @@ def test_the_core_is_the_targets_where_the_image_is_for_it(
     ("layout", "shape"), [("NHWC", (3, 8, 6)), (None, (8, 6, 3)), ("NCHW", (8, 6, 3))]
 )
 def test_the_sample_is_zeros_as_the_network_takes_them(
-    bundle: image.Bundle, layout: str | None, shape: tuple[int, ...]
+    bundle: Bundle, layout: str | None, shape: tuple[int, ...]
 ) -> None:
     given = [{"name": "x", "shape": [1, 8, 6, 3], "layout": layout}]
     contract = {**bundle.manifest["contract"], "inputs": given}

@@ -1,4 +1,4 @@
-"""The bill of materials of an image: CycloneDX 1.5 as JSON, the same for the same content.
+"""The bill of materials of a package: CycloneDX 1.5 as JSON, the same for the same content.
 
 https://cyclonedx.org/docs/1.5/json/
 """
@@ -8,41 +8,56 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import edgekit
-from edgekit.package.docker.wheels import Component
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """A package inside what was packaged, as the bill of materials names it."""
+
+    name: str
+    version: str
+    purl: str
+    digest: str
+    """In hex, by `algorithm`."""
+    algorithm: Literal["SHA-256", "SHA-512"] = "SHA-256"
+    license: str | None = None
+    """An SPDX expression."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a bill is of."""
+
+    name: str
+    kind: Literal["container", "library"]
+    epoch: int
+    """Seconds since 1970 of what it holds."""
+    agent: bool = False
+    """True where EdgeKit's agent is in it."""
 
 
 def document(
-    name: str,
+    subject: Subject,
     components: Sequence[Component],
     models: Sequence[tuple[str, str]],
-    epoch: int,
 ) -> bytes:
-    """The bill of an image called `name`; `models` are file names with their SHA-256."""
+    """The bill of `subject`; `models` are file names with their SHA-256."""
     parts = [
         *(_library(one) for one in sorted(components, key=lambda c: c.purl)),
         *(_model(file, digest) for file, digest in sorted(models)),
+        *([_agent()] if subject.agent else []),
     ]
-    agent = f"pkg:pypi/edgekit@{edgekit.__version__}"
-    parts.append(
-        {
-            "type": "application",
-            "bom-ref": agent,
-            "name": "edgekit-agent",
-            "version": edgekit.__version__,
-            "licenses": [{"license": {"id": "Apache-2.0"}}],
-            "purl": agent,
-        }
-    )
     body: dict[str, Any] = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": {
-            "timestamp": datetime.fromtimestamp(epoch, UTC).isoformat(),
+            "timestamp": datetime.fromtimestamp(subject.epoch, UTC).isoformat(),
             "tools": {
                 "components": [
                     {
@@ -52,10 +67,16 @@ def document(
                     }
                 ]
             },
-            "component": {"type": "container", "bom-ref": name, "name": name},
+            "component": {
+                "type": subject.kind,
+                "bom-ref": subject.name,
+                "name": subject.name,
+            },
         },
         "components": parts,
-        "dependencies": [{"ref": name, "dependsOn": [p["bom-ref"] for p in parts]}],
+        "dependencies": [
+            {"ref": subject.name, "dependsOn": [p["bom-ref"] for p in parts]}
+        ],
     }
     content = json.dumps(body, sort_keys=True)
     serial = uuid.uuid5(uuid.NAMESPACE_URL, content)
@@ -69,7 +90,7 @@ def _library(component: Component) -> dict[str, Any]:
         "name": component.name,
         "version": component.version,
         "purl": component.purl,
-        "hashes": [{"alg": "SHA-256", "content": component.sha256}],
+        "hashes": [{"alg": component.algorithm, "content": component.digest}],
     }
     if component.license:
         part["licenses"] = [{"expression": component.license}]
@@ -82,4 +103,16 @@ def _model(file: str, digest: str) -> dict[str, Any]:
         "bom-ref": f"model:{file}",
         "name": file,
         "hashes": [{"alg": "SHA-256", "content": digest}],
+    }
+
+
+def _agent() -> dict[str, Any]:
+    agent = f"pkg:pypi/edgekit@{edgekit.__version__}"
+    return {
+        "type": "application",
+        "bom-ref": agent,
+        "name": "edgekit-agent",
+        "version": edgekit.__version__,
+        "licenses": [{"license": {"id": "Apache-2.0"}}],
+        "purl": agent,
     }
