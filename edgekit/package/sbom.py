@@ -31,7 +31,7 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a bill is of."""
+    """The subject of a bill of materials."""
 
     name: str
     kind: Literal["container", "library"]

@@ -22,6 +22,8 @@ from edgekit.package.docker.engine import CLIENT
             "there is no docker command here",
         ),
         (("package", "build"), 2, "edgekit package --docker"),
+        (("package", "--web", "build"), 2, "build is not a bundle"),
+        (("package", "--web", "build", "--push"), 2, "not an option of --web"),
         (("package", "--docker", "build", "--push"), 2, "--push needs --tag"),
         (
             ("package", "--docker", "build", "--runtime", "x"),

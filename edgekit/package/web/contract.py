@@ -1,0 +1,179 @@
+"""What a web page has to know of a bundle: one file, its tensors, the form of its answer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit import tasks
+from edgekit.agent.arrays import CHANNELS_LAST, of_network
+from edgekit.errors import UsageError
+from edgekit.package.opened import Bundle
+from edgekit.runtimes import browser, registry
+from edgekit.runtimes.browser import WebRuntime
+from edgekit.types import DEFAULT_TASK, RuntimeName
+
+_IMAGE_CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The file of a bundle that goes into the package, and what runs it."""
+
+    artifact: Mapping[str, Any]
+    runtime: WebRuntime
+    runtime_name: RuntimeName
+    file: Path
+    note: str = ""
+    """Why it is not the bundle's own choice."""
+
+
+def choose(bundle: Bundle, requested: str | None) -> Chosen:
+    """The artifact asked for, the bundle's choice, or the next that a browser runs.
+
+    Raises `UsageError` where there is none.
+    """
+    known = browser.known()
+    artifacts = {
+        candidate["artifact"]["name"]: candidate["artifact"]
+        for candidate in bundle.report["candidates"]
+    }
+    if requested is not None and requested not in artifacts:
+        raise UsageError(
+            f"The bundle has no artifact '{requested}'. It has: {', '.join(artifacts)}."
+        )
+    reasons = {name: _refusal(one, known) for name, one in artifacts.items()}
+    own = str(bundle.manifest["model"]["artifact"])
+    order = [requested] if requested else _preferred(bundle, artifacts)
+    name = next((one for one in order if reasons[one] is None), None)
+    if name is None:
+        listed = "; ".join(f"{one}: {reasons[one]}" for one in order)
+        raise UsageError(f"No browser runs a file of the bundle ({listed}).")
+    artifact = artifacts[name]
+    runtime = registry.get(artifact["runtime"]).format
+    return Chosen(
+        artifact=artifact,
+        runtime=known[runtime],
+        runtime_name=runtime,
+        file=bundle.folder / artifact["files"][0],
+        note="" if name == own or requested else f"{own}: {reasons[own]}",
+    )
+
+
+def facts(bundle: Bundle, chosen: Chosen) -> dict[str, Any]:
+    """The contract of the package as JSON: `contract.js` exports it."""
+    contract = bundle.manifest["contract"]
+    task = tasks.of(contract.get("task", DEFAULT_TASK))
+    folded = contract.get("folded") or {}
+    axis = folded.get("axis", task.class_axis)
+    return {
+        "name": bundle.name,
+        "artifact": chosen.artifact["name"],
+        "precision": chosen.artifact["precision"],
+        "runtime": f"{chosen.runtime.title} {chosen.runtime.version}",
+        "accelerators": list(chosen.runtime.accelerators),
+        "task": contract.get("task", DEFAULT_TASK),
+        "form": _form(task, contract, chosen.artifact),
+        "axis": axis,
+        "postprocess": folded.get("postprocess"),
+        "labels": contract["labels"],
+        "reads": list(contract.get("reads") or ()),
+        "inputs": _inputs(contract, chosen.artifact),
+        "outputs": [_tensor(one) for one in chosen.artifact["outputs"]],
+        "model": {
+            "file": f"model{chosen.file.suffix}",
+            "bytes": chosen.file.stat().st_size,
+            "integrity": integrity(chosen.file),
+        },
+        "text": _text(bundle),
+    }
+
+
+def integrity(file: Path) -> str:
+    """The hash of a file as browsers check it."""
+    digest = hashlib.sha256(file.read_bytes()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _preferred(bundle: Bundle, artifacts: Mapping[str, Any]) -> list[str]:
+    """The chosen artifact, then those of its precision, then the others."""
+    own = bundle.manifest["model"]
+    same = [n for n, one in artifacts.items() if one["precision"] == own["precision"]]
+    return list(dict.fromkeys([str(own["artifact"]), *same, *artifacts]))
+
+
+def _refusal(
+    artifact: Mapping[str, Any], known: Mapping[RuntimeName, WebRuntime]
+) -> str | None:
+    """Why no browser runs an artifact, in words; `None` where one does."""
+    name = registry.get(artifact["runtime"]).format
+    if name not in known:
+        return f"{name} does not run in browsers"
+    if len(artifact["files"]) != 1:
+        return "it is of several files"
+    taken = known[name].dtypes
+    for tensor in (*artifact["inputs"], *artifact["outputs"]):
+        if tensor["dtype"] not in taken:
+            return f"{known[name].title} takes no {tensor['dtype']} ({tensor['name']})"
+    return None
+
+
+def _form(
+    task: tasks.TaskDefinition,
+    contract: Mapping[str, Any],
+    artifact: Mapping[str, Any],
+) -> str:
+    """What an answer is: a label, the classes of places, boxes, or the values alone."""
+    several = len(artifact["outputs"]) > 1
+    reads = len(contract.get("reads") or ())
+    if task.located:
+        return "boxes" if reads or not several else "values"
+    if task.class_axis is None or (several and reads != 1):
+        return "values"
+    return "label" if task.labels_samples else "classes"
+
+
+def _inputs(
+    contract: Mapping[str, Any], artifact: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    alone = contract["preprocessing"]
+    prepared = [
+        one.get("preprocessing") or alone for one in contract.get("inputs", ())
+    ] or [alone]
+    text = contract.get("text") is not None
+    return [
+        _input(tensor, None if text else how)
+        for tensor, how in zip(artifact["inputs"], prepared, strict=True)
+    ]
+
+
+def _input(tensor: Mapping[str, Any], how: Mapping[str, Any] | None) -> dict[str, Any]:
+    network = of_network(tensor["shape"][1:], tensor.get("layout"))
+    channels = network[0] if network else 0
+    steps = ("scale", "mean", "std", "color", "resize")
+    return {
+        **_tensor(tensor),
+        "network": list(network),
+        "channelsLast": tensor.get("layout") == CHANNELS_LAST,
+        "image": how is not None
+        and len(network) == 3
+        and (channels in _IMAGE_CHANNELS or bool(how.get("color"))),
+        "preprocessing": None if how is None else {name: how[name] for name in steps},
+    }
+
+
+def _tensor(tensor: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: tensor.get(name) for name in ("name", "shape", "dtype", "quantization")
+    }
+
+
+def _text(bundle: Bundle) -> dict[str, Any] | None:
+    if bundle.text is None:
+        return None
+    file = bundle.folder / str(bundle.text["tokenizer"])
+    return {**bundle.text, "integrity": integrity(file)}

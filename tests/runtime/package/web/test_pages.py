@@ -1,0 +1,197 @@
+"""Packages in a real browser: outputs equal those of the bundle's file on its own runtime."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgekit.agent.serving.decode import normalize, pixels
+from edgekit.agent.serving.encode import TextEncoder
+from edgekit.devices import jobs
+from edgekit.devices.browser import chromium
+from edgekit.devices.local import LocalDevice
+from edgekit.types import Artifact, Preprocess, TensorSpec
+from tests.packages import write_bundle
+from tests.runtime.agent.serving.text_model import contract_in, write_text_model
+from tests.runtime.conftest import write_tflite
+from tests.runtime.export.digits import FOLDED, Digits
+from tests.runtime.package.web.conftest import NPM, Package, visited
+from tests.texts import NAMES
+
+BROWSER = any(shutil.which(name) for name in chromium.NAMES)
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and NPM), reason="needs chromium and npm: apt-get install chromium npm"
+)
+RAW = {**asdict(Preprocess(scale=1.0)), "mean": [0.0], "std": [1.0]}
+
+
+def inferred(artifact: Artifact, inputs: np.ndarray, folder: Path) -> np.ndarray:
+    """Outputs of the file by its own runtime on this machine."""
+    given, made = folder / "given.npz", folder / "made.npz"
+    np.savez(given, x=inputs)
+    LocalDevice().run(jobs.infer(artifact, inputs=given, outputs=made), timeout_s=120)
+    with np.load(made) as found:
+        return np.asarray(found["output_0"])
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [("litert-fp32", 1e-5), ("litert-int8", 0), ("onnxruntime-fp32", 1e-5)],
+)
+def test_a_hundred_digits_have_the_outputs_of_the_file(
+    whole: dict[str, Artifact],
+    digits: Digits,
+    package: Package,
+    tmp_path: Path,
+    name: str,
+    tolerance: float,
+) -> None:
+    """Images of bytes, channels last for LiteRT, to probabilities inside the file."""
+    artifact = whole[name]
+    inputs, targets = digits[1].unprepared().arrays()
+    bundle = write_bundle(
+        tmp_path / "b",
+        [artifact],
+        preprocess=[RAW],
+        labels=list("0123456789"),
+        folded=asdict(FOLDED),
+    )
+    answers = visited(
+        package(bundle), inputs.reshape(100, -1).tolist(), runtime=artifact.runtime
+    )
+    turned = inputs.astype(np.uint8)
+    if artifact.inputs[0].layout == "NHWC":
+        turned = turned.transpose(0, 2, 3, 1)
+    want = inferred(artifact, turned, tmp_path)
+    found = np.float32([one["outputs"][artifact.outputs[0].name] for one in answers])
+    np.testing.assert_allclose(found, want, rtol=0, atol=tolerance)
+    assert [one["label"] for one in answers] == list(map(str, want.argmax(1)))
+    assert (want.argmax(1) == targets).mean() > 0.9
+
+
+def tiny(folder: Path) -> Artifact:
+    """ReLU of four numbers."""
+    file = folder / "relu.tflite"
+    write_tflite(file)
+    spec = {"shape": (1, 4), "dtype": "float32"}
+    return Artifact(
+        name="litert-fp32",
+        runtime="litert",
+        precision="fp32",
+        files=(file,),
+        inputs=(TensorSpec(name="x", **spec),),
+        outputs=(TensorSpec(name="y", **spec),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("isolated", "options"),
+    [(False, "{ threads: 4 }"), (True, "{ threads: 2 }")],
+)
+def test_threads_are_used_where_the_page_is_isolated_and_are_no_error_elsewhere(
+    tmp_path: Path, package: Package, isolated: bool, options: str
+) -> None:
+    how = {**RAW, "scale": 2.0}
+    bundle = write_bundle(
+        tmp_path / "b", [tiny(tmp_path)], preprocess=[how], task="regression"
+    )
+    [found] = visited(
+        package(bundle),
+        [[-1, 2, -3, 5]],
+        runtime="litert",
+        options=options,
+        isolated=isolated,
+    )
+    assert found == {"outputs": {"y": [0, 1, 0, 2.5]}}
+
+
+def test_what_is_wrong_is_named(tmp_path: Path, package: Package) -> None:
+    bundle = write_bundle(tmp_path / "b", [tiny(tmp_path)], preprocess=[RAW])
+    out = package(bundle)
+    refused = (
+        "await model.run(given).then(() => null, "
+        "(error) => `${error.name} ${error.code}: ${error.message}`)"
+    )
+    bad = [[1, 2], [1, 2, 3, None], "text", {"x": 1}, [1, 2, 3, 4]]
+    *found, good = visited(out, bad, runtime="litert", step=refused)
+    assert good is None
+    assert all(one.startswith("ModelError input: ") for one in found), found
+    assert "takes 4 numbers (4), got 2" in found[0]
+    assert "null is none" in found[1]
+    damaged = bytearray((out / "model.tflite").read_bytes())
+    damaged[-1] ^= 1
+    (out / "model.tflite").write_bytes(damaged)
+    with pytest.raises(AssertionError, match=r"files: .*not the file of this package"):
+        visited(out, [], runtime="litert")
+
+
+def test_texts_go_in_and_labels_come_out(tmp_path: Path, package: Package) -> None:
+    place = tmp_path / "model"
+    place.mkdir()
+    made = write_text_model(place)
+    contract = contract_in(place)
+    artifact = Artifact(
+        name="onnxruntime-fp32",
+        runtime="onnxruntime",
+        precision="fp32",
+        files=(made.path,),
+        inputs=tuple(TensorSpec(name=n, shape=(1, 12), dtype="int64") for n in NAMES),
+        outputs=(TensorSpec(name="y", shape=(1, 4), dtype="float32"),),
+    )
+    tokenizer = (place / "tokenizer.json").read_text("utf-8")
+    bundle = write_bundle(
+        tmp_path / "b",
+        [artifact],
+        preprocess=[RAW] * 3,
+        files={"tokenizer.json": tokenizer},
+        text=asdict(contract),
+        labels=["bad", "good", "second", "tokens"],
+    )
+    given = ["good, not bad", "bad bad bad bad bad film", ""]
+    answers = visited(package(bundle), given, runtime="onnxruntime", text=True)
+    rows = TextEncoder(tokenizer, asdict(contract)).encode(given)
+    for number, answer in enumerate(answers):
+        ids, mask = rows["input_ids"][number], rows["attention_mask"][number]
+        want = [(ids == 6).sum(), (ids == 5).sum(), 0, mask.sum()]
+        assert answer["outputs"]["y"] == want
+        assert answer["label"] == "tokens"
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_pictures_file_becomes_the_numbers_of_training(
+    tmp_path: Path, package: Package, suffix: str
+) -> None:
+    """A browser and Pillow decode PNG alike; of JPEG they differ by a step of 255 at most."""
+    smooth = np.linspace(0, 255, 40 * 30 * 3).reshape(40, 30, 3).astype(np.uint8)
+    picture = Image.fromarray(
+        np.dstack([smooth[..., 0], smooth.T[0].T, smooth[..., 2]])
+    )
+    picture = picture.resize((64, 48), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter, which training does not look at
+    picture.save(tmp_path / f"a.{suffix}", exif=exif)
+    file = tiny(tmp_path)
+    image = TensorSpec(name="x", shape=(1, 3, 9, 7), dtype="float32", layout="NCHW")
+    how = {**RAW, "scale": 255.0, "mean": [0.5] * 3, "std": [0.25] * 3}
+    bundle = write_bundle(
+        tmp_path / "b",
+        [Artifact(**{**vars(file), "inputs": (image,)})],
+        preprocess=[how],
+    )
+    [found] = visited(
+        package(bundle),
+        [f"files/a.{suffix}"],
+        runtime="litert",
+        step="await model.prepared(given)",
+        files=tmp_path,
+    )
+    with Image.open(tmp_path / f"a.{suffix}") as opened:
+        raw = pixels(opened, (3, 9, 7), "rgb", "bilinear")
+    want = normalize(raw[None], 255.0, [0.5] * 3, [0.25] * 3).ravel()
+    step = 0 if suffix == "png" else 1.01 / 255 / 0.25
+    np.testing.assert_allclose(found["x"], want, rtol=0, atol=step)

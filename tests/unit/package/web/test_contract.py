@@ -1,0 +1,105 @@
+"""The file of a bundle that a browser runs, and the form of its answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import UsageError
+from edgekit.package.opened import open_bundle
+from edgekit.package.web import contract
+from tests.packages import PREPROCESS, write_bundle
+from tests.unit.package.web.conftest import artifact
+
+
+def test_the_bundles_own_choice_is_taken_where_a_browser_runs_it(
+    tmp_path: Path,
+) -> None:
+    made = [artifact(tmp_path), artifact(tmp_path, "onnxruntime-fp32")]
+    bundle = open_bundle(write_bundle(tmp_path / "b", made))
+    chosen = contract.choose(bundle, None)
+    assert (chosen.artifact["name"], chosen.note) == ("litert-int8", "")
+    assert chosen.runtime.package == "@litertjs/core"
+    assert contract.choose(bundle, "onnxruntime-fp32").runtime.title.startswith("ONNX")
+
+
+@pytest.mark.parametrize(
+    ("own", "dtype", "reason"),
+    [("litert-int8", "int64", "takes no int64"), ("openvino-int8", "float32", "does")],
+)
+def test_another_file_is_taken_with_the_reason(
+    tmp_path: Path, own: str, dtype: str, reason: str
+) -> None:
+    made = [
+        artifact(tmp_path, own, dtype=dtype),
+        artifact(tmp_path, "onnxruntime-fp32"),
+        artifact(tmp_path, "onnxruntime-int8"),
+    ]
+    bundle = open_bundle(write_bundle(tmp_path / "b", made))
+    chosen = contract.choose(bundle, None)
+    assert chosen.artifact["name"] == "onnxruntime-int8"  # of the same precision
+    assert own in chosen.note and reason in chosen.note
+
+
+def test_a_bundle_that_no_browser_runs_is_refused(tmp_path: Path) -> None:
+    made = [artifact(tmp_path, "openvino-fp32")]
+    bundle = open_bundle(write_bundle(tmp_path / "b", made))
+    with pytest.raises(UsageError, match="openvino does not run in browsers"):
+        contract.choose(bundle, None)
+    with pytest.raises(UsageError, match="no artifact 'x'"):
+        contract.choose(bundle, "x")
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs", "reads", "form"),
+    [
+        ("classification", ((1, 10),), [], "label"),
+        ("classification", ((1, 10), (1, 4)), ["y0"], "label"),
+        ("classification", ((1, 10), (1, 4)), [], "values"),
+        ("segmentation", ((1, 3, 8, 8),), [], "classes"),
+        ("token-classification", ((1, 12, 5),), [], "classes"),
+        ("detection", ((1, 20, 9),), [], "boxes"),
+        ("detection", ((1, 20, 4), (1, 20, 5)), ["y0", "y1"], "boxes"),
+        ("regression", ((1, 2),), [], "values"),
+        ("embedding", ((1, 32),), [], "values"),
+    ],
+)
+def test_the_form_of_answers_is_the_tasks(
+    tmp_path: Path,
+    task: str,
+    outputs: tuple[tuple[int, ...], ...],
+    reads: list[str],
+    form: str,
+) -> None:
+    made = [artifact(tmp_path, outputs=outputs)]
+    folder = write_bundle(tmp_path / "b", made, task=task, reads=reads)
+    bundle = open_bundle(folder)
+    facts = contract.facts(bundle, contract.choose(bundle, None))
+    assert facts["form"] == form
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "color", "network", "image"),
+    [
+        ((1, 3, 8, 6), "NCHW", None, [3, 8, 6], True),
+        ((1, 8, 6, 3), "NHWC", None, [3, 8, 6], True),
+        ((1, 8, 6, 3), None, None, [8, 6, 3], False),
+        ((1, 2, 8, 6), None, None, [2, 8, 6], False),
+        ((1, 40), None, None, [40], False),
+    ],
+)
+def test_inputs_have_the_networks_shape(
+    tmp_path: Path,
+    shape: tuple[int, ...],
+    layout: str | None,
+    color: str | None,
+    network: list[int],
+    image: bool,
+) -> None:
+    made = [artifact(tmp_path, inputs=(shape,), layout=layout)]
+    how = {**PREPROCESS, "color": color}
+    bundle = open_bundle(write_bundle(tmp_path / "b", made, preprocess=[how]))
+    [found] = contract.facts(bundle, contract.choose(bundle, None))["inputs"]
+    assert (found["network"], found["image"]) == (network, image)
+    assert found["channelsLast"] is (layout == "NHWC")
