@@ -42,7 +42,7 @@ are of the bundle's report; `sbom.cdx.json` lists what the package depends on, w
 
 
 def license_text(model: str, packages: Sequence[_Licensed]) -> str:
-    """What the parts of a package may be used under."""
+    """The licenses of the parts of a package."""
     needs = "".join(
         f"  {one.name} {one.version}: {one.license or 'see the package'}\n"
         for one in packages

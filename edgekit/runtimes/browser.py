@@ -39,7 +39,7 @@ class WebRuntime:
     dtypes: tuple[str, ...]
     """Types of inputs and outputs that it takes."""
     accelerators: tuple[str, ...]
-    """What it computes on, the default first."""
+    """Processors that it computes on, the default first."""
 
     @property
     def version(self) -> str:

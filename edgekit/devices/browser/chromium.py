@@ -66,7 +66,7 @@ def version() -> str:
 def visit(
     site: Site, page: str, *, timeout_s: float, flags: Sequence[str] = ()
 ) -> dict[str, bytes]:
-    """What the page at a path of `site` posted, in a fresh process; nothing of it is left.
+    """The messages that the page at a path of `site` posted, from a fresh process that is ended.
 
     Raises `DeviceError` where the browser ends before the page is done, `DeviceFrozen` where it
     is not done in time.

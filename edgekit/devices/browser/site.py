@@ -32,7 +32,7 @@ DONE = "result"
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What is served, and what came back."""
+    """The files that are served, and the messages that came back."""
 
     folders: Mapping[str, Path]
     """Folders by the first part of the path."""
@@ -41,7 +41,7 @@ class Site:
     isolated: bool = True
     """True where pages get shared memory and a fine clock."""
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    """First part of every path: other users of this machine do not know it."""
+    """First part of every path, which other users of this machine cannot guess."""
     posted: dict[str, bytes] = field(default_factory=dict)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -77,7 +77,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that is ended drops its connections; anything else is told."""
+        """A browser that is ended drops its connections; anything else is reported."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -1,4 +1,4 @@
-"""What a web page has to know of a bundle: one file, its tensors, the form of its answer."""
+"""The parts of a bundle for a web page: one file, its tensors, the form of its answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def choose(bundle: Bundle, requested: str | None) -> Chosen:
         raise UsageError(
             f"The bundle has no artifact '{requested}'. It has: {', '.join(artifacts)}."
         )
-    reasons = {name: _refusal(one, known) for name, one in artifacts.items()}
+    reasons = {name: _incompatibility(one, known) for name, one in artifacts.items()}
     own = str(bundle.manifest["model"]["artifact"])
     order = [requested] if requested else _preferred(bundle, artifacts)
     name = next((one for one in order if reasons[one] is None), None)
@@ -106,7 +106,7 @@ def _preferred(bundle: Bundle, artifacts: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([str(own["artifact"]), *same, *artifacts]))
 
 
-def _refusal(
+def _incompatibility(
     artifact: Mapping[str, Any], known: Mapping[RuntimeName, WebRuntime]
 ) -> str | None:
     """Why no browser runs an artifact, in words; `None` where one does."""
@@ -127,7 +127,7 @@ def _form(
     contract: Mapping[str, Any],
     artifact: Mapping[str, Any],
 ) -> str:
-    """What an answer is: a label, the classes of places, boxes, or the values alone."""
+    """The form of an answer: a label, the classes of places, boxes, or the values alone."""
     several = len(artifact["outputs"]) > 1
     reads = len(contract.get("reads") or ())
     if task.located:

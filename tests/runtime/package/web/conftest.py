@@ -46,7 +46,7 @@ def package(tmp_path: Path) -> Package:
 
 @pytest.fixture
 def script() -> Script:
-    """What a module prints as JSON; it stands in the folder that is given."""
+    """Runs a module in a folder, and reads the JSON that it prints."""
     if NODE is None:
         pytest.skip("needs node: apt-get install nodejs")
 
@@ -108,7 +108,7 @@ USUAL = {
 
 
 def visited(out: Path, samples: Sequence[Any], runtime: str, **given: Any) -> Any:
-    """What a page that uses the package finds for each sample; a sample may name a file.
+    """The answers of a page that uses the package, one a sample; a sample may name a file.
 
     `given` may have `options` of `load`, the `step` for a sample, a folder of `files`, and whether
     the page is `isolated` and its samples are `text`.
