@@ -14,7 +14,7 @@ from edgekit import sources
 from edgekit.errors import ModelError, OutputError
 from edgekit.program.keywords import in_order
 from edgekit.program.modes import set_training
-from edgekit.program.plain import unwrapped
+from edgekit.program.plain import refuse_compiled, unwrapped
 from edgekit.program.program import Program, duplicate, trace
 from edgekit.progress import Logged
 from edgekit.types import Epoch, InputSpec, ModelSpec
@@ -191,6 +191,7 @@ def _traced(
             "The network's input is not known. Give load() an example_input with a batch "
             "dimension: torch.zeros(1, 3, 224, 224)."
         )
+    refuse_compiled(module)
     network = unwrapped(module)
     kinds = {t.dtype for t in (*network.parameters(), *network.buffers())}
     if any(kind.is_floating_point and kind != torch.float32 for kind in kinds):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import types
 import warnings
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from edgekit.errors import ModelError
 _WRAPPERS = ("_orig_mod", "module")
 """Where torch.compile, and DataParallel and its kin, keep the network they wrap."""
 _HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+_QUANTIZED = re.compile(r"torch\.ao\.nn\.(\w+\.)*quantized\b")
 _MOMENTUM = 0.1
 """Momentum for the training of a batch norm without one of its own (a cumulative mean)."""
 
@@ -37,14 +39,14 @@ def plain(
     """A copy of `network` in evaluation mode that computes the same from plain parameters.
 
     The network itself is left as it is, and shares its tensors where it is `owned`; `example`
-    gives lazy layers their widths. Raises `ModelError` for TorchScript and for parameters
-    without values.
+    gives lazy layers their widths. Raises `ModelError` for what `refuse_compiled` names and for
+    parameters without values.
     """
+    refuse_compiled(network)  # a copy of an export's module does not show what it was
     module = unwrapped(_copied(network, _tensors(network) if owned else {}))
     for child in list(module.modules()):
         for name, inner in list(child.named_children()):
             child._modules[name] = unwrapped(inner)
-    _refuse_script(module)
     module = module.eval()
     refuse_meta(module)
     _materialize(module, example)
@@ -191,13 +193,25 @@ def _attributes(network: nn.Module) -> Iterator[tuple[str, Any]]:
                 yield name, value
 
 
-def _refuse_script(module: nn.Module) -> None:
+def refuse_compiled(module: nn.Module) -> None:
+    """Raise `ModelError`, with the layer, for what PyTorch has compiled already: TorchScript, a
+    module of an export, and quantized layers."""
     for name, child in module.named_modules():
+        where = f"The layer {name}" if name else "The network"
         if isinstance(child, torch.jit.ScriptModule):
-            where = f"The layer {name}" if name else "The network"
             raise ModelError(
                 f"{where} is TorchScript, which keeps no Python code to trace. "
                 "Return the nn.Module that was scripted, and load its state dict."
+            )
+        if "eval" in vars(child):  # whose mode is the one that it was exported in
+            raise ModelError(
+                f"{where} is the module of a torch.export program. Save the program itself, "
+                'torch.export.save(program, "net.pt2"), and load that file.'
+            )
+        if _QUANTIZED.match(type(child).__module__):
+            raise ModelError(
+                f"{where} is quantized by PyTorch ({type(child).__name__}), which has no float "
+                "weights to train. Return the float network: int8 is made at export."
             )
 
 

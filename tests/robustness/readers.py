@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from edgekit.errors import ArtifactError
+from tests.robustness import saved_model
 from tests.robustness.test_records import RECORD
 
 Read = Callable[[Path], object]
@@ -32,6 +33,8 @@ class Kind:
     read: Read
     slow: bool = False
     """True where each try starts a process."""
+    missing: str = ""
+    """What the kind needs and is not here."""
 
 
 def _dataset(path: Path) -> object:
@@ -505,6 +508,11 @@ def _read_folder(path: Path) -> object:
     return _read_source(path.parent)
 
 
+def _read_saved_model(path: Path) -> object:
+    saved_model.forks()
+    return _read_source(next(p for p in path.parents if p.name == saved_model.FOLDER))
+
+
 def _address(folder: Path) -> None:
     (folder / "address").write_text(
         "container:name/image:1?cpus=0.5&memory=256m&cpuset=0&platform=linux/arm64"
@@ -717,6 +725,18 @@ KINDS = (
         make=_folder_tokenizer,
         read=_read_folder,
         slow=True,
+    ),
+    *(
+        Kind(
+            name=Path(file).name.partition("-")[0],
+            file=f"{saved_model.FOLDER}/{file}",
+            damage="bytes",
+            make=saved_model.make,
+            read=_read_saved_model,
+            slow=True,
+            missing=saved_model.missing(),
+        )
+        for file in saved_model.FILES
     ),
     Kind(
         name="container:",

@@ -14,7 +14,7 @@ from edgekit.errors import ModelError
 from edgekit.program import program
 from edgekit.program.batches import kept
 from edgekit.program.keywords import in_order
-from edgekit.program.plain import refuse_meta, unwrapped
+from edgekit.program.plain import refuse_compiled, refuse_meta, unwrapped
 from edgekit.program.program import Program
 from edgekit.sources import inputs_of
 from edgekit.sources.torch import weights
@@ -68,7 +68,9 @@ def _built(
             f"{function.name} returned {type(module).__name__}, not a torch.nn.Module. "
             "Return the network itself."
         )
-    module = _on_cpu(unwrapped(module)).eval()
+    module = unwrapped(module)
+    refuse_compiled(module)
+    module = _on_cpu(module).eval()
     if model.weights is not None:
         with function.running():
             weights.apply(module, model.weights, root, allow_pickle=allow_pickle)

@@ -163,6 +163,11 @@ def test_an_example_that_does_not_fit(net: Net, example: object, message: str) -
     assert message in str(refused.value)
 
 
+def test_a_traced_module_is_refused(net: Net) -> None:
+    with pytest.raises(ModelError, match="TorchScript, which keeps no Python code"):
+        ek.load(torch.jit.trace(net, EXAMPLE), example_input=EXAMPLE)
+
+
 def test_a_path_that_is_not_a_network() -> None:
     with pytest.raises(ModelError, match=r"network\.bin"):
         ek.load("network.bin")

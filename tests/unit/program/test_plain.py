@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 
 import pytest
 import torch
@@ -46,6 +47,15 @@ def test_lazy_layers_get_their_widths() -> None:
 def test_what_has_no_code_or_no_values_is_refused() -> None:
     with pytest.raises(ModelError, match=r"layer 1 is TorchScript.*state dict"):
         trace(nn.Sequential(nn.Linear(6, 4), torch.jit.script(nn.Linear(4, 2))), ROW)
+    exported = torch.export.export(nn.Linear(6, 4), (torch.zeros(2, 6),)).module()
+    with pytest.raises(ModelError, match=r"The network is the module.*load that file"):
+        trace(exported, ROW)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network = nn.Sequential(nn.ReLU(), nn.Linear(6, 4))
+        quantized = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
+    with pytest.raises(ModelError, match=r"layer 1 is quantized by PyTorch \(Linear\)"):
+        trace(quantized, ROW)
     with pytest.raises(ModelError, match=r"weight is on the meta device"):
         trace(nn.Linear(6, 4, device="meta"), ROW)
 

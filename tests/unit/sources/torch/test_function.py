@@ -39,6 +39,12 @@ def number():
 
 def breaks():
     return {}["no such layer"]
+
+def traced():
+    return torch.jit.trace(Net().eval(), torch.zeros(1, 1, 6, 6))
+
+def exported():
+    return torch.export.export(Net().eval(), (torch.zeros(1, 1, 6, 6),)).module()
 """
 BLOCKS = """
 from torch import nn
@@ -160,6 +166,11 @@ def test_unreadable_weights(root: Path, name: str) -> None:
         ("modle.py:build", ["modle.py", "Did you mean 'model.py'?"]),
         ("model.py:needs", ["arguments width", "defaults"]),
         ("model.py:number", ["returned int", "torch.nn.Module"]),
+        ("model.py:traced", ["The network is TorchScript", "load its state dict"]),
+        (
+            "model.py:exported",
+            ["module of a torch.export program", "torch.export.save"],
+        ),
         ("model.py:breaks", ["model.py:26: KeyError", "no such layer"]),
     ],
 )
