@@ -115,7 +115,7 @@ def keywords(network: ek.Network, data: Path) -> Samples:
     """Made words: as many of the commonest class as of the next, and each at several places."""
     parts = [
         _spread(network, words(count, seed), seed)
-        for count, seed in ((6000, 1), (1000, 2), (2500, 3))
+        for count, seed in ((12000, 1), (3000, 2), (3000, 3))
     ]
     return Samples(labels=NETWORK, train=parts[0], validation=parts[1], test=parts[2])
 

@@ -133,9 +133,8 @@ def machine(draw: np.random.Generator) -> Array:
 def colored(draw: np.random.Generator, count: int, slope: float) -> Array:
     """Noise whose amplitude falls as frequency to the power of `slope`."""
     frequency = np.maximum(rfftfreq(count, 1 / RATE_HZ), 20.0)
-    shape = (len(frequency), 2)
-    spectrum = draw.standard_normal(shape) @ np.array([1, 1j]) * frequency**-slope
-    noise: Array = irfft(spectrum, count)
+    waves = draw.standard_normal((len(frequency), 2)).view(complex)[:, 0]
+    noise: Array = irfft(waves * frequency**-slope, count)
     return noise
 
 

@@ -57,6 +57,8 @@ class Case:
     same_weights: bool = True
     """False where MLPerf's file was trained apart from the network: the outputs of int8 alone,
     made here, stand in for its own."""
+    student: str | None = None
+    """A smaller network that the source teaches; `None` is the source, cut."""
     task: TaskSpec = field(default_factory=TaskSpec)
     targets: tuple[str, ...] = TARGETS
     budget: ek.Budget = field(default_factory=lambda: ek.Budget(accuracy_drop=DROP))
@@ -78,8 +80,8 @@ CASES: Mapping[str, Case] = {
         reference="kws_ref_model.tflite",
         same_weights=False,
         samples=data.keywords,
-        distill=DistillRecipe(epochs=12, augment="none"),
-        recipe=ek.Recipe(objective="fastest"),
+        distill=DistillRecipe(epochs=15, augment="none"),
+        recipe=ek.Recipe(objective="fastest", minutes=3),
     ),
     "image_classification": Case(
         source="pretrainedResnet.h5",
@@ -98,11 +100,21 @@ CASES: Mapping[str, Case] = {
         reference="pretrainedResnet_large_int8.tflite",
         samples=data.images,
         targets=("host",),
-        budget=ek.Budget(accuracy_drop=0.0, speedup=11.0),
+        budget=ek.Budget(accuracy_drop=0.0, speedup=7.0),
         distill=DistillRecipe(
-            epochs=6, augment="shift-flip", views=2, soft_weight=0.5, losses={}
+            epochs=4, augment="shift-flip", views=2, soft_weight=0.5, losses={}
         ),
-        recipe=ek.Recipe(minutes=0),
+    ),
+    "image_classification_taught": Case(
+        source="pretrainedResnet_large_float.tflite",
+        student="pretrainedResnet.h5",
+        reference="pretrainedResnet_quant.tflite",
+        samples=data.images,
+        targets=("host",),
+        budget=ek.Budget(accuracy_drop=0.04),
+        distill=DistillRecipe(
+            epochs=10, augment="shift-flip", views=2, soft_weight=0.5, losses={}
+        ),
     ),
 }
 
@@ -120,7 +132,8 @@ def main() -> None:
 
 
 def _row(name: str, target: str, arguments: argparse.Namespace) -> Row:
-    case, models = CASES[name], arguments.models
+    models = arguments.models
+    case = _taught(CASES[name], models)
     network = ek.load(models / case.source)
     samples = _samples(name, network, arguments.data)
     out = Store().root / "mlperf_tiny" / f"{name}-{target}"
@@ -148,6 +161,14 @@ def _row(name: str, target: str, arguments: argparse.Namespace) -> Row:
         "build_seconds": round(seconds),
         **_timed(files[0], reference.timed),
     }
+
+
+def _taught(case: Case, models: Path) -> Case:
+    """The case with the place of its student, where it has one, in its recipe."""
+    if case.student is None:
+        return case
+    student = str((models / case.student).resolve())
+    return replace(case, distill=replace(case.distill, student=student))
 
 
 def _samples(name: str, network: ek.Network, archive: Path) -> Samples:
@@ -317,7 +338,7 @@ def summary(rows: list[Row]) -> Row:
     return {
         "rows": len(rows),
         "kept_budget": sum(
-            all(one["accuracy_drop"] == "fits" for one in row["verdicts"])
+            all(v == "fits" for one in row["verdicts"] for v in one.values())
             for row in rows
         ),
         "as_good": sum(

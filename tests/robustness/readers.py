@@ -500,7 +500,7 @@ def _vocabulary(folder: Path) -> None:
 def _folder_tokenizer(folder: Path) -> None:
     from tests.unit.sources.huggingface import folders
 
-    folders.bert(folder / "net")
+    folders.bert(folder / "net", layers=1)
     folders.word_piece(folder / "net")
 
 

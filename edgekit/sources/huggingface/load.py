@@ -70,6 +70,9 @@ def load(
     encoder = opened.encoder
     given = taken(folder, type(encoder), opened.config, inputs, fixed or {})
     check_finite(opened.network, str(folder))
+    # Before the network is traced, which takes a hundred times as long.
+    place = opened.folder if (opened.folder / tokenizer.FILE).is_file() else folder
+    own, said = texts.read(place, given.specs, opened.config)
     with reading(folder, ModelError, kind=_KIND):
         names = _outputs(opened.network, given, folder, outputs)
         takes = [spec.name for spec in given.specs]
@@ -82,8 +85,6 @@ def load(
         network=encoder, steps=opened.steps, taken=given, outputs=names
     )
     found = check(made, reference, source=str(folder))
-    place = opened.folder if (opened.folder / tokenizer.FILE).is_file() else folder
-    own, said = texts.read(place, made.specs, opened.config)
     remarks = (found.line(), *given.remarks, *said, *opened.remarks)
     return replace(made, outputs=names, remarks=remarks, tokenizer=own)
 

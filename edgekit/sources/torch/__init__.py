@@ -31,8 +31,10 @@ def _load(
     dtypes: Sequence[torch.dtype],
 ) -> Program:
     from edgekit.sources.torch.function import load
+    from edgekit.sources.torch.weights import refuse_script
 
     if model.source.endswith(CHECKPOINTS):
+        refuse_script(root / model.source)
         raise ModelError(
             f"{root / model.source} holds weights and not the code of their network. Name the "
             "function that builds it as the source, and this file as its weights: [model] "

@@ -124,12 +124,7 @@ def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if _is_script(path):
-        raise ModelError(
-            f"{path} is TorchScript, which keeps compiled code beside its weights. Where you "
-            f"trust it, save them alone: torch.save(torch.jit.load('{path.name}')"
-            ".state_dict(), 'weights.pt')."
-        )
+    refuse_script(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -144,14 +139,20 @@ def read_file(path: Path, *, allow_pickle: bool = False) -> Any:
         raise _unreadable(path, error) from error
 
 
-def _is_script(path: Path) -> bool:
-    """Return whether a file is an archive of TorchScript: one with compiled code."""
+def refuse_script(path: Path) -> None:
+    """Raise `ModelError` for an archive of TorchScript: one with compiled code."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
-        return False
-    return any(name.endswith("/constants.pkl") for name in names)
+        return
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise ModelError(
+            f"{path} is TorchScript, which keeps compiled code beside its weights, and no "
+            "network can be traced from that. Where you trust it, save the weights alone, "
+            f"torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pt'), and name "
+            "the function that builds the network."
+        )
 
 
 def _read_safetensors(path: Path) -> Weights:

@@ -23,14 +23,17 @@ _SIZES: dict[str, Any] = {"vocab_size": VOCABULARY, "max_position_embeddings": 4
 
 
 def bert(
-    folder: Path, head: str = "BertForSequenceClassification", labels: int = 3
+    folder: Path,
+    head: str = "BertForSequenceClassification",
+    labels: int = 3,
+    layers: int = 2,
 ) -> Any:
-    """A BERT of two layers; returns the network that was saved."""
+    """A tiny BERT; returns the network that was saved."""
     import transformers
 
     config = transformers.BertConfig(
         hidden_size=16,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=32,
         num_labels=labels,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgekit.agent.serving.encode import TextEncoder
-from edgekit.program import tokenizer
+from edgekit.program import program, tokenizer
 from edgekit.sources.huggingface.texts import TRIED
 from tests import texts
 from tests.unit.sources.huggingface import folders
@@ -141,6 +141,17 @@ def test_more_tokens_than_the_network_has_are_refused(tmp_path: Path) -> None:
     document["model"]["vocab"]["more"] = folders.VOCABULARY
     (folder / "tokenizer.json").write_text(json.dumps(document))
     refused(folder, "has 91 tokens, and the network's table 90")
+
+
+def test_a_damaged_tokenizer_is_refused_before_the_network_is_traced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folders.bert(folder, layers=1)
+    folders.word_piece(folder)
+    (folder / "tokenizer.json").write_text('{"model": 1}')
+    monkeypatch.delattr(program, "trace")
+    refused(folder, "tokenizer.json as a tokenizer")
 
 
 def test_a_form_that_cannot_be_read_leaves_the_network(tmp_path: Path) -> None:

@@ -228,6 +228,13 @@ def test_a_checkpoint_alone_is_no_network(root: Path, suffix: str) -> None:
     assert "Cannot load a network from 'gone" in failure(root, source=f"gone{suffix}")
 
 
+def test_a_file_of_torchscript_is_no_network(root: Path) -> None:
+    torch.jit.script(nn.Linear(2, 3)).save(root / "net.pt")
+    message = failure(root, source="net.pt")
+    assert "net.pt is TorchScript" in message
+    assert "the function that builds the network" in message
+
+
 TWO = """
 import torch
 from torch import nn
