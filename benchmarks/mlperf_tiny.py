@@ -58,7 +58,7 @@ class Case:
     """False where MLPerf's file was trained apart from the network: the outputs of int8 alone,
     made here, stand in for its own."""
     student: str | None = None
-    """A smaller network that the source teaches; `None` is the source, cut."""
+    """A smaller network, trained by the source; `None` is the source itself, cut."""
     task: TaskSpec = field(default_factory=TaskSpec)
     targets: tuple[str, ...] = TARGETS
     budget: ek.Budget = field(default_factory=lambda: ek.Budget(accuracy_drop=DROP))
@@ -105,7 +105,7 @@ CASES: Mapping[str, Case] = {
             epochs=4, augment="shift-flip", views=2, soft_weight=0.5, losses={}
         ),
     ),
-    "image_classification_taught": Case(
+    "image_classification_distilled": Case(
         source="pretrainedResnet_large_float.tflite",
         student="pretrainedResnet.h5",
         reference="pretrainedResnet_quant.tflite",
@@ -133,7 +133,7 @@ def main() -> None:
 
 def _row(name: str, target: str, arguments: argparse.Namespace) -> Row:
     models = arguments.models
-    case = _taught(CASES[name], models)
+    case = _with_student(CASES[name], models)
     network = ek.load(models / case.source)
     samples = _samples(name, network, arguments.data)
     out = Store().root / "mlperf_tiny" / f"{name}-{target}"
@@ -163,7 +163,7 @@ def _row(name: str, target: str, arguments: argparse.Namespace) -> Row:
     }
 
 
-def _taught(case: Case, models: Path) -> Case:
+def _with_student(case: Case, models: Path) -> Case:
     """The case with the place of its student, where it has one, in its recipe."""
     if case.student is None:
         return case

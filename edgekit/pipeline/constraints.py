@@ -253,6 +253,27 @@ def met(planner: Planner, constraints: PlanConstraints) -> bool:
     return not any(over(getattr(whole, name), most) for name, most in limits.items())
 
 
+def reachable(
+    planner: Planner, constraints: PlanConstraints, required: float
+) -> PlanConstraints:
+    """The same with a speed-up that there is, where budgets require only `required` of it.
+
+    Halfway to the cheapest network on offer, as ratios go, where that is slower than assumed.
+    """
+    if constraints.speedup is None:
+        return constraints
+    most = constraints.full_cost / planner.cheapest().cost
+    if not over(constraints.speedup, most):
+        return constraints
+    nearest = max(required, math.sqrt(max(most, 1.0)))
+    said = round(nearest * constraints.gain, 2)
+    notes = tuple(
+        replace(note, speedup=said) if isinstance(note, SpeedupAssumed) else note
+        for note in constraints.notes
+    )
+    return replace(constraints, speedup=nearest, notes=notes)
+
+
 def check_possible(planner: Planner, constraints: PlanConstraints) -> None:
     """Raise `BudgetInfeasible` where the cheapest network on offer is over a limit."""
     limits = constraints.limits(

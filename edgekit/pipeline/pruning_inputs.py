@@ -14,6 +14,7 @@ from edgekit.pipeline.constraints import (
     DEFAULT_SPEEDUP,
     PlanConstraints,
     constraints_from_budget,
+    reachable,
 )
 from edgekit.pipeline.cost_provider import CostProvider, choose
 from edgekit.pipeline.environment import Environment
@@ -35,6 +36,7 @@ from edgekit.prune.cost_terms import Options
 from edgekit.prune.planner import Planner
 from edgekit.store import key
 from edgekit.types import Artifact, Budget, IOFusion, Precision, Recipe, Target
+from edgekit.types.notes import SpeedupAssumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,10 +196,14 @@ class PruningInputs:
             self.timer.bench,
             self.in_fp32,
         )
+        assumed = any(isinstance(n, SpeedupAssumed) for n in constraints.notes)
+        required = 1.0 if assumed else constraints.speedup or 1.0
         if self.recipe.objective == "fastest":
-            cut = max(constraints.speedup or 1.0, DEFAULT_SPEEDUP)
-            return replace(constraints, speedup=cut)
-        return constraints.with_gain(self.gain)
+            cut = max(required, DEFAULT_SPEEDUP)
+            return reachable(planner, replace(constraints, speedup=cut), required)
+        return reachable(
+            planner, constraints.with_gain(self.gain), required / self.gain
+        )
 
 
 def _unpruned(artifact: Artifact) -> Artifact:

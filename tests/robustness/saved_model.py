@@ -31,8 +31,8 @@ with socket.socket(socket.AF_UNIX) as server:
     with server.makefile("rw") as stream:
         stream.write(json.dumps(sys.argv[1:]) + chr(10))
         stream.flush()
-        code, said = json.loads(stream.read())
-sys.stderr.write(said)
+        code, errors = json.loads(stream.read())
+sys.stderr.write(errors)
 sys.stderr.flush()
 if code < 0:
     signal.signal(-code, signal.SIG_DFL)

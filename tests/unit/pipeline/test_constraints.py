@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.constraints import (
     PlanConstraints,
+    check_possible,
     infeasible,
     met,
+    reachable,
     required_speedup,
 )
 from edgekit.prune.solution import Limits, over
 from edgekit.report.note_words import sentence
 from edgekit.types import Budget
-from edgekit.types.notes import BudgetsNotPlanned
+from edgekit.types.notes import BudgetsNotPlanned, SpeedupAssumed
 from tests.unit.prune.test_planner import (
     cost,
     give_power,
@@ -57,6 +60,26 @@ def test_a_budget_out_of_reach_is_named_against_fp32(tmp_path: Path) -> None:
     nearest = 1.5 * full / planner.cheapest().cost
     assert "a speed-up of 99.00 is out of reach" in error
     assert f"the nearest is a speed-up of {nearest:.2f}" in error
+
+
+def test_an_assumed_speedup_out_of_reach_becomes_one_that_there_is(
+    tmp_path: Path,
+) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    most = full / planner.cheapest().cost
+    assumed = PlanConstraints(
+        speedup=99.0, full_cost=full, gain=1.5, notes=(SpeedupAssumed(speedup=99.0),)
+    )
+    found = reachable(planner, assumed, 1.0)
+    assert found.speedup == pytest.approx(most**0.5)
+    assert found.notes == (SpeedupAssumed(speedup=round(1.5 * most**0.5, 2)),)
+    check_possible(planner, found)
+    asked = reachable(planner, assumed, 2 * most)
+    with pytest.raises(BudgetInfeasible, match="the nearest is a speed-up of"):
+        check_possible(planner, asked)
+    inside = replace(assumed, speedup=most)
+    assert reachable(planner, inside, 1.0) == inside
 
 
 def test_operations_are_refused_in_millions(

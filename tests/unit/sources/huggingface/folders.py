@@ -42,12 +42,12 @@ def bert(
     return saved(getattr(transformers, head), config, folder)
 
 
-def distilbert(folder: Path) -> Any:
+def distilbert(folder: Path, layers: int = 2) -> Any:
     """A DistilBERT with a class for each token."""
     import transformers
 
     config = transformers.DistilBertConfig(
-        dim=16, n_layers=2, n_heads=2, hidden_dim=32, num_labels=3, **_SIZES
+        dim=16, n_layers=layers, n_heads=2, hidden_dim=32, num_labels=3, **_SIZES
     )
     return saved(transformers.DistilBertForTokenClassification, config, folder)
 
