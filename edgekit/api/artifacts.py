@@ -14,15 +14,19 @@ from edgekit.api.datasets import Data, as_data
 from edgekit.api.environment import folder_at, profile
 from edgekit.api.metrics import Score, metric_of
 from edgekit.api.networks import Network, load
+from edgekit.data.text_input import text_input_of
 from edgekit.devices.resolve import attached
 from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.evaluate.accuracy import evaluate as evaluate_network
 from edgekit.evaluate.run import infer
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Variant, export_all, offered
+from edgekit.program import tokenizer
 from edgekit.program.program import Program
+from edgekit.program.tokenizer import Tokenizer
 from edgekit.progress import Logged, Progress, Step
 from edgekit.runtimes import registry
+from edgekit.scratch import write
 from edgekit.tasks.reading import numbers, selected
 from edgekit.types import (
     Artifact,
@@ -32,6 +36,7 @@ from edgekit.types import (
     Recipe,
     RuntimeName,
     Target,
+    TextSpec,
 )
 
 _JUDGES = 400
@@ -57,6 +62,8 @@ def export(  # noqa: PLR0913
     `recipe.quantize`). The files appear together or not at all. Raises `ArtifactError` for what a
     format cannot hold, `DeviceError` for a runtime that the target does not have, `OutputError`
     where the folder cannot be written.
+
+    A network of texts leaves its `tokenizer.json` beside them.
     """
     found = profile(target)
     return _exported(
@@ -127,17 +134,17 @@ def _exported(
             done.append(name)
             shown.update(len(done), len(variants), name)
 
-        return tuple(
-            export_all(
-                program,
-                variants,
-                calibration=drawn.feeds if drawn else None,
-                folder=folder_at(out),
-                validation=_judges(program, data, recipe) if data else None,
-                channels_last=recipe.export.litert_layout == "nhwc",
-                on_done=on_done,
-            )
+        made = export_all(
+            program,
+            variants,
+            calibration=drawn.feeds if drawn else None,
+            folder=folder_at(out),
+            validation=_judges(program, data, recipe) if data else None,
+            channels_last=recipe.export.litert_layout == "nhwc",
+            on_done=on_done,
         )
+    _write_tokenizer(program, data.text if data else TextSpec(), folder_at(out))
+    return tuple(made)
 
 
 def _requested_variants(
@@ -212,9 +219,10 @@ def evaluate(
 
     `metric(outputs, targets)` takes arrays (n, ...) and returns a number, or is one of the task's
     by name; `None` is the task's own. Files run on the device at the address `device`, one
-    sample at a time. Of several files the evaluations are by name. Raises `DataError` where no
-    sample is labeled, `UsageError` for a metric that the task does not have, `ArtifactError` where
-    a runtime refuses a file.
+    sample at a time. Of several files the evaluations are by name. Texts are read by the
+    `tokenizer.json` beside a file, or in its bundle. Raises `DataError` where no sample is
+    labeled, `UsageError` for a metric that the task does not have, `ArtifactError` where a runtime
+    refuses a file.
     """
     judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     if isinstance(subject, Network):
@@ -224,10 +232,25 @@ def evaluate(
     with attached(device, runtimes=[one.runtime for one in files]) as there:
         found = {}
         for one in files:
-            inputs, targets = data.part("test", _inputs_of(one)).feeds()
+            given = data.part("test", _inputs_of(one), _tokenizer_of(one))
+            inputs, targets = given.feeds()
             reads = numbers(data.task, [spec.name for spec in one.outputs])
             found[one.name] = judge(infer(one, inputs, there, reads), targets)
     return found[subject.name] if isinstance(subject, Artifact) else found
+
+
+def _tokenizer_of(artifact: Artifact) -> Tokenizer | None:
+    """The tokenizer beside a file, or in the bundle whose candidate the file is."""
+    folders = artifact.files[0].resolve().parents[:2]
+    files = (folder / tokenizer.FILE for folder in folders)
+    return next((tokenizer.read(file) for file in files if file.is_file()), None)
+
+
+def _write_tokenizer(network: Program, text: TextSpec, folder: Path) -> None:
+    """Leave the tokenizer of a network of texts beside its files, for whoever runs them."""
+    found = text_input_of(network, text, Path.cwd())
+    if found is not None:
+        write(folder / tokenizer.FILE, found.content.encode())
 
 
 def _inputs_of(artifact: Artifact) -> tuple[InputSpec, ...]:

@@ -14,6 +14,7 @@ from edgekit.data.sequence import Origin, read
 from edgekit.data.text_input import text_input
 from edgekit.errors import DataError
 from edgekit.program.program import Program
+from edgekit.program.tokenizer import Tokenizer
 from edgekit.types import (
     DEFAULT_TASK,
     DataSpec,
@@ -98,16 +99,19 @@ class Data:
             if name not in self._parts:
                 raise DataError(f"Data has no {name} samples. Give Data({name}=...).")
 
-    def part(self, name: str, taken: Inputs) -> Dataset:
+    def part(
+        self, name: str, taken: Inputs, tokenizer: Tokenizer | None = None
+    ) -> Dataset:
         """The samples of one part, as the inputs of a network that they are for.
 
-        Raises `DataError` where the part is not given, unreadable or of another shape.
+        `tokenizer` is that of texts where the data name none and a network has none. Raises
+        `DataError` where the part is not given, unreadable or of another shape.
         """
         self.require(name)
         labels = self.task.classes
         if labels is None and name != "train" and _is_path(self._parts.get("train")):
-            labels = self.part("train", taken).labels or None
-        own = taken.tokenizer if isinstance(taken, Program) else None
+            labels = self.part("train", taken, tokenizer).labels or None
+        own = taken.tokenizer if isinstance(taken, Program) else tokenizer
         specs = _specs(taken)
         inputs = tuple(
             requested_input(spec, len(specs), None, self.preprocess) for spec in specs

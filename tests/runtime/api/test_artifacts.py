@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import edgekit as ek
 from edgekit.errors import ArtifactError, DataError, DeviceError, UsageError
 from edgekit.types import Artifact
+from tests import texts
 from tests.shapes import loader, samples, trained
 
 
@@ -119,3 +122,41 @@ def test_a_float_precision_quantizes_nothing(
             out=tmp_path / "files",
         )
     assert not (tmp_path / "files").exists()
+
+
+class Opinion(nn.Module):
+    """More good words than bad ones, by their token numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weights = torch.zeros(len(texts.vocabulary()), 2)
+        for place, word in enumerate(("bad", "good")):
+            weights[texts.vocabulary().index(word), place] = 1.0
+        self.votes = nn.Embedding.from_pretrained(weights, freeze=False)
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        return self.votes(input_ids).sum(1)
+
+
+def test_texts_are_read_by_the_tokenizer_that_files_bring(tmp_path: Path) -> None:
+    """Beside an exported file, and in the bundle whose candidate it is."""
+    given = (["good film", "bad", "very good", "not the bad film"], [1, 0, 1, 0])
+    example, out = torch.zeros(1, texts.LENGTH).long(), tmp_path / "bundle/candidates"
+    named = ek.Data(calibration=given[0], tokenizer=texts.write(tmp_path / "tokenizer"))
+    [made] = ek.export(
+        ek.load(Opinion(), example_input=example),
+        target="host",
+        runtimes=["onnxruntime"],
+        precisions=["fp32"],
+        calibration=named,
+        out=out,
+    )
+    beside = out / "tokenizer.json"
+    content = json.loads(beside.read_text("utf-8"))
+    assert content["truncation"]["max_length"] == texts.LENGTH
+    assert ek.evaluate(made, ek.Data(test=given)).value == 1.0
+    above = beside.rename(tmp_path / "bundle/tokenizer.json")
+    assert ek.evaluate(made, ek.Data(test=given)).value == 1.0
+    above.unlink()
+    with pytest.raises(DataError, match="tokenizer"):
+        ek.evaluate(made, ek.Data(test=given))
