@@ -11,7 +11,7 @@ import typer
 from edgekit.commands.console import Folder, Json, Pickle, out_console, plain
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 (one option each)
     source: Annotated[
         str | None,
         typer.Argument(
@@ -30,6 +30,12 @@ def inspect(
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the network.", show_default="none")
+    ] = None,
+    custom_objects: Annotated[
+        Path | None,
+        typer.Option(
+            help="Python file with a Keras file's own layers.", show_default="none"
+        ),
     ] = None,
     folder: Folder = Path(),
     allow_pickle: Pickle = False,
@@ -57,6 +63,7 @@ def inspect(
         source,
         inputs=shapes or (),
         weights=weights,
+        custom_objects=custom_objects,
         folder=folder,
         allow_pickle=allow_pickle,
     )

@@ -104,6 +104,7 @@ def inspect(
     *,
     inputs: Sequence[str] = (),
     weights: Path | None = None,
+    custom_objects: Path | None = None,
     folder: Path = Path(),
     allow_pickle: bool = False,
 ) -> Inspection:
@@ -111,9 +112,14 @@ def inspect(
 
     `reference` is as in [model] source; without one, the network of the edgekit.toml in `folder`.
     `inputs` are shapes as `parse_input` reads them; without any, the shape is edgekit.toml's.
-    Raises `UsageError` where the network or its input shape cannot be had.
+    `weights` and `custom_objects` are files, in place of edgekit.toml's. Raises `UsageError`
+    where the network or its input shape cannot be had.
     """
-    model, root = _model(reference, weights, folder, known=bool(inputs))
+    model, root = _model(reference, folder, known=bool(inputs))
+    if weights is not None:
+        model = replace(model, weights=str(weights.absolute()))
+    if custom_objects is not None:
+        model = replace(model, custom_objects=str(custom_objects.absolute()))
     source = sources.recognized(model.source, root)
     if inputs and source.has_inputs and not source.has_free_sizes:
         raise UsageError(f"{model.source} has its own input shape. Leave out --input.")
@@ -195,10 +201,9 @@ def _named(dtype: torch.dtype) -> str:
 
 
 def _model(
-    reference: str | None, weights: Path | None, folder: Path, *, known: bool
+    reference: str | None, folder: Path, *, known: bool
 ) -> tuple[ModelSpec, Path]:
     """The network to load, and the folder its paths are relative to."""
-    chosen = None if weights is None else str(weights.absolute())
     there = (folder / project.FILE).is_file()
     if reference is None:
         if not there:
@@ -207,7 +212,7 @@ def _model(
                 "edgekit inspect model.py:build --input 3,224,224"
             )
         one = project.load(folder)
-        return replace(one.model, weights=chosen or one.model.weights), one.root
+        return one.model, one.root
     own = None
     if not known and not sources.recognized(reference, Path()).has_inputs:
         if there:
@@ -216,7 +221,7 @@ def _model(
             raise UsageError(
                 f"The input shape of {reference} is not known. Give it: {_EXAMPLES}."
             )
-    given = ModelSpec(source=reference, weights=chosen)
+    given = ModelSpec(source=reference)
     if own is not None:
         given = replace(given, input=own.input, inputs=own.inputs)
     return given, Path()

@@ -17,6 +17,7 @@ from edgekit import sources
 from edgekit.errors import EdgeKitError, ModelError
 from edgekit.program.program import Program
 from edgekit.types import ModelSpec
+from tests.conftest import Run
 from tests.unit.sources.keras.files import layer, listed, numbers
 
 LAYERS = '''
@@ -91,6 +92,21 @@ def test_a_class_and_a_lambda_are_the_users(tmp_path: Path, kind: str) -> None:
     assert "mine.own.factor" in names
     assert "your own" not in " ".join(names)
     assert "nothing checks: mine, halved" in program.remarks[-1]
+
+
+def test_inspect_takes_them_without_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model(tmp_path / "m.h5")
+    (tmp_path / "layers.py").write_text(LAYERS)
+    code, _, said = run("inspect", "m.h5")
+    assert code and "custom_objects" in said
+    code, found, said = run(
+        "inspect", "m.h5", "--custom-objects", "layers.py", "--json"
+    )
+    assert code == 0, said
+    assert json.loads(found)["outputs"][0]["shape"] == [5]
 
 
 def test_its_weights_train(tmp_path: Path) -> None:
