@@ -27,6 +27,7 @@ from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.verify import Reference
 from edgekit.export.worker import JOB, MESSAGE, Job, Judging, Message
 from edgekit.program.feeds import Given, feeds_of, save
+from edgekit.program.io_fusion import is_image
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 from edgekit.runtimes.protocol import CALIBRATED
@@ -169,9 +170,8 @@ def _request(
 
 
 def _check_image(program: Program) -> None:
-    shapes = [list(spec.shape) for spec in program.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 3:
-        listed = ", ".join(map(str, shapes))
+    if not any(map(is_image, program.inputs)):
+        listed = ", ".join(str(list(spec.shape)) for spec in program.inputs)
         raise ArtifactError(
             "Channels last is a layout of images [channels, height, width], and the network "
             f"takes {listed}. Leave out [recipe.export] litert_layout."

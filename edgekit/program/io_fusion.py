@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from edgekit.program.program import Program, retrace
-from edgekit.types import IOFusion
+from edgekit.types import InputSpec, IOFusion
 
 
 class _Around(nn.Module):
@@ -25,9 +25,18 @@ class _Around(nn.Module):
 
 
 class _ChannelsLast(_Around):
-    def forward(self, x: Tensor) -> Any:
+    def __init__(self, program: Program) -> None:
+        super().__init__(program.module)
+        self.images = tuple(map(is_image, program.inputs))
+
+    def forward(self, *given: Tensor) -> Any:
+        pairs = zip(given, self.images, strict=True)
+        return self.network(*(self._first(x) if image else x for x, image in pairs))
+
+    def _first(self, x: Tensor) -> Tensor:
         # To float first: a converter that cannot turn a cast around leaves two transposes.
-        return self.network(x.to(torch.float32).permute(0, 3, 1, 2))
+        values = x.to(torch.float32) if x.dtype == torch.uint8 else x
+        return values.permute(0, 3, 1, 2)
 
 
 class _Folded(_Around):
@@ -76,16 +85,26 @@ def folded(program: Program, folding: IOFusion) -> Program:
     return replace(made, outputs=program.outputs, reads=program.reads, tail=tail)
 
 
+def is_image(spec: InputSpec) -> bool:
+    """Return whether an input's samples are (channels, height, width)."""
+    return len(spec.shape) == 3
+
+
 def channels_last(program: Program) -> Program:
-    """The same network of images (batch, height, width, channels).
+    """The same network of images (batch, height, width, channels); other inputs as they are.
 
     Its first transpose meets the one that LiteRT's converter puts before a convolution, and
     neither is left.
     """
-    (image,) = program.inputs
-    channels, height, width = image.shape
-    turned = replace(image, shape=(height, width, channels))
-    made = retrace(_ChannelsLast(program.module), (turned,), program.dtypes)
+    turned = tuple(map(_turned, program.inputs))
+    made = retrace(_ChannelsLast(program), turned, program.dtypes)
     return replace(
         made, outputs=program.outputs, reads=program.reads, tail=program.tail
     )
+
+
+def _turned(spec: InputSpec) -> InputSpec:
+    if not is_image(spec):
+        return spec
+    channels, height, width = spec.shape
+    return replace(spec, shape=(height, width, channels))

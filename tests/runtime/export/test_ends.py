@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from edgekit.data.predictions import expected
 from edgekit.devices.local import LocalDevice
@@ -83,3 +84,35 @@ def test_channels_last_is_for_images_alone(tmp_path: Path) -> None:
             folder=tmp_path / "made",
             channels_last=True,
         )
+
+
+class Scaled(nn.Module):
+    """Features of an image, scaled by numbers beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, meta: Tensor, image: Tensor) -> Tensor:
+        return self.features(image).mean((2, 3)) * meta
+
+
+def test_images_beside_other_inputs_have_their_channels_last(tmp_path: Path) -> None:
+    """Samples stay as the network takes them: they are turned for the file, by its spec."""
+    torch.manual_seed(0)
+    shapes = {"meta": (4,), "image": (3, 6, 5)}
+    specs = tuple(InputSpec(name=name, shape=shape) for name, shape in shapes.items())
+    program = trace(Scaled().eval(), specs)
+    [made] = export_all(
+        program,
+        [("litert", "fp32")],
+        calibration=None,
+        folder=tmp_path / "made",
+        channels_last=True,
+    )
+    found = [(one.name, one.shape, one.layout) for one in made.inputs]
+    assert found == [("meta", (1, 4), None), ("image", (1, 6, 5, 3), "NHWC")]
+    given = [np.random.randn(2, *shape).astype(np.float32) for shape in shapes.values()]
+    with torch.no_grad():
+        expected = program.module(*map(torch.from_numpy, given)).numpy()
+    np.testing.assert_allclose(infer(made, given, LocalDevice()), expected, atol=1e-5)

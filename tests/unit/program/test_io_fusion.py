@@ -74,6 +74,29 @@ def test_nothing_folded_is_the_network_itself(network: Program) -> None:
     assert folded(network, IOFusion()) is network
 
 
+class Both(nn.Module):
+    """An image beside numbers, by which its channels are scaled."""
+
+    def forward(self, meta: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        return image * meta[:, :, None, None]
+
+
+def test_channels_last_turns_the_images_of_several_inputs() -> None:
+    specs = (
+        InputSpec(name="meta", shape=(3,)),
+        InputSpec(name="image", shape=(3, 4, 5)),
+    )
+    network = trace(Both(), specs)
+    turned = channels_last(network)
+    assert [(one.name, one.shape) for one in turned.inputs] == [
+        ("meta", (3,)),
+        ("image", (4, 5, 3)),
+    ]
+    meta, image = torch.randn(2, 3), torch.randn(2, 3, 4, 5)
+    found = turned.module(meta, image.permute(0, 2, 3, 1).contiguous())
+    torch.testing.assert_close(found, network.module(meta, image))
+
+
 def test_channels_last_takes_images_turned(network: Program) -> None:
     turned = channels_last(network)
     assert turned.inputs[0].shape == (8, 8, 3)
