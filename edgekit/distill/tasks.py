@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from edgekit import tasks
@@ -36,7 +36,7 @@ class Task:
     @property
     def takes_logits(self) -> bool:
         """Return whether its own losses are of class scores."""
-        return tasks.of(self.kind).class_axis is not None
+        return tasks.of(self.kind).takes_logits
 
     @property
     def compares_outputs(self) -> bool:
@@ -48,18 +48,19 @@ class Task:
         own = _own_losses(self.kind, self.background, probabilities=True)
         return replace(self, task_losses=_with_users(own, *self.user_losses))
 
-    def of_logarithms(self) -> Task:
-        """The same where outputs are logarithms of what the network gives: the user's functions
-        and the metric take the values themselves."""
-        metric = self.metric
+    def of_logits(self) -> Task:
+        """The same where outputs are logits of the probabilities that the network gives: the
+        user's functions and the metric take the probabilities."""
+        own, metric = tasks.of(self.kind), self.metric
+        squash = torch.sigmoid if own.link == "sigmoid" else torch.exp
         return replace(
             self,
-            task_losses=_with_users(
-                tasks.of(self.kind).losses, *self.user_losses, logarithms=True
-            ),
+            task_losses=_with_users(own.losses, *self.user_losses, squash=squash),
             metric=None
             if metric is None
-            else lambda outputs, targets: metric(np.exp(outputs), targets),
+            else lambda outputs, targets: metric(
+                squash(torch.from_numpy(outputs)).numpy(), targets
+            ),
         )
 
 
@@ -143,13 +144,12 @@ def _with_users(
     loss: Hard | None,
     teacher_loss: Hard | None,
     *,
-    logarithms: bool = False,
+    squash: Callable[[Tensor], Tensor] = lambda output: output,
 ) -> TaskLosses:
     restore = task_losses.restore
 
     def as_given(output: Tensor) -> Tensor:
-        output = restore(output)
-        return output.exp() if logarithms else output
+        return squash(restore(output))
 
     if teacher_loss is not None:
         task_losses = replace(

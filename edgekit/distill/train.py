@@ -130,7 +130,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
 def _on_logits(
     student: Program, teachers: tuple[Program, ...], task: Task
 ) -> tuple[Program, tuple[Program, ...], Task]:
-    """Networks that end in probabilities by their logarithms, over the same parameters, where the
+    """Networks that end in probabilities by their logits, over the same parameters, where the
     task's losses take logits; and the task of such a student.
 
     A loss of the user's that compares different sorts of outputs gets them as they are.
@@ -138,12 +138,13 @@ def _on_logits(
     if not task.takes_logits:
         return student, teachers, task
     given = (student, *teachers)
-    learning = tuple(map(in_logarithms, given))
+    independent = tasks.of(task.kind).link == "sigmoid"
+    learning = tuple(in_logarithms(one, independent=independent) for one in given)
     unchanged = {one is other for one, other in zip(given, learning, strict=True)}
     if len(unchanged) > 1 and task.compares_outputs:
         return student, teachers, task
     if learning[0] is not student:
-        task = task.of_logarithms()
+        task = task.of_logits()
     return learning[0], learning[1:], task
 
 

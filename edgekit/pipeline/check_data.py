@@ -112,6 +112,9 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
                 )
             )
         return classes
+    fault = task.fits(ours, dataset.targets)
+    if fault is not None:
+        raise DataError(fault)
     if task.targets.each_output and targets.size != output.numel():
         raise DataError(
             f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "

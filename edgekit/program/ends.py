@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import fx
@@ -26,27 +27,31 @@ _LOGARITHMS = {
     aten._softmax.default: aten._log_softmax.default,
 }
 """Softmax, and the same to its logarithm."""
+_INDEPENDENT = {aten.sigmoid.default: aten.alias.default}
+"""Sigmoid, and what keeps its logit."""
 
 
-def in_logarithms(program: Program) -> Program:
+def in_logarithms(program: Program, *, independent: bool = False) -> Program:
     """The program over the same parameters, with logarithms where its output is probabilities.
 
     Logarithms of a softmax are logits up to a constant: losses of logits and their gradients are
-    those of the network without it. `program` itself where its only output, or the one that the
-    task reads, is something else.
+    those of the network without it. The logits themselves where probabilities are `independent`,
+    those of a sigmoid. `program` itself where its only output, or the one that the task reads, is
+    something else.
     """
-    end = _probabilities(program)
+    ends = _INDEPENDENT if independent else _LOGARITHMS
+    end = _probabilities(program, ends)
     if end is None:
         return program
     graph, values = fx.Graph(), dict[fx.Node, fx.Node]()
     graph.output(graph.graph_copy(program.module.graph, values))
     graph.set_codegen(program.module.graph._codegen)
-    values[end].target = _LOGARITHMS[end.target]  # type: ignore[index]
+    values[end].target = ends[end.target]  # type: ignore[index]
     return replace(program, module=fx.GraphModule(program.module, graph))
 
 
-def _probabilities(program: Program) -> fx.Node | None:
-    """The softmax that the output is, through views."""
+def _probabilities(program: Program, ends: Mapping[Any, Any]) -> fx.Node | None:
+    """The operator of `ends` that the output is, through views."""
     [end] = program.module.graph.find_nodes(op="output")
     outputs: list[fx.Node] = []
     fx.map_arg(end.args[0], outputs.append)
@@ -56,7 +61,7 @@ def _probabilities(program: Program) -> fx.Node | None:
     node = outputs[reads[0]]
     while _name(node) in _VIEWS and len(node.users) == 1:
         node = node.args[0]  # type: ignore[assignment]
-    return node if node.target in _LOGARITHMS and len(node.users) == 1 else None
+    return node if node.target in ends and len(node.users) == 1 else None
 
 
 def with_ends(module: fx.GraphModule) -> tuple[fx.GraphModule, tuple[bool, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from edgekit import plugins
 from edgekit.errors import UsageError
@@ -21,7 +21,7 @@ if (
 ):  # they load PyTorch, which a command that reads no project does not need
     from edgekit.tasks.losses import TaskLosses
     from edgekit.tasks.scores import Metric, Outputs
-    from edgekit.tasks.targets import TargetFormat
+    from edgekit.tasks.targets import TargetFormat, Targets
 
 plugins.extend(__name__)
 
@@ -42,6 +42,12 @@ class TaskDefinition:
     """Form of the output, in errors: "logits, (batch, classes)"."""
     class_axis: int | None = None
     """The dimension of the classes where outputs are logits, from which one is decided for."""
+    link: Literal["softmax", "sigmoid"] | None = None
+    """How outputs without a `class_axis` become probabilities, where they are logits: over
+    classes, or each for itself."""
+    fits: Callable[[tuple[int, ...], Targets], str | None] = lambda shape, targets: None
+    """What is wrong with targets (n, ...) for an output of `shape`, the batch counted, as a
+    sentence; `None` where they fit."""
     decisions: str = "the decisions"
     """Unit of decisions where there is a `class_axis`: "the pixels"."""
     agreement: Metric | None = None
@@ -61,6 +67,11 @@ class TaskDefinition:
     def metric(self) -> Metric | None:
         """The metric where none is named; `None` where there is no such one."""
         return self.own_metric or next(iter(self.metrics.values()), None)
+
+    @property
+    def takes_logits(self) -> bool:
+        """Return whether the kind's own losses are of logits."""
+        return self.class_axis is not None or self.link is not None
 
     @property
     def located(self) -> bool:

@@ -158,10 +158,10 @@ def test_values_that_are_not_known_teach_nothing() -> None:
     assert task_losses.hard(student, targets).tolist() == [4.0, 0.0]
 
 
-def _classifier(seed: int, *, softmax: bool = False) -> Program:
+def _classifier(seed: int, *, softmax: bool = False, sigmoid: bool = False) -> Program:
     torch.manual_seed(seed)
     layers = [nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Linear(6, 3)]
-    end = [nn.Softmax(1)] if softmax else []
+    end = [nn.Softmax(1)] * softmax + [nn.Sigmoid()] * sigmoid
     return trace(nn.Sequential(*layers, *end), (InputSpec(shape=(1, 8, 8)),))
 
 
@@ -188,6 +188,36 @@ def test_a_network_that_ends_in_a_softmax_learns_as_without_it(
         given = trained.program.module(torch.zeros(2, 1, 8, 8))
         assert torch.allclose(given.sum(1), torch.ones(2)) == softmax
     plain, squashed = (dict(t.program.module.named_parameters()) for t in found)
+    start = dict(_classifier(1).module.named_parameters())
+    for name, weights in plain.items():
+        torch.testing.assert_close(squashed[name], weights, rtol=1e-3, atol=1e-4)
+        assert not torch.allclose(weights, start[name], atol=1e-2)
+
+
+def test_a_network_that_ends_in_a_sigmoid_learns_as_without_it() -> None:
+    data, found = _thirds(), []
+    answers = np.eye(3, dtype=np.int16)[data.targets]
+    labeled = Dataset(
+        InMemory(values=data.feeds(np.arange(96))[0][0]),
+        *(answers,),
+        labels=(),
+        preprocess=RAW,
+    )
+    for sigmoid in (False, True):
+        student, teacher = (_classifier(n, sigmoid=sigmoid) for n in (1, 0))
+        trained = distill(
+            *(teacher, student),
+            train=labeled,
+            validation=labeled,
+            recipe=replace(RECIPE, augment="none"),
+            seed=0,
+            task=tasks.of_kind("multi-label"),
+        )
+        found.append(trained.epochs[-1])
+        given = trained.program.module(torch.zeros(2, 1, 8, 8))
+        assert bool(((given > 0) & (given < 1)).all()) == sigmoid
+        found.append(dict(trained.program.module.named_parameters()))
+    plain, squashed = found[1], found[3]
     start = dict(_classifier(1).module.named_parameters())
     for name, weights in plain.items():
         torch.testing.assert_close(squashed[name], weights, rtol=1e-3, atol=1e-4)

@@ -89,6 +89,18 @@ def test_probabilities_become_their_logarithms_over_the_same_parameters(
     torch.testing.assert_close(squashed.module(x), squash(linear(x)))
 
 
+def test_independent_probabilities_become_their_logits() -> None:
+    linear = nn.Linear(3, 4)
+    for squash in (nn.Sigmoid(), nn.Sequential(nn.Sigmoid(), nn.Flatten())):
+        squashed = trace(nn.Sequential(linear, squash), (InputSpec(shape=(3,)),))
+        x = 100 * torch.randn(5, 3)
+        found = in_logarithms(squashed, independent=True)
+        torch.testing.assert_close(found.module(x), linear(x))
+        assert in_logarithms(squashed) is squashed
+        softmax = trace(nn.Softmax(1), (InputSpec(shape=(3,)),))
+        assert in_logarithms(softmax, independent=True) is softmax
+
+
 def test_an_output_that_is_no_probability_is_left() -> None:
     class Weighed(nn.Module):
         """A softmax inside, which the output is made of."""

@@ -29,12 +29,18 @@ ALLOWED = {
 
 def test_the_kinds_there_are() -> None:
     assert {
+        "anomaly-detection",
+        "binary-segmentation",
         "classification",
         "detection",
         "embedding",
+        "image-restoration",
+        "keypoint-detection",
         "language-modeling",
+        "multi-label",
         "regression",
         "segmentation",
+        "sequence-recognition",
         "token-classification",
     } == KNOWN
 
