@@ -43,11 +43,11 @@ class TaskDefinition:
     class_axis: int | None = None
     """The dimension of the classes where outputs are logits, from which one is decided for."""
     link: Literal["softmax", "sigmoid"] | None = None
-    """How outputs without a `class_axis` become probabilities, where they are logits: over
-    classes, or each for itself."""
+    """The function from logits to probabilities of outputs without a `class_axis`: over classes,
+    or each for itself."""
     fits: Callable[[tuple[int, ...], Targets], str | None] = lambda shape, targets: None
-    """What is wrong with targets (n, ...) for an output of `shape`, the batch counted, as a
-    sentence; `None` where they fit."""
+    """The fault of targets (n, ...) for an output of `shape`, the batch counted, as a sentence;
+    `None` where they fit."""
     decisions: str = "the decisions"
     """Unit of decisions where there is a `class_axis`: "the pixels"."""
     agreement: Metric | None = None

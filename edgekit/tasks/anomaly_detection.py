@@ -1,4 +1,4 @@
-"""How strange a sample is: one score, or a map of which the highest counts.
+"""Anomaly scores: one a sample, or a map of which the highest counts.
 
 Distilled from the teacher alone: what is strange is unknown while one learns. A network that
 rebuilds its input ends in the error of what it rebuilt.

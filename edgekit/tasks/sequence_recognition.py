@@ -81,7 +81,7 @@ def sequence_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
 
 
 def _text(symbols: tuple[int, ...]) -> str:
-    """A character a symbol, of those that are no halves of others."""
+    """A character a symbol, none of the surrogates."""
     gap = _SURROGATES_END - _SURROGATES
     return "".join(chr(n if n < _SURROGATES else n + gap) for n in symbols)
 

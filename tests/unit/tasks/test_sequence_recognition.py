@@ -36,7 +36,7 @@ def test_errors_are_counted_over_symbols() -> None:
         TASK.metrics["symbol-error-rate"](found, np.full((2, 3), -1))
 
 
-def test_symbols_are_told_apart_whatever_their_number() -> None:
+def test_symbols_of_any_number_stay_different() -> None:
     wide = np.zeros((1, 2, 60_000), np.float32)
     wide[0, 0, 0xD800] = wide[0, 1, 0xDFFF] = 9
     score = TASK.metrics["symbol-error-rate"]
