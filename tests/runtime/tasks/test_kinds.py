@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from edgekit.api.environment import attached_environment
+from edgekit.commands.build import read_request
+from edgekit.commands.console import Bars, err_console
+from edgekit.errors import DataError
+from edgekit.pipeline import build
+from edgekit.types import Report
+
+pytestmark = pytest.mark.usefixtures("brief")
 NETWORKS = """
 import torch
 from torch import nn
@@ -169,46 +172,33 @@ CASES = {
 }
 
 
-def build(folder: Path, kind: str, wrong: bool) -> subprocess.CompletedProcess[str]:
+def built(folder: Path, kind: str, *, wrong: bool = False) -> Report:
     case = CASES[kind]
     data = DATA.replace(*case.wrong) if wrong else DATA
     project = PROJECT.format(name=case.name, kind=kind)
-    for name, text in {
-        "network.py": NETWORKS,
-        "data.py": data,
-        "edgekit.toml": project,
-    }.items():
+    files = {"network.py": NETWORKS, "data.py": data, "edgekit.toml": project}
+    for name, text in files.items():
         (folder / name).write_text(text)
-    return subprocess.run(
-        [sys.executable, "-m", "edgekit", "build", "-t", "host", "--json", "--yes"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    bars = Bars(err_console, silent=True)
+    request = read_request(folder, "host", bars)
+    with attached_environment(request, device="local", progress=bars) as env:
+        return build.build(request, env, folder / "bundle")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_a_kind_is_built_whole(tmp_path: Path, kind: str) -> None:
-    done = build(tmp_path, kind, wrong=False)
-    assert done.returncode in (0, 1), done.stderr
-    report = json.loads(done.stdout)
-    made = report["candidates"]
-    assert {one["evaluation"]["metric"] for one in made} == {CASES[kind].metric}
-    assert {one["artifact"]["precision"] for one in made} == {"fp32", "int8"}
-    assert all(one["parity"]["explained"] > 0.9 for one in made)
-    after, before = report["student"], report["teacher"]
-    assert after["macs"] < before["macs"]
+    report = built(tmp_path, kind)
+    made = report.candidates
+    assert {one.evaluation.metric for one in made} == {CASES[kind].metric}
+    assert {one.artifact.precision for one in made} == {"fp32", "int8"}
+    assert all((one.parity.explained or 0) > 0.9 for one in made)
+    assert report.student.macs < report.teacher.macs
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_data_that_do_not_fit_are_one_line(tmp_path: Path, kind: str) -> None:
-    done = build(tmp_path, kind, wrong=True)
-    assert done.returncode == 3, done.stderr
-    assert "Traceback" not in done.stderr
-    assert CASES[kind].message in " ".join(done.stderr.split())
-    assert not (tmp_path / "build").exists()
+    with pytest.raises(DataError) as error:
+        built(tmp_path, kind, wrong=True)
+    assert CASES[kind].message in str(error.value)
+    assert not (tmp_path / "bundle").exists()
