@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from edgekit.devices import jobs
 from edgekit.devices.local import LocalDevice
@@ -18,15 +19,37 @@ from edgekit.types import QuantConfig, RuntimeName, SlowInInt8
 PART = "mixing"
 """Of the folder of a runtime whose files mix float and int8."""
 _LIMIT_S = 300.0
+Floats = tuple[str, ...]
 
 
-def mixed(
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """A network's operators in both forms, with the cost of each."""
+
+    material: Material
+    times: Mapping[Path, float]
+    timed: bool
+    """False where the costs are those of kernels that every machine has."""
+
+    def in_float(self, damage: Mapping[str, float] = MappingProxyType({})) -> Floats:
+        """Names of the operators in float; `damage` are microseconds by name that int8 costs
+        besides."""
+        return choose(self.material, self.times, damage).in_float
+
+    @property
+    def slow(self) -> tuple[SlowInInt8, ...]:
+        """Kinds of operators in float that are slower in int8."""
+        found = choose(self.material, self.times).slow
+        return tuple(one if self.timed else replace(one, us=None) for one in found)
+
+
+def mixture(
     runtime: Runtime, quantizer: Quantizer, fp32: Path, quant_config: QuantConfig
-) -> tuple[QuantConfig, tuple[SlowInInt8, ...]]:
-    """A configuration of static int8 with the operators named that stay in float, and their kinds.
+) -> Mixture | None:
+    """The operators of static int8 and of float; `None` where nothing is better in float.
 
-    With `operators` of "mixed" they are those that are cheaper in float by timings on this
-    machine; else those that the runtime's accelerated kernels do not take. Raises `ArtifactError`
+    With `operators` of "mixed" their costs are timed on this machine; else operators that the
+    runtime's accelerated kernels do not take are slower than the others. Raises `ArtifactError`
     where the library writes no int8 form of them, or where one alone does not run.
     """
     part = runtime.part(PART)
@@ -36,13 +59,11 @@ def mixed(
         quantizer.quantize("int8", replace(quant_config, operators="all"), int8)
         material: Material | None = part.material(fp32, int8, Path(name))
         if material is None:
-            return quant_config, ()
+            return None
         times = _timed(runtime.name, material) if timing else part.guess(material)
     if times is None:
-        return quant_config, ()
-    found = choose(material, times)
-    slow = (one if timing else replace(one, us=None) for one in found.slow)
-    return replace(quant_config, float_operators=found.in_float), tuple(slow)
+        return None
+    return Mixture(material=material, times=times, timed=timing)
 
 
 def _timed(runtime: RuntimeName, material: Material) -> Mapping[Path, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.export.checks import attribute_layer
-from edgekit.export.mixing import PART, mixed
+from edgekit.export.mixing import PART, Mixture, mixture
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
 from edgekit.export.quantization_search import Search, search
@@ -30,7 +30,6 @@ from edgekit.types import (
     QuantConfig,
     QuantResult,
     RuntimeName,
-    SlowInInt8,
 )
 
 
@@ -134,7 +133,8 @@ def _reduced(
         with attribute_layer(runtime, request.name):
             quantizer.quantize(request.precision, quant_config, path)
 
-    quant_config, slow = _first(runtime, quantizer, fp32, request)
+    quant_config, found_mixture = _first(runtime, quantizer, fp32, request)
+    slow = found_mixture.slow if found_mixture else ()
     if export_inputs.validation is None:
         write(quant_config, place / f"plain{suffix}")
         return place / f"plain{suffix}", replace(_unjudged(quant_config), slow=slow)
@@ -147,6 +147,7 @@ def _reduced(
             [each.layout for each in inputs],
         ),
         layers=quantizer.layers,
+        mixture=found_mixture if quant_config.operators == "mixed" else None,
         place=place,
         suffix=suffix,
     )
@@ -156,14 +157,17 @@ def _reduced(
 
 def _first(
     runtime: Runtime, quantizer: Quantizer, fp32: Path, request: ExportRequest
-) -> tuple[QuantConfig, tuple[SlowInInt8, ...]]:
-    """The configuration to try before any other, and what it leaves in float for its speed."""
+) -> tuple[QuantConfig, Mixture | None]:
+    """The configuration to try before any other, with what it leaves in float for its speed."""
     quant_config = request.quant_config or quantizer.first(request.precision)
     can_mix = request.precision == "int8" and runtime.has(PART)
     if not can_mix or quant_config.operators == "weighted":
-        return quant_config, ()
+        return quant_config, None
     with attribute_layer(runtime, request.name):
-        return mixed(runtime, quantizer, fp32, quant_config)
+        found = mixture(runtime, quantizer, fp32, quant_config)
+    if found is None:
+        return quant_config, None
+    return replace(quant_config, float_operators=found.in_float()), found
 
 
 def _unjudged(quant_config: QuantConfig) -> QuantResult:

@@ -2,17 +2,20 @@
 
 The plain configuration is kept where it holds. Otherwise ranges are taken in other ways; then the
 layers that hurt most, by how far each one alone in int8 moves the outputs on the runtime, stay in
-float, as few as it takes. Time decides nothing: the same network and samples give the same file.
+float, as few as it takes. Time decides nothing, so that the same network and samples give the same
+file, but in a mixture of float and int8: there layers stay in float where that costs least.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.errors import ArtifactError
+from edgekit.export.mixing import Mixture
 from edgekit.export.quantization_accuracy import QuantizationAccuracy
 from edgekit.types import (
     Precision,
@@ -28,6 +31,10 @@ GROUPS = 48
 MOST = 0.5
 """Largest fraction of the layers in float: with more the file does not count as int8."""
 
+_PRICES_US, _PRICE_STEPS = (0.1, 2.0), 24
+"""The least price of the worst layer's damage, and the ratio of each of the prices to the one
+before it: from less than any operator takes to a second."""
+
 Write = Callable[[QuantConfig, Path], None]
 """Writes the network by a configuration; raises `ArtifactError` where the library cannot."""
 
@@ -41,6 +48,8 @@ class Search:
     layers: Callable[[], tuple[str, ...]]
     place: Path
     suffix: str
+    mixture: Mixture | None = None
+    """Costs of the operators in float and in int8, where they were timed."""
     _tried: dict[QuantConfig, QuantTrial] = field(default_factory=dict)
     _files: dict[QuantConfig, Path] = field(default_factory=dict)
 
@@ -111,13 +120,15 @@ def search(
                 break
     best = work.best()
     if not work.holds(best):
-        best = _keep_layers(work, best)
+        spare = _keep_layers if work.mixture is None else _price_damage
+        best = spare(work, best)
     return _found(work, best)
 
 
 def _keep_layers(work: Search, start: QuantTrial) -> QuantTrial:
     """As few layers in float as make `start` hold, worst first; the best trial where none do."""
-    ranked = _ranked(work, start.quant_config)
+    errors = _errors(work, start.quant_config)
+    ranked = sorted(errors, key=lambda group: -errors[group])
     limit = math.floor(MOST * len(ranked))
 
     def keeping(count: int) -> QuantTrial:
@@ -138,8 +149,42 @@ def _keep_layers(work: Search, start: QuantTrial) -> QuantTrial:
     return keeping(holds)
 
 
-def _ranked(work: Search, quant_config: QuantConfig) -> list[tuple[str, ...]]:
-    """Groups of layers, first the one that alone in int8 moves the outputs most.
+def _price_damage(work: Search, start: QuantTrial) -> QuantTrial:
+    """The fastest mixture that holds, each layer's damage in int8 at a price in microseconds; the
+    best trial where none holds.
+
+    The least price that holds is found by bisection: a higher one leaves no fewer layers in
+    float, and a mixture at any price is the fastest of those that do as little damage.
+    """
+    mixture, layers = work.mixture, work.layers()
+    if mixture is None:
+        raise ValueError("There are no operators' costs to weigh damage against.")
+    errors = _errors(work, start.quant_config)
+    worst = max(errors.values(), default=0.0) or 1.0
+    damages = {g: error / worst / len(g) for g, error in errors.items()}
+
+    def at(step: int) -> QuantConfig:
+        price = _PRICES_US[0] * _PRICES_US[1] ** step
+        damage = {name: price * each for g, each in damages.items() for name in g}
+        return replace(start.quant_config, float_operators=mixture.in_float(damage))
+
+    in_int8 = {*layers} - {*start.quant_config.float_operators}
+
+    def few(step: int) -> bool:
+        return len(in_int8 & {*at(step).float_operators}) <= MOST * len(in_int8)
+
+    steps = range(_PRICE_STEPS)
+    allowed = [step for step in steps if few(step)]
+    if not allowed or not work.holds(work.attempt(at(allowed[-1]))):
+        return work.best()
+    place = bisect.bisect_left(
+        allowed, True, key=lambda step: work.holds(work.attempt(at(step)))
+    )
+    return work.attempt(at(allowed[place]))
+
+
+def _errors(work: Search, quant_config: QuantConfig) -> dict[tuple[str, ...], float]:
+    """The error of the outputs with each group of layers alone in int8.
 
     Alone in int8, not alone in float: a tensor between two layers stays in int8 while either of
     them does, so that neither alone would seem to matter.
@@ -157,8 +202,7 @@ def _ranked(work: Search, quant_config: QuantConfig) -> list[tuple[str, ...]]:
         except ArtifactError:
             return 0.0  # a file that the library or the runtime refuses is inconclusive
 
-    errors = {group: error(group) for group in groups}
-    return sorted(groups, key=lambda group: -errors[group])
+    return {group: error(group) for group in groups}
 
 
 def _loss(trial: QuantTrial) -> tuple[float, float]:

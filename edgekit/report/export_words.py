@@ -187,6 +187,9 @@ def _recovery(found: QuantResult) -> list[str]:
         named = ", ".join(quant_config.float_layers[:_LAYERS_NAMED])
         more = len(quant_config.float_layers) - _LAYERS_NAMED
         parts.append(f"kept in float: {named}{f' and {more} more' if more > 0 else ''}")
+    spared = len(quant_config.float_operators) - len(plain.quant_config.float_operators)
+    if spared > 0:
+        parts.append(f"{spared} operators more in float")
     return parts
 
 

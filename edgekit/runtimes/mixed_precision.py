@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from scipy import optimize, sparse
@@ -75,11 +76,23 @@ class Choice:
     """Of the operators left in float those that take longer in int8, the worst first."""
 
 
-def choose(material: Material, times: Mapping[Path, float]) -> Choice:
-    """The cheapest choice by the microseconds `times` of `material.files()`."""
+def choose(
+    material: Material,
+    times: Mapping[Path, float],
+    damage: Mapping[str, float] = MappingProxyType({}),
+) -> Choice:
+    """The cheapest choice by the microseconds `times` of `material.files()`.
+
+    `damage` are microseconds, by an operator's name, that its int8 form costs besides.
+    """
     steps = material.steps
     floats = [times[step.in_float] for step in steps]
-    ints = [None if s.in_int8 is None else times[s.in_int8] for s in steps]
+    ints = [
+        None
+        if step.in_int8 is None
+        else times[step.in_int8] + sum(damage.get(name, 0.0) for name in step.names)
+        for step in steps
+    ]
     costs = {
         tensor: (
             _of_size(material.conversions.to_int8, times, size),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.export.quantization_accuracy import Validation
-from edgekit.types import Artifact, TaskSpec
+from edgekit.export.mixing import Mixture
+from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
+from edgekit.export.quantization_search import Search, search
+from edgekit.program.program import load
+from edgekit.runtimes import registry
+from edgekit.runtimes.protocol import calibration_samples
+from edgekit.types import Artifact, QuantConfig, QuantResult, TaskSpec
 from tests.runtime.export.apart import one
 
 HARMED = 2
@@ -18,14 +24,8 @@ def made(
 ) -> Artifact:
     program, samples, classes = harmed
     program.save(place / "net.pt2")
-    validation = Validation(
-        inputs=samples,
-        targets=classes,
-        task=TaskSpec(),
-        root=place,
-        allowed=0.02,
-        recover=options.pop("recover", True),
-    )
+    recover = options.pop("recover", True)
+    validation = replace(_validation(samples, classes, place), recover=recover)
     given = {
         "precision": "int8",
         "calibration": samples[:64],
@@ -37,3 +37,36 @@ def made(
         one, runtime, place / "out", source, program.inputs, given
     ).result()
     return artifact
+
+
+def _validation(samples: Any, classes: Any, place: Path) -> Validation:
+    return Validation(
+        inputs=samples, targets=classes, task=TaskSpec(), root=place, allowed=0.02
+    )
+
+
+def priced(place: Path, inputs: Any, samples: Any, classes: Any) -> QuantResult:
+    """The search of a mixture in which every operator takes twice as long in float."""
+    runtime = registry.get("litert")
+    exporter, fp32, int8 = runtime.exporter, place / "f.tflite", place / "i.tflite"
+    exporter.convert(load(place / "net.pt2", inputs), fp32)
+    specs, _ = exporter.signature(fp32)
+    quantizer = exporter.quantizer(
+        fp32, specs, calibration_samples((samples[:64],), specs), place
+    )
+    quantizer.quantize("int8", QuantConfig(), int8)
+    material = runtime.part("mixing").material(fp32, int8, place)
+    times = dict.fromkeys(material.files(), 1.0)
+    times |= {step.in_float: 20.0 for step in material.steps}
+    times |= {step.in_int8: 10.0 for step in material.steps if step.in_int8}
+    work = Search(
+        write=lambda config, path: quantizer.quantize("int8", config, path),
+        accuracy=QuantizationAccuracy(
+            fp32, "litert", _validation(samples, classes, place)
+        ),
+        layers=quantizer.layers,
+        mixture=Mixture(material=material, times=times, timed=True),
+        place=place,
+        suffix=".tflite",
+    )
+    return search(work, QuantConfig(operators="mixed"), runtime.ranges, "int8")

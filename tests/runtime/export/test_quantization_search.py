@@ -14,7 +14,7 @@ from edgekit.report.export_words import quantized
 from edgekit.types import TaskSpec
 from tests.runtime.export.apart import sure
 from tests.runtime.export.conftest import CLASSES
-from tests.runtime.export.harmed import HARMED, made
+from tests.runtime.export.harmed import HARMED, made, priced
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])
@@ -32,6 +32,16 @@ def test_the_harmed_layers_are_kept_in_float_and_said(
     assert len(found.quant_config.float_layers) == HARMED
     assert "kept in float" in quantized(found)
     assert found.quant_config.float_layers[0][:40] in quantized(found)
+
+
+def test_a_mixture_spares_the_harmed_layers(harmed, apart, tmp_path: Path) -> None:
+    program, samples, classes = harmed
+    program.save(tmp_path / "net.pt2")
+    found = apart.submit(priced, tmp_path, program.inputs, samples, classes).result()
+    assert found.trials[0].accuracy_drop > 0.02 >= found.accuracy_drop
+    assert not found.trials[0].quant_config.float_operators
+    assert len(found.quant_config.float_operators) == HARMED
+    assert f"{HARMED} operators more in float" in quantized(found)
 
 
 @pytest.mark.parametrize("recover", [True, False])

@@ -94,5 +94,17 @@ def test_what_is_slower_in_int8_is_named_with_its_time() -> None:
     assert (slow.kind, slow.count, slow.us) == ("HARD_SWISH", 2, 58.0)
 
 
+def test_damage_counts_as_time_of_the_int8_form() -> None:
+    steps = [step(n, n - 1, kind="CONV_2D") for n in (1, 2, 3)]
+    material = network(*steps, sizes=dict.fromkeys(range(4), 1), outputs={3})
+    times = TIMES | {Path(f"float-{n}"): 20.0 for n in (1, 2, 3)}
+    times |= {Path(f"int8-{n}"): 10.0 for n in (1, 2, 3)}
+    assert choose(material, times).in_float == ()
+    # Alone in float it costs 10 us and two conversions more, at an end one conversion less.
+    assert choose(material, times, {"step 2": 12.9}).in_float == ()
+    assert choose(material, times, {"step 2": 13.1}).in_float == ("step 2",)
+    assert choose(material, times, {"step 3": 11.1}).in_float == ("step 3",)
+
+
 def test_a_network_of_no_operators_has_none_in_float() -> None:
     assert choose(network(sizes={0: 1}, outputs={0}), dict(TIMES)).in_float == ()
