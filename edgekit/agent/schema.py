@@ -238,6 +238,8 @@ class BenchResult(RunResult, total=False):
     cpu_s: float | None  # processor time of the timed part, all threads
     pinned: list[int] | None  # processors the process was kept to
     trace: list[Conditions]  # before, between and after the timed inferences
+    timer_ns: float  # the smallest step of the clock, where it is coarse: in browsers
+    runs_per_sample: int  # inferences that one of samples_ns is the mean of; default 1
 
 
 class Summary(TypedDict):

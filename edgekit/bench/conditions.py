@@ -31,6 +31,7 @@ def summarize(launches: Sequence[Mapping[str, Any]]) -> Conditions:
     governors = {look["governor"] for look in looks if look["governor"]}
     flags = [look["throttled"] for look in looks if look["throttled"] is not None]
     pinned = launches[0].get("pinned")
+    timers = [one["timer_ns"] for one in launches if one.get("timer_ns")]
     return Conditions(
         governor="+".join(sorted(governors)) or None,
         freq_mhz=_range(looks, "freq_mhz"),
@@ -38,6 +39,7 @@ def summarize(launches: Sequence[Mapping[str, Any]]) -> Conditions:
         load=_range(looks, "load"),
         throttled=any(flags) if flags else None,
         pinned=tuple(pinned) if pinned is not None else None,
+        timer_us=max(timers) / 1e3 if timers else None,
         unready=tuple(unready_at_start(launches)),
     )
 

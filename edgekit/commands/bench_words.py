@@ -296,6 +296,7 @@ def _conditions(measured: Measurement) -> str:
         f"load {now.load[0]:.2f}-{now.load[1]:.2f} by processor" if now.load else "",
         "throttled" if now.throttled else "",
         f"pinned to {', '.join(map(str, now.pinned))}" if now.pinned else "not pinned",
+        f"clock in steps of {now.timer_us:.3g} us" if now.timer_us else "",
     ]
     return "; ".join(part for part in parts if part)
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from edgekit.arguments import check_image, check_value
 from edgekit.devices import Device
 from edgekit.devices.adb import AdbLink, BenchmarkModel
+from edgekit.devices.browser.device import BrowserDevice
 from edgekit.devices.container import ContainerLink
 from edgekit.devices.emulated import EmulatedDevice
 from edgekit.devices.local import LocalDevice
@@ -28,8 +29,9 @@ FORMS = (
     "ssh://USER@HOST:PORT",
     "adb://SERIAL",
     "emulated:CORE",
+    "browser:chromium",
 )
-_KINDS = ("local", "container", "ssh", "adb", "emulated")
+_KINDS = ("local", "container", "ssh", "adb", "emulated", "browser")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ def attached(
     """The device at `address` while the block lasts; nothing is left behind after it.
 
     `provenance` is what a figure timed there may be called: by default `host` for this machine and
-    its containers, `device` for others. `runtimes` are installed there where they are missing.
+    its containers, `device` for others and for browsers. `runtimes` are installed there where they
+    are missing.
     """
     device = resolve(address, provenance=provenance, runtimes=runtimes)
     try:
@@ -72,6 +75,8 @@ def resolve(
     parts = parse(address)
     if parts.kind == "local":
         return _local(parts, provenance)
+    if parts.kind == "browser":
+        return _browser(parts, provenance)
     if parts.kind == "emulated":
         _known(parts)
         return EmulatedDevice(core=parts.rest, kept=Store())
@@ -86,9 +91,9 @@ def parse(address: str) -> Address:
     settings = dict(parse_qsl(query, keep_blank_values=True))
     for name, value in settings.items():
         check_value(value, f"the setting {name} of '{address}'", UsageError)
-    if text == "local":
-        return Address(text=address, kind="local", rest="", settings=settings)
-    for prefix in ("container:", "ssh://", "adb://", "emulated:"):
+    if text in ("local", "browser"):
+        return Address(text=address, kind=text, rest="", settings=settings)
+    for prefix in ("container:", "ssh://", "adb://", "emulated:", "browser:"):
         if text.startswith(prefix) and len(text) > len(prefix):
             kind = prefix.rstrip(":/")
             rest = text.removeprefix(prefix)
@@ -103,6 +108,15 @@ def _local(parts: Address, provenance: Provenance | None) -> LocalDevice:
     given = _known(parts, "python")
     chosen = {"python": given["python"]} if "python" in given else {}
     return LocalDevice(provenance=provenance or "host", **chosen)
+
+
+def _browser(parts: Address, provenance: Provenance | None) -> BrowserDevice:
+    _known(parts)
+    if parts.rest not in ("", "chromium"):
+        raise UsageError(
+            f"'{parts.text}': no browser '{parts.rest}' can be driven. Known: chromium."
+        )
+    return BrowserDevice(Store(), provenance or "device")
 
 
 def _ssh(

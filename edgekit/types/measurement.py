@@ -83,6 +83,9 @@ class Conditions:
     """Processes that wanted a processor, by processor."""
     throttled: bool | None = None
     pinned: tuple[int, ...] | None = None
+    timer_us: float | None = None
+    """The coarsest step of the clock, in a browser; samples are means of as many inferences as take
+    50 of them."""
     unready: tuple[Unready, ...] = ()
     """Obstacles to a quotable figure when timing began."""
 

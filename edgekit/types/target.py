@@ -33,7 +33,7 @@ class Target:
     name: str
     description: Text
     aliases: tuple[str, ...] = ()
-    arch: Literal["x86_64", "aarch64", "armv7l"]
+    arch: Literal["x86_64", "aarch64", "armv7l", "wasm32"]
     cpu: Text
     """The core's name as QEMU_CPU spells it, e.g. `cortex-a72`; `host` for this machine."""
     isa: tuple[str, ...] = ()

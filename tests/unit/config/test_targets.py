@@ -19,6 +19,7 @@ NAMES = [
     "raspberrypi3",
     "raspberrypi4",
     "raspberrypi5",
+    "web",
 ]
 BOARD = """
 description = "A board of mine"
@@ -99,7 +100,7 @@ def test_a_misspelt_name_gets_a_suggestion_and_the_list():
     assert str(error.value) == (
         "No target 'rasberrypi'. Did you mean 'raspberrypi'? Known: android-arm64, host, "
         "intel-n100, jetson-orin-nano, raspberrypi, raspberrypi-armv7, raspberrypi-zero2w, "
-        "raspberrypi3, raspberrypi4, raspberrypi5. "
+        "raspberrypi3, raspberrypi4, raspberrypi5, web. "
         "A board of your own is a file targets/rasberrypi.toml."
     )
     assert error.value.exit_code == 2

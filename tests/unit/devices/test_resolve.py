@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from edgekit.devices.adb import BenchmarkModel, parse
+from edgekit.devices.browser.device import BrowserDevice
 from edgekit.devices.container import ContainerLink
 from edgekit.devices.local import LocalDevice
 from edgekit.devices.remote import RemoteDevice
@@ -50,6 +51,10 @@ def test_settings_of_an_address() -> None:
     assert remote("ssh://x").provenance == "device"
     assert remote("adb://emulator-5554").name == "adb://emulator-5554"
     assert isinstance(resolve("local"), LocalDevice)
+    for name in ("browser", "browser:chromium"):
+        found = resolve(name)
+        assert isinstance(found, BrowserDevice)
+        assert (found.name, found.provenance) == ("browser:chromium", "device")
     assert isinstance(resolve("adb://1?benchmark_model=/bin/true"), BenchmarkModel)
 
 
@@ -57,6 +62,9 @@ def test_settings_of_an_address() -> None:
     ("address", "words"),
     [
         ("shh://pi", "Did you mean 'ssh'? Known forms: local, container:IMAGE"),
+        ("browser:netscape", "no browser 'netscape' can be driven. Known: chromium"),
+        ("browser?x=1", "has no setting 'x'"),
+        ("browser:", "'browser:' is not a device"),
         ("ssh://", "'ssh://' is not a device"),
         ("ssh://pi:secret@board", "is not an ssh device"),
         ("ssh://-oProxyCommand=x", "is not an ssh device"),

@@ -1,0 +1,157 @@
+"""A page of a real browser as a device: the agent's jobs, with the same outputs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.bench.conditions import summarize
+from edgekit.devices import jobs
+from edgekit.devices.browser import chromium
+from edgekit.devices.browser.device import ARCH, BrowserDevice
+from edgekit.devices.browser.site import Site
+from edgekit.devices.local import LocalDevice
+from edgekit.errors import (
+    ArtifactError,
+    DeviceError,
+    DeviceFrozen,
+    RuntimeMissing,
+)
+from edgekit.store import Store
+from edgekit.types import Artifact
+from tests.runtime.conftest import TinyModel, write_onnx, write_tflite
+
+BROWSER = any(shutil.which(name) for name in chromium.NAMES)
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and shutil.which("npm")),
+    reason="needs chromium and npm: apt-get install chromium npm",
+)
+SHORT: Any = {
+    "warmup_min_s": 0.05,
+    "warmup_max_s": 0.5,
+    "min_s": 0.1,
+    "max_s": 5.0,
+    "min_runs": 5,
+}
+
+
+def artifact(model: TinyModel) -> Artifact:
+    return Artifact(
+        name="tiny",
+        runtime=model.runtime,
+        precision="fp32",
+        files=(model.path,),
+        inputs=(),
+        outputs=(),
+    )
+
+
+def unreadable(runtime: str, file: Path) -> TinyModel:
+    return TinyModel(
+        runtime=runtime, path=file, reference=lambda x: x, input_shape=(4,)
+    )
+
+
+@pytest.fixture
+def device() -> BrowserDevice:
+    return BrowserDevice(Store())
+
+
+def running() -> str:
+    """The command lines of all processes; a browser's has its page's address."""
+    done = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True)
+    return done.stdout.decode(errors="replace")
+
+
+def test_a_page_infers_what_this_machine_does(
+    device: BrowserDevice, tmp_path: Path
+) -> None:
+    one = artifact(write_onnx(tmp_path / "m.onnx"))
+    given = tmp_path / "given.npz"
+    inputs = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.savez(given, x=inputs)
+    found = {}
+    for where in (device, LocalDevice()):
+        outputs = tmp_path / f"{where.name.replace(':', '-')}.npz"
+        job = jobs.infer(one, inputs=given, outputs=outputs)
+        result = where.run(job, timeout_s=60)
+        assert (result["samples"], result["outputs_order"]) == (5, ["y"])
+        assert result["outputs"] == str(outputs)
+        with np.load(outputs) as made:
+            found[where.name] = made["output_0"]
+    assert found["local"].shape == (5, 8)
+    np.testing.assert_allclose(found["browser:chromium"], found["local"], atol=1e-6)
+
+
+def test_a_launch_is_timed_by_a_clock_whose_steps_are_in_the_record(
+    device: BrowserDevice, tmp_path: Path
+) -> None:
+    one = artifact(write_tflite(tmp_path / "m.tflite"))
+    result = device.run(jobs.bench(one, threads=1, **SHORT), timeout_s=60)
+    assert result["complete"] and min(result["samples_ns"]) > 0
+    assert 1e3 <= result["timer_ns"] <= 2e4  # an isolated page
+    # A lone ReLU takes less than one step.
+    assert result["runs_per_sample"] > 10
+    assert result["machine"]["arch"] == ARCH and "Chromium" in result["machine"]["os"]
+    assert result["runtime_version"] == "2.5.3 (LiteRT.js)"
+    assert result["peak_memory_mb"] is None and result["load_ms"] > 0
+    assert summarize([result]).timer_us == result["timer_ns"] / 1e3
+
+
+def test_operators_take_turns_and_one_that_fails_leaves_the_others(
+    device: BrowserDevice, tmp_path: Path
+) -> None:
+    models = [write_onnx(tmp_path / f"{rows}.onnx", rows).path for rows in (8, 200_000)]
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    settings: Any = {"rounds": 2, "sessions": 1, "min_round_ms": 1.0}
+    job = jobs.microbenchmark("onnxruntime", [*models, broken], threads=1, **settings)
+    small, large, bad = device.run(job, timeout_s=60)["results"]
+    assert small["path"] == str(models[0]) and len(small["rounds_us"]) == 2
+    assert small["us"] == min(small["rounds_us"]) > 0
+    assert large["us"] > 2 * small["us"]
+    assert bad["us"] is None and str(broken) in bad["error"]
+
+
+def test_what_cannot_be_done_is_named(device: BrowserDevice, tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"no model")
+    broken = artifact(unreadable("onnxruntime", file))
+    with pytest.raises(ArtifactError, match=r"m\.onnx is refused by the runtime"):
+        device.run(jobs.verify(broken), timeout_s=60)
+    other = artifact(unreadable("openvino", file))
+    with pytest.raises(DeviceError, match=r"has no openvino\. It has: litert, onnx"):
+        device.run(jobs.verify(other), timeout_s=60)
+    assert device.run(jobs.energy(broken, threads=1), timeout_s=60)["meter"] is None
+    with pytest.raises(DeviceError, match="a page has no profiler"):
+        device.run(jobs.profile(broken, threads=1), timeout_s=60)
+
+
+def test_a_probe_lists_what_pages_get(device: BrowserDevice) -> None:
+    found = device.probe()
+    assert {name for name, one in found["runtimes"].items() if one["version"]} == {
+        "litert",
+        "onnxruntime",
+    }
+    assert found["machine"]["emulated"] is not True
+    assert device.fingerprint().startswith("Chromium ")
+
+
+def test_a_page_that_never_ends_is_ended_with_its_browser() -> None:
+    site = Site(folders={}, texts={"p.html": b"<script>for (;;);</script>"})
+    with pytest.raises(DeviceFrozen, match="not done within 2 s"):
+        chromium.visit(site, "p.html", timeout_s=2)
+    assert site.secret not in running()
+
+
+def test_without_a_browser_the_fix_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeMissing, match="apt-get install chromium"):
+        chromium.visit(Site(folders={}, texts={}), "p.html", timeout_s=2)
