@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests import tasks
@@ -64,6 +65,33 @@ class Detector(nn.Module):
 
 def build():
     return Detector()
+"""
+
+APART = (
+    DETECTOR.replace(
+        "self.head = nn.Conv2d(2 * width, 4 + classes, 1)",
+        "self.scores = nn.Conv2d(2 * width, 1 + classes, 1)\n"
+        "        self.boxes = nn.Conv2d(2 * width, 4, 1)",
+    )
+    .replace("forward(self, x):", "forward(self, picture):")
+    .replace(
+        "return self.head(self.body(x)).flatten(2).transpose(1, 2)",
+        "seen = self.body(picture)\n"
+        "        scores = self.scores(seen).flatten(2).transpose(1, 2).softmax(2)\n"
+        "        return scores, 4 * self.boxes(seen).flatten(2).transpose(1, 2)",
+    )
+)
+"""Scores of nothing and of each class, and boxes in pixels, as two outputs."""
+
+FOUND = """\
+import numpy as np
+
+
+def found(outputs, targets):
+    \"\"\"F1 of places that hold something of a class, its center within a pixel.\"\"\"
+    predicted, there = outputs[..., 5:] > 0.5, targets[..., 4:] > 0
+    near = np.abs(outputs[..., :2] / 4 - targets[..., :2]).max(-1, keepdims=True) < 0.25
+    return 2 * (predicted & there & near).sum() / max(1, predicted.sum() + there.sum())
 """
 
 DETECTION = """\
@@ -128,6 +156,47 @@ def write_detection(root: Path) -> Path:
         return namespace["box_and_class"](outputs, targets).mean()  # type: ignore[operator]
 
     tasks.train(root, loss, epochs=20)
+    return root
+
+
+def write_apart_detection(root: Path) -> Path:
+    """Scores and boxes as two outputs of an ONNX file whose batch is 1."""
+    tasks.arrays(root, things, (400, 100))
+    (root / "model.py").write_text(APART)
+    (root / "boxes.py").write_text(FOUND)
+    tasks.write_toml(
+        root,
+        kind="detection",
+        shape=[1, SIZE, SIZE],
+        mmacs=0.4,
+        drop=0.1,
+        task='metric = "boxes.py:found"\ndrop = "absolute"\n'
+        'boxes = "boxes"\nscores = "scores"\nbackground = 0',
+    )
+
+    def loss(outputs: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
+        there = targets[..., 4:].amax(-1)
+        off = (outputs[1] / 4 - targets[..., :4]).abs().mean(-1) * there
+        kinds = torch.cat([1 - there[..., None], targets[..., 4:]], -1)
+        kinds = kinds / kinds.sum(-1, keepdim=True)
+        unlike = -(kinds * outputs[0].clamp_min(1e-6).log()).sum(-1)
+        return (off.sum(1) / there.sum(1).clamp(min=1) + 4 * unlike.mean(1)).mean()
+
+    tasks.train(root, loss, epochs=20)
+    network = tasks.built(root)
+    network.load_state_dict(load_file(root / "weights.safetensors"))
+    example = (torch.zeros(1, 1, SIZE, SIZE),)
+    named = {"input_names": ["picture"], "output_names": ["scores", "boxes"]}
+    made = torch.onnx.export(
+        network.eval(), example, dynamo=True, verbose=False, **named
+    )
+    assert made is not None
+    made.save(str(root / "detector.onnx"))
+    text = (root / "edgekit.toml").read_text()
+    rest = text[text.index("[data]") :]
+    text = f'[model]\nsource = "detector.onnx"\n\n{rest}'
+    runtimes = 'runtimes = ["litert", "onnxruntime"]'
+    (root / "edgekit.toml").write_text(text.replace('runtimes = ["litert"]', runtimes))
     return root
 
 

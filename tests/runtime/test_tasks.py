@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +20,7 @@ from edgekit.config.project import load as load_project
 from edgekit.devices.local import LocalDevice
 from edgekit.diff.diff import diff
 from edgekit.diff.inputs import Question
+from edgekit.evaluate.run import infer
 from edgekit.package import bundle
 from edgekit.pipeline import build
 from edgekit.program.program import Program, load
@@ -180,6 +183,30 @@ def test_a_dictionary_of_outputs_is_built_whole(tmp_path: Path) -> None:
         contract["outputs"],
     )
     assert again["reads"] == contract["reads"] == ["out"]
+
+
+@pytest.mark.slow
+def test_a_detector_of_two_outputs_is_built_whole(tmp_path: Path) -> None:
+    """From a file of batch 1: its names in every export, and scores that int8 leaves alike."""
+    root = tasks_of_pictures.write_apart_detection(tmp_path / "project")
+    report, contract = built(root, "raspberrypi4")
+    assert report.chosen is not None and report.chosen.accuracy_drop <= 0.1
+    assert report.student.parameters < 0.8 * report.teacher.parameters
+    assert {verdict.verdict for verdict in report.verdicts} == {"fits"}
+    assert contract["reads"] == ["boxes", "scores"]
+    student = load(root / "bundle/student.pt2")
+    pictures, _ = tasks_of_pictures.things(40, 3)
+    with torch.no_grad():
+        scores, boxes = student.module(torch.from_numpy(pictures))
+    files = {one.artifact.name: one.artifact for one in report.candidates}
+    assert {name[-4:] for name in files} >= {"fp32", "int8"}
+    for one in files.values():
+        assert [each.name for each in one.outputs] == ["scores", "boxes"]
+        placed = replace(one, files=tuple(root / "bundle" / f for f in one.files))
+        for number, expected in enumerate((scores, boxes)):
+            found = infer(placed, pictures, LocalDevice(), (number,))
+            like = np.corrcoef(found.ravel(), expected.numpy().ravel())[0, 1]
+            assert like > 0.95, (one.name, number)
 
 
 def _of_teacher(root: Path, student: Program) -> float:
