@@ -28,6 +28,7 @@ from edgekit.pipeline.constraints import PlanConstraints, infeasible
 from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
 from edgekit.program.feeds import Feeds
+from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.importance import importance
@@ -55,8 +56,9 @@ from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note
 Scores = npt.NDArray[Any]
 
 _SAMPLES_WEIGHED = 256
-# Trials of cuts: their cost in all, and the fewest samples for a result.
-_TRIAL_MACS = 2e12
+# Trials of cuts: their cost in all, numbers of the outputs that are enough to judge one by (few
+# samples of maps have as many), and the fewest samples.
+_TRIAL_MACS, _TRIAL_VALUES = 2e12, 1 << 20
 _LEAST_SAMPLES = 16
 _TRIAL_BATCH = 64
 _SLACK = 1.03
@@ -392,6 +394,17 @@ def score_importance(
         return importance(graph, criterion, batches=batches(train, _SAMPLES_WEIGHED))
 
 
+def _trial_samples(planner: Planner) -> int:
+    """Number of samples that cuts are tried on: enough to compare them, and affordable."""
+    trials = 2 * len(planner.graph.groups) + len(planner.blocks)
+    affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
+    program = planner.graph.program
+    with torch.no_grad():
+        found = tensors(program.module(*program.example()))
+    enough = _TRIAL_VALUES / max(1, sum(each.numel() for each in found))
+    return int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, min(affordable, enough))))
+
+
 def probe(
     planner: Planner,
     scores: Mapping[str, Scores],
@@ -399,9 +412,7 @@ def probe(
     progress: Progress,
 ) -> Sensitivity:
     """Sensitivity of the outputs to cutting each group and dropping each block."""
-    trials = 2 * len(planner.graph.groups) + len(planner.blocks)
-    affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
-    count = int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, affordable)))
+    count = min(len(train), _trial_samples(planner))
     inputs = [given for given, _ in batches(train, count)]
     with progress.step(f"Try every cut alone, on {count} samples") as step:
         return sensitivity(

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
+from edgekit.api.datasets import Data
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.search import SearchRound, next_costs, settled
+from edgekit.pipeline.search import SearchRound, next_costs, probe, settled
+from edgekit.progress import Logged
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits
 from edgekit.report.note_words import sentence
-from edgekit.types import PlanRound
+from edgekit.types import InputSpec, PlanRound
 from tests.unit.prune.test_planner import cost as cost_of
 from tests.unit.prune.test_planner import graph_of, planner_for, residual
 
@@ -142,3 +145,21 @@ def test_no_plan_that_claims_a_speed_up_is_slower_than_the_whole_network(
         "0.97x at best): nothing was cut" in " ".join(map(sentence, found.notes))
     ) != cut
     assert tuple(turn.measured_speedup for turn in found.rounds) == measured
+
+
+@pytest.mark.parametrize(("outputs", "count"), [(4, 80), (256, 64)])
+def test_cuts_are_tried_on_fewer_samples_of_larger_outputs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, outputs: int, count: int
+) -> None:
+    """64 samples of a map of 256 x 8 x 8 have 2**20 numbers."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 1), nn.ReLU(), nn.Conv2d(16, outputs, 1, bias=False)
+    )
+    planner = planner_for(graph_of(network), tmp_path)
+    scores = {g.id: np.arange(g.units, 0, -1.0) for g in planner.graph.groups}
+    x = np.random.default_rng(0).normal(size=(80, 3, 8, 8)).astype(np.float32)
+    train = Data(train=x).part("train", InputSpec(shape=(3, 8, 8)))
+    with caplog.at_level("INFO", logger="edgekit"):
+        found = probe(planner, scores, train, Logged())
+    assert f"on {count} samples" in caplog.text
+    assert set(found.groups) == {g.id for g in planner.graph.groups}
