@@ -1,9 +1,9 @@
 """Accuracy that a plan's network is expected to have after training, with an 80 % band.
 
-The loss after training is taken to be the plan's expected loss increase (nats a sample, untrained)
-times a slope that differs from network to network. Slopes are log-normal: a stated prior, then
-what trained networks of this and earlier builds had (a hierarchical normal model; Gelman et al.,
-"Bayesian Data Analysis", 2013, chapter 5). Their record lies in the store.
+The loss after training is taken to be a power of the plan's expected loss increase (nats a sample,
+untrained), times a slope that differs from network to network. Slopes are log-normal: a stated
+prior, then what trained networks of this and earlier builds had (a hierarchical normal model;
+Gelman et al., "Bayesian Data Analysis", 2013, chapter 5). Their record lies in the store.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ from edgekit.types.evaluation import LossUnit
 COVERAGE = 0.8
 _Z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 _STAGE, _FILE = "trained-outcomes-1", "outcome.json"
-_PRIOR_SLOPE = 0.01
-"""Loss of accuracy for each nat, before any network was trained: a point."""
-_PRIOR_BETWEEN, _PRIOR_WITHIN = math.log(5), math.log(2)
+_EXPONENT = 0.6
+"""Training makes up for more of a large loss increase than of a small one."""
+_PRIOR_SLOPE = 0.03
+"""Loss of accuracy for a nat, before any network was trained: three points."""
+_PRIOR_BETWEEN, _PRIOR_WITHIN = math.log(2.5), math.log(1.8)
 """Standard deviations of the logarithm, between networks and between plans of one."""
 _PRIOR_COUNT = 2.0
 """Number of networks that the prior counts as."""
 _LEAST_DROP, _LEAST_DAMAGE = 1e-4, 1e-3
+_MOST_NOISE = 0.02
+"""Standard error of the metric above which a loss that it hides is not counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +52,15 @@ class TrainedOutcome:
 
     @property
     def log_slope(self) -> float:
-        """Logarithm of the loss for each nat; a loss that noise hides counts as the noise."""
-        least = max(_LEAST_DROP, self.noise)
-        return math.log(max(self.drop, least) / max(self.damage, _LEAST_DAMAGE))
+        """Logarithm of the loss for a nat; a loss that noise hides counts as the noise."""
+        drop = max(self.drop, self.noise, _LEAST_DROP)
+        return math.log(drop) - _EXPONENT * math.log(max(self.damage, _LEAST_DAMAGE))
+
+    @property
+    def informative(self) -> bool:
+        """Return whether there was a cut to lose by, and samples enough to detect a loss."""
+        seen = self.drop > self.noise or self.noise <= _MOST_NOISE
+        return self.damage > _LEAST_DAMAGE and seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +72,7 @@ class Slope:
 
     def drop(self, damage: float, z: float) -> float:
         """The loss at a quantile of the law, `z` in standard deviations."""
-        return damage * math.exp(self.center + z * self.spread)
+        return float(damage**_EXPONENT) * math.exp(self.center + z * self.spread)
 
 
 def slope_of(outcomes: Sequence[TrainedOutcome], family: str) -> Slope:
@@ -112,7 +122,7 @@ class Expectations:
             return AccuracyUnknown(reason="metric_without_scale")
         if damage is None or not math.isfinite(damage):
             return AccuracyUnknown(reason="damage_not_measured")
-        alike = [one for one in self.outcomes if one.unit == self.unit]
+        alike = [o for o in self.outcomes if o.unit == self.unit and o.informative]
         slope = slope_of(alike, self.family)
         reach = _Z * self.reference.noise
         middle, least, most = (slope.drop(damage, z) for z in (0.0, -_Z, _Z))
