@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from edgekit import sources
 from edgekit.errors import ModelError, OutputError
 from edgekit.program.keywords import in_order
-from edgekit.program.modes import set_training
+from edgekit.program.modes import refuse_random, set_training
 from edgekit.program.plain import refuse_compiled, unwrapped
 from edgekit.program.program import Program, duplicate, trace
 from edgekit.progress import Logged
@@ -201,7 +201,9 @@ def _traced(
         torch.float32 if example.dtype.is_floating_point else example.dtype
         for example in examples
     )
-    return trace(in_order(network, names), specs, dtypes)
+    program = trace(in_order(network, names), specs, dtypes)
+    refuse_random(program.module.graph)
+    return program
 
 
 def _specs(

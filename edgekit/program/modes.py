@@ -113,6 +113,21 @@ def refuse_batch_statistics(graph: fx.Graph) -> None:
             )
 
 
+def refuse_random(graph: fx.Graph) -> None:
+    """Raise `ModelError`, with the layer, for an operator that draws random numbers also when it
+    infers: of such a network no two runs agree, and so no file agrees with it."""
+    for node in graph.nodes:
+        if node.users and _draws(node):
+            layer = layer_of(node)
+            where = f"The layer '{layer}'" if layer else "forward()"
+            name = _operator(node).removeprefix("aten::")
+            raise ModelError(
+                f"{where} draws random numbers also in evaluation mode ({name}), so no two runs "
+                "agree and no file can be held against the network. Give dropout "
+                "training=self.training, and take other noise as an input."
+            )
+
+
 def layer_of(node: fx.Node) -> str:
     """The module of the author's that runs an operator; empty where it is not known."""
     stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
@@ -218,6 +233,17 @@ def _note(node: fx.Node, training: bool) -> None:
     custom = node.meta.get("custom", {})
     note = [_position(node.target), _value(node), training]
     node.meta["custom"] = {**custom, _NOTE: note}
+
+
+def _draws(node: fx.Node) -> bool:
+    """Return whether an operator gives random numbers as its flags are set."""
+    if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
+        return False
+    names = [a.name for a in node.target._schema.arguments]  # type: ignore[union-attr]
+    given = dict(zip(names, _arguments(node), strict=False))
+    if any(given.get(name) == 0 for name in ("p", "dropout", "dropout_p")):
+        return False
+    return _position(node.target) is None or _value(node)
 
 
 def _without_statistics(node: fx.Node) -> bool:

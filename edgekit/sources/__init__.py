@@ -84,6 +84,8 @@ def load(
     `model.input` where the source gives no shapes of its own. Raises `ModelError` for anything
     that cannot be found, read or exported.
     """
+    from edgekit.program.modes import refuse_random
+
     source = recognized(model.source, root)
     if (model.outputs or model.fixed) and not source.has_named_tensors:
         named = " or ".join(s.form for s in known().values() if s.has_named_tensors)
@@ -97,9 +99,11 @@ def load(
             f"[model] custom_objects has layers of {named}, which '{model.source}' is not. "
             "Remove it."
         )
-    return source.load(
+    program = source.load(
         model, root=root, allow_pickle=allow_pickle, inputs=inputs, dtypes=dtypes
     )
+    refuse_random(program.module.graph)
+    return program
 
 
 def file_of(model: ModelSpec, root: Path) -> Path:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgekit.errors import ModelError
-from edgekit.program.modes import set_training
+from edgekit.program.modes import refuse_random, set_training
 from edgekit.program.program import Program, from_exported, load, trace
 from edgekit.types import InputSpec
 
@@ -63,6 +63,34 @@ def test_flags_that_are_meaning_stay(tmp_path: Path) -> None:
     program.save(tmp_path / "net.pt2")
     assert switched(load(tmp_path / "net.pt2")) == EXPECTED
     assert switched(from_exported(program.exported())) == EXPECTED
+
+
+def test_random_numbers_at_inference_are_refused_with_their_layer() -> None:
+    class Inner(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.randn_like(x)
+
+    for noise, name in (
+        (nn.Sequential(nn.Flatten(), Inner()), r"layer '1' draws .*\(randn_like\)"),
+        (Deliberate(), r"forward\(\) draws .*\(dropout\)"),
+    ):
+        with pytest.raises(ModelError, match=name):
+            refuse_random(trace(noise, MAP).module.graph)
+    quiet = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(0.5), nn.RReLU())
+    refuse_random(trace(quiet, MAP).module.graph)
+    attention = nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True).eval()
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = attention
+            self.cell = nn.LSTM(4, 4, 2, dropout=0.5, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x, _ = self.cell(x)
+            return self.attention(x, x, x, need_weights=False)[0]
+
+    refuse_random(trace(Attending(), (InputSpec(shape=(5, 4)),)).module.graph)
 
 
 class Branching(nn.Module):

@@ -40,6 +40,13 @@ def number():
 def breaks():
     return {}["no such layer"]
 
+class Noisy(Net):
+    def forward(self, x):
+        return torch.dropout(super().forward(x), 0.5, True)
+
+def noisy():
+    return Noisy()
+
 def traced():
     return torch.jit.trace(Net().eval(), torch.zeros(1, 1, 6, 6))
 
@@ -166,6 +173,7 @@ def test_unreadable_weights(root: Path, name: str) -> None:
         ("modle.py:build", ["modle.py", "Did you mean 'model.py'?"]),
         ("model.py:needs", ["arguments width", "defaults"]),
         ("model.py:number", ["returned int", "torch.nn.Module"]),
+        ("model.py:noisy", ["draws random numbers also in evaluation mode (dropout)"]),
         ("model.py:traced", ["The network is TorchScript", "load its state dict"]),
         (
             "model.py:exported",
