@@ -155,3 +155,57 @@ def test_without_a_browser_the_fix_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RuntimeMissing, match="apt-get install chromium"):
         chromium.visit(Site(folders={}, texts={}), "p.html", timeout_s=2)
+
+
+def test_outputs_of_several_are_in_the_files_own_order(
+    device: BrowserDevice, tmp_path: Path
+) -> None:
+    """A page names them as the file's signature does, whose order is another one."""
+    file = tmp_path / "two.tflite"
+    write_two_outputs(file)
+    one = artifact(unreadable("litert", file))
+    given, made = tmp_path / "given.npz", tmp_path / "made.npz"
+    np.savez(given, x=np.float32([[-1, 2, -3, 4]]), y=np.float32([[-9, 8, -7, 6]]))
+    result = device.run(jobs.infer(one, inputs=given, outputs=made), timeout_s=60)
+    assert result["outputs_order"] == ["relu", "absolute"]
+    with np.load(made) as found:
+        assert found["output_0"].tolist() == [[0, 2, 0, 4]]
+        assert found["output_1"].tolist() == [[9, 8, 7, 6]]
+
+
+def write_two_outputs(path: Path) -> None:
+    """ReLU of the first input and the absolute values of the second, named by a signature."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph, model = schema.SubGraphT(), schema.ModelT()
+    kinds = (schema.BuiltinOperator.RELU, schema.BuiltinOperator.ABS)
+    graph.tensors, graph.operators, model.operatorCodes = [], [], []
+    for name in ("x", "y", "relu", "absolute"):
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = f"{name}:0", [1, 4], 0
+        tensor.type = schema.TensorType.FLOAT32
+        graph.tensors.append(tensor)
+    for number, kind in enumerate(kinds):
+        code, step = schema.OperatorCodeT(), schema.OperatorT()
+        code.builtinCode = code.deprecatedBuiltinCode = kind
+        code.version = 1
+        step.opcodeIndex, step.inputs, step.outputs = number, [number], [number + 2]
+        model.operatorCodes.append(code)
+        graph.operators.append(step)
+    graph.inputs, graph.outputs = [0, 1], [2, 3]
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    signature.inputs = [mapped(schema, "y", 1), mapped(schema, "x", 0)]
+    signature.outputs = [mapped(schema, "absolute", 3), mapped(schema, "relu", 2)]
+    model.version, model.subgraphs, model.buffers = 3, [graph], [schema.BufferT()]
+    model.signatureDefs = [signature]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+
+
+def mapped(schema: Any, name: str, index: int) -> Any:
+    one = schema.TensorMapT()
+    one.name, one.tensorIndex = name, index
+    return one

@@ -14,7 +14,7 @@ const types = {
   ".wasm": "application/wasm",
 };
 
-createServer((request, reply) => {
+const server = createServer((request, reply) => {
   const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
   const file = join(root, path === "/" ? "demo/index.html" : path);
   if (!file.startsWith(root) || !statSync(file, { throwIfNoEntry: false })?.isFile()) {
@@ -27,4 +27,6 @@ createServer((request, reply) => {
     "cross-origin-embedder-policy": "require-corp",
   });
   createReadStream(file).pipe(reply);
-}).listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${port}/`));
+});
+
+server.listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}/`));

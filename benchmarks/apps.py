@@ -1,0 +1,191 @@
+"""Packages of a bundle's files for applications, each run and timed: `results/apps.json`.
+
+    python -m benchmarks.apps build/host ...
+
+Every file of a bundle that a browser runs becomes a package for web pages. A page of a headless
+Chromium answers up to 100 of the bundle's calibration samples through it; the same file answers
+them on its own runtime on this machine. Latencies are of `edgekit bench`'s protocol: fresh
+processes of the browser, isolated pages, all files of a bundle in turns. The download is that of a
+page on one thread, each file compressed with gzip -9.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.results import Row, Table
+from edgekit.agent.arrays import arranged
+from edgekit.bench import protocol
+from edgekit.bench.artifact import artifact_at
+from edgekit.devices import jobs
+from edgekit.devices.browser import chromium
+from edgekit.devices.browser.device import BrowserDevice
+from edgekit.devices.browser.site import DONE, Site
+from edgekit.devices.local import LocalDevice
+from edgekit.errors import UsageError
+from edgekit.package import PackageRequest, kinds
+from edgekit.package.opened import Bundle, open_bundle
+from edgekit.package.web import contract
+from edgekit.package.web.contract import Chosen
+from edgekit.progress import Silent
+from edgekit.store import Store
+from edgekit.types import Artifact, Measurement
+
+SAMPLES = 100
+PAGE = """<!doctype html><meta charset="utf-8"><script type="importmap">%s</script>
+<script type="module">
+let reply;
+try {
+  const { load } = await import("./package/index.js");
+  const model = await load();
+  const found = [];
+  for (const sample of await (await fetch("samples.json")).json())
+    found.push(Object.values(await model.infer(sample)).map(({ values }) => [...values]));
+  reply = { found };
+} catch (error) {
+  reply = { error: String(error.stack) };
+}
+await fetch("result", { method: "POST", body: JSON.stringify(reply) });
+</script>
+"""
+Array = np.ndarray[Any, Any]
+
+
+def main() -> None:
+    """Write a row for each bundle and file that a browser runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundles", nargs="+", type=Path)
+    table = Table("apps", ("package", "runtime", "artifact"), ("numpy",))
+    for folder in parser.parse_args().bundles:
+        for row in rows(open_bundle(folder)):
+            print(json.dumps(row))
+            table.add(row, summary)
+
+
+def summary(rows: list[Row]) -> Mapping[str, Any]:
+    """The fastest file of each bundle that gives the native outputs."""
+    found = {}
+    for row in sorted(rows, key=lambda one: -one["p50_ms"]):
+        if row["agrees"] == 1 and row["valid"]:
+            found[row["package"]] = row["artifact"]
+    return {"ships": found}
+
+
+def rows(bundle: Bundle) -> list[Row]:
+    """Of every file of the bundle that a browser runs."""
+    chosen = []
+    for candidate in bundle.report["candidates"]:
+        try:
+            chosen.append(contract.choose(bundle, candidate["artifact"]["name"]))
+        except UsageError as error:
+            print(f"left out: {error}")
+    artifacts = [artifact_at(one.file) for one in chosen]
+    measured = protocol.measure(
+        artifacts, BrowserDevice(Store()), tier="quick", threads=1
+    )
+    return [
+        row(bundle, one, artifact, measured[artifact.name])
+        for one, artifact in zip(chosen, artifacts, strict=True)
+    ]
+
+
+def row(
+    bundle: Bundle, chosen: Chosen, artifact: Artifact, measured: Measurement
+) -> Row:
+    """Equality, latency and download of one file."""
+    with tempfile.TemporaryDirectory() as name:
+        out = packaged(bundle, chosen, Path(name) / "package")
+        samples = np.load(bundle.folder / "calibration.npz")["samples"][:SAMPLES]
+        found = in_page(bundle, chosen, out, samples)
+        own = native(chosen, artifact, samples, Path(name))
+        download = compressed(out, chosen)
+    same = found.argmax(-1) == own.argmax(-1)
+    return {
+        "package": f"web: {bundle.name}",
+        "artifact": chosen.artifact["name"],
+        "runtime": f"{chosen.runtime.title} {chosen.runtime.version}",
+        "samples": len(samples),
+        "agrees": float(same.mean()),
+        "max_deviation": float(np.abs(found - own).max()),
+        "p50_ms": measured.latency.p50_ms,
+        "launch_p50_ms": list(measured.latency.launch_p50_ms),
+        "provenance": f"{measured.provenance} ({measured.device})",
+        "browser": chromium.version(),
+        "timer_us": round(measured.conditions.timer_us or 0.0, 3) or None,
+        "valid": not measured.invalid,
+        "load_average": os.getloadavg()[0],
+        "download_bytes": sum(download.values()),
+        "model_bytes": download["model"],
+    }
+
+
+def packaged(bundle: Bundle, chosen: Chosen, out: Path) -> Path:
+    """The package of one file."""
+    kind = kinds()["web"]
+    options = {option.name: option.empty for option in kind.options}
+    options |= {"out": out, "artifact": chosen.artifact["name"]}
+    kind.package(
+        PackageRequest(
+            bundle=bundle.folder, options=options, store=Store(), progress=Silent()
+        )
+    )
+    return out
+
+
+def in_page(bundle: Bundle, chosen: Chosen, out: Path, samples: Array) -> Array:
+    """The first output of the package in a page, for prepared samples of one input."""
+    [name] = [one["name"] for one in chosen.artifact["inputs"]]
+    places = {
+        key: f"./node_modules/{file}" for key, file in chosen.runtime.imports.items()
+    }
+    page = PAGE % json.dumps({"imports": places})
+    given = [{name: sample.ravel().tolist()} for sample in samples]
+    site = Site(
+        folders={"package": out, "node_modules": chosen.runtime.files(Store())},
+        texts={"page.html": page.encode(), "samples.json": json.dumps(given).encode()},
+    )
+    reply = json.loads(chromium.visit(site, "page.html", timeout_s=300)[DONE])
+    if "error" in reply:
+        raise SystemExit(f"{chosen.artifact['name']}: {reply['error']}")
+    return np.asarray([outputs[0] for outputs in reply["found"]], np.float32)
+
+
+def native(chosen: Chosen, artifact: Artifact, samples: Array, folder: Path) -> Array:
+    """The first output of the file on its own runtime on this machine."""
+    layout = chosen.artifact["inputs"][0].get("layout")
+    given, made = folder / "given.npz", folder / "made.npz"
+    kind = chosen.artifact["inputs"][0]["dtype"]
+    np.savez(given, x=arranged(samples, layout).astype(kind))
+    LocalDevice().run(jobs.infer(artifact, inputs=given, outputs=made), timeout_s=300)
+    with np.load(made) as found:
+        outputs: Array = found["output_0"]
+    return outputs.reshape(len(samples), -1).astype(np.float32)
+
+
+def compressed(out: Path, chosen: Chosen) -> dict[str, int]:
+    """Bytes that a page downloads: the runtime, the package's modules, the model."""
+    modules = chosen.runtime.files(Store())
+    code = sorted(out.glob("*.js"))
+    return {
+        "runtime": zipped([modules / file for file in chosen.runtime.downloads]),
+        "code": zipped(code),
+        "model": zipped([out / f"model{chosen.file.suffix}"]),
+    }
+
+
+def zipped(files: Sequence[Path]) -> int:
+    """Bytes of files, each compressed by itself."""
+    return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
+
+
+if __name__ == "__main__":
+    main()
