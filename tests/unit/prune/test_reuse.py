@@ -98,7 +98,7 @@ def test_state_is_each_variants_own() -> None:
     torch.manual_seed(0)
     graph = analyze(trace(Counting().eval(), (InputSpec(shape=(4,)),)))
     whole, samples = Plan(kept={}), [(torch.randn(3, 4),), (torch.randn(3, 4),)]
-    reuse = Reuse(shrink(graph, whole).module, samples)
+    reuse = Reuse(shrink(graph, whole).module, samples, kept_bytes=0)
     for _ in range(2):
         found, alone = shrink(graph, whole).module, shrink(graph, whole).module
         for ours, inputs in zip(reuse.outputs(found), samples, strict=True):
