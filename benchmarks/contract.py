@@ -158,7 +158,7 @@ def build(pair: Pair, tree: Path, cache: Path) -> tuple[int, dict[str, Any] | No
         cache.mkdir(parents=True, exist_ok=True)
         with (cache.parent / f"{cache.name}-{pair.number:02}.log").open("wb") as log:
             done = subprocess.run(
-                [*command, "--yes"],
+                command,
                 cwd=project,
                 env=environment,
                 stdout=log,

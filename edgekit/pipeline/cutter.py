@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgekit.data import Dataset
 from edgekit.distill import Distilled
+from edgekit.errors import BudgetInfeasible
 from edgekit.export.workers import artifact_name
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
@@ -36,8 +37,10 @@ from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
     PrunedCandidate,
     batches,
+    probe,
     score_importance,
     search,
+    solve_for,
 )
 from edgekit.pipeline.training import (
     TeacherEnsemble,
@@ -53,7 +56,7 @@ from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.sparsity import penalty
 from edgekit.report.words import outlook as outlook_words
 from edgekit.types import AccuracyOutlook
-from edgekit.types.notes import UnitsEmptied
+from edgekit.types.notes import SpeedupAssumed, UnitsEmptied
 
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
 _MEMORY = 2**30
@@ -176,6 +179,8 @@ class Cutter:
         """Cuts from the unpruned network down to `final`."""
         cuts = Cuts(done=(), links=())
         steps = [*aims(final, self.first.parameters(), self.inputs.recipe.prune)]
+        if len(steps) > 1 and self.expectations is not None:
+            self._check_reach(self._damage(final), final)
         for number, constraints in enumerate(steps, 1):
             if number > 1:
                 self.inputs.progress.say(f"Cut {number} of {len(steps)}")
@@ -205,9 +210,35 @@ class Cutter:
         if self.expectations is not None:
             outlook = self.expectations.outlook(damage_of(done))
             inputs.progress.say(f"After training: {outlook_words(outlook)}")
+            if not before.links:
+                self._check_reach(damage_of(done), constraints)
         spec = TrainingSpec(recipe=inputs.recipe.distill)
         link = train_student(inputs.training, teachers, fitted.student, spec)
         return Cuts(done=done, links=(*before.links, link))
+
+    def _damage(self, constraints: PlanConstraints) -> float | None:
+        """Expected loss increase of one cut of the unpruned network, before any training."""
+        inputs, planner = self.inputs, self.first
+        cost = constraints.speedup and constraints.full_cost / constraints.speedup
+        scores = score_importance(
+            planner.graph, inputs.train, inputs.recipe.prune.importance, inputs.progress
+        )
+        senses = probe(planner, scores, inputs.train, inputs.progress)
+        solution = solve_for(planner, scores, senses, constraints, cost)
+        return solution.expected_loss_increase
+
+    def _check_reach(self, damage: float | None, constraints: PlanConstraints) -> None:
+        """Raise `BudgetInfeasible` where training surely does not make up for a damage.
+
+        A speed-up that no budget sets is not refused, and may be milder next.
+        """
+        assumed = any(isinstance(note, SpeedupAssumed) for note in constraints.notes)
+        allowed = self.inputs.budget.accuracy_drop
+        if self.inputs.accept_doubts or assumed or allowed is None:
+            return
+        if self.expectations is not None:
+            demand = self.inputs.gain * (constraints.speedup or 1.0)
+            refuse_hopeless(self.expectations, damage, allowed, demand)
 
     def _trained(self, fitted: PrunedCandidate, student: Program) -> Distilled:
         """A student trained once more, from where it is."""
@@ -217,6 +248,19 @@ class Cutter:
     def together(self, cuts: Cuts) -> tuple[PrunedCandidate, Distilled]:
         """All cuts as one of the unpruned network."""
         return all_as_one(self.first, list(cuts.done), list(cuts.links)), cuts.links[-1]
+
+
+def refuse_hopeless(
+    expectations: Expectations, damage: float | None, allowed: float, speedup: float
+) -> None:
+    """Raise `BudgetInfeasible` where a plan of a `speedup` surely loses more than `allowed`."""
+    if expectations.out_of_reach(damage, allowed):
+        outlook = outlook_words(expectations.outlook(damage))
+        raise BudgetInfeasible(
+            f"A speed-up of {speedup:.2f} with accuracy_drop = {allowed} is out of reach: "
+            f"{outlook}. Ask for less: `edgekit plan` shows what each speed-up is "
+            "expected to lose. Train all the same with --yes."
+        )
 
 
 def step_words(step: Step, last: TrainedPoint, gain: float) -> str:

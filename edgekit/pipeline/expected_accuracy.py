@@ -22,12 +22,13 @@ from edgekit.types.evaluation import LossUnit
 
 COVERAGE = 0.8
 _Z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
+_SURE = NormalDist().inv_cdf(0.98)
 _STAGE, _FILE = "trained-outcomes-1", "outcome.json"
-_EXPONENT = 0.6
+_EXPONENT = 0.78
 """Training makes up for more of a large loss increase than of a small one."""
-_PRIOR_SLOPE = 0.03
-"""Loss of accuracy for a nat, before any network was trained: three points."""
-_PRIOR_BETWEEN, _PRIOR_WITHIN = math.log(2.5), math.log(1.8)
+_PRIOR_SLOPE = 0.04
+"""Loss of accuracy for a nat, before any network was trained: four points."""
+_PRIOR_BETWEEN, _PRIOR_WITHIN = math.log(3), math.log(1.5)
 """Standard deviations of the logarithm, between networks and between plans of one."""
 _PRIOR_COUNT = 2.0
 """Number of networks that the prior counts as."""
@@ -122,8 +123,7 @@ class Expectations:
             return AccuracyUnknown(reason="metric_without_scale")
         if damage is None or not math.isfinite(damage):
             return AccuracyUnknown(reason="damage_not_measured")
-        alike = [o for o in self.outcomes if o.unit == self.unit and o.informative]
-        slope = slope_of(alike, self.family)
+        alike, slope = self._alike(), self._slope()
         reach = _Z * self.reference.noise
         middle, least, most = (slope.drop(damage, z) for z in (0.0, -_Z, _Z))
         edges = self._metric(least - reach), self._metric(most + reach)
@@ -136,6 +136,20 @@ class Expectations:
             trained=len(alike),
             own=sum(one.family == self.family for one in alike),
         )
+
+    def out_of_reach(self, damage: float | None, allowed: float) -> bool:
+        """Return whether a plan surely loses more than `allowed`: one network in fifty of such
+        a damage would keep it, were the law right."""
+        if self.unit == "own" or damage is None or not math.isfinite(damage):
+            return False
+        least = self._slope().drop(damage, -_SURE) - _SURE * self.reference.noise
+        return self.lost + least > allowed
+
+    def _slope(self) -> Slope:
+        return slope_of(self._alike(), self.family)
+
+    def _alike(self) -> list[TrainedOutcome]:
+        return [o for o in self.outcomes if o.unit == self.unit and o.informative]
 
     def outlook(
         self, damage: float | None, outcome: float | None = None

@@ -60,6 +60,8 @@ class PruningInputs:
     """Judges trained networks; `None` where the first one is taken as it is."""
     gain: float = 1.0
     """Speed-up over fp32 by the precision that is planned for, without any cut."""
+    accept_doubts: bool = True
+    """True where a network is trained though it surely misses the accuracy budget."""
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class PruningInputs:
             training=TrainingInputs.of(request, env, loaded.samples, loaded.task),
             baselines=tuple(baselines),
             refused=refused,
+            accept_doubts=request.accept_doubts,
         )
 
     def judged_by(self, evaluator: NetworkEvaluator, uncut: Judged) -> PruningInputs:
