@@ -24,6 +24,7 @@
     |  `- DeviceBusy             another job holds the device
     |- TargetsFailed            of several targets: the highest code among them
     |- MeasurementError     4    a run that is invalid or inconclusive
+    |- GateUnproven         6    a limit of a gate that nothing here can prove
     `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
        `- ParityError            an artifact outside tolerance, by name
 
@@ -166,6 +167,12 @@ class MeasurementError(EdgeKitError):
     exit_code = 4
 
 
+class GateUnproven(EdgeKitError):
+    """A limit of a gate that nothing here can prove."""
+
+    exit_code = 6
+
+
 class ArtifactError(EdgeKitError):
     """An artifact that its runtime refuses, or whose outputs differ."""
 
@@ -199,6 +206,7 @@ EXIT_CODES: dict[int, str] = {
     3: "the device or runtime is not available",
     4: "a measurement is invalid or inconclusive",
     5: "an operator is unsupported, or an artifact's outputs differ from the network's",
+    6: "a limit of a gate is unproven: no device was named, or nothing here can tell",
     INTERNAL: "an internal error, with a crash report",
     129: "hung up",
     130: "interrupted",

@@ -9,7 +9,7 @@ from edgekit.bench.energy import comparable
 from edgekit.bench.history import Record
 from edgekit.bench.verdict import at_most
 from edgekit.errors import MeasurementError
-from edgekit.types import Budget, Check, Paired, PairedVerdict
+from edgekit.types import Budget, Check, GateVerdict, Paired, PairedVerdict
 from edgekit.types.measurement_notes import (
     CheckBasis,
     Counted,
@@ -43,6 +43,9 @@ def facts(
         _no_more("model_bytes", now.size_bytes, before.size_bytes, growth),
         _no_more("macs", now.macs, before.macs, growth),
         _no_more("parameters", now.parameters, before.parameters, growth),
+        _no_more(
+            "activation_bytes", now.activation_bytes, before.activation_bytes, growth
+        ),
         _no_more("slow_operators", now.slow_operators, before.slow_operators),
         _accuracy(now, before, accuracy_drop),
     ]
@@ -150,9 +153,9 @@ def _energy_obstacle(now: Record, before: Record) -> CheckBasis | None:
     return EnergyUnjudged(kind="energy_doubted", doubts=doubts)
 
 
-def verdict(checks: Sequence[Check]) -> PairedVerdict:
-    """The worst of all checks: a failure, else an inconclusive one."""
-    order: tuple[PairedVerdict, ...] = ("fail", "inconclusive", "pass")
+def verdict(checks: Sequence[Check]) -> GateVerdict:
+    """The worst of all checks: a failure, else an inconclusive one, else an unproven one."""
+    order: tuple[GateVerdict, ...] = ("fail", "inconclusive", "unproven", "pass")
     return min((one.verdict for one in checks), key=order.index, default="pass")
 
 

@@ -12,19 +12,30 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, MinLen
 from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from edgekit import scratch
 from edgekit.bundle_files import MANIFEST, inside, read_manifest, validated, vouched
 from edgekit.errors import OutputError, UsageError
 from edgekit.safe_io import parse_json, read_text, reading
-from edgekit.types import REPORT_SCHEMA, Artifact, Count, Evaluation, Measurement, Text
+from edgekit.types import (
+    REPORT_SCHEMA,
+    Artifact,
+    Count,
+    Energy,
+    Evaluation,
+    Latency,
+    Measurement,
+    Text,
+)
+from edgekit.types.measurement_notes import Compared
 
 SCHEMA = 2
 FILE = "history.jsonl"
@@ -48,6 +59,10 @@ class Record:
     parameters: int | None = None
     slow_operators: int | None = None
     """Operators off the runtime's fast path; `None` where nobody profiled."""
+    activation_bytes: int | None = None
+    """Peak of activations in float32, batch size 1."""
+    parity: Compared | None = None
+    contract: Mapping[str, Any] | None = None
     files: tuple[Path, ...] = ()
     """Where the artifact was when it was measured; it may have gone since."""
 
@@ -89,6 +104,58 @@ def document(
         },
         "measurement": _MEASUREMENT.dump_python(measurement, mode="json"),
     }
+
+
+def facts_document(record: Record) -> dict[str, Any]:
+    """What an artifact is, for `gate` to read as a baseline; no time is in it."""
+    facts = {
+        "macs": record.macs,
+        "parameters": record.parameters,
+        "activation_bytes": record.activation_bytes,
+        "evaluation": record.evaluation,
+        "parity": record.parity,
+        "contract": record.contract,
+    }
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tier": record.tier,
+        "artifact": {
+            "name": record.name,
+            "sha256": record.sha256,
+            "size_bytes": record.size_bytes,
+            "slow_operators": record.slow_operators,
+            "files": [str(file) for file in record.files],
+        },
+        "measurement": _MEASUREMENT.dump_python(record.measurement, mode="json"),
+        "facts": to_jsonable_python(facts),
+    }
+
+
+def unmeasured(artifact: Artifact) -> Measurement:
+    """The measurement of an artifact that did not run."""
+    return Measurement(
+        artifact=artifact.name,
+        device="none",
+        provenance="host",
+        runtime=artifact.runtime,
+        runtime_version="",
+        threads=1,
+        latency=Latency(
+            p50_ms=None,
+            p90_ms=None,
+            p95_ms=None,
+            p99_ms=None,
+            samples=0,
+            launches=0,
+            launch_p50_ms=(),
+        ),
+        load_ms=None,
+        first_ms=None,
+        peak_memory_mb=None,
+        size_mb=artifact.size_mb,
+        energy=Energy(),
+    )
 
 
 def append(file: Path, entry: Mapping[str, Any]) -> None:
@@ -163,6 +230,18 @@ class _Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What an artifact is."""
+
+    macs: _Number = None
+    parameters: _Number = None
+    activation_bytes: _Number = None
+    evaluation: Evaluation | None = None
+    parity: Compared | None = None
+    contract: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Document:
     """The file of one run."""
 
@@ -170,6 +249,7 @@ class _Document:
     tier: str | None
     artifact: _Measured
     measurement: Measurement
+    facts: _Facts = field(default_factory=_Facts)
 
 
 def _digest(entry: Mapping[str, Any]) -> str:
@@ -179,7 +259,8 @@ def _digest(entry: Mapping[str, Any]) -> str:
 def of_document(content: Mapping[str, Any]) -> Record:
     """The record of a run's JSON; raises `ValueError` where a figure is impossible."""
     found = validated(_Document, json.dumps(content, allow_nan=False))
-    artifact = found.artifact
+    artifact, facts = found.artifact, found.facts
+    judged = facts.evaluation
     return Record(
         name=artifact.name,
         sha256=artifact.sha256,
@@ -188,6 +269,12 @@ def of_document(content: Mapping[str, Any]) -> Record:
         created=found.created,
         measurement=possible(found.measurement),
         slow_operators=artifact.slow_operators,
+        evaluation=None if judged is None else _possible_evaluation(judged),
+        macs=facts.macs,
+        parameters=facts.parameters,
+        activation_bytes=facts.activation_bytes,
+        parity=facts.parity,
+        contract=facts.contract,
         files=tuple(map(Path, artifact.files)),
     )
 

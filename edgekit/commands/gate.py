@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from edgekit.commands import bench_words as words
-from edgekit.commands.console import Bars, Json, Quiet, err_console, out_console, plain
-from edgekit.errors import BudgetError, MeasurementError, UsageError
+from edgekit.commands.console import (
+    Bars,
+    Folder,
+    Json,
+    Quiet,
+    err_console,
+    out_console,
+    plain,
+)
+from edgekit.errors import (
+    BudgetError,
+    GateUnproven,
+    MeasurementError,
+    OutputError,
+    UsageError,
+)
 from edgekit.store import Store
-from edgekit.types import Budget, Check
-
-if TYPE_CHECKING:
-    from edgekit.bench.history import Record
-    from edgekit.commands.measuring import Asked, Found
+from edgekit.types import Check
 
 
 def gate(  # noqa: PLR0913 - one parameter an option
@@ -27,9 +35,19 @@ def gate(  # noqa: PLR0913 - one parameter an option
         Path, typer.Argument(help="A .tflite, .onnx or .xml file, or a report.json.")
     ],
     baseline: Annotated[
-        Path,
-        typer.Option(help="The reference: a file of bench --out, or report.json."),
-    ],
+        Path | None,
+        typer.Option(
+            help="The reference: a file of gate --out or bench --out, or report.json.",
+            show_default="limits only",
+        ),
+    ] = None,
+    folder: Folder = Path(),
+    budgets: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file with the keys of [gate].", show_default="edgekit.toml's"
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -44,11 +62,13 @@ def gate(  # noqa: PLR0913 - one parameter an option
         typer.Option(help="The baseline's artifact, to take turns with on the device."),
     ] = None,
     growth: Annotated[
-        float, typer.Option(min=0, help="Share by which bytes and weights may grow.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, help="Share by which bytes and weights may grow."),
+    ] = None,
     accuracy_drop: Annotated[
-        float, typer.Option(min=0, help="Allowed loss of accuracy, 0.01 for a point.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, help="Allowed loss of accuracy, 0.01 for a point."),
+    ] = None,
     size_mb: Annotated[float | None, typer.Option(help="Budget: MB of files.")] = None,
     latency_ms: Annotated[
         float | None, typer.Option(help="Budget: p50 on the device.")
@@ -69,156 +89,97 @@ def gate(  # noqa: PLR0913 - one parameter an option
             help="File that gets a line.", show_default="history.jsonl in the cache"
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the facts here: the next baseline."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the checks as JUnit XML.")
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Append them in Markdown, for $GITHUB_STEP_SUMMARY."),
+    ] = None,
+    code_quality: Annotated[
+        Path | None, typer.Option(help="Write them as GitLab's code quality.")
+    ] = None,
+    sarif: Annotated[
+        Path | None, typer.Option(help="Write them as SARIF 2.1.0.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pass, fail or inconclusive: budgets, and no regression against a baseline.
+    """May this artifact ship? Limits of [gate], and no regression against a baseline.
 
-    Facts (bytes, operations, weights, operators off the fast path, accuracy) decide on every
-    machine. Latency and energy decide only on a named device, and latency only with the
-    baseline's artifact at hand, where it was measured or --against: the two take turns. Exit
-    codes: 0 pass, 1 fail, 4 inconclusive.
+    Facts (bytes, operations, weights, peak activations, operators off the fast path, accuracy,
+    parity with the network, the contract) decide on every machine. Latency, memory and energy
+    decide only on a named device, and latency against a baseline only with its artifact at hand,
+    where it was measured or --against: the two take turns. Exit codes: 0 pass, 1 fail,
+    4 inconclusive, 6 unproven; 2 where the command, a file or the project cannot be used.
 
-        edgekit gate new.tflite --baseline baseline.json
+        edgekit gate build/pi/model.tflite --out baseline.json
+        edgekit gate new.tflite --baseline baseline.json --junit gate.xml
         edgekit gate new.tflite --baseline baseline.json -d ssh://pi@board --against old.tflite
     """
-    from edgekit.bench import gate as rules
     from edgekit.bench import history as records
-    from edgekit.bench.artifact import artifact_at, opened
-    from edgekit.commands.measuring import measure_at
+    from edgekit.bench.gate import verdict as worst
+    from edgekit.commands.gating import Gating, limits_of
+    from edgekit.report import gate_forms as forms
 
-    before = records.read(baseline)
-    budget = Budget(
-        size_mb=size_mb,
-        latency_ms=latency_ms,
-        memory_mb=memory_mb,
-        energy_mj=energy_mj,
-    )
-    on_device = [latency_ms, memory_mb, energy_mj, against]
-    if device is None and any(value is not None for value in on_device):
+    if device is None and any(
+        one is not None for one in (latency_ms, memory_mb, energy_mj, against)
+    ):
         raise UsageError(
             "Latency, memory and energy only gate on a device that is named: add --device."
         )
-    now = _known(candidate, before)
-    if now.files and all(file.is_file() for file in now.files):
-        opened(artifact_at(now.files[0]))
-    checks: list[Check] = []
+    given = {
+        "growth": growth,
+        "accuracy_drop": accuracy_drop,
+        "size_mb": size_mb,
+        "latency_ms": latency_ms,
+        "memory_mb": memory_mb,
+        "energy_mj": energy_mj,
+    }
+    gating = Gating(
+        limits=limits_of(folder, budgets, given),
+        before=records.read(baseline) if baseline else None,
+        folder=folder,
+        complete=out is not None,
+        bars=Bars(err_console, silent=quiet),
+    )
+    now = gating.known(candidate)
     if device:
-        asked = _asked(now, before, against, budget, threads, tier)
-        bars = Bars(err_console, silent=quiet)
-        found = measure_at(asked, device, bars)
-        if found.unprofiled:
-            raise found.unprofiled
-        entry = words.record(asked, found)
-        measured = records.of_document(entry)
-        now = replace(
-            measured,
-            evaluation=now.evaluation,
-            macs=now.macs,
-            parameters=now.parameters,
-        )
-        checks = _on_device(found, now, before, budget)
-    checks = [
-        *rules.facts(now, before, growth=growth, accuracy_drop=accuracy_drop),
-        *rules.budgets(now, budget, on_device=device is not None),
-        *checks,
-    ]
-    verdict = rules.verdict(checks)
+        now, checks, entry = gating.measured(now, device, against, threads, tier)
+        records.append(history or Store().root / records.FILE, entry)
+    else:
+        checks = gating.checks(now)
+    verdict = worst(checks)
+    name = candidate.as_posix()
+    if out:
+        records.write(out, records.facts_document(now))
+    if junit:
+        _write(junit, forms.junit(name, checks))
+    if code_quality:
+        _write(code_quality, json.dumps(forms.code_quality(name, checks), indent=2))
+    if sarif:
+        _write(sarif, json.dumps(forms.sarif(name, checks), indent=2))
+    if summary:
+        _write(summary, forms.markdown(name, checks, verdict), mode="a")
     if as_json:
         print(json.dumps({"verdict": verdict, "checks": plain(checks)}, indent=2))
     elif not quiet:
         _show(checks)
-    if device:
-        records.append(history or Store().root / records.FILE, entry)
-    _conclude(verdict, checks)
+    if checks or not out:
+        _conclude(verdict, checks)
 
 
-def _known(candidate: Path, before: Record) -> Record:
-    """Facts of the candidate without running it: a record's, or a file's bytes."""
-    from edgekit.bench import history
-    from edgekit.bench.artifact import artifact_at
-
-    if candidate.suffix in (".json", ".jsonl"):
-        return history.read(candidate)
-    artifact = artifact_at(candidate)
-    measurement = replace(
-        before.measurement, artifact=artifact.name, size_mb=artifact.size_mb
-    )
-    return replace(
-        before,
-        name=artifact.name,
-        sha256=None,
-        size_bytes=artifact.size_bytes,
-        measurement=measurement,
-        evaluation=None,
-        macs=None,
-        parameters=None,
-        slow_operators=None,
-        files=artifact.files,
-    )
-
-
-def _asked(
-    now: Record,
-    before: Record,
-    against: Path | None,
-    budget: Budget,
-    threads: int,
-    tier: str,
-) -> Asked:
-    """The checks on the device; raises UsageError where an artifact has changed since its
-    record."""
-    from edgekit.bench.artifact import artifact_at
-    from edgekit.bench.history import sha256
-    from edgekit.bench.protocol import Metering
-    from edgekit.bench.tiers import tier_called
-    from edgekit.commands.measuring import Asked
-
-    if not now.there:
-        raise UsageError(
-            f"The artifact of {now.name} is not where it was measured, or has changed. Name "
-            "the file itself to measure it."
-        )
-    old = None
-    if against:
-        old = artifact_at(against)
-        if before.sha256 and sha256(old.files) != before.sha256:
-            raise UsageError(
-                f"{against} is not the artifact of the baseline ({before.name}): its content "
-                "differs. Name the file that the baseline was measured with."
-            )
-    elif before.there:
-        old = artifact_at(before.files[0])
-    if old:
-        old = replace(old, name=f"{old.name} (baseline)")
-    energy = budget.energy_mj is not None
-    wants_energy = energy or before.measurement.energy.gross_mj is not None
-    return Asked(
-        artifact=artifact_at(now.files[0]),
-        other=old,
-        threads=threads,
-        tier=tier_called(tier),
-        metering=Metering(meter="auto" if wants_energy else "none"),
-        profile=before.slow_operators is not None,
-    )
-
-
-def _on_device(
-    found: Found, now: Record, before: Record, budget: Budget
-) -> list[Check]:
-    """Checks that only a device can make; the baseline measured in the same run goes first."""
-    from edgekit.bench import gate as rules
-
-    checks: list[Check | None] = []
-    if found.paired:
-        checks.append(rules.latency(found.paired))
-        theirs = found.paired.measurements[1]
-        if theirs.energy.gross_mj is not None:
-            before = replace(before, measurement=theirs)
-    elif budget.latency_ms is None:
-        checks.append(rules.unpaired(before))
-    checks.append(rules.energy(now, before))
-    return [one for one in checks if one]
+def _write(file: Path, text: str, mode: str = "w") -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open(mode, encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise OutputError(f"Cannot write {file} ({error.strerror}).") from error
 
 
 def _show(checks: list[Check]) -> None:
@@ -227,9 +188,9 @@ def _show(checks: list[Check]) -> None:
     table = Table(box=None)
     for heading in ("check", "verdict", "why"):
         table.add_column(heading)
-    colors = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+    colors = {"pass": "green", "fail": "red"}
     for one in checks:
-        color = colors[one.verdict]
+        color = colors.get(one.verdict, "yellow")
         table.add_row(
             one.name, f"[{color}]{one.verdict}[/]", escape(measurement_words.check(one))
         )
@@ -253,3 +214,5 @@ def _conclude(verdict: str, checks: list[Check]) -> None:
         raise BudgetError(f"The gate fails: {lines}.")
     if verdict == "inconclusive":
         raise MeasurementError(f"The gate is inconclusive: {lines}.")
+    if verdict == "unproven":
+        raise GateUnproven(f"The gate is unproven: {lines}.")

@@ -14,6 +14,7 @@ from edgekit.config.resources import shipped
 from edgekit.config.user_code import is_installed, is_reference
 from edgekit.errors import ProjectError, TargetError, UsageError
 from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec, Text
+from edgekit.types.gate import Gate
 
 FILE = "edgekit.toml"
 _Settings = TypeVar("_Settings", Budget, Recipe)
@@ -33,6 +34,7 @@ class _File:
     task: TaskSpec = field(default_factory=TaskSpec)
     budget: Budget = field(default_factory=Budget)
     recipe: Recipe = field(default_factory=Recipe)
+    gate: Gate = field(default_factory=Gate)
     target: Mapping[str, _Override] = field(default_factory=dict)
 
 
@@ -48,6 +50,7 @@ class Project:
     task: TaskSpec
     budget: Budget
     recipe: Recipe
+    gate: Gate = field(default_factory=Gate)
     priority: tuple[str, ...] = ()
     """The budgets that are set, in the order of the file: the first weighs most."""
 
@@ -93,6 +96,7 @@ def load(folder: Path) -> Project:
         task=content.task,
         budget=content.budget,
         recipe=content.recipe,
+        gate=content.gate,
         priority=tuple(_raw(file).get("budget", {})),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from edgekit.types import Check, Energy, Measurement, Paired, PairedVerdict
+from edgekit.types import Check, Energy, GateVerdict, Measurement, Paired
 from edgekit.types import measurement_notes as kinds
 from edgekit.types.evaluation import shown
 from edgekit.types.measurement_notes import (
@@ -179,7 +179,24 @@ def paired(found: Paired) -> str:
     return _paired(found.verdict, found)
 
 
-def _paired(verdict: PairedVerdict, found: Paired | LaunchesPaired) -> str:
+def _fact(
+    basis: kinds.Compared | kinds.ContractParts | kinds.WithinLimit, found: Check
+) -> str:
+    """What an artifact is, in words."""
+    match basis:
+        case kinds.WithinLimit():
+            return f"{found.now:.4g}, at least {found.before:g}"
+        case kinds.Compared(relative_error=error):
+            answers = "as" if basis.agrees else "otherwise than"
+            off = "" if error is None else f", relative error {error:.2g}"
+            where = f"{basis.reference} on {basis.samples} samples"
+            return f"answers {answers} {where}{off}"
+        case kinds.ContractParts(changed=changed):
+            same = "inputs, outputs and preprocessing are the baseline's"
+            return f"changed: {', '.join(changed)}" if changed else same
+
+
+def _paired(verdict: GateVerdict, found: Paired | LaunchesPaired) -> str:
     sure = f"{found.confidence:.1%}".replace(".0%", "%")
     if verdict == "fail":
         return f"slower by more than {found.slower - 1:.0%}, with {sure} confidence"
@@ -195,6 +212,8 @@ def _paired(verdict: PairedVerdict, found: Paired | LaunchesPaired) -> str:
 def check(found: Check) -> str:
     """The basis of a check of a gate, and its result."""
     match found.basis:
+        case kinds.Compared() | kinds.ContractParts() | kinds.WithinLimit(least=True):
+            return _fact(found.basis, found)
         case kinds.NotMeasured():
             return "not measured"
         case kinds.WithinLimit(doubts=reasons):

@@ -114,6 +114,8 @@ class Measurement:
 
 
 PairedVerdict = Literal["pass", "fail", "inconclusive"]
+GateVerdict = Literal["pass", "fail", "inconclusive", "unproven"]
+"""`unproven`: nothing here can tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +149,7 @@ class Check:
     kind: Literal["fact", "budget", "device"]
     now: float | None
     before: float | None
-    verdict: PairedVerdict
+    verdict: GateVerdict
     basis: CheckBasis
     """Facts that the verdict follows from, beside `now` and `before`."""
 

@@ -235,6 +235,8 @@ class WithinLimit:
 
     kind: Literal["within_limit"] = "within_limit"
     doubts: tuple[MeasurementFault | EnergyReason, ...] = ()
+    least: bool = False
+    """True where the limit is the least that is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +254,27 @@ class Scored:
     kind: Literal["scored"] = "scored"
     is_fraction: bool
     allowed: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """The artifact's outputs beside its network's."""
+
+    kind: Literal["compared"] = "compared"
+    agrees: bool
+    relative_error: float | None
+    """The largest difference over the largest number; `None` where it is not finite."""
+    samples: int
+    reference: str
+    """Name of the network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractParts:
+    """Parts of the artifact's contract that are not the baseline's."""
+
+    kind: Literal["contract_parts"] = "contract_parts"
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +320,8 @@ CheckBasis: TypeAlias = (
     | WithinLimit
     | Counted
     | Scored
+    | Compared
+    | ContractParts
     | NothingPaired
     | LaunchesPaired
     | EnergyBeside

@@ -140,6 +140,27 @@ def basis(**changed: float) -> kinds.LaunchesPaired:
 
 
 CHECKS: list[tuple[kinds.CheckBasis, PairedVerdict, str]] = [
+    (kinds.WithinLimit(least=True), "pass", "90, at least 80"),
+    (
+        kinds.Compared(agrees=True, relative_error=1e-6, samples=9, reference="a.pt2"),
+        "pass",
+        "answers as a.pt2 on 9 samples, relative error 1e-06",
+    ),
+    (
+        kinds.Compared(agrees=False, relative_error=None, samples=9, reference="a.pt2"),
+        "fail",
+        "answers otherwise than a.pt2 on 9 samples",
+    ),
+    (
+        kinds.ContractParts(changed=("inputs", "labels")),
+        "fail",
+        "changed: inputs, labels",
+    ),
+    (
+        kinds.ContractParts(changed=()),
+        "pass",
+        "inputs, outputs and preprocessing are the baseline's",
+    ),
     (kinds.NotMeasured(), "inconclusive", "not measured"),
     (kinds.WithinLimit(), "pass", "90 of 80 allowed"),
     (
