@@ -206,7 +206,7 @@ EXIT_CODES: dict[int, str] = {
     3: "the device or runtime is not available",
     4: "a measurement is invalid or inconclusive",
     5: "an operator is unsupported, or an artifact's outputs differ from the network's",
-    6: "a limit of a gate is unproven: no device was named, or nothing here can tell",
+    6: "a limit of a gate is unproven: no device was named, or nothing here shows it",
     INTERNAL: "an internal error, with a crash report",
     129: "hung up",
     130: "interrupted",

@@ -107,7 +107,7 @@ def document(
 
 
 def facts_document(record: Record) -> dict[str, Any]:
-    """What an artifact is, for `gate` to read as a baseline; no time is in it."""
+    """Facts of an artifact, for `gate` to read as a baseline; no time is in it."""
     facts = {
         "macs": record.macs,
         "parameters": record.parameters,
@@ -231,7 +231,7 @@ class _Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
-    """What an artifact is."""
+    """Facts of an artifact."""
 
     macs: _Number = None
     parameters: _Number = None

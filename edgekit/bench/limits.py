@@ -22,7 +22,7 @@ _CONTRACT = ("inputs", "outputs", "preprocessing", "labels", "folded", "text")
 
 
 def limits(now: Record, gate: Gate) -> list[Check]:
-    """Checks of the facts that have a limit; a fact that nobody knows is unproven."""
+    """Checks of the facts that have a limit; an unknown fact is unproven."""
     activation = now.activation_bytes
     lines: Sequence[tuple[str, float | None, float | None]] = (
         ("size_mb", gate.size_mb, now.size_bytes / _MIB),
@@ -60,7 +60,7 @@ def unproven(gate: Gate) -> list[Check]:
 
 
 def parity(now: Record, gate: Gate) -> Check | None:
-    """Whether the artifact answers as its network; `None` where nobody asks or can tell."""
+    """The check of outputs against the network's; `None` where nothing was compared."""
     if gate.parity is False or (now.parity is None and gate.parity is None):
         return None
     found = now.parity
@@ -71,7 +71,7 @@ def parity(now: Record, gate: Gate) -> Check | None:
 
 
 def contract(now: Record, before: Record | None, gate: Gate) -> Check | None:
-    """Whether an application can take the artifact for the baseline's."""
+    """The check of inputs, outputs and preprocessing; `None` without both contracts."""
     ours, theirs = now.contract, None if before is None else before.contract
     if gate.contract is False or before is None:
         return None

@@ -18,8 +18,8 @@ from edgekit.types import Check, GateVerdict
 _MARKS: dict[GateVerdict, str] = {
     "pass": ":white_check_mark:",
     "fail": ":x:",
-    "inconclusive": ":grey_question:",
-    "unproven": ":grey_question:",
+    "inconclusive": ":warning:",
+    "unproven": ":warning:",
 }
 _SEVERITY: dict[GateVerdict, str] = {
     "fail": "major",

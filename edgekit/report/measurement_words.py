@@ -182,7 +182,7 @@ def paired(found: Paired) -> str:
 def _fact(
     basis: kinds.Compared | kinds.ContractParts | kinds.WithinLimit, found: Check
 ) -> str:
-    """What an artifact is, in words."""
+    """The fact of a check, in words."""
     match basis:
         case kinds.WithinLimit():
             return f"{found.now:.4g}, at least {found.before:g}"

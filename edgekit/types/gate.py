@@ -12,7 +12,7 @@ from edgekit.types.names import Count, Fraction, Mebibytes, Positive
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """What an artifact must keep to. `None` sets no limit."""
+    """The limits of an artifact. `None` sets no limit."""
 
     size_mb: Mebibytes | None = None
     """Of the artifact's files."""
@@ -26,13 +26,13 @@ class Gate:
     accuracy: Fraction | None = None
     """Least fraction of right decisions on the project's test data."""
     accuracy_drop: Fraction = 0.0
-    """What accuracy may lose against a baseline, 0.01 for a point."""
+    """Allowed loss of accuracy against a baseline, 0.01 for a point."""
     growth: Annotated[float, Ge(0)] = 0.0
     """Share by which bytes, operations, weights and activations may grow against a baseline."""
     parity: bool | None = None
-    """Whether the artifact must answer as its network; `None`: where the network is there."""
+    """True where the artifact must answer as its network; `None`: where the network is there."""
     contract: bool | None = None
-    """Whether inputs, outputs and preprocessing must be the baseline's; `None`: where both are
+    """True where inputs, outputs and preprocessing must be the baseline's; `None`: where both are
     known."""
     samples: Count = 1000
     """Most samples of the test data for accuracy and parity."""

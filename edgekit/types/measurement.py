@@ -115,7 +115,7 @@ class Measurement:
 
 PairedVerdict = Literal["pass", "fail", "inconclusive"]
 GateVerdict = Literal["pass", "fail", "inconclusive", "unproven"]
-"""`unproven`: nothing here can tell."""
+"""`unproven`: nothing here shows it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,4 +75,4 @@ REGRESSIONS: dict[str, Plant] = {
     "contract": another_contract,
     "slow_operators": slower_operators,
 }
-"""What the gate calls each regression, and how to plant it."""
+"""Names of the checks that end red, and how to plant each regression."""

@@ -71,7 +71,7 @@ def own(gated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def checked(run: Run, *options: object) -> tuple[int, dict[str, str], str]:
-    """Exit code, verdicts by check, and what was said."""
+    """Exit code, verdicts by check, and the error line."""
     command = ("gate", "model.onnx", "--baseline", "baseline.json", "--json", "-q")
     code, out, said = run(*command, *options)
     found = {one["name"]: one["verdict"] for one in json.loads(out)["checks"]}
