@@ -68,7 +68,8 @@ def installed(folder: Path, files: Sequence[str], store: Store) -> Path:
         with scratch.folder() as whole:
             _install(folder, whole)
             for pattern in files:
-                for file in (whole / "node_modules").glob(pattern):
+                found = (whole / "node_modules").glob(pattern)
+                for file in filter(Path.is_file, found):
                     copy = place / file.relative_to(whole / "node_modules")
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(file, copy)
