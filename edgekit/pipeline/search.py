@@ -9,6 +9,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,7 @@ _SAMPLES_WEIGHED = 256
 # Trials of cuts: their cost in all, numbers of the outputs that are enough to judge one by (few
 # samples of maps have as many), and the fewest samples.
 _TRIAL_MACS, _TRIAL_VALUES = 2e12, 1 << 20
-_LEAST_SAMPLES = 16
-_TRIAL_BATCH = 64
+_LEAST_SAMPLES, _TRIAL_BATCH = 16, 64
 _SLACK = 1.03
 _SPARE = 1.1
 """Past this fraction of the speed-up asked for, a network gave up more than it had to."""
@@ -391,7 +391,16 @@ def score_importance(
 ) -> dict[str, Scores]:
     """Importance of every unit, by the recipe's criterion."""
     with progress.step(f"Weigh the units ({criterion})"):
-        return importance(graph, criterion, batches=batches(train, _SAMPLES_WEIGHED))
+        [(inputs, labels)] = batches(train, _SAMPLES_WEIGHED)
+        known = repeat(None) if labels is None else torch.split(labels, _TRIAL_BATCH)
+        parts = list(zip(_parts(inputs), known, strict=False))
+        return importance(graph, criterion, batches=parts)
+
+
+def _parts(inputs: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
+    """As many samples as run at once: activations of large images fill the memory."""
+    split = (torch.split(each, _TRIAL_BATCH) for each in inputs)
+    return list(zip(*split, strict=True))
 
 
 def _trial_samples(planner: Planner) -> int:
@@ -413,18 +422,9 @@ def probe(
 ) -> Sensitivity:
     """Sensitivity of the outputs to cutting each group and dropping each block."""
     count = min(len(train), _trial_samples(planner))
-    inputs = [given for given, _ in batches(train, count)]
+    [(inputs, _)] = batches(train, count)
+    graph, parts = planner.graph, _parts(inputs)
     with progress.step(f"Try every cut alone, on {count} samples") as step:
         return sensitivity(
-            planner.graph,
-            scores,
-            [
-                part
-                for given in inputs
-                for part in zip(
-                    *(torch.split(each, _TRIAL_BATCH) for each in given), strict=True
-                )
-            ],
-            blocks=planner.blocks,
-            on_progress=step.update,
+            graph, scores, parts, blocks=planner.blocks, on_progress=step.update
         )

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgekit.api.datasets import Data
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.search import SearchRound, next_costs, probe, settled
-from edgekit.progress import Logged
+from edgekit.pipeline.search import (
+    SearchRound,
+    next_costs,
+    probe,
+    score_importance,
+    settled,
+)
+from edgekit.progress import Logged, Silent
+from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits
 from edgekit.report.note_words import sentence
@@ -163,3 +173,30 @@ def test_cuts_are_tried_on_fewer_samples_of_larger_outputs(
         found = probe(planner, scores, train, Logged())
     assert f"on {count} samples" in caplog.text
     assert set(found.groups) == {g.id for g in planner.graph.groups}
+
+
+class Largest(TorchDispatchMode):
+    """The most samples that a convolution was given at once."""
+
+    samples = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if "convolution" in str(func):
+            self.samples = max(self.samples, len(args[0]))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("labeled", [True, False])
+def test_units_are_weighed_by_a_few_samples_at_once(labeled: bool) -> None:
+    graph, random = graph_of(residual()), np.random.default_rng(0)
+    x = random.normal(size=(150, 3, 8, 8)).astype(np.float32)
+    given = (x, random.integers(0, 4, 150)) if labeled else x
+    train = Data(train=given).part("train", InputSpec(shape=(3, 8, 8)))
+    with Largest() as seen:
+        found = score_importance(graph, train, "activation", Silent())
+    assert seen.samples == 64
+    at_once = importance(graph, "activation", batches=[(torch.from_numpy(x), None)])
+    for group, scores in found.items():
+        np.testing.assert_allclose(scores, at_once[group], rtol=1e-4)
