@@ -1,11 +1,17 @@
-"""Texts in requests to a server."""
+"""Requests to a server: tensors by name, and texts."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
+from edgekit.agent.serving import protocol
+from edgekit.agent.serving.model import ServedModel
 from tests import texts
 from tests.runtime.agent.serving.test_server import INFER, Served, request
 
@@ -52,6 +58,54 @@ def test_the_contract_is_in_the_metadata(served_text: Served) -> None:
     about = served_text.ask("/v2/models/tiny")[1]["parameters"]["text"]
     assert (about["length"], about["pair"]) == (texts.LENGTH, False)
     assert about["inputs"]["attention_mask"] == "mask"
+
+
+@pytest.fixture
+def served_two(tmp_path: Path) -> ServedModel:
+    """A file of two inputs and two outputs, each its input turned round or doubled."""
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("image", [1, 2]), ("meta", [1, 3])) * 2
+    ]
+    for end, name in zip(ends[2:], ("turned", "doubled"), strict=True):
+        end.name = name
+    nodes = [
+        helper.make_node("Neg", ["image"], ["turned"]),
+        helper.make_node("Add", ["meta", "meta"], ["doubled"]),
+    ]
+    graph = helper.make_graph(nodes, "two", ends[:2], ends[2:])
+    opset = [helper.make_opsetid("", 17)]
+    made = helper.make_model(graph, opset_imports=opset, ir_version=10)
+    onnx.save(made, tmp_path / "two.onnx")
+    own = {"files": ["two.onnx"], "precision": "fp32", "layouts": ["NCHW", None]}
+    description = {
+        "runtime": "onnxruntime",
+        "threads": 1,
+        "default": "one",
+        "models": {"one": own},
+        "preprocessing": None,
+        "preprocessing_by_input": {"image": {"scale": 255.0}, "meta": {"scale": 1.0}},
+        "labels": [],
+    }
+    return ServedModel(tmp_path, description)
+
+
+def test_inputs_and_outputs_are_by_name(served_two: ServedModel) -> None:
+    about = protocol.metadata(served_two, "two")["parameters"]
+    assert about["preprocessing_by_input"]["image"] == {"scale": 255.0}
+    assert about["layouts"] == {"image": "NCHW", "meta": None}
+    given = [
+        {"name": "meta", "shape": [2, 3], "datatype": "FP32", "data": [1.0] * 6},
+        {"name": "image", "shape": [2, 2], "datatype": "FP32", "data": [3.0] * 4},
+    ]
+    whole = protocol.answer(served_two, "two", json.dumps({"inputs": given}).encode())
+    found = {one["name"]: one["data"] for one in whole["outputs"]}
+    assert found == {"turned": [-3.0] * 4, "doubled": [2.0] * 6}
+    asked = {"inputs": given, "outputs": [{"name": "doubled"}]}
+    [one] = protocol.answer(served_two, "two", json.dumps(asked).encode())["outputs"]
+    assert (one["name"], one["shape"]) == ("doubled", [2, 3])
+    with pytest.raises(protocol.Refused, match="input 'image' is missing"):
+        protocol.answer(served_two, "two", json.dumps({"inputs": given[:1]}).encode())
 
 
 @pytest.mark.parametrize(
