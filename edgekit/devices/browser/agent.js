@@ -42,6 +42,8 @@ async function post(name, body) {
 // --- models ---------------------------------------------------------------------------------
 
 async function opened(adapter, address) {
+  const [option] = Object.keys(job.options ?? {});
+  if (option) throw new JobError("job_invalid", `The runtime of a page has no option '${option}'.`);
   const content = new Uint8Array(await (await fetch(address)).arrayBuffer());
   const files = new URL(job.assets, location.href).href;
   try {

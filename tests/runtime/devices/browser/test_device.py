@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from edgekit.errors import (
     RuntimeMissing,
 )
 from edgekit.store import Store
-from edgekit.types import Artifact
+from edgekit.types import Artifact, RuntimeOptions
 from tests.runtime.conftest import TinyModel, write_onnx, write_tflite
 
 BROWSER = any(shutil.which(name) for name in chromium.NAMES)
@@ -127,6 +128,9 @@ def test_what_cannot_be_done_is_named(device: BrowserDevice, tmp_path: Path) -> 
     other = artifact(unreadable("openvino", file))
     with pytest.raises(DeviceError, match=r"has no openvino\. It has: litert, onnx"):
         device.run(jobs.verify(other), timeout_s=60)
+    set_up = replace(broken, runtime_options=RuntimeOptions(options={"xnnpack": False}))
+    with pytest.raises(DeviceError, match="has no option 'xnnpack'"):
+        device.run(jobs.bench(set_up, threads=1, **SHORT), timeout_s=60)
     assert device.run(jobs.energy(broken, threads=1), timeout_s=60)["meter"] is None
     with pytest.raises(DeviceError, match="a page has no profiler"):
         device.run(jobs.profile(broken, threads=1), timeout_s=60)
