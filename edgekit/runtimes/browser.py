@@ -9,9 +9,10 @@ session: `inputs` and `outputs` (name, shape, dtype), `prepare(arrays)`, `invoke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.errors import RuntimeMissing
 from edgekit.runtimes import npm, registry
 from edgekit.store import Store
 from edgekit.types import RuntimeName
@@ -40,6 +41,10 @@ class WebRuntime:
     """Types of inputs and outputs that it takes."""
     accelerators: tuple[str, ...]
     """Processors that it computes on, the default first."""
+    edits: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """File below `node_modules` -> a text in it and its replacement, for models of single
+    operators, whose types the compiled runtime takes and the library's own list lacks. Applications
+    get the library as it is."""
 
     @property
     def version(self) -> str:
@@ -55,6 +60,18 @@ class WebRuntime:
         """A folder as `node_modules`, with what pages need; raises `RuntimeMissing`."""
         needed = {*self.imports.values(), *self.downloads, *self.threaded}
         return npm.installed(self.folder, sorted(needed), store)
+
+    def edited(self, folder: Path) -> dict[str, bytes]:
+        """The files of `edits`, replaced; `folder` is that of `files`."""
+        found = {}
+        for name, (old, new) in self.edits.items():
+            text = (folder / name).read_text("utf-8")
+            if old not in text:
+                raise RuntimeMissing(
+                    f"{name} of {self.version} has no {old!r} to edit."
+                )
+            found[name] = text.replace(old, new, 1).encode()
+        return found
 
 
 def known() -> Mapping[RuntimeName, WebRuntime]:

@@ -133,6 +133,8 @@ def _site(job: Mapping[str, Any], runtime: WebRuntime, modules: Path) -> Site:
     if "path" in job:
         given["path"] = placed(job["path"])
     if "models" in job:
+        edited = runtime.edited(modules)
+        texts |= {f"{_MODULES}/{name}": text for name, text in edited.items()}
         given["models"] = [placed(path) for path in job["models"]]
     if job["kind"] == "infer":
         given["arrays"] = _arrays(job["inputs"], texts)

@@ -10,6 +10,15 @@ _ENTRIES = {
     "@litertjs/wasm-utils": "@litertjs/wasm-utils/dist/index.js",
 }
 
+_LIST = "var DATATYPES = Object.freeze(["
+_TYPE = (
+    '{{ dtype: "{}", typedArrayConstructor: {}Array, elementType: ElementType.{} }},'
+)
+_TYPES = (
+    _TYPE.format("int8", "Int8", "INT8"),
+    _TYPE.format("int64", "BigInt64", "INT64"),
+)
+
 RECORD = WebRuntime(
     title="LiteRT.js",
     package="@litertjs/core",
@@ -27,4 +36,5 @@ RECORD = WebRuntime(
     ),
     dtypes=("float32", "int32", "uint8"),
     accelerators=("wasm", "webgpu"),
+    edits={_ENTRIES["@litertjs/core"]: (_LIST, "\n".join([_LIST, *_TYPES]))},
 )

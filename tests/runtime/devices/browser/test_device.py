@@ -25,7 +25,12 @@ from edgekit.errors import (
 )
 from edgekit.store import Store
 from edgekit.types import Artifact, RuntimeOptions
-from tests.runtime.conftest import TinyModel, write_onnx, write_tflite
+from tests.runtime.conftest import (
+    TinyModel,
+    write_onnx,
+    write_requantizing_tflite,
+    write_tflite,
+)
 
 BROWSER = any(shutil.which(name) for name in chromium.NAMES)
 pytestmark = pytest.mark.skipif(
@@ -117,6 +122,18 @@ def test_operators_take_turns_and_one_that_fails_leaves_the_others(
     assert small["us"] == min(small["rounds_us"]) > 0
     assert large["us"] > 2 * small["us"]
     assert bad["us"] is None and str(broken) in bad["error"]
+
+
+def test_operators_in_int8_are_timed_and_whole_files_of_it_refused_as_in_applications(
+    device: BrowserDevice, tmp_path: Path
+) -> None:
+    one = artifact(write_requantizing_tflite(tmp_path / "m.tflite"))
+    settings: Any = {"rounds": 2, "sessions": 1, "min_round_ms": 1.0}
+    job = jobs.microbenchmark("litert", one.files, threads=1, **settings)
+    [row] = device.run(job, timeout_s=60)["results"]
+    assert row["error"] is None and row["us"] > 0
+    with pytest.raises(ArtifactError, match="Element type INT8 is not supported"):
+        device.run(jobs.verify(one), timeout_s=60)
 
 
 def test_what_cannot_be_done_is_named(device: BrowserDevice, tmp_path: Path) -> None:
