@@ -57,10 +57,16 @@ def mixture(
     with tempfile.TemporaryDirectory(dir=fp32.parent) as name:
         int8 = Path(name) / f"all{runtime.suffix}"
         quantizer.quantize("int8", replace(quant_config, operators="all"), int8)
-        material: Material | None = part.material(fp32, int8, Path(name))
+        try:
+            material: Material | None = part.material(fp32, int8, Path(name))
+        except ArtifactError:
+            if timing:
+                raise
+            return None  # the file may run, though its operators are not known
         if material is None:
             return None
-        times = _timed(runtime.name, material) if timing else part.guess(material)
+        # The format's own runtime: one that runs its files may be of devices alone.
+        times = _timed(runtime.format, material) if timing else part.guess(material)
     if times is None:
         return None
     return Mixture(material=material, times=times, timed=timing)

@@ -86,11 +86,15 @@ def _name(graph: Any, operator: Any) -> str:
 
 
 def delegated(path: Path) -> bool:
-    """Return whether the runtime's accelerated kernels take an operator's file."""
+    """Return whether the runtime's accelerated kernels take an operator's file; true where it
+    does not load alone, so that nothing is known against it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=str(path))
-    interpreter.allocate_tensors()
+    try:
+        interpreter = Interpreter(model_path=str(path))
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError):
+        return True
     return any(each["op_name"] == "DELEGATE" for each in interpreter._get_ops_details())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,11 +14,11 @@ def files(
     convolutional_network, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Artifact]:
     program, samples = convolutional_network
-    mixed = ("litert", "int8", QuantConfig(operators="mixed"))
+    mixed = QuantConfig(operators="mixed")
+    requested = [("litert", "int8"), ("litert", "int8", mixed)]
+    requested += [("tflite-runtime", "int8", mixed)]
     folder = tmp_path_factory.mktemp("mixed") / "out"
-    made = export_all(
-        program, [("litert", "int8"), mixed], calibration=samples, folder=folder
-    )
+    made = export_all(program, requested, calibration=samples, folder=folder)
     return {one.name: one for one in made}
 
 
@@ -65,6 +63,7 @@ def _tensor(values: np.ndarray):
     return torch.from_numpy(values)
 
 
-def test_mixing_is_explicit_in_the_record(files, tmp_path: Path) -> None:
+def test_mixing_is_explicit_in_the_record_of_every_runtime(files) -> None:
+    assert len(files) == 3
     for one in files.values():
         assert one.quantized.quant_config.float_operators

@@ -78,3 +78,11 @@ def test_files_of_other_operators_are_not_compared(
 ) -> None:
     one, other = hard.steps[0].in_float, hard.steps[1].in_float
     assert mixing.material(one, other, tmp_path) is None
+
+
+def test_an_operator_that_does_not_load_alone_is_not_called_slow(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "odd.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(64))
+    assert mixing.delegated(path)
