@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 import edgekit
-from edgekit import scratch
+from edgekit import error_pages, scratch
 from edgekit.commands import (
     bench,
     build,
@@ -23,6 +23,7 @@ from edgekit.commands import (
     devices,
     diff,
     doctor,
+    explain,
     gate,
     init,
     inspect,
@@ -43,6 +44,7 @@ from edgekit.errors import (
 )
 
 _INTERRUPTED = 128 + signal.SIGINT
+_COMPLETES = "_EDGEKIT_COMPLETE"
 _EPILOG = "Exit codes: " + "; ".join(f"{c} {t}" for c, t in EXIT_CODES.items()) + "."
 
 app = typer.Typer(
@@ -50,7 +52,6 @@ app = typer.Typer(
     help="Prune, distill, export and prove neural networks for the device they will run on.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -64,6 +65,7 @@ for command in (
     gate.gate,
     inspect.inspect,
     doctor.doctor,
+    explain.explain,
 ):
     app.command(epilog=_EPILOG)(command)
 app.command(cls=package.PackageCommand, epilog=_EPILOG)(package.package)
@@ -105,6 +107,9 @@ def _run() -> int:
     except typer.Abort as error:
         # Click takes any end of a file for an end of its input.
         return _ended(error.__cause__ or KeyboardInterrupt())
+    except SystemExit as error:
+        # Click ends by itself only where a shell asks for completions.
+        return 0 if _COMPLETES in os.environ else _ended(error)
     except BaseException as error:  # noqa: BLE001 - the last place that can print one line
         return _ended(error)
 
@@ -122,7 +127,8 @@ def _ended(error: BaseException) -> int:
             f"[bold red]Internal error:[/] {escape(crashes.reported(error, Bars.stage))}"
         )
         return INTERNAL
-    _say(f"[bold red]Error:[/] {escape(str(named))}")
+    line = f"{named} [{error_pages.of(type(named)).id}]"
+    _say(f"[bold red]Error:[/] {escape(line)}")
     return named.exit_code
 
 

@@ -11,10 +11,15 @@ from edgekit.commands.console import Json, out_console, plain
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed, what is missing, and the command that mends it."""
-    from edgekit.commands.installation import check_installation
+    """Say what is installed, what is missing, and the command that mends it.
+
+    Ends with 3 where no runtime is installed, and with 2 where the cache cannot be written:
+    nothing can be built then.
+    """
+    from edgekit.commands.installation import check_installation, obstacle
 
     findings = check_installation()
+    lacking = obstacle(findings)
     if as_json:
         print(json.dumps([plain(finding) for finding in findings], indent=2))
     else:
@@ -29,3 +34,5 @@ def doctor(as_json: Json = False) -> None:
             if finding.fix:  # whole, so that it can be copied
                 line = f"[bold]{finding.name}[/]: {escape(finding.fix)}"
                 out_console.print(line, soft_wrap=True, highlight=False)
+    if lacking is not None:
+        raise lacking

@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 
 from edgekit.devices.local import LocalDevice
-from edgekit.errors import EdgeKitError
+from edgekit.errors import EdgeKitError, OutputError, RuntimeMissing
 from edgekit.package.docker import environment
 from edgekit.runtimes import registry
 from edgekit.store import Store
@@ -31,6 +32,21 @@ def check_installation() -> list[Finding]:
         *_tools(),
         *environment.examine(),
     ]
+
+
+def obstacle(findings: Sequence[Finding]) -> EdgeKitError | None:
+    """The error that every build here ends with; `None` where something can be built."""
+    by_name = {one.name: one for one in findings}
+    if not by_name["cache"].ok:
+        cache = by_name["cache"]
+        return OutputError(f"The cache cannot be written ({cache.found}). {cache.fix}.")
+    formats = [by_name[one.name] for one in registry.formats() if one.name in by_name]
+    if not any(one.ok for one in formats):
+        extra = registry.formats()[0].extra
+        return RuntimeMissing(
+            f"No runtime is installed. Install one: pip install 'edgekit[{extra}]'"
+        )
+    return None
 
 
 def _python() -> Finding:

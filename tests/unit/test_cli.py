@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -158,3 +159,25 @@ def test_output_that_cannot_be_written_is_named() -> None:
         )
     assert done.returncode == 2
     assert "No space left" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("edgekit bui", "build"), ("edgekit build --tar", "--target")],
+)
+def test_a_shell_completes_commands_and_options(words: str, expected: str) -> None:
+    program = "import sys; sys.argv = ['edgekit']; from edgekit.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            **os.environ,
+            "_EDGEKIT_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert expected in done.stdout.split()
+    assert (done.returncode, done.stderr) == (0, "")

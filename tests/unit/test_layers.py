@@ -25,7 +25,7 @@ LAYERS = (
     ("runtimes",),
     ("program", "store", "progress", "agent", "bundle_files"),
     ("types", "arguments", "neighbors"),
-    ("safe_io", "scratch", "child", "plugins"),
+    ("safe_io", "scratch", "child", "plugins", "error_pages"),
     ("errors", "suggestions"),
     ("__init__",),
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.commands import installation
+from edgekit.errors import OutputError, RuntimeMissing
+from edgekit.runtimes import registry
 from edgekit.types import Finding
 
 
@@ -54,3 +56,18 @@ def test_tools_are_looked_for_on_the_path(
     assert found["adb"].found == str(tmp_path / "adb")
     assert (found["ssh"].found, found["ssh"].ok) == ("missing", False)
     assert "apt install openssh-client" in found["ssh"].fix
+
+
+def test_a_machine_without_runtimes_or_cache_is_an_error() -> None:
+    names = [one.name for one in registry.formats()]
+
+    def found(cache: bool, *present: str) -> list[Finding]:
+        return [
+            Finding(name="cache", ok=cache, found="/x", fix="Set EDGEKIT_CACHE"),
+            *(Finding(name=n, ok=n in present, found="") for n in names),
+        ]
+
+    assert installation.obstacle(found(True, names[-1])) is None
+    none = installation.obstacle(found(True))
+    assert isinstance(none, RuntimeMissing) and "pip install 'edgekit[" in str(none)
+    assert isinstance(installation.obstacle(found(False, *names)), OutputError)
