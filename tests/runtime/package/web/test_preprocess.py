@@ -43,34 +43,35 @@ def head(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "bicubic", "nearest"])
-@pytest.mark.parametrize("color", ["rgb", "bgr", "gray", None])
 def test_images_of_any_size_become_the_same_numbers(
-    tmp_path: Path, script: Script, resize: str, color: str | None
+    tmp_path: Path, script: Script, resize: str
 ) -> None:
     random = np.random.default_rng(3)
-    channels = 1 if color == "gray" else 3
-    how = {
-        "scale": 250.0,
-        "mean": [0.3, 0.7, 0.15][:channels],
-        "std": [0.4, 0.41, 0.2][:channels],
-        "color": color,
-        "resize": resize,
-    }
-    shape = (channels, 13, 9)
-    lines = [head(tmp_path), f"const how = {js(how)};"]
-    expected = []
-    for number, (width, height) in enumerate(SIZES):
-        raw = random.integers(0, 256, (height, width, 3), np.uint8)
-        whole = np.dstack([raw, np.full((height, width), 255, np.uint8)])
-        whole.tofile(tmp_path / f"{number}.in")
-        lines.append(
-            f"const v{number} = code.pixels({{width: {width}, height: {height}, data: "
-            f'read("{tmp_path}/{number}.in", Uint8ClampedArray)}}, {list(shape)}, how);'
-            f'write("{tmp_path}/{number}.out", '
-            f"code.normalize(v{number}, {channels}, how));"
-        )
-        values = pixels(Image.fromarray(raw), shape, color or "rgb", resize)
-        expected.append(normalize(values[None], 250.0, how["mean"], how["std"])[0])
+    lines, expected = [head(tmp_path)], []
+    for color in ("rgb", "bgr", "gray", None):
+        channels = 1 if color == "gray" else 3
+        mean, std = [0.3, 0.7, 0.15][:channels], [0.4, 0.41, 0.2][:channels]
+        how = {
+            "scale": 250.0,
+            "mean": mean,
+            "std": std,
+            "color": color,
+            "resize": resize,
+        }
+        shape = (channels, 13, 9)
+        for width, height in SIZES:
+            raw = random.integers(0, 256, (height, width, 3), np.uint8)
+            whole = np.dstack([raw, np.full((height, width), 255, np.uint8)])
+            file = f"{tmp_path}/{len(expected)}"
+            whole.tofile(f"{file}.in")
+            lines.append(
+                f"{{ const how = {js(how)}; const values = code.pixels({{ width: {width}, "
+                f'height: {height}, data: read("{file}.in", Uint8ClampedArray) }}, '
+                f"{list(shape)}, how); "
+                f'write("{file}.out", code.normalize(values, {channels}, how)); }}'
+            )
+            values = pixels(Image.fromarray(raw), shape, color or "rgb", resize)
+            expected.append(normalize(values[None], 250.0, mean, std)[0])
     script(tmp_path, "\n".join([*lines, 'console.log("1")']))
     for number, want in enumerate(expected):
         found = np.fromfile(tmp_path / f"{number}.out", np.float32)
