@@ -17,6 +17,7 @@ from edgekit.commands.console import (
     Json,
     Pickle,
     Quiet,
+    Settings,
     err_console,
     out_console,
 )
@@ -63,6 +64,7 @@ def build(  # noqa: PLR0913 - a command's options
             help="Build a network or data that look wrong all the same.",
         ),
     ] = False,
+    settings: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,6 +98,7 @@ def build(  # noqa: PLR0913 - a command's options
         device=device,
         allow_pickle=allow_pickle,
         accept_doubts=yes,
+        settings=tuple(settings or ()),
         shown=shown,
         kind=kind,
         talks=not (as_json or quiet),
@@ -124,6 +127,7 @@ class _Asked:
     device: str
     allow_pickle: bool
     accept_doubts: bool
+    settings: tuple[str, ...]
     shown: Bars
     kind: PackageKind | None
     talks: bool
@@ -152,7 +156,11 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     # Processes that only train measure nothing, and need no device.
     device = asked.device if distributed.is_main_process() else "local"
     request = read_request(
-        asked.folder, target, asked.shown, allow_pickle=asked.allow_pickle
+        asked.folder,
+        target,
+        asked.shown,
+        allow_pickle=asked.allow_pickle,
+        settings=asked.settings,
     )
     request = replace(request, accept_doubts=asked.accept_doubts)
     with attached_environment(request, device=device, progress=asked.shown) as env:
@@ -208,9 +216,16 @@ def _package(
 
 
 def read_request(
-    folder: Path, target: str, shown: Bars, *, allow_pickle: bool = False
+    folder: Path,
+    target: str,
+    shown: Bars,
+    *,
+    allow_pickle: bool = False,
+    settings: Sequence[str] = (),
 ) -> BuildRequest:
     """The build of the project in `folder` for `target`, or of the embedded example.
+
+    `settings` such as `budget.speedup=2` take the place of the project's values.
 
     Raises `UsageError` where another folder has no project, `ProjectError` and `TargetError` for
     files that cannot be read.
@@ -229,5 +244,7 @@ def read_request(
         )
     found = targets.load(target, folders=[one.targets_folder])
     return BuildRequest(
-        project=one.for_target(found), target=found, allow_pickle=allow_pickle
+        project=one.for_target(found).with_settings(settings),
+        target=found,
+        allow_pickle=allow_pickle,
     )

@@ -44,6 +44,14 @@ Pickle = Annotated[
     bool,
     typer.Option("--allow-pickle", help="Read pickled weights. They can run any code."),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="A value in place of edgekit.toml's: recipe.distill.epochs=5. Repeatable.",
+        show_default="none",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

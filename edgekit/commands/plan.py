@@ -19,6 +19,7 @@ from edgekit.commands.console import (
     Json,
     Pickle,
     Quiet,
+    Settings,
     err_console,
     out_console,
     plain,
@@ -44,6 +45,7 @@ def plan(  # noqa: PLR0913 - a command's options
         typer.Option("--out", "-o", help="Where the page goes."),
     ] = Path("build/plan.html"),
     allow_pickle: Pickle = False,
+    settings: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -68,7 +70,13 @@ def plan(  # noqa: PLR0913 - a command's options
         asked = [
             (request, devices.enter_context(attached(request)))
             for request in [
-                read_request(folder, name, shown, allow_pickle=allow_pickle)
+                read_request(
+                    folder,
+                    name,
+                    shown,
+                    allow_pickle=allow_pickle,
+                    settings=settings or (),
+                )
                 for name in once(folder, target, shown)
             ]
         ]

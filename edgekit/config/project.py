@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from edgekit.types import Budget, DataSpec, ModelSpec, Recipe, Target, TaskSpec,
 from edgekit.types.gate import Gate
 
 FILE = "edgekit.toml"
+SETTINGS = "--set"
+"""Place of settings in errors: the option that has them."""
 _Settings = TypeVar("_Settings", Budget, Recipe)
 
 
@@ -80,6 +83,36 @@ class Project:
                     recipe=_overlaid(project.recipe, own.recipe, raw[name], "recipe"),
                 )
         return project
+
+    def with_settings(self, lines: Sequence[str]) -> Project:
+        """This project with values such as `recipe.distill.epochs=5` in place of its own.
+
+        Raises `ProjectError` for a key or value that the file could not have either.
+        """
+        text = "\n".join(map(_setting, lines))
+        own = reader.parse(text, Path(SETTINGS), _Override, ProjectError)
+        raw = tomllib.loads(text)
+        named = (*self.priority, *raw.get("budget", {}))
+        return replace(
+            self,
+            priority=tuple(dict.fromkeys(named)),
+            budget=_overlaid(self.budget, own.budget, raw, "budget"),
+            recipe=_overlaid(self.recipe, own.recipe, raw, "recipe"),
+        )
+
+
+def _setting(line: str) -> str:
+    """The setting as a line of TOML: text needs no quotes in a shell."""
+    key, equals, value = line.partition("=")
+    if not equals:
+        raise ProjectError(
+            f"{SETTINGS} {line}: no value. Write it as {SETTINGS} recipe.distill.epochs=5"
+        )
+    try:
+        tomllib.loads(f"x = {value}")
+    except tomllib.TOMLDecodeError:
+        value = json.dumps(value, ensure_ascii=False)
+    return f"{key.strip()} = {value.strip()}"
 
 
 def load(folder: Path) -> Project:

@@ -67,7 +67,18 @@ def _read(
     path: Path, kind: type[T], error: type[UsageError], given: Mapping[str, Any] | None
 ) -> T:
     check_regular(path, error, limit=TEXT_BYTES)
-    text = _text(path, error)
+    return parse(_text(path, error), path, kind, error, given=given)
+
+
+def parse(
+    text: str,
+    path: Path,
+    kind: type[T],
+    error: type[UsageError],
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> T:
+    """As `read`, of a text that `path` names in errors."""
     document = _parsed(path, text, error)
     given = given or {}
     for name in given.keys() & document.keys():

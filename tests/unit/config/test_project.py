@@ -100,3 +100,39 @@ def test_mean_and_std_must_pair(tmp_path: Path) -> None:
     text = MINIMAL + "\n[data.preprocess]\nmean = [0.1, 0.2, 0.3]\nstd = [1.0]\n"
     with pytest.raises(ProjectError, match="3 and 1 numbers"):
         project.load(written(tmp_path, text))
+
+
+def test_settings_of_a_command_go_before_the_file_and_its_targets(mine: Path) -> None:
+    with (mine / "edgekit.toml").open("a") as toml:
+        toml.write("[target.raspberrypi4.budget]\nspeedup = 3\n")
+    whole = project.load(mine).for_target(targets.load("raspberrypi4"))
+    lines = (
+        *("recipe.distill.epochs=5", "budget.speedup = 2.5", "budget.size_mb=1"),
+        *("recipe.prune.importance=taylor", 'recipe.distill.optimizer="adamw"'),
+    )
+    changed = whole.with_settings(lines)
+    assert (whole.budget.speedup, changed.budget.speedup) == (3, 2.5)
+    assert changed.recipe.distill.epochs == 5
+    assert changed.recipe.prune.importance == "taylor"
+    assert changed.recipe.distill.optimizer == "adamw"
+    assert changed.priority[-1] == "size_mb"
+    assert changed.budget.accuracy_drop == whole.budget.accuracy_drop
+    assert whole.with_settings(()) == whole
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("recipe.distill.epocs=5", "Did you mean 'epochs'?"),
+        ("recipe.distill.epochs=-5", "recipe.distill.epochs = -5: should be"),
+        ("recipe.distill.epochs", "no value"),
+        ("data.train=x", "Known: budget, recipe"),
+        ("=5", "not valid TOML"),
+    ],
+)
+def test_a_setting_that_the_file_could_not_have_is_refused(
+    mine: Path, line: str, words: str
+) -> None:
+    with pytest.raises(ProjectError) as refused:
+        project.load(mine).with_settings([line])
+    assert words in str(refused.value) and str(refused.value).startswith("--set")
