@@ -18,6 +18,7 @@ from edgekit import error_pages, scratch
 from edgekit.commands import (
     bench,
     build,
+    cache,
     compare,
     crashes,
     devices,
@@ -72,6 +73,7 @@ app.command(cls=package.PackageCommand, epilog=_EPILOG)(package.package)
 app.command("profile-device", epilog=_EPILOG)(profile_device)
 app.add_typer(targets.app, name="targets")
 app.add_typer(devices.app, name="devices")
+app.add_typer(cache.app, name="cache")
 
 # Typer carries a click of its own, and names only this branch of its errors.
 _ClickError: type[Any] = typer.BadParameter.mro()[2]

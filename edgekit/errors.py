@@ -7,6 +7,7 @@
     |  |- ModelError             the trained network cannot be loaded or exported
     |  |- DataError              samples that are missing or of the wrong shape
     |  |- TrainingError          training that diverged: the recipe has to change
+    |  |- LockError              edgekit.lock: missing, unreadable, or made from something else
     |  |- OutputError            a folder or file that cannot be written
     |  `- OutOfMemory            this machine's memory is too small for the request
     |- BudgetError          1    the contract
@@ -91,6 +92,10 @@ class DataError(UsageError):
 
 class TrainingError(UsageError):
     """A training that diverged."""
+
+
+class LockError(UsageError):
+    """A lock file that is missing, unreadable, or made from something else."""
 
 
 class OutputError(UsageError):

@@ -369,6 +369,16 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "litert-int8: no runtime options compared within 9 s",
     ),
     (
+        files.OtherBytes(files=("litert-int8",), machine=("processor", "threads")),
+        "the bytes of litert-int8 are not those of the lock file: processor and threads of "
+        "this machine differ",
+    ),
+    (
+        files.TimesReused(taken="2026-11-29 09:53 UTC on this machine", measurements=6),
+        "6 times were measured 2026-11-29 09:53 UTC on this machine and reused: files, "
+        "runtimes and machine are the same",
+    ),
+    (
         facts.BudgetsNotPlanned(
             budgets={"latency_ms": 10.0, "energy_mj": 2.0},
             lacking="device",
@@ -470,7 +480,8 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     (
         facts.CostsTimedBusy(doubtful=3, operators=4, runtime="litert"),
         "3 of 4 operators were timed while litert shared the machine with something else: "
-        "predictions promise nothing, and a later build times them again",
+        "predictions promise nothing; after `edgekit cache clean cost-tables` a build times "
+        "them again",
     ),
     (
         facts.PredictionsOff(error_median=0.25),

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from edgekit.agent.schema import BenchJob, BenchSettings
@@ -169,6 +170,7 @@ def summarize(
         invalid=_invalid(figures, launches, plan),
         conditions=conditions.summarize(launches),
         instructions=counted,
+        taken=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

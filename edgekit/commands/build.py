@@ -22,11 +22,11 @@ from edgekit.commands.console import (
     out_console,
 )
 from edgekit.commands.several import kept_apart, once, refuse
-from edgekit.config import project, targets
+from edgekit.config import lock_file, project, targets
 from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
 from edgekit.package import PackageKind, PackageRequest, of_build
 from edgekit.pipeline.request import BuildRequest
-from edgekit.store import Store
+from edgekit.store import Store, upkeep
 from edgekit.suggestions import suggest_path
 from edgekit.types import Report
 
@@ -65,6 +65,20 @@ def build(  # noqa: PLR0913 - a command's options
         ),
     ] = False,
     settings: Settings = None,
+    locked: Annotated[
+        bool,
+        typer.Option(
+            "--locked",
+            help="Make the network of edgekit.lock again, without measuring costs.",
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="List each stage of the build: kept from before or run, and why.",
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -102,6 +116,8 @@ def build(  # noqa: PLR0913 - a command's options
         shown=shown,
         kind=kind,
         talks=not (as_json or quiet),
+        explains=explain,
+        locked=locked,
     )
     built: dict[str, Report] = {}
     failed: dict[str, EdgeKitError] = {}
@@ -131,6 +147,8 @@ class _Asked:
     shown: Bars
     kind: PackageKind | None
     talks: bool
+    explains: bool
+    locked: bool
     shared: dict[object, Any] = field(default_factory=dict)
     """The common part of builds for several targets."""
 
@@ -148,6 +166,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     Raises `BudgetMissed` after that where the bundle's model is over its budget.
     """
     from edgekit.api.environment import attached_environment
+    from edgekit.commands import stages
     from edgekit.pipeline import distributed
     from edgekit.pipeline.build import build as run
     from edgekit.report import summary
@@ -162,17 +181,20 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         allow_pickle=asked.allow_pickle,
         settings=asked.settings,
     )
-    request = replace(request, accept_doubts=asked.accept_doubts)
+    request = _with_lock(request, asked)
     with attached_environment(request, device=device, progress=asked.shown) as env:
         if not distributed.is_main_process():
             distributed.worker_loop(request, env)
             return
+        upkeep.trim(env.store)
         try:
             report = run(request, env, place, asked.shared)
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
             distributed.shutdown()
+            if asked.explains:
+                stages.show(env.store)
     built[target] = report
     if asked.talks:
         summary(report, out_console)
@@ -183,6 +205,21 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         raise missed
     if asked.kind is not None:
         _package(asked.kind, place, env.store, asked.shown, quiet=not asked.talks)
+
+
+def _with_lock(request: BuildRequest, asked: _Asked) -> BuildRequest:
+    """The request with the lock that it repeats, or with the place of the one it writes.
+
+    Raises `LockError` where there is no lock to repeat.
+    """
+    folder = asked.folder
+    lock = lock_file.read(folder, request.target.name) if asked.locked else None
+    return replace(
+        request,
+        accept_doubts=asked.accept_doubts,
+        locked=lock,
+        lock_folder=folder if (folder / project.FILE).is_file() else None,
+    )
 
 
 def _print(reports: Sequence[Report], *, multiple: bool) -> None:

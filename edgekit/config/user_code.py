@@ -162,6 +162,19 @@ def locate(reference: str, root: Path, error: type[UsageError]) -> UserFunction:
     return UserFunction(file=file, function=function, error=error)
 
 
+def source_digest(reference: str, root: Path) -> str:
+    """SHA-256 of the function's file and of the Python files beside it, which it may import.
+
+    Raises `UsageError` where there is no such file.
+    """
+    file = locate(reference, root, UsageError).file
+    beside = sorted(file.parent.glob("*.py")) if not is_installed(reference) else []
+    digest = hashlib.sha256(file.read_bytes() if file.is_file() else b"")
+    for one in beside:
+        digest.update(one.name.encode() + one.read_bytes())
+    return digest.hexdigest()
+
+
 def definitions(
     path: str, root: Path, error: type[UsageError]
 ) -> dict[str, UserFunction]:

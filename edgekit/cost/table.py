@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,15 @@ _LEAST_TOLERANCE: Mapping[CostUnit, float] = {
 _MOST_TOLERANCE = 0.05
 
 
+@dataclass(frozen=True, kw_only=True)
+class TableState:
+    """A table at one time: its cells, those inferred, and the networks that correct it."""
+
+    cells: Mapping[str, OperatorCost]
+    inferred: Mapping[str, float]
+    samples: Mapping[str, tuple[Sample, ...]]
+
+
 class CostTable:
     """Cost by operator in `unit`, net of the runtime's cost of an empty call."""
 
@@ -91,6 +100,10 @@ class CostTable:
         self._used: set[str] = {NOTHING.key}
         self._stale = {name for name, cell in self._cells.items() if self._doubts(cell)}
         """Cells that builds before this one measured, and that are to be measured again."""
+        self._shelf: dict[str, OperatorCost] = {}
+        """Cells on disk besides those that a restored state had."""
+        self._samples: dict[str, tuple[Sample, ...]] = {}
+        """The whole networks of each family that correct the table."""
 
     def __contains__(self, operator: OperatorShape) -> bool:
         return operator.key in self._cells or operator.key in self._inferred
@@ -182,6 +195,7 @@ class CostTable:
         fill = measure(self.key, self.provenance, device, self._tile)
         measured = self._refill(fill, again)
         while missing := self._turn(requested):
+            missing = self._off_the_shelf(missing)
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
                 self._record(self._steadily(fill, batch))
@@ -249,20 +263,44 @@ class CostTable:
         return samples
 
     def networks(self, family: str) -> list[Sample]:
-        """The whole networks of a family that were measured, here or by builds before."""
+        """The whole networks of a family that were measured, here or by builds before.
+
+        Of a restored state those that corrected it.
+        """
+        if family in self._samples:
+            return [*self._samples[family]]
         return [
             Sample(operators=tuple(map(_operator, json.loads(text))), cost=cost)
             for text, cost in self._file.networks(family)
         ]
 
-    def correct(self, samples: Sequence[Sample], device: Device | None) -> None:
-        """From now on `cost` is what explains these whole networks best.
+    def state(self) -> TableState:
+        """All that plans by this table depend on, as it is now."""
+        return TableState(
+            cells=self._cells, inferred=self._inferred, samples=self._samples
+        )
+
+    def restore(self, state: TableState) -> None:
+        """From now on plans are made by this state, as they were when it was taken.
+
+        Cells that were measured since are used where they are asked for; nothing is measured
+        again for having been measured on a busy machine.
+        """
+        self._shelf = {k: c for k, c in self._cells.items() if k not in state.cells}
+        self._cells, self._inferred = dict(state.cells), dict(state.inferred)
+        self._samples, self._stale = dict(state.samples), set()
+
+    def correct(
+        self, samples: Sequence[Sample], device: Device | None, family: str = ""
+    ) -> None:
+        """From now on `cost` is what explains these whole networks of a family best.
 
         Operators of theirs that were not measured are; those that followed from their neighbors
         in the process that measured the networks are not on disk.
         """
         self.measure([o for sample in samples for o in sample.operators], device)
         self.correction = network_model.fit(samples, self.cost_alone)
+        self._samples[family] = tuple(samples)
 
     def _steadily(
         self, fill: Fill, batch: Sequence[OperatorShape]
@@ -322,6 +360,16 @@ class CostTable:
         self._inferred.update(turn.inferred)
         first = [] if NOTHING in self else [NOTHING]
         return [*first, *(o for o in turn.missing if o != NOTHING)]
+
+    def _off_the_shelf(
+        self, operators: Sequence[OperatorShape]
+    ) -> Sequence[OperatorShape]:
+        """Take what was measured already; the rest."""
+        there = {
+            o.key: self._shelf.pop(o.key) for o in operators if o.key in self._shelf
+        }
+        self._cells.update(there)
+        return [o for o in operators if o.key not in there]
 
     def _record(self, cells: Mapping[str, OperatorCost]) -> None:
         rows = [

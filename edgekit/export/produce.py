@@ -42,6 +42,8 @@ class ExportRequest:
     precision: Precision
     quant_config: QuantConfig | None = None
     """Where another than the format's first is to be tried first."""
+    equalized: bool = False
+    """True where the file is to be made with channels of equal ranges."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.export import workers
+from edgekit.export import queues
 from edgekit.export.publish import scratch
+from edgekit.export.queues import Failure
 from edgekit.export.worker import MESSAGE, Job, Message
-from edgekit.export.workers import Failure
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
 
@@ -61,7 +61,7 @@ def suspect(program: Program, failure: Failure, folder: Path) -> Suspect | None:
 
 def _last(job: Job, place: Path) -> tuple[Message | None, bool]:
     """The last reply, and whether the process ended by itself."""
-    worker = workers.start([job], place, 1)
+    worker = queues.start([job], place, 1)
     last, deadline = None, time.monotonic() + _ALL_S
     try:
         with selectors.DefaultSelector() as selector:
@@ -73,4 +73,4 @@ def _last(job: Job, place: Path) -> tuple[Message | None, bool]:
                 last = MESSAGE.validate_json(line)
         return None, False
     finally:
-        workers.kill(worker)
+        queues.kill(worker)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -189,16 +190,21 @@ def main(path: str) -> int:
     """Do the job of a pickled file; write a reply for each step to standard output."""
     with os.fdopen(os.dup(1), "wb", buffering=0) as reply:
         os.dup2(2, 1)
-        _end_me_first()
-        job = JOB.validate_json(Path(path).read_bytes())
-        why = job.suspected
-        for message in work(job) if why is None else suspects(job, why):
-            reply.write(MESSAGE.dump_json(message) + b"\n")
+        end_me_first()
+        answer(Path(path), reply)
     return 0
 
 
-def _end_me_first() -> None:
-    """Where memory runs out, the system ends this process and not the build."""
+def answer(path: Path, reply: IO[bytes]) -> None:
+    """Do the job of a file; write a message for each step to `reply`."""
+    job = JOB.validate_json(path.read_bytes())
+    why = job.suspected
+    for message in work(job) if why is None else suspects(job, why):
+        reply.write(MESSAGE.dump_json(message) + b"\n")
+
+
+def end_me_first() -> None:
+    """Let the system end this process, and not the build, where memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -30,8 +30,19 @@ from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.words import headline
 from edgekit.runtimes import registry
-from edgekit.types import REPORT_SCHEMA, NetworkSummary, Prediction, Report, Target
-from edgekit.types.export_notes import ComparedOnHost, RuntimeSubstituted
+from edgekit.types import (
+    REPORT_SCHEMA,
+    Measurement,
+    NetworkSummary,
+    Prediction,
+    Report,
+    Target,
+)
+from edgekit.types.export_notes import (
+    ComparedOnHost,
+    RuntimeSubstituted,
+    TimesReused,
+)
 from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
 
 _LIBRARIES = ("torch", "numpy", "scipy")
@@ -122,6 +133,7 @@ def _report(
             *_notes(target, proven=env.proven),
             *fitted.notes,
             *_training_notes(distilled),
+            *_reused([*timed.unpruned, *(c.measurement for c in timed.candidates)]),
             *folding_notes(samples.folding),
             *variants.notes(timed.candidates),
             *timed.notes,
@@ -139,6 +151,14 @@ def _notes(target: Target, *, proven: bool) -> Iterator[Note]:
             yield RuntimeSubstituted(runtime=name, ran=ran)
     if not proven:
         yield ComparedOnHost(target=target.name)
+
+
+def _reused(measurements: Sequence[Measurement]) -> Iterator[TimesReused]:
+    """The age of times that were not taken by this build."""
+    reused = [one for one in measurements if one.reused]
+    if reused:
+        oldest = min(reused, key=lambda one: one.taken or "")
+        yield TimesReused(taken=oldest.taken_shown, measurements=len(reused))
 
 
 def _training_notes(distilled: Distilled) -> Iterator[Note]:

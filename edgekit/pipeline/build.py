@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.errors import BudgetMissed
+from edgekit.export import warm
 from edgekit.package import bundle
+from edgekit.pipeline import locked
 from edgekit.pipeline.assemble import Built, assemble_report, write_bundle
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.chain import prune_and_distill
@@ -34,42 +36,50 @@ def build(
     `BudgetMissed` after leaving the bundle where its model is over the budget: the report then
     names the missed figure and the excess.
     """
-    with bundle.replacing(out) as folder, scratch_folder() as scratch:
+    with bundle.replacing(out) as folder, scratch_folder() as scratch, warm.kept():
         runtimes = runtimes_of(request.project.recipe.export, request.target, env)
         loaded = load(request, env, {} if shared is None else shared)
         refuse_doubtful(loaded.notes, accepted=request.accept_doubts)
+        locked.check(request, loaded)
         baselines = export_baselines(request, env, loaded, runtimes, scratch)
         exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
         evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
-        frontier = evaluator.on_validation()
-        uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
         uncut_files, refused = baselines.artifacts, baselines.allowed.refused
         pruning = PruningInputs.of(request, env, loaded, uncut_files, refused)
-        pruning = pruning.judged_by(frontier, uncut)
+        if request.locked is None:
+            frontier = evaluator.on_validation()
+            uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
+            pruning = pruning.judged_by(frontier, uncut)
         pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
         student = distilled.program
         exported = exporting.candidates(student)
         pair, files = (loaded.teacher, student), exported.artifacts
-        prediction = check(pruning.costs, pruned.table, pair, files, env.progress)
+        prediction = check(
+            pruning.costs, pruned.table, pair, files, env.progress, env.store
+        )
         proof = prove(
             evaluator,
-            request.project,
+            request,
             student,
             files,
             pruning.training,
             pruned,
         )
+        lock = locked.lock_of(request, loaded, pruned, proof.timed, proof.student)
+        differing = locked.verify(lock, request.locked)
         built = Built(
             pruned=pruned,
             distilled=distilled,
             proof=proof.within(folder),
             prediction=prediction,
-            uncut=uncut,
-            notes=(*loaded.notes, *baselines.notes, *exported.notes),
+            uncut=pruning.uncut,
+            notes=(*loaded.notes, *baselines.notes, *exported.notes, *differing),
         )
         report = assemble_report(request, env, loaded, built)
         with env.progress.step("Package"):
+            locked.write(request, lock, folder)
             write_bundle(report, proof.student, loaded, folder)
+    locked.publish(request, lock, env.progress)
     _refuse_if_missed(report)
     return report
 

@@ -18,7 +18,7 @@ from edgekit import sources
 from edgekit.data import Dataset
 from edgekit.distill import Distilled
 from edgekit.distill.train import check_outputs
-from edgekit.errors import ModelError, ProjectError
+from edgekit.errors import LockError, ModelError, ProjectError
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
 from edgekit.pipeline.cost_model import operators_of
@@ -29,10 +29,10 @@ from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.search import (
     Own,
     PrunedCandidate,
-    score_importance,
 )
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
 from edgekit.pipeline.training_inputs import TrainingInputs
+from edgekit.pipeline.unit_scores import score_importance
 from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
@@ -106,6 +106,11 @@ def prune_and_distill(
         raise ProjectError(
             f'{project.file}: [recipe.distill] has "{PRUNED}" after another student. It is '
             "the network itself, cut: name it first."
+        )
+    if inputs.locked is not None and chain != [PRUNED]:
+        raise LockError(
+            f"{project.file}: [recipe.distill] names students of their own, and a lock has the "
+            "cuts of one network. Build without --locked."
         )
     planned = _planned(inputs, teacher, chain, finder)
     links: list[Link] = []
@@ -282,7 +287,11 @@ def _scaled(
         for group in groups
     }
     scores = score_importance(
-        planner.graph, inputs.train, inputs.recipe.prune.importance, inputs.progress
+        planner.graph,
+        inputs.train,
+        inputs.recipe.prune.importance,
+        inputs.progress,
+        inputs.training.store,
     )
     kept = keep_best(groups, widths, scores).kept
     plan = Plan(kept=kept, dropped_blocks=dropped)

@@ -38,6 +38,8 @@ class Cuts:
 
     done: tuple[PrunedCandidate, ...]
     links: tuple[Distilled, ...]
+    trainings: tuple[int, ...] = ()
+    """Number of trainings of each."""
 
     @property
     def damage(self) -> float | None:

@@ -19,7 +19,8 @@ from edgekit.devices import Device
 from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
 from edgekit.evaluate.run import infer
-from edgekit.export.workers import Failure, artifact_name
+from edgekit.export.queues import Failure
+from edgekit.export.workers import artifact_name
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner

@@ -9,14 +9,17 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from edgekit.cost import network_model
 from edgekit.cost.operator_shape import describe
 from edgekit.cost.table import CostTable
+from edgekit.devices import Device
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
-from edgekit.pipeline import left_out
+from edgekit.pipeline import left_out, stage_inputs
 from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.feeds import Feeds
@@ -24,6 +27,7 @@ from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
+from edgekit.store import Json, Stage, Store, kept
 from edgekit.types import Artifact, NetworkCost, Prediction
 from edgekit.types.notes import PredictionsOff
 from edgekit.types.operator_shape import OperatorShape
@@ -32,6 +36,7 @@ _FEWEST = 2
 """Whole networks that a correction is fitted to, at least."""
 _PROMISED = 0.1
 """Error of predictions past which they promise nothing."""
+_PREDICTION = Json[Prediction](Prediction)
 
 
 def calibrate(
@@ -71,7 +76,7 @@ def calibrate(
                 family,
             )
         shutil.rmtree(place)
-    table.correct(known, device)
+    table.correct(known, device, family)
 
 
 def check(
@@ -80,6 +85,7 @@ def check(
     pair: tuple[Program, Program],
     artifacts: Sequence[Artifact],
     progress: Progress,
+    store: Store | None = None,
 ) -> Prediction | None:
     """Prediction error of the table on whole networks, the student's too.
 
@@ -94,17 +100,37 @@ def check(
     ]
     if costs.device is None or not files:
         return None
+    stage = Stage(
+        kind="predictions",
+        title="The student beside its operators",
+        inputs={
+            "networks": [stage_inputs.of_network(one) for one in pair],
+            "file": stage_inputs.of_files(files[0]),
+            "table": {**asdict(table.key), "provenance": table.provenance},
+        },
+        record=_PREDICTION,
+        portable=False,
+    )
+    make = partial(_predicted, table, costs.device, pair, files[0], progress)
+    return kept(store, stage, make, progress)
+
+
+def _predicted(
+    table: CostTable,
+    device: Device,
+    pair: tuple[Program, Program],
+    file: Artifact,
+    progress: Progress,
+) -> Prediction:
     unpruned, student = pair
     family = unpruned.fingerprint()
     before = table.networks(family)
     operators = operators_of(student)
     seen = [operator for one in before for operator in one.operators]
-    table.measure([*operators, *seen], costs.device)
+    table.measure([*operators, *seen], device)
     predicted = sum(map(table.cost, operators))
     with progress.step("The student beside its operators"):
-        [sample] = table.measure_networks(
-            [(files[0].files, operators)], costs.device, family
-        )
+        [sample] = table.measure_networks([(file.files, operators)], device, family)
     others = [one for one in before if one.operators != sample.operators]
     rows = [_row("student", predicted, sample.cost)]
     for number, one in enumerate(others):

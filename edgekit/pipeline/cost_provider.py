@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.config import lock_file
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
@@ -100,6 +101,8 @@ def choose(request: BuildRequest, env: Environment) -> CostProvider:
 def _origin(request: BuildRequest, env: Environment) -> Origin:
     asked, why = request.project.recipe.prune.cost_provenance, _ASKED
     target, threads = request.target, request.threads
+    if request.locked is not None:
+        return _estimated(target, f"{lock_file.FILE} has the plan")
     if asked == "auto":
         asked, why = _automatic(target, threads, proven=env.proven)
     if asked == "device" and not env.proven:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgekit.data import Dataset
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetInfeasible
 from edgekit.export.workers import artifact_name
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.closed_loop import (
     TRAININGS,
     Cuts,
@@ -36,26 +36,27 @@ from edgekit.pipeline.expected_accuracy import Expectations, keep_outcome
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
     PrunedCandidate,
-    batches,
-    probe,
-    score_importance,
+    planned,
     search,
     solve_for,
 )
+from edgekit.pipeline.stage_records import NetworkRecord
 from edgekit.pipeline.training import (
     TeacherEnsemble,
     TrainingSpec,
     estimated_epoch_s,
     train_student,
 )
+from edgekit.pipeline.unit_scores import batches, probe, score_importance
 from edgekit.program.program import Program
-from edgekit.progress import Progress
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.sparsity import penalty
 from edgekit.report.words import outlook as outlook_words
+from edgekit.store import Stage, kept
 from edgekit.types import AccuracyOutlook
+from edgekit.types.build_lock import LockedCut
 from edgekit.types.notes import SpeedupAssumed, UnitsEmptied
 
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
@@ -170,7 +171,9 @@ class Cutter:
         if step.kind == "longer":
             again = self._trained(last.done[-1], last.links[-1].program)
             return replace(
-                last, links=(*last.links[:-1], joined(last.links[-1], again))
+                last,
+                links=(*last.links[:-1], joined(last.links[-1], again)),
+                trainings=(*last.trainings[:-1], last.trainings[-1] + 1),
             )
         aimed = replace(self.final, speedup=step.demand)
         return self.cut_all(aimed) if step.kind == "milder" else self.cut(aimed, last)
@@ -193,37 +196,68 @@ class Cutter:
         The network just trained is the teacher assistant: it is nearer to its cut, and a better
         teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
         """
-        inputs, recipe, planner = self.inputs, self.inputs.recipe.prune, self.first
-        teachers = self.teachers
+        inputs, planner = self.inputs, self.first
         if before.links:
-            student = before.links[-1].program
-            planner = inputs.planner(student, self.first.options)
-            teachers = replace(teachers, first=student)
+            planner = inputs.planner(before.links[-1].program, self.first.options)
         fitted = search(
-            planner, constraints, inputs.train, recipe, inputs.timer, self.folder
+            planner,
+            constraints,
+            inputs.train,
+            inputs.recipe.prune,
+            inputs.timer,
+            self.folder,
         )
+        return self._finished(fitted, before, constraints)
+
+    def replayed(
+        self, locked: Sequence[LockedCut]
+    ) -> tuple[PrunedCandidate, Distilled]:
+        """The cuts that an earlier build decided on, trained as it did."""
+        cuts = Cuts(done=(), links=())
+        for one in locked:
+            network = cuts.links[-1].program if cuts.links else self.teachers.first
+            planner = self.inputs.whole_planner(network, one.widths)
+            cuts = self._finished(planned(planner, one), cuts)
+            for _ in range(one.trainings - 1):
+                cuts = self.take(Step(kind="longer", demand=None), cuts)
+        return self.together(cuts)
+
+    def _finished(
+        self,
+        fitted: PrunedCandidate,
+        before: Cuts,
+        constraints: PlanConstraints | None = None,
+    ) -> Cuts:
+        """A planned cut after those before, refitted and trained."""
+        inputs, recipe, teachers = self.inputs, self.inputs.recipe.prune, self.teachers
+        if before.links:
+            teachers = replace(teachers, first=before.links[-1].program)
         if recipe.sparsity != "none":
             fitted = _emptied(inputs, self.teachers.first, fitted)
         if recipe.compensate:
-            fitted = compensated(fitted, inputs.train, inputs.progress)
+            fitted = compensated(fitted, inputs)
         done = (*before.done, fitted)
         if self.expectations is not None:
             outlook = self.expectations.outlook(damage_of(done))
             inputs.progress.say(f"After training: {outlook_words(outlook)}")
-            if not before.links:
+            if not before.links and constraints is not None:
                 self._check_reach(damage_of(done), constraints)
         spec = TrainingSpec(recipe=inputs.recipe.distill)
         link = train_student(inputs.training, teachers, fitted.student, spec)
-        return Cuts(done=done, links=(*before.links, link))
+        return Cuts(
+            done=done,
+            links=(*before.links, link),
+            trainings=(*before.trainings, 1),
+        )
 
     def _damage(self, constraints: PlanConstraints) -> float | None:
         """Expected loss increase of one cut of the unpruned network, before any training."""
         inputs, planner = self.inputs, self.first
         cost = constraints.speedup and constraints.full_cost / constraints.speedup
-        scores = score_importance(
-            planner.graph, inputs.train, inputs.recipe.prune.importance, inputs.progress
-        )
-        senses = probe(planner, scores, inputs.train, inputs.progress)
+        train, progress, store = inputs.train, inputs.progress, inputs.training.store
+        criterion = inputs.recipe.prune.importance
+        scores = score_importance(planner.graph, train, criterion, progress, store)
+        senses = probe(planner, scores, train, progress, store)
         solution = solve_for(planner, scores, senses, constraints, cost)
         return solution.expected_loss_increase
 
@@ -247,7 +281,14 @@ class Cutter:
 
     def together(self, cuts: Cuts) -> tuple[PrunedCandidate, Distilled]:
         """All cuts as one of the unpruned network."""
-        return all_as_one(self.first, list(cuts.done), list(cuts.links)), cuts.links[-1]
+        whole = all_as_one(self.first, list(cuts.done), list(cuts.links))
+        made = tuple(
+            LockedCut(
+                plan=one.solution.plan, widths=one.solution.widths, trainings=count
+            )
+            for one, count in zip(cuts.done, cuts.trainings, strict=True)
+        )
+        return replace(whole, cuts=made), cuts.links[-1]
 
 
 def refuse_hopeless(
@@ -278,15 +319,31 @@ def step_words(step: Step, last: TrainedPoint, gain: float) -> str:
     )
 
 
-def compensated(
-    fitted: PrunedCandidate, train: Dataset, progress: Progress
-) -> PrunedCandidate:
+def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandidate:
     """The same with the layers that read removed units refitted to the remaining ones."""
     held = 2 * fitted.planner.activation_bytes()
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
-    with progress.step(f"Fit the layers that lost inputs, on {count} samples"):
-        [(inputs, _)] = batches(train, count)
-        student = reconstruct(fitted.graph, fitted.solution.plan, inputs)
+    title = f"Fit the layers that lost inputs, on {count} samples"
+    graph, plan, train = fitted.graph, fitted.solution.plan, inputs.train
+
+    def make() -> Program:
+        with inputs.progress.step(title):
+            [(samples, _)] = batches(train, count)
+            return reconstruct(graph, plan, samples)
+
+    stage = Stage(
+        kind="reconstruction",
+        title=title,
+        inputs={
+            "network": stage_inputs.of_network(graph.program),
+            "plan": plan,
+            "samples": train.fingerprint(),
+            "count": count,
+            "versions": stage_inputs.training_versions(),
+        },
+        record=NetworkRecord(),
+    )
+    student = kept(inputs.training.store, stage, make, inputs.progress)
     return replace(fitted, student=student)
 
 
@@ -322,7 +379,11 @@ def _emptied(
     )
     if prune.sparsity != "growing":
         scores = score_importance(
-            graph, inputs.train, prune.importance, inputs.progress
+            graph,
+            inputs.train,
+            prune.importance,
+            inputs.progress,
+            inputs.training.store,
         )
         kept = keep_best(graph.groups, fitted.solution.widths, scores)
         plan = replace(kept, dropped_blocks=plan.dropped_blocks)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from edgekit.agent import machine
 from edgekit.devices import Device
+from edgekit.devices.local import LocalDevice
 from edgekit.distill import tasks
 from edgekit.pipeline.samples import Held
 from edgekit.program.program import Program
-from edgekit.progress import Progress
-from edgekit.store import Store
+from edgekit.progress import Progress, Silent
+from edgekit.store import Json, Stage, Store, kept
 from edgekit.types import Target
+
+_Facts = dict[str, dict[str, str | None]]
+_RUNTIMES = Json[_Facts](_Facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +53,27 @@ class Environment:
     @cached_property
     def probe(self) -> dict[str, Any]:
         """Inventory of the device, probed once: each probe loads every runtime in a process."""
-        return self.device.probe()
+        if not isinstance(self.device, LocalDevice):
+            return self.device.probe()
+        stage = Stage(
+            kind="runtimes",
+            title="Look at this machine",
+            inputs={
+                "machine": self.device.fingerprint(),
+                "python": self.device.python,
+                # Renewed where a package is installed or removed.
+                "packages": [_changed(Path(place)) for place in sys.path],
+            },
+            record=_RUNTIMES,
+            portable=False,
+        )
+
+        def make() -> _Facts:
+            found: _Facts = self.device.probe()["runtimes"]
+            return found
+
+        runtimes = kept(self.store, stage, make, Silent())
+        return {"machine": machine.facts(), "runtimes": runtimes}
 
     @property
     def runtimes(self) -> dict[str, str]:
@@ -63,6 +90,16 @@ class Environment:
         return replace(target, isa=tuple(self.probe["machine"]["isa"]))
 
     @property
+    def mark(self) -> str:
+        """Store keys of functions in memory; empty where there are none."""
+        return self.in_memory.mark if self.in_memory else ""
+
+    @property
     def held(self) -> Mapping[str, Held]:
         """Samples that the caller holds in memory, by the name that `[data]` gives them."""
         return self.in_memory.samples if self.in_memory else {}
+
+
+def _changed(place: Path) -> tuple[str, int]:
+    """A folder and when it was changed; 0 where there is none."""
+    return str(place), place.stat().st_mtime_ns if place.is_dir() else 0

@@ -19,6 +19,7 @@ from edgekit.evaluate.accuracy import evaluate, predict
 from edgekit.evaluate.paired_loss import paired_loss
 from edgekit.evaluate.parity import compare
 from edgekit.evaluate.run import infer
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.check_data import relative
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import artifact_inputs
@@ -26,9 +27,12 @@ from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import BenchRunner
 from edgekit.pipeline.samples import BuildData
+from edgekit.pipeline.stage_records import ArraysRecord
+from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
-from edgekit.progress import Progress
+from edgekit.progress import Progress, Silent
 from edgekit.report.export_words import fault as fault_words
+from edgekit.store import Stage, Store, kept
 from edgekit.tasks.scores import Metric
 from edgekit.types import (
     DEFAULT_TASK,
@@ -133,6 +137,8 @@ class EvaluationInputs:
     metric: Metric
     device: Device
     progress: Progress
+    store: Store | None = None
+    """Where outputs are kept for later builds; `None` keeps nothing."""
 
     @classmethod
     def of(
@@ -147,6 +153,7 @@ class EvaluationInputs:
             metric=loaded.metric,
             device=env.device,
             progress=env.progress,
+            store=env.store,
         )
 
 
@@ -188,9 +195,7 @@ def evaluate_artifacts(
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             try:
-                outputs[artifact.name] = infer(
-                    artifact, given, inputs.device, inputs.network.reads
-                )
+                outputs[artifact.name] = _outputs(inputs, artifact, given)
             except ArtifactError as error:
                 outputs[artifact.name] = error
     as_fraction, kind = relative(inputs.spec, reference), inputs.spec.kind
@@ -219,6 +224,30 @@ def evaluate_artifacts(
             )
         )
     return _without_broken_origins(found)
+
+
+def _outputs(inputs: EvaluationInputs, artifact: Artifact, given: Feeds) -> Outputs:
+    """Outputs of an artifact for the samples, those of an earlier build where it had both."""
+    reads, device = inputs.network.reads, inputs.device
+    stage = Stage(
+        kind="outputs",
+        title=f"Outputs of {artifact.name}",
+        inputs={
+            "artifact": stage_inputs.of_files(artifact),
+            "samples": stage_inputs.of_samples(given),
+            "reads": reads,
+            "device": device.name,
+            "machine": device.fingerprint(),
+            "versions": stage_inputs.libraries([artifact.runtime]),
+        },
+        record=ArraysRecord(),
+        portable=False,
+    )
+
+    def make() -> dict[str, Outputs]:
+        return {"outputs": infer(artifact, given, device, reads)}
+
+    return kept(inputs.store, stage, make, Silent())["outputs"]
 
 
 def unchanged(evaluated: Sequence[Evaluated]) -> list[Evaluated]:

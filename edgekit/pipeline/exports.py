@@ -16,6 +16,7 @@ from edgekit.pipeline import compatibility, left_out, variants
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import artifact_inputs, left_over
 from edgekit.pipeline.loading import Loaded
+from edgekit.pipeline.qat import SUFFIX
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import BuildData
@@ -81,7 +82,8 @@ class StudentExports:
     def in_int8(self, student: Program) -> left_out.Exports:
         """A student trained with int8's rounding; nothing may be left of it."""
         refused = self.allowed.refused
-        return self.export(
+        again = replace(self, exporter=self.exporter.after_rounding(SUFFIX))
+        return again.export(
             student,
             [(r, "int8") for r in self.allowed.runtimes if (r, "int8") not in refused],
             self.folder / "aware",
@@ -94,7 +96,9 @@ class StudentExports:
         requested = variants.requested(
             network, self.allowed.runtimes, self.target, self.precisions
         )
-        return [each for each in requested if each[:2] not in self.allowed.refused]
+        found = [each for each in requested if each[:2] not in self.allowed.refused]
+        settled = self.exporter.settled
+        return [o for o in found if not settled or artifact_name(*o) in settled]
 
     def export(
         self,

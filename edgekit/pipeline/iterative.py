@@ -7,6 +7,7 @@ keeps its budget as it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,6 @@ from edgekit.pipeline.constraints import (
     check_possible,
     met,
 )
-from edgekit.pipeline.cost_model import calibrate
 from edgekit.pipeline.cutter import Cutter
 from edgekit.pipeline.frontier import most_accurate
 from edgekit.pipeline.pruning_inputs import PruningInputs
@@ -35,6 +35,7 @@ from edgekit.prune.planner import Planner
 from edgekit.types import (
     Candidate,
 )
+from edgekit.types.build_lock import LockedCut
 from edgekit.types.notes import (
     NothingCut,
     PrecisionPlanned,
@@ -55,6 +56,8 @@ def iterative_prune(
     notes name it. Where the fastest network is searched for and none that was trained keeps the
     budgets, the unpruned one ends that does. Raises `left_out.NotExportable` where no form is left.
     """
+    if inputs.locked is not None:
+        return _replayed(inputs, teachers, folder, inputs.locked.cuts)
     fastest = inputs.recipe.objective == "fastest"
     kept = most_accurate(inputs.uncut.within if fastest else inputs.uncut.safe)
     if kept is not None and not halfway and not fastest:
@@ -76,6 +79,23 @@ def iterative_prune(
         uncut, untrained = _uncut(inputs, teachers, kept, reason="none_smaller")
         return replace(uncut, points=whole.points), untrained
     return replace(whole, notes=(*whole.notes, *left)), distilled
+
+
+def _replayed(
+    inputs: PruningInputs,
+    teachers: TeacherEnsemble,
+    folder: Path,
+    cuts: Sequence[LockedCut],
+) -> tuple[PrunedCandidate, Distilled]:
+    """The network that an earlier build decided on."""
+    planner = inputs.whole_planner(teachers.first, cuts[0].widths if cuts else {})
+    if not cuts:
+        return _as_it_is(inputs, teachers, as_it_is(planner, ()))
+    whole = PlanConstraints(speedup=None, full_cost=planner.cost({}, planner.device))
+    cutter = Cutter(
+        inputs=inputs, teachers=teachers, first=planner, final=whole, folder=folder
+    )
+    return cutter.replayed(cuts)
 
 
 def _uncut(
@@ -101,8 +121,7 @@ def _prune(
     inputs: PruningInputs, teachers: TeacherEnsemble, folder: Path, *, halfway: bool
 ) -> tuple[PrunedCandidate, Distilled]:
     """The same in one runtime and precision: that of the baseline."""
-    first, timer = inputs.planner(teachers.first), inputs.timer
-    calibrate(first, timer.exporter, timer.baseline, timer.calibration, folder)
+    first = inputs.planner(teachers.first, corrected_in=folder)
     final = inputs.constraints(first)
     if halfway:
         final = _halfway(final, first)

@@ -10,8 +10,9 @@ from typing import TypeAlias, TypeVar
 
 from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
+from edgekit.export.queues import Failure
 from edgekit.export.suspect import suspect
-from edgekit.export.workers import Failure, Variant, offered
+from edgekit.export.workers import Variant, offered
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program

@@ -25,7 +25,8 @@ from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
-from edgekit.pipeline.search import Scores, probe, score_importance, solve_for
+from edgekit.pipeline.search import solve_for
+from edgekit.pipeline.unit_scores import Scores, probe, score_importance
 from edgekit.progress import Step
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner
@@ -110,8 +111,10 @@ class Previewer:
         criterion = recipe.prune.importance
         how = (_drawn(recipe), criterion, recipe.prune.drop_blocks)
         if how not in self._weighed:
-            scores = score_importance(planner.graph, inputs.train, criterion, progress)
-            senses = probe(planner, scores, inputs.train, progress)
+            train, store = inputs.train, inputs.training.store
+            graph = planner.graph
+            scores = score_importance(graph, train, criterion, progress, store)
+            senses = probe(planner, scores, train, progress, store)
             self._weighed[how] = scores, senses
         return self._weighed[how]
 

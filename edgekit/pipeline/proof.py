@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from edgekit.config.project import Project
 from edgekit.pipeline.evaluate import (
     Benchmark,
     evaluate_artifacts,
     unchanged,
 )
 from edgekit.pipeline.frontier import NetworkEvaluator
+from edgekit.pipeline.locked import chosen_again, settled, with_options
 from edgekit.pipeline.qat import recover_with_qat
 from edgekit.pipeline.repeated import believed
+from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.pipeline.training_inputs import TrainingInputs
@@ -52,7 +53,7 @@ class Proof:
 
 def prove(
     evaluator: NetworkEvaluator,
-    project: Project,
+    request: BuildRequest,
     student: Program,
     artifacts: Sequence[Artifact],
     training: TrainingInputs,
@@ -61,9 +62,12 @@ def prove(
     """Results of the student's `artifacts`, and of those that take their place.
 
     A measurement that contradicts the speed-ups of the `pruned` candidate is repeated. Raises
-    `ArtifactError` where every artifact is broken.
+    `ArtifactError` where every artifact is broken, `LockError` where the file is not there that
+    the request's lock names.
     """
     evaluation, contest = evaluator.evaluation, evaluator.contest
+    project, locked = request.project, request.locked
+    project = replace(project, recipe=settled(project.recipe, locked))
     evaluated = evaluate_artifacts(evaluation, student, artifacts)
     if pruned.untouched and evaluation.samples.folding == IOFusion():
         evaluated = unchanged(evaluated)
@@ -76,7 +80,10 @@ def prove(
     timed = tune_runtime_options(
         contest,
         evaluation,
-        believed(contest, recovered.evaluated, pruned.judged),
+        chosen_again(
+            believed(contest, with_options(recovered.evaluated, locked), pruned.judged),
+            locked,
+        ),
         behind,
         project.recipe.bench.runtime_options_s,
     )

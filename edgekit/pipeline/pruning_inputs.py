@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from edgekit.bench.statistics import speedup
+from edgekit.cost.table import TableState
 from edgekit.data import Dataset
-from edgekit.pipeline import left_out
+from edgekit.pipeline import left_out, stage_inputs
 from edgekit.pipeline.check_data import relative
 from edgekit.pipeline.constraints import (
     DEFAULT_SPEEDUP,
@@ -16,6 +18,7 @@ from edgekit.pipeline.constraints import (
     constraints_from_budget,
     reachable,
 )
+from edgekit.pipeline.cost_model import calibrate
 from edgekit.pipeline.cost_provider import CostProvider, choose
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.expected_accuracy import Expectations, read_outcomes
@@ -34,9 +37,21 @@ from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.cost_terms import Options
 from edgekit.prune.planner import Planner
-from edgekit.store import key
+from edgekit.store import Json, Stage, find, keep, key
 from edgekit.types import Artifact, Budget, IOFusion, Precision, Recipe, Target
+from edgekit.types.build_lock import BuildLock
 from edgekit.types.notes import SpeedupAssumed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """A table as a planner saw it, and the widths that it offered then."""
+
+    table: TableState
+    options: Mapping[str, tuple[int, ...]]
+
+
+_SEEN = Json[_Seen](_Seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +73,8 @@ class PruningInputs:
     """The unpruned network in every precision, on validation data."""
     evaluator: NetworkEvaluator | None = None
     """Judges trained networks; `None` where the first one is taken as it is."""
+    locked: BuildLock | None = None
+    """Decisions of an earlier build; `None` where there are none to repeat."""
     gain: float = 1.0
     """Speed-up over fp32 by the precision that is planned for, without any cut."""
     accept_doubts: bool = True
@@ -88,6 +105,7 @@ class PruningInputs:
             baselines=tuple(baselines),
             refused=refused,
             accept_doubts=request.accept_doubts,
+            locked=request.locked,
         )
 
     def judged_by(self, evaluator: NetworkEvaluator, uncut: Judged) -> PruningInputs:
@@ -156,14 +174,53 @@ class PruningInputs:
         runtime = self.timer.baseline.runtime
         return next(one for one in self.baselines if one.runtime == runtime)
 
-    def planner(self, network: Program, options: Options | None = None) -> Planner:
-        """A planner of a network in the form that is planned for; see `build_planner`."""
-        recipe, progress = self.recipe.prune, self.progress
-        return build_planner(network, self.form, self.costs, recipe, progress, options)
+    def planner(
+        self,
+        network: Program,
+        options: Options | None = None,
+        corrected_in: Path | None = None,
+    ) -> Planner:
+        """A planner of a network in the form that is planned for; see `build_planner`.
 
-    def whole_planner(self, network: Program) -> Planner:
-        """The same for a network that nothing is cut from: no width but its own is offered."""
-        return whole_planner(network, self.form, self.costs, self.recipe.prune)
+        Its costs are corrected by whole networks, exported in the folder `corrected_in`, where
+        one is given. The table is as an earlier build of the same network saw it.
+        """
+        recipe, progress, store = self.recipe.prune, self.progress, self.training.store
+        table, timer = self.costs.table(*self.form), self.timer
+        stage = Stage(
+            kind="cost-tables",
+            title=f"Costs of operators on {table.key.runtime}",
+            inputs={
+                "network": stage_inputs.of_network(network),
+                "table": {**asdict(table.key), "provenance": table.provenance},
+                "tile": self.costs.tiles.get(table.key.precision, 1),
+                "min_keep": recipe.min_keep,
+                "drop_blocks": recipe.drop_blocks,
+                "options": options,
+                "corrected": corrected_in is not None,
+            },
+            record=_SEEN,
+            portable=False,
+        )
+        found = find(store, stage, progress)
+        if found is not None:
+            table.restore(found.table)
+            options = found.options
+        made = build_planner(network, self.form, self.costs, recipe, progress, options)
+        if corrected_in is not None:
+            given, folder = timer.calibration, corrected_in
+            calibrate(made, timer.exporter, timer.baseline, given, folder)
+        if found is None:
+            seen = _Seen(table=table.state(), options=made.options)
+            keep(store, stage, seen)
+        return made
+
+    def whole_planner(
+        self, network: Program, widths: Mapping[str, int] = MappingProxyType({})
+    ) -> Planner:
+        """The same for a network that nothing is cut from, or that gets these `widths`: no
+        others are offered."""
+        return whole_planner(network, self.form, self.costs, self.recipe.prune, widths)
 
     @property
     def form(self) -> left_out.Form:

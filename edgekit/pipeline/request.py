@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgekit.config.project import Project
 from edgekit.types import Target
+from edgekit.types.build_lock import BuildLock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +19,11 @@ class BuildRequest:
     allow_pickle: bool = False
     accept_doubts: bool = True
     """False where a network or data that look wrong end the build before it begins."""
+
+    locked: BuildLock | None = None
+    """Decisions of an earlier build that this one repeats; `None` where it makes its own."""
+    lock_folder: Path | None = None
+    """Where the decisions are written, beside the bundle; `None` writes them nowhere else."""
 
     @property
     def threads(self) -> int:

@@ -1,21 +1,37 @@
-"""Exports and timings in fresh processes, as one build asks for them."""
+"""Exports and timings in fresh processes, as one build asks for them; both are kept.
+
+A timing is taken again after a month; until then it is named with its day and machine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from edgekit.bench.protocol import Metering, measure
 from edgekit.devices import Device
+from edgekit.export.produce import ExportRequest
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Failure, Variant, export_all
+from edgekit.export.queues import Failure
+from edgekit.export.workers import Variant, artifact_name, export_all
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.stage_records import ArtifactRecord, copy_files
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
-from edgekit.types import Artifact, Measurement
+from edgekit.store import Json, Record, Stage, Store, T, find, keep
+from edgekit.types import Artifact, Measurement, RuntimeName
+from edgekit.types.build_lock import LockedFile
+
+LASTS = timedelta(days=30)
+"""Age past which a timing is taken again: machines are updated, and wear."""
+_MEASUREMENTS = Json[dict[str, Measurement]](dict[str, Measurement])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +42,12 @@ class ExportRunner:
     progress: Progress
     channels_last: bool = False
     """True where LiteRT's files take images with their channels last."""
+    store: Store | None = None
+    """Where files are kept for later builds; `None` keeps nothing."""
+    mark: str = ""
+    """Store keys of functions in memory."""
+    settled: Mapping[str, ExportRequest] = field(default_factory=dict)
+    """Requests of files that a lock has decided on, by their names."""
 
     @classmethod
     def of(cls, request: BuildRequest, env: Environment) -> ExportRunner:
@@ -34,7 +56,17 @@ class ExportRunner:
             target=request.target.name,
             progress=env.progress,
             channels_last=request.project.recipe.export.litert_layout == "nhwc",
+            store=env.store,
+            mark=env.mark,
+            settled=_settled(request.locked.files) if request.locked else {},
         )
+
+    def after_rounding(self, suffix: str) -> ExportRunner:
+        """The same for a student trained with rounding, whose files are called so."""
+        ours = {n: one for n, one in self.settled.items() if n.endswith(suffix)}
+        names = {name: name.removesuffix(suffix) for name in ours}
+        settled = {names[n]: replace(one, name=names[n]) for n, one in ours.items()}
+        return replace(self, settled=settled)
 
     def export(  # noqa: PLR0913
         self,
@@ -51,24 +83,102 @@ class ExportRunner:
         """Export `program` in every form `requested`, in processes of their own, with LiteRT's
         files in the layout that the recipe asks for; see `export_all`."""
         folder.mkdir(parents=True, exist_ok=True)
-        done: list[str] = []
-        with self.progress.step(title) as step:
+        stages = self._stages(
+            program, requested, title, calibration, labels, validation
+        )
+        made = self._kept(stages, folder)
+        missing = [each for each in requested if artifact_name(*each) not in made]
+        done = [*made]
+        if missing:
+            with self.progress.step(title) as step:
 
-            def on_done(name: str) -> None:
-                done.append(name)
-                step.update(len(done), len(requested), name)
+                def on_done(name: str) -> None:
+                    done.append(name)
+                    step.update(len(done), len(requested), name)
 
-            return export_all(
-                program,
-                requested,
-                calibration=calibration,
-                folder=folder,
-                labels=labels,
-                validation=validation,
-                channels_last=self.channels_last,
-                on_done=on_done,
-                on_failure=on_failure,
+                asked = [self.settled.get(artifact_name(*o), o) for o in missing]
+                decided = all(isinstance(one, ExportRequest) for one in asked)
+                fresh = export_all(
+                    program,
+                    asked,
+                    calibration=calibration,
+                    folder=folder,
+                    labels=labels,
+                    validation=None if decided else validation,
+                    channels_last=self.channels_last,
+                    on_done=on_done,
+                    on_failure=on_failure,
+                )
+            for one in fresh:
+                made[one.name] = one
+                if self.store is not None:
+                    keep(self.store, stages[one.name], one)
+        names = dict.fromkeys(artifact_name(*each) for each in requested)
+        return [made[name] for name in names if name in made]
+
+    def _kept(
+        self, stages: Mapping[str, Stage[Artifact]], folder: Path
+    ) -> dict[str, Artifact]:
+        """Copies in `folder` of the files that earlier builds made."""
+        if self.store is None:
+            return {}
+        found = {
+            name: find(self.store, stage, self.progress)
+            for name, stage in stages.items()
+        }
+        return {name: copy_files(one, folder) for name, one in found.items() if one}
+
+    def _stages(
+        self,
+        program: Program,
+        requested: Sequence[Variant],
+        title: str,
+        calibration: Feeds | None,
+        labels: tuple[str, ...],
+        validation: Validation | None,
+    ) -> dict[str, Stage[Artifact]]:
+        """The stage of each artifact, by its name."""
+        common = {
+            "network": stage_inputs.of_network(program),
+            "channels_last": self.channels_last,
+            "labels": labels,
+        }
+        reduced = {
+            "calibration": stage_inputs.of_samples(calibration),
+            "validation": None if validation is None else self._judging(validation),
+        }
+        stages = {}
+        for runtime, precision, *rest in requested:
+            name = artifact_name(runtime, precision, *rest)
+            variant = {"runtime": runtime, "precision": precision, "quantizer": rest}
+            own: dict[str, Any] = {} if precision == "fp32" else reduced
+            if name in self.settled:
+                own = {**own, "validation": None, "settled": self.settled[name]}
+            stages[name] = Stage(
+                kind="exports",
+                title=f"{title}: {name}",
+                inputs={
+                    **common,
+                    **own,
+                    **variant,
+                    "versions": stage_inputs.libraries([runtime]),
+                },
+                record=ArtifactRecord(),
             )
+        return stages
+
+    def _judging(self, validation: Validation) -> dict[str, Any]:
+        """Criteria of a quantized file that is good enough."""
+        targets = validation.targets
+        return {
+            "samples": stage_inputs.of_samples(validation.inputs),
+            "targets": None if targets is None else stage_inputs.of_samples(targets),
+            "task": stage_inputs.of_task(validation.task, validation.root, self.mark),
+            "allowed": validation.allowed,
+            "recover": validation.recover,
+            "folding": validation.folding,
+            "reads": validation.reads,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +189,10 @@ class BenchRunner:
     progress: Progress
     tier: str
     threads: int
+    store: Store | None = None
+    """Where timings are kept for later builds; `None` keeps nothing."""
+    runtimes: Callable[[], Mapping[RuntimeName, str]] = dict
+    """Versions of the device's runtimes, which a probe of it takes seconds for."""
 
     @classmethod
     def of(cls, request: BuildRequest, env: Environment) -> BenchRunner:
@@ -88,6 +202,8 @@ class BenchRunner:
             progress=env.progress,
             tier=request.project.recipe.bench.tier,
             threads=request.threads,
+            store=env.store,
+            runtimes=lambda: env.runtimes,
         )
 
     @property
@@ -100,8 +216,53 @@ class BenchRunner:
     ) -> dict[str, Measurement]:
         """Time artifacts in fresh processes, interleaved: one run, comparable figures.
 
-        Where `tier` is the recipe's own, energy is measured too, if there is a meter.
+        Where `tier` is the recipe's own, energy is measured too, if there is a meter. Timings
+        under this title, at most `LASTS` old and of this machine, are reused.
         """
+        if self.store is None:
+            return self._measure(artifacts, title, tier)
+        settings = {"tier": tier or self.tier, "meter": "none" if tier else "auto"}
+        stage = self.stage(title, _MEASUREMENTS, artifacts, settings)
+        stage = replace(stage, holds=_recent, words=_reused)
+        found = find(self.store, stage, self.progress)
+        if found is None:
+            return keep(self.store, stage, self._measure(artifacts, title, tier))
+        return {name: replace(one, reused=True) for name, one in found.items()}
+
+    def stage(
+        self,
+        title: str,
+        record: Record[T],
+        artifacts: Sequence[Artifact],
+        settings: Mapping[str, object],
+    ) -> Stage[T]:
+        """A stage of this machine alone, by its files, its runtimes and how they are run."""
+        runtimes = self.runtimes()
+        used = {name: runtimes.get(name) for name in {a.runtime for a in artifacts}}
+        device = {
+            "name": self.device.name,
+            "machine": self.device.fingerprint(),
+            "host": platform.node(),
+            "provenance": self.device.provenance,
+        }
+        return Stage(
+            kind="measurements",
+            title=title,
+            inputs={
+                "title": title,
+                "device": device,
+                "runtimes": dict(sorted(used.items())),
+                "threads": self.threads,
+                "artifacts": [stage_inputs.of_files(one) for one in artifacts],
+                **settings,
+            },
+            record=record,
+            portable=False,
+        )
+
+    def _measure(
+        self, artifacts: Sequence[Artifact], title: str, tier: str | None
+    ) -> dict[str, Measurement]:
         with self.progress.step(title) as step:
             return measure(
                 artifacts,
@@ -111,3 +272,32 @@ class BenchRunner:
                 on_launch=step.update,
                 metering=Metering(meter="none" if tier else "auto"),
             )
+
+
+def _settled(files: Mapping[str, LockedFile]) -> dict[str, ExportRequest]:
+    """How to make each file, by its name: with the configuration that was found."""
+    return {
+        name: ExportRequest(
+            name=name,
+            runtime=one.runtime,
+            precision=one.precision,
+            quant_config=one.quantizer,
+            equalized=one.equalized,
+        )
+        for name, one in files.items()
+    }
+
+
+def _recent(found: Mapping[str, Measurement]) -> bool:
+    """Return whether timings are not old, and not of a time that has not come."""
+    ages = [datetime.now(UTC) - _taken(one) for one in found.values()]
+    return all(timedelta(0) <= age <= LASTS for age in ages)
+
+
+def _taken(one: Measurement) -> datetime:
+    never = datetime.min.replace(tzinfo=UTC)
+    return never if one.taken is None else datetime.fromisoformat(one.taken)
+
+
+def _reused(found: Mapping[str, Measurement]) -> str:
+    return f"measured {next(iter(found.values())).taken_shown}, reused"

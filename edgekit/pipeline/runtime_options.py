@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from edgekit.devices import jobs
 from edgekit.pipeline.evaluate import (
@@ -19,6 +20,7 @@ from edgekit.pipeline.evaluate import (
 from edgekit.pipeline.runners import BenchRunner
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
+from edgekit.store import Json, kept
 from edgekit.types import Artifact, Candidate, RuntimeOptions
 from edgekit.types.export_notes import OptionTrial, RuntimeOptionsTried
 
@@ -28,6 +30,8 @@ TURNS = 3
 GAIN = 0.97
 """A setting is kept where every turn of it took less than this fraction of the default's time."""
 _START_S = 120.0
+_TITLE = "Try the runtime's settings"
+_TRIALS = Json[list[RuntimeOptionsTried]](list[RuntimeOptionsTried])
 
 
 def tune_runtime_options(
@@ -45,7 +49,7 @@ def tune_runtime_options(
     best = _best(contest, measured)
     if not best or not limit_s:
         return measured
-    tried = _tried(contest.bench, [one.artifact for one in best], limit_s)
+    tried = _kept(contest.bench, [one.artifact for one in best], limit_s)
     notes: list[RuntimeOptionsTried] = []
     tuned: dict[str, EvaluatedArtifact] = {}
     for candidate, note in zip(best, tried, strict=True):
@@ -101,13 +105,23 @@ def _best(contest: Contest, measured: Benchmark) -> list[Candidate]:
     return sorted(timed, key=lambda c: c.measurement.latency.p50_ms or 0.0)[:BEST]
 
 
+def _kept(
+    bench: BenchRunner, artifacts: Sequence[Artifact], limit_s: float
+) -> list[RuntimeOptionsTried]:
+    """The trials of each artifact, by an earlier build on this machine where it had them."""
+    settings = {"limit_s": limit_s}
+    stage = bench.stage(_TITLE, _TRIALS, artifacts, settings)
+    make = partial(_tried, bench, artifacts, limit_s)
+    return kept(bench.store, stage, make, bench.progress)
+
+
 def _tried(
     bench: BenchRunner, artifacts: Sequence[Artifact], limit_s: float
 ) -> list[RuntimeOptionsTried]:
     """The trials of each artifact, and the options that gain."""
     started = time.monotonic()
     notes: list[RuntimeOptionsTried] = []
-    with bench.progress.step("Try the runtime's settings") as step:
+    with bench.progress.step(_TITLE) as step:
         for number, artifact in enumerate(artifacts):
             step.update(number, len(artifacts), artifact.name)
             left_s = limit_s - (time.monotonic() - started)

@@ -9,13 +9,8 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import torch
+from types import MappingProxyType
 
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.cost.overhead import Overhead, fitted
@@ -28,13 +23,11 @@ from edgekit.pipeline import left_out
 from edgekit.pipeline.constraints import PlanConstraints, infeasible
 from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
+from edgekit.pipeline.unit_scores import Scores, probe, score_importance
 from edgekit.program.feeds import Feeds
-from edgekit.program.named_outputs import tensors
 from edgekit.program.program import Program
 from edgekit.progress import Progress
-from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner
-from edgekit.prune.sensitivity import sensitivity
 from edgekit.prune.solution import Solution
 from edgekit.report.note_words import sentence
 from edgekit.report.words import barrier as barrier_words
@@ -52,15 +45,9 @@ from edgekit.types import (
     Sensitivity,
     Target,
 )
+from edgekit.types.build_lock import LockedCut
 from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note
 
-Scores = npt.NDArray[Any]
-
-_SAMPLES_WEIGHED = 256
-# Trials of cuts: their cost in all, numbers of the outputs that are enough to judge one by (few
-# samples of maps have as many), and the fewest samples.
-_TRIAL_MACS, _TRIAL_VALUES = 2e12, 1 << 20
-_LEAST_SAMPLES, _TRIAL_BATCH = 16, 64
 _SLACK = 1.03
 _SPARE = 1.1
 """Past this fraction of the speed-up asked for, a network gave up more than it had to."""
@@ -97,6 +84,8 @@ class PrunedCandidate:
     """Speed-ups over fp32 of its files, by name, where they were measured already."""
     outlook: AccuracyOutlook | None = None
     """Accuracy that was expected before training, and the outcome."""
+    cuts: tuple[LockedCut, ...] = ()
+    """The cuts that made it, from the unpruned network on."""
     points: tuple[FrontierPoint, ...] = ()
     """Files of every network that was trained on the way, on validation data."""
 
@@ -176,8 +165,9 @@ def search(
     the nearest feasible figures, where there is none.
     """
     progress = timer.progress
-    scores = score_importance(planner.graph, train, recipe.importance, progress)
-    senses = probe(planner, scores, train, progress)
+    kept = timer.exporter.store
+    scores = score_importance(planner.graph, train, recipe.importance, progress, kept)
+    senses = probe(planner, scores, train, progress, kept)
     turns: list[SearchRound] = []
     overhead = Overhead()
     for cost in next_costs(recipe.rounds, planner, constraints, turns):
@@ -269,6 +259,19 @@ def settled(
     )
 
 
+def planned(planner: Planner, cut: LockedCut) -> PrunedCandidate:
+    """The network of a plan that an earlier build made."""
+    dropped = cut.plan.dropped_blocks
+    return PrunedCandidate(
+        student=shrink(planner.graph, cut.plan),
+        graph=planner.graph,
+        planner=planner,
+        solution=planner.planned(cut.plan),
+        rounds=(),
+        notes=(BlocksDropped(blocks=dropped),) if dropped else (),
+    )
+
+
 def as_it_is(planner: Planner, notes: Sequence[Note]) -> PrunedCandidate:
     """The network itself, which keeps every limit; `notes` have the reason."""
     return PrunedCandidate(
@@ -321,10 +324,14 @@ def whole_planner(
     form: tuple[RuntimeName, Precision],
     costs: CostProvider,
     recipe: PruneRecipe,
+    widths: Mapping[str, int] = MappingProxyType({}),
 ) -> Planner:
-    """A planner of a network that stays whole: only its own operators are measured."""
+    """A planner of a network that stays whole, or gets `widths`: no others are measured."""
     graph = analyze(network)
-    own = {group.id: (group.units,) for group in graph.groups}
+    own = {
+        group.id: tuple(sorted({group.units, widths.get(group.id, group.units)}))
+        for group in graph.groups
+    }
     planner = Planner(
         graph,
         costs.table(*form),
@@ -355,19 +362,6 @@ def planned_precisions(recipe: Recipe, target: Target) -> tuple[Precision, ...]:
     return (asked, *(p for p in offered if p != asked))
 
 
-def batches(
-    train: Dataset, count: int
-) -> list[tuple[tuple[torch.Tensor, ...], torch.Tensor | None]]:
-    """Samples to weigh units by, with their labels where all have one."""
-    step = max(1, len(train) // count)
-    chosen = np.arange(0, len(train), step)[:count]
-    feeds, targets = train.feeds(chosen)
-    labels = (
-        torch.from_numpy(targets) if (targets >= 0).all() and train.classed else None
-    )
-    return [(tuple(map(torch.from_numpy, feeds)), labels)]
-
-
 def solve_for(
     planner: Planner,
     scores: Mapping[str, Scores],
@@ -384,47 +378,3 @@ def solve_for(
         return planner.solve(scores, limits, senses)
     except BudgetInfeasible as error:
         raise infeasible(planner, limits, constraints) from error
-
-
-def score_importance(
-    graph: WidthGraph, train: Dataset, criterion: str, progress: Progress
-) -> dict[str, Scores]:
-    """Importance of every unit, by the recipe's criterion."""
-    with progress.step(f"Weigh the units ({criterion})"):
-        [(inputs, labels)] = batches(train, _SAMPLES_WEIGHED)
-        known = repeat(None) if labels is None else torch.split(labels, _TRIAL_BATCH)
-        parts = list(zip(_parts(inputs), known, strict=False))
-        return importance(graph, criterion, batches=parts)
-
-
-def _parts(inputs: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
-    """As many samples as run at once: activations of large images fill the memory."""
-    split = (torch.split(each, _TRIAL_BATCH) for each in inputs)
-    return list(zip(*split, strict=True))
-
-
-def _trial_samples(planner: Planner) -> int:
-    """Number of samples that cuts are tried on: enough to compare them, and affordable."""
-    trials = 2 * len(planner.graph.groups) + len(planner.blocks)
-    affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
-    program = planner.graph.program
-    with torch.no_grad():
-        found = tensors(program.module(*program.example()))
-    enough = _TRIAL_VALUES / max(1, sum(each.numel() for each in found))
-    return int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, min(affordable, enough))))
-
-
-def probe(
-    planner: Planner,
-    scores: Mapping[str, Scores],
-    train: Dataset,
-    progress: Progress,
-) -> Sensitivity:
-    """Sensitivity of the outputs to cutting each group and dropping each block."""
-    count = min(len(train), _trial_samples(planner))
-    [(inputs, _)] = batches(train, count)
-    graph, parts = planner.graph, _parts(inputs)
-    with progress.step(f"Try every cut alone, on {count} samples") as step:
-        return sensitivity(
-            graph, scores, parts, blocks=planner.blocks, on_progress=step.update
-        )

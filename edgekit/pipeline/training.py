@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-import edgekit
-from edgekit import scratch, store
+from edgekit import scratch
 from edgekit.data import Dataset
 from edgekit.distill import Distilled, Hooks, distill
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.distributed import (
     TrainingRequest,
     is_distributed,
@@ -25,6 +25,7 @@ from edgekit.pipeline.distributed import (
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
+from edgekit.store import Stage, kept
 from edgekit.types import DistillRecipe, Epoch
 
 _TIMED, _PASSES = 64, 4
@@ -83,27 +84,40 @@ def train_student(
             training_spec, recipe=replace(training_spec.recipe, losses={})
         )
     recipe, samples = training_spec.recipe, inputs.samples
-    name = store.key(
-        *(edgekit.__version__, torch.__version__, student.fingerprint()),
-        [asdict(spec) for spec in student.inputs],
-        *(teacher.fingerprint() for teacher in teachers.programs),
-        teachers.weights,
-        *(samples.train.fingerprint(), samples.validation.fingerprint()),
-        *(asdict(recipe), asdict(inputs.spec), inputs.seed, *training_spec.marks),
-        training_spec.qat,
-        *((inputs.mark,) if inputs.mark else ()),
+    stage = Stage(
+        kind="distilled",
+        title=training_spec.title,
+        inputs={
+            "student": stage_inputs.of_network(student),
+            "teachers": [stage_inputs.of_network(one) for one in teachers.programs],
+            "weights": teachers.weights,
+            "train": samples.train.fingerprint(),
+            "validation": samples.validation.fingerprint(),
+            "recipe": recipe,
+            "task": stage_inputs.of_task(inputs.spec, inputs.root, inputs.mark),
+            "seed": inputs.seed,
+            "marks": training_spec.marks,
+            "qat": training_spec.qat,
+            "versions": stage_inputs.training_versions(),
+        },
+        record=_Record(),
     )
-    kept = inputs.store.find("distilled", name)
-    if kept is not None:
-        inputs.progress.say(
-            f"{training_spec.title}: taken from the store, where nothing had changed"
-        )
-        return _read(kept)
+    make = partial(_made, inputs, teachers, student, training_spec, stage.name)
+    return kept(inputs.store, stage, make, inputs.progress)
+
+
+def _made(
+    inputs: TrainingInputs,
+    teachers: TeacherEnsemble,
+    student: Program,
+    training_spec: TrainingSpec,
+    name: str,
+) -> Distilled:
     with inputs.progress.step(training_spec.title) as step:
 
         def show(epoch: Epoch) -> None:
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
-            step.update(epoch.number, recipe.epochs, note)
+            step.update(epoch.number, training_spec.recipe.epochs, note)
 
         distilled = _distilled(
             inputs, (teachers, student), training_spec, name, Hooks(on_epoch=show)
@@ -112,8 +126,7 @@ def train_student(
         inputs.progress.say(
             f"{distilled.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
         )
-    # Read again, so that what follows is the same whether the student was trained or kept.
-    return _read(inputs.store.keep("distilled", name, partial(_write, distilled)))
+    return distilled
 
 
 def estimated_epoch_s(network: Program, train: Dataset) -> float:
@@ -133,25 +146,29 @@ def estimated_epoch_s(network: Program, train: Dataset) -> float:
     return _PASSES * min(taken) * len(train) / count
 
 
-def _write(distilled: Distilled, folder: Path) -> None:
-    distilled.program.save(folder / "student.pt2")
-    facts = {
-        "epochs": [asdict(epoch) for epoch in distilled.epochs],
-        "best_epoch": distilled.best_epoch,
-        "metric": distilled.metric,
-        "higher_is_better": distilled.higher_is_better,
-        "teacher_hit_rate": distilled.teacher_hit_rate,
-        "losses": dict(distilled.losses),
-    }
-    (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
+class _Record:
+    """A trained student, and its epochs."""
 
+    def write(self, value: Distilled, folder: Path) -> None:
+        """Write the network and the record of its training."""
+        value.program.save(folder / "student.pt2")
+        facts = {
+            "epochs": [asdict(epoch) for epoch in value.epochs],
+            "best_epoch": value.best_epoch,
+            "metric": value.metric,
+            "higher_is_better": value.higher_is_better,
+            "teacher_hit_rate": value.teacher_hit_rate,
+            "losses": dict(value.losses),
+        }
+        (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 
-def _read(folder: Path) -> Distilled:
-    facts = json.loads((folder / "epochs.json").read_text("utf-8"))
-    epochs = tuple(Epoch(**epoch) for epoch in facts.pop("epochs"))
-    return Distilled(
-        program=load_program(folder / "student.pt2"), epochs=epochs, **facts
-    )
+    def read(self, folder: Path) -> Distilled:
+        """The student as it was written."""
+        facts = json.loads((folder / "epochs.json").read_text("utf-8"))
+        epochs = tuple(Epoch(**epoch) for epoch in facts.pop("epochs"))
+        return Distilled(
+            program=load_program(folder / "student.pt2"), epochs=epochs, **facts
+        )
 
 
 def _distilled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgekit.distill import tasks
 from edgekit.pipeline.environment import Environment
@@ -26,6 +27,8 @@ class TrainingInputs:
     progress: Progress
     mark: str = ""
     """Store keys of functions in memory."""
+    root: Path = Path()
+    """The project's folder, where functions of the user's lie."""
 
     @classmethod
     def of(
@@ -44,7 +47,8 @@ class TrainingInputs:
             seed=project.recipe.seed,
             store=env.store,
             progress=env.progress,
-            mark=env.in_memory.mark if env.in_memory else "",
+            mark=env.mark,
+            root=project.root,
         )
 
 

@@ -52,6 +52,16 @@ def export_words(note: ExportNote) -> str:
             return f"does not compete: {fault(note.artifacts[0], note.fault)}"
         case kinds.RuntimeOptionsTried():
             return _options_tried(note)
+        case kinds.OtherBytes():
+            return (
+                f"the bytes of {', '.join(note.files)} are not those of the lock file: "
+                f"{' and '.join(note.machine)} of this machine differ"
+            )
+        case kinds.TimesReused():
+            return (
+                f"{note.measurements} times were measured {note.taken} and reused: files, "
+                "runtimes and machine are the same"
+            )
         case other:
             assert_never(other)
 

@@ -161,7 +161,7 @@ def _cost_doubt(note: kinds.CostDoubt) -> str:
             return (
                 f"{note.doubtful} of {note.operators} operators were timed while "
                 f"{note.runtime} shared the machine with something else: predictions promise "
-                "nothing, and a later build times them again"
+                "nothing; after `edgekit cache clean cost-tables` a build times them again"
             )
         case kinds.PredictionsOff():
             return (

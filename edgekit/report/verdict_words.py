@@ -8,6 +8,7 @@ from edgekit.report.measurement_words import doubts
 from edgekit.types import BudgetVerdict, Candidate, shown_loss
 from edgekit.types.report import (
     Fastest,
+    LockedChoice,
     NearestToBudget,
     NotOnTarget,
     NotProven,
@@ -102,5 +103,7 @@ def _outcome(found: Outcome) -> str:
         case NearestToBudget():
             fault = f": {_outcome(found.fault)}" if found.fault else ""
             return f"nothing keeps the budget; this one is nearest{fault}"
+        case LockedChoice():
+            return "the lock file names it"
         case other:
             assert_never(other)

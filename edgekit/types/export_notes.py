@@ -179,6 +179,26 @@ class RuntimeOptionsTried:
     limit_s: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimesReused:
+    """Times that an earlier build took of the same files on the same machine."""
+
+    kind: Literal["times_reused"] = "times_reused"
+    taken: str
+    """The oldest of them: when and where."""
+    measurements: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherBytes:
+    """Files of a locked build that are not those of the lock, as the machine is another."""
+
+    kind: Literal["other_bytes"] = "other_bytes"
+    files: tuple[str, ...]
+    machine: tuple[str, ...]
+    """Differences of the machine: its processor, or the threads of training."""
+
+
 ExportNote: TypeAlias = (
     LeftOut
     | PlannedRuntime
@@ -189,4 +209,6 @@ ExportNote: TypeAlias = (
     | QuantizationSearched
     | NotCompeting
     | RuntimeOptionsTried
+    | TimesReused
+    | OtherBytes
 )

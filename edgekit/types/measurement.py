@@ -111,6 +111,18 @@ class Measurement:
     conditions: Conditions = field(default_factory=Conditions)
     instructions: float | None = None
     """Of one inference, counted where the device is emulated; no time follows from it."""
+    taken: str | None = None
+    """When it was taken: ISO 8601, in UTC."""
+    reused: bool = False
+    """True where an earlier build took it, of the same files on the same machine."""
+
+    @property
+    def taken_shown(self) -> str:
+        """When and where it was taken, for display."""
+        where = "this machine" if self.device == "local" else self.device
+        if self.taken is None:
+            return f"at an unknown time on {where}"
+        return f"{self.taken[:16].replace('T', ' ')} UTC on {where}"
 
 
 PairedVerdict = Literal["pass", "fail", "inconclusive"]

@@ -148,7 +148,14 @@ class NearestToBudget:
     fault: Fault | None
 
 
-Outcome: TypeAlias = Fastest | Slower | Fault | NearestToBudget
+@dataclass(frozen=True, kw_only=True)
+class LockedChoice:
+    """The lock file names it."""
+
+    kind: Literal["locked"] = "locked"
+
+
+Outcome: TypeAlias = Fastest | Slower | Fault | NearestToBudget | LockedChoice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,10 @@
 """A build killed at random moments and run again: `python -m tests.robustness.crash`.
 
-Each try starts the digits example with a cache of its own, kills its process group at a seeded
-moment (SIGKILL), runs it again and compares the bundle with that of an undisturbed build, file by
-file, and what lies in the cache, the output folder and the folder for temporary files. Costs are
-estimated and the budget counts operations, so that the plan repeats. Exits with 1 on any miss.
+A first build of the digits example writes `edgekit.lock`, and a second one repeats it (`--locked`)
+in an empty cache. Each try starts a locked build with a cache of its own, kills its process group
+at a seeded moment (SIGKILL), runs it again and compares the bundle with that of the undisturbed
+locked build, file by file, and what lies in the cache, the output folder and the folder for
+temporary files. Exits with 1 on any miss.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Place:
     def bundle(self) -> Path:
         return self.root / "out/bundle"
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *more: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "EDGEKIT_CACHE": str(self.root / "cache"),
@@ -63,7 +64,10 @@ class Place:
         command = [sys.executable, "-m", "edgekit", "build", "-t", "raspberrypi"]
         with (self.root / "log").open("ab") as log:
             return subprocess.Popen(
-                [*command, "-p", str(self.root / "project"), "-o", str(self.bundle)],
+                [
+                    *(*command, "-p", str(self.root / "project")),
+                    *("-o", str(self.bundle), *more),
+                ],
                 cwd=self.root,
                 env=environment,
                 stdout=log,
@@ -113,9 +117,16 @@ def contents(bundle: Path) -> dict[str, str]:
     return {**found, "manifest.json": json.dumps(manifest, sort_keys=True)}
 
 
-def undisturbed(root: Path) -> tuple[dict[str, str], float]:
-    place, began = made(root), time.monotonic()
-    if place.start().wait() != 0:
+def locked(root: Path, lock: Path) -> Place:
+    """A project with the lock of an earlier build."""
+    place = made(root)
+    shutil.copyfile(lock, root / "project/edgekit.lock")
+    return place
+
+
+def undisturbed(place: Place, *more: str) -> tuple[dict[str, str], float]:
+    began = time.monotonic()
+    if place.start(*more).wait() != 0:
         sys.exit(f"The undisturbed build failed:\n{(place.root / 'log').read_text()}")
     if left := list(place.left()):
         sys.exit(f"The undisturbed build left {left}")
@@ -124,7 +135,7 @@ def undisturbed(root: Path) -> tuple[dict[str, str], float]:
 
 def killed(place: Place, after_s: float) -> bool:
     """Return whether the kill met the build before it ended."""
-    process = place.start()
+    process = place.start("--locked")
     try:
         process.wait(after_s)
     except subprocess.TimeoutExpired:
@@ -134,11 +145,10 @@ def killed(place: Place, after_s: float) -> bool:
     return False
 
 
-def outcome(root: Path, after_s: float, right: dict[str, str]) -> tuple[bool, str]:
+def outcome(place: Place, after_s: float, right: dict[str, str]) -> tuple[bool, str]:
     """Return whether the second build ended as an undisturbed one, and in words what happened."""
-    place = made(root)
     met = killed(place, after_s)
-    status = place.start().wait()
+    status = place.start("--locked").wait()
     if status != 0:
         return False, f"exit {status}: {(place.root / 'log').read_text()[-300:]}"
     found = contents(place.bundle)
@@ -157,12 +167,16 @@ def main() -> None:
     arguments = parser.parse_args()
     draw, good = random.Random(arguments.seed), 0
     with TemporaryDirectory(prefix="crash-") as name:
-        right, seconds = undisturbed(Path(name) / "undisturbed")
+        first = made(Path(name) / "first")
+        undisturbed(first)
+        lock = first.root / "project/edgekit.lock"
+        again = locked(Path(name) / "undisturbed", lock)
+        right, seconds = undisturbed(again, "--locked")
         print(f"undisturbed: {seconds:.1f} s, {len(right)} files", flush=True)
         for number in range(arguments.kills):
             after_s = draw.uniform(0.02, 0.98) * seconds
             root = Path(name) / f"killed-{number}"
-            passed, words = outcome(root, after_s, right)
+            passed, words = outcome(locked(root, lock), after_s, right)
             good += passed
             mark = "ok  " if passed else "MISS"
             print(
@@ -170,7 +184,7 @@ def main() -> None:
                 flush=True,
             )
             shutil.rmtree(root)
-    print(f"{good} of {arguments.kills} end with the files of an undisturbed build")
+    print(f"{good} of {arguments.kills} end with the files of the undisturbed build")
     sys.exit(good != arguments.kills)
 
 

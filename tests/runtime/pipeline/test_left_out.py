@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from edgekit.errors import ArtifactError
+from edgekit.export.queues import Failure
 from edgekit.export.suspect import suspect
 from edgekit.export.verify import Reference, verify
-from edgekit.export.workers import Failure, export_all
+from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
 

@@ -14,9 +14,10 @@ from edgekit.cost import table as cost_table
 from edgekit.cost.measure import ANCHOR, NOTHING, Fill, OperatorCost
 from edgekit.cost.network_model import Sample
 from edgekit.cost.power import Metered
-from edgekit.cost.table import CostTable
+from edgekit.cost.table import CostTable, TableState
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import DeviceError, OutputError
+from edgekit.store import Json
 from edgekit.types import Provenance
 from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.notes import CostsTimedBusy
@@ -230,3 +231,48 @@ def test_a_table_of_another_form_is_filled_again(tmp_path: Path) -> None:
     assert CONV not in again and again.doubt is None
     again._record({CONV.key: cell(9, 9.1)})
     assert table(tmp_path, "host").cost_alone(CONV) == 9
+
+
+def test_a_restored_table_is_as_it_was_whatever_was_measured_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[str]] = []
+
+    def machine(slower: float) -> Fill:
+        def fill(batch: Sequence[OperatorShape]) -> dict[str, OperatorCost]:
+            batches.append([o.key for o in batch if o != ANCHOR])
+            costs = {o.key: slower * (10 if o == ANCHOR else o.outputs) for o in batch}
+            return {
+                k: OperatorCost(cost=v, rounds=(v, 1.5 * v)) for k, v in costs.items()
+            }
+
+        return fill
+
+    def at(slower: float) -> None:
+        monkeypatch.setattr(cost_table, "measure", lambda *_: machine(slower))
+
+    at(1.0)
+    first, asked = table(tmp_path, "host"), [timed(100), timed(200)]
+    first.measure(asked, None)
+    networks = [Sample(operators=tuple(asked), cost=400.0)] * 2
+    first.correct(networks, None, "family")
+    state, costs = first.state(), [first.cost(one) for one in asked]
+    text = Json[TableState](TableState)
+    text.write(state, tmp_path)
+    first.measure([timed(300), timed(400)], None)
+    tolerance = table(tmp_path, "host").tolerance
+
+    at(2.0)
+    batches.clear()
+    again = table(tmp_path, "host")
+    again.restore(text.read(tmp_path))
+    again.measure(asked, None)
+    assert again.networks("family") == networks
+    again.correct(again.networks("family"), None, "family")
+    assert [again.cost(one) for one in asked] == costs
+    assert len(again) < 6
+    assert again.tolerance == tolerance
+    again.measure([timed(300)], None)  # measured since: taken from disk
+    assert batches == []
+    again.measure([timed(500)], None)
+    assert batches[0] == [timed(500).key]

@@ -10,7 +10,7 @@ import torch
 from edgekit.distill.checkpoint import Checkpoints
 from edgekit.errors import OutputError
 from tests.unit.distill.stored import damaged, state
-from tests.unit.test_store import file_limit
+from tests.unit.store.test_entries import file_limit
 
 
 @pytest.mark.parametrize("seed", range(70))

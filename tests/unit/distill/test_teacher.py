@@ -29,7 +29,7 @@ from tests.unit.distill.stored import (
     damaged,
     filled,
 )
-from tests.unit.test_store import file_limit
+from tests.unit.store.test_entries import file_limit
 
 
 @pytest.mark.parametrize("seed", range(70))

@@ -14,13 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from edgekit.api.datasets import Data
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.search import (
-    SearchRound,
-    next_costs,
-    probe,
-    score_importance,
-    settled,
-)
+from edgekit.pipeline.search import SearchRound, next_costs, settled
+from edgekit.pipeline.unit_scores import probe, score_importance
 from edgekit.progress import Logged, Silent
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner

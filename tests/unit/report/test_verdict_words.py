@@ -12,6 +12,7 @@ from edgekit.types import BudgetVerdict, Verdict
 from edgekit.types.measurement_notes import NoMeter
 from edgekit.types.report import (
     Fastest,
+    LockedChoice,
     NearestToBudget,
     NotOnTarget,
     NotProven,
@@ -58,6 +59,7 @@ BUDGETS = (
 )
 OUTCOMES = (
     (Fastest(), "the fastest that keeps the budget"),
+    (LockedChoice(), "the lock file names it"),
     (Slower(than="a", latency_ratio=1.5), "1.50x the latency of a"),
     (Slower(than="a", latency_ratio=None), "not timed beside a"),
     (OverBudget(missed=SIZE), "3 MB, 2 MB allowed"),

@@ -174,7 +174,7 @@ def test_what_a_killed_write_left_is_swept_by_the_next_command(tmp_path: Path) -
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[2])},
         check=False,
     )
     assert done.returncode == -signal.SIGKILL

@@ -12,15 +12,16 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit import scratch
 from edgekit.errors import OutputError
 
-_FILES, _SEAL = "files", "seal.json"
+_FILES, SEAL = "files", "seal.json"
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,6 +29,18 @@ def key(*parts: Any) -> str:
     """A name for what `parts` determine; the same parts give the same name on every machine."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A stage of this process: kept from before, or run."""
+
+    kind: str
+    title: str
+    inputs: Mapping[str, str]
+    kept: bool
+    seconds: float = 0.0
+    """That making it took."""
 
 
 class Store:
@@ -40,6 +53,8 @@ class Store:
         )
         self.root = root or Path(os.environ.get("EDGEKIT_CACHE", default))
         self._verified: set[Path] = set()
+        self.outcomes: list[Outcome] = []
+        """The stages of this process so far, in order."""
         scratch.sweep(self.root, below=True)
 
     def find(self, stage: str, name: str) -> Path | None:
@@ -51,14 +66,29 @@ class Store:
         if not entry.exists():
             return None
         if entry not in self._verified:
-            fault = _fault(entry, stage, name)
+            fault = fault_of(entry, stage, name)
             if fault is not None:
                 remade(entry, fault)
                 with writing(self.root):
                     _remove(entry)
                 return None
             self._verified.add(entry)
+        with suppress(OSError):  # a cache that is only read has no order of use
+            os.utime(entry / SEAL)
         return entry / _FILES
+
+    def adopt(self, stage: str, name: str, folder: Path) -> bool:
+        """Take a whole entry that lies in `folder`, where it is not there yet.
+
+        Returns whether it is whole. Raises `OutputError` where the cache cannot be written.
+        """
+        if fault_of(folder, stage, name) is not None:
+            return False
+        entry = self.root / stage / name
+        with writing(self.root):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            _publish(folder, entry)
+        return True
 
     def keep(self, stage: str, name: str, write: Callable[[Path], None]) -> Path:
         """The entry, made by `write(folder)` where it is not there yet.
@@ -74,10 +104,24 @@ class Store:
             with scratch.folder(entry.parent) as partial:
                 (partial / _FILES).mkdir()
                 write(partial / _FILES)
-                (partial / _SEAL).write_text(json.dumps(_seal(partial, stage, name)))
+                (partial / SEAL).write_text(json.dumps(_seal(partial, stage, name)))
+                _on_disk(partial)
                 _publish(partial, entry)
         self._verified.add(entry)
         return entry / _FILES
+
+    def lock_of(self, stage: str, name: str) -> Path:
+        """The file that is locked while an entry is made; its folder is made."""
+        with suppress(OSError):  # a cache that cannot be written is named on writing
+            (self.root / stage).mkdir(parents=True, exist_ok=True)
+        return self.root / stage / f".{name}.lock"
+
+    def remove(self, stage: str, name: str) -> None:
+        """Remove an entry that is there; raises `OutputError` where that cannot be done."""
+        entry = self.root / stage / name
+        with writing(self.root):
+            _remove(entry)
+        self._verified.discard(entry)
 
     def entries(self, stage: str) -> list[Path]:
         """The files of every whole entry of a stage, in the order of their names."""
@@ -135,10 +179,10 @@ def _mark(path: Path) -> str:
     return f"-> {path.readlink()}" if path.is_symlink() else digest(path)
 
 
-def _fault(entry: Path, stage: str, name: str) -> str | None:
+def fault_of(entry: Path, stage: str, name: str) -> str | None:
     """The fault of an entry, in words; `None` where it is as it was written."""
     try:
-        seal = json.loads((entry / _SEAL).read_text("utf-8"))
+        seal = json.loads((entry / SEAL).read_text("utf-8"))
         found = _seal(entry, stage, name)
     except (OSError, ValueError) as error:
         return f"unreadable: {type(error).__name__}"
@@ -151,6 +195,18 @@ def _fault(entry: Path, stage: str, name: str) -> str | None:
         path for path in {**known, **files} if known.get(path) != files.get(path)
     ]
     return f"{changed[0]} is not what was written" if changed else "of another entry"
+
+
+def _on_disk(folder: Path) -> None:
+    """Have every file on the disk before its name is: power may fail in between."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_symlink():
+            continue
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _publish(partial: Path, entry: Path) -> None:
