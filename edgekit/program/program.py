@@ -146,6 +146,7 @@ class Program:
             for note in ("stack_trace", "from_node"):
                 node.meta.pop(note, None)
             _unstack(node)
+            _undecorate(node)
         said = sidecar.Sidecar.of(
             self.inputs, self.outputs, self.module, reads=self.reads, tail=self.tail
         )

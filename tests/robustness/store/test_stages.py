@@ -101,7 +101,7 @@ def entries(folder: Path) -> Iterator[tuple[Stage[Any], Any, Any]]:
 
 
 def identity(value: Any) -> object:
-    """What must be the same of a result."""
+    """The parts of a result that have to be the same."""
     if isinstance(value, Program):
         return value.fingerprint()
     if isinstance(value, Distilled):
