@@ -345,6 +345,17 @@ def _unstack(node: fx.Node) -> None:
         }
 
 
+def _undecorate(node: fx.Node) -> None:
+    """Leave none of the tracer's notes on what ran in this process before."""
+    custom = node.meta.get("custom")
+    if custom:
+        node.meta["custom"] = {
+            key: value
+            for key, value in custom.items()
+            if not key.startswith("_torchdynamo")
+        }
+
+
 def _kind(kind: str | type) -> str:
     """A module's class by name, as PyTorch writes it."""
     name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
