@@ -271,3 +271,15 @@ def test_where_the_authors_file_lay_is_not_in_the_bytes(tmp_path: Path) -> None:
         read.save(tmp_path / name / "kept.pt2")
     one, two = ((tmp_path / name / "kept.pt2").read_bytes() for name in ("one", "two"))
     assert one == two
+
+
+def test_what_ran_in_the_process_before_is_not_in_the_bytes(tmp_path: Path) -> None:
+    """PyTorch's compiler notes in operators which functions it was kept out of."""
+    network = trace(nn.BatchNorm2d(3), IMAGE)
+    network.save(tmp_path / "kept.pt2")
+    before = (tmp_path / "kept.pt2").read_bytes()
+    for node in network.module.graph.nodes:
+        noted = {**node.meta.get("custom", {}), "_torchdynamo_disable": True}
+        node.meta["custom"] = noted
+    network.save(tmp_path / "kept.pt2")
+    assert (tmp_path / "kept.pt2").read_bytes() == before
