@@ -17,7 +17,13 @@ from pathlib import Path
 
 import edgekit
 from edgekit import scratch
-from edgekit.errors import EdgeKitError, OutOfMemory, OutputError, UsageError
+from edgekit.errors import (
+    EdgeKitError,
+    OutOfMemory,
+    OutputError,
+    RuntimeMissing,
+    UsageError,
+)
 from edgekit.store import Store
 
 _REFUSED = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
@@ -27,6 +33,8 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "Cannot allocate memory"
 _SECRET = re.compile(r"(?i)^--?[\w-]*(token|password|passwd|secret|key|auth)[\w-]*$")
 _IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 _HIDDEN = "***"
+_COMMON = ("all", "dev")
+"""Extras that are made of others."""
 _KEPT = 20
 """Crash reports that stay in the cache."""
 
@@ -46,6 +54,8 @@ def named(error: BaseException) -> EdgeKitError | None:
         return OutputError(
             f"Cannot write {_place(error)} ({_why(error)}). Free some space there."
         )
+    if isinstance(error, ModuleNotFoundError):
+        return _not_installed(error)
     if not isinstance(error, OSError):
         return None
     if error.errno in _REFUSED and error.filename is not None:
@@ -61,6 +71,25 @@ def named(error: BaseException) -> EdgeKitError | None:
         return UsageError(
             f"Too many files are open ({error.strerror}). Raise the limit: ulimit -n 4096"
         )
+    return None
+
+
+def _not_installed(error: ModuleNotFoundError) -> RuntimeMissing | None:
+    """The error for a package that belongs to one of EdgeKit's extras; `None` for others."""
+    package = (error.name or "").partition(".")[0].replace("_", "-").lower()
+    try:
+        required = metadata.requires("edgekit") or []
+    except metadata.PackageNotFoundError:
+        return None
+    for line in required:
+        extra = re.search(r"extra == ['\"]([\w-]+)", line)
+        if extra is None or extra[1] in _COMMON:
+            continue
+        if re.split(r"[^\w.-]", line)[0].lower() == package:
+            return RuntimeMissing(
+                f"{package} is not installed. Install it: pip install "
+                f"'edgekit[{extra[1]}]'"
+            )
     return None
 
 

@@ -78,15 +78,22 @@ def test_every_step_is_a_command_with_options_that_there_are(name: str) -> None:
     assert not [word for word in words if word not in said]
 
 
+@pytest.fixture(scope="module")
+def gated(exported_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with its network, its data and its baseline. Read only."""
+    root = tmp_path_factory.mktemp("gated")
+    folder = planted.copied(exported_project, root / "own")
+    made = "edgekit gate model.onnx --out baseline.json --quiet"
+    assert run(made, folder, root / "summary.md", {}) == 0
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_the_steps_end_green_and_red(
-    name: str, exported_project: Path, tmp_path: Path
-) -> None:
-    folder = planted.copied(exported_project, tmp_path / "own")
+def test_the_steps_end_green_and_red(name: str, gated: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(gated, folder)
     summary = tmp_path / "summary.md"
-    made = "edgekit gate model.onnx --out baseline.json --quiet"
-    assert run(made, folder, summary, {}) == 0
     assert walk(FILES[name](), folder, summary) == 0
     green = (folder / "gate.xml").read_text() if name != "hook" else ""
     assert "<failure" not in green

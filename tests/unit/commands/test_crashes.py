@@ -90,3 +90,17 @@ def test_limits_of_the_machine_are_named_and_the_rest_is_ours(
     assert (status, out) == (code, "")
     assert words in err and len(err.strip().splitlines()) == 1, err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("ai_edge_litert.interpreter", "litert"), ("onnxruntime", "onnxruntime")],
+)
+def test_a_package_of_an_extra_is_named_with_its_command(
+    module: str, extra: str
+) -> None:
+    absent = ModuleNotFoundError(f"No module named '{module}'", name=module)
+    found = crashes.named(absent)
+    assert found is not None and found.exit_code == 3
+    assert f"pip install 'edgekit[{extra}]'" in str(found)
+    assert crashes.named(ModuleNotFoundError("No module named 'x'", name="x")) is None
