@@ -137,9 +137,12 @@ def mean_absolute_error(outputs: Outputs, targets: Targets) -> Evaluation:
 
 
 def perplexity(outputs: Outputs, targets: Targets) -> Evaluation:
-    """The exponential of the mean cross-entropy of known tokens."""
+    """The exponential of the mean cross-entropy of known tokens; outputs are logits, or
+    probabilities where all are from 0 to 1."""
     known = _known(targets)
     logits = outputs[known].astype(np.float64)
+    if logits.min() >= 0 and logits.max() <= 1:
+        logits = np.log(np.maximum(logits, np.finfo(np.float32).tiny))
     logits -= logits.max(-1, keepdims=True)
     chosen = np.take_along_axis(logits, targets[known][:, None], -1)[:, 0]
     surprise = np.log(np.exp(logits).sum(-1)) - chosen

@@ -27,3 +27,12 @@ def test_a_lower_perplexity_is_better() -> None:
     )
     assert even.value == pytest.approx(5)
     assert not even.higher_is_better
+
+
+def test_probabilities_are_as_good_as_their_logits() -> None:
+    logits = np.random.default_rng(0).normal(size=(4, 3, 7)).astype(np.float32)
+    exponents = np.exp(logits)
+    probabilities = exponents / exponents.sum(-1, keepdims=True)
+    targets = np.array([[0, 6, -1]] * 4)
+    found = [measured("language-modeling", x, targets) for x in (logits, probabilities)]
+    assert found[1].value == pytest.approx(found[0].value, rel=1e-5)
