@@ -113,6 +113,14 @@ PAGES: tuple[Page, ...] = (
         "Close other programs, or take smaller batches or a smaller network.",
     ),
     _page(
+        "E0209",
+        errors.LockError,
+        "edgekit.lock is missing, cannot be read, or was made from other weights, data or "
+        "settings than those that are here.",
+        "The line names the value that differs: put the locked one back.",
+        "Build without --locked, and commit the new edgekit.lock.",
+    ),
+    _page(
         "E0301",
         errors.DeviceError,
         "The device or its runtime is missing, or failed.",

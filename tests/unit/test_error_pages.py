@@ -22,6 +22,7 @@ IDS = (
         "E0206 TrainingError",
         "E0207 OutputError",
         "E0208 OutOfMemory",
+        "E0209 LockError",
     ),
     *("E0301 DeviceError", "E0302 RuntimeMissing", "E0303 DeviceUnreachable"),
     *("E0304 HostKeyError", "E0305 LinkLost", "E0306 DeviceFrozen", "E0307 DiskFull"),
