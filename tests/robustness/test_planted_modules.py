@@ -97,11 +97,14 @@ def test_pip(carelessly: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_processes_side_by_side(carelessly: Planted) -> None:
     fresh = multiprocessing.get_context("spawn")
+    ours, theirs = fresh.Pipe(duplex=False)
+    report = side_by_side._QueueProgress(theirs).update
     with child.inherited():
-        process = fresh.Process(target=side_by_side._terminate, args=(1, None))
+        process = fresh.Process(target=report, args=(1, 2, "half"))
         process.start()
     process.join(60)
-    assert process.exitcode == 129, "it came as far as what it was to do"
+    assert process.exitcode == 0
+    assert ours.poll() and ours.recv() == (1, 2, "half")
     assert carelessly.ran == set()
     assert os.environ["PYTHONPATH"] == RELATIVE
 
