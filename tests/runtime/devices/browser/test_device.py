@@ -102,7 +102,7 @@ def test_a_launch_is_timed_by_a_clock_whose_steps_are_in_the_record(
     assert result["complete"] and min(result["samples_ns"]) > 0
     assert 1e3 <= result["timer_ns"] <= 2e4  # an isolated page
     # A lone ReLU takes less than one step.
-    assert result["runs_per_sample"] > 10
+    assert result["runs_per_sample"] > 1
     assert result["machine"]["arch"] == ARCH and "Chromium" in result["machine"]["os"]
     assert result["runtime_version"] == "2.5.3 (LiteRT.js)"
     assert result["peak_memory_mb"] is None and result["load_ms"] > 0
