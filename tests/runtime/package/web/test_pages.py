@@ -41,7 +41,7 @@ def inferred(artifact: Artifact, inputs: np.ndarray, folder: Path) -> np.ndarray
 
 @pytest.mark.parametrize(
     ("name", "tolerance"),
-    [("litert-fp32", 1e-5), ("litert-int8", 0), ("onnxruntime-fp32", 1e-5)],
+    [("litert-fp32", 1e-5), ("litert-int8", 1e-6), ("onnxruntime-fp32", 1e-5)],
 )
 def test_a_hundred_digits_have_the_outputs_of_the_file(
     whole: dict[str, Artifact],
@@ -51,7 +51,8 @@ def test_a_hundred_digits_have_the_outputs_of_the_file(
     name: str,
     tolerance: float,
 ) -> None:
-    """Images of bytes, channels last for LiteRT, to probabilities inside the file."""
+    """Images of bytes, channels last for LiteRT, to probabilities inside the file: of those in
+    int8 the softmax alone is in float."""
     artifact = whole[name]
     inputs, targets = digits[1].unprepared().arrays()
     bundle = write_bundle(
