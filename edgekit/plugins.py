@@ -118,9 +118,8 @@ def _scans() -> dict[tuple[object, ...], Mapping[str, Any]]:
     return _SCANNED[text]
 
 
-def _folders(room: str) -> list[Path]:
-    """The folder of this room in each plugin folder that has one."""
-    inside = Path(*room.split(".")[1:])
+def folders() -> list[Path]:
+    """The plugin folders; raises `UsageError` for one that is not there."""
     places = [
         Path(place).absolute()
         for place in os.environ.get(PLUGINS, "").split(os.pathsep)
@@ -129,6 +128,12 @@ def _folders(room: str) -> list[Path]:
     for place in places:
         if not place.is_dir():
             raise UsageError(f"{PLUGINS} names the folder {place}, which is not there.")
+    return places
+
+
+def _folders(room: str) -> list[Path]:
+    """The folder of this room in each plugin folder that has one."""
+    inside, places = Path(*room.split(".")[1:]), folders()
     return [place / inside for place in places if (place / inside).is_dir()]
 
 

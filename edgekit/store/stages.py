@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 import edgekit
+from edgekit import plugins
 from edgekit.store import holders
 from edgekit.store.entries import Outcome, Store, key
 
@@ -217,11 +218,16 @@ def _flat(name: str, value: Any) -> dict[str, str]:
     return {name: text}
 
 
-@cache
 def code_digest() -> str:
-    """SHA-256 over EdgeKit's own modules: other code may make other results."""
-    package, digest = Path(edgekit.__file__).parent, hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.relative_to(package).as_posix().encode())
-        digest.update(file.read_bytes())
+    """SHA-256 over the modules of EdgeKit and its plugins: other code may make other results."""
+    return _digest((Path(edgekit.__file__).parent, *plugins.folders()))
+
+
+@cache
+def _digest(folders: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -114,3 +114,14 @@ def test_long_inputs_are_listed_by_their_hashes(tmp_path: Path) -> None:
     other = stage(plan={"kept": list(range(499))}).listed
     assert listed["plan.kept"] != other["plan.kept"]
     assert key(listed) != key(other)
+
+
+def test_a_plugin_is_code_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, found = stages.code_digest(), set[str]()
+    for number, content in enumerate(("RECORD = 1\n", "RECORD = 2\n")):
+        file = tmp_path / str(number) / "runtimes/beads.py"
+        file.parent.mkdir(parents=True)
+        file.write_text(content)
+        monkeypatch.setenv("EDGEKIT_PLUGINS", str(tmp_path / str(number)))
+        found.add(stages.code_digest())
+    assert len(found | {alone}) == 3
