@@ -53,7 +53,7 @@ class Environment:
     @cached_property
     def probe(self) -> dict[str, Any]:
         """Inventory of the device, probed once: each probe loads every runtime in a process."""
-        if not isinstance(self.device, LocalDevice):
+        if type(self.device) is not LocalDevice:  # others have inventories of their own
             return self.device.probe()
         stage = Stage(
             kind="runtimes",

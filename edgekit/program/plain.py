@@ -28,6 +28,8 @@ from edgekit.errors import ModelError
 _WRAPPERS = ("_orig_mod", "module")
 """Where torch.compile, and DataParallel and its kin, keep the network they wrap."""
 _HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+_GUARDS = "_guards_fn"
+"""Part of an export's module that holds its inputs to those that it was exported for."""
 _QUANTIZED = re.compile(r"torch\.ao\.nn\.(\w+\.)*quantized\b")
 _MOMENTUM = 0.1
 """Momentum for the training of a batch norm without one of its own (a cumulative mean)."""
@@ -203,7 +205,7 @@ def refuse_compiled(module: nn.Module) -> None:
                 f"{where} is TorchScript, which keeps no Python code to trace. "
                 "Return the nn.Module that was scripted, and load its state dict."
             )
-        if "eval" in vars(child):  # whose mode is the one that it was exported in
+        if hasattr(child, _GUARDS):
             raise ModelError(
                 f"{where} is the module of a torch.export program. Save the program itself, "
                 'torch.export.save(program, "net.pt2"), and load that file.'
