@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
@@ -84,7 +85,7 @@ def json_edited(content: bytes, chance: random.Random) -> bytes:
                 key
             ]
         else:
-            holder[key] = chance.choice(_ODD)
+            holder[key] = copy.deepcopy(chance.choice(_ODD))
     return json.dumps(document).encode("utf-8", "surrogatepass")
 
 
