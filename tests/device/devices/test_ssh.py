@@ -381,6 +381,8 @@ def test_a_cost_table_goes_on_where_the_link_was_lost(
     kept = sum(operator in again for operator in operators)
     assert 0 < kept < len(operators)
     with attached("ssh://dev") as device:
-        assert again.measure(operators, device) <= len(operators) - kept
+        # What was timed on a busy machine is timed again.
+        due = len(operators) - kept + len(again._stale)
+        assert again.measure(operators, device) <= due
     assert all(operator in again for operator in operators)
     nothing_is_left(over_ssh)
