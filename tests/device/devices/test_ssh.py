@@ -381,7 +381,7 @@ def test_a_cost_table_goes_on_where_the_link_was_lost(
     kept = sum(operator in again for operator in operators)
     assert 0 < kept < len(operators)
     with attached("ssh://dev") as device:
-        # What was timed on a busy machine is timed again.
+        # Cells of a busy machine are timed again.
         due = len(operators) - kept + len(again._stale)
         assert again.measure(operators, device) <= due
     assert all(operator in again for operator in operators)
