@@ -9,7 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit.package import PackageRequest, kinds
 from edgekit.package.bundle import _entry
+from edgekit.progress import Silent
+from edgekit.store import Store
 from edgekit.types import Artifact
 
 PREPROCESS = {
@@ -84,3 +87,14 @@ def write_bundle(
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def package_web(bundle: Path, store: Store, given: Mapping[str, Any]) -> Path:
+    """The folder of a bundle's package for web pages, with the options `given`."""
+    kind = kinds()["web"]
+    options = {option.name: option.empty for option in kind.options}
+    request = PackageRequest(
+        bundle=bundle, options={**options, **given}, store=store, progress=Silent()
+    )
+    [one] = kind.package(request)
+    return Path(one.facts["folder"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from edgekit.pipeline.qat import SUFFIX
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.samples import BuildData
+from edgekit.pipeline.stage_records import copy_files
 from edgekit.program.io_fusion import folded
 from edgekit.program.named_outputs import Reads
 from edgekit.program.program import Program
@@ -139,7 +139,7 @@ class StudentExports:
         for each in requested:
             one = by_name.get(artifact_name(*each))
             if each in known:
-                one = _copied(known[each], folder)
+                one = copy_files(known[each], folder)
             if one is not None:
                 self.made[name, each] = one
                 artifacts.append(one)
@@ -165,17 +165,6 @@ def tail_notes(student: Program, made: Sequence[Artifact]) -> tuple[TailLeftOut,
 
 def _there(artifact: Artifact) -> bool:
     return all(file.is_file() for file in artifact.files)
-
-
-def _copied(artifact: Artifact, folder: Path) -> Artifact:
-    """The same artifact in another folder, with the files that end with its tail."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = tuple(folder / file.name for file in artifact.files)
-    complete = [file for file in complete_files(artifact.files) if file.is_file()]
-    for source in (*artifact.files, *complete):
-        if source.parent != folder:
-            shutil.copy2(source, folder / source.name)
-    return replace(artifact, files=files)
 
 
 def contract(samples: BuildData, artifact: Artifact, reads: Reads) -> bundle.IOContract:

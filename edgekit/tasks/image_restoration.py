@@ -31,8 +31,7 @@ def _hard(student: Tensor, targets: Tensor) -> Tensor:
     """Mean absolute difference from known pixels: images (batch, ...) to losses (batch,)."""
     images = targets.reshape(student.shape).to(student.dtype)
     known = ~images.isnan()
-    apart = (student - torch.nan_to_num(images)).abs() * known
-    return apart.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+    return losses.over_known((student - torch.nan_to_num(images)).abs(), known)
 
 
 def _images(

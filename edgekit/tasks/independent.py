@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekit.errors import DataError
-from edgekit.tasks.losses import TaskLosses, by_sample, class_known
+from edgekit.tasks.losses import TaskLosses, by_sample, class_known, over_known
 from edgekit.tasks.scores import Metric, Outputs, counted
 from edgekit.tasks.targets import Array, Names, Targets
 from edgekit.types import Evaluation
@@ -53,12 +53,10 @@ def _hard(student: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy over known decisions; logits and targets (batch, ...) to losses
     (batch,)."""
     answers = targets.reshape(student.shape)
-    known = (answers >= 0).to(student.dtype)
     losses = F.binary_cross_entropy_with_logits(
         student, answers.clamp(min=0).to(student.dtype), reduction="none"
     )
-    weighed = (losses * known).flatten(1).sum(1)
-    return weighed / known.flatten(1).sum(1).clamp(min=1)
+    return over_known(losses, answers >= 0)
 
 
 LOSSES = TaskLosses(soft=_soft, hard=_hard, known=class_known)

@@ -58,8 +58,7 @@ def _hard(student: Tensor, targets: Tensor) -> Tensor:
         return losses.squared_error(student, targets)
     expected = heatmaps(targets, *student.shape[2:]).to(student.dtype)
     known = ~targets.isnan().any(-1)
-    apart = (student - expected).square().mean((2, 3)) * known
-    return apart.sum(1) / known.sum(1).clamp(min=1)
+    return losses.over_known((student - expected).square().mean((2, 3)), known)
 
 
 def places(outputs: Outputs) -> Outputs:

@@ -156,10 +156,16 @@ def squared_error(student: Tensor, targets: Tensor) -> Tensor:
     """The mean squared difference from known values (batch, ...), to losses (batch,)."""
     values = targets.reshape(student.shape).to(student.dtype)
     known = ~values.isnan()
-    apart = (student - torch.nan_to_num(values)).square() * known
-    if apart.ndim == 1:
-        return apart
-    return apart.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+    return over_known((student - torch.nan_to_num(values)).square(), known)
+
+
+def over_known(losses: Tensor, known: Tensor) -> Tensor:
+    """The mean of what is known: losses and their mask (batch, ...) to losses (batch,), 0 where
+    nothing is."""
+    counted = losses * known
+    if counted.ndim == 1:
+        return counted
+    return counted.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
 
 
 def known(targets: Tensor) -> Tensor:

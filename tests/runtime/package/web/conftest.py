@@ -13,11 +13,10 @@ import pytest
 
 from edgekit.devices.browser import chromium
 from edgekit.devices.browser.site import Site
-from edgekit.package import PackageRequest, kinds
 from edgekit.package.web import packaging
-from edgekit.progress import Silent
 from edgekit.runtimes import browser, npm
 from edgekit.store import Store
+from tests.packages import package_web
 
 Script = Callable[[Path, str], Any]
 Package = Callable[..., Path]
@@ -30,16 +29,8 @@ def package(tmp_path: Path) -> Package:
     """A package for web pages of a bundle, in the folder `out`."""
 
     def made(bundle: Path, **options: Any) -> Path:
-        kind = kinds()["web"]
-        given = {option.name: option.empty for option in kind.options}
-        request = PackageRequest(
-            bundle=bundle,
-            options={**given, "out": tmp_path / "out", **options},
-            store=Store(),
-            progress=Silent(),
-        )
-        [one] = kind.package(request)
-        return Path(one.facts["folder"])
+        given = {"out": tmp_path / "out", **options}
+        return package_web(bundle, Store(), given)
 
     return made
 

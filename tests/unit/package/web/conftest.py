@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from edgekit.package import PackageRequest, kinds
-from edgekit.progress import Silent
 from edgekit.store import Store
 from edgekit.types import Artifact, TensorSpec
+from tests.packages import package_web
 
 Package = Callable[..., Path]
 
@@ -48,15 +47,7 @@ def artifact(
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     def made(bundle: Path, **options: Any) -> Path:
-        kind = kinds()["web"]
-        given = {option.name: option.empty for option in kind.options}
-        request = PackageRequest(
-            bundle=bundle,
-            options={**given, "out": tmp_path / "out", **options},
-            store=Store(tmp_path / "store"),
-            progress=Silent(),
-        )
-        [one] = kind.package(request)
-        return Path(one.facts["folder"])
+        given = {"out": tmp_path / "out", **options}
+        return package_web(bundle, Store(tmp_path / "store"), given)
 
     return made
