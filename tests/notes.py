@@ -374,7 +374,9 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "this machine differ",
     ),
     (
-        files.TimesReused(taken="2026-11-29 09:53 UTC on this machine", measurements=6),
+        files.TimesReused(
+            taken="2026-11-29T09:53:12+00:00", device="local", measurements=6
+        ),
         "6 times were measured 2026-11-29 09:53 UTC on this machine and reused: files, "
         "runtimes and machine are the same",
     ),

@@ -158,7 +158,9 @@ def _reused(measurements: Sequence[Measurement]) -> Iterator[TimesReused]:
     reused = [one for one in measurements if one.reused]
     if reused:
         oldest = min(reused, key=lambda one: one.taken or "")
-        yield TimesReused(taken=oldest.taken_shown, measurements=len(reused))
+        yield TimesReused(
+            taken=oldest.taken, device=oldest.device, measurements=len(reused)
+        )
 
 
 def _training_notes(distilled: Distilled) -> Iterator[Note]:

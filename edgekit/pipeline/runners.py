@@ -25,6 +25,7 @@ from edgekit.pipeline.stage_records import ArtifactRecord, copy_files
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
+from edgekit.report.measurement_words import taken_shown
 from edgekit.store import Json, Record, Stage, Store, T, find, keep
 from edgekit.types import Artifact, Measurement, RuntimeName
 from edgekit.types.build_lock import LockedFile
@@ -300,4 +301,5 @@ def _taken(one: Measurement) -> datetime:
 
 
 def _reused(found: Mapping[str, Measurement]) -> str:
-    return f"measured {next(iter(found.values())).taken_shown}, reused"
+    one = next(iter(found.values()))
+    return f"measured {taken_shown(one.taken, one.device)}, reused"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from edgekit import tasks
+from edgekit.report.measurement_words import taken_shown
 from edgekit.runtimes import registry
 from edgekit.types import DEFAULT_TASK, QuantResult, RuntimeOptions, SlowInInt8
 from edgekit.types import export_notes as kinds
@@ -59,8 +60,9 @@ def export_words(note: ExportNote) -> str:
             )
         case kinds.TimesReused():
             return (
-                f"{note.measurements} times were measured {note.taken} and reused: files, "
-                "runtimes and machine are the same"
+                f"{note.measurements} times were measured "
+                f"{taken_shown(note.taken, note.device)} and reused: files, runtimes and "
+                "machine are the same"
             )
         case other:
             assert_never(other)

@@ -250,3 +250,11 @@ def check(found: Check) -> str:
             return f"measured on different devices ({one}, {other})"
         case rest:
             return incomparable(rest)
+
+
+def taken_shown(taken: str | None, device: str) -> str:
+    """When and where a measurement was taken, for display."""
+    where = "this machine" if device == "local" else device
+    if taken is None:
+        return f"at an unknown time on {where}"
+    return f"{taken[:16].replace('T', ' ')} UTC on {where}"

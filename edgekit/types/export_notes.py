@@ -184,8 +184,10 @@ class TimesReused:
     """Times that an earlier build took of the same files on the same machine."""
 
     kind: Literal["times_reused"] = "times_reused"
-    taken: str
-    """The oldest of them: when and where."""
+    taken: str | None
+    """When the oldest was taken: ISO 8601, in UTC; `None` where it is unknown."""
+    device: str
+    """Where: a device's name, `local` for this machine."""
     measurements: int
 
 

@@ -116,14 +116,6 @@ class Measurement:
     reused: bool = False
     """True where an earlier build took it, of the same files on the same machine."""
 
-    @property
-    def taken_shown(self) -> str:
-        """When and where it was taken, for display."""
-        where = "this machine" if self.device == "local" else self.device
-        if self.taken is None:
-            return f"at an unknown time on {where}"
-        return f"{self.taken[:16].replace('T', ' ')} UTC on {where}"
-
 
 PairedVerdict = Literal["pass", "fail", "inconclusive"]
 GateVerdict = Literal["pass", "fail", "inconclusive", "unproven"]
