@@ -61,11 +61,18 @@ class Judged:
     """Those that keep every budget."""
     safe: tuple[Candidate, ...] = ()
     """Of these, those with speed to spare: another timing will not change that."""
+    stated: tuple[Candidate, ...] = ()
+    """Those that keep every budget that the project sets: no speed-up is assumed."""
 
     @property
     def kept(self) -> Candidate | None:
         """The most accurate file that keeps every budget, if any."""
         return most_accurate(self.within)
+
+    @property
+    def fastest(self) -> Candidate | None:
+        """The fastest file that keeps every budget that the project sets, if any."""
+        return max(self.stated, key=lambda one: one.speedup, default=None)
 
     @property
     def speedups(self) -> dict[str, float]:
@@ -93,7 +100,7 @@ class Judged:
                 evaluation=one.evaluation,
                 accuracy_drop=one.accuracy_drop,
                 loss_unit=one.loss_unit,
-                within=any(one is kept for kept in self.within),
+                within=any(one is kept for kept in self.stated),
             )
             for one in self.candidates
         )
@@ -216,10 +223,13 @@ class NetworkEvaluator:
             self.exporting.target,
             macs=sum(operator.macs for operator in operators_of(network)),
             proven=self.contest.bench.proven,
-            fastest=self.contest.fastest,
         )
+        assumed = not self.contest.fastest
         return Judged(
-            candidates=timed.candidates, within=within(), safe=within(margin=MARGIN)
+            candidates=timed.candidates,
+            within=within(assumed=assumed),
+            safe=within(assumed=assumed, margin=MARGIN),
+            stated=within(assumed=False),
         )
 
 
@@ -238,13 +248,13 @@ def keeping(  # noqa: PLR0913 (files, budgets, and what is known of them)
     macs: int,
     proven: bool,
     margin: float = 1.0,
-    fastest: bool = False,
+    assumed: bool = True,
 ) -> tuple[Candidate, ...]:
     """The candidates that keep every budget, as far as it is known here.
 
     `macs` is the count of their network, and timings are `proven` where they are the target's
-    own; `margin` is a factor above the required speed-up. Where the `fastest` is searched for,
-    a speed-up that no budget sets is required of none.
+    own; `margin` is a factor above the required speed-up. A speed-up that no budget sets is
+    required where it is `assumed`.
     """
     unpruned = {one.runtime: one for one in timed.unpruned}
     kept = []
@@ -256,7 +266,7 @@ def keeping(  # noqa: PLR0913 (files, budgets, and what is known of them)
             before.latency.p50_ms if proven else None,
             before.energy.gross_mj if proven else None,
         )
-        if fastest and any(isinstance(note, SpeedupAssumed) for note in notes):
+        if not assumed and any(isinstance(note, SpeedupAssumed) for note in notes):
             required = None
         found = verdicts(one, budget, target, macs=macs)
         over = any(verdict.verdict == "over" for verdict in found)

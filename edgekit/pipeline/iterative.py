@@ -53,14 +53,14 @@ def iterative_prune(
 
     `halfway` there, where a smaller student is to learn from it. Where the network or a student
     cannot be exported in the form that is planned for, the next allowed one is planned for, and
-    notes name it. Where the fastest network is searched for and none that was trained keeps the
-    budgets, the unpruned one ends that does. Raises `left_out.NotExportable` where no form is left.
+    notes name it. Where no trained network keeps the budgets that the project sets, or none as
+    fast, the unpruned one ends that does: a speed-up that was assumed is worth no miss. Raises
+    `left_out.NotExportable` where no form is left.
     """
     if inputs.locked is not None:
         return _replayed(inputs, teachers, folder, inputs.locked.cuts)
-    fastest = inputs.recipe.objective == "fastest"
-    kept = most_accurate(inputs.uncut.within if fastest else inputs.uncut.safe)
-    if kept is not None and not halfway and not fastest:
+    kept = most_accurate(inputs.uncut.safe)
+    if kept and not halfway and inputs.recipe.objective != "fastest":
         return _uncut(inputs, teachers, kept)
 
     def attempt(form: left_out.Form) -> tuple[PrunedCandidate, Distilled]:
@@ -72,11 +72,12 @@ def iterative_prune(
     (whole, distilled), left = left_out.in_first_form(
         inputs.timer.exporter, forms, attempt
     )
-    if kept is not None and whole.points and not any(p.within for p in whole.points):
+    own = inputs.uncut.fastest
+    if own and whole.points and (whole.kept_speedup or 0.0) <= own.speedup:
         inputs.progress.say(
-            "No smaller network keeps the budget: the unpruned one does"
+            "No smaller network keeps the budgets and is faster: the unpruned one ends"
         )
-        uncut, untrained = _uncut(inputs, teachers, kept, reason="none_smaller")
+        uncut, untrained = _uncut(inputs, teachers, own, reason="none_smaller")
         return replace(uncut, points=whole.points), untrained
     return replace(whole, notes=(*whole.notes, *left)), distilled
 

@@ -88,6 +88,9 @@ class PrunedCandidate:
     """The cuts that made it, from the unpruned network on."""
     points: tuple[FrontierPoint, ...] = ()
     """Files of every network that was trained on the way, on validation data."""
+    kept_speedup: float | None = None
+    """Of its fastest file that keeps every budget that the project sets, on validation data;
+    `None` where none does."""
 
     @property
     def table(self) -> CostTable:

@@ -85,10 +85,12 @@ def test_one_cut_in_int8_after_group_lasso(own_project: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("objective", ["fastest", "most-accurate"])
 def test_the_network_itself_ends_where_no_smaller_one_keeps_the_accuracy(
-    tmp_path: Path,
+    tmp_path: Path, objective: str
 ) -> None:
-    """Any smaller network misses a little of what the network itself gives."""
+    """Any smaller network misses a little of what the network itself gives, and the speed-up
+    that is planned for is nobody's budget."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 3))
     x = torch.randn(256, 8)
@@ -101,7 +103,7 @@ def test_the_network_itself_ends_where_no_smaller_one_keeps_the_accuracy(
         target="raspberrypi4",
         budget=ek.Budget(accuracy_drop=1e-6),
         recipe=ek.Recipe(
-            objective="fastest",
+            objective=objective,
             minutes=0,
             prune=PruneRecipe(cost_provenance="estimated", rounds=1),
             distill=DistillRecipe(epochs=1),

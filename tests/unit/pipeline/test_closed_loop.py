@@ -58,7 +58,7 @@ def point(
         if one.speedup >= (budget.speedup or 0)
         and one.accuracy_drop <= (budget.accuracy_drop or 1)
     ]
-    judged = Judged(candidates=files, within=tuple(kept))
+    judged = Judged(candidates=files, within=tuple(kept), stated=tuple(kept))
     cuts = Cuts(done=(), links=links(seconds, best))
     return TrainedPoint(demand=demand, cuts=cuts, judged=judged)
 

@@ -120,7 +120,7 @@ def test_speed_just_kept_is_kept_in_the_report_and_not_relied_on() -> None:
     budget = Budget(speedup=2.95, accuracy_drop=0.01)
     kept = keeping(timed, budget, TARGET, macs=1, proven=False)
     assert kept == (INT8,)
-    judged = Judged(candidates=timed.candidates, within=kept)
+    judged = Judged(candidates=timed.candidates, within=kept, stated=kept)
     assert judged.kept is INT8 and most_accurate(judged.safe) is None
     assert [point.within for point in judged.points("trained 1")] == [False, True]
 
@@ -136,7 +136,7 @@ def test_the_fastest_may_be_slower_than_what_is_assumed_without_a_budget() -> No
         (Budget(accuracy_drop=0.001, speedup=2.0), ()),
     ):
         options = {"macs": 1, "proven": False}
-        assert keeping(timed, budget, TARGET, **options, fastest=True) == kept
+        assert keeping(timed, budget, TARGET, **options, assumed=False) == kept
         assert keeping(timed, budget, TARGET, **options) == ()
 
 
