@@ -48,6 +48,8 @@ from edgekit.types.notes import SpeedupAssumed
 
 MARGIN = 1.03
 """Factor above the required speed-up for a file whose speed is measured again later."""
+SURE = 0.8
+"""Confidence in its accuracy that a network which was cut for an assumed speed-up needs."""
 _SAFE_LOSS = 0.5
 """Fraction of the accuracy budget that a precision may take where widths are cut besides."""
 
@@ -208,6 +210,7 @@ class NetworkEvaluator:
             made = self.exporting.export(
                 network, eligible, folder, title=title, required=False
             ).artifacts
+        cut = network is not self.evaluation.network
         sound = [
             replace(one, unchanged=one.artifact in own)
             for one in evaluate_artifacts(self.evaluation, network, [*own, *made])
@@ -223,6 +226,7 @@ class NetworkEvaluator:
             self.exporting.target,
             macs=sum(operator.macs for operator in operators_of(network)),
             proven=self.contest.bench.proven,
+            cut=cut,
         )
         assumed = not self.contest.fastest
         return Judged(
@@ -249,12 +253,14 @@ def keeping(  # noqa: PLR0913 (files, budgets, and what is known of them)
     proven: bool,
     margin: float = 1.0,
     assumed: bool = True,
+    cut: bool = False,
 ) -> tuple[Candidate, ...]:
     """The candidates that keep every budget, as far as it is known here.
 
     `macs` is the count of their network, and timings are `proven` where they are the target's
     own; `margin` is a factor above the required speed-up. A speed-up that no budget sets is
-    required where it is `assumed`.
+    required where it is `assumed`; a network that was `cut` for it has to keep the accuracy
+    surely, since one that is whole may end instead.
     """
     unpruned = {one.runtime: one for one in timed.unpruned}
     kept = []
@@ -266,8 +272,10 @@ def keeping(  # noqa: PLR0913 (files, budgets, and what is known of them)
             before.latency.p50_ms if proven else None,
             before.energy.gross_mj if proven else None,
         )
-        if not assumed and any(isinstance(note, SpeedupAssumed) for note in notes):
-            required = None
+        if any(isinstance(note, SpeedupAssumed) for note in notes):
+            required = required if assumed else None
+            if cut and not _surely_accurate(one, budget):
+                continue
         found = verdicts(one, budget, target, macs=macs)
         over = any(verdict.verdict == "over" for verdict in found)
         fast = required is None or _fast(one, required, margin)
@@ -283,6 +291,14 @@ def _fast(candidate: Candidate, required: float, margin: float) -> bool:
     """
     margin = 1.0 if candidate.speedup == 1.0 else margin
     return at_most(required * margin, candidate.speedup)
+
+
+def _surely_accurate(candidate: Candidate, budget: Budget) -> bool:
+    """Return whether other samples would show that it keeps the accuracy too; true where no
+    interval of its loss is known."""
+    if budget.accuracy_drop is None or candidate.loss is None:
+        return True
+    return at_most(candidate.loss.bounds(SURE)[1], budget.accuracy_drop)
 
 
 def _fits_memory(candidate: Candidate, budget: Budget) -> bool:

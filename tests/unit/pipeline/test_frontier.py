@@ -11,6 +11,7 @@ from edgekit.pipeline.evaluate import Benchmark
 from edgekit.pipeline.frontier import MARGIN, Judged, keeping, most_accurate
 from edgekit.pipeline.left_out import Form
 from edgekit.types import Budget, Candidate, QuantConfig, QuantResult, QuantTrial
+from edgekit.types.evaluation import PairedLoss
 from tests.unit.bench.test_verdict import candidate, on_device
 
 TARGET = targets.load("raspberrypi4", folders=[])
@@ -138,6 +139,24 @@ def test_the_fastest_may_be_slower_than_what_is_assumed_without_a_budget() -> No
         options = {"macs": 1, "proven": False}
         assert keeping(timed, budget, TARGET, **options, assumed=False) == kept
         assert keeping(timed, budget, TARGET, **options) == ()
+
+
+@pytest.mark.parametrize(("samples", "sure"), [(200, False), (20_000, True)])
+def test_a_network_cut_for_an_assumed_speed_needs_a_sure_accuracy(
+    samples: int, sure: bool
+) -> None:
+    """0.8 +- 0.6 points of 200 samples may well be above 1, and of 20,000 they are not."""
+    error = (0.008 / samples) ** 0.5
+    loss = PairedLoss(drop=0.008, error=error, samples=samples, method="mcnemar")
+    cut = replace(INT8, loss=loss)
+    timed = Benchmark(
+        reference=FP32.evaluation, unpruned=(FP32.measurement,), candidates=(cut,)
+    )
+    options = {"macs": 1, "proven": False, "cut": True}
+    only = Budget(accuracy_drop=0.01)
+    assert keeping(timed, only, TARGET, **options) == ((cut,) if sure else ())
+    for budget in (Budget(accuracy_drop=0.01, speedup=2.0), Budget(speedup=2.0)):
+        assert keeping(timed, budget, TARGET, **options) == (cut,)
 
 
 def test_a_point_keeps_a_limit_as_its_file_does() -> None:
