@@ -13,6 +13,7 @@ from edgekit.types import (
     QuantTrial,
     RuntimeOptions,
 )
+from edgekit.types import data_notes as data
 from edgekit.types import export_notes as files
 from edgekit.types import notes as facts
 from edgekit.types.evaluation import Score
@@ -81,12 +82,12 @@ def _score(value: float) -> Score:
 
 SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     (
-        facts.WeightsUnnamed(source="model.py:build"),
+        data.WeightsUnnamed(source="model.py:build"),
         "no weights are named: model.py:build is used as it is built, with random weights "
         "unless it loads its own; name a file in [model] weights or with --weights",
     ),
     (
-        facts.ImagesStretched(
+        data.ImagesStretched(
             place="train",
             images=3,
             of=9,
@@ -98,22 +99,22 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "16x16; right only where the network was trained on stretched images",
     ),
     (
-        facts.ImagesConverted(place="test", images=2, of=9, mode="CMYK", color="rgb"),
+        data.ImagesConverted(place="test", images=2, of=9, mode="CMYK", color="rgb"),
         "test: 2 of 9 images are CMYK: they have other colors, which are converted without "
         "their profile, and become rgb",
     ),
     (
-        facts.ImagesConverted(place="test", images=2, of=9, mode="RGBA", color="rgb"),
+        data.ImagesConverted(place="test", images=2, of=9, mode="RGBA", color="rgb"),
         "test: 2 of 9 images are RGBA: they have an alpha channel, which is dropped, and "
         "become rgb",
     ),
     (
-        facts.OutputsUnused(outputs=10, classes=4),
+        data.OutputsUnused(outputs=10, classes=4),
         "the network has 10 outputs, and the data 4 classes: outputs from 4 on are never "
         "right; check [model] source and [data]",
     ),
     (
-        facts.NetworkAtChance(
+        data.NetworkAtChance(
             score=Score(metric="accuracy", value=0.101, is_fraction=True),
             samples=360,
             chance=0.1,
@@ -123,7 +124,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "the classes",
     ),
     (
-        facts.PreprocessingSuspect(
+        data.PreprocessingSuspect(
             faults=("BGR for RGB",),
             score=Score(metric="accuracy", value=0.34, is_fraction=True),
             better=Score(metric="accuracy", value=0.91, is_fraction=True),
@@ -133,23 +134,27 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "samples instead of 34.00%; check [data.preprocess]",
     ),
     (
-        facts.BaselineIsReference(),
+        data.BaselineIsReference(),
         "the evaluation data have no labels: similarity is to the unpruned network",
     ),
     (
-        facts.SamplesTransposed(origin="x.npz", shape=(8, 8, 3)),
+        data.BoxesLeftOut(origin="set", boxes=2, of=40),
+        "set: 2 of 40 boxes have no area and are left out",
+    ),
+    (
+        data.SamplesTransposed(origin="x.npz", shape=(8, 8, 3)),
         "x.npz: samples of shape [8, 8, 3] are taken as NHWC and transposed to NCHW",
     ),
     (
-        facts.CalibrationShort(preset="default", asked=128, samples=30),
+        data.CalibrationShort(preset="default", asked=128, samples=30),
         "preset 'default' asks for 128 samples; there are 30, all of which are used",
     ),
     (
-        facts.CalibrationRandom(),
+        data.CalibrationRandom(),
         "calibration samples are drawn at random: the calibration data have no labels",
     ),
     (
-        facts.InputTransposed(
+        data.InputTransposed(
             input="x", artifact_shape=(8, 8, 3), network_shape=(3, 8, 8)
         ),
         "'x' takes NHWC [8, 8, 3] where the network takes NCHW [3, 8, 8]: samples were "

@@ -22,7 +22,8 @@ from edgekit.errors import DataError, UsageError
 from edgekit.program.feeds import Feeds
 from edgekit.suggestions import suggest
 from edgekit.types import Calibration
-from edgekit.types.notes import CalibrationRandom, CalibrationShort, Note
+from edgekit.types.data_notes import CalibrationRandom, CalibrationShort
+from edgekit.types.notes import Note
 
 POOL = 2000
 """Samples, drawn at random, that the most diverse are sought among."""

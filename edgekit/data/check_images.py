@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from edgekit.data.dataset import Dataset
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
-from edgekit.types.notes import ImagesConverted, ImagesStretched, Note
+from edgekit.types.data_notes import ImagesConverted, ImagesStretched
+from edgekit.types.notes import Note
 
 _NAMED = 5
 """Files that an error names."""
@@ -39,7 +40,7 @@ def image_notes(dataset: Dataset, place: str) -> Iterator[Note]:
         forms = images.forms()
         size = images.shape[1:]
         others = {form: n for form, n in forms.items() if form.size != size}
-        if others:
+        if others and images.fit == "stretch":
             sizes = sorted({form.size for form in others})
             yield ImagesStretched(
                 place=place,

@@ -88,6 +88,7 @@ def images(
         shape=(channels, height, width),
         color=color,
         resize=image.preprocess.resize,
+        fit=image.preprocess.fit,
     )
 
 

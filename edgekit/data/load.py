@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.config.user_code import is_reference
-from edgekit.data import arrays, entries, folder, function, parquet, text_files
+from edgekit.data import arrays, boxes, entries, folder, function, parquet, text_files
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.errors import DataError
@@ -49,6 +49,10 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
     if not path.exists():
         near = suggest_path(path) or " Check the path."
         raise DataError(f"No data at {path}, named '{spec}' in [data].{near}")
+    if request.format.boxes and len(request.inputs) == 1:
+        found = boxes.load(path, request)
+        if found is not None:
+            return found
     if path.is_dir():
         if any(path.glob("*.parquet")):
             return parquet.load(path, request)

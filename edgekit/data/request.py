@@ -19,7 +19,8 @@ from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.tasks.targets import TargetFormat, Targets
 from edgekit.types import DEFAULT_TASK, InputSpec, ModelSpec, Preprocess, TaskKind
-from edgekit.types.notes import Note, SamplesTransposed
+from edgekit.types.data_notes import SamplesTransposed
+from edgekit.types.notes import Note
 
 INPUTS = ("x", "images", "inputs", "image", "img")
 """Names of the samples where the network has one input, beside its own."""

@@ -84,6 +84,7 @@ class Images:
     shape: tuple[int, int, int]
     color: str
     resize: str
+    fit: str = "stretch"
     _decoded: list[NDArray[np.uint8]] = field(default_factory=list)
     _forms: list[ImageForm] = field(default_factory=list)
     _faults: dict[str, str] = field(default_factory=dict)
@@ -126,7 +127,9 @@ class Images:
     def digest(self) -> bytes:
         """SHA-256 of the files, or of their names and sizes where they are large."""
         whole = sum(map(_size, self.sources)) <= _WHOLE_FILES
-        together = hashlib.sha256(f"{self.shape}{self.color}{self.resize}".encode())
+        together = hashlib.sha256(
+            f"{self.shape}{self.color}{self.resize}{self.fit}".encode()
+        )
         for source in self.sources:
             together.update(_content_hash(source, whole))
         return together.digest()
@@ -165,7 +168,7 @@ class Images:
     def _one(self, source: Path | bytes) -> NDArray[np.uint8]:
         with _opened(source) as image:
             self._forms.append(ImageForm(mode=image.mode, size=image.size[::-1]))
-            return pixels(image, self.shape, self.color, self.resize)
+            return pixels(image, self.shape, self.color, self.resize, self.fit)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

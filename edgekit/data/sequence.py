@@ -214,7 +214,8 @@ def _value(x: Any, one: RequestedInput) -> Array:
     if isinstance(x, Image.Image):
         channels, *size = one.spec.shape
         color = preprocess.color(one.preprocess, one.spec)
-        return pixels(x, (channels, size[0], size[1]), color, one.preprocess.resize)
+        how = one.preprocess
+        return pixels(x, (channels, *size), color, how.resize, how.fit)
     return as_numpy(x)
 
 

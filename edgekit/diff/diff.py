@@ -30,8 +30,9 @@ from edgekit.types import (
     TaskKind,
     TensorSpec,
 )
+from edgekit.types.data_notes import InputTransposed
 from edgekit.types.diff import Diff, Distance, Divergence, OutputDiff
-from edgekit.types.notes import InputTransposed, Note
+from edgekit.types.notes import Note
 
 Array = NDArray[np.float32]
 _INT8_OPERATOR = 0.03

@@ -18,7 +18,8 @@ from edgekit.progress import Progress
 from edgekit.report.note_words import sentence
 from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, TaskKind, TaskSpec
-from edgekit.types.notes import BaselineIsReference, Note, OutputsUnused
+from edgekit.types.data_notes import BaselineIsReference, OutputsUnused
+from edgekit.types.notes import Note
 
 
 def judged(

@@ -36,10 +36,7 @@ from edgekit.types import (
     Candidate,
 )
 from edgekit.types.build_lock import LockedCut
-from edgekit.types.notes import (
-    NothingCut,
-    PrecisionPlanned,
-)
+from edgekit.types.notes import NothingCut, PrecisionPlanned
 
 
 def iterative_prune(

@@ -15,12 +15,12 @@ from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, Preprocess, TaskSpec
-from edgekit.types.notes import (
+from edgekit.types.data_notes import (
     NetworkAtChance,
-    Note,
     OutputsUnused,
     PreprocessingSuspect,
 )
+from edgekit.types.notes import Note
 
 _TRIED = 256
 """Samples that other preprocessing is tried on."""

@@ -4,93 +4,24 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from edgekit.report.data_words import data_words, named_score
 from edgekit.report.export_words import export_words
 from edgekit.report.measurement_words import unmetered
 from edgekit.types import notes as kinds
-from edgekit.types.evaluation import Score
+from edgekit.types.data_notes import DataNote
 from edgekit.types.export_notes import ExportNote
-from edgekit.types.notes import DataNote, Note, PlanNote, QatReason, TrainingNote
+from edgekit.types.notes import Note, PlanNote, QatReason, TrainingNote
 
 
 def sentence(note: Note) -> str:
     """The words of a note, in one line without a full stop."""
     if isinstance(note, DataNote):
-        return _data(note)
+        return data_words(note)
     if isinstance(note, ExportNote):
         return export_words(note)
     if isinstance(note, PlanNote):
         return _plan(note)
     return _training(note)
-
-
-def _data(note: DataNote) -> str:
-    match note:
-        case kinds.WeightsUnnamed():
-            return (
-                f"no weights are named: {note.source} is used as it is built, with random "
-                "weights unless it loads its own; name a file in [model] weights or with "
-                "--weights"
-            )
-        case kinds.OutputsUnused():
-            return (
-                f"the network has {note.outputs} outputs, and the data {note.classes} "
-                f"classes: outputs from {note.classes} on are never right; check [model] "
-                "source and [data]"
-            )
-        case kinds.NetworkAtChance():
-            return (
-                f"the network has {_score(note.score)} on {note.samples} samples, and "
-                f"guessing has {note.chance:.2%}: it is not trained, or these are not its "
-                "data; check [model] weights, [data] and the order of the classes"
-            )
-        case kinds.PreprocessingSuspect():
-            return (
-                f"with another preprocessing ({', '.join(note.faults)}) the network has "
-                f"{_score(note.better)} on {note.samples} samples instead of "
-                f"{note.score.shown}; check [data.preprocess]"
-            )
-        case kinds.BaselineIsReference():
-            return "the evaluation data have no labels: similarity is to the unpruned network"
-        case kinds.SamplesTransposed():
-            return (
-                f"{note.origin}: samples of shape {list(note.shape)} are taken as NHWC and "
-                "transposed to NCHW"
-            )
-        case kinds.ImagesStretched():
-            sizes = [f"{w}x{h}" for h, w in (note.smallest, note.largest, note.size)]
-            found = sizes[0] if sizes[0] == sizes[1] else f"{sizes[0]} to {sizes[1]}"
-            return (
-                f"{note.place}: {note.images} of {note.of} images are {found} pixels and "
-                f"are stretched to the input's {sizes[2]}; right only where the network "
-                "was trained on stretched images"
-            )
-        case kinds.ImagesConverted():
-            lost = (
-                "an alpha channel, which is dropped"
-                if "A" in note.mode.upper()[-1:]
-                else ("other colors, which are converted without their profile")
-            )
-            return (
-                f"{note.place}: {note.images} of {note.of} images are {note.mode}: they have "
-                f"{lost}, and become {note.color}"
-            )
-        case kinds.CalibrationShort():
-            return (
-                f"preset '{note.preset}' asks for {note.asked} samples; there are "
-                f"{note.samples}, all of which are used"
-            )
-        case kinds.CalibrationRandom():
-            return (
-                "calibration samples are drawn at random: the calibration data have no "
-                "labels"
-            )
-        case kinds.InputTransposed():
-            return (
-                f"'{note.input}' takes NHWC {list(note.artifact_shape)} where the network "
-                f"takes NCHW {list(note.network_shape)}: samples were transposed for it"
-            )
-        case other:
-            assert_never(other)
 
 
 def _plan(note: PlanNote) -> str:
@@ -151,9 +82,7 @@ def _nothing_cut(note: kinds.NothingCut | kinds.NoPlanFaster) -> str:
         )
     if note.artifact is None or note.speedup is None or note.validation is None:
         return words
-    found = (
-        f"({note.artifact}: {note.speedup:.2f}x, validation {_score(note.validation)})"
-    )
+    found = f"({note.artifact}: {note.speedup:.2f}x, validation {named_score(note.validation)})"
     hint = "" if smaller else '; [recipe] objective = "fastest" cuts all the same'
     return f"{words} {found}{hint}"
 
@@ -248,9 +177,9 @@ def _training(note: TrainingNote) -> str:
                 f"{note.before.shown} before, {note.after.shown} after"
             )
         case kinds.RoundingGain():
-            before = "broken" if note.before is None else _score(note.before)
+            before = "broken" if note.before is None else named_score(note.before)
             return (
-                f"{note.artifact}: {before} after training alone, {_score(note.after)} "
+                f"{note.artifact}: {before} after training alone, {named_score(note.after)} "
                 "trained with rounding"
             )
         case kinds.IntervalMissing():
@@ -276,12 +205,8 @@ def qat_reason(reason: QatReason) -> str:
         case "broken":
             return f"quantization after training broke {reason.artifact}"
         case "over_budget":
-            score = "" if reason.score is None else f": {_score(reason.score)}"
+            score = "" if reason.score is None else f": {named_score(reason.score)}"
             return (
                 "int8 after training missed the accuracy budget "
                 f"({reason.artifact}{score})"
             )
-
-
-def _score(score: Score) -> str:
-    return f"{score.metric} {score.shown}"

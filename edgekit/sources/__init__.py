@@ -17,7 +17,7 @@ from edgekit.errors import ModelError
 from edgekit.sources import _foreign as foreign
 from edgekit.suggestions import suggest_path
 from edgekit.types import InputSpec, ModelSpec, Preprocess
-from edgekit.types.notes import WeightsUnnamed
+from edgekit.types.data_notes import WeightsUnnamed
 
 if TYPE_CHECKING:
     import torch

@@ -22,7 +22,7 @@ def _parts(outputs: Outputs) -> tuple[Outputs, ...]:
 
 
 RECORD = TaskDefinition(
-    targets=targets.TargetFormat(read=targets.values, unknown=math.nan),
+    targets=targets.TargetFormat(read=targets.values, unknown=math.nan, boxes=True),
     losses=_losses(),
     metrics={},
     box_losses=_losses,

@@ -19,6 +19,8 @@ Targets = NDArray[Any]
 Names = tuple[str, ...]
 MOST_CLASSES = 1 << 20
 """The highest class number; a larger one is an identifier, a hash or a mistake."""
+NO_BOX = (0.0, 0.0, 0.0, 0.0, -1.0)
+"""A row of boxes (n, boxes, 5) after a sample's last one."""
 _NARROW = np.iinfo(np.int16).max
 
 
@@ -43,6 +45,8 @@ class TargetFormat:
     """The target of a sample of which nothing is known; NaN for values."""
     class_folders: bool = False
     """True where a folder of images a class gives targets."""
+    boxes: bool = False
+    """True where images with annotations of boxes give targets."""
     masks: bool = False
     """True where a folder of masks beside the one of images does."""
     from_inputs: Callable[[Array], Targets] | None = None

@@ -46,6 +46,8 @@ class Preprocess:
     std: Annotated[tuple[Positive, ...], MinLen(1)] = (1.0,)
     color: Literal["rgb", "bgr", "gray"] | None = None
     resize: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+    fit: Literal["stretch", "letterbox"] = "stretch"
+    """Images of other proportions than the input are stretched, or surrounded by gray."""
 
 
 @dataclass(frozen=True, kw_only=True)

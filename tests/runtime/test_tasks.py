@@ -26,11 +26,8 @@ from edgekit.pipeline import build
 from edgekit.program.program import Program, load
 from edgekit.progress import Silent
 from edgekit.types import Report
-from edgekit.types.notes import (
-    BaselineIsReference,
-    InputTransposed,
-    TrainedWithRounding,
-)
+from edgekit.types.data_notes import BaselineIsReference, InputTransposed
+from edgekit.types.notes import TrainedWithRounding
 from tests import tasks, tasks_of_pictures, tasks_of_tokens
 
 pytestmark = pytest.mark.usefixtures("brief")

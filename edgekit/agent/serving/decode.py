@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,12 +23,45 @@ ZIP = b"PK\x03\x04"
 _CHANNELS = {1: "gray", 3: "rgb"}
 Array = np.ndarray[Any, Any]
 
+_LETTERBOX = 114
+"""Gray around a letterboxed image, as YOLO's trainings have it."""
 _MOST_PIXELS = 2**26
 """A small file may claim to be a huge image, and a device has little memory."""
 
 
-def pixels(image: Any, shape: Sequence[int], color: str, resize: str) -> Array:
-    """A Pillow image as uint8 (channels, height, width): converted, then stretched to the size."""
+class Placement(NamedTuple):
+    """Where an image lies in the input: `x * scale + offset`, for (x, y) in the image's pixels."""
+
+    size: tuple[int, int]  # (width, height) of the image in the input
+    scale: tuple[float, float]
+    offset: tuple[int, int]
+
+
+def placement(
+    size: tuple[int, int], target: Sequence[int], fit: str = "stretch"
+) -> Placement:
+    """Place an image of `size` (width, height) in an input of `target` (height, width).
+
+    `stretch` fills it; `letterbox` keeps the proportions, in the middle.
+    """
+    height, width = target
+    if fit == "stretch":
+        scale = (width / size[0], height / size[1])
+        return Placement((width, height), scale, (0, 0))
+    ratio = min(width / size[0], height / size[1])
+    across, down = (max(1, round(side * ratio)) for side in size)
+    return Placement(
+        (across, down),
+        (across / size[0], down / size[1]),
+        ((width - across) // 2, (height - down) // 2),
+    )
+
+
+def pixels(
+    image: Any, shape: Sequence[int], color: str, resize: str, fit: str = "stretch"
+) -> Array:
+    """A Pillow image as uint8 (channels, height, width): converted, then stretched to the size, or
+    with `letterbox` surrounded by gray."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
@@ -36,9 +69,14 @@ def pixels(image: Any, shape: Sequence[int], color: str, resize: str) -> Array:
     mode = "L" if color == "gray" else "RGB"
     image = image if image.mode == mode else image.convert(mode)
     _, height, width = shape
-    if image.size != (width, height):
-        kernel = getattr(Image.Resampling, resize.upper())
-        image = image.resize((width, height), kernel)
+    at = placement(image.size, (height, width), fit)
+    if image.size != at.size:
+        image = image.resize(at.size, getattr(Image.Resampling, resize.upper()))
+    if at.size != (width, height):
+        gray = _LETTERBOX if mode == "L" else (_LETTERBOX,) * 3
+        whole = Image.new(mode, (width, height), gray)
+        whole.paste(image, at.offset)
+        image = whole
     values = np.asarray(image, np.uint8)
     if color == "gray":
         return values[None]
@@ -156,7 +194,8 @@ def _image(
                     f"{image.width} x {image.height} pixels are over the limit of "
                     f"{_MOST_PIXELS}"
                 )
-            return pixels(image, shape, color, contract["resize"])
+            fit = contract.get("fit", "stretch")
+            return pixels(image, shape, color, contract["resize"], fit)
     except (
         OSError,  # Pillow's own error for what it does not recognize is one
         ValueError,

@@ -160,6 +160,7 @@ def _input(tensor: Mapping[str, Any], how: Mapping[str, Any] | None) -> dict[str
         "network": list(network),
         "channelsLast": tensor.get("layout") == CHANNELS_LAST,
         "image": how is not None
+        and how.get("fit", "stretch") == "stretch"  # pages stretch images alone
         and len(network) == 3
         and (channels in _IMAGE_CHANNELS or bool(how.get("color"))),
         "preprocessing": None if how is None else {name: how[name] for name in steps},

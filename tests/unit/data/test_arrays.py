@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.types.notes import SamplesTransposed
+from edgekit.types.data_notes import SamplesTransposed
 from tests.unit.data.test_load import failure, load
 
 

@@ -14,7 +14,7 @@ from edgekit.config.resources import shipped
 from edgekit.data.calibration import draw, known, load_preset
 from edgekit.errors import DataError, UsageError
 from edgekit.types import Calibration
-from edgekit.types.notes import CalibrationRandom, CalibrationShort
+from edgekit.types.data_notes import CalibrationRandom, CalibrationShort
 
 
 @pytest.fixture

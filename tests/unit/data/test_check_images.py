@@ -11,7 +11,7 @@ from PIL import Image
 from edgekit.data.check_images import check_images, image_notes
 from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError
-from edgekit.types.notes import ImagesConverted, ImagesStretched
+from edgekit.types.data_notes import ImagesConverted, ImagesStretched
 from tests.unit.data.test_load import load
 
 

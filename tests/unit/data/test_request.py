@@ -8,7 +8,7 @@ import pytest
 from edgekit.data.request import Request, RequestedInput
 from edgekit.errors import DataError
 from edgekit.types import InputSpec, Preprocess
-from edgekit.types.notes import SamplesTransposed
+from edgekit.types.data_notes import SamplesTransposed
 
 
 def asked(*shape: int, dtype: str | None = None) -> RequestedInput:

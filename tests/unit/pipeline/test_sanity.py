@@ -14,7 +14,7 @@ from edgekit.pipeline.sanity import at_chance, refuse_doubtful, suspect_preproce
 from edgekit.program.program import Program, trace
 from edgekit.tasks.scores import accuracy
 from edgekit.types import Evaluation, InputSpec, Preprocess, TaskSpec
-from edgekit.types.notes import NetworkAtChance, OutputsUnused, WeightsUnnamed
+from edgekit.types.data_notes import NetworkAtChance, OutputsUnused, WeightsUnnamed
 
 RIGHT = Preprocess(scale=255.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from edgekit.report.diff_words import show, summary
 from edgekit.types import Parity
+from edgekit.types.data_notes import InputTransposed
 from edgekit.types.diff import (
     Counts,
     Diff,
@@ -19,7 +20,6 @@ from edgekit.types.diff import (
     PreprocessingEvidence,
 )
 from edgekit.types.export_notes import ParityFault
-from edgekit.types.notes import InputTransposed
 
 FAR = Distance(relative_error=0.3, cosine=0.9, sqnr_db=10.0, largest=1.0)
 OUTPUT = OutputDiff(

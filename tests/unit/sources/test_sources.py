@@ -12,7 +12,7 @@ from edgekit import sources
 from edgekit.child import environment, python
 from edgekit.errors import ModelError
 from edgekit.types import ModelSpec
-from edgekit.types.notes import WeightsUnnamed
+from edgekit.types.data_notes import WeightsUnnamed
 
 
 def test_each_form_is_recognized_by_one_source(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.types import export_notes, notes
+from edgekit.types import data_notes, export_notes, notes
 from edgekit.types.notes import NOTES, CutInSteps, LossesAdded, SpeedupAssumed, unique
 
 
 def declared() -> Iterator[type]:
     """Every class of the notes' modules that has a `kind`."""
-    for module in (notes, export_notes):
+    for module in (notes, data_notes, export_notes):
         for one in vars(module).values():
             fields = getattr(one, "__dataclass_fields__", {})
             if "kind" in fields and one.__module__ == module.__name__:

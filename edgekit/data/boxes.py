@@ -1,0 +1,170 @@
+"""Images with boxes: from the annotations of any format to samples and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from edgekit.agent.serving.decode import placement
+from edgekit.data import coco, voc, yolo
+from edgekit.data.annotations import Annotated, AnnotatedImage
+from edgekit.data.dataset import Dataset
+from edgekit.data.folder import image_files
+from edgekit.data.preprocess import Array
+from edgekit.data.request import Request
+from edgekit.errors import DataError
+from edgekit.safe_io import reading, reason
+from edgekit.tasks.targets import NO_BOX
+from edgekit.types.data_notes import BoxesLeftOut
+from edgekit.types.notes import Note
+
+_NAMED = 5
+"""Faults that an error names."""
+_OVER = 0.01
+"""Fraction of an image by which a box may reach over its edge, rounding and hasty marks: it is cut
+off there."""
+_OVER_PIXELS = 2
+READERS: tuple[Callable[[Path], Annotated | None], ...] = (
+    coco.read,
+    voc.read,
+    yolo.read,
+)
+"""Each reads annotations of its format, `None` where a path holds none."""
+
+
+def load(path: Path, request: Request) -> Dataset | None:
+    """The images with boxes that `path` names, in any format; `None` where it holds none.
+
+    Targets are (n, boxes, 5), x1, y1, x2, y2 in pixels of the network's input and the class; rows
+    after a sample's last box have the class -1. Raises `DataError` that names what is wrong with
+    all files at once.
+    """
+    found = next((read for each in READERS if (read := each(path)) is not None), None)
+    if found is None:
+        return None
+    if not found.images and not found.faults:
+        raise DataError(
+            f"{path} has annotations of no image. Check the path, or add some."
+        )
+    names, numbers = _classes(found, request.labels, path)
+    drawn = _Boxes(request=request, numbers=numbers, faults=list(found.faults))
+    each = [drawn.of(image) for image in found.images]
+    _refuse(drawn.faults, path)
+    (image,) = request.inputs
+    samples = image_files([one.path for one in found.images], image)
+    notes: tuple[Note, ...] = ()
+    if drawn.empty:
+        boxes = sum(map(len, each)) + drawn.empty
+        notes = (BoxesLeftOut(origin=str(path), boxes=drawn.empty, of=boxes),)
+    return request.dataset([samples], padded(each), names, notes)
+
+
+def padded(boxes: Sequence[Array]) -> Array:
+    """Boxes (boxes, 5) of each sample as one array (n, most boxes, 5), float32."""
+    most = max(1, *map(len, boxes)) if boxes else 1
+    result = np.tile(np.array(NO_BOX, np.float32), (len(boxes), most, 1))
+    for row, given in zip(result, boxes, strict=True):
+        row[: len(given)] = given
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Boxes:
+    """Boxes in pixels of the input, and what is wrong with those that are none."""
+
+    request: Request
+    numbers: dict[str, int]
+    faults: list[tuple[str, str]]
+    _empty: list[int] = field(default_factory=list)
+
+    @property
+    def empty(self) -> int:
+        """Number of boxes without an area, which are left out."""
+        return len(self._empty)
+
+    def of(self, image: AnnotatedImage) -> Array:
+        """The boxes (boxes, 5) of an image; its fault is noted where there is one."""
+        nothing = np.empty((0, 5), np.float32)
+        try:
+            with reading(image.path, DataError), Image.open(image.path) as opened:
+                size = opened.size
+        except DataError as error:
+            self.faults.append((str(image.path), reason(error.__cause__ or error)))
+            return nothing
+        fault = image.fault(size) or self._unknown(image)
+        corners = image.corners(size)
+        fault = fault or _outside(corners, size)
+        if fault is not None:
+            self.faults.append((str(image.path), fault))
+            return nothing
+        return self._placed(image, corners, size)
+
+    def _unknown(self, image: AnnotatedImage) -> str | None:
+        odd = next((name for name in image.classes if name not in self.numbers), None)
+        if odd is None:
+            return None
+        return f"its class '{odd}' is none of {', '.join(self.numbers)}"
+
+    def _placed(
+        self, image: AnnotatedImage, corners: Array, size: tuple[int, int]
+    ) -> Array:
+        (one,) = self.request.inputs
+        at = placement(size, one.spec.shape[1:], one.preprocess.fit)
+        within = np.clip(corners, 0, np.array(size * 2))
+        placed = within * np.array(at.scale * 2) + np.array(at.offset * 2)
+        classes = [self.numbers[name] for name in image.classes]
+        rows = np.column_stack([placed, classes]).astype(np.float32)
+        real = (corners[:, 2:] > corners[:, :2]).all(1)
+        self._empty.extend([1] * int((~real).sum()))
+        return rows[real]
+
+
+def _outside(corners: Array, size: tuple[int, int]) -> str | None:
+    """The fault of boxes (boxes, 4) that reach over an image's edge, as a sentence."""
+    edge = np.array(size)
+    over = np.maximum(_OVER_PIXELS, _OVER * edge)
+    odd = (corners[:, :2] < -over) | (corners[:, 2:] > edge + over)
+    odd |= corners[:, 2:] < corners[:, :2]
+    bad = np.flatnonzero(odd.any(1) | ~np.isfinite(corners).all(1))
+    if not len(bad):
+        return None
+    shown = ", ".join(f"{value:g}" for value in corners[bad[0]])
+    return f"box {bad[0] + 1} ({shown}) is not within {size[0]} x {size[1]} pixels"
+
+
+def _classes(
+    found: Annotated, labels: tuple[str, ...] | None, path: Path
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The classes in the order of their numbers, those known already or the annotations' own, and
+    the number of each class as the annotations have it."""
+    own = found.names
+    if found.numbered and not own:
+        highest = max((int(n) for one in found.images for n in one.classes), default=-1)
+        own = labels or tuple(str(number) for number in range(highest + 1))
+    names = labels or own
+    extra = sorted(set(own) - set(names))
+    if extra:
+        raise DataError(
+            f"{path} has the classes {', '.join(extra[:_NAMED])}, which are none of "
+            f"{', '.join(names)}. Use the same classes in both, or correct [task] classes."
+        )
+    given = map(str, range(len(own))) if found.numbered else own
+    return names, {
+        each: names.index(name) for each, name in zip(given, own, strict=True)
+    }
+
+
+def _refuse(faults: Sequence[tuple[str, str]], path: Path) -> None:
+    if not faults:
+        return
+    named = "; ".join(f"{name} ({fault})" for name, fault in faults[:_NAMED])
+    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    what = "one image" if len(faults) == 1 else f"{len(faults)} images"
+    raise DataError(
+        f"{path} has {what} with annotations that cannot be used: {named}{more}. Correct or "
+        f"remove {'it' if len(faults) == 1 else 'them'}."
+    )
