@@ -123,6 +123,7 @@ def test_the_manifest_holds_the_io_contract_versions_and_source(tmp_path):
         "std": [0.25],
         "color": "gray",
         "resize": "bilinear",
+        "fit": "stretch",
     }
     assert contract["labels"] == ["zero", "one"]
 
