@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy  # its parts are loaded where they are used: an unchanged build needs none
 
 from edgekit.bench import conditions
 from edgekit.bench.protocol import (
@@ -55,7 +55,7 @@ def judge(ratios: Sequence[float], confidence: float) -> Judgment:
     if len(logs) < 2:
         return Judgment(math.exp(center), 0.0, math.inf, "inconclusive")
     error = statistics.stdev(logs) / math.sqrt(len(logs))
-    reach = float(stats.t.ppf(confidence, len(logs) - 1)) * error
+    reach = float(scipy.stats.t.ppf(confidence, len(logs) - 1)) * error
     low, high = math.exp(center - reach), math.exp(center + reach)
     verdict: PairedVerdict = "inconclusive"
     if low > SLOWER:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
 
 PATIENCE = timedelta(hours=12)
 """Seconds that a process waits for the others, which may be planning or exporting."""
@@ -56,10 +58,11 @@ class Processes:
     @contextmanager
     def apart(self, module: nn.Module) -> Iterator[None]:
         """Gradients stay in each process: more of them are to be added before they are shared."""
-        if isinstance(module, FSDPModule):
-            module.set_requires_gradient_sync(False)
+        spread = _spread(module) if self.count > 1 else None
+        if spread is not None:
+            spread.set_requires_gradient_sync(False)
             yield
-            module.set_requires_gradient_sync(True)
+            spread.set_requires_gradient_sync(True)
         else:
             with self._accelerator.no_sync(module):
                 yield
@@ -137,6 +140,15 @@ def spread_like(tensor: Tensor, other: Tensor) -> Tensor:
     )
 
 
+def _spread(module: nn.Module) -> FSDPModule | None:
+    # FSDP takes a second to import, and most trainings are of one process.
+    from torch.distributed.fsdp import FSDPModule
+
+    return module if isinstance(module, FSDPModule) else None
+
+
 def _sharded(module: nn.Module) -> nn.Module:
+    from torch.distributed.fsdp import fully_shard
+
     fully_shard(module, reshard_after_forward=True)
     return module

@@ -98,7 +98,7 @@ def _report(
         project=project.name,
         target=target,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment={**_versions(), **_machine(env.probe)},
+        environment={**versions(), **_machine(env.probe)},
         budget=project.budget,
         verdicts=found,
         headline=headline(chosen, target.name, proven=env.proven),
@@ -163,6 +163,23 @@ def _reused(measurements: Sequence[Measurement]) -> Iterator[TimesReused]:
         )
 
 
+def times_reused(report: Report) -> Report:
+    """The same of a build that took none of its times."""
+    baselines = tuple(replace(one, reused=True) for one in report.baselines)
+    candidates = tuple(
+        replace(one, measurement=replace(one.measurement, reused=True))
+        for one in report.candidates
+    )
+    others = [one for one in report.notes if not isinstance(one, TimesReused)]
+    measured = [*baselines, *(one.measurement for one in candidates)]
+    return replace(
+        report,
+        baselines=baselines,
+        candidates=candidates,
+        notes=(*others, *_reused(measured)),
+    )
+
+
 def _training_notes(distilled: Distilled) -> Iterator[Note]:
     """Losses of the student beside soft targets and labels."""
     if distilled.losses:
@@ -171,15 +188,16 @@ def _training_notes(distilled: Distilled) -> Iterator[Note]:
         yield TeacherOutputsReused(fraction=distilled.teacher_hit_rate)
 
 
-def _versions() -> dict[str, str]:
-    versions = {"edgekit": edgekit.__version__}
+def versions() -> dict[str, str]:
+    """Versions of EdgeKit and of the libraries that make and run files."""
+    found = {"edgekit": edgekit.__version__}
     used = (each.libraries.values() for each in registry.known().values())
     for name in dict.fromkeys((*_LIBRARIES, *(one for each in used for one in each))):
         try:
-            versions[name] = metadata.version(name)
+            found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def _machine(probe: Mapping[str, Any]) -> dict[str, str]:
@@ -188,9 +206,12 @@ def _machine(probe: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_bundle(
-    report: Report, student: Program, loaded: Loaded, folder: Path
+    report: Report, student: Program | None, loaded: Loaded, folder: Path
 ) -> None:
-    """Lay out the bundle: the chosen model, the candidates, the student, report, manifest."""
+    """Lay out the bundle: the chosen model, the candidates, the student, report, manifest.
+
+    `None` is a student that lies there already.
+    """
     winner = next(c.artifact for c in report.candidates if c.chosen)
     files = tuple(folder / file for file in winner.files)
     model = bundle.place(replace(winner, files=files), folder, stem="model")
@@ -199,7 +220,8 @@ def write_bundle(
     ):
         if file.is_file():
             shutil.copyfile(file, place)
-    student.save(folder / "student.pt2")
+    if student is not None:
+        student.save(folder / "student.pt2")
     loaded.samples.calibrated.save(folder / "calibration.npz")
     text = loaded.samples.text
     if text is not None:
@@ -212,5 +234,5 @@ def write_bundle(
         chosen=model,
         contract=contract(loaded.samples, model, loaded.teacher.reads),
         source_hash=loaded.teacher.fingerprint(),
-        versions=_versions(),
+        versions=versions(),
     )

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgekit.config import lock_file
 from edgekit.errors import BudgetMissed
 from edgekit.export import warm
 from edgekit.package import bundle
 from edgekit.pipeline import locked
 from edgekit.pipeline.assemble import Built, assemble_report, write_bundle
-from edgekit.pipeline.baselines import export_baselines
+from edgekit.pipeline.baselines import Baselines, export_baselines
 from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.cost_model import check
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.exports import StudentExports
+from edgekit.pipeline.finished import Builds
 from edgekit.pipeline.frontier import NetworkEvaluator
-from edgekit.pipeline.loading import Shared, load, runtimes_of
+from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
 from edgekit.pipeline.proof import prove
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
@@ -41,46 +43,57 @@ def build(
         loaded = load(request, env, {} if shared is None else shared)
         refuse_doubtful(loaded.notes, accepted=request.accept_doubts)
         locked.check(request, loaded)
-        baselines = export_baselines(request, env, loaded, runtimes, scratch)
-        exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
-        evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
-        uncut_files, refused = baselines.artifacts, baselines.allowed.refused
-        pruning = PruningInputs.of(request, env, loaded, uncut_files, refused)
-        if request.locked is None:
-            frontier = evaluator.on_validation()
-            uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
-            pruning = pruning.judged_by(frontier, uncut)
-        pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
-        student = distilled.program
-        exported = exporting.candidates(student)
-        pair, files = (loaded.teacher, student), exported.artifacts
-        prediction = check(
-            pruning.costs, pruned.table, pair, files, env.progress, env.store
-        )
-        proof = prove(
-            evaluator,
-            request,
-            student,
-            files,
-            pruning.training,
-            pruned,
-        )
-        lock = locked.lock_of(request, loaded, pruned, proof.timed, proof.student)
-        differing = locked.verify(lock, request.locked)
-        built = Built(
-            pruned=pruned,
-            distilled=distilled,
-            proof=proof.within(folder),
-            prediction=prediction,
-            uncut=pruning.uncut,
-            notes=(*loaded.notes, *baselines.notes, *exported.notes, *differing),
-        )
-        report = assemble_report(request, env, loaded, built)
-        with env.progress.step("Package"):
-            locked.write(request, lock, folder)
-            write_bundle(report, proof.student, loaded, folder)
+        builds = Builds.of(request, env, loaded)
+        report = builds.again(folder)
+        if report is None:
+            baselines = export_baselines(request, env, loaded, runtimes, scratch)
+            report = _made(request, env, loaded, baselines, folder, scratch)
+            builds.keep(report, folder)
+        lock = lock_file.read(folder, request.target.name)
     locked.publish(request, lock, env.progress)
     _refuse_if_missed(report)
+    return report
+
+
+def _made(
+    request: BuildRequest,
+    env: Environment,
+    loaded: Loaded,
+    baselines: Baselines,
+    folder: Path,
+    scratch: Path,
+) -> Report:
+    """The report of a bundle that is made in `folder`."""
+    exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
+    evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
+    uncut_files, refused = baselines.artifacts, baselines.allowed.refused
+    pruning = PruningInputs.of(request, env, loaded, uncut_files, refused)
+    if request.locked is None:
+        frontier = evaluator.on_validation()
+        uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
+        pruning = pruning.judged_by(frontier, uncut)
+    pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
+    student = distilled.program
+    exported = exporting.candidates(student)
+    pair, files = (loaded.teacher, student), exported.artifacts
+    prediction = check(
+        pruning.costs, pruned.table, pair, files, env.progress, env.store
+    )
+    proof = prove(evaluator, request, student, files, pruning.training, pruned)
+    lock = locked.lock_of(request, loaded, pruned, proof.timed, proof.student)
+    differing = locked.verify(lock, request.locked)
+    built = Built(
+        pruned=pruned,
+        distilled=distilled,
+        proof=proof.within(folder),
+        prediction=prediction,
+        uncut=pruning.uncut,
+        notes=(*loaded.notes, *baselines.notes, *exported.notes, *differing),
+    )
+    report = assemble_report(request, env, loaded, built)
+    with env.progress.step("Package"):
+        locked.write(request, lock, folder)
+        write_bundle(report, proof.student, loaded, folder)
     return report
 
 

@@ -5,8 +5,7 @@ A timing is taken again after a month; until then it is named with its day and m
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,7 +223,9 @@ class BenchRunner:
             return self._measure(artifacts, title, tier)
         settings = {"tier": tier or self.tier, "meter": "none" if tier else "auto"}
         stage = self.stage(title, _MEASUREMENTS, artifacts, settings)
-        stage = replace(stage, holds=_recent, words=_reused)
+        stage = replace(
+            stage, holds=lambda found: recent(found.values()), words=_reused
+        )
         found = find(self.store, stage, self.progress)
         if found is None:
             return keep(self.store, stage, self._measure(artifacts, title, tier))
@@ -240,18 +241,12 @@ class BenchRunner:
         """A stage of this machine alone, by its files, its runtimes and how they are run."""
         runtimes = self.runtimes()
         used = {name: runtimes.get(name) for name in {a.runtime for a in artifacts}}
-        device = {
-            "name": self.device.name,
-            "machine": self.device.fingerprint(),
-            "host": platform.node(),
-            "provenance": self.device.provenance,
-        }
         return Stage(
             kind="measurements",
             title=title,
             inputs={
                 "title": title,
-                "device": device,
+                "device": stage_inputs.of_device(self.device),
                 "runtimes": dict(sorted(used.items())),
                 "threads": self.threads,
                 "artifacts": [stage_inputs.of_files(one) for one in artifacts],
@@ -289,9 +284,9 @@ def _settled(files: Mapping[str, LockedFile]) -> dict[str, ExportRequest]:
     }
 
 
-def _recent(found: Mapping[str, Measurement]) -> bool:
+def recent(found: Iterable[Measurement]) -> bool:
     """Return whether timings are not old, and not of a time that has not come."""
-    ages = [datetime.now(UTC) - _taken(one) for one in found.values()]
+    ages = [datetime.now(UTC) - _taken(one) for one in found]
     return all(timedelta(0) <= age <= LASTS for age in ages)
 
 

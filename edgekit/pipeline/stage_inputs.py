@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from edgekit.config.user_code import is_reference, source_digest
+from edgekit.devices import Device
 from edgekit.program.feeds import Given, feeds_of
 from edgekit.program.program import Program
 from edgekit.runtimes import registry
@@ -60,6 +61,16 @@ def of_samples(given: Given | None) -> str:
         found.update(f"{each.shape}{each.dtype}".encode())
         found.update(np.ascontiguousarray(each).data)
     return found.hexdigest()
+
+
+def of_device(device: Device) -> dict[str, str]:
+    """A device that times: what it is, and the machine that the times come from."""
+    return {
+        "name": device.name,
+        "machine": device.fingerprint(),
+        "host": platform.node(),
+        "provenance": device.provenance,
+    }
 
 
 def libraries(runtimes: Sequence[RuntimeName]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
+import scipy  # its parts are loaded where they are used: an unchanged build needs none
 
 from edgekit.graph.blocks import Block
 from edgekit.prune.cost_terms import Axis, Options, Term
@@ -119,11 +119,11 @@ class Program:
             costs[variable] = weight
         costs /= max(float(np.abs(costs).max()), 1e-9)
         found = _interruptible(
-            lambda: optimize.milp(
+            lambda: scipy.optimize.milp(
                 costs,
                 constraints=self._constraints(),
                 integrality=np.array(self._integral, dtype=int),
-                bounds=optimize.Bounds(0, 1),
+                bounds=scipy.optimize.Bounds(0, 1),
                 options={"time_limit": seconds, "mip_rel_gap": GAP},
             )
         )
@@ -231,15 +231,15 @@ class Program:
     def _add(self, weights: Mapping[int, float], low: float, high: float) -> None:
         self._rows.append((weights, low, high))
 
-    def _constraints(self) -> optimize.LinearConstraint:
+    def _constraints(self) -> scipy.optimize.LinearConstraint:
         rows = [r for r, (weights, _, _) in enumerate(self._rows) for _ in weights]
         columns = [v for weights, _, _ in self._rows for v in weights]
         entries = [w for weights, _, _ in self._rows for w in weights.values()]
-        matrix = sparse.csr_array(
+        matrix = scipy.sparse.csr_array(
             (entries, (rows, columns)), shape=(len(self._rows), len(self._integral))
         )
         low, high = zip(*((low, high) for _, low, high in self._rows), strict=True)
-        return optimize.LinearConstraint(matrix, low, high)
+        return scipy.optimize.LinearConstraint(matrix, low, high)
 
 
 def _gap(found: Any) -> float:

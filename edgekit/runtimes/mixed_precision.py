@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from scipy import optimize, sparse
+import scipy  # its parts are loaded where they are used: an unchanged build needs none
 
 from edgekit.types import SlowInInt8
 
@@ -145,7 +145,7 @@ def _cut(
         weights[place : place + 2] = costs[tensor]
     rows, least = _constraints(material, places)
     lower = [float(other is None) for other in ints] + [0.0] * (2 * len(places))
-    found = optimize.linprog(
+    found = scipy.optimize.linprog(
         weights,
         A_ub=_matrix(rows, len(weights), -1.0),
         b_ub=np.negative(least),
@@ -183,8 +183,10 @@ def _constraints(
 
 def _matrix(
     rows: Sequence[Mapping[int, float]], width: int, sign: float
-) -> sparse.coo_array:
+) -> scipy.sparse.coo_array:
     entries = [(n, v, each) for n, row in enumerate(rows) for v, each in row.items()]
     numbers, variables = ([entry[end] for entry in entries] for end in (0, 1))
     values = [sign * entry[2] for entry in entries]
-    return sparse.coo_array((values, (numbers, variables)), shape=(len(rows), width))
+    return scipy.sparse.coo_array(
+        (values, (numbers, variables)), shape=(len(rows), width)
+    )

@@ -7,83 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.commands.build import read_request
-from edgekit.devices.local import LocalDevice
 from edgekit.errors import LockError
 from edgekit.pipeline import locked
 from edgekit.pipeline.chain import prune_and_distill
-from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.loading import Loaded, load
+from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.unit_scores import probe, score_importance
-from edgekit.progress import Silent
 from edgekit.prune.solution import Limits
-from edgekit.store import Store
 from edgekit.types import RuntimeOptions
 from edgekit.types.build_lock import BuildLock, LockedCut, LockedFile
 from tests.unit.pipeline.artifacts import artifact
-
-MODEL = """
-import torch
-from torch import nn
-
-def layers():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
-"""
-LOADER = """
-import numpy as np
-
-def data():
-    draw = np.random.default_rng(0)
-    y = draw.integers(0, 3, 60)
-    return draw.normal(y[:, None], 1, (60, 6)).astype("f4"), y
-"""
-PROJECT = """
-[model]
-source = "model.py:layers"
-input = { shape = [6] }
-[data]
-train = "loader.py:data"
-test = "loader.py:data"
-[data.preprocess]
-scale = 1
-[task]
-kind = "classification"
-[budget]
-speedup = 2.0
-[recipe.prune]
-cost_provenance = "estimated"
-[recipe.distill]
-epochs = 1
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("points")
-    for name, text in (
-        ("model.py", MODEL),
-        ("loader.py", LOADER),
-        ("edgekit.toml", PROJECT),
-    ):
-        (folder / name).write_text(text)
-    return folder
-
-
-def environment(root: Path) -> Environment:
-    return Environment(device=LocalDevice(), store=Store(root), progress=Silent())
-
-
-@pytest.fixture(scope="module")
-def request_(folder: Path) -> BuildRequest:
-    return read_request(folder, "raspberrypi4", Silent())  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def loaded(request_: BuildRequest, tmp_path_factory) -> Loaded:
-    return load(request_, environment(tmp_path_factory.mktemp("store")), {})
+from tests.unit.pipeline.points import environment
 
 
 def inputs_of(request: BuildRequest, loaded: Loaded, root: Path) -> PruningInputs:

@@ -59,7 +59,7 @@ def test_times_hold_for_a_month_and_not_before_they_were_taken(
 ) -> None:
     taken = datetime.now(UTC) - timedelta(days=days)
     one = replace(measurement("a", 1.0, 1.1), taken=taken.isoformat(timespec="seconds"))
-    assert runners._recent({"a": one, "b": measured_now()}) is holds
+    assert runners.recent([one, measured_now()]) is holds
 
 
 def measured_now() -> Measurement:
@@ -68,7 +68,7 @@ def measured_now() -> Measurement:
 
 
 def test_times_without_a_date_do_not_hold() -> None:
-    assert not runners._recent({"a": replace(measurement("a", 1.0, 1.1), taken=None)})
+    assert not runners.recent([replace(measurement("a", 1.0, 1.1), taken=None)])
 
 
 def test_reused_times_are_announced_with_day_and_machine() -> None:
