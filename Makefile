@@ -9,6 +9,7 @@
 # make fuzz   damaged files of every kind, 500 a kind, as EdgeKit reads them: a table at the end
 # make crash  a build killed at 30 random moments and run again; a table, and 1 on any miss
 # make release-check   the wheel, installed and run outside of the checkout
+# make docs   the documentation site, into build/docs; ends with an error on any warning or dead link
 # make audit  known faults of the pinned versions (needs the network)
 # make check  what a change must pass: format, lint, types, words, fast tests
 
@@ -21,7 +22,7 @@ STAMP := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: audit demo images lock release-check test test-slow test-devices fuzz crash check format clean
+.PHONY: audit demo docs images lock release-check test test-slow test-devices fuzz crash check format clean
 
 demo: $(STAMP)
 	$(BIN)/edgekit build --target raspberrypi
@@ -82,6 +83,17 @@ lock:
 # with the lock's packages, and run there.
 release-check: $(STAMP)
 	$(BIN)/python tools/release_check.py
+
+# The site of docs/, in an environment of its own. zensical reads no network; --strict ends on a
+# dead link, a missing anchor or any other warning.
+DOCS := $(VENV)/docs
+docs: $(DOCS)/.installed
+	$(DOCS)/bin/zensical build --clean --strict
+
+$(DOCS)/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --requirement docs/requirements.txt
+	touch $@
 
 # Known faults of the pinned versions. pip-audit reads them from the index: there is no check without
 # a network, and none is pretended.

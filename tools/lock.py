@@ -1,4 +1,4 @@
-"""Writes `requirements.lock` and the lists of `docker/`: every pin with the hashes of its files.
+"""Writes `requirements.lock` and the lists of `docker/` and `docs/`: pins with their files' hashes.
 
     make lock
 
@@ -26,7 +26,10 @@ from pip._vendor.packaging.utils import (
 )
 
 ROOT = Path(__file__).parents[1]
-LISTS = ("litert", "onnxruntime", "openvino", "tflite-runtime", "tokenizers")
+LISTS = (
+    *(f"docker/{name}.txt" for name in ("litert", "onnxruntime", "openvino")),
+    *("docker/tflite-runtime.txt", "docker/tokenizers.txt", "docs/requirements.txt"),
+)
 PYTHONS = ("cp311", "cp312", "cp313")
 _SIMPLE = {"Accept": "application/vnd.pypi.simple.v1+json"}
 _PLATFORMS = re.compile(r"any|(many)?linux\w*_(x86_64|aarch64|armv7l)")
@@ -38,8 +41,9 @@ def main() -> None:
     constraints = (ROOT / "constraints.txt").read_text()
     _write(ROOT / "requirements.lock", constraints, index, here, PYTHONS)
     for name in LISTS:
-        file = ROOT / "docker" / f"{name}.txt"
-        _write(file, file.read_text(), index, {}, PYTHONS[:1])
+        file = ROOT / name
+        pythons = PYTHONS if name.startswith("docs") else PYTHONS[:1]
+        _write(file, file.read_text(), index, {}, pythons)
 
 
 def _write(

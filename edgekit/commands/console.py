@@ -48,7 +48,8 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="A value in place of edgekit.toml's: recipe.distill.epochs=5. Repeatable.",
+        help="A value in place of edgekit.toml's: recipe.distill.epochs=5, data.test=more. "
+        "Repeatable.",
         show_default="none",
     ),
 ]

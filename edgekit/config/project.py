@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from edgekit import tasks
 from edgekit.config import reader, targets
@@ -21,6 +22,8 @@ FILE = "edgekit.toml"
 SETTINGS = "--set"
 """Place of settings in errors: the option that has them."""
 _Settings = TypeVar("_Settings", Budget, Recipe)
+Place = Callable[..., str]
+"""From a key to `FILE:LINE: key = value`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +92,35 @@ class Project:
 
         Raises `ProjectError` for a key or value that the file could not have either.
         """
-        text = "\n".join(map(_setting, lines))
-        own = reader.parse(text, Path(SETTINGS), _Override, ProjectError)
-        raw = tomllib.loads(text)
-        named = (*self.priority, *raw.get("budget", {}))
-        return replace(
-            self,
-            priority=tuple(dict.fromkeys(named)),
-            budget=_overlaid(self.budget, own.budget, raw, "budget"),
-            recipe=_overlaid(self.recipe, own.recipe, raw, "recipe"),
+        if not lines:
+            return self
+        text, path, whole = (
+            "\n".join(map(_setting, lines)),
+            Path(SETTINGS),
+            _raw(self.file),
         )
+        own = reader.parse(text, path, _File, ProjectError, base=whole)
+        raw = tomllib.loads(text)
+
+        def place(*key: str | int) -> str:
+            ours = key in reader.lines(text)
+            return (
+                reader.at(path, *key, text=text) if ours else reader.at(self.file, *key)
+            )
+
+        if "target" in raw:
+            raise ProjectError(
+                f"{place('target')}: a setting holds for every target. Set budget or recipe."
+            )
+        _check(place, own, self.targets_folder)
+        named = (*self.priority, *raw.get("budget", {}))
+        changed = {
+            section: _overlay(getattr(self, section), getattr(own, section), written)
+            for section, written in raw.items()
+            if section in tables()
+        }
+        changed |= {"name": own.name} if "name" in raw else {}
+        return replace(self, priority=tuple(dict.fromkeys(named)), **changed)
 
 
 def _setting(line: str) -> str:
@@ -119,7 +141,7 @@ def load(folder: Path) -> Project:
     """The project in `folder`."""
     file = folder / FILE
     content = reader.read(file, _File, ProjectError)
-    _check(file, content)
+    _check(partial(reader.at, file), content, file.parent / "targets")
     return Project(
         name=content.name or file.parent.resolve().name,
         root=file.parent.resolve(),
@@ -134,29 +156,39 @@ def load(folder: Path) -> Project:
     )
 
 
+def tables() -> dict[str, type]:
+    """The tables of the file by name, but those of single targets."""
+    hints = get_type_hints(_File)
+    return {
+        name: kind
+        for name, kind in hints.items()
+        if isinstance(kind, type) and is_dataclass(kind)
+    }
+
+
 def example() -> Project:
     """The embedded example: handwritten digits."""
     return load(shipped("examples/digits"))
 
 
-def _check(file: Path, content: _File) -> None:
-    """Check combinations of values."""
+def _check(place: Place, content: _File, targets_folder: Path) -> None:
+    """Check combinations of values; `place` opens the error of a key."""
     preprocess = content.data.preprocess
     for name in content.target:
         try:
-            targets.load(name, folders=[file.parent / "targets"])
+            targets.load(name, folders=[targets_folder])
         except TargetError as error:
-            raise ProjectError(f"{reader.at(file, 'target', name)}: {error}") from None
-    _check_task(file, content.task.kind)
-    _check_inputs(file, content.model)
+            raise ProjectError(f"{place('target', name)}: {error}") from None
+    _check_task(place, content.task.kind)
+    _check_inputs(place, content.model)
     if len(preprocess.mean) != len(preprocess.std):
         raise ProjectError(
-            f"{reader.at(file, 'data', 'preprocess', 'mean')}: mean and std have "
+            f"{place('data', 'preprocess', 'mean')}: mean and std have "
             f"{len(preprocess.mean)} and {len(preprocess.std)} numbers. Give one a channel."
         )
 
 
-def _check_inputs(file: Path, model: ModelSpec) -> None:
+def _check_inputs(place: Place, model: ModelSpec) -> None:
     shaped = is_reference(model.source) or is_installed(model.source)
     names = [each.name for each in model.inputs]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -169,19 +201,19 @@ def _check_inputs(file: Path, model: ModelSpec) -> None:
         shapeless = next(each.name for each in model.inputs if each.shape is None)
         problem = f"'{shapeless}' of a network from a function needs its shape"
     if problem is not None:
-        raise ProjectError(f"{reader.at(file, 'model', 'inputs')}: {problem}.")
+        raise ProjectError(f"{place('model', 'inputs')}: {problem}.")
     if shaped and not model.specs:
         raise ProjectError(
-            f"{reader.at(file, 'model', 'source')}: a network from a function needs its "
+            f"{place('model', 'source')}: a network from a function needs its "
             "input shape. Add input = { shape = [3, 32, 32] } to [model]."
         )
 
 
-def _check_task(file: Path, kind: str) -> None:
+def _check_task(place: Place, kind: str) -> None:
     try:
         tasks.of(kind)
     except UsageError as error:
-        raise ProjectError(f"{reader.at(file, 'task', 'kind')}: {error}") from None
+        raise ProjectError(f"{place('task', 'kind')}: {error}") from None
 
 
 def _raw(file: Path) -> dict[str, Any]:

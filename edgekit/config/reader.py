@@ -77,8 +77,12 @@ def parse(
     error: type[UsageError],
     *,
     given: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
 ) -> T:
-    """As `read`, of a text that `path` names in errors."""
+    """As `read`, of a text that `path` names in errors.
+
+    `base` is a document that the text's values take the place of, table by table.
+    """
     document = _parsed(path, text, error)
     given = given or {}
     for name in given.keys() & document.keys():
@@ -86,7 +90,8 @@ def parse(
         raise error(f"{_place(path, text, document, (name,))}: {message}")
     # In a tuple, because pydantic lets no caller configure a dataclass by itself.
     adapter = TypeAdapter(tuple[kind], config=_STRICT)  # type: ignore[valid-type]
-    whole = json.dumps([{**document, **given}], default=str)
+    merged = {**_merged(base or {}, document), **given}
+    whole = json.dumps([merged], default=str)
     try:
         found = adapter.validate_json(
             whole, context={"runtimes": tuple(registry.known())}
@@ -98,9 +103,13 @@ def parse(
         raise error(_sentence(path, text, document, detail, known) + others) from None
 
 
-def at(path: Path, *key: str | int) -> str:
-    """`FILE:LINE: key = value`, to open a line about a value that `read` could not judge."""
-    text = path.read_text(encoding="utf-8-sig")
+def at(path: Path, *key: str | int, text: str | None = None) -> str:
+    """`FILE:LINE: key = value`, to open a line about a value that `read` could not judge.
+
+    `text` is what `parse` was given, in the place of the file's.
+    """
+    if text is None:
+        text = path.read_text(encoding="utf-8-sig")
     return _place(path, text, tomllib.loads(text), key)
 
 
@@ -138,6 +147,15 @@ def _parsed(path: Path, text: str, error: type[UsageError]) -> dict[str, Any]:
             f"{path}:{line}: {_short(rows[line - 1].strip())}: not valid TOML: "
             f"{what[:1].lower()}{what[1:]}. Text takes quotes, and a key appears once."
         ) from failure
+
+
+def _merged(base: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(base[key], value)
+        for key, value in document.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **document, **both}
 
 
 # --- what is wrong ----------------------------------------------------------------------------

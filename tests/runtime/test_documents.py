@@ -1,4 +1,4 @@
-"""The commands of README and the other documents run as they are written, on a tiny project."""
+"""The commands of README and of the guide run as they are written, on a tiny project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from edgekit import data
 from edgekit.types import InputSpec, Preprocess
-from tests.unit.test_habits import DOCUMENTS, shell_lines
+from tests.unit.test_habits import DOCUMENTS, ROOT, shell_lines
 
 ELSEWHERE = {
     "make ": "builds the whole environment, and runs every test",
@@ -42,11 +42,22 @@ BUSY = 4
 """Exit code where the figures of a busy machine must not be quoted."""
 
 
+GUIDE = (
+    *("ci", "devices", "differences", "distilling", "planning", "python"),
+    *("quantizing", "result", "your-network"),
+)
+"""Pages of `docs/` about one project. Tutorials and recipes are about files from elsewhere, whose
+kinds have tests of their own; generated pages show what these do; other pages are parsed alone."""
+PAGES = [path for path in DOCUMENTS if path.relative_to(ROOT).parts[0] != "docs"] + [
+    ROOT / "docs" / f"{name}.md" for name in GUIDE
+]
+
+
 def written() -> list[str]:
-    """Every command in the documents, without comments."""
+    """Every command in these pages, without comments."""
     lines = [
         line.partition(" #")[0].strip()
-        for path in DOCUMENTS
+        for path in PAGES
         for line in shell_lines(path.read_text(encoding="utf-8"))
     ]
     return list(dict.fromkeys(line for line in lines if line))

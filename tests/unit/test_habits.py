@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import statistics
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer.main
 
 import edgekit
 from edgekit.cli import app
+from tools.doc_pages import site
 
 PACKAGE = Path(edgekit.__file__).parent
 ROOT = PACKAGE.parent
@@ -170,7 +172,11 @@ def shell_lines(text: str) -> Iterator[str]:
 
 DOCUMENTS = [
     path
-    for path in (*ROOT.glob("*.md"), *(ROOT / "examples").glob("*/README.md"))
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "examples").glob("*/README.md"),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
     if path.name != "DECISIONS.md"
 ]
 
@@ -189,17 +195,26 @@ def test_documents_name_commands_and_options_that_exist(path: Path) -> None:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
 
 
-def test_python_in_the_readme_names_what_the_library_has() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert blocks
-    for block in blocks:
+def python_blocks(path: Path) -> list[str]:
+    """The blocks of Python in a Markdown file, those inside of a folded part too."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"^( *)```python\n(.*?)^ *```", text, re.S | re.M)
+    return [textwrap.dedent(block) for _, block in found]
+
+
+def test_python_in_documents_names_what_the_library_has() -> None:
+    assert python_blocks(ROOT / "README.md")
+    for block in (block for path in DOCUMENTS for block in python_blocks(path)):
         used = {
             node.attr
             for node in ast.walk(ast.parse(block))
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "ek"
         }
         assert used <= set(edgekit.__all__), used - set(edgekit.__all__)
+
+
+def test_generated_pages_are_fresh() -> None:
+    assert not site.stale(), "run: python -m tools.doc_pages"
 
 
 def test_the_checks_name_files_of_tests_that_are_there() -> None:

@@ -120,13 +120,41 @@ def test_settings_of_a_command_go_before_the_file_and_its_targets(mine: Path) ->
     assert whole.with_settings(()) == whole
 
 
+def test_settings_reach_every_table(mine: Path) -> None:
+    whole = project.load(mine)
+    lines = (
+        *("model.source=other.py:build", "model.input.shape=[3, 64, 64]"),
+        *("data.test=data/more", "data.preprocess.scale=1", "task.metric=f1"),
+        *("gate.size_mb=2", "name=other"),
+    )
+    changed = whole.with_settings(lines)
+    assert changed.model.source == "other.py:build"
+    assert changed.model.weights == whole.model.weights
+    assert changed.model.input is not None
+    assert changed.model.input.shape == (3, 64, 64)
+    assert (changed.data.test, changed.data.train) == ("data/more", whole.data.train)
+    assert changed.data.preprocess.scale == 1
+    assert changed.data.preprocess.mean == whole.data.preprocess.mean
+    assert (changed.task.metric, changed.task.kind) == ("f1", whole.task.kind)
+    assert (changed.gate.size_mb, changed.name) == (2, "other")
+    assert changed.recipe == whole.recipe
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("recipe.distill.epocs=5", "Did you mean 'epochs'?"),
         ("recipe.distill.epochs=-5", "recipe.distill.epochs = -5: should be"),
         ("recipe.distill.epochs", "no value"),
-        ("data.train=x", "Known: budget, recipe"),
+        ("data.trian=x", "Did you mean 'train'?"),
+        ("dta.train=x", "Did you mean 'data'?"),
+        ("model.source=5", "--set:1: model.source = 5: should be text"),
+        ("task.kind=clasification", 'task.kind = "clasification": There is no kind'),
+        (
+            "data.preprocess.mean=[0.5]",
+            "data.preprocess.mean = [0.5]: mean and std have 1",
+        ),
+        ("target.raspberrypi4.budget.latency_ms=2", "for every target"),
         ("=5", "not valid TOML"),
     ],
 )
