@@ -73,8 +73,10 @@ def show_contract(name: str, metadata: Mapping[str, Any], console: Console) -> N
         )
         console.print(escape(said), highlight=False, soft_wrap=True)
     folded = metadata.get("folded") or {}
+    raw = ", ".join(one["name"] for one in folded.get("inputs") or ())
     inside = [
         *(["preprocessing"] if folded.get("preprocess") else []),
+        *([f"preprocessing of {escape(raw)}"] if raw else []),
         *([folded["postprocess"]] if folded.get("postprocess") else []),
     ]
     if inside:

@@ -135,10 +135,13 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         (inputs,), targets = self.feeds(indices)
         return inputs, targets
 
-    def unprepared(self) -> Dataset:
-        """The same samples as an application has them, in float32: nothing taken off or scaled."""
+    def unprepared(self, chosen: Sequence[bool] | None = None) -> Dataset:
+        """The same samples as an application has them, in float32: nothing taken off or scaled.
+
+        Of several inputs, those `chosen`."""
         other = copy.copy(self)
-        other.columns = tuple(column.unprepared() for column in self.columns)
+        pairs = zip(self.columns, chosen or (True,) * len(self.columns), strict=True)
+        other.columns = tuple(x.unprepared() if raw else x for x, raw in pairs)
         return other
 
     def answered(self, targets: Targets) -> Dataset:

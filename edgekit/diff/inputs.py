@@ -91,14 +91,15 @@ def subject(question: Question) -> Subject:
     one = _project(question, manifest)
     program, reference = _reference(question, path, one)
     contract = read(path) or (manifest or {}).get("contract", {})
-    folding = _folding(contract)
-    program = folded(_reading(program, contract), folding)
+    network, folding = _reading(program, contract), _folding(contract)
+    _check_names(folding, network)
+    program = folded(network, folding)
     kind = _kind(one, contract)
     whole = spec = _preprocess(one, contract, folding)
     if spec is not None and folding.preprocess is not None:
         spec = replace(_RAW, color=spec.color, resize=spec.resize)
     if len(program.inputs) > 1:
-        feeds = _many(question, program, one)
+        feeds = _many(question, network, one, folding)
         return Subject(
             artifact=artifact,
             program=program,
@@ -151,7 +152,7 @@ def in_memory(
     """
     contract = read(artifact.files[0]) or {}
     folding = _folding(contract)
-    if folding.preprocess is not None:
+    if folding.prepares:
         raise UsageError(
             f"{artifact.name} prepares raw samples itself, and samples in memory are prepared. "
             "Name raw ones: edgekit.diff(artifact, 'student.pt2', samples='raw.npy')."
@@ -268,6 +269,16 @@ def _folding(contract: dict[str, Any]) -> IOFusion:
         return TypeAdapter(IOFusion).validate_python(contract.get("folded") or {})
 
 
+def _check_names(folding: IOFusion, network: Program) -> None:
+    names = [spec.name for spec in network.inputs]
+    strange = next((x.name for x in folding.inputs if x.name not in names), None)
+    if strange is not None:
+        raise UsageError(
+            f"The artifact prepares '{strange}' itself, and the network takes "
+            f"{', '.join(names)}. Name the network that it was made from."
+        )
+
+
 def _kind(one: Project | None, contract: dict[str, Any]) -> TaskKind | None:
     if one is not None:
         return one.task.kind
@@ -352,15 +363,19 @@ def _rows(available: int, paired: int | None, question: Question) -> NDArray[np.
     return np.arange(min(paired, question.count))
 
 
-def _many(question: Question, program: Program, one: Project | None) -> Sequence[Array]:
-    """An array for each input, by name or in order; without any, the project's test samples."""
+def _many(
+    question: Question, program: Program, one: Project | None, folding: IOFusion
+) -> Sequence[Array]:
+    """An array for each input, by name or in order; without any, the project's test samples,
+    raw where the artifact prepares them."""
     names = [spec.name for spec in program.inputs]
     if question.samples is None and one is not None:
         inputs = requested(program, one.model, one.data.preprocess)
         text = text_input_of(program, one.data.text, one.root)
         request = Request(inputs=inputs, labels=None, kind=one.task.kind, text=text)
         found = data.read(one.data.test, root=one.root, request=request)
-        return found.feeds(_rows(len(found), None, question))[0]
+        raw = [each is not None for each in folding.raw(names)]
+        return found.unprepared(raw).feeds(_rows(len(found), None, question))[0]
     if question.samples is None or question.samples.suffix != ".npz":
         raise UsageError(
             f"The network has {len(names)} inputs ({', '.join(names)}): name a .npz with an "

@@ -48,7 +48,8 @@ def load(request: BuildRequest, env: Environment, shared: Shared) -> Loaded:
     """
     recipe = request.project.recipe
     drawn = (recipe.seed, recipe.distill.validation_fraction, recipe.calibration)
-    key = (*drawn, recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
+    ends = (recipe.export.fold_preprocessing, recipe.export.fold_postprocessing)
+    key = (*drawn, repr(ends))
     if key not in shared:
         shared[key] = _loaded(request, env)
     return shared[key]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from edgekit.program.program import Program, retrace
-from edgekit.types import InputSpec, IOFusion
+from edgekit.types import InputSpec, IOFusion, Preprocess, RawInput
 
 
 class _Around(nn.Module):
@@ -39,28 +39,41 @@ class _ChannelsLast(_Around):
         return values.permute(0, 3, 1, 2)
 
 
-class _Folded(_Around):
-    """Raw values in, classes or probabilities out where the task reads the outputs."""
+class _Prepare(nn.Module):
+    """Raw values of one input to the network's."""
 
     offset: Tensor
     factor: Tensor
+
+    def __init__(self, how: Preprocess, spec: InputSpec) -> None:
+        super().__init__()
+        shape = (-1,) + (1,) * (len(spec.shape) - 1)
+        std = torch.tensor(how.std).reshape(shape) * how.scale
+        mean = torch.tensor(how.mean).reshape(shape) * how.scale
+        self.register_buffer("offset", mean)
+        self.register_buffer("factor", 1 / std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.to(torch.float32) - self.offset) * self.factor
+
+
+class _Folded(_Around):
+    """Raw values in, classes or probabilities out where the task reads the outputs."""
 
     def __init__(self, program: Program, folding: IOFusion) -> None:
         super().__init__(program.module)
         self.folding = folding
         self.read = program.reads[0] if program.reads else 0
-        how = folding.preprocess
-        if how is not None:
-            shape = (-1,) + (1,) * (len(program.inputs[0].shape) - 1)
-            mean = torch.tensor(how.mean).reshape(shape) * how.scale
-            std = torch.tensor(how.std).reshape(shape) * how.scale
-            self.register_buffer("offset", mean)
-            self.register_buffer("factor", 1 / std)
+        raw = _raw(program, folding)
+        self.prepare = nn.ModuleList(
+            nn.Identity() if one is None else _Prepare(one.preprocess, spec)
+            for one, spec in zip(raw, program.inputs, strict=True)
+        )
 
-    def forward(self, x: Tensor) -> Any:
-        if self.folding.preprocess is not None:
-            x = (x.to(torch.float32) - self.offset) * self.factor
-        leaves, structure = pytree.tree_flatten(self.network(x))
+    def forward(self, *given: Tensor) -> Any:
+        pairs = zip(self.prepare, given, strict=True)
+        found = self.network(*(prepare(x) for prepare, x in pairs))
+        leaves, structure = pytree.tree_flatten(found)
         places = [n for n, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
         leaves[places[self.read]] = self._decided(leaves[places[self.read]])
         return pytree.tree_unflatten(leaves, structure)
@@ -74,15 +87,20 @@ class _Folded(_Around):
 
 
 def folded(program: Program, folding: IOFusion) -> Program:
-    """`program`, of one input, with the steps of `folding` around it."""
+    """`program` with the steps of `folding` around it."""
     if folding == IOFusion():
         return program
-    (spec,), (dtype,) = program.inputs, program.dtypes
-    if folding.preprocess is not None:
-        dtype = getattr(torch, folding.dtype)
-    made = retrace(_Folded(program, folding), (spec,), (dtype,))
+    dtypes = tuple(
+        known if one is None else getattr(torch, one.dtype)
+        for one, known in zip(_raw(program, folding), program.dtypes, strict=True)
+    )
+    made = retrace(_Folded(program, folding), program.inputs, dtypes)
     tail = None if folding.postprocess else program.tail
     return replace(made, outputs=program.outputs, reads=program.reads, tail=tail)
+
+
+def _raw(program: Program, folding: IOFusion) -> tuple[RawInput | None, ...]:
+    return folding.raw([spec.name for spec in program.inputs])
 
 
 def is_image(spec: InputSpec) -> bool:

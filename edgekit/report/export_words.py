@@ -72,6 +72,9 @@ def _fused(note: kinds.IOFused) -> str:
     fusion, parts = note.fusion, []
     if fusion.preprocess is not None:
         parts.append(f"take raw {fusion.dtype} values and prepare them themselves")
+    named = [f"raw {one.dtype} values of {one.name}" for one in fusion.inputs]
+    if named:
+        parts.append(f"take {' and '.join(named)} and prepare them themselves")
     if fusion.postprocess is not None:
         parts.append(f"end in {fusion.postprocess}")
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from edgekit.types.names import (
     Postprocessing,
     Precision,
     RangeMethod,
+    RawDtype,
     RuntimeName,
 )
 from edgekit.types.project import (
@@ -39,18 +40,44 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RawInput:
+    """One of several inputs that the files prepare themselves."""
+
+    name: str
+    preprocess: Preprocess
+    dtype: RawDtype = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
 class IOFusion:
     """Preprocessing and post-processing that the files do, around the network."""
 
     preprocess: Preprocess | None = None
-    """Applied to raw values; `None` where the application prepares them."""
-    dtype: Literal["float32", "uint8"] = "float32"
-    """Of the raw values."""
+    """Applied to raw values of the only input; `None` where the application prepares them."""
+    dtype: RawDtype = "float32"
+    """Of these raw values."""
+    inputs: tuple[RawInput, ...] = ()
+    """Of a network with several inputs, those that are raw."""
     postprocess: Postprocessing | None = None
     axis: int = 1
     """The dimension of the classes in the network's output."""
     classes: int = 0
     """Their number; 0 where nothing is done with them."""
+
+    @property
+    def prepares(self) -> bool:
+        """Return whether an input is raw."""
+        return self.preprocess is not None or bool(self.inputs)
+
+    def raw(self, names: Sequence[str]) -> tuple[RawInput | None, ...]:
+        """The raw form of each input of these names; `None` where it is as the network's."""
+        known = {one.name: one for one in self.inputs}
+        if self.preprocess is not None:
+            [name] = names
+            known[name] = RawInput(
+                name=name, preprocess=self.preprocess, dtype=self.dtype
+            )
+        return tuple(known.get(name) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,8 @@ Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int
 """Arithmetic of a file, coarsely. `int8`: weights and activations by calibrated ranges;
 `int8-dynamic`: activations by ranges taken while running; `int8-weights`: weights alone,
 computed in float; `int16x8`: activations of 16 bits. `QuantConfig` has the details."""
+RawDtype = Literal["float32", "uint8"]
+"""Of raw values that files prepare themselves."""
 RangeMethod = Literal["min-max", "averaged", "percentile", "entropy"]
 """Rule for an activation's range from calibration: the range of all samples; the mean of the
 samples' ranges; without the rarest values; the range of the least information loss."""

@@ -19,6 +19,7 @@ from edgekit.types.names import (
     Postprocessing,
     Precision,
     Provenance,
+    RawDtype,
     RuntimeName,
     Schedule,
     Sparsity,
@@ -302,9 +303,9 @@ class ExportRecipe:
     litert_layout: Literal["nchw", "nhwc"] = "nchw"
     """The order in which LiteRT's files take images: channels first as PyTorch has them, or last
     as LiteRT computes, which saves the transpose at the input."""
-    fold_preprocessing: Literal["float32", "uint8"] | None = None
-    """Files take raw values of this type and apply [data.preprocess] themselves; `None` leaves
-    it to the application."""
+    fold_preprocessing: RawDtype | Mapping[str, RawDtype] | None = None
+    """Files take raw values of this type and apply [data.preprocess] themselves; a table names
+    inputs of a network with several. `None` leaves it to the application."""
     fold_postprocessing: Postprocessing | None = None
     """Post-processing of logits in files: their softmax, or the number of the largest."""
 
