@@ -18,18 +18,18 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 _PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-class _ByKeyword(nn.Module):
+class ByKeyword(nn.Module):
     """A network that takes its inputs in the order of `names`."""
 
     def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
-        self.network, self._names = network, tuple(names)
+        self.network, self.names = network, tuple(names)
 
     def forward(self, *inputs: Tensor) -> Any:
-        return self.network(**dict(zip(self._names, inputs, strict=True)))
+        return self.network(**dict(zip(self.names, inputs, strict=True)))
 
 
-class _AsMapping(_ByKeyword):
+class _AsMapping(ByKeyword):
     """A network whose forward takes one dictionary of its inputs, as `keyword` where it is
     by name alone."""
 
@@ -40,7 +40,7 @@ class _AsMapping(_ByKeyword):
         self._keyword = keyword
 
     def forward(self, *inputs: Tensor) -> Any:
-        given = dict(zip(self._names, inputs, strict=True))
+        given = dict(zip(self.names, inputs, strict=True))
         if self._keyword is not None:
             return self.network(**{self._keyword: given})
         return self.network(given)
@@ -91,8 +91,8 @@ class _Takes:
 
 
 def _written(one: inspect.Parameter) -> str:
-    stars = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
-    return f"{stars}{one.name}"
+    stars = 1 if one.kind is one.VAR_POSITIONAL else 2 * (one.kind is one.VAR_KEYWORD)
+    return "*" * stars + one.name
 
 
 def in_order(network: nn.Module, names: Sequence[str]) -> nn.Module:
@@ -108,7 +108,7 @@ def in_order(network: nn.Module, names: Sequence[str]) -> nn.Module:
         keyword = None if takes.by_position else takes.mapping
         return _AsMapping(network, names, keyword)
     if takes.only_named:
-        return _ByKeyword(network, _only_named(takes, names))
+        return ByKeyword(network, _only_named(takes, names))
     moved = _moved(takes, names)
     beyond = () if takes.any_position else names[len(takes.by_position) :]
     if len(names) < 2 or not (moved or beyond):
@@ -123,7 +123,7 @@ def in_order(network: nn.Module, names: Sequence[str]) -> nn.Module:
             f"forward() {''.join(places)}has no '{strange[0]}': its arguments are "
             f"{takes.listed}. Name the inputs after them."
         )
-    return _ByKeyword(network, names)
+    return ByKeyword(network, names)
 
 
 def _moved(takes: _Takes, names: Sequence[str]) -> list[str]:

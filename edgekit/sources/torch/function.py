@@ -13,7 +13,7 @@ from edgekit.config import user_code
 from edgekit.errors import ModelError
 from edgekit.program import program
 from edgekit.program.batches import kept
-from edgekit.program.keywords import in_order
+from edgekit.program.keywords import ByKeyword, in_order
 from edgekit.program.plain import refuse_compiled, refuse_meta, unwrapped
 from edgekit.program.program import Program
 from edgekit.sources import inputs_of
@@ -103,11 +103,20 @@ def _try_once(
     except ModelError as error:
         cause = error.__cause__ or error
         shapes = ", ".join(str(list(spec.shape)) for spec in inputs)
-        fix = user_code.advice(cause) or _other_shape(module, tensors) or _CHECK
+        fix = user_code.advice(cause) or _other_shape(module, tensors) or _check(module)
         raise ModelError(
             f"The network fails on input shape {shapes}: "
             f"{user_code.where(cause, function.file)}.{fix}"
         ) from error
+
+
+def _check(module: nn.Module) -> str:
+    if not isinstance(module, ByKeyword):
+        return _CHECK
+    return (
+        f" forward() was given {', '.join(module.names)} by name: name the inputs after its "
+        "arguments in [[model.inputs]] name."
+    )
 
 
 def _other_shape(module: nn.Module, tensors: Sequence[torch.Tensor]) -> str:
