@@ -76,7 +76,7 @@ def _raw_inputs(project: Project, network: Program) -> tuple[RawInput, ...]:
     strange = next((name for name in dtypes if name not in values), None)
     if strange is not None:
         known = any(each.spec.name == strange for each in inputs)
-        said = "takes tokens, which nothing is done to" if known else "is no input"
+        said = "takes tokens" if known else "the network lacks"
         raise ProjectError(
             f"[recipe.export] fold_preprocessing names '{strange}', which {said}. "
             f"Inputs of values: {', '.join(values)}."

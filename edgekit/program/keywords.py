@@ -48,7 +48,7 @@ class _AsMapping(ByKeyword):
 
 @dataclass(frozen=True, kw_only=True)
 class _Takes:
-    """What a forward takes: arguments by position, by name, and as many as come of either."""
+    """Arguments of a forward: by position, by name, and as many as come of either."""
 
     by_position: tuple[str, ...]
     by_name: tuple[str, ...]

@@ -132,7 +132,7 @@ def test_one_name_is_for_every_input_of_values(
         (
             '{ picture = "uint8" }',
             ProjectError,
-            "'picture', which is no input. .*image",
+            "'picture', which the network lacks. .*image",
         ),
     ],
 )
