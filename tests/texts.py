@@ -45,12 +45,16 @@ def request(
     names: tuple[str, ...] = NAMES,
     kind: str = "classification",
     columns: tuple[str, ...] = (),
+    beside: tuple[RequestedInput, ...] = (),
 ) -> Request:
-    """A request of texts for inputs of `LENGTH` tokens, by a tokenizer in `root`."""
-    specs = [InputSpec(name=name, shape=(LENGTH,), dtype="int64") for name in names]
-    inputs = tuple(
-        RequestedInput(spec=x, preprocess=Preprocess(scale=1.0)) for x in specs
+    """A request of texts for inputs of `LENGTH` tokens, by a tokenizer in `root`, `beside` other
+    inputs."""
+    tokens = [InputSpec(name=name, shape=(LENGTH,), dtype="int64") for name in names]
+    inputs = (
+        *beside,
+        *(RequestedInput(spec=x, preprocess=Preprocess(scale=1.0)) for x in tokens),
     )
+    specs = [each.spec for each in inputs]
     write(root / "tokenizer")
     named = TextSpec(tokenizer="tokenizer", columns=columns)
     how = text_input(specs, named, None, root)

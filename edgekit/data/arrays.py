@@ -9,7 +9,7 @@ import numpy as np
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
-from edgekit.data.text_rows import held_texts
+from edgekit.data.text_beside import held_rows
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.safe_io import read_arrays
@@ -22,7 +22,7 @@ def load(path: Path, request: Request) -> Dataset:
         path, DataError, fix="Write it with numpy.savez, numbers only."
     )
     if request.text is not None:
-        texts, _ = held_texts(archive, request, str(path))
+        texts, _ = held_rows(archive, request, str(path))
         if texts is not None:
             return texts
     targets = request.targets_in(archive)

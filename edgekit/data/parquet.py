@@ -40,7 +40,12 @@ def load(path: Path, request: Request) -> Dataset:
                 [_strings(columns[key].to_pylist(), key, path) for key in keys]
             )
             y = np.array(columns[targets].to_pylist()) if targets else None
-            return from_texts(texts, y, request, str(path), names)
+            beside = {
+                each.spec.name: _column(columns[each.spec.name].to_pylist(), each, path)
+                for each in request.beside_text
+                if each.spec.name in columns
+            }
+            return from_texts(texts, y, request, str(path), names, beside)
     found = request.separate(columns, str(path))
     samples: list[Samples] = []
     notes: list[Note] = []

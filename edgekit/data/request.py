@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
 from edgekit import tasks
+from edgekit.agent.serving.decode import pixels
 from edgekit.data import preprocess
 from edgekit.data.dataset import Column, Dataset
 from edgekit.data.preprocess import Array
-from edgekit.data.samples import Samples
+from edgekit.data.samples import Samples, as_numpy
 from edgekit.data.text_input import TextInput
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
@@ -55,6 +57,15 @@ class RequestedInput:
             raise DataError(
                 "[data.preprocess] changes values, and the network takes tokens. Leave it out."
             )
+
+    def value(self, x: Any) -> Array:
+        """The raw values of a sample that someone holds: an image, a tensor, an array or a nested
+        list."""
+        if not isinstance(x, Image.Image):
+            return as_numpy(x)
+        channels, *size = self.spec.shape
+        how, color = self.preprocess, preprocess.color(self.preprocess, self.spec)
+        return pixels(x, (channels, *size), color, how.resize, how.fit)
 
     def arrange(self, values: Array, origin: str) -> tuple[Array, tuple[Note, ...]]:
         """`values` as (n, *input shape), and a note where they had to be turned around."""
@@ -121,6 +132,14 @@ class Request:
     def takes_tokens(self) -> bool:
         """Return whether every input is of whole numbers."""
         return all(each.dtype is not None for each in self.inputs)
+
+    @property
+    def beside_text(self) -> tuple[RequestedInput, ...]:
+        """The inputs that a text's tokens do not fill; empty without a tokenizer."""
+        if self.text is None:
+            return ()
+        filled = [name for name, _ in self.text.inputs]
+        return tuple(each for each in self.inputs if each.spec.name not in filled)
 
     @property
     def format(self) -> TargetFormat:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,14 @@ class Samples(Protocol):
 
     def digest(self) -> bytes:
         """A hash of the content."""
+
+
+def as_numpy(value: Any) -> Array:
+    """A tensor, array or nested list as an array."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    values: Array = np.asarray(value)
+    return values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch.utils.data
-from PIL import Image
 
-from edgekit.agent.serving.decode import pixels
-from edgekit.data import preprocess
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
-from edgekit.data.request import Request, RequestedInput
-from edgekit.data.samples import MEMORY, Indexed
-from edgekit.data.text_rows import held_texts
+from edgekit.data.request import Request
+from edgekit.data.samples import MEMORY, Indexed, as_numpy
+from edgekit.data.text_beside import held_rows
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 
@@ -47,7 +44,7 @@ def read(held: Any, request: Request, origin: Origin) -> Dataset:
     # Texts that no tokenizer reads are named as such, where looking takes nothing.
     if request.text is not None or (request.takes_tokens and _indexed(held)):
         with origin.running():
-            texts, held = held_texts(held, request, origin.name)
+            texts, held = held_rows(held, request, origin.name)
         if texts is not None:
             return texts
     if _arrays(held) or (
@@ -207,16 +204,7 @@ def _pair(sample: Any, request: Request) -> tuple[Any, Any]:
 def _values(x: Any, request: Request, origin: Origin) -> Feeds:
     parts = request.separate(x, origin.name)
     pairs = zip(parts, request.inputs, strict=True)
-    return tuple(_value(part, one) for part, one in pairs)
-
-
-def _value(x: Any, one: RequestedInput) -> Array:
-    if isinstance(x, Image.Image):
-        channels, *size = one.spec.shape
-        color = preprocess.color(one.preprocess, one.spec)
-        how = one.preprocess
-        return pixels(x, (channels, *size), color, how.resize, how.fit)
-    return as_numpy(x)
+    return tuple(one.value(part) for part, one in pairs)
 
 
 def _arrays(held: Any) -> bool:
@@ -249,11 +237,3 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or (
         hasattr(value, "detach") and hasattr(value, "numpy")
     )
-
-
-def as_numpy(value: Any) -> Array:
-    """A tensor, array or nested list as an array."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    values: Array = np.asarray(value)
-    return values

@@ -95,9 +95,9 @@ def text_input(
         )
     if used is None or not inputs:
         return None
-    return TextInput(
-        tokenizer=used, inputs=inputs, length=specs[0].shape[0], columns=text.columns
-    )
+    shapes = {spec.name: spec.shape for spec in specs}
+    length, *_ = shapes[inputs[0][0]]
+    return TextInput(tokenizer=used, inputs=inputs, length=length, columns=text.columns)
 
 
 def text_input_of(network: Program, text: TextSpec, root: Path) -> TextInput | None:

@@ -12,9 +12,12 @@ import numpy as np
 from edgekit.agent.serving.encode import Text
 from edgekit.data import text_input
 from edgekit.data.dataset import Dataset
+from edgekit.data.preprocess import Array
 from edgekit.data.request import NO_TOKENIZER, Request
+from edgekit.data.samples import Samples
 from edgekit.errors import DataError
 from edgekit.types import Preprocess
+from edgekit.types.notes import Note
 
 PAIRS = (
     ("sentence1", "sentence2"),
@@ -27,6 +30,8 @@ PAIRS = (
     ("text", "text_pair"),
 )
 """Usual names of the two texts of a pair."""
+Beside = tuple[Samples, tuple[Note, ...]]
+"""Samples of an input beside a text, and notes where they had to be turned around."""
 SINGLES = ("text", "sentence", "content", "review", "document", "tweet", "x", "inputs")
 
 
@@ -52,10 +57,14 @@ class TextRows:
         self.texts += texts
         self.targets += targets or ()
 
+    @property
+    def y(self) -> Array | None:
+        """The targets (n, ...), where there are any."""
+        return np.array([np.asarray(y) for y in self.targets]) if self.targets else None
+
     def dataset(self, request: Request) -> Dataset:
         """The data set of all of them."""
-        y = np.array([np.asarray(y) for y in self.targets]) if self.targets else None
-        return from_texts(self.texts, y, request, self.origin)
+        return from_texts(self.texts, self.y, request, self.origin)
 
 
 def from_texts(
@@ -64,18 +73,40 @@ def from_texts(
     request: Request,
     origin: str,
     names: tuple[str, ...] | None = None,
+    beside: Mapping[str, Beside] | None = None,
 ) -> Dataset:
-    """A data set of texts and their targets (n, ...) or none; `names` are the classes'."""
+    """A data set of texts and their targets (n, ...) or none; `names` are the classes'.
+
+    `beside` has the samples of inputs that tokens do not fill, by name.
+    """
     if request.text is None:
         raise DataError(f"{origin} holds texts. {NO_TOKENIZER}")
     if not texts:
         raise DataError(f"{origin} has no samples.")
-    samples = text_input.samples(texts, request.text, origin)
+    encoded = text_input.samples(texts, request.text, origin)
     if y is None and request.format.from_inputs is not None:
-        y = request.format.from_inputs(samples[0].table.known())
+        y = request.format.from_inputs(encoded[0].table.known())
+    others = beside or {}
+    missing = [x.spec.name for x in request.beside_text if x.spec.name not in others]
+    if missing:
+        raise DataError(
+            f"{origin} has texts and no '{missing[0]}', which the network takes beside them. "
+            "Give a column, or dictionaries, with that name."
+        )
+    samples: dict[str, Samples] = {one.name: one for one in encoded}
+    samples |= {name: part for name, (part, _) in others.items()}
     as_is = Preprocess(scale=1.0)
-    inputs = tuple(replace(each, preprocess=as_is) for each in request.inputs)
-    return replace(request, inputs=inputs).labeled(samples, y, origin, names=names)
+    inputs = tuple(
+        each if each.spec.name in others else replace(each, preprocess=as_is)
+        for each in request.inputs
+    )
+    return replace(request, inputs=inputs).labeled(
+        [samples[name] for name in request.names],
+        y,
+        origin,
+        names=names,
+        notes=tuple(note for _, notes in others.values() for note in notes),
+    )
 
 
 def reads_texts(given: Iterable[str], request: Request) -> bool:
@@ -146,7 +177,7 @@ def held_texts(held: Any, request: Request, origin: str) -> tuple[Dataset | None
     if isinstance(held, Mapping):
         return None, held
     batched = not _indexed(held)
-    each, held = _each(held)
+    each, held = each_row(held)
     for number, row in enumerate(each):
         # Two texts in a list are a sample and its class, but a batch where there are batches.
         alone = batched and isinstance(row, list) and _strings(row)
@@ -171,7 +202,7 @@ def _whole(held: Any, request: Request, origin: str) -> _Found | None:
         return _of_mapping(held, request, origin)
     if isinstance(held, tuple) and len(held) == 2 and _several(held[1]):
         return _batch(held[0], held[1])
-    listed = [] if _pairs(held) else _texts(held)
+    listed = [] if _pairs(held) else texts_of(held)
     return (listed, None) if listed else None
 
 
@@ -182,7 +213,7 @@ def _row(row: Any, request: Request, origin: str) -> _Found | None:
     if isinstance(row, tuple | list) and len(row) == 2:
         x, y = row
         if _several(y) and _columns(x, len(y)):  # as torch collates pairs
-            return joined(x), _listed(y)
+            return joined(x), listed(y)
         return _batch(x, y)
     return _batch(row[0] if isinstance(row, tuple) and len(row) == 1 else row, None)
 
@@ -193,7 +224,7 @@ def _of_mapping(
     """The texts of a sample, a batch or a table by name."""
     if not reads_texts(given, request):
         return None
-    keys = text_keys([n for n in given if _texts(given[n])], request, origin)
+    keys = text_keys([n for n in given if texts_of(given[n])], request, origin)
     if keys is None:
         return None
     key = request.targets_in(given)
@@ -201,7 +232,7 @@ def _of_mapping(
     parts = [given[k] for k in keys]
     if isinstance(parts[0], str):
         return _batch(parts[0] if len(parts) == 1 else tuple(parts), y)
-    return joined([list(part) for part in parts]), _listed(y)
+    return joined([list(part) for part in parts]), listed(y)
 
 
 def _batch(x: Any, y: Any) -> _Found | None:
@@ -210,11 +241,11 @@ def _batch(x: Any, y: Any) -> _Found | None:
         return [x], None if y is None else [y]
     if isinstance(x, tuple) and _pairs([x]) and not (_several(y) and len(y) == 2):
         return [(x[0], x[1])], None if y is None else [y]
-    found = _texts(x)
-    return (found, _listed(y)) if found else None
+    found = texts_of(x)
+    return (found, listed(y)) if found else None
 
 
-def _texts(x: Any) -> list[Text]:
+def texts_of(x: Any) -> list[Text]:
     """The texts or pairs in a list of them, or in a tuple of two lists; empty without any."""
     if isinstance(x, str):
         return [x]
@@ -253,7 +284,8 @@ def _several(y: Any) -> bool:
     return isinstance(y, list | tuple) or bool(getattr(y, "ndim", 0))
 
 
-def _listed(y: Any) -> list[Any] | None:
+def listed(y: Any) -> list[Any] | None:
+    """Targets of several samples as a list of them; `None` of none."""
     if y is None:
         return None
     if hasattr(y, "detach"):
@@ -261,7 +293,7 @@ def _listed(y: Any) -> list[Any] | None:
     return list(y)
 
 
-def _each(held: Any) -> tuple[Iterator[Any], Any]:
+def each_row(held: Any) -> tuple[Iterator[Any], Any]:
     """Samples or batches, and what gives them again: by number where there are numbers, as a
     `Dataset` may have no end else."""
     if _indexed(held):

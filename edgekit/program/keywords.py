@@ -26,6 +26,7 @@ class ByKeyword(nn.Module):
         self.network, self.names = network, tuple(names)
 
     def forward(self, *inputs: Tensor) -> Any:
+        """Call the network with its inputs by name."""
         return self.network(**dict(zip(self.names, inputs, strict=True)))
 
 

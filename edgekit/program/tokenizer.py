@@ -109,18 +109,18 @@ def only_slow(folder: Path) -> str | None:
 
 
 def parts(specs: Sequence[InputSpec]) -> tuple[tuple[str, TokenPart], ...]:
-    """The part of an encoding that each input takes, by name; token numbers for a single one.
+    """The part of an encoding that each input of tokens takes, by name; token numbers for the
+    only input of whole numbers. Beside them may be inputs of something else.
 
-    Empty where an input takes something else.
+    Empty where no input takes token numbers.
     """
-    if len(specs) == 1 and specs[0].dtype in ("int32", "int64"):
-        found: list[TokenPart | None] = ["ids"]
-    else:
-        found = [_PARTS.get(spec.name) for spec in specs]
-    named = [(spec.name, part) for spec, part in zip(specs, found, strict=True) if part]
-    whole = len(named) == len(specs) and len({spec.shape for spec in specs}) == 1
-    has_ids = sum(part == "ids" for _, part in named) == 1
-    return tuple(named) if whole and has_ids and len(specs[0].shape) == 1 else ()
+    whole = [spec for spec in specs if spec.dtype in ("int32", "int64")]
+    found = [(spec, _PARTS[spec.name]) for spec in specs if spec.name in _PARTS]
+    if not found and len(whole) == 1:
+        found = [(whole[0], "ids")]
+    has_ids = sum(part == "ids" for _, part in found) == 1
+    rows = len({spec.shape for spec, _ in found}) == 1 and len(found[0][0].shape) == 1
+    return tuple((spec.name, part) for spec, part in found) if has_ids and rows else ()
 
 
 def read_object(path: Path) -> Mapping[str, Any]:

@@ -127,6 +127,7 @@ def test_what_inputs_take_of_a_text() -> None:
         ("attention_mask", "mask"), ("input_ids", "ids"),
     )  # fmt: skip
     assert of("input_word_ids", "input_mask", "input_type_ids")[2][1] == "types"
-    assert of("x", dtype=None) == of("input_ids", "pixels") == ()
+    assert of("x", dtype=None) == of("first", "second") == ()
+    assert of("input_ids", "pixels") == (("input_ids", "ids"),)
     assert of("attention_mask", "segment_ids") == ()
     assert tokenizer.parts([InputSpec(name="x", shape=(3, 4), dtype="int64")]) == ()
