@@ -1,6 +1,6 @@
 """`make fuzz`: damaged files of every kind, read as EdgeKit reads them.
 
-    python -m tests.robustness.fuzz [--tries 500] [--seed 0] [--only KIND]
+    python -m tests.robustness.fuzz [--tries 500] [--first 0] [--seed 0] [--only KIND]
 
 A try is refused in one line, or loads. A traceback, a signal, a timeout or code that runs is a
 fault, and the command fails. The table is the last thing printed.
@@ -49,10 +49,10 @@ class Tally:
         return not any(self.counts[name] for name in _FAULTS)
 
 
-def fuzz(kind: Kind, tries: int, seed: int, jobs: int = 1) -> Tally:
-    """`tries` mutations of `kind`, in processes of their own."""
-    tally = Tally()
-    spans = [range(n, min(n + _CHUNK, tries)) for n in range(0, tries, _CHUNK)]
+def fuzz(kind: Kind, tries: int, seed: int, jobs: int = 1, first: int = 0) -> Tally:
+    """`tries` mutations of `kind` from the number `first` on, in processes of their own."""
+    tally, end = Tally(), first + tries
+    spans = [range(n, min(n + _CHUNK, end)) for n in range(first, end, _CHUNK)]
     with ThreadPoolExecutor(jobs) as pool:
         for found in pool.map(lambda span: list(_span(kind, span, seed)), spans):
             for outcome, said in found:
@@ -199,6 +199,7 @@ def table(tallies: dict[str, Tally], tries: dict[str, int]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tries", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
@@ -219,7 +220,9 @@ def main() -> int:
             continue
         began = time.monotonic()
         tries[kind.name] = given.tries
-        tallies[kind.name] = fuzz(kind, given.tries, given.seed, given.jobs)
+        tallies[kind.name] = fuzz(
+            kind, given.tries, given.seed, given.jobs, given.first
+        )
         spent = time.monotonic() - began
         print(
             f"{kind.name}: {dict(tallies[kind.name].counts)} in {spent:.0f} s",
