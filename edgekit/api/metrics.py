@@ -63,11 +63,10 @@ def task_of(
     """A task with the caller's losses and metric in place of its own."""
     own = of_kind(task.kind).metric if task.metric is None else metric_of(None, task)
     return of_functions(
-        task.kind,
+        task,
         metric or own,
         loss=_loss(loss, task.loss),
         teacher_loss=_loss(teacher_loss, task.teacher_loss),
-        background=task.background,
     )
 
 

@@ -21,6 +21,8 @@ from edgekit.types.gate import Gate
 FILE = "edgekit.toml"
 SETTINGS = "--set"
 """Place of settings in errors: the option that has them."""
+_IMAGE = 3
+"""Dimensions of an image: channels, height and width."""
 _Settings = TypeVar("_Settings", Budget, Recipe)
 Place = Callable[..., str]
 """From a key to `FILE:LINE: key = value`."""
@@ -148,7 +150,7 @@ def load(folder: Path) -> Project:
         file=file,
         model=content.model,
         data=content.data,
-        task=content.task,
+        task=_sized(content.task, content.model),
         budget=content.budget,
         recipe=content.recipe,
         gate=content.gate,
@@ -179,7 +181,7 @@ def _check(place: Place, content: _File, targets_folder: Path) -> None:
             targets.load(name, folders=[targets_folder])
         except TargetError as error:
             raise ProjectError(f"{place('target', name)}: {error}") from None
-    _check_task(place, content.task.kind)
+    _check_task(place, content.task)
     _check_inputs(place, content.model)
     if len(preprocess.mean) != len(preprocess.std):
         raise ProjectError(
@@ -209,11 +211,21 @@ def _check_inputs(place: Place, model: ModelSpec) -> None:
         )
 
 
-def _check_task(place: Place, kind: str) -> None:
-    try:
-        tasks.of(kind)
-    except UsageError as error:
-        raise ProjectError(f"{place('task', 'kind')}: {error}") from None
+def _check_task(place: Place, task: TaskSpec) -> None:
+    for name, given in (("kind", task.kind), ("decoder", task)):
+        try:
+            tasks.of(given)
+        except UsageError as error:
+            raise ProjectError(f"{place('task', name)}: {error}") from None
+
+
+def _sized(task: TaskSpec, model: ModelSpec) -> TaskSpec:
+    """The task with the size of the image in its decoder, where the project has that."""
+    decoder, spec = task.box_decoder, model.input
+    if decoder is None or decoder.size or spec is None or len(spec.shape) != _IMAGE:
+        return task
+    _, height, width = spec.shape
+    return replace(task, decoder=replace(decoder, size=(height, width)))
 
 
 def _raw(file: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from edgekit import tasks
 from edgekit.config.user_code import is_reference, locate
 from edgekit.errors import DataError, UsageError
 from edgekit.suggestions import suggest
+from edgekit.tasks import decoding
 from edgekit.tasks.scores import Metric, Outputs
 from edgekit.tasks.targets import Targets
 from edgekit.types import Evaluation, TaskSpec
@@ -26,14 +27,18 @@ def named(task: TaskSpec, root: Path) -> Metric:
     That takes outputs (n, ...) and targets (n, ...) as arrays and returns a number. Raises
     `UsageError` for a metric that the kind does not have, and where it has none of its own.
     """
-    definition = tasks.of(task.kind)
-    known = definition.metrics
-    if task.metric is None and definition.metric is not None:
-        return definition.metric
+    definition = tasks.of(task)
+    known = _known(task, definition, root)
+    own = definition.own_metric or next(iter(known.values()), None)
+    if task.metric is None and own is not None:
+        return own
     if task.metric is None:
+        decoded = definition.decoded is not None
         raise UsageError(
             f"[task] metric is missing: {task.kind} needs one of yours, which takes outputs and "
-            'targets as arrays and returns a number: metric = "metric.py:score".'
+            'targets as arrays and returns a number: metric = "metric.py:score"'
+            + (", or the decoder of its boxes: decoder = ..." if decoded else "")
+            + "."
         )
     if is_reference(task.metric):
         return _by_user(task, task.metric, root)
@@ -44,6 +49,17 @@ def named(task: TaskSpec, root: Path) -> Metric:
             f"{', '.join(known) or 'none'}, or a function of yours: 'metric.py:score'."
         )
     return known[task.metric]
+
+
+def _known(
+    task: TaskSpec, definition: tasks.TaskDefinition, root: Path
+) -> Mapping[str, Metric]:
+    """The metrics by name, of boxes those that the user's own decoder finds."""
+    given = task.box_decoder
+    if given is None or definition.box_metrics is None or not is_reference(given.head):
+        return definition.metrics
+    function = locate(given.head, root, UsageError)
+    return definition.box_metrics(decoding.of_function(function.load(), function.name))
 
 
 def _by_user(task: TaskSpec, reference: str, root: Path) -> Metric:

@@ -16,7 +16,7 @@ from edgekit.data import Dataset
 from edgekit.data.metrics import named
 from edgekit.errors import TrainingError, UsageError
 from edgekit.program.program import Program
-from edgekit.tasks.losses import Hard, TaskLosses, known
+from edgekit.tasks.losses import BoxForm, Hard, Scores, TaskLosses, known
 from edgekit.tasks.scores import Metric
 from edgekit.types import DistillRecipe, TaskKind, TaskSpec
 
@@ -25,13 +25,16 @@ from edgekit.types import DistillRecipe, TaskKind, TaskSpec
 class Task:
     """A task as a student learns it and is judged by; without a metric by its teacher alone."""
 
-    kind: TaskKind
+    spec: TaskSpec
     task_losses: TaskLosses
     metric: Metric | None
     user_losses: tuple[Hard | None, Hard | None] = (None, None)
     """The user's functions for labels and for the teacher's outputs, within `task_losses`."""
-    background: int | None = None
-    """The class of a detector's scores that means that nothing is there."""
+
+    @property
+    def kind(self) -> TaskKind:
+        """The kind of task."""
+        return self.spec.kind
 
     @property
     def takes_logits(self) -> bool:
@@ -45,7 +48,7 @@ class Task:
 
     def of_probabilities(self) -> Task:
         """The same of a detector whose scores are probabilities and no logits."""
-        own = _own_losses(self.kind, self.background, probabilities=True)
+        own = _own_losses(self.spec, probabilities=True)
         return replace(self, task_losses=_with_users(own, *self.user_losses))
 
     def of_logits(self) -> Task:
@@ -87,7 +90,7 @@ def of_kind(kind: TaskKind) -> Task:
     """A kind of task with its own losses and its own metric, where labels contribute to it."""
     own = tasks.of(kind)
     metric = named(TaskSpec(kind=kind), Path()) if own.losses.from_labels else None
-    return Task(kind=kind, task_losses=own.losses, metric=metric)
+    return Task(spec=TaskSpec(kind=kind), task_losses=own.losses, metric=metric)
 
 
 def of_spec(spec: TaskSpec, root: Path) -> Task:
@@ -98,23 +101,21 @@ def of_spec(spec: TaskSpec, root: Path) -> Task:
     or a metric is not there.
     """
     return of_functions(
-        spec.kind,
+        spec,
         named(spec, root),
         loss=None if spec.loss is None else user_loss(spec.loss, root),
         teacher_loss=None
         if spec.teacher_loss is None
         else user_loss(spec.teacher_loss, root),
-        background=spec.background,
     )
 
 
 def of_functions(
-    kind: TaskKind,
+    spec: TaskSpec,
     metric: Metric | None,
     *,
     loss: Hard | None = None,
     teacher_loss: Hard | None = None,
-    background: int | None = None,
 ) -> Task:
     """A task with losses of the user's in place of the kind's own, where they are given.
 
@@ -122,21 +123,19 @@ def of_functions(
     outputs; it returns losses (batch,).
     """
     return Task(
-        kind=kind,
-        task_losses=_with_users(_own_losses(kind, background), loss, teacher_loss),
+        spec=spec,
+        task_losses=_with_users(_own_losses(spec), loss, teacher_loss),
         metric=metric,
         user_losses=(loss, teacher_loss),
-        background=background,
     )
 
 
-def _own_losses(
-    kind: TaskKind, background: int | None, *, probabilities: bool = False
-) -> TaskLosses:
-    task = tasks.of(kind)
+def _own_losses(spec: TaskSpec, *, probabilities: bool = False) -> TaskLosses:
+    task = tasks.of(spec)
     if task.box_losses is None:
         return task.losses
-    return task.box_losses(background, probabilities)
+    scores: Scores = "probabilities" if probabilities else "logits"
+    return task.box_losses(BoxForm(scores=scores, background=spec.background))
 
 
 def _with_users(

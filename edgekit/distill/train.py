@@ -153,7 +153,7 @@ def _on_probabilities(networks: Sequence[Program], task: Task, train: Dataset) -
 
     Raises `ModelError` where some give logits: nothing can be learned from the others then.
     """
-    if not tasks.of(task.kind).located or task.compares_outputs:
+    if tasks.of(task.spec).box_losses is None or task.compares_outputs:
         return task
     feeds, _ = train.feeds(np.arange(min(_FEW, len(train))))
     sorts = set()

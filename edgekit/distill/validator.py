@@ -51,7 +51,7 @@ class Validator:
         outputs = self._outputs(student)
         found: Evaluation
         if self._reference is not None:
-            found = tasks.of(self._task.kind).agree(outputs, self._reference)
+            found = tasks.of(self._task.spec).agree(outputs, self._reference)
         elif self._task.metric is not None:
             found = self._task.metric(outputs, self._dataset.targets)
         else:

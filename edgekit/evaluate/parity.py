@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edgekit import tasks
 from edgekit.tasks.scores import explained
-from edgekit.types import Parity, Precision, TaskKind
+from edgekit.types import Parity, Precision, TaskKind, TaskSpec
 from edgekit.types.export_notes import ParityFault
 
 Array = npt.NDArray[Any]
@@ -72,7 +72,7 @@ def compare(
     expected: Array,
     outputs: Array,
     precision: Precision,
-    kind: TaskKind,
+    kind: TaskKind | TaskSpec,
     *,
     decided: bool = False,
     tolerance: float | None = None,
@@ -115,14 +115,16 @@ def compare(
     return Comparison(parity=found, fault=_undecided(found, kind, least))
 
 
-def _undecided(found: Parity, kind: TaskKind, least: float) -> ParityFault | None:
+def _undecided(
+    found: Parity, kind: TaskKind | TaskSpec, least: float
+) -> ParityFault | None:
     """By what decisions, or values, are not the network's."""
     fault = ParityFault(
         measure="agreement",
         value=found.agreement,
         limit=least,
         samples=found.samples,
-        task=kind,
+        task=kind if isinstance(kind, str) else kind.kind,
     )
     if found.agreement is not None and found.agreement < least:
         return fault

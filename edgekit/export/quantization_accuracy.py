@@ -103,12 +103,12 @@ class QuantizationAccuracy:
         """Return whether one output holds values in units too different for one scale."""
         if len(self.validation.reads) > 1:
             return False
-        parts = tasks.of(self.validation.task.kind).parts(self._expected)
+        parts = tasks.of(self.validation.task).parts(self._expected)
         return apart(float(np.abs(part).max(initial=0.0)) for part in parts)
 
     def _error(self, outputs: Outputs) -> float:
         """The relative error for as many samples as there are, of the part that has most."""
-        parts = tasks.of(self.validation.task.kind).parts
+        parts = tasks.of(self.validation.task).parts
         expected = parts(self._expected[: len(outputs)])
         pairs = zip(parts(outputs), expected, strict=True)
         return max(rms_error(*pair) for pair in pairs)
@@ -118,7 +118,7 @@ class QuantizationAccuracy:
         if found is not None and self._reference is not None:
             relative = not self._reference.is_fraction
             return self._reference.drop(found, relative=relative)
-        agreed = tasks.of(self.validation.task.kind).agree(outputs, self._expected)
+        agreed = tasks.of(self.validation.task).agree(outputs, self._expected)
         if agreed.higher_is_better:
             return float(1 - agreed.exact)
         return agreed.value / max(float(np.abs(self._expected).mean()), 1e-12)

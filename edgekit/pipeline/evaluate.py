@@ -169,7 +169,7 @@ def on_validation(inputs: EvaluationInputs) -> EvaluationInputs:
     validation = samples.validation.subset(most)
     if not validation.labeled:
         validation = validation.answered(predict(network, validation))
-        metric = tasks.of(inputs.spec.kind).agree
+        metric = tasks.of(inputs.spec).agree
     return replace(
         inputs,
         samples=replace(samples, test=validation),
@@ -198,7 +198,7 @@ def evaluate_artifacts(
                 outputs[artifact.name] = _outputs(inputs, artifact, given)
             except ArtifactError as error:
                 outputs[artifact.name] = error
-    as_fraction, kind = relative(inputs.spec, reference), inputs.spec.kind
+    as_fraction, kind = relative(inputs.spec, reference), inputs.spec
     found: list[Evaluated] = []
     for artifact in artifacts:
         try:
@@ -413,7 +413,7 @@ def check_parity(
     artifact: Artifact,
     outputs: Outputs,
     expected: Outputs,
-    kind: TaskKind = DEFAULT_TASK,
+    kind: TaskKind | TaskSpec = DEFAULT_TASK,
     *,
     decided: bool = False,
 ) -> Parity:

@@ -66,7 +66,7 @@ def joined(parts: Sequence[Tensor]) -> Tensor:
     boxes, scores = parts
     if scores.ndim == 2:
         scores = scores.unsqueeze(-1)
-    if boxes.ndim != 3 or boxes.shape[2] != 4 or scores.shape[:-1] != boxes.shape[:-1]:
+    if boxes.ndim != 3 or boxes.shape[2] % 4 or scores.shape[:-1] != boxes.shape[:-1]:
         raise ModelError(
             f"The boxes have shape {list(boxes.shape[1:])} a sample and the scores "
             f"{list(scores.shape[1:])}. A detector gives boxes (batch, places, 4) and scores "

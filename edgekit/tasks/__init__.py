@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from edgekit import plugins
 from edgekit.errors import UsageError
 from edgekit.suggestions import suggest
-from edgekit.types import Evaluation, TaskKind
+from edgekit.types import Evaluation, TaskKind, TaskSpec
 
 if (
     TYPE_CHECKING
 ):  # they load PyTorch, which a command that reads no project does not need
-    from edgekit.tasks.losses import TaskLosses
+    from edgekit.tasks.decoding import Decode
+    from edgekit.tasks.losses import BoxForm, TaskLosses
     from edgekit.tasks.scores import Metric, Outputs
     from edgekit.tasks.targets import TargetFormat, Targets
 
@@ -53,9 +54,14 @@ class TaskDefinition:
     agreement: Metric | None = None
     """Agreement of two networks' outputs; `None` is the fraction of equal decisions where there
     is a `class_axis`, else the mean absolute difference."""
-    box_losses: Callable[[int | None, bool], TaskLosses] | None = None
-    """Where outputs are boxes and scores, in one tensor or in two: the losses by the class of the
-    background, and by whether the scores are probabilities."""
+    located: bool = False
+    """True where outputs are boxes and scores, in one tensor or in two."""
+    box_losses: Callable[[BoxForm], TaskLosses] | None = None
+    """Where outputs are those without a known form: the losses by what is found of it."""
+    decoded: Callable[[TaskSpec], TaskDefinition] | None = None
+    """The kind of task where the form of its outputs is known by `[task] decoder`."""
+    box_metrics: Callable[[Decode], Mapping[str, Metric]] | None = None
+    """Metrics of the boxes that a decoder finds in outputs."""
     parts: Callable[[Outputs], tuple[Outputs, ...]] = lambda outputs: (outputs,)
     """Parts of an output in different units, which are compared each by itself."""
     shifts: bool = True
@@ -72,11 +78,6 @@ class TaskDefinition:
     def takes_logits(self) -> bool:
         """Return whether the kind's own losses are of logits."""
         return self.class_axis is not None or self.link is not None
-
-    @property
-    def located(self) -> bool:
-        """Return whether outputs are boxes and scores."""
-        return self.box_losses is not None
 
     @property
     def labels_samples(self) -> bool:
@@ -97,8 +98,24 @@ class TaskDefinition:
         return same_decisions(outputs, others, self.class_axis)
 
 
-def of(kind: TaskKind) -> TaskDefinition:
-    """The kind of task by its name; raises `UsageError` where there is none."""
+def of(task: TaskKind | TaskSpec) -> TaskDefinition:
+    """The kind of task by its name, or with the decoder that a project's task names.
+
+    Raises `UsageError` where there is no such kind or decoder.
+    """
+    if isinstance(task, str):
+        return _named(task)
+    found = _named(task.kind)
+    if task.decoder is None:
+        return found
+    if found.decoded is None:
+        raise UsageError(
+            f"[task] decoder is of detectors, and the kind is {task.kind}. Leave it out."
+        )
+    return found.decoded(task)
+
+
+def _named(kind: TaskKind) -> TaskDefinition:
     found = plugins.record(__name__, kind, TaskDefinition)
     if found is None:
         known = plugins.records(__name__, TaskDefinition)

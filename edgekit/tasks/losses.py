@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +12,13 @@ from torch import Tensor
 
 _TINY = 1e-8
 _EDGE = 1e-6
+_LOCALIZED = 2.0
+"""Temperature of the distributions of a box's sides."""
 BOX = 4
 """Numbers of a box, which come before its scores."""
 Soft = Callable[[Tensor, Tensor, float], Tensor]
 Hard = Callable[[Tensor, Tensor], Tensor]
+Scores = Literal["logits", "softmax", "probabilities"]
 
 
 def _as_given(output: Tensor) -> Tensor:
@@ -88,37 +92,73 @@ def angles(student: Tensor, teacher: Tensor) -> Tensor:
     return 1 - F.cosine_similarity(student.flatten(1), teacher.flatten(1), dim=1)
 
 
-def detections(
-    student: Tensor,
-    teacher: Tensor,
-    *,
-    background: int | None = None,
-    probabilities: bool = False,
-) -> Tensor:
-    """Class heads by binary cross-entropy with the teacher's probabilities, and box heads by
-    absolute difference, weighed by how sure the teacher is that something is there.
+@dataclass(frozen=True, kw_only=True)
+class BoxForm:
+    """Form of a detector's output (batch, places, numbers of a box + scores)."""
+
+    scores: Scores = "logits"
+    """Logits, each class for itself or over classes (`softmax`), or probabilities."""
+    background: int | None = None
+    """The class that means that nothing is there."""
+    bins: int | None = None
+    """Where a box is four distributions, the bins of each; `None` where it is four numbers."""
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of a box, which come before its scores."""
+        return BOX * (self.bins or 1)
+
+
+def detections(student: Tensor, teacher: Tensor, form: BoxForm) -> Tensor:
+    """Class heads by cross-entropy with the teacher's probabilities, and box heads by absolute
+    difference, weighed by how sure the teacher is that something is there.
 
     After Chen et al., 2017, "Learning Efficient Object Detection Models with Knowledge
-    Distillation". Outputs (batch, places, 4 + classes), to losses (batch,). Scores are logits, or
-    `probabilities`, of which class `background` is nothing. Boxes in pixels count relative to
-    their size.
+    Distillation". Outputs (batch, places, numbers + classes), to losses (batch,). Boxes in pixels
+    count relative to their size; boxes that are distributions are compared as such.
     """
-    ours, probability = student[..., BOX:], teacher[..., BOX:]
-    if probabilities:
-        classes = F.binary_cross_entropy(
-            _within(ours), _within(probability), reduction="none"
-        )
-    else:
-        probability = probability.sigmoid()
-        classes = F.binary_cross_entropy_with_logits(
-            ours, probability, reduction="none"
-        )
+    at = form.numbers
+    classes, probability = _class_losses(student[..., at:], teacher[..., at:], form)
+    background = form.background
+    if background is not None:
+        background %= probability.shape[-1]
     there = [n for n in range(probability.shape[-1]) if n != background]
     sure = probability[..., there].amax(-1)
-    unit = teacher[..., :BOX].abs().mean().clamp(min=1)
-    apart = (student[..., :BOX] - teacher[..., :BOX]).abs().mean(-1) / unit
+    if form.bins is None:
+        unit = teacher[..., :at].abs().mean().clamp(min=1)
+        apart = (student[..., :at] - teacher[..., :at]).abs().mean(-1) / unit
+    else:
+        apart = _sides_apart(student[..., :at], teacher[..., :at], form.bins)
     located = (sure * apart).flatten(1).sum(1) / (sure.flatten(1).sum(1) + _TINY)
     return by_sample(classes) + located
+
+
+def _class_losses(ours: Tensor, theirs: Tensor, form: BoxForm) -> tuple[Tensor, Tensor]:
+    """Losses of scores (batch, places, ...), and the teacher's probabilities."""
+    if form.scores == "softmax":
+        probability = theirs.softmax(-1)
+        return -(probability * ours.log_softmax(-1)).sum(-1), probability
+    if form.scores == "probabilities":
+        losses = F.binary_cross_entropy(
+            _within(ours), _within(theirs), reduction="none"
+        )
+        return losses, theirs
+    probability = theirs.sigmoid()
+    losses = F.binary_cross_entropy_with_logits(ours, probability, reduction="none")
+    return losses, probability
+
+
+def _sides_apart(student: Tensor, teacher: Tensor, bins: int) -> Tensor:
+    """Localization distillation: the divergence of the distributions of a box's four sides.
+
+    Zheng et al., 2022, arXiv:2102.12252. Logits (batch, places, 4 * bins), to (batch, places).
+    """
+    ours, theirs = (
+        F.log_softmax(x.reshape(*x.shape[:-1], BOX, bins) / _LOCALIZED, dim=-1)
+        for x in (student, teacher)
+    )
+    divergence = F.kl_div(ours, theirs, reduction="none", log_target=True)
+    return divergence.sum(-1).mean(-1) * _LOCALIZED**2
 
 
 def _within(probabilities: Tensor) -> Tensor:

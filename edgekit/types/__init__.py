@@ -79,6 +79,7 @@ from edgekit.types.plan import (
 )
 from edgekit.types.project import (
     BenchRecipe,
+    BoxDecoder,
     Budget,
     Calibration,
     CalibrationRecipe,
@@ -126,6 +127,7 @@ __all__ = [
     "Barrier",
     "BenchRecipe",
     "BlockSense",
+    "BoxDecoder",
     "Budget",
     "BudgetVerdict",
     "Calibration",

@@ -123,6 +123,30 @@ OutputRef = Text | Annotated[int, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
+class BoxDecoder:
+    """`[task.decoder]`: how a detector's output becomes boxes."""
+
+    head: Text
+    """Name of a head (`edgekit.agent.serving.boxes.HEADS`), or `decode.py:boxes`, a function of one
+    sample's output that returns boxes (n, 4), x1, y1, x2, y2 in pixels of the input, their scores
+    (n,) and their classes (n,)."""
+    size: tuple[Count, Count] | None = None
+    """(height, width) of the input; `None` is that of `[model] input`, or of a square one."""
+    strides: tuple[Positive, ...] = ()
+    """Pixels between places, a level each; empty: those that the head usually has."""
+    anchors: tuple[tuple[tuple[Positive, Positive], ...], ...] = ()
+    """(width, height) in pixels of the anchors of a place, a list for each level."""
+    bins: Count = 16
+    """Bins of a side's distribution."""
+    confidence: Fraction = 0.25
+    """The least score of a box that the device returns."""
+    overlap: Fraction = 0.6
+    """Intersection over union above which the better of two boxes of a class remains."""
+    most: Count = 100
+    """Boxes of one sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """Kind and metric of the task: a metric's name or `metric.py:score`."""
 
@@ -137,6 +161,9 @@ class TaskSpec:
     background: Annotated[int, Ge(0)] | None = None
     """The class of a detector's scores that means that nothing is there: a box does not weigh by
     it."""
+    decoder: Text | BoxDecoder | None = None
+    """Reading of boxes from a detector's output: a head's name, `decode.py:boxes`, or either with
+    more."""
     metric: Text | None = None
     """`None` is the kind's own: accuracy, mean IoU, mean absolute error, ..."""
     better: Literal["higher", "lower"] | None = None
@@ -150,6 +177,13 @@ class TaskSpec:
     """The same of (outputs, the teacher's outputs)."""
     classes: Annotated[tuple[Text, ...], MinLen(1)] | None = None
     """Names of the classes where the data hold numbers."""
+
+    @property
+    def box_decoder(self) -> BoxDecoder | None:
+        """The decoder with all that belongs to it."""
+        if isinstance(self.decoder, str):
+            return BoxDecoder(head=self.decoder)
+        return self.decoder
 
 
 @dataclass(frozen=True, kw_only=True)

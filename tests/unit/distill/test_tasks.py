@@ -236,7 +236,7 @@ def test_functions_of_the_users_take_the_probabilities_that_the_network_gives() 
         return Evaluation(metric="x", value=float(outputs.max()), samples=len(targets))
 
     task = tasks.of_functions(
-        "classification", brightness, loss=squares, teacher_loss=squares
+        TaskSpec(kind="classification"), brightness, loss=squares, teacher_loss=squares
     )
     student, teacher = (_classifier(n, softmax=True) for n in (1, 0))
     distill(

@@ -17,7 +17,7 @@ from edgekit.distill.tasks import of_functions
 from edgekit.errors import DataError, ModelError, TrainingError
 from edgekit.evaluate.accuracy import evaluate
 from edgekit.program.program import Program, trace
-from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess
+from edgekit.types import DistillRecipe, Epoch, InputSpec, Preprocess, TaskSpec
 
 INPUT = InputSpec(shape=(1, 6, 6))
 RECIPE = DistillRecipe(epochs=4, batch_size=16, learning_rate=0.05, soft_weight=0.5)
@@ -394,7 +394,7 @@ def boxes(width: int, seed: int, *, squashed: bool) -> Program:
 
 @pytest.mark.parametrize("squashed", [True, False])
 def test_boxes_and_scores_apart_follow_the_teacher(squashed: bool) -> None:
-    task = of_functions("detection", None, background=0)
+    task = of_functions(TaskSpec(kind="detection", background=0), None)
     teacher, student = (boxes(w, w, squashed=squashed) for w in (16, 8))
     recipe = replace(RECIPE, epochs=12, optimizer="adamw", learning_rate=0.02)
     followed = distilled(teacher, student, recipe=recipe, task=task, kind="detection")
@@ -412,7 +412,7 @@ def test_boxes_and_scores_apart_follow_the_teacher(squashed: bool) -> None:
 
 
 def test_scores_of_two_sorts_teach_nothing() -> None:
-    task = of_functions("detection", None)
+    task = of_functions(TaskSpec(kind="detection"), None)
     pair = boxes(16, 0, squashed=True), boxes(8, 1, squashed=False)
     with pytest.raises(ModelError, match="scores from 0 to 1 and some logits"):
         distilled(*pair, task=task, kind="detection")

@@ -1,0 +1,97 @@
+"""Decoders of a task: from a detector's outputs to boxes, by a head's name or the user's code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+
+from edgekit.agent.errors import AgentError
+from edgekit.agent.serving.boxes import HEADS, Detections, detections
+from edgekit.errors import ModelError, UsageError
+from edgekit.suggestions import suggest
+from edgekit.tasks.losses import BoxForm, Scores
+from edgekit.tasks.scores import Outputs
+from edgekit.types import BoxDecoder, TaskSpec
+
+Decode = Callable[[Outputs], Sequence[Detections]]
+"""From outputs (n, ...) to what is found in each sample."""
+_ANY_SCORE = 0.001
+"""The least score of a box that a metric counts, as COCO's evaluations have it."""
+REFERENCE = ":"
+"""Part of a decoder that is a function of the user's, `decode.py:boxes`."""
+
+
+def described(task: TaskSpec) -> dict[str, Any] | None:
+    """A task's decoder as a manifest has it; `None` without one, or with one of the user's."""
+    given = task.box_decoder
+    if given is None or REFERENCE in given.head:
+        return None
+    return {**asdict(given), "background": task.background}
+
+
+def check(given: BoxDecoder) -> None:
+    """Raise `UsageError` for a head that is not known."""
+    if REFERENCE not in given.head and given.head not in HEADS:
+        raise UsageError(
+            f"[task] decoder '{given.head}' is no head.{suggest(given.head, HEADS)} Known: "
+            f"{', '.join(HEADS)}, or a function of yours: 'decode.py:boxes'."
+        )
+
+
+def named(task: TaskSpec) -> Decode:
+    """The decoder of a head, which raises `ModelError` for outputs that are not its own."""
+    how = described(task) or {}
+
+    def decode(outputs: Outputs) -> list[Detections]:
+        try:
+            return [detections(one, how, confidence=_ANY_SCORE) for one in outputs]
+        except AgentError as error:
+            raise ModelError(str(error)) from error
+
+    return decode
+
+
+def of_function(run: Callable[..., Any], name: str) -> Decode:
+    """A decoder from the user's function of one sample's output, which returns boxes (found, 4),
+    scores (found,) and classes (found,); raises `UsageError` where it does not."""
+
+    def one(output: Outputs) -> Detections:
+        try:
+            boxes, scores, classes = map(np.asarray, run(output))
+            found = Detections(boxes.reshape(-1, 4), scores.ravel(), classes.ravel())
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"{name} returned no boxes (found, 4), scores (found,) and classes (found,) "
+                f"({error}). Return a tuple of these three."
+            ) from error
+        if len({len(part) for part in found}) > 1:
+            counts = ", ".join(str(len(part)) for part in found)
+            raise UsageError(
+                f"{name} returned boxes, scores and classes of different numbers: {counts}."
+            )
+        return found
+
+    return lambda outputs: [one(output) for output in outputs]
+
+
+def form(task: TaskSpec) -> BoxForm:
+    """The form of a detector's outputs by its head, or as without one."""
+    given = task.box_decoder
+    head = None if given is None else HEADS.get(given.head)
+    if given is None or head is None:
+        return BoxForm(background=task.background)
+    return BoxForm(
+        scores=cast(Scores, head.scores),
+        background=head.background if task.background is None else task.background,
+        bins=given.bins if head.distributions else None,
+    )
+
+
+def channels_first(task: TaskSpec) -> bool:
+    """Return whether outputs are (batch, values, places)."""
+    given = task.box_decoder
+    known = None if given is None else HEADS.get(given.head)
+    return known is not None and known.channels_first
