@@ -36,7 +36,7 @@ def check(given: BoxDecoder) -> None:
     """Raise `UsageError` for a head that is not known."""
     if REFERENCE not in given.head and given.head not in HEADS:
         raise UsageError(
-            f"[task] decoder '{given.head}' is no head.{suggest(given.head, HEADS)} Known: "
+            f"[task] decoder '{given.head}' is unknown.{suggest(given.head, HEADS)} Known: "
             f"{', '.join(HEADS)}, or a function of yours: 'decode.py:boxes'."
         )
 

@@ -64,15 +64,15 @@ def figures(found: Sequence[Detections], targets: Targets) -> list[float]:
         raise RuntimeMissing(
             "mAP is computed with faster-coco-eval: pip install 'edgekit[detection]'."
         ) from error
-    truth = COCO(_truth(targets))
-    judged = COCOeval_faster(truth, truth.loadRes(_rows(found)), iouType="bbox")
+    expected = COCO(_annotated(targets))
+    judged = COCOeval_faster(expected, expected.loadRes(_rows(found)), iouType="bbox")
     judged.evaluate()
     judged.accumulate()
     judged.summarize()
     return [max(0.0, float(each)) for each in judged.stats]  # -1: no such boxes
 
 
-def _truth(targets: Targets) -> dict[str, Any]:
+def _annotated(targets: Targets) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     for image, rows in enumerate(targets):
         for x1, y1, x2, y2, kind in rows[rows[:, 4] >= 0].tolist():

@@ -24,7 +24,7 @@ _SSD_VARIANCES = (0.1, 0.1, 0.2, 0.2)
 
 
 class Detections(NamedTuple):
-    """What is found in one sample, the highest score first."""
+    """Boxes found in one sample, the highest score first."""
 
     boxes: Array  # (found, 4): x1, y1, x2, y2 in pixels of the input
     scores: Array  # (found,), from 0 to 1
