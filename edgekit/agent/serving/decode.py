@@ -22,6 +22,8 @@ ZIP = b"PK\x03\x04"
 """The first bytes of a `.npz`."""
 _CHANNELS = {1: "gray", 3: "rgb"}
 Array = np.ndarray[Any, Any]
+Inputs = Mapping[str, Any]
+"""The shape and the `preprocessing` of each input by name."""
 
 _LETTERBOX = 114
 """Gray around a letterboxed image, as YOLO's trainings have it."""
@@ -113,20 +115,25 @@ def decode(
     return normalize(raw, contract["scale"], contract["mean"], contract["std"])
 
 
-def decode_named(
-    content: bytes,
-    name: str,
-    inputs: Mapping[str, tuple[Sequence[int], Mapping[str, Any]]],
-) -> list[Array]:
-    """Samples (n, *shape) in float32 for each of `inputs`, a shape and a `preprocessing` by name,
-    from the bytes of a `.npz`. Raises `inputs_invalid` for an array that is missing or wrong."""
+def arrays_in(content: bytes, name: str) -> dict[str, Array]:
+    """The arrays of a `.npz` by name; raises `inputs_invalid` where it cannot be read."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {each: file[each] for each in file.files}
+            return {each: file[each] for each in file.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise AgentError(
             INPUTS_INVALID, f"Cannot read {name} ({one_line(error)})."
         ) from error
+
+
+def decode_named(content: bytes, name: str, inputs: Inputs) -> list[Array]:
+    """Samples (n, *shape) in float32 for each of `inputs`, from the bytes of a `.npz`. Raises
+    `inputs_invalid` for an array that is missing or wrong."""
+    return prepared(arrays_in(content, name), name, inputs)
+
+
+def prepared(arrays: Mapping[str, Any], name: str, inputs: Inputs) -> list[Array]:
+    """As `decode_named`, from arrays or nested lists by name."""
     if set(arrays) != set(inputs):
         raise AgentError(
             INPUTS_INVALID,
@@ -135,12 +142,19 @@ def decode_named(
         )
     found = []
     for each, (shape, contract) in inputs.items():
-        raw = _checked(arrays[each], f"{name}: {each}", shape)
+        raw = _checked(_as_array(arrays[each]), f"{name}: {each}", shape)
         how = (contract[key] for key in ("scale", "mean", "std"))
         found.append(normalize(raw, *how))
     if len({len(part) for part in found}) > 1:
         raise AgentError(INPUTS_INVALID, f"{name} holds different numbers of samples.")
     return found
+
+
+def _as_array(given: Any) -> Array:
+    try:
+        return np.asarray(given)
+    except ValueError:  # rows of different lengths
+        return np.empty(0, object)
 
 
 def _array(content: bytes, name: str, shape: Sequence[int]) -> Array:

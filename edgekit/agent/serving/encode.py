@@ -96,6 +96,11 @@ def texts_in(content: bytes, name: str) -> list[Text]:
 
     A `.txt` is always plain. Raises `inputs_invalid` for what is neither.
     """
+    return [text for one in documents_in(content, name) for text in texts_of(one, name)]
+
+
+def documents_in(content: bytes, name: str) -> list[Any]:
+    """The JSON documents of such a file; a plain text is one."""
     try:
         plain = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -103,14 +108,13 @@ def texts_in(content: bytes, name: str) -> list[Text]:
             INPUTS_INVALID, f"{name} is not UTF-8 text ({one_line(error)[:120]})."
         ) from error
     if name.endswith(".txt") or not plain.lstrip().startswith(("{", "[")):
-        return [checked(plain.rstrip("\r\n"), name)]
+        return [plain.rstrip("\r\n")]
     try:
-        found = list(_documents(plain))
+        return list(_documents(plain))
     except (ValueError, RecursionError) as error:
         raise AgentError(
             INPUTS_INVALID, f"Cannot read {name} as JSON ({one_line(error)[:120]})."
         ) from error
-    return [text for one in found for text in texts_of(one, name)]
 
 
 def texts_of(given: Any, name: str, most: int = TEXT_BYTES) -> list[Text]:

@@ -19,6 +19,7 @@ from .. import runtimes
 from ..arrays import arranged, dequantize, quantize
 from ..errors import (
     FILES,
+    INPUTS_INVALID,
     JOB_INVALID,
     OUTPUT_NOT_FINITE,
     AgentError,
@@ -67,6 +68,9 @@ class ServedModel:
         )
         self.outputs = self._session.outputs
         self.text: Mapping[str, Any] | None = description.get("text")
+        filled = (self.text or {}).get("inputs", {})
+        self.beside = [x for x in self.inputs if self.text and x.name not in filled]
+        """Inputs of a model of texts that their tokens do not fill."""
         self._tokenizer = folder / (self.text or {}).get("tokenizer", "")
         self._encoder: TextEncoder | None = None
         reads = description.get("reads", ())
@@ -76,16 +80,31 @@ class ServedModel:
         if len(reads) == 1 and reads[0] in names:
             self.read = names.index(reads[0])
 
-    def tokens(self, texts: Sequence[Text], name: str) -> list[Array]:
-        """Samples (n, length) of each input, in order, of a model that takes texts.
+    def tokens(
+        self,
+        texts: Sequence[Text],
+        name: str,
+        beside: Mapping[str, Array] | None = None,
+    ) -> list[Array]:
+        """Samples (n, ...) of each input, in order, of a model that takes texts; `beside` has
+        those (n, *shape) that tokens do not fill, by name.
 
-        Raises `runtime_missing` without the package tokenizers, `inputs_invalid` for other texts.
+        Raises `runtime_missing` without the package tokenizers, `inputs_invalid` for other texts
+        and for another number of samples beside them.
         """
+        given = beside or {}
+        for info in self.beside:
+            if len(given.get(info.name, ())) != len(texts):
+                raise AgentError(
+                    INPUTS_INVALID,
+                    f"{self.model} takes '{info.name}' beside each text; see {name}. Give "
+                    f'{{"text": "...", "{info.name}": [...]}}.',
+                )
         with self._turn:
             if self._encoder is None:
                 self._encoder = TextEncoder(_content(self._tokenizer), self.text or {})
         self._encoder.check(texts, name)
-        found = self._encoder.encode(texts, name)
+        found = {**given, **self._encoder.encode(texts, name)}
         return [found[info.name] for info in self.inputs]
 
     def check_one(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from ..arrays import of_network
 from ..errors import INPUTS_INVALID, JOB_INVALID, AgentError
 from ..schema import SCHEMA
 from . import limits
-from .decode import NPY, ZIP, Array, decode, decode_named
-from .encode import checked, texts_in
+from .decode import NPY, ZIP, Array, arrays_in, decode, prepared
+from .encode import Text, checked, documents_in, texts_of
 from .model import ServedModel, chosen, describe
 
 _SUFFIXES = (
@@ -66,21 +66,43 @@ class Answerer:
     def _samples(self, content: bytes, name: str) -> list[Array]:
         """Samples (n, *shape) of each input: of a .npz by name, else of the only one."""
         served = self._served
-        shapes = [
-            of_network(info.shape[1:], layout)
-            for info, layout in zip(served.inputs, served.layouts)
-        ]
         if served.text and not content.startswith((NPY, ZIP)):
-            return served.tokens(texts_in(content, name), name)
+            return self._texts(documents_in(content, name), name)
         if not content.startswith(ZIP):
             served.check_one()
-            contract = served.description["preprocessing"]
-            return [decode(content, name, shapes[0], contract)]
-        names = [info.name for info in served.inputs]
-        alone = served.description["preprocessing"]
+            [(shape, contract)] = self._inputs().values()
+            return [decode(content, name, shape, contract)]
+        arrays = arrays_in(content, name)
+        if served.text and "text" in arrays:
+            return self._texts([{k: v.tolist() for k, v in arrays.items()}], name)
+        return prepared(arrays, name, self._inputs())
+
+    def _inputs(self) -> dict[str, tuple[Sequence[int], Mapping[str, Any]]]:
+        """Shape and preprocessing of each input by name."""
+        served, alone = self._served, self._served.description["preprocessing"]
         contracts = served.description.get("preprocessing_by_input", {})
-        how = [contracts.get(each, alone) for each in names]
-        return decode_named(content, name, dict(zip(names, zip(shapes, how))))
+        return {
+            info.name: (
+                of_network(info.shape[1:], layout),
+                contracts.get(info.name, alone),
+            )
+            for info, layout in zip(served.inputs, served.layouts)
+        }
+
+    def _texts(self, documents: Sequence[Any], name: str) -> list[Array]:
+        """Samples of each input from objects of texts and of what comes beside them."""
+        served, known = self._served, self._inputs()
+        beside = {info.name: known[info.name] for info in served.beside}
+        texts: list[Text] = []
+        parts: list[list[Array]] = []
+        rows = (row for one in documents for row in (one if _listed(one) else [one]))
+        for row in rows:
+            texts += texts_of(row, name)
+            if beside and isinstance(row, dict) and {*beside} <= {*row}:
+                given = {each: row[each] for each in beside}
+                parts.append(prepared(given, name, beside))
+        columns = dict(zip(beside, map(np.concatenate, zip(*parts))))
+        return served.tokens(texts, name, columns)
 
     def _one(self, sample: list[Array]) -> dict[str, Any]:
         outputs = self._served.infer(sample)
@@ -109,6 +131,11 @@ class Answerer:
             "scores": dict(zip(names, map(float, scores))),
             **answer,
         }
+
+
+def _listed(document: Any) -> bool:
+    """Return whether a document is a list of objects."""
+    return isinstance(document, list) and any(isinstance(x, dict) for x in document)
 
 
 def softmax(logits: Array) -> Array:

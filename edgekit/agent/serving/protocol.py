@@ -73,13 +73,16 @@ def answer(
     """The response to an inference request; raises `Refused` for what cannot be understood.
 
     A model that takes texts takes `{"text": "..."}` too (see `encode.texts_of`), and a tensor
-    `text` of the datatype BYTES, each text of at most `text_bytes`.
+    `text` of the datatype BYTES, each text of at most `text_bytes`; inputs that tokens do not
+    fill are tensors in `inputs` beside either.
     """
     request = _parsed(body)
     requested = _requested_outputs(served, request.get("outputs"))
     texts = _texts(served, request, text_bytes)
     batches, real = (
-        _batches(served, request) if texts is None else (_tokens(served, texts), True)
+        _batches(served, request)
+        if texts is None
+        else _tokens(served, texts, request.get("inputs") or [])
     )
     rows = [
         served.run([batch[number].reshape(info.shape) for info, batch in pairs])
@@ -136,13 +139,18 @@ def _texts(
 
 def _of_tensors(tensors: Any) -> dict[str, Any] | None:
     """The data of tensors of texts by name; `None` for tensors of numbers."""
-    first = tensors[0] if isinstance(tensors, list) and tensors else None
-    if not isinstance(first, dict) or first.get("datatype") != "BYTES":
+    if not isinstance(tensors, list):
         return None
-    named = _named(tensors, "inputs")
-    if not {*named} <= {*_TEXTS}:
-        return None
-    return {name: _data(name, tensor) for name, tensor in named.items()}
+    texts = [each for each in tensors if _of_bytes(each)]
+    return {each["name"]: _data(each["name"], each) for each in texts} or None
+
+
+def _of_bytes(tensor: Any) -> bool:
+    return (
+        isinstance(tensor, dict)
+        and tensor.get("datatype") == "BYTES"
+        and tensor.get("name") in _TEXTS
+    )
 
 
 def _data(name: str, tensor: Mapping[str, Any]) -> list[Any]:
@@ -154,15 +162,33 @@ def _data(name: str, tensor: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def _tokens(served: ServedModel, texts: Sequence[Text]) -> list[Array]:
+def _tokens(
+    served: ServedModel, texts: Sequence[Text], tensors: Any
+) -> tuple[list[Array], bool]:
+    """(n, *shape) of each input, from texts and the tensors beside them, and whether all of
+    these came as reals."""
+    if not isinstance(tensors, list):
+        raise Refused(400, "'inputs' must be a list of tensors")
+    others = [each for each in tensors if not _of_bytes(each)]
+    named = _named(others, "inputs") if others else {}
+    known = {info.name: info for info in served.beside}
+    strange = next((name for name in named if name not in known), None)
+    if strange is not None:
+        raise Refused(400, f"the model takes no '{strange[:80]}' beside a text")
+    read = {name: _read(tensor, known[name]) for name, tensor in named.items()}
+    beside = {name: values for name, (values, _) in read.items()}
     try:
-        parts = served.tokens(texts, "the request")
+        parts = served.tokens(texts, "the request", beside)
     except AgentError as error:
         status = {INPUTS_INVALID: 400, RUNTIME_MISSING: 501}.get(error.kind)
         if status is None:
             raise
         raise Refused(status, error.message) from error
-    return [quantize(part, info) for part, info in zip(parts, served.inputs)]
+    batches = [
+        part if info.name in beside else quantize(part, info)
+        for part, info in zip(parts, served.inputs)
+    ]
+    return batches, all(real for _, real in read.values())
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -62,16 +62,19 @@ def _listing(folder: Path, core: str) -> list[str]:
 
 
 def _sample(bundle: Bundle) -> bytes:
-    """A sample of zeros as a `.npy`; of several inputs as a `.npz` by their names; or a text."""
-    if bundle.text is not None:
-        pair = {"text_pair": "b"} if bundle.text["pair"] else {}
-        return json.dumps({"text": "a", **pair}).encode()
+    """A sample of zeros as a `.npy`; of several inputs as a `.npz` by their names; or a text,
+    with zeros beside it."""
     zeros = {
         given["name"]: np.zeros(
             of_network(given["shape"][1:], given.get("layout")), np.float32
         )
         for given in bundle.manifest["contract"]["inputs"]
+        if given["name"] not in (bundle.text or {}).get("inputs", ())
     }
+    if bundle.text is not None:
+        pair = {"text_pair": "b"} if bundle.text["pair"] else {}
+        beside = {name: values.tolist() for name, values in zeros.items()}
+        return json.dumps({"text": "a", **pair, **beside}).encode()
     file = io.BytesIO()
     if len(zeros) == 1:
         np.save(file, next(iter(zeros.values())))

@@ -35,8 +35,9 @@ class Chosen:
 def choose(bundle: Bundle, requested: str | None) -> Chosen:
     """The artifact asked for, the bundle's choice, or the next that a browser runs.
 
-    Raises `UsageError` where there is none.
+    Raises `UsageError` where there is none, and for a network of texts and other inputs.
     """
+    _refuse_beside_text(bundle)
     known = browser.known()
     artifacts = {
         candidate["artifact"]["name"]: candidate["artifact"]
@@ -91,6 +92,17 @@ def facts(bundle: Bundle, chosen: Chosen) -> dict[str, Any]:
         },
         "text": _text(bundle),
     }
+
+
+def _refuse_beside_text(bundle: Bundle) -> None:
+    filled = (bundle.text or {}).get("inputs", ())
+    given = [one["name"] for one in bundle.manifest["contract"].get("inputs", ())]
+    beside = [name for name in given if filled and name not in filled]
+    if beside:
+        raise UsageError(
+            f"A web package takes a text alone, and the network takes {', '.join(beside)} "
+            "beside it. Serve it from an image: edgekit package --docker."
+        )
 
 
 def integrity(file: Path) -> str:

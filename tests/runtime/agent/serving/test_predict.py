@@ -88,6 +88,31 @@ def test_infer_takes_tokens_of_a_text_model_as_an_npz(tmp_path: Path) -> None:
     assert outputs(tmp_path, model, str(file)) == [[0, 2, 0, 4]]
 
 
+def test_infer_takes_numbers_beside_a_text_by_name(tmp_path: Path) -> None:
+    model = write_text_model(tmp_path, beside=True)
+    good, bad = [0, 2, 2, 4], [1, 0, 6, 8]
+    both = {"text": ["good good", "bad"], "meta": [[1, 2], [3, 4]]}
+    file = tmp_path / "s.npz"
+    np.savez(file, **{name: np.array(given) for name, given in both.items()})
+    assert outputs(tmp_path, model, str(file)) == [good, bad]
+    one, other = (
+        {"text": text, "meta": meta} for text, meta in zip(*both.values(), strict=True)
+    )
+    for stdin in (both, [one, other]):
+        found = outputs(tmp_path, model, stdin=json.dumps(stdin).encode())
+        assert found == [good, bad], stdin
+    for wrong, words in (
+        ({"text": "good"}, b"takes 'meta' beside each text"),
+        ({"text": ["good", "bad"], "meta": [[1, 2]]}, b"takes 'meta' beside each text"),
+        ({"text": "good", "meta": [1]}, b"meta has shape [1]; the model takes [2]"),
+        ({"text": "good", "meta": [[1], [1, 2]]}, b"meta holds object, not numbers"),
+    ):
+        done = run(tmp_path, model, "infer", stdin=json.dumps(wrong).encode())
+        assert done.returncode == 2 and words in done.stderr, done.stderr
+    done = run(tmp_path, model, "infer", "--text", "good")
+    assert done.returncode == 2 and b"takes 'meta' beside each text" in done.stderr
+
+
 def test_infer_takes_pairs_where_the_model_does(tmp_path: Path) -> None:
     model = write_text_model(tmp_path, pair=True)
     pair = b'{"text": "good", "text_pair": "bad film"}'

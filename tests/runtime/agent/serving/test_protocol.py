@@ -13,7 +13,13 @@ from onnx import TensorProto, helper
 from edgekit.agent.serving import protocol
 from edgekit.agent.serving.model import ServedModel
 from tests import texts
-from tests.runtime.agent.serving.test_server import INFER, Served, request
+from tests.runtime.agent.serving.test_server import (
+    INFER,
+    Served,
+    request,
+    write_description,
+)
+from tests.runtime.agent.serving.text_model import write_text_model
 
 GOOD, BAD = [0.0, 2.0, 0.0, 4.0], [1.0, 0.0, 0.0, 3.0]
 
@@ -40,6 +46,49 @@ def test_texts_are_inferred(served_text: Served, body: Any, rows: Any) -> None:
     assert output["shape"] == [len(rows), 4]
     assert output["data"] == [value for row in rows for value in row]
     assert reply.get("id") == body.get("id")
+
+
+@pytest.fixture
+def served_both(tmp_path: Path) -> ServedModel:
+    model = write_text_model(tmp_path, beside=True)
+    write_description(tmp_path, model)
+    return ServedModel(tmp_path, json.loads((tmp_path / "image.json").read_text()))
+
+
+META = {"name": "meta", "shape": [1, 2], "datatype": "FP32", "data": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "bad", "inputs": [META]},
+        {"inputs": [META, *tensor(["bad"], [1])["inputs"]]},
+        {"inputs": [*tensor(["bad"], [1])["inputs"], META]},
+    ],
+)
+def test_numbers_beside_a_text_are_by_name(
+    served_both: ServedModel, body: dict[str, Any]
+) -> None:
+    reply = protocol.answer(served_both, "tiny", json.dumps(body).encode())
+    assert reply["outputs"][0]["data"] == [*BAD[:2], 2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"text": "bad"}, "takes 'meta' beside each text"),
+        ({"text": ["bad", "good"], "inputs": [META]}, "takes 'meta' beside each text"),
+        ({"text": "bad", "inputs": [{**META, "name": "x"}]}, "no 'x' beside a text"),
+        ({"text": "bad", "inputs": 3}, "'inputs' must be a list of tensors"),
+        ({"text": "bad", "inputs": [3]}, "must be an object with a 'name'"),
+        ({"text": "bad", "inputs": [{**META, "data": [1]}]}, "its shape needs 2"),
+    ],
+)
+def test_what_is_wrong_beside_a_text_is_named(
+    served_both: ServedModel, body: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(protocol.Refused, match=words):
+        protocol.answer(served_both, "tiny", json.dumps(body).encode())
 
 
 def test_tokens_are_still_taken(served_text: Served) -> None:

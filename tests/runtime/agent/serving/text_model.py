@@ -31,8 +31,11 @@ def contract_in(folder: Path, pair: bool = False) -> TextContract:
     return how.contract
 
 
-def write_text_model(folder: Path, pair: bool = False) -> TextModel:
-    """Four sums over the tokens: "bad", "good", those of a second text, those of the mask."""
+def write_text_model(
+    folder: Path, pair: bool = False, beside: bool = False
+) -> TextModel:
+    """Four sums over the tokens: "bad", "good", those of a second text, those of the mask;
+    or twice what is given `beside` them as `meta`, in place of the last two."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -52,14 +55,20 @@ def write_text_model(folder: Path, pair: bool = False) -> TextModel:
             helper.make_node("Cast", [name], [f"{name}_f"], to=TensorProto.FLOAT),
             helper.make_node("ReduceSum", [f"{name}_f", "axis"], [f"{name}_n"]),
         ]
-    nodes.append(helper.make_node("Concat", [f"{n}_n" for n in counted], ["y"], axis=1))
+    joined = [f"{n}_n" for n in (counted[:2] if beside else counted)]
+    if beside:
+        meta = helper.make_tensor_value_info("meta", TensorProto.FLOAT, [1, 2])
+        ends.insert(0, meta)
+        nodes.append(helper.make_node("Add", ["meta", "meta"], ["twice"]))
+        joined.append("twice")
+    nodes.append(helper.make_node("Concat", joined, ["y"], axis=1))
     numbers = {"bad": 6, "good": 5}
     assert [texts.vocabulary()[n] for n in numbers.values()] == [*numbers]
     initial = [
         numpy_helper.from_array(np.array(value, np.int64), name)
         for name, value in (*numbers.items(), ("axis", [1]))
     ]
-    graph = helper.make_graph(nodes, "texts", ends[:3], ends[3:], initial)
+    graph = helper.make_graph(nodes, "texts", ends[:-1], ends[-1:], initial)
     opset = [helper.make_opsetid("", 18)]
     path = folder / "m.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)

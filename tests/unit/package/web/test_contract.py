@@ -51,6 +51,15 @@ def test_a_bundle_that_no_browser_runs_is_refused(tmp_path: Path) -> None:
         contract.choose(bundle, "x")
 
 
+def test_a_text_beside_other_inputs_is_refused(tmp_path: Path) -> None:
+    bundle = open_bundle(write_bundle(tmp_path / "b", [artifact(tmp_path)]))
+    [given] = bundle.manifest["contract"]["inputs"]
+    bundle.manifest["contract"]["inputs"].append({**given, "name": "input_ids"})
+    bundle.manifest["contract"]["text"] = {"inputs": {"input_ids": "ids"}}
+    with pytest.raises(UsageError, match=f"takes {given['name']} beside it"):
+        contract.choose(bundle, None)
+
+
 @pytest.mark.parametrize(
     ("task", "outputs", "reads", "form"),
     [
