@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from edgekit import scratch
+from edgekit.commands import dry_run, logs
 from edgekit.commands.console import (
     Address,
     Bars,
@@ -18,6 +20,7 @@ from edgekit.commands.console import (
     Pickle,
     Quiet,
     Settings,
+    Verbose,
     err_console,
     out_console,
 )
@@ -79,8 +82,16 @@ def build(  # noqa: PLR0913 - a command's options
             help="List each stage of the build: kept from before or run, and why.",
         ),
     ] = False,
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what is kept from earlier builds and what would be run; run nothing.",
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Prune, distill, export, measure and package a trained network for a device.
 
@@ -100,7 +111,11 @@ def build(  # noqa: PLR0913 - a command's options
     """
     from edgekit.pipeline import distributed
 
-    shown = Bars(err_console, silent=quiet or not distributed.is_main_process())
+    logs.check(verbose, quiet=quiet)
+    silent = quiet or not distributed.is_main_process()
+    shown = (dry_run.Looking if dry else Bars)(
+        err_console, silent=silent, verbose=verbose
+    )
     places = _places(once(folder, target, shown), out)
     if len(places) > 1 and distributed.is_distributed():
         raise UsageError("A launcher builds for one target. Name one --target.")
@@ -118,14 +133,19 @@ def build(  # noqa: PLR0913 - a command's options
         talks=not (as_json or quiet),
         explains=explain,
         locked=locked,
+        verbose=verbose,
     )
+    if dry:
+        _look_at(asked, places, as_json=as_json)
+        return
     built: dict[str, Report] = {}
     failed: dict[str, EdgeKitError] = {}
     try:
         for name, place in places.items():
             if len(places) > 1:
                 shown.say(f"Target {name}, into {place}/")
-            with kept_apart(name, failed, shown, of=len(places)):
+            log = logs.written(name, err_console, verbose=verbose)
+            with kept_apart(name, failed, shown, of=len(places)), log:
                 _build(asked, name, place, built)
     finally:  # an interruption loses no target that is finished, either
         if as_json:
@@ -149,6 +169,7 @@ class _Asked:
     talks: bool
     explains: bool
     locked: bool
+    verbose: int
     shared: dict[object, Any] = field(default_factory=dict)
     """The common part of builds for several targets."""
 
@@ -174,14 +195,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     missed: BudgetMissed | None = None
     # Processes that only train measure nothing, and need no device.
     device = asked.device if distributed.is_main_process() else "local"
-    request = read_request(
-        asked.folder,
-        target,
-        asked.shown,
-        allow_pickle=asked.allow_pickle,
-        settings=asked.settings,
-    )
-    request = _with_lock(request, asked)
+    request = _request(asked, target)
     with attached_environment(request, device=device, progress=asked.shown) as env:
         if not distributed.is_main_process():
             distributed.worker_loop(request, env)
@@ -193,6 +207,7 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
             distributed.shutdown()
+            logs.stages(env.store)
             if asked.explains:
                 stages.show(env.store)
     built[target] = report
@@ -207,11 +222,53 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         _package(asked.kind, place, env.store, asked.shown, quiet=not asked.talks)
 
 
-def _with_lock(request: BuildRequest, asked: _Asked) -> BuildRequest:
+def _look_at(asked: _Asked, places: Mapping[str, Path], *, as_json: bool) -> None:
+    """Show what a build for each target would do; an error of one does not lose the others."""
+    looks: list[dry_run.DryRun] = []
+    failed: dict[str, EdgeKitError] = {}
+    for name, place in places.items():
+        with kept_apart(name, failed, asked.shown, of=len(places)):
+            looks.append(_look(asked, name, place))
+    if as_json and looks:
+        print(dry_run.as_json(looks))
+    elif asked.talks:
+        for look in looks:
+            dry_run.show(look, out_console)
+    refuse(failed, of=len(places))
+
+
+def _look(asked: _Asked, target: str, place: Path) -> dry_run.DryRun:
+    """A build into a folder that goes, which ends where work begins."""
+    from edgekit.api.environment import attached_environment
+    from edgekit.pipeline.build import build as run
+
+    request = replace(_request(asked, target), lock_folder=None)
+    attached = attached_environment(request, device=asked.device, progress=asked.shown)
+    begins: dry_run.WorkBegins | None = None
+    with attached as env, scratch.folder() as aside:
+        try:
+            run(request, env, aside / "bundle", asked.shared)
+        except dry_run.WorkBegins as work:
+            begins = work
+        except (
+            BudgetMissed
+        ):  # the kept bundle is over its budget, and copied all the same
+            pass
+        return dry_run.found(target, place, request.project.budget, env.store, begins)
+
+
+def _request(asked: _Asked, target: str) -> BuildRequest:
     """The request with the lock that it repeats, or with the place of the one it writes.
 
     Raises `LockError` where there is no lock to repeat.
     """
+    request = read_request(
+        asked.folder,
+        target,
+        asked.shown,
+        allow_pickle=asked.allow_pickle,
+        settings=asked.settings,
+    )
     folder = asked.folder
     lock = lock_file.read(folder, request.target.name) if asked.locked else None
     return replace(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -54,14 +56,35 @@ Settings = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Print the figures of each stage and the log's place; -vv prints the log.",
+        show_default=False,
+    ),
+]
+PROGRESS = logging.getLogger("edgekit.progress")
+"""Lines and stages of the screen, for the log."""
 
 
 class _Step:
-    def __init__(self, bar: bars.Progress, task: bars.TaskID) -> None:
-        self._bar, self._task = bar, task
+    """A bar, and for each update a line in the log and, with -v, on the screen."""
+
+    def __init__(
+        self, bar: bars.Progress, task: bars.TaskID, note: Callable[[str, bool], None]
+    ) -> None:
+        self._bar, self._task, self._note = bar, task, note
+        self._last = ""
 
     def update(self, done: int, total: int, note: str = "") -> None:
         self._bar.update(self._task, completed=done, total=total, note=note)
+        line = f"{self._bar.tasks[0].description}: {done} of {total} {note}".rstrip()
+        PROGRESS.debug("%s", line)
+        self._note(line, note not in ("", self._last))
+        self._last = note
 
 
 class Bars:
@@ -70,12 +93,14 @@ class Bars:
     stage: ClassVar[str] = "start"
     """The stage under way in this process, or the last one, for a crash report."""
 
-    def __init__(self, console: Console, *, silent: bool) -> None:
+    def __init__(self, console: Console, *, silent: bool, verbose: int = 0) -> None:
         self._console = console
         self._silent = silent
+        self._verbose = verbose
 
     def say(self, line: str) -> None:
         """Print a line, unless the bars are silent."""
+        PROGRESS.info("%s", line)
         if not self._silent:
             self._console.print(
                 line, style="dim", highlight=False, soft_wrap=True, markup=False
@@ -94,12 +119,20 @@ class Bars:
         )
         bar = bars.Progress(*columns, console=self._console, disable=self._silent)
         Bars.stage = title
+        PROGRESS.info("%s ...", title)
+        began = time.monotonic()
         with bar:
             task = bar.add_task(title, total=None, note="")
-            yield _Step(bar, task)
+            yield _Step(bar, task, self._noted)
             total = bar.tasks[0].total or 1
             bar.update(task, total=total, completed=total)
         Bars.stage = f"after {title}"
+        PROGRESS.info("%s: %.1f s", title, time.monotonic() - began)
+
+    def _noted(self, line: str, is_new: bool) -> None:
+        """Print the line of an update: with -v where its note is new, with -vv always."""
+        if not self._silent and self._verbose > (0 if is_new else 1):
+            self._console.print(line, style="dim", highlight=False, markup=False)
 
 
 def plain(value: Any) -> Any:

@@ -96,9 +96,8 @@ def _not_installed(error: ModuleNotFoundError) -> RuntimeMissing | None:
 def reported(error: BaseException, stage: str) -> str:
     """Write a crash report; return one line with the error and the report's path."""
     line = " ".join(str(error).split())[:200]
-    secrets = list(_secrets(sys.argv[1:]))
-    report = _without("\n".join(_report(error, stage)), secrets)
-    what = _without(f"{type(error).__name__}: {line}".rstrip(": ."), secrets)
+    report = without_secrets("\n".join(_report(error, stage)))
+    what = without_secrets(f"{type(error).__name__}: {line}".rstrip(": ."))
     for folder in (Store().root / "crashes", Path(tempfile.gettempdir())):
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         file = folder / f"edgekit-crash-{stamp}-{os.getpid()}.txt"
@@ -144,8 +143,9 @@ def _secrets(arguments: Sequence[str]) -> Iterator[str]:
             yield value if equals else "".join(arguments[number + 1 : number + 2])
 
 
-def _without(text: str, secrets: Sequence[str]) -> str:
-    for secret in filter(None, secrets):
+def without_secrets(text: str) -> str:
+    """The text without values of this command line, and of addresses, that nobody should read."""
+    for secret in filter(None, _secrets(sys.argv[1:])):
         text = text.replace(secret, _HIDDEN)
     return _IN_ADDRESS.sub(_HIDDEN, text)
 

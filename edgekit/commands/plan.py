@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.commands import logs
 from edgekit.commands.build import read_request
 from edgekit.commands.console import (
     Address,
@@ -20,6 +21,7 @@ from edgekit.commands.console import (
     Pickle,
     Quiet,
     Settings,
+    Verbose,
     err_console,
     out_console,
     plain,
@@ -48,6 +50,7 @@ def plan(  # noqa: PLR0913 - a command's options
     settings: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Show what each speed-up would cost in answers, in minutes and without training.
 
@@ -62,11 +65,13 @@ def plan(  # noqa: PLR0913 - a command's options
     from edgekit.report.plan_page import check_place
 
     check_place(out)
-    shown = Bars(err_console, silent=quiet)
+    logs.check(verbose, quiet=quiet)
+    shown = Bars(err_console, silent=quiet, verbose=verbose)
     found: list[Preview] = []
     failed: dict[str, EdgeKitError] = {}
     attached = partial(attached_environment, device=device, progress=shown)
     with ExitStack() as devices:
+        devices.enter_context(logs.written("plan", err_console, verbose=verbose))
         asked = [
             (request, devices.enter_context(attached(request)))
             for request in [

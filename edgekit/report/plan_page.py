@@ -40,7 +40,11 @@ def check_place(path: Path) -> None:
 
 def write_preview(project: str, previews: Sequence[Preview], path: Path) -> None:
     """One self-contained HTML file; raises `OutputError` where it cannot be written."""
-    page = preview_page(project, previews)
+    write_page(preview_page(project, previews), path)
+
+
+def write_page(page: str, path: Path) -> None:
+    """The page whole or not at all; raises `OutputError` where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write(path, page.encode())

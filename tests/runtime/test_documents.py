@@ -21,6 +21,7 @@ ELSEWHERE = {
     "edgekit package --docker": "needs a Docker engine",
     "ssh://": "needs a board",
     "container:": "needs a Docker engine",
+    "--git": "needs commits; tests/unit/bench/test_trend.py makes some",
     "accelerate launch": "needs several processors or machines",
     "--model path/to/folder": "a trained folder from elsewhere; its tests write one",
     "--target host --image": "an image; tests/device/package builds and runs them",
@@ -43,7 +44,7 @@ BUSY = 4
 
 
 GUIDE = (
-    *("ci", "devices", "differences", "distilling", "planning", "python"),
+    *("ci", "devices", "differences", "distilling", "history", "planning", "python"),
     *("quantizing", "result", "your-network"),
 )
 """Pages of `docs/` about one project. Tutorials and recipes are about files from elsewhere, whose

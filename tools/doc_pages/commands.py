@@ -30,8 +30,9 @@ def pages() -> Iterator[tuple[str, str]]:
         page(
             "Commands",
             table(("command", "what it does"), rows),
-            "`-v` prints more, `-vv` everything; `--quiet` prints errors only; `--json` is for "
-            "pipelines (its forms are in [Scripts and assistants](../scripts.md)).",
+            "`--quiet` prints errors only; `--json` is for pipelines ([Scripts and "
+            "assistants](../scripts.md)). `edgekit build` and `plan` print more with `-v`, and all "
+            "with `-vv`; their logs are in `~/.cache/edgekit/logs`.",
             "## Exit codes",
             codes,
         ),

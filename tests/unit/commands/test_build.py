@@ -28,6 +28,11 @@ def test_an_impossible_budget_is_refused_before_training(mine: Path, run: Run) -
         and len(err.strip().splitlines()) == 1
     )
     assert not (mine / "build").exists()
+    settings = ("--set", "budget.speedup=1.3")
+    status, out, _ = run("build", "-t", "raspberrypi", "--dry-run", *settings)
+    assert status == 0 and not (mine / "build").exists()
+    assert "kept  Export the unpruned network" in out, "the refused build made it"
+    assert "  run   " in out and "run   Export the unpruned" not in out
 
 
 def test_a_machine_that_cannot_package_refuses_before_the_build(
