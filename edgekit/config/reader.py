@@ -12,6 +12,7 @@ import string
 import tomllib
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union
@@ -88,12 +89,10 @@ def parse(
     for name in given.keys() & document.keys():
         message = _unknown(name, _fields(kind, (), given))
         raise error(f"{_place(path, text, document, (name,))}: {message}")
-    # In a tuple, because pydantic lets no caller configure a dataclass by itself.
-    adapter = TypeAdapter(tuple[kind], config=_STRICT)  # type: ignore[valid-type]
     merged = {**_merged(base or {}, document), **given}
     whole = json.dumps([merged], default=str)
     try:
-        found = adapter.validate_json(
+        found = _adapter(typing.cast(typing.Hashable, kind)).validate_json(
             whole, context={"runtimes": tuple(registry.known())}
         )
         return typing.cast(tuple[T], found)[0]
@@ -101,6 +100,12 @@ def parse(
         detail, others = _first(mistakes.errors(include_url=False), lines(text))
         known = _fields(kind, detail["loc"][1:-1], given)
         raise error(_sentence(path, text, document, detail, known) + others) from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    # In a tuple, because pydantic lets no caller configure a dataclass by itself.
+    return TypeAdapter(tuple[kind], config=_STRICT)
 
 
 def at(path: Path, *key: str | int, text: str | None = None) -> str:

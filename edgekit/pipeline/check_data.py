@@ -9,17 +9,24 @@ import numpy as np
 import torch
 
 from edgekit import tasks
+from edgekit.agent import machine
 from edgekit.data import Dataset
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluate.accuracy import evaluate, predict
+from edgekit.evaluate.accuracy import predict
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.samples import BuildData
+from edgekit.pipeline.stage_records import ArraysRecord
 from edgekit.program.program import Program
-from edgekit.progress import Progress
+from edgekit.progress import Progress, Silent
 from edgekit.report.note_words import sentence
-from edgekit.tasks.scores import Metric
+from edgekit.store import Stage, Store, kept
+from edgekit.tasks.scores import Metric, Outputs
 from edgekit.types import Evaluation, TaskKind, TaskSpec
 from edgekit.types.data_notes import BaselineIsReference, OutputsUnused
 from edgekit.types.notes import Note
+
+_BATCH = 256
+"""Samples that are in memory at once."""
 
 
 def judged(
@@ -27,6 +34,7 @@ def judged(
     samples: BuildData,
     spec: TaskSpec,
     metric: Metric,
+    store: Store,
     progress: Progress,
 ) -> tuple[BuildData, Evaluation, tuple[Note, ...]]:
     """The samples to evaluate by, how good the unpruned network is on them, and notes.
@@ -44,11 +52,11 @@ def judged(
         note = OutputsUnused(outputs=outputs, classes=known)
         progress.say(f"Note: {sentence(note)}.")
         notes.append(note)
+    answers = _answers(network, samples.test, store)
     if task.answered_by_network and not samples.test.labeled:
-        answers = predict(network, samples.test)
         samples = replace(samples, test=samples.test.answered(answers))
         notes.append(BaselineIsReference())
-    reference = evaluate(network, samples.test, metric=metric)
+    reference = metric(answers, samples.test.targets)
     if not math.isfinite(reference.value):
         raise DataError(
             f"The unpruned network's {reference.metric} is {reference.value}: there is nothing "
@@ -60,6 +68,29 @@ def judged(
             'fraction of it. Set [task] drop = "absolute".'
         )
     return samples, reference, tuple(notes)
+
+
+def _answers(network: Program, test: Dataset, store: Store) -> Outputs:
+    """The network's outputs (n, ...), those of an earlier build where it had both."""
+    parts = np.array_split(np.arange(len(test)), max(1, -(-len(test) // _BATCH)))
+    stage = Stage(
+        kind="outputs",
+        title="Outputs of the network",
+        inputs={
+            "network": stage_inputs.of_network(network),
+            "samples": [stage_inputs.of_samples(test.feeds(part)[0]) for part in parts],
+            "versions": stage_inputs.training_versions(),
+            "processor": machine.facts()["cpu"],
+            "threads": torch.get_num_threads(),
+        },
+        record=ArraysRecord(),
+        portable=False,
+    )
+
+    def make() -> dict[str, Outputs]:
+        return {"outputs": predict(network, test)}
+
+    return kept(store, stage, make, Silent())["outputs"]
 
 
 def relative(spec: TaskSpec, reference: Evaluation) -> bool:

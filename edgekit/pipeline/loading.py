@@ -9,6 +9,7 @@ from edgekit.config.project import Project
 from edgekit.data.metrics import named
 from edgekit.distill import tasks
 from edgekit.errors import DeviceError
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.check_data import judged
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import prepared
@@ -17,11 +18,14 @@ from edgekit.pipeline.samples import BuildData, read_samples
 from edgekit.pipeline.sanity import at_chance, suspect_preprocessing
 from edgekit.pipeline.training_inputs import task_of
 from edgekit.program.program import Program
+from edgekit.progress import Silent
 from edgekit.report.note_words import sentence
 from edgekit.runtimes import registry
+from edgekit.store import Json, Stage, kept
 from edgekit.tasks.reading import selected
 from edgekit.tasks.scores import Metric
 from edgekit.types import Evaluation, ExportRecipe, RuntimeName, Target
+from edgekit.types.data_notes import PreprocessingSuspect
 from edgekit.types.notes import Note
 
 
@@ -37,6 +41,8 @@ class Loaded:
     notes: tuple[Note, ...]
 
 
+_Suspects = tuple[PreprocessingSuspect, ...]
+_SUSPECTS = Json[_Suspects](_Suspects)
 Shared = dict[object, Loaded]
 """The common part of builds of one project for several targets, by its dependencies."""
 
@@ -64,9 +70,9 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
     metric = task.metric or named(project.task, project.root)
     with progress.step("Evaluate the network"):
         samples, reference, notes = judged(
-            teacher, samples, project.task, metric, progress
+            teacher, samples, project.task, metric, env.store, progress
         )
-        doubts = _doubts(project, teacher, samples, metric, reference)
+        doubts = _doubts(request, env, teacher, samples, metric, reference)
     for doubt in doubts:
         progress.say(f"Note: {sentence(doubt)}.")
     progress.say(
@@ -84,18 +90,37 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
 
 
 def _doubts(
-    project: Project,
+    request: BuildRequest,
+    env: Environment,
     teacher: Program,
     samples: BuildData,
     metric: Metric,
     reference: Evaluation,
 ) -> tuple[Note, ...]:
     """Doubts about the network or its data."""
-    found = (
-        at_chance(reference, samples.test, project.task),
-        suspect_preprocessing(teacher, samples.test, project.data.preprocess, metric),
+    project, test = request.project, samples.test
+    how = project.data.preprocess
+    stage = Stage(
+        kind="doubts",
+        title="Try other preprocessing",
+        inputs={
+            "network": stage_inputs.of_network(teacher),
+            "test": test.fingerprint(),
+            "preprocess": how,
+            "reference": reference,
+            "task": stage_inputs.of_task(project.task, project.root, env.mark),
+            "versions": stage_inputs.training_versions(),
+        },
+        record=_SUSPECTS,
     )
-    return tuple(note for note in found if note is not None)
+
+    def make() -> _Suspects:
+        found = suspect_preprocessing(teacher, test, how, metric)
+        return () if found is None else (found,)
+
+    chance = at_chance(reference, test, project.task)
+    suspects = kept(env.store, stage, make, Silent())
+    return suspects if chance is None else (chance, *suspects)
 
 
 def load_network(request: BuildRequest, env: Environment) -> Program:
