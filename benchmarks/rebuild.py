@@ -2,7 +2,7 @@
 
     python -m benchmarks.rebuild --before 593ead6      # what has no row yet, of both commits
     python -m benchmarks.rebuild --only digits         # one network, the present commit alone
-    python -m benchmarks.rebuild --again               # all rows of the present commit anew
+    python -m benchmarks.rebuild --again               # all rows of the present commit once more
 
 Each network is built cold, and from a copy of the cache that this left: unchanged, with another
 budget, with other epochs, for another target. Both commits build the same projects. A row has the
@@ -40,7 +40,7 @@ _STEPS = {
     "exported": re.compile(r"✔ Export"),
     "timed": re.compile(r"✔ (Measure|Time|Costs of operators|Try the runtime)"),
 }
-"""What a build says of the steps that it took."""
+"""Lines of a build about the steps that it took."""
 _IMPORTS = "import edgekit.cli, edgekit.api.environment, edgekit.pipeline.build"
 
 
@@ -92,7 +92,7 @@ class Bench:
 
     @property
     def cache(self) -> Path:
-        """What the cold build leaves; other builds start from copies of it."""
+        """The cold build's own cache; other builds start from copies of it."""
         return self.work / f"{self.commit}-{self.network.name}"
 
     def run(self, scenario: str) -> Row:
@@ -209,7 +209,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", metavar="COMMIT", help="an older commit besides")
     parser.add_argument("--only", choices=[one.name for one in NETWORKS])
-    parser.add_argument("--again", action="store_true", help="measure the present anew")
+    parser.add_argument(
+        "--again", action="store_true", help="measure the present once more"
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "build/rebuild")
     parser.add_argument(
         "--set", action="append", default=[], help="for the present commit, as `build`"

@@ -152,9 +152,9 @@ def _fitted(folder: Path) -> dict[str, torch.Tensor]:
         network.eval()
         features = network.features(inputs).mean((2, 3))
         wide = torch.cat([features, torch.ones(len(features), 1)], dim=1).double()
-        wanted = 8 * torch.from_numpy(np.eye(4)[labels]) - 4
+        expected = 8 * torch.from_numpy(np.eye(4)[labels]) - 4
         least = wide.T @ wide + 1e-3 * torch.eye(wide.shape[1], dtype=torch.double)
-        found = torch.linalg.solve(least, wide.T @ wanted).float()
+        found = torch.linalg.solve(least, wide.T @ expected).float()
         network.head.weight.copy_(found[:-1].T)
         network.head.bias.copy_(found[-1])
     return {name: value.contiguous() for name, value in network.state_dict().items()}

@@ -85,7 +85,7 @@ def test_a_network_in_memory_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def loaded_kinds(request: BuildRequest, root: Path) -> tuple[Loaded, dict[str, bool]]:
-    """What is loaded, and which kinds of stages were kept."""
+    """The loaded inputs, and which kinds of stages were kept."""
     env = environment(root)
     found = load(request, env, {})
     return found, {one.kind: one.kept for one in env.store.outcomes}
@@ -113,7 +113,7 @@ def test_the_networks_answers_are_kept_and_another_metric_judges_them(
     assert kept == {"outputs": True, "doubts": False}
 
 
-def test_other_samples_are_answered_anew(
+def test_other_samples_are_answered_again(
     request_: BuildRequest, loaded: Loaded, tmp_path: Path
 ) -> None:
     test, spec = loaded.samples.test, request_.project.task
