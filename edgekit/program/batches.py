@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn.parameter import is_lazy
 
 from edgekit.errors import ModelError
-from edgekit.program.tracing import export, quiet
+from edgekit.program.tracing import export, graph_module, quiet
 
 Example = tuple[Tensor, ...]
 _SIZES = (1, 3)
@@ -123,10 +123,7 @@ def generalized(network: nn.Module, example: Example) -> fx.GraphModule:
     graphs = []
     for size in _TRACED:
         exported = export(network, _resized(example, size), dynamic=False)
-        module = exported.module(check_guards=False)
-        assert isinstance(module, fx.GraphModule)
-        module._forward_pre_hooks.clear()
-        graphs.append(module)
+        graphs.append(graph_module(exported))
     first, second = graphs
     nodes = list(first.graph.nodes), list(second.graph.nodes)
     if [n.target for n in nodes[0]] != [n.target for n in nodes[1]]:

@@ -39,7 +39,7 @@ from edgekit.program.named_outputs import Reads
 from edgekit.program.plain import plain
 from edgekit.program.simplify import simplify
 from edgekit.program.tokenizer import Tokenizer
-from edgekit.program.tracing import export
+from edgekit.program.tracing import export, graph_module
 from edgekit.safe_io import reading
 from edgekit.types import InputSpec
 
@@ -180,7 +180,7 @@ def trace(
     noting.remove()
 
     def trace_again(mode: nn.Module) -> fx.Graph:
-        again = _graph_module(export(mode, example, dynamic=False))
+        again = graph_module(export(mode, example, dynamic=False))
         simplify(again)
         return again.graph
 
@@ -272,28 +272,20 @@ def _plain_graph(
 ) -> tuple[fx.GraphModule, bool]:
     """The export's graph in functional operators, its computed weights folded; and whether it
     ran under autocast, whose regions are in float32 here."""
-    module = _graph_module(exported)
+    module = graph_module(exported)
     casts = simplify(module)
     if casts:  # the traced types are autocast's
-        module = _graph_module(export(module, example, dynamic=True))
+        module = graph_module(export(module, example, dynamic=True))
     functionalize(module)
     fold_computed(module)
     return module, casts
-
-
-def _graph_module(exported: ExportedProgram) -> fx.GraphModule:
-    """The export as a module that takes other shapes than the traced ones."""
-    module = exported.module(check_guards=False)
-    assert isinstance(module, fx.GraphModule)
-    module._forward_pre_hooks.clear()
-    return module
 
 
 def _with_dynamic_batch(
     exported: ExportedProgram, example: tuple[torch.Tensor, ...], fixed: int
 ) -> ExportedProgram:
     try:
-        return export(_graph_module(exported), example, dynamic=True)
+        return export(graph_module(exported), example, dynamic=True)
     except ModelError as error:
         raise ModelError(
             f"The network was exported with a fixed batch of {fixed}, and its graph holds it. "

@@ -5,15 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from keyword import iskeyword
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 
 from edgekit.errors import ModelError
 
 _LONGEST = 240
+_TAKEN = frozenset({*dir(fx.GraphModule), "meta", "_graph", "_code"})
+"""Names at a traced module's top that are its own."""
 _HINTS = (
     (
         ("data-dependent", "DataDependent", "Could not guard", "_local_scalar_dense"),
@@ -81,6 +84,39 @@ def _export(
         Exception
     ) as error:  # tracing runs the author's code, which may raise anything
         raise untraceable(module, example, error) from error
+
+
+def graph_module(exported: ExportedProgram) -> fx.GraphModule:
+    """The export as a module that takes other shapes than the traced ones.
+
+    Layers by a keyword's name, or by one that the module has for itself, end in `_`: `in_`.
+    """
+    _rename(exported)
+    module = exported.module(check_guards=False)
+    assert isinstance(module, fx.GraphModule)
+    module._forward_pre_hooks.clear()
+    return module
+
+
+def _rename(exported: ExportedProgram) -> None:
+    signature = exported.graph_signature
+    tables = (exported.state_dict, exported.constants)
+    specs = (*signature.input_specs, *signature.output_specs)
+    named = {*tables[0], *tables[1]}
+    changed = {name: new for name in named if (new := _plain_name(name)) != name}
+    if {*changed.values()} & named:
+        return
+    for spec in specs:
+        spec.target = changed.get(spec.target or "", spec.target)
+    for table in tables:
+        for name in [name for name in table if name in changed]:
+            table[changed[name]] = table.pop(name)
+
+
+def _plain_name(name: str) -> str:
+    first, *parts = name.split(".")
+    words = [f"{first}_" if first in _TAKEN else first, *parts]
+    return ".".join(f"{word}_" if iskeyword(word) else word for word in words)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import onnx
@@ -42,6 +43,8 @@ def read(path: Path) -> onnx.ModelProto:
             _fill(tensor, path)
             _check(tensor)
         _check_version(model, path)
+        for graph in _graphs(model.graph):
+            _order(graph)
         return inlined(model)
 
 
@@ -126,6 +129,32 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 yield from _graphs(attribute.g)
+
+
+def _order(graph: onnx.GraphProto) -> None:
+    """Put each node behind those that it reads, in place: some converters append casts at the
+    end, and ONNX Runtime sorts them. A cycle is left for the walk to name."""
+    makers = {
+        name: n for n, node in enumerate(graph.node) for name in node.output if name
+    }
+    reads = {n: _makers(node, makers) for n, node in enumerate(graph.node)}
+    if all(maker < n for n, found in reads.items() for maker in found):
+        return
+    try:
+        order = [*TopologicalSorter(reads).static_order()]
+    except CycleError:
+        return
+    kept = [graph.node[n] for n in order]
+    copied = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(copied)
+
+
+def _makers(node: onnx.NodeProto, makers: Mapping[str, int]) -> set[int]:
+    """The nodes that a node and its subgraphs read."""
+    inner = (a.g for a in node.attribute if a.HasField("g"))
+    read = [*node.input, *(name for g in inner for n in nodes(g) for name in n.input)]
+    return {makers[name] for name in read if name in makers}
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

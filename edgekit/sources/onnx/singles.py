@@ -292,6 +292,26 @@ def _dynamic_matmul(graph: _Real, node: onnx.NodeProto) -> None:
         graph.made("Add", [name, b], node.output[0])
 
 
+def _dynamic_lstm(graph: _Real, node: onnx.NodeProto) -> None:
+    """The weights of ONNX Runtime's operator are (directions, inputs, 4 * units)."""
+    names = [*node.input, *[""] * (12 - len(node.input))]
+    weights = []
+    for place, scale in ((1, 8), (2, 10)):
+        steps, zero = graph.array(names[scale]), graph.known(names[scale + 1])
+        if steps.ndim:
+            steps = steps.reshape(len(steps), 1, -1)
+            zero = None if zero is None else zero.reshape(len(zero), 1, -1)
+        value = graph.array(names[place]).astype(np.float32)
+        turned = (value - (0 if zero is None else zero.astype(np.float32))) * steps
+        name = f"{names[place].removesuffix('_quantized')}_real"
+        weights.append(graph.constant(name, turned.transpose(0, 2, 1).copy()))
+    made = helper.make_node(
+        "LSTM", [names[0], *weights, *names[3:8]], list(node.output), name=node.name
+    )
+    made.attribute.extend(node.attribute)
+    graph.add(made)
+
+
 _REAL: dict[str, Callable[[_Real, onnx.NodeProto], None]] = {
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,
@@ -309,6 +329,7 @@ _REAL: dict[str, Callable[[_Real, onnx.NodeProto], None]] = {
     "DynamicQuantizeLinear": _dynamic,
     "MatMulInteger": _integer("MatMul"),
     "ConvInteger": _integer("Conv"),
+    "DynamicQuantizeLSTM": _dynamic_lstm,
     "DynamicQuantizeMatMul": _dynamic_matmul,
     "MatMulIntegerToFloat": _dynamic_matmul,
 }

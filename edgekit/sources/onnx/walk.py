@@ -22,6 +22,7 @@ from edgekit.sources.onnx.values import Known, Value, known, symbolic, tensor_of
 
 Watch = Callable[[str, Value], None]
 _DEEPEST = 64
+_BLOCKED = "com.microsoft.nchwc"
 
 operators.register()
 
@@ -99,10 +100,19 @@ def _results(call: Call, inputs: list[Value | None]) -> tuple[Any, ...]:
         return tuple(map(_array, _many(plain(call, *inputs))))
     entry = find(node.domain, node.kind, node.version)
     if entry is None:
-        raise call.refuse("is not supported")
+        raise call.refuse(_unsupported(node.domain))
     if arrays and inputs and not any(map(symbolic, inputs)) and not node.subgraphs:
         return _folded(call, entry, inputs)
     return _many(entry.compute(call, *_arguments(call, entry, inputs)))
+
+
+def _unsupported(domain: str) -> str:
+    if domain == _BLOCKED:
+        return (
+            "has the layout of one processor, which ONNX Runtime's last optimizations write. "
+            "Save the file with ORT_ENABLE_EXTENDED, or name the one that it was made from"
+        )
+    return f"of {domain} is not supported" if domain else "is not supported"
 
 
 def _many(result: Any) -> tuple[Any, ...]:

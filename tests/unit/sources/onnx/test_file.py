@@ -52,3 +52,24 @@ def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
         size_threshold=0,
     )
     np.testing.assert_allclose(outputs(load(path), x)[0], expected[0], atol=1e-6)
+
+
+def test_nodes_in_any_order_are_read(tmp_path: Path) -> None:
+    path = classifier(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    turned = list(reversed(model.graph.node))
+    del model.graph.node[:]
+    model.graph.node.extend(turned)
+    onnx.save(model, tmp_path / "turned.onnx")
+    first, second = load(path), load(tmp_path / "turned.onnx")
+    x = drawn(3, *first.inputs[0].shape)
+    np.testing.assert_allclose(outputs(first, x)[0], outputs(second, x)[0], atol=1e-6)
+
+
+def test_a_cycle_is_named(tmp_path: Path) -> None:
+    model = onnx.load(classifier(tmp_path / "net.onnx"))
+    first, last = model.graph.node[0], model.graph.node[-1]
+    first.input[0] = last.output[0]
+    onnx.save(model, tmp_path / "cycle.onnx")
+    with pytest.raises(ModelError, match=r"Nothing in the ONNX graph gives|no inputs"):
+        load(tmp_path / "cycle.onnx")

@@ -80,3 +80,37 @@ def test_a_file_in_half_precision_comes_in_in_single(tmp_path: Path) -> None:
     np.testing.assert_allclose(outputs(program, x)[0], expected, atol=5e-3)
     assert program.inputs[0].dtype is None
     assert "fp16" in program.remarks[-1]
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_recurrent_layer_quantized_by_its_range_comes_in(
+    tmp_path: Path, per_channel: bool
+) -> None:
+    from onnxruntime import quantization as q
+
+    shapes = {"w": (2, 12, 4), "r": (2, 12, 3), "b": (2, 24)}
+    constants = {n: v * np.float32(0.3) for n, v in weights(**shapes).items()}
+    nodes = [
+        make("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        make(
+            "LSTM",
+            ["t", "w", "r", "b"],
+            ["s", "h"],
+            direction="bidirectional",
+            hidden_size=3,
+        ),
+        make("Transpose", ["h"], ["y"], perm=[1, 0, 2]),
+    ]
+    ends = {"x": ("N", 5, 4)}, {"y": ("N", 2, 3)}
+    source = saved(tmp_path / "f.onnx", nodes, *ends, constants)
+    path = tmp_path / "q.onnx"
+    q.quantize_dynamic(
+        source, path, per_channel=per_channel, weight_type=q.QuantType.QInt8
+    )
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert "DynamicQuantizeLSTM" in kinds
+    program = load(path)
+    x = drawn(3, 5, 4, seed=9)
+    (expected,) = by_runtime(source, x=x)
+    np.testing.assert_allclose(outputs(program, x)[0], expected, atol=0.01)
+    assert "comes in dequantized" in program.remarks[-1]

@@ -75,3 +75,14 @@ def test_what_cannot_be_computed_is_refused(
     )
     with pytest.raises(ModelError, match=said):
         load(path)
+
+
+def test_a_layout_of_one_processor_is_named(tmp_path: Path) -> None:
+    node = make("ReorderInput", ["x"], ["y"], name="r", domain="com.microsoft.nchwc")
+    path = saved(tmp_path / "net.onnx", [node], {"x": (1, 8, 4, 4)}, {"y": None})
+    with pytest.raises(ModelError, match=r"layout of one processor.*_EXTENDED"):
+        load(path)
+    node.domain = "com.elsewhere"
+    path = saved(tmp_path / "other.onnx", [node], {"x": (1, 8, 4, 4)}, {"y": None})
+    with pytest.raises(ModelError, match=r"'r' of com\.elsewhere is not supported"):
+        load(path)
