@@ -32,11 +32,12 @@ from edgekit.devices.browser.device import BrowserDevice
 from edgekit.devices.browser.site import DONE, Site
 from edgekit.devices.local import LocalDevice
 from edgekit.errors import UsageError
-from edgekit.package import PackageRequest, kinds
+from edgekit.package import PackageRequest, contract, kinds
+from edgekit.package.contract import Chosen
 from edgekit.package.opened import Bundle, open_bundle
-from edgekit.package.web import contract
-from edgekit.package.web.contract import Chosen
 from edgekit.progress import Silent
+from edgekit.runtimes import browser
+from edgekit.runtimes.browser import WebRuntime
 from edgekit.store import Store
 from edgekit.types import Artifact, Measurement
 
@@ -85,7 +86,9 @@ def rows(bundle: Bundle) -> list[Row]:
     chosen = []
     for candidate in bundle.report["candidates"]:
         try:
-            chosen.append(contract.choose(bundle, candidate["artifact"]["name"]))
+            chosen.append(
+                contract.choose(bundle, candidate["artifact"]["name"], browser.known())
+            )
         except UsageError as error:
             print(f"left out: {error}")
     artifacts = [artifact_at(one.file) for one in chosen]
@@ -99,7 +102,10 @@ def rows(bundle: Bundle) -> list[Row]:
 
 
 def row(
-    bundle: Bundle, chosen: Chosen, artifact: Artifact, measured: Measurement
+    bundle: Bundle,
+    chosen: Chosen[WebRuntime],
+    artifact: Artifact,
+    measured: Measurement,
 ) -> Row:
     """Equality, latency and download of one file."""
     with tempfile.TemporaryDirectory() as name:
@@ -128,7 +134,7 @@ def row(
     }
 
 
-def packaged(bundle: Bundle, chosen: Chosen, out: Path) -> Path:
+def packaged(bundle: Bundle, chosen: Chosen[WebRuntime], out: Path) -> Path:
     """The package of one file."""
     kind = kinds()["web"]
     options = {option.name: option.empty for option in kind.options}
@@ -141,7 +147,9 @@ def packaged(bundle: Bundle, chosen: Chosen, out: Path) -> Path:
     return out
 
 
-def in_page(bundle: Bundle, chosen: Chosen, out: Path, samples: Array) -> Array:
+def in_page(
+    bundle: Bundle, chosen: Chosen[WebRuntime], out: Path, samples: Array
+) -> Array:
     """The first output of the package in a page, for prepared samples of one input."""
     [name] = [one["name"] for one in chosen.artifact["inputs"]]
     places = {
@@ -159,7 +167,9 @@ def in_page(bundle: Bundle, chosen: Chosen, out: Path, samples: Array) -> Array:
     return np.asarray([outputs[0] for outputs in reply["found"]], np.float32)
 
 
-def native(chosen: Chosen, artifact: Artifact, samples: Array, folder: Path) -> Array:
+def native(
+    chosen: Chosen[WebRuntime], artifact: Artifact, samples: Array, folder: Path
+) -> Array:
     """The first output of the file on its own runtime on this machine."""
     layout = chosen.artifact["inputs"][0].get("layout")
     given, made = folder / "given.npz", folder / "made.npz"
@@ -171,7 +181,7 @@ def native(chosen: Chosen, artifact: Artifact, samples: Array, folder: Path) -> 
     return outputs.reshape(len(samples), -1).astype(np.float32)
 
 
-def compressed(out: Path, chosen: Chosen) -> dict[str, int]:
+def compressed(out: Path, chosen: Chosen[WebRuntime]) -> dict[str, int]:
     """Bytes that a page downloads: the runtime, the package's modules, the model."""
     modules = chosen.runtime.files(Store())
     code = sorted(out.glob("*.js"))

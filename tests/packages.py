@@ -89,9 +89,11 @@ def write_bundle(
     return folder
 
 
-def package_web(bundle: Path, store: Store, given: Mapping[str, Any]) -> Path:
-    """The folder of a bundle's package for web pages, with the options `given`."""
-    kind = kinds()["web"]
+def package_app(
+    name: str, bundle: Path, store: Store, given: Mapping[str, Any]
+) -> Path:
+    """The folder of a bundle's package of the kind `name`, with the options `given`."""
+    kind = kinds()[name]
     options = {option.name: option.empty for option in kind.options}
     request = PackageRequest(
         bundle=bundle, options={**options, **given}, store=store, progress=Silent()

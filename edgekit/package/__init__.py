@@ -40,6 +40,23 @@ class Option:
         return False if self.form == "flag" else None
 
 
+UNLICENSED = "UNLICENSED"
+APP_OPTIONS = (
+    Option(name="out", form="path", help="Folder to write.", default="BUNDLE-KIND"),
+    Option(
+        name="artifact",
+        help="File of the bundle to take, by its name in the report.",
+        default="the chosen one where the package runs it",
+    ),
+    Option(
+        name="license",
+        help="License of the model, as an SPDX expression.",
+        default=UNLICENSED,
+    ),
+)
+"""Of every package for applications."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackageRequest:
     """What to package, and how."""

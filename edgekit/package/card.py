@@ -37,7 +37,7 @@ def readme(bundle: Bundle, artifact: Mapping[str, Any], usage: str) -> str:
 
 Made by EdgeKit {bundle.manifest["versions"].get("edgekit", "")} for the target
 `{bundle.target}` from the trained network {source}, on {bundle.manifest["created"]}. The figures
-are of the bundle's report; `sbom.cdx.json` lists what the package depends on, with hashes.
+are of the bundle's report; `sbom.cdx.json` lists what the package depends on, and the model's hash.
 """
 
 

@@ -22,8 +22,8 @@ class Component:
     name: str
     version: str
     purl: str
-    digest: str
-    """In hex, by `algorithm`."""
+    digest: str | None
+    """In hex, by `algorithm`; `None` where its registry names none."""
     algorithm: Literal["SHA-256", "SHA-512"] = "SHA-256"
     license: str | None = None
     """An SPDX expression."""
@@ -90,8 +90,9 @@ def _library(component: Component) -> dict[str, Any]:
         "name": component.name,
         "version": component.version,
         "purl": component.purl,
-        "hashes": [{"alg": component.algorithm, "content": component.digest}],
     }
+    if component.digest is not None:
+        part["hashes"] = [{"alg": component.algorithm, "content": component.digest}]
     if component.license:
         part["licenses"] = [{"expression": component.license}]
     return part

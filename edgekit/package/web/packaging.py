@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit import scratch
-from edgekit.errors import OutputError, UsageError
-from edgekit.package import Packaged, PackageRequest, card, sbom
+from edgekit.errors import UsageError
+from edgekit.package import (
+    Packaged,
+    PackageRequest,
+    card,
+    contract,
+    output_folder,
+    sbom,
+)
+from edgekit.package.contract import Chosen
 from edgekit.package.opened import Bundle, open_bundle
 from edgekit.package.sbom import Component, Subject
-from edgekit.package.web import contract, typescript
-from edgekit.package.web.contract import Chosen
-from edgekit.runtimes import npm
+from edgekit.package.web import typescript
+from edgekit.runtimes import browser, npm
+from edgekit.runtimes.browser import WebRuntime
 
 _ASSETS = Path(__file__).parent / "assets"
 TOKENIZERS = Path(__file__).parent / "tokenizers"
@@ -25,7 +31,6 @@ _TOKENIZERS = "@huggingface/tokenizers"
 _TEXT = "text.js"
 _OF_NPM = ("node_modules", "package-lock.json")
 _RELEASE = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
-_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .+()-]{0,100}")
 _INDEX = """// Generated from the contract of the model: do not edit.
 import * as adapter from "./runtime.js";
 import {{ contract }} from "./contract.js";
@@ -49,15 +54,12 @@ def package(request: PackageRequest) -> Sequence[Packaged]:
     """The folder of a package of npm; raises `UsageError` for a bundle that no browser runs,
     `OutputError` where the folder cannot be written."""
     options = request.options
-    release, license = options["release"] or "1.0.0", options["license"] or "UNLICENSED"
-    _check(release, license)
+    release, license = _release(options), output_folder.license_of(options["license"])
     bundle = open_bundle(request.bundle)
-    chosen = contract.choose(bundle, options["artifact"])
+    chosen = contract.choose(bundle, options["artifact"], browser.known())
     files = _files(bundle, chosen, release, license)
-    out = options["out"] or bundle.folder.resolve().with_name(
-        f"{bundle.folder.resolve().name}-web"
-    )
-    _write(out, files)
+    out = output_folder.folder(options["out"], bundle, "web")
+    output_folder.write(out, files, beside=_OF_NPM)
     sizes = {name: len(content) for name, content in files.items()}
     facts = {
         "folder": str(out),
@@ -76,17 +78,15 @@ def package(request: PackageRequest) -> Sequence[Packaged]:
     ]
 
 
-def _check(release: str, license: str) -> None:
+def _release(options: Mapping[str, Any]) -> str:
+    release = str(options["release"] or "1.0.0")
     if not _RELEASE.fullmatch(release):
         raise UsageError(f"--release {release!r} is not a version. Write it as 1.0.0.")
-    if not _LICENSE.fullmatch(license):
-        raise UsageError(
-            f"--license {license!r} is not an SPDX expression, such as Apache-2.0."
-        )
+    return release
 
 
 def _files(
-    bundle: Bundle, chosen: Chosen, release: str, license: str
+    bundle: Bundle, chosen: Chosen[WebRuntime], release: str, license: str
 ) -> dict[str, bytes]:
     """Content of the package by path."""
     facts = contract.facts(bundle, chosen)
@@ -118,7 +118,7 @@ def _files(
     return {**files, "sbom.cdx.json": _bill(bundle, facts, files, locks)}
 
 
-def _index(facts: Mapping[str, Any], chosen: Chosen) -> str:
+def _index(facts: Mapping[str, Any], chosen: Chosen[WebRuntime]) -> str:
     text = facts["text"]
     entry = chosen.runtime.imports[next(iter(chosen.runtime.imports))]
     up = "../" * entry.count("/")
@@ -137,7 +137,9 @@ def npm_name(project: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", project.lower()).strip("-._")[:200] or "model"
 
 
-def _manifest(bundle: Bundle, chosen: Chosen, release: str, license: str) -> str:
+def _manifest(
+    bundle: Bundle, chosen: Chosen[WebRuntime], release: str, license: str
+) -> str:
     needs = {chosen.runtime.package: chosen.runtime.version}
     if bundle.text is not None:
         needs[_TOKENIZERS] = npm.version(TOKENIZERS, _TOKENIZERS)
@@ -160,13 +162,13 @@ def _manifest(bundle: Bundle, chosen: Chosen, release: str, license: str) -> str
     return json.dumps(document, indent=2) + "\n"
 
 
-def imports(chosen: Chosen, *, text: bool) -> dict[str, str]:
+def imports(chosen: Chosen[WebRuntime], *, text: bool) -> dict[str, str]:
     """Names that the package's modules import -> files below `node_modules`."""
     more = {_TOKENIZERS: f"{_TOKENIZERS}/dist/tokenizers.mjs"} if text else {}
     return {**chosen.runtime.imports, **more}
 
 
-def _imports(chosen: Chosen, bundle: Bundle) -> str:
+def _imports(chosen: Chosen[WebRuntime], bundle: Bundle) -> str:
     known = imports(chosen, text=bundle.text is not None)
     document = {
         "imports": {name: f"/node_modules/{file}" for name, file in known.items()}
@@ -180,7 +182,7 @@ def _imports(chosen: Chosen, bundle: Bundle) -> str:
     )
 
 
-def _usage(facts: Mapping[str, Any], chosen: Chosen) -> str:
+def _usage(facts: Mapping[str, Any], chosen: Chosen[WebRuntime]) -> str:
     sample = "text" if facts["text"] else "sample"
     if any(one["image"] for one in facts["inputs"]):
         sample = "picture"
@@ -220,38 +222,3 @@ def _bill(
     subject = Subject(name=npm_name(bundle.name), kind="library", epoch=bundle.epoch)
     digest = hashlib.sha256(files[model]).hexdigest()
     return sbom.document(subject, components, [(model, digest)])
-
-
-def _write(out: Path, files: Mapping[str, bytes]) -> None:
-    """The folder, whole or not at all; files that are not of such a package stay untouched."""
-    _check_place(out, files)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.folder(out.parent, of=out.name) as partial:
-            for name, content in files.items():
-                path = partial / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            if out.exists():
-                shutil.rmtree(out)
-            partial.rename(out)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write the folder {out} ({error.strerror}). "
-            "Change its permissions or name another one with --out."
-        ) from error
-
-
-def _check_place(out: Path, files: Mapping[str, bytes]) -> None:
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file. Name another folder with --out.")
-    there = out.rglob("*") if out.is_dir() else ()
-    for path in there:
-        name = path.relative_to(out)
-        if name.parts[0] in _OF_NPM or path.is_dir():
-            continue
-        if name.as_posix() not in files:
-            raise OutputError(
-                f"Cannot replace the folder {out}: {name} is not of such a package. "
-                "Move it or name another folder with --out."
-            )

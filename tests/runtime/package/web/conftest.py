@@ -16,7 +16,7 @@ from edgekit.devices.browser.site import Site
 from edgekit.package.web import packaging
 from edgekit.runtimes import browser, npm
 from edgekit.store import Store
-from tests.packages import package_web
+from tests.packages import package_app
 
 Script = Callable[[Path, str], Any]
 Package = Callable[..., Path]
@@ -30,7 +30,7 @@ def package(tmp_path: Path) -> Package:
 
     def made(bundle: Path, **options: Any) -> Path:
         given = {"out": tmp_path / "out", **options}
-        return package_web(bundle, Store(), given)
+        return package_app("web", bundle, Store(), given)
 
     return made
 

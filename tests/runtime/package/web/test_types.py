@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from edgekit.package import contract
 from edgekit.package.opened import open_bundle
-from edgekit.package.web import contract, typescript
-from edgekit.runtimes import npm
+from edgekit.package.web import typescript
+from edgekit.runtimes import browser, npm
 from edgekit.store import Store
 from tests.packages import PREPROCESS, write_bundle
 from tests.runtime.package.web.conftest import NODE, NPM
@@ -94,6 +95,6 @@ def write_package(folder: Path, name: str, changes: dict[str, Any]) -> None:
     made = artifact(place, **shapes)
     how = [PREPROCESS] * len(made.inputs)
     bundle = open_bundle(write_bundle(place / "b", [made], preprocess=how, **rest))
-    facts = contract.facts(bundle, contract.choose(bundle, None))
+    facts = contract.facts(bundle, contract.choose(bundle, None, browser.known()))
     (place / "index.d.ts").write_text(typescript.declarations(facts))
     (place / "package.json").write_text('{"type": "module"}')

@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.store import Store
 from edgekit.types import Artifact, TensorSpec
-from tests.packages import package_web
+from tests.packages import package_app
 
 Package = Callable[..., Path]
 
@@ -48,6 +48,6 @@ def artifact(
 def package(tmp_path: Path) -> Package:
     def made(bundle: Path, **options: Any) -> Path:
         given = {"out": tmp_path / "out", **options}
-        return package_web(bundle, Store(tmp_path / "store"), given)
+        return package_app("web", bundle, Store(tmp_path / "store"), given)
 
     return made

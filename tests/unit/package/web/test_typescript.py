@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from edgekit.package import contract
 from edgekit.package.opened import open_bundle
-from edgekit.package.web import contract, typescript
+from edgekit.package.web import typescript
+from edgekit.runtimes import browser
 from tests.packages import PREPROCESS, write_bundle
 from tests.unit.package.web.conftest import artifact
 
@@ -19,7 +21,7 @@ def declared(folder: Path, **changes: Any) -> str:
     how = [PREPROCESS] * len(made[0].inputs)
     bundle = open_bundle(write_bundle(folder / "b", made, preprocess=how, **changes))
     return typescript.declarations(
-        contract.facts(bundle, contract.choose(bundle, None))
+        contract.facts(bundle, contract.choose(bundle, None, browser.known()))
     )
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import UsageError
+from edgekit.package import contract
 from edgekit.package.opened import open_bundle
-from edgekit.package.web import contract
+from edgekit.runtimes import browser
 from tests.packages import PREPROCESS, write_bundle
 from tests.unit.package.web.conftest import artifact
 
@@ -18,10 +19,12 @@ def test_the_bundles_own_choice_is_taken_where_a_browser_runs_it(
 ) -> None:
     made = [artifact(tmp_path), artifact(tmp_path, "onnxruntime-fp32")]
     bundle = open_bundle(write_bundle(tmp_path / "b", made))
-    chosen = contract.choose(bundle, None)
+    chosen = contract.choose(bundle, None, browser.known())
     assert (chosen.artifact["name"], chosen.note) == ("litert-int8", "")
     assert chosen.runtime.package == "@litertjs/core"
-    assert contract.choose(bundle, "onnxruntime-fp32").runtime.title.startswith("ONNX")
+    assert contract.choose(
+        bundle, "onnxruntime-fp32", browser.known()
+    ).runtime.title.startswith("ONNX")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def test_another_file_is_taken_with_the_reason(
         artifact(tmp_path, "onnxruntime-int8"),
     ]
     bundle = open_bundle(write_bundle(tmp_path / "b", made))
-    chosen = contract.choose(bundle, None)
+    chosen = contract.choose(bundle, None, browser.known())
     assert chosen.artifact["name"] == "onnxruntime-int8"  # of the same precision
     assert own in chosen.note and reason in chosen.note
 
@@ -46,9 +49,9 @@ def test_a_bundle_that_no_browser_runs_is_refused(tmp_path: Path) -> None:
     made = [artifact(tmp_path, "openvino-fp32")]
     bundle = open_bundle(write_bundle(tmp_path / "b", made))
     with pytest.raises(UsageError, match="openvino does not run in browsers"):
-        contract.choose(bundle, None)
+        contract.choose(bundle, None, browser.known())
     with pytest.raises(UsageError, match="no artifact 'x'"):
-        contract.choose(bundle, "x")
+        contract.choose(bundle, "x", browser.known())
 
 
 def test_a_text_beside_other_inputs_is_refused(tmp_path: Path) -> None:
@@ -57,7 +60,7 @@ def test_a_text_beside_other_inputs_is_refused(tmp_path: Path) -> None:
     bundle.manifest["contract"]["inputs"].append({**given, "name": "input_ids"})
     bundle.manifest["contract"]["text"] = {"inputs": {"input_ids": "ids"}}
     with pytest.raises(UsageError, match=f"takes {given['name']} beside it"):
-        contract.choose(bundle, None)
+        contract.choose(bundle, None, browser.known())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_the_form_of_answers_is_the_tasks(
     made = [artifact(tmp_path, outputs=outputs)]
     folder = write_bundle(tmp_path / "b", made, task=task, reads=reads)
     bundle = open_bundle(folder)
-    facts = contract.facts(bundle, contract.choose(bundle, None))
+    facts = contract.facts(bundle, contract.choose(bundle, None, browser.known()))
     assert facts["form"] == form
 
 
@@ -109,6 +112,8 @@ def test_inputs_have_the_networks_shape(
     made = [artifact(tmp_path, inputs=(shape,), layout=layout)]
     how = {**PREPROCESS, "color": color}
     bundle = open_bundle(write_bundle(tmp_path / "b", made, preprocess=[how]))
-    [found] = contract.facts(bundle, contract.choose(bundle, None))["inputs"]
+    [found] = contract.facts(bundle, contract.choose(bundle, None, browser.known()))[
+        "inputs"
+    ]
     assert (found["network"], found["image"]) == (network, image)
     assert found["channelsLast"] is (layout == "NHWC")

@@ -1,44 +1,71 @@
-"""The parts of a bundle for a web page: one file, its tensors, the form of its answer."""
+"""The parts of a bundle for an application: one file, its tensors, the form of its answer."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from edgekit import tasks
 from edgekit.agent.arrays import CHANNELS_LAST, of_network
 from edgekit.errors import UsageError
 from edgekit.package.opened import Bundle
-from edgekit.runtimes import browser, registry
-from edgekit.runtimes.browser import WebRuntime
+from edgekit.runtimes import registry
 from edgekit.types import DEFAULT_TASK, RuntimeName
 
 _IMAGE_CHANNELS = (1, 3)
 
 
+class AppRuntime(Protocol):
+    """A runtime as the applications of one kind have it."""
+
+    @property
+    def title(self) -> str:
+        """Its name for users."""
+
+    @property
+    def version(self) -> str:
+        """The pinned version of its package."""
+
+    @property
+    def dtypes(self) -> Sequence[str]:
+        """Types of inputs and outputs that it takes."""
+
+    @property
+    def accelerators(self) -> Sequence[str]:
+        """Processors that it computes on, the default first."""
+
+
+R = TypeVar("R", bound=AppRuntime)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class Chosen(Generic[R]):
     """The file of a bundle that goes into the package, and what runs it."""
 
     artifact: Mapping[str, Any]
-    runtime: WebRuntime
+    runtime: R
     runtime_name: RuntimeName
     file: Path
     note: str = ""
     """Why it is not the bundle's own choice."""
 
 
-def choose(bundle: Bundle, requested: str | None) -> Chosen:
-    """The artifact asked for, the bundle's choice, or the next that a browser runs.
+def choose(
+    bundle: Bundle,
+    requested: str | None,
+    known: Mapping[RuntimeName, R],
+    host: str = "in browsers",
+) -> Chosen[R]:
+    """The artifact asked for, the bundle's choice, or the next that one of `known` runs.
 
-    Raises `UsageError` where there is none, and for a network of texts and other inputs.
+    `host` is where that is. Raises `UsageError` where there is none, and for a network of texts
+    and other inputs.
     """
     _refuse_beside_text(bundle)
-    known = browser.known()
     artifacts = {
         candidate["artifact"]["name"]: candidate["artifact"]
         for candidate in bundle.report["candidates"]
@@ -47,13 +74,15 @@ def choose(bundle: Bundle, requested: str | None) -> Chosen:
         raise UsageError(
             f"The bundle has no artifact '{requested}'. It has: {', '.join(artifacts)}."
         )
-    reasons = {name: _incompatibility(one, known) for name, one in artifacts.items()}
+    reasons = {
+        name: _incompatibility(one, known, host) for name, one in artifacts.items()
+    }
     own = str(bundle.manifest["model"]["artifact"])
     order = [requested] if requested else _preferred(bundle, artifacts)
     name = next((one for one in order if reasons[one] is None), None)
     if name is None:
         listed = "; ".join(f"{one}: {reasons[one]}" for one in order)
-        raise UsageError(f"No browser runs a file of the bundle ({listed}).")
+        raise UsageError(f"No file of the bundle runs {host} ({listed}).")
     artifact = artifacts[name]
     runtime = registry.get(artifact["runtime"]).format
     return Chosen(
@@ -65,8 +94,8 @@ def choose(bundle: Bundle, requested: str | None) -> Chosen:
     )
 
 
-def facts(bundle: Bundle, chosen: Chosen) -> dict[str, Any]:
-    """The contract of the package as JSON: `contract.js` exports it."""
+def facts(bundle: Bundle, chosen: Chosen[R]) -> dict[str, Any]:
+    """The contract of the package as JSON."""
     contract = bundle.manifest["contract"]
     task = tasks.of(contract.get("task", DEFAULT_TASK))
     folded = contract.get("folded") or {}
@@ -100,7 +129,7 @@ def _refuse_beside_text(bundle: Bundle) -> None:
     beside = [name for name in given if filled and name not in filled]
     if beside:
         raise UsageError(
-            f"A web package takes a text alone, and the network takes {', '.join(beside)} "
+            f"Such a package takes a text alone, and the network takes {', '.join(beside)} "
             "beside it. Serve it from an image: edgekit package --docker."
         )
 
@@ -119,12 +148,12 @@ def _preferred(bundle: Bundle, artifacts: Mapping[str, Any]) -> list[str]:
 
 
 def _incompatibility(
-    artifact: Mapping[str, Any], known: Mapping[RuntimeName, WebRuntime]
+    artifact: Mapping[str, Any], known: Mapping[RuntimeName, R], host: str
 ) -> str | None:
-    """Why no browser runs an artifact, in words; `None` where one does."""
+    """Why no runtime of `host` runs an artifact, in words; `None` where one does."""
     name = registry.get(artifact["runtime"]).format
     if name not in known:
-        return f"{name} does not run in browsers"
+        return f"{name} does not run {host}"
     if len(artifact["files"]) != 1:
         return "it is of several files"
     taken = known[name].dtypes
