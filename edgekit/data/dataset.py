@@ -74,6 +74,8 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.labels = labels
+        self.boxed = False
+        """True where targets are boxes (n, boxes, 5)."""
         self.columns: tuple[Column, ...] = (
             tuple(samples)
             if isinstance(samples, Sequence)

@@ -19,7 +19,7 @@ from edgekit.data.text_input import TextInput
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
-from edgekit.tasks.targets import TargetFormat, Targets
+from edgekit.tasks.targets import NO_BOX, TargetFormat, Targets
 from edgekit.types import DEFAULT_TASK, InputSpec, ModelSpec, Preprocess, TaskKind
 from edgekit.types.data_notes import SamplesTransposed
 from edgekit.types.notes import Note
@@ -211,7 +211,9 @@ class Request:
             )
             for each, part in zip(self.inputs, samples, strict=True)
         ]
-        return Dataset(columns, targets, labels=labels, notes=notes)
+        found = Dataset(columns, targets, labels=labels, notes=notes)
+        found.boxed = self.format.boxes and targets.shape[1:][1:] == (len(NO_BOX),)
+        return found
 
     def labeled(
         self,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from edgekit.data import Dataset
-from edgekit.distill.augment import AugmentParams, along, augment, draw
+from edgekit.distill.augment import AugmentParams, along, augment, draw, moved_boxes
 from edgekit.distill.batches import Batch, Batches, Inputs
 from edgekit.types import DistillRecipe
 
@@ -56,7 +56,8 @@ class TrainSampler:
         self._batches = Batches(dataset, dtypes)
         self._images = _images(self._batches.shapes)
         self._views: dict[int, AugmentParams | None] = {}
-        self._masks = dataset.targets.ndim == 3
+        self._boxed = dataset.boxed
+        self._masks = dataset.targets.ndim == 3 and not self._boxed
         shape = dataset.targets.shape[1:]
         # Class maps of another size than the image's could not follow it.
         still = self._masks and any(shape != s[1:] for s in self._images)
@@ -137,12 +138,19 @@ class TrainSampler:
     ) -> Batch:
         batch = self._batches.take(indices[mine])
         moved = None if augmentation is None else augmentation[mine]
-        targets = along(batch.targets, moved) if self._masks else batch.targets
+        targets = self._along(batch.targets, moved)
         inputs = tuple(
             augment(x, moved, how) if x.ndim == 4 else x
             for x, how in zip(batch.inputs, self._preprocess, strict=True)
         )
         return replace(batch, inputs=inputs, targets=targets)
+
+    def _along(self, targets: Tensor, moved: AugmentParams | None) -> Tensor:
+        """Targets as their images are moved."""
+        if self._boxed:
+            (shape,) = self._images
+            return moved_boxes(targets, moved, shape[1:])
+        return along(targets, moved) if self._masks else targets
 
     def _view(self, version: int) -> AugmentParams | None:
         """The changes of every sample in one of a fixed number of views."""

@@ -51,6 +51,8 @@ class IOContract:
     """Steps that the files do themselves: `preprocess` is the remainder for the application."""
     text: TextContract | None = None
     """From a text to the inputs; `None` for other samples."""
+    decoder: Mapping[str, Any] | None = None
+    """From the output to boxes, see `agent.serving.boxes`; `None` where it has none."""
 
 
 @contextmanager
@@ -207,6 +209,7 @@ def described(contract: IOContract) -> dict[str, Any]:
         "reads": list(contract.reads),
         "preprocessing": steps[0] if len(steps) == 1 else None,
         "labels": None if contract.labels is None else list(contract.labels),
+        **({} if contract.decoder is None else {"decoder": dict(contract.decoder)}),
         "task": contract.task,
         "folded": None if contract.folding == IOFusion() else asdict(contract.folding),
         "text": None if contract.text is None else asdict(contract.text),

@@ -178,4 +178,5 @@ def contract(samples: BuildData, artifact: Artifact, reads: Reads) -> bundle.IOC
         task=samples.kind,
         folding=samples.folding,
         text=None if samples.text is None else samples.text.contract,
+        decoder=samples.decoder,
     )

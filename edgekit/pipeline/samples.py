@@ -18,11 +18,13 @@ from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.report.note_words import sentence
+from edgekit.tasks.decoding import described
 from edgekit.types import (
     DEFAULT_TASK,
     Calibration,
     IOFusion,
     TaskKind,
+    TaskSpec,
 )
 
 
@@ -47,6 +49,8 @@ class BuildData:
     folding: IOFusion = field(default_factory=IOFusion)
     """Steps of files besides the network."""
     kind: TaskKind = DEFAULT_TASK
+    decoder: Mapping[str, Any] | None = None
+    """From the output to boxes, as a manifest has it; `None` where it has none."""
 
     @property
     def calibration(self) -> Feeds:
@@ -61,7 +65,8 @@ class BuildData:
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes that outputs decide for, from whichever set has them."""
-        if tasks.of(self.kind).class_axis is None:
+        task = tasks.of(self.kind)
+        if task.class_axis is None and not task.located:
             return ()
         return self.train.labels or self.test.labels
 
@@ -127,7 +132,17 @@ def read_samples(
         },
         pool=pool,
         kind=project.task.kind,
+        decoder=_decoder(project.task, network),
     )
+
+
+def _decoder(task: TaskSpec, network: Program) -> dict[str, Any] | None:
+    """The decoder of boxes for a manifest, with the size of the network's image."""
+    found = described(task)
+    shape = network.specs[0].shape
+    if found is not None and found["size"] is None and len(shape) == 3:
+        return {**found, "size": shape[1:]}
+    return found
 
 
 def _look_at_images(datasets: Mapping[str, Dataset | None]) -> None:

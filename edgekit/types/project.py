@@ -293,8 +293,9 @@ class DistillRecipe:
     teacher's, relative to their variance; 0 lets them drift."""
     pairs: Mapping[Text, Text] = field(default_factory=dict)
     """Layers to compare, teacher's node = student's node; found by themselves where empty."""
-    augment: Literal["none", "shift", "shift-flip"] | None = None
-    """`None` is `shift`; for regression and detection, whose labels may lie in places, `none`."""
+    augment: Literal["none", "shift", "shift-flip", "scale-flip"] | None = None
+    """`None` is `shift`; for regression and detection, whose labels may lie in places, `none`.
+    Boxes of images move along."""
     views: Count | None = None
     """Number of augmented versions of a sample; `None` draws a new one every epoch. With a
     number the teacher's outputs can be kept."""

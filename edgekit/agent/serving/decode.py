@@ -38,6 +38,13 @@ class Placement(NamedTuple):
     scale: tuple[float, float]
     offset: tuple[int, int]
 
+    def back(self, box: Sequence[float]) -> list[float]:
+        """Corners (x1, y1, x2, y2) in the image's own pixels, of those in the input."""
+        return [
+            (value - self.offset[side % 2]) / self.scale[side % 2]
+            for side, value in enumerate(box)
+        ]
+
 
 def placement(
     size: tuple[int, int], target: Sequence[int], fit: str = "stretch"
@@ -57,6 +64,16 @@ def placement(
         (across / size[0], down / size[1]),
         ((width - across) // 2, (height - down) // 2),
     )
+
+
+def image_placement(
+    content: bytes, shape: Sequence[int], contract: Mapping[str, Any]
+) -> Placement:
+    """Place of an encoded image, which can be read, in an input (channels, height, width)."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        return placement(image.size, shape[1:], contract.get("fit", "stretch"))
 
 
 def pixels(

@@ -79,6 +79,9 @@ class ServedModel:
         """Number of the output that labels are of; `None` of several without a choice."""
         if len(reads) == 1 and reads[0] in names:
             self.read = names.index(reads[0])
+        self.decoder: Mapping[str, Any] | None = description.get("decoder")
+        self.located = [names.index(name) for name in reads if name in names]
+        """Numbers of the outputs with boxes, and with their scores where those are apart."""
 
     def tokens(
         self,

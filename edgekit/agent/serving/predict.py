@@ -12,7 +12,16 @@ from ..arrays import of_network
 from ..errors import INPUTS_INVALID, JOB_INVALID, AgentError
 from ..schema import SCHEMA
 from . import limits
-from .decode import NPY, ZIP, Array, arrays_in, decode, prepared
+from .boxes import detections
+from .decode import (
+    NPY,
+    ZIP,
+    Array,
+    arrays_in,
+    decode,
+    image_placement,
+    prepared,
+)
 from .encode import Text, checked, documents_in, texts_of
 from .model import ServedModel, chosen, describe
 
@@ -37,7 +46,13 @@ class Answerer:
 
     def answers(self, content: bytes, name: str) -> list[dict[str, Any]]:
         """One answer a sample; raises `inputs_invalid` for what cannot be read."""
-        return self._each(self._samples(content, name), name)
+        answers = self._each(self._samples(content, name), name)
+        if self._served.decoder is not None and not content.startswith((NPY, ZIP)):
+            [(shape, contract)] = self._inputs().values()
+            where = image_placement(content, shape, contract)
+            for one in answers[0]["boxes"]:
+                one["box"] = where.back(one["box"])
+        return answers
 
     def answers_text(self, text: str) -> list[dict[str, Any]]:
         """The answer to one text; raises `job_invalid` for a model of other samples."""
@@ -108,6 +123,8 @@ class Answerer:
         outputs = self._served.infer(sample)
         description = self._served.description
         labels = description["labels"]
+        if self._served.decoder is not None:
+            return {"boxes": self._boxes(outputs)}
         answer: dict[str, Any] = {
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
         }
@@ -131,6 +148,22 @@ class Answerer:
             "scores": dict(zip(names, map(float, scores))),
             **answer,
         }
+
+    def _boxes(self, outputs: list[Array]) -> list[dict[str, Any]]:
+        """Boxes in pixels of the input, the surest first."""
+        served, labels = self._served, self._served.description["labels"]
+        parts = [outputs[number] for number in served.located or (0,)]
+        rows = [part[0] if part.ndim > 2 else part.T for part in parts]
+        joined = np.concatenate(rows, -1)
+        found = detections(joined, served.decoder or {})
+        return [
+            {
+                "label": labels[kind] if kind < len(labels or ()) else str(kind),
+                "score": float(score),
+                "box": box.tolist(),
+            }
+            for box, score, kind in zip(found.boxes, found.scores, found.classes)
+        ]
 
 
 def _listed(document: Any) -> bool:

@@ -213,6 +213,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         },
         "reads": bundle.manifest["contract"].get("reads", []),
         "labels": bundle.manifest["contract"]["labels"],
+        "decoder": bundle.manifest["contract"].get("decoder"),
         "labels_samples": tasks.of(
             bundle.manifest["contract"].get("task", DEFAULT_TASK)
         ).labels_samples,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from edgekit.distill.augment import augment, draw
+from edgekit.distill.augment import AugmentParams, along, augment, draw, moved_boxes
+from edgekit.errors import TrainingError
+from edgekit.tasks.targets import NO_BOX
 from edgekit.types import Preprocess
 
 SPEC = Preprocess(mean=(0.5, 0.25), std=(0.25, 0.5))
@@ -62,3 +65,42 @@ def test_seed_decides_and_other_inputs_stay() -> None:
     assert not torch.equal(changed("shift"), changed("shift", seed=1))
     rows = torch.randn(3, 5)
     assert done(rows, "shift-flip", torch.Generator()) is rows
+
+
+@pytest.mark.parametrize("kind", ["shift", "shift-flip", "scale-flip"])
+def test_boxes_move_with_what_is_in_them(kind: str) -> None:
+    """A bright rectangle of each image is found again where its box has moved to."""
+    size, (left, top, right, bottom) = (40, 48), (14, 12, 30, 26)
+    x = torch.zeros(32, 1, *size)
+    x[:, :, top:bottom, left:right] = 1.0
+    boxes = torch.tensor([[left, top, right, bottom, 1.0], NO_BOX]).repeat(32, 1, 1)
+    change = draw(32, (1, *size), kind, torch.Generator().manual_seed(0))
+    moved = moved_boxes(boxes, change, size)
+    pictures = augment(x, change, Preprocess())[:, 0] > 0.5
+    assert (moved[:, 0, :4] != boxes[:, 0, :4]).any(1).sum() > 25
+    assert (moved[:, 1] == torch.tensor(NO_BOX)).all()
+    for box, picture in zip(moved[:, 0], pictures, strict=True):
+        rows, columns = picture.any(1).nonzero(), picture.any(0).nonzero()
+        found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        torch.testing.assert_close(
+            box[:4], torch.stack(found).float(), atol=0.51, rtol=0
+        )
+
+
+def test_boxes_that_leave_the_image_are_none_and_unknown_ones_stay() -> None:
+    still = torch.zeros(3, 1, dtype=torch.long)
+    away = torch.tensor([[1.0, 0.5, 0.0], [1.0, 1.9, 0.0], [1.0, 0.0, 0.0]])
+    change = AugmentParams(top=still, left=still, mirror=None, scale=away)
+    boxes = torch.tensor([[10.0, 0, 18, 8, 1]]).repeat(3, 1, 1)
+    boxes[2] = float("nan")
+    moved = moved_boxes(boxes, change, (20, 20))
+    assert moved[0, 0].tolist() == [15, 0, 20, 8, 1]
+    assert moved[1, 0].tolist() == list(NO_BOX)
+    assert moved[2].isnan().all()
+    assert moved_boxes(boxes[:2], None, (20, 20)) is not None
+
+
+def test_a_class_map_cannot_be_interpolated() -> None:
+    change = draw(2, (1, 8, 8), "scale-flip", torch.Generator())
+    with pytest.raises(TrainingError, match="Set 'shift-flip'"):
+        along(torch.zeros(2, 8, 8, dtype=torch.long), change)

@@ -7,8 +7,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from edgekit.data import Dataset
+from edgekit.data.samples import InMemory
 from edgekit.distill.sampler import TrainSampler
+from edgekit.types import Preprocess
 from tests.unit.distill.test_optimize import RECIPE, samples
+
+RAW = Preprocess(scale=1.0)
 
 
 def test_samples_are_mixed_with_their_partners() -> None:
@@ -26,3 +31,19 @@ def test_samples_are_mixed_with_their_partners() -> None:
     assert taken.targets.tolist() == y[:8].tolist()
     assert taken.other.tolist() == y[partner].tolist()
     assert TrainSampler(data, RECIPE, (torch.float32,), 0).mixup(8) is None
+
+
+def test_boxes_move_with_their_images() -> None:
+    x = np.zeros((4, 1, 16, 16), np.float32)
+    x[:, :, 6:10, 5:9] = 1.0
+    boxes = np.tile(np.array([5, 6, 9, 10, 0], np.float32), (4, 1, 1))
+    data = Dataset(InMemory(values=x), boxes, labels=("a",), preprocess=RAW)
+    data.boxed = True
+    sampler = TrainSampler(data, replace(RECIPE, augment="shift"), (torch.float32,), 0)
+    everything = torch.arange(4)
+    moves = sampler.augmentation(everything, 1)
+    taken = sampler.take(everything, everything, moves, None)
+    for image, ((left, top, *_),) in zip(taken.inputs[0], taken.targets, strict=True):
+        row, column = image[0].nonzero()[0].tolist()
+        assert (column, row) == (left, top)
+    assert (taken.targets[:, 0, :2] != torch.tensor([5, 6])).any()

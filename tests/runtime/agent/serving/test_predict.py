@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from PIL import Image
 
 from tests import texts
 from tests.runtime.agent.serving.test_main import npy, run
@@ -49,6 +51,66 @@ def test_bench_and_info_are_json(tmp_path: Path, model: Any) -> None:
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p90"]
     about = json.loads(run(tmp_path, model, "info").stdout)
     assert about["runtime"] == model.runtime and about["machine"]["cores"] >= 1
+
+
+# --- boxes ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """Two boxes in 8 x 4 pixels, whatever the image; the second has a score below the least."""
+
+    path: Path
+    runtime: str = "onnxruntime"
+    reads: tuple[str, ...] = ("boxes", "scores")
+    fit: str = "letterbox"
+    decoder: Any = None
+
+
+def write_detector(folder: Path) -> Detector:
+    fixed = {"corners": [[2, 0, 6, 4], [2, 1, 4, 2]], "sure": [[0.1, 0.9], [0.2, 0.1]]}
+    parts = [
+        helper.make_tensor(
+            name, TensorProto.FLOAT, [1, *np.shape(values)], np.ravel(values).tolist()
+        )
+        for name, values in fixed.items()
+    ]
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0])
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["corners", "nothing"], ["boxes"]),
+        helper.make_node("Add", ["sure", "nothing"], ["scores"]),
+    ]
+    given, *found = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (
+            ("x", [1, 3, 4, 8]),
+            ("boxes", [1, 2, 4]),
+            ("scores", [1, 2, 2]),
+        )
+    )
+    graph = helper.make_graph(nodes, "detector", [given], found, [*parts, zero])
+    opset = [helper.make_opsetid("", 18)]
+    path = folder / "detector.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    how = {"head": "boxes", "confidence": 0.5, "overlap": 0.5, "most": 9, "bins": 16}
+    return Detector(path=path, decoder=how)
+
+
+def test_infer_answers_with_boxes_in_pixels_of_the_image(tmp_path: Path) -> None:
+    """An image of 16 x 16 pixels lies in the middle, a quarter as large."""
+    image = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(image, "PNG")
+    model = write_detector(tmp_path)
+    done = run(tmp_path, model, "infer", stdin=image.getvalue())
+    assert done.returncode == 0, done.stderr
+    (box,) = json.loads(done.stdout)["boxes"]
+    assert box == {"label": "b", "score": pytest.approx(0.9), "box": [0, 0, 16, 16]}
+    plain = io.BytesIO()
+    np.save(plain, np.zeros((3, 4, 8), np.float32))
+    done = run(tmp_path, model, "infer", stdin=plain.getvalue())
+    assert json.loads(done.stdout)["boxes"][0]["box"] == [2, 0, 6, 4]
 
 
 # --- texts ------------------------------------------------------------------------------------

@@ -35,10 +35,12 @@ def write_description(folder: Path, model: Any) -> dict[str, str]:
             "mean": [0.0],
             "std": [1.0],
             "resize": "nearest",
+            "fit": getattr(model, "fit", "stretch"),
         },
         "labels": ["a", "b", "c", "d"],
         "reads": getattr(model, "reads", []),
         "text": getattr(model, "text", None),
+        "decoder": getattr(model, "decoder", None),
         "versions": {"edgekit": "0"},
     }
     (folder / "image.json").write_text(json.dumps(description))
