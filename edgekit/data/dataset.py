@@ -114,6 +114,11 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         found = (each.table.how for each in held if isinstance(each, Texts))
         return next(found, None)
 
+    @property
+    def numbers(self) -> Indices:
+        """Numbers (n,) of the samples among those of the columns."""
+        return self._indices
+
     def __len__(self) -> int:
         return len(self._indices)
 

@@ -51,15 +51,25 @@ def named(task: TaskSpec, root: Path) -> Metric:
     return known[task.metric]
 
 
+def decoder_of(task: TaskSpec, root: Path) -> decoding.Decode | None:
+    """The decoder that a task names, a head's or the user's own; `None` without one."""
+    given = task.box_decoder
+    if given is None:
+        return None
+    if not is_reference(given.head):
+        return decoding.named(task)
+    function = locate(given.head, root, UsageError)
+    return decoding.of_function(function.load(), function.name)
+
+
 def _known(
     task: TaskSpec, definition: tasks.TaskDefinition, root: Path
 ) -> Mapping[str, Metric]:
-    """The metrics by name, of boxes those that the user's own decoder finds."""
-    given = task.box_decoder
-    if given is None or definition.box_metrics is None or not is_reference(given.head):
+    """The metrics by name, of boxes those that the task's decoder finds."""
+    decode = None if definition.box_metrics is None else decoder_of(task, root)
+    if decode is None or definition.box_metrics is None:
         return definition.metrics
-    function = locate(given.head, root, UsageError)
-    return definition.box_metrics(decoding.of_function(function.load(), function.name))
+    return definition.box_metrics(decode)
 
 
 def _by_user(task: TaskSpec, reference: str, root: Path) -> Metric:

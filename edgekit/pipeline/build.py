@@ -18,6 +18,7 @@ from edgekit.pipeline.exports import StudentExports
 from edgekit.pipeline.finished import Builds
 from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
+from edgekit.pipeline.pictures import with_pictures
 from edgekit.pipeline.proof import prove
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
@@ -91,6 +92,7 @@ def _made(
         notes=(*loaded.notes, *baselines.notes, *exported.notes, *differing),
     )
     report = assemble_report(request, env, loaded, built)
+    report = with_pictures(report, request.project, env, loaded, proof)
     with env.progress.step("Package"):
         locked.write(request, lock, folder)
         write_bundle(report, proof.student, loaded, folder)

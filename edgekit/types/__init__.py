@@ -101,8 +101,11 @@ from edgekit.types.project import (
 )
 from edgekit.types.report import (
     REPORT_SCHEMA,
+    BoxPicture,
     BudgetVerdict,
     Candidate,
+    DrawnBox,
+    DrawnBoxes,
     Finding,
     NetworkSummary,
     Report,
@@ -128,6 +131,7 @@ __all__ = [
     "BenchRecipe",
     "BlockSense",
     "BoxDecoder",
+    "BoxPicture",
     "Budget",
     "BudgetVerdict",
     "Calibration",
@@ -139,6 +143,8 @@ __all__ = [
     "Count",
     "DataSpec",
     "DistillRecipe",
+    "DrawnBox",
+    "DrawnBoxes",
     "Energy",
     "Epoch",
     "Evaluation",

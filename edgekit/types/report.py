@@ -204,6 +204,34 @@ class NetworkSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawnBox:
+    """A box (x1, y1, x2, y2) in pixels of its picture; `score` is `None` for one of the data."""
+
+    box: tuple[float, float, float, float]
+    label: str
+    score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnBoxes:
+    """Boxes of the data, of a network or of a file, which is the `name`."""
+
+    name: str
+    boxes: tuple[DrawnBox, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxPicture:
+    """A sample of the evaluation data as it lies in the network's input."""
+
+    jpeg: str
+    """Base64."""
+    width: int
+    height: int
+    drawn: tuple[DrawnBoxes, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything a build found out; `report.json` is this, field by field."""
 
@@ -243,6 +271,9 @@ class Report:
     outlook: AccuracyOutlook | None = None
     """The accuracy expected before training beside the outcome; `None` where nothing was cut and
     trained."""
+
+    pictures: tuple[BoxPicture, ...] = ()
+    """Samples of a detector with the boxes that were found."""
 
     @property
     def chosen(self) -> Candidate | None:

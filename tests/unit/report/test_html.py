@@ -7,6 +7,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from edgekit import report as reporting
+from edgekit.types import BoxPicture, DrawnBox, DrawnBoxes
 from tests import reports
 
 
@@ -33,3 +34,20 @@ def test_names_from_outside_cannot_inject_markup(report):
         dataclasses.replace(report, project=evil, operators=(row,))
     )
     assert evil not in page
+
+
+def test_boxes_are_drawn_over_each_sample_in_a_color_a_class(report):
+    boxes = tuple(
+        DrawnBox(box=(1, 2, 11, 22), label=label, score=0.5) for label in ("dog", "<b>")
+    )
+    drawn = (
+        DrawnBoxes(name="the data", boxes=()),
+        DrawnBoxes(name="x-int8", boxes=boxes),
+    )
+    picture = BoxPicture(jpeg="QUJD", width=40, height=30, drawn=drawn)
+    page = reporting.to_html(dataclasses.replace(report, pictures=(picture,)))
+    assert page.count('href="data:image/jpeg;base64,QUJD"') == 2
+    assert 'class="box1" x="1" y="2" width="10" height="20"' in page
+    assert 'class="box0"' in page and "<b> 0.5" not in page
+    assert "x-int8: 2" in page and "the data: 0" in page
+    assert "Boxes in a few" not in reporting.to_html(report)
