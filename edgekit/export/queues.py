@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -26,6 +27,15 @@ _PATIENCE_S = 7200.0
 """A worker that sends nothing for longer hangs: the search for one file is shorter."""
 
 
+_SHORT = (
+    os.strerror(errno.ENOSPC),
+    os.strerror(errno.ENOMEM),
+    "MemoryError",
+    "bad_alloc",
+)
+"""Parts of messages where memory or space ran out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """An artifact that cannot be made."""
@@ -34,6 +44,8 @@ class Failure:
     error: ArtifactError
     converting: bool
     """True where the format cannot hold the network at all, in fp32 neither."""
+    passing: bool = False
+    """True where another try may succeed: its process was killed or silent, or space ran out."""
 
 
 def chain_of(runtime: Runtime) -> list[Runtime]:
@@ -146,7 +158,17 @@ def _failed(worker: Worker, failure: str) -> Iterator[Failure]:
         worker.left = []
         worker.rest = [job for job in worker.rest if job not in lost]
     for request in failed:
-        yield Failure(request=request, error=error, converting=not worker.converted)
+        yield Failure(
+            request=request,
+            error=error,
+            converting=not worker.converted,
+            passing=_passing(worker, failure),
+        )
+
+
+def _passing(worker: Worker, failure: str) -> bool:
+    killed = worker.process.returncode == -signal.SIGKILL
+    return killed or worker.overdue or any(sign in failure for sign in _SHORT)
 
 
 def _again(worker: Worker) -> list[Job]:

@@ -60,7 +60,7 @@ def export_all(  # noqa: PLR0913
     first one raises `ArtifactError` by name.
     """
     requests = [
-        each if isinstance(each, ExportRequest) else _request(*each)
+        each if isinstance(each, ExportRequest) else export_request(*each)
         for each in dict.fromkeys(requested)
     ]
     for request in requests:
@@ -151,9 +151,10 @@ def offered(runtime: RuntimeName, precision: Precision) -> bool:
     return precision in registry.get(runtime).precisions
 
 
-def _request(
+def export_request(
     runtime: RuntimeName, precision: Precision, quant_config: QuantConfig | None = None
 ) -> ExportRequest:
+    """The request of a variant by its name."""
     return ExportRequest(
         name=artifact_name(runtime, precision, quant_config),
         runtime=runtime,

@@ -11,14 +11,15 @@ from typing import TypeAlias, TypeVar
 from edgekit.errors import ArtifactError
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.queues import Failure
-from edgekit.export.suspect import suspect
+from edgekit.export.suspect import Suspect, suspect
 from edgekit.export.workers import Variant, offered
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
-from edgekit.progress import Progress
 from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
+from edgekit.store import Json, Stage, kept
 from edgekit.types import Artifact, Precision, RuntimeName
 from edgekit.types.export_notes import (
     Incompatibility,
@@ -29,6 +30,7 @@ from edgekit.types.export_notes import (
 
 Form: TypeAlias = tuple[RuntimeName, Precision]
 _T = TypeVar("_T")
+_SUSPECTS = Json[tuple[Suspect, ...]](tuple[Suspect, ...])
 
 
 class NotExportable(ArtifactError):
@@ -74,7 +76,7 @@ def export(  # noqa: PLR0913
         validation=validation,
         on_failure=failures.append,
     )
-    notes = _left_out(network, failures, folder, exporter.progress)
+    notes = _left_out(network, failures, folder, exporter)
     if notes and not artifacts and required:
         raise NotExportable(exporter.target, notes)
     for note in notes:
@@ -128,16 +130,17 @@ def planned_for(first: RuntimeName, used: RuntimeName) -> tuple[PlannedRuntime, 
 
 
 def _left_out(
-    network: Program, failures: Sequence[Failure], folder: Path, progress: Progress
+    network: Program, failures: Sequence[Failure], folder: Path, exporter: ExportRunner
 ) -> tuple[LeftOut, ...]:
     """Each runtime or artifact once; a conversion that failed is looked into once."""
-    known: dict[int, Incompatibility] = {}
+    known: dict[str, Incompatibility] = {}
     found: dict[str, LeftOut] = {}
     for one in failures:
-        incompatibility = known.get(id(one.error)) or _incompatibility(
-            network, one, folder, progress
+        fault = str(one.error)
+        incompatibility = known.get(fault) or _incompatibility(
+            network, one, folder, exporter
         )
-        known[id(one.error)] = incompatibility
+        known[fault] = incompatibility
         name = one.request.runtime if one.converting else one.request.name
         found[name] = LeftOut(
             name=name,
@@ -149,22 +152,47 @@ def _left_out(
 
 
 def _incompatibility(
-    network: Program, failure: Failure, folder: Path, progress: Progress
+    network: Program, failure: Failure, folder: Path, exporter: ExportRunner
 ) -> Incompatibility:
     runtime, said = failure.request.runtime, str(failure.error)
     if not failure.converting:
         return Incompatibility(cause="export_failed", by=runtime, detail=said)
-    with progress.step(f"Look for what {runtime} cannot take"):
-        found = suspect(network, failure, folder)
-    if found is None:
+    found = _suspects(network, failure, folder, exporter)
+    if not found:
         return Incompatibility(
             cause="conversion_failed", by=runtime, detail=said, fix="exclude_runtime"
         )
     return Incompatibility(
         cause="operator_not_exportable",
         by=runtime,
-        operator=found.operator,
-        layer=found.layer or None,
-        detail=found.why,
+        operator=found[0].operator,
+        layer=found[0].layer or None,
+        detail=found[0].why,
         fix="rewrite_layer",
     )
+
+
+def _suspects(
+    network: Program, failure: Failure, folder: Path, exporter: ExportRunner
+) -> tuple[Suspect, ...]:
+    """The operator at fault, where one is; kept, because each is tried in a process."""
+    runtime = failure.request.runtime
+    title = f"Look for what {runtime} cannot take"
+    stage = Stage(
+        kind="failed-operators",
+        title=title,
+        inputs={
+            "network": stage_inputs.of_network(network),
+            "runtime": runtime,
+            "failure": str(failure.error),
+            "versions": stage_inputs.libraries([runtime]),
+        },
+        record=_SUSPECTS,
+    )
+
+    def make() -> tuple[Suspect, ...]:
+        with exporter.progress.step(title):
+            found = suspect(network, failure, folder)
+        return () if found is None else (found,)
+
+    return kept(exporter.store, stage, make, exporter.progress)

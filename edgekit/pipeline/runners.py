@@ -16,9 +16,15 @@ from edgekit.devices import Device
 from edgekit.export.produce import ExportRequest
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.queues import Failure
-from edgekit.export.workers import Variant, artifact_name, export_all
+from edgekit.export.workers import (
+    Variant,
+    artifact_name,
+    export_all,
+    export_request,
+)
 from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.failed_exports import keep_failure, known_failure
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.stage_records import ArtifactRecord, copy_files
 from edgekit.program.feeds import Feeds
@@ -87,7 +93,10 @@ class ExportRunner:
             program, requested, title, calibration, labels, validation
         )
         made = self._kept(stages, folder)
-        missing = [each for each in requested if artifact_name(*each) not in made]
+        asked = {artifact_name(*one): self._asked(one) for one in requested}
+        missing = {name: one for name, one in asked.items() if name not in made}
+        if on_failure is not None:
+            on_failure = self._keeping(stages, missing, on_failure)
         done = [*made]
         if missing:
             with self.progress.step(title) as step:
@@ -96,11 +105,10 @@ class ExportRunner:
                     done.append(name)
                     step.update(len(done), len(requested), name)
 
-                asked = [self.settled.get(artifact_name(*o), o) for o in missing]
-                decided = all(isinstance(one, ExportRequest) for one in asked)
+                decided = missing.keys() <= self.settled.keys()
                 fresh = export_all(
                     program,
-                    asked,
+                    [*missing.values()],
                     calibration=calibration,
                     folder=folder,
                     labels=labels,
@@ -113,8 +121,29 @@ class ExportRunner:
                 made[one.name] = one
                 if self.store is not None:
                     keep(self.store, stages[one.name], one)
-        names = dict.fromkeys(artifact_name(*each) for each in requested)
-        return [made[name] for name in names if name in made]
+        return [made[name] for name in asked if name in made]
+
+    def _asked(self, variant: Variant) -> ExportRequest:
+        return self.settled.get(artifact_name(*variant)) or export_request(*variant)
+
+    def _keeping(
+        self,
+        stages: Mapping[str, Stage[Artifact]],
+        missing: dict[str, ExportRequest],
+        on_failure: Callable[[Failure], None],
+    ) -> Callable[[Failure], None]:
+        """`on_failure` that keeps what it is given; files that failed before leave `missing`."""
+        for name, request in [*missing.items()]:
+            known = known_failure(self.store, stages[name], request, self.progress)
+            if known is not None:
+                del missing[name]
+                on_failure(known)
+
+        def keeping(failure: Failure) -> None:
+            keep_failure(self.store, stages[failure.request.name], failure)
+            on_failure(failure)
+
+        return keeping
 
     def _kept(
         self, stages: Mapping[str, Stage[Artifact]], folder: Path

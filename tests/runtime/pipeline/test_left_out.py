@@ -83,7 +83,9 @@ runtime_options_s = 0
 """
 
 
-def build(folder: Path, runtimes: list[str]) -> subprocess.CompletedProcess[str]:
+def build(
+    folder: Path, runtimes: list[str], *more: str
+) -> subprocess.CompletedProcess[str]:
     (folder / "model.py").write_text(MODEL)
     (folder / "loader.py").write_text(LOADER)
     project = PROJECT.replace("RUNTIMES", json.dumps(runtimes))
@@ -98,6 +100,7 @@ def build(folder: Path, runtimes: list[str]) -> subprocess.CompletedProcess[str]
             "raspberrypi",
             "--json",
             "--yes",
+            *more,
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -139,6 +142,12 @@ def test_the_first_runtime_is_left_out_with_the_layer_and_the_operator(
         in page
     )
     assert "the plan is for onnxruntime instead of litert" in page
+    again = build(tmp_path, ["litert", "onnxruntime"], "--set", "budget.speedup=1.01")
+    assert again.returncode in (0, 1), again.stderr
+    assert "litert-fp32: failed before with the same inputs" in again.stderr
+    assert "✔ Look for" not in again.stderr
+    report = json.loads((tmp_path / "build/raspberrypi/report.json").read_text())
+    assert [note for note in report["notes"] if note["kind"] == "left_out"] == [out]
 
 
 @pytest.mark.slow
