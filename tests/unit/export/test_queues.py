@@ -1,4 +1,4 @@
-"""Failures that another try may undo are told from those that it would repeat."""
+"""Failures that another try may undo, and those that it would repeat."""
 
 from __future__ import annotations
 

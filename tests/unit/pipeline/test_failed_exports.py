@@ -1,4 +1,4 @@
-"""Exports that failed are told again with their reasons, and are not tried again."""
+"""Exports that failed: reported with their reasons, and not tried again."""
 
 from __future__ import annotations
 
