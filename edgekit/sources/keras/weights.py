@@ -24,6 +24,7 @@ _PARTS = (
 Keras 2 writes some with a leading underscore."""
 _ESTIMATING = ("SpectralNormalization",)
 """Layers with a last weight of their own that only training uses."""
+_OBJECT = "shared_object_id"
 _TOPS = ("layers", "_layer_checkpoint_dependencies")
 _STATES = re.compile(r"(seed_generator|StateVar|/seed$|_state$|/count(:\d+)?$)")
 """Names of arrays that are not weights: the states of random numbers, and counts."""
@@ -32,8 +33,38 @@ _STATES = re.compile(r"(seed_generator|StateVar|/seed$|_state$|/count(:\d+)?$)")
 def of_layers(file: KerasFile, graph: GraphConfig) -> Weights:
     """The weights of every leaf layer; `ModelError` where the file lacks some."""
     if file.archived:
-        return dict(_archived(file, graph, "", ""))
+        return _with_shared(graph, dict(_archived(file, graph, "", "")))
     return dict(_listed(file, graph))
+
+
+def _with_shared(
+    graph: GraphConfig, found: dict[str, tuple[np.ndarray, ...]]
+) -> Weights:
+    """The same with the weights of layers that are in several models, which a `.keras` holds once:
+    in the first model that has them."""
+    leaves = dict(_leaves(graph, ""))
+    stored = [path for path in leaves if found.get(path)]
+    for path, layer in leaves.items():
+        if not found.get(path):
+            same = (p for p in stored if _is_shared(path, layer, p, leaves[p]))
+            twin = next(same, None)
+            if twin is not None:
+                found[path] = found[twin]
+    return found
+
+
+def _is_shared(path: str, layer: LayerConfig, other: str, its: LayerConfig) -> bool:
+    short, long = sorted((path, other), key=len)
+    named = long.endswith(f"/{short}")
+    return named and layer.kind == its.kind and _same(layer.values, its.values)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two configurations are equal but for the numbers of objects in the file."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        keys = {*one, *other} - {_OBJECT}
+        return all(_same(one.get(key), other.get(key)) for key in keys)
+    return bool(one == other)
 
 
 def _archived(

@@ -79,7 +79,8 @@ def _make_real(model: Any, tensor: Any) -> None:
     data = model.buffers[tensor.buffer].data
     if data is not None and len(data):
         stored = np.asarray(data, np.uint8).view(_WHOLE[tensor.type])
-        stored = stored.reshape([int(n) for n in tensor.shape]).astype(np.float64)
+        sizes = [] if tensor.shape is None else [int(n) for n in tensor.shape]
+        stored = stored.reshape(sizes).astype(np.float64)
         scale = np.asarray(given.scale, np.float64)
         zero = np.zeros_like(scale)
         if given.zeroPoint is not None and len(given.zeroPoint):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -41,8 +42,20 @@ _ON_HOST: dict[str, Callable[[Any, Any], Any]] = {
     "FLOOR_DIV": lambda a, b: a // b, "DIV": lambda a, b: a // b,
     "MAXIMUM": max, "MINIMUM": min,
 }  # fmt: skip
+_REDUCED_ON_HOST: dict[str, Callable[[list[Any]], Any]] = {
+    "SUM": sum, "REDUCE_PROD": math.prod, "REDUCE_MAX": max, "REDUCE_MIN": min,
+}  # fmt: skip
+
+
+def _products(x: Tensor, axes: Sequence[int], keepdim: bool = False) -> Tensor:
+    for axis in sorted((n % x.ndim for n in axes), reverse=True):
+        x = x.prod(axis, keepdim=keepdim)
+    return x
+
+
 _REDUCTIONS: dict[str, Callable[..., Tensor]] = {
     "MEAN": torch.mean, "SUM": torch.sum, "REDUCE_MAX": torch.amax, "REDUCE_MIN": torch.amin,
+    "REDUCE_PROD": _products,
 }  # fmt: skip
 
 
@@ -165,8 +178,10 @@ def add_n(call: Call) -> Value:
 
 
 @computes(*_REDUCTIONS)
-def reduction(call: Call) -> Value:
-    """Compute TFLite's `reduction` operators."""
+def reduction(call: Call) -> Any:
+    """Compute TFLite's `reduction` operators; those of a row of sizes on the host."""
+    if call.is_host(0) and call.kind in _REDUCED_ON_HOST and len(call.shape(0)) == 1:
+        return [_REDUCED_ON_HOST[call.kind](call.host(0))]
     value = call.value(0)
     axes = [int(n) for n in call.host(1)]
     function = _REDUCTIONS[call.kind]

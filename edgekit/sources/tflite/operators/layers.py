@@ -177,10 +177,19 @@ def space_to_batch(call: Call) -> Value:
     block = tuple(int(n) for n in call.host(1))
     before = call.host(2)
     pads = [(int(before[n]), int(before[n + 1])) for n in range(0, len(before), 2)]
-    if len(block) != 2:
-        raise ValueError("it is of another than two dimensions")
-    call.walk.dilated[call.operator.outputs[0]] = block
-    return ordered(windows.padded(call.value(0).channels_first(), pads))
+    if len(block) not in (1, 2) or len(call.shape(0)) != len(block) + 2:
+        raise ValueError("it is of another than one or two dimensions")
+    # A convolution of rows is one of images of a single row.
+    call.walk.dilated[call.operator.outputs[0]] = (1, *block)[-2:]
+    return _padded(call, pads)
+
+
+def _padded(call: Call, pads: windows.Pads) -> Value:
+    """Images or rows with zeros around them; of fewer than none, without their edges."""
+    if len(pads) == 2:
+        return ordered(windows.padded(call.value(0).channels_first(), pads))
+    [(before, after)] = pads
+    return Value(F.pad(call.value(0).last(), (0, 0, before, after)))
 
 
 @computes("BATCH_TO_SPACE_ND")
@@ -190,4 +199,4 @@ def batch_to_space(call: Call) -> Value:
         raise ValueError("it follows no SPACE_TO_BATCH_ND")
     crops = call.host(2)
     cuts = [(-int(crops[n]), -int(crops[n + 1])) for n in range(0, len(crops), 2)]
-    return ordered(windows.padded(call.value(0).channels_first(), cuts))
+    return _padded(call, cuts)

@@ -19,6 +19,8 @@ def reshape(call: Call) -> Any:
     """Compute TFLite's `RESHAPE`."""
     if call.is_host(0):
         return call.host(0)
+    if dilated(call):
+        return rows_for_convolution(call)
     x = call.value(0).last()
     sizes = call.host(1) if call.has(1) else list(call.option("NewShapeAsNumpy"))
     return Value(x.reshape(_freed(x, [*map(_plain, sizes)], call.shape(0))))
@@ -38,6 +40,8 @@ def _freed(x: torch.Tensor, sizes: list[Any], said: tuple[int, ...]) -> list[Any
 @computes("SQUEEZE")
 def squeeze(call: Call) -> Value:
     """Compute TFLite's `SQUEEZE`."""
+    if dilated(call):
+        return rows_for_convolution(call)
     x = call.value(0).last()
     given = call.option("SqueezeDimsAsNumpy", 0)
     listed = [] if isinstance(given, int) else [int(n) % x.ndim for n in given]
@@ -50,8 +54,35 @@ def expand(call: Call) -> Any:
     """Compute TFLite's `EXPAND_DIMS`."""
     if call.is_host(0):
         return call.host(0)
+    if dilated(call):
+        return rows_for_convolution(call)
     [axis] = call.host(1)
     return Value(call.value(0).last().unsqueeze(int(axis)))
+
+
+def dilated(call: Call) -> bool:
+    """Return whether an operator stands between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND."""
+    return call.operator.inputs[0] in call.walk.dilated
+
+
+def rows_for_convolution(call: Call) -> Value:
+    """Rows (n, w, c) as images (n, 1, w, c) or back, in a dilated space, where the file's own
+    sizes are of the space's parts."""
+    x = call.value(0).last()
+    given, made = len(call.shape(0)), call.walk.graph.tensors[call.operator.outputs[0]]
+    wanted = len(made.shape)
+    if (given, wanted) == (3, 4) and made.shape[1] == 1:
+        found = x.unsqueeze(1)
+    elif (given, wanted) == (4, 3) and call.shape(0)[1] == 1:
+        found = x.squeeze(1)
+    else:
+        raise ValueError(
+            "it changes a dilated space in another way than rows to images"
+        )
+    call.walk.dilated[call.operator.outputs[0]] = call.walk.dilated[
+        call.operator.inputs[0]
+    ]
+    return Value(found)
 
 
 @computes("TRANSPOSE")

@@ -34,3 +34,14 @@ def test_it_is_the_authors_network_at_any_batch(name: str, tolerance: float) -> 
 def test_files_are_recognized_by_content(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes((DATA / "net-fp32.tflite").read_bytes())
     assert sources.recognized("model", tmp_path) is sources.known()["tflite"]
+
+
+@pytest.mark.parametrize(
+    "name", ["rows-int8.tflite", "attention-fp32.tflite", "small-int16.tflite"]
+)
+def test_what_tensorflow_s_converter_writes_agrees_with_litert(name: str) -> None:
+    """Dilated convolutions of rows; products of sizes; scalars in 16 bits. The load compares."""
+    program = sources.load(ModelSpec(source=name), root=DATA)
+    assert program.remarks[0].startswith("Checked against LiteRT")
+    with torch.no_grad():
+        assert program.module(*program.example(3)).std() > 1e-3

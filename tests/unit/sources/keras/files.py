@@ -33,7 +33,12 @@ LAYERS = {
     "core": ("tokens.h5", "tokens.keras", "vectors.keras"),
     "merging": ("merging.keras",),
     "normalization": ("normalizations.h5", "normalizations.keras"),
-    "operations": ("nested.h5", "nested.keras"),
+    "operations": (
+        "nested.h5",
+        "nested.keras",
+        "shared_models.h5",
+        "shared_models.keras",
+    ),
     "pooling": ("pooling.keras",),
     "preprocessing": ("preprocessing.keras",),
     "recurrent": ("recurrent.keras",),

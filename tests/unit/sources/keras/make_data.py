@@ -20,7 +20,7 @@ from keras import layers as L
 from keras import ops
 
 MODELS = {}
-LISTED = ("nested", "normalizations", "recurrent", "tokens")
+LISTED = ("nested", "normalizations", "recurrent", "shared_models", "tokens")
 """Models that are saved as HDF5 too: with weights in every order that Keras lists them in."""
 
 
@@ -321,6 +321,16 @@ def nested():
             "value": L.Dense(1, name="value")(x),
         },
     )
+
+
+@model
+def shared_models():
+    """A model in the outermost one and in another within it: a `.keras` holds it once."""
+    inner = functional((6,), L.Dense(8), L.Dense(8, activation="relu"))
+    within = keras.Sequential([keras.Input((6,)), inner, L.Dense(4)])
+    given = keras.Input((6,))
+    joined = L.Concatenate()([within(given), inner(given)])
+    return keras.Model(given, L.Dense(2)(joined))
 
 
 @model

@@ -29,6 +29,8 @@ SINGLES = (
            options=("ReducerOptions", {"keepDims": True})),
     Single(kind="REDUCE_MAX", constants=[np.int32([2])], rank=3,
            options=("ReducerOptions", {"keepDims": False})),
+    Single(kind="REDUCE_PROD", constants=[np.int32([1, 3])], rank=2,
+           options=("ReducerOptions", {"keepDims": False})),
     Single(kind="ARG_MAX", constants=[np.int32(3)], rank=3, dtype=np.int64,
            options=("ArgMaxOptions", {"outputType": 4})),
 )  # fmt: skip
