@@ -70,10 +70,10 @@ def rows_for_convolution(call: Call) -> Value:
     sizes are of the space's parts."""
     x = call.value(0).last()
     given, made = len(call.shape(0)), call.walk.graph.tensors[call.operator.outputs[0]]
-    wanted = len(made.shape)
-    if (given, wanted) == (3, 4) and made.shape[1] == 1:
+    expected = len(made.shape)
+    if (given, expected) == (3, 4) and made.shape[1] == 1:
         found = x.unsqueeze(1)
-    elif (given, wanted) == (4, 3) and call.shape(0)[1] == 1:
+    elif (given, expected) == (4, 3) and call.shape(0)[1] == 1:
         found = x.squeeze(1)
     else:
         raise ValueError(
