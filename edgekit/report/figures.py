@@ -251,7 +251,7 @@ def _height(evaluation: Evaluation) -> float:
 
 def _metric_axis(evaluation: Evaluation) -> dict[str, Any]:
     unit = " (%)" if evaluation.is_fraction else ""
-    lower = "" if evaluation.higher_is_better else ", lower is better"
+    lower = "" if evaluation.higher_is_better else ",<br>lower is better"
     return {"title": {"text": f"{words.headed(evaluation.metric)}{unit}{lower}"}}
 
 
@@ -280,7 +280,7 @@ def _budget_line(figure: Any, report: Report) -> None:
     figure.add_hline(
         y=_height(replace(before, value=worst)),
         line={"dash": "dash", "color": CHOSEN, "width": 1.5},
-        annotation_text=f"{before.metric} budget: choose from {side}",
+        annotation_text=f"budget: choose from {side}",
         annotation_position="bottom right",
     )
 
