@@ -3,6 +3,8 @@ light and in the dark."""
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from edgekit.report import to_html
@@ -19,6 +22,7 @@ from edgekit.runtimes import npm
 from edgekit.store import Store
 from edgekit.types import Evaluation, Preview, Report, TaskSpec
 from edgekit.types.plan import BlockSense, GroupSense
+from edgekit.types.report import BoxPicture, DrawnBox, DrawnBoxes
 from tests import reports
 from tests.runtime.report.test_browser import CHROMIUM, DRIVER, scheme
 from tests.runtime.report.test_browser import browser as browser
@@ -58,13 +62,29 @@ def judged(kind: str, change: Callable[[Evaluation], Evaluation]) -> Report:
 
 
 def values(one: Evaluation) -> Evaluation:
-    """A metric that is no fraction, of which less is better."""
+    """An error in the unit of the values."""
     return Evaluation(
         metric="mean absolute error",
         value=3.2,
         samples=one.samples,
         higher_is_better=False,
         is_fraction=False,
+    )
+
+
+def picture() -> BoxPicture:
+    """A gray sample with a box of the data, and none of the network."""
+    jpeg = io.BytesIO()
+    Image.new("RGB", (32, 24), "gray").save(jpeg, "JPEG")
+    box = DrawnBox(box=(2.0, 3.0, 20.0, 15.0), label="cat")
+    return BoxPicture(
+        jpeg=base64.b64encode(jpeg.getvalue()).decode(),
+        width=32,
+        height=24,
+        drawn=(
+            DrawnBoxes(name="data", boxes=(box,)),
+            DrawnBoxes(name="student", boxes=()),
+        ),
     )
 
 
@@ -104,6 +124,7 @@ PAGES: dict[str, Callable[[], str]] = {
         judged("segmentation", lambda one: replace(one, metric="mean IoU"))
     ),
     "regression": lambda: to_html(judged("regression", values)),
+    "detection": lambda: to_html(replace(reports.report(), pictures=(picture(),))),
     "plan": lambda: preview_page("digits", [preview()]),
     "history": lambda: history_page(
         "digits",
@@ -113,12 +134,12 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 SCREENS = (("light", 1280), ("dark", 360))
-ALIKE = ("segmentation", "regression")
+ALIKE = ("detection", "segmentation", "regression")
 """Of the template of another page: the narrow screen in the dark is enough."""
 
 
 def violations(browser: WebDriver, axe: str) -> list[str]:
-    """What axe finds on the page as it is, everything unfolded."""
+    """Findings of axe on the page as it is, everything unfolded."""
     browser.execute_script(
         "document.querySelectorAll('details').forEach((d) => { d.open = true; });"
     )
