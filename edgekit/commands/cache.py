@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from edgekit.commands.console import Json, err_console, out_console
 from edgekit.errors import MeasurementError, UsageError
-from edgekit.store import Store, upkeep
+from edgekit.store import Shared, Store, upkeep
 
 app = typer.Typer(help="List, verify, clean or carry what builds keep.")
 _DAY_S = 86400.0
@@ -39,8 +39,14 @@ def cache_info(as_json: Json = False) -> None:
         for kind, each in kinds.items()
     ]
     total = sum(one.size_bytes for each in kinds.values() for one in each)
+    shared = None if store.shared is None else _described(store.shared)
     if as_json:
-        found = {"folder": str(store.root), "bytes": total, "kinds": rows}
+        found = {
+            "folder": str(store.root),
+            "bytes": total,
+            "kinds": rows,
+            "shared": shared,
+        }
         print(json.dumps(found, indent=2))
         return
     table = Table("Kind", box=SIMPLE_HEAD, pad_edge=False)
@@ -54,6 +60,28 @@ def cache_info(as_json: Json = False) -> None:
     out_console.print(f"{store.root}: {total / 10**6:.1f} MB", highlight=False)
     if kinds:
         out_console.print(table)
+    if shared is not None:
+        said = (
+            f"{shared['entries']} entries, {shared['bytes'] / 10**6:.1f} MB"
+            if shared["fault"] is None
+            else f"cannot be used ({shared['fault']})"
+        )
+        out_console.print(f"Shared: {shared['address']}: {said}", highlight=False)
+
+
+def _described(shared: Shared) -> dict[str, Any]:
+    """The shared cache: its entries and bytes, or its fault."""
+    entries, size, fault = None, None, None
+    try:
+        entries, size = shared.size()
+    except Exception as error:  # noqa: BLE001 (file systems have errors of their own)
+        fault = str(error).partition("\n")[0] or type(error).__name__
+    return {
+        "address": shared.shown,
+        "entries": entries,
+        "bytes": size,
+        "fault": fault,
+    }
 
 
 @app.command("verify")

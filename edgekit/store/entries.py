@@ -20,6 +20,7 @@ from typing import Any
 
 from edgekit import scratch
 from edgekit.errors import OutputError
+from edgekit.store.shared import Shared
 
 _FILES, SEAL = "files", "seal.json"
 _LOG = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Store:
         )
         self.root = root or Path(os.environ.get("EDGEKIT_CACHE", default))
         self._verified: set[Path] = set()
+        self.shared = Shared.of_environment()
+        """Where entries are looked for besides, and left for others."""
         self.outcomes: list[Outcome] = []
         """The stages of this process so far, in order."""
         scratch.sweep(self.root, below=True)
@@ -76,6 +79,33 @@ class Store:
         with suppress(OSError):  # a cache that is only read has no order of use
             os.utime(entry / SEAL)
         return entry / _FILES
+
+    def fetch(self, stage: str, name: str) -> Path | None:
+        """As `find`, of an entry that is taken from the shared cache first.
+
+        Raises `OutputError` where the cache cannot be written.
+        """
+        if self.shared is None:
+            return None
+        with writing(self.root):
+            place = self.root / stage
+            place.mkdir(parents=True, exist_ok=True)
+            with scratch.folder(place) as partial:
+                if not self.shared.fetch(stage, name, partial):
+                    return None
+                fault = fault_of(partial, stage, name)
+                if fault is not None:
+                    remade(Path(f"{self.shared.shown}/{stage}/{name}.tar"), fault)
+                    return None
+                _on_disk(partial)
+                _publish(partial, place / name)
+        return self.find(stage, name)
+
+    def share(self, stage: str, name: str) -> None:
+        """Leave an entry in the shared cache, if there is one."""
+        if self.shared is not None:
+            with writing(self.root):
+                self.shared.put(stage, name, self.root / stage / name)
 
     def adopt(self, stage: str, name: str, folder: Path) -> bool:
         """Take a whole entry that lies in `folder`, where it is not there yet.

@@ -134,6 +134,8 @@ def kept(
 def find(store: Store, stage: Stage[T], progress: Display) -> T | None:
     """The kept result of a stage, `None` where there is none."""
     folder = store.find(stage.kind, stage.name)
+    if folder is None and stage.portable:
+        folder = store.fetch(stage.kind, stage.name)
     if folder is None:
         return None
     value = stage.record.read(folder)
@@ -155,6 +157,8 @@ def keep(store: Store, stage: Stage[T], value: T, seconds: float = 0.0) -> T:
         stage.record.write(value, folder)
 
     folder = store.keep(stage.kind, stage.name, write)
+    if stage.portable:
+        store.share(stage.kind, stage.name)
     store.outcomes.append(stage.outcome(kept=False, seconds=seconds))
     return stage.record.read(folder)
 
