@@ -101,7 +101,7 @@ class Store:
                 _publish(partial, place / name)
         return self.find(stage, name)
 
-    def share(self, stage: str, name: str) -> None:
+    def publish(self, stage: str, name: str) -> None:
         """Leave an entry in the shared cache, if there is one."""
         if self.shared is not None:
             with writing(self.root):

@@ -158,7 +158,7 @@ def keep(store: Store, stage: Stage[T], value: T, seconds: float = 0.0) -> T:
 
     folder = store.keep(stage.kind, stage.name, write)
     if stage.portable:
-        store.share(stage.kind, stage.name)
+        store.publish(stage.kind, stage.name)
     store.outcomes.append(stage.outcome(kept=False, seconds=seconds))
     return stage.record.read(folder)
 
