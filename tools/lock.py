@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 LISTS = (
     *(f"docker/{name}.txt" for name in ("litert", "onnxruntime", "openvino")),
     *("docker/tflite-runtime.txt", "docker/tokenizers.txt", "docs/requirements.txt"),
+    "tests/runtime/package/ios/requirements.txt",
 )
 PYTHONS = ("cp311", "cp312", "cp313")
 _SIMPLE = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -42,7 +43,7 @@ def main() -> None:
     _write(ROOT / "requirements.lock", constraints, index, here, PYTHONS)
     for name in LISTS:
         file = ROOT / name
-        pythons = PYTHONS if name.startswith("docs") else PYTHONS[:1]
+        pythons = PYTHONS if name.startswith(("docs", "tests")) else PYTHONS[:1]
         _write(file, file.read_text(), index, {}, pythons)
 
 

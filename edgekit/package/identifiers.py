@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 def class_name(project: str) -> str:
@@ -22,9 +22,18 @@ def constants(names: Iterable[str], reserved: Iterable[str] = ()) -> list[str]:
     return _distinct((_constant(name) for name in names), reserved)
 
 
-def literal(text: str, special: Mapping[str, str], form: str = "\\u{:04x}") -> str:
-    """A text between quotes; `form` is that of a UTF-16 unit which does not print."""
-    return f'"{"".join(special.get(one) or _printed(one, form) for one in text)}"'
+def utf16(character: str) -> str:
+    """The escapes of a character's UTF-16 units, as Kotlin and JavaScript have them."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def literal(
+    text: str, special: Mapping[str, str], escape: Callable[[str], str] = utf16
+) -> str:
+    """A text between quotes; `escape` is for characters that do not print."""
+    parts = (one if one.isprintable() else escape(one) for one in text)
+    return f'"{"".join(special.get(one) or one for one in parts)}"'
 
 
 def _words(name: str) -> Sequence[str]:
@@ -53,12 +62,3 @@ def _distinct(names: Iterable[str], reserved: Iterable[str]) -> list[str]:
         taken.add(free)
         found.append(free)
     return found
-
-
-def _printed(character: str, form: str) -> str:
-    if character.isprintable():
-        return character
-    units = character.encode("utf-16-be", "surrogatepass").hex()
-    return "".join(
-        form.format(int(units[i : i + 4], 16)) for i in range(0, len(units), 4)
-    )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.package import card, sbom
-from edgekit.package.android.kotlin import Place, rendered
-from edgekit.package.contract import Chosen
-from edgekit.package.opened import Bundle
+from edgekit.package.android.kotlin import KOTLIN, Place, overloads
+from edgekit.package.phone import Parts
 from edgekit.package.sbom import Component, Subject
 from edgekit.runtimes.mobile import MobileRuntime
 
@@ -56,7 +53,7 @@ _OF_TESTS = (
 
 def build(place: Place, runtime: MobileRuntime) -> str:
     """The text of `build.gradle.kts`."""
-    return rendered(
+    return KOTLIN.rendered(
         "build.gradle.kts.j2",
         namespace=place.namespace,
         least_sdk=runtime.least_system,
@@ -83,9 +80,7 @@ def _needed(runtime: MobileRuntime) -> _Library:
     )
 
 
-def bill(
-    bundle: Bundle, runtime: MobileRuntime, place: Place, facts: Mapping[str, Any]
-) -> bytes:
+def bill(made: Parts, place: Place) -> bytes:
     """The bill of materials. Google's Maven publishes no hash that a build here could read."""
     components = [
         Component(
@@ -95,30 +90,26 @@ def bill(
             digest=None,
             license=one.license,
         )
-        for one in (_needed(runtime), COROUTINES)
+        for one in (_needed(made.chosen.runtime), COROUTINES)
     ]
-    subject = Subject(name=place.namespace, kind="library", epoch=bundle.epoch)
-    return sbom.document(subject, components, [(facts["model"]["file"], place.sha256)])
+    subject = Subject(name=place.namespace, kind="library", epoch=made.bundle.epoch)
+    model = made.facts["model"]["file"]
+    return sbom.document(subject, components, [(model, place.sha256)])
 
 
-def readme(
-    bundle: Bundle,
-    chosen: Chosen[MobileRuntime],
-    place: Place,
-    facts: Mapping[str, Any],
-    *,
-    overload: Mapping[str, Any],
-) -> str:
+def readme(made: Parts, place: Place) -> str:
     """The model card, with how an application uses the module."""
-    usage = rendered(
+    model = made.facts["model"]
+    overload = overloads(made.facts, text=made.rules is not None)[-1]
+    usage = KOTLIN.rendered(
         "README.md.j2",
         namespace=place.namespace,
         folder=place.folder,
         name=place.name,
         arguments=overload["arguments"],
         parameters=overload["parameters"],
-        runtime=chosen.runtime,
-        model=facts["model"],
-        kib=f"{facts['model']['bytes'] / 1024:.0f}",
+        runtime=made.chosen.runtime,
+        model=model,
+        kib=f"{model['bytes'] / 1024:.0f}",
     )
-    return card.readme(bundle, chosen.artifact, usage)
+    return card.readme(made.bundle, made.chosen.artifact, usage)

@@ -11,35 +11,19 @@ from PIL import Image
 from edgekit.package import contract, fixtures
 from edgekit.package.opened import open_bundle
 from edgekit.runtimes import mobile
-from edgekit.types import Artifact, TensorSpec
-from tests.packages import PREPROCESS, write_bundle
-from tests.runtime.conftest import write_tflite
+from tests.packages import PREPROCESS
+from tests.runtime.package.relu import tiny_bundle
 
 
-def made(folder: Path, shape: tuple[int, ...], **changes: object) -> fixtures.Fixtures:
-    file = folder / "relu.tflite"
-    write_tflite(file)
-    layout = "NHWC" if len(shape) == 4 else None
-    x = TensorSpec(name="x", shape=shape, dtype="float32", layout=layout)
-    y = TensorSpec(name="y", shape=(1, 4), dtype="float32")
-    artifact = Artifact(
-        name="litert-fp32",
-        runtime="litert",
-        precision="fp32",
-        files=(file,),
-        inputs=(x,),
-        outputs=(y,),
-    )
+def made(folder: Path, **changes: object) -> fixtures.Fixtures:
     how = [{**PREPROCESS, "scale": 2.0}]
-    bundle = open_bundle(
-        write_bundle(folder / "b", [artifact], preprocess=how, **changes)  # type: ignore[arg-type]
-    )
+    bundle = open_bundle(tiny_bundle(folder, preprocess=how, **changes))
     chosen = contract.choose(bundle, None, mobile.known("android"))
     return fixtures.made(bundle, chosen, contract.facts(bundle, chosen))
 
 
 def test_outputs_are_those_of_the_file_for_prepared_samples(tmp_path: Path) -> None:
-    found = made(tmp_path, (1, 4))
+    found = made(tmp_path)
     raw, prepared, outputs = found.raw[0], found.prepared[0], found.outputs[0]
     want = (raw / np.float32(2) - np.float32(0.3)) / np.float32(0.4)
     np.testing.assert_array_equal(prepared, want)
@@ -49,7 +33,7 @@ def test_outputs_are_those_of_the_file_for_prepared_samples(tmp_path: Path) -> N
 
 
 def test_a_model_without_an_answer_has_none(tmp_path: Path) -> None:
-    assert made(tmp_path, (1, 4), task="regression").answers.shape == (3, 0)
+    assert made(tmp_path, task="regression").answers.shape == (3, 0)
 
 
 def test_a_pictures_file_has_the_pixels_that_stand_beside_it(tmp_path: Path) -> None:

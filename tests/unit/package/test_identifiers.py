@@ -34,4 +34,4 @@ def test_constants_are_distinct() -> None:
 def test_a_literal_has_no_character_that_does_not_print() -> None:
     assert literal('a"\n', {'"': '\\"'}) == '"a\\"\\u000a"'
     assert literal("\U000e0001", {}) == '"\\udb40\\udc01"'
-    assert literal("\n", {}, form="\\u{{{:x}}}") == '"\\u{a}"'
+    assert literal("\n", {}, lambda one: f"<{ord(one)}>") == '"<10>"'

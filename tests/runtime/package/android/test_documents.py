@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,14 @@ import pytest
 
 from edgekit.errors import UsageError
 from edgekit.store import Store
-from edgekit.types import Artifact, Preprocess, TensorSpec
-from tests.packages import package_app, write_bundle
-from tests.runtime.conftest import write_tflite
+from tests.packages import package_app
+from tests.runtime.package.relu import tiny_bundle
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """ReLU of four numbers, with labels."""
-    file = tmp_path / "relu.tflite"
-    write_tflite(file)
-    spec: dict[str, Any] = {"shape": (1, 4), "dtype": "float32"}
-    artifact = Artifact(
-        name="litert-fp32",
-        runtime="litert",
-        precision="fp32",
-        files=(file,),
-        inputs=(TensorSpec(name="x", **spec),),
-        outputs=(TensorSpec(name="y", **spec),),
-    )
-    how = {**asdict(Preprocess(scale=1.0)), "mean": [0.0], "std": [1.0]}
-    return write_bundle(
-        tmp_path / "b",
-        [artifact],
-        preprocess=[how],
-        name="Session",
-        labels=list("abcd"),
-    )
+    return tiny_bundle(tmp_path, name="Session")
 
 
 def package(bundle: Path, **options: Any) -> Path:

@@ -17,8 +17,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from edgekit.runtimes import browser
 from edgekit.store import Store
 from tests.packages import write_bundle
+from tests.runtime.package.relu import RAW, tiny
 from tests.runtime.package.web.conftest import NODE, Package
-from tests.runtime.package.web.test_pages import RAW, pytestmark, tiny  # noqa: F401
+from tests.runtime.package.web.test_pages import pytestmark  # noqa: F401
 from tests.runtime.report.test_browser import CHROMIUM, DRIVER, FLAGS
 
 

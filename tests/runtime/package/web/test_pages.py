@@ -15,11 +15,11 @@ from edgekit.agent.serving.encode import TextEncoder
 from edgekit.devices import jobs
 from edgekit.devices.browser import chromium
 from edgekit.devices.local import LocalDevice
-from edgekit.types import Artifact, Preprocess, TensorSpec
+from edgekit.types import Artifact, TensorSpec
 from tests.packages import write_bundle
 from tests.runtime.agent.serving.text_model import contract_in, write_text_model
-from tests.runtime.conftest import write_tflite
 from tests.runtime.export.digits import FOLDED, Digits
+from tests.runtime.package.relu import RAW, tiny
 from tests.runtime.package.web.conftest import NPM, Package, visited
 from tests.texts import NAMES
 
@@ -27,7 +27,6 @@ BROWSER = any(shutil.which(name) for name in chromium.NAMES)
 pytestmark = pytest.mark.skipif(
     not (BROWSER and NPM), reason="needs chromium and npm: apt-get install chromium npm"
 )
-RAW = {**asdict(Preprocess(scale=1.0)), "mean": [0.0], "std": [1.0]}
 
 
 def inferred(artifact: Artifact, inputs: np.ndarray, folder: Path) -> np.ndarray:
@@ -73,21 +72,6 @@ def test_a_hundred_digits_have_the_outputs_of_the_file(
     np.testing.assert_allclose(found, want, rtol=0, atol=tolerance)
     assert [one["label"] for one in answers] == list(map(str, want.argmax(1)))
     assert (want.argmax(1) == targets).mean() > 0.9
-
-
-def tiny(folder: Path) -> Artifact:
-    """ReLU of four numbers."""
-    file = folder / "relu.tflite"
-    write_tflite(file)
-    spec = {"shape": (1, 4), "dtype": "float32"}
-    return Artifact(
-        name="litert-fp32",
-        runtime="litert",
-        precision="fp32",
-        files=(file,),
-        inputs=(TensorSpec(name="x", **spec),),
-        outputs=(TensorSpec(name="y", **spec),),
-    )
 
 
 @pytest.mark.parametrize(

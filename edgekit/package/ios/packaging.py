@@ -1,0 +1,95 @@
+"""`edgekit package --ios`: a Swift package as source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from edgekit.package import Packaged, PackageRequest, card, sbom
+from edgekit.package.identifiers import class_name
+from edgekit.package.ios import swift
+from edgekit.package.ios.swift import ASSETS, SWIFT
+from edgekit.package.phone import Parts, parts, sha256, written
+from edgekit.package.sbom import Component, Subject
+from edgekit.runtimes.mobile import MobileRuntime
+
+_WORDS = "WordPiece.swift"
+_PICTURES = "Pictures.swift"
+
+
+class _Library:
+    """The runtime as the license file names it."""
+
+    def __init__(self, runtime: MobileRuntime) -> None:
+        self.name, self.version = runtime.package, runtime.version
+        self.license: str | None = runtime.license
+
+
+def package(request: PackageRequest) -> Sequence[Packaged]:
+    """The package of a bundle; raises `UsageError` for one that no runtime of iOS runs,
+    `OutputError` where the folder cannot be written, `RuntimeMissing` without the file's runtime
+    on this machine, which gives the tests their expected outputs."""
+    made = parts(request, "ios", "on iOS")
+    name = class_name(made.bundle.name)
+    name = f"{name}Model" if name in swift.TAKEN else name
+    return [written(made, request, "ios", _files(made, name), name)]
+
+
+def _files(made: Parts, name: str) -> dict[str, bytes]:
+    """Content of the package by path."""
+    model = made.facts["model"]["file"]
+    resources, tests = f"Sources/{name}/Resources", f"Tests/{name}Tests"
+    files = {f"{resources}/{model}": made.model}
+    if made.rules is not None:
+        files[f"{resources}/vocab.txt"] = made.vocabulary
+    texts = {
+        "Package.swift": SWIFT.rendered(
+            "Package.swift.j2", name=name, runtime=made.chosen.runtime
+        ),
+        "contract.json": json.dumps(made.facts, indent=2, allow_nan=False) + "\n",
+        "LICENSE": card.license_text(made.license, [_Library(made.chosen.runtime)]),
+        "README.md": _readme(made, name),
+        f"Sources/{name}/{name}.swift": swift.actor(made, name),
+        f"{tests}/{name}Tests.swift": swift.tests(made, name),
+        **_sources(made, name),
+    }
+    files |= {path: text.encode() for path, text in texts.items()}
+    files |= {f"{tests}/Fixtures/{one}": data for one, data in made.samples.items()}
+    return {**files, "sbom.cdx.json": _bill(made, name)}
+
+
+def _sources(made: Parts, name: str) -> dict[str, str]:
+    pictures = any(one["image"] for one in made.facts["inputs"])
+    needed = {_WORDS: made.rules is not None, _PICTURES: pictures}
+    return {
+        f"Sources/{name}/{asset.name}": asset.read_text("utf-8")
+        for asset in sorted((ASSETS / "main").glob("*.swift"))
+        if needed.get(asset.name, True)
+    }
+
+
+def _readme(made: Parts, name: str) -> str:
+    overload = swift.overloads(made)[-1]
+    usage = SWIFT.rendered(
+        "README.md.j2",
+        name=name,
+        arguments=overload.arguments,
+        parameters=overload.parameters,
+        runtime=made.chosen.runtime,
+        model=made.facts["model"],
+    )
+    return card.readme(made.bundle, made.chosen.artifact, usage)
+
+
+def _bill(made: Parts, name: str) -> bytes:
+    runtime = made.chosen.runtime
+    library = Component(
+        name=runtime.package,
+        version=runtime.version,
+        purl=runtime.purl,
+        digest=None,
+        license=runtime.license,
+    )
+    subject = Subject(name=name, kind="library", epoch=made.bundle.epoch)
+    model = (made.facts["model"]["file"], sha256(made.model))
+    return sbom.document(subject, [library], [model])

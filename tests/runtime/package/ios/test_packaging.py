@@ -1,0 +1,45 @@
+"""Packages for iOS: read by a real parser of Swift. Nothing here compiles or runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.package import fixtures
+from edgekit.store import Store
+from tests.packages import package_app
+from tests.runtime.package.ios.conftest import Faults
+from tests.runtime.package.relu import tiny_bundle
+
+
+def test_the_parser_sees_what_is_no_swift(faults: Faults) -> None:
+    assert not faults("struct A { let b: Int }\n")
+    assert faults("struct A { let b: }\n") and faults("func f( {\n")
+
+
+def test_a_package_has_the_model_its_card_and_its_bill(
+    tmp_path: Path, faults: Faults
+) -> None:
+    bundle = tiny_bundle(tmp_path, name="Session")
+    given = {"out": tmp_path / "out", "license": "MIT"}
+    out = package_app("ios", bundle, Store(tmp_path / "store"), given)
+    for file in out.rglob("*.swift"):
+        assert not faults(file.read_text("utf-8")), file
+    model = (out / "Sources/SessionModel/Resources/model.tflite").read_bytes()
+    code = (out / "Sources/SessionModel/SessionModel.swift").read_text("utf-8")
+    assert hashlib.sha256(model).hexdigest() in code
+    manifest = (out / "Package.swift").read_text()
+    assert 'branch: "release/2.3.0"' in manifest and ".iOS(.v15)" in manifest
+    card = (out / "README.md").read_text()
+    assert card.startswith("# Session\n\n**Never compiled, never run.**")
+    assert "MIT" in (out / "LICENSE").read_text()
+    parts = json.loads((out / "sbom.cdx.json").read_text())["components"]
+    assert {one["name"] for one in parts} == {
+        "model.tflite",
+        "https://github.com/google-ai-edge/LiteRT",
+    }
+    found = np.fromfile(out / "Tests/SessionModelTests/Fixtures/output_0.f32", "<f4")
+    assert found.size == 4 * fixtures.SAMPLES and (found >= 0).all()
