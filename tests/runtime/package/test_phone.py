@@ -1,4 +1,4 @@
-"""What packages for phones have in common."""
+"""Parts of packages for phones, made of a tiny file."""
 
 from __future__ import annotations
 
