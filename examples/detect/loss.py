@@ -57,16 +57,16 @@ def _one(
 ) -> Tensor:
     """The loss of one image: ()."""
     targets = targets[targets[:, 4] >= 0]
-    wanted = torch.zeros_like(scores)
+    expected = torch.zeros_like(scores)
     if not len(targets):
         return (
-            F.binary_cross_entropy_with_logits(scores, wanted, reduction="sum")
+            F.binary_cross_entropy_with_logits(scores, expected, reduction="sum")
             * WEIGHTS[1]
         )
     place, box, aligned = assigned(boxes.detach(), scores.detach(), targets, centers)
-    wanted[place, targets[box, 4].long()] = aligned.to(wanted.dtype)
-    total = wanted.sum().clamp(min=1)
-    classes = F.binary_cross_entropy_with_logits(scores, wanted, reduction="sum")
+    expected[place, targets[box, 4].long()] = aligned.to(expected.dtype)
+    total = expected.sum().clamp(min=1)
+    classes = F.binary_cross_entropy_with_logits(scores, expected, reduction="sum")
     right = targets[box, :4]
     apart = ((1 - overlap(boxes[place], right, outer=True)) * aligned).sum()
     spread = (
