@@ -1,7 +1,8 @@
 """A small detector after YOLOv8: strides 8, 16 and 32, sides as distributions, no anchors.
 
-The blocks are those of https://docs.ultralytics.com/models/yolov8, written for this example: two ways through a
-stage, pooling at the end, features summed up and down, a head for boxes and one for classes.
+The blocks are those of https://docs.ultralytics.com/models/yolov8, written for this example: two
+ways through a stage, pooling at the end, features summed up and
+down, a head for boxes and one for classes.
 ReLU in the place of SiLU, which int8 kernels have.
 """
 
