@@ -132,7 +132,10 @@ def _outside(corners: Array, size: tuple[int, int]) -> str | None:
     bad = np.flatnonzero(odd.any(1) | ~np.isfinite(corners).all(1))
     if not len(bad):
         return None
-    shown = ", ".join(f"{value:g}" for value in corners[bad[0]])
+    first = corners[bad[0]]
+    if (first[2:] < first[:2]).any():
+        return f"box {bad[0] + 1} has a width or height below 0"
+    shown = ", ".join(f"{value:g}" for value in first)
     return f"box {bad[0] + 1} ({shown}) is not within {size[0]} x {size[1]} pixels"
 
 

@@ -108,6 +108,11 @@ def _add(
     elif one["category_id"] not in names:
         faults.append((title, f"there is no category {one['category_id']}"))
     else:
-        x, y, width, height = map(float, one["bbox"])
+        try:
+            x, y, width, height = map(float, one["bbox"])
+        except (TypeError, ValueError):
+            fault = f"its bbox {one['bbox']} is not x, y, width, height"
+            faults.append((title, fault))
+            return
         image.boxes.append((x, y, x + width, y + height))
         image.classes.append(names[one["category_id"]])

@@ -37,12 +37,7 @@ def load(path: Path, request: Request) -> Dataset:
         )
     if folders and not request.format.class_folders:
         raise DataError(
-            f"{path} has class folders, and {request.kind} takes "
-            + (
-                f"the folders {masks.IMAGES} and {masks.MASKS}."
-                if request.format.masks
-                else "targets from .npz, .parquet or a loader."
-            )
+            f"{path} has class folders, and {request.kind} takes {_takes(request)}."
         )
     if folders:
         labels = agree(tuple(f.name for f in folders), request.labels, str(path))
@@ -52,10 +47,23 @@ def load(path: Path, request: Request) -> Dataset:
         targets = request.format.unlabeled(len(loose))
     if not files:
         raise DataError(
-            f"No images in {path}. Put one folder of images a class there "
-            f"({', '.join(sorted(SUFFIXES))})."
+            f"No images in {path} ({', '.join(sorted(SUFFIXES))}): {request.kind} takes "
+            f"{_takes(request)}."
         )
     return request.dataset([image_files(files, image)], targets, labels)
+
+
+def _takes(request: Request) -> str:
+    """Sources of labels of a kind of task, as a part of a sentence."""
+    if request.format.class_folders:
+        return "one folder of images a class"
+    if request.format.masks:
+        return f"the folders {masks.IMAGES} and {masks.MASKS}"
+    if request.format.boxes:
+        return (
+            "COCO's JSON, images/ with labels/ (YOLO) or with Annotations/ (Pascal VOC)"
+        )
+    return "targets from .npz, .parquet or a loader"
 
 
 def _masked(path: Path, request: Request) -> Dataset:

@@ -84,7 +84,17 @@ def test_hasty_marks_over_the_edge_are_cut_off(tmp_path: Path) -> None:
     assert read(voc).targets[1, 1, 2] == 10
 
 
+def test_a_box_turned_inside_out_is_named(tmp_path: Path) -> None:
+    voc = drawn_boxes.voc(tmp_path)
+    for file in (voc / "Annotations").iterdir():
+        file.write_text(file.read_text().replace("<xmax>14", "<xmax>2"))
+    message = failure(voc.name, voc.parent, **INPUT)
+    assert "a.png (box 1 has a width or height below 0)" in message
+
+
 def test_folders_without_annotations_are_read_as_before(tmp_path: Path) -> None:
     drawn_boxes.pictures(tmp_path / "plain")
     found = read(tmp_path / "plain")
     assert len(found) == 2 and not found.labeled
+    (tmp_path / "empty").mkdir()
+    assert "detection takes COCO's JSON" in failure("empty", tmp_path, **INPUT)

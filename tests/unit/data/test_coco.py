@@ -50,13 +50,20 @@ def test_all_faults_are_named(tmp_path: Path) -> None:
     def change(content: Any) -> None:
         content["annotations"][1].update(category_id=9)
         content["annotations"][2].update(image_id="c")
+        content["annotations"].append(
+            {"id": 9, "image_id": "b", "category_id": 3, "bbox": [1, 2]}
+        )
 
     found = coco.read(changed(file, change))
     assert found is not None
     reasons = [reason for _, reason in found.faults]
-    assert len(reasons) == 3
+    assert len(reasons) == 4
     assert "there is no such image" in reasons[0]
-    assert reasons[1:] == ["there is no category 9", "there is no image c"]
+    assert reasons[1:] == [
+        "there is no category 9",
+        "there is no image c",
+        "its bbox [1, 2] is not x, y, width, height",
+    ]
 
 
 def test_a_file_of_another_form_is_refused(tmp_path: Path) -> None:
