@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -61,6 +62,24 @@ def load(path: Path, request: Request) -> Dataset | None:
         boxes = sum(map(len, each)) + drawn.empty
         notes = (BoxesLeftOut(origin=str(path), boxes=drawn.empty, of=boxes),)
     return request.dataset([samples], padded(each), names, notes)
+
+
+def held(targets: Sequence[Any]) -> Array | None:
+    """Boxes (n, boxes, 5) of a loader's samples: each is (boxes, 5), or has `boxes` (boxes, 4)
+    and `labels` (boxes,); `None` for targets of another form."""
+    rows = [_rows(target) for target in targets]
+    found = [row for row in rows if row is not None]
+    return padded(found) if len(found) == len(rows) else None
+
+
+def _rows(target: Any) -> Array | None:
+    if isinstance(target, Mapping) and {"boxes", "labels"} <= {*target}:
+        boxes = np.asarray(target["boxes"], np.float32).reshape(-1, len(NO_BOX) - 1)
+        return np.column_stack([boxes, np.asarray(target["labels"])])
+    values = np.asarray(target)
+    if values.dtype.kind not in "uif" or values.shape[1:] != (len(NO_BOX),):
+        return None
+    return values
 
 
 def padded(boxes: Sequence[Array]) -> Array:

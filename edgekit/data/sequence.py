@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch.utils.data
 
+from edgekit.data import boxes
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
@@ -166,7 +167,7 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
     if any(labeled) and not all(labeled):
         missing = labeled.index(False)
         raise DataError(f"{origin.name}: sample {missing} has no label. Give -1.")
-    y = _stacked(targets, origin) if any(labeled) else None
+    y = _stacked(targets, request, origin) if any(labeled) else None
     if fits:
         if len({tuple(each.shape for each in values) for values in kept}) > 1:
             raise DataError(f"{origin.name} has samples of different shapes.")
@@ -220,8 +221,11 @@ def _numpy(targets: Any) -> Array | None:
     return None if targets is None else as_numpy(targets)
 
 
-def _stacked(targets: list[Any], origin: Origin) -> Array:
+def _stacked(targets: list[Any], request: Request, origin: Origin) -> Array:
     """One array of every sample's target; one of a single number counts as that number."""
+    found = boxes.held(targets) if request.format.boxes else None
+    if found is not None:
+        return found
     values = [as_numpy(target) for target in targets]
     if all(value.size == 1 for value in values):
         return np.array([value.item() for value in values])

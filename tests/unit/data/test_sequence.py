@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -185,3 +186,19 @@ def test_inputs_that_are_missing_or_wrong_are_refused(
     with pytest.raises(DataError) as refused:
         read(samples, TWO, Origin(name="Data(train=...)"))
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("as_mapping", [True, False])
+def test_boxes_of_a_loader_may_be_of_any_number(as_mapping: bool) -> None:
+    rows = [np.array([[0, 0, 1, 1, 2], [1, 0, 2, 1, 0]]), np.empty((0, 5))]
+    targets = [
+        {"boxes": torch.from_numpy(one[:, :4]), "labels": torch.from_numpy(one[:, 4])}
+        if as_mapping
+        else torch.from_numpy(one)
+        for one in rows
+    ]
+    request = replace(REQUEST, kind="detection")
+    found = read(list(zip(X[:2], targets, strict=True)), request, Origin(name="Data"))
+    assert found.boxed and found.labeled
+    np.testing.assert_array_equal(found.targets[0], rows[0])
+    assert found.targets[1, :, 4].tolist() == [-1, -1]
