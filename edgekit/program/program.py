@@ -201,30 +201,62 @@ def retrace(
 
 
 def from_exported(
-    exported: ExportedProgram, inputs: tuple[InputSpec, ...] | None = None
+    exported: ExportedProgram,
+    inputs: tuple[InputSpec, ...] | None = None,
+    sizes: Sequence[InputSpec] = (),
 ) -> Program:
     """The program of an export that someone else made; its batch dimension is the first.
 
-    An export with a fixed batch is traced once more; `ModelError` where its graph insists.
+    Other sizes that it leaves free are those of `sizes`, else the ones it was exported with. An
+    export with a fixed batch is traced once more; `ModelError` where its graph insists.
     """
     placeholders = _user_inputs(exported)
+    free = [name for name, value in placeholders if _free(value)]
     if inputs is None:
-        inputs = tuple(
-            InputSpec(name=name, shape=tuple(int(s) for s in value.shape[1:]))
-            for name, value in placeholders
-        )
+        inputs = tuple(_saved_input(*each, sizes) for each in placeholders)
     dtypes = tuple(value.dtype for _, value in placeholders)
     example = _example(inputs, dtypes)
     fixed = [v.shape[0] for _, v in placeholders if isinstance(v.shape[0], int)]
     if fixed:
         exported = _with_dynamic_batch(exported, example, fixed[0])
+    elif free:
+        exported = export(graph_module(exported), example, dynamic=True)
     module, _ = _plain_graph(exported, example)
     if not noted(module.graph):
         note_foreign_modes(module.graph)
         module.recompile()
     refuse_batch_statistics(module.graph)
-    outputs = _names_of_outputs(exported)
-    return Program(module=module, inputs=inputs, dtypes=dtypes, outputs=outputs)
+    return Program(
+        module=module,
+        inputs=inputs,
+        dtypes=dtypes,
+        outputs=_names_of_outputs(exported),
+        remarks=(_sizes_fixed(free, inputs),) if free else (),
+    )
+
+
+def _free(value: torch.Tensor) -> bool:
+    """Return whether a size of an export's input besides the batch is free."""
+    return any(not isinstance(size, int) for size in value.shape[1:])
+
+
+def _saved_input(
+    name: str, value: torch.Tensor, sizes: Sequence[InputSpec]
+) -> InputSpec:
+    asked = [spec.shape for spec in sizes if spec.name == name or len(sizes) == 1]
+    own = value.shape[1:]
+    shape = asked[0] if asked and len(asked[0]) == len(own) else own
+    pairs = zip(own, shape, strict=True)
+    fixed = (int(size if isinstance(size, int) else other) for size, other in pairs)
+    return InputSpec(name=name, shape=tuple(fixed))
+
+
+def _sizes_fixed(free: Sequence[str], inputs: Sequence[InputSpec]) -> str:
+    shapes = ", ".join(f"'{s.name}' {list(s.shape)}" for s in inputs if s.name in free)
+    return (
+        "Sizes besides the batch are fixed, and the file leaves some free: "
+        f"{shapes or 'its inputs'}. [model] input sets others."
+    )
 
 
 def _names_of_outputs(exported: ExportedProgram) -> tuple[str, ...]:
@@ -297,16 +329,18 @@ def load(
     path: Path,
     inputs: tuple[InputSpec, ...] | None = None,
     *,
+    sizes: Sequence[InputSpec] = (),
     allow_pickle: bool = False,
 ) -> Program:
     """Read a `.pt2` written by `Program.save` or by `torch.export.save`.
 
-    Its inputs have the names that `inputs` give, else those that were saved. Raises `ModelError`
+    Its inputs have the names that `inputs` give, else those that were saved. `sizes` take the
+    place of those besides the batch that the file leaves free. Raises `ModelError`
     where the file is damaged, or holds what could run code and not `allow_pickle`.
     """
     exported = pt2.load(path, allow_pickle=allow_pickle)
     with reading(path, ModelError, kind="a torch.export program", fix=pt2.FIX):
-        program = from_exported(exported, inputs)
+        program = from_exported(exported, inputs, sizes)
         note = sidecar.read(path)
         if note is None:
             return program

@@ -166,7 +166,9 @@ def test_a_pt2_file_states_its_own_shape(folder: Path) -> None:
     found = inspect("net.pt2")
     assert found.inputs[0].shape == (6,)
     assert [group.units for group in found.groups] == [16, 12]
-    assert "Leave out --input" in failure("net.pt2", inputs=["6"])
+    assert inspect("net.pt2", inputs=["6"]).inputs == found.inputs
+    message = failure("net.pt2", inputs=["7"])
+    assert "takes input shape [6]" in message and "[7] is given" in message
 
 
 def test_the_project_names_network_weights_and_shape(

@@ -76,3 +76,43 @@ def test_other_files_are_not_recognized(tmp_path: Path) -> None:
         "x" * 999,
     ):
         assert not pt2.RECORD.recognizes(name, tmp_path)
+
+
+class Rows(nn.Module):
+    """A row of any length, in parts that its length decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Conv1d(3, 4, 3, padding=1), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = self.layer(x).relu()
+        return self.head(seen.reshape(-1, 4, x.shape[2] * 1).mean(2))
+
+
+@pytest.mark.parametrize("length", [None, 11])
+def test_sizes_that_a_file_leaves_free_are_fixed_and_said(
+    tmp_path: Path, length: int | None
+) -> None:
+    network, dims = Rows().eval(), {0: torch.export.Dim("n"), 2: torch.export.Dim("w")}
+    traced = torch.export.export(
+        network, (torch.randn(2, 3, 7),), dynamic_shapes=(dims,)
+    )
+    torch.export.save(traced, tmp_path / "net.pt2")
+    asked = None if length is None else InputSpec(shape=(3, length))
+    program = sources.load(ModelSpec(source="net.pt2", input=asked), root=tmp_path)
+    assert [one.shape for one in program.inputs] == [(3, length or 7)]
+    assert f"leaves some free: 'x' [3, {length or 7}]" in program.remarks[-1]
+    x = torch.randn(5, 3, length or 7)
+    torch.testing.assert_close(program.module(x), network(x))
+    shapes = [
+        n.meta["val"].shape for n in program.module.graph.nodes if "val" in n.meta
+    ]
+    assert all(isinstance(size, int) for shape in shapes for size in shape[1:])
+    message = failure(tmp_path, source="net.pt2", input=InputSpec(shape=(4, 7)))
+    assert "[3, 7]" in message and "[4, 7]" in message
+    with pytest.raises(
+        ModelError, match=r"takes input shape \[3, 8\].* \[2, 8\] is given"
+    ):
+        other = [InputSpec(shape=(2, 8))]
+        sources.load(ModelSpec(source="net.pt2"), root=tmp_path, inputs=other)
