@@ -38,6 +38,7 @@ UNSAFE = (
     "InitializeTableFromTextFileV2", "LoadLibrary",
 )  # fmt: skip
 """Operators that reach files, Python or other processes."""
+_COMPILED = "_XlaMustCompile"
 KEPT_APART = "remove_back_to_back"
 """The step of tf2onnx that folds batch norm into convolutions."""
 SQUASHING = ("Softmax", "Sigmoid", "LogSoftmax", "Tanh", "ArgMax")
@@ -60,6 +61,7 @@ def convert(folder: str, signature: str, place: str) -> None:
         raise Refused(f"its signature '{name}' has no inputs or no outputs")
     frozen = _frozen(graph, Path(folder), [*inputs.values()], [*outputs.values()])
     _refuse_unsafe(frozen.node, frozen.library)
+    _without_erfc(frozen)
     plain = tf_loader.tf_optimize([*inputs.values()], [*outputs.values()], frozen)
     (Path(place) / "frozen.pb").write_bytes(plain.SerializeToString())
     before = _kinds(plain.node, "op")
@@ -100,10 +102,35 @@ def _graph(folder: Path) -> Any:
         model.ParseFromString(path.read_bytes())
     except DecodeError as error:
         raise Refused("its saved_model.pb is damaged") from error
+    for graph in model.meta_graphs:
+        _plain_calls(graph.graph_def)
     graphs = [g for g in model.meta_graphs if "serve" in g.meta_info_def.tags]
     if not graphs:
         raise Refused("no graph in it is tagged 'serve'")
     return graphs[0]
+
+
+def _plain_calls(graph: Any) -> None:
+    """Let functions that were compiled as a whole be written out like others."""
+    bodies = [each.node_def for each in graph.library.function]
+    for node in (node for nodes in (graph.node, *bodies) for node in nodes):
+        node.attr.pop(_COMPILED, None)
+    for function in graph.library.function:
+        function.attr.pop(_COMPILED, None)
+
+
+def _without_erfc(graph: Any) -> None:
+    """`Erfc`, which tf2onnx lacks, as one less `Erf`, in place."""
+    for node in [node for node in graph.node if node.op == "Erfc"]:
+        kind = node.attr["T"].type
+        one, erf = f"{node.name}/one", f"{node.name}/erf"
+        value = tensorflow.make_tensor_proto(1, tensorflow.dtypes.as_dtype(kind), [])
+        made = graph.node.add(name=one, op="Const")
+        made.attr["dtype"].type = kind
+        made.attr["value"].tensor.CopyFrom(value)
+        graph.node.add(name=erf, op="Erf", input=list(node.input)).attr["T"].type = kind
+        node.op = "Sub"
+        node.input[:] = [one, erf]
 
 
 def _signatures(graph: Any) -> list[str]:
