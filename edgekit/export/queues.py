@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from edgekit.export.produce import ExportRequest
 from edgekit.export.worker import JOB, MESSAGE, Job, Message
 from edgekit.runtimes import registry
 from edgekit.runtimes.record import Runtime
-from edgekit.types import Artifact
+from edgekit.types import Artifact, RuntimeName
 
 _PATIENCE_S = 7200.0
 """A worker that sends nothing for longer hangs: the search for one file is shorter."""
@@ -195,18 +195,9 @@ def start(jobs: list[Job], place: Path, queues: int, *, alone: bool = False) -> 
     name = jobs[0].runtime
     request, log = place / f"{name}.json", place / f"{name}.log"
     request.write_bytes(JOB.dump_json(jobs[0]))
-    threads = str(max(1, (os.cpu_count() or 1) // queues))
-    environment = {
-        "OMP_NUM_THREADS": threads,
-        # Files that a library leaves there are removed with `place`, also where this
-        # process is killed.
-        **child.environment(TMPDIR=str(place)),
-        # Sets that the libraries iterate over decide names and order in the files.
-        "PYTHONHASHSEED": "0",
-        # NNCF reports its use elsewhere.
-        "NNCF_CI": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
+    # Files that a library leaves in TMPDIR are removed with `place`, also where this process is
+    # killed.
+    environment = {**_environment(queues), "TMPDIR": str(place)}
     fork = None if alone else warm.start(name, request, log, environment)
     if fork is not None:
         return Worker(job=jobs[0], rest=jobs[1:], process=fork, log=log)
@@ -222,6 +213,25 @@ def start(jobs: list[Job], place: Path, queues: int, *, alone: bool = False) -> 
             start_new_session=True,
         )
     return Worker(job=jobs[0], rest=jobs[1:], process=process, log=log)
+
+
+def warm_up(lanes: Sequence[Sequence[RuntimeName]]) -> None:
+    """Start the processes with the libraries of formats that are exported soon, side by side."""
+    for name in (one for lane in lanes for one in lane):
+        warm.prepare(name, _environment(len(lanes)))
+
+
+def _environment(queues: int) -> dict[str, str]:
+    """Of a process beside those of `queues` in all."""
+    return {
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // queues)),
+        **child.environment(),
+        # Sets that the libraries iterate over decide names and order in the files.
+        "PYTHONHASHSEED": "0",
+        # NNCF reports its use elsewhere.
+        "NNCF_CI": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
 
 
 def _death(worker: Worker) -> str:

@@ -54,14 +54,20 @@ def start(
 
     They are kept inside of `kept`, on Linux; elsewhere forks are not safe.
     """
+    process = prepare(runtime, environment)
+    if process is None or process.busy:
+        return None
+    return process.fork(request, log, environment)
+
+
+def prepare(runtime: RuntimeName, environment: Mapping[str, str]) -> WarmProcess | None:
+    """The process with a format's libraries, started where there is none; as `start` has it."""
     if not _pools or sys.platform != "linux":
         return None
     pool = _pools[-1]
     if runtime not in pool or pool[runtime].ended:
         pool[runtime] = WarmProcess(runtime, environment)
-    if pool[runtime].busy:
-        return None
-    return pool[runtime].fork(request, log, environment)
+    return pool[runtime]
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from edgekit.export.equalization import equalized
 from edgekit.export.produce import ExportRequest
 from edgekit.export.publish import publish, scratch
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.queues import Failure, chain_of, run
+from edgekit.export.queues import Failure, chain_of, run, warm_up
 from edgekit.export.verify import Reference
 from edgekit.export.worker import Job, Judging
 from edgekit.program.feeds import Given, feeds_of, save
@@ -106,6 +106,21 @@ def export_all(  # noqa: PLR0913
                     if isinstance(found, Artifact):
                         made[found.name] = _better(made[found.name], found)
         return [publish(made[request.name], folder) for request in requests]
+
+
+def prepare(runtimes: Sequence[RuntimeName]) -> None:
+    """Have the libraries of exports for `runtimes` imported meanwhile, inside of `warm.kept`."""
+    requested = [export_request(name, "fp32") for name in runtimes]
+    lanes = [
+        [
+            one.name
+            for one in chain_of(start)
+            if any(_fraction(each, requested) for each in chain_of(one))
+        ]
+        for start in registry.formats()
+        if start.starts_from is None
+    ]
+    warm_up([lane for lane in lanes if lane])
 
 
 def _harmed(artifact: Artifact) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from edgekit.config import lock_file
 from edgekit.errors import BudgetMissed
 from edgekit.export import warm
+from edgekit.export.workers import prepare
 from edgekit.package import bundle
 from edgekit.pipeline import locked
 from edgekit.pipeline.assemble import Built, assemble_report, write_bundle
@@ -15,7 +16,7 @@ from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.cost_model import check
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.exports import StudentExports
-from edgekit.pipeline.finished import Builds
+from edgekit.pipeline.finished import Builds, is_first
 from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
 from edgekit.pipeline.pictures import with_pictures
@@ -41,6 +42,8 @@ def build(
     """
     with bundle.replacing(out) as folder, scratch_folder() as scratch, warm.kept():
         runtimes = runtimes_of(request.project.recipe.export, request.target, env)
+        if is_first(request, env.store):
+            prepare(runtimes)
         loaded = load(request, env, {} if shared is None else shared)
         refuse_doubtful(loaded.notes, accepted=request.accept_doubts)
         locked.check(request, loaded)

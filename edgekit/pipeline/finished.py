@@ -22,7 +22,7 @@ from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import recent
 from edgekit.report.document import from_json
 from edgekit.report.measurement_words import taken_shown
-from edgekit.store import Outcome, Stage, Store, find, keep, key
+from edgekit.store import Outcome, Stage, Store, find, keep, key, listed
 from edgekit.types import Measurement, Report
 
 _BUNDLE, _STAGES = "bundle", "stages.json"
@@ -117,6 +117,15 @@ class Builds:
             keep(store, self.stage, done)
         except OutputError as error:
             self.env.progress.say(f"The bundle is not kept for the next build: {error}")
+
+
+def is_first(request: BuildRequest, store: Store) -> bool:
+    """Return whether no bundle of the project is kept for the target: little is there to reuse."""
+    named = (request.project.name, request.target.name)
+    return named not in {
+        tuple(one.get(name, "").strip('"') for name in ("project.name", "target.name"))
+        for one in listed(store, "bundles")
+    }
 
 
 def _inputs(

@@ -2,7 +2,18 @@
 
 from edgekit.store.entries import Outcome, Store, digest, key, remade, writing
 from edgekit.store.shared import Shared
-from edgekit.store.stages import Json, Record, Stage, T, find, flat, keep, kept, reason
+from edgekit.store.stages import (
+    Json,
+    Record,
+    Stage,
+    T,
+    find,
+    flat,
+    keep,
+    kept,
+    listed,
+    reason,
+)
 
 __all__ = [
     "Json",
@@ -18,6 +29,7 @@ __all__ = [
     "keep",
     "kept",
     "key",
+    "listed",
     "reason",
     "remade",
     "writing",

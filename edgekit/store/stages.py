@@ -168,7 +168,7 @@ def reason(store: Store, outcome: Outcome) -> str:
     if outcome.kept:
         return "its inputs are unchanged"
     current = outcome.inputs
-    others = [each for each in _listed(store, outcome.kind) if each != current]
+    others = [each for each in listed(store, outcome.kind) if each != current]
     if not others:
         return "the first one"
     near = min(others, key=lambda each: len(_different(current, each)))
@@ -180,7 +180,7 @@ def reason(store: Store, outcome: Outcome) -> str:
     return f"{', '.join(shown)}{more}"
 
 
-def _listed(store: Store, kind: str) -> list[dict[str, str]]:
+def listed(store: Store, kind: str) -> list[dict[str, str]]:
     """The inputs of every entry of a kind; unreadable ones are left out."""
     found = []
     for file in sorted((store.root / kind).glob(f"*/*/{_INPUTS}")):

@@ -15,7 +15,7 @@ from torch import nn
 
 from edgekit.errors import ArtifactError
 from edgekit.export import warm
-from edgekit.export.workers import Variant, export_all
+from edgekit.export.workers import Variant, export_all, prepare
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
 
@@ -84,6 +84,21 @@ def test_what_fails_twice_is_named_once(tmp_path) -> None:
     program = trace(Unsupported(), (InputSpec(shape=(4,)),))
     with warm.kept(), pytest.raises(ArtifactError, match="onnxruntime-fp32 failed"):
         export_all(program, FORMS, calibration=None, folder=tmp_path)
+    assert not libraries()
+
+
+def test_libraries_that_are_imported_ahead_are_those_of_the_export(
+    tmp_path, fresh
+) -> None:
+    prepare(["onnxruntime"])
+    assert not libraries()
+    with warm.kept():
+        prepare(["onnxruntime"])
+        [process] = libraries()
+        assert digest(dense(8), tmp_path) == fresh
+        assert libraries() == [process]
+        prepare(["openvino"])
+        assert {one.cmdline()[-2] for one in libraries()} == {"onnxruntime", "openvino"}
     assert not libraries()
 
 

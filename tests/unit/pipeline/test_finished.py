@@ -13,7 +13,7 @@ import pytest
 from edgekit.package import bundle
 from edgekit.pipeline import locked
 from edgekit.pipeline.assemble import write_bundle
-from edgekit.pipeline.finished import Builds
+from edgekit.pipeline.finished import Builds, is_first
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Silent
@@ -150,6 +150,18 @@ def test_another_network_or_other_data_are_another_build(
         few = getattr(loaded.samples, name).subset([0, 1, 2])
         samples = replace(loaded.samples, **{name: few})
         assert again(request_, replace(loaded, samples=samples), once) is None, name
+
+
+def test_a_build_is_the_first_of_its_project_and_target(
+    request_: BuildRequest, once: Path, tmp_path: Path
+) -> None:
+    other = replace(request_, target=replace(request_.target, name="another"))
+    renamed = replace(request_, project=replace(request_.project, name="another"))
+    kept_store = environment(once / "cache").store
+    assert not is_first(request_, kept_store)
+    assert is_first(other, kept_store)
+    assert is_first(renamed, kept_store)
+    assert is_first(request_, environment(tmp_path).store)
 
 
 def test_old_times_are_taken_again(
