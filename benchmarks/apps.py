@@ -114,7 +114,8 @@ def row(
         found = in_page(bundle, chosen, out, samples)
         own = native(chosen, artifact, samples, Path(name))
         download = compressed(out, chosen)
-    same = found.argmax(-1) == own.argmax(-1)
+    facts = contract.facts(bundle, chosen)
+    same = decisions(found, facts) == decisions(own, facts)
     return {
         "package": f"web: {bundle.name}",
         "artifact": chosen.artifact["name"],
@@ -132,6 +133,15 @@ def row(
         "download_bytes": sum(download.values()),
         "model_bytes": download["model"],
     }
+
+
+def decisions(outputs: Array, facts: Mapping[str, Any]) -> Array:
+    """The likeliest class of each sample, of each place where the task labels places, from the
+    first output of n samples (n, numbers)."""
+    if facts["form"] != "classes":
+        return np.asarray(outputs.argmax(-1))
+    shape = facts["outputs"][0]["shape"][1:]
+    return np.asarray(outputs.reshape(-1, *shape).argmax(facts["axis"]))
 
 
 def packaged(bundle: Bundle, chosen: Chosen[WebRuntime], out: Path) -> Path:

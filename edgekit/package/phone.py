@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.package import Packaged, PackageRequest, contract, fixtures, output_folder
+from edgekit.package import (
+    Packaged,
+    PackageRequest,
+    contract,
+    fixtures,
+    output_folder,
+    sbom,
+)
 from edgekit.package.contract import Chosen
 from edgekit.package.fixtures import Fixtures
 from edgekit.package.opened import Bundle, open_bundle
+from edgekit.package.sbom import Component, Subject
 from edgekit.package.tokenizer_rules import WordPieceRules, read
 from edgekit.runtimes import mobile
 from edgekit.runtimes.mobile import MobileRuntime, System
@@ -114,6 +122,22 @@ def written(
         parts_bytes=sizes,
         note=made.note,
     )
+
+
+def bill(made: Parts, name: str, others: Sequence[Component] = ()) -> bytes:
+    """The bill of the package `name`: the model, its runtime and `others`. Registries of phones'
+    libraries name no hash that a build here could read."""
+    runtime = made.chosen.runtime
+    library = Component(
+        name=runtime.name,
+        version=runtime.version,
+        purl=runtime.purl,
+        digest=None,
+        license=runtime.license,
+    )
+    subject = Subject(name=name, kind="library", epoch=made.bundle.epoch)
+    model = (made.facts["model"]["file"], sha256(made.model))
+    return sbom.document(subject, [library, *others], [model])
 
 
 def sha256(content: bytes) -> str:

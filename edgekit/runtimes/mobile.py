@@ -32,6 +32,11 @@ class MobileRuntime:
     least_system: str
     """The oldest system that it runs on: an API level of Android, a version of iOS."""
 
+    @property
+    def name(self) -> str:
+        """As licenses and bills name it."""
+        return self.package
+
 
 def known(system: System) -> Mapping[RuntimeName, MobileRuntime]:
     """The runtimes that run in applications of `system`."""

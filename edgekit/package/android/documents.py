@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.package import card, sbom
+from edgekit.package import card, phone
 from edgekit.package.android.kotlin import KOTLIN, Place, overloads
 from edgekit.package.phone import Parts
-from edgekit.package.sbom import Component, Subject
+from edgekit.package.sbom import Component
 from edgekit.runtimes.mobile import MobileRuntime
 
 
@@ -67,34 +67,19 @@ def build(place: Place, runtime: MobileRuntime) -> str:
 
 def license_text(model: str, runtime: MobileRuntime) -> str:
     """The licenses of the parts."""
-    return card.license_text(model, [_needed(runtime), COROUTINES])
-
-
-def _needed(runtime: MobileRuntime) -> _Library:
-    group, _, artifact = runtime.package.partition(":")
-    return _Library(
-        group=group,
-        artifact=artifact,
-        version=runtime.version,
-        license=runtime.license,
-    )
+    return card.license_text(model, [runtime, COROUTINES])
 
 
 def bill(made: Parts, place: Place) -> bytes:
-    """The bill of materials. Google's Maven publishes no hash that a build here could read."""
-    components = [
-        Component(
-            name=one.name,
-            version=one.version,
-            purl=f"pkg:maven/{one.group}/{one.artifact}@{one.version}",
-            digest=None,
-            license=one.license,
-        )
-        for one in (_needed(made.chosen.runtime), COROUTINES)
-    ]
-    subject = Subject(name=place.namespace, kind="library", epoch=made.bundle.epoch)
-    model = made.facts["model"]["file"]
-    return sbom.document(subject, components, [(model, place.sha256)])
+    """The bill of materials."""
+    coroutines = Component(
+        name=COROUTINES.name,
+        version=COROUTINES.version,
+        purl=f"pkg:maven/{COROUTINES.group}/{COROUTINES.artifact}@{COROUTINES.version}",
+        digest=None,
+        license=COROUTINES.license,
+    )
+    return phone.bill(made, place.namespace, [coroutines])
 
 
 def readme(made: Parts, place: Place) -> str:

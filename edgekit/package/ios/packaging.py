@@ -5,24 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from edgekit.package import Packaged, PackageRequest, card, sbom
+from edgekit.package import Packaged, PackageRequest, card
 from edgekit.package.identifiers import class_name
 from edgekit.package.ios import swift
 from edgekit.package.ios.swift import ASSETS, SWIFT
-from edgekit.package.phone import Parts, parts, sha256, written
-from edgekit.package.sbom import Component, Subject
-from edgekit.runtimes.mobile import MobileRuntime
+from edgekit.package.phone import Parts, bill, parts, written
 
 _WORDS = "WordPiece.swift"
 _PICTURES = "Pictures.swift"
-
-
-class _Library:
-    """The runtime as the license file names it."""
-
-    def __init__(self, runtime: MobileRuntime) -> None:
-        self.name, self.version = runtime.package, runtime.version
-        self.license: str | None = runtime.license
 
 
 def package(request: PackageRequest) -> Sequence[Packaged]:
@@ -47,7 +37,7 @@ def _files(made: Parts, name: str) -> dict[str, bytes]:
             "Package.swift.j2", name=name, runtime=made.chosen.runtime
         ),
         "contract.json": json.dumps(made.facts, indent=2, allow_nan=False) + "\n",
-        "LICENSE": card.license_text(made.license, [_Library(made.chosen.runtime)]),
+        "LICENSE": card.license_text(made.license, [made.chosen.runtime]),
         "README.md": _readme(made, name),
         f"Sources/{name}/{name}.swift": swift.actor(made, name),
         f"{tests}/{name}Tests.swift": swift.tests(made, name),
@@ -55,7 +45,7 @@ def _files(made: Parts, name: str) -> dict[str, bytes]:
     }
     files |= {path: text.encode() for path, text in texts.items()}
     files |= {f"{tests}/Fixtures/{one}": data for one, data in made.samples.items()}
-    return {**files, "sbom.cdx.json": _bill(made, name)}
+    return {**files, "sbom.cdx.json": bill(made, name)}
 
 
 def _sources(made: Parts, name: str) -> dict[str, str]:
@@ -79,17 +69,3 @@ def _readme(made: Parts, name: str) -> str:
         model=made.facts["model"],
     )
     return card.readme(made.bundle, made.chosen.artifact, usage)
-
-
-def _bill(made: Parts, name: str) -> bytes:
-    runtime = made.chosen.runtime
-    library = Component(
-        name=runtime.package,
-        version=runtime.version,
-        purl=runtime.purl,
-        digest=None,
-        license=runtime.license,
-    )
-    subject = Subject(name=name, kind="library", epoch=made.bundle.epoch)
-    model = (made.facts["model"]["file"], sha256(made.model))
-    return sbom.document(subject, [library], [model])
