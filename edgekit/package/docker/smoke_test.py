@@ -68,7 +68,7 @@ def _sample(bundle: Bundle) -> bytes:
         given["name"]: np.zeros(
             of_network(given["shape"][1:], given.get("layout")), np.float32
         )
-        for given in bundle.manifest["contract"]["inputs"]
+        for given in bundle.manifest["contract"].get("inputs", ())
         if given["name"] not in (bundle.text or {}).get("inputs", ())
     }
     if bundle.text is not None:

@@ -37,6 +37,18 @@ class Detector(nn.Module):
         return {"scores": scores, "boxes": boxes}
 
 
+class AsExported(Detector):
+    """The same with the values before the places, as YOLOv8 is exported."""
+
+    def __init__(self) -> None:
+        super().__init__(together=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x)
+        boxes = (3 * self.boxes(y)).sigmoid().flatten(2) * PIXELS
+        return torch.cat([boxes, (5 * self.scores(y)).sigmoid().flatten(2)], 1)
+
+
 SAMPLES = np.random.default_rng(0).normal(size=(24, 3, 8, 8)).astype(np.float32)
 
 
@@ -88,3 +100,22 @@ def test_scores_survive_int8(
         assert one.quantized.quant_config.float_tail == together
         if not together:
             assert [spec.name for spec in one.outputs] == ["scores", "boxes"]
+
+
+@pytest.mark.slow
+def test_scores_survive_int8_behind_a_decoder(tmp_path: Path) -> None:
+    network = ek.load(AsExported(), example_input=torch.zeros(1, 3, 8, 8))
+    task = TaskSpec(kind="detection", decoder="yolov8")
+    (one,) = ek.export(
+        network,
+        target="host",
+        runtimes=["onnxruntime"],
+        precisions=["int8"],
+        calibration=ek.Data(calibration=SAMPLES, task=task),
+        out=tmp_path / "made",
+    )
+    with torch.no_grad():
+        expected = network.module(torch.from_numpy(SAMPLES)).numpy()[:, 4:]
+    found = infer(one, SAMPLES, LocalDevice())[:, 4:]
+    assert explained(found, expected) > 0.97
+    assert one.quantized is not None and one.quantized.quant_config.float_tail

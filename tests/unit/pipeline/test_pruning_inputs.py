@@ -16,9 +16,7 @@ from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.types.operator_shape import OperatorShape
-from tests.unit.pipeline.test_locked import folder, inputs_of, loaded, request_
-
-__all__ = ["folder", "loaded", "request_"]
+from tests.unit.pipeline.test_locked import inputs_of
 
 
 def on_host(inputs: PruningInputs) -> PruningInputs:
