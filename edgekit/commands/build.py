@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edgekit import scratch
-from edgekit.commands import dry_run, logs
+from edgekit.commands import dry_run, logs, tracking
 from edgekit.commands.console import (
     Address,
     Bars,
@@ -89,6 +89,22 @@ def build(  # noqa: PLR0913 - a command's options
             help="Show what is kept from earlier builds and what would be run; run nothing.",
         ),
     ] = False,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            "--track",
+            help="Log the build as a run of MLflow: sqlite:///mlflow.db, or a server.",
+            show_default="none",
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            "--tensorboard",
+            help="Write the epochs of the training for TensorBoard into this folder.",
+            show_default="none",
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -112,6 +128,7 @@ def build(  # noqa: PLR0913 - a command's options
     from edgekit.pipeline import distributed
 
     logs.check(verbose, quiet=quiet)
+    tracking.check(track, tensorboard)
     silent = quiet or not distributed.is_main_process()
     shown = (dry_run.Looking if dry else Bars)(
         err_console, silent=silent, verbose=verbose
@@ -134,6 +151,8 @@ def build(  # noqa: PLR0913 - a command's options
         explains=explain,
         locked=locked,
         verbose=verbose,
+        track=track,
+        tensorboard=tensorboard,
     )
     if dry:
         _look_at(asked, places, as_json=as_json)
@@ -170,6 +189,8 @@ class _Asked:
     explains: bool
     locked: bool
     verbose: int
+    track: str | None
+    tensorboard: Path | None
     shared: dict[object, Any] = field(default_factory=dict)
     """The common part of builds for several targets."""
 
@@ -196,7 +217,9 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     # Processes that only train measure nothing, and need no device.
     device = asked.device if distributed.is_main_process() else "local"
     request = _request(asked, target)
-    with attached_environment(request, device=device, progress=asked.shown) as env:
+    attached = attached_environment(request, device=device, progress=asked.shown)
+    track = asked.track if distributed.is_main_process() else None
+    with attached as env, tracking.tracked(track, request, env.store) as tracked:
         if not distributed.is_main_process():
             distributed.worker_loop(request, env)
             return
@@ -210,6 +233,10 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
             logs.stages(env.store)
             if asked.explains:
                 stages.show(env.store)
+        if tracked is not None:
+            tracked.report(report, place)
+    if asked.tensorboard is not None:
+        tracking.scalars(report, asked.tensorboard)
     built[target] = report
     if asked.talks:
         summary(report, out_console)
