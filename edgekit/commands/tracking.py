@@ -19,7 +19,7 @@ from edgekit.store.stages import flat
 from edgekit.types import Candidate, Epoch, Report
 
 EXPERIMENT = "edgekit"
-_SCHEMES = ("sqlite:///", "http://", "https://", "postgresql://", "mysql://")
+_ADDRESSES = ("sqlite:///", "http://", "https://", "postgresql://", "mysql://")
 _LIMIT = 100
 """Parameters of one request, as MLflow takes them."""
 _LONGEST = 500
@@ -117,7 +117,7 @@ class Run:
 def check(uri: str | None, folder: Path | None) -> None:
     """Raise where a store cannot be one (`UsageError`), or a package is missing
     (`RuntimeMissing`)."""
-    if uri is not None and not uri.startswith(_SCHEMES):
+    if uri is not None and not uri.startswith(_ADDRESSES):
         raise UsageError(
             f"--track {uri} is not a store of MLflow. Write sqlite:///mlflow.db, or the "
             "address of a server."
