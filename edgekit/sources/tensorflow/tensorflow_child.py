@@ -38,7 +38,8 @@ UNSAFE = (
     "InitializeTableFromTextFileV2", "LoadLibrary",
 )  # fmt: skip
 """Operators that reach files, Python or other processes."""
-_COMPILED = "_XlaMustCompile"
+_WHOLE = ("_XlaMustCompile", "_noinline")
+"""Attributes that keep a function from being written out."""
 KEPT_APART = "remove_back_to_back"
 """The step of tf2onnx that folds batch norm into convolutions."""
 SQUASHING = ("Softmax", "Sigmoid", "LogSoftmax", "Tanh", "ArgMax")
@@ -61,8 +62,8 @@ def convert(folder: str, signature: str, place: str) -> None:
         raise Refused(f"its signature '{name}' has no inputs or no outputs")
     frozen = _frozen(graph, Path(folder), [*inputs.values()], [*outputs.values()])
     _refuse_unsafe(frozen.node, frozen.library)
-    _without_erfc(frozen)
     plain = tf_loader.tf_optimize([*inputs.values()], [*outputs.values()], frozen)
+    _without_erfc(plain)
     (Path(place) / "frozen.pb").write_bytes(plain.SerializeToString())
     before = _kinds(plain.node, "op")
     images = [inputs[k] for k, e in chosen.inputs.items() if _is_image(e)]
@@ -112,11 +113,11 @@ def _graph(folder: Path) -> Any:
 
 def _plain_calls(graph: Any) -> None:
     """Let functions that were compiled as a whole be written out like others."""
-    bodies = [each.node_def for each in graph.library.function]
-    for node in (node for nodes in (graph.node, *bodies) for node in nodes):
-        node.attr.pop(_COMPILED, None)
-    for function in graph.library.function:
-        function.attr.pop(_COMPILED, None)
+    functions = graph.library.function
+    bodies = (graph.node, *(each.node_def for each in functions))
+    for each in (*functions, *(node for nodes in bodies for node in nodes)):
+        for name in _WHOLE:
+            each.attr.pop(name, None)
 
 
 def _without_erfc(graph: Any) -> None:
