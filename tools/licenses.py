@@ -14,7 +14,7 @@ from pathlib import Path
 
 LOCK = Path(__file__).parents[1] / "requirements.lock"
 _CLASSIFIER = "License :: OSI Approved :: "
-ELSEWHERE = {"torchao": "BSD-3-Clause"}
+ELSEWHERE = {"faster-coco-eval": "Apache-2.0", "torchao": "BSD-3-Clause"}
 """Packages whose metadata name none, and the license that lies in them as a file."""
 
 
