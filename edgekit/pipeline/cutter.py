@@ -233,9 +233,9 @@ class Cutter:
         inputs, recipe, teachers = self.inputs, self.inputs.recipe.prune, self.teachers
         if before.links:
             teachers = replace(teachers, first=before.links[-1].program)
-        if recipe.sparsity != "none":
+        if recipe.sparsity != "none" and not fitted.whole:
             fitted = _emptied(inputs, self.teachers.first, fitted)
-        if recipe.compensate:
+        if recipe.compensate and not fitted.whole:
             fitted = compensated(fitted, inputs)
         done = (*before.done, fitted)
         if self.expectations is not None:

@@ -93,6 +93,13 @@ class PrunedCandidate:
     `None` where none does."""
 
     @property
+    def whole(self) -> bool:
+        """Return whether nothing is cut: no plan was faster."""
+        solution, groups = self.solution, self.graph.groups
+        same = all(solution.widths.get(g.id, g.units) == g.units for g in groups)
+        return same and not solution.dropped
+
+    @property
     def table(self) -> CostTable:
         """The costs that the plan went by."""
         return self.planner.table

@@ -145,6 +145,7 @@ def test_no_plan_that_claims_a_speed_up_is_slower_than_the_whole_network(
     found = settled(planner, constraints, [least(planner, each) for each in measured])
     weights = sum(p.numel() for p in found.student.module.parameters())
     assert (weights < planner.parameters()) == cut
+    assert found.whole != cut
     assert (found.solution.cost < constraints.full_cost) == cut
     assert (
         "0.97x at best): nothing was cut" in " ".join(map(sentence, found.notes))
