@@ -116,12 +116,22 @@ def one(
 
 def run(artifact: Artifact, samples: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """Each output over all samples, from the runtime the artifact is for."""
-    runner = {"onnxruntime": _onnx, "openvino": _openvino}.get(
-        artifact.runtime, _litert
-    )
+    known = {"onnxruntime": _onnx, "openvino": _openvino, "executorch": _executorch}
+    runner = known.get(artifact.runtime, _litert)
     infer = runner(artifact)
     rows = [infer([x[i : i + 1] for x in samples]) for i in range(len(samples[0]))]
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def _executorch(artifact: Artifact) -> Any:
+    import torch
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(artifact.files[0]).load_method("forward")
+    assert method is not None
+    return lambda xs: [
+        each.numpy().copy() for each in method.execute([torch.tensor(x) for x in xs])
+    ]
 
 
 def _onnx(artifact: Artifact) -> Any:

@@ -15,6 +15,7 @@ HOMES = (PACKAGE / "runtimes", PACKAGE / "agent" / "runtimes")
 ALLOWED = {
     ("commands/scaffold.py", ".bin"): "PyTorch's weights, which init looks for",
     ("sources/_foreign.py", ".bin"): "PyTorch's weights",
+    ("sources/_foreign.py", ".pte"): "a form of files that advice is given for",
     ("sources/_foreign.py", ".xml"): "a form of files that advice is given for",
     ("sources/onnx/__init__.py", ".onnx"): "the source's own files, which it reads",
     ("sources/tflite/__init__.py", ".tflite"): "the source's own files, which it reads",

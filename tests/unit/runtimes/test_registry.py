@@ -74,7 +74,9 @@ def test_a_profile_can_name_it_and_nothing_else(extra: Path) -> None:
 
 
 def test_an_unknown_name_is_one_line_with_the_names_there_are() -> None:
-    named = r"^No runtime 'lite'\. Did you mean 'litert'\? Known: litert, .*\.$"
+    named = (
+        r"^No runtime 'lite'\. Did you mean 'litert'\? Known: executorch, litert, .*\.$"
+    )
     with pytest.raises(UsageError, match=named):
         registry.get("lite")
 
