@@ -215,7 +215,8 @@ def _recurrent(read: _Reader) -> OperatorShape:
     parameters = read.node.args[2] if isinstance(read.node.args[2], list) else []
     weights = [read.shape(p) for p in parameters if isinstance(p, fx.Node)]
     area = sum(math.prod(shape) for shape in weights if len(shape) == 2)
-    steps = read.tensor(0)[1]
+    # Steps and a batch of one, in either order.
+    steps = math.prod(read.tensor(0)[:-1])
     inputs = weights[0][1] if weights else 1
     return _as_matrix(rows=steps, inputs=inputs, outputs=max(1, area // inputs))
 
@@ -298,7 +299,7 @@ _RULES: dict[str, Callable[[_Reader], OperatorShape | None]] = {
     **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),
     "scaled_dot_product_attention": _attention,
     "einsum": _einsum,
-    **dict.fromkeys(("lstm", "gru"), _recurrent),
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _recurrent),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _pool),
     **dict.fromkeys(
         ("mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),

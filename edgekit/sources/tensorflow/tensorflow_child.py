@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow
 import tf2onnx
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
-from tf2onnx import optimizer, tf_loader, tfonnx
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.grappler import tf_optimizer
+from tf2onnx import optimizer, tfonnx
 
 tf = tensorflow.compat.v1
 OPSET = 18
@@ -38,8 +39,9 @@ UNSAFE = (
     "InitializeTableFromTextFileV2", "LoadLibrary",
 )  # fmt: skip
 """Operators that reach files, Python or other processes."""
-_WHOLE = ("_XlaMustCompile", "_noinline")
-"""Attributes that keep a function from being written out."""
+_APART = ("_XlaMustCompile", "_noinline", "_lower_using_switch_merge")
+"""Attributes that keep a function from being written out, or take loops apart, from which
+tf2onnx makes recurrent layers."""
 KEPT_APART = "remove_back_to_back"
 """The step of tf2onnx that folds batch norm into convolutions."""
 SQUASHING = ("Softmax", "Sigmoid", "LogSoftmax", "Tanh", "ArgMax")
@@ -62,7 +64,7 @@ def convert(folder: str, signature: str, place: str) -> None:
         raise Refused(f"its signature '{name}' has no inputs or no outputs")
     frozen = _frozen(graph, Path(folder), [*inputs.values()], [*outputs.values()])
     _refuse_unsafe(frozen.node, frozen.library)
-    plain = tf_loader.tf_optimize([*inputs.values()], [*outputs.values()], frozen)
+    plain = _plain(frozen, [*inputs.values(), *outputs.values()])
     _without_erfc(plain)
     (Path(place) / "frozen.pb").write_bytes(plain.SerializeToString())
     before = _kinds(plain.node, "op")
@@ -112,12 +114,31 @@ def _graph(folder: Path) -> Any:
 
 
 def _plain_calls(graph: Any) -> None:
-    """Let functions that were compiled as a whole be written out like others."""
+    """Let functions that were compiled as a whole be written out like others, and loops stay."""
     functions = graph.library.function
     bodies = (graph.node, *(each.node_def for each in functions))
     for each in (*functions, *(node for nodes in bodies for node in nodes)):
-        for name in _WHOLE:
+        for name in _APART:
             each.attr.pop(name, None)
+
+
+def _plain(frozen: Any, ends: Sequence[str]) -> Any:
+    """The graph with functions written out and constants folded, by TensorFlow's optimizer.
+
+    In the passes of tf2onnx, which leaves graphs of fewer than four nodes as they are: one call
+    of a function with one variable has three.
+    """
+    config = tf.ConfigProto()
+    config.graph_options.infer_shapes = True
+    rewrite = config.graph_options.rewrite_options
+    rewrite.optimizers[:] = ["constfold", "function", "dependency"]
+    rewrite.experimental_disable_folding_quantization_emulation = True
+    rewrite.min_graph_nodes = -1
+    meta = tf.train.export_meta_graph(graph_def=frozen)
+    kept = meta_graph_pb2.CollectionDef()
+    kept.node_list.value.extend(ends)
+    meta.collection_def["train_op"].CopyFrom(kept)
+    return tf_optimizer.OptimizeGraph(config, meta)
 
 
 def _without_erfc(graph: Any) -> None:

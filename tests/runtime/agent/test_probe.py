@@ -11,6 +11,7 @@ from tests.runtime.agent.test_agent_jobs import perform
 def test_the_probe_reports_what_is_missing(tmp_path: Path) -> None:
     _, result, _ = perform(tmp_path, {"kind": "probe"})
     assert set(result["runtimes"]) == {
+        "executorch",
         "litert",
         "tflite-runtime",
         "onnxruntime",

@@ -54,7 +54,7 @@ def test_a_device_without_a_runtime_has_no_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.runtime.cost.test_profile_device.KEPT", [])
-    with pytest.raises(DeviceError, match="none of the runtimes litert"):
+    with pytest.raises(DeviceError, match="none of the runtimes executorch, litert"):
         profile_device.profile(
             OneRuntime(), "desk", tmp_path, Store(tmp_path), Silent()
         )

@@ -42,6 +42,37 @@ def test_the_operations_of_an_einsum(equation: str) -> None:
     assert counted == macs(program, program.example(1))
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer over sequences (batch, steps, features), in PyTorch's own order or not."""
+
+    def __init__(self, kind: type[nn.RNNBase], *, batch_first: bool) -> None:
+        super().__init__()
+        self.layer = kind(5, 8, batch_first=batch_first, bidirectional=True)
+        self.batch_first = batch_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        found, _ = self.layer(x if self.batch_first else x.transpose(0, 1))
+        return found if self.batch_first else found.transpose(0, 1)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize(("kind", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_a_recurrent_layer_counts_each_step_in_either_order(
+    kind: type[nn.RNNBase], gates: int, batch_first: bool
+) -> None:
+    steps, directions = 12, 2
+    layer = Recurrent(kind, batch_first=batch_first)
+    graph = analyze(trace(layer, (InputSpec(shape=(steps, 5)),)))
+    counted = sum(
+        operator.macs
+        for node in graph.program.module.graph.nodes
+        if (operator := describe(graph, node))
+    )
+    # As one matrix of whole rows, which rounds.
+    expected = steps * directions * gates * 8 * (5 + 8)
+    assert counted == pytest.approx(expected, rel=0.02)
+
+
 def test_a_tied_parameter_counts_once_under_the_name_in_use() -> None:
     graph = analyze(CASES["decoder"].program())
     names = [str(node.target) for node in parameter_nodes(graph)]

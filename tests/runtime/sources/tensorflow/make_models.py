@@ -45,6 +45,19 @@ class Network(tf.Module):  # type: ignore[misc]
         return {"scores": tf.nn.softmax(rows), "map": found}
 
 
+class Single(tf.Module):  # type: ignore[misc]
+    """A convolution alone: one call of a function on one variable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        draw = tf.random.Generator.from_seed(0)
+        self.kernel = tf.Variable(draw.normal((3, 3, 3, 4)))
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(x, self.kernel, 1, "SAME")
+
+
 class Reader(tf.Module):  # type: ignore[misc]
     """Adds the length of a file."""
 
@@ -63,6 +76,13 @@ def main(folder: str) -> None:
             "logits": tf.function(network.logits).get_concrete_function(image),
         }
         tf.saved_model.save(network, str(place / name), signatures=served)
+    single = Single()
+    image = tf.TensorSpec((None, 8, 8, 3), tf.float32)
+    called = single.__call__.get_concrete_function(image)
+    tf.saved_model.save(single, str(place / "single"), signatures=called)
+    layer = tf.keras.layers.LSTM(6, return_sequences=True)
+    recurrent = tf.keras.Sequential([tf.keras.Input((7, 5)), layer])
+    recurrent.export(str(place / "recurrent"))
     reader = Reader()
     called = reader.__call__.get_concrete_function(tf.TensorSpec((None, 3), tf.float32))
     tf.saved_model.save(reader, str(place / "reader"), signatures=called)

@@ -66,6 +66,21 @@ def test_a_signature_is_named_behind_the_folder(folder: Path) -> None:
         load(folder, "free#other")
 
 
+def test_a_graph_of_three_nodes_has_its_function_written_out(folder: Path) -> None:
+    program = load(folder, "single")
+    assert [tuple(p.shape) for p in program.module.parameters()] == [(4, 3, 3, 3)]
+    with torch.no_grad():
+        assert program.module(*program.example(2)).shape == (2, 4, 8, 8)
+
+
+def test_a_recurrent_layer_stays_one(folder: Path) -> None:
+    program = load(folder, "recurrent")
+    lstm = torch.ops.aten.lstm.input
+    assert program.module.graph.find_nodes(op="call_function", target=lstm)
+    with torch.no_grad():
+        assert program.module(*program.example(2)).shape == (2, 7, 6)
+
+
 def test_what_reaches_files_is_refused_before_it_runs(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"ReadFile .* reaches files"):
         load(folder, "reader")
