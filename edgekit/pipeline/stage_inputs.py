@@ -35,12 +35,14 @@ def of_network(network: Program) -> dict[str, Any]:
 
 def of_task(spec: TaskSpec, root: Path, mark: str = "") -> dict[str, Any]:
     """A task with the code of the user's functions; `mark` names those in memory."""
-    references = {
-        name: reference
-        for name in ("metric", "loss", "teacher_loss")
-        if (reference := getattr(spec, name)) and is_reference(reference)
+    named = {name: getattr(spec, name) for name in ("metric", "loss", "teacher_loss")}
+    decoder = spec.box_decoder
+    named["decoder"] = None if decoder is None else decoder.head
+    code = {
+        name: source_digest(reference, root)
+        for name, reference in named.items()
+        if reference and is_reference(reference)
     }
-    code = {name: source_digest(one, root) for name, one in references.items()}
     return {"spec": spec, "code": code, "mark": mark}
 
 
