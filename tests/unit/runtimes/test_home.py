@@ -14,6 +14,7 @@ PACKAGE = Path(edgekit.__file__).parent
 HOMES = (PACKAGE / "runtimes", PACKAGE / "agent" / "runtimes")
 ALLOWED = {
     ("commands/scaffold.py", ".bin"): "PyTorch's weights, which init looks for",
+    ("data/voc.py", ".xml"): "annotations of Pascal VOC",
     ("sources/_foreign.py", ".bin"): "PyTorch's weights",
     ("sources/_foreign.py", ".pte"): "a form of files that advice is given for",
     ("sources/_foreign.py", ".xml"): "a form of files that advice is given for",
