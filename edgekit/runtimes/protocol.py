@@ -39,6 +39,25 @@ class Quantizer(Protocol):
         """Write the network in `precision` to `path`."""
 
 
+class BaseQuantizer:
+    """A quantizer with its network and samples, and the configuration that most try first."""
+
+    def __init__(
+        self,
+        fp32: Path,
+        inputs: Sequence[TensorSpec],
+        samples: Sequence[Sample],
+        place: Path,
+    ) -> None:
+        self._fp32 = fp32
+        self._samples = samples
+        self._place = place
+
+    def first(self, precision: Precision) -> QuantConfig:
+        """The configuration to try before any other."""
+        return QuantConfig()
+
+
 class Exporter(Protocol):
     """The module `exporter` of a runtime's folder. It imports its libraries in its functions."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,30 +12,16 @@ from edgekit.agent.runtimes.executorch import trailer
 from edgekit.runtimes.executorch.lowering import lowered
 from edgekit.runtimes.executorch.metadata import with_trailer
 from edgekit.runtimes.float_tail import Operator, behind_layers
-from edgekit.runtimes.protocol import Sample
-from edgekit.types import Precision, QuantConfig, TensorSpec
+from edgekit.runtimes.protocol import BaseQuantizer
+from edgekit.types import Precision, QuantConfig
 
 SOURCE = ".pt2"
 """Suffix of the exported program beside the file in fp32."""
 _WEIGHTED = ("conv", "linear", "addmm", "matmul", "mm", "bmm")
 
 
-class Quantizer:
+class Quantizer(BaseQuantizer):
     """One network's quantized files."""
-
-    def __init__(
-        self,
-        fp32: Path,
-        inputs: Sequence[TensorSpec],
-        samples: Sequence[Sample],
-        place: Path,
-    ) -> None:
-        self._fp32 = fp32
-        self._samples = samples
-
-    def first(self, precision: Precision) -> QuantConfig:
-        """The configuration to try before any other."""
-        return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
         """Names of the operators with weights, in the order of the graph."""

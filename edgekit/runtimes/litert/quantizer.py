@@ -10,7 +10,7 @@ from typing import Any
 from edgekit.errors import ArtifactError
 from edgekit.runtimes.float_tail import Operator, behind_layers
 from edgekit.runtimes.litert.flatbuffer import mended
-from edgekit.runtimes.protocol import Sample
+from edgekit.runtimes.protocol import BaseQuantizer, Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
@@ -23,7 +23,7 @@ _SCOPE = 10_000
 """Characters of an operator's scope that the library's recipes see."""
 
 
-class Quantizer:
+class Quantizer(BaseQuantizer):
     """One network's quantized files; calibration is run once for each way to take ranges."""
 
     def __init__(
@@ -33,8 +33,7 @@ class Quantizer:
         samples: Sequence[Sample],
         place: Path,
     ) -> None:
-        self._fp32 = fp32
-        self._samples = samples
+        super().__init__(fp32, inputs, samples, place)
         self._ranges: dict[tuple[Any, ...], Any] = {}
 
     def first(self, precision: Precision) -> QuantConfig:

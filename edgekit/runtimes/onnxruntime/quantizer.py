@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.runtimes.float_tail import Operator, behind_layers
-from edgekit.runtimes.protocol import Sample
-from edgekit.types import Precision, QuantConfig, TensorSpec
+from edgekit.runtimes.protocol import BaseQuantizer, Sample
+from edgekit.types import Precision, QuantConfig
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _HISTOGRAM_VALUES = 1 << 26
@@ -24,23 +24,8 @@ _SMALLEST = 64
 """Weights of fewer values stay in fp32: nothing is saved by halving them."""
 
 
-class Quantizer:
+class Quantizer(BaseQuantizer):
     """One network's quantized files; calibration is run once for each way to take ranges."""
-
-    def __init__(
-        self,
-        fp32: Path,
-        inputs: Sequence[TensorSpec],
-        samples: Sequence[Sample],
-        place: Path,
-    ) -> None:
-        self._fp32 = fp32
-        self._samples = samples
-        self._place = place
-
-    def first(self, precision: Precision) -> QuantConfig:
-        """The configuration to try before any other."""
-        return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
         """Names of the nodes with weights, in the order of the graph."""

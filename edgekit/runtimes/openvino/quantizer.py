@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.runtimes.float_tail import Operator, behind_layers
-from edgekit.runtimes.protocol import Sample
-from edgekit.types import Precision, QuantConfig, TensorSpec
+from edgekit.runtimes.protocol import BaseQuantizer
+from edgekit.types import Precision, QuantConfig
 
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
 
 
-class Quantizer:
+class Quantizer(BaseQuantizer):
     """One network's quantized files."""
-
-    def __init__(
-        self,
-        fp32: Path,
-        inputs: Sequence[TensorSpec],
-        samples: Sequence[Sample],
-        place: Path,
-    ) -> None:
-        self._fp32 = fp32
-        self._samples = samples
-
-    def first(self, precision: Precision) -> QuantConfig:
-        """The configuration to try before any other."""
-        return QuantConfig()
 
     def layers(self) -> tuple[str, ...]:
         """Names of the operators with constant weights, in the order of the graph."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from edgekit.agent.runtimes.executorch import trailer
-from tests.runtime.export.apart import cosine, make, relative_error
+from tests.runtime.export.apart import cosine, relative_error
+from tests.runtime.runtimes.several import keeps_several
 
 pytestmark = pytest.mark.slow
 RUNTIME = "executorch"
@@ -41,14 +40,4 @@ def test_int8_is_close_smaller_and_keeps_float_ends(made, want) -> None:
 def test_several_inputs_and_outputs_keep_their_names_and_order(
     two_inputs, apart, tmp_path: Path
 ) -> None:
-    two_inputs.save(tmp_path / "student.pt2")
-    generator = np.random.default_rng(0)
-    z, a = (generator.normal(size=(3, n)).astype(np.float32) for n in (5, 4))
-    made = apart.submit(make, RUNTIME, tmp_path, two_inputs.inputs, z, a).result()
-    artifact = made.artifacts["fp32"]
-    assert [spec.name for spec in artifact.inputs] == ["z", "a"]
-    assert [spec.name for spec in artifact.outputs] == [f"o{i}" for i in range(12)]
-    with torch.no_grad():
-        expected = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
-    for got, want in zip(made.outputs["fp32"], expected.values(), strict=True):
-        assert relative_error(got, want.numpy()) < 1e-4
+    keeps_several(two_inputs, apart, tmp_path, RUNTIME)

@@ -6,11 +6,10 @@ import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from tests.runtime.export.apart import cosine, make, one, relative_error
+from tests.runtime.export.apart import cosine, one, relative_error
+from tests.runtime.runtimes.several import keeps_several
 
 RUNTIME = "openvino"
 
@@ -79,17 +78,7 @@ def test_labels_are_in_the_file(made, precision) -> None:
 def test_several_inputs_and_outputs_keep_their_order(
     two_inputs, apart, tmp_path: Path
 ) -> None:
-    two_inputs.save(tmp_path / "student.pt2")
-    generator = np.random.default_rng(0)
-    z, a = (generator.normal(size=(3, n)).astype(np.float32) for n in (5, 4))
-    made = apart.submit(make, RUNTIME, tmp_path, two_inputs.inputs, z, a).result()
-    artifact = made.artifacts["fp32"]
-    assert [spec.name for spec in artifact.inputs] == ["z", "a"]
-    assert [spec.name for spec in artifact.outputs] == [f"o{i}" for i in range(12)]
-    with torch.no_grad():
-        expected = two_inputs.module(torch.from_numpy(z), torch.from_numpy(a))
-    for got, want in zip(made.outputs["fp32"], expected.values(), strict=True):
-        assert relative_error(got, want.numpy()) < 1e-4
+    keeps_several(two_inputs, apart, tmp_path, RUNTIME)
 
 
 def test_only_the_artifact_is_left(
