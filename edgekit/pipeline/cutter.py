@@ -110,7 +110,7 @@ class Cutter:
             whole,
             points=frontier_of(points),
             judged=best.judged.speedups,
-            kept_speedup=best.judged.fastest.speedup if best.judged.fastest else None,
+            within=best.judged.fastest is not None,
             outlook=self._outlook(best),
         )
         return whole, distilled

@@ -50,8 +50,8 @@ def iterative_prune(
 
     `halfway` there, where a smaller student is to learn from it. Where the network or a student
     cannot be exported in the form that is planned for, the next allowed one is planned for, and
-    notes name it. Where no trained network keeps the budgets that the project sets, or none as
-    fast, the unpruned one ends that does: a speed-up that was assumed is worth no miss. Raises
+    notes name it. Where no trained network keeps the budgets that the project sets, the unpruned
+    one ends that does: a speed-up that was assumed is worth no miss. Raises
     `left_out.NotExportable` where no form is left.
     """
     if inputs.locked is not None:
@@ -70,9 +70,9 @@ def iterative_prune(
         inputs.timer.exporter, forms, attempt
     )
     own = inputs.uncut.fastest
-    if own and whole.points and (whole.kept_speedup or 0.0) <= own.speedup:
+    if own and whole.points and not whole.within:
         inputs.progress.say(
-            "No smaller network keeps the budgets and is faster: the unpruned one ends"
+            "No smaller network keeps the budget: the unpruned one does"
         )
         uncut, untrained = _uncut(inputs, teachers, own, reason="none_smaller")
         return replace(uncut, points=whole.points), untrained

@@ -88,9 +88,8 @@ class PrunedCandidate:
     """The cuts that made it, from the unpruned network on."""
     points: tuple[FrontierPoint, ...] = ()
     """Files of every network that was trained on the way, on validation data."""
-    kept_speedup: float | None = None
-    """Of its fastest file that keeps every budget that the project sets, on validation data;
-    `None` where none does."""
+    within: bool = False
+    """True where a file of it keeps every budget that the project sets, on validation data."""
 
     @property
     def whole(self) -> bool:

@@ -76,10 +76,7 @@ def _nothing_cut(note: kinds.NothingCut | kinds.NoPlanFaster) -> str:
     smaller = note.reason == "none_smaller"
     words = "the network keeps its budget as it is: nothing was cut"
     if smaller:
-        words = (
-            "no smaller network that was trained keeps the budgets and is faster: nothing "
-            "was cut"
-        )
+        words = "no smaller network that was trained keeps the budget: nothing was cut"
     if note.artifact is None or note.speedup is None or note.validation is None:
         return words
     found = f"({note.artifact}: {note.speedup:.2f}x, validation {named_score(note.validation)})"

@@ -86,7 +86,7 @@ class NothingCut:
 
     kind: Literal["nothing_cut"] = "nothing_cut"
     reason: Literal["within_budget", "own_architecture", "none_smaller"]
-    """`none_smaller`: no smaller network that was trained keeps the budgets and is faster."""
+    """`none_smaller`: no smaller network that was trained keeps the budgets, and it does."""
     artifact: str | None = None
     """The file of the unpruned network that keeps every budget, where one was measured."""
     speedup: float | None = None
