@@ -14,6 +14,7 @@ from edgekit.agent.serving.decode import placement
 from edgekit.data import coco, voc, yolo
 from edgekit.data.annotations import Annotated, AnnotatedImage
 from edgekit.data.dataset import Dataset
+from edgekit.data.faults import NAMED, listed
 from edgekit.data.folder import image_files
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
@@ -23,8 +24,6 @@ from edgekit.tasks.targets import NO_BOX
 from edgekit.types.data_notes import BoxesLeftOut
 from edgekit.types.notes import Note
 
-_NAMED = 5
-"""Faults that an error names."""
 _OVER = 0.01
 """Fraction of an image by which a box may reach over its edge, rounding and hasty marks: it is cut
 off there."""
@@ -171,7 +170,7 @@ def _classes(
     extra = sorted(set(own) - set(names))
     if extra:
         raise DataError(
-            f"{path} has the classes {', '.join(extra[:_NAMED])}, which are none of "
+            f"{path} has the classes {', '.join(extra[:NAMED])}, which are none of "
             f"{', '.join(names)}. Use the same classes in both, or correct [task] classes."
         )
     given = map(str, range(len(own))) if found.numbered else own
@@ -183,10 +182,8 @@ def _classes(
 def _refuse(faults: Sequence[tuple[str, str]], path: Path) -> None:
     if not faults:
         return
-    named = "; ".join(f"{name} ({fault})" for name, fault in faults[:_NAMED])
-    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
     what = "one image" if len(faults) == 1 else f"{len(faults)} images"
     raise DataError(
-        f"{path} has {what} with annotations that cannot be used: {named}{more}. Correct or "
+        f"{path} has {what} with annotations that cannot be used: {listed(faults)}. Correct or "
         f"remove {'it' if len(faults) == 1 else 'them'}."
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.faults import listed
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
 from edgekit.types.data_notes import ImagesConverted, ImagesStretched
 from edgekit.types.notes import Note
 
-_NAMED = 5
-"""Files that an error names."""
 _ALPHA = ("LA", "PA", "RGBA", "RGBa", "La")
 _INKS = ("CMYK", "YCbCr", "LAB", "HSV")
 
@@ -25,11 +24,9 @@ def check_images(datasets: Sequence[Dataset]) -> None:
     ]
     if not faults:
         return
-    named = "; ".join(f"{name} ({reason})" for name, reason in faults[:_NAMED])
-    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
     what = "the image" if len(faults) == 1 else f"{len(faults)} images:"
     raise DataError(
-        f"Cannot read {what} {named}{more}. Replace or remove "
+        f"Cannot read {what} {listed(faults)}. Replace or remove "
         f"{'it' if len(faults) == 1 else 'them'}."
     )
 

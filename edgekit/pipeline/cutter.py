@@ -110,7 +110,7 @@ class Cutter:
             whole,
             points=frontier_of(points),
             judged=best.judged.speedups,
-            within=best.judged.fastest is not None,
+            within=bool(best.judged.stated),
             outlook=self._outlook(best),
         )
         return whole, distilled

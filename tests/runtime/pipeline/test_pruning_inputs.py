@@ -28,6 +28,7 @@ from edgekit.program.program import Program
 from edgekit.types import IOFusion
 from edgekit.types.export_notes import LeftOut, PlannedRuntime
 from tests.unit.bench.test_verdict import candidate
+from tests.unit.pipeline.points import LOADER
 
 Parts = tuple[BuildRequest, PruningInputs, Program]
 MODEL = """
@@ -43,14 +44,6 @@ class Volume(nn.Module):
 
 def volumes():
     return nn.Sequential(nn.Linear(6, 36), Volume(), nn.Linear(4, 3))
-"""
-LOADER = """
-import numpy as np
-
-def data():
-    draw = np.random.default_rng(0)
-    y = draw.integers(0, 3, 60)
-    return draw.normal(y[:, None], 1, (60, 6)).astype("f4"), y
 """
 PROJECT = """
 name = "points"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.bench.artifact import artifact_at, opened
+from tests.unit.pipeline.points import LOADER
 
 ROOT = Path(__file__).parents[3]
 RECORD = """
@@ -117,14 +118,6 @@ from torch import nn
 
 def net():
     return nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 3))
-"""
-LOADER = """
-import numpy as np
-
-def data():
-    draw = np.random.default_rng(0)
-    y = draw.integers(0, 3, 60)
-    return draw.normal(y[:, None], 1, (60, 6)).astype("f4"), y
 """
 PROJECT = """
 name = "beads"
