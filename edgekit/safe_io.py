@@ -67,6 +67,8 @@ def reason(fault: BaseException) -> str:
         return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"[:_REASON]
     if isinstance(fault, OSError) and fault.strerror:
         return fault.strerror
+    if type(fault).__name__ == "UnidentifiedImageError":  # Pillow's names an object
+        return "it is no image, or of an unknown format"
     text = " ".join(str(fault).split())[:_REASON].rstrip(".")
     if isinstance(fault, KeyError):
         return f"it lacks {text}"

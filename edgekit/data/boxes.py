@@ -53,9 +53,10 @@ def load(path: Path, request: Request) -> Dataset | None:
     names, numbers = _classes(found, request.labels, path)
     drawn = _Boxes(request=request, numbers=numbers, faults=list(found.faults))
     each = [drawn.of(image) for image in found.images]
-    _refuse(drawn.faults, path)
     (image,) = request.inputs
     samples = image_files([one.path for one in found.images], image)
+    if drawn.faults:
+        _refuse([*drawn.faults, *_others(samples.faults(), drawn.faults)], path)
     notes: tuple[Note, ...] = ()
     if drawn.empty:
         boxes = sum(map(len, each)) + drawn.empty
@@ -179,9 +180,15 @@ def _classes(
     }
 
 
+def _others(
+    faults: Sequence[tuple[str, str]], known: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The faults of files that have none yet."""
+    names = {name for name, _ in known}
+    return [(name, fault) for name, fault in faults if name not in names]
+
+
 def _refuse(faults: Sequence[tuple[str, str]], path: Path) -> None:
-    if not faults:
-        return
     what = "one image" if len(faults) == 1 else f"{len(faults)} images"
     raise DataError(
         f"{path} has {what} with annotations that cannot be used: {listed(faults)}. Correct or "

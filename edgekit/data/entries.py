@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.faults import Faults
 from edgekit.data.folder import image_files, images_in
 from edgekit.data.preprocess import Array
 from edgekit.data.request import TARGETS, Request, RequestedInput
@@ -17,14 +18,20 @@ from edgekit.types.notes import Note
 def load(path: Path, request: Request) -> Dataset:
     """`<input>/`, images in the order of their names, or `<input>.npy` for each input; with
     `y.npy`, `labels.npy` or `targets.npy` where there are any."""
+    faults = Faults()
     samples: list[Samples] = []
     notes: list[Note] = []
     for each in request.inputs:
-        part, found = _entry(path, each, request)
-        samples.append(part)
-        notes += found
+        with faults.of(each.spec.name):
+            part, found = _entry(path, each, request)
+            samples.append(part)
+            notes += found
     y = next((p for n in TARGETS if (p := path / f"{n}.npy").is_file()), None)
-    values: Array | None = None if y is None else _array(y)
+    values: Array | None = None
+    if y is not None:
+        with faults.of(y.name):
+            values = _array(y)
+    faults.refuse(f"parts of {path}")
     return request.labeled(samples, values, str(path), notes=tuple(notes))
 
 

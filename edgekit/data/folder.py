@@ -9,6 +9,7 @@ import numpy as np
 
 from edgekit.data import masks, preprocess
 from edgekit.data.dataset import Dataset
+from edgekit.data.faults import Faults, named
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import Images
 from edgekit.errors import DataError
@@ -75,8 +76,16 @@ def _masked(path: Path, request: Request) -> Dataset:
     if not (path / masks.MASKS).is_dir():
         return request.labeled(samples, None, str(path))
     _, height, width = image.spec.shape
-    found = masks.load(path, files, (height, width))
-    return request.labeled(samples, found, str(path / masks.MASKS))
+    found = masks.load(path, files, (height, width), samples[0].faults)
+    try:
+        return request.labeled(samples, found, str(path / masks.MASKS))
+    except DataError:  # of all masks as one array; files have names
+        faults = Faults()
+        for file, mask in zip(files, found, strict=True):
+            with faults.of(file.stem):
+                request.targets(mask[None], f"The mask of {file}")
+        faults.refuse("masks", "Correct or remove them.")
+        raise
 
 
 def image_files(files: Sequence[Path], image: RequestedInput) -> Images:
@@ -108,11 +117,14 @@ def _classes(
     found = [(folder, images_in(folder, deep=True)) for folder in folders]
     if not any(images for _, images in found):
         return [], np.empty(0, np.int64)
+    empty = [folder for folder, images in found if not images]
+    if empty:
+        several = len(empty) > 1
+        raise DataError(
+            f"The class folder{'s' * several} {named(empty)} {'have' if several else 'has'} no "
+            f"images. Add some, or remove the folder{'s' * several}."
+        )
     for folder, images in found:
-        if not images:
-            raise DataError(
-                f"The class folder {folder} has no images. Add some, or remove the folder."
-            )
         files += images
         targets += [labels.index(folder.name)] * len(images)
     return files, np.array(targets, np.int64)

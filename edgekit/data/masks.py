@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from edgekit.data.faults import Faults
 from edgekit.data.preprocess import Array
 from edgekit.errors import DataError
 from edgekit.safe_io import reading
@@ -18,26 +19,37 @@ _INDEXED = ("1", "L", "P", "I", "I;16")
 _SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".pgm")
 
 
-def load(folder: Path, images: Sequence[Path], size: tuple[int, int]) -> Array:
+def load(
+    folder: Path,
+    images: Sequence[Path],
+    size: tuple[int, int],
+    others: Callable[[], list[tuple[str, str]]] = list,
+) -> Array:
     """The mask of each image (n, height, width) int32, found by the image's name.
 
-    A pixel is its class's number. Masks of another size are stretched, each pixel taking its
-    nearest's class.
+    Raises `DataError` that names all that cannot be read, and faults of the images, which
+    `others` finds. A pixel is its class's number. Masks of
+    another size are stretched, each pixel taking its nearest's class.
     """
     there = {
         path.stem: path
         for path in sorted((folder / MASKS).iterdir())
         if path.suffix.lower() in _SUFFIXES
     }
+    faults = Faults()
     result = np.empty((len(images), *size), np.int32)
     for number, image in enumerate(images):
-        path = there.get(image.stem)
-        if path is None:
-            raise DataError(
-                f"{image} has no mask {folder / MASKS / image.stem}.png. Add it, or remove "
-                "the image."
-            )
-        result[number] = _mask(path, size)
+        with faults.of(image.name):
+            path = there.get(image.stem)
+            if path is None:
+                raise DataError(
+                    f"{image} has no mask {folder / MASKS / image.stem}.png. Add it, or remove "
+                    "the image."
+                )
+            result[number] = _mask(path, size)
+    if faults.noted:
+        faults.add(others())
+    faults.refuse("images or masks")
     return result
 
 

@@ -3,7 +3,8 @@ texts, and CSV of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 import psutil
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.faults import Faults, listed
 from edgekit.data.folder import images
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import InMemory, Samples
 from edgekit.data.text_rows import from_texts, joined, reads_texts, text_keys
 from edgekit.errors import DataError
 from edgekit.safe_io import check_regular, parse_json, reading
+from edgekit.tasks import numbered
 from edgekit.types.notes import Note
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -39,7 +42,7 @@ def load(path: Path, request: Request) -> Dataset:
             texts = joined(
                 [_strings(columns[key].to_pylist(), key, path) for key in keys]
             )
-            y = np.array(columns[targets].to_pylist()) if targets else None
+            y = _labels(columns[targets].to_pylist(), path) if targets else None
             beside = {
                 each.spec.name: _column(columns[each.spec.name].to_pylist(), each, path)
                 for each in request.beside_text
@@ -60,6 +63,17 @@ def load(path: Path, request: Request) -> Dataset:
     return request.labeled(samples, y, str(path), names=names, notes=tuple(notes))
 
 
+def _labels(values: list[Any], path: Path) -> np.ndarray:
+    """The targets beside texts; an empty cell is none."""
+    empty = [row for row, value in enumerate(values) if value in (None, "")]
+    if empty:
+        raise DataError(
+            f"{path} has no label in {numbered.samples(empty, 'row')}. Fill it in, or give -1 "
+            "where it is unknown."
+        )
+    return np.array(values)
+
+
 def _of_texts(columns: Mapping[str, Any]) -> list[str]:
     """The names of the columns that hold texts."""
     import pyarrow.types
@@ -73,9 +87,12 @@ def _of_texts(columns: Mapping[str, Any]) -> list[str]:
 
 
 def _strings(values: list[Any], name: str, path: Path) -> list[str]:
-    empty = next((n for n, value in enumerate(values) if value is None), None)
-    if empty is not None:
-        raise DataError(f"{path}: row {empty} of column '{name}' has no text.")
+    empty = [number for number, value in enumerate(values) if value is None]
+    if empty:
+        raise DataError(
+            f"{path}: column '{name}' has no text in {numbered.samples(empty, 'row')}. Fill in or "
+            "remove these rows."
+        )
     return values
 
 
@@ -87,32 +104,89 @@ def _column(
     if not any(isinstance(value, bytes) for value in encoded):
         found, notes = one.arrange(_numbers(values, path), str(path))
         return InMemory(values=found), notes
-    missing = next((i for i, v in enumerate(encoded) if not isinstance(v, bytes)), None)
-    if missing is not None:
+    missing = [row for row, v in enumerate(encoded) if not isinstance(v, bytes)]
+    if missing:
         raise DataError(
-            f"{path}: row {missing} of column '{one.spec.name}' has no image bytes."
+            f"{path}: column '{one.spec.name}' has no image bytes in "
+            f"{numbered.samples(missing, 'row')}. Fill in or remove these rows."
         )
     names = [f"in row {row} of {path}" for row in range(len(encoded))]
     return images(encoded, names, one), ()
 
 
 def _read(path: Path) -> Any:
-    import pyarrow.csv
     import pyarrow.parquet
 
     if path.suffix in DELIMITERS:
-        check_regular(path, DataError)
-        how = pyarrow.csv.ParseOptions(
-            delimiter=DELIMITERS[path.suffix], newlines_in_values=True
-        )
-        with reading(path, DataError, kind="a table of texts"):
-            return pyarrow.csv.read_csv(path, parse_options=how)
+        return _read_texts(path)
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    faults = Faults()
+    for file in files:
+        with faults.of(str(file)), reading(file, DataError, kind="parquet"):
+            pyarrow.parquet.read_metadata(file)
+    faults.refuse("files")
     with reading(path, DataError, kind="parquet"):
-        _check_size(path, sorted(path.glob("*.parquet")) if path.is_dir() else [path])
+        _check_size(files)
         return pyarrow.parquet.read_table(path)
 
 
-def _check_size(path: Path, files: list[Path]) -> None:
+def _read_texts(path: Path) -> Any:
+    """A table of cells between delimiters."""
+    import pyarrow.csv
+
+    check_regular(path, DataError)
+    odd: list[Any] = []
+
+    def skipped(row: Any) -> str:
+        odd.append(row)
+        return "skip"
+
+    how = pyarrow.csv.ParseOptions(
+        delimiter=DELIMITERS[path.suffix],
+        newlines_in_values=True,
+        invalid_row_handler=skipped,
+    )
+    # One thread, so that rows have numbers.
+    alone = pyarrow.csv.ReadOptions(use_threads=False)
+    with reading(path, DataError, kind="a table of texts"):
+        table = pyarrow.csv.read_csv(path, read_options=alone, parse_options=how)
+    _refuse_rows(odd, path)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        _refuse_bytes(column, f"{path}: column '{name}'")
+    return table
+
+
+def _refuse_rows(odd: Sequence[Any], path: Path) -> None:
+    """Raise `DataError` for rows of a table with more or fewer cells than it has columns."""
+    if not odd:
+        return
+    found = [(f"line {x.number}", f"{x.actual_columns}") for x in odd]
+    raise DataError(
+        f"{path} has {odd[0].expected_columns} cells a row, and others in {listed(found)}. Correct "
+        'these lines; a text with the delimiter in it stands between "quotes".'
+    )
+
+
+def _refuse_bytes(column: Any, origin: str) -> None:
+    """Raise `DataError` for cells that are not UTF-8."""
+    import pyarrow.types
+
+    if pyarrow.types.is_binary(column.type):
+        odd = [row for row, cell in enumerate(column.to_pylist()) if not _decodes(cell)]
+        raise DataError(
+            f"{origin} is not UTF-8 text in {numbered.samples(odd, 'row')}. Save the file as UTF-8."
+        )
+
+
+def _decodes(cell: bytes | None) -> bool:
+    try:
+        (cell or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_size(files: list[Path]) -> None:
     """Raise `ValueError` for tables that unpack to more than fits into memory."""
     import pyarrow.parquet
 
@@ -133,9 +207,28 @@ def _numbers(values: list[Any], path: Path) -> np.ndarray:
             raise ValueError("rows that are not numbers")
         return found
     except (ValueError, OverflowError) as error:
+        odd = _unlike_others(values)
+        where = f" ({numbered.samples(odd, 'row')})" if odd else ""
         raise DataError(
-            f"{path} has rows of different shapes, empty ones, or no numbers. Make them equal."
+            f"{path} has rows of different shapes, empty ones, or no numbers{where}. Make them "
+            "equal."
         ) from error
+
+
+def _unlike_others(values: list[Any]) -> list[int]:
+    """The rows that have not the form of most."""
+    forms = [_form(value) for value in values]
+    usual = Counter(forms).most_common(1)[0][0]
+    return [number for number, form in enumerate(forms) if form != usual]
+
+
+def _form(value: Any) -> str:
+    """The shape of a row, or the kind of what is none."""
+    try:
+        found = np.array(value)
+    except (ValueError, OverflowError):
+        return "ragged"
+    return f"{found.shape}{found.dtype.kind if found.dtype.kind in 'OUSM' else ''}"
 
 
 def _class_names(

@@ -19,6 +19,7 @@ from edgekit.data.text_input import TextInput
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
+from edgekit.tasks import numbered
 from edgekit.tasks.targets import NO_BOX, TargetFormat, Targets
 from edgekit.types import DEFAULT_TASK, InputSpec, ModelSpec, Preprocess, TaskKind
 from edgekit.types.data_notes import SamplesTransposed
@@ -79,14 +80,16 @@ class RequestedInput:
         if self.dtype is not None and (
             values.dtype.kind not in "ui" or values.min(initial=0) < 0
         ):
+            below = numbered.within(values < 0) if values.dtype.kind in "ui" else ""
             raise DataError(
                 f"{origin} holds values of type {values.dtype}, some below 0 or no whole "
-                "numbers, and the network takes tokens. Store their numbers, from 0."
+                f"numbers{below}, and the network takes tokens. Store "
+                "their numbers, from 0."
             )
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            sample = int(np.argwhere(~np.isfinite(values))[0][0])
             raise DataError(
-                f"{origin} has NaN or infinite values, first in sample {sample}. Replace them."
+                f"{origin} has NaN or infinite values"
+                f"{numbered.within(~np.isfinite(values))}. Replace them."
             )
         if given == expected:
             return values, ()

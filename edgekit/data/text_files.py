@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.faults import Faults
 from edgekit.data.request import Request
 from edgekit.data.text_rows import from_texts
 from edgekit.errors import DataError
@@ -38,7 +39,11 @@ def load(path: Path, request: Request) -> Dataset:
         )
     labeled = [(file, folder.name) for folder in folders for file in _files(folder)]
     files = [file for file, _ in labeled] or loose
-    texts = [read_text(file, DataError) for file in files]
+    faults, texts = Faults(), []
+    for file in files:
+        with faults.of(str(file)):
+            texts.append(read_text(file, DataError))
+    faults.refuse("texts")
     y = np.array([label for _, label in labeled]) if labeled else None
     return from_texts(texts, y, request, str(path))
 

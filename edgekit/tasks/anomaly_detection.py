@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from edgekit.errors import DataError
-from edgekit.tasks import TaskDefinition, losses, targets
+from edgekit.tasks import TaskDefinition, losses, numbered, targets
 from edgekit.tasks.scores import Metric, Outputs
 from edgekit.tasks.targets import Array, Names, Targets
 from edgekit.types import Evaluation
@@ -23,8 +23,8 @@ def _read(
     read, _ = targets.classes(given, origin=origin, labels=None, names=names)
     if read.max(initial=0) > 1:
         raise DataError(
-            f"{origin} has the label {read.max()}. Give 0 for a normal sample, 1 for an anomaly, "
-            "-1 where unknown."
+            f"{origin} has the label {read.max()}{numbered.within(read > 1)}. Give 0 for a "
+            "normal sample, 1 for an anomaly, -1 where unknown."
         )
     return read, ()
 

@@ -1,7 +1,7 @@
 """A mask: each pixel belongs to the thing, or does not, by one logit a pixel."""
 
 from edgekit.errors import DataError
-from edgekit.tasks import TaskDefinition, independent, targets
+from edgekit.tasks import TaskDefinition, independent, numbered, targets
 from edgekit.tasks.targets import Array, Names, Targets
 
 _WHITE = 255
@@ -17,8 +17,8 @@ def _read(
         grays = (given != 0) & (given != _WHITE)
         if grays.any():
             raise DataError(
-                f"{origin} has masks with {given[grays].flat[0]} beside {_WHITE}. Give masks of "
-                f"0 and 1, or of 0 and {_WHITE}."
+                f"{origin} has masks with {given[grays].flat[0]} beside {_WHITE}"
+                f"{numbered.within(grays)}. Give masks of 0 and 1, or of 0 and {_WHITE}."
             )
         given = given == _WHITE
     return independent.read(given, origin=origin, labels=labels, names=names)

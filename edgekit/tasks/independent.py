@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekit.errors import DataError
+from edgekit.tasks import numbered
 from edgekit.tasks.losses import TaskLosses, by_sample, class_known, over_known
 from edgekit.tasks.scores import Metric, Outputs, counted
 from edgekit.tasks.targets import Array, Names, Targets
@@ -34,8 +35,8 @@ def read(
     odd = ~np.isin(values, (UNKNOWN, 0, 1))
     if odd.any():
         raise DataError(
-            f"{origin} has the label {values[odd].flat[0]}. Give 0 or 1 for each output, -1 "
-            "where unknown."
+            f"{origin} has the label {values[odd].flat[0]}{numbered.within(odd)}. Give 0 or 1 for "
+            "each output, -1 where unknown."
         )
     return values.astype(np.int16), labels or names or ()
 

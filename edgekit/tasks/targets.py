@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DataError
+from edgekit.tasks import numbered
 
 Array = NDArray[Any]
 Targets = NDArray[Any]
@@ -72,9 +73,11 @@ def classes(
             "Give one class number a sample: (n,)."
         )
     if given.dtype.kind == "O" and not all(isinstance(v, str) for v in given):
-        odd = next(type(v).__name__ for v in given if not isinstance(v, str))
+        odd = np.array([not isinstance(value, str) for value in given])
+        kind = type(given[odd][0]).__name__
         raise DataError(
-            f"{origin} has labels that are objects ({odd}). Give class numbers or names."
+            f"{origin} has labels that are objects ({kind}){numbered.within(odd)}. Give class "
+            "numbers or names."
         )
     if given.dtype.kind in "USO":
         agreed = agree(tuple(sorted({str(value) for value in given})), labels, origin)
@@ -85,8 +88,8 @@ def classes(
     highest = int(targets.max(initial=-1))
     if known and highest >= len(known):
         raise DataError(
-            f"{origin} has class {highest}, but the classes are 0 to {len(known) - 1}. "
-            "Correct the labels."
+            f"{origin} has class {highest}{numbered.within(targets >= len(known))}, but the "
+            f"classes are 0 to {len(known) - 1}. Correct the labels."
         )
     return targets, known or tuple(str(number) for number in range(highest + 1))
 
@@ -109,22 +112,17 @@ def agree(found: Names, labels: Names | None, origin: str) -> Names:
 
 
 def _integers(given: Array, origin: str) -> Targets:
-    if given.dtype.kind not in "uifb" or not np.isfinite(given).all():
+    if given.dtype.kind not in "uifb":
         raise DataError(f"{origin} has labels that are not class numbers.")
-    if given.size and given.max() > MOST_CLASSES:
+    whole = np.isfinite(given) & (given <= MOST_CLASSES) & (given >= -1)
+    whole &= given == np.where(whole, given, 0).astype(np.int64)
+    if not whole.all():
         raise DataError(
-            f"{origin} has the label {given.max()}, which is not a class number. Give "
-            "whole numbers "
-            f"from 0 up to {MOST_CLASSES:,}, or -1 for unknown."
+            f"{origin} has labels that are not class numbers, such as {given[~whole][0]}"
+            f"{numbered.within(~whole)}. Give whole numbers from 0 up to {MOST_CLASSES:,}, or -1 "
+            "for unknown."
         )
-    targets = given.astype(np.int64)
-    if (targets != given).any() or targets.min(initial=0) < -1:
-        raise DataError(
-            f"{origin} has labels that are not class numbers, such as "
-            f"{given[(targets != given) | (targets < -1)][0]}. "
-            "Give whole numbers from 0, or -1 for unknown."
-        )
-    return targets
+    return given.astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +152,8 @@ class ClassMaps:
         )
         if lowest < -1:
             raise DataError(
-                f"{origin} has the class {lowest}. Give numbers from 0, or -1 for unknown."
+                f"{origin} has the class {lowest}{numbered.within(targets < -1)}. Give numbers "
+                "from 0, or -1 for unknown."
             )
         if self.image and highest == 0 and lowest < 0:
             raise DataError(
@@ -163,8 +162,8 @@ class ClassMaps:
             )
         if labels and highest >= len(labels):
             raise DataError(
-                f"{origin} has class {highest}, but the classes are 0 to "
-                f"{len(labels) - 1}. Correct the labels, or [task] classes."
+                f"{origin} has class {highest}{numbered.within(targets >= len(labels))}, but the "
+                f"classes are 0 to {len(labels) - 1}. Correct the labels, or [task] classes."
             )
         narrow = np.int16 if highest <= _NARROW else np.int32
         return targets.astype(narrow), labels or ()
@@ -177,8 +176,9 @@ class ClassMaps:
             )
         if given.size and given.max() > MOST_CLASSES:
             raise DataError(
-                f"{origin} has the target {given.max()}, which is not a class number. Give whole "
-                f"numbers from 0 up to {MOST_CLASSES:,}."
+                f"{origin} has the target {given.max()}, which is not a class number"
+                f"{numbered.within(given > MOST_CLASSES)}. Give whole numbers from 0 up to "
+                f"{MOST_CLASSES:,}."
             )
         if given.size and given.min() < np.iinfo(np.int32).min:
             raise DataError(
@@ -195,7 +195,10 @@ def values(
             f"{origin} has targets of type {given.dtype}. Give numbers, NaN where unknown."
         )
     if np.isinf(given).any():
-        raise DataError(f"{origin} has targets that are infinite.")
+        raise DataError(
+            f"{origin} has targets that are infinite{numbered.within(np.isinf(given))}. Give "
+            "numbers, NaN where unknown."
+        )
     return given.astype(np.float32), ()
 
 

@@ -36,7 +36,7 @@ def test_one_channel_may_be_left_out(shape: tuple[int, ...]) -> None:
     ("values", "dtype", "words"),
     [
         (np.zeros((2, 7), np.float32), None, r"shape \[7\], but .* \[6\]"),
-        (np.full((2, 6), np.nan, np.float32), None, "NaN .* first in sample 0"),
+        (np.full((2, 6), np.nan, np.float32), None, "NaN .* in samples 0 and 1"),
         (np.array([["a"] * 6]), None, "not numbers"),
         (np.zeros((2, 6), np.float32), "int64", "takes tokens"),
         (np.full((2, 6), -1), "int64", "takes tokens"),
