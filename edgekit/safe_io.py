@@ -68,7 +68,7 @@ def reason(fault: BaseException) -> str:
     if isinstance(fault, OSError) and fault.strerror:
         return fault.strerror
     if type(fault).__name__ == "UnidentifiedImageError":  # Pillow's names an object
-        return "it is no image, or of an unknown format"
+        return "not an image of a known format"
     text = " ".join(str(fault).split())[:_REASON].rstrip(".")
     if isinstance(fault, KeyError):
         return f"it lacks {text}"

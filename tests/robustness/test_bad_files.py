@@ -72,7 +72,7 @@ def test_masks_that_are_missing_torn_or_colored_and_a_torn_image(
     error = said("set", tmp_path, kind="segmentation")
     assert "Cannot read 4 images or masks: " in error
     assert "1.png has no mask " in error
-    assert "2.png (it is no image" in error
+    assert "2.png (not an image" in error
     assert "3.png has colors (mode RGB)" in error and "4.png (" in error
     assert "5.png" not in error
 

@@ -65,7 +65,7 @@ def test_what_is_wrong_with_all_files_is_one_line(tmp_path: Path) -> None:
     files[1].write_text("<annotation>")
     (voc / "JPEGImages" / "a.png").write_bytes(b"no picture")
     message = failure(voc.name, voc.parent, **INPUT)
-    assert "b.xml" in message and "it is no image" in message
+    assert "b.xml" in message and "not an image" in message
 
 
 def test_boxes_without_an_area_are_left_out_and_noted(tmp_path: Path) -> None:
