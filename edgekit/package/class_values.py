@@ -22,6 +22,7 @@ _RAW: Mapping[str, Any] = {
     "std": (1.0,),
     "color": None,
     "resize": "nearest",
+    "fit": "stretch",
 }
 
 
@@ -42,6 +43,12 @@ class Language:
     """The call for a tensor of the contract."""
     pieces: Callable[[Sequence[Piece]], str]
     mapping: Callable[[Mapping[str, int]], str]
+    absent: str
+    """The value of what is not there."""
+    listing: str
+    """A list of `{}`."""
+    doubles: str
+    """Numbers of 64 bits, `{}`."""
 
     def rendered(self, template: str, **values: Any) -> str:
         """A template with `values`, whose literals the filter `quoted` makes."""
@@ -71,6 +78,7 @@ def of_class(
         "inputs": _inputs(contract, language),
         "outputs": outputs(contract, language),
         "labels": _labels(contract, language),
+        "decoder": _decoder(contract["decoder"], language),
         "rules": None if rules is None else _rules(contract["text"], rules, language),
         "pictures": any(one["image"] for one in contract["inputs"]),
     }
@@ -82,6 +90,7 @@ def of_tests(
     """The values of the tests' templates; `text` where the class takes texts."""
     return {
         "form": contract["form"],
+        "decoder": contract["decoder"],
         "outputs": outputs(contract, language),
         "samples": SAMPLES,
         "tolerances": [language.number(one) for one in _tolerances(contract, fixtures)],
@@ -138,9 +147,12 @@ def _labels(contract: Mapping[str, Any], language: Language) -> list[dict[str, s
 
 def _classes(contract: Mapping[str, Any]) -> int | None:
     """The number of classes that an answer chooses from; `None` where it chooses from none."""
-    how = answer(contract)
+    how, decoder = answer(contract), contract["decoder"]
     if contract["form"] == "values":
         return None
+    if decoder is not None:
+        background = decoder["background"] is not None
+        return decoder["classes"] and int(decoder["classes"]) - background
     if how["argmaxed"]:
         return len(contract["labels"] or ())
     if contract["form"] == "boxes":
@@ -171,7 +183,57 @@ def _steps(tensor: Mapping[str, Any], language: Language) -> dict[str, Any]:
         "std": [language.number(value) for value in how["std"]],
         "color": how["color"] or ("gray" if gray else "rgb"),
         "resize": how["resize"],
+        "fit": how["fit"],
     }
+
+
+def _decoder(
+    steps: Mapping[str, Any] | None, language: Language
+) -> Sequence[tuple[str, str]]:
+    """Arguments of the sources' own `Boxes`, in its order; none without a decoder."""
+    if steps is None:
+        return []
+    levels = [_level(one, language) for one in steps["levels"]]
+    known = {
+        "form": language.quoted(steps["box"]),
+        "scores": language.quoted(steps["scores"]),
+        "objectness": language.quoted(steps["objectness"] or ""),
+        "columns": language.listing.format(", ".join(map(str, steps["columns"]))),
+        "channelsFirst": str(steps["channelsFirst"]).lower(),
+        "numbers": str(steps["numbers"]),
+        "bins": str(steps["bins"]),
+        "classes": _optional(steps["classes"], language),
+        "background": _optional(steps["background"], language),
+        "unit": _doubles(steps["unit"], language),
+        "variances": _doubles(steps["variances"], language),
+        "levels": language.listing.format(", ".join(levels)),
+        "offset": str(float(steps["offset"])),
+        "anchorsFirst": str(steps["anchorsFirst"]).lower(),
+        "confidence": str(float(steps["confidence"])),
+        "overlap": str(float(steps["overlap"])),
+        "most": str(steps["most"]),
+        "candidates": str(steps["candidates"]),
+    }
+    return list(known.items())
+
+
+def _level(level: Mapping[str, Any], language: Language) -> str:
+    anchors = ", ".join(_doubles(one, language) for one in level["anchors"])
+    values = (
+        level["rows"],
+        level["columns"],
+        float(level["stride"]),
+        language.listing.format(anchors),
+    )
+    return f"Level({', '.join(map(str, values))})"
+
+
+def _doubles(values: Sequence[float], language: Language) -> str:
+    return language.doubles.format(", ".join(str(float(one)) for one in values))
+
+
+def _optional(number: int | None, language: Language) -> str:
+    return language.absent if number is None else str(number)
 
 
 def _rules(

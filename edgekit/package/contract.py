@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from edgekit import tasks
 from edgekit.agent.arrays import CHANNELS_LAST, of_network
 from edgekit.errors import UsageError
+from edgekit.package import box_steps
 from edgekit.package.opened import Bundle
 from edgekit.runtimes import registry
 from edgekit.types import DEFAULT_TASK, RuntimeName
@@ -112,6 +113,7 @@ def facts(bundle: Bundle, chosen: Chosen[R]) -> dict[str, Any]:
         "postprocess": folded.get("postprocess"),
         "labels": contract["labels"],
         "reads": list(contract.get("reads") or ()),
+        "decoder": _decoder(contract, chosen.artifact),
         "inputs": _inputs(contract, chosen.artifact),
         "outputs": [_tensor(one) for one in chosen.artifact["outputs"]],
         "model": {
@@ -172,10 +174,26 @@ def _form(
     several = len(artifact["outputs"]) > 1
     reads = len(contract.get("reads") or ())
     if task.located:
-        return "boxes" if reads or not several else "values"
+        decoded = contract.get("decoder") is not None
+        return "boxes" if reads or not several or decoded else "values"
     if task.class_axis is None or (several and reads != 1):
         return "values"
     return "label" if task.labels_samples else "classes"
+
+
+def _decoder(
+    contract: Mapping[str, Any], artifact: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The steps from outputs to boxes; `None` where the bundle has no decoder of ours."""
+    how = contract.get("decoder")
+    if how is None:
+        return None
+    shapes = {one["name"]: one["shape"] for one in artifact["outputs"]}
+    reads = contract.get("reads") or list(shapes)[:1]
+    labels = contract["labels"]
+    return box_steps.of(
+        how, [shapes[name] for name in reads], None if labels is None else len(labels)
+    )
 
 
 def _inputs(
@@ -196,15 +214,17 @@ def _input(tensor: Mapping[str, Any], how: Mapping[str, Any] | None) -> dict[str
     network = of_network(tensor["shape"][1:], tensor.get("layout"))
     channels = network[0] if network else 0
     steps = ("scale", "mean", "std", "color", "resize")
+    fit = (how or {}).get("fit", "stretch")
     return {
         **_tensor(tensor),
         "network": list(network),
         "channelsLast": tensor.get("layout") == CHANNELS_LAST,
         "image": how is not None
-        and how.get("fit", "stretch") == "stretch"  # pages stretch images alone
         and len(network) == 3
         and (channels in _IMAGE_CHANNELS or bool(how.get("color"))),
-        "preprocessing": None if how is None else {name: how[name] for name in steps},
+        "preprocessing": None
+        if how is None
+        else {**{name: how[name] for name in steps}, "fit": fit},
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from edgekit.agent.arrays import arranged
+from edgekit.agent.serving.boxes import detections
 from edgekit.agent.serving.decode import Array, normalize, pixels
 from edgekit.agent.serving.encode import TextEncoder
 from edgekit.devices.local import LocalDevice
@@ -55,8 +56,11 @@ class Fixtures:
     outputs: Sequence[Array]
     """(n, numbers) for each output, in real numbers."""
     answers: Array
-    """(n, places): the likeliest class of the sample, of each place, or of each box."""
+    """(n, places): the likeliest class of the sample, of each place, or of each box; of a detector
+    with a decoder x1, y1, x2, y2, score and class of each box in `drawn`, and -1 for none."""
     picture: Picture | None
+    drawn: Sequence[Array] = ()
+    """(n, numbers) for each output of a detector, drawn so that they hold boxes; else none."""
 
 
 def made(bundle: Bundle, chosen: Chosen[Any], contract: Mapping[str, Any]) -> Fixtures:
@@ -73,12 +77,15 @@ def made(bundle: Bundle, chosen: Chosen[Any], contract: Mapping[str, Any]) -> Fi
         )
     ]
     found = run_on(LocalDevice(), artifact, feeds).real(artifact.outputs)
+    how = bundle.manifest["contract"].get("decoder")
+    drawn = [] if how is None else _drawn(found, contract["decoder"]["scores"])
     return Fixtures(
         texts=texts,
         raw=raw,
         prepared=prepared,
         outputs=[values.reshape(SAMPLES, -1) for values in found],
-        answers=_answers(contract, found),
+        drawn=[values.reshape(SAMPLES, -1) for values in drawn],
+        answers=_boxes(contract, how, drawn) if drawn else _answers(contract, found),
         picture=_picture(contract["inputs"]),
     )
 
@@ -140,7 +147,7 @@ def _picture(inputs: Sequence[Mapping[str, Any]]) -> Picture | None:
     image, content = Image.fromarray(colors), io.BytesIO()
     image.save(content, "png")
     color = how["color"] or ("gray" if one["network"][0] == 1 else "rgb")
-    raw = pixels(image, one["network"], color, how["resize"])
+    raw = pixels(image, one["network"], color, how["resize"], how["fit"])
     packed = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     return Picture(
         png=content.getvalue(),
@@ -150,6 +157,29 @@ def _picture(inputs: Sequence[Mapping[str, Any]]) -> Picture | None:
         input=place,
         prepared=_prepared(raw.reshape(1, -1).astype(np.float32), one),
     )
+
+
+def _drawn(outputs: Sequence[Array], scores: str) -> list[Array]:
+    """Probabilities, or logits of sure ones: every head finds boxes in them."""
+    draw = np.random.default_rng(2)
+    most = 1 if scores in ("probabilities", "listed") else 8
+    return [np.asarray(draw.uniform(0, most, one.shape), np.float32) for one in outputs]
+
+
+def _boxes(
+    contract: Mapping[str, Any], how: Mapping[str, Any], outputs: Sequence[Array]
+) -> Array:
+    """The boxes of outputs as the device reads them, a row of six numbers each."""
+    names = [one["name"] for one in contract["outputs"]]
+    reads = [names.index(name) for name in contract["reads"] or names[:1]]
+    rows = np.full((SAMPLES, how["most"], 6), -1.0, np.float32)
+    for sample, row in enumerate(rows):
+        parts = [outputs[place][sample] for place in reads]
+        joined = np.concatenate([one.reshape(len(one), -1) for one in parts], -1)
+        found = detections(joined, how)
+        count = len(found.scores)
+        row[:count] = np.column_stack([found.boxes, found.scores, found.classes])
+    return rows.reshape(SAMPLES, -1)
 
 
 def _answers(contract: Mapping[str, Any], outputs: Sequence[Array]) -> Array:

@@ -53,6 +53,7 @@ class Parts:
         """The files of the tests by name: numbers of 32 bits, little end first."""
         one = self.fixtures
         arrays = {"numbers": one.raw, "prepared": one.prepared, "output": one.outputs}
+        arrays |= {"drawn": one.drawn} if one.drawn else {}
         floats = {
             f"{part}_{number}": values
             for part, listed in arrays.items()

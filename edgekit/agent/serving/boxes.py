@@ -16,11 +16,11 @@ from ..errors import JOB_INVALID, AgentError
 
 Array = np.ndarray[Any, Any]
 How = Mapping[str, Any]
-_CANDIDATES = 1000
+CANDIDATES = 1000
 """Boxes of highest score that are looked at."""
 _LONGEST = 4096
 """The longest side, in pixels, of an input whose size is found by its number of places."""
-_SSD_VARIANCES = (0.1, 0.1, 0.2, 0.2)
+SSD_VARIANCES = (0.1, 0.1, 0.2, 0.2)
 
 
 class Detections(NamedTuple):
@@ -77,7 +77,7 @@ def detections(output: Array, how: How, confidence: float | None = None) -> Dete
 
 def best(found: Detections, overlap: float, most: int) -> Detections:
     """Non-maximum suppression within each class, by decreasing score; 1 suppresses nothing."""
-    order = np.argsort(-found.scores, kind="stable")[:_CANDIDATES]
+    order = np.argsort(-found.scores, kind="stable")[:CANDIDATES]
     span = np.abs(found.boxes).max(initial=0.0) * 2 + 1
     apart = found.boxes + span * found.classes[:, None]  # classes do not overlap
     kept: list[int] = []
@@ -152,7 +152,7 @@ def _centernet(raw: Array, how: How) -> tuple[Array, Array]:
 
     Zhou et al., 2019, arXiv:1904.07850; peaks are the highest of their 3x3 neighbors.
     """
-    size, (stride,) = _found_size(how, len(raw), 1), _strides(how)
+    size, (stride,) = size_of(how, len(raw), 1), strides_of(how)
     places, _ = _cells(how, len(raw), 0.0)
     rows, columns = (int(-(-side // stride)) for side in size)
     heat = sigmoid(raw[:, 4:]).reshape(rows, columns, -1)
@@ -179,7 +179,7 @@ def _yolo_anchors(raw: Array, how: How) -> tuple[Array, Array]:
 def _ssd(raw: Array, how: How) -> tuple[Array, Array]:
     """Offsets to default boxes, with variances: Liu et al., 2016, arXiv:1512.02325."""
     anchors, _ = _anchors(how, len(raw), 0.5)
-    return _moved(raw[:, :4] * _SSD_VARIANCES, anchors), softmax(raw[:, 4:])
+    return _moved(raw[:, :4] * SSD_VARIANCES, anchors), softmax(raw[:, 4:])
 
 
 def _retinanet(raw: Array, how: How) -> tuple[Array, Array]:
@@ -249,20 +249,20 @@ def _center_fractions(raw: Array, how: How) -> Array:
 
 def _cells(how: How, places: int, offset: float) -> tuple[Array, Array]:
     """The place (x, y) of each cell of each level in pixels, row by row, and its stride."""
-    size = _found_size(how, places, 1)
-    found = [_grid(size, stride, offset) for stride in _strides(how)]
+    size = size_of(how, places, 1)
+    found = [_grid(size, stride, offset) for stride in strides_of(how)]
     lengths = [len(one) for one in found]
-    return np.concatenate(found), np.repeat(_strides(how), lengths)
+    return np.concatenate(found), np.repeat(strides_of(how), lengths)
 
 
 def _anchors(
     how: How, places: int, offset: float, *, anchors_first: bool = False
 ) -> tuple[Array, Array]:
     """Anchors (x, y, width, height) in pixels, and the stride of each."""
-    sizes, strides = how.get("anchors") or (), _strides(how)
+    sizes, strides = how.get("anchors") or (), strides_of(how)
     if len(sizes) != len(strides):
         raise _wrong(how, f"{len(sizes)} lists of anchors for {len(strides)} strides")
-    size = _found_size(how, places, [len(level) for level in sizes])
+    size = size_of(how, places, [len(level) for level in sizes])
     found = []
     for level, stride in zip(sizes, strides):
         cells, shapes = _grid(size, stride, offset), np.asarray(level, np.float64)
@@ -286,7 +286,8 @@ def _grid(size: Array, stride: float, offset: float) -> Array:
     return (np.stack([x.ravel(), y.ravel()], 1) + offset) * stride
 
 
-def _strides(how: How) -> tuple[float, ...]:
+def strides_of(how: How) -> tuple[float, ...]:
+    """Pixels between places, a level each: those given, or the head's own."""
     return tuple(how.get("strides") or HEADS[how["head"]].strides)
 
 
@@ -297,9 +298,9 @@ def _size(how: How) -> Array:
     return np.asarray(how["size"])
 
 
-def _found_size(how: How, places: int, each: int | list[int]) -> Array:
+def size_of(how: How, places: int, each: int | list[int]) -> Array:
     """The given size, or that of the square input with so many places, `each` a cell."""
-    strides = np.asarray(_strides(how))
+    strides = np.asarray(strides_of(how))
 
     def count(height: float, width: float) -> int:
         cells = np.ceil(height / strides) * np.ceil(width / strides)

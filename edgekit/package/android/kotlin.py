@@ -21,10 +21,10 @@ as break class continue do else false for fun if in interface is null object pac
 this throw true try typealias typeof val var when while
 """
 _CLASSES = """
-Accelerator Answer AssetManager Bitmap Box CompiledModel Dispatchers Encoded File Fixtures Input
-Label LiteRtException ModelException Outputs Piece Pixels Postprocess Preprocess Rules Session Steps
-Tensor WordPiece Any Array Boolean Double Enum Error Exception Float Int LinkageError List Map
-Nothing Number Object Pair Set String Throwable Unit
+Accelerator Answer AssetManager Bitmap Box Boxes CompiledModel Dispatchers Encoded File Fixtures
+Found Input Label Level LiteRtException ModelException Outputs Piece Pixels Placement Postprocess
+Preprocess Rules Session Steps Tensor WordPiece Any Array Boolean Double Enum Error Exception Float
+Int LinkageError List Map Nothing Number Object Pair Set String Throwable Unit
 """
 HARD = frozenset(_KEYWORDS.split())
 """Keywords of Kotlin that name nothing else."""
@@ -127,6 +127,7 @@ def _overload(
         "arguments": ", ".join(names),
         "types": list(types),
         "prepared": list(prepared),
+        "picture": names[0] if list(types) in (["Pixels"], ["Bitmap"]) else None,
     }
 
 
@@ -170,4 +171,7 @@ KOTLIN = Language(
     tensor=_tensor,
     pieces=_pieces,
     mapping=_mapping,
+    absent="null",
+    listing="listOf({})",
+    doubles="doubleArrayOf({})",
 )

@@ -17,6 +17,7 @@ from edgekit.package.phone import Parts, parts, sha256, written
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _WORDS = "WordPiece.kt"
 _PICTURES = "Pictures.kt"
+_BOXES = "Boxes.kt"
 
 
 def package(request: PackageRequest) -> Sequence[Packaged]:
@@ -76,9 +77,14 @@ def _sources(made: Parts, place: Place) -> dict[str, str]:
     """The Kotlin files by path."""
     path, text = place.namespace.replace(".", "/"), made.rules is not None
     pictures = any(one["image"] for one in made.facts["inputs"])
+    needed = {
+        _WORDS: text,
+        _PICTURES: pictures,
+        _BOXES: made.facts["decoder"] is not None,
+    }
     found = {}
     for asset in sorted((ASSETS / "main").glob("*.kt")):
-        if {_WORDS: text, _PICTURES: pictures}.get(asset.name, True):
+        if needed.get(asset.name, True):
             code = asset.read_text("utf-8").replace("NAMESPACE", place.namespace, 1)
             found[f"src/main/kotlin/{path}/{asset.name}"] = code
     own = kotlin.model_class(made.facts, place, made.rules)

@@ -13,6 +13,7 @@ from edgekit.package.phone import Parts, bill, parts, written
 
 _WORDS = "WordPiece.swift"
 _PICTURES = "Pictures.swift"
+_BOXES = "Boxes.swift"
 
 
 def package(request: PackageRequest) -> Sequence[Packaged]:
@@ -50,7 +51,11 @@ def _files(made: Parts, name: str) -> dict[str, bytes]:
 
 def _sources(made: Parts, name: str) -> dict[str, str]:
     pictures = any(one["image"] for one in made.facts["inputs"])
-    needed = {_WORDS: made.rules is not None, _PICTURES: pictures}
+    needed = {
+        _WORDS: made.rules is not None,
+        _PICTURES: pictures,
+        _BOXES: made.facts["decoder"] is not None,
+    }
     return {
         f"Sources/{name}/{asset.name}": asset.read_text("utf-8")
         for asset in sorted((ASSETS / "main").glob("*.swift"))

@@ -23,8 +23,9 @@ nil nonisolated open operator private protocol public repeat rethrows return sel
 subscript super switch throw throws true try typealias var where while
 """
 _CLASSES = """
-Accelerator Answer Any Array Bool Box Bundle CGImage CompiledModel Data Double Environment Error
-Float Input Int Label Model ModelError Options Outputs Piece Pixels Postprocess Preprocess Rules
+Accelerator Answer Any Array Bool Box Boxes Bundle CGImage CompiledModel Data Double Environment
+Error Float Found Input Int Label Level Model ModelError Options Outputs Piece Pixels Placement
+Postprocess Preprocess Rules
 Session Set Steps String Tensor TensorBuffer URL WordPiece
 """
 TAKEN = frozenset(_CLASSES.split())
@@ -44,6 +45,8 @@ class Overload:
     arguments: str
     prepared: Sequence[str]
     """An expression for each input; none where samples are texts."""
+    picture: str | None = None
+    """The parameter that is a picture, where it is the only one."""
 
 
 def quoted(text: str) -> str:
@@ -117,6 +120,7 @@ def _numbers(inputs: Sequence[Mapping[str, Any]], form: str) -> Overload:
             for name, type in zip(names, types, strict=True)
         ),
         arguments=names[0] if alone else ", ".join(f"{n}: {n}" for n in names),
+        picture=names[0] if types in (["Pixels"], ["CGImage"]) else None,
         prepared=[
             f"inputs[{place}].{step.get(type, 'prepared({})').format(name)}"
             for place, (name, type) in enumerate(zip(names, types, strict=True))
@@ -169,4 +173,7 @@ SWIFT = Language(
     tensor=_tensor,
     pieces=_pieces,
     mapping=_mapping,
+    absent="nil",
+    listing="[{}]",
+    doubles="[{}]",
 )

@@ -32,6 +32,20 @@ export interface Answer {
   boxes: Box[];
   outputs: Outputs;
 }""",
+    "decoded": """export interface Box {
+  /** Its corners x1, y1, x2, y2 in pixels of the picture; of the input, for a sample of numbers. */
+  box: [x1: number, y1: number, x2: number, y2: number];
+  label: Label;
+  index: number;
+  /** From 0 to 1. */
+  score: number;
+}
+
+export interface Answer {
+  /** The surest first; of boxes of a class that overlap the best remains. */
+  boxes: Box[];
+  outputs: Outputs;
+}""",
     "values": """export interface Answer {
   outputs: Outputs;
 }""",
@@ -109,7 +123,7 @@ def declarations(contract: Mapping[str, Any]) -> str:
 
 
 def _answer(contract: Mapping[str, Any]) -> str:
-    form = contract["form"]
+    form = "decoded" if contract["decoder"] else contract["form"]
     if form != "label":
         return _ANSWERS[form]
     return _ANSWERS[form] % ("" if contract["postprocess"] == "argmax" else _SCORES)

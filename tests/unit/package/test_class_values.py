@@ -14,6 +14,7 @@ from edgekit.package.class_values import MOST_LABELS, answer
 def contract(**changes: Any) -> dict[str, Any]:
     outputs = [{"name": "y", "shape": [1, 3, 8, 6]}, {"name": "z", "shape": [1, 5]}]
     plain = {"form": "label", "reads": [], "axis": 1, "postprocess": None}
+    plain["decoder"] = None
     return {**plain, "outputs": outputs, "labels": None, **changes}
 
 

@@ -1,7 +1,7 @@
 // A loaded model: samples in, answers out, as the contract has it.
 import { pictured } from "./picture.js";
 import { answer } from "./postprocess.js";
-import { channelsLast, normalize, pixels, real, stored } from "./preprocess.js";
+import { back, channelsLast, normalize, pixels, placement, real, stored } from "./preprocess.js";
 
 /** Everything that goes wrong on purpose: `code` is "input", "files" or "runtime". */
 export class ModelError extends Error {
@@ -39,13 +39,22 @@ class Model {
 
   /** The answer to one sample. Calls take turns. */
   async run(sample) {
-    const inputs = await this.prepared(sample);
-    return answer(this.contract, await this.infer(inputs));
+    const picture = this.contract.decoder ? await read(() => pictured(sample)) : null;
+    const inputs = await this.prepared(picture ?? sample);
+    const found = answer(this.contract, await this.infer(inputs));
+    return picture ? this.within(picture, found) : found;
+  }
+
+  /** The same boxes in the pixels of the picture. */
+  within(picture, found) {
+    const [{ network, preprocessing }] = this.contract.inputs;
+    const place = placement(picture, network, preprocessing.fit);
+    return { ...found, boxes: found.boxes.map((one) => ({ ...one, box: back(one.box, place) })) };
   }
 
   /** What a sample becomes before the model: numbers for each input by name. */
-  async prepared(sample) {
-    try {
+  prepared(sample) {
+    return read(async () => {
       if (this.encoder) return this.encoded(sample);
       const [first, ...others] = this.contract.inputs;
       if (!others.length) return { [first.name]: await this.numbers(sample, first) };
@@ -55,10 +64,7 @@ class Model {
         return [one.name, await this.numbers(sample[one.name], one)];
       });
       return Object.fromEntries(await Promise.all(pairs));
-    } catch (error) {
-      if (error instanceof ModelError) throw error;
-      throw new ModelError("input", `Cannot read the sample: ${error.message}`, { cause: error });
-    }
+    });
   }
 
   async infer(prepared) {
@@ -116,6 +122,16 @@ class Model {
     if (!values.every(Number.isFinite))
       throw new ModelError("input", `"${input.name}" holds a number that is not finite.`);
     return values;
+  }
+}
+
+/** What `step` makes of a sample; raises ModelError where it cannot. */
+async function read(step) {
+  try {
+    return await step();
+  } catch (error) {
+    if (error instanceof ModelError) throw error;
+    throw new ModelError("input", `Cannot read the sample: ${error.message}`, { cause: error });
   }
 }
 

@@ -1,4 +1,5 @@
 // From the model's outputs to labels, classes of places, or boxes.
+import { detections } from "./boxes.js";
 
 /** Probabilities of one row of scores, in double precision. */
 export function softmax(scores) {
@@ -15,7 +16,8 @@ export function answer(contract, outputs) {
   if (contract.form === "label") return { ...label(contract, outputs[reads[0]]), ...whole };
   if (contract.form === "classes") return { ...classes(contract, outputs[reads[0]]), ...whole };
   if (contract.form === "boxes") {
-    return { boxes: boxes(contract, reads.map((name) => outputs[name])), ...whole };
+    const parts = reads.map((name) => outputs[name]);
+    return { boxes: contract.decoder ? decoded(contract, parts) : boxes(contract, parts), ...whole };
   }
   return whole;
 }
@@ -49,6 +51,12 @@ function classes(contract, { values, shape }) {
     found[i] = highest(values, first, step, count);
   }
   return { classes: found, shape: shape.slice(1).filter((_, i) => i + 1 !== axis) };
+}
+
+/** The boxes that are there, the surest first. */
+function decoded(contract, parts) {
+  const found = detections(contract.decoder, parts.map((part) => part.values));
+  return found.map((one) => ({ ...one, label: name(contract, one.index) }));
 }
 
 /** Every box with its likeliest class; units and the scores' scale are the model's own. */

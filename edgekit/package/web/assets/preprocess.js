@@ -2,17 +2,51 @@
 
 const PRECISION = 22; // bits after the point of Pillow's weights
 
-/** Values of an image (channels, height, width), converted and then stretched to the size. */
-export function pixels(image, [channels, height, width], { color, resize }) {
+const LETTERBOX = 114; // gray around a letterboxed image
+
+/** Values of an image (channels, height, width), converted and then fitted into the size. */
+export function pixels(image, shape, { color, resize, fit }) {
+  const [channels, height, width] = shape;
   const order = color ?? (channels === 1 ? "gray" : "rgb");
   const planes = order === "gray" ? [gray(image)] : rgb(image, order === "bgr");
   const size = width * height;
   const values = new Float32Array(planes.length * size);
+  const place = placement(image, shape, fit);
   planes.forEach((plane, number) => {
-    const stretched = stretch(plane, image.width, image.height, width, height, resize);
-    values.set(stretched, number * size);
+    const stretched = stretch(plane, image.width, image.height, place.width, place.height, resize);
+    values.set(framed(stretched, place, width, height), number * size);
   });
   return values;
+}
+
+/** Where an image lies in the input: `x * scale + offset`, for its pixels' [x, y]. */
+export function placement(image, [, height, width], fit) {
+  if (fit !== "letterbox") {
+    return { width, height, scale: [width / image.width, height / image.height], offset: [0, 0] };
+  }
+  const ratio = Math.min(width / image.width, height / image.height);
+  const across = Math.max(1, even(image.width * ratio));
+  const down = Math.max(1, even(image.height * ratio));
+  return {
+    width: across,
+    height: down,
+    scale: [across / image.width, down / image.height],
+    offset: [Math.floor((width - across) / 2), Math.floor((height - down) / 2)],
+  };
+}
+
+/** Corners x1, y1, x2, y2 in the image's own pixels, of those in the input. */
+export function back(box, { scale, offset }) {
+  return box.map((value, side) => (value - offset[side % 2]) / scale[side % 2]);
+}
+
+/** A plane in gray of the input's size, where it is smaller. */
+function framed(plane, { width, height, offset: [left, top] }, toWidth, toHeight) {
+  if (width === toWidth && height === toHeight) return plane;
+  const found = new Uint8Array(toWidth * toHeight).fill(LETTERBOX);
+  for (let y = 0; y < height; y++)
+    found.set(plane.subarray(y * width, (y + 1) * width), (y + top) * toWidth + left);
+  return found;
 }
 
 /** `(value / scale - mean) / std` by channel, each step rounded to 32 bits. */

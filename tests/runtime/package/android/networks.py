@@ -16,7 +16,8 @@ from edgekit.export.workers import export_all
 from edgekit.program.io_fusion import folded
 from edgekit.program.program import trace
 from edgekit.runtimes.litert import exporter
-from edgekit.types import Artifact, InputSpec, Preprocess
+from edgekit.tasks.decoding import described
+from edgekit.types import Artifact, BoxDecoder, InputSpec, Preprocess, TaskSpec
 from tests.packages import write_bundle
 from tests.runtime.agent.serving.text_model import contract_in
 from tests.runtime.export.digits import FOLDED, SHAPE, Digits
@@ -67,6 +68,20 @@ class Detector(nn.Module):
         return found[..., :4].relu(), found[..., 4:].sigmoid()
 
 
+class Cells(nn.Module):
+    """Distributions of a box's sides and three scores for each of 5 places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(3, 19, 8, stride=8)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        fine = self.shared(x).flatten(2)
+        coarse = self.shared(x[..., ::2, ::2]).flatten(2)
+        found = 3 * torch.cat([fine, coarse], 2).transpose(1, 2)
+        return found[..., :16], found[..., 16:]
+
+
 class Words(nn.Module):
     """Sums over the tokens: their embeddings, the second text's, the mask's."""
 
@@ -110,6 +125,25 @@ CASES = {
         preprocess=({**COLORS, "color": None, "resize": "bilinear"},),
         contract={"task": "detection", "labels": ["a", "b", '"$c\\']},
         classes=lambda outputs: outputs[:, 80:].reshape(-1, 20, 3).argmax(2),
+    ),
+    "cells": Case(
+        network=Cells,
+        inputs=(InputSpec(name="in", shape=(3, 16, 16)),),
+        preprocess=(
+            {**COLORS, "color": None, "resize": "bilinear", "fit": "letterbox"},
+        ),
+        contract={
+            "task": "detection",
+            "labels": ["red", "white", "blue"],
+            "decoder": described(
+                TaskSpec(
+                    kind="detection",
+                    decoder=BoxDecoder(
+                        head="dfl", bins=4, strides=(8.0, 16.0), size=(16, 16), most=9
+                    ),
+                )
+            ),
+        },
     ),
     "words": Case(
         network=Words,

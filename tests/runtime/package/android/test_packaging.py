@@ -1,31 +1,33 @@
-"""Packages for Android: compiled by Kotlin's own compiler, and run on a JVM against the real files.
-
-Android and LiteRT's library are stubs with the published signatures (`stubs/`); the model runs
-on LiteRT in Python behind a pipe (`bridge.py`). Nothing here is Gradle or a device.
-"""
+"""Packages for Android: compiled by Kotlin's own compiler, and run on a JVM against real files."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from edgekit.agent.serving.decode import normalize, pixels
+from edgekit.agent.serving.boxes import HEADS, detections
+from edgekit.agent.serving.decode import normalize, pixels, placement
 from edgekit.agent.serving.encode import TextEncoder
-from edgekit.store import Store
-from tests.packages import package_app
+from edgekit.package import box_steps, class_values
+from edgekit.package.android import kotlin
+from tests.heads import case
 from tests.runtime.export.digits import Digits
 from tests.runtime.package.android import compiler, networks
+from tests.runtime.package.android.driver import (
+    COUNT,
+    OF_PICTURE,
+    OF_TEXT,
+    PICTURE,
+    Variant,
+    driven,
+    made,
+    native,
+    pictured,
+)
 
-HERE = Path(__file__).parent
-COUNT = 100
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -33,103 +35,56 @@ pytestmark = [
         reason="needs java and npm: apt-get install openjdk-17-jre-headless npm",
     ),
 ]
-PICTURE = "picture(sample)"
-OF_PICTURE = "{name}.INPUTS[0].prepared(picture(sample).pixels())"
-OF_TEXT = "model.prepared(text(sample)).flatMap {{ it.toList() }}"
-DRIVER = """package {namespace}
+HEADS_DRIVER = """package %s
 
-import android.content.res.AssetManager
-import android.graphics.BitmapFactory
-import java.io.File
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
-import kotlinx.coroutines.runBlocking
+private val known = mapOf(
+  %s,
+)
 
-private val folder = File("{folder}")
-
-private fun floats(name: String): FloatArray {{
-  val from = ByteBuffer.wrap(File(folder, name).readBytes()).order(ByteOrder.LITTLE_ENDIAN)
-  return FloatArray(from.remaining() / 4) {{ from.getFloat() }}
-}}
-
-private fun write(name: String, values: List<Float>) {{
-  val into = ByteBuffer.allocate(values.size * 4).order(ByteOrder.LITTLE_ENDIAN)
-  values.forEach {{ into.putFloat(it) }}
-  File(folder, name).writeBytes(into.array())
-}}
-
-private fun row(name: String, sample: Int) = floats(name).let {{ whole ->
-  val size = whole.size / {count}
-  whole.copyOfRange(sample * size, (sample + 1) * size)
-}}
-
-private fun text(sample: Int) = File(folder, "texts").readText().split('\u0003')[sample]
-
-private fun picture(sample: Int) = checkNotNull(
-  listOf("png", "jpg").map {{ File(folder, "$sample.$it") }}.first {{ it.exists() }}
-    .let {{ BitmapFactory.decodeFile(it.path) }})
-
-fun drive() = runBlocking {{
-  val prepared = mutableListOf<Float>()
-  val outputs = mutableListOf<Float>()
-  val classes = mutableListOf<Float>()
-  {name}.load(AssetManager(File(folder, "package/src/main/assets")), threads = 2).use {{ model ->
-    for (sample in 0 until {count}) {{
-      val answer = model.run({sample})
-      prepared += {prepared}.toList()
-      outputs += Fixtures.values(answer.outputs).flatMap {{ it.toList() }}
-      classes += Fixtures.classes(answer)
-    }}
-  }}
-  write("found_prepared", prepared)
-  write("found_outputs", outputs)
-  write("found_classes", classes)
-}}
-
-/** The tests that are in the package. */
-fun check() {{
-  System.setProperty("fixtures", "{folder}/package/fixtures")
-  System.setProperty("assets", "{folder}/package/src/main/assets")
-  for (type in listOf({name}Test::class.java, {name}DeviceTest::class.java))
-    for (test in type.methods.filter {{ it.isAnnotationPresent(org.junit.Test::class.java) }}) {{
-      test.invoke(type.getDeclaredConstructor().newInstance())
-      println("passed ${{type.name}}.${{test.name}}")
-    }}
-}}
-"""
-MAIN = """package drive
-
-object Main {
-  @JvmStatic
-  fun main(arguments: Array<String>) {
-%s
+fun heads() {
+  for ((head, boxes) in known) {
+    val outputs = floats("head_$head")
+    val size = outputs.size / COUNT
+    write("found_head_$head", List(COUNT) { sample ->
+      val found = boxes.found(listOf(outputs.copyOfRange(sample * size, (sample + 1) * size)))
+      List(20) { found.getOrNull(it) }.flatMap { one ->
+        if (one == null) List(6) { -1.0 }
+        else one.box.toList() + listOf(one.score, one.index.toDouble())
+      }.map { it.toFloat() }
+    }.flatten())
   }
 }
 """
 WRONG = """package wrong
 
 import android.graphics.Bitmap
+import model.cells.Cells
 import model.digitsco.DigitsCo
 import model.finder.Finder
 import model.streetscenes.StreetScenes
 import model.twoeyes.TwoEyes
 import model.words.Words
 
-suspend fun right(digits: DigitsCo, eyes: TwoEyes, words: Words, picture: Bitmap) {
+suspend fun right(digits: DigitsCo, cells: Cells, eyes: TwoEyes, words: Words, picture: Bitmap) {
+  val boxes: List<Cells.Box> = cells.run(picture).boxes
+  println(boxes.filter { it.label == Cells.Label.RED && it.right - it.left > it.score })
   val label: DigitsCo.Label = digits.run(picture).label
   val far: FloatArray = eyes.run(xY = picture, n2nd = floatArrayOf(1f, 2f, 3f)).outputs.output0
   println("$label ${far.size} ${words.run("good").label == Words.Label.GOOD}")
 }
 
 suspend fun wrong(
-  digits: DigitsCo, finder: Finder, eyes: TwoEyes, scenes: StreetScenes, words: Words,
-  picture: Bitmap,
+  digits: DigitsCo, cells: Cells, finder: Finder, eyes: TwoEyes, scenes: StreetScenes,
+  words: Words, picture: Bitmap,
 ) {
   digits.run("7") // wrong
   digits.run(picture).label == "7" // wrong
   digits.run(picture).boxes // wrong
   digits.run(picture).label == Words.Label.GOOD // wrong
   finder.run(picture).boxes[0].lable // wrong
+  cells.run(picture).boxes[0].box // wrong
+  cells.run(picture).boxes[0].label == Finder.Label.A // wrong
+  cells.run("picture") // wrong
   scenes.run(picture).label // wrong
   eyes.run(picture) // wrong
   eyes.run(xY = picture, n3rd = floatArrayOf(1f)) // wrong
@@ -144,30 +99,6 @@ fun blocked(digits: DigitsCo, picture: Bitmap) {
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A package with 100 samples of its own beside it."""
-
-    folder: Path
-    namespace: str
-    name: str
-
-    @property
-    def sources(self) -> list[Path]:
-        """Of the package and its tests, and the driver."""
-        return [*(self.folder / "package").rglob("*.kt"), self.folder / "Driver.kt"]
-
-    @property
-    def model(self) -> Path:
-        """The file in the package."""
-        [found] = (self.folder / "package").rglob("*.tflite")
-        return found
-
-    def found(self, name: str) -> np.ndarray:
-        """Numbers that the driver wrote, a row a sample."""
-        return np.fromfile(self.folder / f"found_{name}", "<f4").reshape(COUNT, -1)
-
-
 @pytest.fixture(scope="module")
 def variants(
     digits: Digits, tmp_path_factory: pytest.TempPathFactory
@@ -178,6 +109,7 @@ def variants(
     drivers = {
         "Street scenes": (PICTURE, OF_PICTURE),
         "finder": (PICTURE, OF_PICTURE),
+        "cells": (PICTURE, OF_PICTURE),
         "words": ("text(sample)", OF_TEXT),
         "two eyes": ('picture(sample), row("given", sample)', OF_PICTURE),
         "Digits & co": (PICTURE, OF_PICTURE),
@@ -190,50 +122,24 @@ def variants(
         draw.normal(size=(COUNT, 3)).astype("<f4").tofile(place / "given")
         pictured(place, images(name, digits, draw))
         found[name] = made(place, bundle, sample, prepared)
-    driven(root, list(found.values()))
+    driven(root, list(found.values()), [heads(found["cells"])])
     return found
 
 
-def made(folder: Path, bundle: Path, sample: str, prepared: str) -> Variant:
-    """The package of a bundle, and the driver of its class."""
-    out = package_app("android", bundle, Store(), {"out": folder / "package"})
-    [test] = (out / "src/test").rglob("*Test.kt")
-    variant = Variant(
-        folder=folder,
-        namespace=f"model.{test.parent.name}",
-        name=test.stem.removesuffix("Test"),
-    )
-    names = {"namespace": variant.namespace, "name": variant.name}
-    code = DRIVER.format(
-        **names,
-        folder=folder,
-        count=COUNT,
-        sample=sample,
-        prepared=prepared.format(**names),
-    )
-    (folder / "Driver.kt").write_text(code)
-    return variant
-
-
-def driven(root: Path, packages: Sequence[Variant]) -> None:
-    """Compile all packages at once, without a warning, and run them with their own tests."""
-    calls = [
-        f"    {one.namespace}.{name}()"
-        for one in packages
-        for name in ("drive", "check")
-    ]
-    (root / "Main.kt").write_text(MAIN % "\n".join(calls))
-    stubs = list((HERE / "stubs").glob("*.kt"))
-    sources = [file for one in packages for file in one.sources]
-    out = root / "classes"
-    assert not compiler.compiled([*stubs, *sources, root / "Main.kt"], out)
-    resources = [one.folder / "package/fixtures" for one in packages]
-    env = {**os.environ, "PYTHON": sys.executable, "BRIDGE": str(HERE / "bridge.py")}
-    printed = compiler.run([out, *resources], "drive.Main", [], env)
-    for one in packages:
-        passed = printed.count(f"passed {one.namespace}.")
-        pictures = one.name != "Words"
-        assert passed == (7 if pictures else 5), printed
+def heads(variant: Variant) -> str:
+    """The call that reads boxes of every head; beside it the outputs of each."""
+    decoders = []
+    for head in HEADS:
+        given = case(head, COUNT)
+        _, rows, columns = given.outputs.shape
+        given.outputs.tofile(variant.folder / f"head_{head}")
+        steps = box_steps.of(given.how, [(1, rows, columns)], 3)
+        values = class_values._decoder(steps, kotlin.KOTLIN)
+        arguments = ", ".join(f"{key} = {value}" for key, value in values)
+        decoders.append(f'"{head}" to Boxes({arguments})')
+    code = HEADS_DRIVER % (variant.namespace, ",\n  ".join(decoders))
+    (variant.folder / "Heads.kt").write_text(code)
+    return f"{variant.namespace}.heads"
 
 
 def images(name: str, digits: Digits, draw: np.random.Generator) -> np.ndarray:
@@ -255,16 +161,6 @@ def texts() -> list[str]:
     return [" \t"[number % 2].join(row) for number, row in enumerate(rows)]
 
 
-def pictured(folder: Path, given: np.ndarray) -> None:
-    """Pictures as files, PNG and JPEG in turns."""
-    for number, colors in enumerate(given):
-        image = Image.fromarray(colors)
-        if number % 2:
-            image.save(folder / f"{number}.jpg", quality=95, subsampling=0)
-        else:
-            image.save(folder / f"{number}.png")
-
-
 def prepared_here(variant: Variant, name: str) -> np.ndarray:
     """The pictures as Pillow and EdgeKit prepare them."""
     case = networks.CASES[name]
@@ -277,28 +173,14 @@ def prepared_here(variant: Variant, name: str) -> np.ndarray:
             *variant.folder.glob(f"{number}.jpg"),
         ]
         with Image.open(file) as opened:
-            raw = pixels(opened, shape, color, how["resize"])
+            raw = pixels(opened, shape, color, how["resize"], how["fit"])
         rows.append(normalize(raw[None], how["scale"], how["mean"], how["std"])[0])
     return np.stack(rows).reshape(COUNT, -1)
 
 
-def native(file: Path, feeds: Sequence[np.ndarray]) -> np.ndarray:
-    """All outputs of the file, a row a sample, by LiteRT in this process."""
-    interpreter = Interpreter(str(file), num_threads=1)
-    interpreter.allocate_tensors()
-    rows = []
-    for number in range(COUNT):
-        for detail, values in zip(interpreter.get_input_details(), feeds, strict=True):
-            shaped = values[number].reshape(detail["shape"]).astype(detail["dtype"])
-            interpreter.set_tensor(detail["index"], shaped)
-        interpreter.invoke()
-        details = interpreter.get_output_details()
-        parts = [interpreter.get_tensor(one["index"]).ravel() for one in details]
-        rows.append(np.concatenate(parts))
-    return np.stack(rows)
-
-
-@pytest.mark.parametrize("name", ["Street scenes", "finder", "two eyes", "Digits & co"])
+@pytest.mark.parametrize(
+    "name", ["Street scenes", "finder", "cells", "two eyes", "Digits & co"]
+)
 def test_pictures_become_the_numbers_of_training(
     variants: dict[str, Variant], name: str
 ) -> None:
@@ -335,9 +217,48 @@ def test_a_hundred_answers_are_those_of_the_file(
         feeds = [given.reshape(COUNT, 3, 8, 8).transpose(0, 2, 3, 1)]
     want = native(variant.model, feeds)
     np.testing.assert_allclose(variant.found("outputs"), want, rtol=0, atol=1e-6)
-    if name != "two eyes":
+    if name not in ("two eyes", "cells"):
         classes = networks.CASES[name].classes(want)
         np.testing.assert_array_equal(variant.found("classes"), classes)
+
+
+def test_boxes_are_those_of_the_device(variants: dict[str, Variant]) -> None:
+    """In pixels of the pictures, which are letterboxed on the way in."""
+    found = variants["cells"].found("classes").reshape(COUNT, 9, 6)
+    outputs = variants["cells"].found("outputs")
+    how = networks.CASES["cells"].contract["decoder"]
+    place = placement((17, 13), (16, 16), "letterbox")
+    total = 0
+    for rows, values in zip(found, outputs, strict=True):
+        parts = [values[:80].reshape(5, 16), values[80:].reshape(5, 3)]
+        want = detections(np.concatenate(parts, 1), how)
+        total += len(want.boxes)
+        got = rows[: len(want.boxes)]
+        np.testing.assert_array_equal(got[:, 5], want.classes)
+        np.testing.assert_allclose(got[:, 4], want.scores, rtol=1e-6)
+        corners = [place.back(box) for box in want.boxes]
+        corners = np.reshape(corners, (-1, 4))
+        np.testing.assert_allclose(got[:, :4], corners, rtol=1e-5, atol=1e-4)
+        assert (rows[len(want.boxes) :] == -1).all()
+    assert total > COUNT
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_has_the_boxes_of_the_device(
+    variants: dict[str, Variant], head: str
+) -> None:
+    given = case(head, COUNT)
+    found = variants["cells"].found(f"head_{head}").reshape(COUNT, -1, 6)
+    total = 0
+    for sample, rows in enumerate(found):
+        want = given.boxes(sample)
+        total += len(want.boxes)
+        got, rest = rows[: len(want.boxes)], rows[len(want.boxes) :]
+        np.testing.assert_array_equal(got[:, 5], want.classes)
+        np.testing.assert_allclose(got[:, 4], want.scores, rtol=1e-6)
+        np.testing.assert_allclose(got[:, :4], want.boxes, rtol=1e-5, atol=1e-4)
+        assert (rest == -1).all()
+    assert total > 3 * COUNT
 
 
 def test_digits_keep_their_labels(variants: dict[str, Variant], digits: Digits) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.package import fixtures
+from edgekit.package.ios import swift
 from edgekit.store import Store
 from tests.packages import package_app
 from tests.runtime.package.ios.conftest import Faults
@@ -26,7 +27,8 @@ def test_a_package_has_the_model_its_card_and_its_bill(
     bundle = tiny_bundle(tmp_path, name="Session")
     given = {"out": tmp_path / "out", "license": "MIT"}
     out = package_app("ios", bundle, Store(tmp_path / "store"), given)
-    for file in out.rglob("*.swift"):
+    assert not (out / "Sources/SessionModel/Boxes.swift").exists()
+    for file in (*out.rglob("*.swift"), *swift.ASSETS.rglob("*.swift")):
         assert not faults(file.read_text("utf-8")), file
     model = (out / "Sources/SessionModel/Resources/model.tflite").read_bytes()
     code = (out / "Sources/SessionModel/SessionModel.swift").read_text("utf-8")

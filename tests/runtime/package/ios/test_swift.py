@@ -16,6 +16,7 @@ from edgekit.package.opened import open_bundle
 from edgekit.package.phone import Parts
 from edgekit.package.tokenizer_rules import WordPieceRules, read
 from edgekit.runtimes import mobile
+from tests.heads import case
 from tests.packages import PREPROCESS, write_bundle
 from tests.runtime.agent.serving.text_model import contract_in
 from tests.runtime.package.ios.conftest import Faults
@@ -33,6 +34,21 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "boxes": (
         {"task": "detection", "outputs": ((1, 9, 6),), "labels": ["a", "b"]},
         ["public let boxes: [Box]", "label: Label.allCases[one.index]"],
+    ),
+    "decoded": (
+        {
+            "task": "detection",
+            "outputs": ((1, 78, 8),),
+            "labels": ["a", "b", "c"],
+            "decoder": case("ssd", 1).how,
+        },
+        [
+            "Level(5, 6, 16.0, [[8.0, 12.0], [16.0, 10.0]])",
+            "public let right: Float",
+            "let place = Preprocess.placement(\n      x0.width",
+            "label: Label.allCases[one.index]",
+            "background: 0",
+        ],
     ),
     "several": (
         {"inputs": ((1, 1, 8, 8), (1, 4)), "outputs": ((1, 2), (1, 3))},

@@ -13,14 +13,15 @@ from edgekit.package.web import packaging
 from tests.runtime.package.web.conftest import Script
 from tests.runtime.package.web.test_preprocess import js
 
-POSTPROCESS = packaging._ASSETS / "postprocess.js"
-
 
 def answer(
     folder: Path, script: Script, contract: dict[str, Any], **outputs: np.ndarray
 ) -> Any:
-    (folder / "postprocess.mjs").write_bytes(POSTPROCESS.read_bytes())
-    whole = {"reads": [], "labels": None, "postprocess": None, "axis": 1, **contract}
+    for name in ("postprocess.js", "boxes.js"):
+        (folder / name).write_bytes((packaging._ASSETS / name).read_bytes())
+    (folder / "package.json").write_text('{"type": "module"}')
+    usual = {"reads": [], "labels": None, "postprocess": None, "axis": 1}
+    whole = {**usual, "decoder": None, **contract}
     given = ", ".join(
         f"{name}: {{ values: Float32Array.from({js(x.ravel().tolist())}), "
         f"shape: {list(x.shape)} }}"
@@ -28,7 +29,7 @@ def answer(
     )
     return script(
         folder,
-        f"""import {{ answer }} from "./postprocess.mjs";
+        f"""import {{ answer }} from "./postprocess.js";
 const found = answer({js(whole)}, {{ {given} }});
 console.log(JSON.stringify(found, (_, v) => (ArrayBuffer.isView(v) ? [...v] : v)));""",
     )

@@ -14,6 +14,7 @@ from edgekit.package.opened import open_bundle
 from edgekit.package.web import typescript
 from edgekit.runtimes import browser, npm
 from edgekit.store import Store
+from tests.heads import case
 from tests.packages import PREPROCESS, write_bundle
 from tests.runtime.package.web.conftest import NODE, NPM
 from tests.unit.package.web.conftest import artifact
@@ -54,6 +55,18 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "const { boxes } = await (await load()).run([1]);\n"
         "const [x, y, w, h]: number[] = boxes[0]!.box;",
         "await load({ accelerator: 'npu' });",
+    ),
+    "decoded": (
+        {
+            "task": "detection",
+            "outputs": ((1, 9, 6),),
+            "labels": ["cell", "none"],
+            "decoder": case("boxes", 1).how,
+        },
+        "const { boxes } = await (await load()).run(new Blob());\n"
+        "const [x1, , x2]: [number, number, number, number] = boxes[0]!.box;\n"
+        "const kind: 'cell' | 'none' = boxes[0]!.label; const width: number = x2 - x1;",
+        "const wrong: 'bird' = (await (await load()).run(new Blob())).boxes[0]!.label;",
     ),
     "several": (
         {"inputs": ((1, 1, 8, 8), (1, 4)), "outputs": ((1, 2), (1, 3))},

@@ -7,8 +7,9 @@ import kotlin.math.min
 /** From a sample to the numbers that the model takes, bit for bit as in training. */
 internal object Preprocess {
   private const val PRECISION = 22 // bits after the point of Pillow's weights
+  private const val LETTERBOX = 114 // gray around a letterboxed picture
 
-  /** Values of an image (channels, height, width), converted and then stretched to the size. */
+  /** Values of an image (channels, height, width), converted and then fitted into the size. */
   fun pixels(picture: Pixels, input: Input): FloatArray {
     val how = input.steps
     val planes =
@@ -16,11 +17,33 @@ internal object Preprocess {
     val (height, width) = input.network.drop(1)
     val size = height * width
     val values = FloatArray(planes.size * size)
+    val place = placement(picture.width, picture.height, input)
     planes.forEachIndexed { number, plane ->
-      val stretched = stretch(plane, picture.width, picture.height, width, height, how.resize)
-      for (i in 0 until size) values[number * size + i] = stretched[i].toFloat()
+      val stretched = stretch(plane, picture.width, picture.height, place.width, place.height, how.resize)
+      val framed = framed(stretched, place, width, height)
+      for (i in 0 until size) values[number * size + i] = framed[i].toFloat()
     }
     return values
+  }
+
+  /** Where a picture of a size lies in an input. */
+  fun placement(width: Int, height: Int, input: Input): Placement {
+    val (rows, columns) = input.network.drop(1)
+    val (across, down) = Pair(columns / width.toDouble(), rows / height.toDouble())
+    if (input.steps.fit != "letterbox") return Placement(columns, rows, 0, 0, across, down)
+    val ratio = min(across, down)
+    val (w, h) = listOf(width, height).map { max(1, Math.rint(it * ratio).toInt()) }
+    return Placement(
+      w, h, (columns - w) / 2, (rows - h) / 2, w / width.toDouble(), h / height.toDouble())
+  }
+
+  /** A plane in gray of the input's size, where it is smaller. */
+  private fun framed(plane: IntArray, place: Placement, width: Int, height: Int): IntArray {
+    if (place.width == width && place.height == height) return plane
+    return IntArray(width * height) {
+      val (y, x) = Pair(it / width - place.top, it % width - place.left)
+      if (y in 0 until place.height && x in 0 until place.width) plane[y * place.width + x] else LETTERBOX
+    }
   }
 
   /** `(value / scale - mean) / std` by channel, each step rounded to 32 bits. */

@@ -52,7 +52,23 @@ internal data class Steps(
   val std: FloatArray,
   val color: String,
   val resize: String,
+  val fit: String,
 )
+
+/** The place of a picture in an input: `x * scale + offset`, for x in its pixels. */
+internal class Placement(
+  val width: Int,
+  val height: Int,
+  val left: Int,
+  val top: Int,
+  private val across: Double,
+  private val down: Double,
+) {
+  /** Corners in the picture's own pixels, of those in the input. */
+  fun back(box: DoubleArray) = DoubleArray(4) {
+    if (it % 2 == 0) (box[it] - left) / across else (box[it] - top) / down
+  }
+}
 
 /** An input: the tensor, its shape in the network (channels first), and the steps before it. */
 internal class Input(

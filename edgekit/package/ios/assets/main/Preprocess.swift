@@ -1,21 +1,54 @@
 /// From a sample to the numbers that the model takes, by the arithmetic of training.
 enum Preprocess {
   private static let precision = 22  // bits after the point of Pillow's weights
+  private static let letterbox: Int32 = 114  // gray around a letterboxed picture
 
   private struct Weights {
     let first: Int
     let factors: [Int32]
   }
 
-  /// Values of an image (channels, height, width), converted and then stretched to the size.
+  /// Values of an image (channels, height, width), converted and then fitted into the size.
   static func pixels(_ picture: Pixels, _ input: Input) -> [Float] {
     let how = input.steps
     let planes =
       how.color == "gray"
       ? [gray(picture.argb)] : channels(picture.argb, reversed: how.color == "bgr")
     let (height, width) = (input.network[1], input.network[2])
+    let place = placement(picture.width, picture.height, input)
     return planes.flatMap { plane in
-      stretch(plane, picture.width, picture.height, width, height, how.resize).map(Float.init)
+      let stretched = stretch(
+        plane, picture.width, picture.height, place.width, place.height, how.resize)
+      return framed(stretched, place, width, height).map(Float.init)
+    }
+  }
+
+  /// Where a picture of a size lies in an input.
+  static func placement(_ width: Int, _ height: Int, _ input: Input) -> Placement {
+    let (rows, columns) = (input.network[1], input.network[2])
+    let across = Double(columns) / Double(width)
+    let down = Double(rows) / Double(height)
+    if input.steps.fit != "letterbox" {
+      return Placement(
+        width: columns, height: rows, left: 0, top: 0, across: across, down: down)
+    }
+    let ratio = min(across, down)
+    let wide = max(1, Int((Double(width) * ratio).rounded(.toNearestOrEven)))
+    let high = max(1, Int((Double(height) * ratio).rounded(.toNearestOrEven)))
+    return Placement(
+      width: wide, height: high, left: (columns - wide) / 2, top: (rows - high) / 2,
+      across: Double(wide) / Double(width), down: Double(high) / Double(height))
+  }
+
+  /// A plane in gray of the input's size, where it is smaller.
+  private static func framed(
+    _ plane: [Int32], _ place: Placement, _ width: Int, _ height: Int
+  ) -> [Int32] {
+    if place.width == width && place.height == height { return plane }
+    return (0..<width * height).map { at in
+      let (y, x) = (at / width - place.top, at % width - place.left)
+      let inside = (0..<place.height).contains(y) && (0..<place.width).contains(x)
+      return inside ? plane[y * place.width + x] : letterbox
     }
   }
 

@@ -58,6 +58,24 @@ struct Steps {
   let std: [Float]
   let color: String
   let resize: String
+  let fit: String
+}
+
+/// The place of a picture in an input: `x * scale + offset`, for x in its pixels.
+struct Placement {
+  let width: Int
+  let height: Int
+  let left: Int
+  let top: Int
+  let across: Double
+  let down: Double
+
+  /// Corners in the picture's own pixels, of those in the input.
+  func back(_ box: [Double]) -> [Double] {
+    box.enumerated().map { side, value in
+      side % 2 == 0 ? (value - Double(left)) / across : (value - Double(top)) / down
+    }
+  }
 }
 
 /// An input: the tensor, its shape in the network (channels first), and the steps before it.

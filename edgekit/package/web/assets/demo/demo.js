@@ -1,5 +1,6 @@
 // The demo page: a sample is picked or typed, and the answer is shown with its time.
 import { contract, load } from "../index.js";
+import { pictured } from "../picture.js";
 
 const find = (selector) => document.querySelector(selector);
 const [state, button, answer, canvas] = ["#state", "button", "#answer", "canvas"].map(find);
@@ -68,13 +69,38 @@ function drawn({ classes, shape: [height, width] }) {
   });
 }
 
-function show(found) {
+/** A picture with the boxes that were found in it, each in its class's color. */
+async function boxed(file, boxes) {
+  const picture = await pictured(file);
+  const zoom = Math.max(1, 640 / picture.width);
+  canvas.hidden = false;
+  [canvas.width, canvas.height] = [zoom * picture.width, zoom * picture.height];
+  const context = canvas.getContext("2d");
+  context.drawImage(await createImageBitmap(picture), 0, 0, canvas.width, canvas.height);
+  const height = canvas.width / 32;
+  context.font = `${0.75 * height}px system-ui, sans-serif`;
+  context.lineWidth = height / 10;
+  for (const { box, index, label, score } of boxes) {
+    const [left, top, right, bottom] = box.map((side) => zoom * side);
+    const name = `${label} ${score.toFixed(2)}`;
+    context.strokeStyle = context.fillStyle = `hsl(${(200 + index * 137.5) % 360} 75% 32%)`;
+    context.strokeRect(left, top, right - left, bottom - top);
+    const above = Math.max(0, top - height);
+    context.fillRect(left, above, context.measureText(name).width + height / 2, height);
+    context.fillStyle = "white";
+    context.fillText(name, left + height / 4, above + 0.78 * height);
+  }
+}
+
+async function show(found) {
   answer.replaceChildren();
+  canvas.hidden = true;
   if (found.label !== undefined) answer.append(line(found.label));
   if (found.scores) answer.append(...bars(found.scores));
   else if (found.classes && found.shape.length === 2) drawn(found);
   else if (found.classes) answer.append(line([...found.classes].map((i) => contract.labels?.[i] ?? i).join(" ")));
   else if (found.boxes) {
+    if (contract.decoder && picked.files.length) await boxed(picked.files[0], found.boxes);
     const best = [...found.boxes].sort((a, b) => b.score - a.score).slice(0, 10);
     answer.append(line(best.map((one) => `${one.label} ${one.score.toFixed(3)} [${one.box.map((v) => v.toFixed(2)).join(", ")}]`).join("\n")));
   } else if (found.label === undefined)
@@ -88,8 +114,9 @@ try {
   button.onclick = async () => {
     const start = performance.now();
     try {
-      show(await model.run(sample()));
+      const found = await model.run(sample());
       state.textContent = `${(performance.now() - start).toFixed(1)} ms with preprocessing, once.`;
+      await show(found);
     } catch (error) {
       state.textContent = error.message;
     }
