@@ -18,7 +18,7 @@ from edgekit.data.text_input import text_input_of
 from edgekit.devices.resolve import attached
 from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.evaluate.accuracy import evaluate as evaluate_network
-from edgekit.evaluate.run import infer
+from edgekit.evaluate.run import infer_all
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Variant, export_all, offered
 from edgekit.program import tokenizer
@@ -233,9 +233,9 @@ def evaluate(
         found = {}
         for one in files:
             given = data.part("test", _inputs_of(one), _tokenizer_of(one))
-            inputs, targets = given.feeds()
             reads = numbers(data.task, [spec.name for spec in one.outputs])
-            found[one.name] = judge(infer(one, inputs, there, reads), targets)
+            outputs = infer_all(one, given, there, reads)
+            found[one.name] = judge(outputs, given.targets)
     return found[subject.name] if isinstance(subject, Artifact) else found
 
 

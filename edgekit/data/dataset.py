@@ -119,6 +119,12 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         """Numbers (n,) of the samples among those of the columns."""
         return self._indices
 
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of the inputs and the target of one sample."""
+        feeds, targets = self.feeds(np.array([0]))
+        return sum(each.nbytes for each in (*feeds, targets))
+
     def __len__(self) -> int:
         return len(self._indices)
 

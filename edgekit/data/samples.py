@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,14 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgekit.agent.serving.decode import pixels
+from edgekit.data.memory import fits
 from edgekit.data.preprocess import Array
+from edgekit.data.shareable import is_shareable
 from edgekit.errors import DataError
 from edgekit.safe_io import reading, reason
 
 Indices = NDArray[np.int64]
 
-MEMORY = 1 << 30
-"""Bytes of decoded samples that are kept in memory; a larger set is decoded when asked for."""
 _WHOLE_FILES = 1 << 29
 """Bytes up to which a fingerprint reads whole files; beyond, the beginning of each."""
 _BEGINNING = 1 << 12
@@ -44,6 +46,13 @@ class Samples(Protocol):
 
     def digest(self) -> bytes:
         """A hash of the content."""
+
+    @property
+    def by_workers(self) -> bool:
+        """Return whether reading takes so long that other processes should do it."""
+
+    def title(self, index: int) -> str:
+        """The name of a sample in errors."""
 
 
 def as_numpy(value: Any) -> Array:
@@ -73,6 +82,15 @@ class InMemory:
         header = f"{self.values.dtype}{self.values.shape}".encode()
         return hashlib.sha256(header + _bytes_hash(self.values)).digest()
 
+    @property
+    def by_workers(self) -> bool:
+        """Always false: they are in memory."""
+        return False
+
+    def title(self, index: int) -> str:
+        """The sample's number."""
+        return f"sample {index}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageForm:
@@ -94,7 +112,7 @@ class Images:
     resize: str
     fit: str = "stretch"
     _decoded: list[NDArray[np.uint8]] = field(default_factory=list)
-    _forms: list[ImageForm] = field(default_factory=list)
+    _forms: Counter[ImageForm] = field(default_factory=Counter)
     _faults: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -105,28 +123,37 @@ class Images:
 
         Of a set too large for memory only headers are read.
         """
-        if self._small:
+        if self._kept:
             with suppress(DataError):
                 self.raw(np.arange(0))
         else:
             for source, name in zip(self.sources, self.names, strict=True):
-                with self._noted(name), _opened(source):
-                    pass
+                with self._noted(name), _opened(source) as image:
+                    self._count(image)
         return [
             (name, self._faults[name]) for name in self.names if name in self._faults
         ]
 
     def forms(self) -> Counter[ImageForm]:
-        """Number of images in each form, of those that were read."""
-        return Counter(self._forms)
+        """Number of images in each form, of those that `faults` or memory has."""
+        return self._forms
+
+    @cached_property
+    def _kept(self) -> bool:
+        return fits(len(self) * math.prod(self.shape))
 
     @property
-    def _small(self) -> bool:
-        return len(self) * int(np.prod(self.shape)) <= MEMORY
+    def by_workers(self) -> bool:
+        """Return whether images are decoded whenever they are read."""
+        return not self._kept
+
+    def title(self, index: int) -> str:
+        """The image's name."""
+        return f"the image {self.names[index]}"
 
     def raw(self, indices: Indices) -> Array:
         """Decoded images (n, channels, height, width) at `indices`; raises `DataError`."""
-        if not self._small:
+        if not self._kept:
             return self._decode(indices)
         if not self._decoded:
             self._decoded.append(self._decode(np.arange(len(self))))
@@ -134,6 +161,10 @@ class Images:
 
     def digest(self) -> bytes:
         """SHA-256 of the files, or of their names and sizes where they are large."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> bytes:
         whole = sum(map(_size, self.sources)) <= _WHOLE_FILES
         together = hashlib.sha256(
             f"{self.shape}{self.color}{self.resize}{self.fit}".encode()
@@ -151,7 +182,7 @@ class Images:
                 result[position] = self._one(self.sources[index])
 
         few = [self.sources[int(i)] for i in indices[:: max(1, len(indices) // 16)]]
-        if sum(map(_size, few)) < _LARGE * max(1, len(few)):
+        if len(few) < 2 or sum(map(_size, few)) < _LARGE * len(few):
             for position in range(len(indices)):
                 place(position)
         else:
@@ -175,8 +206,12 @@ class Images:
 
     def _one(self, source: Path | bytes) -> NDArray[np.uint8]:
         with _opened(source) as image:
-            self._forms.append(ImageForm(mode=image.mode, size=image.size[::-1]))
+            if self._kept:
+                self._count(image)
             return pixels(image, self.shape, self.color, self.resize, self.fit)
+
+    def _count(self, image: Image.Image) -> None:
+        self._forms[ImageForm(mode=image.mode, size=image.size[::-1])] += 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,6 +222,7 @@ class Indexed:
     length: int
     identity: bytes
     """Identity of the sequence, as its content is not read."""
+    name: str = "the sequence"
 
     def __len__(self) -> int:
         return self.length
@@ -194,6 +230,15 @@ class Indexed:
     def raw(self, indices: Indices) -> Array:
         """Raw samples (n, ...) at `indices`, read one by one."""
         return np.stack([self.get(int(index)) for index in indices])
+
+    @cached_property
+    def by_workers(self) -> bool:
+        """Return whether the sequence can be read in several processes at once."""
+        return is_shareable(self.get)
+
+    def title(self, index: int) -> str:
+        """The sample's number."""
+        return f"sample {index} of {self.name}"
 
     def digest(self) -> bytes:
         """SHA-256 of a few samples and the sequence's identity."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch.utils.data
 
-from edgekit.data import boxes
+from edgekit.data import boxes, memory
 from edgekit.data.arrays import from_arrays
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
-from edgekit.data.samples import MEMORY, Indexed, as_numpy
+from edgekit.data.samples import Indexed, as_numpy
 from edgekit.data.text_beside import held_rows
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
@@ -100,9 +99,9 @@ def _from_batches(batches: Iterable[Any], request: Request, origin: Origin) -> D
             if y is not None:
                 targets.append(y)
             size += sum(each.nbytes for each in x)
-            if size > MEMORY:
+            if size > memory.MEMORY:
                 raise DataError(
-                    f"{origin.name} has more than {MEMORY >> 20} MiB of samples. Give the "
+                    f"{origin.name} has more than {memory.MEMORY >> 20} MiB of samples. Give the "
                     "Dataset itself: it is read sample by sample."
                 )
     if not inputs:
@@ -153,41 +152,58 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
     length = len(sequence)
     kept: list[Feeds] = []
     targets: list[Any] = []
-    fits = True
+    held = True
     with origin.running():
         for index in range(length):
             x, y = _pair(sequence[index], request)
             targets.append(y)
             if index == 0:
                 size = sum(each.nbytes for each in _values(x, request, origin))
-                fits = size * length <= MEMORY
-            if fits:
+                held = memory.fits(size * length)
+            if held:
                 kept.append(_values(x, request, origin))
     labeled = [y is not None for y in targets]
     if any(labeled) and not all(labeled):
         missing = labeled.index(False)
         raise DataError(f"{origin.name}: sample {missing} has no label. Give -1.")
     y = _stacked(targets, request, origin) if any(labeled) else None
-    if fits:
+    if held:
         if len({tuple(each.shape for each in values) for values in kept}) > 1:
             raise DataError(f"{origin.name} has samples of different shapes.")
         columns = zip(*kept, strict=True)
         stacked = tuple(np.stack(values) for values in columns)
         return from_arrays(stacked, y, request, origin.name)
 
-    def get(index: int, place: int) -> Array:
-        with origin.running():
-            x = _pair(sequence[index], request)[0]
-            values = _values(x, request, origin)[place]
-        arranged, _ = request.inputs[place].arrange(values[None], origin.name)
-        first: Array = arranged[0]
-        return first
-
     samples = [
-        Indexed(get=partial(get, place=n), length=length, identity=origin.identity())
-        for n in range(len(request.inputs))
+        Indexed(
+            get=_Sample(sequence=sequence, request=request, origin=origin, place=place),
+            length=length,
+            identity=origin.identity(),
+            name=origin.name,
+        )
+        for place in range(len(request.inputs))
     ]
     return request.labeled(samples, y, origin.name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sample:
+    """One input's raw values of a sample of a sequence, by its number."""
+
+    sequence: Any
+    request: Request
+    origin: Origin
+    place: int
+
+    def __call__(self, index: int) -> Array:
+        """Read the sample and return the values (*shape)."""
+        with self.origin.running():
+            x = _pair(self.sequence[index], self.request)[0]
+            values = _values(x, self.request, self.origin)[self.place]
+        one = self.request.inputs[self.place]
+        arranged, _ = one.arrange(values[None], self.origin.name)
+        first: Array = arranged[0]
+        return first
 
 
 def _pair(sample: Any, request: Request) -> tuple[Any, Any]:

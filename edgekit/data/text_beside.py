@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data import memory
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request, RequestedInput
-from edgekit.data.samples import MEMORY, InMemory, as_numpy
+from edgekit.data.samples import InMemory, as_numpy
 from edgekit.data.text_rows import (
     Beside,
     TextRows,
@@ -103,10 +104,10 @@ class _Rows:
             )
         self.parts.setdefault(name, []).append(values)
         self.size += values.nbytes
-        if self.size > MEMORY:
+        if self.size > memory.MEMORY:
             raise DataError(
-                f"{self.texts.origin} has more than {MEMORY >> 20} MiB of samples beside its "
-                "texts. Give fewer, or smaller ones."
+                f"{self.texts.origin} has more than {memory.MEMORY >> 20} MiB of samples beside "
+                "its texts. Give fewer, or smaller ones."
             )
 
     def dataset(self) -> Dataset:

@@ -13,8 +13,9 @@ import numpy as np
 
 from edgekit.agent.errors import AgentError
 from edgekit.agent.serving.encode import Text, TextEncoder
+from edgekit.data.memory import fits
 from edgekit.data.preprocess import Array
-from edgekit.data.samples import MEMORY, Indices
+from edgekit.data.samples import Indices
 from edgekit.errors import DataError
 from edgekit.program import tokenizer
 from edgekit.program.program import Program
@@ -116,7 +117,7 @@ class TextTable:
 
     def tokens(self, indices: Indices) -> Mapping[str, Array]:
         """Whole numbers (n, length) for each input by name, of the texts at `indices`."""
-        if len(self.texts) * self.how.length * 6 > MEMORY:
+        if not self._fits:
             # Every input asks for the same samples, one after the other.
             key = hashlib.sha256(indices.tobytes()).hexdigest()
             if key not in self._kept:
@@ -127,6 +128,10 @@ class TextTable:
         if not self._kept:
             self._kept[""] = self.how.encode(self.texts, self.origin)
         return {name: values[indices] for name, values in self._kept[""].items()}
+
+    @cached_property
+    def _fits(self) -> bool:
+        return fits(len(self.texts) * self.how.length * 6)
 
     def known(self) -> Array:
         """Token numbers (n, length) of all texts, -1 where they are padding."""
@@ -157,6 +162,15 @@ class Texts:
     def raw(self, indices: Indices) -> Array:
         """Whole numbers (n, length) of the texts at `indices`; raises `DataError`."""
         return self.table.tokens(indices)[self.name]
+
+    @property
+    def by_workers(self) -> bool:
+        """Always false: the tokenizer has threads of its own."""
+        return False
+
+    def title(self, index: int) -> str:
+        """The text's number."""
+        return f"text {index} of {self.table.origin}"
 
     def digest(self) -> bytes:
         """SHA-256 of the texts, the contract and the input."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from edgekit.data import Dataset
+from edgekit.data.memory import fits
+from edgekit.data.read_ahead import read_ahead
 from edgekit.errors import DataError
+from edgekit.program.feeds import Feeds
+from edgekit.tasks.targets import Targets
 
 Inputs = tuple[Tensor, ...]
 """A tensor (n, *shape) for each input."""
-MEMORY = 1 << 30
-"""Bytes of preprocessed inputs that are held at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,32 +47,58 @@ class Batches:
         sample, _ = dataset.feeds(np.array([0]))
         self.shapes: tuple[tuple[int, ...], ...] = tuple(x.shape[1:] for x in sample)
         size = sum(x.nbytes for x in sample)
-        self._held = (
-            self._read(torch.arange(len(dataset)))
-            if size * len(dataset) <= MEMORY
-            else None
-        )
+        every = torch.arange(len(dataset))
+        self._held = self._read(every) if fits(size * len(dataset)) else None
+        self._near: Batch | None = None
+        """Samples that were read ahead."""
+        self._coming = self.each(())
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def take(self, indices: Tensor) -> Batch:
         """The samples of these numbers, in this order."""
-        if self._held is None:
+        near = self._held or self._near
+        rows = indices if self._held is not None else _rows(near, indices)
+        if near is None or rows is None:
             return self._read(indices)
         return Batch(
-            inputs=tuple(x[indices] for x in self._held.inputs),
-            targets=self._held.targets[indices],
+            inputs=tuple(x[rows] for x in near.inputs),
+            targets=near.targets[rows],
             indices=indices,
         )
 
     def ordered(self, indices: Tensor, size: int) -> Iterator[Batch]:
         """Samples in batches of `size`, in the order of `numbers`."""
-        for part in torch.split(indices, size):
-            yield self.take(part)
+        return self.each(torch.split(indices, size))
+
+    def each(self, parts: Sequence[Tensor]) -> Generator[Batch]:
+        """The samples of each part, read ahead where they are not in memory."""
+        if self._held is not None:
+            yield from map(self.take, parts)
+            return
+        found = read_ahead(self._dataset, [part.numpy() for part in parts])
+        for read, part in zip(found, parts, strict=True):
+            yield self._batch(read, part)
+
+    def read_ahead(self, parts: Sequence[Tensor]) -> None:
+        """Read the samples of these parts ahead: `advance` comes before each is taken from.
+
+        What was read ahead before is given up.
+        """
+        self._coming.close()
+        self._near, self._coming = None, self.each(parts)
+
+    def advance(self) -> None:
+        """Have the samples of the next part at hand."""
+        if self._held is None:
+            self._near = next(self._coming, None)
 
     def _read(self, indices: Tensor) -> Batch:
-        feeds, targets = self._dataset.feeds(indices.numpy())
+        return self._batch(self._dataset.feeds(indices.numpy()), indices)
+
+    def _batch(self, read: tuple[Feeds, Targets], indices: Tensor) -> Batch:
+        feeds, targets = read
         return Batch(
             inputs=tuple(
                 torch.from_numpy(feed).to(dtype)
@@ -79,6 +107,15 @@ class Batches:
             targets=torch.from_numpy(targets),
             indices=indices,
         )
+
+
+def _rows(near: Batch | None, indices: Tensor) -> Tensor | None:
+    """Where samples are among those at hand; `None` where some are not."""
+    if near is None:
+        return None
+    at = {index: row for row, index in enumerate(near.indices.tolist())}
+    rows = [at.get(index) for index in indices.tolist()]
+    return None if None in rows else torch.tensor(rows)
 
 
 def on(device: torch.device, inputs: Inputs) -> Inputs:

@@ -6,6 +6,7 @@ import pickle
 import time
 import zipfile
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,27 @@ _UNREADABLE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
 )
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """Progress of the current epoch."""
+
+    epoch: int = 1
+    step: int = 0
+    order: Tensor | None = None
+    """Of the samples; `None` before the epoch begins."""
+    total: float = 0.0
+    seconds: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    def batches(self, size: int, steps: int) -> list[Tensor]:
+        """The samples of the current step and those after it, of `steps` in all; raises
+        `ValueError` before the epoch begins."""
+        if self.order is None:
+            raise ValueError("No batch is drawn before the epoch begins.")
+        left = range(self.step, steps)
+        return [self.order[step * size : (step + 1) * size] for step in left]
 
 
 class Checkpoints:

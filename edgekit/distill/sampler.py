@@ -6,7 +6,7 @@ which each then takes its part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,6 +82,19 @@ class TrainSampler:
         """A random permutation of the sample indices (n,)."""
         return torch.randperm(len(self), generator=self.generator)
 
+    def read_ahead(self, batches: Sequence[Tensor], mine: Sequence[Tensor]) -> None:
+        """Read the next batches ahead, of each the positions `mine`, or all where samples are
+        mixed with any other of their batch."""
+        parts = [
+            batch if self._mixes else batch[own]
+            for batch, own in zip(batches, mine, strict=True)
+        ]
+        self._batches.read_ahead(parts)
+
+    def advance(self) -> None:
+        """Have the samples of the next of those batches at hand."""
+        self._batches.advance()
+
     def augmentation(self, indices: Tensor, epoch: int) -> AugmentParams | None:
         """Augmentation and mixup parameters of one batch."""
         if self._recipe.views is None:
@@ -123,11 +136,12 @@ class TrainSampler:
             fraction=mixup.fraction,
         )
 
-    def still(self, indices: Tensor, version: int = 0) -> Inputs:
-        """Inputs of samples in one of their fixed forms."""
+    def still(self, parts: Sequence[Tensor], version: int = 0) -> Iterator[Inputs]:
+        """Inputs of the samples of each part in one of their fixed forms."""
         every = self._view(version) if self._recipe.views is not None else None
-        augmentation = None if every is None else every[indices]
-        return self._taken(indices, torch.arange(len(indices)), augmentation).inputs
+        for batch in self._batches.each(parts):
+            moved = None if every is None else every[batch.indices]
+            yield self._changed(batch, moved).inputs
 
     def plain(self, indices: Tensor) -> Batch:
         """Samples as they are."""
@@ -136,8 +150,10 @@ class TrainSampler:
     def _taken(
         self, indices: Tensor, mine: Tensor, augmentation: AugmentParams | None
     ) -> Batch:
-        batch = self._batches.take(indices[mine])
         moved = None if augmentation is None else augmentation[mine]
+        return self._changed(self._batches.take(indices[mine]), moved)
+
+    def _changed(self, batch: Batch, moved: AugmentParams | None) -> Batch:
         targets = self._along(batch.targets, moved)
         inputs = tuple(
             augment(x, moved, how) if x.ndim == 4 else x

@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit import scratch, store
+from edgekit.data.memory import at_once
 from edgekit.distill.batches import Inputs, on
 from edgekit.distill.features import ModelOutputs, view
 from edgekit.distill.processes import Processes
@@ -73,7 +74,7 @@ class Teacher:
         self,
         folder: Path | None,
         count: int,
-        inputs: Callable[[Tensor], Inputs],
+        inputs: Callable[[Sequence[Tensor]], Iterator[Inputs]],
         version: int,
     ) -> None:
         """Have the answers to all of `count` samples in one version, in `folder` or in memory.
@@ -82,26 +83,35 @@ class Teacher:
         """
         if version in self._kept:
             return
-        answer = self.compute(on(self._on.device, inputs(torch.arange(1))))
+        [first] = inputs([torch.arange(1)])
+        answer = self.compute(on(self._on.device, first))
         example, self._shapes = packed(answer), shapes_of(answer)
         if not self._on.first_here:
             self._on.wait()
         kept = KeptOutputs(folder, count, example)
         if self._on.first_here:
             self._on.wait()
-        chunks = kept.missing()
-        for chunk in chunks[self._on.number :: self._on.count]:
-            self._fill(kept, chunk, inputs)
+        size = at_once(sum(x.nbytes for x in first), CHUNK)
+        mine = kept.missing()[self._on.number :: self._on.count]
+        self._fill(kept, [torch.split(chunk, size) for chunk in mine], inputs)
         self._on.wait()
-        for chunk in kept.missing():
-            self._fill(kept, chunk, inputs)
+        left = kept.missing()
+        self._fill(kept, [torch.split(chunk, size) for chunk in left], inputs)
         self._kept[version] = kept
 
     def _fill(
-        self, kept: KeptOutputs, chunk: Tensor, inputs: Callable[[Tensor], Inputs]
+        self,
+        kept: KeptOutputs,
+        chunks: Sequence[Sequence[Tensor]],
+        inputs: Callable[[Sequence[Tensor]], Iterator[Inputs]],
     ) -> None:
-        self.computed += len(chunk)
-        kept.keep(chunk, packed(self.compute(on(self._on.device, inputs(chunk)))))
+        """Keep the answers to chunks, each computed in the parts that it is given in."""
+        given = inputs([part for chunk in chunks for part in chunk])
+        for chunk in chunks:
+            numbers = torch.cat(list(chunk))
+            self.computed += len(numbers)
+            parts = [self.compute(on(self._on.device, next(given))) for _ in chunk]
+            kept.keep(numbers, torch.cat([packed(part) for part in parts]))
 
     @property
     def hit_rate(self) -> float | None:

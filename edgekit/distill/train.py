@@ -217,19 +217,26 @@ class _Run:
         return done >= recipe.epochs or tired
 
     def _epoch(self) -> None:
-        trainer, hooks = self.trainer, self.hooks
+        trainer = self.trainer
         trainer.begin()
-        while trainer.place.step < trainer.steps:
-            trainer.step()
-            if hooks.penalty is not None:
-                trainer.add_penalty_grad(hooks.penalty)
-            trainer.optimizer_step()
-            if hooks.after_step is not None:
-                hooks.after_step(trainer.student_module.network)
-            trainer.ema_update()
-            if self.checkpoints.kept and self.on.agreed(self.checkpoints.due()):
-                self._write()
+        try:
+            while trainer.place.step < trainer.steps:
+                self._step()
+        finally:
+            trainer.stop_reading()
         self._keep(trainer.end())
+
+    def _step(self) -> None:
+        trainer, hooks = self.trainer, self.hooks
+        trainer.step()
+        if hooks.penalty is not None:
+            trainer.add_penalty_grad(hooks.penalty)
+        trainer.optimizer_step()
+        if hooks.after_step is not None:
+            hooks.after_step(trainer.student_module.network)
+        trainer.ema_update()
+        if self.checkpoints.kept and self.on.agreed(self.checkpoints.due()):
+            self._write()
 
     def _keep(self, epoch: Epoch) -> None:
         best = self.epochs[self.best].validation if self.epochs else epoch.validation

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +19,7 @@ from edgekit import store
 from edgekit.distill import losses, optimize
 from edgekit.distill.augment import AugmentParams
 from edgekit.distill.batches import on, steps_of
-from edgekit.distill.checkpoint import State, on_cpu
+from edgekit.distill.checkpoint import State, TrainingState, on_cpu
 from edgekit.distill.features import (
     FeatureExtractor,
     ModelOutputs,
@@ -43,25 +43,6 @@ _FIRST_LOOK = 1024
 _PAIR = np.arange(2)
 _SELDOM = 32
 """Steps between looks at the loss where a look makes the device wait for its queue."""
-
-
-@dataclass(kw_only=True)
-class TrainingState:
-    """Progress of the current epoch."""
-
-    epoch: int = 1
-    step: int = 0
-    order: Tensor | None = None
-    """Of the samples; `None` before the epoch begins."""
-    total: float = 0.0
-    seconds: float = 0.0
-    started: float = field(default_factory=time.perf_counter)
-
-    def batch(self, size: int) -> Tensor:
-        """The samples of the current step; raises `ValueError` before the epoch begins."""
-        if self.order is None:
-            raise ValueError("No batch is drawn before the epoch begins.")
-        return self.order[self.step * size : (self.step + 1) * size]
 
 
 class Trainer:
@@ -161,8 +142,8 @@ class Trainer:
         versions = self._sampler.versions
         if versions is None or self._compared.inside or not self._uses_teacher:
             return False
-        inputs = on(self._on.device, self._sampler.still(torch.arange(1)))
-        example = packed(self.teacher.compute(inputs))
+        [first] = self._sampler.still([torch.arange(1)])
+        example = packed(self.teacher.compute(on(self._on.device, first)))
         size = len(self._sampler) * versions
         return self._on.agreed(fits(self.given.outputs_folder, size, example))
 
@@ -210,17 +191,21 @@ class Trainer:
             self.teacher.keep(
                 self._outputs_folder(version),
                 len(self._sampler),
-                lambda indices: self._sampler.still(indices, version),
+                lambda parts: self._sampler.still(parts, version),
                 version,
             )
         if place.order is None:
             place.order = self._sampler.order()
+        left = place.batches(self.recipe.batch_size, self.steps)
+        mine = [torch.cat(self._portions(len(batch))) for batch in left]
+        self._sampler.read_ahead(left, mine)
         self._mode(True)
 
     def step(self) -> None:
         """The gradients of one step of the epoch under way, clipped."""
         place = self.place
-        indices = place.batch(self.recipe.batch_size)
+        [indices, *_] = place.batches(self.recipe.batch_size, place.step + 1)
+        self._sampler.advance()
         done = (place.epoch - 1) * self.steps + place.step
         rate = optimize.learning_rate(self.recipe) * optimize.rate_at(
             done, self.recipe.epochs * self.steps, self.recipe.schedule
@@ -244,6 +229,10 @@ class Trainer:
         if self._average is not None:
             self._average.update(self.student_module)
 
+    def stop_reading(self) -> None:
+        """Give up samples that were read ahead, and end the processes that read them."""
+        self._sampler.read_ahead((), ())
+
     def end(self) -> Epoch:
         """Judge the epoch under way, and stand before the next."""
         place = self.place
@@ -259,17 +248,22 @@ class Trainer:
         augmentation = self._sampler.augmentation(indices, self.place.epoch)
         mixup = self._sampler.mixup(len(indices))
         self._optimizer.zero_grad(set_to_none=True)
-        parts = torch.tensor_split(torch.arange(len(indices)), self.recipe.accumulate)
+        parts = self._portions(len(indices))
         total: Any = 0.0
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with nullcontext() if last else self._on.apart(self._wrapped):
-                loss = self._part(indices, self._on.portion(part), augmentation, mixup)
+                loss = self._part(indices, part, augmentation, mixup)
                 # Gradients are averaged over the processes, whatever their parts.
                 self._on.backward(loss * self._on.count)
             total = total + self._value(loss.detach())
         nn.utils.clip_grad_norm_(self._wrapped.parameters(), self.recipe.clip_norm)
         return total
+
+    def _portions(self, count: int) -> list[Tensor]:
+        """This process's positions in each accumulated part of a batch of `count`."""
+        parts = torch.tensor_split(torch.arange(count), self.recipe.accumulate)
+        return [self._on.portion(part) for part in parts]
 
     def _part(
         self,

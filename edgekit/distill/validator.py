@@ -12,6 +12,7 @@ from torch import Tensor
 
 from edgekit import tasks
 from edgekit.data import Dataset
+from edgekit.data.memory import at_once
 from edgekit.distill.batches import Batches, Inputs, on
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import Task
@@ -34,6 +35,7 @@ class Validator:
     ) -> None:
         self._dataset, self._task, self._on = dataset, task, processes
         self._samples = Batches(dataset, dtypes)
+        self._size = at_once(dataset.sample_bytes, BATCH)
         self._reference: Outputs | None = None
         self.metric = ""
         self.higher_is_better = self.is_fraction = True
@@ -71,7 +73,7 @@ class Validator:
         mine = self._on.portion(torch.arange(count))
         parts = [
             network(on(self._on.device, batch.inputs)).float()
-            for batch in self._samples.ordered(mine, BATCH)
+            for batch in self._samples.ordered(mine, self._size)
         ]
         outputs: Outputs = self._on.gather(torch.cat(parts), count).cpu().numpy()
         return outputs

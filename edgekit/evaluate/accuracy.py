@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.memory import at_once
+from edgekit.data.read_ahead import read_ahead
 from edgekit.program.program import Program
 from edgekit.tasks.scores import Metric, accuracy
 from edgekit.types import Evaluation
@@ -23,11 +25,11 @@ def predict(
     program: Program, dataset: Dataset, batch: int = 256
 ) -> NDArray[np.float32]:
     """The output that the task reads, (n, ...), in the order of the samples."""
-    outputs = []
+    count, batch = len(dataset), at_once(dataset.sample_bytes, batch)
+    parts = np.array_split(np.arange(count), max(1, -(-count // batch)))
     with torch.inference_mode():
-        for indices in np.array_split(
-            np.arange(len(dataset)), max(1, -(-len(dataset) // batch))
-        ):
-            feeds, _ = dataset.feeds(indices)
-            outputs.append(program.answer(*program.tensors(feeds)).numpy())
+        outputs = [
+            program.answer(*program.tensors(feeds)).numpy()
+            for feeds, _ in read_ahead(dataset, parts)
+        ]
     return np.concatenate(outputs)

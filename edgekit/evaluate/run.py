@@ -21,6 +21,8 @@ from edgekit.agent.arrays import (
 )
 from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import find, open_model, settings
+from edgekit.data.dataset import Dataset
+from edgekit.data.read_ahead import read_ahead
 from edgekit.devices import Device, jobs
 from edgekit.errors import ArtifactError, DataError
 from edgekit.program.feeds import Given, feeds_of
@@ -32,6 +34,8 @@ from edgekit.types import Artifact, TensorSpec
 Array = np.ndarray[Any, np.dtype[Any]]
 _START_S = 120.0
 _SAMPLE_S = 5.0
+_PART_BYTES = 1 << 28
+"""Bytes of samples in one job of a device."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +79,19 @@ def infer(
     pairs = zip(given, specs, strict=True)
     found = run_on(device, artifact, [arranged(x, spec.layout) for x, spec in pairs])
     return taken(found.real(artifact.outputs), reads)
+
+
+def infer_all(
+    artifact: Artifact, dataset: Dataset, device: Device, reads: Reads = ()
+) -> Array:
+    """As `infer`, for all samples of a data set, of which a part is in memory at a time."""
+    size = max(1, _PART_BYTES // max(1, dataset.sample_bytes))
+    parts = np.array_split(np.arange(len(dataset)), -(-len(dataset) // size))
+    outputs = [
+        infer(artifact, feeds, device, reads) for feeds, _ in read_ahead(dataset, parts)
+    ]
+    found: Array = np.concatenate(outputs)
+    return found
 
 
 def run_on(device: Device, artifact: Artifact, feeds: Sequence[Array]) -> Stored:

@@ -25,9 +25,6 @@ from edgekit.types import Evaluation, TaskKind, TaskSpec
 from edgekit.types.data_notes import BaselineIsReference, OutputsUnused
 from edgekit.types.notes import Note
 
-_BATCH = 256
-"""Samples that are in memory at once."""
-
 
 def judged(
     network: Program,
@@ -72,13 +69,12 @@ def judged(
 
 def _answers(network: Program, test: Dataset, store: Store) -> Outputs:
     """The network's outputs (n, ...), those of an earlier build where it had both."""
-    parts = np.array_split(np.arange(len(test)), max(1, -(-len(test) // _BATCH)))
     stage = Stage(
         kind="outputs",
         title="Outputs of the network",
         inputs={
             "network": stage_inputs.of_network(network),
-            "samples": [stage_inputs.of_samples(test.feeds(part)[0]) for part in parts],
+            "samples": test.fingerprint(),
             "versions": stage_inputs.training_versions(),
             "processor": machine.facts()["cpu"],
             "threads": torch.get_num_threads(),

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from edgekit import tasks
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
-from edgekit.data import predictions
+from edgekit.data import Dataset, predictions
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, ParityError
 from edgekit.evaluate.accuracy import evaluate, predict
 from edgekit.evaluate.paired_loss import paired_loss
 from edgekit.evaluate.parity import compare
-from edgekit.evaluate.run import infer
+from edgekit.evaluate.run import infer_all
 from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.check_data import relative
 from edgekit.pipeline.environment import Environment
@@ -28,7 +28,6 @@ from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runners import BenchRunner
 from edgekit.pipeline.samples import BuildData
 from edgekit.pipeline.stage_records import ArraysRecord
-from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress, Silent
 from edgekit.report.export_words import fault as fault_words
@@ -189,7 +188,8 @@ def evaluate_artifacts(
     samples, reference, how = inputs.samples, inputs.reference, inputs.samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
     before = predict(inputs.network, samples.test)
-    given, targets = artifact_inputs(samples).test.feeds()
+    given = artifact_inputs(samples).test
+    targets = given.targets
     outputs: dict[str, Outputs | ArtifactError] = {}
     with inputs.progress.step("Evaluate the artifacts") as step:
         for number, artifact in enumerate(artifacts):
@@ -226,7 +226,7 @@ def evaluate_artifacts(
     return _without_broken_origins(found)
 
 
-def _outputs(inputs: EvaluationInputs, artifact: Artifact, given: Feeds) -> Outputs:
+def _outputs(inputs: EvaluationInputs, artifact: Artifact, given: Dataset) -> Outputs:
     """Outputs of an artifact for the samples, those of an earlier build where it had both."""
     reads, device = inputs.network.reads, inputs.device
     stage = Stage(
@@ -234,7 +234,7 @@ def _outputs(inputs: EvaluationInputs, artifact: Artifact, given: Feeds) -> Outp
         title=f"Outputs of {artifact.name}",
         inputs={
             "artifact": stage_inputs.of_files(artifact),
-            "samples": stage_inputs.of_samples(given),
+            "samples": given.fingerprint(),
             "reads": reads,
             "device": device.name,
             "machine": device.fingerprint(),
@@ -245,7 +245,7 @@ def _outputs(inputs: EvaluationInputs, artifact: Artifact, given: Feeds) -> Outp
     )
 
     def make() -> dict[str, Outputs]:
-        return {"outputs": infer(artifact, given, device, reads)}
+        return {"outputs": infer_all(artifact, given, device, reads)}
 
     return kept(inputs.store, stage, make, Silent())["outputs"]
 

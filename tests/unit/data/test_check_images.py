@@ -50,7 +50,7 @@ def test_of_many_unreadable_images_five_are_named(tmp_path: Path) -> None:
 def test_headers_of_sets_too_large_for_memory_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgekit.data.samples.MEMORY", 0)
+    monkeypatch.setattr("edgekit.data.memory.MEMORY", 0)
     one = folder(tmp_path, "one", *[("RGB", (6, 4))] * 3)
     check_images([one])
     (tmp_path / "one/2.png").write_bytes(b"none")

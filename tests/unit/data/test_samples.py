@@ -37,7 +37,7 @@ def test_sequence_too_large_for_memory_is_read_when_requested(
     loader: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = load("loader.py:pairs", loader)
-    monkeypatch.setattr("edgekit.data.sequence.MEMORY", 0)
+    monkeypatch.setattr("edgekit.data.memory.MEMORY", 0)
     dataset = load("loader.py:pairs", loader)
     np.testing.assert_array_equal(dataset.arrays()[0], whole.arrays()[0])
     assert dataset.targets.tolist() == whole.targets.tolist()

@@ -77,7 +77,7 @@ def test_samples_without_labels(kind: str) -> None:
 
 
 def test_a_data_set_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.data.sequence.MEMORY", 100)
+    monkeypatch.setattr("edgekit.data.memory.MEMORY", 100)
     inputs, targets = held(PAIRS).arrays()
     np.testing.assert_array_equal(inputs, X)
     np.testing.assert_array_equal(targets, Y)
@@ -161,7 +161,7 @@ def test_samples_of_several_inputs_are_read_by_name_or_in_order(samples: Any) ->
 def test_several_inputs_too_large_for_memory_are_read_on_demand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgekit.data.sequence.MEMORY", 100)
+    monkeypatch.setattr("edgekit.data.memory.MEMORY", 100)
     rows = [({"image": X[n], "words": WORDS[n]}, Y[n]) for n in range(7)]
     (image, words), _ = read(rows, TWO, Origin(name="it")).feeds(np.array([5, 1]))
     np.testing.assert_allclose(image, X[[5, 1]] / 10, rtol=1e-6)

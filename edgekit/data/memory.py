@@ -1,0 +1,34 @@
+"""The part of this machine's memory that samples may take."""
+
+from __future__ import annotations
+
+import psutil
+
+from edgekit.agent.serving import limits
+
+MEMORY = 1 << 30
+"""Most bytes of a data set's samples, decoded or preprocessed, that are kept."""
+_FRACTION = 8
+"""Samples take at most one part in so many of what is free: a build holds several data sets."""
+_AT_ONCE = 1 << 26
+
+
+def fits(size: int) -> bool:
+    """Return whether `size` bytes of samples may be kept in memory."""
+    return size <= min(MEMORY, available() // _FRACTION)
+
+
+def available() -> int:
+    """Bytes that are free on this machine, within the limit of this container."""
+    free = int(psutil.virtual_memory().available)
+    limit = limits.memory().limit_mb
+    if limit is None:
+        return free
+    own = int(psutil.Process().memory_info().rss)
+    return max(0, min(free, int(limit * 2**20) - own))
+
+
+def at_once(sample: int, most: int) -> int:
+    """Number of samples of `sample` bytes that a network is given at once, at most `most`: its
+    activations take many times as much."""
+    return max(1, min(most, _AT_ONCE // max(1, sample)))
