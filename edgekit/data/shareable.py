@@ -1,4 +1,4 @@
-"""Whether what someone holds can be read in several processes at once."""
+"""Check of objects that several processes are to read at once."""
 
 from __future__ import annotations
 

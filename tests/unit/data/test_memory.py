@@ -1,4 +1,4 @@
-"""What samples may take of this machine's memory."""
+"""The part of the memory that samples take."""
 
 from __future__ import annotations
 

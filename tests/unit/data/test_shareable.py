@@ -1,4 +1,4 @@
-"""What several processes can read at once."""
+"""Objects that several processes can read at once."""
 
 from __future__ import annotations
 
