@@ -19,6 +19,7 @@ BOX = 4
 Soft = Callable[[Tensor, Tensor, float], Tensor]
 Hard = Callable[[Tensor, Tensor], Tensor]
 Scores = Literal["logits", "softmax", "probabilities"]
+Factor = Literal["objectness", "centerness"]
 
 
 def _as_given(output: Tensor) -> Tensor:
@@ -100,6 +101,8 @@ class BoxForm:
     """Logits, each class for itself or over classes (`softmax`), or probabilities."""
     background: int | None = None
     """The class that means that nothing is there."""
+    factor: Factor | None = None
+    """The first score, where the others are multiplied by it."""
     bins: int | None = None
     """Where a box is four distributions, the bins of each; `None` where it is four numbers."""
 
@@ -114,23 +117,39 @@ def detections(student: Tensor, teacher: Tensor, form: BoxForm) -> Tensor:
     difference, weighed by how sure the teacher is that something is there.
 
     After Chen et al., 2017, "Learning Efficient Object Detection Models with Knowledge
-    Distillation". Outputs (batch, places, numbers + classes), to losses (batch,). Boxes in pixels
+    Distillation". Outputs (batch, places, numbers + classes), to losses (batch,): sums over places
+    relative to how many places the teacher is sure of, as detectors are trained by labels. A mean
+    over places would shrink the part of the scores by all places without anything. Boxes in pixels
     count relative to their size; boxes that are distributions are compared as such.
     """
+    student, teacher = (x.flatten(1, -2) for x in (student, teacher))
     at = form.numbers
     classes, probability = _class_losses(student[..., at:], teacher[..., at:], form)
-    background = form.background
-    if background is not None:
-        background %= probability.shape[-1]
-    there = [n for n in range(probability.shape[-1]) if n != background]
-    sure = probability[..., there].amax(-1)
-    if form.bins is None:
-        unit = teacher[..., :at].abs().mean().clamp(min=1)
-        apart = (student[..., :at] - teacher[..., :at]).abs().mean(-1) / unit
-    else:
-        apart = _sides_apart(student[..., :at], teacher[..., :at], form.bins)
-    located = (sure * apart).flatten(1).sum(1) / (sure.flatten(1).sum(1) + _TINY)
-    return by_sample(classes) + located
+    sure = _something(probability, form)
+    apart = _boxes_apart(student[..., :at], teacher[..., :at], sure, form.bins)
+    total = classes.flatten(1).sum(1) + (sure * apart).sum(1)
+    return total / sure.sum(1).clamp(min=1)
+
+
+def _boxes_apart(
+    student: Tensor, teacher: Tensor, sure: Tensor, bins: int | None
+) -> Tensor:
+    """Differences of boxes (batch, places, numbers), as distributions or over the mean of the
+    sample's own numbers, where that is above 1: (batch, places)."""
+    if bins is not None:
+        return _sides_apart(student, teacher, bins)
+    size = (sure * teacher.abs().mean(-1)).sum(1) / (sure.sum(1) + _TINY)
+    apart = (student - teacher).abs().mean(-1)
+    return apart / size.clamp(min=1)[:, None]
+
+
+def _something(probability: Tensor, form: BoxForm) -> Tensor:
+    """The teacher's probability of any object at a place: (batch, places)."""
+    if form.factor is not None:
+        return probability[..., 0] * probability[..., 1:].amax(-1)
+    count = probability.shape[-1]
+    nothing = None if form.background is None else form.background % count
+    return probability[..., [n for n in range(count) if n != nothing]].amax(-1)
 
 
 def _class_losses(ours: Tensor, theirs: Tensor, form: BoxForm) -> tuple[Tensor, Tensor]:
@@ -142,10 +161,23 @@ def _class_losses(ours: Tensor, theirs: Tensor, form: BoxForm) -> tuple[Tensor, 
         losses = F.binary_cross_entropy(
             _within(ours), _within(theirs), reduction="none"
         )
-        return losses, theirs
+        return _where_learned(losses, theirs, form), theirs
     probability = theirs.sigmoid()
     losses = F.binary_cross_entropy_with_logits(ours, probability, reduction="none")
-    return losses, probability
+    return _where_learned(losses, probability, form), probability
+
+
+def _where_learned(losses: Tensor, probability: Tensor, form: BoxForm) -> Tensor:
+    """Losses (batch, places, scores) by the probability that the teacher learned a score there:
+    classes where there is an object, a centerness where there is a class."""
+    if form.factor is None:
+        return losses
+    first, others = losses[..., :1], losses[..., 1:]
+    if form.factor == "objectness":
+        others = others * probability[..., :1]
+    else:
+        first = first * probability[..., 1:].amax(-1, keepdim=True)
+    return torch.cat([first, others], -1)
 
 
 def _sides_apart(student: Tensor, teacher: Tensor, bins: int) -> Tensor:

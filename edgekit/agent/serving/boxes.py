@@ -42,6 +42,7 @@ class Head(NamedTuple):
         False  # a box is four distributions over `bins`, not four numbers
     )
     background: int | None = None  # the class that means that nothing is there
+    factor: str | None = None  # the first score, "objectness" or "centerness"
     overlapping: bool = True  # True where the same thing is found at several places
     strides: tuple[float, ...] = ()
     sized: bool = (
@@ -204,12 +205,12 @@ HEADS: Mapping[str, Head] = {
     "yolov8": Head(_centers, "probabilities", channels_first=True),
     "yolo11": Head(_centers, "probabilities", channels_first=True),
     "yolov10": Head(_listed, "probabilities", overlapping=False),
-    "yolov5": Head(_with_objectness, "probabilities"),
+    "yolov5": Head(_with_objectness, "probabilities", factor="objectness"),
     "dfl": Head(_distributions, distributions=True, strides=(8, 16, 32)),
-    "yolov5-anchors": Head(_yolo_anchors, strides=(8, 16, 32)),
+    "yolov5-anchors": Head(_yolo_anchors, factor="objectness", strides=(8, 16, 32)),
     "ssd": Head(_ssd, "softmax", background=0, strides=(8, 16, 32, 64, 100, 300)),
     "retinanet": Head(_retinanet, strides=(8, 16, 32, 64, 128)),
-    "fcos": Head(_fcos, strides=(8, 16, 32, 64, 128)),
+    "fcos": Head(_fcos, factor="centerness", strides=(8, 16, 32, 64, 128)),
     "centernet": Head(_centernet, overlapping=False, strides=(4,)),
     "detr": Head(_detr, "softmax", background=-1, overlapping=False, sized=True),
     "rtdetr": Head(_rtdetr, overlapping=False, sized=True),

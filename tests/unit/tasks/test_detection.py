@@ -11,8 +11,8 @@ import torch
 from edgekit import tasks
 from edgekit.errors import UsageError
 from edgekit.evaluate.parity import compare
-from edgekit.tasks import losses
-from edgekit.tasks.losses import BoxForm
+from edgekit.tasks import decoding, losses
+from edgekit.tasks.losses import BoxForm, Scores
 from edgekit.types import BoxDecoder, TaskSpec
 from tests.unit.distill.losses.tensors import normal
 
@@ -48,6 +48,51 @@ def test_a_sure_background_weighs_no_box() -> None:
     assert found == pytest.approx(1, rel=1e-3)
 
 
+def found_and_lost(empty: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Students and teachers of a place with something, and of `empty` ones without."""
+    boxes, nothing = torch.ones(1, 4), torch.ones(empty, 4)
+    student, teacher = detected(boxes, 1.0, -2.0), detected(boxes + 1, 8.0, -50.0)
+    rest = detected(nothing, -50.0, -50.0)
+    return torch.cat([student, rest], 1), torch.cat([teacher, rest], 1)
+
+
+def test_places_without_anything_take_no_weight_from_the_others() -> None:
+    few, many = found_and_lost(1), found_and_lost(99)
+    expected = losses.detections(*few, BoxForm()).item()
+    assert losses.detections(*many, BoxForm()).item() == pytest.approx(expected)
+    classes = np.log1p(np.exp(-1)) + np.log1p(np.exp(-2))
+    assert expected == pytest.approx(classes + 1 / 2, rel=1e-2)
+
+
+def test_a_sample_without_anything_locates_nothing() -> None:
+    teacher = detected(torch.zeros(50, 4), -9.0)
+    moved = detected(torch.full((50, 4), 3.0), -9.0)
+    same, apart = (losses.detections(x, teacher, BoxForm()) for x in (teacher, moved))
+    assert apart.item() - same.item() < 0.05
+
+
+@pytest.mark.parametrize("scores", ["logits", "probabilities"])
+def test_classes_of_places_without_an_object_teach_nothing(scores: Scores) -> None:
+    """Of a head whose first score is an objectness; its classes are arbitrary elsewhere."""
+    form = BoxForm(scores=scores, factor="objectness")
+    low, high = (-50.0, 50.0) if scores == "logits" else (0.0, 1.0)
+    boxes = torch.zeros(4, 4)
+    teacher, moved = detected(boxes, low, high), detected(boxes + 1, low, low)
+    assert losses.detections(moved, teacher, form).item() == pytest.approx(0, abs=1e-3)
+    seen = detected(boxes, high, high), detected(boxes + 1, high, high)
+    assert losses.detections(*seen, form).item() == pytest.approx(1, rel=1e-3)
+
+
+def test_a_centerness_counts_where_there_is_a_class() -> None:
+    form, boxes = BoxForm(factor="centerness"), torch.zeros(4, 4)
+    teacher, moved = detected(boxes, 9.0, -50.0), detected(boxes, -9.0, -50.0)
+    assert losses.detections(moved, teacher, form).item() == pytest.approx(0, abs=1e-3)
+    wrong = losses.detections(
+        detected(boxes, -9.0, 50.0), detected(boxes, 9.0, 50.0), form
+    )
+    assert wrong.item() == pytest.approx(9, rel=1e-2)
+
+
 def test_probabilities_are_compared_as_they_are_and_saturated_ones_still_learn() -> (
     None
 ):
@@ -61,7 +106,7 @@ def test_probabilities_are_compared_as_they_are_and_saturated_ones_still_learn()
     assert -1 < logits.grad[0, 0] < 0 <= logits.grad[0, 1] < 1
     same = losses.detections(teacher, teacher, form).item()
     entropy = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1))
-    assert same == pytest.approx(entropy, rel=1e-4)
+    assert same == pytest.approx(2 * entropy, rel=1e-4)  # of both scores
 
 
 def test_boxes_in_pixels_weigh_as_those_in_fractions() -> None:
@@ -142,6 +187,13 @@ def test_a_head_tells_parts_and_losses_where_scores_lie(head: str) -> None:
     np.testing.assert_array_equal(scores, places[..., 4:])
     assert task.losses.arrange(given).shape == (2, 10, 7)
     assert task.box_losses is None and task.metric is not None
+
+
+def test_a_head_tells_which_score_multiplies_the_others() -> None:
+    heads = ("yolov5", "yolov5-anchors", "fcos", "retinanet")
+    tasks_of_heads = [TaskSpec(kind="detection", decoder=head) for head in heads]
+    found = [decoding.form(task).factor for task in tasks_of_heads]
+    assert found == ["objectness", "objectness", "centerness", None]
 
 
 def test_distributions_are_a_part() -> None:

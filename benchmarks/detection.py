@@ -1,0 +1,162 @@
+"""The detector of `examples/detect`, cut and distilled without and with labels.
+
+    python -m benchmarks.detection [--only unlabeled] [--work FOLDER] [--settings KEY=VALUE ...]
+
+The example is built for a Raspberry Pi as `edgekit build` does, and again with its own loss by
+labels. mAP50 and mAP50-95 on the example's test photographs are of PyTorch and of each file on its
+own runtime on this machine; speed-ups over the uncut fp32 network on the same runtime are the
+build's, from paired launches on this machine. Writes `benchmarks/results/detection.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import edgekit as ek
+from benchmarks.results import Row, Table
+from edgekit import sources
+from edgekit.api.environment import attached_environment
+from edgekit.commands.build import read_request
+from edgekit.commands.console import Bars, err_console
+from edgekit.config.resources import shipped
+from edgekit.errors import BudgetMissed
+from edgekit.pipeline import build
+from edgekit.pipeline.request import BuildRequest
+from edgekit.store import Store
+from edgekit.types import Report
+
+TARGET = "raspberrypi"
+SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "unlabeled": (),
+    "labeled": ("task.loss=loss.py:loss",),
+}
+"""Of the project, by what the student learns from."""
+METRICS = {"map50": "map-50", "map50_95": "map"}
+PACKAGES = ("torch", "faster-coco-eval", "ai-edge-litert", "onnxruntime", "openvino")
+Figures = Mapping[str, float]
+
+
+def main() -> None:
+    """Build, evaluate and write the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", choices=[*SETTINGS])
+    parser.add_argument("--work", type=Path, default=Store().root / "detection")
+    parser.add_argument("--settings", nargs="*", default=(), metavar="KEY=VALUE")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    table = Table("detection", ("learned_from", "file"), PACKAGES)
+    for name in [chosen.only] if chosen.only else SETTINGS:
+        for row in rows(name, chosen.work / name, chosen.settings):
+            print(json.dumps(row), flush=True)
+            table.add(row, summary)
+
+
+def rows(name: str, out: Path, settings: Sequence[str]) -> list[Row]:
+    """Of the network, its student and the files of the build `name`."""
+    bars = Bars(err_console)
+    request = read_request(
+        shipped("examples/detect"),
+        TARGET,
+        bars,
+        settings=(*SETTINGS[name], *settings),
+    )
+    started = time.perf_counter()
+    report = built(request, out, bars)
+    seconds = round(time.perf_counter() - started)
+    judge = Judge(request)
+    shared = {"learned_from": name, "build_seconds": seconds}
+    networks = {"network": report.teacher, "student": report.student}
+    loaded = {"network": judge.network(), "student": ek.load(out / "student.pt2")}
+    found = [
+        {
+            **shared,
+            **{"file": who, "runtime": "PyTorch", "precision": "fp32"},
+            **judge.figures(loaded[who]),
+            "speedup": None,
+            "macs": networks[who].macs,
+            "parameters": networks[who].parameters,
+        }
+        for who in networks
+    ]
+    for one in report.candidates:
+        artifact = one.artifact
+        found.append(
+            {
+                **shared,
+                "file": artifact.name,
+                "runtime": artifact.runtime,
+                "precision": artifact.precision,
+                **judge.figures(artifact),
+                "speedup": round(one.speedup, 3),
+                "p50_ms": round(one.measurement.latency.p50_ms, 3),
+                "kib": sum(file.stat().st_size for file in artifact.files) // 1024,
+                "chosen": one.chosen,
+            }
+        )
+    return found
+
+
+def built(request: BuildRequest, out: Path, bars: Bars) -> Report:
+    """The report of a whole build; a bundle over its budget counts as what it is."""
+    with attached_environment(request, device="local", progress=bars) as env:
+        try:
+            return build.build(request, env, out)
+        except BudgetMissed as missed:
+            print(missed, flush=True)
+            report: Report = missed.report
+            return report
+
+
+class Judge:
+    """Both metrics on the test photographs."""
+
+    def __init__(self, request: BuildRequest) -> None:
+        self._project = project = request.project
+        self._data = ek.Data(
+            test=str(project.root / project.data.test),
+            task=project.task,
+            preprocess=project.data.preprocess,
+        )
+
+    def network(self) -> ek.Network:
+        """The example's network with its weights."""
+        given = self._project
+        return ek.Network(sources.load(given.model, root=given.root))
+
+    def figures(self, subject: Any) -> Figures:
+        """Of a network, or of a file on its runtime."""
+        found = {
+            key: ek.evaluate(subject, self._data, metric=metric).value
+            for key, metric in METRICS.items()
+        }
+        return {key: round(value, 4) for key, value in found.items()}
+
+
+def summary(rows: list[Row]) -> Row:
+    """The file that each build chose, beside the network in PyTorch."""
+    found: Row = {}
+    for name in SETTINGS:
+        own = [row for row in rows if row["learned_from"] == name]
+        network = next((row for row in own if row["file"] == "network"), None)
+        chosen = next((row for row in own if row.get("chosen")), None)
+        if network and chosen:
+            found[name] = {
+                "file": chosen["file"],
+                "speedup": chosen["speedup"],
+                **{
+                    f"{key}_lost": round(network[key] - chosen[key], 4)
+                    for key in METRICS
+                },
+            }
+    return found
+
+
+if __name__ == "__main__":
+    main()
