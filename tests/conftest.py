@@ -187,15 +187,34 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TIERS, "quick", short)  # type: ignore[arg-type]
 
 
+_SHARED = ("cost-tables", "costs", "npm", "runtimes", "swift-parser")
+"""Folders of the cache that all tests share: slow to fill, and no test counts on either."""
+
+
+@pytest.fixture(scope="module")
+def _cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A cache of the module's own: what is kept does not depend on which modules ran before."""
+    root = tmp_path_factory.getbasetemp()
+    folder = root / "caches" / request.module.__name__
+    folder.mkdir(parents=True)
+    for name in _SHARED:
+        (root / "shared-cache" / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(root / "shared-cache" / name)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    _cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
-    """No test reads or writes the user's cache; cost tables are shared between tests.
+    """No test reads or writes the user's cache.
 
     Nor does it wait for what the user times: the lock is its own.
     """
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("EDGEKIT_CACHE", str(folder))
+    monkeypatch.setenv("EDGEKIT_CACHE", str(_cache))
     monkeypatch.setenv("EDGEKIT_LOCK", str(tmp_path_factory.getbasetemp() / "lock"))
     yield

@@ -66,6 +66,20 @@ TIERS: Mapping[str, Tier] = {
 }
 
 
+def planning() -> Tier:
+    """The tier of timings that a build decides by on its way: what ends is timed again.
+
+    Hundreds of inferences of a small network, and of a large one as many as a quick launch has.
+    """
+    quick = TIERS["quick"]
+    return replace(
+        quick,
+        name="planning",
+        warmup_min_s=min(0.2, quick.warmup_min_s),
+        min_s=min(0.4, quick.min_s),
+    )
+
+
 def tier_called(tier: str | Tier) -> Tier:
     """The tier of that name; raises UsageError where there is none."""
     if isinstance(tier, Tier):

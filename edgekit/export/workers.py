@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError
+from edgekit.export import conversions
 from edgekit.export.checks import check
 from edgekit.export.equalization import equalized
 from edgekit.export.produce import ExportRequest
@@ -76,7 +77,11 @@ def export_all(  # noqa: PLR0913
         Reference.of(program).save(place / _REFERENCE)
         made: dict[str, Artifact] = {}
         export_inputs = _export_inputs(program, place, labels, judging)
-        queues = _queues(requests, export_inputs, place, turned=channels_last)
+        network = conversions.name_of(program)
+        queues = [
+            [conversions.lent(job, network) for job in jobs]
+            for jobs in _queues(requests, export_inputs, place, turned=channels_last)
+        ]
         for found in run(queues, place):
             if isinstance(found, Artifact):
                 made[found.name] = found
@@ -86,6 +91,8 @@ def export_all(  # noqa: PLR0913
                 raise found.error
             else:
                 on_failure(found)
+        done = {registry.get(one.runtime).format for one in made.values()}
+        conversions.keep((o for q in queues for o in q if o.runtime in done), network)
         requests = [request for request in requests if request.name in made]
         recover = validation is not None and validation.recover
         harmed = [

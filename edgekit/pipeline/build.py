@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from edgekit.config import lock_file
 from edgekit.errors import BudgetMissed
-from edgekit.export import warm
+from edgekit.export import conversions, warm
 from edgekit.export.workers import prepare
 from edgekit.package import bundle
 from edgekit.pipeline import locked
@@ -40,7 +41,11 @@ def build(
     `BudgetMissed` after leaving the bundle where its model is over the budget: the report then
     names the missed figure and the excess.
     """
-    with bundle.replacing(out) as folder, scratch_folder() as scratch, warm.kept():
+    with ExitStack() as stack:
+        folder = stack.enter_context(bundle.replacing(out))
+        scratch = stack.enter_context(scratch_folder())
+        stack.enter_context(warm.kept())
+        stack.enter_context(conversions.kept(scratch / "conversions"))
         runtimes = runtimes_of(request.project.recipe.export, request.target, env)
         if is_first(request, env.store):
             prepare(runtimes)

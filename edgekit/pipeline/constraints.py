@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
+from edgekit.bench.tiers import planning
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.runners import BenchRunner
 from edgekit.progress import Progress
@@ -239,7 +240,7 @@ def _timed_here(
     if budget.memory_mb is None and not (of_device and bench.proven):
         return None
     # A meter is read in the recipe's own tier alone.
-    tier = None if budget.energy_mj is not None else "quick"
+    tier = None if budget.energy_mj is not None else planning()
     timed = bench.measure([baseline], "Time the unpruned network", tier)
     return timed[baseline.name]
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from edgekit.bench.tiers import planning
 from edgekit.bench.verdict import at_most, verdicts
 from edgekit.export.workers import Variant, artifact_name
 from edgekit.pipeline.baselines import Baselines
@@ -147,20 +148,19 @@ class NetworkEvaluator:
         )
 
     def on_validation(self) -> NetworkEvaluator:
-        """The same on validation data, for the runtimes that may win: the preferred one alone
-        where the target is not attached."""
+        """The same on validation data, timed for a plan, for the runtimes that may win: the
+        preferred one alone where the target is not attached."""
         contest = self.contest
         allowed = contest.baselines if contest.bench.proven else contest.baselines[:1]
         return replace(
             self,
             evaluation=on_validation(self.evaluation),
-            contest=replace(contest, baselines=allowed),
+            contest=replace(
+                contest,
+                bench=replace(contest.bench, tier=planning()),
+                baselines=allowed,
+            ),
         )
-
-    def quickly(self) -> NetworkEvaluator:
-        """The same with the fewest launches."""
-        bench = replace(self.contest.bench, tier="quick")
-        return replace(self, contest=replace(self.contest, bench=bench))
 
     def unpruned(self, teacher: Program, folder: Path) -> Judged:
         """The unpruned network in every precision that the profile allows.

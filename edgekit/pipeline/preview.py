@@ -130,7 +130,7 @@ def _measured(
     baselines = export_baselines(request, env, loaded, [runtime], folder)
     exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
     evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
-    evaluator = evaluator.on_validation().quickly()
+    evaluator = evaluator.on_validation()
     uncut = evaluator.unpruned(loaded.teacher, folder / "uncut")
     refused = baselines.allowed.refused
     inputs = PruningInputs.of(request, env, loaded, baselines.artifacts, refused)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgekit.bench.statistics import speedup
+from edgekit.bench.tiers import planning
 from edgekit.cost.table import TableState
 from edgekit.data import Dataset
 from edgekit.pipeline import left_out, stage_inputs
@@ -273,7 +274,7 @@ def _unpruned(artifact: Artifact) -> Artifact:
 def _gain(bench: BenchRunner, fp32: Artifact, other: Artifact) -> float:
     """Speed-up of the unpruned network in another precision over its fp32 file."""
     title = f"Time the unpruned network in {other.precision}"
-    timed = bench.measure([fp32, other], title, "quick")
+    timed = bench.measure([fp32, other], title, planning())
     gain = speedup(timed[fp32.name], timed[other.name])
     bench.progress.say(f"{other.precision} alone: {gain:.2f}x on {other.runtime}")
     return gain

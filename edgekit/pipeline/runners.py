@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bench.protocol import Metering, measure
+from edgekit.bench.tiers import Tier, tier_called
 from edgekit.devices import Device
 from edgekit.export.produce import ExportRequest
 from edgekit.export.quantization_accuracy import Validation
@@ -216,7 +217,7 @@ class BenchRunner:
 
     device: Device
     progress: Progress
-    tier: str
+    tier: str | Tier
     threads: int
     store: Store | None = None
     """Where timings are kept for later builds; `None` keeps nothing."""
@@ -241,7 +242,7 @@ class BenchRunner:
         return self.device.provenance == "device"
 
     def measure(
-        self, artifacts: Sequence[Artifact], title: str, tier: str | None = None
+        self, artifacts: Sequence[Artifact], title: str, tier: Tier | None = None
     ) -> dict[str, Measurement]:
         """Time artifacts in fresh processes, interleaved: one run, comparable figures.
 
@@ -250,7 +251,10 @@ class BenchRunner:
         """
         if self.store is None:
             return self._measure(artifacts, title, tier)
-        settings = {"tier": tier or self.tier, "meter": "none" if tier else "auto"}
+        settings = {
+            "tier": tier_called(tier or self.tier).name,
+            "meter": "none" if tier else "auto",
+        }
         stage = self.stage(title, _MEASUREMENTS, artifacts, settings)
         stage = replace(
             stage, holds=lambda found: recent(found.values()), words=_reused
@@ -286,7 +290,7 @@ class BenchRunner:
         )
 
     def _measure(
-        self, artifacts: Sequence[Artifact], title: str, tier: str | None
+        self, artifacts: Sequence[Artifact], title: str, tier: Tier | None
     ) -> dict[str, Measurement]:
         with self.progress.step(title) as step:
             return measure(

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgekit.bench.statistics import speedup as speedup_of
+from edgekit.bench.tiers import planning
 from edgekit.cost.overhead import Overhead, fitted
 from edgekit.cost.table import CostTable
 from edgekit.data import Dataset
@@ -144,7 +145,7 @@ class PlanTimer:
             calibration=self.calibration,
         ).artifacts
         artifact = replace(artifact, name=folder.name)
-        timed = self.bench.measure([baseline, artifact], f"Time {title}", "quick")
+        timed = self.bench.measure([baseline, artifact], f"Time {title}", planning())
         shutil.rmtree(folder)
         measured = speedup_of(timed[baseline.name], timed[artifact.name])
         self.progress.say(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from edgekit.bench.tiers import TIERS, tailored, tier_called
+from edgekit.bench.tiers import TIERS, planning, tailored, tier_called
 from edgekit.errors import UsageError
 
 
@@ -13,6 +15,17 @@ def test_a_tier_is_found_by_name() -> None:
     assert tier_called(TIERS["report"]).strict
     with pytest.raises(UsageError, match=r"No benchmark tier 'fast'\. Known: quick"):
         tier_called("fast")
+
+
+def test_plans_are_timed_as_often_as_a_quick_benchmark_and_never_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quick, ours = TIERS["quick"], planning()
+    assert (ours.launches, ours.min_runs) == (quick.launches, quick.min_runs)
+    assert ours.min_s < quick.min_s and ours.warmup_min_s < quick.warmup_min_s
+    assert ours.name not in TIERS
+    monkeypatch.setitem(TIERS, "quick", replace(quick, min_s=0.1))  # type: ignore[arg-type]
+    assert planning().min_s == 0.1
 
 
 def test_other_amounts_are_in_the_name() -> None:
