@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgekit.types import DistillRecipe
+from edgekit import tasks
+from edgekit.types import DistillRecipe, TaskKind
 
 MOMENTUM = 0.9
 WARM_UP = 0.2
@@ -24,6 +25,11 @@ RATES = {"sgd": 0.01, "adamw": 1e-3}
 def learning_rate(recipe: DistillRecipe) -> float:
     """The recipe's learning rate, or the default of its optimizer."""
     return recipe.learning_rate or RATES[recipe.optimizer]
+
+
+def batch_size(recipe: DistillRecipe, kind: TaskKind) -> int:
+    """The recipe's samples of a step, or the default of its kind of task."""
+    return recipe.batch_size or tasks.of(kind).batch_size
 
 
 def optimizer(module: nn.Module, recipe: DistillRecipe) -> torch.optim.Optimizer:

@@ -56,6 +56,7 @@ class Trainer:
             task_spec.student,
             task_spec.task.kind,
         )
+        self._batch_size = optimize.batch_size(self.recipe, task_spec.task.kind)
         self._on = processes
         dtypes = task_spec.student.dtypes
         self._sampler = TrainSampler(
@@ -71,7 +72,7 @@ class Trainer:
             None if decay is None else optimize.Average(self.student_module, decay)
         )
         parts = processes.count * self.recipe.accumulate
-        self.steps = steps_of(len(self._sampler), self.recipe.batch_size, parts)
+        self.steps = steps_of(len(self._sampler), self._batch_size, parts)
         self._keeps = self._can_keep()
         self.validator = Validator(
             task_spec.validation, task_spec.task, dtypes, processes
@@ -127,7 +128,7 @@ class Trainer:
         qat = _fake_quantization()
         rounding: fx.GraphModule = qat.fake_quantized(module)
         indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
-        parts = torch.split(indices, self.recipe.batch_size)
+        parts = torch.split(indices, self._batch_size)
         qat.show(rounding, (self._sampler.plain(part).inputs for part in parts))
         return rounding
 
@@ -165,7 +166,7 @@ class Trainer:
         started = time.perf_counter()
         indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
         # In the batches of training: some losses take the cube of a batch in memory.
-        parts = torch.split(indices, self.recipe.batch_size)
+        parts = torch.split(indices, self._batch_size)
         parts = tuple(p for p in parts if len(p) >= self._on.count) or (indices,)
         self._mode(False)
         with torch.no_grad(), self._precision():
@@ -196,7 +197,7 @@ class Trainer:
             )
         if place.order is None:
             place.order = self._sampler.order()
-        left = place.batches(self.recipe.batch_size, self.steps)
+        left = place.batches(self._batch_size, self.steps)
         mine = [torch.cat(self._portions(len(batch))) for batch in left]
         self._sampler.read_ahead(left, mine)
         self._mode(True)
@@ -204,7 +205,7 @@ class Trainer:
     def step(self) -> None:
         """The gradients of one step of the epoch under way, clipped."""
         place = self.place
-        [indices, *_] = place.batches(self.recipe.batch_size, place.step + 1)
+        [indices, *_] = place.batches(self._batch_size, place.step + 1)
         self._sampler.advance()
         done = (place.epoch - 1) * self.steps + place.step
         rate = optimize.learning_rate(self.recipe) * optimize.rate_at(

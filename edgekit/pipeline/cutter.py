@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.distill import Distilled
+from edgekit.distill.optimize import batch_size
 from edgekit.errors import BudgetInfeasible
 from edgekit.export.workers import artifact_name
 from edgekit.graph.graph import analyze
@@ -359,7 +360,9 @@ def _emptied(
     prune, whole = inputs.recipe.prune, fitted.graph.program
     recipe = replace(inputs.recipe.distill, epochs=prune.sparsity_epochs)
     plan = fitted.solution.plan
-    batches = math.ceil(len(inputs.train) / recipe.batch_size)
+    batches = math.ceil(
+        len(inputs.train) / batch_size(recipe, inputs.training.spec.kind)
+    )
     penalty_of = penalty(
         prune.sparsity,
         fitted.graph,

@@ -64,6 +64,8 @@ class TaskDefinition:
     """Metrics of the boxes that a decoder finds in outputs."""
     parts: Callable[[Outputs], tuple[Outputs, ...]] = lambda outputs: (outputs,)
     """Parts of an output in different units, which are compared each by itself."""
+    batch_size: int = 64
+    """Samples of a step of training where the recipe names no number."""
     shifts: bool = True
     """True where targets stay right where an image is moved by some pixels."""
     answered_by_network: bool = False

@@ -271,8 +271,9 @@ class DistillRecipe:
     and further losses by weight."""
 
     epochs: Count = 20
-    batch_size: Count = 64
-    """Samples of one step, in all processes and over all accumulated parts together."""
+    batch_size: Count | None = None
+    """Samples of one step, in all processes and over all accumulated parts together; `None` is
+    64, for detection 16."""
     accumulate: Count = 1
     """In how many parts, one after another, the samples of a step are taken."""
     optimizer: Literal["sgd", "adamw"] = "sgd"

@@ -12,9 +12,10 @@ from torch import nn
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
-from edgekit.distill.optimize import learning_rate, optimizer, rate_at
+from edgekit.distill.optimize import batch_size, learning_rate, optimizer, rate_at
+from edgekit.distill.tasks import of_functions
 from edgekit.program.program import trace
-from edgekit.types import DistillRecipe, InputSpec, Preprocess
+from edgekit.types import DistillRecipe, InputSpec, Preprocess, TaskKind, TaskSpec
 
 RECIPE = DistillRecipe(epochs=2, batch_size=12, learning_rate=0.1, losses={})
 CLASSES = 3
@@ -69,6 +70,32 @@ def test_the_schedule_is_followed() -> None:
         ).norm()
         whole = (weight(constant) - weight(still)).norm()
         assert 0.05 * whole < moved < 0.95 * whole, name
+
+
+def test_a_detector_takes_smaller_batches_where_none_are_named() -> None:
+    unnamed, named = DistillRecipe(), DistillRecipe(batch_size=7)
+    assert batch_size(unnamed, "classification") == 64
+    assert batch_size(unnamed, "detection") == 16
+    assert batch_size(named, "detection") == 7
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("classification", 1), ("detection", 3)])
+def test_steps_of_an_epoch_go_by_the_kind_of_task(kind: TaskKind, steps: int) -> None:
+    places = nn.Sequential(nn.Linear(4, 15), nn.Unflatten(1, (3, 5)))
+    network = places if kind == "detection" else nn.Linear(4, CLASSES)
+    program, data, seen = trace(network, (InputSpec(shape=(4,)),)), samples(), []
+    distill(
+        program,
+        program.copy(),
+        train=data,
+        validation=data,
+        seed=0,
+        kind=kind,
+        recipe=DistillRecipe(epochs=1, losses={}),
+        task=of_functions(TaskSpec(kind=kind), None),
+        hooks=Hooks(after_step=seen.append),
+    )
+    assert len(seen) == steps
 
 
 def test_weights_decay_and_biases_do_not() -> None:
