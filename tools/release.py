@@ -2,19 +2,25 @@
 
     python -m tools.release 0.2.0
 
-The tag's message is the changelog's section. Nothing is pushed.
+The tag's message is the changelog's section. Nothing is pushed. Whose the package's name is on the
+index is asked, and said.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tomllib
+import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PYPI = "https://pypi.org/simple"
 _VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 _OPEN = re.compile(r"^## \[[^\]]+\] - unreleased\n", re.M)
 
@@ -35,6 +41,31 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> None:
     _git(root, "tag", "--annotate", tag, "--cleanup=verbatim", "--message", section)
     print(
         f"Committed and tagged {tag}. Then: make release-check; git push --follow-tags"
+    )
+    print(named_on_index(root))
+
+
+def named_on_index(root: Path) -> str:
+    """A sentence about the package's name on the index (PIP_INDEX_URL, else PyPI): free, ours or
+    another project's."""
+    about = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    name = about["project"]["name"]
+    index = os.environ.get("PIP_INDEX_URL", PYPI).rstrip("/")
+    try:
+        with urllib.request.urlopen(f"{index}/{name}/", timeout=20) as answer:
+            page = answer.read().decode("utf-8", "replace")
+    except OSError as error:
+        if getattr(error, "code", None) == HTTPStatus.NOT_FOUND:
+            return f"The name {name} is free on {index}."
+        return f"Whose the name {name} is could not be asked ({index}: {error}). Look yourself."
+    files = re.findall(rf"\b{name}-(\d[\w.!+]*?)(?:-[\w.-]+\.whl|\.tar\.gz)", page)
+    tags = _git(root, "tag", "--list").split()
+    foreign = [x for x in dict.fromkeys(files) if f"v{x}" not in tags]
+    if files and not foreign:
+        return f"The name {name} on {index} has versions of this repository alone."
+    return (
+        f"The name {name} on {index} is another project's ({', '.join(foreign[:5]) or 'no files'}, "
+        "no tags here). Publish to an index of your own, or under another name."
     )
 
 

@@ -24,6 +24,12 @@ _TABLES = (".npz", ".parquet", ".csv", ".tsv")
 _TRAIN = ("train", "training")
 _TEST = ("test", "val", "valid", "validation", "eval")
 
+_MISSING = {
+    "network": "write a function that returns it, such as build() in model.py",
+    "weights": "save network.state_dict() as weights.safetensors",
+}
+"""What to do about what a folder lacks."""
+
 _PREPROCESS = """\
 [data.preprocess]                           # (pixel / scale - mean) / std, by channel:
 scale = {scale:<36}# the same numbers the network was trained with
@@ -211,7 +217,7 @@ def _described(found: _Found) -> list[str]:
 
 def _lines(named: Mapping[str, object]) -> Iterator[str]:
     for name, value in named.items():
-        yield f"{name}: {value}" if value else f"{name}: not found, fill it in"
+        yield f"{name}: {value or 'not found, ' + _MISSING.get(name, 'fill it in')}"
 
 
 def _data(folder: Path, names: Sequence[str]) -> str | None:

@@ -224,7 +224,8 @@ def _normalizations(spec: Preprocess) -> Iterator[Fault]:
         yield _without("missing std", std=(1.0,))
     imagenet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     if len(spec.mean) == _RGB and (spec.mean, spec.std) != imagenet:
-        yield _without("ImageNet's mean and std", mean=imagenet[0], std=imagenet[1])
+        numbers = f"mean {[*imagenet[0]]} and std {[*imagenet[1]]}"
+        yield _without(f"ImageNet's {numbers}", mean=imagenet[0], std=imagenet[1])
 
 
 def _without(name: str, **changes: tuple[float, ...]) -> Fault:

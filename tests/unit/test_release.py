@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -33,9 +37,45 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "edgekit").mkdir()
     (tmp_path / "edgekit/__init__.py").write_text('__version__ = "0.1.0"\nX = 1\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "edgekit"\n')
+    (tmp_path / ".gitignore").write_text("index\n")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-qm", "first")
     return tmp_path
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package index on this machine; its folder."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}")
+        yield folder
+        server.shutdown()
+
+
+def test_whose_the_name_is_is_said(checkout: Path, index: Path) -> None:
+    assert "is free on http" in release.named_on_index(checkout)
+    (index / "edgekit").mkdir()
+    page = index / "edgekit/index.html"
+    page.write_text('<a href="/x/edgekit-0.9.1-py3-none-any.whl#sha256=0">it</a>')
+    said = release.named_on_index(checkout)
+    assert "is another project's (0.9.1, no tags here)" in said
+    page.write_text(
+        '<a href="/x/edgekit-0.9.1.tar.gz#sha256=0">edgekit-0.9.1.tar.gz</a>'
+    )
+    git(checkout, "tag", "v0.9.1")
+    assert "versions of this repository alone" in release.named_on_index(checkout)
+
+
+def test_an_index_that_is_away_is_said(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    assert "could not be asked" in release.named_on_index(checkout)
 
 
 def shown(folder: Path, *words: str) -> str:
@@ -45,8 +85,11 @@ def shown(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def test_version_changelog_and_tag_agree(checkout: Path) -> None:
+def test_version_changelog_and_tag_agree(
+    checkout: Path, index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     release.main(["0.2.0"], checkout)
+    assert "The name edgekit is free" in capsys.readouterr().out
     module = (checkout / "edgekit/__init__.py").read_text()
     assert module == '__version__ = "0.2.0"\nX = 1\n'
     changed = (checkout / "CHANGELOG.md").read_text()

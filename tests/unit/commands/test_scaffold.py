@@ -36,6 +36,7 @@ def test_an_empty_folder_gives_a_file_that_reads(tmp_path: Path) -> None:
     project.load(tmp_path)
     assert "TODO" in file.read_text()
     assert sum("not found" in line for line in lines) == 5
+    assert any("such as build() in model.py" in line for line in lines)
 
 
 def test_arrays_give_the_shape(tmp_path: Path) -> None:
