@@ -75,7 +75,7 @@ def test_an_index_that_is_away_is_said(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    assert "could not be asked" in release.named_on_index(checkout)
+    assert "could not be looked up" in release.named_on_index(checkout)
 
 
 def shown(folder: Path, *words: str) -> str:
