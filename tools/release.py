@@ -2,8 +2,8 @@
 
     python -m tools.release 0.2.0
 
-The tag's message is the changelog's section. Nothing is pushed. Whose the package's name is on the
-index is looked up, and printed.
+The tag's message is the changelog's section. Nothing is pushed. The package's name is looked up
+on the index: free, ours or another project's.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def named_on_index(root: Path) -> str:
     except OSError as error:
         if getattr(error, "code", None) == HTTPStatus.NOT_FOUND:
             return f"The name {name} is free on {index}."
-        return f"Whose the name {name} is could not be looked up ({index}: {error}). Look before you publish."
+        return (
+            f"The name {name} could not be looked up ({index}: {error}). Do so first."
+        )
     files = re.findall(rf"\b{name}-(\d[\w.!+]*?)(?:-[\w.-]+\.whl|\.tar\.gz)", page)
     tags = _git(root, "tag", "--list").split()
     foreign = [x for x in dict.fromkeys(files) if f"v{x}" not in tags]
