@@ -11,6 +11,7 @@ from edgekit import data as datasets
 from edgekit.data import Dataset, calibration
 from edgekit.data.request import Request, requested_input
 from edgekit.data.sequence import Origin, read
+from edgekit.data.splits import check_apart, in_groups
 from edgekit.data.text_input import text_input
 from edgekit.errors import DataError
 from edgekit.program.program import Program
@@ -57,14 +58,17 @@ class Data:
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | None = None,
         tokenizer: str | Path | None = None,
+        group: str | None = None,
     ) -> None:
         """`task` is its kind, or a `TaskSpec` with what else `[task]` of a project holds; `classes`
         names the classes in the order of their numbers.
 
         `preprocess` goes from a stored sample to the network's input. By default samples in memory
         are inputs already, and those in files are divided by 255. `tokenizer` is that of texts, a
-        folder with a `tokenizer.json`; by default the network's own. Raises `DataError` where no
-        part is given, and where parts in memory and in files leave the default open.
+        folder with a `tokenizer.json`; by default the network's own. `group` names what keeps
+        samples together where validation is split off, as `[data] group` of a project does. Raises
+        `DataError` where no part is given, and where parts in memory and in files leave the
+        default open.
         """
         given = dict(zip(_PARTS, (train, test, validation, calibration), strict=True))
         self._parts = {name: part for name, part in given.items() if part is not None}
@@ -74,6 +78,7 @@ class Data:
         if classes is not None:
             self.task = replace(self.task, classes=tuple(classes))
         self.preprocess = preprocess or self._default_preprocess()
+        self.group = group
         self.text = TextSpec(tokenizer=None if tokenizer is None else str(tokenizer))
         self.held: Mapping[str, _Held] = {
             _place(name): _Held(held=part, name=f"Data({name}=...)")
@@ -91,7 +96,9 @@ class Data:
         self.require("train")
         places: dict[str, Any] = {name: self._place_of(name) for name in self._parts}
         places.setdefault("test", places["train"])
-        return DataSpec(**places, preprocess=self.preprocess, text=self.text)
+        return DataSpec(
+            **places, preprocess=self.preprocess, text=self.text, group=self.group
+        )
 
     def require(self, *names: str) -> None:
         """Raise `DataError` unless all parts of these names are given."""
@@ -117,7 +124,13 @@ class Data:
             requested_input(spec, len(specs), None, self.preprocess) for spec in specs
         )
         text = text_input(specs, self.text, own, Path.cwd())
-        request = Request(inputs=inputs, labels=labels, kind=self.task.kind, text=text)
+        request = Request(
+            inputs=inputs,
+            labels=labels,
+            kind=self.task.kind,
+            text=text,
+            group=self.group if name in ("train", "validation") else None,
+        )
         place = self._place_of(name)
         if place in self.held:
             return self.held[place].read(request)
@@ -128,9 +141,11 @@ class Data:
     ) -> tuple[Dataset, Dataset]:
         """Samples to train on and to select by; the latter split off where they are not given."""
         train = self.part("train", taken)
-        if "validation" in self._parts:
-            return train, self.part("validation", taken)
-        return datasets.split(train, fraction, seed)
+        if "validation" not in self._parts:
+            return datasets.split(train, fraction, seed)
+        validation = self.part("validation", taken)
+        check_apart(train, validation)
+        return train, validation
 
     def pool(self, taken: Inputs) -> Dataset:
         """Source of calibration samples; never the test samples."""
@@ -171,7 +186,8 @@ class _Held:
 
     def read(self, request: Request) -> Dataset:
         if request not in self._read:
-            self._read[request] = read(self.held, request, Origin(name=self.name))
+            found = read(self.held, request, Origin(name=self.name))
+            self._read[request] = in_groups(found, request.group, self.name)
         return self._read[request]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
 from edgekit.data.samples import InMemory
 from edgekit.data.text_beside import held_rows
@@ -21,6 +23,12 @@ def load(path: Path, request: Request) -> Dataset:
     archive = read_arrays(
         path, DataError, fix="Write it with numpy.savez, numbers only."
     )
+    groups = archive.pop(request.group, None) if request.group else None
+    found = _dataset(archive, path, request)
+    return found if groups is None else grouped(found, groups, str(path))
+
+
+def _dataset(archive: dict[str, Array], path: Path, request: Request) -> Dataset:
     if request.text is not None:
         texts, _ = held_rows(archive, request, str(path))
         if texts is not None:
@@ -28,6 +36,15 @@ def load(path: Path, request: Request) -> Dataset:
     targets = request.targets_in(archive)
     y = archive[targets] if targets else None
     return from_arrays(request.separate(archive, str(path)), y, request, str(path))
+
+
+def grouped(dataset: Dataset, groups: Any, origin: str) -> Dataset:
+    """The samples in groups of these names; raises `DataError` for another number of them."""
+    if len(groups) != len(dataset):
+        raise DataError(
+            f"{origin} has {len(dataset)} samples and {len(groups)} groups. Give one a sample."
+        )
+    return dataset.grouped(groups)
 
 
 def from_arrays(

@@ -16,7 +16,6 @@ import torch.utils.data
 from edgekit.data.preprocess import Array, Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
 from edgekit.data.text_input import TextInput, Texts
-from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.tasks.targets import Targets
 from edgekit.types import Preprocess
@@ -87,6 +86,7 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         )
         self.notes = notes
         self._all_targets = targets
+        self._all_groups: Array | None = None
         self._indices: Indices = np.arange(len(self.columns[0].samples))
 
     @property
@@ -106,6 +106,20 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
     def classed(self) -> bool:
         """Return whether targets are one class number a sample."""
         return self._all_targets.ndim == 1 and self._all_targets.dtype.kind != "f"
+
+    @property
+    def groups(self) -> Array | None:
+        """The name (n,) of each sample's group, such as its speaker; `None` without groups."""
+        every = self._all_groups
+        return None if every is None else every[self._indices]
+
+    def grouped(self, names: Sequence[Any]) -> Dataset:
+        """The same samples in groups, by a name for each."""
+        other = copy.copy(self)
+        given = np.array([str(name) for name in names])
+        other._all_groups = np.empty(len(self._all_targets), given.dtype)
+        other._all_groups[self._indices] = given
+        return other
 
     @property
     def text(self) -> TextInput | None:
@@ -189,27 +203,3 @@ def _wide(targets: Targets) -> Targets:
     return targets.astype(
         np.float32 if targets.dtype.kind == "f" else np.int64, copy=False
     )
-
-
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Training and validation parts, the latter with `fraction` of each class (stratified).
-
-    A class keeps at least one sample in training; unlabeled samples count as one class, and so
-    do all samples of tasks without classes.
-    """
-    generator = np.random.default_rng(seed)
-    held: list[Indices] = []
-    classes = dataset.targets if dataset.classed else np.zeros(len(dataset), np.int64)
-    for target in np.unique(classes):
-        members = np.flatnonzero(classes == target)
-        count = min(round(fraction * len(members)), len(members) - 1)
-        held.append(generator.permutation(members)[:count])
-    validation = np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)
-    if not len(validation):
-        raise DataError(
-            f"A validation fraction of {fraction:g} of {len(dataset)} training samples leaves none "
-            "to select the best epoch by. Raise [recipe.distill] validation_fraction, or give "
-            "[data] validation."
-        )
-    train = np.setdiff1d(np.arange(len(dataset)), validation)
-    return dataset.subset(train), dataset.subset(validation)

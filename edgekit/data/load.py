@@ -9,6 +9,7 @@ from edgekit.config.user_code import is_reference
 from edgekit.data import arrays, boxes, entries, folder, function, parquet, text_files
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
+from edgekit.data.splits import in_groups
 from edgekit.errors import DataError
 from edgekit.suggestions import suggest_path
 from edgekit.types import DEFAULT_TASK, InputSpec, Preprocess, TaskKind
@@ -43,6 +44,10 @@ def read(spec: str, *, root: Path, request: Request) -> Dataset:
     """The samples that `spec` names, as `request` has them; see `load`."""
     for each in request.inputs:
         each.check()
+    return in_groups(_read(spec, root, request), request.group, f"'{spec}' in [data]")
+
+
+def _read(spec: str, root: Path, request: Request) -> Dataset:
     if is_reference(spec):
         return function.load(spec, root, request)
     path = root / spec

@@ -30,6 +30,13 @@ def load(path: Path, request: Request) -> Dataset:
     """A column for each input: images (encoded bytes, or a struct with `bytes`) or lists of
     numbers. Or a column of texts, or two of pairs."""
     table = _read(path)
+    if request.group not in table.column_names:
+        return _dataset(table, path, request)
+    groups = table.column(request.group).to_pylist()
+    return _dataset(table.drop_columns(request.group), path, request).grouped(groups)
+
+
+def _dataset(table: Any, path: Path, request: Request) -> Dataset:
     columns = {name: table.column(name) for name in table.column_names}
     targets = request.targets_in(columns)
     if not len(table):

@@ -113,6 +113,8 @@ class Request:
     kind: TaskKind = DEFAULT_TASK
     text: TextInput | None = None
     """Conversion of texts to the inputs; `None` without a tokenizer."""
+    group: str | None = None
+    """Column, array or key with each sample's group, or a pattern of files' paths."""
 
     @classmethod
     def of_one(

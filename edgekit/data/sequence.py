@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch.utils.data
 
 from edgekit.data import boxes, memory
-from edgekit.data.arrays import from_arrays
+from edgekit.data.arrays import from_arrays, grouped
 from edgekit.data.dataset import Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
@@ -41,6 +41,10 @@ def read(held: Any, request: Request, origin: Origin) -> Dataset:
     does not fit. The dimensions of the network's input distinguish batches from samples. Raises
     `DataError` for anything else.
     """
+    if isinstance(held, Mapping) and request.group in held:
+        rest = {name: part for name, part in held.items() if name != request.group}
+        found = read(rest, replace(request, group=None), origin)
+        return grouped(found, as_numpy(held[request.group]), origin.name)
     # Texts that no tokenizer reads are named as such, where looking takes nothing.
     if request.text is not None or (request.takes_tokens and _indexed(held)):
         with origin.running():
@@ -92,10 +96,12 @@ def _from_batches(batches: Iterable[Any], request: Request, origin: Origin) -> D
     """All batches, one after another, in memory."""
     inputs: list[Feeds] = []
     targets: list[Array] = []
+    groups: list[Any] = []
     size = 0
     with origin.running():
-        for x, y in _pairs(batches, request, origin):
+        for x, y, group in _pairs(batches, request, origin):
             inputs.append(x)
+            groups += group
             if y is not None:
                 targets.append(y)
             size += sum(each.nbytes for each in x)
@@ -111,13 +117,13 @@ def _from_batches(batches: Iterable[Any], request: Request, origin: Origin) -> D
     y = _joined(targets, f"{origin.name}: targets") if targets else None
     columns = zip(*inputs, strict=True)
     x = tuple(_joined(parts, f"{origin.name}: inputs") for parts in columns)
-    return from_arrays(x, y, request, origin.name)
+    return _grouped(from_arrays(x, y, request, origin.name), groups, origin)
 
 
 def _pairs(
     batches: Iterable[Any], request: Request, origin: Origin
-) -> Iterator[tuple[Feeds, Array | None]]:
-    """Inputs (batch, *shape) and targets (batch, ...) of each batch."""
+) -> Iterator[tuple[Feeds, Array | None, list[Any]]]:
+    """Inputs (batch, *shape), targets (batch, ...) and groups of each batch."""
     for number, batch in enumerate(batches):
         x, y = _pair(batch, request)
         inputs = tuple(map(as_numpy, request.separate(x, origin.name)))
@@ -136,7 +142,8 @@ def _pairs(
                 f"{origin.name}: batch {number} has {count} inputs and targets of shape "
                 f"{list(targets.shape)}. Give one target a sample."
             )
-        yield inputs, targets
+        groups = _group(batch, request)
+        yield inputs, targets, [] if groups is None else list(groups)
 
 
 def _joined(parts: Sequence[Array], what: str) -> Array:
@@ -152,11 +159,14 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
     length = len(sequence)
     kept: list[Feeds] = []
     targets: list[Any] = []
+    groups: list[Any] = []
     held = True
     with origin.running():
         for index in range(length):
-            x, y = _pair(sequence[index], request)
+            sample = sequence[index]
+            x, y = _pair(sample, request)
             targets.append(y)
+            groups.append(_group(sample, request))
             if index == 0:
                 size = sum(each.nbytes for each in _values(x, request, origin))
                 held = memory.fits(size * length)
@@ -172,8 +182,8 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
             raise DataError(f"{origin.name} has samples of different shapes.")
         columns = zip(*kept, strict=True)
         stacked = tuple(np.stack(values) for values in columns)
-        return from_arrays(stacked, y, request, origin.name)
-
+        found = from_arrays(stacked, y, request, origin.name)
+        return _grouped(found, groups, origin)
     samples = [
         Indexed(
             get=_Sample(sequence=sequence, request=request, origin=origin, place=place),
@@ -183,7 +193,23 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
         )
         for place in range(len(request.inputs))
     ]
-    return request.labeled(samples, y, origin.name)
+    return _grouped(request.labeled(samples, y, origin.name), groups, origin)
+
+
+def _group(sample: Any, request: Request) -> Any | None:
+    """The group of a sample or those of a batch, where a mapping has them."""
+    given = sample[0] if isinstance(sample, tuple | list) and sample else sample
+    if request.group is None or not isinstance(given, Mapping):
+        return None
+    found = given.get(request.group)
+    return as_numpy(found) if is_array(found) else found
+
+
+def _grouped(dataset: Dataset, groups: Sequence[Any], origin: Origin) -> Dataset:
+    """The samples in groups, where they have any."""
+    if all(group is None for group in groups):
+        return dataset
+    return grouped(dataset, groups, origin.name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

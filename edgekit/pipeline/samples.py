@@ -12,6 +12,7 @@ from edgekit.config.project import Project
 from edgekit.data import Dataset, calibration
 from edgekit.data.check_images import check_images, image_notes
 from edgekit.data.request import Request, RequestedInput, requested
+from edgekit.data.splits import check_apart
 from edgekit.data.text_input import TextInput, text_input_of
 from edgekit.program.features import features
 from edgekit.program.feeds import Feeds
@@ -81,8 +82,14 @@ class _Reader:
     text: TextInput | None
 
     def read(self, place: str, labels: tuple[str, ...] | None = None) -> Dataset:
-        kind = self.project.task.kind
-        request = Request(inputs=self.inputs, labels=labels, kind=kind, text=self.text)
+        spec = self.project.data
+        request = Request(
+            inputs=self.inputs,
+            labels=labels,
+            kind=self.project.task.kind,
+            text=self.text,
+            group=spec.group if place in (spec.train, spec.validation) else None,
+        )
         if place in self.held:
             return self.held[place].read(request)
         return data.read(place, root=self.project.root, request=request)
@@ -108,6 +115,7 @@ def read_samples(
         if validation is None:
             fraction = recipe.distill.validation_fraction
             train, validation = data.split(train, fraction, recipe.seed)
+        check_apart(train, validation)
         preset = calibration.load_preset(
             recipe.calibration.preset, folders=[project.calibration_folder]
         )

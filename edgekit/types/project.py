@@ -114,6 +114,10 @@ class DataSpec:
     test: Text
     validation: str | None = None
     calibration: str | None = None
+    group: Text | None = None
+    """Groups that are whole in training or in validation, such as speakers, patients or scenes: the
+    name of a column of a table, an array of an archive or a key of a loader's mappings. Of files a
+    pattern, whose parentheses match the group in a path: `group = "(speaker[0-9]+)_"`."""
     preprocess: Preprocess = field(default_factory=Preprocess)
     text: TextSpec = field(default_factory=TextSpec)
 
