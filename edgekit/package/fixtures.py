@@ -69,7 +69,7 @@ def made(bundle: Bundle, chosen: Chosen[Any], contract: Mapping[str, Any]) -> Fi
     raw = _tokens(bundle, contract, texts) if texts else _raw(contract["inputs"])
     pairs = list(zip(raw, contract["inputs"], strict=True))
     prepared = [_prepared(values, one) for values, one in pairs]
-    artifact = _artifact(chosen)
+    artifact = artifact_of(chosen)
     feeds = [
         arranged(values.reshape(-1, *one["network"]), spec.layout)
         for values, one, spec in zip(
@@ -199,7 +199,7 @@ def _answers(contract: Mapping[str, Any], outputs: Sequence[Array]) -> Array:
     return places
 
 
-def _artifact(chosen: Chosen[Any]) -> Artifact:
+def artifact_of(chosen: Chosen[Any]) -> Artifact:
     """The file of the bundle, with its tensors."""
     described = chosen.artifact
     inputs, outputs = (

@@ -14,7 +14,7 @@ from edgekit import tasks
 from edgekit.config.resources import shipped
 from edgekit.devices.packing import pack_agent
 from edgekit.errors import UsageError
-from edgekit.package import sbom
+from edgekit.package import card, sbom
 from edgekit.package.docker import debian, layers, wheels
 from edgekit.package.docker.layers import Entry, Tree
 from edgekit.package.opened import Bundle
@@ -26,6 +26,9 @@ from edgekit.types import DEFAULT_TASK, RuntimeName
 
 ROOT = "opt/edgekit"
 SITE = f"{ROOT}/site"
+_USAGE = """`docker run --rm -i IMAGE infer < SAMPLE` answers one sample, `serve` listens for them,
+`bench` times the model, `info` prints its contract.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +233,8 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
     app[f"{place}/image.json"] = Entry(part="models", content=text.encode())
     manifest = bundle.folder / "manifest.json"
     app[f"{place}/manifest.json"] = Entry(part="models", content=manifest)
+    readme = card.readme(bundle, models[_default(bundle, models)], _USAGE)
+    app[f"{place}/README.md"] = Entry(part="models", content=readme.encode())
     with scratch_folder() as folder:
         agent = pack_agent(Path(folder) / "agent.pyz").read_bytes()
     app[f"{ROOT}/agent.pyz"] = Entry(part="agent", content=agent)

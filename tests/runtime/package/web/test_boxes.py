@@ -120,6 +120,7 @@ console.log(JSON.stringify([[...pixels(image, shape, how)], box]));""",
 
 
 SHAPE = (3, 16, 16)
+STEPS = {**RAW, "scale": 255.0, "mean": [0.5], "std": [0.25], "fit": "letterbox"}
 
 
 def detector(folder: Path) -> Artifact:
@@ -164,24 +165,28 @@ def detector(folder: Path) -> Artifact:
     )
 
 
-@pytest.mark.skipif(not (BROWSER and NPM), reason="needs chromium and npm")
-def test_a_page_finds_the_boxes_of_a_picture(tmp_path: Path, package: Package) -> None:
-    """In the pictures' own pixels, letterboxed on the way in."""
-    import onnxruntime
-
-    artifact = detector(tmp_path)
+def detector_bundle(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Its bundle, and the decoder in it."""
     decoder = BoxDecoder(head="dfl", bins=4, strides=(8.0, 16.0), size=SHAPE[1:])
-    how = described(TaskSpec(kind="detection", decoder=decoder))
-    steps = {**RAW, "scale": 255.0, "mean": [0.5], "std": [0.25], "fit": "letterbox"}
+    how = described(TaskSpec(kind="detection", decoder=decoder)) or {}
     bundle = write_bundle(
-        tmp_path / "b",
-        [artifact],
-        preprocess=[steps],
+        folder / "b",
+        [detector(folder)],
+        preprocess=[STEPS],
         task="detection",
         labels=["red", "white", "blue"],
         reads=["boxes", "scores"],
         decoder=how,
     )
+    return bundle, how
+
+
+@pytest.mark.skipif(not (BROWSER and NPM), reason="needs chromium and npm")
+def test_a_page_finds_the_boxes_of_a_picture(tmp_path: Path, package: Package) -> None:
+    """In the pictures' own pixels, letterboxed on the way in."""
+    import onnxruntime
+
+    bundle, how = detector_bundle(tmp_path)
     draw = np.random.default_rng(1)
     names = [f"{number}.png" for number in range(8)]
     for number, name in enumerate(names):
@@ -189,12 +194,12 @@ def test_a_page_finds_the_boxes_of_a_picture(tmp_path: Path, package: Package) -
         Image.fromarray(values).save(tmp_path / name)
     given = [f"files/{name}" for name in names]
     found = visited(package(bundle), given, runtime="onnxruntime", files=tmp_path)
-    session = onnxruntime.InferenceSession(artifact.files[0])
+    session = onnxruntime.InferenceSession(tmp_path / "detector.onnx")
     total = 0
     for name, one in zip(names, found, strict=True):
         content = (tmp_path / name).read_bytes()
-        parts = session.run(None, {"x": decode(content, name, SHAPE, steps)})
-        want = detections(np.concatenate(parts, -1)[0], how or {})
+        parts = session.run(None, {"x": decode(content, name, SHAPE, STEPS)})
+        want = detections(np.concatenate(parts, -1)[0], how)
         with Image.open(tmp_path / name) as picture:
             place = placement(picture.size, SHAPE[1:], "letterbox")
         corners = [place.back(box) for box in want.boxes]

@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -19,6 +22,7 @@ from edgekit.store import Store
 from tests.packages import write_bundle
 from tests.runtime.package.relu import RAW, tiny
 from tests.runtime.package.web.conftest import NODE, Package
+from tests.runtime.package.web.test_boxes import detector_bundle
 from tests.runtime.package.web.test_pages import pytestmark  # noqa: F401
 from tests.runtime.report.test_browser import CHROMIUM, DRIVER, FLAGS
 
@@ -26,18 +30,24 @@ from tests.runtime.report.test_browser import CHROMIUM, DRIVER, FLAGS
 @pytest.fixture
 def page(tmp_path: Path, package: Package) -> Iterator[str]:
     """The address of the demo of a package with four classes."""
-    if NODE is None or DRIVER is None:
-        pytest.skip(
-            "needs node and chromedriver: apt-get install nodejs chromium-driver"
-        )
     bundle = write_bundle(
         tmp_path / "b",
         [tiny(tmp_path)],
         preprocess=[RAW],
         labels=["a", "b", "<i>c", "d"],
     )
-    out = package(bundle)
-    (out / "node_modules").symlink_to(browser.known()["litert"].files(Store()))
+    with demo(package(bundle), "litert") as address:
+        yield address
+
+
+@contextmanager
+def demo(out: Path, runtime: str) -> Iterator[str]:
+    """The address of a package's demo, as its own server gives it."""
+    if NODE is None or DRIVER is None:
+        pytest.skip(
+            "needs node and chromedriver: apt-get install nodejs chromium-driver"
+        )
+    (out / "node_modules").symlink_to(browser.known()[runtime].files(Store()))
     server = subprocess.Popen(
         [NODE, "demo/serve.mjs"],
         cwd=out,
@@ -46,27 +56,39 @@ def page(tmp_path: Path, package: Package) -> Iterator[str]:
         text=True,
     )
     assert server.stdout is not None
-    yield server.stdout.readline().strip()
-    server.kill()
-    server.wait()
-    server.stdout.close()
+    try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
 
 
-def test_a_typed_sample_is_answered_and_a_wrong_one_named(
-    page: str, tmp_path: Path
-) -> None:
+@contextmanager
+def browsed(page: str, folder: Path) -> Iterator[webdriver.Chrome]:
+    """A browser whose page has loaded its model."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     try:
         driver.get(page)
+        state = driver.find_element(By.CSS_SELECTOR, "#state")
+        WebDriverWait(driver, 30).until(lambda _: state.text == "Ready.")
+        yield driver
+    finally:
+        driver.quit()
+
+
+def test_a_typed_sample_is_answered_and_a_wrong_one_named(
+    page: str, tmp_path: Path
+) -> None:
+    with browsed(page, tmp_path) as driver:
         state, field = (
             driver.find_element(By.CSS_SELECTOR, s) for s in ("#state", "textarea")
         )
-        WebDriverWait(driver, 30).until(lambda _: state.text == "Ready.")
         assert driver.execute_script("return crossOriginIsolated")
         button = driver.find_element(By.TAG_NAME, "button")
         field.send_keys("1, 2\n9 -4")
@@ -86,8 +108,29 @@ def test_a_typed_sample_is_answered_and_a_wrong_one_named(
         assert not [one for one in faults if "favicon" not in one["message"]]
         if place := os.environ.get("EDGEKIT_SCREENSHOTS"):
             driver.save_screenshot(str(Path(place) / "demo.png"))
-    finally:
-        driver.quit()
+
+
+def test_the_boxes_of_a_picture_are_drawn_in_it(
+    tmp_path: Path, package: Package
+) -> None:
+    bundle, _ = detector_bundle(tmp_path)
+    picture = tmp_path / "picture.png"
+    values = np.random.default_rng(2).integers(0, 256, (30, 40, 3))
+    Image.fromarray(values.astype(np.uint8)).save(picture)
+    with (
+        demo(package(bundle), "onnxruntime") as page,
+        browsed(page, tmp_path) as driver,
+    ):
+        driver.find_element(By.CSS_SELECTOR, "#picture input").send_keys(str(picture))
+        answer, canvas = (
+            driver.find_element(By.CSS_SELECTOR, s) for s in ("#answer", "canvas")
+        )
+        WebDriverWait(driver, 30).until(lambda _: answer.text)
+        lines = answer.text.splitlines()
+        labels = {line.split()[0] for line in lines}
+        assert labels and labels <= {"red", "white", "blue"}
+        size = [canvas.get_attribute(side) for side in ("width", "height")]
+        assert canvas.is_displayed() and size == ["640", "480"]
 
 
 def test_a_server_gives_nothing_outside_of_the_package(page: str) -> None:

@@ -44,6 +44,8 @@ def test_the_agent_is_reported_what_it_must_know(bundle: Bundle) -> None:
     assert about["models"]["litert-fp32"]["files"] == ["a.tflite"]
     assert about["models"]["litert-fp32"]["layout"] == "NHWC"
     assert "opt/edgekit/agent.pyz" in app
+    card = app["opt/edgekit/bundle/README.md"].read().decode()
+    assert card.startswith("# My model") and "| precision | int8 |" in card
     onnx = image._app(bundle, "onnxruntime", image.models_for(bundle, "onnxruntime"))
     about = json.loads(onnx["opt/edgekit/bundle/image.json"].read())
     assert about["default"] == "onnxruntime-fp32", "no int8 there: what there is"

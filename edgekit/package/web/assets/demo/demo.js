@@ -80,12 +80,18 @@ async function boxed(file, boxes) {
   const height = canvas.width / 32;
   context.font = `${0.75 * height}px system-ui, sans-serif`;
   context.lineWidth = height / 10;
-  for (const { box, index, label, score } of boxes) {
-    const [left, top, right, bottom] = box.map((side) => zoom * side);
-    const name = `${label} ${score.toFixed(2)}`;
-    context.strokeStyle = context.fillStyle = `hsl(${(200 + index * 137.5) % 360} 75% 32%)`;
+  const marks = boxes.map((one) => ({
+    name: `${one.label} ${one.score.toFixed(2)}`,
+    color: `hsl(${(200 + one.index * 137.5) % 360} 75% 32%)`,
+    corners: one.box.map((side) => zoom * side),
+  }));
+  for (const { color, corners: [left, top, right, bottom] } of marks) {
+    context.strokeStyle = color;
     context.strokeRect(left, top, right - left, bottom - top);
+  }
+  for (const { name, color, corners: [left, top] } of marks) {
     const above = Math.max(0, top - height);
+    context.fillStyle = color;
     context.fillRect(left, above, context.measureText(name).width + height / 2, height);
     context.fillStyle = "white";
     context.fillText(name, left + height / 4, above + 0.78 * height);
