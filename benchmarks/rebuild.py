@@ -36,7 +36,7 @@ COLD, UNCHANGED, BUDGET, EPOCHS, TARGETED = (
 )
 _STAGES = re.compile(r"(\d+) stages kept, (\d+) run")
 _STEPS = {
-    "trained": re.compile(r"✔ Distill"),
+    "trained": re.compile(r"✔ Distil"),
     "exported": re.compile(r"✔ Export"),
     "timed": re.compile(r"✔ (Measure|Time|Costs of operators|Try the runtime)"),
 }

@@ -75,8 +75,8 @@ def planning() -> Tier:
     return replace(
         quick,
         name="planning",
-        warmup_min_s=min(0.2, quick.warmup_min_s),
-        min_s=min(0.4, quick.min_s),
+        warmup_min_s=min(0.15, quick.warmup_min_s),
+        min_s=min(0.3, quick.min_s),
     )
 
 
