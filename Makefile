@@ -7,7 +7,7 @@
 #             BASE=debian or where no registry is in reach, on bases made here
 # make lock   hashes of every pin, into requirements.lock and docker/*.txt
 # make fuzz   damaged files of every kind, 500 a kind, as EdgeKit reads them: a table at the end
-# make crash  a build killed at 30 random moments and run again; a table, and 1 on any miss
+# make crash  a build killed at 30 random moments and run again, ten pairs at once; 1 on any miss
 # make release-check   the wheel, installed and run outside of the checkout
 # make docs   the documentation site, into build/docs; ends with an error on any warning or dead link
 # make audit  known faults of the pinned versions (needs the network)

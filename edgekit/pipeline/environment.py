@@ -62,7 +62,7 @@ class Environment:
                 "machine": self.device.fingerprint(),
                 "python": self.device.python,
                 # Renewed where a package is installed or removed.
-                "packages": [_changed(Path(place)) for place in sys.path],
+                "packages": [_installed(Path(place)) for place in sys.path],
             },
             record=_RUNTIMES,
             portable=False,
@@ -100,6 +100,9 @@ class Environment:
         return self.in_memory.samples if self.in_memory else {}
 
 
-def _changed(place: Path) -> tuple[str, int]:
-    """A folder and when it was changed; 0 where there is none."""
-    return str(place), place.stat().st_mtime_ns if place.is_dir() else 0
+def _installed(place: Path) -> list[str]:
+    """The packages in a folder, with their versions, by their metadata's names."""
+    if not place.is_dir():
+        return []
+    metadata = (".dist-info", ".egg-info")
+    return sorted(each.name for each in place.iterdir() if each.suffix in metadata)

@@ -1,10 +1,11 @@
-"""A build killed at random moments and run again: `python -m tests.robustness.crash`.
+"""A build killed at random moments, and two builds at once: `python -m tests.robustness.crash`.
 
 A first build of the digits example writes `edgekit.lock`, and a second one repeats it (`--locked`)
 in an empty cache. Each try starts a locked build with a cache of its own, kills its process group
 at a seeded moment (SIGKILL), runs it again and compares the bundle with that of the undisturbed
 locked build, file by file, and what lies in the cache, the output folder and the folder for
-temporary files. Exits with 1 on any miss.
+temporary files. Then two locked builds start at the same moment, with one cache and one output
+folder, and are compared so too. Exits with 1 on any miss.
 """
 
 from __future__ import annotations
@@ -148,21 +149,35 @@ def killed(place: Place, after_s: float) -> bool:
 def outcome(place: Place, after_s: float, right: dict[str, str]) -> tuple[bool, str]:
     """Return whether the second build ended as an undisturbed one, and in words what happened."""
     met = killed(place, after_s)
-    status = place.start("--locked").wait()
-    if status != 0:
-        return False, f"exit {status}: {(place.root / 'log').read_text()[-300:]}"
+    passed, words = judged(place, [place.start("--locked").wait()], right)
+    return passed, words if met or not passed else f"{words} (ended before the kill)"
+
+
+def together(place: Place, right: dict[str, str]) -> tuple[bool, str]:
+    """The same of two builds at once."""
+    both = [place.start("--locked"), place.start("--locked")]
+    return judged(place, [one.wait() for one in both], right)
+
+
+def judged(
+    place: Place, statuses: list[int], right: dict[str, str]
+) -> tuple[bool, str]:
+    """Return whether all ended well with the `right` files and left nothing, in words too."""
+    if any(statuses):
+        return False, f"exit {statuses}: {(place.root / 'log').read_text()[-300:]}"
     found = contents(place.bundle)
     differ = sorted(k for k in {**right, **found} if right.get(k) != found.get(k))
     if differ:
         return False, f"differs: {', '.join(differ)}"
     if left := list(place.left()):
         return False, f"left: {', '.join(left)}"
-    return True, "as undisturbed" if met else "as undisturbed (ended before the kill)"
+    return True, "as undisturbed"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--pairs", type=int, default=10, help="of builds at once")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     draw, good = random.Random(arguments.seed), 0
@@ -184,8 +199,16 @@ def main() -> None:
                 flush=True,
             )
             shutil.rmtree(root)
-    print(f"{good} of {arguments.kills} end with the files of the undisturbed build")
-    sys.exit(good != arguments.kills)
+        for number in range(arguments.pairs):
+            root = Path(name) / f"pair-{number}"
+            passed, words = together(locked(root, lock), right)
+            good += passed
+            mark = "ok  " if passed else "MISS"
+            print(f"{number + 1:3d}  two at once          {mark}  {words}", flush=True)
+            shutil.rmtree(root)
+    tries = arguments.kills + arguments.pairs
+    print(f"{good} of {tries} end with the files of the undisturbed build")
+    sys.exit(good != tries)
 
 
 if __name__ == "__main__":

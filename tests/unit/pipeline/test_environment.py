@@ -46,3 +46,26 @@ def test_an_attached_device_proves_and_states_what_it_can(
     )
     assert len(PROBES) == 1
     assert not env.held
+
+
+def test_this_machine_is_probed_again_where_a_package_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PROBES.clear()
+    found = {"runtimes": {"onnxruntime": {"version": "1.0"}}}
+    monkeypatch.setattr(LocalDevice, "probe", lambda _: PROBES.append(1) or found)
+    place = tmp_path / "packages"
+    place.mkdir()
+    monkeypatch.syspath_prepend(str(place))
+
+    def probes() -> int:
+        store = Store(tmp_path / "cache")
+        env = Environment(device=LocalDevice(), store=store, progress=Silent())
+        assert env.runtimes == {"onnxruntime": "1.0"}
+        return len(PROBES)
+
+    assert probes() == probes() == 1
+    (place / "notes.txt").write_text("of the user's")
+    assert probes() == 1
+    (place / "another-2.0.dist-info").mkdir()
+    assert probes() == 2
