@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from edgekit.errors import BudgetMissed
 from edgekit.pipeline import build
 from edgekit.pipeline.request import BuildRequest
 from edgekit.store import Store
-from edgekit.types import Report
+from edgekit.types import Candidate, NetworkSummary, Report
 
 TARGET = "raspberrypi"
 SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -60,47 +61,51 @@ def main() -> None:
 
 def rows(name: str, out: Path, settings: Sequence[str]) -> list[Row]:
     """Of the network, its student and the files of the build `name`."""
-    bars = Bars(err_console)
-    request = read_request(
-        shipped("examples/detect"),
-        TARGET,
-        bars,
-        settings=(*SETTINGS[name], *settings),
-    )
+    bars = Bars(err_console, silent=False)
+    folder = shipped("examples/detect")
+    request = read_request(folder, TARGET, bars, settings=(*SETTINGS[name], *settings))
     started = time.perf_counter()
     report = built(request, out, bars)
     seconds = round(time.perf_counter() - started)
     judge = Judge(request)
-    shared = {"learned_from": name, "build_seconds": seconds}
-    networks = {"network": report.teacher, "student": report.student}
-    loaded = {"network": judge.network(), "student": ek.load(out / "student.pt2")}
+    networks = judge.network(), ek.load(out / "student.pt2")
     found = [
-        {
-            **shared,
-            **{"file": who, "runtime": "PyTorch", "precision": "fp32"},
-            **judge.figures(loaded[who]),
-            "speedup": None,
-            "macs": networks[who].macs,
-            "parameters": networks[who].parameters,
-        }
-        for who in networks
+        of_network("network", networks[0], report.teacher, judge),
+        of_network("student", networks[1], report.student, judge),
+        *(of_file(one, out, judge) for one in report.candidates),
     ]
-    for one in report.candidates:
-        artifact = one.artifact
-        found.append(
-            {
-                **shared,
-                "file": artifact.name,
-                "runtime": artifact.runtime,
-                "precision": artifact.precision,
-                **judge.figures(artifact),
-                "speedup": round(one.speedup, 3),
-                "p50_ms": round(one.measurement.latency.p50_ms, 3),
-                "kib": sum(file.stat().st_size for file in artifact.files) // 1024,
-                "chosen": one.chosen,
-            }
-        )
-    return found
+    return [{"learned_from": name, **row, "build_seconds": seconds} for row in found]
+
+
+def of_network(
+    name: str, network: ek.Network, facts: NetworkSummary, judge: Judge
+) -> Row:
+    """The row of a network in PyTorch."""
+    return {
+        "file": name,
+        "runtime": "PyTorch",
+        "precision": "fp32",
+        **judge.figures(network),
+        "speedup": None,
+        "macs": facts.macs,
+        "parameters": facts.parameters,
+    }
+
+
+def of_file(candidate: Candidate, out: Path, judge: Judge) -> Row:
+    """The row of a file in the bundle `out`."""
+    files = tuple(out / file for file in candidate.artifact.files)
+    artifact = replace(candidate.artifact, files=files)
+    return {
+        "file": artifact.name,
+        "runtime": artifact.runtime,
+        "precision": artifact.precision,
+        **judge.figures(artifact),
+        "speedup": round(candidate.speedup, 3),
+        "p50_ms": candidate.measurement.latency.p50_ms,
+        "kib": sum(file.stat().st_size for file in files) // 1024,
+        "chosen": candidate.chosen,
+    }
 
 
 def built(request: BuildRequest, out: Path, bars: Bars) -> Report:
@@ -110,8 +115,8 @@ def built(request: BuildRequest, out: Path, bars: Bars) -> Report:
             return build.build(request, env, out)
         except BudgetMissed as missed:
             print(missed, flush=True)
-            report: Report = missed.report
-            return report
+            assert isinstance(missed.report, Report)
+            return missed.report
 
 
 class Judge:

@@ -1,4 +1,4 @@
-"""Train the teacher and write teacher.safetensors: `python train.py` (5 minutes on 2 cores).
+"""Train the teacher and write teacher.safetensors: `python train.py` (5 to 10 minutes of one core).
 
 The test images are looked at once, at the end.
 """
@@ -89,7 +89,7 @@ def fitted(data: Dataset, epochs: int) -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", type=Path, default=HERE / "teacher.safetensors")
     chosen = parser.parse_args()
     network = fitted(read("data/train"), chosen.epochs)
