@@ -3,7 +3,6 @@ texts, and CSV of texts."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import InMemory, Samples
 from edgekit.data.text_rows import from_texts, joined, reads_texts, text_keys
 from edgekit.errors import DataError
-from edgekit.safe_io import check_regular, parse_json, reading
+from edgekit.safe_io import parse_json, read_bytes, reading
 from edgekit.tasks import numbered
 from edgekit.types.notes import Note
 
@@ -139,9 +138,11 @@ def _read(path: Path) -> Any:
 
 def _read_texts(path: Path) -> Any:
     """A table of cells between delimiters."""
+    import pyarrow
     import pyarrow.csv
 
-    check_regular(path, DataError)
+    content = read_bytes(path, DataError)
+    _refuse_bytes(content, path)
     odd: list[Any] = []
 
     def skipped(row: Any) -> str:
@@ -156,10 +157,10 @@ def _read_texts(path: Path) -> Any:
     # One thread, so that rows have numbers.
     alone = pyarrow.csv.ReadOptions(use_threads=False)
     with reading(path, DataError, kind="a table of texts"):
-        table = pyarrow.csv.read_csv(path, read_options=alone, parse_options=how)
+        table = pyarrow.csv.read_csv(
+            pyarrow.BufferReader(content), read_options=alone, parse_options=how
+        )
     _refuse_rows(odd, path)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        _refuse_bytes(column, f"{path}: column '{name}'")
     return table
 
 
@@ -174,20 +175,21 @@ def _refuse_rows(odd: Sequence[Any], path: Path) -> None:
     )
 
 
-def _refuse_bytes(column: Any, origin: str) -> None:
-    """Raise `DataError` for cells that are not UTF-8."""
-    import pyarrow.types
-
-    if pyarrow.types.is_binary(column.type):
-        odd = [row for row, cell in enumerate(column.to_pylist()) if not _decodes(cell)]
-        raise DataError(
-            f"{origin} is not UTF-8 text in {numbered.samples(odd, 'row')}. Save the file as UTF-8."
-        )
-
-
-def _decodes(cell: bytes | None) -> bool:
+def _refuse_bytes(content: bytes, path: Path) -> None:
+    """Raise `DataError` for lines that are not UTF-8."""
     try:
-        (cell or b"").decode("utf-8")
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        lines = enumerate(content.split(b"\n"), 1)
+        odd = [number for number, line in lines if not _decodes(line)]
+        raise DataError(
+            f"{path} is not UTF-8 text in {numbered.samples(odd, 'line')}. Save it as UTF-8."
+        ) from None
+
+
+def _decodes(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True
@@ -214,19 +216,12 @@ def _numbers(values: list[Any], path: Path) -> np.ndarray:
             raise ValueError("rows that are not numbers")
         return found
     except (ValueError, OverflowError) as error:
-        odd = _unlike_others(values)
+        odd = numbered.unlike([_form(value) for value in values])
         where = f" ({numbered.samples(odd, 'row')})" if odd else ""
         raise DataError(
             f"{path} has rows of different shapes, empty ones, or no numbers{where}. Make them "
             "equal."
         ) from error
-
-
-def _unlike_others(values: list[Any]) -> list[int]:
-    """The rows that have not the form of most."""
-    forms = [_form(value) for value in values]
-    usual = Counter(forms).most_common(1)[0][0]
-    return [number for number, form in enumerate(forms) if form != usual]
 
 
 def _form(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,12 +13,14 @@ import torch.utils.data
 from edgekit.data import boxes, memory
 from edgekit.data.arrays import from_arrays, grouped
 from edgekit.data.dataset import Dataset
+from edgekit.data.failed_samples import FailedSamples
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
 from edgekit.data.samples import Indexed, as_numpy
 from edgekit.data.text_beside import held_rows
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
+from edgekit.tasks import numbered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,8 @@ def read(held: Any, request: Request, origin: Origin) -> Dataset:
         return _from_batches(held, request, origin)
     if not len(held):
         raise DataError(f"{origin.name} has no samples.")
-    with origin.running():
+    first = None
+    with origin.running(), FailedSamples(origin=origin.name).of(0):  # named with others
         first = request.separate(_pair(held[0], request)[0], origin.name)[0]
     if is_array(first) and first.ndim == len(request.inputs[0].spec.shape) + 1:
         return _from_batches((held[n] for n in range(len(held))), request, origin)
@@ -161,25 +164,28 @@ def _from_samples(sequence: Any, request: Request, origin: Origin) -> Dataset:
     targets: list[Any] = []
     groups: list[Any] = []
     held = True
+    failed = FailedSamples(origin=origin.name)
     with origin.running():
         for index in range(length):
-            sample = sequence[index]
-            x, y = _pair(sample, request)
-            targets.append(y)
-            groups.append(_group(sample, request))
-            if index == 0:
-                size = sum(each.nbytes for each in _values(x, request, origin))
-                held = memory.fits(size * length)
-            if held:
-                kept.append(_values(x, request, origin))
-    labeled = [y is not None for y in targets]
-    if any(labeled) and not all(labeled):
-        missing = labeled.index(False)
-        raise DataError(f"{origin.name}: sample {missing} has no label. Give -1.")
-    y = _stacked(targets, request, origin) if any(labeled) else None
+            with failed.of(index):
+                sample = sequence[index]
+                x, y = _pair(sample, request)
+                if held:
+                    values = _values(x, request, origin)
+                    size = sum(each.nbytes for each in values)
+                    held = bool(kept) or memory.fits(size * length)
+                    kept += [values] if held else []
+                targets.append(y)
+                groups.append(_group(sample, request))
+        failed.refuse(length)
+    missing = [number for number, y in enumerate(targets) if y is None]
+    if missing and len(missing) < length:
+        raise DataError(
+            f"{origin.name} has no label in {numbered.samples(missing)}. Give -1."
+        )
+    y = None if missing else _stacked(targets, request, origin)
     if held:
-        if len({tuple(each.shape for each in values) for values in kept}) > 1:
-            raise DataError(f"{origin.name} has samples of different shapes.")
+        _refuse_odd([tuple(x.shape for x in values) for values in kept], origin)
         columns = zip(*kept, strict=True)
         stacked = tuple(np.stack(values) for values in columns)
         found = from_arrays(stacked, y, request, origin.name)
@@ -271,11 +277,22 @@ def _stacked(targets: list[Any], request: Request, origin: Origin) -> Array:
     values = [as_numpy(target) for target in targets]
     if all(value.size == 1 for value in values):
         return np.array([value.item() for value in values])
-    if len({value.shape for value in values}) > 1:
+    odd = numbered.unlike([value.shape for value in values])
+    if odd:
         raise DataError(
-            f"{origin.name} has targets of different shapes. Pad them with -1, or NaN."
+            f"{origin.name} has targets of different shapes, others in "
+            f"{numbered.samples(odd)}. Pad them with -1, or NaN."
         )
     return np.stack(values)
+
+
+def _refuse_odd(shapes: Sequence[Hashable], origin: Origin) -> None:
+    """Raise `DataError` where samples have not the shape of most."""
+    odd = numbered.unlike(shapes)
+    if odd:
+        raise DataError(
+            f"{origin.name} has samples of different shapes, others in {numbered.samples(odd)}."
+        )
 
 
 def is_array(value: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ def samples(numbers: Sequence[int], what: str = "sample") -> str:
     if len(numbers) > NAMED:
         return f"{what}s {', '.join(first)} and {len(numbers) - NAMED} more"
     return f"{what}s {', '.join(first[:-1])} and {first[-1]}"
+
+
+def unlike(forms: Sequence[Hashable]) -> list[int]:
+    """The numbers of those that are not as most are."""
+    if len(set(forms)) < 2:
+        return []
+    usual = Counter(forms).most_common(1)[0][0]
+    return [number for number, form in enumerate(forms) if form != usual]
 
 
 def within(odd: NDArray[Any]) -> str:

@@ -204,7 +204,7 @@ TABLES: dict[str, tuple[bytes, str]] = {
         b"text,label\na,1\nb,2,3\nc\nd,1\ne,1,1,1\n",
         "line 3 (3); line 4 (1); line 6 (4)",
     ),
-    "bytes": (b"text,label\n\xff,1\nb,0\n\xfe,1\nc,0\n\xff,0\n", "rows 0, 2 and 4"),
+    "bytes": (b"text,label\n\xff,1\nb,0\n\xfe,1\nc,0\n\xff,0\n", "lines 2, 4 and 6"),
     "no label": (b"text,label\na,\nb,x\nc,y\nd,1\ne,\n", "rows 0 and 4"),
 }
 

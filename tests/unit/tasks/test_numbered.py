@@ -18,3 +18,8 @@ def test_odd_samples_of_an_array() -> None:
     odd[1, 0, 2] = odd[3, 1] = True
     assert numbered.within(odd) == " in samples 1 and 3"
     assert numbered.within(odd[1:2]) == "", "the error names the sample"
+
+
+def test_those_that_are_not_as_most_are() -> None:
+    assert numbered.unlike("aabab") == [2, 4]
+    assert numbered.unlike("") == numbered.unlike("aaa") == []
