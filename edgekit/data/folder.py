@@ -11,7 +11,7 @@ from edgekit.data import masks, preprocess
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults, named
 from edgekit.data.request import Request, RequestedInput
-from edgekit.data.samples import Images
+from edgekit.data.samples import Images, Source
 from edgekit.errors import DataError
 from edgekit.tasks.targets import Targets, agree
 
@@ -94,7 +94,7 @@ def image_files(files: Sequence[Path], image: RequestedInput) -> Images:
 
 
 def images(
-    encoded: Sequence[Path | bytes], names: Sequence[str], image: RequestedInput
+    encoded: Sequence[Source], names: Sequence[str], image: RequestedInput
 ) -> Images:
     """Encoded images as raw samples of an input; `names` are for errors."""
     color = preprocess.color(image.preprocess, image.spec)

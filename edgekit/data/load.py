@@ -6,7 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.config.user_code import is_reference
-from edgekit.data import arrays, boxes, entries, folder, function, parquet, text_files
+from edgekit.data import (
+    arrays,
+    boxes,
+    entries,
+    folder,
+    function,
+    parquet,
+    shards,
+    text_files,
+)
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
 from edgekit.data.splits import in_groups
@@ -18,6 +27,7 @@ FILES: dict[str, Callable[[Path, Request], Dataset]] = {
     ".npz": arrays.load,
     ".parquet": parquet.load,
     **dict.fromkeys(parquet.DELIMITERS, parquet.load),
+    shards.SUFFIX: shards.load,
 }
 
 
@@ -63,6 +73,8 @@ def _read(spec: str, root: Path, request: Request) -> Dataset:
             return parquet.load(path, request)
         if request.text is not None and text_files.texts_in(path):
             return text_files.load(path, request)
+        if any(path.glob(f"*{shards.SUFFIX}")):
+            return shards.load(path, request)
         read_folder = folder.load if len(request.inputs) == 1 else entries.load
         return read_folder(path, request)
     read = FILES.get(path.suffix)

@@ -92,6 +92,25 @@ class InMemory:
         return f"sample {index}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """A part of a file, such as a member of an archive."""
+
+    file: Path
+    offset: int
+    size: int
+
+    def read(self, most: int | None = None) -> bytes:
+        """The content, or its first `most` bytes; raises `OSError`."""
+        with self.file.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size if most is None else min(most, self.size))
+
+
+Source = Path | bytes | Span
+"""An encoded image."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageForm:
     """Form of an image as it is stored: Pillow's mode, and (height, width)."""
@@ -104,7 +123,7 @@ class ImageForm:
 class Images:
     """Encoded images, decoded once to uint8 (n, channels, height, width) where that fits."""
 
-    sources: Sequence[Path | bytes]
+    sources: Sequence[Source]
     names: Sequence[str]
     """Names of images in errors."""
     shape: tuple[int, int, int]
@@ -204,7 +223,7 @@ class Images:
         except DataError as error:
             self._faults[name] = reason(error.__cause__ or error)
 
-    def _one(self, source: Path | bytes) -> NDArray[np.uint8]:
+    def _one(self, source: Source) -> NDArray[np.uint8]:
         with _opened(source) as image:
             if self._kept:
                 self._count(image)
@@ -246,21 +265,29 @@ class Indexed:
         return hashlib.sha256(self.identity + _bytes_hash(self.raw(few))).digest()
 
 
-def _opened(source: Path | bytes) -> Image.Image:
-    return Image.open(source if isinstance(source, Path) else io.BytesIO(source))
+def _opened(source: Source) -> Image.Image:
+    if isinstance(source, Path):
+        return Image.open(source)
+    return Image.open(
+        io.BytesIO(source if isinstance(source, bytes) else source.read())
+    )
 
 
 def _bytes_hash(values: Array) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8).data).digest()
 
 
-def _size(source: Path | bytes) -> int:
-    return source.stat().st_size if isinstance(source, Path) else len(source)
+def _size(source: Source) -> int:
+    if isinstance(source, Path):
+        return source.stat().st_size
+    return len(source) if isinstance(source, bytes) else source.size
 
 
-def _content_hash(source: Path | bytes, whole: bool) -> bytes:
+def _content_hash(source: Source, whole: bool) -> bytes:
     if isinstance(source, bytes):
         return hashlib.sha256(source).digest()
-    with source.open("rb") as file:
-        content = file.read() if whole else file.read(_BEGINNING)
-    return hashlib.sha256(f"{source.stat().st_size}".encode() + content).digest()
+    size = _size(source)
+    if isinstance(source, Path):
+        source = Span(file=source, offset=0, size=size)
+    content = source.read(None if whole else _BEGINNING)
+    return hashlib.sha256(f"{size}".encode() + content).digest()

@@ -107,8 +107,8 @@ class TextSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """Where samples are: a folder of images or texts, `.npz`, `.parquet`, `.csv`, `.tsv`, or
-    `loader.py:function`."""
+    """Where samples are: a folder of images or texts, `.npz`, `.parquet`, `.csv`, `.tsv`, `.tar`,
+    or `loader.py:function`."""
 
     train: Text
     test: Text
