@@ -21,7 +21,7 @@ from edgekit.package import (
 from edgekit.package.contract import Chosen
 from edgekit.package.opened import Bundle, open_bundle
 from edgekit.package.sbom import Component, Subject
-from edgekit.package.web import typescript
+from edgekit.package.web import token_samples, typescript
 from edgekit.runtimes import browser, npm
 from edgekit.runtimes.browser import WebRuntime
 
@@ -90,6 +90,8 @@ def _files(
 ) -> dict[str, bytes]:
     """Content of the package by path."""
     facts = contract.facts(bundle, chosen)
+    if bundle.text is not None:
+        facts["text"]["samples"] = token_samples.of(bundle)
     locks = [chosen.runtime.folder, *([TOKENIZERS] if bundle.text else [])]
     files = {
         path.relative_to(_ASSETS).as_posix(): path.read_bytes()

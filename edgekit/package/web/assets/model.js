@@ -171,7 +171,13 @@ async function fetched(address, { integrity }) {
 async function encoderOf(contract, options, addresses) {
   const bytes = await fetched(options.tokenizer ?? addresses.tokenizer, contract.text);
   const { Encoder } = await import("./text.js");
-  return new Encoder(JSON.parse(new TextDecoder().decode(bytes)), contract.text);
+  try {
+    const encoder = new Encoder(JSON.parse(new TextDecoder().decode(bytes)), contract.text);
+    encoder.check();
+    return encoder;
+  } catch (error) {
+    throw new ModelError("runtime", `The tokenizer does not work here: ${error.message}`, { cause: error });
+  }
 }
 
 function folder(address) {

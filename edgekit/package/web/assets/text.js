@@ -7,6 +7,16 @@ export class Encoder {
     this.tokenizer = new Tokenizer(document, {});
   }
 
+  /** Raises RangeError where a text has other tokens than in training. */
+  check() {
+    for (const { texts, rows } of this.contract.samples) {
+      const found = this.encode(...texts);
+      const differs = ([name, row]) => row.some((number, i) => number !== found[name][i]);
+      if (Object.entries(rows).some(differs))
+        throw new RangeError(`this page's tokenizer reads ${JSON.stringify(texts)} otherwise than in training`);
+    }
+  }
+
   /** Token numbers of one text, or of a pair, for each input by name. */
   encode(text, second = null) {
     const { length, padding_side: side, inputs } = this.contract;
