@@ -1,6 +1,7 @@
 """ExecuTorch by its Python bindings, which need PyTorch.
 
-Timed: `Method.execute()`. Inputs are set, and outputs read, outside. Names of inputs and outputs
+Timed: `Method.execute()`. Inputs are set, and outputs read, outside; of a file whose inputs share
+their memory with what is computed, they are set inside, too. Names of inputs and outputs
 are behind the end of the file, where EdgeKit's exporter writes them: JSON, its length and a mark.
 """
 
@@ -102,12 +103,19 @@ class ExecutorchSession:
             for n in range(meta.num_outputs())
         ]
         self._inputs: tuple[Any, ...] = ()
+        self._overwritten = any(
+            meta.input_tensor_meta(n).is_memory_planned()
+            for n in range(meta.num_inputs())
+        )
 
     def prepare(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
         """Copy one array for each input into the session."""
         import torch
 
         self._inputs = tuple(torch.from_numpy(np.array(one)) for one in arrays)
+        self._set_inputs()
+
+    def _set_inputs(self) -> None:
         try:
             self._method.set_inputs(self._inputs)
         except RuntimeError as error:
@@ -115,6 +123,8 @@ class ExecutorchSession:
 
     def invoke(self) -> None:
         """Run one inference; raises `AgentError`."""
+        if self._overwritten:
+            self._set_inputs()
         try:
             self._method.execute()
         except RuntimeError as error:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from edgekit.agent import runtimes
 from edgekit.agent.errors import AgentError
 from edgekit.agent.runtimes import executorch as runtime
-from edgekit.runtimes.executorch import microbenchmark
+from edgekit.runtimes.executorch import lowering, microbenchmark
 from edgekit.runtimes.weights import weights
 from tests.runtime.runtimes.single import LINEAR
 
@@ -40,3 +42,42 @@ def test_a_session_gives_what_the_layer_does_each_time(tmp_path: Path) -> None:
         session.prepare([x])
         session.invoke()
         np.testing.assert_allclose(session.read()[0], x @ weights(10, 20).T, atol=1e-5)
+
+
+class Tokens(nn.Module):
+    """Attention over embeddings: what is computed is larger than the tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.last = nn.Embedding(9, 16), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.embedding(x)
+        mixed = torch.softmax(y @ y.transpose(1, 2), -1) @ y
+        out: torch.Tensor = self.last(mixed.mean(1))
+        return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own", [True, False])
+def test_a_second_run_has_the_same_inputs(tmp_path: Path, own: bool) -> None:
+    """Files of ExecuTorch's own defaults compute in the memory of their inputs; ours do not."""
+    from executorch.exir import to_edge_transform_and_lower
+
+    torch.manual_seed(0)
+    network, x = Tokens().eval(), torch.arange(8)[None]
+    exported = torch.export.export(network, (x,))
+    file = tmp_path / "model.pte"
+    if own:
+        file.write_bytes(lowering.lowered(exported))
+    else:
+        edge = to_edge_transform_and_lower(exported)
+        file.write_bytes(bytes(edge.to_executorch().buffer))
+    session = runtime.load(str(file), 1, {})
+    assert session._overwritten is not own
+    session.prepare([x.numpy()])
+    for _ in range(3):
+        session.invoke()
+        np.testing.assert_allclose(
+            session.read()[0], network(x).detach().numpy(), atol=1e-5
+        )

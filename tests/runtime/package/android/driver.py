@@ -164,9 +164,9 @@ def driven(root: Path, packages: Sequence[Variant], others: Sequence[str] = ()) 
 
 
 def pictured(folder: Path, given: np.ndarray) -> None:
-    """Pictures as files, PNG and JPEG in turns."""
+    """Pictures as files, PNG and JPEG in turns, some without colors."""
     for number, colors in enumerate(given):
-        image = Image.fromarray(colors)
+        image = Image.fromarray(colors).convert("L" if number % 10 > 7 else "RGB")
         if number % 2:
             image.save(folder / f"{number}.jpg", quality=95, subsampling=0)
         else:

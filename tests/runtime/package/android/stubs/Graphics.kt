@@ -15,7 +15,11 @@ class Bitmap(private val image: BufferedImage) {
   fun copy(config: Config, isMutable: Boolean): Bitmap = this
 
   fun getPixels(pixels: IntArray, offset: Int, stride: Int, x: Int, y: Int, width: Int, height: Int) {
-    image.getRGB(x, y, width, height, pixels, offset, stride)
+    if (image.raster.numBands > 1) image.getRGB(x, y, width, height, pixels, offset, stride)
+    else for (i in 0 until width * height) { // Java takes gray for linear and brightens it
+      val gray = image.raster.getSample(x + i % width, y + i / width, 0)
+      pixels[offset + i / width * stride + i % width] = (255 shl 24) or (gray * 0x010101)
+    }
   }
 }
 
