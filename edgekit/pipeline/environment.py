@@ -102,7 +102,8 @@ class Environment:
 
 def _installed(place: Path) -> list[str]:
     """The packages in a folder, with their versions, by their metadata's names."""
-    if not place.is_dir():
-        return []
     metadata = (".dist-info", ".egg-info")
-    return sorted(each.name for each in place.iterdir() if each.suffix in metadata)
+    try:
+        return sorted(each.name for each in place.iterdir() if each.suffix in metadata)
+    except OSError:  # no folder, or one that may not be read: nothing is imported from it
+        return []
