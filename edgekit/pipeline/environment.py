@@ -105,5 +105,5 @@ def _installed(place: Path) -> list[str]:
     metadata = (".dist-info", ".egg-info")
     try:
         return sorted(each.name for each in place.iterdir() if each.suffix in metadata)
-    except OSError:  # no folder, or one that may not be read: nothing is imported from it
+    except OSError:  # nothing is imported from there either
         return []
