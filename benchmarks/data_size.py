@@ -3,7 +3,7 @@
     python -m benchmarks.data_size
 
 Hard links to 50 JPEGs, each a little larger than the network's input. Kept samples are limited to
-64 MiB, so that worker processes read all sets. One epoch of `distill` each:
+16 MiB, so that worker processes read all sets. One epoch of `distill` each:
 
 - `memory`: 5,000 and 50,000 images with a small network at 96 pixels. `peak_mib` is the most of
   this process and its workers together (proportional set size, twice a second).
@@ -38,7 +38,7 @@ from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 from tests.zoo.timm_networks import create
 
-KEPT = 64 << 20
+KEPT = 16 << 20
 ORIGINALS = 50
 CLASSES = 10
 CASES = (("memory", 5_000), ("memory", 50_000), ("time", 320))

@@ -11,7 +11,7 @@ from edgekit.data import masks, preprocess
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults, named
 from edgekit.data.request import Request, RequestedInput
-from edgekit.data.samples import Images, Source
+from edgekit.data.samples import Files, Images, Source
 from edgekit.errors import DataError
 from edgekit.tasks.targets import Targets, agree
 
@@ -90,7 +90,8 @@ def _masked(path: Path, request: Request) -> Dataset:
 
 def image_files(files: Sequence[Path], image: RequestedInput) -> Images:
     """The images in files as raw samples of an input; raises `DataError` where it takes none."""
-    return images(files, [str(file) for file in files], image)
+    names = [str(file) for file in files]
+    return images(Files(names=names), names, image)
 
 
 def images(

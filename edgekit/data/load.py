@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.config.user_code import is_reference
 from edgekit.data import (
     arrays,
+    arrow,
     boxes,
     entries,
     folder,
@@ -69,7 +70,7 @@ def _read(spec: str, root: Path, request: Request) -> Dataset:
         if found is not None:
             return found
     if path.is_dir():
-        if any(path.glob("*.parquet")):
+        if any(path.glob("*.parquet")) or arrow.is_saved(path):
             return parquet.load(path, request)
         if request.text is not None and text_files.texts_in(path):
             return text_files.load(path, request)

@@ -32,3 +32,9 @@ def at_once(sample: int, most: int) -> int:
     """Number of samples of `sample` bytes that a network is given at once, at most `most`: its
     activations take many times as much."""
     return max(1, min(most, _AT_ONCE // max(1, sample)))
+
+
+def check_room(size: int, most: int) -> None:
+    """Raise `ValueError` where `size` bytes are more than the `most` that there is room for."""
+    if size > most:
+        raise ValueError(f"it unpacks to {size:,} bytes; at most {most:,} fit")

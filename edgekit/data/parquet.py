@@ -3,16 +3,19 @@ texts, and CSV of texts."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
+from edgekit.data import arrow
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults, listed
 from edgekit.data.folder import images
+from edgekit.data.memory import available, check_room, fits
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import InMemory, Samples
 from edgekit.data.text_rows import from_texts, joined, reads_texts, text_keys
@@ -50,7 +53,7 @@ def _dataset(table: Any, path: Path, request: Request) -> Dataset:
             )
             y = _labels(columns[targets].to_pylist(), path) if targets else None
             beside = {
-                each.spec.name: _column(columns[each.spec.name].to_pylist(), each, path)
+                each.spec.name: _column(columns[each.spec.name], each, path)
                 for each in request.beside_text
                 if each.spec.name in columns
             }
@@ -59,7 +62,7 @@ def _dataset(table: Any, path: Path, request: Request) -> Dataset:
     samples: list[Samples] = []
     notes: list[Note] = []
     for one, column in zip(request.inputs, found, strict=True):
-        part, noted = _column(column.to_pylist(), one, path)
+        part, noted = _column(column, one, path)
         samples.append(part)
         notes += noted
     y = _numbers(columns[targets].to_pylist(), path) if targets else None
@@ -103,21 +106,23 @@ def _strings(values: list[Any], name: str, path: Path) -> list[str]:
 
 
 def _column(
-    values: list[Any], one: RequestedInput, path: Path
+    column: Any, one: RequestedInput, path: Path
 ) -> tuple[Samples, tuple[Note, ...]]:
     """The raw samples in a column."""
-    encoded: list[Any] = [v.get("bytes") if isinstance(v, dict) else v for v in values]
-    if not any(isinstance(value, bytes) for value in encoded):
-        found, notes = one.arrange(_numbers(values, path), str(path))
+    encoded = arrow.encoded(column)
+    if encoded is None:
+        with reading(path, DataError, kind="numbers"):
+            check_room(column.nbytes, available())
+        found, notes = one.arrange(_numbers(column.to_pylist(), path), str(path))
         return InMemory(values=found), notes
-    missing = [row for row, v in enumerate(encoded) if not isinstance(v, bytes)]
+    missing = arrow.empty_rows(encoded)
     if missing:
         raise DataError(
             f"{path}: column '{one.spec.name}' has no image bytes in "
             f"{numbered.samples(missing, 'row')}. Fill in or remove these rows."
         )
     names = [f"in row {row} of {path}" for row in range(len(encoded))]
-    return images(encoded, names, one), ()
+    return images(arrow.Cells(column=encoded), names, one), ()
 
 
 def _read(path: Path) -> Any:
@@ -125,6 +130,8 @@ def _read(path: Path) -> Any:
 
     if path.suffix in DELIMITERS:
         return _read_texts(path)
+    if path.is_dir() and arrow.is_saved(path):
+        return arrow.saved(path)
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     faults = Faults()
     for file in files:
@@ -132,8 +139,11 @@ def _read(path: Path) -> Any:
             pyarrow.parquet.read_metadata(file)
     faults.refuse("files")
     with reading(path, DataError, kind="parquet"):
-        _check_size(files)
-        return pyarrow.parquet.read_table(path)
+        size = _unpacked(files)
+        if fits(size):
+            return pyarrow.parquet.read_table(path)
+        check_room(size, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+        return arrow.on_disk(files)
 
 
 def _read_texts(path: Path) -> Any:
@@ -195,8 +205,8 @@ def _decodes(line: bytes) -> bool:
     return True
 
 
-def _check_size(files: list[Path]) -> None:
-    """Raise `ValueError` for tables that unpack to more than fits into memory."""
+def _unpacked(files: list[Path]) -> int:
+    """Bytes of tables in memory."""
     import pyarrow.parquet
 
     total = 0
@@ -204,9 +214,7 @@ def _check_size(files: list[Path]) -> None:
         about = pyarrow.parquet.read_metadata(file)
         groups = range(about.num_row_groups)
         total += sum(about.row_group(n).total_byte_size for n in groups)
-    most = psutil.virtual_memory().available
-    if total > most:
-        raise ValueError(f"it unpacks to {total:,} bytes; at most {most:,} fit")
+    return total
 
 
 def _numbers(values: list[Any], path: Path) -> np.ndarray:

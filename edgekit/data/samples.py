@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,25 @@ class Span:
         with self.file.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size if most is None else min(most, self.size))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Files(Sequence[Path]):
+    """Paths by their names: kept as text, they take a fourth of the memory."""
+
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Files: ...
+    def __getitem__(self, index: int | slice) -> Path | Files:
+        if isinstance(index, slice):
+            return Files(names=self.names[index])
+        return Path(self.names[index])
 
 
 Source = Path | bytes | Span
