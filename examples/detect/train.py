@@ -1,4 +1,4 @@
-"""Train the teacher and write teacher.safetensors: `python train.py` (5 to 10 minutes of one core).
+"""Train the teacher and write teacher.safetensors: `python train.py` (5 minutes of an idle core).
 
 The test images are looked at once, at the end.
 """
