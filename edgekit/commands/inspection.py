@@ -389,12 +389,16 @@ def _few(names: Sequence[str], separator: str, most: int = 3) -> Text:
 
 
 def _abbreviated(name: str, width: int) -> str:
-    """A dotted name with as many leading parts as needed down to a letter: l.0.attn.query."""
+    """A dotted name with as many leading parts as needed down to a letter: l.0.attn.query.
+
+    Of what is longer all the same, such as the one part of a converter's name, the end.
+    """
     parts = name.split(".")
     for place, part in enumerate(parts[:-1]):
         if len(".".join(parts)) > width and not part.isdecimal():
             parts[place] = part[0]
-    return ".".join(parts)
+    short = ".".join(parts)
+    return short if len(short) <= width else f"…{short[1 - width :]}"
 
 
 def _short(number: int) -> str:

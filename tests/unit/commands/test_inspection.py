@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,21 @@ def test_two_hundred_groups_fit_eighty_columns_a_line_each() -> None:
         assert row[1:7] == ["head_dim", "4096", "123k", "1.23M", exact, "30:"]
     assert "1.23G parameters, 98.8G operations (MACs)" in lines[1]
     assert "200 groups, 1 block, 5 barriers" in lines[1]
+
+
+def test_figures_stay_whole_beside_names_that_converters_make() -> None:
+    names = [f"main___Net_torch_nn_modules_conv_Conv2d_conv_{n}" for n in "abcdefgh"]
+    found = large(8)
+    groups = tuple(
+        replace(group, id=name) for group, name in zip(found.groups, names, strict=True)
+    )
+    block = replace(found.blocks[0], id="main___Net_" * 12 + "end")
+    lines = printed(replace(found, groups=groups, blocks=(block,)), 80)
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines if " head_dim " in line]
+    assert [row[0][-6:] for row in rows] == [f"conv_{n}" for n in "abcdefgh"]
+    assert all(row[2:5] == ["4096", "123k", "1.23M"] for row in rows)
+    assert any(line.split()[-2:] == ["5", "7"] and "end " in line for line in lines)
 
 
 def test_alike_barriers_share_a_line_and_a_wide_terminal_shows_whole_names() -> None:
