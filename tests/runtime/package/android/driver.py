@@ -163,10 +163,11 @@ def driven(root: Path, packages: Sequence[Variant], others: Sequence[str] = ()) 
         assert printed.count(f"passed {one.namespace}.") == expected >= 5, printed
 
 
-def pictured(folder: Path, given: np.ndarray) -> None:
-    """Pictures as files, PNG and JPEG in turns, some without colors."""
+def pictured(folder: Path, given: np.ndarray, gray: bool) -> None:
+    """Pictures as files, PNG and JPEG in turns; with `gray` some without colors."""
     for number, colors in enumerate(given):
-        image = Image.fromarray(colors).convert("L" if number % 10 > 7 else "RGB")
+        plain = gray and number % 10 > 7
+        image = Image.fromarray(colors).convert("L" if plain else "RGB")
         if number % 2:
             image.save(folder / f"{number}.jpg", quality=95, subsampling=0)
         else:

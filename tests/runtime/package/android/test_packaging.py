@@ -120,7 +120,7 @@ def variants(
         bundle = networks.bundle(place, name, digits)
         (place / "texts").write_text("\x03".join(texts()), "utf-8")
         draw.normal(size=(COUNT, 3)).astype("<f4").tofile(place / "given")
-        pictured(place, images(name, digits, draw))
+        pictured(place, images(name, digits, draw), gray=name == "cells")
         found[name] = made(place, bundle, sample, prepared)
     driven(root, list(found.values()), [heads(found["cells"])])
     return found
