@@ -40,7 +40,8 @@ _SHARED = Path("/dev/shm")
 """Where Linux holds the memory that processes share; 64 MiB in a container by default."""
 _IDLE = -1
 _ENDING_S = 1.0
-_START = "fork" if sys.platform == "linux" else "spawn"
+_FORKS = sys.platform.startswith("linux")
+"""Elsewhere a new process would run the user's script a second time."""
 
 
 def read_ahead(
@@ -60,7 +61,9 @@ def read_ahead(
 
 def _workers(dataset: Dataset, parts: Sequence[Indices]) -> int:
     """Number of processes that read; 0 where this one reads as fast, or has no room for others."""
-    if len(parts) < 2 or not any(c.samples.by_workers for c in dataset.columns):
+    if not _FORKS or len(parts) < 2:
+        return 0
+    if not any(c.samples.by_workers for c in dataset.columns):
         return 0
     largest = dataset.sample_bytes * max(map(len, parts))
     waiting = _room() // max(1, largest)
@@ -116,7 +119,7 @@ def _by_workers(
         num_workers=workers,
         prefetch_factor=_AHEAD,
         worker_init_fn=_Begin(reading),
-        multiprocessing_context=_START,
+        multiprocessing_context="fork",
         generator=torch.Generator(),  # leaves the training's random numbers alone
     )
     with _own_child_signal(), warnings.catch_warnings():

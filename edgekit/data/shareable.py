@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -17,12 +16,10 @@ _VALUES = (np.ndarray, Tensor)
 def is_shareable(held: Any) -> bool:
     """Return whether `held` has no open file, connection, lock or generator in it.
 
-    Forked processes would share the place in a file, and read each other's bytes. Where processes
-    are not forked, all of it has to be picklable.
+    Forked processes would share the place in a file, and read each other's bytes.
     """
-    walk = _Walk if sys.platform == "linux" else pickle.Pickler
     try:
-        walk(_Nowhere(), protocol=5).dump(held)
+        _Walk(_Nowhere(), protocol=5).dump(held)
     except Exception:  # noqa: BLE001 (pickling runs the authors' code, which raises anything)
         return False
     return True
