@@ -60,13 +60,12 @@ class Run:
             for name, value in _epoch(epoch, report.student.evaluation.metric):
                 self._client.log_metric(self.id, name, value, step=epoch.number)
         self._client.set_tag(self.id, "verdict", report.verdict)
-        for file in ("report.html", "report.json", "manifest.json"):
-            if (bundle / file).is_file():
-                self._client.log_artifact(self.id, str(bundle / file))
-        chosen = report.chosen
-        for model in chosen.artifact.files if chosen else ():
-            if (bundle / model.name).is_file():
-                self._client.log_artifact(self.id, str(bundle / model.name))
+        files = (
+            bundle / name for name in ("report.html", "report.json", "manifest.json")
+        )
+        for file in (*files, *sorted(bundle.glob("model.*"))):
+            if file.is_file():
+                self._client.log_artifact(self.id, str(file))
 
     def stages(self, outcomes: Sequence[Outcome]) -> None:
         """Log each stage as a child run: kept or run, its seconds and its inputs."""

@@ -40,10 +40,14 @@ def test_an_address_that_is_no_store_is_refused(uri: str) -> None:
         tracking.check(uri, None)
 
 
-@pytest.mark.skipif(MLFLOW and BOARD, reason="both packages are installed")
-def test_a_missing_package_is_named_before_the_build() -> None:
+@pytest.mark.skipif(MLFLOW, reason="MLflow is installed")
+def test_without_mlflow_a_build_does_not_start() -> None:
     with pytest.raises(RuntimeMissing, match=r"pip install 'edgekit\[mlflow\]'"):
         tracking.check("sqlite:///mlflow.db", None)
+
+
+@pytest.mark.skipif(BOARD, reason="TensorBoard is installed")
+def test_without_tensorboard_a_build_does_not_start() -> None:
     with pytest.raises(RuntimeMissing, match=r"pip install 'edgekit\[tensorboard\]'"):
         tracking.check(None, Path("runs"))
 
@@ -62,6 +66,7 @@ def test_a_build_is_a_run_with_its_stages_as_children(tmp_path: Path) -> None:
         Outcome(kind="trained", title="Distill", inputs={}, kept=False, seconds=2.5),
     ]
     write(made, tmp_path / "bundle")
+    (tmp_path / "bundle/model.tflite").write_bytes(b"the chosen one")
     tracking.check(uri, None)
     with tracking.tracked(uri, asked(), store) as run:
         assert run is not None
@@ -76,6 +81,7 @@ def test_a_build_is_a_run_with_its_stages_as_children(tmp_path: Path) -> None:
     assert parent.data.metrics["training/loss"] == made.epochs[-1].loss
     assert parent.data.tags["verdict"] == made.verdict
     assert list(tmp_path.rglob("mlartifacts/**/report.html"))
+    assert list(tmp_path.rglob("mlartifacts/**/model.tflite"))
     assert {c.data.tags["mlflow.parentRunId"] for c in children} == {parent.info.run_id}
     stages = {c.info.run_name: (c.data.tags["state"], c.data.metrics) for c in children}
     assert stages["Distill"] == ("run", {"seconds": 2.5})
