@@ -136,7 +136,7 @@ CASES = {
         name="labels",
         metric="mean average precision",
         wrong=("range(3)], 1)", "range(3)], 1) * 2"),
-        message="has the label 2. Give 0 or 1 for each output",
+        message="has the label 2 in samples 0, 1, 2, 3, 4 and 103 more. Give 0 or 1",
     ),
     "binary-segmentation": Case(
         name="mask",
