@@ -14,12 +14,13 @@ from edgekit.agent.serving.decode import placement
 from edgekit.data import coco, voc, yolo
 from edgekit.data.annotations import Annotated, AnnotatedImage
 from edgekit.data.dataset import Dataset
-from edgekit.data.faults import NAMED, listed
+from edgekit.data.faults import listed
 from edgekit.data.folder import image_files
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
 from edgekit.errors import DataError
 from edgekit.safe_io import reading, reason
+from edgekit.tasks.numbered import NAMED
 from edgekit.tasks.targets import NO_BOX
 from edgekit.types.data_notes import BoxesLeftOut
 from edgekit.types.notes import Note

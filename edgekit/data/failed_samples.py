@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from edgekit.data.faults import NAMED, listed
+from edgekit.data.faults import listed
 from edgekit.errors import DataError, signal_behind
 from edgekit.safe_io import reason
+from edgekit.tasks.numbered import NAMED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from edgekit.errors import DataError
-
-NAMED = 5
-"""Samples that an error names."""
+from edgekit.tasks.numbered import NAMED
 
 
 def listed(faults: Sequence[tuple[str, str]]) -> str:

@@ -9,8 +9,8 @@ import pytest
 
 from edgekit import data
 from edgekit.data.failed_samples import FailedSamples
-from edgekit.data.faults import NAMED
 from edgekit.errors import DataError, Terminated
+from edgekit.tasks.numbered import NAMED
 from edgekit.types import InputSpec, Preprocess
 
 LOADER = """

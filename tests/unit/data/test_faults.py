@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.data.faults import NAMED, Faults, listed, named
+from edgekit.data.faults import Faults, listed, named
 from edgekit.errors import DataError
+from edgekit.tasks.numbered import NAMED
 
 
 def test_the_first_are_named_and_the_others_counted() -> None:
