@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.processes import below
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,12 +28,7 @@ def edgekit(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def agents_of(parent: psutil.Process) -> list[psutil.Process]:
-    found = []
-    for one in parent.children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "result.json" in " ".join(one.cmdline()):
-                found.append(one)
-    return found
+    return below("result.json", parent)
 
 
 def wait_for(happened: Callable[[], Any], what: str) -> Any:

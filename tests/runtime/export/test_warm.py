@@ -18,6 +18,7 @@ from edgekit.export import warm
 from edgekit.export.workers import Variant, export_all, prepare
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
+from tests.processes import below
 
 FORMS: list[Variant] = [("onnxruntime", "fp32")]
 
@@ -34,8 +35,7 @@ def digest(program: Program, folder: Path) -> str:
 
 
 def libraries() -> list[psutil.Process]:
-    found = psutil.Process().children(recursive=True)
-    return [one for one in found if "edgekit.export.warm" in one.cmdline()]
+    return below(f" {warm.__name__} ")
 
 
 @pytest.fixture(scope="module")

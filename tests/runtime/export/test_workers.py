@@ -14,6 +14,7 @@ from edgekit.errors import OutputError
 from edgekit.export.workers import artifact_name, export_all
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
+from tests.processes import below
 from tests.runtime.export.conftest import VARIANTS
 
 NAMES = [artifact_name(*variant) for variant in VARIANTS]
@@ -21,14 +22,7 @@ NAMES = [artifact_name(*variant) for variant in VARIANTS]
 
 def workers() -> list[psutil.Process]:
     """Workers that run now, started here."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "edgekit.export.worker" in child.cmdline():
-                found.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    return below(" edgekit.export.worker ")
 
 
 def test_artifacts_come_in_the_order_requested(exported) -> None:

@@ -22,6 +22,7 @@ from edgekit.export.verify import Reference, verify
 from edgekit.export.workers import export_all
 from edgekit.program.program import Program, trace
 from edgekit.types import InputSpec
+from tests.processes import below
 
 ROOT = Path(__file__).parents[3]
 MODEL = """
@@ -206,14 +207,12 @@ def test_the_operator_that_fails_alone_is_found(runtime, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_crash_takes_one_artifact_with_it(tmp_path: Path) -> None:
-    import psutil
-
     failures: list[Failure] = []
     killed: list[int] = []
 
     def crash(name: str) -> None:
-        for child in psutil.Process().children(recursive=True):
-            if not killed and "edgekit.export.worker" in child.cmdline():
+        for child in below("edgekit.export.worker"):
+            if not killed:
                 killed.append(child.pid)
                 os.kill(child.pid, signal.SIGKILL)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from edgekit.devices.link import pipe
 from edgekit.errors import DeviceError
+from tests.processes import ended
 
 
 def test_a_command_has_its_input_output_words_and_status(tmp_path: Path) -> None:
@@ -27,10 +27,7 @@ def test_a_command_that_does_not_end_has_no_status_and_leaves_no_process(
     began = time.monotonic()
     reply = pipe(["sh", "-c", script], timeout_s=2)
     assert reply.status is None and time.monotonic() - began < 10
-    child = int((tmp_path / "child").read_text())
-    assert not psutil.pid_exists(child) or (
-        psutil.Process(child).status() == psutil.STATUS_ZOMBIE
-    )
+    assert ended(int((tmp_path / "child").read_text()), timeout_s=10)
 
 
 def test_a_beating_command_hears_of_the_host_until_it_ends() -> None:
