@@ -18,6 +18,7 @@ from edgekit.runtimes import registry
 from edgekit.types import DEFAULT_TASK, RuntimeName
 
 _IMAGE_CHANNELS = (1, 3)
+_INTEGERS = ("int32", "int64")
 
 
 class AppRuntime(Protocol):
@@ -143,10 +144,25 @@ def integrity(file: Path) -> str:
 
 
 def _preferred(bundle: Bundle, artifacts: Mapping[str, Any]) -> list[str]:
-    """The chosen artifact, then those of its precision, then the others."""
+    """The chosen artifact, then those of its precision, then the others; last those that lose more
+    accuracy than the budget allows."""
     own = bundle.manifest["model"]
     same = [n for n, one in artifacts.items() if one["precision"] == own["precision"]]
-    return list(dict.fromkeys([str(own["artifact"]), *same, *artifacts]))
+    first = str(own["artifact"])
+    over = _inaccurate(bundle) - {first}
+    return sorted(dict.fromkeys([first, *same, *artifacts]), key=over.__contains__)
+
+
+def _inaccurate(bundle: Bundle) -> set[str]:
+    """Names of the files that lose more accuracy than the budget allows."""
+    most = (bundle.report.get("budget") or {}).get("accuracy_drop")
+    if most is None:
+        return set()
+    return {
+        one["artifact"]["name"]
+        for one in bundle.report["candidates"]
+        if (one.get("accuracy_drop") or 0) > most
+    }
 
 
 def _incompatibility(
@@ -215,13 +231,17 @@ def _input(tensor: Mapping[str, Any], how: Mapping[str, Any] | None) -> dict[str
     channels = network[0] if network else 0
     steps = ("scale", "mean", "std", "color", "resize")
     fit = (how or {}).get("fit", "stretch")
+    image = (
+        how is not None
+        and len(network) == 3
+        and (channels in _IMAGE_CHANNELS or bool(how.get("color")))
+    )
     return {
         **_tensor(tensor),
         "network": list(network),
         "channelsLast": tensor.get("layout") == CHANNELS_LAST,
-        "image": how is not None
-        and len(network) == 3
-        and (channels in _IMAGE_CHANNELS or bool(how.get("color"))),
+        "image": image,
+        "integers": how is None or (tensor["dtype"] in _INTEGERS and not image),
         "preprocessing": None
         if how is None
         else {**{name: how[name] for name in steps}, "fit": fit},

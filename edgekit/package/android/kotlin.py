@@ -88,7 +88,7 @@ def tests(
 
 def _given(contract: Mapping[str, Any], place: int) -> str:
     numbers = f'fixtures.numbers("numbers_{place}", sample)'
-    if contract["text"] is None:
+    if not contract["inputs"][place]["integers"]:
         return numbers
     return f"{numbers}.let {{ row -> IntArray(row.size) {{ row[it].toInt() }} }}"
 
@@ -100,13 +100,18 @@ def overloads(contract: Mapping[str, Any], *, text: bool) -> list[dict[str, Any]
         names = ["text", "second"] if contract["text"]["pair"] else ["text"]
         return [_overload(names, ["String"] * len(names), [])]
     names = KOTLIN.variables(inputs)
-    if contract["text"] is not None:
-        return [_numbers(names, ["IntArray"] * len(names))]
     forms = ["FloatArray", "Pixels", "Bitmap"]
     return [
-        _numbers(names, [form if one["image"] else "FloatArray" for one in inputs])
+        _numbers(names, [_type(one, form) for one in inputs])
         for form in (forms if any(one["image"] for one in inputs) else forms[:1])
     ]
+
+
+def _type(one: Mapping[str, Any], form: str) -> str:
+    """The type of an input's sample, which has the `form` where it is a picture."""
+    if one["integers"]:
+        return "IntArray"
+    return form if one["image"] else "FloatArray"
 
 
 def _numbers(names: Sequence[str], types: Sequence[str]) -> dict[str, Any]:

@@ -102,8 +102,6 @@ def overloads(made: Parts) -> list[Overload]:
                 prepared=[],
             )
         ]
-    if made.facts["text"] is not None:
-        return [_numbers(inputs, "[Int]")]
     forms = ["[Float]", "Pixels", "CGImage"]
     pictures = any(one["image"] for one in inputs)
     return [_numbers(inputs, form) for form in (forms if pictures else forms[:1])]
@@ -112,7 +110,7 @@ def overloads(made: Parts) -> list[Overload]:
 def _numbers(inputs: Sequence[Mapping[str, Any]], form: str) -> Overload:
     names = SWIFT.variables(inputs)
     alone = len(names) == 1
-    types = [form if one["image"] or form == "[Int]" else "[Float]" for one in inputs]
+    types = [_type(one, form) for one in inputs]
     step = {"[Int]": "tokens({})", "CGImage": "prepared({}.pixels())"}
     return Overload(
         parameters=", ".join(
@@ -128,11 +126,19 @@ def _numbers(inputs: Sequence[Mapping[str, Any]], form: str) -> Overload:
     )
 
 
+def _type(one: Mapping[str, Any], form: str) -> str:
+    """The type of an input's sample, which has the `form` where it is a picture."""
+    if one["integers"]:
+        return "[Int]"
+    return form if one["image"] else "[Float]"
+
+
 def _given(made: Parts, place: int) -> str:
     if made.rules is not None:
         return f"texts[sample][{place}]"
     numbers = f'numbers("numbers_{place}", sample)'
-    return numbers if made.facts["text"] is None else f"{numbers}.map {{ Int($0) }}"
+    integers = made.facts["inputs"][place]["integers"]
+    return f"{numbers}.map {{ Int($0) }}" if integers else numbers
 
 
 def _constants(labels: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from edgekit.errors import UsageError
 from edgekit.package import contract
 from edgekit.package.opened import open_bundle
-from edgekit.runtimes import browser
+from edgekit.runtimes import browser, mobile
 from tests.packages import PREPROCESS, write_bundle
 from tests.unit.package.web.conftest import artifact
 
@@ -43,6 +43,24 @@ def test_another_file_is_taken_with_the_reason(
     chosen = contract.choose(bundle, None, browser.known())
     assert chosen.artifact["name"] == "onnxruntime-int8"  # of the same precision
     assert own in chosen.note and reason in chosen.note
+
+
+def test_a_file_that_keeps_the_accuracy_goes_before_one_of_the_same_precision(
+    tmp_path: Path,
+) -> None:
+    names = ("litert-int8", "onnxruntime-int8", "onnxruntime-fp32")
+    made = [artifact(tmp_path, name) for name in names]
+    bundle = open_bundle(write_bundle(tmp_path / "b", made))
+    bundle.report["budget"] = {"accuracy_drop": 0.02}
+    drops = (0.5, 0.15, 0.0)
+    for one, drop in zip(bundle.report["candidates"], drops, strict=True):
+        one["accuracy_drop"] = drop
+    known = browser.known()
+    web = {"onnxruntime": known["onnxruntime"]}
+    assert contract.choose(bundle, None, web).artifact["name"] == "onnxruntime-fp32"
+    assert contract.choose(bundle, None, known).artifact["name"] == "litert-int8"
+    bundle.report["candidates"].pop()
+    assert contract.choose(bundle, None, web).artifact["name"] == "onnxruntime-int8"
 
 
 def test_a_bundle_that_no_browser_runs_is_refused(tmp_path: Path) -> None:
@@ -117,3 +135,23 @@ def test_inputs_have_the_networks_shape(
     ]
     assert (found["network"], found["image"]) == (network, image)
     assert found["channelsLast"] is (layout == "NHWC")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "integers"),
+    [
+        ((1, 40), "int64", True),
+        ((1, 40), "int32", True),
+        ((1, 40), "uint8", False),
+        ((1, 40), "float32", False),
+        ((1, 3, 8, 6), "int32", False),
+    ],
+)
+def test_integers_are_inputs_of_whole_numbers_that_are_no_picture(
+    tmp_path: Path, shape: tuple[int, ...], dtype: str, integers: bool
+) -> None:
+    made = [artifact(tmp_path, inputs=(shape,), dtype=dtype)]
+    bundle = open_bundle(write_bundle(tmp_path / "b", made))
+    chosen = contract.choose(bundle, None, mobile.known("android"))
+    [found] = contract.facts(bundle, chosen)["inputs"]
+    assert found["integers"] is integers

@@ -24,6 +24,8 @@ HERE = Path(__file__).parent
 COUNT = 100
 PICTURE = "picture(sample)"
 OF_PICTURE = "{name}.INPUTS[0].prepared(picture(sample).pixels())"
+INTEGERS = 'integers("given", sample)'
+OF_INTEGERS = f"{{name}}.INPUTS[0].tokens({INTEGERS})"
 OF_TEXT = "model.prepared(text(sample)).flatMap {{ it.toList() }}"
 DRIVER = """package {namespace}
 
@@ -51,6 +53,10 @@ internal fun write(name: String, values: List<Float>) {{
 private fun row(name: String, sample: Int) = floats(name).let {{ whole ->
   val size = whole.size / {count}
   whole.copyOfRange(sample * size, (sample + 1) * size)
+}}
+
+private fun integers(name: String, sample: Int) = row(name, sample).let {{ row ->
+  IntArray(row.size) {{ row[it].toInt() }}
 }}
 
 private fun text(sample: Int) = File(folder, "texts").readText().split('\u0003')[sample]
@@ -153,7 +159,8 @@ def driven(root: Path, packages: Sequence[Variant], others: Sequence[str] = ()) 
     stubs = list((HERE / "stubs").glob("*.kt"))
     sources = [file for one in packages for file in one.sources]
     out = root / "classes"
-    assert not compiler.compiled([*stubs, *sources, root / "Main.kt"], out)
+    faults = compiler.compiled([*stubs, *sources, root / "Main.kt"], out)
+    assert not faults, faults
     resources = [one.folder / "package/fixtures" for one in packages]
     env = {**os.environ, "PYTHON": sys.executable, "BRIDGE": str(HERE / "bridge.py")}
     printed = compiler.run([out, *resources], "drive.Main", [], env)

@@ -97,6 +97,17 @@ class Words(nn.Module):
         return known.sum(1) + 0.1 * second.sum(1)
 
 
+class Letters(nn.Module):
+    """Sums over bytes of their embeddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(256, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.embedding(x).sum(1)
+
+
 class Several(nn.Module):
     """A picture and three numbers to two outputs."""
 
@@ -152,6 +163,12 @@ CASES = {
         ),
         preprocess=(RAW,) * 3,
         contract={"labels": ["bad", "good", "second", "tokens"]},
+    ),
+    "letters": Case(
+        network=Letters,
+        inputs=(InputSpec(name="bytes", shape=(LENGTH,), dtype="int64"),),
+        preprocess=(RAW,),
+        contract={"labels": ["fr", "it", "eu", "hu"]},
     ),
     "two eyes": Case(
         network=Several,

@@ -18,6 +18,8 @@ from tests.runtime.export.digits import Digits
 from tests.runtime.package.android import compiler, networks
 from tests.runtime.package.android.driver import (
     COUNT,
+    INTEGERS,
+    OF_INTEGERS,
     OF_PICTURE,
     OF_TEXT,
     PICTURE,
@@ -61,21 +63,25 @@ import android.graphics.Bitmap
 import model.cells.Cells
 import model.digitsco.DigitsCo
 import model.finder.Finder
+import model.letters.Letters
 import model.streetscenes.StreetScenes
 import model.twoeyes.TwoEyes
 import model.words.Words
 
-suspend fun right(digits: DigitsCo, cells: Cells, eyes: TwoEyes, words: Words, picture: Bitmap) {
+suspend fun right(
+  digits: DigitsCo, cells: Cells, eyes: TwoEyes, letters: Letters, words: Words, picture: Bitmap,
+) {
   val boxes: List<Cells.Box> = cells.run(picture).boxes
   println(boxes.filter { it.label == Cells.Label.RED && it.right - it.left > it.score })
   val label: DigitsCo.Label = digits.run(picture).label
   val far: FloatArray = eyes.run(xY = picture, n2nd = floatArrayOf(1f, 2f, 3f)).outputs.output0
   println("$label ${far.size} ${words.run("good").label == Words.Label.GOOD}")
+  println(letters.run(intArrayOf(104, 105)).label == Letters.Label.EU)
 }
 
 suspend fun wrong(
   digits: DigitsCo, cells: Cells, finder: Finder, eyes: TwoEyes, scenes: StreetScenes,
-  words: Words, picture: Bitmap,
+  letters: Letters, words: Words, picture: Bitmap,
 ) {
   digits.run("7") // wrong
   digits.run(picture).label == "7" // wrong
@@ -88,6 +94,9 @@ suspend fun wrong(
   scenes.run(picture).label // wrong
   eyes.run(picture) // wrong
   eyes.run(xY = picture, n3rd = floatArrayOf(1f)) // wrong
+  letters.run(floatArrayOf(1.5f)) // wrong
+  letters.run("hi") // wrong
+  letters.run(intArrayOf(1)).label == Words.Label.GOOD // wrong
   words.run(picture) // wrong
   words.run("one", "two") // wrong
 }
@@ -111,6 +120,7 @@ def variants(
         "finder": (PICTURE, OF_PICTURE),
         "cells": (PICTURE, OF_PICTURE),
         "words": ("text(sample)", OF_TEXT),
+        "letters": (INTEGERS, OF_INTEGERS),
         "two eyes": ('picture(sample), row("given", sample)', OF_PICTURE),
         "Digits & co": (PICTURE, OF_PICTURE),
     }
@@ -119,7 +129,10 @@ def variants(
         place = root / name.split()[0]
         bundle = networks.bundle(place, name, digits)
         (place / "texts").write_text("\x03".join(texts()), "utf-8")
-        draw.normal(size=(COUNT, 3)).astype("<f4").tofile(place / "given")
+        given = draw.normal(size=(COUNT, 3))
+        if name == "letters":
+            given = draw.integers(0, 256, (COUNT, networks.LENGTH))
+        given.astype("<f4").tofile(place / "given")
         pictured(place, images(name, digits, draw), gray=name == "cells")
         found[name] = made(place, bundle, sample, prepared)
     driven(root, list(found.values()), [heads(found["cells"])])

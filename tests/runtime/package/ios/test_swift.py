@@ -54,6 +54,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"inputs": ((1, 1, 8, 8), (1, 4)), "outputs": ((1, 2), (1, 3))},
         ["run(x0: CGImage, x1: [Float])", "prepared(x0: x0, x1: x1)"],
     ),
+    "integers": (
+        {"inputs": ((1, 12),), "dtype": "int64"},
+        ["public func run(_ x0: [Int])", "try inputs[0].tokens(x0)"],
+    ),
     "argmax": (
         {"folded": {"postprocess": "argmax", "axis": 1}},
         ["let index = Int(read[0][0])"],

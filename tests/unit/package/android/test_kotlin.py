@@ -25,10 +25,11 @@ HOSTILE = 'a"$b\\*/\n\u2028'
 
 
 def source(folder: Path, **changes: Any) -> str:
-    shape = {key: changes.pop(key) for key in ("inputs", "outputs") if key in changes}
-    made = [artifact(folder, **shape)]
-    how = [PREPROCESS] * len(made[0].inputs)
-    bundle = open_bundle(write_bundle(folder / "b", made, preprocess=how, **changes))
+    kept = ("inputs", "outputs", "dtype")
+    how = {key: changes.pop(key) for key in kept if key in changes}
+    made = [artifact(folder, **how)]
+    steps = [PREPROCESS] * len(made[0].inputs)
+    bundle = open_bundle(write_bundle(folder / "b", made, preprocess=steps, **changes))
     chosen = contract.choose(bundle, None, mobile.known("android"))
     return kotlin.model_class(contract.facts(bundle, chosen), PLACE, None)
 
@@ -42,6 +43,10 @@ def source(folder: Path, **changes: Any) -> str:
         ),
         ({"labels": None}, ["suspend fun run(x0: FloatArray)", "val score: Double"]),
         ({"inputs": ((1, 40),)}, ["intArrayOf(40),", "Outputs(read[0])"]),
+        (
+            {"inputs": ((1, 40),), "dtype": "int64"},
+            ["suspend fun run(x0: IntArray)", "listOf(INPUTS[0].tokens(x0))"],
+        ),
         (
             {"inputs": ((1, 1, 8, 8), (1, 4)), "outputs": ((1, 2), (1, 3))},
             ["run(x0: Bitmap, x1: FloatArray)", "val y1: FloatArray"],

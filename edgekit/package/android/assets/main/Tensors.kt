@@ -91,11 +91,14 @@ internal class Input(
     return values
   }
 
-  /** Numbers of tokens as numbers. Raises ModelException. */
+  /** Whole numbers, such as those of tokens, as numbers. Raises ModelException. */
   fun tokens(numbers: IntArray): FloatArray {
     if (numbers.size != size)
       throw ModelException(
-        ModelException.Code.INPUT, "\"$name\" takes $size tokens, got ${numbers.size}")
+        ModelException.Code.INPUT, "\"$name\" takes $size whole numbers, got ${numbers.size}")
+    numbers.firstOrNull { it !in -EXACT..EXACT }?.let {
+      throw ModelException(ModelException.Code.INPUT, "\"$name\" takes numbers up to $EXACT, got $it")
+    }
     return FloatArray(size) { numbers[it].toFloat() }
   }
 
@@ -105,6 +108,10 @@ internal class Input(
   /** Prepared numbers in the order of the file. */
   fun arranged(values: FloatArray): FloatArray =
     if (channelsLast) Preprocess.channelsLast(values, network[0]) else values
+
+  private companion object {
+    const val EXACT = 1 shl 24 // 32-bit numbers hold each whole one up to it
+  }
 }
 
 /** A picture's pixels in sRGB, as `0xAARRGGBB`, row by row; transparency is not looked at. */

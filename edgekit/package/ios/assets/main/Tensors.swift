@@ -103,11 +103,15 @@ struct Input {
     try prepared(Preprocess.pixels(picture, self))
   }
 
-  /// Numbers of tokens as numbers.
+  /// Whole numbers, such as those of tokens, as numbers.
   func tokens(_ numbers: [Int]) throws -> [Float] {
     guard numbers.count == tensor.size else {
       throw ModelError.input(
-        "\"\(tensor.name)\" takes \(tensor.size) tokens, got \(numbers.count)")
+        "\"\(tensor.name)\" takes \(tensor.size) whole numbers, got \(numbers.count)")
+    }
+    let exact = 1 << 24  // 32-bit numbers hold each whole one up to it
+    if let one = numbers.first(where: { !(-exact...exact).contains($0) }) {
+      throw ModelError.input("\"\(tensor.name)\" takes numbers up to \(exact), got \(one)")
     }
     return numbers.map(Float.init)
   }
