@@ -3,10 +3,10 @@
     python -m benchmarks.apps build/host ...
 
 Every file of a bundle that a browser runs becomes a package for web pages. A page of a headless
-Chromium answers up to 100 of the bundle's calibration samples through it; the same file answers
-them on its own runtime on this machine. Latencies are of `edgekit bench`'s protocol: fresh
-processes of the browser, isolated pages, all files of a bundle in turns. The download is that of a
-page on one thread, each file compressed with gzip -9.
+Chromium answers up to 100 of the bundle's calibration samples through it, texts where the bundle
+has a tokenizer; the same file answers them on its own runtime on this machine. Latencies are of
+`edgekit bench`'s protocol: fresh processes of the browser, isolated pages, all files of a bundle in
+turns. The download is that of a page on one thread, each file compressed with gzip -9.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer
 
-from benchmarks.results import Row, Table
+from benchmarks.results import Row, Table, processor
 from edgekit.agent.arrays import arranged
 from edgekit.agent.serving.boxes import detections
+from edgekit.agent.serving.encode import TextEncoder
 from edgekit.bench import protocol
 from edgekit.bench.artifact import artifact_at
 from edgekit.devices.browser import chromium
@@ -37,13 +39,16 @@ from edgekit.package import PackageRequest, contract, kinds
 from edgekit.package.contract import Chosen
 from edgekit.package.fixtures import artifact_of
 from edgekit.package.opened import Bundle, open_bundle
+from edgekit.package.web import packaging
 from edgekit.progress import Silent
-from edgekit.runtimes import browser
+from edgekit.runtimes import browser, npm
 from edgekit.runtimes.browser import WebRuntime
 from edgekit.store import Store
 from edgekit.types import Artifact, Measurement
 
 SAMPLES = 100
+INTEGERS = ("int32", "int64")
+READER = "@huggingface/tokenizers"
 PAGE = """<!doctype html><meta charset="utf-8"><script type="importmap">%s</script>
 <script type="module">
 let reply;
@@ -53,7 +58,8 @@ try {
   const model = await load();
   const found = [];
   for (const sample of await (await fetch("samples.json")).json()) {
-    const outputs = await model.infer(sample);
+    const text = typeof sample === "string";
+    const outputs = await model.infer(text ? await model.prepared(sample) : sample);
     const { boxes = [] } = answer(model.contract, outputs);
     found.push({
       outputs: Object.values(outputs).map(({ values }) => [...values]),
@@ -120,17 +126,25 @@ def row(
     """Equality, latency and download of one file."""
     with tempfile.TemporaryDirectory() as name:
         out = packaged(bundle, chosen, Path(name) / "package")
-        samples = np.load(bundle.folder / "calibration.npz")["samples"][:SAMPLES]
-        found, boxes = in_page(bundle, chosen, out, samples)
-        own = native(artifact_of(chosen), samples)
-        download = compressed(out, chosen)
+        inputs, texts = samples_of(bundle)
+        names = [one["name"] for one in chosen.artifact["inputs"]]
+        numbers = [
+            {
+                name: values.ravel().tolist()
+                for name, values in zip(names, one, strict=True)
+            }
+            for one in zip(*inputs, strict=True)
+        ]
+        found, boxes = in_page(bundle, chosen, out, texts or numbers)
+        own = native(artifact_of(chosen), inputs)
+        download = compressed(bundle, chosen, out)
     same = agreeing(found, own, boxes, bundle, contract.facts(bundle, chosen))
     pairs = zip(found, own, strict=True)
     return {
         "package": f"web: {bundle.name}",
         "artifact": chosen.artifact["name"],
         "runtime": f"{chosen.runtime.title} {chosen.runtime.version}",
-        "samples": len(samples),
+        "samples": len(inputs[0]),
         "agrees": float(np.mean(same)),
         "max_deviation": max(float(np.abs(one - other).max()) for one, other in pairs),
         "p50_ms": measured.latency.p50_ms,
@@ -139,6 +153,7 @@ def row(
         "browser": chromium.version(),
         "timer_us": round(measured.conditions.timer_us or 0.0, 3) or None,
         "valid": not measured.invalid,
+        "machine": f"{processor()}, {os.cpu_count()} cores",
         "load_average": os.getloadavg()[0],
         "download_bytes": sum(download.values()),
         "model_bytes": download["model"],
@@ -212,19 +227,49 @@ def packaged(bundle: Bundle, chosen: Chosen[WebRuntime], out: Path) -> Path:
     return out
 
 
+def samples_of(bundle: Bundle) -> tuple[list[Array], list[str]]:
+    """Up to 100 calibration samples: the network's inputs (n, ...), in order, and texts.
+
+    Texts are there where the bundle has a tokenizer, which made them of calibration samples, and
+    the inputs of them again.
+    """
+    tensors = bundle.manifest["contract"]["inputs"]
+    names = [one["name"] for one in tensors]
+    with np.load(bundle.folder / "calibration.npz") as held:
+        found = [held[n if n in held else "samples"][:SAMPLES] for n in names]
+    # Calibration samples are float32, those of tokens too.
+    found = [
+        values.astype(one["dtype"]) if one["dtype"] in INTEGERS else values
+        for values, one in zip(found, tensors, strict=True)
+    ]
+    if bundle.text is None:
+        return found, []
+    content = (bundle.folder / str(bundle.text["tokenizer"])).read_text("utf-8")
+    [ids] = [name for name, part in bundle.text["inputs"].items() if part == "ids"]
+    reader = Tokenizer.from_str(content)
+    texts = [reader.decode(row.tolist()) for row in found[names.index(ids)]]
+    rows = TextEncoder(content, bundle.text).encode(texts)
+    return [rows[name] for name in names], texts
+
+
 def in_page(
-    bundle: Bundle, chosen: Chosen[WebRuntime], out: Path, samples: Array
+    bundle: Bundle, chosen: Chosen[WebRuntime], out: Path, given: Sequence[Any]
 ) -> tuple[list[Array], list[Array]]:
-    """Outputs (n, numbers) of the package in a page for prepared samples of one input, and the
-    boxes (boxes, 6) of each sample of a detector."""
-    [name] = [one["name"] for one in chosen.artifact["inputs"]]
+    """Outputs (n, numbers) of the package in a page for texts, or prepared numbers by input, and
+    the boxes (boxes, 6) of each sample of a detector."""
+    needed = packaging.imports(chosen, text=bundle.text is not None)
+    own = chosen.runtime.imports
     places = {
-        key: f"./node_modules/{file}" for key, file in chosen.runtime.imports.items()
+        name: f"./{'runtime' if name in own else 'texts'}/{file}"
+        for name, file in needed.items()
     }
     page = PAGE % json.dumps({"imports": places})
-    given = [{name: sample.ravel().tolist()} for sample in samples]
     site = Site(
-        folders={"package": out, "node_modules": chosen.runtime.files(Store())},
+        folders={
+            "package": out,
+            "runtime": chosen.runtime.files(Store()),
+            "texts": tokenizers(bundle) or out,
+        },
         texts={"page.html": page.encode(), "samples.json": json.dumps(given).encode()},
     )
     reply = json.loads(chromium.visit(site, "page.html", timeout_s=300)[DONE])
@@ -235,19 +280,30 @@ def in_page(
     return [np.asarray(one, np.float32) for one in outputs], boxes
 
 
-def native(artifact: Artifact, samples: Array) -> list[Array]:
+def native(artifact: Artifact, inputs: Sequence[Array]) -> list[Array]:
     """Outputs (n, numbers) of the file on its own runtime on this machine."""
-    feeds = [arranged(samples, artifact.inputs[0].layout)]
+    pairs = zip(inputs, artifact.inputs, strict=True)
+    feeds = [arranged(values, spec.layout) for values, spec in pairs]
     found = run_on(LocalDevice(), artifact, feeds).real(artifact.outputs)
-    return [one.reshape(len(samples), -1) for one in found]
+    return [one.reshape(len(inputs[0]), -1) for one in found]
 
 
-def compressed(out: Path, chosen: Chosen[WebRuntime]) -> dict[str, int]:
-    """Bytes that a page downloads: the runtime, the package's modules, the model."""
-    modules = chosen.runtime.files(Store())
+def tokenizers(bundle: Bundle) -> Path | None:
+    """The package of npm that reads texts, as `node_modules`; `None` without texts."""
+    if bundle.text is None:
+        return None
+    return npm.installed(packaging.TOKENIZERS, [f"{READER}/dist/*"], Store())
+
+
+def compressed(bundle: Bundle, chosen: Chosen[WebRuntime], out: Path) -> dict[str, int]:
+    """Bytes that a page downloads: the runtime, the package's modules, the model, and what reads
+    texts."""
+    modules, reader = chosen.runtime.files(Store()), tokenizers(bundle)
     code = sorted(out.glob("*.js"))
+    texts = [] if reader is None else [out / "tokenizer.json", *reader.rglob("*.mjs")]
     return {
         "runtime": zipped([modules / file for file in chosen.runtime.downloads]),
+        "texts": zipped(texts),
         "code": zipped(code),
         "model": zipped([out / f"model{chosen.file.suffix}"]),
     }

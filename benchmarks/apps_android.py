@@ -4,9 +4,10 @@
 
 Kotlin's own compiler takes each module with stubs of LiteRT's published signatures, without a
 warning; a JVM runs the module's tests and answers 100 of the bundle's calibration samples, as JPEG
-pictures where the network takes pictures. The model runs on LiteRT in Python behind a pipe. The
-answers are compared with the file's own on the same numbers, and from JPEG by Pillow. Nothing here
-is Gradle or a device: there is no latency.
+pictures where the network takes pictures, as texts where the bundle has a tokenizer. The model runs
+on LiteRT in Python behind a pipe. The answers are compared with the file's own on the same numbers,
+from JPEG by Pillow, and from texts by EdgeKit's tokenizer. Nothing here is Gradle or a device: no
+latency.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.apps import decoded, summary, zipped
+from benchmarks.apps import decoded, samples_of, summary, zipped
 from benchmarks.results import Row, Table
 from edgekit.agent.arrays import arranged
 from edgekit.agent.serving.boxes import overlaps
@@ -31,7 +32,10 @@ from edgekit.package.opened import Bundle, open_bundle
 from edgekit.runtimes import mobile
 from tests.runtime.package.android.driver import (
     COUNT,
+    INTEGERS,
+    OF_INTEGERS,
     OF_PICTURE,
+    OF_TEXT,
     PICTURE,
     Variant,
     driven,
@@ -65,12 +69,17 @@ def main() -> None:
 def variant(folder: Path, bundle: Bundle) -> Variant:
     """The module of a bundle with its samples beside it."""
     folder.mkdir()
-    samples = np.load(bundle.folder / "calibration.npz")["samples"]
-    samples = samples[np.arange(COUNT) % len(samples)]
-    raw = raw_of(samples, preprocessing(bundle))
+    inputs, texts = given(bundle)
+    if texts:
+        (folder / "texts").write_text("\x03".join(texts), "utf-8")
+        return made(folder, bundle.folder, "text(sample)", OF_TEXT)
+    [values] = inputs
+    raw = raw_of(values, preprocessing(bundle))
     if not pictured(bundle):
         raw.astype("<f4").tofile(folder / "given")
-        return made(folder, bundle.folder, NUMBERS, OF_NUMBERS)
+        integers = values.dtype.kind in "iu"
+        calls = (INTEGERS, OF_INTEGERS) if integers else (NUMBERS, OF_NUMBERS)
+        return made(folder, bundle.folder, *calls)
     for number, values in enumerate(raw.round().clip(0, 255).astype(np.uint8)):
         colors = values.transpose(1, 2, 0).repeat(2, 0).repeat(2, 1)
         image = Image.fromarray(colors.squeeze(-1) if colors.shape[2] == 1 else colors)
@@ -78,16 +87,22 @@ def variant(folder: Path, bundle: Bundle) -> Variant:
     return made(folder, bundle.folder, PICTURE, OF_PICTURE)
 
 
+def given(bundle: Bundle) -> tuple[list[Array], list[str]]:
+    """100 samples: inputs (n, ...) and texts, in turns where the bundle has fewer."""
+    inputs, texts = samples_of(bundle)
+    turns = np.arange(COUNT) % len(inputs[0])
+    return [values[turns] for values in inputs], [texts[i] for i in turns if texts]
+
+
 def row(bundle: Bundle, one: Variant) -> Row:
     """Equality of the JVM's answers with the file's."""
     facts = json.loads((one.folder / "package/contract.json").read_text())
     prepared, found = one.found("prepared"), one.found("classes")
-    [tensor] = facts["inputs"]
-    own = native(one.model, [fed(prepared, tensor)])
+    own = native(one.model, fed(prepared, facts["inputs"]))
     answers = of_file(own, bundle, facts)
-    pictures = pictured(bundle)
-    pillow = prepared_here(one, bundle) if pictures else prepared
-    others = of_file(native(one.model, [fed(pillow, tensor)]), bundle, facts)
+    pictures, texts = pictured(bundle), bundle.text is not None
+    here = prepared_here(one, bundle) if pictures or texts else prepared
+    others = of_file(native(one.model, fed(here, facts["inputs"])), bundle, facts)
     if pictures and facts["decoder"]:
         answers, others = (in_pictures(rows, bundle) for rows in (answers, others))
     rows = found.reshape(COUNT, -1, 6) if facts["decoder"] else found
@@ -100,6 +115,9 @@ def row(bundle: Bundle, one: Variant) -> Row:
         "agrees": float(np.mean(list(map(same, rows, answers)))),
         "agrees_from_jpeg": float(np.mean(list(map(alike, rows, others))))
         if pictures
+        else None,
+        "agrees_from_text": float(np.mean(list(map(alike, rows, others))))
+        if texts
         else None,
         "max_deviation": float(np.abs(one.found("outputs") - own).max()),
         "p50_ms": None,
@@ -149,7 +167,9 @@ def alike(rows: Array, expected: Array) -> bool:
 
 
 def prepared_here(one: Variant, bundle: Bundle) -> Array:
-    """The pictures as Pillow and EdgeKit prepare them, a row each."""
+    """The pictures as Pillow and EdgeKit prepare them, or the texts' tokens, a row each."""
+    if bundle.text is not None:
+        return np.concatenate(given(bundle)[0], 1).astype(np.float32)
     how, shape = preprocessing(bundle), shape_of(bundle)
     color = how["color"] or ("gray" if shape[0] == 1 else "rgb")
     rows = []
@@ -160,10 +180,16 @@ def prepared_here(one: Variant, bundle: Bundle) -> Array:
     return np.stack(rows)
 
 
-def fed(prepared: Array, tensor: Mapping[str, Any]) -> Array:
-    """Prepared numbers in the order of the file."""
-    values = prepared.reshape(len(prepared), *tensor["network"])
-    return arranged(values, "NHWC" if tensor["channelsLast"] else None)
+def fed(prepared: Array, inputs: Sequence[Mapping[str, Any]]) -> list[Array]:
+    """Prepared numbers of each input in the order of the file."""
+    ends = np.cumsum([np.prod(one["shape"]) for one in inputs])
+    return [
+        arranged(
+            values.reshape(len(prepared), *one["network"]),
+            "NHWC" if one["channelsLast"] else None,
+        )
+        for values, one in zip(np.split(prepared, ends[:-1], 1), inputs, strict=True)
+    ]
 
 
 def preprocessing(bundle: Bundle) -> Mapping[str, Any]:
@@ -180,7 +206,7 @@ def shape_of(bundle: Bundle) -> Sequence[int]:
 
 def pictured(bundle: Bundle) -> bool:
     """Return whether the network takes pictures."""
-    return len(shape_of(bundle)) == 3
+    return bundle.text is None and len(shape_of(bundle)) == 3
 
 
 def raw_of(samples: Array, how: Mapping[str, Any]) -> Array:

@@ -31,6 +31,7 @@ def main() -> None:
 def rows(bundle: Bundle) -> Iterator[Row]:
     """Of every file: its task's metric, size, latency and memory, and the outcome."""
     chosen = bundle.manifest["model"]["artifact"]
+    device = bundle.report["environment"]
     for candidate in bundle.report["candidates"]:
         artifact, measured = candidate["artifact"], candidate["measurement"]
         evaluation, latency = candidate["evaluation"], measured["latency"]
@@ -49,6 +50,7 @@ def rows(bundle: Bundle) -> Iterator[Row]:
             "speedup": candidate["speedup"],
             "peak_memory_mb": measured.get("peak_memory_mb"),
             "provenance": measured["provenance"],
+            "machine": f"{device['device cpu']}, {device['device cores']} cores",
             "chosen": artifact["name"] == chosen,
             "verdict": bundle.report["verdict"],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,9 +22,9 @@ from edgekit.runtimes import browser
 from edgekit.store import Store
 from tests.packages import write_bundle
 from tests.runtime.package.relu import RAW, tiny
-from tests.runtime.package.web.conftest import NODE, Package
+from tests.runtime.package.web.conftest import NODE, Package, modules
 from tests.runtime.package.web.test_boxes import detector_bundle
-from tests.runtime.package.web.test_pages import pytestmark  # noqa: F401
+from tests.runtime.package.web.test_pages import pytestmark, text_bundle  # noqa: F401
 from tests.runtime.report.test_browser import CHROMIUM, DRIVER, FLAGS
 
 
@@ -36,18 +37,23 @@ def page(tmp_path: Path, package: Package) -> Iterator[str]:
         preprocess=[RAW],
         labels=["a", "b", "<i>c", "d"],
     )
-    with demo(package(bundle), "litert") as address:
+    with demo(package(bundle)) as address:
         yield address
 
 
 @contextmanager
-def demo(out: Path, runtime: str) -> Iterator[str]:
+def demo(out: Path) -> Iterator[str]:
     """The address of a package's demo, as its own server gives it."""
     if NODE is None or DRIVER is None:
         pytest.skip(
             "needs node and chromedriver: apt-get install nodejs chromium-driver"
         )
-    (out / "node_modules").symlink_to(browser.known()[runtime].files(Store()))
+    needed = json.loads((out / "package.json").read_text())["dependencies"]
+    (out / "node_modules").mkdir()
+    for one in browser.known().values():
+        if one.package in needed:
+            link(one.files(Store()), out)
+    link(modules(text=len(needed) > 1).get("node_modules"), out)
     server = subprocess.Popen(
         [NODE, "demo/serve.mjs"],
         cwd=out,
@@ -62,6 +68,12 @@ def demo(out: Path, runtime: str) -> Iterator[str]:
         server.kill()
         server.wait()
         server.stdout.close()
+
+
+def link(modules: Path | None, out: Path) -> None:
+    """Packages beside each other, as npm installs them."""
+    for folder in modules.iterdir() if modules else ():
+        (out / "node_modules" / folder.name).symlink_to(folder)
 
 
 @contextmanager
@@ -118,7 +130,7 @@ def test_the_boxes_of_a_picture_are_drawn_in_it(
     values = np.random.default_rng(2).integers(0, 256, (30, 40, 3))
     Image.fromarray(values.astype(np.uint8)).save(picture)
     with (
-        demo(package(bundle), "onnxruntime") as page,
+        demo(package(bundle)) as page,
         browsed(page, tmp_path) as driver,
     ):
         driver.find_element(By.CSS_SELECTOR, "#picture input").send_keys(str(picture))
@@ -131,6 +143,20 @@ def test_the_boxes_of_a_picture_are_drawn_in_it(
         assert labels and labels <= {"red", "white", "blue"}
         size = [canvas.get_attribute(side) for side in ("width", "height")]
         assert canvas.is_displayed() and size == ["640", "480"]
+
+
+def test_a_typed_text_is_answered(tmp_path: Path, package: Package) -> None:
+    bundle = text_bundle(tmp_path)
+    with demo(package(bundle)) as page, browsed(page, tmp_path) as driver:
+        field, answer = (
+            driver.find_element(By.CSS_SELECTOR, s) for s in ("textarea", "#answer")
+        )
+        assert field.get_attribute("placeholder") == "text"
+        field.send_keys("bad, bad film")
+        driver.find_element(By.TAG_NAME, "button").click()
+        WebDriverWait(driver, 30).until(lambda _: answer.text)
+        bars = driver.find_elements(By.CSS_SELECTOR, ".bar span")
+        assert [bar.text for bar in bars] == ["tokens", "bad", "good", "second"]
 
 
 def test_a_server_gives_nothing_outside_of_the_package(page: str) -> None:

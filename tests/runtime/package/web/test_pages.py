@@ -15,6 +15,7 @@ from edgekit.agent.serving.encode import TextEncoder
 from edgekit.devices import jobs
 from edgekit.devices.browser import chromium
 from edgekit.devices.local import LocalDevice
+from edgekit.package.opened import open_bundle
 from edgekit.types import Artifact, TensorSpec
 from tests.packages import write_bundle
 from tests.runtime.agent.serving.text_model import contract_in, write_text_model
@@ -115,8 +116,9 @@ def test_what_is_wrong_is_named(tmp_path: Path, package: Package) -> None:
         visited(out, [], runtime="litert")
 
 
-def test_texts_go_in_and_labels_come_out(tmp_path: Path, package: Package) -> None:
-    place = tmp_path / "model"
+def text_bundle(folder: Path) -> Path:
+    """The bundle of a model that counts words of a text."""
+    place = folder / "model"
     place.mkdir()
     made = write_text_model(place)
     contract = contract_in(place)
@@ -129,17 +131,24 @@ def test_texts_go_in_and_labels_come_out(tmp_path: Path, package: Package) -> No
         outputs=(TensorSpec(name="y", shape=(1, 4), dtype="float32"),),
     )
     tokenizer = (place / "tokenizer.json").read_text("utf-8")
-    bundle = write_bundle(
-        tmp_path / "b",
+    return write_bundle(
+        folder / "b",
         [artifact],
         preprocess=[RAW] * 3,
         files={"tokenizer.json": tokenizer},
         text=asdict(contract),
         labels=["bad", "good", "second", "tokens"],
     )
+
+
+def test_texts_go_in_and_labels_come_out(tmp_path: Path, package: Package) -> None:
+    bundle = text_bundle(tmp_path)
+    tokenizer = (bundle / "tokenizer.json").read_text("utf-8")
+    text = open_bundle(bundle).text
+    assert text is not None
     given = ["good, not bad", "bad bad bad bad bad film", ""]
     answers = visited(package(bundle), given, runtime="onnxruntime", text=True)
-    rows = TextEncoder(tokenizer, asdict(contract)).encode(given)
+    rows = TextEncoder(tokenizer, text).encode(given)
     for number, answer in enumerate(answers):
         ids, mask = rows["input_ids"][number], rows["attention_mask"][number]
         want = [(ids == 6).sum(), (ids == 5).sum(), 0, mask.sum()]
