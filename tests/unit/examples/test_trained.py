@@ -16,7 +16,9 @@ from edgekit.data.metrics import named
 from edgekit.evaluate.accuracy import predict
 from edgekit.tasks.reading import selected
 
-STATED = re.compile(r"test (accuracy|mean IoU|mAP50-95) ([\d.]+)% of (\d+)")
+STATED = re.compile(
+    r"test (accuracy|mean IoU|mAP50-95|symbol error rate) ([\d.]+)% of (\d+)"
+)
 PARAMETERS = re.compile(r"([\d,]+) parameters")
 
 
@@ -37,6 +39,7 @@ def read(example: project.Project, spec: str) -> Dataset:
         ("sound", 1.6),
         ("text", 1.6),
         ("segment", 1.6),
+        ("ocr", 1.8),
         pytest.param("detect", 4.5, marks=pytest.mark.slow),
     ],
 )
@@ -81,3 +84,18 @@ def test_a_digits_pixels_are_its_mask() -> None:
     across = np.abs(np.diff(pixels.astype(int), axis=3)).mean(1)
     edge = np.diff((masks > 0).astype(int), axis=2) != 0
     assert across[edge].mean() > 3 * across[~edge].mean()
+
+
+def test_a_lines_classes_are_its_digits_from_left_to_right() -> None:
+    loader = runpy.run_path(str(shipped("examples/ocr") / "loader.py"))
+    pixels, classes = loader["train"](60, 3)
+    again = loader["train"](60, 3)
+    assert np.array_equal(pixels, again[0]) and np.array_equal(classes, again[1])
+    held_out, _ = loader["test"](60)
+    assert not {x.tobytes() for x in held_out} & {x.tobytes() for x in pixels}
+    lengths = (classes >= 0).sum(1)
+    assert set(lengths) == set(range(2, 8))
+    assert classes.max() == 10 and classes[classes >= 0].min() == 1
+    # The more digits, the more of a line's columns have ink.
+    columns = (pixels[:, 0].max(1) - np.median(pixels[:, 0], (1, 2))[:, None]) > 80
+    assert np.corrcoef(columns.sum(1), lengths)[0, 1] > 0.9
