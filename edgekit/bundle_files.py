@@ -144,6 +144,7 @@ class ReportFiles:
 
     candidates: tuple[_Candidate, ...]
     target: _Target
+    converted: tuple[_Candidate, ...] = ()
 
 
 def read_json_as(
@@ -220,6 +221,6 @@ def read_report(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """`report.json`, vouched for, with every file it names; raises `UsageError`."""
     vouched(folder, manifest, [REPORT])
     document, report = read_json_as(folder / REPORT, ReportFiles, UsageError)
-    for candidate in report.candidates:
+    for candidate in (*report.candidates, *report.converted):
         vouched(folder, manifest, candidate.artifact.files)
     return document

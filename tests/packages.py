@@ -32,21 +32,15 @@ def write_bundle(
     preprocess: Sequence[Mapping[str, Any]] = (PREPROCESS,),
     name: str = "Digits & co",
     files: Mapping[str, str] | None = None,
+    converted: Sequence[Artifact] = (),
     **contract: Any,
 ) -> Path:
     """`folder` with the files of `artifacts`, of which the first is the chosen one."""
     (folder / "candidates").mkdir(parents=True)
-    candidates = []
-    for artifact in artifacts:
-        copies = []
-        for file in artifact.files:
-            place = f"candidates/{artifact.name}{file.suffix}"
-            shutil.copyfile(file, folder / place)
-            copies.append(place)
-        described = {**asdict(artifact), "quantized": None, "files": copies}
-        candidates.append({"artifact": described, "evaluation": None})
+    candidates = [_candidate(folder, artifact) for artifact in artifacts]
     report = {
         "candidates": candidates,
+        "converted": [_candidate(folder, artifact) for artifact in converted],
         "target": {"image": "linux/arm64", "threads": 1, "cpu": "cortex-a72"},
     }
     (folder / "report.json").write_text(json.dumps(report))
@@ -87,6 +81,17 @@ def write_bundle(
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def _candidate(folder: Path, artifact: Artifact) -> dict[str, Any]:
+    """A row of the report, its files in the bundle."""
+    copies = []
+    for file in artifact.files:
+        place = f"candidates/{artifact.name}{''.join(file.suffixes)}"
+        shutil.copyfile(file, folder / place)
+        copies.append(place)
+    described = {**asdict(artifact), "quantized": None, "files": copies}
+    return {"artifact": described, "evaluation": None}
 
 
 def package_app(

@@ -20,12 +20,13 @@ from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.evaluate.accuracy import evaluate as evaluate_network
 from edgekit.evaluate.run import infer_all
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Variant, export_all, offered
+from edgekit.export.workers import Variant, conversions_for, export_all, offered
 from edgekit.program import tokenizer
 from edgekit.program.program import Program
 from edgekit.program.tokenizer import Tokenizer
 from edgekit.progress import Logged, Progress, Step
 from edgekit.runtimes import registry
+from edgekit.runtimes.protocol import QUANTIZED
 from edgekit.scratch import write
 from edgekit.tasks.reading import numbers, selected
 from edgekit.types import (
@@ -95,10 +96,11 @@ def quantize(  # noqa: PLR0913
     format lacks the precision or the runtime refuses the file, `OutputError` where the folder
     cannot be written.
     """
-    if not precision.startswith("int"):
+    if precision not in QUANTIZED:
         raise UsageError(
-            f"precision = {precision!r} quantizes nothing. Choose int8, int8-dynamic, "
-            "int8-weights or int16x8, or export the network: edgekit.export."
+            f"precision = {precision!r} quantizes nothing. Choose "
+            f"{', '.join(QUANTIZED[:-1])} or {QUANTIZED[-1]}, or export the network: "
+            "edgekit.export."
         )
     held = network if isinstance(network, Network) else load(network)
     [made] = _exported(
@@ -161,12 +163,13 @@ def _requested_variants(
         )
     # One file serves all who read its format.
     named = [registry.get(name).format for name in runtimes or target.runtimes]
-    return [
+    found: list[Variant] = [
         (runtime, precision)
         for runtime in dict.fromkeys(named)
         for precision in precisions or target.precisions
         if precisions or offered(runtime, precision)
     ]
+    return [*found, *([] if precisions else conversions_for(named))]
 
 
 def _judges(program: Program, data: Data, recipe: Recipe) -> Validation:
@@ -221,14 +224,16 @@ def evaluate(
     by name; `None` is the task's own. Files run on the device at the address `device`, one
     sample at a time. Of several files the evaluations are by name. Texts are read by the
     `tokenizer.json` beside a file, or in its bundle. Raises `DataError` where no sample is
-    labeled, `UsageError` for a metric that the task does not have, `ArtifactError` where a runtime
-    refuses a file.
+    labeled, `UsageError` for a metric that the task does not have or a file that is converted and
+    not run, `ArtifactError` where a runtime refuses a file.
     """
     judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     if isinstance(subject, Network):
         program = selected(subject.program, data.task)
         return evaluate_network(program, data.part("test", program), metric=judge)
     files = [subject] if isinstance(subject, Artifact) else list(subject)
+    for one in files:
+        registry.refuse_converted(one.runtime)
     with attached(device, runtimes=[one.runtime for one in files]) as there:
         found = {}
         for one in files:

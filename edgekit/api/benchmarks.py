@@ -16,6 +16,7 @@ from edgekit.devices.resolve import attached
 from edgekit.errors import UsageError
 from edgekit.export.workers import Variant, export_all
 from edgekit.progress import Logged, Progress
+from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.types import Artifact, Evaluation, Measurement
 
@@ -51,12 +52,15 @@ def benchmark(  # noqa: PLR0913
     `baseline` is exported in fp32 for each runtime of the files and timed among them. With `data`
     each file is evaluated on the test samples, too. `tier` is `quick`, `default`, `report` or
     `sustained`. Raises `DeviceError` where the device cannot be reached or lacks a runtime,
-    `MeasurementError` where the tier refuses the state that it is in, `UsageError` without files.
+    `MeasurementError` where the tier refuses the state that it is in, `UsageError` without files
+    or for one that is converted and not run.
     """
     if not files:
         raise UsageError(
             "There are no files to benchmark. Export some: edgekit.export."
         )
+    for one in files:
+        registry.refuse_converted(one.runtime)
     shown = progress or Logged()
     runtimes = list(dict.fromkeys(one.runtime for one in files))
     with scratch_folder() as scratch:

@@ -16,6 +16,7 @@ from edgekit.errors import DeviceError, OutputError
 from edgekit.pipeline.environment import Environment, InMemory
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Progress
+from edgekit.runtimes import registry
 from edgekit.store import Store
 from edgekit.types import Budget, ModelSpec, Provenance, Recipe, Target
 
@@ -64,7 +65,8 @@ def attached_environment(
     target = request.target
     provenance: Provenance | None = "device" if target.cpu == "host" else None
     requested: Any = request.project.recipe.export.runtimes or target.runtimes
-    with attached(device, provenance=provenance, runtimes=requested) as there:
+    runtimes = registry.measured(requested)
+    with attached(device, provenance=provenance, runtimes=runtimes) as there:
         if device != "local":
             _refuse_foreign(target, there)
         yield Environment(

@@ -20,7 +20,8 @@ _OPEN_S = 120.0
 def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
     """The artifact at `path`, for the runtime that its content is for unless `runtime` is named.
 
-    Raises `UsageError` where there is no such file or runtime, or a file is missing beside it.
+    Raises `UsageError` where there is no such file or runtime, where nothing here runs it, or a
+    file is missing beside it.
     """
     if not path.is_file():
         raise UsageError(
@@ -32,6 +33,7 @@ def artifact_at(path: Path, runtime: str | None = None) -> Artifact:
         raise UsageError(
             f"{path} is not {registry.described()}. Name its runtime with --runtime."
         )
+    registry.refuse_converted(found.name)
     form = own or found
     files = [path, *(path.with_suffix(suffix) for suffix in form.suffixes[1:])]
     for companion in files[1:]:

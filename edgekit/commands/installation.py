@@ -42,7 +42,8 @@ def obstacle(findings: Sequence[Finding]) -> EdgeKitError | None:
         return OutputError(f"The cache cannot be written ({cache.found}). {cache.fix}.")
     formats = [by_name[one.name] for one in registry.formats() if one.name in by_name]
     if not any(one.ok for one in formats):
-        extra = registry.formats()[0].extra
+        known = registry.measured(one.name for one in registry.formats())
+        extra = registry.get([*registry.on(platform.machine()), *known][0]).extra
         return RuntimeMissing(
             f"No runtime is installed. Install one: pip install 'edgekit[{extra}]'"
         )
@@ -60,7 +61,8 @@ def _exporters() -> list[Finding]:
     extras = {"torch": ""}
     for runtime in registry.formats():
         for package in runtime.libraries.values():
-            if package != runtime.package:
+            # The agent has a line for each runtime that runs.
+            if package != runtime.package or runtime.export_only:
                 extras.setdefault(package, runtime.extra)
     findings = []
     for name, extra in extras.items():

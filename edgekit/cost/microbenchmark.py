@@ -20,6 +20,11 @@ _PART = "microbenchmark"
 """Of a runtime's folder: `model` gives the bytes of one operator's file, `SUFFIX` its name."""
 
 
+def timed() -> list[RuntimeName]:
+    """The runtimes that operators can be timed alone on."""
+    return [name for name, one in registry.known().items() if one.has(_PART)]
+
+
 def write(
     operator: OperatorShape, runtime: RuntimeName, precision: Precision, folder: Path
 ) -> Path:

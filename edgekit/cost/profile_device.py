@@ -10,14 +10,13 @@ from typing import Any
 
 from edgekit import scratch
 from edgekit.config import targets
-from edgekit.cost.microbenchmark import PRECISIONS
+from edgekit.cost.microbenchmark import PRECISIONS, timed
 from edgekit.cost.table import CostTable
 from edgekit.cost.table_key import TableKey
 from edgekit.devices import Device
 from edgekit.devices.emulated import CORES
 from edgekit.errors import DeviceError, OutputError
 from edgekit.progress import Progress
-from edgekit.runtimes import registry
 from edgekit.store import Store
 from edgekit.types import Precision, RuntimeName, Target
 from edgekit.types.operator_shape import OperatorShape
@@ -67,14 +66,15 @@ def profile(
         )
     with progress.step(f"Probe {device.name}"):
         probe = device.probe()
+    known = timed()
     versions = {
         runtime: probe["runtimes"][runtime]["version"]
-        for runtime in registry.known()
+        for runtime in known
         if probe["runtimes"].get(runtime, {}).get("version")
     }
     if not versions:
         raise DeviceError(
-            f"{device.name} has none of the runtimes {', '.join(registry.known())}: "
+            f"{device.name} has none of the runtimes {', '.join(known)}: "
             "install one there."
         )
     tables = []

@@ -45,6 +45,7 @@ TOLERANCES: Mapping[Precision, Tolerance] = {
     "int8-dynamic": _INTEGERS,
     "int8-weights": _INTEGERS,
     "int16x8": _INTEGERS,
+    "palette4": _INTEGERS,
 }
 AGREEMENT = 0.75
 """Fraction of decisions below which a file is not the network, whatever its precision."""

@@ -26,6 +26,11 @@ def check(
             f"{runtime.title} export of {name}: {precision} needs calibration samples; "
             "name calibration data in edgekit.toml, or choose fp32."
         )
+    check_libraries(runtime)
+
+
+def check_libraries(runtime: Runtime) -> None:
+    """Raise `RuntimeMissing` where a library that exports for a runtime is not installed."""
     missing = [
         package
         for module, package in runtime.libraries.items()

@@ -96,7 +96,7 @@ def produce(
         outputs=outputs,
         quantized=quantized,
     )
-    if export_inputs.reference is not None:
+    if export_inputs.reference is not None and not runtime.export_only:
         verify(artifact, export_inputs.reference)
     if export_inputs.tail is not None and runtime.takes_tails:
         _complete(runtime, paths, export_inputs.tail)
@@ -137,7 +137,7 @@ def _reduced(
 
     quant_config, found_mixture = _first(runtime, quantizer, fp32, request)
     slow = found_mixture.slow if found_mixture else ()
-    if export_inputs.validation is None:
+    if export_inputs.validation is None or runtime.export_only:
         write(quant_config, place / f"plain{suffix}")
         return place / f"plain{suffix}", replace(_unjudged(quant_config), slow=slow)
     work = Search(

@@ -173,6 +173,15 @@ def offered(runtime: RuntimeName, precision: Precision) -> bool:
     return precision in registry.get(runtime).precisions
 
 
+def conversions_for(runtimes: Sequence[RuntimeName]) -> list[Variant]:
+    """Files of runtimes that run nowhere here: every precision, as no figure chooses one."""
+    return [
+        (runtime, precision)
+        for runtime in registry.converted(runtimes)
+        for precision in registry.get(runtime).precisions
+    ]
+
+
 def export_request(
     runtime: RuntimeName, precision: Precision, quant_config: QuantConfig | None = None
 ) -> ExportRequest:

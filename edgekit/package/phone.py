@@ -125,9 +125,16 @@ def written(
     )
 
 
-def bill(made: Parts, name: str, others: Sequence[Component] = ()) -> bytes:
-    """The bill of the package `name`: the model, its runtime and `others`. Registries of phones'
-    libraries name no hash that a build here could read."""
+def bill(
+    made: Parts,
+    name: str,
+    others: Sequence[Component] = (),
+    files: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """The bill of the package `name`: the model, further `files`, its runtime and `others`.
+
+    Registries of phones' libraries name no hash that a build here could read.
+    """
     runtime = made.chosen.runtime
     library = Component(
         name=runtime.name,
@@ -138,7 +145,8 @@ def bill(made: Parts, name: str, others: Sequence[Component] = ()) -> bytes:
     )
     subject = Subject(name=name, kind="library", epoch=made.bundle.epoch)
     model = (made.facts["model"]["file"], sha256(made.model))
-    return sbom.document(subject, [library, *others], [model])
+    more = [(path, sha256(content)) for path, content in (files or {}).items()]
+    return sbom.document(subject, [library, *others], [model, *more])
 
 
 def sha256(content: bytes) -> str:

@@ -32,6 +32,8 @@ from edgekit.report.words import headline
 from edgekit.runtimes import registry
 from edgekit.types import (
     REPORT_SCHEMA,
+    Artifact,
+    ConvertedArtifact,
     Measurement,
     NetworkSummary,
     Prediction,
@@ -61,6 +63,16 @@ class Built:
     uncut: Judged
     notes: tuple[Note, ...]
     """Of the stages before the proof."""
+    converted: tuple[ConvertedArtifact, ...] = ()
+    """The student's files for runtimes that run nowhere here."""
+
+
+def converted_in(bundle: Path, artifact: Artifact) -> ConvertedArtifact:
+    """A file that is converted and not run, named as it lies in the folder `bundle`."""
+    files = tuple(file.relative_to(bundle) for file in artifact.files)
+    return ConvertedArtifact(
+        artifact=replace(artifact, files=files), size_mb=artifact.size_mb
+    )
 
 
 def assemble_report(
@@ -129,6 +141,7 @@ def _report(
         calibration=samples.calibration_facts,
         baselines=timed.unpruned,
         candidates=timed.candidates,
+        converted=built.converted,
         notes=(
             *_notes(target, proven=env.proven),
             *fitted.notes,

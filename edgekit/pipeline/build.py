@@ -11,7 +11,12 @@ from edgekit.export import conversions, warm
 from edgekit.export.workers import prepare
 from edgekit.package import bundle
 from edgekit.pipeline import locked
-from edgekit.pipeline.assemble import Built, assemble_report, write_bundle
+from edgekit.pipeline.assemble import (
+    Built,
+    assemble_report,
+    converted_in,
+    write_bundle,
+)
 from edgekit.pipeline.baselines import Baselines, export_baselines
 from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.cost_model import check
@@ -89,6 +94,7 @@ def _made(
         pruning.costs, pruned.table, pair, files, env.progress, env.store
     )
     proof = prove(evaluator, request, student, files, pruning.training, pruned)
+    converted = exporting.converted(proof.student)
     lock = locked.lock_of(request, loaded, pruned, proof.timed, proof.student)
     differing = locked.verify(lock, request.locked)
     built = Built(
@@ -97,7 +103,11 @@ def _made(
         proof=proof.within(folder),
         prediction=prediction,
         uncut=pruning.uncut,
-        notes=(*loaded.notes, *baselines.notes, *exported.notes, *differing),
+        converted=tuple(converted_in(folder, one) for one in converted.artifacts),
+        notes=(
+            *(*loaded.notes, *baselines.notes, *exported.notes),
+            *(*converted.notes, *differing),
+        ),
     )
     report = assemble_report(request, env, loaded, built)
     report = with_pictures(report, request.project, env, loaded, proof)

@@ -24,13 +24,14 @@ from edgekit.types.notes import (
 )
 
 DEFAULT_SPEEDUP = 2.0
-_BYTES_PER_WEIGHT: Mapping[Precision, int] = {
+_BYTES_PER_WEIGHT: Mapping[Precision, float] = {
     "fp32": 4,
     "fp16": 2,
     "int8": 1,
     "int8-dynamic": 1,
     "int8-weights": 1,
     "int16x8": 1,
+    "palette4": 0.5,
 }
 # Room for what a file holds besides weights: its graph, biases, scales.
 _SIZE_FRACTION = 0.9

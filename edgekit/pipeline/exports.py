@@ -9,7 +9,7 @@ from pathlib import Path
 import edgekit
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import Validation
-from edgekit.export.workers import Variant, artifact_name
+from edgekit.export.workers import Variant, artifact_name, conversions_for
 from edgekit.package import bundle
 from edgekit.pipeline import compatibility, left_out, variants
 from edgekit.pipeline.environment import Environment
@@ -23,8 +23,9 @@ from edgekit.pipeline.stage_records import copy_files
 from edgekit.program.io_fusion import folded
 from edgekit.program.named_outputs import Reads
 from edgekit.program.program import Program
+from edgekit.runtimes import registry
 from edgekit.runtimes.contract import embed
-from edgekit.types import Artifact, Precision, Target
+from edgekit.types import Artifact, Precision, RuntimeName, Target
 from edgekit.types.export_notes import TailLeftOut
 
 
@@ -42,6 +43,8 @@ class StudentExports:
     facts: Mapping[str, str]
     """Provenance that every file carries."""
     folder: Path
+    converters: tuple[RuntimeName, ...] = ()
+    """Runtimes whose files are converted and not run."""
     made: dict[tuple[str, Variant], Artifact] = field(default_factory=dict)
     """Files of this build by network and form: what was judged is not exported again."""
 
@@ -71,6 +74,9 @@ class StudentExports:
                 "name": project.name,
             },
             folder=folder / "candidates",
+            converters=registry.converted(
+                project.recipe.export.runtimes or request.target.runtimes
+            ),
         )
 
     def candidates(self, student: Program) -> left_out.Exports:
@@ -78,6 +84,23 @@ class StudentExports:
         requested = self.requested(student)
         made = self.export(student, requested, self.folder, title="Export the student")
         return replace(made, notes=(*made.notes, *tail_notes(student, made.artifacts)))
+
+    def converted(self, student: Program) -> left_out.Exports:
+        """The student for the runtimes that run nowhere here, in every precision."""
+        variants = conversions_for(self.converters)
+        if not variants:
+            return left_out.Exports(artifacts=[])
+        made = left_out.export(
+            self.exporter,
+            folded(student, self.samples.folding),
+            variants,
+            self.folder,
+            title="Convert the student",
+            labels=self.samples.labels,
+            required=False,
+        )
+        self._describe(made.artifacts)
+        return made
 
     def in_int8(self, student: Program) -> left_out.Exports:
         """A student trained with int8's rounding; nothing may be left of it."""

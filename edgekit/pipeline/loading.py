@@ -9,6 +9,7 @@ from edgekit.config.project import Project
 from edgekit.data.metrics import named
 from edgekit.distill import tasks
 from edgekit.errors import DeviceError
+from edgekit.export.checks import check_libraries
 from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.check_data import judged
 from edgekit.pipeline.environment import Environment
@@ -154,7 +155,9 @@ def runtimes_of(
     """The profile's runtimes that this device has; the first is the one the plan is for.
 
     Where one that has no format of its own is not there, that of its files stands in for it.
-    Raises `DeviceError` where the profile or the device lacks a runtime that the recipe names.
+    Those whose files are only converted are not among them. Raises `DeviceError` where the profile
+    or the device lacks a runtime that the recipe names, `RuntimeMissing` where a library that
+    converts is not installed.
     """
     present = env.runtimes
     asked = recipe.runtimes or target.runtimes
@@ -164,7 +167,15 @@ def runtimes_of(
             f"{target.name} does not run {foreign[0]}: its profile has "
             f"{', '.join(target.runtimes)}. Change [recipe.export] runtimes."
         )
-    found = [name if name in present else registry.get(name).format for name in asked]
+    for name in registry.converted(asked):
+        check_libraries(registry.get(name))
+    run = registry.measured(asked)
+    if not run:
+        raise DeviceError(
+            f"{target.name} has {' and '.join(asked)} alone, whose files are converted and not "
+            "run: there is nothing to plan or measure for. Add another runtime."
+        )
+    found = [name if name in present else registry.get(name).format for name in run]
     if found[0] not in present:
         extra = registry.get(found[0]).extra
         raise DeviceError(

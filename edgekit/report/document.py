@@ -39,6 +39,8 @@ def to_json(report: Report) -> dict[str, Any]:
             "accuracy": words.evaluated(candidate),
             "speedup": words.compared(candidate),
         }
+    for row in document["converted"]:
+        row["how"] = {"run": words.CONVERTED}
     for name in ("teacher", "student"):
         samples = document[name]["evaluation"]["samples"]
         document[name]["how"] = {
@@ -80,7 +82,7 @@ def schema() -> dict[str, Any]:
     }
     made["required"] = list(made["properties"])
     how = {"type": "object", "additionalProperties": text}
-    for name in ("Measurement", "Candidate", "NetworkSummary"):
+    for name in ("Measurement", "Candidate", "ConvertedArtifact", "NetworkSummary"):
         made["$defs"][name]["properties"]["how"] = how
     return made
 

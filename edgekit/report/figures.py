@@ -34,6 +34,7 @@ SYMBOLS: Mapping[Precision, str] = {
     "int8-dynamic": "square-open",
     "int8-weights": "triangle-down",
     "int16x8": "diamond",
+    "palette4": "diamond-open",
 }
 BEFORE, AFTER, CHOSEN = "#9AA5B1", "#0072B2", "#D55E00"
 MOST_OPERATORS = 200

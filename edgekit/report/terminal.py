@@ -22,7 +22,8 @@ _STYLES: dict[Verdict, str] = {
 
 
 def summary(report: Report, console: Console) -> None:
-    """Print the verdict first, then the budgets, then every candidate and why it lost."""
+    """Print the verdict first, then the budgets, then every candidate and why it lost, and what was
+    converted and not run."""
     style = _STYLES[report.verdict] if report.verdicts else "bold"
     verdict = Text(words.title(report), style=style)
     console.print(
@@ -37,6 +38,9 @@ def summary(report: Report, console: Console) -> None:
     for candidate in report.candidates:
         mark = "chosen" if candidate.chosen else "lost"
         console.print(Text(f"{mark}: {candidate.artifact.name}: {outcome(candidate)}"))
+    for one in report.converted:
+        size = words.figure(one.size_mb, "MiB")
+        console.print(Text(f"converted, not run: {one.artifact.name}, {size}"))
     notes = (
         _costs(report),
         _outlook(report),

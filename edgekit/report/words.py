@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekit.report.measurement_words import energy_reasons
 from edgekit.report.verdict_words import budget_reason
+from edgekit.runtimes import registry
 from edgekit.types import (
     AccuracyOutlook,
     AccuracyUnknown,
@@ -22,6 +23,9 @@ from edgekit.types import (
 from edgekit.types.evaluation import shown
 
 MISSING = "not measured"
+CONVERTED = (
+    "converted, not run: no latency, no accuracy and no comparison with the network"
+)
 _METERS_NAMED = 3
 PROVENANCE: dict[Provenance, str] = {
     "device": "timed on the device",
@@ -256,6 +260,14 @@ def unmetered(report: Report) -> list[str]:
             why = f"Energy {without_energy(one.measurement)}"
             found.setdefault(why, []).append(one.artifact.name)
     return [f"{what} ({', '.join(names)})." for what, names in found.items()]
+
+
+def converted(report: Report) -> str:
+    """Missing figures of files that are converted and not run."""
+    named = dict.fromkeys(
+        registry.get(one.artifact.runtime).title for one in report.converted
+    )
+    return f"{' and '.join(named)}: {CONVERTED}."
 
 
 def barrier(found: Barrier) -> str:

@@ -21,7 +21,12 @@ Signature = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 Sample = Mapping[str, np.ndarray]
 """A batch of one for each input, by its name in the file."""
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
-QUANTIZED: tuple[Precision, ...] = (*CALIBRATED, "int8-dynamic", "int8-weights")
+QUANTIZED: tuple[Precision, ...] = (
+    *CALIBRATED,
+    "int8-dynamic",
+    "int8-weights",
+    "palette4",
+)
 
 
 class Quantizer(Protocol):

@@ -66,6 +66,9 @@ class Runtime:
     """Advice where it is not installed and need not be; `None` is `install`."""
     timer: str | None = None
     """A program of its makers' that times its files on a device without Python."""
+    export_only: bool = False
+    """True where no machine of EdgeKit's runs its files: they are converted from the student that
+    ships, and there is no figure of them. It has no file in the agent."""
     refusals: tuple[str, ...] = ()
     """Patterns of errors about a missing operator, with the operator's name or number."""
 

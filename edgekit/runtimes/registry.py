@@ -6,7 +6,7 @@ in a plugin folder, `agent.py`: what runs on the device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgekit import plugins
@@ -50,6 +50,26 @@ def readers(name: RuntimeName) -> tuple[RuntimeName, ...]:
     requested = get(name).format
     others = [one.name for one in known().values() if one.format == requested]
     return tuple(dict.fromkeys((name, *others)))
+
+
+def measured(names: Iterable[RuntimeName]) -> tuple[RuntimeName, ...]:
+    """Those of `names` whose files are run, judged and timed."""
+    return tuple(name for name in names if not get(name).export_only)
+
+
+def converted(names: Iterable[RuntimeName]) -> tuple[RuntimeName, ...]:
+    """Those of `names` whose files are converted and never run."""
+    return tuple(name for name in names if get(name).export_only)
+
+
+def refuse_converted(name: RuntimeName) -> None:
+    """Raise `UsageError` where the files of a runtime are converted and never run."""
+    runtime = get(name)
+    if runtime.export_only:
+        raise UsageError(
+            f"{runtime.title} files are converted and not run: EdgeKit has no figure of "
+            "them. Name a file of another runtime."
+        )
 
 
 def on(arch: str) -> tuple[RuntimeName, ...]:

@@ -8,10 +8,13 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8"]
+Precision = Literal[
+    "fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "palette4"
+]
 """Arithmetic of a file, coarsely. `int8`: weights and activations by calibrated ranges;
 `int8-dynamic`: activations by ranges taken while running; `int8-weights`: weights alone,
-computed in float; `int16x8`: activations of 16 bits. `QuantConfig` has the details."""
+computed in float; `int16x8`: activations of 16 bits; `palette4`: weights alone, as numbers of 4
+bits in tables of values. `QuantConfig` has the details."""
 RawDtype = Literal["float32", "uint8"]
 """Of raw values that files prepare themselves."""
 RangeMethod = Literal["min-max", "averaged", "percentile", "entropy"]

@@ -194,6 +194,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConvertedArtifact:
+    """A file for a runtime that runs nowhere here: converted, not run."""
+
+    artifact: Artifact
+    size_mb: float
+    """Of its files, in MiB."""
+    parity: None = None
+    evaluation: None = None
+    measurement: None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkSummary:
     """Size, multiply-adds and evaluation of a PyTorch network."""
 
@@ -261,6 +273,8 @@ class Report:
     baselines: tuple[Measurement, ...]
     """The unpruned fp32 network on each runtime."""
     candidates: tuple[Candidate, ...]
+    converted: tuple[ConvertedArtifact, ...] = ()
+    """The student's files for runtimes that run nowhere here; none of them competed."""
     notes: tuple[Note, ...] = ()
     task: TaskSpec = field(default_factory=TaskSpec)
     links: tuple[Link, ...] = ()

@@ -22,6 +22,7 @@ _FEATURES = {
     "graph_reader": "`edgekit diff` goes through its files layer by layer",
     "operators": "the operators of each release are known",
     "completion": "operators behind the network are put back into its files",
+    "apple": "beside LiteRT's file in `edgekit package --ios`",
     "web": "runs in browsers: `edgekit package --web`, `--device browser`",
 }
 """Modules of a runtime's folder, and what a user has from each."""
@@ -103,7 +104,7 @@ def _runtimes() -> Iterator[tuple[str, str]]:
         "Runtimes",
         "A runtime runs a network's file on the device. A build makes a file for every runtime "
         "of the target in every precision, measures them, and ships the fastest that keeps the "
-        "budget.",
+        "budget. For one that runs on no machine here, files are converted and not run.",
         ((name, _doc(package_of(name))) for name, _ in known.items()),
     )
 
@@ -114,6 +115,12 @@ def _runtime(runtime: Runtime) -> str:
     rows = [
         ("files", format_of or ", ".join(f"`{s}`" for s in runtime.suffixes)),
         ("precisions", ", ".join(runtime.precisions)),
+        (
+            "run by EdgeKit",
+            "no: converted, and there is no figure of its files"
+            if runtime.export_only
+            else "",
+        ),
         ("ranges of static int8, first choice first", ", ".join(runtime.ranges)),
         ("installed by", f"`{runtime.install}`"),
         ("release", runtime.version or "the newest"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.package.class_values import Language, of_class, of_tests
 from edgekit.package.identifiers import literal, variables
+from edgekit.package.ios.converted import Converted
 from edgekit.package.phone import Parts, sha256
 from edgekit.package.tokenizer_rules import Piece
 
@@ -23,10 +24,10 @@ nil nonisolated open operator private protocol public repeat rethrows return sel
 subscript super switch throw throws true try typealias var where while
 """
 _CLASSES = """
-Accelerator Answer Any Array Bool Box Boxes Bundle CGImage CompiledModel Data Double Environment
-Error Float Found Input Int Label Level Model ModelError Options Outputs Piece Pixels Placement
-Postprocess Preprocess Rules
-Session Set Steps String Tensor TensorBuffer URL WordPiece
+Accelerator Answer Any Array Bool Box Boxes Bundle CGImage CompiledModel CoreMLSession Data Double
+Environment Error Float Found Inference Input Int Label Level Model ModelError Options Outputs Piece
+Pixels Placement Postprocess Preprocess Rules Session Set Steps String Tensor TensorBuffer URL
+WordPiece
 """
 TAKEN = frozenset(_CLASSES.split())
 """Types that the sources use: one of the model's name would take their place."""
@@ -59,7 +60,7 @@ def number(value: float) -> str:
     return str(np.float32(value))
 
 
-def actor(made: Parts, name: str) -> str:
+def actor(made: Parts, name: str, beside: Converted | None = None) -> str:
     """The text of the actor's file."""
     return SWIFT.rendered(
         "Model.swift.j2",
@@ -69,10 +70,11 @@ def actor(made: Parts, name: str) -> str:
         sha256=sha256(made.model),
         vocabulary_sha256=sha256(made.vocabulary),
         overloads=overloads(made),
+        core_ml=None if beside is None else _core_ml(beside),
     )
 
 
-def tests(made: Parts, name: str) -> str:
+def tests(made: Parts, name: str, beside: Converted | None = None) -> str:
     """The text of the tests' file."""
     text = made.rules is not None
     one = overloads(made)[0]
@@ -86,7 +88,21 @@ def tests(made: Parts, name: str) -> str:
         **of_tests(made.facts, SWIFT, made.fixtures, text=text),
         name=name,
         sample=", ".join(given),
+        core_ml=beside,
     )
+
+
+def _core_ml(beside: Converted) -> dict[str, Any]:
+    """The values of the actor's second way to load."""
+    return {
+        "artifact": beside.artifact,
+        "sha256": [
+            (path.partition("/")[2], sha256(content))
+            for path, content in sorted(beside.files.items())
+        ],
+        "inputs": [_tensor({**one, "quantization": None}) for one in beside.inputs],
+        "outputs": [_tensor({**one, "quantization": None}) for one in beside.outputs],
+    }
 
 
 def overloads(made: Parts) -> list[Overload]:

@@ -13,6 +13,7 @@ def test_the_probe_reports_what_is_missing(tmp_path: Path) -> None:
     assert set(result["runtimes"]) == {
         "executorch",
         "litert",
+        "ncnn",
         "tflite-runtime",
         "onnxruntime",
         "openvino",

@@ -116,7 +116,12 @@ def one(
 
 def run(artifact: Artifact, samples: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """Each output over all samples, from the runtime the artifact is for."""
-    known = {"onnxruntime": _onnx, "openvino": _openvino, "executorch": _executorch}
+    known = {
+        "onnxruntime": _onnx,
+        "openvino": _openvino,
+        "executorch": _executorch,
+        "ncnn": _ncnn,
+    }
     runner = known.get(artifact.runtime, _litert)
     infer = runner(artifact)
     rows = [infer([x[i : i + 1] for x in samples]) for i in range(len(samples[0]))]
@@ -132,6 +137,30 @@ def _executorch(artifact: Artifact) -> Any:
     return lambda xs: [
         each.numpy().copy() for each in method.execute([torch.tensor(x) for x in xs])
     ]
+
+
+def _ncnn(artifact: Artifact) -> Any:
+    import ncnn
+
+    net = ncnn.Net()
+    for name in ("packed", "storage", "arithmetic"):
+        setattr(net.opt, f"use_fp16_{name}", False)
+    for reads, file in zip(
+        (net.load_param, net.load_model), artifact.files, strict=True
+    ):
+        assert reads(str(file)) == 0
+
+    def infer(feeds: list[np.ndarray]) -> list[np.ndarray]:
+        extractor = net.create_extractor()
+        for number, feed in enumerate(feeds):
+            kind = np.float32 if feed.dtype.kind == "f" else np.int32
+            # A matrix does not keep the array that it is made of.
+            values = feed[0].astype(kind)
+            extractor.input(f"in{number}", ncnn.Mat(values).clone())
+        names = [f"out{number}" for number in range(len(artifact.outputs))]
+        return [np.array(extractor.extract(name)[1])[None] for name in names]
+
+    return infer
 
 
 def _onnx(artifact: Artifact) -> Any:

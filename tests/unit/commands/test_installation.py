@@ -70,4 +70,5 @@ def test_a_machine_without_runtimes_or_cache_is_an_error() -> None:
     assert installation.obstacle(found(True, names[-1])) is None
     none = installation.obstacle(found(True))
     assert isinstance(none, RuntimeMissing) and "pip install 'edgekit[" in str(none)
+    assert not any(f"[{name}]" in str(none) for name in registry.converted(names))
     assert isinstance(installation.obstacle(found(False, *names)), OutputError)

@@ -117,8 +117,9 @@ def test_a_misspelt_name_gets_a_suggestion_and_the_list():
         (
             '["onnxruntime"]',
             '["onnx-runtime"]',
-            "board.toml:6: runtimes[0] = \"onnx-runtime\": should be one of 'executorch', "
-            "'litert', 'onnxruntime', 'openvino', 'tflite-runtime'. Did you mean 'onnxruntime'?",
+            "board.toml:6: runtimes[0] = \"onnx-runtime\": should be one of 'coreml', "
+            "'executorch', 'litert', 'ncnn', 'onnxruntime', 'openvino', 'tflite-runtime'. "
+            "Did you mean 'onnxruntime'?",
         ),
         (
             'image = "linux/arm64"',

@@ -35,3 +35,8 @@ def test_the_file_is_of_the_format_that_the_runtime_reads(
     path = microbenchmark.write(LINEAR, runtime, "fp32", tmp_path)
     found = registry.recognized(path)
     assert found is not None and found.name == form
+
+
+def test_runtimes_without_the_part_are_not_among_those_that_time_operators() -> None:
+    found = microbenchmark.timed()
+    assert "litert" in found and not {"ncnn", "coreml"} & set(found)

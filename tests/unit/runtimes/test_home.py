@@ -16,6 +16,7 @@ ALLOWED = {
     ("commands/scaffold.py", ".bin"): "PyTorch's weights, which init looks for",
     ("data/voc.py", ".xml"): "annotations of Pascal VOC",
     ("sources/_foreign.py", ".bin"): "PyTorch's weights",
+    ("sources/_foreign.py", ".param"): "a form of files that advice is given for",
     ("sources/_foreign.py", ".pte"): "a form of files that advice is given for",
     ("sources/_foreign.py", ".xml"): "a form of files that advice is given for",
     ("sources/onnx/__init__.py", ".onnx"): "the source's own files, which it reads",

@@ -40,7 +40,9 @@ def extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_folders_are_the_runtimes_and_each_has_its_half_on_the_device() -> None:
-    assert list(registry.known()) == agent.names()
+    measured = registry.measured(registry.known())
+    assert list(measured) == agent.names()
+    assert registry.converted(registry.known()) == ("coreml",)
     assert "litert" in registry.known()
     for name, runtime in registry.known().items():
         assert runtime.name == name
@@ -74,9 +76,7 @@ def test_a_profile_can_name_it_and_nothing_else(extra: Path) -> None:
 
 
 def test_an_unknown_name_is_one_line_with_the_names_there_are() -> None:
-    named = (
-        r"^No runtime 'lite'\. Did you mean 'litert'\? Known: executorch, litert, .*\.$"
-    )
+    named = r"^No runtime 'lite'\. Did you mean 'litert'\? Known: coreml, executorch, litert, .*\.$"
     with pytest.raises(UsageError, match=named):
         registry.get("lite")
 

@@ -3,7 +3,12 @@ import Foundation
 import LiteRT
 
 /// A loaded model: prepared numbers in, real numbers out.
-final class Session {
+protocol Inference {
+  func infer(_ prepared: [[Float]]) throws -> [[Float]]
+}
+
+/// The model as LiteRT runs it.
+final class Session: Inference {
   private let model: CompiledModel
   private let inputs: [Input]
   private let outputs: [Tensor]
