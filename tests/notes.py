@@ -225,6 +225,14 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     (
         _out(
             files.Incompatibility(
+                cause="type_not_taken", by="LiteRT.js 2.5.3", detail="int64 (tokens)"
+            )
+        ),
+        "litert-int8 is left out: LiteRT.js 2.5.3 takes no int64 (tokens)",
+    ),
+    (
+        _out(
+            files.Incompatibility(
                 cause="file_rejected",
                 by="tflite-runtime on pi",
                 detail="builtin_code out of range: 160.",

@@ -16,6 +16,7 @@ from torch import fx
 
 from edgekit.agent.arrays import of_network
 from edgekit.devices import Device
+from edgekit.devices.browser.device import ARCH
 from edgekit.devices.emulated import CORES, EmulatedDevice, missing
 from edgekit.errors import ArtifactError, BudgetInfeasible
 from edgekit.evaluate.run import infer
@@ -32,7 +33,7 @@ from edgekit.program.module_path import layer
 from edgekit.program.program import Program
 from edgekit.report.export_words import reasons
 from edgekit.report.note_words import sentence
-from edgekit.runtimes import registry
+from edgekit.runtimes import browser, registry
 from edgekit.runtimes.operators import Operator, Table, of_file, opset_of, table
 from edgekit.types import Artifact, Precision, RuntimeName, Target
 from edgekit.types.export_notes import Fix, Incompatibility, LeftOut
@@ -211,7 +212,10 @@ class _Inspection:
         """Why the device cannot run it, operator by operator; and whether it was seen to load."""
         known = _table(self.target, artifact.runtime)
         operators = of_file(artifact.runtime, artifact.files[0])
-        found = list(_by_profile(self.target, self.network, artifact, operators, known))
+        found = [
+            *_by_types(self.target, artifact),
+            *_by_profile(self.target, self.network, artifact, operators, known),
+        ]
         there = None if found or known is None else self.opener(known.runtime)
         if known is not None and there is not None:
             read = replace(artifact, runtime=known.runtime)
@@ -239,6 +243,20 @@ def _table(target: Target, format_of: RuntimeName) -> Table | None:
         if name in target.runtimes and version is not None:
             return table(name, version)
     return None
+
+
+def _by_types(target: Target, artifact: Artifact) -> Iterator[Incompatibility]:
+    """Types of inputs and outputs that the runtime's build for browsers does not take."""
+    web = browser.known().get(registry.get(artifact.runtime).format)
+    if target.arch != ARCH or web is None:
+        return
+    for tensor in (*artifact.inputs, *artifact.outputs):
+        if tensor.dtype not in web.dtypes:
+            yield Incompatibility(
+                cause="type_not_taken",
+                by=f"{web.title} {web.version}",
+                detail=f"{tensor.dtype} ({tensor.name})",
+            )
 
 
 def _by_profile(

@@ -131,6 +131,8 @@ def incompatibility_cause(found: Incompatibility) -> str:
             return (
                 f"{found.operator} stays in float, and {found.by} computes in int8 only"
             )
+        case "type_not_taken":
+            return f"{found.by} takes no {found.detail or 'such type'}"
         case "file_rejected":
             return f"{found.by} refuses the file ({(found.detail or '').rstrip('.')})"
         case "operator_not_exportable":

@@ -31,6 +31,7 @@ class Incompatibility:
         "opset_too_new",
         "shape_dynamic",
         "operator_in_float",
+        "type_not_taken",
         "file_rejected",
         "operator_not_exportable",
         "conversion_failed",

@@ -10,11 +10,11 @@ from torch import nn
 
 from edgekit.config import targets
 from edgekit.errors import BudgetInfeasible
-from edgekit.pipeline.compatibility import _by_profile, memory
+from edgekit.pipeline.compatibility import _by_profile, _by_types, memory
 from edgekit.program.program import Program, trace
 from edgekit.report.export_words import incompatibility
 from edgekit.runtimes.operators import of_file
-from edgekit.types import Artifact, InputSpec
+from edgekit.types import Artifact, InputSpec, TensorSpec
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +101,21 @@ def test_the_armv7_profile_is_bound_to_the_last_release() -> None:
     assert targets.load("raspberrypi-armv7").runtime_versions == {
         "tflite-runtime": "2.14.0"
     }
+
+
+@pytest.mark.parametrize(
+    ("target", "runtime", "dtype", "refused"),
+    [
+        ("web", "litert", "int64", ["LiteRT.js 2.5.3 takes no int64 (tokens)"]),
+        ("web", "litert", "int32", []),
+        ("web", "onnxruntime", "int64", []),
+        ("raspberrypi4", "litert", "int64", []),
+    ],
+)
+def test_a_page_takes_the_types_of_its_runtime(
+    artifact, target: str, runtime: str, dtype: str, refused: list[str]
+) -> None:
+    tokens = TensorSpec(name="tokens", shape=(1, 4), dtype=dtype)
+    made = replace(artifact, runtime=runtime, inputs=(tokens,))
+    found = _by_types(targets.load(target), made)
+    assert [incompatibility(one) for one in found] == refused
