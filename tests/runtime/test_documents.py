@@ -1,157 +1,148 @@
-"""The commands of README and of the guide run as they are written, on a tiny project."""
+"""Every page of the documentation, done block after block in a fresh folder, as a reader does."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edgekit import data
-from edgekit.types import InputSpec, Preprocess
-from tests.unit.test_habits import DOCUMENTS, ROOT, shell_lines
+from tests.runtime.documents import folders, pages, reader
+from tests.runtime.documents.pages import PAGES, ROOT, name
+from tests.runtime.documents.reader import Fault, Reader, Shell
 
-ELSEWHERE = {
-    "make ": "builds the whole environment, and runs every test",
-    "docker run": "needs a Docker engine, and an image",
-    "edgekit package --docker": "needs a Docker engine",
-    "ssh://": "needs a board",
-    "container:": "needs a Docker engine",
-    "--git": "needs commits; tests/unit/bench/test_trend.py makes some",
-    "accelerate launch": "needs several processors or machines",
-    "--model path/to/folder": "a trained folder from elsewhere; its tests write one",
-    "--target host --image": "an image; tests/device/package builds and runs them",
-    "torchrun": "two whole trainings; a build of two processes has a test of its own",
-}
-"""Parts of commands that do not run here, and why. Their options are checked all the same."""
-QUICK = """
-[recipe.prune]
-cost_provenance = "estimated"
-rounds = 1
-iterations = 1
-[recipe.export]
-runtimes = ["litert", "onnxruntime"]
-precisions = ["fp32"]
-[recipe.bench]
-runtime_options_s = 0
-"""
-BUSY = 4
-"""Exit code where the figures of a busy machine must not be quoted."""
+Read = Callable[[Path, str], None]
+"""Goes through a page as the one of that name."""
+
+OWN = [page for page in PAGES if name(page) in folders.HAS]
+"""Pages whose reader comes with something of their own; others are about one project."""
+SHARED = [page for page in PAGES if page not in OWN]
 
 
-GUIDE = (
-    *("ci", "devices", "differences", "distilling", "history", "planning", "python"),
-    *("quantizing", "result", "your-network"),
-)
-"""Pages of `docs/` about one project. Tutorials and recipes are about files from elsewhere, whose
-kinds have tests of their own; generated pages show what these do; other pages are parsed alone."""
-PAGES = [path for path in DOCUMENTS if path.relative_to(ROOT).parts[0] != "docs"] + [
-    ROOT / "docs" / f"{name}.md" for name in GUIDE
-]
+@pytest.fixture(scope="class")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    opened = Shell.opened(tmp_path_factory.mktemp("shell"))
+    yield opened
+    opened.close()
 
 
-def written() -> list[str]:
-    """Every command in these pages, without comments."""
-    lines = [
-        line.partition(" #")[0].strip()
-        for path in PAGES
-        for line in shell_lines(path.read_text(encoding="utf-8"))
-    ]
-    return list(dict.fromkeys(line for line in lines if line))
+@pytest.fixture(scope="class")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reader") / "cache"
 
 
-def elsewhere(line: str) -> bool:
-    return any(part in line for part in ELSEWHERE)
-
-
-HERE = [line for line in written() if not elsewhere(line)]
-FIRST = ("edgekit init", "edgekit build")
-LATER = [line for line in HERE if not line.startswith(FIRST)]
-
-
-@pytest.fixture(scope="module")
-def place(own_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project of a reader of the documents, whose recipe takes seconds."""
-    folder = tmp_path_factory.mktemp("reader") / "project"
+@pytest.fixture(scope="class")
+def built(
+    own_project: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    shell: Shell,
+    cache: Path,
+) -> Path:
+    """A project that was built once."""
+    folder = tmp_path_factory.mktemp("built") / "project"
     shutil.copytree(own_project, folder)
     toml = folder / "edgekit.toml"
-    text = toml.read_text().replace("epochs = 4", "epochs = 1")
-    text = text.replace(
-        "speedup       = 1.5\n", ""
-    )  # nothing that a noisy run could miss
-    toml.write_text(text.replace("accuracy_drop = 0.05", "accuracy_drop = 0.9") + QUICK)
-    command = folder.parent / "bin" / "edgekit"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edgekit "$@"\n')
-    command.chmod(0o755)
+    document = reader.quick(tomllib.loads(toml.read_text()))
+    document["recipe"]["export"]["runtimes"] = ["litert", "onnxruntime"]
+    toml.write_text(pages.dumped(document))
+    done = shell.type("edgekit build --target raspberrypi", folder, cache)
+    assert done.returncode == 0, done.stderr
+    document["recipe"]["export"]["runtimes"] = ["litert"]
+    toml.write_text(pages.dumped(document))
     return folder
 
 
-def typed(line: str, folder: Path) -> int:
-    """The exit code of a command typed in the folder, its parts one after another."""
-    given = {
-        "PATH": f"{folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "EDGEKIT_CACHE": str(folder.parent / "cache"),
-        "EDGEKIT_LOCK": str(folder.parent / "lock"),
-    }
-    for part in line.split("&&"):
-        done = subprocess.run(
-            ["sh", "-c", part],
-            cwd=folder,
-            env={**os.environ, **given},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        busy = done.returncode == BUSY and " bench " in f" {part} "
-        if done.returncode and not busy:
-            pytest.fail(f"{part} ended with {done.returncode}: {done.stderr[-600:]}")
-    return done.returncode
+@pytest.fixture
+def read(shell: Shell, cache: Path, built: Path, tmp_path: Path) -> Read:
+    """Read a page in a fresh folder, with a cache of its own where it changes that."""
+
+    def go(page: Path, called: str) -> None:
+        folder = tmp_path / "project"
+        folder.mkdir()
+        own = cache
+        if "edgekit cache clean" in page.read_text():
+            own = tmp_path / "cache"
+            shutil.copytree(cache, own, symlinks=True)
+        Reader(
+            page=page, name=called, folder=folder, cache=own, shell=shell, built=built
+        ).read()
+
+    return go
 
 
-@pytest.fixture(scope="module")
-def built(place: Path) -> Path:
-    """After `edgekit build --target raspberrypi`, with the files that the documents name."""
-    [line] = [line for line in HERE if line.startswith("edgekit build")]
-    typed(line, place)
-    bundle = place / "build" / "raspberrypi"
-    [tflite] = bundle.rglob("litert-fp32.tflite")
-    [onnx] = bundle.rglob("onnxruntime-fp32.onnx")
-    for name in ("model.tflite", "new.tflite"):
-        shutil.copyfile(tflite, place / name)
-    for name in ("model.onnx", "new.onnx", "old.onnx"):
-        shutil.copyfile(onnx, place / name)
-    shutil.copyfile(bundle / "student.pt2", place / "student.pt2")
-    samples = data.load(
-        "data/test",
-        root=place,
-        input=InputSpec(shape=(3, 16, 16)),
-        preprocess=Preprocess(mean=(0.5,) * 3, std=(0.25,) * 3),
+def test_each_exception_is_used() -> None:
+    commands = list(pages.commands())
+    for table in (reader.ELSEWHERE, reader.NEEDS, reader.MAY_END):
+        unused = [part for part in table if not any(part in x for x in commands)]
+        assert not unused, "no page has these any more"
+    python = "".join(
+        b.text for p in PAGES for b in pages.blocks(p) if b.language == "python"
     )
-    np.save(place / "fed.npy", samples.arrays()[0][:16])
-    return place
+    assert not [part for part in reader.INSTEAD if part not in python]
+    assert all((ROOT / page).exists() for page in pages.WHOLE)
+    names = {name(page) for page in PAGES}
+    assert not (folders.HAS.keys() | folders.FILLS.keys()) - names
+    for page, own in folders.HAS.items():
+        headings = {b.heading for b in pages.blocks(ROOT / page)}
+        assert not own.keys() - headings - {""}, page
 
 
-def test_each_command_runs_here_or_has_its_reason() -> None:
-    unused = [part for part in ELSEWHERE if not any(part in line for line in written())]
-    assert not unused, "no document has these any more"
-    assert len(HERE) > len(FIRST), "the documents show what runs everywhere"
-    assert all(line.startswith("edgekit ") for line in HERE), "give it a reason"
+def test_every_program_of_the_pages_is_known() -> None:
+    """Others need a reason in `ELSEWHERE`."""
+    first = {
+        part.split()[0]
+        for line in pages.commands()
+        if not any(part in line for part in reader.ELSEWHERE)
+        for part in line.split("&&")
+    }
+    assert first == {"edgekit", "python"}
 
 
-def test_init_runs_as_it_is_written(own_project: Path, place: Path) -> None:
-    [line] = [line for line in HERE if line.startswith("edgekit init")]
-    fresh = place.parent / "fresh"
-    shutil.copytree(own_project, fresh, ignore=shutil.ignore_patterns("edgekit.toml"))
-    typed(line, fresh)
-    assert 'source  = "model.py:build"' in (fresh / "edgekit.toml").read_text()
+def test_a_block_is_entered_as_a_reader_does() -> None:
+    file = {
+        "model": {"source": "a.py:build", "weights": "a.safetensors"},
+        "data": {"train": "a", "test": "b", "preprocess": {"scale": 255}},
+        "budget": {"speedup": 2.0},
+    }
+    added = pages.merged(file, {"budget": {"size_mb": 1.0}, "model": {"input": 3}})
+    assert added["budget"] == {"speedup": 2.0, "size_mb": 1.0}
+    assert added["model"] == {**file["model"], "input": 3}
+    another = pages.merged(file, {"model": {"source": "b.onnx"}})
+    assert another == {**file, "model": {"source": "b.onnx"}}
+    whole = {"model": {"source": "c"}, "data": {"train": "d", "test": "e"}}
+    assert pages.merged(file, whole) == whole
+    assert tomllib.loads(pages.dumped(file)) == file
+
+
+WRONG = {
+    "```sh\nedgekit targets show rasberrypi\n```": "ends with 2",
+    "```toml\n[recipe.distill]\nepocs = 3\n```": "is refused: .*epocs",
+    "```python\nimport edgekit\n\nedgekit.bild\n```": "bild",
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", LATER)
-def test_a_command_runs_as_it_is_written(line: str, built: Path) -> None:
-    assert typed(line, built) in (0, BUSY)
+class TestPagesOfAProject:
+    """Two classes, so that two processes divide the pages between them."""
+
+    @pytest.mark.parametrize("page", SHARED, ids=name)
+    def test_a_page_does_what_it_says(self, page: Path, read: Read) -> None:
+        read(page, name(page))
+
+    @pytest.mark.parametrize("block", WRONG)
+    def test_what_is_wrong_is_found(
+        self, block: str, read: Read, tmp_path: Path
+    ) -> None:
+        page = tmp_path / "page.md"
+        page.write_text(f"# A page\n\n{block}\n")
+        with pytest.raises(Fault, match=rf"(?s)page\.md:3: .*{WRONG[block]}"):
+            read(page, "page.md")
+
+
+@pytest.mark.slow
+class TestPagesWithFilesOfTheirOwn:
+    @pytest.mark.parametrize("page", OWN, ids=name)
+    def test_a_page_does_what_it_says(self, page: Path, read: Read) -> None:
+        read(page, name(page))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,6 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^( *)```.*?^ *```$|`[^`\n]+`", re.S | re.M)
-SELF_CONTAINED = ("tutorials/pytorch.md", "tutorials/pt2.md", "tutorials/keras.md")
-"""Pages whose blocks of Python run in the order of the page, in a folder of their own."""
 
 
 def anchors(page: Path) -> set[str]:
@@ -138,21 +135,6 @@ def check(block: str) -> None:
 def test_wrong_blocks_are_found() -> None:
     with pytest.raises(ProjectError, match="epochs"):
         check("[recipe.distill]\nepocs = 3\n")
-
-
-@pytest.mark.parametrize("name", SELF_CONTAINED)
-def test_blocks_of_python_run(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "model", raising=False)
-    for block in python_blocks(DOCS / name):
-        if file := re.match(r"# (\w+\.py)\n", block):
-            (tmp_path / file[1]).write_text(block, encoding="utf-8")
-        exec(compile(block, name, "exec"), {"__name__": "block"})
-    monkeypatch.delitem(sys.modules, "model", raising=False)
-    assert list(tmp_path.iterdir()), "a block writes a file"
 
 
 def test_a_page_of_a_command_has_its_options_and_examples() -> None:
