@@ -33,6 +33,7 @@ ELSEWHERE = {
     "edgekit package --docker": "needs a Docker engine",
     "--target host --image": "an image; tests/device/package builds and runs them",
     "--device browser": "minutes of a browser's launches; `tests/runtime/devices` has short ones",
+    "build/web": "the bundle of a build in a browser",
     "container:": "needs a Docker engine",
     "ssh://": "needs a board",
     "adb://": "needs a telephone",
