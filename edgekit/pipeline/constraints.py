@@ -59,6 +59,9 @@ class PlanConstraints:
     """Memory of a process besides activations: the runtime, its copy of the weights."""
     gain: float = 1.0
     """Speed-up over fp32 of the unpruned network in the precision that is planned for."""
+    stated_as: tuple[str, float] | None = None
+    """The budget that `speedup` follows from where that is not a ratio: its name, and the unpruned
+    network's value of it."""
     notes: tuple[PlanNote, ...] = ()
     """Notes on the choice."""
 
@@ -129,6 +132,7 @@ def constraints_from_budget(
         # As written: 1.2345678 million allow 1,234,567 and no more.
         macs=math.floor(Fraction(repr(budget.mmacs)) * 10**6) if budget.mmacs else None,
         bytes_per_weight=smallest / _SIZE_FRACTION,
+        stated_as=_stated_as(budget, speedup, latency_ms=p50_ms, energy_mj=whole_mj),
         notes=notes,
     )
     if budget.energy_mj and summed_mj:
@@ -202,6 +206,17 @@ def required_speedup(
         wishes = [DEFAULT_SPEEDUP]
         notes = (SpeedupAssumed(speedup=DEFAULT_SPEEDUP),)
     return max(wishes, default=None), notes
+
+
+def _stated_as(
+    budget: Budget, speedup: float | None, **unpruned: float | None
+) -> tuple[str, float] | None:
+    """The budget that the speed-up follows from, with the `unpruned` network's value of it."""
+    for name, whole in unpruned.items():
+        most = getattr(budget, name)
+        if whole and most and whole / most == speedup:
+            return name, whole
+    return None
 
 
 def _drawn(
@@ -329,7 +344,11 @@ def _together(
 def _asked(name: str, amount: float, constraints: PlanConstraints) -> str:
     """A limit as the user would write it in [budget]."""
     if name == "cost":
-        return f"a speed-up of {constraints.gain * constraints.full_cost / amount:.2f}"
+        ratio = constraints.gain * constraints.full_cost / amount
+        if constraints.stated_as is None:
+            return f"a speed-up of {ratio:.2f}"
+        budget, whole = constraints.stated_as
+        return f"{budget} = {whole / ratio:.4g}"
     if name == "parameters":
         return (
             f"size_mb = {amount * constraints.bytes_per_weight / 2**20:.3f} "

@@ -40,6 +40,18 @@ def test_each_budget_out_of_reach_is_named_with_the_nearest(tmp_path: Path) -> N
     assert f"({planner.cheapest('parameters').parameters:,} weights)" in error
 
 
+def test_a_latency_out_of_reach_is_named_in_milliseconds(tmp_path: Path) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    full = cost(planner)
+    constraints = PlanConstraints(
+        speedup=4000.0, full_cost=full, stated_as=("latency_ms", 2.0)
+    ).with_gain(1.25)
+    error = str(infeasible(planner, Limits(cost=full / 3200), constraints))
+    nearest = 2.0 / (1.25 * full / planner.cheapest().cost)
+    assert "latency_ms = 0.0005 is out of reach" in error
+    assert f"the nearest is latency_ms = {nearest:.4g} (" in error
+
+
 @pytest.mark.parametrize(
     ("required", "gain", "cut"),
     [(2.0, 1.6, 1.25), (2.0, 0.5, 4.0), (2.0, 2.5, None), (None, 1.6, None)],
