@@ -37,6 +37,8 @@ _ROUNDING_FRACTION = 8
 """The program's own rounding explains differences up to so many times itself."""
 _INSIDE = 1e-3
 """Largest difference of a tensor inside of the network, relative to its largest value."""
+_TIE = 0.99
+"""Outputs that differ about as much as the worst: the first is named, on every processor."""
 _FLAT = 1e-6
 """A range below this, or below this part of the largest value, is rounding, and inconclusive."""
 _TURNED = 0.01
@@ -319,7 +321,7 @@ def _rounding(
 
 
 def _differs(source: str, reference: Reference, sides: _Sides, given: Inputs) -> str:
-    worst = max(sides.columns, key=lambda each: each.error)
+    worst = next(c for c in sides.columns if c.error >= _TIE * sides.error)
     inner = list(reference.inner(given))
     first = next((each for each in inner if each.error > TOLERANCE), None)
     if first is not None:
