@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.runtimes.coreml import archive
+from edgekit.runtimes.coreml.logs import unlogged
 
 OLDEST = "iOS16"
 """The oldest system that reads weights in 8 and 4 bits."""
@@ -22,8 +23,10 @@ def converted(
 ) -> Any:
     """The model of an exported program, computed in fp16 where `half`; inputs and outputs have
     these `names` and stay in fp32."""
-    import coremltools as ct
     import numpy as np
+
+    with unlogged():
+        import coremltools as ct
 
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     precision = ct.precision.FLOAT16 if half else ct.precision.FLOAT32

@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.errors import RuntimeMissing
 from edgekit.runtimes.contract import KEY, Contract
 from edgekit.runtimes.coreml import archive
+from edgekit.runtimes.coreml.logs import unlogged
 
 
 def model_of(path: Path) -> Any:
@@ -38,7 +39,8 @@ def extract(path: Path) -> str | None:
 
 def _parsed(content: bytes) -> Any:
     try:
-        from coremltools.proto import Model_pb2
+        with unlogged():
+            from coremltools.proto import Model_pb2
     except ImportError as error:
         raise RuntimeMissing(
             "Core ML packages are read by coremltools: pip install 'edgekit[coreml]'"

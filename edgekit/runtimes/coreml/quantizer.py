@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.runtimes.coreml import converter
+from edgekit.runtimes.coreml.logs import unlogged
 from edgekit.runtimes.coreml.metadata import model_of
 from edgekit.runtimes.protocol import BaseQuantizer
 from edgekit.types import Precision, QuantConfig
@@ -38,7 +39,8 @@ class Quantizer(BaseQuantizer):
 
 def _reduced(model: Any, precision: Precision) -> Any:
     """The model with its larger weights in integers, or as numbers of a table's values."""
-    import coremltools.optimize.coreml as reduce
+    with unlogged():
+        import coremltools.optimize.coreml as reduce
 
     if precision == "int8-weights":
         symmetric = reduce.OpLinearQuantizerConfig(mode="linear_symmetric")

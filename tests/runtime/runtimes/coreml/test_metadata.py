@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,15 @@ def test_the_text_is_read_back_and_the_rest_stays(tmp_path: Path) -> None:
 def test_without_the_library_its_extra_is_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeMissing, match=r"edgekit\[coreml\]"):
         metadata.extract(write(tmp_path / "model.mlpackage.zip"))
+
+
+@pytest.mark.skipif(not INSTALLED, reason="needs pip install 'edgekit[coreml]'")
+def test_what_is_imported_says_nothing() -> None:
+    script = "from edgekit.runtimes.coreml import metadata; metadata._parsed(b'')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[4],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
