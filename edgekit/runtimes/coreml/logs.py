@@ -1,4 +1,4 @@
-"""What coremltools says of itself is not for users of EdgeKit."""
+"""Silence for the lines that coremltools and its dependencies log when they are imported."""
 
 from __future__ import annotations
 
