@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.pipeline.test_toy_runtime import MODEL, PROJECT, ROOT
-from tests.unit.pipeline.points import LOADER
+from tests.runtime.pipeline.test_toy_runtime import edgekit, written
 
 RECORD = """
 from edgekit.runtimes.record import Runtime
@@ -67,28 +63,8 @@ def project(folder: Path, runtimes: str, record: str = RECORD) -> Path:
         "plugin/runtimes/paper_tape/__init__.py": record,
         "plugin/runtimes/paper_tape/exporter.py": EXPORTER,
         "project/targets/board.toml": BOARD.format(runtimes=runtimes),
-        "project/model.py": MODEL,
-        "project/loader.py": LOADER,
-        "project/edgekit.toml": PROJECT,
     }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder / "project"
-
-
-def edgekit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    plugin = str(folder.parent / "plugin")
-    return subprocess.run(
-        [sys.executable, "-m", "edgekit", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "EDGEKIT_PLUGINS": plugin},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return written(folder, files)
 
 
 def test_the_student_is_converted_and_nothing_of_it_is_measured(tmp_path: Path) -> None:

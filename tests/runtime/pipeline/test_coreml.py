@@ -10,11 +10,10 @@ import pytest
 import torch
 
 import edgekit as ek
-from edgekit.config import targets
-from edgekit.errors import BudgetMissed, UsageError
+from edgekit.errors import UsageError
 from edgekit.runtimes import contract
-from edgekit.types import BenchRecipe, DistillRecipe, PruneRecipe, Report
 from tests.runtime.export.conftest import convolutional
+from tests.runtime.pipeline.test_executorch import built
 
 LACKING = [n for n in ("coremltools", "pnnx") if importlib.util.find_spec(n) is None]
 pytestmark = [
@@ -36,30 +35,8 @@ image = "linux/amd64"
 
 
 def test_one_is_measured_and_the_other_converted(tmp_path: Path) -> None:
-    (tmp_path / "targets").mkdir()
-    (tmp_path / "targets/phone.toml").write_text(BOARD)
     torch.manual_seed(0)
-    network, x = convolutional(), torch.randn(96, 3, 32, 32)
-    with torch.no_grad():
-        y = network.eval()(x).argmax(1)
-    try:
-        report = ek.build(
-            ek.load(network, example_input=x[:2]),
-            ek.Data(train=(x, y), test=(x, y)),
-            target=targets.load("phone", folders=[tmp_path / "targets"]),
-            budget=ek.Budget(speedup=1.2, accuracy_drop=0.9),
-            recipe=ek.Recipe(
-                objective="fastest",
-                minutes=0,
-                prune=PruneRecipe(cost_provenance="estimated", rounds=1),
-                distill=DistillRecipe(epochs=1, augment="none"),
-                bench=BenchRecipe(runtime_options_s=0),
-            ),
-            out=tmp_path / "out",
-        ).report
-    except BudgetMissed as error:  # this machine's timings promise nothing
-        assert isinstance(error.report, Report)
-        report = error.report
+    report = built(convolutional(), torch.randn(96, 3, 32, 32), tmp_path, BOARD)
     candidates = {one.artifact.name: one for one in report.candidates}
     assert {"ncnn-fp32", "ncnn-fp16", "litert-fp32"} <= set(candidates)
     assert candidates["ncnn-fp32"].parity.relative_error < 1e-4

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,17 @@ qat = "never"
 """
 
 
+def written(folder: Path, files: Mapping[str, str]) -> Path:
+    """The project, with `files` of a plugin and a board beside and in it."""
+    own = {"model.py": MODEL, "loader.py": LOADER, "edgekit.toml": PROJECT}
+    project = {f"project/{name}": text for name, text in own.items()}
+    for name, text in {**files, **project}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder / "project"
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project whose board has the added runtime alone; beside it, the runtime's one folder."""
@@ -153,15 +165,8 @@ def project(tmp_path: Path) -> Path:
         "plugin/runtimes/bead_frame/exporter.py": EXPORTER,
         "plugin/runtimes/bead_frame/agent.py": AGENT,
         "project/targets/board.toml": BOARD,
-        "project/model.py": MODEL,
-        "project/loader.py": LOADER,
-        "project/edgekit.toml": PROJECT,
     }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return tmp_path / "project"
+    return written(tmp_path, files)
 
 
 def edgekit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
