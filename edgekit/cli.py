@@ -21,6 +21,7 @@ from edgekit.commands import (
     cache,
     compare,
     crashes,
+    decoder,
     devices,
     diff,
     doctor,
@@ -75,6 +76,7 @@ app.command(cls=package.PackageCommand, epilog=_EPILOG)(package.package)
 app.command("profile-device", epilog=_EPILOG)(profile_device)
 app.add_typer(targets.app, name="targets")
 app.add_typer(devices.app, name="devices")
+app.add_typer(decoder.app, name="decoder")
 app.add_typer(cache.app, name="cache")
 
 # Typer carries a click of its own, and names only this branch of its errors.

@@ -17,7 +17,7 @@ LAYERS = (
     ("api",),
     ("pipeline",),
     ("diff",),
-    ("prune", "distill", "export", "bench", "package"),
+    ("prune", "distill", "export", "bench", "package", "decoders"),
     ("evaluate", "cost", "report"),
     ("graph", "data", "sources", "devices"),
     ("config",),

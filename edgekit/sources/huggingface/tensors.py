@@ -13,7 +13,8 @@ from edgekit.safe_io import check_regular, read_json, reading
 from edgekit.sources.torch import weights
 
 WHOLE = ("model.safetensors", "pytorch_model.bin")
-_INDEX = ".index.json"
+INDEX = ".index.json"
+"""End of the name of the file that names the shard of each tensor."""
 
 
 def read(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
@@ -25,8 +26,8 @@ def read(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     for name in WHOLE:
         if (folder / name).is_file():
             return _file(folder / name, allow_pickle)
-        if (folder / f"{name}{_INDEX}").is_file():
-            return _sharded(folder / f"{name}{_INDEX}", allow_pickle)
+        if (folder / f"{name}{INDEX}").is_file():
+            return _sharded(folder / f"{name}{INDEX}", allow_pickle)
     raise ModelError(
         f"No weights in {folder}: neither {' nor '.join(WHOLE)}, whole or in shards. "
         "Save the network with save_pretrained()."
@@ -34,29 +35,30 @@ def read(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
 
 
 def _sharded(index: Path, allow_pickle: bool) -> dict[str, Tensor]:
-    places = _places(index)
+    files = places(index)
     found: dict[str, Tensor] = {}
-    for file in dict.fromkeys(places.values()):
+    for file in dict.fromkeys(files.values()):
         found |= _file(index.parent / file, allow_pickle)
-    missing = sorted(places.keys() - found.keys())
+    missing = sorted(files.keys() - found.keys())
     if missing:
         raise ModelError(
-            f"{index} names {missing[0]} in {places[missing[0]]}, which does not hold it. "
+            f"{index} names {missing[0]} in {files[missing[0]]}, which does not hold it. "
             "Fetch the folder's files again."
         )
     return found
 
 
-def _places(index: Path) -> Mapping[str, str]:
+def places(index: Path) -> Mapping[str, str]:
+    """The file of each tensor, by an index of shards; raises `ModelError` for damaged ones."""
     found = read_json(index, ModelError)
     with reading(index, ModelError, kind="an index of shards"):
-        places = found["weight_map"]
-        if not isinstance(places, dict) or not places:
+        files = found["weight_map"]
+        if not isinstance(files, dict) or not files:
             raise ValueError("weight_map is not an object with the files of tensors")
-        for file in places.values():
+        for file in files.values():
             if not isinstance(file, str) or Path(file).name != file:
                 raise ValueError(f"{file!r:.60} is not a file of the folder")
-        return places
+        return files
 
 
 def _file(path: Path, allow_pickle: bool) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgekit import data
+from edgekit.decoders import artifact_choice, decoder, shrink
+from edgekit.decoders.engines.protocol import WeightFormat
+from edgekit.progress import Silent
 from edgekit.types import InputSpec, Preprocess
 from tests import texts
 from tests.runtime.documents.training import fit
 from tests.runtime.sources.huggingface.test_texts import opinions
+from tests.unit.decoders import folders as generators
 from tests.unit.sources.huggingface import folders as pretrained
 
 IMAGES = (
@@ -312,6 +317,32 @@ def _layer(kind: str, module: str = "keras.layers", **config: Any) -> dict[str, 
     }
 
 
+def generator(folder: Path, built: Path) -> None:
+    """A decoder that generates, and text of the user's."""
+    generators.write(
+        folder / "smollm", hidden_size=128, intermediate_size=256, num_hidden_layers=4
+    )
+    generators.add_tokenizer(folder / "smollm")
+    (folder / "notes").mkdir()
+    sentence = "A quick brown fox jumps over the lazy dog. "
+    (folder / "notes" / "fox.txt").write_text(sentence * 200)
+
+
+def cut_generator(folder: Path, built: Path) -> None:
+    """The same with a cut one, and with a runtime's folder where that is installed."""
+    generator(folder, built)
+    opened = decoder.read(folder / "smollm")
+    request = shrink.CutRequest(
+        source=opened.folder,
+        texts=shrink.Texts(files=(folder / "notes",), length=64, rows=8),
+        depth=0.25,
+    )
+    shrink.cut(request, folder / "smollm-cut", Silent())
+    if find_spec("openvino_genai"):
+        out = folder / "smollm-openvino"
+        artifact_choice.export(opened, "openvino-genai", WeightFormat(), out)
+
+
 HAS: Mapping[str, Mapping[str, Has]] = {
     "README.md": {"": without_project, "Your own network": session},
     "docs/python.md": {"": session},
@@ -324,6 +355,11 @@ HAS: Mapping[str, Mapping[str, Has]] = {
     "docs/ci.md": {"": commits},
     "docs/history.md": {"": commits},
     "docs/commands/history.md": {"": commits},
+    "docs/decoders.md": {"": generator},
+    "docs/commands/decoder-cut.md": {"": generator},
+    "docs/commands/decoder-distill.md": {"": cut_generator},
+    "docs/commands/decoder-export.md": {"": generator},
+    "docs/commands/decoder-bench.md": {"": cut_generator},
     "docs/recipes.md": {
         "": empty,
         "A keyword spotter on a phone": sound,

@@ -47,6 +47,9 @@ NEEDS = {
     "edgekit package --web": "npm",
     "--track sqlite": "mlflow",
     "--tensorboard": "tensorboard",
+    "edgekit decoder export": "openvino_genai",
+    "edgekit decoder bench": "openvino_genai",
+    "--budget tokens_per_s": "openvino_genai",
 }
 """Parts of commands, and the program or package that a machine may lack. With it they run."""
 MAY_END = {

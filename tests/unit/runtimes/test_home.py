@@ -11,7 +11,11 @@ import edgekit
 from edgekit.runtimes import registry
 
 PACKAGE = Path(edgekit.__file__).parent
-HOMES = (PACKAGE / "runtimes", PACKAGE / "agent" / "runtimes")
+HOMES = (
+    PACKAGE / "runtimes",
+    PACKAGE / "agent" / "runtimes",
+    PACKAGE / "decoders" / "engines",
+)
 ALLOWED = {
     ("commands/scaffold.py", ".bin"): "PyTorch's weights, which init looks for",
     ("data/voc.py", ".xml"): "annotations of Pascal VOC",

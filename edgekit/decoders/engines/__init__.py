@@ -1,0 +1,1 @@
+"""Runtimes that generate: a module each, with its `ENGINE`; `registry` lists them."""

@@ -1,0 +1,111 @@
+"""ONNX Runtime GenAI: its own model builder writes the folder, from the decoder's."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit import scratch
+from edgekit.decoders import folder_writer
+from edgekit.decoders.decoder import Decoder
+from edgekit.decoders.engines.protocol import Generated, WeightFormat
+from edgekit.decoders.log_likelihood import next_token_nll
+from edgekit.errors import ArtifactError
+from edgekit.safe_io import reading
+
+
+class OnnxRuntimeGenAI:
+    """The runtime as an `Engine`."""
+
+    name = "onnxruntime-genai"
+    libraries: Mapping[str, str] = {
+        "onnxruntime_genai": "onnxruntime-genai",
+        "transformers": "transformers",
+    }
+    bits = (32, 4)
+
+    def export(self, decoder: Decoder, out: Path, weights: WeightFormat) -> None:
+        """Write `model.onnx`, its weights and `genai_config.json`; see `Engine.export`."""
+        from onnxruntime_genai.models.builder import create_model
+
+        options: dict[str, Any] = {"hf_remote": "false"}
+        if weights.bits == 4:
+            options["int4_block_size"] = str(weights.group_size or 32)
+        precision = "fp32" if weights.bits == 32 else "int4"
+        with (
+            scratch.folder() as cache,
+            _offline(),
+            reading(decoder.folder, ArtifactError, kind="a decoder for " + self.name),
+        ):
+            create_model(
+                "",
+                str(decoder.folder),
+                str(out),
+                precision,
+                "cpu",
+                str(cache),
+                **options,
+            )
+        folder_writer.copy_files(decoder.folder, out)
+
+    def open(self, folder: Path, *, threads: int, exact: bool) -> _Session:
+        """Load a folder; it computes in float32 in any case, as the builder wrote it."""
+        import onnxruntime_genai as og
+
+        config = og.Config(str(folder))
+        session = {"intra_op_num_threads": threads}
+        config.overlay(json.dumps({"model": {"decoder": {"session_options": session}}}))
+        return _Session(og.Model(config))
+
+
+class _Session:
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def generate(self, prompt: Sequence[int], count: int) -> Generated:
+        generator = self._generator(len(prompt) + count, least=len(prompt) + count)
+        tokens, seconds = [], []
+        began = time.perf_counter()
+        generator.append_tokens(np.array(prompt, np.int32))
+        for _ in range(count):
+            generator.generate_next_token()
+            tokens.append(int(generator.get_next_tokens()[0]))
+            seconds.append(time.perf_counter() - began)
+        return Generated(tokens=tuple(tokens), seconds=tuple(seconds))
+
+    def nll(self, rows: Sequence[Sequence[int]]) -> float:
+        losses = []
+        for row in rows:
+            generator = self._generator(len(row) + 1)
+            generator.append_tokens(np.array(row, np.int32))
+            losses.append(next_token_nll(generator.get_output("logits")[0], row))
+        return float(np.mean(losses))
+
+    def _generator(self, length: int, least: int = 0) -> Any:
+        import onnxruntime_genai as og
+
+        params = og.GeneratorParams(self._model)
+        params.set_search_options(
+            max_length=length, min_length=least, do_sample=False, batch_size=1
+        )
+        return og.Generator(self._model, params)
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Without the hub, which the builder requests files from that a local folder lacks."""
+    before = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HF_HUB_OFFLINE")
+        if before is not None:
+            os.environ["HF_HUB_OFFLINE"] = before

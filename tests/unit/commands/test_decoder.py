@@ -1,0 +1,59 @@
+"""`edgekit decoder`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.unit.decoders.conftest import written as written
+
+Written = Callable[[str], Path]
+
+
+def test_cut_and_distill(run: Run, written: Written, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 30)
+    common = ("--text", str(text), "--length", "32", "--rows", "20")
+    source, cut, small = str(written("qwen2")), tmp_path / "cut", tmp_path / "small"
+    status, out, error = run(
+        "decoder", "cut", source, *common, "--depth", "0.25", "-o", str(cut), "--json"
+    )
+    assert status == 0, error
+    found = json.loads(out)
+    assert found["after"]["blocks"] == 3
+    status, out, error = run(
+        *("decoder", "distill", str(cut), *common, "--teacher", source),
+        *("-o", str(small), "--steps", "3"),
+    )
+    assert status == 0, error
+    assert "Blocks 4 to 3" in " ".join(out.split())
+    assert json.loads((small / "config.json").read_text())["num_hidden_layers"] == 3
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--depth", "0.25", "--budget", "tokens_per_s=3")]
+)
+def test_cut_takes_fractions_or_a_budget(
+    run: Run, written: Written, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    status, _, error = run(
+        *("decoder", "cut", str(written("qwen2")), "--text", str(tmp_path)),
+        *("-o", str(tmp_path / "out"), *options),
+    )
+    assert status == 2
+    assert "either fractions" in " ".join(error.split())
+
+
+def test_an_unknown_runtime_is_named(
+    run: Run, written: Written, tmp_path: Path
+) -> None:
+    status, _, error = run(
+        *("decoder", "export", str(written("qwen2")), "-o", str(tmp_path / "out")),
+        *("--runtime", "onnxruntime-gena"),
+    )
+    assert status == 2
+    assert "Did you mean 'onnxruntime-genai'" in " ".join(error.split())
