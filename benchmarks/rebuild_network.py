@@ -115,9 +115,6 @@ kind = "classification"
 [budget]
 {BUDGET}
 
-[recipe]
-minutes = 0.0
-
 [recipe.distill]
 epochs = 1
 

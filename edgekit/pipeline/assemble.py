@@ -223,7 +223,7 @@ def write_bundle(
 ) -> None:
     """Lay out the bundle: the chosen model, the candidates, the student, report, manifest.
 
-    `None` is a student that lies there already.
+    `None` is a student that lies there already, beside its calibration samples.
     """
     winner = next(c.artifact for c in report.candidates if c.chosen)
     files = tuple(folder / file for file in winner.files)
@@ -235,7 +235,7 @@ def write_bundle(
             shutil.copyfile(file, place)
     if student is not None:
         student.save(folder / "student.pt2")
-    loaded.samples.calibrated.save(folder / "calibration.npz")
+        loaded.samples.calibrated.save(folder / "calibration.npz")
     text = loaded.samples.text
     if text is not None:
         place = folder / text.contract.tokenizer

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -23,6 +23,13 @@ _NAMES = ("train", "training", "use_input_stats")
 """Names of the flag in the schemas of ATen's operators."""
 _NOTE = "edgekit_training"
 """Key of the note: the flag's position, its value in evaluation and in training."""
+
+_LAYERS: dict[type[nn.Module], str] = {
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), "batch_norm"),
+    nn.Dropout: "dropout",
+    **dict.fromkeys((nn.Dropout1d, nn.Dropout2d, nn.Dropout3d), "feature_dropout"),
+}
+"""Layers of torch.nn that run one flagged operator a call, whose flag is their own mode."""
 
 ModeKey = tuple[str, str]
 """A module of the author's, and an operator that it runs."""
@@ -49,14 +56,23 @@ def follows(node: fx.Node) -> bool:
     return note is not None and note[1] != note[2]
 
 
-def note_modes(graph: fx.Graph, network: nn.Module, export: Export) -> None:
+def note_modes(
+    graph: fx.Graph,
+    network: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    export: Export,
+) -> None:
     """Note at each operator of `graph` whether its flag follows the mode of `network`.
 
-    `graph` is its trace in evaluation mode; `export` traces it in another. Operators that
-    training runs at another place of the author's code, or cannot run at all, are compared with
-    the layers of torch.nn alone in training mode.
+    `graph` is its trace in evaluation mode; `export` traces it in another, which takes as long
+    as the trace did: where only layers that are known have flags, the network runs once in
+    training mode, and they are asked. Operators that training runs at another place of the
+    author's code, or cannot run at all, are compared with the layers of torch.nn alone in
+    training mode.
     """
     flagged = _flagged(graph)
+    if _note_by_layers(flagged, network, example):
+        return
     for prepare in (_trained, _trained_layers):
         if flagged:
             other = _flags(network, prepare, export)
@@ -134,13 +150,72 @@ def layer_of(node: fx.Node) -> str:
     return next((path for path, _ in reversed([*stack.values()])), "")
 
 
+def _note_by_layers(
+    flagged: Mapping[ModeKey, list[fx.Node]],
+    network: nn.Module,
+    example: tuple[torch.Tensor, ...],
+) -> bool:
+    """Note the flags of layers that are known by their mode as training runs them; nothing, and
+    False, where other operators have flags or training runs the layers in another way."""
+    owners: defaultdict[str, list[fx.Node]] = defaultdict(list)
+    first: dict[int, str] = {}  # a layer of several names is one layer
+    for (path, operator), nodes in flagged.items():
+        layer = _known_layer(network, path)
+        if layer is None or operator != f"aten::{_LAYERS[type(layer)]}":
+            return False
+        owners[first.setdefault(id(layer), path)] += nodes
+    calls = _calls(network, owners, example)
+    for path, nodes in owners.items():
+        if len(calls[path]) != len(nodes) or len({*calls[path]}) != 1:
+            return False
+    for path, nodes in owners.items():
+        for node in nodes:
+            _note(node, calls[path][0])
+    return True
+
+
+def _known_layer(network: nn.Module, path: str) -> nn.Module | None:
+    """The layer of a name, where it is one whose flag is its mode."""
+    try:
+        layer = network.get_submodule(path)
+    except AttributeError:
+        return None
+    own = "forward" in vars(layer)
+    unnormed = getattr(layer, "track_running_stats", True) is False
+    return None if own or unnormed or type(layer) not in _LAYERS else layer
+
+
+def _calls(
+    network: nn.Module, paths: Iterable[str], example: tuple[torch.Tensor, ...]
+) -> Mapping[str, list[bool]]:
+    """The modes of layers at each of their calls, as the network trains on the example; none
+    where it cannot."""
+    found: defaultdict[str, list[bool]] = defaultdict(list)
+    other = _copied(network)
+    for path in paths:
+        other.get_submodule(path).register_forward_pre_hook(
+            lambda layer, _inputs, path=path: found[path].append(layer.training)
+        )
+    try:
+        other.train()
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            other(*(tensor.clone() for tensor in example))
+    except Exception:  # noqa: BLE001 (train() and forward() raise anything, or want targets)
+        found.clear()
+    return found
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return copy.deepcopy(network)
+
+
 def _flags(
     network: nn.Module, prepare: Callable[[nn.Module], None], export: Export
 ) -> dict[ModeKey, list[fx.Node]]:
     """The flagged operators of a trace in another mode; none where there is no such trace."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        other = copy.deepcopy(network)
+    other = _copied(network)
     try:
         prepare(other)
         return _flagged(export(other))

@@ -184,7 +184,7 @@ def trace(
         simplify(again)
         return again.graph
 
-    note_modes(traced.graph, network, trace_again)
+    note_modes(traced.graph, network, example, trace_again)
     refuse_batch_statistics(traced.graph)
     given = tuple(tensor.dtype for tensor in example)
     return Program(module=traced, inputs=inputs, dtypes=given, outputs=returned[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 import torch
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgekit.errors import ModelError
-from edgekit.program.modes import refuse_random, set_training
+from edgekit.program.modes import note_modes, noted, refuse_random, set_training
 from edgekit.program.program import Program, from_exported, load, trace
+from edgekit.program.tracing import export
 from edgekit.types import InputSpec
 
 MAP = (InputSpec(shape=(3, 6, 6)),)
@@ -166,3 +167,70 @@ def test_an_export_in_training_mode_is_switched_to_evaluation() -> None:
     x = torch.randn(3, 3, 6, 6)
     torch.testing.assert_close(program.module(x), network.eval()(x))
     assert switched(program) == [[True, True], [False, False]]
+
+
+class Freezing(nn.Module):
+    """Frozen by `forward` itself, in training too; the rest is run twice, once by another name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen, self.norm = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+        self.again = self.norm
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.frozen.eval()
+        x = self.again(self.norm(self.frozen(x)))
+        return self.drop(x)
+
+
+class Repeating(nn.Module):
+    """Drops twice where it trains, and a third time in its own way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.drop = nn.BatchNorm2d(3), nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop(self.norm(x))
+        return self.drop(x) if self.training else x
+
+
+class Unlike(nn.BatchNorm2d):
+    """A batch norm that trains and infers alike."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, var = self.running_mean, self.running_var
+        return functional.batch_norm(x, mean, var, self.weight, self.bias)
+
+
+@pytest.mark.parametrize(
+    ("network", "trained"),
+    [
+        (Freezing(), [False, True, True, True]),
+        (Repeating(), [True, True]),
+        (nn.Sequential(Unlike(3), nn.Dropout()), [False, True]),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_each_layer_trains_as_its_author_has_it(
+    network: nn.Module, trained: list[bool]
+) -> None:
+    network.train()
+    assert switched(trace(network, MAP)) == [trained, [False] * len(trained)]
+
+
+def test_known_layers_need_no_second_trace() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout()).eval()
+    example = (torch.randn(2, 3, 6, 6),)
+    graph = export(network, example, dynamic=False).graph
+
+    def refuse(_network: nn.Module) -> NoReturn:
+        raise AssertionError("traced again")
+
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    note_modes(graph, network, example, refuse)
+    assert noted(graph), "every flag"
+    assert not network.training
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
