@@ -4,8 +4,8 @@
 
 Each network is built from an empty cache for a Raspberry Pi 4 as a process of its own, ResNet-50
 planned only. `seconds` and `peak_mib` are a stage's as the build shows it; `share` is of the whole.
-Memory is the sum of proportional set sizes of the process and all it started, looked at three
-times a second. The older commit's row is the whole build alone. Writes
+Memory is the sum of proportional set sizes of the process and all it started, looked at once a
+second. The older commit's row is the whole build alone. Writes
 `benchmarks/results/real_size.json`.
 """
 
@@ -32,7 +32,7 @@ from edgekit.progress import Silent, Step
 
 TARGET = "raspberrypi4"
 WHOLE = "whole"
-EVERY_S = 0.3
+EVERY_S = 1.0
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -26,6 +26,10 @@ _GLANCE = (16, 256)
 """The fewest and the most samples for a glance at a file."""
 _GLANCE_VALUES = 1 << 18
 """Numbers of an output that a glance at a file takes: of a map of scores few samples have them."""
+_GLANCE_INPUTS = 1 << 22
+"""Most numbers of the inputs of a glance, unless that is too few samples: a sample of 224 x 224
+pixels takes a runtime fifty times as long as one of 32 x 32, and each group of layers has a
+glance."""
 
 Array = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
@@ -95,7 +99,9 @@ class QuantizationAccuracy:
     @property
     def _glance(self) -> int:
         least, most = _GLANCE
-        count = _GLANCE_VALUES // max(1, math.prod(self._expected.shape[1:]))
+        given = sum(math.prod(feed.shape[1:]) for feed in self.validation.feeds)
+        taken = math.prod(self._expected.shape[1:])
+        count = min(_GLANCE_VALUES // max(1, taken), _GLANCE_INPUTS // max(1, given))
         return min(max(least, count), most, len(self.validation))
 
     @property

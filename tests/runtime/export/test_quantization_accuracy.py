@@ -56,3 +56,40 @@ def test_a_glance_takes_fewer_samples_of_larger_outputs(
     found = QuantizationAccuracy(source.path, "onnxruntime", validation)
     assert (found.error(tmp_path / "clipped.onnx") > 0.1) == sees
     assert found.accuracy_drop(tmp_path / "clipped.onnx")[1] > 0.1
+
+
+@pytest.mark.parametrize(("width", "sees"), [(4, True), (1 << 18, False)])
+def test_a_glance_takes_fewer_samples_of_larger_inputs(
+    tmp_path: Path, width: int, sees: bool
+) -> None:
+    """The files differ for the 20th sample alone; 16 samples of 262,144 numbers are enough."""
+    paths = [tmp_path / "whole.onnx", tmp_path / "clipped.onnx"]
+    for path, high in zip(paths, (1e9, 100.0), strict=True):
+        nodes = [
+            helper.make_node("ReduceMax", ["x", "axes"], ["z"]),
+            helper.make_node("Clip", ["z", "low", "high"], ["y"]),
+        ]
+        initial = [
+            onnx.numpy_helper.from_array(np.array([1], np.int64), "axes"),
+            onnx.numpy_helper.from_array(np.float32(0), "low"),
+            onnx.numpy_helper.from_array(np.float32(high), "high"),
+        ]
+        ends = [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, size])
+            for name, size in (("x", width), ("y", 1))
+        ]
+        graph = helper.make_graph(nodes, "widest", ends[:1], ends[1:], initial)
+        opset = [helper.make_opsetid("", 18)]
+        onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    samples = np.ones((20, width), np.float32)
+    samples[19] = 1e4
+    validation = Validation(
+        inputs=samples,
+        targets=None,
+        task=TaskSpec(kind="regression"),
+        root=tmp_path,
+        allowed=0.0,
+    )
+    found = QuantizationAccuracy(paths[0], "onnxruntime", validation)
+    assert (found.error(paths[1]) > 0.1) == sees
+    assert found.accuracy_drop(paths[1])[1] > 0.1
