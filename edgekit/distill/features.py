@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from edgekit.program.memory_layout import channels_last
 from edgekit.program.modes import follows, set_training
 from edgekit.program.named_outputs import Reads, numbered, read, tensors
 
@@ -77,13 +78,11 @@ class FeatureExtractor(nn.Module):
         self._reads, self._others = reads, tuple(others)
         self.network = with_feature_outputs(module, layers, attentions)
         self.projections = nn.ModuleList(projections)
-        self._channels_last = _any_layout(self.network.graph)
 
     def forward(self, *inputs: Tensor) -> tuple[Any, ...]:
         """The fields of `ModelOutputs`, in order."""
-        if self._channels_last:
-            inputs = tuple(_channels_last(x) for x in inputs)
-        given, layers, attentions = self.network(*inputs)
+        laid_out = channels_last(self.network.graph, inputs)
+        given, layers, attentions = self.network(*laid_out)
         found = tensors(given)
         output = read(found, self._reads, numbered(len(found)))
         others = tuple(found[number] for number in self._others)
@@ -130,21 +129,6 @@ def with_feature_outputs(
     for node in graph.find_nodes(op="call_function", target=aten.view.default):
         node.target = aten.reshape.default  # a view needs the layout that was traced
     return fx.GraphModule(module, graph)
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """Images laid out with their channels last, as convolutions take them fastest."""
-    if x.ndim != 4 or not x.is_floating_point():
-        return x
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def _any_layout(graph: fx.Graph) -> bool:
-    """Return whether no operator reads a tensor by its place in memory."""
-    return not any(
-        graph.find_nodes(op="call_function", target=target)
-        for target in (aten.as_strided.default, aten.view.dtype)
-    )
 
 
 def synced_batch_norm(  # noqa: PLR0913 (the operator's own arguments)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgekit.data.dataset import Dataset
 from edgekit.data.memory import at_once
 from edgekit.data.read_ahead import read_ahead
+from edgekit.program.memory_layout import channels_last
 from edgekit.program.program import Program
 from edgekit.tasks.scores import Metric, accuracy
 from edgekit.types import Evaluation
@@ -29,7 +30,9 @@ def predict(
     parts = np.array_split(np.arange(count), max(1, -(-count // batch)))
     with torch.inference_mode():
         outputs = [
-            program.answer(*program.tensors(feeds)).numpy()
+            program.answer(
+                *channels_last(program.module.graph, program.tensors(feeds))
+            ).numpy()
             for feeds, _ in read_ahead(dataset, parts)
         ]
     return np.concatenate(outputs)

@@ -9,8 +9,10 @@ import torch
 
 from edgekit import tasks
 from edgekit.data import Dataset
+from edgekit.data.memory import at_once
 from edgekit.diff.preprocessing_faults import Array, Scene, alternatives
 from edgekit.errors import ModelError
+from edgekit.program.memory_layout import channels_last
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.tasks.scores import Metric
@@ -70,12 +72,16 @@ def suspect_preprocessing(
     if raw.ndim != 4 or not few.labeled or not _prepared(scene, given):
         return None
 
+    size = at_once(test.sample_bytes, len(few))
+
     def judged(inputs: Array) -> Evaluation:
         with torch.inference_mode():
-            return metric(network.answer(torch.from_numpy(inputs)).numpy(), targets)
+            parts = channels_last(network.module.graph, [torch.from_numpy(inputs)])
+            outputs = [network.answer(part) for part in torch.split(parts[0], size)]
+        return metric(torch.cat(outputs).numpy(), targets)
 
     own = judged(given)
-    if not own.is_fraction or not own.higher_is_better:
+    if not own.is_fraction or not own.higher_is_better or own.value > 1 - _GAIN:
         return None
     tried = [
         (judged(np.ascontiguousarray(one.prepared, np.float32)), one.faults)

@@ -15,6 +15,7 @@ from edgekit.data import Dataset
 from edgekit.graph.graph import WidthGraph
 from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.stage_records import ArraysRecord
+from edgekit.program.memory_layout import channels_last
 from edgekit.program.named_outputs import tensors
 from edgekit.progress import Progress
 from edgekit.prune.importance import importance
@@ -63,7 +64,7 @@ def score_importance(
             known = (
                 repeat(None) if labels is None else torch.split(labels, _TRIAL_BATCH)
             )
-            parts = list(zip(_parts(inputs), known, strict=False))
+            parts = list(zip(_parts(graph, inputs), known, strict=False))
             return importance(graph, criterion, batches=parts)
 
     inputs = {**_of(graph, train), "criterion": criterion, "count": _SAMPLES_WEIGHED}
@@ -120,16 +121,20 @@ def _tried(
     progress: Progress,
 ) -> Sensitivity:
     [(inputs, _)] = batches(train, count)
-    graph, parts = planner.graph, _parts(inputs)
+    graph = planner.graph
+    parts = _parts(graph, inputs)
     with progress.step(title) as step:
         return sensitivity(
             graph, scores, parts, blocks=planner.blocks, on_progress=step.update
         )
 
 
-def _parts(inputs: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
+def _parts(
+    graph: WidthGraph, inputs: tuple[torch.Tensor, ...]
+) -> list[tuple[torch.Tensor, ...]]:
     """As many samples as run at once: activations of large images fill the memory."""
-    split = (torch.split(each, _TRIAL_BATCH) for each in inputs)
+    laid_out = channels_last(graph.program.module.graph, inputs)
+    split = (torch.split(each, _TRIAL_BATCH) for each in laid_out)
     return list(zip(*split, strict=True))
 
 

@@ -71,7 +71,7 @@ def note_modes(
     training mode.
     """
     flagged = _flagged(graph)
-    if _note_by_layers(flagged, network, example):
+    if not flagged or _note_by_layers(flagged, network, example):
         return
     for prepare in (_trained, _trained_layers):
         if flagged:

@@ -64,6 +64,22 @@ def test_a_known_fault_of_preprocessing_is_named(network: Program) -> None:
     assert found.better.value == 1.0 and found.score.value == 0.0
 
 
+def test_a_network_that_nothing_could_better_is_not_tried_again(
+    network: Program,
+) -> None:
+    taken: list[int] = []
+
+    def counting(outputs: np.ndarray, targets: np.ndarray) -> Evaluation:
+        taken.append(len(outputs))
+        return accuracy(outputs, targets)
+
+    assert suspect_preprocessing(network, images(RIGHT), RIGHT, counting) is None
+    assert taken == [200]
+    swapped = images(RIGHT, bgr=True)
+    assert suspect_preprocessing(network, swapped, RIGHT, counting) is not None
+    assert len(taken) > 2
+
+
 def test_without_labels_nothing_is_tried(network: Program) -> None:
     wrong = Preprocess(scale=1.0)
     dark = images(wrong, labeled=False)
