@@ -66,7 +66,7 @@ def note_modes(
 
     `graph` is its trace in evaluation mode; `export` traces it in another, which takes as long
     as the trace did: where only layers that are known have flags, the network runs once in
-    training mode, and they are asked. Operators that training runs at another place of the
+    training mode, and their modes are read. Operators that training runs at another place of the
     author's code, or cannot run at all, are compared with the layers of torch.nn alone in
     training mode.
     """
