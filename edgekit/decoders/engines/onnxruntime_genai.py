@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ from edgekit.decoders.decoder import Decoder
 from edgekit.decoders.engines.protocol import Generated, WeightFormat
 from edgekit.decoders.log_likelihood import next_token_nll
 from edgekit.errors import ArtifactError
-from edgekit.safe_io import reading
+from edgekit.safe_io import reason
+from edgekit.sources.huggingface.network import offline
+
+_GROUP_SIZE = 32
+_HEAD_MULTIPLE = 16
+"""Of its attention kernel."""
 
 
 class OnnxRuntimeGenAI:
@@ -33,26 +38,20 @@ class OnnxRuntimeGenAI:
 
     def export(self, decoder: Decoder, out: Path, weights: WeightFormat) -> None:
         """Write `model.onnx`, its weights and `genai_config.json`; see `Engine.export`."""
-        from onnxruntime_genai.models.builder import create_model
+        from onnxruntime_genai.models import builder
 
-        options: dict[str, Any] = {"hf_remote": "false"}
-        if weights.bits == 4:
-            options["int4_block_size"] = str(weights.group_size or 32)
-        precision = "fp32" if weights.bits == 32 else "int4"
-        with (
-            scratch.folder() as cache,
-            _offline(),
-            reading(decoder.folder, ArtifactError, kind="a decoder for " + self.name),
-        ):
-            create_model(
-                "",
-                str(decoder.folder),
-                str(out),
-                precision,
-                "cpu",
-                str(cache),
-                **options,
+        if decoder.head_size % _HEAD_MULTIPLE:
+            raise ArtifactError(
+                f"{decoder.folder}: heads have {decoder.head_size} values, and {self.name} needs "
+                f"multiples of {_HEAD_MULTIPLE}. Take another runtime."
             )
+        options = ["hf_remote=false"]
+        if weights.bits == 4:
+            options.append(f"int4_block_size={weights.group_size or _GROUP_SIZE}")
+        precision = "fp32" if weights.bits == 32 else "int4"
+        with scratch.folder() as cache, _quiet(), _building(decoder):
+            given = ("", str(decoder.folder), str(out), precision, "cpu", str(cache))
+            builder.create_model(*given, **builder.parse_extra_options(*given, options))
         folder_writer.copy_files(decoder.folder, out)
 
     def open(self, folder: Path, *, threads: int, exact: bool) -> _Session:
@@ -99,13 +98,20 @@ class _Session:
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
-    """Without the hub, which the builder requests files from that a local folder lacks."""
-    before = os.environ.get("HF_HUB_OFFLINE")
-    os.environ["HF_HUB_OFFLINE"] = "1"
+def _building(decoder: Decoder) -> Iterator[None]:
+    """Turn what the builder raises into an `ArtifactError`."""
     try:
         yield
-    finally:
-        os.environ.pop("HF_HUB_OFFLINE")
-        if before is not None:
-            os.environ["HF_HUB_OFFLINE"] = before
+    except Exception as fault:
+        raise ArtifactError(
+            f"ONNX Runtime GenAI's builder does not take {decoder.folder}, of model_type "
+            f"{decoder.parsed.model_type} ({reason(fault)}). Take another runtime."
+        ) from fault
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the builder prints, and without the hub, which it requests files from that a
+    local folder lacks."""
+    with redirect_stdout(io.StringIO()), offline():
+        yield
