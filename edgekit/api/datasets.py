@@ -59,6 +59,7 @@ class Data:
         preprocess: Preprocess | None = None,
         tokenizer: str | Path | None = None,
         group: str | None = None,
+        columns: Sequence[str] = (),
     ) -> None:
         """`task` is its kind, or a `TaskSpec` with what else `[task]` of a project holds; `classes`
         names the classes in the order of their numbers.
@@ -66,7 +67,8 @@ class Data:
         `preprocess` goes from a stored sample to the network's input. By default samples in memory
         are inputs already, and those in files are divided by 255. `tokenizer` is that of texts, a
         folder with a `tokenizer.json`; by default the network's own. `group` names what keeps
-        samples together where validation is split off, as `[data] group` of a project does. Raises
+        samples together where validation is split off, as `[data] group` of a project does, and
+        `columns` are those of a table that are the input, as `[data] columns` has them. Raises
         `DataError` where no part is given, and where parts in memory and in files leave the
         default open.
         """
@@ -78,7 +80,7 @@ class Data:
         if classes is not None:
             self.task = replace(self.task, classes=tuple(classes))
         self.preprocess = preprocess or self._default_preprocess()
-        self.group = group
+        self.group, self.columns = group, tuple(columns)
         self.text = TextSpec(tokenizer=None if tokenizer is None else str(tokenizer))
         self.held: Mapping[str, _Held] = {
             _place(name): _Held(held=part, name=f"Data({name}=...)")
@@ -97,7 +99,11 @@ class Data:
         places: dict[str, Any] = {name: self._place_of(name) for name in self._parts}
         places.setdefault("test", places["train"])
         return DataSpec(
-            **places, preprocess=self.preprocess, text=self.text, group=self.group
+            **places,
+            preprocess=self.preprocess,
+            text=self.text,
+            group=self.group,
+            columns=self.columns,
         )
 
     def require(self, *names: str) -> None:
@@ -130,6 +136,7 @@ class Data:
             kind=self.task.kind,
             text=text,
             group=self.group if name in ("train", "validation") else None,
+            columns=self.columns,
         )
         place = self._place_of(name)
         if place in self.held:

@@ -14,6 +14,7 @@ from edgekit.distill.tasks import (
     of_functions,
     of_kind,
     user_loss,
+    with_functions,
 )
 from edgekit.tasks.losses import Hard
 from edgekit.tasks.scores import Metric
@@ -62,12 +63,13 @@ def task_of(
 ) -> Task:
     """A task with the caller's losses and metric in place of its own."""
     own = of_kind(task.kind).metric if task.metric is None else metric_of(None, task)
-    return of_functions(
+    found = of_functions(
         task,
         metric or own,
         loss=_loss(loss, task.loss),
         teacher_loss=_loss(teacher_loss, task.teacher_loss),
     )
+    return with_functions(found, Path.cwd())
 
 
 def _loss(given: Loss | None, named_by_task: str | None) -> Hard | None:

@@ -18,6 +18,7 @@ from edgekit.data.faults import listed
 from edgekit.data.folder import image_files
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
+from edgekit.data.stored_targets import BoxRows
 from edgekit.errors import DataError
 from edgekit.safe_io import reading, reason
 from edgekit.tasks.numbered import NAMED
@@ -62,7 +63,7 @@ def load(path: Path, request: Request) -> Dataset | None:
     if drawn.empty:
         boxes = sum(map(len, each)) + drawn.empty
         notes = (BoxesLeftOut(origin=str(path), boxes=drawn.empty, of=boxes),)
-    return request.dataset([samples], padded(each), names, notes)
+    return request.dataset([samples], BoxRows.of(each), names, notes)
 
 
 def held(targets: Sequence[Any]) -> Array | None:
@@ -70,7 +71,9 @@ def held(targets: Sequence[Any]) -> Array | None:
     and `labels` (boxes,); `None` for targets of another form."""
     rows = [_rows(target) for target in targets]
     found = [row for row in rows if row is not None]
-    return padded(found) if len(found) == len(rows) else None
+    if len(found) != len(rows):
+        return None
+    return BoxRows.of(found).read(np.arange(len(found)))
 
 
 def _rows(target: Any) -> Array | None:
@@ -81,15 +84,6 @@ def _rows(target: Any) -> Array | None:
     if values.dtype.kind not in "uif" or values.shape[1:] != (len(NO_BOX),):
         return None
     return values
-
-
-def padded(boxes: Sequence[Array]) -> Array:
-    """Boxes (boxes, 5) of each sample as one array (n, most boxes, 5), float32."""
-    most = max(1, *map(len, boxes)) if boxes else 1
-    result = np.tile(np.array(NO_BOX, np.float32), (len(boxes), most, 1))
-    for row, given in zip(result, boxes, strict=True):
-        row[: len(given)] = given
-    return result
 
 
 @dataclass(frozen=True, kw_only=True)

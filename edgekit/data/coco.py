@@ -1,7 +1,7 @@
 """COCO's JSON: `images`, `annotations` and `categories`.
 
 https://cocodataset.org/#format-data. Boxes are x, y, width, height in pixels; those of crowds are
-left out.
+left out. Masks are polygons or run lengths.
 """
 
 from __future__ import annotations
@@ -33,16 +33,26 @@ def read(path: Path) -> Annotated | None:
     Images are looked for beside the file, in `images/`, and in folders beside its own. Raises
     `DataError` where the file has not COCO's form.
     """
+    found = content(path)
+    if found is None:
+        return None
+    file, given = found
+    with reading(file, DataError, kind="COCO annotations", fix=_FIX):
+        return _annotated(given, file)
+
+
+def content(path: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """The file of annotations that `path` is or holds, and what is in it; `None` for others."""
     file = _file(path)
     if file is None:
         return None
     text = read_text(file, DataError, limit=_BYTES)
     with reading(file, DataError, kind="COCO annotations", fix=_FIX):
-        content = parse_json(text)
-        lacking = [key for key in _KEYS if key not in content]
+        given: Mapping[str, Any] = parse_json(text)
+        lacking = [key for key in _KEYS if key not in given]
         if lacking:
             raise ValueError(f"it lacks {', '.join(lacking)}")
-        return _annotated(content, file)
+        return file, given
 
 
 def _file(path: Path) -> Path | None:
@@ -65,8 +75,25 @@ def _file(path: Path) -> Path | None:
 
 
 def _annotated(content: Mapping[str, Any], file: Path) -> Annotated:
-    categories = sorted(content["categories"], key=lambda one: int(one["id"]))
-    names = {one["id"]: str(one["name"]) for one in categories}
+    names = categories(content)
+    images, faults = images_of(content, file)
+    missing = {name for name, _ in faults}
+    for one in content["annotations"]:
+        _add(one, images, names, faults)
+    there = [image for image in images.values() if str(image.path) not in missing]
+    return Annotated(images=there, names=tuple(names.values()), faults=faults)
+
+
+def categories(content: Mapping[str, Any]) -> dict[Any, str]:
+    """The name of each category by its number, in the order of numbers."""
+    found = sorted(content["categories"], key=lambda one: int(one["id"]))
+    return {one["id"]: str(one["name"]) for one in found}
+
+
+def images_of(
+    content: Mapping[str, Any], file: Path
+) -> tuple[dict[Any, AnnotatedImage], list[tuple[str, str]]]:
+    """The images by their numbers, without annotations, and those that are not there."""
     folders = _folders(file.parent)
     images: dict[Any, AnnotatedImage] = {}
     faults: list[tuple[str, str]] = []
@@ -78,11 +105,7 @@ def _annotated(content: Mapping[str, Any], file: Path) -> Annotated:
             path = Path(name)
         size = (int(one["width"]), int(one["height"])) if "width" in one else None
         images[one["id"]] = AnnotatedImage(path=path, size=size)
-    missing = {name for name, _ in faults}
-    for one in content["annotations"]:
-        _add(one, images, names, faults)
-    there = [image for image in images.values() if str(image.path) not in missing]
-    return Annotated(images=there, names=tuple(names.values()), faults=faults)
+    return images, faults
 
 
 def _folders(home: Path) -> list[Path]:

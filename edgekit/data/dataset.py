@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,13 +14,18 @@ import numpy as np
 import torch
 import torch.utils.data
 
+from edgekit.data.memory import at_once
 from edgekit.data.preprocess import Array, Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
+from edgekit.data.stored_targets import HeldTargets, StoredTargets, wide
 from edgekit.data.text_input import TextInput, Texts
 from edgekit.program.feeds import Feeds
 from edgekit.tasks.targets import Targets
 from edgekit.types import Preprocess
 from edgekit.types.notes import Note
+
+_PART = 64
+"""Samples whose targets are looked at together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +71,7 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
     def __init__(
         self,
         samples: Samples | Sequence[Column],
-        targets: Targets,
+        targets: Targets | StoredTargets,
         *,
         labels: tuple[str, ...],
         preprocess: Preprocess | None = None,
@@ -85,27 +91,45 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
             )
         )
         self.notes = notes
-        self._all_targets = targets
+        self._all_targets: StoredTargets = (
+            HeldTargets(values=targets) if isinstance(targets, np.ndarray) else targets
+        )
         self._all_groups: Array | None = None
         self._indices: Indices = np.arange(len(self.columns[0].samples))
 
     @property
     def targets(self) -> Targets:
-        """The targets (n, ...), int64 or float32."""
-        return _wide(self._all_targets[self._indices])
+        """The targets (n, ...) of all samples at once, int64 or float32."""
+        return wide(self._all_targets.read(self._indices))
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """The shape of one sample's target."""
+        return self._all_targets.shape[1:]
+
+    def target_parts(self) -> Iterator[Targets]:
+        """The targets of all samples, some at a time: masks may be read from files."""
+        size = at_once(8 * math.prod(self.target_shape), _PART)
+        for part in np.array_split(self._indices, max(1, -(-len(self) // size))):
+            yield wide(self._all_targets.read(part))
+
+    @property
+    def targets_by_workers(self) -> bool:
+        """Return whether reading targets takes so long that other processes should do it."""
+        return self._all_targets.by_workers
 
     @property
     def labeled(self) -> bool:
         """Return whether anything is known of any sample."""
-        targets = self._all_targets[self._indices]
-        if targets.dtype.kind == "f":
-            return not bool(np.isnan(targets).all())
-        return bool((targets >= 0).any())
+        return any(
+            not np.isnan(part).all() if part.dtype.kind == "f" else (part >= 0).any()
+            for part in self.target_parts()
+        )
 
     @property
     def classed(self) -> bool:
         """Return whether targets are one class number a sample."""
-        return self._all_targets.ndim == 1 and self._all_targets.dtype.kind != "f"
+        return not self.target_shape and self._all_targets.dtype.kind != "f"
 
     @property
     def groups(self) -> Array | None:
@@ -117,7 +141,7 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         """The same samples in groups, by a name for each."""
         other = copy.copy(self)
         given = np.array([str(name) for name in names])
-        other._all_groups = np.empty(len(self._all_targets), given.dtype)
+        other._all_groups = np.empty(self._all_targets.shape[0], given.dtype)
         other._all_groups[self._indices] = given
         return other
 
@@ -154,7 +178,7 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         """All samples, (n, *shape) for each input, and targets (n, ...), or those of
         `indices`."""
         chosen = self._indices if indices is None else self._indices[indices]
-        targets = _wide(self._all_targets[chosen])
+        targets = wide(self._all_targets.read(chosen))
         return tuple(column.read(chosen) for column in self.columns), targets
 
     def arrays(self, indices: Indices | None = None) -> tuple[Float | Tokens, Targets]:
@@ -173,15 +197,16 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
 
     def answered(self, targets: Targets) -> Dataset:
         """The same samples with other targets (n, ...)."""
-        every = np.zeros((len(self._all_targets), *targets.shape[1:]), targets.dtype)
+        count = self._all_targets.shape[0]
+        every = np.zeros((count, *targets.shape[1:]), targets.dtype)
         every[self._indices] = targets
-        return self._like(every, self._indices)
+        return self._like(HeldTargets(values=every), self._indices)
 
     def subset(self, indices: Indices) -> Dataset:
         """The samples of these numbers, in this order."""
         return self._like(self._all_targets, self._indices[indices])
 
-    def _like(self, targets: Targets, indices: Indices) -> Dataset:
+    def _like(self, targets: StoredTargets, indices: Indices) -> Dataset:
         other = copy.copy(self)
         other._all_targets, other._indices = targets, indices
         return other
@@ -194,12 +219,6 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
             how = {"name": column.name, **asdict(column.preprocess)}
             digest.update(json.dumps(how, sort_keys=True).encode())
         digest.update(json.dumps(self.labels).encode())
-        digest.update(self.targets.tobytes() + self._indices.tobytes())
+        digest.update(self._all_targets.digest(self._indices))
+        digest.update(self._indices.tobytes())
         return digest.hexdigest()
-
-
-def _wide(targets: Targets) -> Targets:
-    """As PyTorch's losses take them; masks are stored in a byte a pixel."""
-    return targets.astype(
-        np.float32 if targets.dtype.kind == "f" else np.int64, copy=False
-    )

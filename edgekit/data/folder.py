@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.data import masks, preprocess
 from edgekit.data.dataset import Dataset
-from edgekit.data.faults import Faults, named
+from edgekit.data.faults import named
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import Files, Images, Source
 from edgekit.errors import DataError
@@ -72,20 +72,12 @@ def _masked(path: Path, request: Request) -> Dataset:
     if not files:
         raise DataError(f"No images in {path / masks.IMAGES}. Put some there.")
     (image,) = request.inputs
-    samples = [image_files(files, image)]
+    samples = image_files(files, image)
     if not (path / masks.MASKS).is_dir():
-        return request.labeled(samples, None, str(path))
+        return request.labeled([samples], None, str(path))
     _, height, width = image.spec.shape
-    found = masks.load(path, files, (height, width), samples[0].faults)
-    try:
-        return request.labeled(samples, found, str(path / masks.MASKS))
-    except DataError:  # of all masks as one array; files have names
-        faults = Faults()
-        for file, mask in zip(files, found, strict=True):
-            with faults.of(file.stem):
-                request.targets(mask[None], f"The mask of {file}")
-        faults.refuse("masks", "Correct or remove them.")
-        raise
+    found = masks.find(path, files, (height, width), image.preprocess.fit)
+    return masks.dataset(samples, found, request, str(path / masks.MASKS))
 
 
 def image_files(files: Sequence[Path], image: RequestedInput) -> Images:

@@ -10,10 +10,13 @@ from edgekit.data import (
     arrays,
     arrow,
     boxes,
+    coco_masks,
     entries,
     folder,
     function,
+    masks,
     parquet,
+    recordings,
     shards,
     text_files,
 )
@@ -65,19 +68,12 @@ def _read(spec: str, root: Path, request: Request) -> Dataset:
     if not path.exists():
         near = suggest_path(path) or " Check the path."
         raise DataError(f"No data at {path}, named '{spec}' in [data].{near}")
-    if request.format.boxes and len(request.inputs) == 1:
-        found = boxes.load(path, request)
+    if len(request.inputs) == 1:
+        found = _annotated(path, request)
         if found is not None:
             return found
     if path.is_dir():
-        if any(path.glob("*.parquet")) or arrow.is_saved(path):
-            return parquet.load(path, request)
-        if request.text is not None and text_files.texts_in(path):
-            return text_files.load(path, request)
-        if any(path.glob(f"*{shards.SUFFIX}")):
-            return shards.load(path, request)
-        read_folder = folder.load if len(request.inputs) == 1 else entries.load
-        return read_folder(path, request)
+        return _folder(path, request)
     read = FILES.get(path.suffix)
     if read is None:
         raise DataError(
@@ -85,3 +81,28 @@ def _read(spec: str, root: Path, request: Request) -> Dataset:
             f"{', '.join(FILES)}, or 'loader.py:function'."
         )
     return read(path, request)
+
+
+def _annotated(path: Path, request: Request) -> Dataset | None:
+    """The images with boxes or masks by annotations that `path` names; `None` without any."""
+    if request.format.boxes:
+        return boxes.load(path, request)
+    if request.format.masks and not (path / masks.MASKS).is_dir():
+        return coco_masks.load(path, request)
+    return None
+
+
+def _folder(path: Path, request: Request) -> Dataset:
+    if any(path.glob("*.parquet")) or arrow.is_saved(path):
+        return parquet.load(path, request)
+    if request.text is not None and text_files.texts_in(path):
+        return text_files.load(path, request)
+    if len(request.inputs) > 1:
+        if any(path.glob(f"*{shards.SUFFIX}")):
+            return shards.load(path, request)
+        return entries.load(path, request)
+    if recordings.recordings_in(path):
+        return recordings.load(path, request)
+    if any(path.glob(f"*{shards.SUFFIX}")):
+        return shards.load(path, request)
+    return folder.load(path, request)

@@ -1,5 +1,5 @@
 """Tables of samples: parquet, as Hugging Face data sets keep it, of images, lists of numbers or
-texts, and CSV of texts."""
+texts, and CSV of texts or of a number a column."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.data import arrow
+from edgekit.data import arrow, recordings
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults, listed
 from edgekit.data.folder import images
 from edgekit.data.memory import available, check_room, fits
-from edgekit.data.request import Request, RequestedInput
+from edgekit.data.request import INPUTS, Request, RequestedInput
 from edgekit.data.samples import InMemory, Samples
 from edgekit.data.text_rows import from_texts, joined, reads_texts, text_keys
 from edgekit.errors import DataError
@@ -29,8 +29,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 def load(path: Path, request: Request) -> Dataset:
-    """A column for each input: images (encoded bytes, or a struct with `bytes`) or lists of
-    numbers. Or a column of texts, or two of pairs."""
+    """A column for each input: images or recordings (encoded bytes, or a struct with `bytes`), or
+    lists of numbers. Or a column of texts, or two of pairs."""
     table = _read(path)
     if request.group not in table.column_names:
         return _dataset(table, path, request)
@@ -58,6 +58,11 @@ def _dataset(table: Any, path: Path, request: Request) -> Dataset:
                 if each.spec.name in columns
             }
             return from_texts(texts, y, request, str(path), names, beside)
+    if request.columns:
+        x, beside_notes = _side_by_side(columns, request, path)
+        y = _numbers(columns[targets].to_pylist(), path) if targets else None
+        return request.labeled([x], y, str(path), names=names, notes=beside_notes)
+    _advise_columns(columns, targets, request, path)
     found = request.separate(columns, str(path))
     samples: list[Samples] = []
     notes: list[Note] = []
@@ -70,6 +75,74 @@ def _dataset(table: Any, path: Path, request: Request) -> Dataset:
     if y is None and request.format.from_inputs and isinstance(first, InMemory):
         y = request.format.from_inputs(first.values)
     return request.labeled(samples, y, str(path), names=names, notes=tuple(notes))
+
+
+def _side_by_side(
+    columns: Mapping[str, Any], request: Request, path: Path
+) -> tuple[InMemory, tuple[Note, ...]]:
+    """The columns that `[data] columns` names as one input (rows, columns); raises `DataError`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(request.inputs) > 1:
+        raise DataError(
+            f"[data] columns are of one input, and the network takes {', '.join(request.names)}. "
+            "Give a column for each input, by its name."
+        )
+    lacking = [name for name in request.columns if name not in columns]
+    if lacking:
+        raise DataError(
+            f"{path} has no column {', '.join(lacking)}, which [data] columns names; it has "
+            f"{', '.join(columns)}."
+        )
+    faults = Faults()
+    found = []
+    for name in request.columns:
+        with faults.of(name):
+            column = columns[name]
+            if not _is_number(column):
+                raise DataError(
+                    f"{path}: column '{name}' holds {column.type}, not numbers. Give numbers, of "
+                    "classes a column each of 0 and 1."
+                )
+            empty = arrow.empty_rows(column)
+            if empty:
+                raise DataError(
+                    f"{path}: column '{name}' is empty in {numbered.samples(empty, 'row')}. Fill "
+                    "in or remove these rows."
+                )
+            found.append(pc.cast(column, pa.float64()).to_numpy().astype(np.float32))
+    faults.refuse(
+        f"columns of {path}", "Correct them, or leave them out of [data] columns."
+    )
+    values, notes = request.inputs[0].arrange(np.stack(found, 1), str(path))
+    return InMemory(values=values), notes
+
+
+def _advise_columns(
+    columns: Mapping[str, Any], targets: str | None, request: Request, path: Path
+) -> None:
+    """Raise `DataError` that names the columns of numbers where a table has one for each number of
+    the only input, and none of the input's name."""
+    known = {*request.names, *INPUTS}
+    if len(request.inputs) > 1 or known & {*columns}:
+        return
+    numbers = [
+        n for n, column in columns.items() if n != targets and _is_number(column)
+    ]
+    if len(request.inputs[0].spec.shape) == 1 and len(numbers) > 1:
+        listed = ", ".join(f'"{name}"' for name in numbers)
+        raise DataError(
+            f"{path} has no column of the input's name. Name those that are the input, in their "
+            f"order: [data] columns = [{listed}]."
+        )
+
+
+def _is_number(column: Any) -> bool:
+    import pyarrow.types as of
+
+    kind = column.type
+    return bool(of.is_integer(kind) or of.is_floating(kind) or of.is_boolean(kind))
 
 
 def _labels(values: list[Any], path: Path) -> np.ndarray:
@@ -118,11 +191,12 @@ def _column(
     missing = arrow.empty_rows(encoded)
     if missing:
         raise DataError(
-            f"{path}: column '{one.spec.name}' has no image bytes in "
+            f"{path}: column '{one.spec.name}' has no bytes in "
             f"{numbered.samples(missing, 'row')}. Fill in or remove these rows."
         )
     names = [f"in row {row} of {path}" for row in range(len(encoded))]
-    return images(arrow.Cells(column=encoded), names, one), ()
+    of_sources = images if one.preprocess.audio is None else recordings.of_sources
+    return of_sources(arrow.Cells(column=encoded), names, one), ()
 
 
 def _read(path: Path) -> Any:

@@ -63,7 +63,8 @@ def _workers(dataset: Dataset, parts: Sequence[Indices]) -> int:
     """Number of processes that read; 0 where this one reads as fast, or has no room for others."""
     if not _FORKS or len(parts) < 2:
         return 0
-    if not any(c.samples.by_workers for c in dataset.columns):
+    by_workers = [c.samples.by_workers for c in dataset.columns]
+    if not any((*by_workers, dataset.targets_by_workers)):
         return 0
     largest = dataset.sample_bytes * max(map(len, parts))
     waiting = _room() // max(1, largest)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
 from edgekit import tasks
+from edgekit.agent.serving import sound
 from edgekit.agent.serving.decode import pixels
 from edgekit.data import preprocess
 from edgekit.data.dataset import Column, Dataset
 from edgekit.data.preprocess import Array
 from edgekit.data.samples import Samples, as_numpy
+from edgekit.data.stored_targets import StoredTargets
 from edgekit.data.text_input import TextInput
 from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
@@ -54,10 +56,21 @@ class RequestedInput:
         """Raise `DataError` where the preprocessing does not fit the input."""
         if self.dtype is None:
             preprocess.check(self.preprocess, self.spec.shape)
+            self._check_audio()
         elif self.preprocess not in (Preprocess(), Preprocess(scale=1.0)):
             raise DataError(
                 "[data.preprocess] changes values, and the network takes tokens. Leave it out."
             )
+
+    def _check_audio(self) -> None:
+        how = self.preprocess.audio
+        try:
+            if how is not None:
+                sound.length_of(asdict(how), self.spec.shape)
+        except ValueError as error:
+            raise DataError(
+                f"[data.preprocess.audio] does not fit {self.title}: {error}. Correct either."
+            ) from error
 
     def value(self, x: Any) -> Array:
         """The raw values of a sample that someone holds: an image, a tensor, an array or a nested
@@ -115,6 +128,8 @@ class Request:
     """Conversion of texts to the inputs; `None` without a tokenizer."""
     group: str | None = None
     """Column, array or key with each sample's group, or a pattern of files' paths."""
+    columns: tuple[str, ...] = ()
+    """Columns of a table that are the only input, one after another."""
 
     @classmethod
     def of_one(
@@ -202,7 +217,7 @@ class Request:
     def dataset(
         self,
         samples: Sequence[Samples],
-        targets: Targets,
+        targets: Targets | StoredTargets,
         labels: tuple[str, ...],
         notes: tuple[Note, ...] = (),
     ) -> Dataset:

@@ -203,13 +203,8 @@ class Images:
 
     @cached_property
     def _digest(self) -> bytes:
-        whole = sum(map(_size, self.sources)) <= _WHOLE_FILES
-        together = hashlib.sha256(
-            f"{self.shape}{self.color}{self.resize}{self.fit}".encode()
-        )
-        for source in self.sources:
-            together.update(_content_hash(source, whole))
-        return together.digest()
+        how = f"{self.shape}{self.color}{self.resize}{self.fit}".encode()
+        return hashlib.sha256(how + digest_of(self.sources)).digest()
 
     def _decode(self, indices: Indices) -> NDArray[np.uint8]:
         result = np.empty((len(indices), *self.shape), np.uint8)
@@ -282,6 +277,15 @@ class Indexed:
         """SHA-256 of a few samples and the sequence's identity."""
         few = np.unique(np.linspace(0, self.length - 1, 16).astype(np.int64))
         return hashlib.sha256(self.identity + _bytes_hash(self.raw(few))).digest()
+
+
+def digest_of(sources: Sequence[Source]) -> bytes:
+    """SHA-256 of files, or of each one's size and beginning where they are large together."""
+    whole = sum(map(_size, sources)) <= _WHOLE_FILES
+    together = hashlib.sha256()
+    for source in sources:
+        together.update(_content_hash(source, whole))
+    return together.digest()
 
 
 def _opened(source: Source) -> Image.Image:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data import recordings
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults, named
 from edgekit.data.folder import SUFFIXES, images
@@ -35,7 +36,8 @@ class _Sample:
 
     name: str
     file: Path
-    images: dict[str, Span] = field(default_factory=dict)
+    parts: dict[str, Span] = field(default_factory=dict)
+    """Its images, or its recordings, by the endings of their names."""
     label: Any = None
     group: Any = None
 
@@ -46,15 +48,16 @@ class _Sample:
 
 
 def load(path: Path, request: Request) -> Dataset:
-    """The images of a `.tar`, or of all of a folder in the order of names.
+    """The images or recordings of a `.tar`, or of all of a folder in the order of names.
 
     The class is the content of a sample's `.cls`, or an entry of its `.json`, which may have the
     sample's group, too. Raises `DataError` that names all samples which cannot be used.
     """
     if len(request.inputs) > 1:
         raise DataError(
-            f"{path} holds images, and the network takes {', '.join(request.names)}. Give an entry "
-            "for each in a folder, a .parquet or by a loader."
+            f"{path} holds one part a sample, and the network takes "
+            f"{', '.join(request.names)}. Give an entry for each in a folder, a .parquet or by a "
+            "loader."
         )
     files = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
     faults, found = Faults(), list[_Sample]()
@@ -68,8 +71,10 @@ def load(path: Path, request: Request) -> Dataset:
         with faults.of(each.title):
             _check(each)
     faults.refuse("samples", "Correct or remove them.")
-    sources = [next(iter(each.images.values())) for each in found]
-    samples = images(sources, [each.title for each in found], request.inputs[0])
+    sources = [next(iter(each.parts.values())) for each in found]
+    (one,) = request.inputs
+    of_sources = images if one.preprocess.audio is None else recordings.of_sources
+    samples = of_sources(sources, [each.title for each in found], one)
     dataset = request.labeled([samples], _labels(found, path), str(path))
     groups = [each.group for each in found]
     return dataset if None in groups else dataset.grouped(groups)
@@ -85,7 +90,7 @@ def _samples(file: Path, request: Request) -> list[_Sample]:
     ):
         for name, ending, member in _members(shard):
             one = found.setdefault(name, _Sample(name=name, file=file))
-            _add(one, ending, member, shard, request.group)
+            _add(one, ending, member, shard, request)
     return list(found.values())
 
 
@@ -103,11 +108,12 @@ def _add(
     ending: str,
     member: tarfile.TarInfo,
     shard: tarfile.TarFile,
-    group: str | None,
+    request: Request,
 ) -> None:
     """Note what a member is to its sample, if it is anything."""
-    if f".{ending.rpartition('.')[2]}" in SUFFIXES:
-        one.images[ending] = Span(
+    audio = request.inputs[0].preprocess.audio is not None
+    if f".{ending.rpartition('.')[2]}" in (recordings.SUFFIXES if audio else SUFFIXES):
+        one.parts[ending] = Span(
             file=one.file, offset=member.offset_data, size=member.size
         )
     elif ending in (*_CLASS, _JSON):
@@ -119,7 +125,7 @@ def _add(
         if isinstance(given, Mapping):
             key = next((key for key in _KEYS if key in given), None)
             one.label = one.label if key is None else given[key]
-            one.group = given.get(group, one.group)
+            one.group = given.get(request.group, one.group)
 
 
 def _content(member: tarfile.TarInfo, shard: tarfile.TarFile) -> str:
@@ -135,11 +141,13 @@ def _number(text: str) -> int | str:
 
 
 def _check(one: _Sample) -> None:
-    """Raise `DataError` for a sample that does not have one image."""
-    if len(one.images) == 1:
+    """Raise `DataError` for a sample that does not have one image or recording."""
+    if len(one.parts) == 1:
         return
-    what = named(sorted(one.images)) or "none"
-    raise DataError(f"{one.title} has not one image ({what}). Store one a sample.")
+    what = named(sorted(one.parts)) or "none"
+    raise DataError(
+        f"{one.title} has not one image or recording ({what}). Store one a sample."
+    )
 
 
 def _labels(found: list[_Sample], path: Path) -> np.ndarray | None:

@@ -86,15 +86,19 @@ def augment(
 
 
 def along(masks: Tensor, augmentation: AugmentParams | None) -> Tensor:
-    """Maps of targets (n, height, width) moved as their images are; pixels that a shift
-    uncovers get the unknown label."""
+    """Maps of targets (n, height, width) moved as their images are, the class of a scaled map's
+    pixel its nearest's; pixels that a change uncovers get the unknown label."""
     if augmentation is None:
         return masks
     if augmentation.scale is not None:
-        raise TrainingError(
-            "[recipe.distill] augment = 'scale-flip' interpolates, and a class map has classes "
-            "alone. Set 'shift-flip'."
-        )
+        if masks.is_floating_point():
+            raise TrainingError(
+                "[recipe.distill] augment = 'scale-flip' scales maps of classes, and these targets "
+                "are values. Set 'shift-flip'."
+            )
+        whole = masks[:, None].float()  # exact: classes are below 2**24
+        moved = _scaled(whole, augmentation, whole.new_tensor([-1.0]), "nearest")
+        return moved[:, 0].to(masks.dtype)
     unknown = float("nan") if masks.is_floating_point() else -1
     return _moved(masks[:, None], augmentation, masks.new_tensor([unknown]))[:, 0]
 
@@ -136,8 +140,10 @@ def _affine(augmentation: AugmentParams, size: Sequence[int]) -> tuple[Tensor, T
     return factor, shift + sides * (factor < 0)
 
 
-def _scaled(x: Tensor, augmentation: AugmentParams, fill: Tensor) -> Tensor:
-    """Images of another scale, by bilinear interpolation."""
+def _scaled(
+    x: Tensor, augmentation: AugmentParams, fill: Tensor, mode: str = "bilinear"
+) -> Tensor:
+    """Images of another scale, by interpolation."""
     sides = torch.tensor([x.shape[3], x.shape[2]], dtype=torch.float32)
     factor, offset = _affine(augmentation, x.shape[2:])
     center = 2 * offset / sides + factor - 1
@@ -146,7 +152,7 @@ def _scaled(x: Tensor, augmentation: AugmentParams, fill: Tensor) -> Tensor:
     theta[:, :, 2] = -center / factor
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     base = fill.expand(x.shape[1])[None, :, None, None]
-    return F.grid_sample(x - base, grid, align_corners=False) + base
+    return F.grid_sample(x - base, grid, mode=mode, align_corners=False) + base
 
 
 def _moved(x: Tensor, augmentation: AugmentParams, fill: Tensor) -> Tensor:

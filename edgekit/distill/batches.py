@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ class Batches:
         self._dataset, self._dtypes = dataset, tuple(dtypes)
         sample, _ = dataset.feeds(np.array([0]))
         self.shapes: tuple[tuple[int, ...], ...] = tuple(x.shape[1:] for x in sample)
-        size = sum(x.nbytes for x in sample)
+        size = dataset.sample_bytes
         every = torch.arange(len(dataset))
         self._held = self._read(every) if fits(size * len(dataset)) else None
         self._near: Batch | None = None
@@ -116,6 +116,12 @@ def _rows(near: Batch | None, indices: Tensor) -> Tensor | None:
     at = {index: row for row, index in enumerate(near.indices.tolist())}
     rows = [at.get(index) for index in indices.tolist()]
     return None if None in rows else torch.tensor(rows)
+
+
+def all_known(dataset: Dataset, known: Callable[[Tensor], Tensor]) -> bool:
+    """Return whether every sample has a target, by their mask (batch,)."""
+    parts = map(torch.from_numpy, dataset.target_parts())
+    return all(bool(known(part).all()) for part in parts)
 
 
 def on(device: torch.device, inputs: Inputs) -> Inputs:

@@ -31,6 +31,8 @@ class ModelOutputs:
     features: tuple[Tensor, ...] = ()
     projected: tuple[Tensor, ...] = ()
     attentions: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
+    regions: Tensor | None = None
+    """Corners (batch, boxes, 4) of what a detector sees, as fractions of the image."""
 
     @property
     def embedding(self) -> Tensor:

@@ -37,11 +37,15 @@ def resolved(
     teacher: Program,
     student: Program,
     kind: TaskKind = DEFAULT_TASK,
+    *,
+    own_augment: bool = False,
 ) -> DistillRecipe:
-    """The recipe with its further losses and its augmentation named, for this pair."""
+    """The recipe with its further losses and its augmentation named, for this pair; the user's
+    `own_augment` takes the place of the default."""
     task = tasks.of(kind)
     if recipe.augment is None:
-        recipe = replace(recipe, augment="shift" if task.shifts else "none")
+        shifts = task.shifts and not own_augment
+        recipe = replace(recipe, augment="shift" if shifts else "none")
     if recipe.losses is not None:
         return recipe
     losses: dict[LossName, float] = {}

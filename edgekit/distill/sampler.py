@@ -16,6 +16,7 @@ from torch import Tensor
 from edgekit.data import Dataset
 from edgekit.distill.augment import AugmentParams, along, augment, draw, moved_boxes
 from edgekit.distill.batches import Batch, Batches, Inputs
+from edgekit.distill.tasks import Augment
 from edgekit.types import DistillRecipe
 
 
@@ -47,9 +48,11 @@ class TrainSampler:
         recipe: DistillRecipe,
         dtypes: Sequence[torch.dtype],
         seed: int,
+        own: Augment | None = None,
     ) -> None:
+        """`own` changes batches behind the recipe's augmentation."""
         self.generator = torch.Generator().manual_seed(seed)
-        self._recipe = recipe
+        self._recipe, self._own, self._own_seed = recipe, own, 0
         self._preprocess = [column.preprocess for column in dataset.columns]
         floats = all(dtype.is_floating_point for dtype in dtypes)
         self._mixes = bool(recipe.mixup) and floats
@@ -57,8 +60,8 @@ class TrainSampler:
         self._images = _images(self._batches.shapes)
         self._views: dict[int, AugmentParams | None] = {}
         self._boxed = dataset.boxed
-        self._masks = dataset.targets.ndim == 3 and not self._boxed
-        shape = dataset.targets.shape[1:]
+        shape = dataset.target_shape
+        self._masks = len(shape) == 2 and not self._boxed
         # Class maps of another size than the image's could not follow it.
         still = self._masks and any(shape != s[1:] for s in self._images)
         self._augment = "none" if still else recipe.augment or "none"
@@ -70,7 +73,9 @@ class TrainSampler:
     @property
     def versions(self) -> int | None:
         """In how many forms a sample comes; `None` where it is another every time."""
-        if self._mixes or (self._moves and self._recipe.views is None):
+        if self._own is not None or self._mixes:
+            return None
+        if self._moves and self._recipe.views is None:
             return None
         return self._recipe.views or 1 if self._moves else 1
 
@@ -96,7 +101,9 @@ class TrainSampler:
         self._batches.advance()
 
     def augmentation(self, indices: Tensor, epoch: int) -> AugmentParams | None:
-        """Augmentation and mixup parameters of one batch."""
+        """Augmentation parameters of one batch."""
+        if self._own is not None:
+            self._own_seed = int(torch.randint(2**31, (1,), generator=self.generator))
         if self._recipe.views is None:
             return self._draw(len(indices), self.generator)
         every = self._view(self.version(epoch))
@@ -151,7 +158,12 @@ class TrainSampler:
         self, indices: Tensor, mine: Tensor, augmentation: AugmentParams | None
     ) -> Batch:
         moved = None if augmentation is None else augmentation[mine]
-        return self._changed(self._batches.take(indices[mine]), moved)
+        batch = self._changed(self._batches.take(indices[mine]), moved)
+        if self._own is None or not len(mine):
+            return batch
+        generator = torch.Generator().manual_seed(self._own_seed + int(mine[0]))
+        inputs, targets = self._own(batch.inputs, batch.targets, generator)
+        return replace(batch, inputs=inputs, targets=targets)
 
     def _changed(self, batch: Batch, moved: AugmentParams | None) -> Batch:
         targets = self._along(batch.targets, moved)

@@ -13,12 +13,17 @@ from torch import Tensor
 from edgekit import tasks
 from edgekit.config.user_code import locate
 from edgekit.data import Dataset
-from edgekit.data.metrics import named
+from edgekit.data.metrics import decoder_of, named
+from edgekit.distill.batches import Inputs
 from edgekit.errors import TrainingError, UsageError
 from edgekit.program.program import Program
+from edgekit.tasks.decoding import Decode
 from edgekit.tasks.losses import BoxForm, Hard, Scores, TaskLosses, known
 from edgekit.tasks.scores import Metric
 from edgekit.types import DistillRecipe, TaskKind, TaskSpec
+
+Augment = Callable[[Inputs, Tensor, torch.Generator], tuple[Inputs, Tensor]]
+"""From inputs (batch, ...) and targets (batch, ...) to others of the same shapes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,10 @@ class Task:
     metric: Metric | None
     user_losses: tuple[Hard | None, Hard | None] = (None, None)
     """The user's functions for labels and for the teacher's outputs, within `task_losses`."""
+    augment: Augment | None = None
+    """The user's own change of training batches."""
+    decode: Decode | None = None
+    """Reading of boxes from outputs, of detectors with a decoder."""
 
     @property
     def kind(self) -> TaskKind:
@@ -100,13 +109,25 @@ def of_spec(spec: TaskSpec, root: Path) -> Task:
     returns one number a sample, (batch,), or one for all. Raises `UsageError` where a function
     or a metric is not there.
     """
-    return of_functions(
+    found = of_functions(
         spec,
         named(spec, root),
         loss=None if spec.loss is None else user_loss(spec.loss, root),
         teacher_loss=None
         if spec.teacher_loss is None
         else user_loss(spec.teacher_loss, root),
+    )
+    return with_functions(found, root)
+
+
+def with_functions(task: Task, root: Path) -> Task:
+    """The task with its decoder and the user's augmentation, relative to `root`."""
+    spec = task.spec
+    own = None if spec.augment is None else locate(spec.augment, root, UsageError)
+    return replace(
+        task,
+        decode=decoder_of(spec, root),
+        augment=None if own is None else checked_augment(own.load(), own.name),
     )
 
 
@@ -176,6 +197,34 @@ def checked_loss(run: Callable[..., Any], name: str) -> Hard:
         return _by_sample(run(ours, others), len(ours), name)
 
     return loss
+
+
+def checked_augment(run: Callable[..., Any], name: str) -> Augment:
+    """A change of batches that raises `TrainingError` where `run` does not return tensors of the
+    shapes that it was given."""
+
+    def change(
+        inputs: Inputs, targets: Tensor, generator: torch.Generator
+    ) -> tuple[Inputs, Tensor]:
+        given = inputs[0] if len(inputs) == 1 else inputs
+        found = run(given, targets, generator)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise TrainingError(
+                f"{name} returned {type(found).__name__}. Return (inputs, targets)."
+            )
+        changed = found[0] if isinstance(found[0], tuple) else (found[0],)
+        parts = zip((*changed, found[1]), (*inputs, targets), strict=False)
+        alike = [isinstance(x, Tensor) and x.shape == y.shape for x, y in parts]
+        if len(alike) != len(inputs) + 1 or not all(alike):
+            shapes = [list(x.shape) for x in (*inputs, targets)]
+            raise TrainingError(
+                f"{name} returned no tensors of the shapes of inputs and targets, which are "
+                f"{', '.join(map(str, shapes))}. Keep shapes."
+            )
+        kinds = (x.to(y.dtype) for x, y in zip(changed, inputs, strict=True))
+        return tuple(kinds), found[1].to(targets.dtype)
+
+    return change
 
 
 def _by_sample(value: Any, count: int, name: str) -> Tensor:

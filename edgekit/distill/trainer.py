@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgekit import store
-from edgekit.distill import losses, optimize
+from edgekit.distill import losses, optimize, regions
 from edgekit.distill.augment import AugmentParams
-from edgekit.distill.batches import on, steps_of
+from edgekit.distill.batches import all_known, on, steps_of
 from edgekit.distill.checkpoint import State, TrainingState, on_cpu
 from edgekit.distill.features import (
     FeatureExtractor,
@@ -50,17 +50,19 @@ class Trainer:
 
     def __init__(self, task_spec: DistillationTask, processes: Processes) -> None:
         self.given = task_spec
+        own = task_spec.task.augment
         self.recipe = resolved(
             task_spec.recipe,
             task_spec.teachers[0],
             task_spec.student,
             task_spec.task.kind,
+            own_augment=own is not None,
         )
         self._batch_size = optimize.batch_size(self.recipe, task_spec.task.kind)
         self._on = processes
         dtypes = task_spec.student.dtypes
         self._sampler = TrainSampler(
-            task_spec.train, self.recipe, dtypes, task_spec.seed
+            task_spec.train, self.recipe, dtypes, task_spec.seed, own
         )
         self._look()
         self.student_module.to(processes.device)
@@ -114,13 +116,15 @@ class Trainer:
         )
         others = [FeatureExtractor(p.module, reads=p.reads) for p in own[1:]]
         self.teacher = Teacher([first, *others], self._on, given.weights)
-        known = given.task.task_losses.known(torch.from_numpy(given.train.targets))
         self._labeled = given.train.labeled
+        self._regions = (
+            regions.of_task(given.task, teacher) if added & losses.AT_REGIONS else None
+        )
         self._uses_teacher = bool(
             self.recipe.soft_weight
             or added
             or compared.outputs
-            or not bool(known.all())
+            or not all_known(given.train, given.task.task_losses.known)
         )
 
     def _rounding(self, module: fx.GraphModule) -> fx.GraphModule:
@@ -300,6 +304,8 @@ class Trainer:
         known_targets: Targets,
     ) -> Tensor:
         task_losses = self.given.task.task_losses
+        if teacher is not None and self._regions is not None:
+            teacher = replace(teacher, regions=self._regions(teacher.output))
         return objective(
             student, teacher, known_targets, recipe=self.recipe, task_losses=task_losses
         )

@@ -194,12 +194,19 @@ def _entry(folder: Path, file: Path) -> dict[str, Any]:
     }
 
 
+def _steps(how: Preprocess) -> dict[str, Any]:
+    given = {"formula": FORMULA, **asdict(how)}
+    if how.audio is None:
+        del given["audio"]
+    return given
+
+
 def described(contract: IOContract) -> dict[str, Any]:
     """The contract as JSON, as it stands in the manifest and in the artifacts.
 
     `preprocessing` is that of the only input; of several each has its own.
     """
-    steps = [{"formula": FORMULA, **asdict(how)} for how in contract.preprocess]
+    steps = [_steps(how) for how in contract.preprocess]
     return {
         "inputs": [
             {**asdict(tensor), "preprocessing": prepared}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor, fx
 
 from edgekit import tasks
 from edgekit.agent import machine
@@ -24,6 +26,9 @@ from edgekit.tasks.scores import Metric, Outputs
 from edgekit.types import Evaluation, TaskKind, TaskSpec
 from edgekit.types.data_notes import BaselineIsReference, OutputsUnused
 from edgekit.types.notes import Note
+
+_TOKENS = 4096
+"""Samples whose tokens are looked at together."""
 
 
 def judged(
@@ -101,6 +106,7 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
     Raises where the network's output is not the task's, or its size not that of the targets.
     """
     task = tasks.of(kind)
+    _check_tokens(network, dataset)
     feeds, targets = dataset.feeds(np.array([0]))
     with torch.no_grad():
         output = network.answer(*network.tensors(feeds))
@@ -127,10 +133,11 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
                 f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
                 f"network decides {list(places[1:])}. Make them the same."
             )
-        highest = int(dataset.targets.max())
+        highest = max(int(part.max()) for part in dataset.target_parts())
         if highest >= classes:
-            known = dataset.targets[dataset.targets >= 0]
-            from_one = highest == classes and int(known.min()) == 1
+            known = (part[part >= 0] for part in dataset.target_parts())
+            lowest = min(int(part.min()) for part in known if part.size)
+            from_one = highest == classes and lowest == 1
             raise DataError(
                 f"The data have class {highest}, but the network has {classes} outputs. "
                 + (
@@ -140,12 +147,44 @@ def check(network: Program, dataset: Dataset, kind: TaskKind) -> int | None:
                 )
             )
         return classes
-    fault = task.fits(ours, dataset.targets)
-    if fault is not None:
-        raise DataError(fault)
+    for part in dataset.target_parts():
+        fault = task.fits(ours, part)
+        if fault is not None:
+            raise DataError(fault)
     if task.targets.each_output and targets.size != output.numel():
         raise DataError(
             f"The data have targets of shape {list(targets.shape[1:])} a sample, and the "
             f"network returns {list(ours[1:])}. Make them the same."
         )
     return None
+
+
+def _check_tokens(network: Program, dataset: Dataset) -> None:
+    """Raise `DataError` for tokens that an embedding of the network has no row for."""
+    taken = network.module.graph.find_nodes(op="placeholder")
+    pairs = zip(taken, dataset.columns, strict=False)
+    rows = {
+        number: min(found)
+        for number, (node, column) in enumerate(pairs)
+        if column.tokens and (found := [*_rows(node)])
+    }
+    if not rows:
+        return
+    for part in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _TOKENS)):
+        feeds, _ = dataset.feeds(part)
+        for number, count in rows.items():
+            highest = int(feeds[number].max(initial=0))
+            if highest >= count:
+                raise DataError(
+                    f"The data have the token {highest}, and the network has embeddings of the "
+                    f"tokens 0 to {count - 1}. Check [data], its tokenizer, or [model] source."
+                )
+
+
+def _rows(taken: fx.Node) -> Iterator[int]:
+    """Numbers of rows of the embeddings that look up an input."""
+    for node in taken.users:
+        if node.target is torch.ops.aten.embedding.default and node.args[1] is taken:
+            table = node.args[0]
+            if isinstance(table, fx.Node) and isinstance(table.meta.get("val"), Tensor):
+                yield int(table.meta["val"].shape[0])

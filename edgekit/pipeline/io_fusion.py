@@ -96,13 +96,13 @@ def artifact_inputs(samples: BuildData) -> BuildData:
     """The samples as files are fed: raw where preprocessing is theirs."""
     if not samples.folding.prepares:
         return samples
-    pool = _raw(samples, samples.pool)
+    pool = as_files_take(samples, samples.pool)
     feeds, _ = pool.feeds(np.array(samples.calibrated.indices))
     return replace(
         samples,
-        train=_raw(samples, samples.train),
-        validation=_raw(samples, samples.validation),
-        test=_raw(samples, samples.test),
+        train=as_files_take(samples, samples.train),
+        validation=as_files_take(samples, samples.validation),
+        test=as_files_take(samples, samples.test),
         pool=pool,
         calibrated=replace(samples.calibrated, feeds=feeds),
     )
@@ -110,10 +110,12 @@ def artifact_inputs(samples: BuildData) -> BuildData:
 
 def left_over(samples: BuildData) -> tuple[Preprocess, ...]:
     """Steps that an application still does to a raw sample, by input."""
-    return tuple(column.contract for column in _raw(samples, samples.test).columns)
+    return tuple(
+        column.contract for column in as_files_take(samples, samples.test).columns
+    )
 
 
-def _raw(samples: BuildData, given: Dataset) -> Dataset:
+def as_files_take(samples: BuildData, given: Dataset) -> Dataset:
     """Samples of which files prepare some inputs themselves."""
     raw = samples.folding.raw([column.name for column in given.columns])
     return given.unprepared([one is not None for one in raw])

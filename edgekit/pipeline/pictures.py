@@ -1,82 +1,124 @@
-"""A few samples of a detector for the report: what data, networks and file see in them."""
+"""A few samples for the report, with the places that data, networks and file see in them."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
+from edgekit import tasks
 from edgekit.agent.serving.boxes import Detections
 from edgekit.config.project import Project
-from edgekit.data import Dataset
+from edgekit.data import Dataset, predictions
 from edgekit.data.metrics import decoder_of
 from edgekit.data.preprocess import Array
 from edgekit.evaluate.accuracy import predict
 from edgekit.evaluate.run import infer
 from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.io_fusion import as_files_take
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.proof import Proof
-from edgekit.types import BoxPicture, DrawnBox, DrawnBoxes, Report
+from edgekit.tasks.decoding import Decode
+from edgekit.tasks.scores import Outputs
+from edgekit.types import (
+    Drawing,
+    DrawnBox,
+    DrawnMask,
+    DrawnPicture,
+    Report,
+)
 
 _SAMPLES = 4
+_DATA = "the data"
 _QUALITY = 80
+_COLORS = (
+    *((228, 87, 46), (23, 190, 187), (255, 201, 20), (118, 176, 65)),
+    *((176, 124, 255), (0, 114, 178), (204, 121, 167), (120, 86, 60)),
+)
+"""Of classes after the first one, which has none, in turns."""
+_OPAQUE, _UNKNOWN = 150, (90, 90, 90, 150)
+_FRACTION = 1.001
+"""The largest coordinate of points that are fractions of the image."""
+
+
+class _Draws(Protocol):
+    """Draws a task's targets and outputs, a drawing for each sample."""
+
+    def marked(self, few: Dataset) -> list[Drawing]:
+        """The targets of the data."""
+
+    def found(self, name: str, outputs: Outputs) -> list[Drawing]:
+        """The outputs (n, ...) of a network or file."""
 
 
 def with_pictures(
     report: Report, project: Project, env: Environment, loaded: Loaded, proof: Proof
 ) -> Report:
-    """The report with pictures of samples, where the task has boxes and samples are images."""
-    decode = decoder_of(project.task, project.root)
+    """The report with pictures of samples, where the task has places and samples are images."""
     test = loaded.samples.test
-    if decode is None or not test.boxed or len(test.columns) != 1:
+    if len(test.columns) != 1:
         return report
     few = test.subset(np.unique(np.linspace(0, len(test) - 1, _SAMPLES).astype(int)))
     images = [*_images(few)]
-    if not images:
+    draws = _draws(project, few) if images else None
+    if draws is None:
         return report
-    drawn = [_marked(few)]
-    least = (
-        0.0 if project.task.box_decoder is None else project.task.box_decoder.confidence
-    )
+    drawn = [draws.marked(few)]
     for name, outputs in _outputs(few, env, loaded, proof):
-        drawn.append(
-            (name, [_drawn(one, few.labels, least) for one in decode(outputs)])
-        )
+        drawn.append(draws.found(name, outputs))
     pictures = tuple(
-        replace(
-            image,
-            drawn=tuple(
-                DrawnBoxes(name=name, boxes=each[number]) for name, each in drawn
-            ),
-        )
+        replace(image, drawn=tuple(each[number] for each in drawn))
         for number, image in enumerate(images)
     )
     return replace(report, pictures=pictures)
 
 
-def _images(few: Dataset) -> Iterator[BoxPicture]:
-    """The samples as they lie in the network's input, without boxes; none of other samples."""
+def _draws(project: Project, few: Dataset) -> _Draws | None:
+    """The drawer of a project's task; `None` where there is nothing to draw, or no target."""
+    task, spec = tasks.of(project.task), project.task
+    size = few.columns[0].samples.raw(few.numbers[:1]).shape[2:]
+    decode = decoder_of(spec, project.root)
+    if decode is not None and few.boxed:
+        least = 0.0 if spec.box_decoder is None else spec.box_decoder.confidence
+        return _Boxes(decode=decode, labels=few.labels, least=least)
+    if not few.labeled:
+        return None
+    if task.maps is not None and len(few.target_shape) >= len(size):
+        return _Maps(maps=task.maps, labels=few.labels or spec.classes or ())
+    if task.points is not None:
+        return _Points(
+            points=task.points, size=size, fractions=np.nanmax(few.targets) < _FRACTION
+        )
+    return None
+
+
+def _images(few: Dataset) -> Iterator[DrawnPicture]:
+    """The samples as they lie in the network's input; none where they are not images."""
     (column,) = few.columns
     raw = column.samples.raw(few.numbers)
-    if raw.dtype != np.uint8 or raw.ndim != 4 or raw.shape[1] not in (1, 3):
+    if raw.ndim != 4 or raw.shape[1] not in (1, 3):
         return
+    if raw.dtype != np.uint8:
+        least, most = float(raw.min()), float(raw.max())
+        raw = ((raw - least) * (255 / max(most - least, 1e-12))).astype(np.uint8)
     turned = column.preprocess.color == "bgr"
     for values in raw[:, ::-1] if turned else raw:
         yield _picture(values)
 
 
-def _picture(values: Array) -> BoxPicture:
+def _picture(values: Array) -> DrawnPicture:
     """An image (channels, height, width) as a JPEG."""
     pixels = values.transpose(1, 2, 0)
     image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
     content = io.BytesIO()
     image.save(content, "JPEG", quality=_QUALITY)
     encoded = base64.b64encode(content.getvalue()).decode()
-    return BoxPicture(jpeg=encoded, width=image.width, height=image.height)
+    return DrawnPicture(jpeg=encoded, width=image.width, height=image.height)
 
 
 def _outputs(
@@ -87,17 +129,94 @@ def _outputs(
     yield "the student", predict(proof.student, few)
     chosen = proof.timed.chosen
     if chosen is not None:
-        feeds, _ = few.feeds()
+        feeds, _ = as_files_take(loaded.samples, few).feeds()
         reads = loaded.teacher.reads
-        yield chosen.artifact.name, infer(chosen.artifact, feeds, env.device, reads)
+        given = infer(chosen.artifact, feeds, env.device, reads)
+        scores = predictions.scores(given, loaded.samples.folding)
+        yield chosen.artifact.name, predictions.logits(scores, loaded.samples.folding)
 
 
-def _marked(few: Dataset) -> tuple[str, list[tuple[DrawnBox, ...]]]:
-    """The boxes of the data."""
-    return "the data", [
-        tuple(_box(row[:4], few.labels, int(row[4])) for row in rows[rows[:, 4] >= 0])
-        for rows in few.targets
-    ]
+@dataclass(frozen=True, kw_only=True)
+class _Boxes:
+    """Boxes of a detector, those at least as sure as the device returns them."""
+
+    decode: Decode
+    labels: Sequence[str]
+    least: float
+
+    def marked(self, few: Dataset) -> list[Drawing]:
+        return [
+            Drawing(
+                name=_DATA,
+                boxes=tuple(
+                    _box(row[:4], self.labels, int(row[4]))
+                    for row in rows[rows[:, 4] >= 0]
+                ),
+            )
+            for rows in few.targets
+        ]
+
+    def found(self, name: str, outputs: Outputs) -> list[Drawing]:
+        return [
+            Drawing(name=name, boxes=_drawn(one, self.labels, self.least))
+            for one in self.decode(outputs)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Maps:
+    """The class of each pixel."""
+
+    maps: Callable[[Outputs], Array]
+    labels: Sequence[str]
+
+    def marked(self, few: Dataset) -> list[Drawing]:
+        return self._each(_DATA, few.targets)
+
+    def found(self, name: str, outputs: Outputs) -> list[Drawing]:
+        return self._each(name, self.maps(outputs))
+
+    def _each(self, name: str, maps: Array) -> list[Drawing]:
+        flat = maps.reshape(len(maps), *maps.shape[-2:])
+        return [Drawing(name=name, mask=self._mask(one)) for one in flat]
+
+    def _mask(self, classes: Array) -> DrawnMask:
+        there = [int(number) for number in np.unique(classes) if number > 0]
+        colors = np.zeros((*classes.shape, 4), np.uint8)
+        for number in there:
+            colors[classes == number] = (*_COLORS[(number - 1) % len(_COLORS)], _OPAQUE)
+        colors[classes < 0] = _UNKNOWN
+        content = io.BytesIO()
+        Image.fromarray(colors).save(content, "PNG")
+        return DrawnMask(
+            png=base64.b64encode(content.getvalue()).decode(),
+            classes=tuple(_label(self.labels, number) for number in there),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Points:
+    """Keypoints in the pixels of an image of `size` (height, width)."""
+
+    points: Callable[[Outputs], Array]
+    size: tuple[int, ...]
+    fractions: bool
+
+    def marked(self, few: Dataset) -> list[Drawing]:
+        return self._each(_DATA, few.targets)
+
+    def found(self, name: str, outputs: Outputs) -> list[Drawing]:
+        return self._each(name, self.points(outputs))
+
+    def _each(self, name: str, places: Array) -> list[Drawing]:
+        scale = np.array(self.size[::-1]) if self.fractions else 1
+        known = [rows[~np.isnan(rows).any(1)] for rows in places * scale]
+        return [
+            Drawing(
+                name=name, points=tuple((round(x, 1), round(y, 1)) for x, y in rows)
+            )
+            for rows in (one.tolist() for one in known)
+        ]
 
 
 def _drawn(
@@ -112,5 +231,8 @@ def _drawn(
 
 def _box(corners: Array, labels: Sequence[str], kind: int) -> DrawnBox:
     x1, y1, x2, y2 = (round(float(value), 1) for value in corners)
-    label = labels[kind] if kind < len(labels) else str(kind)
-    return DrawnBox(box=(x1, y1, x2, y2), label=label)
+    return DrawnBox(box=(x1, y1, x2, y2), label=_label(labels, kind))
+
+
+def _label(labels: Sequence[str], kind: int) -> str:
+    return labels[kind] if kind < len(labels) else str(kind)

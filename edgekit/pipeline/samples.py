@@ -89,6 +89,7 @@ class _Reader:
             kind=self.project.task.kind,
             text=self.text,
             group=spec.group if place in (spec.train, spec.validation) else None,
+            columns=spec.columns,
         )
         if place in self.held:
             return self.held[place].read(request)

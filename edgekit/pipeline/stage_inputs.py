@@ -35,7 +35,8 @@ def of_network(network: Program) -> dict[str, Any]:
 
 def of_task(spec: TaskSpec, root: Path, mark: str = "") -> dict[str, Any]:
     """A task with the code of the user's functions; `mark` names those in memory."""
-    named = {name: getattr(spec, name) for name in ("metric", "loss", "teacher_loss")}
+    names = ("metric", "loss", "teacher_loss", "augment")
+    named = {name: getattr(spec, name) for name in names}
     decoder = spec.box_decoder
     named["decoder"] = None if decoder is None else decoder.head
     code = {

@@ -12,6 +12,7 @@ from edgekit.types import (
     BudgetVerdict,
     Candidate,
     CostUnit,
+    Drawing,
     Evaluation,
     ExpectedAccuracy,
     Measurement,
@@ -324,6 +325,15 @@ def unknown(found: AccuracyUnknown | None) -> str:
     if found is not None and found.reason == "metric_without_scale":
         return "losses of its metric have no scale that networks share"
     return "no cut was tried"
+
+
+def drawing(found: Drawing) -> str:
+    """Words for the drawing over a picture: classes of boxes or a mask, or the number of points."""
+    if found.mask is not None:
+        return ", ".join(found.mask.classes) or "nothing"
+    if found.points is not None:
+        return f"{len(found.points)} point{'s' * (len(found.points) != 1)}"
+    return ", ".join(one.label for one in found.boxes) or "no box"
 
 
 def box_color(label: str, report: Report) -> int:

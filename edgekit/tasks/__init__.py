@@ -58,10 +58,16 @@ class TaskDefinition:
     """True where outputs are boxes and scores, in one tensor or in two."""
     box_losses: Callable[[BoxForm], TaskLosses] | None = None
     """Where outputs are those without a known form: the losses by what is found of it."""
+    by_spec: Callable[[TaskSpec], TaskDefinition] | None = None
+    """The kind with the other settings of a project's task, such as the length of a sample."""
     decoded: Callable[[TaskSpec], TaskDefinition] | None = None
     """The kind of task where the form of its outputs is known by `[task] decoder`."""
     box_metrics: Callable[[Decode], Mapping[str, Metric]] | None = None
     """Metrics of the boxes that a decoder finds in outputs."""
+    maps: Callable[[Outputs], Targets] | None = None
+    """From outputs to the class of each pixel (n, height, width), for reports' pictures."""
+    points: Callable[[Outputs], Outputs] | None = None
+    """From outputs to keypoints (n, points, 2) in the targets' unit, for reports' pictures."""
     parts: Callable[[Outputs], tuple[Outputs, ...]] = lambda outputs: (outputs,)
     """Parts of an output in different units, which are compared each by itself."""
     batch_size: int = 64
@@ -101,13 +107,15 @@ class TaskDefinition:
 
 
 def of(task: TaskKind | TaskSpec) -> TaskDefinition:
-    """The kind of task by its name, or with the decoder that a project's task names.
+    """The kind of task by its name, or with the settings of a project's task, such as a decoder.
 
     Raises `UsageError` where there is no such kind or decoder.
     """
     if isinstance(task, str):
         return _named(task)
     found = _named(task.kind)
+    if found.by_spec is not None:
+        found = found.by_spec(task)
     if task.decoder is None:
         return found
     if found.decoded is None:

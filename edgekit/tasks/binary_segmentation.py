@@ -1,5 +1,7 @@
 """A mask: each pixel belongs to the thing, or does not, by one logit a pixel."""
 
+import numpy as np
+
 from edgekit.errors import DataError
 from edgekit.tasks import TaskDefinition, independent, numbered, targets
 from edgekit.tasks.targets import Array, Names, Targets
@@ -14,18 +16,20 @@ def _read(
     if given.ndim == 4 and given.shape[1] == 1:
         given = given[:, 0]
     if given.dtype.kind in "ui" and (given == _WHITE).any():
-        grays = (given != 0) & (given != _WHITE)
+        grays = ~np.isin(given, (0, _WHITE, independent.UNKNOWN))
         if grays.any():
             raise DataError(
                 f"{origin} has masks with {given[grays].flat[0]} beside {_WHITE}"
                 f"{numbered.within(grays)}. Give masks of 0 and 1, or of 0 and {_WHITE}."
             )
-        given = given == _WHITE
+        given = np.where(given < 0, independent.UNKNOWN, given == _WHITE)
     return independent.read(given, origin=origin, labels=labels, names=names)
 
 
 RECORD = TaskDefinition(
-    targets=targets.TargetFormat(read=_read, masks=True, each_output=True),
+    targets=targets.TargetFormat(
+        read=_read, masks=True, one_class=True, each_output=True
+    ),
     losses=independent.LOSSES,
     metrics={
         "iou": independent.of_torchmetrics("IoU", "binary_jaccard_index"),
@@ -35,4 +39,7 @@ RECORD = TaskDefinition(
     link="sigmoid",
     output="logits, (batch, 1, height, width)",
     agreement=independent.agreement,
+    maps=lambda outputs: independent.decided(
+        outputs.reshape(len(outputs), *outputs.shape[-2:])
+    ).astype(np.int64),
 )

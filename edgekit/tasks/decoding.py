@@ -12,7 +12,7 @@ from edgekit.agent.errors import AgentError
 from edgekit.agent.serving.boxes import HEADS, Detections, detections
 from edgekit.errors import ModelError, UsageError
 from edgekit.suggestions import suggest
-from edgekit.tasks.losses import BoxForm, Factor, Scores
+from edgekit.tasks.losses import BoxForm, BoxSides, Factor, Scores
 from edgekit.tasks.scores import Outputs
 from edgekit.types import BoxDecoder, TaskSpec
 
@@ -88,6 +88,7 @@ def form(task: TaskSpec) -> BoxForm:
         background=head.background if task.background is None else task.background,
         factor=cast(Factor | None, head.factor),
         bins=given.bins if head.distributions else None,
+        sides=cast(BoxSides | None, head.sides),
     )
 
 

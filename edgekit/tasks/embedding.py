@@ -23,6 +23,8 @@ RECORD = TaskDefinition(
     metrics={
         "cosine-similarity": scores.cosine_similarity,
         "retrieval-precision": scores.retrieval_precision,
+        "recall-at-5": scores.recall_at(5),
+        "recall-at-10": scores.recall_at(10),
     },
     own_metric=scores.embedded,
     dimensions=2,

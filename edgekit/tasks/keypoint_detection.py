@@ -130,5 +130,6 @@ RECORD = TaskDefinition(
     ),
     metrics={"pck": correct_keypoints, "mean-distance": mean_distance},
     fits=_fits,
+    points=places,
     shifts=False,
 )

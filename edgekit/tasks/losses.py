@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekit.tasks.box_overlap import corners, generalized_iou
+
 _TINY = 1e-8
 _EDGE = 1e-6
 _LOCALIZED = 2.0
@@ -20,6 +22,7 @@ Soft = Callable[[Tensor, Tensor, float], Tensor]
 Hard = Callable[[Tensor, Tensor], Tensor]
 Scores = Literal["logits", "softmax", "probabilities"]
 Factor = Literal["objectness", "centerness"]
+BoxSides = Literal["corners", "centers"]
 
 
 def _as_given(output: Tensor) -> Tensor:
@@ -105,6 +108,9 @@ class BoxForm:
     """The first score, where the others are multiplied by it."""
     bins: int | None = None
     """Where a box is four distributions, the bins of each; `None` where it is four numbers."""
+    sides: BoxSides | None = None
+    """Meaning of the four numbers where they are a box by themselves: its corners, or its center
+    and size; `None` for offsets to places or anchors."""
 
     @property
     def numbers(self) -> int:
@@ -120,27 +126,34 @@ def detections(student: Tensor, teacher: Tensor, form: BoxForm) -> Tensor:
     Distillation". Outputs (batch, places, numbers + classes), to losses (batch,): sums over places
     relative to how many places the teacher is sure of, as detectors are trained by labels. A mean
     over places would shrink the part of the scores by all places without anything. Boxes in pixels
-    count relative to their size; boxes that are distributions are compared as such.
+    count relative to their size, and whole boxes by GIoU, too, to which a small one weighs as much
+    as a large one; boxes that are distributions are compared as such.
     """
     student, teacher = (x.flatten(1, -2) for x in (student, teacher))
     at = form.numbers
     classes, probability = _class_losses(student[..., at:], teacher[..., at:], form)
     sure = _something(probability, form)
-    apart = _boxes_apart(student[..., :at], teacher[..., :at], sure, form.bins)
+    apart = _boxes_apart(student[..., :at], teacher[..., :at], sure, form)
     total = classes.flatten(1).sum(1) + (sure * apart).sum(1)
     return total / sure.sum(1).clamp(min=1)
 
 
 def _boxes_apart(
-    student: Tensor, teacher: Tensor, sure: Tensor, bins: int | None
+    student: Tensor, teacher: Tensor, sure: Tensor, form: BoxForm
 ) -> Tensor:
     """Differences of boxes (batch, places, numbers), as distributions or over the mean of the
-    sample's own numbers, where that is above 1: (batch, places)."""
-    if bins is not None:
-        return _sides_apart(student, teacher, bins)
+    sample's own numbers, where that is above 1, and by their overlap: (batch, places)."""
+    if form.bins is not None:
+        return _sides_apart(student, teacher, form.bins)
     size = (sure * teacher.abs().mean(-1)).sum(1) / (sure.sum(1) + _TINY)
     apart = (student - teacher).abs().mean(-1)
-    return apart / size.clamp(min=1)[:, None]
+    relative: Tensor = apart / size.clamp(min=1)[:, None]
+    if form.sides is None:
+        return relative
+    pair = (student, teacher)
+    if form.sides == "centers":
+        pair = (corners(student), corners(teacher))
+    return relative + 1 - generalized_iou(*pair)
 
 
 def _something(probability: Tensor, form: BoxForm) -> Tensor:

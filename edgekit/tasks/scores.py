@@ -228,6 +228,22 @@ def embedded(outputs: Outputs, targets: Targets) -> Evaluation:
 
 def retrieval_precision(outputs: Outputs, targets: Targets) -> Evaluation:
     """Fraction of samples whose nearest other embedding, by cosine, is of their class."""
+    right = _retrieved(outputs, targets, 1)
+    return counted("retrieval precision", right, samples=len(right))
+
+
+def recall_at(most: int) -> Metric:
+    """Fraction of samples with one of their class among the `most` nearest others, by cosine."""
+
+    def score(outputs: Outputs, targets: Targets) -> Evaluation:
+        right = _retrieved(outputs, targets, most)
+        return counted(f"recall at {most}", right, samples=len(right))
+
+    return score
+
+
+def _retrieved(outputs: Outputs, targets: Targets, most: int) -> NDArray[np.bool_]:
+    """Mask of the known samples that have one of their class among their `most` nearest others."""
     if targets.ndim != 1 or targets.dtype.kind == "f":
         raise DataError(
             f"The evaluation data have targets of shape {list(targets.shape)}; retrieval takes "
@@ -239,8 +255,11 @@ def retrieval_precision(outputs: Outputs, targets: Targets) -> Evaluation:
     near = embedded @ embedded.T
     np.fill_diagonal(near, -np.inf)
     classes = targets[known]
-    right = classes[near.argmax(1)] == classes
-    return counted("retrieval precision", right, samples=len(classes))
+    most = min(most, len(classes))
+    nearest = np.argpartition(-near, most - 1, axis=1)[:, :most]
+    same = classes[nearest] == classes[:, None]
+    others = np.take_along_axis(near, nearest, 1) > -np.inf
+    return np.asarray((same & others).any(1))
 
 
 def _known(targets: Targets) -> NDArray[np.bool_]:

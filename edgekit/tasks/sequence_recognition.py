@@ -1,9 +1,13 @@
 """A line of text or of speech: symbols from frames, by connectionist temporal classification.
 
-Graves et al., 2006. Class 0 is the blank, as in PyTorch's loss.
+Graves et al., 2006. Class 0 is the blank, as in PyTorch's loss. Where one of `[task] classes` is a
+space (" " or "|"), words are counted, too.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch.nn.functional as F
@@ -11,12 +15,16 @@ from torch import Tensor
 
 from edgekit.errors import DataError
 from edgekit.tasks import TaskDefinition, losses, scores, targets
-from edgekit.tasks.scores import Outputs, counted
+from edgekit.tasks.scores import Metric, Outputs, counted
 from edgekit.tasks.targets import Targets
-from edgekit.types import Evaluation
+from edgekit.types import Evaluation, TaskSpec
 
 _BLANK = 0
 _SURROGATES, _SURROGATES_END = 0xD800, 0xE000
+_SPACES = (" ", "|")
+"""Names of the symbol between words; the second is that of wav2vec 2.0."""
+_BEYOND = 0x10000
+"""The first of the characters among which none is a space."""
 
 
 def _hard(student: Tensor, targets: Tensor) -> Tensor:
@@ -73,6 +81,28 @@ def symbol_error_rate(outputs: Outputs, targets: Targets) -> Evaluation:
     )
 
 
+def word_error_rate(spaces: Collection[int]) -> Metric:
+    """Insertions, deletions and substitutions over the number of words, between the symbols
+    `spaces`."""
+
+    def text(symbols: Sequence[int]) -> str:
+        return "".join(" " if n in spaces else chr(_BEYOND + n) for n in symbols)
+
+    def score(outputs: Outputs, targets: Targets) -> Evaluation:
+        from torchmetrics.functional.text import word_error_rate as rate
+
+        found, right = _pairs(outputs, targets)
+        value = rate([*map(text, found)], [*map(text, right)])
+        return Evaluation(
+            metric="word error rate",
+            value=float(value),
+            samples=len(right),
+            higher_is_better=False,
+        )
+
+    return score
+
+
 def sequence_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
     """Fraction of samples without an error."""
     found, right = _pairs(outputs, targets)
@@ -108,6 +138,15 @@ def _fits(shape: tuple[int, ...], targets: Targets) -> str | None:
     return None
 
 
+def _of_words(task: TaskSpec) -> TaskDefinition:
+    """The kind with its metric of words, where the classes have a space."""
+    spaces = [n for n, name in enumerate(task.classes or ()) if name in _SPACES]
+    if not spaces:
+        return RECORD
+    more = {"word-error-rate": word_error_rate(spaces)}
+    return replace(RECORD, metrics={**RECORD.metrics, **more})
+
+
 RECORD = TaskDefinition(
     targets=targets.TargetFormat(
         read=targets.ClassMaps(each="symbol", dimensions=2, ignored=-100)
@@ -127,6 +166,7 @@ RECORD = TaskDefinition(
     output="logits, (batch, frames, classes), the blank first",
     link="softmax",
     fits=_fits,
+    by_spec=_of_words,
     agreement=lambda outputs, others: scores.same_decisions(outputs, others, -1),
     shifts=False,
 )

@@ -42,6 +42,8 @@ class TargetFormat:
     """Reading of targets, and the places where they may lie."""
 
     read: TargetReader
+    read_one: TargetReader | None = None
+    """The same of a single mask of many, with fewer checks; `None` is `read`."""
     unknown: float = -1
     """The target of a sample of which nothing is known; NaN for values."""
     class_folders: bool = False
@@ -49,7 +51,9 @@ class TargetFormat:
     boxes: bool = False
     """True where images with annotations of boxes give targets."""
     masks: bool = False
-    """True where a folder of masks beside the one of images does."""
+    """True where a folder of masks beside the one of images does, or COCO's polygons and RLE."""
+    one_class: bool = False
+    """True where a mask has the class 1 alone, whatever the thing is."""
     from_inputs: Callable[[Array], Targets] | None = None
     """Targets of inputs (n, ...), where the inputs themselves are the targets."""
     each_output: bool = False
@@ -135,8 +139,10 @@ class ClassMaps:
     ignored: int
     """Label of unknown values in most data of the kind, beside -1."""
     image: bool = False
-    """True where parts are pixels: a dimension of one channel goes, and a mask that holds the
-    class 0 and `ignored` alone is a mask of two classes, which it cannot mean."""
+    """True where parts are pixels: a dimension of one channel goes."""
+    of_all: bool = True
+    """True where a set of masks is read that holds the class 0 and `ignored` alone: those would be
+    masks of two classes, which it cannot mean. One mask of a set may be such a one."""
 
     def __call__(
         self, given: Array, *, origin: str, labels: Names | None, names: Names | None
@@ -155,7 +161,7 @@ class ClassMaps:
                 f"{origin} has the class {lowest}{numbered.within(targets < -1)}. Give numbers "
                 "from 0, or -1 for unknown."
             )
-        if self.image and highest == 0 and lowest < 0:
+        if self.image and self.of_all and self._two(given, highest):
             raise DataError(
                 f"{origin} has the class 0 alone: {self.ignored} counts as unknown. Give "
                 "the next class the number 1."
@@ -167,6 +173,9 @@ class ClassMaps:
             )
         narrow = np.int16 if highest <= _NARROW else np.int32
         return targets.astype(narrow), labels or ()
+
+    def _two(self, given: Array, highest: int) -> bool:
+        return highest == 0 and bool((given == self.ignored).any())
 
     def _check(self, given: Array, origin: str) -> None:
         if given.dtype.kind not in "uib" or given.ndim < self.dimensions:

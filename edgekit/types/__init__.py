@@ -17,6 +17,7 @@ from edgekit.types.artifact import (
     TensorSpec,
     holds,
 )
+from edgekit.types.audio import AudioSpec
 from edgekit.types.evaluation import (
     Evaluation,
     LossUnit,
@@ -101,12 +102,13 @@ from edgekit.types.project import (
 )
 from edgekit.types.report import (
     REPORT_SCHEMA,
-    BoxPicture,
     BudgetVerdict,
     Candidate,
     ConvertedArtifact,
+    Drawing,
     DrawnBox,
-    DrawnBoxes,
+    DrawnMask,
+    DrawnPicture,
     Finding,
     NetworkSummary,
     Report,
@@ -128,11 +130,11 @@ __all__ = [
     "AccuracyOutlook",
     "AccuracyUnknown",
     "Artifact",
+    "AudioSpec",
     "Barrier",
     "BenchRecipe",
     "BlockSense",
     "BoxDecoder",
-    "BoxPicture",
     "Budget",
     "BudgetVerdict",
     "Calibration",
@@ -145,8 +147,10 @@ __all__ = [
     "Count",
     "DataSpec",
     "DistillRecipe",
+    "Drawing",
     "DrawnBox",
-    "DrawnBoxes",
+    "DrawnMask",
+    "DrawnPicture",
     "Energy",
     "Epoch",
     "Evaluation",

@@ -59,6 +59,7 @@ LossName = Literal[
     "hidden-states",
     "attention-scores",
     "attention-relations",
+    "focal-features",
 ]
 """Losses that distillation offers beside soft targets and labels."""
 Postprocessing = Literal["softmax", "argmax"]

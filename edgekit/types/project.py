@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 
+from edgekit.types.audio import AudioSpec
 from edgekit.types.names import (
     DEFAULT_TASK,
     Count,
@@ -49,6 +50,8 @@ class Preprocess:
     resize: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
     fit: Literal["stretch", "letterbox"] = "stretch"
     """Images of other proportions than the input are stretched, or surrounded by gray."""
+    audio: AudioSpec | None = None
+    """Of recordings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,8 @@ class DataSpec:
     """Groups that are whole in training or in validation, such as speakers, patients or scenes: the
     name of a column of a table, an array of an archive or a key of a loader's mappings. Of files a
     pattern, whose parentheses match the group in a path: `group = "(speaker[0-9]+)_"`."""
+    columns: tuple[Text, ...] = ()
+    """Of a table: the columns of numbers or truths that are the only input, one after another."""
     preprocess: Preprocess = field(default_factory=Preprocess)
     text: TextSpec = field(default_factory=TextSpec)
 
@@ -164,7 +169,11 @@ class TaskSpec:
     """The output with the scores (batch, places, classes) of each box."""
     background: Annotated[int, Ge(0)] | None = None
     """The class of a detector's scores that means that nothing is there: a box does not weigh by
-    it."""
+    it. Of keyword spotting the class without a keyword; `None` is 0 there."""
+    seconds: Positive = 1.0
+    """Of keyword spotting the length of a sample."""
+    false_accepts: Positive = 1.0
+    """Of keyword spotting the false accepts an hour at which rejects are counted."""
     decoder: Text | BoxDecoder | None = None
     """Reading of boxes from a detector's output: a head's name, `decode.py:boxes`, or either with
     more."""
@@ -179,6 +188,10 @@ class TaskSpec:
     """`loss.py:function` of (outputs, targets) in the place of the kind's own, for labels."""
     teacher_loss: Text | None = None
     """The same of (outputs, the teacher's outputs)."""
+    augment: Text | None = None
+    """`augment.py:function` of (inputs, targets, generator), which returns changed inputs and
+    targets of the same shapes: for each training batch, in the place of `[recipe.distill] augment`
+    or after it. Inputs (batch, ...) are prepared, a tensor or a tuple of several."""
     classes: Annotated[tuple[Text, ...], MinLen(1)] | None = None
     """Names of the classes where the data hold numbers."""
 

@@ -225,22 +225,35 @@ class DrawnBox:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawnBoxes:
-    """Boxes of the data, of a network or of a file, which is the `name`."""
+class DrawnMask:
+    """The class of each pixel, as colors over a picture; the first class has none."""
 
-    name: str
-    boxes: tuple[DrawnBox, ...]
+    png: str
+    """Base64, with transparency, stretched to the picture."""
+    classes: tuple[str, ...]
+    """Those with a color that are there."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoxPicture:
+class Drawing:
+    """Boxes, points or mask in a picture, of the data, a network or a file, which is the `name`."""
+
+    name: str
+    boxes: tuple[DrawnBox, ...] = ()
+    points: tuple[tuple[float, float], ...] | None = None
+    """Keypoints (x, y) in pixels of the picture; `None` for other tasks."""
+    mask: DrawnMask | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnPicture:
     """A sample of the evaluation data as it lies in the network's input."""
 
     jpeg: str
     """Base64."""
     width: int
     height: int
-    drawn: tuple[DrawnBoxes, ...] = ()
+    drawn: tuple[Drawing, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +299,7 @@ class Report:
     """The accuracy expected before training beside the outcome; `None` where nothing was cut and
     trained."""
 
-    pictures: tuple[BoxPicture, ...] = ()
+    pictures: tuple[DrawnPicture, ...] = ()
     """Samples of a detector with the boxes that were found."""
 
     @property

@@ -21,7 +21,7 @@ from tools.doc_pages import site
 PACKAGE = Path(edgekit.__file__).parent
 ROOT = PACKAGE.parent
 TESTS = ROOT / "tests"
-KINDS = ("unit", "runtime", "device", "robustness")
+KINDS = ("unit", "runtime", "device", "gpu", "robustness")
 """Folders of tests, by the machine they need; each mirrors `edgekit/`."""
 MODULES = [
     path

@@ -43,6 +43,7 @@ class Head(NamedTuple):
     )
     background: int | None = None  # the class that means that nothing is there
     factor: str | None = None  # the first score, "objectness" or "centerness"
+    sides: str | None = None  # "corners" or "centers" where four numbers are a box
     overlapping: bool = True  # True where the same thing is found at several places
     strides: tuple[float, ...] = ()
     sized: bool = (
@@ -199,21 +200,33 @@ def _rtdetr(raw: Array, how: How) -> tuple[Array, Array]:
     return _center_fractions(raw, how), sigmoid(raw[:, 4:])
 
 
+_YOLO = Head(_centers, "probabilities", channels_first=True, sides="centers")
 HEADS: Mapping[str, Head] = {
-    "boxes": Head(_corners, "probabilities"),
-    "box-fractions": Head(_corner_fractions, "probabilities", sized=True),
-    "yolov8": Head(_centers, "probabilities", channels_first=True),
-    "yolo11": Head(_centers, "probabilities", channels_first=True),
+    "boxes": Head(_corners, "probabilities", sides="corners"),
+    "box-fractions": Head(
+        _corner_fractions, "probabilities", sides="corners", sized=True
+    ),
+    "yolov8": _YOLO,
+    "yolo11": _YOLO,
     "yolov10": Head(_listed, "probabilities", overlapping=False),
-    "yolov5": Head(_with_objectness, "probabilities", factor="objectness"),
+    "yolov5": Head(
+        _with_objectness, "probabilities", factor="objectness", sides="centers"
+    ),
     "dfl": Head(_distributions, distributions=True, strides=(8, 16, 32)),
     "yolov5-anchors": Head(_yolo_anchors, factor="objectness", strides=(8, 16, 32)),
     "ssd": Head(_ssd, "softmax", background=0, strides=(8, 16, 32, 64, 100, 300)),
     "retinanet": Head(_retinanet, strides=(8, 16, 32, 64, 128)),
     "fcos": Head(_fcos, factor="centerness", strides=(8, 16, 32, 64, 128)),
     "centernet": Head(_centernet, overlapping=False, strides=(4,)),
-    "detr": Head(_detr, "softmax", background=-1, overlapping=False, sized=True),
-    "rtdetr": Head(_rtdetr, overlapping=False, sized=True),
+    "detr": Head(
+        _detr,
+        "softmax",
+        background=-1,
+        sides="centers",
+        overlapping=False,
+        sized=True,
+    ),
+    "rtdetr": Head(_rtdetr, sides="centers", overlapping=False, sized=True),
 }
 """Heads by the name in `[task] decoder`."""
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError, one_line
+from . import sound
 
 NPY = b"\x93NUMPY"
 ZIP = b"PK\x03\x04"
@@ -127,6 +128,8 @@ def decode(
         raise AgentError(INPUTS_INVALID, f"{name} is empty. Give an image or a .npy.")
     if content.startswith(NPY):
         raw = _array(content, name, shape)
+    elif contract.get("audio"):
+        raw = _recording(content, name, shape, contract["audio"])[None]
     else:
         raw = _image(content, name, shape, contract)[None]
     return normalize(raw, contract["scale"], contract["mean"], contract["std"])
@@ -198,6 +201,24 @@ def _checked(raw: Array, name: str, shape: Sequence[int]) -> Array:
             f"or n of them.",
         )
     return np.asarray(raw)
+
+
+def _recording(
+    content: bytes, name: str, shape: Sequence[int], how: Mapping[str, Any]
+) -> Array:
+    """Features (*shape) of a `.wav`; one of another rate is not resampled."""
+    try:
+        samples, rate = sound.read_wave(content)
+    except ValueError as error:
+        raise AgentError(
+            INPUTS_INVALID, f"Cannot read {name} as a recording or a .npy ({error})."
+        ) from error
+    if rate != how["rate"]:
+        raise AgentError(
+            INPUTS_INVALID,
+            f"{name} has {rate} samples a second, and the model takes {how['rate']}. Resample it.",
+        )
+    return sound.features(samples, how, shape)
 
 
 def _image(

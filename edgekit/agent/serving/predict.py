@@ -26,7 +26,7 @@ from .encode import Text, checked, documents_in, texts_of
 from .model import ServedModel, chosen, describe
 
 _SUFFIXES = (
-    ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".webp",
+    ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".wav", ".webp",
 )  # fmt: skip
 _TEXTS = (".json", ".jsonl", ".npz", ".txt")
 _LEAST = {50: 1, 90: 29, 95: 59, 99: 299}

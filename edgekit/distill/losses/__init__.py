@@ -1,7 +1,7 @@
 """The distillation losses, and their weighted sum by the recipe.
 
-`outputs` compares the outputs of two networks, `features` and `transformers` their inner
-layers, `relations` the similarities between the samples of a batch.
+`outputs` compares the outputs of two networks, `features`, `focal` and `transformers` their
+inner layers, `relations` the similarities between the samples of a batch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from edgekit.distill.features import ModelOutputs
-from edgekit.distill.losses import features, outputs, relations, transformers
+from edgekit.distill.losses import features, focal, outputs, relations, transformers
 from edgekit.types import LossName
 
 Between = Callable[[ModelOutputs, ModelOutputs, float], Tensor]
@@ -34,6 +34,14 @@ def _each_projected(loss: Callable[[Tensor, Tensor], Tensor]) -> Between:
         return torch.stack([loss(ours, theirs) for ours, theirs in pairs]).mean()
 
     return between
+
+
+def _each_region(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
+    if teacher.regions is None:
+        raise ValueError("Without regions there is nothing to look at.")
+    pairs = zip(student.projected, teacher.features, strict=True)
+    each = [focal.focal_features(*pair, teacher.regions) for pair in pairs]
+    return torch.stack(each).mean()
 
 
 def _flow(student: ModelOutputs, teacher: ModelOutputs, _: float) -> Tensor:
@@ -92,16 +100,22 @@ LOSSES: Mapping[LossName, Between] = {
     "hidden-states": _each_projected(transformers.hidden_states),
     "attention-scores": _each_attention(transformers.attention_scores),
     "attention-relations": _last_attention,
+    "focal-features": _each_region,
 }
 ON_FEATURES: frozenset[LossName] = frozenset(
     (
         *("hints", "attention-transfer", "flow", "hidden-states"),
         *("relation-distances", "relation-angles", "similarities"),
+        "focal-features",
     )
 )
 """Losses that look at layers of both networks."""
-PROJECTED: frozenset[LossName] = frozenset(("hints", "flow", "hidden-states"))
+PROJECTED: frozenset[LossName] = frozenset(
+    ("hints", "flow", "hidden-states", "focal-features")
+)
 """Those of them that compare channel with channel, in the teacher's width."""
+AT_REGIONS: frozenset[LossName] = frozenset(("focal-features",))
+"""Those that look where the teacher sees things."""
 ON_ATTENTION: frozenset[LossName] = frozenset(
     ("attention-scores", "attention-relations")
 )

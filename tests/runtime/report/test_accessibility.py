@@ -22,7 +22,7 @@ from edgekit.runtimes import npm
 from edgekit.store import Store
 from edgekit.types import Evaluation, Preview, Report, TaskSpec
 from edgekit.types.plan import BlockSense, GroupSense
-from edgekit.types.report import BoxPicture, DrawnBox, DrawnBoxes
+from edgekit.types.report import Drawing, DrawnBox, DrawnPicture
 from tests import reports
 from tests.runtime.report.test_browser import CHROMIUM, DRIVER, scheme
 from tests.runtime.report.test_browser import browser as browser
@@ -72,18 +72,18 @@ def values(one: Evaluation) -> Evaluation:
     )
 
 
-def picture() -> BoxPicture:
+def picture() -> DrawnPicture:
     """A gray sample with a box of the data, and none of the network."""
     jpeg = io.BytesIO()
     Image.new("RGB", (32, 24), "gray").save(jpeg, "JPEG")
     box = DrawnBox(box=(2.0, 3.0, 20.0, 15.0), label="cat")
-    return BoxPicture(
+    return DrawnPicture(
         jpeg=base64.b64encode(jpeg.getvalue()).decode(),
         width=32,
         height=24,
         drawn=(
-            DrawnBoxes(name="data", boxes=(box,)),
-            DrawnBoxes(name="student", boxes=()),
+            Drawing(name="data", boxes=(box,)),
+            Drawing(name="student", boxes=()),
         ),
     )
 

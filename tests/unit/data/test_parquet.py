@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+import pytest
 
+from edgekit import data
+from edgekit.data.request import Request
+from edgekit.errors import DataError
+from edgekit.types import InputSpec, Preprocess
 from tests.unit.data.test_load import BLUE, RED, encoded, failure, load
 
 
@@ -34,3 +40,41 @@ def test_parquet_mistakes(tmp_path: Path) -> None:
     assert "row 1 of" in failure("set.parquet", tmp_path)
     (tmp_path / "bad.parquet").write_bytes(b"PAR?")
     assert "bad.parquet" in failure("bad.parquet", tmp_path)
+
+
+AGES = "age,smokes,city,label\n20,true,rome,1\n30.5,false,oslo,0\n"
+
+
+def test_columns_of_numbers_and_truths_are_one_input(tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text(AGES)
+    request = replace(
+        Request.of_one(InputSpec(shape=(2,)), Preprocess(scale=10)),
+        columns=("smokes", "age"),
+    )
+    found = data.read("set.csv", root=tmp_path, request=request)
+    x, y = found.arrays()
+    np.testing.assert_allclose(x, [[0.1, 2], [0, 3.05]], rtol=1e-6)
+    assert y.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "message"),
+    [
+        (AGES, (), r'\[data\] columns = \["age", "smokes"\]'),
+        (
+            AGES,
+            ("age", "size"),
+            "has no column size, which .* it has age, smokes, city",
+        ),
+        (AGES, ("age", "city"), "column 'city' holds string, not numbers"),
+        (AGES, ("age",), r"samples of shape \[1\], but \[model\] input is \[2\]"),
+        (AGES.replace("20", ""), ("age", "smokes"), "'age' is empty in row 0"),
+    ],
+)
+def test_columns_that_are_no_input(
+    tmp_path: Path, table: str, columns: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "set.csv").write_text(table)
+    one = Request.of_one(InputSpec(shape=(2,)), Preprocess(scale=1))
+    with pytest.raises(DataError, match=message):
+        data.read("set.csv", root=tmp_path, request=replace(one, columns=columns))

@@ -97,7 +97,10 @@ def test_shards_without_labels(tmp_path: Path) -> None:
 
 FAULTS: dict[str, tuple[dict[str, bytes], str]] = {
     "nothing": ({"readme": b""}, "has no samples"),
-    "no image": ({"0.cls": b"1"}, r"0 in .*a\.tar has not one image \(none\)"),
+    "no image": (
+        {"0.cls": b"1"},
+        r"0 in .*a\.tar has not one image or recording \(none\)",
+    ),
     "two images": ({"0.jpg": b"", "0.seg.png": b""}, r"\(jpg, seg\.png\)"),
     "json": ({"0.png": png(0), "0.json": b"{"}, r"Cannot read 0\.json in .*a\.tar"),
     "text": ({"0.png": png(0), "0.cls": b"\xff"}, r"Cannot read 0\.cls in "),
@@ -140,5 +143,7 @@ def test_a_network_of_several_inputs(tmp_path: Path) -> None:
     write(tmp_path / "a.tar", {"0.png": png(0)})
     one = Request.of_one(SPEC, Preprocess()).inputs[0]
     request = Request(inputs=(one, one), labels=None)
-    with pytest.raises(DataError, match="holds images, and the network takes"):
+    with pytest.raises(
+        DataError, match="holds one part a sample, and the network takes"
+    ):
         read_data("a.tar", root=tmp_path, request=request)

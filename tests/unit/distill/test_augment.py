@@ -100,7 +100,26 @@ def test_boxes_that_leave_the_image_are_none_and_unknown_ones_stay() -> None:
     assert moved_boxes(boxes[:2], None, (20, 20)) is not None
 
 
-def test_a_class_map_cannot_be_interpolated() -> None:
+def test_class_maps_are_scaled_with_their_images() -> None:
+    """A square and its mask keep their edges together; uncovered pixels are unknown."""
+    x = torch.zeros(16, 1, 32, 32)
+    x[:, :, 8:22, 10:20] = 1.0
+    masks = torch.full((16, 32, 32), 3)
+    masks[:, 8:22, 10:20] = 7
+    change = draw(16, (1, 32, 32), "scale-flip", torch.Generator().manual_seed(0))
+    assert change is not None and change.scale is not None
+    raw = Preprocess(scale=1, mean=(0.5,))  # so that uncovered pixels are -0.5
+    images, maps = augment(x, change, raw), along(masks, change)
+    assert maps.dtype == masks.dtype and set(maps.unique().tolist()) == {-1, 3, 7}
+    sure = (images - images.round()).abs()[:, 0] < 1e-3
+    inside, outside = (images[:, 0] > 0.99), sure & (images[:, 0].abs() < 0.01)
+    assert (maps[inside] == 7).all() and inside.sum() > 500
+    assert (maps[outside] == 3).float().mean() > 0.99
+    grown = (maps == 7).flatten(1).sum(1) / 140
+    assert (grown > 1.3).any() and (grown < 0.8).any()
+
+
+def test_maps_of_values_are_not_scaled() -> None:
     change = draw(2, (1, 8, 8), "scale-flip", torch.Generator())
-    with pytest.raises(TrainingError, match="Set 'shift-flip'"):
-        along(torch.zeros(2, 8, 8, dtype=torch.long), change)
+    with pytest.raises(TrainingError, match="these targets are values"):
+        along(torch.zeros(2, 8, 8), change)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill.sampler import TrainSampler
+from edgekit.distill.tasks import checked_augment
+from edgekit.errors import TrainingError
 from edgekit.types import Preprocess
 from tests.unit.distill.test_optimize import RECIPE, samples
 
@@ -47,3 +51,47 @@ def test_boxes_move_with_their_images() -> None:
         row, column = image[0].nonzero()[0].tolist()
         assert (column, row) == (left, top)
     assert (taken.targets[:, 0, :2] != torch.tensor([5, 6])).any()
+
+
+def test_the_users_own_change_is_drawn_for_each_batch() -> None:
+    """The same for the same seed, and different from batch to batch."""
+
+    def change(
+        inputs: torch.Tensor, targets: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        noise = torch.randn(inputs.shape, generator=generator)
+        return inputs + noise, 1 - targets
+
+    data, four = samples(), torch.arange(4)
+    own = checked_augment(change, "change")
+
+    def drawn() -> list[torch.Tensor]:
+        sampler = TrainSampler(data, RECIPE, (torch.float32,), 0, own)
+        assert sampler.versions is None
+        found = []
+        for epoch in (1, 2):
+            moves = sampler.augmentation(four, epoch)
+            taken = sampler.take(four, four, moves, None)
+            assert taken.targets.tolist() == (1 - data.targets[:4]).tolist()
+            found.append(taken.inputs[0])
+        return found
+
+    first, second = drawn()
+    torch.testing.assert_close((first, second), tuple(drawn()))
+    assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y, g: x, r"own returned Tensor. Return \(inputs, targets\)"),
+        (lambda x, y, g: (x[:1], y), "own returned no tensors of the shapes"),
+        (lambda x, y, g: (x.numpy(), y), "own returned no tensors of the shapes"),
+    ],
+)
+def test_a_change_that_is_none_is_one_line(change: Any, message: str) -> None:
+    own = checked_augment(change, "own")
+    sampler = TrainSampler(samples(), RECIPE, (torch.float32,), 0, own)
+    four = torch.arange(4)
+    with pytest.raises(TrainingError, match=message):
+        sampler.take(four, four, None, None)

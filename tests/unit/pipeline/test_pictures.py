@@ -1,4 +1,4 @@
-"""Samples of a detector in the report."""
+"""Samples with what is seen in them in the report."""
 
 from __future__ import annotations
 
@@ -50,11 +50,13 @@ def network() -> Program:
     return trace(Fixed(), (INPUT,))
 
 
-def pictured(folder: Path, network: Program, task: TaskSpec) -> Any:
+def pictured(
+    folder: Path, network: Program, task: TaskSpec, spec: InputSpec = INPUT
+) -> Any:
     test = data.load(
         folder.name,
         root=folder.parent,
-        input=INPUT,
+        input=spec,
         preprocess=Preprocess(),
         kind=task.kind,
     )
@@ -102,3 +104,64 @@ def test_boxes_of_data_and_networks_lie_in_the_input(
 def test_a_task_without_a_decoder_has_none(tmp_path: Path, network: Program) -> None:
     home = drawn_boxes.voc(tmp_path / "set")
     assert pictured(home, network, TaskSpec(kind="detection")) == ()
+
+
+class Halves(nn.Module):
+    """Class 2 on the left, class 0 on the right: a score for each of three."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left = torch.arange(4) < 2
+        scores = torch.stack([(~left).float(), torch.zeros(4), left.float()])
+        return scores[None, :, None] + 0 * x[:, :1]
+
+
+def test_masks_lie_over_their_images_in_colors(tmp_path: Path) -> None:
+    """The first class is left as it is, an unknown one is gray."""
+    spec = InputSpec(shape=(3, 2, 4))
+    for number in range(2):
+        for place, values in (
+            ("images", np.full((2, 4, 3), 90)),
+            ("masks", np.array([[0, 0, 1, 2], [0, 0, 1, 255]])),
+        ):
+            (tmp_path / "set" / place).mkdir(parents=True, exist_ok=True)
+            file = tmp_path / "set" / place / f"{number}.png"
+            Image.fromarray(values.astype(np.uint8)).save(file)
+    task = TaskSpec(kind="segmentation", classes=("ground", "disc", "box"))
+    found = pictured(tmp_path / "set", trace(Halves(), (spec,)), task, spec)
+    marked, network, _ = found[0].drawn
+    assert marked.mask.classes == ("disc", "box") and network.mask.classes == ("box",)
+    colors = np.asarray(Image.open(io.BytesIO(base64.b64decode(marked.mask.png))))
+    assert colors.shape == (2, 4, 4)
+    assert (colors[:, :2, 3] == 0).all() and (colors[:, 2:, 3] > 0).all()
+    assert colors[0, 2].tolist() == colors[1, 2].tolist() != colors[0, 3].tolist()
+    assert len(set(colors[1, 3, :3].tolist())) == 1
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(network.mask.png))))
+    assert (seen[:, :2] == colors[0, 3]).all() and (seen[:, 2:, 3] == 0).all()
+
+
+class Middle(nn.Module):
+    """Two points, as fractions of the image."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = torch.tensor([[[0.5, 0.5], [0.25, 1.0]]])
+        return places + 0 * x.mean((1, 2, 3))[:, None, None]
+
+
+@pytest.mark.parametrize("unit", [1.0, 20.0])
+def test_points_lie_in_pixels(tmp_path: Path, unit: float) -> None:
+    """Given as fractions, or in pixels, of which the network's outputs are as well."""
+    spec = InputSpec(shape=(1, 10, 20))
+    points = np.array([[[0.1, 0.2], [np.nan, np.nan]]], np.float32) * unit
+    values = np.zeros((1, 1, 10, 20), np.float32)
+    values[0, 0, 0, 0] = 3.0
+    np.savez(tmp_path / "set.npz", x=values, y=points)
+    network = trace(Middle(), (spec,))
+    task = TaskSpec(kind="keypoint-detection")
+    (picture,) = pictured(tmp_path / "set.npz", network, task, spec)
+    marked, found, _ = picture.drawn
+    assert marked.points == (((2.0, 2.0),) if unit == 1 else ((2.0, 4.0),))
+    assert found.points == (
+        ((10.0, 5.0), (5.0, 10.0)) if unit == 1 else ((0.5, 0.5), (0.2, 1.0))
+    )
+    image = Image.open(io.BytesIO(base64.b64decode(picture.jpeg)))
+    assert image.size == (20, 10) and image.mode == "L"

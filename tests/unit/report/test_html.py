@@ -7,7 +7,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from edgekit import report as reporting
-from edgekit.types import BoxPicture, DrawnBox, DrawnBoxes
+from edgekit.types import Drawing, DrawnBox, DrawnMask, DrawnPicture
 from tests import reports
 
 
@@ -41,13 +41,29 @@ def test_boxes_are_drawn_over_each_sample_in_a_color_a_class(report):
         DrawnBox(box=(1, 2, 11, 22), label=label, score=0.5) for label in ("dog", "<b>")
     )
     drawn = (
-        DrawnBoxes(name="the data", boxes=()),
-        DrawnBoxes(name="x-int8", boxes=boxes),
+        Drawing(name="the data", boxes=()),
+        Drawing(name="x-int8", boxes=boxes),
     )
-    picture = BoxPicture(jpeg="QUJD", width=40, height=30, drawn=drawn)
+    picture = DrawnPicture(jpeg="QUJD", width=40, height=30, drawn=drawn)
     page = reporting.to_html(dataclasses.replace(report, pictures=(picture,)))
     assert page.count('href="data:image/jpeg;base64,QUJD"') == 2
     assert 'class="box1" x="1" y="2" width="10" height="20"' in page
     assert 'class="box0"' in page and "<b> 0.5" not in page
     assert "x-int8: 2" in page and "the data: 0" in page
-    assert "Boxes in a few" not in reporting.to_html(report)
+    assert "few evaluation samples" not in reporting.to_html(report)
+
+
+def test_masks_and_points_are_drawn_over_pictures() -> None:
+    mask = DrawnMask(png="UE5H", classes=("disc", "<box>"))
+    drawn = (
+        Drawing(name="the data", mask=mask),
+        Drawing(name="the network", mask=DrawnMask(png="UE5H", classes=())),
+        Drawing(name="the student", points=((2.0, 3.5),)),
+    )
+    picture = DrawnPicture(jpeg="QUJD", width=100, height=30, drawn=drawn)
+    page = reporting.to_html(dataclasses.replace(reports.report(), pictures=(picture,)))
+    assert page.count('href="data:image/png;base64,UE5H" width="100" height="30"') == 2
+    assert 'aria-label="the data: disc, &lt;box&gt;"' in page
+    assert "the network: nothing" in page
+    assert 'aria-label="the student: 1 point"' in page
+    assert '<circle class="box0" cx="2.0" cy="3.5" r="2.0"/>' in page

@@ -26,7 +26,8 @@ def test_the_form_of_outputs_follows_the_head() -> None:
         return decoding.form(spec)
 
     assert form("dfl") == BoxForm(bins=16)
-    assert form("detr") == BoxForm(scores="softmax", background=-1)
+    assert form("detr") == BoxForm(scores="softmax", background=-1, sides="centers")
+    assert form("yolov5").sides == "centers" and form("boxes").sides == "corners"
     assert form("ssd", 3) == BoxForm(scores="softmax", background=3)
     assert form("decode.py:boxes") == BoxForm()
 

@@ -34,3 +34,25 @@ def test_agreement_without_labels_is_the_angle() -> None:
     logits = np.array([[1, 0], [0, 1]], np.float32)
     turned = tasks.of("embedding").agree(logits, np.array([[3, 0], [2, 0]]) * 1.0)
     assert (turned.metric, turned.value) == ("cosine similarity", 0.5)
+
+
+def test_recall_is_that_of_torchmetrics() -> None:
+    """One query after another, of all the others."""
+    torch = pytest.importorskip("torch")
+    retrieval = pytest.importorskip("torchmetrics.functional.retrieval")
+    draw = np.random.default_rng(0)
+    points = draw.normal(size=(60, 4)).astype(np.float32)
+    classes = draw.integers(0, 12, 60)
+    unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+    metrics = tasks.of("embedding").metrics
+    for most in (5, 10):
+        hits = []
+        for number in range(60):
+            others = np.arange(60) != number
+            near = torch.from_numpy(unit[others] @ unit[number])
+            same = torch.from_numpy(classes[others] == classes[number])
+            hits.append(float(retrieval.retrieval_hit_rate(near, same, top_k=most)))
+        found = metrics[f"recall-at-{most}"](points, classes)
+        assert found.value == pytest.approx(np.mean(hits)) and 0 < found.value < 1
+    few = metrics["recall-at-10"](points[:3], np.array([0, 0, 1]))
+    assert few.value == pytest.approx(2 / 3)

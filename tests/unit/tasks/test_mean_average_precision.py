@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data.boxes import padded
 from edgekit.data.metrics import named
+from edgekit.data.stored_targets import BoxRows
 from edgekit.errors import DataError, ModelError, RuntimeMissing, UsageError
 from edgekit.types import TaskSpec
 
 RIGHT = [[0, 0, 10, 10, 0], [20, 20, 40, 40, 1]]
-TARGETS = padded([np.array(RIGHT), np.array(RIGHT[:1]), np.empty((0, 5))])
+ROWS = BoxRows.of([np.array(RIGHT), np.array(RIGHT[:1]), np.empty((0, 5))])
+TARGETS = ROWS.read(np.arange(3))
 SPEC = TaskSpec(kind="detection", decoder="boxes", metric="map-50")
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from edgekit import tasks
-from edgekit.errors import DataError
+from edgekit.data.metrics import named
+from edgekit.errors import DataError, UsageError
 from edgekit.tasks.sequence_recognition import decode
+from edgekit.types import TaskSpec
 
 TASK = tasks.of("sequence-recognition")
 
@@ -34,6 +38,21 @@ def test_errors_are_counted_over_symbols() -> None:
     assert (right.correct, right.counted) == (1, 2)
     with pytest.raises(DataError, match="no labels"):
         TASK.metrics["symbol-error-rate"](found, np.full((2, 3), -1))
+
+
+def test_errors_are_counted_over_words_between_spaces() -> None:
+    """ "ab a" for "ab b", and a word too many: two errors over three words."""
+    names = ("blank", "|", "a", "b")
+    spec = TaskSpec(
+        kind="sequence-recognition", classes=names, metric="word-error-rate"
+    )
+    found = outputs([2, 3, 1, 2, 0, 0], [3, 0, 1, 3, 0, 0])
+    targets = np.array([[2, 3, 1, 3], [3, -1, -1, -1]])
+    rate = named(spec, Path())(found, targets)
+    assert rate.value == pytest.approx(2 / 3) and not rate.higher_is_better
+    assert rate.metric == "word error rate"
+    with pytest.raises(UsageError, match="word-error-rate"):
+        named(replace(spec, classes=("blank", "x", "a", "b")), Path())
 
 
 def test_symbols_of_any_number_stay_different() -> None:
