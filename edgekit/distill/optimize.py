@@ -16,6 +16,12 @@ MOMENTUM = 0.9
 WARM_UP = 0.2
 """Fraction of the steps in which the one-cycle schedule climbs to its peak."""
 _SHORT_WARM_UP = 0.05
+ACTIVATIONS = 1 << 30
+"""Bytes of activations of a part of a step: those of 64 images of 224 x 224 pixels are five times
+as many in MobileNetV2."""
+_PART = 16
+"""Fewest samples of such a part."""
+_BYTES = 4
 _START, _END = 1 / 25, 1 / 250_000
 """Of the one-cycle schedule's peak."""
 RATES = {"sgd": 0.01, "adamw": 1e-3}
@@ -30,6 +36,18 @@ def learning_rate(recipe: DistillRecipe) -> float:
 def batch_size(recipe: DistillRecipe, kind: TaskKind) -> int:
     """The recipe's samples of a step, or the default of its kind of task."""
     return recipe.batch_size or tasks.of(kind).batch_size
+
+
+def parts(recipe: DistillRecipe, size: int, numbers: int) -> int:
+    """The recipe's parts of a step of `size` samples in one process, or as many as memory asks for.
+
+    `numbers` are those that all operators of the network give for one sample. Parts by memory
+    depend on nothing of the machine, and have the samples that batch norm needs.
+    """
+    if recipe.accumulate is not None:
+        return recipe.accumulate
+    held = _BYTES * numbers * size
+    return max(1, min(math.ceil(held / ACTIVATIONS), size // _PART))
 
 
 def optimizer(module: nn.Module, recipe: DistillRecipe) -> torch.optim.Optimizer:

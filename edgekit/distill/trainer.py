@@ -36,6 +36,7 @@ from edgekit.distill.teacher import Teacher, fits, packed
 from edgekit.distill.validator import Validator
 from edgekit.errors import TrainingError
 from edgekit.program.program import Program
+from edgekit.program.reference import elements
 from edgekit.types import Epoch
 
 _FIRST_LOOK = 1024
@@ -73,7 +74,9 @@ class Trainer:
         self._average = (
             None if decay is None else optimize.Average(self.student_module, decay)
         )
-        parts = processes.count * self.recipe.accumulate
+        share = max(1, self._batch_size // processes.count)
+        self._parts = optimize.parts(self.recipe, share, elements(task_spec.student))
+        parts = processes.count * self._parts
         self.steps = steps_of(len(self._sampler), self._batch_size, parts)
         self._keeps = self._can_keep()
         self.validator = Validator(
@@ -170,7 +173,7 @@ class Trainer:
         started = time.perf_counter()
         indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
         # In the batches of training: some losses take the cube of a batch in memory.
-        parts = torch.split(indices, self._batch_size)
+        parts = torch.split(indices, max(1, self._batch_size // self._parts))
         parts = tuple(p for p in parts if len(p) >= self._on.count) or (indices,)
         self._mode(False)
         with torch.no_grad(), self._precision():
@@ -267,7 +270,7 @@ class Trainer:
 
     def _portions(self, count: int) -> list[Tensor]:
         """This process's positions in each accumulated part of a batch of `count`."""
-        parts = torch.tensor_split(torch.arange(count), self.recipe.accumulate)
+        parts = torch.tensor_split(torch.arange(count), self._parts)
         return [self._on.portion(part) for part in parts]
 
     def _part(

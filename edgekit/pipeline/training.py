@@ -23,6 +23,7 @@ from edgekit.pipeline.distributed import (
     trained_together,
 )
 from edgekit.pipeline.training_inputs import TrainingInputs
+from edgekit.program.memory_layout import channels_last
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
 from edgekit.store import Stage, kept
@@ -137,11 +138,12 @@ def estimated_epoch_s(network: Program, train: Dataset) -> float:
     """
     count = min(_TIMED, len(train))
     feeds, _ = train.feeds(np.arange(count))
+    given = channels_last(network.module.graph, network.tensors(feeds))
     taken = []
     with torch.inference_mode():
         for _ in range(2):  # the first one warms up
             started = time.perf_counter()
-            network.module(*network.tensors(feeds))
+            network.module(*given)
             taken.append(time.perf_counter() - started)
     return _PASSES * min(taken) * len(train) / count
 

@@ -291,8 +291,9 @@ class DistillRecipe:
     batch_size: Count | None = None
     """Samples of one step, in all processes and over all accumulated parts together; `None` is
     64, for detection 16."""
-    accumulate: Count = 1
-    """In how many parts, one after another, the samples of a step are taken."""
+    accumulate: Count | None = None
+    """In how many parts, one after another, the samples of a step are taken; `None` is 1, or as
+    many as keep the activations of a part within 1 GiB, of no fewer than 16 samples."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Positive | None = None
     """At its peak; `None` is 0.01 for `sgd`, 0.001 for `adamw`."""

@@ -12,7 +12,13 @@ from torch import nn
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
-from edgekit.distill.optimize import batch_size, learning_rate, optimizer, rate_at
+from edgekit.distill.optimize import (
+    batch_size,
+    learning_rate,
+    optimizer,
+    parts,
+    rate_at,
+)
 from edgekit.distill.tasks import of_functions
 from edgekit.program.program import trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess, TaskKind, TaskSpec
@@ -96,6 +102,20 @@ def test_steps_of_an_epoch_go_by_the_kind_of_task(kind: TaskKind, steps: int) ->
         hooks=Hooks(after_step=seen.append),
     )
     assert len(seen) == steps
+
+
+def test_large_activations_are_taken_in_parts_of_enough_samples() -> None:
+    """64 samples of 20 million numbers, 4 bytes each, are 4.8 GiB; parts have at least 16."""
+    millions = 10**6
+    for size, numbers, expected in (
+        (64, 20 * millions, 4),
+        (64, 5 * millions, 2),
+        (64, millions, 1),
+        (16, 20 * millions, 1),
+        (256, 20 * millions, 16),
+    ):
+        assert parts(RECIPE, size, numbers) == expected
+    assert parts(replace(RECIPE, accumulate=3), 64, 1) == 3
 
 
 def test_weights_decay_and_biases_do_not() -> None:

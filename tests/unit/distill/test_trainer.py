@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import fx
 
-from edgekit.distill import Hooks, batches
+from edgekit.distill import Hooks, batches, optimize
+from edgekit.distill.trainer import Trainer
 from edgekit.program.program import Program
 from tests.unit.distill.test_optimize import RECIPE, distilled, weight
 from tests.unit.distill.test_train import RECIPE as FOUR_SIDES
@@ -22,6 +24,30 @@ def test_parts_of_a_batch_add_up_to_it() -> None:
     parts = distilled(replace(RECIPE, accumulate=5))
     torch.testing.assert_close(weight(parts), weight(whole))
     assert parts.epochs[1].loss == pytest.approx(whole.epochs[1].loss, rel=1e-5)
+
+
+def test_a_step_of_large_activations_is_taken_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    part = Trainer._part
+
+    def counting(
+        self: Trainer, indices: torch.Tensor, mine: torch.Tensor, *more: Any
+    ) -> torch.Tensor:
+        seen.append(len(mine))
+        return part(self, indices, mine, *more)
+
+    monkeypatch.setattr(Trainer, "_part", counting)
+    once = replace(RECIPE, epochs=1)
+    whole = distilled(once)
+    assert {*seen} == {12}
+    seen.clear()
+    monkeypatch.setattr(optimize, "ACTIVATIONS", 1)
+    monkeypatch.setattr(optimize, "_PART", 3)
+    parts = distilled(once)
+    assert {*seen} == {3}
+    torch.testing.assert_close(weight(parts), weight(whole))
 
 
 def test_what_is_kept_is_the_moving_average() -> None:
