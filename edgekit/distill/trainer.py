@@ -74,8 +74,8 @@ class Trainer:
         self._average = (
             None if decay is None else optimize.Average(self.student_module, decay)
         )
-        share = max(1, self._batch_size // processes.count)
-        self._parts = optimize.parts(self.recipe, share, elements(task_spec.student))
+        portion = max(1, self._batch_size // processes.count)
+        self._parts = optimize.parts(self.recipe, portion, elements(task_spec.student))
         parts = processes.count * self._parts
         self.steps = steps_of(len(self._sampler), self._batch_size, parts)
         self._keeps = self._can_keep()
