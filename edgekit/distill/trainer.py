@@ -320,11 +320,8 @@ class Trainer:
         return targets.to(self._on.device)
 
     def _precision(self) -> Any:
-        return torch.autocast(
-            self._on.device.type,
-            dtype=torch.bfloat16,
-            enabled=self.recipe.precision == "bf16",
-        )
+        kind, half = self._on.device.type, self.recipe.precision == "bf16"
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
 
     def _value(self, loss: Tensor) -> Any:
         """The loss as a number, looked at here where that costs nothing."""
@@ -353,12 +350,11 @@ class Trainer:
             value = self.validator.validate(lambda x: self._wrapped(*x)[0])
         if own is not None:
             self.student_module.load_state_dict(own)
-        seconds = time.perf_counter() - started
         return Epoch(
             number=number,
             loss=loss,
             validation=value,
-            seconds=seconds,
+            seconds=time.perf_counter() - started,
             is_fraction=self.validator.is_fraction,
         )
 
