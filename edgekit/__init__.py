@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Benchmark",
     "Budget",
+    "BuildResult",
     "Bundle",
     "Data",
     "Network",
@@ -19,6 +20,8 @@ __all__ = [
     "__version__",
     "benchmark",
     "build",
+    "build_many",
+    "build_request",
     "diff",
     "distill",
     "evaluate",

@@ -121,6 +121,13 @@ PAGES: tuple[Page, ...] = (
         "Build without --locked, and commit the new edgekit.lock.",
     ),
     _page(
+        "E0210",
+        errors.FarmError,
+        "devices.toml has a fault: an unknown key, a name or an address that is there twice, an "
+        "address of another form, a target that does not exist.",
+        "The line has the file, its line number, the key, the value and what it should be.",
+    ),
+    _page(
         "E0301",
         errors.DeviceError,
         "The device or its runtime is missing, or failed.",
@@ -182,6 +189,23 @@ PAGES: tuple[Page, ...] = (
         "Wait for it, or end it; two measurements at once would spoil each other.",
     ),
     _page(
+        "E0311",
+        errors.WorkerLost,
+        "The worker of a cluster that ran the build, or its machine, was lost, and so were those "
+        "that ran it again.",
+        "Run the same command again: stages that were finished are in the shared cache.",
+        "The line names the machines. A worker that runs out of memory is lost, too: give each "
+        "build more cpus, so that fewer run on a machine.",
+    ),
+    _page(
+        "E0312",
+        errors.NoWorker,
+        "No machine of the cluster has the cpus, the gpus or the device that the build needs, or "
+        "the machine that had them was lost.",
+        "The line names what is missing and the machine that had it: start that one again.",
+        "ray status lists the resources of every machine.",
+    ),
+    _page(
         "E0401",
         errors.MeasurementError,
         "A measurement is invalid or inconclusive: it must not be quoted, and decides "
@@ -217,6 +241,12 @@ PAGES: tuple[Page, ...] = (
         "Some of several targets failed; the others are finished. The exit code is the "
         "highest among the failures'.",
         "The line has the error of each target: edgekit explain its id.",
+    ),
+    _page(
+        "E7001",
+        errors.BuildCrashed,
+        "A build in a process of a cluster ended with a fault of EdgeKit's own.",
+        "Build the same target without --engine: the command then writes a crash report.",
     ),
 )
 

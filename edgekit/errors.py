@@ -8,6 +8,7 @@
     |  |- DataError              samples that are missing or of the wrong shape
     |  |- TrainingError          training that diverged: the recipe has to change
     |  |- LockError              edgekit.lock: missing, unreadable, or made from something else
+    |  |- FarmError              devices.toml: file, line, key, value, and the fix
     |  |- OutputError            a folder or file that cannot be written
     |  `- OutOfMemory            this machine's memory is too small for the request
     |- BudgetError          1    the contract
@@ -22,12 +23,15 @@
     |  |- DiskFull               no space left on the device
     |  |- DeviceOutOfMemory      the device ended the agent because memory ran out
     |  |- AgentKilled            somebody on the device ended the agent
-    |  `- DeviceBusy             another job holds the device
+    |  |- DeviceBusy             another job holds the device
+    |  |- WorkerLost             a cluster's workers were lost more often than a build is repeated
+    |  `- NoWorker               no machine of a cluster has what a build needs
     |- TargetsFailed            of several targets: the highest code among them
     |- MeasurementError     4    a run that is invalid or inconclusive
     |- GateUnproven         6    a limit of a gate that nothing here can prove
-    `- ArtifactError        5    an operator a runtime lacks, or outputs that differ
-       `- ParityError            an artifact outside tolerance, by name
+    |- ArtifactError        5    an operator a runtime lacks, or outputs that differ
+    |  `- ParityError            an artifact outside tolerance, by name
+    `- BuildCrashed        70    a fault of EdgeKit's own, in a process of a cluster
 
 Any other exception is a fault of EdgeKit's own: the command exits with 70, and writes a crash
 report. A command that a signal ends exits with 128 and the signal's number, as shells expect:
@@ -98,6 +102,10 @@ class LockError(UsageError):
     """A lock file that is missing, unreadable, or made from something else."""
 
 
+class FarmError(UsageError):
+    """A fault in `devices.toml`."""
+
+
 class OutputError(UsageError):
     """A folder or file that cannot be written."""
 
@@ -166,6 +174,14 @@ class DeviceBusy(DeviceError):
     """A device that another job holds."""
 
 
+class WorkerLost(DeviceError):
+    """A build whose workers, or their machines, were lost again and again."""
+
+
+class NoWorker(DeviceError):
+    """A build that no machine of the cluster can run any more."""
+
+
 class MeasurementError(EdgeKitError):
     """A measurement that is invalid or inconclusive."""
 
@@ -190,6 +206,10 @@ class ParityError(ArtifactError):
     def __init__(self, message: str, fault: object = None) -> None:
         super().__init__(message)
         self.fault = fault
+
+
+class BuildCrashed(EdgeKitError):
+    """An exception in another process that EdgeKit did not raise on purpose."""
 
 
 class TargetsFailed(EdgeKitError):

@@ -9,6 +9,7 @@ from edgekit.api.benchmarks import Benchmark, benchmark
 from edgekit.api.bundles import Bundle, build
 from edgekit.api.datasets import Data
 from edgekit.api.differences import diff
+from edgekit.api.fleet import BuildResult, build_many, build_request
 from edgekit.api.networks import Network, load
 from edgekit.api.plans import PruningPlan, plan, prune
 from edgekit.api.training import distill
@@ -17,6 +18,7 @@ from edgekit.types import Budget, Recipe
 __all__ = [
     "Benchmark",
     "Budget",
+    "BuildResult",
     "Bundle",
     "Data",
     "Network",
@@ -24,6 +26,8 @@ __all__ = [
     "Recipe",
     "benchmark",
     "build",
+    "build_many",
+    "build_request",
     "diff",
     "distill",
     "evaluate",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edgekit import scratch
-from edgekit.commands import dry_run, logs, tracking
+from edgekit.commands import dry_run, fleet, logs, tracking
 from edgekit.commands.console import (
     Address,
     Bars,
@@ -24,8 +23,14 @@ from edgekit.commands.console import (
     err_console,
     out_console,
 )
-from edgekit.commands.several import kept_apart, once, refuse
-from edgekit.config import lock_file, project, targets
+from edgekit.commands.several import (
+    kept_apart,
+    once,
+    print_reports,
+    refuse,
+    side_by_side,
+)
+from edgekit.config import lock_file, project
 from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
 from edgekit.package import PackageKind, PackageRequest, of_build
 from edgekit.pipeline.request import BuildRequest
@@ -36,13 +41,15 @@ from edgekit.types import Report
 
 def build(  # noqa: PLR0913 - a command's options
     target: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--target",
             "-t",
             help="Device to build for (see `edgekit targets`); repeat it for several.",
+            show_default="needed, or --targets",
         ),
-    ],
+    ] = None,
+    listed: fleet.Listed = None,
     folder: Folder = Path(),
     device: Address = "local",
     out: Annotated[
@@ -105,6 +112,11 @@ def build(  # noqa: PLR0913 - a command's options
             show_default="none",
         ),
     ] = None,
+    engine: fleet.Engine = "local",
+    address: fleet.Cluster = None,
+    devices: fleet.Devices = None,
+    cpus: fleet.Cpus = 1.0,
+    gpus: fleet.Gpus = 0.0,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -122,6 +134,7 @@ def build(  # noqa: PLR0913 - a command's options
     and the exit code is the highest of the failures'.
 
         edgekit build --target raspberrypi --target intel-n100
+        edgekit build --targets all --engine ray
 
     On several GPUs or machines: accelerate launch -m edgekit build --target raspberrypi
     """
@@ -133,7 +146,21 @@ def build(  # noqa: PLR0913 - a command's options
     shown = (dry_run.Looking if dry else Bars)(
         err_console, silent=silent, verbose=verbose
     )
-    places = _places(once(folder, target, shown), out)
+    fleet_options = fleet.FleetOptions(
+        engine=engine, address=address, devices=devices, cpus=cpus, gpus=gpus
+    )
+    fleet_options.check(
+        {
+            "--device": device != "local",
+            "--image": image,
+            "--explain": explain,
+            "--dry-run": dry,
+            "--track": track is not None,
+            "--tensorboard": tensorboard is not None,
+        }
+    )
+    names = fleet.named(folder, target or (), listed)
+    places = _places(once(folder, names, shown), out)
     if len(places) > 1 and distributed.is_distributed():
         raise UsageError("A launcher builds for one target. Name one --target.")
     kind = of_build("image") if image else None
@@ -157,6 +184,9 @@ def build(  # noqa: PLR0913 - a command's options
     if dry:
         _look_at(asked, places, as_json=as_json)
         return
+    if engine == "ray" or devices is not None:
+        _build_many(asked, places, fleet_options, as_json=as_json)
+        return
     built: dict[str, Report] = {}
     failed: dict[str, EdgeKitError] = {}
     try:
@@ -168,9 +198,9 @@ def build(  # noqa: PLR0913 - a command's options
                 _build(asked, name, place, built)
     finally:  # an interruption loses no target that is finished, either
         if as_json:
-            _print(list(built.values()), multiple=len(places) > 1)
+            print_reports(list(built.values()), multiple=len(places) > 1)
         elif asked.talks and len(places) > 1:
-            _side_by_side(list(places), built, failed)
+            side_by_side(list(places), built, failed)
     refuse(failed, of=len(places))
 
 
@@ -249,6 +279,26 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         _package(asked.kind, place, env.store, asked.shown, quiet=not asked.talks)
 
 
+def _build_many(
+    asked: _Asked,
+    places: Mapping[str, Path],
+    options: fleet.FleetOptions,
+    *,
+    as_json: bool,
+) -> None:
+    """Build for every target as the options have it, and show what became of each."""
+    requests = {name: _request(asked, name) for name in places}
+    with logs.written("fleet", err_console, verbose=asked.verbose):
+        results = fleet.build(requests, places, options, asked.shown, live=asked.talks)
+    built = {one.name: one.report for one in results if one.report is not None}
+    failed = {one.name: one.error for one in results if one.error is not None}
+    if as_json:
+        print_reports(list(built.values()), multiple=len(places) > 1)
+    elif asked.talks:
+        side_by_side(list(places), built, failed)
+    refuse(failed, of=len(places))
+
+
 def _look_at(asked: _Asked, places: Mapping[str, Path], *, as_json: bool) -> None:
     """Show what a build for each target would do; an error of one does not lose the others."""
     looks: list[dry_run.DryRun] = []
@@ -306,26 +356,6 @@ def _request(asked: _Asked, target: str) -> BuildRequest:
     )
 
 
-def _print(reports: Sequence[Report], *, multiple: bool) -> None:
-    """The report as JSON, or a list of those that there are of several targets."""
-    from edgekit.report import to_json
-
-    documents = [to_json(report) for report in reports]
-    if multiple or documents:
-        print(json.dumps(documents if multiple else documents[0], indent=2))
-
-
-def _side_by_side(
-    targets: Sequence[str],
-    built: Mapping[str, Report],
-    failed: Mapping[str, EdgeKitError],
-) -> None:
-    from edgekit.report.terminal import side_by_side
-
-    table = side_by_side({target: built.get(target) for target in targets}, set(failed))
-    out_console.print(table)
-
-
 def _package(
     kind: PackageKind, place: Path, store: Store, shown: Bars, *, quiet: bool
 ) -> None:
@@ -363,9 +393,4 @@ def read_request(
         raise UsageError(
             f"No {here}.{suggest_path(here)} Write one: edgekit init {folder}"
         )
-    found = targets.load(target, folders=[one.targets_folder])
-    return BuildRequest(
-        project=one.for_target(found).with_settings(settings),
-        target=found,
-        allow_pickle=allow_pickle,
-    )
+    return BuildRequest.of(one, target, settings=settings, allow_pickle=allow_pickle)

@@ -12,7 +12,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from edgekit.commands.console import Bars, Json, err_console, out_console
+from edgekit.commands.console import Bars, Json, err_console, out_console, plain
+from edgekit.config import farm as farm_file
 from edgekit.errors import MeasurementError
 
 _LIST_S = 10.0
@@ -28,20 +29,26 @@ _Runtimes = Annotated[
         "--runtime", help="Bring this runtime along where it is missing. Repeatable."
     ),
 ]
+_File = Annotated[
+    Path | None,
+    typer.Option(
+        "--devices", help="A farm's devices.toml.", show_default="the one here, if any"
+    ),
+]
 
 app = typer.Typer(help="List devices, or probe one and check its fitness.")
 
 
 @app.callback(invoke_without_command=True)
-def _devices(context: typer.Context, as_json: Json = False) -> None:
+def _devices(context: typer.Context, as_json: Json = False, file: _File = None) -> None:
     if not context.invoked_subcommand:
-        known(as_json)
+        known(as_json, file)
 
 
 @app.command("list")
-def known(as_json: Json = False) -> None:
-    """This machine, hosts of your ssh configuration, what adb sees."""
-    found = _known()
+def known(as_json: Json = False, file: _File = None) -> None:
+    """This machine, hosts of your ssh configuration, what adb sees, the devices of a farm."""
+    found = _known() | _of_farm(file)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -51,6 +58,49 @@ def known(as_json: Json = False) -> None:
     for address, what in found.items():
         table.add_row(escape(address), escape(what))
     out_console.print(table)
+
+
+@app.command("check")
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Devices of the farm; all without any.")
+    ] = None,
+    file: _File = None,
+    renew: Annotated[
+        bool,
+        typer.Option(
+            "--renew",
+            help="Take what is measured now as the reference of later checks.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Time a convolution on devices of a farm; those that drift are in quarantine. Exit code 4
+    where one is.
+
+    The first check of a device is the reference of the later ones: devices.health.json has them.
+    """
+    from edgekit.bench.farm import Farm
+
+    farm = Farm.read(file or Path(farm_file.FILE), folders=[Path("targets")])
+    asked = [farm.named(name) for name in names or ()] or list(farm.devices)
+    for one in asked:
+        with Bars(err_console, silent=as_json).step(f"Check {one.name}"):
+            farm = farm.checked(one, renew=renew)
+    found = {one.name: farm.health[one.name] for one in asked}
+    if as_json:
+        print(json.dumps(plain(found), indent=2))
+    else:
+        table = Table(box=None)
+        for heading in ("device", "us", "reference", "state"):
+            table.add_column(heading)
+        for name, health in found.items():
+            figures = (_text(health.last_us), _text(health.reference_us))
+            table.add_row(escape(name), *figures, escape(health.fault or "ok"))
+        out_console.print(table)
+    faults = [f"{name}: {one.fault}" for name, one in found.items() if one.fault]
+    if faults:
+        raise MeasurementError(f"In quarantine: {'; '.join(faults)}.")
 
 
 @app.command("probe")
@@ -128,6 +178,24 @@ def _known() -> dict[str, str]:
         found[f"adb://{serial}"] = state
     if shutil.which("docker"):
         found["container:IMAGE"] = "a container of this machine's Docker"
+    return found
+
+
+def _of_farm(file: Path | None) -> dict[str, str]:
+    """The devices of a farm's file, and why one is in quarantine."""
+    from edgekit.bench.farm import Farm
+
+    place = file or Path(farm_file.FILE)
+    if file is None and not place.is_file():
+        return {}
+    farm = Farm.read(place, folders=[Path("targets")])
+    found = {}
+    for one in farm.devices:
+        fault = farm.fault(one)
+        state = f"in quarantine: {fault}" if fault else "not checked"
+        if fault is None and one.name in farm.health:
+            state = f"ok when checked, {farm.health[one.name].checked}"
+        found[one.address] = f"{one.name} of {place}, for {one.target}; {state}"
     return found
 
 

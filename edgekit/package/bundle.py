@@ -67,7 +67,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     folder = folder.resolve()
     scratch.sweep(folder.parent)
     _recover(folder)
-    _check_place(folder)
+    check_place(folder)
     existing = _nearest(folder)
     with ExitStack() as stack:
         stack.callback(_remove_empty, folder.parent, until=existing)
@@ -226,7 +226,8 @@ def described(contract: IOContract) -> dict[str, Any]:
 # --- the folder -------------------------------------------------------------------------------
 
 
-def _check_place(folder: Path) -> None:
+def check_place(folder: Path) -> None:
+    """Raise `OutputError` where a bundle could not take the place of `folder`."""
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
             raise OutputError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.config import targets
 from edgekit.config.project import Project
 from edgekit.types import Target
 from edgekit.types.build_lock import BuildLock
@@ -24,6 +26,28 @@ class BuildRequest:
     """Decisions of an earlier build that this one repeats; `None` where it makes its own."""
     lock_folder: Path | None = None
     """Where the decisions are written, beside the bundle; `None` writes them nowhere else."""
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        target: str,
+        *,
+        settings: Sequence[str] = (),
+        allow_pickle: bool = False,
+    ) -> BuildRequest:
+        """The build of a project for the target of that name.
+
+        `settings` such as `budget.speedup=2` take the place of the project's values.
+
+        Raises `TargetError` and `ProjectError` for names and values that cannot be used.
+        """
+        found = targets.load(target, folders=[project.targets_folder])
+        return cls(
+            project=project.for_target(found).with_settings(settings),
+            target=found,
+            allow_pickle=allow_pickle,
+        )
 
     @property
     def threads(self) -> int:

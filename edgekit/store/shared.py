@@ -77,6 +77,16 @@ class Shared:
 
         self._tried(write)
 
+    def holds(self, stage: str, name: str) -> bool:
+        """Return whether an entry is there, and can be read."""
+
+        def there() -> bool:
+            self._check()
+            system, root = self._place
+            return bool(system.exists(f"{root}/{stage}/{name}.tar"))
+
+        return self._tried(there)
+
     def size(self) -> tuple[int, int]:
         """Number of entries, and their bytes; raises what the file system raises."""
         self._check()

@@ -13,8 +13,8 @@ import typer.main
 import yaml
 
 from edgekit.cli import app
-from edgekit.config import project, reader
-from edgekit.errors import ProjectError
+from edgekit.config import farm, project, reader
+from edgekit.errors import FarmError, ProjectError
 from tests.unit.test_habits import DOCUMENTS, ROOT, python_blocks, shell_lines
 from tools.doc_pages import commands, markdown, plots, site, toml
 
@@ -103,7 +103,7 @@ def test_commands_are_taken_by_the_parser(page: Path) -> None:
 
 def test_the_parser_refuses_what_is_wrong() -> None:
     assert refused("edgekit build --target raspberrypi") is None
-    assert refused("edgekit build") is not None
+    assert refused("edgekit plan") is not None
     assert refused("edgekit built --target a") is not None
     assert refused("edgekit cache info now") is not None
     assert refused("edgekit build --target a --epochs 5") is not None
@@ -128,13 +128,18 @@ MINIMAL = tomllib.loads(
 
 
 def check(block: str) -> None:
-    """Raise `ProjectError` for keys or values that `edgekit.toml` does not take."""
-    reader.parse(block, Path("block"), project._File, ProjectError, base=MINIMAL)
+    """Raise an error for keys or values that `edgekit.toml`, or `devices.toml`, does not take."""
+    if block.startswith(f"# {farm.FILE}\n"):
+        reader.parse(block, Path("block"), farm._File, FarmError)
+    else:
+        reader.parse(block, Path("block"), project._File, ProjectError, base=MINIMAL)
 
 
 def test_wrong_blocks_are_found() -> None:
     with pytest.raises(ProjectError, match="epochs"):
         check("[recipe.distill]\nepocs = 3\n")
+    with pytest.raises(FarmError, match="device"):
+        check("# devices.toml\n[[devices]]\n")
 
 
 def test_a_page_of_a_command_has_its_options_and_examples() -> None:

@@ -23,12 +23,14 @@ IDS = (
         "E0207 OutputError",
         "E0208 OutOfMemory",
         "E0209 LockError",
+        "E0210 FarmError",
     ),
     *("E0301 DeviceError", "E0302 RuntimeMissing", "E0303 DeviceUnreachable"),
     *("E0304 HostKeyError", "E0305 LinkLost", "E0306 DeviceFrozen", "E0307 DiskFull"),
     *("E0308 DeviceOutOfMemory", "E0309 AgentKilled", "E0310 DeviceBusy"),
+    *("E0311 WorkerLost", "E0312 NoWorker"),
     *("E0401 MeasurementError", "E0501 ArtifactError", "E0502 ParityError"),
-    *("E0601 GateUnproven", "E0701 TargetsFailed"),
+    *("E0601 GateUnproven", "E0701 TargetsFailed", "E7001 BuildCrashed"),
 )
 """Ids that people have met. A new error adds one; none changes."""
 

@@ -16,6 +16,7 @@ import edgekit
 NAMES = [
     "Benchmark",
     "Budget",
+    "BuildResult",
     "Bundle",
     "Data",
     "Network",
@@ -24,6 +25,8 @@ NAMES = [
     "__version__",
     "benchmark",
     "build",
+    "build_many",
+    "build_request",
     "diff",
     "distill",
     "evaluate",

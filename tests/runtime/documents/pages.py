@@ -31,8 +31,8 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that a block of Python is saved as: its first line names it."""
-        found = re.match(r"# (\w+\.py)\n", self.text)
+        """The file that a block is saved as, where its first line names it."""
+        found = re.match(r"# (\w+\.(?:py|toml))\n", self.text)
         return found[1] if found else None
 
     @property

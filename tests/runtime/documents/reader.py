@@ -36,6 +36,9 @@ ELSEWHERE = {
     "build/web": "the bundle of a build in a browser",
     "container:": "needs a Docker engine",
     "ssh://": "needs a board",
+    "ray start": "a service on machines; tests/runtime/pipeline/fleet has clusters",
+    "devices check": "needs the boards of the file; tests/runtime/bench checks this machine",
+    "--address auto": "needs such a cluster",
     "adb://": "needs a telephone",
     "accelerate launch": "needs several processors or machines",
     "torchrun": "two whole trainings; a build of two processes has a test of its own",
@@ -50,6 +53,7 @@ NEEDS = {
     "edgekit decoder export": "openvino_genai",
     "edgekit decoder bench": "openvino_genai",
     "--budget tokens_per_s": "openvino_genai",
+    "--engine ray": "ray",
 }
 """Parts of commands, and the program or package that a machine may lack. With it they run."""
 MAY_END = {
@@ -176,7 +180,11 @@ class Reader:
                 self._type(command, block)
 
     def _enter(self, block: Block) -> None:
-        """Put a block into `edgekit.toml`, and have the project's own loader read it."""
+        """Put a block into `edgekit.toml`, and have the project's own loader read it; save one
+        that names its file."""
+        if block.file is not None:
+            (self.folder / block.file).write_text(block.text)
+            return
         entered = pages.merged(self._document(), tomllib.loads(block.text))
         (self.folder / project.FILE).write_text(pages.dumped(entered))
         try:

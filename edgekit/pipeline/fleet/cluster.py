@@ -1,0 +1,414 @@
+"""Builds beside each other on the machines of a cluster of Ray.
+
+Here it is decided what runs, and Ray runs it: a build is given to the cluster when it has its
+device, and Ray repeats nothing by itself. A build whose worker was lost is given to the cluster
+again, a bounded number of times, and finds its finished stages in the store. A build that only
+a lost machine could run ends with an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgekit.errors import (
+    BuildCrashed,
+    DeviceFrozen,
+    DeviceUnreachable,
+    EdgeKitError,
+    LinkLost,
+    NoWorker,
+    WorkerLost,
+)
+from edgekit.pipeline.fleet.lending import Lease, Lender
+from edgekit.pipeline.fleet.records import (
+    Attempt,
+    Done,
+    FleetTask,
+    TaskState,
+    Watch,
+    Work,
+)
+from edgekit.pipeline.fleet.session import connected
+from edgekit.progress import Progress, Step
+from edgekit.types.farm import FarmDevice
+
+_LOG = logging.getLogger("edgekit.progress")
+_LOOK_S = 0.5
+_UPDATE_S = 0.5
+"""Between two updates of one step that a worker sends."""
+_OF_DEVICE = tuple(
+    kind.__name__ for kind in (DeviceUnreachable, LinkLost, DeviceFrozen)
+)
+"""Errors by which a device is to blame, and not the build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """The cluster, and the limits of builds on it."""
+
+    address: str | None = None
+    """`HOST:PORT` of a cluster of Ray, `auto` for this machine's; `None` is one of this machine
+    alone."""
+    retries: int = 3
+    """Repetitions of a build whose worker or device was lost."""
+    patience_s: float = 60.0
+    """Seconds that a build waits for a machine that the cluster lacks."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A worker's report on a build: that it started, a step, or a line."""
+
+    task: str
+    number: int
+    started: Attempt | None = None
+    stage: str = ""
+    line: str = ""
+
+
+def run(
+    tasks: Sequence[FleetTask],
+    work: Work,
+    lender: Lender,
+    *,
+    options: ClusterOptions,
+    watch: Watch,
+) -> list[TaskState]:
+    """The states of all tasks when each has ended; one that failed does not end the others.
+
+    Raises `UsageError` where there is no such cluster, `RuntimeMissing` without Ray.
+    """
+    with connected(options.address) as ray:
+        return _Run(ray, tasks, work, lender, options).through(watch)
+
+
+class _Run:
+    """All builds on one cluster."""
+
+    def __init__(
+        self,
+        ray: Any,
+        tasks: Sequence[FleetTask],
+        work: Work,
+        lender: Lender,
+        options: ClusterOptions,
+    ) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._ray, self._work, self._options = ray, work, options
+        self._lender = lender
+        self._states = {task.name: TaskState(task=task) for task in tasks}
+        self._running: dict[Any, tuple[TaskState, Lease]] = {}
+        self._stuck: dict[str, float] = {}
+        """Since when no machine has been there for a task, by the monotonic clock."""
+        self._machines = Machines()
+        self._attempt = ray.remote(max_calls=1, max_retries=0)(attempt)
+        here = NodeAffinitySchedulingStrategy(
+            node_id=ray.get_runtime_context().get_node_id(), soft=False
+        )
+        notes = ray.remote(num_cpus=0)(Notes)
+        self._notes = notes.options(scheduling_strategy=here).remote()
+
+    def through(self, watch: Watch) -> list[TaskState]:
+        """Run every task to its end."""
+        states = list(self._states.values())
+        try:
+            while not all(state.over for state in states):
+                self._machines.look(self._ray.nodes())
+                for state in states:
+                    if not state.over:
+                        self._advance(state)
+                self._collect()
+                self._read_notes()
+                watch(states)
+        except self._ray.exceptions.RayError as error:
+            raise WorkerLost(
+                f"The connection to the cluster was lost ({_short(error)}). Run the same command "
+                "again: stages that were finished are kept."
+            ) from error
+        finally:
+            self._cancel()
+        watch(states)
+        return states
+
+    def _advance(self, state: TaskState) -> None:
+        """Give a waiting task to the cluster; end one that no machine can run."""
+        if state.current is not None:
+            return
+        task, given = state.task, self._lease_of(state)
+        try:
+            choices = [given.device] if given else self._lender.choices(task)
+        except EdgeKitError as error:
+            state.fail(error)
+            return
+        possible = [one for one in choices if self._machines.can(task.needs(one))]
+        if not possible:
+            self._wait_for_machine(state, choices)
+            return
+        self._stuck.pop(task.name, None)
+        if given is not None:
+            return
+        lease = self._lender.lend(task, possible)
+        state.stage = "waits for a worker"
+        if lease is None:
+            names = ", ".join(one.name for one in possible if one is not None)
+            state.stage = f"waits for {names}"
+            return
+        self._submit(state, lease)
+
+    def _submit(self, state: TaskState, lease: Lease) -> None:
+        state.number += 1
+        task = state.task
+        needs = task.needs(lease.device)
+        cpus, gpus = needs.pop("CPU", 0), needs.pop("GPU", 0)
+        options = {"num_cpus": cpus, "num_gpus": gpus, "resources": needs}
+        started = self._attempt.options(scheduling_strategy="SPREAD", **options)
+        reference = started.remote(
+            pickle.dumps((self._work, task, lease.address)),
+            {**self._options.environment, "OMP_NUM_THREADS": str(max(1, int(cpus)))},
+            (task.name, state.number, lease.name),
+            self._notes,
+        )
+        self._running[reference] = state, lease
+
+    def _collect(self) -> None:
+        """Take the results of the tasks that ended, or wait a little."""
+        if not self._running:
+            time.sleep(_LOOK_S)
+            return
+        ready, _ = self._ray.wait(list(self._running), timeout=_LOOK_S)
+        if ready:
+            self._read_notes()
+        for reference in ready:
+            state, lease = self._running.pop(reference)
+            self._lender.give_back(lease)
+            self._end(state, lease, reference)
+
+    def _end(self, state: TaskState, lease: Lease, reference: Any) -> None:
+        errors = self._ray.exceptions
+        try:
+            done: Done = self._ray.get(reference)
+        except (errors.RayTaskError, errors.RuntimeEnvSetupError) as error:
+            state.closed(time.time())
+            state.fail(BuildCrashed(_short(error)))
+        except errors.RayError as error:
+            machine = state.current.machine if state.current else "a machine"
+            state.closed(time.time(), lost=True)
+            self._lost(state, f"the worker on {machine} was lost ({_short(error)})")
+        else:
+            state.closed(time.time())
+            self._ended(state, lease, done)
+
+    def _ended(self, state: TaskState, lease: Lease, done: Done) -> None:
+        failure, device = done.failure, lease.device
+        if failure is None or failure.kind not in _OF_DEVICE or device is None:
+            state.finished(done)
+            return
+        self._lender.set_aside(device, failure.message)
+        if self._has_another(state.task):
+            self._lost(state, failure.message)
+        else:
+            state.finished(done)
+
+    def _has_another(self, task: FleetTask) -> bool:
+        try:
+            return bool(self._lender.choices(task))
+        except EdgeKitError:
+            return False
+
+    def _lost(self, state: TaskState, reason: str) -> None:
+        """Have a task wait for its next attempt, or end it after the last one."""
+        name, most = state.task.name, self._options.retries + 1
+        _LOG.warning("%s: attempt %d of %d: %s", name, state.number, most, reason)
+        if state.number < most:
+            state.phase, state.lost = "waiting", reason
+            return
+        machines = dict.fromkeys(one.machine for one in state.attempts)
+        where = f" on {', '.join(machines)}" if machines else ""
+        state.fail(
+            WorkerLost(f"{name} was given up after {most} attempts{where}: {reason}.")
+        )
+
+    def _wait_for_machine(
+        self, state: TaskState, choices: Sequence[FarmDevice | None]
+    ) -> None:
+        """Wait for a machine that is not there; end the task when patience does."""
+        task, now = state.task, time.monotonic()
+        missing = self._machines.missing(task.needs(choices[0]))
+        state.stage = f"waits for {missing}"
+        since = self._stuck.setdefault(task.name, now)
+        if now - since < self._options.patience_s:
+            return
+        state.fail(
+            NoWorker(
+                f"No machine of the cluster can build {task.name}: there is none with {missing}. "
+                "Start it again, or one like it: ray start --address HOST:6379 --resources ..."
+            )
+        )
+        for reference, (other, lease) in list(self._running.items()):
+            if other is state:
+                self._drop(reference, lease)
+
+    def _drop(self, reference: Any, lease: Lease) -> None:
+        del self._running[reference]
+        self._lender.give_back(lease)
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.cancel(reference, force=True)
+
+    def _cancel(self) -> None:
+        """End what runs: nobody waits for it any more."""
+        for reference, (_, lease) in list(self._running.items()):
+            self._drop(reference, lease)
+
+    def _lease_of(self, state: TaskState) -> Lease | None:
+        return next((x for each, x in self._running.values() if each is state), None)
+
+    def _read_notes(self) -> None:
+        for note in self._ray.get(self._notes.take.remote()):
+            state = self._states[note.task]
+            if note.line:
+                _LOG.info("%s: %s", note.task, note.line)
+            if note.number != state.number or state.over:
+                continue
+            if note.started is not None:
+                state.started(note.started)
+            elif note.stage and state.current is not None:
+                state.stage = note.stage
+
+
+class Machines:
+    """The machines of a cluster, those that were lost among them."""
+
+    def __init__(self) -> None:
+        self._there: list[tuple[str, Mapping[str, float]]] = []
+        self._lost: dict[str, tuple[str, Mapping[str, float]]] = {}
+        self._known: dict[str, tuple[str, Mapping[str, float]]] = {}
+
+    def look(self, nodes: Sequence[Mapping[str, Any]]) -> None:
+        """Note what `ray.nodes()` lists; a lost machine has no resources there any more."""
+        alive = {one["NodeID"]: one for one in nodes if one["Alive"]}
+        for name, one in alive.items():
+            self._known[name] = _shown(one), one["Resources"]
+        self._there = [self._known[name] for name in alive]
+        self._lost = {n: one for n, one in self._known.items() if n not in alive}
+
+    def can(self, needs: Mapping[str, float]) -> bool:
+        """Return whether a machine has all of it, in use or not."""
+        return any(_has(resources, needs) for _, resources in self._there)
+
+    def missing(self, needs: Mapping[str, float]) -> str:
+        """The needs in words, with the lost machines that met them."""
+        words = [_worded(name, amount) for name, amount in needs.items()]
+        had = [name for name, each in self._lost.values() if _has(each, needs)]
+        lost = f" ({', '.join(had)} had that, and was lost)" if had else ""
+        return f"{' and '.join(words)}{lost}"
+
+
+def _has(resources: Mapping[str, float], needs: Mapping[str, float]) -> bool:
+    return all(resources.get(name, 0.0) >= amount for name, amount in needs.items())
+
+
+def _worded(name: str, amount: float) -> str:
+    if name in ("CPU", "GPU"):
+        return f"{amount:g} {name.lower()}{'' if amount == 1 else 's'}"
+    return f"the resource '{name}'"
+
+
+def _shown(node: Mapping[str, Any]) -> str:
+    return f"{node.get('NodeManagerHostname') or 'a machine'}/{node['NodeID'][:6]}"
+
+
+def _short(error: BaseException) -> str:
+    """The first sentence of the last line: Ray begins with the remote traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = lines[-1] if lines else type(error).__name__
+    return line.partition(". ")[0][:200]
+
+
+# --- on the workers ---------------------------------------------------------------------------
+
+
+class Notes:
+    """Lies beside whoever waits for the builds, and holds what workers report."""
+
+    def __init__(self) -> None:
+        self._held: list[Note] = []
+
+    def add(self, note: Note) -> None:
+        """Hold a note."""
+        self._held.append(note)
+
+    def take(self) -> list[Note]:
+        """The notes since the last call."""
+        found, self._held = self._held, []
+        return found
+
+
+class _Noted:
+    """Progress as notes."""
+
+    def __init__(self, name: str, number: int, notes: Any) -> None:
+        self._name, self._number, self._notes = name, number, notes
+        self._title, self._last = "", 0.0
+
+    def say(self, line: str) -> None:
+        """Send the line."""
+        self._send(line=line)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Send the title, and updates now and then."""
+        self._title = title
+        self._send(stage=title)
+        yield self
+
+    def update(self, done: int, total: int, note: str = "") -> None:
+        """Send how far the step is."""
+        now = time.monotonic()
+        if now - self._last >= _UPDATE_S:
+            self._last = now
+            self._send(stage=f"{self._title} {done}/{total}")
+
+    def _send(self, *, stage: str = "", line: str = "") -> None:
+        name, number = self._name, self._number
+        note = Note(task=name, number=number, stage=stage, line=line)
+        self._notes.add.remote(note)
+
+
+def attempt(
+    payload: bytes,
+    environment: Mapping[str, str],
+    called: tuple[str, int, str],
+    notes: Any,
+) -> Done:
+    """One attempt of a build, in a process of its own on a worker.
+
+    `called` is the task's name, the attempt's number and the device's name.
+    """
+    os.environ.update(environment)  # before anything is loaded that reads it
+    name, number, device = called
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    started = Attempt(
+        number=number,
+        machine=f"{platform.node()}/{node[:6]}",
+        process=os.getpid(),
+        device=device,
+        began=time.time(),
+    )
+    ray.get(notes.add.remote(Note(task=name, number=number, started=started)))
+    work, task, address = pickle.loads(payload)
+    progress: Progress = _Noted(name, number, notes)
+    done: Done = work(task, address, progress)
+    return done
