@@ -47,7 +47,7 @@ class OnnxRuntimeGenAI:
             )
         options = ["hf_remote=false"]
         if weights.bits == 4:
-            options.append(f"int4_block_size={weights.group_size or _GROUP_SIZE}")
+            options.append(f"block_size={weights.group_size or _GROUP_SIZE}")
         precision = "fp32" if weights.bits == 32 else "int4"
         with scratch.folder() as cache, _quiet(), _building(decoder):
             given = ("", str(decoder.folder), str(out), precision, "cpu", str(cache))

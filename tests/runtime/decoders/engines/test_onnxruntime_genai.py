@@ -89,3 +89,4 @@ def test_four_bits_take_less_room(tmp_path: Path) -> None:
     )
     assert small.size_mb < 0.5 * whole.size_mb
     assert [size for size, _ in small.tried] == [32, 64]
+    assert len({perplexity for _, perplexity in small.tried}) == 2

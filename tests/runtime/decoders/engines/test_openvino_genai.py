@@ -52,4 +52,5 @@ def test_four_bits_take_less_room(tmp_path: Path) -> None:
     ]
     assert sizes[1] < 0.25 * sizes[0]
     assert [size for size, _ in small.tried] == [32, 64, 128]
+    assert len({perplexity for _, perplexity in small.tried}) == 3
     assert small.perplexity == dict(small.tried)[small.weights.group_size or 0]
