@@ -168,7 +168,9 @@ def decoder_export(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Write the folder that a runtime generates from.
 
-    edgekit decoder export smollm --runtime openvino-genai --text notes --out smollm-openvino
+        edgekit decoder export smollm --runtime openvino-genai --text notes --out smollm-openvino
+
+    It has the tokenizer and the chat template, too.
     """
     from edgekit.decoders import artifact_choice, decoder, token_rows
     from edgekit.decoders.engines.protocol import WeightFormat
@@ -205,7 +207,9 @@ def decoder_bench(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Time generation on a runtime, each folder in a process of its own.
 
-    edgekit decoder bench smollm-openvino --runtime openvino-genai
+        edgekit decoder bench smollm-openvino --runtime openvino-genai
+
+    The tokens of the prompt mean nothing: the time depends on their number alone.
     """
     from edgekit.decoders import trial
 
