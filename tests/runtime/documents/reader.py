@@ -24,6 +24,7 @@ from tests.runtime.documents.pages import Block
 from tests.unit.test_habits import ROOT
 
 ELSEWHERE = {
+    "edgekit build --targets all": "every target is a build of minutes",
     "make ": "builds the whole environment, and runs every test",
     "-m venv": "an environment of its own; `make release-check` makes one",
     "pip install": "the same; it is filled from the wheel and the lock",
