@@ -128,11 +128,13 @@ class Bench:
         """Build in a process of its own; ends the benchmark where it fails."""
         present = self.commit == "present"
         settings = (*self.network.settings, *self.settings)
-        options = [f"--set={one}" for one in settings] + ["--explain"]
+        options = (
+            ["--explain", *(f"--set={one}" for one in settings)] if present else []
+        )
         command = [sys.executable, "-m", "edgekit", "build", "-p", str(project)]
         began = time.monotonic()
         done = subprocess.run(
-            [*command, "-t", target, "-o", str(out), *(options if present else [])],
+            [*command, "-t", target, "-o", str(out), *options],
             cwd=self.work,
             env=self._environment(cache),
             capture_output=True,

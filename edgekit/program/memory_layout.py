@@ -16,12 +16,12 @@ def channels_last(graph: fx.Graph, inputs: Iterable[Tensor]) -> tuple[Tensor, ..
     PyTorch's convolutions keep the layout of their input, and take about half as long with this
     one (MobileNetV2 at 224 x 224 pixels: 27 ms of processor time for 56).
     """
-    if not any_layout(graph):
+    if not _any_layout(graph):
         return tuple(inputs)
     return tuple(map(_channels_last, inputs))
 
 
-def any_layout(graph: fx.Graph) -> bool:
+def _any_layout(graph: fx.Graph) -> bool:
     """Return whether no operator reads a tensor by its place in memory."""
     return not any(
         graph.find_nodes(op="call_function", target=target)
