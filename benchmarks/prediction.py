@@ -1,18 +1,28 @@
 """Prediction of whole exported networks by operators' costs: LiteRT, fp32, one thread.
 
     python -m benchmarks.prediction --provenance host
+    python -m benchmarks.prediction --provenance host --busy
     python -m benchmarks.prediction --provenance counted
 
 Two networks (the digits example; ResNet-20 for 32 x 32 images), each whole and cut at random to
 four sizes, are exported and measured as their operators were: timed here, or counted in the real
 aarch64 LiteRT as a Cortex-A72. `error` is that of a prediction fitted to the other sizes of the
 same network (`edgekit.cost.network_model`), `error_of_sum` that of the plain sum of operators.
+Where the machine is `busy`, two processes burn a processor each all the while, and operators are
+timed anew; `doubtful` counts those that a build would name, and `promises` is false where it says
+that predictions from this table promise nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +41,30 @@ from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
 from edgekit.sources import load
 from edgekit.store import Store
-from edgekit.types import InputSpec, ModelSpec
+from edgekit.types import InputSpec, ModelSpec, Provenance
 from edgekit.types.operator_shape import OperatorShape
 from tests.zoo.exactness import random_plan
 from tests.zoo.models import ZOO
 
 FRACTIONS = (0.0, 0.2, 0.4, 0.55, 0.7)
 """Of every group's units dropped; each rounded to its own count, so sums of widths vary."""
+
+
+BURNING = 2
+_BURN = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): sum(range(10000))"
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Two processes burn a processor each."""
+    command = [sys.executable, "-c", _BURN, str(os.getpid())]
+    burning = [subprocess.Popen(command) for _ in range(BURNING)]
+    try:
+        yield
+    finally:
+        for process in burning:
+            process.kill()
+            process.wait()
 
 
 def networks() -> dict[str, Program]:
@@ -54,8 +81,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--provenance", choices=("host", "counted"), required=True)
     parser.add_argument("--network", choices=("digits", "resnet20"))
+    parser.add_argument("--busy", action="store_true", help="beside burning processes")
     arguments = parser.parse_args()
-    provenance = arguments.provenance
+    if arguments.busy:
+        with tempfile.TemporaryDirectory() as anew, busy():
+            measure(arguments.provenance, arguments.network, Path(anew), busily=True)
+    else:
+        measure(arguments.provenance, arguments.network, Store().root, busily=False)
+
+
+def measure(
+    provenance: Provenance, only: str | None, root: Path, *, busily: bool
+) -> None:
+    """Rows of the networks, by operators whose costs are kept below `root`."""
     device, version = device_of(provenance)
     key = TableKey(
         fingerprint=device.fingerprint(),
@@ -64,12 +102,12 @@ def main() -> None:
         precision="fp32",
         threads=1,
     )
-    costs = CostTable(key, provenance, Store().root)
+    costs = CostTable(key, provenance, root)
     table = Table(
         "prediction", ("provenance", "network", "dropped"), ("ai-edge-litert", "torch")
     )
     for name, program in networks().items():
-        if arguments.network not in (None, name):
+        if only not in (None, name):
             continue
         graph = analyze(program)
         cut = {
@@ -92,7 +130,7 @@ def main() -> None:
         for fraction, sample, error in zip(FRACTIONS, samples, found, strict=True):
             plain = sum(map(costs.cost_alone, sample.operators))
             row: Row = {
-                "provenance": provenance,
+                "provenance": f"{provenance}, busy" if busily else provenance,
                 "network": name,
                 "dropped": fraction,
                 "unit": costs.unit,
@@ -102,6 +140,10 @@ def main() -> None:
                 "operators": len(sample.operators),
                 "device": key.fingerprint,
             }
+            if busily:
+                doubt = costs.doubt
+                row["doubtful"] = doubt.doubtful if doubt else 0
+                row["promises"] = doubt is None
             table.add(row, summarize)
             print(row, flush=True)
     print(summarize(list(table.rows.values())))
