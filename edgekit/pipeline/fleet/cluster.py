@@ -13,8 +13,8 @@ import os
 import pickle
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from edgekit.errors import (
     WorkerLost,
 )
 from edgekit.pipeline.fleet.lending import Lease, Lender
+from edgekit.pipeline.fleet.notes import Board, Noted
 from edgekit.pipeline.fleet.records import (
     Attempt,
     Done,
@@ -37,13 +38,12 @@ from edgekit.pipeline.fleet.records import (
     Work,
 )
 from edgekit.pipeline.fleet.session import connected
-from edgekit.progress import Progress, Step
 from edgekit.types.farm import FarmDevice
 
 _LOG = logging.getLogger("edgekit.progress")
 _LOOK_S = 0.5
-_UPDATE_S = 0.5
-"""Between two updates of one step that a worker sends."""
+_RESULT_S = 60.0
+"""For the record of a build that has ended, some kilobytes, to come from its machine."""
 _OF_DEVICE = tuple(
     kind.__name__ for kind in (DeviceUnreachable, LinkLost, DeviceFrozen)
 )
@@ -63,17 +63,6 @@ class ClusterOptions:
     """Seconds that a build waits for a machine that the cluster lacks."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of every worker."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """A worker's report on a build: that it started, a step, or a line."""
-
-    task: str
-    number: int
-    started: Attempt | None = None
-    stage: str = ""
-    line: str = ""
 
 
 def run(
@@ -103,8 +92,6 @@ class _Run:
         lender: Lender,
         options: ClusterOptions,
     ) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         self._ray, self._work, self._options = ray, work, options
         self._lender = lender
         self._states = {task.name: TaskState(task=task) for task in tasks}
@@ -113,11 +100,7 @@ class _Run:
         """Since when no machine has been there for a task, by the monotonic clock."""
         self._machines = Machines()
         self._attempt = ray.remote(max_calls=1, max_retries=0)(attempt)
-        here = NodeAffinitySchedulingStrategy(
-            node_id=ray.get_runtime_context().get_node_id(), soft=False
-        )
-        notes = ray.remote(num_cpus=0)(Notes)
-        self._notes = notes.options(scheduling_strategy=here).remote()
+        self._board = Board()
 
     def through(self, watch: Watch) -> list[TaskState]:
         """Run every task to its end."""
@@ -138,6 +121,7 @@ class _Run:
             ) from error
         finally:
             self._cancel()
+            self._board.clear()
         watch(states)
         return states
 
@@ -176,8 +160,7 @@ class _Run:
         reference = started.remote(
             pickle.dumps((self._work, task, lease.address)),
             {**self._options.environment, "OMP_NUM_THREADS": str(max(1, int(cpus)))},
-            (task.name, state.number, lease.name),
-            self._notes,
+            (self._board.name, task.name, state.number, lease.name),
         )
         self._running[reference] = state, lease
 
@@ -197,7 +180,7 @@ class _Run:
     def _end(self, state: TaskState, lease: Lease, reference: Any) -> None:
         errors = self._ray.exceptions
         try:
-            done: Done = self._ray.get(reference)
+            started, done = self._ray.get(reference, timeout=_RESULT_S)
         except (errors.RayTaskError, errors.RuntimeEnvSetupError) as error:
             state.closed(time.time())
             state.fail(BuildCrashed(_short(error)))
@@ -206,6 +189,8 @@ class _Run:
             state.closed(time.time(), lost=True)
             self._lost(state, f"the worker on {machine} was lost ({_short(error)})")
         else:
+            if state.current is None:  # its notes were lost
+                state.started(started)
             state.closed(time.time())
             self._ended(state, lease, done)
 
@@ -274,16 +259,13 @@ class _Run:
         return next((x for each, x in self._running.values() if each is state), None)
 
     def _read_notes(self) -> None:
-        for note in self._ray.get(self._notes.take.remote()):
-            state = self._states[note.task]
-            if note.line:
-                _LOG.info("%s: %s", note.task, note.line)
-            if note.number != state.number or state.over:
-                continue
-            if note.started is not None:
+        running = [state for state, _ in self._running.values()]
+        for state, note in self._board.read(running):
+            for line in note.lines:
+                _LOG.info("%s: %s", state.task.name, line)
+            if state.current is None:
                 state.started(note.started)
-            elif note.stage and state.current is not None:
-                state.stage = note.stage
+            state.stage = note.stage
 
 
 class Machines:
@@ -338,65 +320,16 @@ def _short(error: BaseException) -> str:
 # --- on the workers ---------------------------------------------------------------------------
 
 
-class Notes:
-    """Lies beside whoever waits for the builds, and holds what workers report."""
-
-    def __init__(self) -> None:
-        self._held: list[Note] = []
-
-    def add(self, note: Note) -> None:
-        """Hold a note."""
-        self._held.append(note)
-
-    def take(self) -> list[Note]:
-        """The notes since the last call."""
-        found, self._held = self._held, []
-        return found
-
-
-class _Noted:
-    """Progress as notes."""
-
-    def __init__(self, name: str, number: int, notes: Any) -> None:
-        self._name, self._number, self._notes = name, number, notes
-        self._title, self._last = "", 0.0
-
-    def say(self, line: str) -> None:
-        """Send the line."""
-        self._send(line=line)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
-        """Send the title, and updates now and then."""
-        self._title = title
-        self._send(stage=title)
-        yield self
-
-    def update(self, done: int, total: int, note: str = "") -> None:
-        """Send how far the step is."""
-        now = time.monotonic()
-        if now - self._last >= _UPDATE_S:
-            self._last = now
-            self._send(stage=f"{self._title} {done}/{total}")
-
-    def _send(self, *, stage: str = "", line: str = "") -> None:
-        name, number = self._name, self._number
-        note = Note(task=name, number=number, stage=stage, line=line)
-        self._notes.add.remote(note)
-
-
 def attempt(
-    payload: bytes,
-    environment: Mapping[str, str],
-    called: tuple[str, int, str],
-    notes: Any,
-) -> Done:
+    payload: bytes, environment: Mapping[str, str], called: tuple[str, str, int, str]
+) -> tuple[Attempt, Done]:
     """One attempt of a build, in a process of its own on a worker.
 
-    `called` is the task's name, the attempt's number and the device's name.
+    `called` is the name of the board for notes, the task's name, the attempt's number and the
+    device's name.
     """
     os.environ.update(environment)  # before anything is loaded that reads it
-    name, number, device = called
+    board, name, number, device = called
     import ray
 
     node = ray.get_runtime_context().get_node_id()
@@ -407,8 +340,6 @@ def attempt(
         device=device,
         began=time.time(),
     )
-    ray.get(notes.add.remote(Note(task=name, number=number, started=started)))
+    progress = Noted(board, name, started)
     work, task, address = pickle.loads(payload)
-    progress: Progress = _Noted(name, number, notes)
-    done: Done = work(task, address, progress)
-    return done
+    return started, work(task, address, progress)

@@ -6,8 +6,8 @@ own on standard output; here that goes to EdgeKit's log. It is started without u
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import io
 import logging
 import os
 import signal
@@ -33,6 +33,8 @@ _OBJECTS_BYTES = 100 * 2**20
 
 
 _CONNECT_S = 10.0
+_LEAVE_S = 30.0
+"""Ray may wait for ever for what a lost machine had."""
 
 
 def ray() -> Any:
@@ -72,10 +74,7 @@ def connected(address: str | None) -> Iterator[Any]:
         try:
             yield found
         finally:
-            # It prints what its threads have held back.
-            with contextlib.redirect_stdout(io.StringIO()) as held:
-                found.shutdown()
-            _LOG.debug("%s", held.getvalue().strip())
+            _leave(found)
 
 
 def _connect(found: Any, address: str | None) -> None:
@@ -110,6 +109,17 @@ def _unreachable(address: str | None, error: Exception) -> UsageError:
         f"Ray has no cluster {place} ({reason}). Start one: ray start --head; other machines "
         "join it: ray start --address HOST:6379"
     )
+
+
+def _leave(found: Any) -> None:
+    """Shut Ray down; after a limit in time it is left to the end of this process."""
+    # What its threads have held back is printed there, as by a thread of its own.
+    leaving = threading.Thread(target=found.shutdown, name="ray_shutdown", daemon=True)
+    leaving.start()
+    leaving.join(_LEAVE_S)
+    if leaving.is_alive():
+        _LOG.warning("Ray did not shut down within %g s.", _LEAVE_S)
+        atexit.unregister(found.shutdown)  # it would wait for the first one
 
 
 def _handler() -> Any:

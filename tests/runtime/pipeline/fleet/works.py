@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import LinkLost
 from edgekit.pipeline.fleet.records import Done, Failure, FleetTask
 from edgekit.progress import Progress
+from tests.unit.pipeline.fleet.tasks import task as unit_task
 
 MOMENT_S = 0.3
+
+
+def tasks(folder: Path, *names: str, **more: float) -> list[FleetTask]:
+    """Builds of these names, which say what `work` does."""
+    return [replace(unit_task(name, **more), out=folder / name) for name in names]
 
 
 def work(task: FleetTask, address: str, progress: Progress) -> Done:

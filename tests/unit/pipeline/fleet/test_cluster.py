@@ -1,4 +1,4 @@
-"""Machines of a cluster, and what workers report. `tests/runtime` has clusters of Ray."""
+"""Machines of a cluster. `tests/runtime` has clusters of Ray."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from edgekit.pipeline.fleet.cluster import Machines, Note, Notes
+from edgekit.pipeline.fleet.cluster import Machines
 
 
 def node(name: str, *, alive: bool = True, **resources: float) -> dict[str, Any]:
@@ -38,14 +38,6 @@ def test_what_only_a_lost_machine_had_is_named_with_it() -> None:
     assert machines.missing({"CPU": 4.0}) == "4 cpus"
     machines.look([node("a", CPU=2.0), node("c", CPU=1.0, **{"bench-2": 1.0})])
     assert machines.can(needs)
-
-
-def test_notes_are_taken_once() -> None:
-    notes = Notes()
-    one, two = (Note(task="a", number=1, line=line) for line in ("one", "two"))
-    notes.add(one)
-    notes.add(two)
-    assert notes.take() == [one, two] and notes.take() == []
 
 
 def test_workers_read_their_settings_before_torch_is_loaded() -> None:

@@ -36,6 +36,25 @@ def test_threads_of_ray_print_to_the_log(
     assert [record.getMessage() for record in caplog.records] == ["a node died"] * 2
 
 
+def test_a_ray_that_does_not_shut_down_is_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ray itself hangs seldom, and in its own code."""
+    released, ended = threading.Event(), threading.Event()
+
+    class Hanging:
+        def shutdown(self) -> None:
+            released.wait()
+            ended.set()
+
+    monkeypatch.setattr(session, "_LEAVE_S", 0.05)
+    session._leave(Hanging())
+    assert "Ray did not shut down within 0.05 s." in caplog.text
+    assert not ended.is_set()
+    released.set()
+    assert ended.wait(10)
+
+
 @pytest.mark.skipif(RAY, reason="Ray is installed")
 def test_without_ray_the_extra_is_named() -> None:
     with pytest.raises(RuntimeMissing, match=r"pip install 'edgekit\[fleet\]'"):
