@@ -113,7 +113,7 @@ def _unreachable(address: str | None, error: Exception) -> UsageError:
 
 def _leave(found: Any) -> None:
     """Shut Ray down; after a limit in time it is left to the end of this process."""
-    # What its threads have held back is printed there, as by a thread of its own.
+    # Output that its threads have held back is printed there, as by one of them.
     leaving = threading.Thread(target=found.shutdown, name="ray_shutdown", daemon=True)
     leaving.start()
     leaving.join(_LEAVE_S)

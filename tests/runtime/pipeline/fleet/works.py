@@ -17,7 +17,7 @@ MOMENT_S = 0.3
 
 
 def tasks(folder: Path, *names: str, **more: float) -> list[FleetTask]:
-    """Builds of these names, which say what `work` does."""
+    """Builds of these names, by which `work` does one thing or another."""
     return [replace(unit_task(name, **more), out=folder / name) for name in names]
 
 
