@@ -9,7 +9,7 @@ four sizes, are exported and measured as their operators were: timed here, or co
 aarch64 LiteRT as a Cortex-A72. `error` is that of a prediction fitted to the other sizes of the
 same network (`edgekit.cost.network_model`), `error_of_sum` that of the plain sum of operators.
 Where the machine is `busy`, two processes burn a processor each all the while, and operators are
-timed anew; `doubtful` counts those that a build would name, and `promises` is false where it says
+timed again; `doubtful` counts those that a build would name, and `promises` is false where it warns
 that predictions from this table promise nothing.
 """
 
@@ -84,8 +84,8 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="beside burning processes")
     arguments = parser.parse_args()
     if arguments.busy:
-        with tempfile.TemporaryDirectory() as anew, busy():
-            measure(arguments.provenance, arguments.network, Path(anew), busily=True)
+        with tempfile.TemporaryDirectory() as empty, busy():
+            measure(arguments.provenance, arguments.network, Path(empty), busily=True)
     else:
         measure(arguments.provenance, arguments.network, Store().root, busily=False)
 
