@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from edgekit import scratch
 from edgekit.decoders import folder_writer
 from edgekit.decoders.decoder import Decoder
+from edgekit.decoders.engines import onnxruntime_weights
 from edgekit.decoders.engines.protocol import Generated, WeightFormat
 from edgekit.decoders.log_likelihood import next_token_nll
 from edgekit.errors import ArtifactError
@@ -49,7 +51,12 @@ class OnnxRuntimeGenAI:
         if weights.bits == 4:
             options.append(f"block_size={weights.group_size or _GROUP_SIZE}")
         precision = "fp32" if weights.bits == 32 else "int4"
-        with scratch.folder() as cache, _quiet(), _building(decoder):
+        with (
+            scratch.folder() as cache,
+            _quiet(),
+            _building(decoder),
+            onnxruntime_weights.streamed(decoder),
+        ):
             given = ("", str(decoder.folder), str(out), precision, "cpu", str(cache))
             builder.create_model(*given, **builder.parse_extra_options(*given, options))
         folder_writer.copy_files(decoder.folder, out)
@@ -111,7 +118,12 @@ def _building(decoder: Decoder) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the builder prints, and without the hub, which it requests files from that a
-    local folder lacks."""
-    with redirect_stdout(io.StringIO()), offline():
-        yield
+    """Without what the builder prints and logs, and without the hub, which it requests files from
+    that a local folder lacks."""
+    nowhere = io.StringIO()
+    logging.disable(logging.INFO)
+    try:
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), offline():
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
