@@ -120,6 +120,14 @@ def decoder_distill(  # noqa: PLR0913 - a command's options
     ] = None,
     batch: Annotated[int, typer.Option(help="Rows in a batch.", min=1)] = 8,
     learning_rate: Annotated[float, typer.Option(help="The highest.")] = 3e-4,
+    lora: Annotated[
+        int | None,
+        typer.Option(
+            help="Train adapters of this rank, which the weights take up at the end.",
+            min=1,
+            show_default="none: all weights are trained",
+        ),
+    ] = None,
     length: Length = 256,
     rows: Rows = 4096,
     as_json: Json = False,
@@ -127,15 +135,20 @@ def decoder_distill(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Train a cut decoder to answer as the uncut one does, on your text.
 
-    Both are in memory in float32, with gradients and the optimizer's state of the cut one.
+    Both are in memory in float32, with gradients and the optimizer's state of what is trained.
 
         edgekit decoder distill smollm-cut --teacher smollm --text notes --minutes 60 --out small
+        edgekit decoder distill smollm-cut --teacher smollm --text notes --lora 16 --out lora
     """
     from edgekit.decoders import shrink
     from edgekit.decoders.recovery import RecoverySpec
 
     spec = RecoverySpec(
-        steps=steps, batch_size=batch, learning_rate=learning_rate, minutes=minutes
+        steps=steps,
+        batch_size=batch,
+        learning_rate=learning_rate,
+        minutes=minutes,
+        lora_rank=lora,
     )
     texts = shrink.Texts(files=tuple(text), length=length, rows=rows)
     shown = Bars(err_console, silent=quiet or as_json)

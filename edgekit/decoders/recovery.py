@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from edgekit.decoders import folder_writer
 from edgekit.decoders.decoder import Decoder, block_prefix, read
-from edgekit.errors import ModelError, TrainingError
+from edgekit.errors import ModelError, RuntimeMissing, TrainingError
 from edgekit.progress import Progress, Silent
 from edgekit.safe_io import reading
 from edgekit.sources.huggingface.network import offline
@@ -42,6 +42,8 @@ class RecoverySpec:
     """Of the loss on hidden states."""
     minutes: float | None = None
     """Most time; the learning rate falls with the time as it does with the steps."""
+    lora_rank: int | None = None
+    """Of the adapters of linear layers that are trained instead of the weights."""
     seed: int = 0
 
 
@@ -64,13 +66,17 @@ def recover(
 ) -> Decoder:
     """Train the student in float32 on rows of tokens (rows, length), and write its folder.
 
-    Both networks, gradients and the optimizer's state are in memory. Raises `TrainingError` for a
-    loss that is not finite, `OutputError` where `out` has files in it.
+    Both networks, gradients and the optimizer's state are in memory. Adapters are merged into the
+    weights at the end. Raises `TrainingError` for a loss that is not finite, `OutputError` where
+    `out` has files in it, `RuntimeMissing` for adapters without peft.
     """
     folder_writer.check_free(out)
     student, teacher = load(pair.student).train(), load(pair.teacher)
+    if spec.lora_rank is not None:
+        student = adapted(student, spec.lora_rank)
+    weights = [p for p in student.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        student.parameters(), spec.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
+        weights, spec.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
     )
     with (progress or Silent()).step("Distilling") as step:
         for done, rows in _batches(tokens, spec):
@@ -84,10 +90,27 @@ def recover(
                 )
             optimizer.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(student.parameters(), _CLIP)
+            torch.nn.utils.clip_grad_norm_(weights, _CLIP)
             optimizer.step()
             step.update(round(done * 100), 100, f"loss {value.item():.3f}")
+    if spec.lora_rank is not None:
+        student = student.merge_and_unload()
     return save(student, pair.student, out)
+
+
+def adapted(network: Any, rank: int) -> Any:
+    """The network with an adapter of that rank in each linear layer but the head, and frozen
+    weights. Raises `RuntimeMissing` without peft."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        raise RuntimeMissing(
+            "Adapters (LoRA) need peft: pip install 'edgekit[genai]'."
+        ) from None
+    config = LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    return get_peft_model(network, config)
 
 
 def load(decoder: Decoder) -> Any:

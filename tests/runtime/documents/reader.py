@@ -54,6 +54,7 @@ NEEDS = {
     "edgekit decoder export": "openvino_genai",
     "edgekit decoder bench": "openvino_genai",
     "--budget tokens_per_s": "openvino_genai",
+    "--lora": "peft",
     "--engine ray": "ray",
 }
 """Parts of commands, and the program or package that a machine may lack. With it they run."""

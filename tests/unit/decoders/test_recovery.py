@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from edgekit.decoders import decoder, folder_cut, recovery, streaming
+from edgekit.decoders.decoder import EMBEDDING, NORM
 from edgekit.decoders.recovery import Pair, RecoverySpec
-from edgekit.errors import TrainingError
+from edgekit.errors import RuntimeMissing, TrainingError
 from tests.unit.decoders import folders
 from tests.unit.decoders.test_folder_cut import plan
 
@@ -53,6 +55,54 @@ def test_the_text_itself_is_learned(pair: Pair, tmp_path: Path) -> None:
     trained = recovery.recover(pair, rows, spec, tmp_path / "trained")
     before = streaming.perplexity(pair.student, rows)
     assert streaming.perplexity(trained, rows) < 0.5 * before
+
+
+def test_merged_adapters_answer_as_they_did_beside_the_weights(
+    pair: Pair, tmp_path: Path
+) -> None:
+    pytest.importorskip("peft", reason="peft is not installed: edgekit[genai]")
+    network = recovery.adapted(recovery.load(pair.student), rank=4)
+    generator = torch.Generator().manual_seed(0)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    assert len(trained) == 2 * 7 * pair.student.blocks
+    with torch.no_grad():
+        for parameter in trained:
+            parameter.normal_(0, 0.1, generator=generator)
+    rows = folders.tokens()
+    expected = folders.logits(network.eval(), rows)
+    merged = recovery.save(network.merge_and_unload(), pair.student, tmp_path / "out")
+    found = folders.logits(folders.load(merged.folder), rows)
+    assert torch.allclose(found, expected, atol=1e-5)
+    before = folders.logits(folders.load(pair.student.folder), rows)
+    assert not torch.allclose(before, expected, atol=0.1)
+
+
+def test_adapters_alone_bring_the_student_closer(pair: Pair, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="peft is not installed: edgekit[genai]")
+    rows = folders.tokens(rows=8)
+    spec = RecoverySpec(
+        steps=40, learning_rate=3e-3, text_weight=0.0, hidden_weight=0.0, lora_rank=4
+    )
+    trained = recovery.recover(pair, rows, spec, tmp_path / "trained")
+    teacher = folders.load(pair.teacher.folder)
+
+    def value(folder: Path) -> float:
+        student = folders.load(folder)
+        return recovery.loss(student, teacher, pair.kept, rows, spec).item()
+
+    assert value(trained.folder) < 0.9 * value(pair.student.folder)
+    kept = trained.tensors((EMBEDDING, NORM))
+    for name, tensor in pair.student.tensors((EMBEDDING, NORM)).items():
+        assert torch.equal(kept[name], tensor)
+
+
+def test_adapters_without_their_library_are_named(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    spec = RecoverySpec(steps=1, lora_rank=4)
+    with pytest.raises(RuntimeMissing, match=r"edgekit\[genai\]"):
+        recovery.recover(pair, folders.tokens(), spec, tmp_path / "trained")
 
 
 def test_a_saved_student_is_the_network(pair: Pair, tmp_path: Path) -> None:
