@@ -56,3 +56,8 @@ def many(
 ) -> bool:
     """Return whether so many cells are wrong that their batch or table is."""
     return sum(map(wrong, cells)) > FEW * len(cells)
+
+
+def cheaper(one: OperatorCost, other: OperatorCost) -> OperatorCost:
+    """The lower of two costs of an operator: noise only ever adds."""
+    return one if one.cost <= other.cost else other

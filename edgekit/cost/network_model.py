@@ -8,9 +8,11 @@ errors that is drawn towards the plain sum where networks are few.
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,16 @@ class Sample:
 
     operators: tuple[OperatorShape, ...]
     cost: float
+
+    @classmethod
+    def read(cls, text: str, cost: float) -> Sample:
+        """The sample of operators as `text` has them."""
+        return cls(operators=tuple(map(_read, json.loads(text))), cost=cost)
+
+    @property
+    def text(self) -> str:
+        """The operators as JSON."""
+        return json.dumps([asdict(operator) for operator in self.operators])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,3 +110,11 @@ def _row(sample: Sample, kinds: Sequence[str], cost: Cost) -> list[float]:
 def _kind(operator: OperatorShape) -> str:
     depthwise = operator.kind == "conv" and 1 < operator.groups == operator.inputs
     return "depthwise" if depthwise else operator.kind
+
+
+def _read(stored: Mapping[str, Any]) -> OperatorShape:
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+    }
+    return OperatorShape(**fields)

@@ -8,15 +8,17 @@ not measured (`refine`).
 from __future__ import annotations
 
 import json
+import math
 import statistics
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edgekit.cost import doubt, interpolate, microbenchmark, network_model, power
 from edgekit.cost.cost_file import CostFile
+from edgekit.cost.doubt import cheaper
 from edgekit.cost.measure import (
     ANCHOR,
     NOTHING,
@@ -104,6 +106,8 @@ class CostTable:
         """Cells on disk besides those that a restored state had."""
         self._samples: dict[str, tuple[Sample, ...]] = {}
         """The whole networks of each family that correct the table."""
+        self.interpolated = 0
+        """Number of costs that were inferred because time was over."""
 
     def __contains__(self, operator: OperatorShape) -> bool:
         return operator.key in self._cells or operator.key in self._inferred
@@ -180,11 +184,14 @@ class CostTable:
         operators: Iterable[OperatorShape],
         device: Device | None,
         on_progress: Callable[[int, int], None] | None = None,
+        deadline: float = math.inf,
     ) -> int:
         """Measure what is missing and does not follow from its neighbors; returns how many.
 
         Each batch is on disk before the next begins, so a killed run loses at most one. Cells
-        that a build before this one measured on a busy machine are measured again.
+        that a build before this one measured on a busy machine are measured again. Past the
+        `deadline` (of `time.monotonic`) the ends of each operator's widths are still measured,
+        and the rest is interpolated.
         """
         requested = list({o.key: o for o in operators}.values())
         self._used.update(operator.key for operator in requested)
@@ -194,14 +201,19 @@ class CostTable:
             return 0
         fill = measure(self.key, self.provenance, device, self._tile)
         measured = self._refill(fill, again)
+        first = True
         while missing := self._turn(requested):
             missing = self._off_the_shelf(missing)
             for start in range(0, len(missing), _BATCH):
+                if not first and time.monotonic() >= deadline:
+                    self._interpolate(requested)
+                    return measured
                 batch = missing[start : start + _BATCH]
                 self._record(self._steadily(fill, batch))
                 measured += len(batch)
                 if on_progress:
                     on_progress(sum(o in self for o in requested), len(requested))
+            first = False
         return measured
 
     def meter_power(
@@ -254,10 +266,7 @@ class CostTable:
             Sample(operators=tuple(operators), cost=cell.cost)
             for (_, operators), cell in zip(networks, cells, strict=True)
         ]
-        rows = [
-            (family, json.dumps([asdict(o) for o in sample.operators]), sample.cost)
-            for sample in samples
-        ]
+        rows = [(family, sample.text, sample.cost) for sample in samples]
         if not busy:  # else a later build measures them again
             self._file.put("networks", rows)
         return samples
@@ -269,10 +278,7 @@ class CostTable:
         """
         if family in self._samples:
             return [*self._samples[family]]
-        return [
-            Sample(operators=tuple(map(_operator, json.loads(text))), cost=cost)
-            for text, cost in self._file.networks(family)
-        ]
+        return [Sample.read(*row) for row in self._file.networks(family)]
 
     def state(self) -> TableState:
         """All that plans by this table depend on, as it is now."""
@@ -312,10 +318,10 @@ class CostTable:
         least = self._least_anchor
         if doubt.many(cells.values(), partial(doubt.unsteady, least=least)):
             again = doubt.beside_anchor(fill, batch)
-            cells = {name: _cheaper(cell, again[name]) for name, cell in cells.items()}
+            cells = {name: cheaper(cell, again[name]) for name, cell in cells.items()}
         if least is not None:
             before = self._cells[ANCHOR.key]
-            cells = {**cells, ANCHOR.key: _cheaper(cells[ANCHOR.key], before)}
+            cells = {**cells, ANCHOR.key: cheaper(cells[ANCHOR.key], before)}
         return cells
 
     def _refill(self, fill: Fill, stale: Sequence[OperatorShape]) -> int:
@@ -326,7 +332,7 @@ class CostTable:
             found = self._steadily(fill, batch)
             busy = doubt.many(found.values(), self._doubts)
             kept = {o.key: self._cells[o.key] for o in batch} if busy else {}
-            self._record({k: _cheaper(c, kept.get(k, c)) for k, c in found.items()})
+            self._record({k: cheaper(c, kept.get(k, c)) for k, c in found.items()})
             if busy:
                 return start + len(batch)
         return len(stale)
@@ -349,17 +355,26 @@ class CostTable:
             *cells, beside = run([*networks, (anchor,)])
             if doubt.slow(beside.cost, least):
                 *again, beside = run([*networks, (anchor,)])
-                cells = [_cheaper(*pair) for pair in zip(cells, again, strict=True)]
+                cells = [cheaper(*pair) for pair in zip(cells, again, strict=True)]
         return cells, doubt.slow(beside.cost, least)
+
+    @property
+    def _known(self) -> dict[str, float]:
+        return {**self._inferred, **{k: c.cost for k, c in self._cells.items()}}
 
     def _turn(self, requested: Sequence[OperatorShape]) -> Sequence[OperatorShape]:
         if all(operator in self for operator in requested):
             return ()
-        known = {**self._inferred, **{k: c.cost for k, c in self._cells.items()}}
-        turn = interpolate.step(requested, known, self.tolerance)
+        turn = interpolate.step(requested, self._known, self.tolerance)
         self._inferred.update(turn.inferred)
         first = [] if NOTHING in self else [NOTHING]
         return [*first, *(o for o in turn.missing if o != NOTHING)]
+
+    def _interpolate(self, requested: Sequence[OperatorShape]) -> None:
+        """Infer what is missing, without another look whether that holds."""
+        found = interpolate.rest(requested, self._known)
+        self._inferred.update(found)
+        self.interpolated += len(found)
 
     def _off_the_shelf(
         self, operators: Sequence[OperatorShape]
@@ -413,16 +428,3 @@ class CostTable:
     def path(self) -> Path:
         """Where the table is kept."""
         return self._file.path
-
-
-def _cheaper(one: OperatorCost, other: OperatorCost) -> OperatorCost:
-    """Noise only ever adds."""
-    return one if one.cost <= other.cost else other
-
-
-def _operator(stored: Mapping[str, Any]) -> OperatorShape:
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in stored.items()
-    }
-    return OperatorShape(**fields)

@@ -323,7 +323,13 @@ def build_planner(
     )
     progress.say(f"Costs: {costs.origin.why}")
     with progress.step(f"Costs of operators on {table.key.runtime}") as step:
-        planner.measure(costs.device, step.update)
+        before = table.interpolated
+        planner.measure(costs.device, step.update, recipe.cost_minutes)
+    if table.interpolated > before:
+        progress.say(
+            f"Costs: [recipe.prune] cost_minutes = {recipe.cost_minutes:g} were over at "
+            f"{len(table)} operators; {table.interpolated - before} more are interpolated"
+        )
     if table.doubt is not None:
         progress.say(f"Costs: {sentence(table.doubt)}")
     return planner

@@ -8,6 +8,7 @@ expected loss increase, as far as it was measured (`edgekit/prune/objective.py`)
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -94,22 +95,27 @@ class Planner:
         self,
         device: Device | None,
         on_progress: Callable[[int, int], None] | None = None,
+        minutes: float = math.inf,
     ) -> int:
-        """Find the widths at which cost drops; measure every cell the solver may look up."""
+        """Find the widths at which cost drops; measure every cell the solver may look up.
+
+        After `minutes` cells are interpolated from those there are.
+        """
+        deadline = time.monotonic() + 60 * minutes
         self._forget()
         self.device = device
         measured = 0
         if self._scans:
             scans = scanned(self.graph, self.min_keep)
             cells = [operator for scan in scans for operator in scan.operators()]
-            measured += self.table.measure(cells, device, on_progress)
+            measured += self.table.measure(cells, device, on_progress, deadline)
             self.options = {
                 s.group: width_candidates(s, self.table.cost, self.table.tolerance)
                 for s in scans
             }
             self._describe()
         shapes = (cell for term in self._operators for cell in term.cells.values())
-        return measured + self.table.measure(shapes, device, on_progress)
+        return measured + self.table.measure(shapes, device, on_progress, deadline)
 
     def meter_power(
         self,

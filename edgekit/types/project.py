@@ -253,6 +253,9 @@ class PruneRecipe:
     cost_provenance: Provenance | Literal["auto"] = "auto"
     """Where operators' costs come from; `auto`: the device where it is attached, else
     this machine. Instructions of the device's core are counted where that is asked for."""
+    cost_minutes: Positive = 15.0
+    """Minutes after which operators of one runtime and precision are no longer timed: those
+    between costs that lie furthest apart come first, and the rest is interpolated."""
     sparsity: Sparsity = "none"
     """Regularization that empties units by training before they are cut."""
     sparsity_epochs: Count = 5

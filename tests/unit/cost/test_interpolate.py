@@ -135,3 +135,43 @@ def test_an_operator_with_one_width_is_settled_along_it() -> None:
     measured, inferred = settle(operators, lambda o: 3.0 + math.ceil(o.outputs / 16))
     assert len(measured) < len(operators)
     assert inferred[operators[5].key] == 5.0
+
+
+def test_what_lies_between_costs_furthest_apart_is_measured_first() -> None:
+    steep = [conv(16, width) for width in range(4, 33, 4)]
+    gentle = [replace(operator, kernel=(1, 1)) for operator in steep]
+
+    def cost(operator: OperatorShape) -> float:
+        return operator.outputs * (10.0 if operator.kernel == (3, 3) else 1.0)
+
+    known = {o.key: cost(o) for o in (gentle[0], gentle[-1], steep[0], steep[-1])}
+    first = interpolate.step([*gentle, *steep], known, 0.01).missing
+    assert [o.kernel for o in first] == [(3, 3), (1, 1)]
+    without_ends = [replace(operator, kernel=(5, 5)) for operator in steep]
+    first = interpolate.step([*gentle, *steep, *without_ends], known, 0.01).missing
+    assert [o.kernel for o in first] == [(5, 5), (5, 5), (3, 3), (1, 1)]
+
+
+def test_the_rest_lies_on_straight_lines_between_what_is_known() -> None:
+    operators = [conv(i, o) for i in (8, 16, 24, 64) for o in range(8, 65, 8)]
+
+    def plane(operator: OperatorShape) -> float:
+        return 3.0 + 2.0 * operator.inputs + 5.0 * operator.outputs
+
+    ends = [conv(i, o) for i in (8, 64) for o in (8, 64)]
+    known = {o.key: plane(o) for o in ends}
+    found = interpolate.rest(operators, known)
+    assert set(found) == {o.key for o in operators} - set(known)
+    for operator in operators:
+        assert {**known, **found}[operator.key] == pytest.approx(plane(operator))
+
+
+def test_the_rest_has_the_nearest_width_of_a_line_that_lacks_its_own() -> None:
+    # The outer lines have two widths, the one in the middle has four.
+    operators = [conv(8, o) for o in (8, 32)] + [conv(24, o) for o in (8, 16, 24, 32)]
+    operators += [conv(64, o) for o in (8, 32)]
+    known = {conv(i, o).key: float(i * o) for i in (8, 64) for o in (8, 32)}
+    found = interpolate.rest(operators, known)
+    assert found[conv(24, 8).key] == pytest.approx(24 * 8)
+    assert found[conv(24, 16).key] == pytest.approx(24 * 8)
+    assert found[conv(24, 24).key] == pytest.approx(24 * 32)

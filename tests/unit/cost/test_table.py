@@ -276,3 +276,28 @@ def test_a_restored_table_is_as_it_was_whatever_was_measured_since(
     assert batches == []
     again.measure([timed(500)], None)
     assert batches[0] == [timed(500).key]
+
+
+def test_when_time_is_over_the_ends_are_still_measured_and_the_rest_interpolated(
+    tmp_path: Path,
+) -> None:
+    lines = [
+        replace(CONV, inputs=inputs, outputs=outputs)
+        for inputs in (8, 64)
+        for outputs in range(8, 65)
+    ]
+    hurried, whole = table(tmp_path / "a"), table(tmp_path / "b")
+    few = hurried.measure(lines, None, deadline=0.0)
+    assert 0 < few < whole.measure(lines, None)
+    assert hurried.interpolated == len(lines) - 4 and whole.interpolated == 0
+    for end in (lines[0], lines[56], lines[57], lines[-1]):
+        assert hurried.cost_alone(end) == whole.cost_alone(end)
+    middle = replace(
+        CONV, inputs=64, outputs=32
+    )  # estimates are a line with steps of 8
+    assert hurried.cost_alone(middle) == pytest.approx(
+        whole.cost_alone(middle), rel=0.2
+    )
+    later = table(tmp_path / "a")
+    later.measure(lines, None)  # what was interpolated is not kept
+    assert later.cost_alone(middle) == whole.cost_alone(middle)
