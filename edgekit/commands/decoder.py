@@ -108,6 +108,31 @@ def decoder_cut(  # noqa: PLR0913 - a command's options
         )
 
 
+@app.command("trim")
+def decoder_trim(
+    source: Source,
+    text: Texts,
+    out: Out,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Keep only the tokens of your text in the vocabulary.
+
+    Bytes and special tokens stay, so that any text can be read and written; text of kept tokens is
+    split as before. Rows of the embedding and the head go: trim before you cut.
+
+        edgekit decoder trim smollm --text notes --out smollm-trimmed
+    """
+    from edgekit.decoders import shrink
+
+    shown = Bars(err_console, silent=quiet or as_json)
+    found = shrink.trim(source, text, out, shown)
+    if as_json:
+        print(json.dumps(plain(found), indent=2))
+    elif not quiet:
+        out_console.print(found.line(), highlight=False)
+
+
 @app.command("distill")
 def decoder_distill(  # noqa: PLR0913 - a command's options
     source: Annotated[Path, typer.Argument(help="A folder that edgekit cut.")],

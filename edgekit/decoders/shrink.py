@@ -15,6 +15,7 @@ from edgekit.decoders import (
     decoder_cut,
     decoder_plan,
     folder_cut,
+    folder_trim,
     folder_writer,
     recovery,
     streaming,
@@ -80,6 +81,25 @@ class Shrunk:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trimmed:
+    """A folder of a smaller vocabulary."""
+
+    folder: Path
+    tokens_before: int
+    tokens_after: int
+    size_mb_before: float
+    """Of the weights, in 10^6 bytes."""
+    size_mb: float
+
+    def line(self) -> str:
+        """The result as a sentence."""
+        return (
+            f"Vocabulary {self.tokens_before} to {self.tokens_after} tokens, weights "
+            f"{self.size_mb_before:.4g} to {self.size_mb:.4g} MB in {self.folder}."
+        )
+
+
 def parse_budget(items: Sequence[str]) -> GenerationBudget | None:
     """Limits written as NAME=NUMBER; `None` without any. Raises `UsageError` for others."""
     known = [field.name for field in fields(GenerationBudget)]
@@ -110,6 +130,21 @@ def cut(request: CutRequest, out: Path, progress: Progress) -> Shrunk:
     return _shrunk(opened, small, held_out)
 
 
+def trim(source: Path, texts: Sequence[Path], out: Path, progress: Progress) -> Trimmed:
+    """Write the folder with the tokens of the texts. Raises `ModelError`, `DataError` and
+    `OutputError`."""
+    folder_writer.check_free(out)
+    opened = decoder.read(source)
+    small = folder_trim.trim(opened, token_rows.used(source, texts), out, progress)
+    return Trimmed(
+        folder=out,
+        tokens_before=opened.shapes[decoder.EMBEDDING][0],
+        tokens_after=small.shapes[decoder.EMBEDDING][0],
+        size_mb_before=opened.bytes() / 1e6,
+        size_mb=small.bytes() / 1e6,
+    )
+
+
 def distill(
     source: Path,
     teacher: Path,
@@ -127,10 +162,20 @@ def distill(
             f"{source} was not cut from {teacher}: it keeps blocks {list(kept)}, and has "
             f"{small.blocks} of {uncut.blocks}. Name the uncut folder with --teacher."
         )
+    _check_vocabularies(small, uncut)
     train, held_out = texts.read(source)
     pair = Pair(student=small, teacher=uncut, kept=kept)
     trained = recovery.recover(pair, train, spec, out, progress)
     return _shrunk(uncut, trained, held_out)
+
+
+def _check_vocabularies(small: Decoder, uncut: Decoder) -> None:
+    tokens, theirs = (each.shapes[decoder.EMBEDDING][0] for each in (small, uncut))
+    if tokens != theirs:
+        raise UsageError(
+            f"{small.folder} has {tokens} tokens and its teacher {theirs}. Trim the uncut folder "
+            "first, and cut that one."
+        )
 
 
 def _chosen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,14 +28,7 @@ def read(
     most rows. Raises `DataError` for texts that are missing or too short for one row, and
     `ModelError` for a folder without a tokenizer.
     """
-    found = tokenizer.read(folder)
-    if found is None:
-        raise ModelError(
-            f"{folder} has no {tokenizer.FILE}. Add the decoder's tokenizer."
-        )
-    import tokenizers
-
-    made = tokenizers.Tokenizer.from_str(found.content)
+    made = _tokenizer(folder)
     with reading(folder / tokenizer.FILE, ModelError, kind="a tokenizer"):
         start = made.encode("").ids[:1]
     needed = length - len(start)
@@ -55,6 +49,13 @@ def read(
     )
 
 
+def used(folder: Path, texts: Sequence[Path]) -> set[int]:
+    """The numbers of the tokens that occur in the texts; see `read`."""
+    made = _tokenizer(folder)
+    pieces = (made.encode(piece).ids for piece in _pieces(texts))
+    return {number for piece in pieces for number in piece}
+
+
 def split(rows: Tensor, fraction: float = 0.1) -> tuple[Tensor, Tensor]:
     """Rows to train on, and the last `fraction` of them, at least one, to measure on.
 
@@ -64,6 +65,17 @@ def split(rows: Tensor, fraction: float = 0.1) -> tuple[Tensor, Tensor]:
     if held_out >= len(rows):
         raise DataError(f"{len(rows)} row of text cannot be split. Add text.")
     return rows[:-held_out], rows[-held_out:]
+
+
+def _tokenizer(folder: Path) -> Any:
+    found = tokenizer.read(folder)
+    if found is None:
+        raise ModelError(
+            f"{folder} has no {tokenizer.FILE}. Add the decoder's tokenizer."
+        )
+    import tokenizers
+
+    return tokenizers.Tokenizer.from_str(found.content)
 
 
 def _pieces(texts: Sequence[Path]) -> Iterator[str]:

@@ -357,6 +357,7 @@ HAS: Mapping[str, Mapping[str, Has]] = {
     "docs/commands/history.md": {"": commits},
     "docs/decoders.md": {"": generator},
     "docs/commands/decoder-cut.md": {"": generator},
+    "docs/commands/decoder-trim.md": {"": generator},
     "docs/commands/decoder-distill.md": {"": cut_generator},
     "docs/commands/decoder-export.md": {"": generator},
     "docs/commands/decoder-bench.md": {"": cut_generator},

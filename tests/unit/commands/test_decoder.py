@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.unit.decoders.conftest import written as written
+from tests.unit.decoders.test_folder_trim import written as written_with_bytes
 
 Written = Callable[[str], Path]
 
@@ -32,6 +33,31 @@ def test_cut_and_distill(run: Run, written: Written, tmp_path: Path) -> None:
     assert status == 0, error
     assert "Blocks 4 to 3" in " ".join(out.split())
     assert json.loads((small / "config.json").read_text())["num_hidden_layers"] == 3
+
+
+def test_a_decoder_of_another_vocabulary_is_no_teacher(
+    run: Run, tmp_path: Path
+) -> None:
+    whole, text = tmp_path / "whole", tmp_path / "text.txt"
+    written_with_bytes(whole, "qwen2")
+    text.write_text("the quick brown fox. " * 60)
+    common = ("--text", str(text), "-o")
+    status, out, error = run(
+        "decoder", "trim", str(whole), *common, str(tmp_path / "trimmed")
+    )
+    assert status == 0, error
+    assert " ".join(out.split()).startswith("Vocabulary ")
+    status, _, error = run(
+        *("decoder", "cut", str(tmp_path / "trimmed"), *common, str(tmp_path / "cut")),
+        *("--depth", "0.25", "--length", "16"),
+    )
+    assert status == 0, error
+    status, _, error = run(
+        *("decoder", "distill", str(tmp_path / "cut"), "--teacher", str(whole)),
+        *(*common, str(tmp_path / "small"), "--length", "16"),
+    )
+    assert status == 2
+    assert "Trim the uncut folder first" in " ".join(error.split())
 
 
 @pytest.mark.parametrize(
