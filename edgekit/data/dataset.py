@@ -132,6 +132,14 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         return not self.target_shape and self._all_targets.dtype.kind != "f"
 
     @property
+    def mapped(self) -> bool:
+        """Return whether targets are maps (height, width), or whole numbers in layers of such."""
+        if self.boxed:
+            return False
+        layered = len(self.target_shape) == 3 and self._all_targets.dtype.kind != "f"
+        return len(self.target_shape) == 2 or layered
+
+    @property
     def groups(self) -> Array | None:
         """The name (n,) of each sample's group, such as its speaker; `None` without groups."""
         every = self._all_groups

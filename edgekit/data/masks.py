@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,12 +129,11 @@ def dataset(
     looked at: of a set that does not fit, pixels are looked at when they are read.
     """
     faults = Faults()
-    height, width = source.size
-    if not fits(len(source) * height * width * _BYTES):
+    if not fits(len(source) * math.prod(source.size) * _BYTES):
         _refuse_unreadable(samples, faults, source, source.check)
         each = StoredMasks(source=source, each=_each(request))
         return request.dataset([samples], each, request.labels or ())
-    found = np.empty((len(source), height, width), np.int32)
+    found = np.empty((len(source), *source.size), np.int32)
 
     def read(index: int) -> None:
         found[index] = source.one(index)

@@ -59,7 +59,9 @@ def decoder_of(task: TaskSpec, root: Path) -> decoding.Decode | None:
     if not is_reference(given.head):
         return decoding.named(task)
     function = locate(given.head, root, UsageError)
-    return decoding.of_function(function.load(), function.name)
+    masks = tasks.of(task.kind).finds_masks
+    of = decoding.of_mask_function if masks else decoding.of_function
+    return of(function.load(), function.name)
 
 
 def _known(

@@ -127,14 +127,14 @@ class MaskSource(Protocol):
     def __len__(self) -> int: ...
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of each mask."""
+    def size(self) -> tuple[int, ...]:
+        """The shape of each mask: (height, width), or (layers, height, width)."""
 
     def check(self, index: int) -> None:
         """Raise `DataError` for a mask that cannot be read, as far as a short look shows."""
 
     def one(self, index: int) -> Array:
-        """The mask (height, width) int32, -1 where unknown; raises `DataError`."""
+        """The mask (*size) int32, -1 where unknown; raises `DataError`."""
 
     def title(self, index: int) -> str:
         """The mask's name in errors."""
@@ -149,11 +149,11 @@ class StoredMasks:
 
     source: MaskSource
     each: Callable[[Array, str], Targets]
-    """From a mask (1, height, width) as it is stored to targets, and its name in errors."""
+    """From a mask (1, *size) as it is stored to targets, and its name in errors."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, height, width)."""
+        """(n, height, width), or (n, layers, height, width)."""
         return (len(self.source), *self.source.size)
 
     @property
@@ -167,7 +167,7 @@ class StoredMasks:
         return True
 
     def read(self, indices: Indices) -> Targets:
-        """Masks (n, height, width)."""
+        """Masks (n, *size)."""
         result = np.empty((len(indices), *self.source.size), np.int32)
         for place, index in enumerate(map(int, indices)):
             title = self.source.title(index)

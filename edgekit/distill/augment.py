@@ -86,10 +86,14 @@ def augment(
 
 
 def along(masks: Tensor, augmentation: AugmentParams | None) -> Tensor:
-    """Maps of targets (n, height, width) moved as their images are, the class of a scaled map's
-    pixel its nearest's; pixels that a change uncovers get the unknown label."""
+    """Maps of targets (n, height, width), or in layers (n, layers, height, width), moved as their
+    images are, the class of a scaled map's pixel its nearest's; pixels that a change uncovers get
+    the unknown label."""
     if augmentation is None:
         return masks
+    if masks.ndim > 3:
+        each = (along(layer, augmentation) for layer in masks.unbind(1))
+        return torch.stack([*each], 1)
     if augmentation.scale is not None:
         if masks.is_floating_point():
             raise TrainingError(

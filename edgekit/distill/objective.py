@@ -11,10 +11,9 @@ from torch import Tensor
 from edgekit import tasks
 from edgekit.distill.features import ModelOutputs
 from edgekit.distill.losses import LOSSES
-from edgekit.distill.losses.outputs import relative_squared_error
 from edgekit.distill.pairing import share_maps
 from edgekit.program.program import Program
-from edgekit.tasks.losses import CLASSES, TaskLosses
+from edgekit.tasks.losses import CLASSES, TaskLosses, relative_squared_error
 from edgekit.types import DEFAULT_TASK, DistillRecipe, LossName, TaskKind
 
 

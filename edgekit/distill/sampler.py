@@ -61,9 +61,9 @@ class TrainSampler:
         self._views: dict[int, AugmentParams | None] = {}
         self._boxed = dataset.boxed
         shape = dataset.target_shape
-        self._masks = len(shape) == 2 and not self._boxed
+        self._masks = dataset.mapped
         # Class maps of another size than the image's could not follow it.
-        still = self._masks and any(shape != s[1:] for s in self._images)
+        still = self._masks and any(shape[-2:] != s[1:] for s in self._images)
         self._augment = "none" if still else recipe.augment or "none"
         self._moves = self._draw(1, torch.Generator()) is not None
 

@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from edgekit import tasks
-from edgekit.agent.serving.boxes import Detections
 from edgekit.config.project import Project
 from edgekit.data import Dataset, predictions
 from edgekit.data.metrics import decoder_of
@@ -23,14 +22,16 @@ from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import as_files_take
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.proof import Proof
-from edgekit.tasks.decoding import Decode
+from edgekit.tasks.decoding import Decode, Found, Instances
 from edgekit.tasks.scores import Outputs
+from edgekit.tasks.things import Things
 from edgekit.types import (
     Drawing,
     DrawnBox,
     DrawnMask,
     DrawnPicture,
     Report,
+    TaskSpec,
 )
 
 _SAMPLES = 4
@@ -84,10 +85,13 @@ def _draws(project: Project, few: Dataset) -> _Draws | None:
     size = few.columns[0].samples.raw(few.numbers[:1]).shape[2:]
     decode = decoder_of(spec, project.root)
     if decode is not None and few.boxed:
-        least = 0.0 if spec.box_decoder is None else spec.box_decoder.confidence
-        return _Boxes(decode=decode, labels=few.labels, least=least)
+        return _Boxes(decode=decode, labels=few.labels, least=_least(spec))
     if not few.labeled:
         return None
+    if task.finds_masks and decode is not None:
+        return _Things(
+            decode=decode, labels=few.labels or spec.classes or (), least=_least(spec)
+        )
     if task.maps is not None and len(few.target_shape) >= len(size):
         return _Maps(maps=task.maps, labels=few.labels or spec.classes or ())
     if task.points is not None:
@@ -95,6 +99,11 @@ def _draws(project: Project, few: Dataset) -> _Draws | None:
             points=task.points, size=size, fractions=np.nanmax(few.targets) < _FRACTION
         )
     return None
+
+
+def _least(spec: TaskSpec) -> float:
+    """The least score of what is drawn."""
+    return 0.0 if spec.box_decoder is None else spec.box_decoder.confidence
 
 
 def _images(few: Dataset) -> Iterator[DrawnPicture]:
@@ -182,16 +191,58 @@ class _Maps:
 
     def _mask(self, classes: Array) -> DrawnMask:
         there = [int(number) for number in np.unique(classes) if number > 0]
-        colors = np.zeros((*classes.shape, 4), np.uint8)
-        for number in there:
-            colors[classes == number] = (*_COLORS[(number - 1) % len(_COLORS)], _OPAQUE)
-        colors[classes < 0] = _UNKNOWN
-        content = io.BytesIO()
-        Image.fromarray(colors).save(content, "PNG")
-        return DrawnMask(
-            png=base64.b64encode(content.getvalue()).decode(),
-            classes=tuple(_label(self.labels, number) for number in there),
-        )
+        return _colored(classes, [_label(self.labels, number) for number in there])
+
+
+def _colored(numbers: Array, names: Sequence[str]) -> DrawnMask:
+    """A color for each number above 0 of a map (height, width), gray below; with names of what is
+    there."""
+    colors = np.zeros((*numbers.shape, 4), np.uint8)
+    for number in np.unique(numbers[numbers > 0]).tolist():
+        colors[numbers == number] = (*_COLORS[(number - 1) % len(_COLORS)], _OPAQUE)
+    colors[numbers < 0] = _UNKNOWN
+    content = io.BytesIO()
+    Image.fromarray(colors).save(content, "PNG")
+    png = base64.b64encode(content.getvalue()).decode()
+    return DrawnMask(png=png, classes=tuple(names))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Things:
+    """Things with a box and a mask each, those at least as sure as the decoder's least score."""
+
+    decode: Decode
+    labels: Sequence[str]
+    least: float
+
+    def marked(self, few: Dataset) -> list[Drawing]:
+        known = map(Things.of, few.targets)
+        return [
+            self._one(_DATA, each.masks, self._boxes(each.rows[: len(each.masks)]))
+            for each in known
+        ]
+
+    def found(self, name: str, outputs: Outputs) -> list[Drawing]:
+        return [
+            self._one(
+                name,
+                one.masks[one.scores >= self.least],
+                _drawn(one, self.labels, self.least),
+            )
+            for one in self.decode(outputs)
+            if isinstance(one, Instances)
+        ]
+
+    def _boxes(self, rows: Array) -> tuple[DrawnBox, ...]:
+        return tuple(_box(row[:4], self.labels, int(row[4])) for row in rows)
+
+    def _one(self, name: str, masks: Array, boxes: tuple[DrawnBox, ...]) -> Drawing:
+        """Masks (things, height, width), each in a color of its own; the first lies on top."""
+        numbers = np.zeros(masks.shape[1:], np.int64)
+        for number, mask in reversed([*enumerate(masks, 1)]):
+            numbers[mask] = number
+        names = [one.label for one in boxes]
+        return Drawing(name=name, boxes=boxes, mask=_colored(numbers, names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,12 +270,12 @@ class _Points:
         ]
 
 
-def _drawn(
-    found: Detections, labels: Sequence[str], least: float
-) -> tuple[DrawnBox, ...]:
+def _drawn(found: Found, labels: Sequence[str], least: float) -> tuple[DrawnBox, ...]:
     return tuple(
         replace(_box(box, labels, int(kind)), score=round(float(score), 3))
-        for box, score, kind in zip(*found, strict=True)
+        for box, score, kind in zip(
+            found.boxes, found.scores, found.classes, strict=True
+        )
         if score >= least
     )
 

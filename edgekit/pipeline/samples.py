@@ -67,7 +67,7 @@ class BuildData:
     def labels(self) -> tuple[str, ...]:
         """Names of the classes that outputs decide for, from whichever set has them."""
         task = tasks.of(self.kind)
-        if task.class_axis is None and not task.located:
+        if task.class_axis is None and not (task.located or task.finds_masks):
             return ()
         return self.train.labels or self.test.labels
 

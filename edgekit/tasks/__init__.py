@@ -64,6 +64,8 @@ class TaskDefinition:
     """The kind of task where the form of its outputs is known by `[task] decoder`."""
     box_metrics: Callable[[Decode], Mapping[str, Metric]] | None = None
     """Metrics of the boxes that a decoder finds in outputs."""
+    finds_masks: bool = False
+    """True where decoders, which are functions of the user's, find a mask with each box."""
     maps: Callable[[Outputs], Targets] | None = None
     """From outputs to the class of each pixel (n, height, width), for reports' pictures."""
     points: Callable[[Outputs], Outputs] | None = None

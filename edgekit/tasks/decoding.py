@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -14,12 +14,31 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.suggestions import suggest
 from edgekit.tasks.losses import BoxForm, BoxSides, Factor, Scores
 from edgekit.tasks.scores import Outputs
+from edgekit.tasks.targets import Array
 from edgekit.types import BoxDecoder, TaskSpec
 
-Decode = Callable[[Outputs], Sequence[Detections]]
-"""From outputs (n, ...) to what is found in each sample."""
+
+class Instances(NamedTuple):
+    """Things found in one sample, each with its mask."""
+
+    boxes: Array
+    """(found, 4): x1, y1, x2, y2 in pixels of the input."""
+    scores: Array
+    """(found,), from 0 to 1."""
+    classes: Array
+    """(found,)."""
+    masks: Array
+    """(found, height, width), boolean."""
+
+
+Found = Detections | Instances
+Decode = Callable[[Outputs], Iterable[Found]]
+"""From outputs (n, ...) to what is found in each sample, one after another."""
 _ANY_SCORE = 0.001
 """The least score of a box that a metric counts, as COCO's evaluations have it."""
+_HALF = 0.5
+_PARTS = ("boxes (found, 4)", "scores (found,)", "classes (found,)")
+_MASKS = "masks (found, height, width)"
 REFERENCE = ":"
 """Part of a decoder that is a function of the user's, `decode.py:boxes`."""
 
@@ -59,22 +78,58 @@ def of_function(run: Callable[..., Any], name: str) -> Decode:
     scores (found,) and classes (found,); raises `UsageError` where it does not."""
 
     def one(output: Outputs) -> Detections:
-        try:
-            boxes, scores, classes = map(np.asarray, run(output))
-            found = Detections(boxes.reshape(-1, 4), scores.ravel(), classes.ravel())
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"{name} returned no boxes (found, 4), scores (found,) and classes (found,) "
-                f"({error}). Return a tuple of these three."
-            ) from error
-        if len({len(part) for part in found}) > 1:
-            counts = ", ".join(str(len(part)) for part in found)
-            raise UsageError(
-                f"{name} returned boxes, scores and classes of different numbers: {counts}."
-            )
-        return found
+        boxes, scores, classes = _returned(run, output, name, _PARTS)
+        return Detections(boxes.reshape(-1, 4), scores.ravel(), classes.ravel())
 
     return lambda outputs: [one(output) for output in outputs]
+
+
+def of_mask_function(run: Callable[..., Any], name: str) -> Decode:
+    """A decoder from the user's function of one sample's output, which returns boxes (found, 4),
+    masks (found, height, width), true or above one half where the thing is, scores (found,) and
+    classes (found,); raises `UsageError` where it does not.
+
+    A sample is decoded when it is asked for: the masks of all would fill the memory.
+    """
+
+    def one(output: Outputs) -> Instances:
+        parts = (_PARTS[0], _MASKS, *_PARTS[1:])
+        boxes, masks, scores, classes = _returned(run, output, name, parts)
+        if masks.ndim != _MASKS.count(",") + 1:
+            raise UsageError(
+                f"{name} returned masks of shape {list(masks.shape)}. Return {_MASKS}."
+            )
+        found = Detections(boxes.reshape(-1, 4), scores.ravel(), classes.ravel())
+        return Instances(*found, masks if masks.dtype == bool else masks > _HALF)
+
+    return lambda outputs: map(one, outputs)
+
+
+def _returned(
+    run: Callable[..., Any], output: Outputs, name: str, parts: Sequence[str]
+) -> list[Array]:
+    """The arrays that a user's function returns, one of each of the `parts`, equally long."""
+    titles = [part.partition(" ")[0] for part in parts]
+    try:
+        found = [np.asarray(part) for part in run(output)]
+        if len(found) != len(parts):
+            raise ValueError(f"{len(found)} parts")
+        found[0] = found[0].reshape(-1, 4)
+        counts = [len(part) for part in found]
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{name} returned no {_listed(parts)} ({error}). Return a tuple of these."
+        ) from error
+    if len({*counts}) > 1:
+        raise UsageError(
+            f"{name} returned {_listed(titles)} of different numbers: "
+            f"{', '.join(map(str, counts))}."
+        )
+    return found
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def form(task: TaskSpec) -> BoxForm:

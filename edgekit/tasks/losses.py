@@ -14,6 +14,8 @@ from edgekit.tasks.box_overlap import corners, generalized_iou
 
 _TINY = 1e-8
 _EDGE = 1e-6
+_LEAST_SPREAD = 1e-4
+"""Of the mean square: the variance of a batch of alike samples is rounding."""
 _LOCALIZED = 2.0
 """Temperature of the distributions of a box's sides."""
 BOX = 4
@@ -89,6 +91,15 @@ def regression(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of values, for example of embeddings: (batch, ...) to losses
     (batch,)."""
     return by_sample((student - teacher).square())
+
+
+def relative_squared_error(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared difference over the variance of the teacher's values in the batch, so that
+    outputs in any unit weigh the same: (batch, ...) to losses (batch,)."""
+    ours, theirs = student.float(), teacher.float()
+    spread = (theirs - theirs.mean(0)).square().mean()
+    scale = torch.maximum(spread, _LEAST_SPREAD * theirs.square().mean())
+    return by_sample((ours - theirs).square()) / (scale + _TINY)
 
 
 def angles(student: Tensor, teacher: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ Targets = NDArray[Any]
 Names = tuple[str, ...]
 MOST_CLASSES = 1 << 20
 """The highest class number; a larger one is an identifier, a hash or a mistake."""
+THINGS = 1000
+"""Factor of the class in a map of things: `class * 1000 + number`, numbers from 1."""
 NO_BOX = (0.0, 0.0, 0.0, 0.0, -1.0)
 """A row of boxes (n, boxes, 5) after a sample's last one."""
 _NARROW = np.iinfo(np.int16).max
@@ -52,6 +54,9 @@ class TargetFormat:
     """True where images with annotations of boxes give targets."""
     masks: bool = False
     """True where a folder of masks beside the one of images does, or COCO's polygons and RLE."""
+    things: bool = False
+    """True where a map has the number of each thing beside its class, in layers where things
+    overlap."""
     one_class: bool = False
     """True where a mask has the class 1 alone, whatever the thing is."""
     from_inputs: Callable[[Array], Targets] | None = None

@@ -161,6 +161,7 @@ def _task(name: str, task: TaskDefinition) -> str:
             "metrics, the first by default",
             ", ".join(metrics) or "a function of yours: `metric`",
         ),
+        ("metrics with a decoder, the first by default", _of_decoder(task)),
         ("an unknown target", "" if unknown is None else f"{unknown:g}"),
         ("a folder a class", "yes" if task.targets.class_folders else ""),
         ("masks beside images", "yes" if task.targets.masks else ""),
@@ -174,6 +175,12 @@ def _task(name: str, task: TaskDefinition) -> str:
         f'```toml\n[task]\nkind = "{name}"\n```',
         "Its keys: [`[task]`](../toml/task.md).",
     )
+
+
+def _of_decoder(task: TaskDefinition) -> str:
+    if task.box_metrics is None:
+        return ""
+    return ", ".join(f"`{metric}`" for metric in task.box_metrics(lambda outputs: ()))
 
 
 def _unlabeled(task: TaskDefinition) -> str:

@@ -9,8 +9,6 @@ from torch import Tensor
 from edgekit.tasks.losses import by_sample
 
 _TINY = 1e-8
-_LEAST_SPREAD = 1e-4
-"""Of the mean square: the variance of a batch of alike samples is rounding."""
 
 
 def decoupled(
@@ -47,15 +45,6 @@ def correlations(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
     between = 1 - _pearson(ours, theirs, dim=0).mean()
     per_sample = within.reshape(len(student), -1).mean(1)
     return (per_sample + between) * temperature**2
-
-
-def relative_squared_error(student: Tensor, teacher: Tensor) -> Tensor:
-    """The squared difference over the variance of the teacher's values in the batch, so that
-    outputs in any unit weigh the same: (batch, ...) to losses (batch,)."""
-    ours, theirs = student.float(), teacher.float()
-    spread = (theirs - theirs.mean(0)).square().mean()
-    scale = torch.maximum(spread, _LEAST_SPREAD * theirs.square().mean())
-    return by_sample((ours - theirs).square()) / (scale + _TINY)
 
 
 def _rows(logits: Tensor) -> Tensor:

@@ -341,8 +341,8 @@ def alike(parity: Parity) -> float:
 
 
 def test_every_kind_has_a_row() -> None:
-    """Detection has its own file."""
-    assert {*CASES, "detection"} == set(
+    """Detection and instance segmentation have files of their own."""
+    assert {*CASES, "detection", "instance-segmentation"} == set(
         plugins.records("edgekit.tasks", TaskDefinition)
     )
 

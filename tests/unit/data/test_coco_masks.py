@@ -119,10 +119,12 @@ def test_all_annotations_that_are_none_are_named(tmp_path: Path) -> None:
         first["segmentation"] = []
         second["category_id"] = 9
         third["segmentation"]["size"] = [4, 4]
+        content["annotations"].append(first | {"id": 3, "segmentation": [[1, 2, 3]]})
 
     changed(file, change)
     message = failure(str(file.relative_to(tmp_path)), tmp_path, **INPUT)
-    assert "Cannot read 3 annotations" in message
+    assert "Cannot read 4 annotations" in message
+    assert "3 (its segmentation is none" in message
     assert "0 (it has no segmentation)" in message
     assert "1 (there is no category 9)" in message and "2 (its segmentation" in message
 
@@ -134,3 +136,55 @@ def test_annotations_of_another_size_are_named(tmp_path: Path) -> None:
     file.write_text(json.dumps(content))
     message = failure(str(file.relative_to(tmp_path)), tmp_path, **INPUT)
     assert "are of 80 x 40 pixels, and it has 40 x 20" in message
+
+
+THINGS = INPUT | {"kind": "instance-segmentation"}
+
+
+def test_things_are_counted_in_layers_where_they_overlap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = annotated(tmp_path)
+
+    def overlap(content: dict[str, Any]) -> None:
+        first = content["annotations"][0]
+        more = {"segmentation": polygon(8, 6, 20, 18), "bbox": [8, 6, 12, 12]}
+        crowd = {"iscrowd": 1, "segmentation": runs(0, 0, 40, 20)}
+        content["annotations"] += [
+            first | {"id": 90} | more,
+            first | {"id": 91} | crowd,
+        ]
+
+    changed(file, overlap)
+    found = load(str(file.relative_to(tmp_path)), tmp_path, **THINGS)
+    assert found.labels == ("cat", "dog") and found.mapped
+    layers = np.zeros((2, 2, 20, 40), int)
+    layers[0, 0, 2:12, 4:14] = 1001
+    layers[0, 1, 6:18, 8:20] = 1002
+    layers[1, 0, :, :8] = 1
+    layers[1, 0, 5:15, 20:] = 1001
+    np.testing.assert_array_equal(found.targets, layers)
+    monkeypatch.setattr(memory, "MEMORY", 0)
+    stored = load(str(file.relative_to(tmp_path)), tmp_path, **THINGS)
+    assert stored.targets_by_workers and stored.target_shape == (2, 20, 40)
+    np.testing.assert_array_equal(stored.feeds(np.array([1]))[1], layers[1:])
+
+
+def test_things_lie_as_their_letterboxed_images_do(tmp_path: Path) -> None:
+    file = annotated(tmp_path)
+    how = THINGS | {
+        "input": InputSpec(shape=(3, 40, 40)),
+        "preprocess": Preprocess(fit="letterbox"),
+    }
+    found = load(str(file.relative_to(tmp_path)), tmp_path, **how).targets
+    assert (found[:, :, :10] == -1).all() and (found[:, :, 30:] == -1).all()
+    assert (found[0, 0, 12:22, 4:14] == 1001).all()
+
+
+def test_categories_are_classes_of_things_from_the_first(tmp_path: Path) -> None:
+    file = annotated(tmp_path)
+    place = str(file.relative_to(tmp_path))
+    message = failure(place, tmp_path, labels=("dog", "cow"), **THINGS)
+    assert "has the categories cat, which are none of dog, cow. Use" in message
+    named = load(place, tmp_path, labels=("bird", "dog", "cat"), **THINGS)
+    assert set(np.unique(named.targets)) == {0, 1001, 2001}

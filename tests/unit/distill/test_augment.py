@@ -123,3 +123,15 @@ def test_maps_of_values_are_not_scaled() -> None:
     change = draw(2, (1, 8, 8), "scale-flip", torch.Generator())
     with pytest.raises(TrainingError, match="these targets are values"):
         along(torch.zeros(2, 8, 8), change)
+
+
+@pytest.mark.parametrize("kind", ["shift-flip", "scale-flip"])
+def test_layers_move_as_single_maps_do(kind: str) -> None:
+    maps = torch.randint(
+        0, 3000, (4, 2, 16, 9), generator=torch.Generator().manual_seed(1)
+    )
+    drawn = draw(4, (3, 16, 9), kind, torch.Generator().manual_seed(0))
+    moved = along(maps, drawn)
+    assert moved.dtype == maps.dtype and not torch.equal(moved, maps)
+    for layer in range(2):
+        torch.testing.assert_close(moved[:, layer], along(maps[:, layer], drawn))

@@ -51,7 +51,11 @@ def network() -> Program:
 
 
 def pictured(
-    folder: Path, network: Program, task: TaskSpec, spec: InputSpec = INPUT
+    folder: Path,
+    network: Program,
+    task: TaskSpec,
+    spec: InputSpec = INPUT,
+    root: Path | None = None,
 ) -> Any:
     test = data.load(
         folder.name,
@@ -62,7 +66,7 @@ def pictured(
     )
     project = Project(
         name="p",
-        root=folder,
+        root=root or folder,
         file=folder / "edgekit.toml",
         model=ModelSpec(source="m.py:f"),
         data=DataSpec(train="a", test="b"),
@@ -165,3 +169,40 @@ def test_points_lie_in_pixels(tmp_path: Path, unit: float) -> None:
     )
     image = Image.open(io.BytesIO(base64.b64decode(picture.jpeg)))
     assert image.size == (20, 10) and image.mode == "L"
+
+
+DECODE = """
+import numpy as np
+
+def things(output):
+    masks = np.zeros((2, 2, 4), bool)
+    masks[0, :, :2] = masks[1, 0] = True
+    return [(0, 0, 2, 2), (0, 0, 4, 1)], masks, output[0, 4:], [1, 0]
+"""
+
+
+def test_things_have_a_box_and_a_color_each(tmp_path: Path) -> None:
+    """Those below the decoder's least score are not drawn."""
+    spec = InputSpec(shape=(3, 2, 4))
+    (tmp_path / "decode.py").write_text(DECODE)
+    for place, values in (
+        ("images", np.full((2, 4, 3), 90, np.uint8)),
+        ("masks", np.array([[0, 1, 2, 1001], [0, 1, 2, 1001]], np.uint16)),
+    ):
+        (tmp_path / "set" / place).mkdir(parents=True)
+        Image.fromarray(values).save(tmp_path / "set" / place / "a.png")
+    names = ("disc", "box")
+    decoder = "decode.py:things"
+    task = TaskSpec(kind="instance-segmentation", classes=names, decoder=decoder)
+    home = tmp_path / "set"
+    [picture] = pictured(home, trace(Fixed(), (spec,)), task, spec, tmp_path)
+    marked, network, _ = picture.drawn
+    assert [(one.label, one.box) for one in marked.boxes] == [
+        ("disc", (1, 0, 2, 2)), ("disc", (2, 0, 3, 2)), ("box", (3, 0, 4, 2))
+    ]  # fmt: skip
+    colors = np.asarray(Image.open(io.BytesIO(base64.b64decode(marked.mask.png))))
+    assert colors[0, 0, 3] == 0
+    assert len({tuple(each) for each in colors[1, 1:].tolist()}) == 3
+    assert [(one.label, one.score) for one in network.boxes] == [("disc", 0.9)]
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(network.mask.png))))
+    assert (seen[0, :, 3] > 0).all() and (seen[1, :, 3] == 0).all()

@@ -36,6 +36,7 @@ def test_the_kinds_there_are() -> None:
         "detection",
         "embedding",
         "image-restoration",
+        "instance-segmentation",
         "keypoint-detection",
         "keyword-spotting",
         "language-modeling",
