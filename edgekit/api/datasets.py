@@ -60,6 +60,7 @@ class Data:
         tokenizer: str | Path | None = None,
         group: str | None = None,
         columns: Sequence[str] = (),
+        categories: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """`task` is its kind, or a `TaskSpec` with what else `[task]` of a project holds; `classes`
         names the classes in the order of their numbers.
@@ -68,7 +69,8 @@ class Data:
         are inputs already, and those in files are divided by 255. `tokenizer` is that of texts, a
         folder with a `tokenizer.json`; by default the network's own. `group` names what keeps
         samples together where validation is split off, as `[data] group` of a project does, and
-        `columns` are those of a table that are the input, as `[data] columns` has them. Raises
+        `columns` are those of a table that are the input, with the texts of those of classes in
+        `categories`, as `[data]` has them. Raises
         `DataError` where no part is given, and where parts in memory and in files leave the
         default open.
         """
@@ -81,6 +83,8 @@ class Data:
             self.task = replace(self.task, classes=tuple(classes))
         self.preprocess = preprocess or self._default_preprocess()
         self.group, self.columns = group, tuple(columns)
+        given_categories = (categories or {}).items()
+        self.categories = {name: tuple(texts) for name, texts in given_categories}
         self.text = TextSpec(tokenizer=None if tokenizer is None else str(tokenizer))
         self.held: Mapping[str, _Held] = {
             _place(name): _Held(held=part, name=f"Data({name}=...)")
@@ -104,6 +108,7 @@ class Data:
             text=self.text,
             group=self.group,
             columns=self.columns,
+            categories=self.categories,
         )
 
     def require(self, *names: str) -> None:
@@ -137,6 +142,7 @@ class Data:
             text=text,
             group=self.group if name in ("train", "validation") else None,
             columns=self.columns,
+            categories=tuple(self.categories.items()),
         )
         place = self._place_of(name)
         if place in self.held:

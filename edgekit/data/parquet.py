@@ -26,6 +26,8 @@ from edgekit.types.notes import Note
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 """Of the cells of a row, by the file's ending; the first row names the columns."""
+_MOST_CATEGORIES = 20
+"""Texts of a column that an error names as its classes."""
 
 
 def load(path: Path, request: Request) -> Dataset:
@@ -45,7 +47,7 @@ def _dataset(table: Any, path: Path, request: Request) -> Dataset:
         raise DataError(f"{path} has no samples.")
     with reading(path, DataError, kind="parquet with class names"):
         names = _class_names(table.schema.metadata, str(targets))
-    if reads_texts(columns, request):
+    if not request.columns and reads_texts(columns, request):
         keys = text_keys(_of_texts(columns), request, str(path))
         if keys is not None:
             texts = joined(
@@ -80,14 +82,17 @@ def _dataset(table: Any, path: Path, request: Request) -> Dataset:
 def _side_by_side(
     columns: Mapping[str, Any], request: Request, path: Path
 ) -> tuple[InMemory, tuple[Note, ...]]:
-    """The columns that `[data] columns` names as one input (rows, columns); raises `DataError`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    """The columns that `[data] columns` names as one input (rows, values); raises `DataError`."""
     if len(request.inputs) > 1:
         raise DataError(
             f"[data] columns are of one input, and the network takes {', '.join(request.names)}. "
             "Give a column for each input, by its name."
+        )
+    stray = [name for name, _ in request.categories if name not in request.columns]
+    if stray:
+        raise DataError(
+            f"[data] categories have {', '.join(stray)}, which [data] columns do not name. Add "
+            "the name where it belongs, or leave it out."
         )
     lacking = [name for name in request.columns if name not in columns]
     if lacking:
@@ -96,27 +101,73 @@ def _side_by_side(
             f"{', '.join(columns)}."
         )
     faults = Faults()
-    found = []
+    found: list[np.ndarray] = []
+    tokens = request.inputs[0].dtype is not None
+    classes = dict(request.categories)
     for name in request.columns:
         with faults.of(name):
-            column = columns[name]
-            if not _is_number(column):
-                raise DataError(
-                    f"{path}: column '{name}' holds {column.type}, not numbers. Give numbers, of "
-                    "classes a column each of 0 and 1."
-                )
-            empty = arrow.empty_rows(column)
+            empty = arrow.empty_rows(columns[name])
             if empty:
                 raise DataError(
                     f"{path}: column '{name}' is empty in {numbered.samples(empty, 'row')}. Fill "
                     "in or remove these rows."
                 )
-            found.append(pc.cast(column, pa.float64()).to_numpy().astype(np.float32))
+            if name in classes:
+                numbers = _numbers_of(columns[name], classes[name], name, path)
+                one_hot = np.eye(len(classes[name]), dtype=np.float32)
+                found.append(numbers[:, None] if tokens else one_hot[numbers])
+            else:
+                found.append(_values_of(columns[name], name, path, tokens=tokens))
     faults.refuse(
         f"columns of {path}", "Correct them, or leave them out of [data] columns."
     )
-    values, notes = request.inputs[0].arrange(np.stack(found, 1), str(path))
+    values, notes = request.inputs[0].arrange(np.concatenate(found, 1), str(path))
     return InMemory(values=values), notes
+
+
+def _values_of(column: Any, name: str, path: Path, *, tokens: bool) -> np.ndarray:
+    """A column of numbers as (rows, 1): float32, or int64 of an input of `tokens`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as of
+
+    if not _is_number(column):
+        raise DataError(
+            f"{path}: column '{name}' holds {column.type}, not numbers. "
+            f"{_advised(column, name)}"
+        )
+    if tokens and of.is_floating(column.type):
+        raise DataError(
+            f"{path}: column '{name}' holds {column.type}, and the network takes whole numbers. "
+            "Round them."
+        )
+    kind = pa.int64() if tokens else pa.float64()
+    values: np.ndarray = pc.cast(column, kind).to_numpy()[:, None]
+    return values if tokens else values.astype(np.float32)
+
+
+def _advised(column: Any, name: str) -> str:
+    """The fix for a column of texts."""
+    texts = sorted(map(str, column.unique().to_pylist()))
+    if len(texts) > _MOST_CATEGORIES:
+        return "Give numbers, or name the texts of classes in [data] categories."
+    listed = ", ".join(f'"{text}"' for text in texts)
+    return f"Its texts are classes: [data] categories = {{ {name} = [{listed}] }}."
+
+
+def _numbers_of(column: Any, texts: Sequence[str], name: str, path: Path) -> np.ndarray:
+    """The place of each row's text among `texts`: (rows,) int64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.index_in(pc.cast(column, pa.string()), pa.array(texts, pa.string()))
+    odd = arrow.empty_rows(found)
+    if odd:
+        raise DataError(
+            f"{path}: column '{name}' has '{column[odd[0]]}' in {numbered.samples(odd, 'row')}, "
+            f"which is none of {', '.join(texts)}. Correct these rows, or [data] categories."
+        )
+    return np.asarray(pc.cast(found, pa.int64()).to_numpy())
 
 
 def _advise_columns(

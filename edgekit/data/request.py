@@ -130,6 +130,8 @@ class Request:
     """Column, array or key with each sample's group, or a pattern of files' paths."""
     columns: tuple[str, ...] = ()
     """Columns of a table that are the only input, one after another."""
+    categories: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Those of them that hold texts as classes, and the texts in order."""
 
     @classmethod
     def of_one(

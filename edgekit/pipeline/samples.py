@@ -90,6 +90,7 @@ class _Reader:
             text=self.text,
             group=spec.group if place in (spec.train, spec.validation) else None,
             columns=spec.columns,
+            categories=tuple(spec.categories.items()),
         )
         if place in self.held:
             return self.held[place].read(request)

@@ -122,7 +122,13 @@ class DataSpec:
     name of a column of a table, an array of an archive or a key of a loader's mappings. Of files a
     pattern, whose parentheses match the group in a path: `group = "(speaker[0-9]+)_"`."""
     columns: tuple[Text, ...] = ()
-    """Of a table: the columns of numbers or truths that are the only input, one after another."""
+    """Of a table: the columns of numbers, truths or `categories` that are the only input, one after
+    another."""
+    categories: Mapping[Text, Annotated[tuple[Text, ...], MinLen(1)]] = field(
+        default_factory=dict
+    )
+    """The texts of columns of classes, in order: a column becomes one of 0 and 1 for each, or of an
+    input of whole numbers the text's number, from 0."""
     preprocess: Preprocess = field(default_factory=Preprocess)
     text: TextSpec = field(default_factory=TextSpec)
 

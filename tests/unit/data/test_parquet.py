@@ -66,7 +66,12 @@ def test_columns_of_numbers_and_truths_are_one_input(tmp_path: Path) -> None:
             ("age", "size"),
             "has no column size, which .* it has age, smokes, city",
         ),
-        (AGES, ("age", "city"), "column 'city' holds string, not numbers"),
+        (
+            AGES,
+            ("age", "city"),
+            r"holds string, not numbers. Its texts are classes: \[data\] categories = \{ city = "
+            r'\["oslo", "rome"\] \}',
+        ),
         (AGES, ("age",), r"samples of shape \[1\], but \[model\] input is \[2\]"),
         (AGES.replace("20", ""), ("age", "smokes"), "'age' is empty in row 0"),
     ],
@@ -78,3 +83,73 @@ def test_columns_that_are_no_input(
     one = Request.of_one(InputSpec(shape=(2,)), Preprocess(scale=1))
     with pytest.raises(DataError, match=message):
         data.read("set.csv", root=tmp_path, request=replace(one, columns=columns))
+
+
+CITIES = (("city", ("rome", "oslo", "bern")),)
+
+
+def of_cities(
+    tmp_path: Path, table: str, input: InputSpec, columns: tuple[str, ...]
+) -> np.ndarray:
+    (tmp_path / "set.csv").write_text(table)
+    one = Request.of_one(input, Preprocess(scale=1))
+    request = replace(one, columns=columns, categories=CITIES)
+    return data.read("set.csv", root=tmp_path, request=request).arrays()[0]
+
+
+def test_texts_are_classes_in_the_given_order(tmp_path: Path) -> None:
+    x = of_cities(tmp_path, AGES, InputSpec(shape=(4,)), ("city", "age"))
+    assert x.tolist() == [[1, 0, 0, 20], [0, 1, 0, 30.5]] and x.dtype == np.float32
+
+
+def test_texts_are_numbers_of_an_input_of_tokens(tmp_path: Path) -> None:
+    tokens = InputSpec(shape=(2,), dtype="int64")
+    x = of_cities(tmp_path, AGES, tokens, ("smokes", "city"))
+    assert x.tolist() == [[1, 0], [0, 1]] and x.dtype == np.int64
+    with pytest.raises(
+        DataError, match="'age' holds double, and the network takes whole"
+    ):
+        of_cities(tmp_path, AGES, tokens, ("age", "city"))
+
+
+def test_codes_are_classes_too(tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text("age,code,label\n1,7,0\n2,12,1\n")
+    one = Request.of_one(InputSpec(shape=(2,)), Preprocess(scale=1))
+    request = replace(one, columns=("code",), categories=(("code", ("12", "7")),))
+    found = data.read("set.csv", root=tmp_path, request=request)
+    assert found.arrays()[0].tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "message"),
+    [
+        (
+            AGES.replace("oslo", "paris"),
+            ("city", "age"),
+            "column 'city' has 'paris' in row 1, which is none of rome, oslo, bern",
+        ),
+        (
+            AGES.replace("oslo", ""),
+            ("city", "age"),
+            "has '' in row 1|is empty in row 1",
+        ),
+        (
+            AGES,
+            ("age", "smokes"),
+            r"\[data\] categories have city, which \[data\] columns do not",
+        ),
+    ],
+)
+def test_texts_that_are_no_class(
+    tmp_path: Path, table: str, columns: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        of_cities(tmp_path, table, InputSpec(shape=(4,)), columns)
+
+
+def test_labels_are_texts(tmp_path: Path) -> None:
+    table = "age,label\n1,well\n2,ill\n3,well\n"
+    (tmp_path / "set.csv").write_text(table)
+    one = Request.of_one(InputSpec(shape=(1,)), Preprocess(scale=1))
+    found = data.read("set.csv", root=tmp_path, request=replace(one, columns=("age",)))
+    assert found.labels == ("ill", "well") and found.targets.tolist() == [1, 0, 1]
