@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from edgekit.distill.batches import Inputs
 from edgekit.errors import TrainingError, UsageError
 from edgekit.program.program import Program
 from edgekit.tasks.decoding import Decode
-from edgekit.tasks.losses import BoxForm, Hard, Scores, TaskLosses, known
+from edgekit.tasks.losses import BoxForm, Hard, Scores, TaskLosses, known, labels
 from edgekit.tasks.scores import Metric
 from edgekit.types import DistillRecipe, TaskKind, TaskSpec
 
@@ -59,6 +60,24 @@ class Task:
         """The same of a detector whose scores are probabilities and no logits."""
         own = _own_losses(self.spec, probabilities=True)
         return replace(self, task_losses=_with_users(own, *self.user_losses))
+
+    def smoothed(self, fraction: float) -> Task:
+        """The same with this fraction of each label spread over all classes.
+
+        Raises `UsageError` where the loss of labels is not the cross-entropy of classes.
+        """
+        if not fraction:
+            return self
+        if self.task_losses.hard is not labels:
+            whose = f"[task] kind {self.kind}"
+            if self.user_losses[0] is not None:
+                whose = "a loss of your own"
+            raise UsageError(
+                "[recipe.distill] label_smoothing is of labels that are one of several classes, "
+                f"which {whose} does not take. Leave it out."
+            )
+        smooth = partial(labels, smoothing=fraction)
+        return replace(self, task_losses=replace(self.task_losses, hard=smooth))
 
     def of_logits(self) -> Task:
         """The same where outputs are logits of the probabilities that the network gives: the

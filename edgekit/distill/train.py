@@ -99,6 +99,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     own = fold(student) if qat else student.copy()
     learning, teachers, task = _on_logits(own, teachers, task)
     task = _on_probabilities((learning, *teachers), task, train)
+    task = task.smoothed(recipe.label_smoothing)
     task_spec = DistillationTask(
         teachers=teachers,
         student=learning,

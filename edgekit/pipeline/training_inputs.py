@@ -55,8 +55,12 @@ class TrainingInputs:
 def task_of(request: BuildRequest, env: Environment) -> tasks.Task:
     """The project's task with its losses and its metric, or the caller's in memory.
 
-    Raises `ProjectError` for functions that cannot be read.
+    Raises `ProjectError` for functions that cannot be read, `UsageError` where the recipe has
+    options that are not for this task: here and not when minutes are spent.
     """
     if env.in_memory is not None and env.in_memory.task is not None:
-        return env.in_memory.task
-    return tasks.of_spec(request.project.task, request.project.root)
+        task = env.in_memory.task
+    else:
+        task = tasks.of_spec(request.project.task, request.project.root)
+    task.smoothed(request.project.recipe.distill.label_smoothing)
+    return task

@@ -75,12 +75,19 @@ def soft_targets(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
     return by_sample(divergence.sum(1)) * temperature**2
 
 
-def labels(student: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy with the true class, over the positions where it is known (not -1).
+def labels(student: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy with the true class, over the positions where it is known (not -1), or with
+    1 - `smoothing` of it and the rest spread over all classes.
 
     Logits (batch, classes, ...), targets (batch, ...), to losses (batch,); 0 where none is known.
     """
-    losses = F.cross_entropy(student, targets, ignore_index=-1, reduction="none")
+    losses = F.cross_entropy(
+        student,
+        targets,
+        ignore_index=-1,
+        reduction="none",
+        label_smoothing=smoothing,
+    )
     if losses.ndim == 1:
         return losses
     known = (targets >= 0).flatten(1).sum(1).clamp(min=1)

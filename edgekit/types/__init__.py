@@ -18,6 +18,7 @@ from edgekit.types.artifact import (
     holds,
 )
 from edgekit.types.audio import AudioSpec
+from edgekit.types.distill_recipe import DistillRecipe, NetworkSpec, StudentSpec
 from edgekit.types.evaluation import (
     Evaluation,
     LossUnit,
@@ -85,18 +86,15 @@ from edgekit.types.project import (
     Calibration,
     CalibrationRecipe,
     DataSpec,
-    DistillRecipe,
     ExportRecipe,
     InputSpec,
     ModelSpec,
     NetworkInput,
-    NetworkSpec,
     OutputRef,
     Preprocess,
     PruneRecipe,
     QuantizeRecipe,
     Recipe,
-    StudentSpec,
     TaskSpec,
     TextSpec,
 )

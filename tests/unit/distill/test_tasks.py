@@ -15,7 +15,7 @@ from edgekit.data.samples import InMemory
 from edgekit.distill import distill, tasks
 from edgekit.distill.augment import along, augment, draw
 from edgekit.distill.objective import resolved
-from edgekit.errors import TrainingError
+from edgekit.errors import TrainingError, UsageError
 from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, Evaluation, InputSpec, Preprocess, TaskSpec
 
@@ -33,6 +33,21 @@ def bright(count: int = 96, *, labeled: bool = True) -> Dataset:
     x = np.random.default_rng(0).normal(size=(count, 1, 8, 8)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int16) if labeled else np.full(count, -1)
     return Dataset(InMemory(values=x), y, labels=(), preprocess=RAW)
+
+
+@pytest.mark.parametrize("kind", ["regression", "multi-label", "sequence-recognition"])
+def test_labels_that_are_no_classes_are_not_smoothed(kind: str) -> None:
+    task = tasks.of_kind(kind)
+    assert task.smoothed(0.0) is task
+    with pytest.raises(UsageError, match=f"label_smoothing .*kind {kind}"):
+        task.smoothed(0.1)
+
+
+def test_a_loss_of_the_users_is_not_smoothed() -> None:
+    spec = TaskSpec(kind="classification")
+    task = tasks.of_functions(spec, None, loss=lambda ours, y: ours[:, 0])
+    with pytest.raises(UsageError, match="a loss of your own does not take"):
+        task.smoothed(0.1)
 
 
 def test_masks_move_with_their_images() -> None:

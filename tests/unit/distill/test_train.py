@@ -165,6 +165,23 @@ def test_weights_can_be_put_right_after_every_step(teacher: Program) -> None:
     assert (program.module.get_parameter("0.bias") == 0.25).all()
 
 
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_labels_are_smoothed(*, probabilities: bool) -> None:
+    """Before training the loss is that of the definition, on logits and on probabilities."""
+    torch.manual_seed(3)
+    ends = [nn.Softmax(1)] if probabilities else []
+    module = nn.Sequential(nn.Flatten(), nn.Linear(36, SIDES), *ends)
+    student = trace(module, (INPUT,))
+    recipe = replace(RECIPE, epochs=1, soft_weight=0.0, label_smoothing=0.3, losses={})
+    found = distilled(student, student, recipe=recipe).epochs[0].loss
+    values, targets = TRAIN.arrays()
+    with torch.no_grad():
+        logarithms = module[:2](torch.from_numpy(values)).log_softmax(1)
+    own = logarithms[torch.arange(len(TRAIN)), torch.from_numpy(targets)]
+    expected = -(0.7 * own + 0.3 * logarithms.mean(1)).mean()
+    assert found == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_divergence_is_an_error(teacher: Program) -> None:
     broken = network(4, 1)
     with torch.no_grad():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from torch import nn
 
 from edgekit.config import project, targets
 from edgekit.devices.local import LocalDevice
 from edgekit.distill import tasks
+from edgekit.errors import UsageError
 from edgekit.pipeline.environment import Environment, InMemory
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.training_inputs import TrainingInputs, task_of
@@ -40,6 +43,16 @@ def test_the_task_is_the_projects_or_the_callers(tmp_path: Path) -> None:
     )
     own = tasks.of_spec(TaskSpec(kind="regression"), tmp_path)
     assert task_of(*parts(tmp_path, own)) is own
+
+
+def test_options_that_are_not_for_the_task_are_refused_at_once(tmp_path: Path) -> None:
+    request, env = parts(tmp_path, tasks.of_kind("regression"))
+    recipe = request.project.recipe
+    smoothing = replace(recipe.distill, label_smoothing=0.1)
+    recipe = replace(recipe, distill=smoothing)
+    request = replace(request, project=replace(request.project, recipe=recipe))
+    with pytest.raises(UsageError, match="label_smoothing"):
+        task_of(request, env)
 
 
 def test_students_are_kept_by_the_seed_and_the_functions_in_memory(

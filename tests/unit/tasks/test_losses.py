@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -29,6 +31,16 @@ def test_hot_soft_targets_match_centered_logits() -> None:
     expected = ((student - teacher) ** 2).mean(1) / 2
     found = losses.soft_targets(student.double(), teacher.double(), 1e3)
     torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-3)
+
+
+def test_smoothed_labels_by_definition() -> None:
+    """Of three equal classes and one twice as likely: log 5 and log 2.5, mixed by hand."""
+    logits = torch.tensor([[0.0, 0.0, 0.0, 2.0], [0.0, 0.0, 0.0, 2.0]])
+    logits = logits.where(logits == 0, torch.tensor(2.0).log())
+    found = losses.labels(logits, torch.tensor([3, -1]), smoothing=0.2)
+    three, one = math.log(5), math.log(2.5)
+    expected = 0.8 * one + 0.2 * (3 * three + one) / 4
+    torch.testing.assert_close(found, torch.tensor([expected, 0.0]))
 
 
 def test_labels_over_known_positions_only() -> None:
