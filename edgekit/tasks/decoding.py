@@ -144,6 +144,7 @@ def form(task: TaskSpec) -> BoxForm:
         factor=cast(Factor | None, head.factor),
         bins=given.bins if head.distributions else None,
         sides=cast(BoxSides | None, head.sides),
+        listed=head.listed,
     )
 
 

@@ -129,6 +129,8 @@ class BoxForm:
     sides: BoxSides | None = None
     """Meaning of the four numbers where they are a box by themselves: its corners, or its center
     and size; `None` for offsets to places or anchors."""
+    listed: bool = False
+    """True where the number of its class follows the only score, and is not learned."""
 
     @property
     def numbers(self) -> int:
@@ -148,8 +150,10 @@ def detections(student: Tensor, teacher: Tensor, form: BoxForm) -> Tensor:
     as a large one; boxes that are distributions are compared as such.
     """
     student, teacher = (x.flatten(1, -2) for x in (student, teacher))
-    at = form.numbers
-    classes, probability = _class_losses(student[..., at:], teacher[..., at:], form)
+    at, end = form.numbers, -1 if form.listed else None
+    classes, probability = _class_losses(
+        student[..., at:end], teacher[..., at:end], form
+    )
     sure = _something(probability, form)
     apart = _boxes_apart(student[..., :at], teacher[..., :at], sure, form)
     total = classes.flatten(1).sum(1) + (sure * apart).sum(1)

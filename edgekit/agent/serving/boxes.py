@@ -44,6 +44,7 @@ class Head(NamedTuple):
     background: int | None = None  # the class that means that nothing is there
     factor: str | None = None  # the first score, "objectness" or "centerness"
     sides: str | None = None  # "corners" or "centers" where four numbers are a box
+    listed: bool = False  # the number of its class follows a box's only score
     overlapping: bool = True  # True where the same thing is found at several places
     strides: tuple[float, ...] = ()
     sized: bool = (
@@ -208,7 +209,7 @@ HEADS: Mapping[str, Head] = {
     ),
     "yolov8": _YOLO,
     "yolo11": _YOLO,
-    "yolov10": Head(_listed, "probabilities", overlapping=False),
+    "yolov10": Head(_listed, "probabilities", listed=True, overlapping=False),
     "yolov5": Head(
         _with_objectness, "probabilities", factor="objectness", sides="centers"
     ),

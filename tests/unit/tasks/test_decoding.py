@@ -29,6 +29,7 @@ def test_the_form_of_outputs_follows_the_head() -> None:
     assert form("detr") == BoxForm(scores="softmax", background=-1, sides="centers")
     assert form("yolov5").sides == "centers" and form("boxes").sides == "corners"
     assert form("ssd", 3) == BoxForm(scores="softmax", background=3)
+    assert form("yolov10") == BoxForm(scores="probabilities", listed=True)
     assert form("decode.py:boxes") == BoxForm()
 
 

@@ -60,3 +60,16 @@ def test_values_and_angles_by_definition() -> None:
     torch.testing.assert_close(
         losses.angles(turned, ahead), torch.tensor([1.0, 0.0, 2.0])
     )
+
+
+def test_a_class_number_behind_a_score_is_no_score() -> None:
+    """YOLOv10's rows: corners, the score, and the number of its class."""
+    form = losses.BoxForm(scores="probabilities", listed=True)
+    boxes, scores = 20 * normal(2, 3, 4), normal(2, 3, 1).sigmoid()
+    kinds = torch.tensor([0.0, 7, 79]).expand(2, 3)[..., None]
+    teacher = torch.cat([boxes, scores, kinds], -1)
+    student = torch.cat([boxes, normal(2, 3, 1, seed=1).sigmoid(), 0 * kinds], -1)
+    found = losses.detections(student, teacher, form)
+    apart = F.binary_cross_entropy(student[..., 4], scores[..., 0], reduction="none")
+    expected = apart.sum(1) / scores[..., 0].sum(1).clamp(min=1)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
