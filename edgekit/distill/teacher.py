@@ -21,6 +21,7 @@ from edgekit.data.memory import at_once
 from edgekit.distill.batches import Inputs, on
 from edgekit.distill.features import ModelOutputs, view
 from edgekit.distill.processes import Processes
+from edgekit.program.placement import to_device
 
 CHUNK = 256
 """Samples that are computed together and marked as done together."""
@@ -43,7 +44,7 @@ class Teacher:
         self._on = on
         given = torch.tensor(weights or [1.0] * len(networks))
         self._fractions = (given / given.sum()).to(on.device)
-        self._networks = [network.to(on.device) for network in networks]
+        self._networks = [to_device(network, on.device) for network in networks]
         self._kept: dict[int, KeptOutputs] = {}
         self._shapes: list[torch.Size] = []
         self.requested = 0

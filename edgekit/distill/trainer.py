@@ -35,6 +35,7 @@ from edgekit.distill.tasks import DistillationTask
 from edgekit.distill.teacher import Teacher, fits, packed
 from edgekit.distill.validator import Validator
 from edgekit.errors import TrainingError
+from edgekit.program.placement import to_device
 from edgekit.program.program import Program
 from edgekit.program.reference import elements
 from edgekit.types import Epoch
@@ -66,7 +67,7 @@ class Trainer:
             task_spec.train, self.recipe, dtypes, task_spec.seed, own
         )
         self._look()
-        self.student_module.to(processes.device)
+        to_device(self.student_module, processes.device)
         self._wrapped = processes.wrap(self.student_module, shard=self.recipe.shard)
         torch.manual_seed(task_spec.seed + processes.number)  # dropout differs
         self._optimizer = optimize.optimizer(self._wrapped, self.recipe)
@@ -109,15 +110,14 @@ class Trainer:
         )
         if self._on.count > 1:
             sync_batch_norm(self.student_module.network)
-        own = [p.copy() if self._on.device.type != "cpu" else p for p in given.teachers]
         first = FeatureExtractor(
-            own[0].module,
+            teacher.module,
             [t.name for t, _ in compared.layers],
             [t for t, _ in compared.attentions],
             reads=teacher.reads,
             others=[t for t, _ in compared.outputs],
         )
-        others = [FeatureExtractor(p.module, reads=p.reads) for p in own[1:]]
+        others = [FeatureExtractor(p.module, reads=p.reads) for p in given.teachers[1:]]
         self.teacher = Teacher([first, *others], self._on, given.weights)
         self._labeled = given.train.labeled
         self._regions = (
@@ -320,8 +320,9 @@ class Trainer:
         return targets.to(self._on.device)
 
     def _precision(self) -> Any:
-        kind, half = self._on.device.type, self.recipe.precision == "bf16"
-        return torch.autocast(kind, dtype=torch.bfloat16, enabled=half)
+        if self.recipe.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._on.device.type, dtype=torch.bfloat16)
 
     def _value(self, loss: Tensor) -> Any:
         """The loss as a number, looked at here where that costs nothing."""

@@ -49,6 +49,7 @@ from edgekit.pipeline.training import (
     train_student,
 )
 from edgekit.pipeline.unit_scores import batches, probe, score_importance
+from edgekit.program.placement import best_device, room
 from edgekit.program.program import Program
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
@@ -324,7 +325,8 @@ def step_words(step: Step, last: TrainedPoint, gain: float) -> str:
 def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandidate:
     """The same with the layers that read removed units refitted to the remaining ones."""
     held = 2 * fitted.planner.activation_bytes()
-    count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, _MEMORY // max(1, held)))
+    memory = room(_MEMORY, best_device())
+    count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, memory // max(1, held)))
     title = f"Fit the layers that lost inputs, on {count} samples"
     graph, plan, train = fitted.graph, fitted.solution.plan, inputs.train
 

@@ -57,7 +57,7 @@ class Consumer:
             kept, energy = moments, self._energy(weights, moments)
         else:
             damping = 0.01 * moments.diagonal().mean() + 1e-12
-            damped = moments + damping * torch.eye(len(moments))
+            damped = moments + damping * torch.eye(len(moments), device=moments.device)
             kept = 1 / torch.linalg.inv(damped).diagonal().clamp_min(1e-12)
             kept = torch.minimum(kept, moments.diagonal())
             energy = self._energy(weights, moments.diagonal())
@@ -189,7 +189,8 @@ class _Recorder(fx.Interpreter):
 
     def mean(self, consumer: Consumer) -> Tensor:
         if consumer.source is None:
-            return torch.ones(consumer.channels)
+            weights = self.module.get_parameter(consumer.parameter)
+            return torch.ones(consumer.channels, device=weights.device)
         key = (consumer.source, consumer.channel_dim)
         return self.sums[key] / self.counts[key]
 

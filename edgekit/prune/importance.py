@@ -22,6 +22,7 @@ from edgekit.errors import DataError, UsageError
 from edgekit.graph.graph import Group, Slot, WidthGraph
 from edgekit.program.ends import in_logarithms
 from edgekit.program.named_outputs import Reads, tensors
+from edgekit.program.placement import OnDevice, best_device, placed
 from edgekit.program.program import Program
 from edgekit.prune.consumers import Consumer, consumers, moments
 from edgekit.suggestions import suggest
@@ -49,6 +50,7 @@ def importance(
     batches: Sequence[Batch] = (),
     loss: Loss | None = None,
     normalize: bool = True,
+    device: torch.device | None = None,
 ) -> Scores:
     """Group id -> score per unit, shape (units,), mean 1 in each group (unless not normalized).
 
@@ -66,14 +68,18 @@ def importance(
     The last four read `batches` of (inputs, labels). Without labels the gradient criteria draw
     them from the network's own output distribution, which makes the Fisher information the true
     one (Kunstner et al., 2019, arXiv:1905.12558); `loss(outputs, labels)` replaces cross-entropy.
+    Samples are taken on `device`, by default the accelerator where there is one.
 
     Raises `UsageError` for an unknown criterion and `DataError` where samples are missing.
     """
     _check(criterion, batches)
+    on = device or best_device()
     if criterion in ("taylor", "fisher"):
-        scores = _by_gradient(graph, criterion, batches, loss)
+        with placed(graph.program.module, on):
+            scores = _by_gradient(graph, criterion, batches, loss, on)
     elif criterion in ("activation", "reconstruction"):
-        scores = _by_inputs(graph, criterion, batches)
+        with placed(graph.program.module, on):
+            scores = _by_inputs(graph, criterion, batches, on)
     elif criterion == "batchnorm":
         scores = _by_scale(graph)
     else:
@@ -129,7 +135,7 @@ class _Sum:
                 continue
             others = [d for d in range(weights.dim()) if d != slot.dim]
             by_index = (
-                (weights.sum(others) if others else weights).double().cpu().numpy()
+                (weights.sum(others) if others else weights).cpu().double().numpy()
             )
             np.add.at(total, unit, by_index[index])
         return total
@@ -189,13 +195,17 @@ def batch_norm_scales(program: Program) -> list[str]:
 
 
 def _by_gradient(
-    graph: WidthGraph, criterion: str, batches: Sequence[Batch], loss: Loss | None
+    graph: WidthGraph,
+    criterion: str,
+    batches: Sequence[Batch],
+    loss: Loss | None,
+    device: torch.device,
 ) -> Scores:
     """Mean over chunks of samples of |sum of weight x gradient| (taylor) or its square (fisher)."""
     sums = _reading_sums(graph, consumers(graph.program))
     scores = {group.id: np.zeros(group.units) for group in graph.groups}
     chunks = 0
-    for saliency in _weights_times_gradients(graph.program, batches, loss):
+    for saliency in _weights_times_gradients(graph.program, batches, loss, device):
         chunks += 1
         for key, per_unit in sums.items():
             change = per_unit(saliency)
@@ -209,7 +219,7 @@ def _reading_sums(graph: WidthGraph, found: Sequence[Consumer]) -> dict[str, _Su
 
 
 def _weights_times_gradients(
-    program: Program, batches: Sequence[Batch], loss: Loss | None
+    program: Program, batches: Sequence[Batch], loss: Loss | None, device: torch.device
 ) -> Iterator[Saliency]:
     if loss is None:
         program = in_logarithms(program)
@@ -217,7 +227,7 @@ def _weights_times_gradients(
     leaves = {id(p): p.detach().requires_grad_() for p in names.values()}
     weights = {name: leaves[id(p)] for name, p in names.items()}
     generator = torch.Generator().manual_seed(0)
-    for inputs, labels in _chunks(batches):
+    for inputs, labels in _chunks(batches, device):
         outputs = functional_call(program.module, weights, inputs)
         measure = loss or _default_loss(generator, program.reads)
         value = measure(outputs, labels)
@@ -231,15 +241,15 @@ def _weights_times_gradients(
 
 
 def _chunks(
-    batches: Sequence[Batch],
+    batches: Sequence[Batch], device: torch.device
 ) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
     for inputs, labels in batches:
         tensors = _as_tuple(inputs)
         for start in range(0, len(tensors[0]), _CHUNK):
             part = slice(start, start + _CHUNK)
             yield (
-                tuple(t[part] for t in tensors),
-                None if labels is None else labels[part],
+                tuple(t[part].to(device) for t in tensors),
+                None if labels is None else labels[part].to(device),
             )
 
 
@@ -269,17 +279,21 @@ def _default_loss(generator: torch.Generator, reads: Reads) -> Loss:
 
 def _own(output: Tensor, generator: torch.Generator) -> Tensor:
     if output.dim() == 2 and output.shape[1] > 1:
-        drawn = torch.multinomial(output.detach().softmax(1), 1, generator=generator)
-        return F.cross_entropy(output, drawn[:, 0])
-    noise = torch.randn(output.shape, generator=generator)
+        chances = output.detach().softmax(1).cpu()
+        drawn = torch.multinomial(chances, 1, generator=generator)
+        return F.cross_entropy(output, drawn[:, 0].to(output.device))
+    noise = torch.randn(output.shape, generator=generator).to(output.device)
     return F.mse_loss(output, output.detach() + noise, reduction="sum") / len(output)
 
 
-def _by_inputs(graph: WidthGraph, criterion: str, batches: Sequence[Batch]) -> Scores:
+def _by_inputs(
+    graph: WidthGraph, criterion: str, batches: Sequence[Batch], device: torch.device
+) -> Scores:
     """Weights scaled by what they read, summed over the layers that read the unit."""
     found = consumers(graph.program)
     full = criterion == "reconstruction"
-    inputs = [_as_tuple(tensors) for tensors, _ in batches]
+    given = [_as_tuple(tensors) for tensors, _ in batches]
+    inputs = OnDevice(batches=given, device=device)
     seen = moments(graph.program, found, inputs, cross=full)
     parameters = _parameters(graph.program)
     saliency: dict[str, Tensor] = {}

@@ -23,6 +23,7 @@ from edgekit.graph.labels import Axes
 from edgekit.graph.propagate import call_of, operator_name
 from edgekit.graph.surgery import cut_of, shrink, sliced
 from edgekit.program.parameters import argument_name, serving_once
+from edgekit.program.placement import CPU, best_device, place, placed
 from edgekit.program.program import Program, set_training
 from edgekit.prune import regression
 from edgekit.prune.branch_outputs import branch_outputs, normalized
@@ -35,17 +36,27 @@ Inputs = tuple[Tensor, ...]
 _CONVOLUTIONS = ("conv1d", "conv2d")
 
 
-def reconstruct(graph: WidthGraph, plan: Plan, inputs: Inputs) -> Program:
+def reconstruct(
+    graph: WidthGraph,
+    plan: Plan,
+    inputs: Inputs,
+    *,
+    device: torch.device | None = None,
+) -> Program:
     """`shrink(graph, plan)` with the layers that read what was cut fitted on `inputs`.
 
     `inputs` are the network's, each (samples, ...). Activations of all samples are in memory
-    together, the whole network's and the cut one's. Grouped convolutions, recurrent cells and
-    weights that serve twice stay as they were cut.
+    together, the whole network's and the cut one's, on `device`, by default the accelerator where
+    there is one. Grouped convolutions, recurrent cells and weights that serve twice stay as they
+    were cut.
     """
+    on = device or best_device()
     student = shrink(graph, plan)
     set_training(student.module, False)
-    with torch.no_grad():
-        _Fitting(graph, plan, student.module, inputs).run(*inputs)
+    inputs = tuple(each.to(on) for each in inputs)
+    with torch.no_grad(), placed(graph.program.module, on):
+        _Fitting(graph, plan, place(student.module, on), inputs).run(*inputs)
+    place(student.module, CPU)
     return student
 
 
@@ -126,8 +137,10 @@ class _Fitting(fx.Interpreter):
         self.fitted[name].data.copy_(new)
         if shifted:
             desired = _response(old, centers[0], consumer)
-            kept = list(self._indices(self.axes[bias], 0, len(desired)))
-            gap = desired[kept] - _response(new, centers[1], consumer)
+            kept = self._indices(self.axes[bias], 0, len(desired))
+            gap = desired[torch.tensor(kept, device=desired.device)] - _response(
+                new, centers[1], consumer
+            )
             self.fitted[bias].data += gap
 
     def _refit(
@@ -142,7 +155,7 @@ class _Fitting(fx.Interpreter):
         dim = 1 if window.size else -1
         outputs = 1 - consumer.dim
         axes = self.axes[consumer.parameter]
-        kept = list(self._indices(axes, outputs, weight.shape[outputs]))
+        kept = self._indices(axes, outputs, weight.shape[outputs])
         desired = desired.index_select(dim, torch.tensor(kept, device=desired.device))
         bias, branch_output = argument_name(node, 2), self.branch_outputs.get(node)
         target = desired

@@ -127,5 +127,5 @@ def mixing(whole: Tensor, left: Tensor, kept: Sequence[int]) -> Tensor:
     """
     second = left.T @ left / len(left)
     cross = whole.T @ left / len(left)
-    cross[list(kept)] -= second
+    cross[torch.tensor(kept, device=cross.device)] -= second
     return solved(second, cross.T).T

@@ -21,9 +21,10 @@ from edgekit.graph.graph import WidthGraph
 from edgekit.graph.surgery import shrink
 from edgekit.program.ends import in_logarithms
 from edgekit.program.named_outputs import tensors
+from edgekit.program.placement import OnDevice, best_device, place, placed, room
 from edgekit.program.program import Program, set_training
 from edgekit.prune.objective import Importance, keep_best
-from edgekit.prune.reuse import Inputs, Reuse
+from edgekit.prune.reuse import KEPT_BYTES, Inputs, Reuse
 from edgekit.types import Plan, Sensitivity
 
 _FRACTIONS = (0.5, 0.25)
@@ -37,15 +38,20 @@ def sensitivity(
     *,
     blocks: Sequence[Block] = (),
     on_progress: Callable[[int, int], None] | None = None,
+    device: torch.device | None = None,
 ) -> Sensitivity:
     """Try every group's cuts, the most important units kept, and every block's removal.
 
-    Takes `2 * groups + blocks` cuts and as many forward passes of the batches behind them.
+    Takes `2 * groups + blocks` cuts and as many forward passes of the batches behind them, on
+    `device`, by default the accelerator where there is one.
     """
+    on = device or best_device()
+    batches = OnDevice(batches=batches, device=on)
     whole = in_logarithms(graph.program).module
-    expected = [_outputs_of(whole, inputs) for inputs in batches]
-    uncut = _by_batch(shrink(graph, Plan(kept={})))
-    reuse = Reuse(uncut, batches)
+    with placed(whole, on):
+        expected = [_outputs_of(whole, inputs) for inputs in batches]
+    uncut = place(_by_batch(shrink(graph, Plan(kept={}))), on)
+    reuse = Reuse(uncut, batches, room(KEPT_BYTES, on))
     # Changes by batch statistics alone are not attributed to a cut.
     unmoved = _divergence(reuse.outputs(uncut), expected)
     groups: dict[str, tuple[tuple[int, float], ...]] = {}
@@ -54,7 +60,8 @@ def sensitivity(
     for number, (name, width, plan) in enumerate(trials):
         if on_progress:
             on_progress(number, len(trials))
-        found = _divergence(reuse.outputs(_by_batch(shrink(graph, plan))), expected)
+        variant = place(_by_batch(shrink(graph, plan)), on)
+        found = _divergence(reuse.outputs(variant), expected)
         expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:
             dropped[name] = expected_loss_increase
