@@ -13,13 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edgekit.distill import rand_augment
+from edgekit.distill.rand_augment import RandParams
 from edgekit.errors import TrainingError
 from edgekit.tasks.targets import NO_BOX
 from edgekit.types import Preprocess
 
 SHIFT = 8
 """Images move by up to one part in so many of their size, at least a pixel."""
-KINDS = ("none", "shift", "shift-flip", "scale-flip")
+KINDS = ("none", "shift", "shift-flip", "scale-flip", "rand", "rand-flip")
+NO_PLACES = (
+    "[recipe.distill] augment = 'rand' turns and shears images, which boxes, masks and other "
+    "values of places do not follow. Set 'shift-flip'."
+)
 _SCALES = (0.6, 1.4)
 _WANDER = 0.1
 """Part of an image's half by which scaled ones move beyond what their size leaves."""
@@ -37,6 +43,8 @@ class AugmentParams:
     scale: Tensor | None = None
     """(n, 3): the scale, and the center's move by (x, y) as a part of half of the image; then
     there is no other shift."""
+    rand: RandParams | None = None
+    """Operations of RandAugment, before the shift."""
 
     def __getitem__(self, indices: Tensor | slice) -> AugmentParams:
         return AugmentParams(
@@ -44,6 +52,7 @@ class AugmentParams:
             left=self.left[indices],
             mirror=None if self.mirror is None else self.mirror[indices],
             scale=None if self.scale is None else self.scale[indices],
+            rand=None if self.rand is None else self.rand[indices],
         )
 
 
@@ -68,6 +77,7 @@ def draw(
         left=torch.randint(2 * _reach(width) + 1, (count, 1), generator=generator),
         mirror=mirror,
         scale=scale,
+        rand=rand_augment.draw(count, generator) if kind.startswith("rand") else None,
     )
 
 
@@ -80,6 +90,8 @@ def augment(
     """
     if augmentation is None:
         return x
+    if augmentation.rand is not None:
+        x = rand_augment.apply(x, augmentation.rand, preprocess)
     return _moved(
         x, augmentation, -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
     )
@@ -91,6 +103,7 @@ def along(masks: Tensor, augmentation: AugmentParams | None) -> Tensor:
     the unknown label."""
     if augmentation is None:
         return masks
+    _refuse_places(augmentation)
     if masks.ndim > 3:
         each = (along(layer, augmentation) for layer in masks.unbind(1))
         return torch.stack([*each], 1)
@@ -114,6 +127,7 @@ def moved_boxes(
     edge; those of which little is left become rows without a box."""
     if augmentation is None:
         return boxes
+    _refuse_places(augmentation)
     factor, offset = _affine(augmentation, size)
     ends = boxes[..., :4].reshape(*boxes.shape[:2], 2, 2) * factor[:, None, None]
     ends = ends + offset[:, None, None]
@@ -126,6 +140,12 @@ def moved_boxes(
     moved = torch.cat([within.flatten(2), boxes[..., 4:]], 2)
     lost = (boxes[..., 4] < 0) | (seen < _SEEN * whole)
     return torch.where(lost[..., None], boxes.new_tensor(NO_BOX), moved)
+
+
+def _refuse_places(augmentation: AugmentParams) -> None:
+    """Raise `TrainingError` where images are turned, and targets that are places are not."""
+    if augmentation.rand is not None:
+        raise TrainingError(NO_PLACES)
 
 
 def _affine(augmentation: AugmentParams, size: Sequence[int]) -> tuple[Tensor, Tensor]:

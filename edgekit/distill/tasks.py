@@ -15,6 +15,7 @@ from edgekit import tasks
 from edgekit.config.user_code import locate
 from edgekit.data import Dataset
 from edgekit.data.metrics import decoder_of, named
+from edgekit.distill.augment import NO_PLACES
 from edgekit.distill.batches import Inputs
 from edgekit.errors import TrainingError, UsageError
 from edgekit.program.program import Program
@@ -78,6 +79,14 @@ class Task:
             )
         smooth = partial(labels, smoothing=fraction)
         return replace(self, task_losses=replace(self.task_losses, hard=smooth))
+
+    def check(self, recipe: DistillRecipe) -> None:
+        """Raise `UsageError` where the recipe has options that are not for this task."""
+        self.smoothed(recipe.label_smoothing)
+        own = tasks.of(self.spec)
+        placed = own.maps is not None or not own.shifts
+        if placed and (recipe.augment or "").startswith("rand"):
+            raise UsageError(NO_PLACES)
 
     def of_logits(self) -> Task:
         """The same where outputs are logits of the probabilities that the network gives: the

@@ -62,5 +62,5 @@ def task_of(request: BuildRequest, env: Environment) -> tasks.Task:
         task = env.in_memory.task
     else:
         task = tasks.of_spec(request.project.task, request.project.root)
-    task.smoothed(request.project.recipe.distill.label_smoothing)
+    task.check(request.project.recipe.distill)
     return task

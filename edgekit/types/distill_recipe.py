@@ -66,9 +66,13 @@ class DistillRecipe:
     teacher's, relative to their variance; 0 lets them drift."""
     pairs: Mapping[Text, Text] = field(default_factory=dict)
     """Layers to compare, teacher's node = student's node; found by themselves where empty."""
-    augment: Literal["none", "shift", "shift-flip", "scale-flip"] | None = None
+    augment: (
+        Literal["none", "shift", "shift-flip", "scale-flip", "rand", "rand-flip"] | None
+    ) = None
     """`None` is `shift`; for regression and detection, whose labels may lie in places, `none`.
-    Boxes of images move along."""
+    Boxes of images move along. `rand` is a shift and two random operations of RandAugment (Cubuk et
+    al., 2020, arXiv:1909.13719) on turn, shear, brightness, contrast, colors and sharpness; boxes,
+    masks and values refuse it."""
     views: Count | None = None
     """Number of augmented versions of a sample; `None` draws a new one every epoch. With a
     number the teacher's outputs can be kept."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -60,6 +62,21 @@ def test_only_shift_flip_flips() -> None:
     assert torch.equal(changed("none"), images())
 
 
+def test_rand_shifts_and_does_more() -> None:
+    """Only `rand-flip` mirrors, too; a batch's part is as in the whole batch."""
+    x, shape = images(), (2, 16, 9)
+    change = draw(64, shape, "rand", torch.Generator().manual_seed(0))
+    assert change is not None and change.mirror is None
+    found = augment(x, change, SPEC)
+    shifted = augment(x, replace(change, rand=None), SPEC)
+    same = (found - shifted).abs().flatten(1).amax(1) < 1e-5
+    assert 0 < same.sum() < 16  # both operations drawn are `keep`, or have no effect
+    part = torch.arange(5, 64, 7)
+    torch.testing.assert_close(augment(x[part], change[part], SPEC), found[part])
+    mirrored = draw(64, shape, "rand-flip", torch.Generator().manual_seed(0))
+    assert mirrored is not None and mirrored.mirror is not None
+
+
 def test_seed_decides_and_other_inputs_stay() -> None:
     assert torch.equal(changed("shift"), changed("shift"))
     assert not torch.equal(changed("shift"), changed("shift", seed=1))
@@ -85,6 +102,15 @@ def test_boxes_move_with_what_is_in_them(kind: str) -> None:
         torch.testing.assert_close(
             box[:4], torch.stack(found).float(), atol=0.51, rtol=0
         )
+
+
+@pytest.mark.parametrize("kind", ["rand", "rand-flip"])
+def test_places_do_not_follow_turned_images(kind: str) -> None:
+    change = draw(2, (1, 8, 8), kind, torch.Generator())
+    with pytest.raises(TrainingError, match="boxes, masks and other"):
+        along(torch.zeros(2, 8, 8, dtype=torch.long), change)
+    with pytest.raises(TrainingError, match="Set 'shift-flip'"):
+        moved_boxes(torch.zeros(2, 1, 5), change, (8, 8))
 
 
 def test_boxes_that_leave_the_image_are_none_and_unknown_ones_stay() -> None:

@@ -53,6 +53,22 @@ def test_boxes_move_with_their_images() -> None:
     assert (taken.targets[:, 0, :2] != torch.tensor([5, 6])).any()
 
 
+def test_views_of_rand_come_again() -> None:
+    """A sample has as many forms as views, in every epoch and in the teacher's outputs."""
+    x = np.random.default_rng(0).random((8, 1, 12, 12), np.float32)
+    data = Dataset(InMemory(values=x), np.arange(8), labels=(), preprocess=RAW)
+    every, recipe = torch.arange(8), replace(RECIPE, augment="rand", views=2)
+    sampler = TrainSampler(data, recipe, (torch.float32,), 0)
+    assert sampler.versions == 2
+    seen = []
+    for epoch in (1, 2, 3):
+        moves = sampler.augmentation(every, epoch)
+        seen.append(sampler.take(every, every, moves, None).inputs[0])
+    assert torch.equal(seen[0], seen[2]) and not torch.equal(seen[0], seen[1])
+    [(kept,)] = sampler.still([every], sampler.version(2))
+    torch.testing.assert_close(kept, seen[1])
+
+
 def test_the_users_own_change_is_drawn_for_each_batch() -> None:
     """The same for the same seed, and different from batch to batch."""
 

@@ -102,7 +102,7 @@ def test_result_is_in_evaluation_mode(teacher: Program) -> None:
     assert all(p.grad is None for p in program.module.parameters())
 
 
-@pytest.mark.parametrize("augment", ["none", "shift"])
+@pytest.mark.parametrize("augment", ["none", "shift", "rand-flip"])
 def test_seed_decides_everything(teacher: Program, augment: str) -> None:
     recipe = replace(RECIPE, epochs=2, augment=augment)
 

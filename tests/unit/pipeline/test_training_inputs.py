@@ -45,13 +45,23 @@ def test_the_task_is_the_projects_or_the_callers(tmp_path: Path) -> None:
     assert task_of(*parts(tmp_path, own)) is own
 
 
-def test_options_that_are_not_for_the_task_are_refused_at_once(tmp_path: Path) -> None:
-    request, env = parts(tmp_path, tasks.of_kind("regression"))
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        ("regression", {"label_smoothing": 0.1}),
+        ("regression", {"augment": "rand"}),
+        ("segmentation", {"augment": "rand-flip"}),
+        ("detection", {"augment": "rand"}),
+    ],
+)
+def test_options_that_are_not_for_the_task_are_refused_at_once(
+    tmp_path: Path, kind: str, option: dict[str, Any]
+) -> None:
+    request, env = parts(tmp_path, tasks.of_kind(kind))
     recipe = request.project.recipe
-    smoothing = replace(recipe.distill, label_smoothing=0.1)
-    recipe = replace(recipe, distill=smoothing)
+    recipe = replace(recipe, distill=replace(recipe.distill, **option))
     request = replace(request, project=replace(request.project, recipe=recipe))
-    with pytest.raises(UsageError, match="label_smoothing"):
+    with pytest.raises(UsageError, match=next(iter(option))):
         task_of(request, env)
 
 
