@@ -15,13 +15,15 @@ _FLOAT = ("fp32", "fp16")
 _Row = FrontierPoint | Candidate
 
 
-def with_advice(report: Report, train_samples: int) -> Report:
+def with_advice(report: Report, train_samples: int, *, labeled: bool = True) -> Report:
     """The report with advice as its first note, where there is any."""
-    advice = advise(report, train_samples)
+    advice = advise(report, train_samples, labeled=labeled)
     return report if advice is None else replace(report, notes=(advice, *report.notes))
 
 
-def advise(report: Report, train_samples: int) -> Advice | None:
+def advise(
+    report: Report, train_samples: int, *, labeled: bool = True
+) -> Advice | None:
     """The nearest accuracy at this speed, the nearest speed at this accuracy, and what to change.
 
     `None` where both budgets are kept, where nothing that was measured keeps either, and where
@@ -41,7 +43,7 @@ def advise(report: Report, train_samples: int) -> Advice | None:
     return Advice(
         accuracy_drop=drop if budget.accuracy_drop is not None else None,
         speedup=faster if budget.speedup is not None else None,
-        lever=_lever(report, train_samples),
+        lever=_lever(report, train_samples, labeled=labeled),
     )
 
 
@@ -54,12 +56,14 @@ def _accurate(row: _Row, budget: Budget) -> bool:
     return limit is None or row.keeps(limit)
 
 
-def _lever(report: Report, train_samples: int) -> Lever:
-    """The most promising change: precision, a longer training, or more data."""
+def _lever(report: Report, train_samples: int, *, labeled: bool) -> Lever:
+    """The most promising change: precision, a longer training, labels, or more data."""
     limit = report.budget.accuracy_drop
     floats = [c for c in report.candidates if c.artifact.precision in _FLOAT]
     if limit is not None and any(one.keeps(limit) for one in floats):
         return "precision"
     if still_improving(report.best_epoch, len(report.epochs)):
         return "epochs"
+    if not labeled:
+        return "labels"
     return "data" if train_samples < _FEW else "resolution"

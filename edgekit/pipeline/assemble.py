@@ -90,7 +90,8 @@ def assemble_report(
         frontier=(*built.uncut.points("uncut"), *built.pruned.points),
         outlook=built.pruned.outlook,
     )
-    return with_advice(report, len(loaded.samples.train))
+    train = loaded.samples.train
+    return with_advice(report, len(train), labeled=train.labeled)
 
 
 def _report(

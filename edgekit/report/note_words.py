@@ -105,6 +105,8 @@ _LEVERS: dict[kinds.Lever, str] = {
     "epochs": "training had not ended: raise [recipe.distill] epochs or [recipe] minutes",
     "precision": "the float file keeps the accuracy: allow fp16 or mixed precision in "
     "[recipe.export] precisions, or raise [recipe.quantize] qat_epochs",
+    "labels": "training had ended, by the teacher's outputs alone: labels of the training data "
+    "promise most",
     "data": "training had ended: more training data, labeled or not, promise most",
     "resolution": "training had ended: a smaller input resolution or a milder budget is left",
 }

@@ -134,7 +134,7 @@ class MeasuredAgain:
     """Of the two the one that counts."""
 
 
-Lever = Literal["epochs", "precision", "data", "resolution"]
+Lever = Literal["epochs", "precision", "labels", "data", "resolution"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,17 @@ def test_the_lever_follows_from_the_training(
     assert found is not None and found.lever == lever
 
 
+@pytest.mark.parametrize(("best_epoch", "lever"), [(3, "labels"), (10, "epochs")])
+def test_without_labels_they_are_what_a_training_that_ended_lacks(
+    best_epoch: int, lever: str
+) -> None:
+    found = advise(missed(best_epoch=best_epoch), 1000, labeled=False)
+    assert found is not None and found.lever == lever
+    assert with_advice(missed(), 1000, labeled=False).notes[0] == replace(
+        found, lever="labels"
+    )
+
+
 def test_a_point_that_keeps_the_accuracy_up_to_rounding_keeps_it() -> None:
     """The mean of a metric in float32 is off by a unit in the last place."""
     value = replace(candidate().evaluation, correct=None, counted=None, value=0.9)
