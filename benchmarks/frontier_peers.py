@@ -1,110 +1,206 @@
-"""The peers of `benchmarks/latency_frontier.py`: Torch-Pruning and uniform width scaling."""
+"""The peers of `benchmarks/latency_frontier.py`: Torch-Pruning, FastNAS, uniform width and depth.
+
+Each cuts the author's own module or the traced one; recovery and files are the same for all.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.frontier_recover import BATCH, INPUT, Setting
+from benchmarks.frontier_edgekit import METHOD
+from benchmarks.frontier_networks import ROOT, Network, Places, module_of
+from edgekit.config.project import Project
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
-from edgekit.program.program import Program, trace
+from edgekit.pipeline.samples import BuildData
+from edgekit.program.program import Program, load, trace
 from edgekit.prune.importance import importance
 from edgekit.prune.objective import keep_best
+from edgekit.types import Plan
 
 ROUNDINGS = (None, 8, 16)
 PEERS = tuple(
     f"torch-pruning {kind}{f' round {rounding}' if rounding else ''}"
-    for kind in ("taylor", "greg")
     for rounding in ROUNDINGS
+    for kind in ("taylor", "greg")
 )
-UNIFORM = "uniform width"
-GROWING_RATE = 0.01
+DEFAULT = tuple(name for name in PEERS if "round" not in name)
+WIDTH, DEPTH, NAS = "uniform width", "uniform depth", "modelopt fastnas"
+UNCUT = "uncut"
+METHODS = (METHOD, *DEFAULT, WIDTH, DEPTH, *PEERS[len(DEFAULT) :], NAS)
+"""In the order in which their rows are made."""
+NAS_PYTHON = "FRONTIER_NAS_PYTHON"
+"""Environment variable: the Python of an environment with `nvidia-modelopt`."""
+SCORING = 256
+_GROWING_RATE, _BATCH = 0.01, 64
+_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.Embedding)
 
 
-def cut_by_peer(setting: Setting, method: str, ratio: float, cache: Path) -> Program:
-    """Torch-Pruning's network at a global pruning ratio.
-
-    Only the widths inside residual blocks are given to it: asked for the others too, it raises
-    an IndexError on this network's shortcuts, which pad channels.
-    """
-    import torch_pruning as tp
-
-    words = method.split()
-    greg = words[1] == "greg"
-    network = _grown(setting, cache) if greg else setting.network()
-    if greg:
-        criterion = tp.importance.GroupMagnitudeImportance(p=2)
-    else:
-        criterion = tp.importance.GroupTaylorImportance()
-    pruner = tp.pruner.BasePruner(
-        network,
-        torch.zeros(1, 3, 32, 32),
-        importance=criterion,
-        global_pruning=True,
-        pruning_ratio=ratio,
-        round_to=int(words[-1]) if words[-2] == "round" else None,
-        ignored_layers=_outside_blocks(network),
-    )
-    if not greg:
-        images, labels = setting.scoring
-        nn.functional.cross_entropy(network(images), labels).backward()
-    pruner.step()
-    network.zero_grad()
-    return trace(network.eval(), INPUT)
+def points_of(network: Network, method: str) -> tuple[float, ...]:
+    """The points that a method cuts a network to."""
+    if method == METHOD:
+        return network.speedups
+    if method == WIDTH:
+        return network.fractions
+    if method == DEPTH:
+        return network.depths
+    if method == NAS:
+        return network.ratios if network.nas and os.environ.get(NAS_PYTHON) else ()
+    return network.ratios
 
 
-def cut_uniformly(setting: Setting, fraction: float) -> Program:
+def cut_by_peer(  # noqa: PLR0913 (a network, its data, and where what is made once lies)
+    network: Network,
+    project: Project,
+    teacher: Program,
+    samples: BuildData,
+    places: Places,
+    method: str,
+    point: float,
+) -> Program | None:
+    """The network that a peer leaves at a point; `None` where there is nothing that it cuts."""
+    if method == WIDTH:
+        return _narrower(teacher, samples, point)
+    if method == DEPTH:
+        return _shallower(teacher, point)
+    if method == NAS:
+        return _searched(network, places, point)
+    return _pruned(network, project, teacher, samples, places, method, point)
+
+
+def _scoring(samples: BuildData) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training samples that criteria score units on."""
+    chosen = np.arange(min(SCORING, len(samples.train)))
+    inputs, targets = samples.train.arrays(chosen)
+    return torch.from_numpy(inputs), torch.from_numpy(targets)
+
+
+def _narrower(teacher: Program, samples: BuildData, fraction: float) -> Program:
     """Every width, residual streams too, at the same fraction; the units with most activation."""
-    graph = analyze(setting.program)
-    scores = importance(graph, "activation", batches=[setting.scoring])
+    graph = analyze(teacher)
+    scores = importance(graph, "activation", batches=[_scoring(samples)])
     widths = {g.id: max(1, round(g.units * fraction)) for g in graph.groups}
     return shrink(graph, keep_best(graph.groups, widths, scores))
 
 
-def _outside_blocks(network: nn.Module) -> list[nn.Module]:
-    return [
-        layer
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.Linear)
-        and (name == "conv1" or not name.endswith("conv1"))
-    ]
+def _shallower(teacher: Program, fraction: float) -> Program | None:
+    """A fraction of the residual blocks, evenly spread; the first stays."""
+    graph = analyze(teacher)
+    blocks = [block.id for block in graph.blocks]
+    if not blocks:
+        return None
+    keep = max(1, round(fraction * len(blocks)))
+    stay = {int(n) for n in np.linspace(0, len(blocks) - 1, keep).round()}
+    gone = tuple(block for n, block in enumerate(blocks) if n not in stay)
+    return shrink(graph, Plan(kept={}, dropped_blocks=gone)) if gone else None
 
 
-def _grown(setting: Setting, cache: Path) -> nn.Module:
-    """The network after an epoch more than others get, under GReg's growing penalty.
+def _pruned(  # noqa: PLR0913
+    network: Network,
+    project: Project,
+    teacher: Program,
+    samples: BuildData,
+    places: Places,
+    method: str,
+    ratio: float,
+) -> Program:
+    """Torch-Pruning's network at a global pruning ratio."""
+    import torch_pruning as tp
+
+    words = method.split()
+    greg = words[1] == "greg"
+    module = module_of(project)
+    if greg:
+        _grow(network, module, samples, places.cache / network.name)
+    inputs, targets = _scoring(samples)
+    kept = _ignored(network, module)
+    criterion = (
+        tp.importance.GroupMagnitudeImportance(p=2)
+        if greg
+        else tp.importance.GroupTaylorImportance()
+    )
+    pruner = tp.pruner.BasePruner(
+        module,
+        inputs[:1],
+        importance=criterion,
+        global_pruning=True,
+        pruning_ratio=ratio,
+        round_to=int(words[-1]) if words[-2] == "round" else None,
+        ignored_layers=kept,
+    )
+    if not greg:
+        nn.functional.cross_entropy(module(inputs), targets).backward()
+    pruner.step()
+    module.zero_grad()
+    return trace(module.eval(), teacher.inputs, teacher.dtypes)
+
+
+def _ignored(network: Network, module: nn.Module) -> list[nn.Module]:
+    """Layers that Torch-Pruning leaves as they are: the last one, or all but the named ones."""
+    layers = [(n, m) for n, m in module.named_modules() if isinstance(m, _LAYERS)]
+    if not network.prunable:
+        return [layers[-1][1]]
+    return [m for n, m in layers if not n.endswith(network.prunable)]
+
+
+def _grow(network: Network, module: nn.Module, samples: BuildData, cache: Path) -> None:
+    """Train the module an epoch more than others get, under GReg's growing penalty.
 
     The penalty does not depend on how much is cut afterwards, so that one network serves all.
     """
     import torch_pruning as tp
 
-    network, path = setting.network(), cache / f"greg-{setting.train_images}.pt"
+    path = cache / "greg.pt"
     if path.is_file():
-        network.load_state_dict(torch.load(path, weights_only=True))
-        return network.eval()
+        module.load_state_dict(torch.load(path, weights_only=True))
+        return
+    inputs, targets = samples.train.arrays()
     pruner = tp.pruner.GrowingRegPruner(
-        network,
-        torch.zeros(1, 3, 32, 32),
+        module,
+        torch.from_numpy(inputs[:1]),
         importance=tp.importance.GroupMagnitudeImportance(p=2),
         global_pruning=True,
         reg=1e-4,
         delta_reg=1e-2,
-        ignored_layers=_outside_blocks(network),
+        ignored_layers=_ignored(network, module),
     )
-    network.train()
+    module.train()
     optimizer = torch.optim.SGD(
-        network.parameters(), GROWING_RATE, momentum=0.9, weight_decay=5e-4
+        module.parameters(), _GROWING_RATE, momentum=0.9, weight_decay=5e-4
     )
-    images = setting.recovery(0)
-    for step, (inputs, labels) in enumerate(images.augmented(BATCH, 0)):
+    order = np.random.default_rng(0).permutation(len(targets))
+    for step in range(len(order) // _BATCH):
+        chosen = order[step * _BATCH : (step + 1) * _BATCH]
         optimizer.zero_grad()
-        nn.functional.cross_entropy(network(inputs), labels).backward()
+        outputs = module(torch.from_numpy(inputs[chosen]))
+        nn.functional.cross_entropy(
+            outputs, torch.from_numpy(targets[chosen])
+        ).backward()
         if step % 5 == 0:
             pruner.update_reg()
-        pruner.regularize(network)
+        pruner.regularize(module)
         optimizer.step()
     cache.mkdir(parents=True, exist_ok=True)
-    torch.save(network.state_dict(), path)
-    return network.eval()
+    torch.save(module.eval().state_dict(), path)
+
+
+def _searched(network: Network, places: Places, ratio: float) -> Program:
+    """FastNAS's network with this fraction of the operations less, in its own environment."""
+    out = places.cache / network.name / f"fastnas-{ratio:g}-cut.pt2"
+    if not out.is_file():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        command = [os.environ[NAS_PYTHON], "-m", "benchmarks.frontier_fastnas"]
+        root = places.cache / "projects" / network.name
+        subprocess.run(
+            [*command, str(root), str(1 - ratio), str(out)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+    return load(out)

@@ -1,247 +1,225 @@
-"""Results of `benchmarks/latency_frontier.py`: frontiers, the comparison, a table and a
-plot."""
+"""Results of `benchmarks/latency_frontier.py`: the comparison at equal accuracy, tables, a plot."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, geometric_mean, median, stdev
+from statistics import fmean, geometric_mean, stdev
 from typing import Any
 
-from benchmarks.frontier_edgekit import COUNTED, METHOD, TARGETS
-from benchmarks.frontier_peers import PEERS, UNIFORM
+from benchmarks.frontier_edgekit import METHOD
+from benchmarks.frontier_networks import NETWORKS
+from benchmarks.frontier_peers import DEFAULT, UNCUT
 from benchmarks.results import Row
-from edgekit.types import Precision
 
-DEFAULT = tuple(name for name in PEERS if "round" not in name)
-COLORS = {METHOD: "#D55E00", UNIFORM: "#9AA5B1"}
+NEAR = 0.01
+"""A cut ships as the fastest of its files that lose no more than this beside the best of them."""
+OVER_DEFAULT, OVER_BEST = "speedup_over_tp_default_fp32", "speedup_over_best_peer"
 Point = tuple[float, float]
-"""(accuracy, latency as a fraction of the unpruned network's)."""
+"""(accuracy, latency as a fraction of the uncut fp32 file's)."""
+Curve = Sequence[Point]
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """One row a cut: accuracies over seeds."""
+    """One row a file of a cut: the mean over the seeds that have a latency."""
     together: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    names = ("network", "target", "method", "point", "precision")
     for row in rows:
-        together[row["method"], row["target"], row["point"]].append(row)
+        if row["us"] is not None:
+            together[tuple(row[name] for name in names)].append(row)
     found = []
-    for (method, target, point), several in sorted(together.items()):
-        values = [row["accuracy_test"] for row in several]
-        in_int8 = [v for row in several if (v := row["accuracy_test_int8"]) is not None]
+    for key, several in sorted(together.items(), key=lambda item: str(item[0])):
+        values = [row["accuracy"] for row in several]
         found.append(
             {
-                "method": method,
-                "target": target,
-                "point": point,
+                **dict(zip(names, key, strict=True)),
                 "seeds": len(several),
+                "metric": several[0]["metric"],
                 "parameters": several[0]["parameters"],
                 "accuracy": fmean(values),
                 "accuracy_std": stdev(values) if len(values) > 1 else None,
-                "accuracy_int8": fmean(in_int8) if in_int8 else None,
+                "us": fmean(row["us"] for row in several),
+                "fraction": fmean(row["fraction"] for row in several),
             }
         )
     return found
 
 
-def summarize(
-    cuts: Sequence[Row],
-    latencies: Mapping[str, Mapping[str, float]],
-    whole: Mapping[Precision, float],
-) -> Row:
-    """Speed-ups over peers at equal accuracy, and accuracies gained at equal latency.
+def summarize(rows: Sequence[Row]) -> Row:
+    """Speed-ups at equal accuracy of the shipped file, by network, and their geometric means.
 
-    A peer's frontier runs from the unpruned network through its own cuts, straight between
-    neighbors, the best of several methods at each accuracy. Each of EdgeKit's cuts is compared
-    where some peer has networks both better and worse than it; others are left out and counted.
-    `whole` is the unpruned network's accuracy in each precision.
+    A peer's frontier runs from the uncut network's file in a precision through the peer's cuts in
+    that precision, straight between neighbors; several are taken together as the best of them at
+    each accuracy. Each of EdgeKit's cuts is compared where some peer is as bad; where no peer is
+    as good, at the best accuracy that one has. Cuts without a comparison are left out and counted.
     """
-    by_target = {}
-    for target, us in latencies.items():
-        if target not in TARGETS:
-            continue
-        precision = TARGETS[target][1]
-        curves = {
-            method: _curve(cuts, us, method, "any", whole, precision)
-            for method in (*PEERS, UNIFORM)
-        }
-        ours = _points(cuts, us, METHOD, target, precision)
-        if not ours:
-            continue
-        by_target[target] = {
-            "over_tp_default": _ratios(ours, [curves[m] for m in DEFAULT]),
-            "over_tp_best_rounding": _ratios(ours, [curves[m] for m in PEERS]),
-            "over_uniform": _ratios(ours, [curves[UNIFORM]]),
-            "accuracy_gain_at_equal_latency": _gains(ours, [curves[m] for m in PEERS]),
-            "points": len(ours),
-        }
+    networks = {name: _of_network(rows, name) for name in NETWORKS}
+    known = {
+        key: [one[key] for one in networks.values() if one[key] is not None]
+        for key in (OVER_DEFAULT, OVER_BEST)
+    }
     return {
-        "speedup_over_tp_default_at_equal_accuracy": _all(by_target, "over_tp_default"),
-        "speedup_over_tp_best_rounding_at_equal_accuracy": _all(
-            by_target, "over_tp_best_rounding"
-        ),
-        "speedup_over_uniform_width_at_equal_accuracy": _all(by_target, "over_uniform"),
+        **{key: geometric_mean(v) if v else None for key, v in known.items()},
+        "networks": networks,
+    }
+
+
+def _of_network(rows: Sequence[Row], network: str) -> Row:
+    found: dict[str, list[float]] = {OVER_DEFAULT: [], OVER_BEST: []}
+    by_target: dict[str, dict[str, list[float]]] = {}
+    points = 0
+    for target, files in _by_target(rows, network).items():
+        ours = list(shipped(files))
+        points += len(ours)
+        curves = peers(files)
+        default = [curves[m, "fp32"] for m in DEFAULT if (m, "fp32") in curves]
+        here = {
+            OVER_DEFAULT: ratios(ours, default),
+            OVER_BEST: ratios(ours, [*curves.values()]),
+        }
+        by_target[target] = here
+        for key, values in here.items():
+            found[key] += values
+    return {
+        **{key: geometric_mean(v) if v else None for key, v in found.items()},
+        "points": points,
+        "compared": {key: len(values) for key, values in found.items()},
         "by_target": by_target,
     }
 
 
-def prediction_errors(
-    plans: Mapping[tuple[str, float], Row],
-    latencies: Mapping[str, Mapping[str, float]],
-    name_of: Mapping[tuple[str, float], str],
-) -> dict[str, float]:
-    """Median relative error of the speed-up each plan promised, by the source of its costs."""
-    errors: dict[str, list[float]] = defaultdict(list)
-    for (target, point), plan in plans.items():
-        us = latencies.get(target, {})
-        name = name_of[target, point]
-        if name in us:
-            measured = us["whole"] / us[name]
-            promised = plan["predicted_speedup"]
-            errors[plan["provenance"]].append(abs(promised - measured) / measured)
-    return {provenance: median(values) for provenance, values in errors.items()}
+def _by_target(rows: Sequence[Row], network: str) -> Mapping[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in means([row for row in rows if row["network"] == network]):
+        found[row["target"]].append(row)
+    return found
 
 
-def _points(
-    cuts: Sequence[Row],
-    us: Mapping[str, float],
-    method: str,
-    target: str,
-    precision: Precision,
-) -> list[Point]:
-    accuracy = "accuracy" if precision == "fp32" else "accuracy_int8"
-    return [
-        (cut[accuracy], us[cut["name"]] / us["whole"])
-        for cut in cuts
-        if cut["method"] == method and cut["target"] == target and cut["name"] in us
-    ]
+def shipped(files: Sequence[Row]) -> Iterator[Point]:
+    """The file that ships of each of EdgeKit's cuts for a target."""
+    cuts: dict[float, list[Row]] = defaultdict(list)
+    for row in files:
+        if row["method"] == METHOD:
+            cuts[row["point"]].append(row)
+    for several in cuts.values():
+        best = max(row["accuracy"] for row in several)
+        near = [row for row in several if row["accuracy"] >= best - NEAR]
+        row = min(near, key=lambda one: one["fraction"])
+        yield row["accuracy"], row["fraction"]
 
 
-def _curve(
-    cuts: Sequence[Row],
-    us: Mapping[str, float],
-    method: str,
-    target: str,
-    whole: Mapping[Precision, float],
-    precision: Precision,
-) -> list[Point]:
-    """By falling accuracy, from the unpruned network on."""
-    points = _points(cuts, us, method, target, precision)
-    return [(whole[precision], 1.0), *sorted(points, reverse=True)]
+def peers(files: Sequence[Row]) -> dict[tuple[str, str], Curve]:
+    """The frontiers of the peers for a target, by method and precision.
+
+    The uncut network's files are a method, too: each by itself.
+    """
+    cuts: dict[tuple[str, str], list[Point]] = defaultdict(list)
+    for row in files:
+        if row["method"] != METHOD:
+            point = row["accuracy"], row["fraction"]
+            cuts[row["method"], row["precision"]].append(point)
+    return {
+        (method, precision): [
+            *(cuts.get((UNCUT, precision), []) if method != UNCUT else []),
+            *sorted(points, reverse=True),
+        ]
+        for (method, precision), points in cuts.items()
+    }
 
 
-def _latency(curve: Sequence[Point], accuracy: float) -> float | None:
+def latency(curve: Curve, accuracy: float) -> float | None:
     """The least latency on a curve with at least this accuracy; `None` where none has it."""
-    found = []
-    for (better, slow), (worse, fast) in pairwise(curve):
-        if worse <= accuracy <= better:
-            part = (better - accuracy) / (better - worse) if better > worse else 1.0
-            found.append(slow + part * (fast - slow))
     # A cut that is both more accurate and faster serves as well.
-    found += [latency for better, latency in curve if better >= accuracy]
+    found = [fraction for better, fraction in curve if better >= accuracy]
+    for (better, slow), (worse, fast) in pairwise(curve):
+        if worse <= accuracy < better:
+            part = (better - accuracy) / (better - worse)
+            found.append(slow + part * (fast - slow))
     return min(found, default=None)
 
 
-def _accuracy(curve: Sequence[Point], latency: float) -> float | None:
-    """The best accuracy on a curve at this latency; `None` outside of it."""
-    by_latency = sorted((latency, accuracy) for accuracy, latency in curve)
-    if not by_latency[0][0] <= latency <= by_latency[-1][0]:
-        return None
-    found = [accuracy for fast, accuracy in by_latency if fast <= latency]
-    for (fast, one), (slow, other) in pairwise(by_latency):
-        if fast <= latency <= slow and slow > fast:
-            found.append(one + (latency - fast) / (slow - fast) * (other - one))
-    return max(found)
+def ratios(ours: Sequence[Point], curves: Sequence[Curve]) -> list[float]:
+    """The least latency of the curves over ours, at the accuracy of each of our points."""
+    every = [point for curve in curves for point in curve]
+    if not every:
+        return []
+    best, worst = max(every)[0], min(every)[0]
+    found = []
+    for accuracy, fraction in ours:
+        if accuracy < worst:
+            continue
+        known = (latency(curve, min(accuracy, best)) for curve in curves)
+        found.append(min(v for v in known if v is not None) / fraction)
+    return found
 
 
-def _ratios(ours: Sequence[Point], curves: Sequence[Sequence[Point]]) -> list[float]:
-    ratios = []
-    for accuracy, latency in ours:
-        known = [v for c in curves if (v := _latency(c, accuracy)) is not None]
-        if known and any(curve[-1][0] <= accuracy for curve in curves):
-            ratios.append(min(known) / latency)
-    return ratios
-
-
-def _gains(ours: Sequence[Point], curves: Sequence[Sequence[Point]]) -> list[float]:
-    gains = []
-    for accuracy, latency in ours:
-        known = [v for c in curves if (v := _accuracy(c, latency)) is not None]
-        if known:
-            gains.append(accuracy - max(known))
-    return gains
-
-
-def _all(by_target: Mapping[str, Row], key: str) -> float | None:
-    ratios = [ratio for found in by_target.values() for ratio in found[key]]
-    return geometric_mean(ratios) if ratios else None
-
-
-def plot(
-    cuts: Sequence[Row],
-    latencies: Mapping[str, Mapping[str, float]],
-    whole: Mapping[Precision, float],
-    path: Path,
-) -> None:
-    """Accuracy against measured latency, a panel for each runtime, as one HTML file."""
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Accuracy against measured latency, a panel a network and target, as one HTML file."""
     from plotly.subplots import make_subplots
 
-    targets = [target for target in latencies if target in TARGETS]
-    figure = make_subplots(rows=1, cols=len(targets), subplot_titles=targets)
-    methods = (*PEERS, UNIFORM, METHOD)
-    palette = ("#0072B2", "#56B4E9", "#88CCEE", "#009E73", "#66C2A5", "#A6D854")
-    for column, target in enumerate(targets, 1):
-        us = latencies[target]
-        for number, method in enumerate(methods):
-            own = target if method == METHOD else "any"
-            curve = _curve(cuts, us, method, own, whole, TARGETS[target][1])
-            color = COLORS.get(method, palette[number % len(palette)])
+    panels = [
+        (name, target, files)
+        for name in NETWORKS
+        for target, files in _by_target(rows, name).items()
+    ]
+    if not panels:
+        return
+    titles = [f"{name}, {target}" for name, target, _ in panels]
+    count = -(-len(panels) // 2)
+    figure = make_subplots(rows=count, cols=2, subplot_titles=titles)
+    for number, (_, _, files) in enumerate(panels):
+        place = {"row": number // 2 + 1, "col": number % 2 + 1}
+        lines: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in files:
+            lines[row["method"], row["precision"]].append(row)
+        for (method, precision), several in sorted(lines.items()):
+            several.sort(key=lambda row: row["us"])
+            ours = method == METHOD
             figure.add_scatter(
-                x=[latency * us["whole"] for _, latency in curve],
-                y=[100 * accuracy for accuracy, _ in curve],
-                name=method,
+                x=[row["us"] for row in several],
+                y=[100 * row["accuracy"] for row in several],
+                name=f"{method}, {precision}",
                 mode="lines+markers",
-                line={"color": color, "width": 4 if method == METHOD else 1.5},
-                legendgroup=method,
-                showlegend=column == 1,
-                row=1,
-                col=column,
+                line={"width": 4} if ours else {"width": 1.5},
+                legendgroup=f"{method}, {precision}",
+                showlegend=number == 0,
+                **place,
             )
     figure.update_xaxes(title_text="Latency (us, measured)")
-    for column, target in enumerate(targets, 1):
-        if target == COUNTED:
-            figure.update_xaxes(title_text="Instructions (counted)", col=column)
-    figure.update_yaxes(title_text="Test accuracy (%)", col=1)
-    figure.update_layout(height=520, width=560 * len(targets), template="plotly_white")
+    figure.update_yaxes(title_text="Metric on test samples (%)", col=1)
+    figure.update_layout(height=420 * count, width=1300, template="plotly_white")
     figure.write_html(path, include_plotlyjs="cdn")
 
 
-def markdown(
-    cuts: Sequence[Row], latencies: Mapping[str, Mapping[str, float]]
-) -> list[str]:
-    """The table of `RESULTS.md`."""
-    targets = list(latencies)
-    heads = " | ".join(t if t == COUNTED else f"{t} us" for t in targets)
+def markdown(rows: Sequence[Row]) -> list[str]:
+    """The tables of `RESULTS.md`: the two figures of each network, and every file."""
+    found = summarize(rows)
     lines = [
-        f"| method | point | weights | accuracy | in int8 | {heads} |",
-        "|---|---:|---:|---:|---:|" + "---:|" * len(targets),
+        "| network | over Torch-Pruning's default in fp32 | over the best peer | plans compared |",
+        "|---|---:|---:|---:|",
     ]
-    for cut in cuts:
-        own = cut["target"]
-        name = cut["method"] if own == "any" else f"{cut['method']} for {own}"
-        times = " | ".join(_us(latencies[t].get(cut["name"])) for t in targets)
-        spread = cut["accuracy_std"]
-        accuracy = f"{cut['accuracy']:.1%}" + (f" ± {spread:.1%}" if spread else "")
-        small = cut["accuracy_int8"]
-        int8 = "–" if small is None else f"{small:.1%}"
-        weights = f"{cut['parameters']:,}"
+    for name, one in found["networks"].items():
+        compared = f"{max(one['compared'].values())} of {one['points']}"
         lines.append(
-            f"| {name} | {cut['point']:g} | {weights} | {accuracy} | {int8} | {times} |"
+            f"| {name} | {_times(one[OVER_DEFAULT])} | {_times(one[OVER_BEST])} | {compared} |"
+        )
+    overall = f"{_times(found[OVER_DEFAULT])} | {_times(found[OVER_BEST])}"
+    lines += [f"| geometric mean | {overall} | |", ""]
+    lines += [
+        "| network | target | method | point | file | metric | us | of the uncut fp32 file |",
+        "|---|---|---|---:|---|---:|---:|---:|",
+    ]
+    for row in means(rows):
+        spread = row["accuracy_std"]
+        value = f"{row['accuracy']:.1%}" + (f" ± {spread:.1%}" if spread else "")
+        lines.append(
+            f"| {row['network']} | {row['target']} | {row['method']} | {row['point']:g} "
+            f"| {row['precision']} | {value} | {row['us']:,.0f} | {row['fraction']:.3f} |"
         )
     return lines
 
 
-def _us(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:,.0f}"
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}x"

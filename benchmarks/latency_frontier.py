@@ -1,14 +1,16 @@
-"""Accuracy against measured latency: EdgeKit beside Torch-Pruning and uniform width scaling.
+"""Accuracy of the shipped file against its measured latency: EdgeKit beside its peers, by network.
 
-    python -m benchmarks.latency_frontier train [--only METHOD] [--workers 2]
-    python -m benchmarks.latency_frontier time
+    python -m benchmarks.latency_frontier plan    # EdgeKit's cuts: timings, an idle machine
+    python -m benchmarks.latency_frontier train   # peers' cuts, recovery of all: any machine
+    python -m benchmarks.latency_frontier export  # files and their accuracy: any machine
+    python -m benchmarks.latency_frontier time    # a short idle spell: all files in turns
     python -m benchmarks.latency_frontier show
 
-`train` cuts a trained ResNet-20 by every method at every operating point, trains each network
-by the same recipe (`benchmarks/frontier_recover.py`) in three seeds, and keeps networks and
-rows. `time` exports every distinct shape and times all of them on every runtime in one
-interleaved run. `show` prints the table and writes the summary and the plot. Rows that are
-there are kept.
+Each step does what is missing, the cheapest network first: `--only NETWORK`, `--most N` (networks
+cut, trained or exported) and `--minutes M` (nothing is begun after them) stop it earlier. A row of
+`benchmarks/results/latency_frontier.json` is one (network, method, target, precision, point,
+seed); it is there once its file is judged, and has its latency once that is timed. `point` is the
+speed-up asked for (EdgeKit), the pruning ratio (Torch-Pruning, FastNAS), or the fraction kept.
 """
 
 from __future__ import annotations
@@ -16,59 +18,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from benchmarks.frontier_edgekit import (
-    INT8,
-    METHOD,
-    SPEEDUPS,
-    TARGETS,
-    cut_for,
-    plan_of,
-)
-from benchmarks.frontier_peers import PEERS, UNIFORM, cut_by_peer, cut_uniformly
-from benchmarks.frontier_recover import (
-    BATCH,
-    LEARNING_RATE,
-    SCORING_IMAGES,
-    VALIDATION_IMAGES,
-    Lessons,
-    Setting,
-    accuracy,
-    recover,
-)
-from benchmarks.frontier_show import (
-    markdown,
-    means,
-    plot,
-    prediction_errors,
-    summarize,
-)
-from benchmarks.frontier_time import (
-    LAUNCHES,
-    accuracy_in_int8,
-    count_all,
-    export_all,
-    median_us,
-    save_whole,
-    time_all,
-)
-from benchmarks.results import Row, Table
-from edgekit.program.program import Program
+from benchmarks.frontier_edgekit import METHOD, Bench, cut_for
+from benchmarks.frontier_networks import NETWORKS, ROOT, Network, Places, project_of
+from benchmarks.frontier_peers import METHODS, UNCUT, cut_by_peer, points_of
+from benchmarks.frontier_show import markdown, plot, summarize
+from benchmarks.frontier_time import export_files, time_files
+from benchmarks.quantization_networks import Missing
+from benchmarks.results import Table
+from edgekit.distill import distill
+from edgekit.errors import BudgetInfeasible, EdgeKitError
+from edgekit.program.program import load
+from edgekit.scratch import write
 from edgekit.store import Store
+from edgekit.types import RuntimeName
 
-ROOT = Path(__file__).parents[1]
-SEEDS = 3
-RATIOS = (0.2, 0.5, 0.7)
-FRACTIONS = (0.75, 0.5)
-KEYS = ("method", "target", "point", "seed")
+KEYS = ("network", "method", "target", "precision", "point", "seed")
 PACKAGES = (
     *("torch", "torch-pruning", "ai-edge-litert", "onnxruntime", "openvino"),
     "scipy",
@@ -77,239 +49,294 @@ PACKAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One network to train. `target` is the runtime it was planned for, `any` for peers."""
+    """One network to train. `target` is the runtime that it is planned for, `any` for peers."""
 
+    network: str
     method: str
     target: str
     point: float
-    """Pruning ratio, fraction of the width kept, or speed-up asked for."""
     seed: int
 
     @property
     def name(self) -> str:
-        words = (self.method, self.target, f"{self.point:g}", str(self.seed))
-        return "-".join(words).replace(" ", "-")
+        """Its file's name, without an ending."""
+        return f"{self.cut}-seed-{self.seed}"
+
+    @property
+    def cut(self) -> str:
+        """The same of its untrained network, which all seeds share."""
+        return f"{self.method}-{self.target}-{self.point:g}".replace(" ", "-")
 
 
-def cases() -> Iterator[Case]:
-    for seed in range(SEEDS):
-        for point in FRACTIONS:
-            yield Case(method=UNIFORM, target="any", point=point, seed=seed)
-        for target in TARGETS:
-            for point in SPEEDUPS:
-                yield Case(method=METHOD, target=target, point=point, seed=seed)
-        for method in PEERS:
-            for point in RATIOS:
-                yield Case(method=method, target="any", point=point, seed=seed)
+def cases(networks: Sequence[Network], seeds: int) -> Iterator[Case]:
+    """All networks to train, those first that a first comparison needs."""
+    for seed in range(seeds):
+        for network in networks:
+            for method in METHODS:
+                targets = network.targets if method == METHOD else ("any",)
+                for point in points_of(network, method):
+                    for target in targets:
+                        yield Case(
+                            network=network.name,
+                            method=method,
+                            target=target,
+                            point=point,
+                            seed=seed,
+                        )
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One run of the benchmark: what it may do, and what it has loaded."""
+
+    places: Places
+    most: int | None
+    minutes: float | None
+    table: Table
+    started: float
+
+    def __post_init__(self) -> None:
+        self._benches: dict[tuple[str, str], Bench] = {}
+
+    def bench(self, network: Network, runtime: RuntimeName) -> Bench:
+        """The network and its data, loaded once."""
+        key = network.name, runtime
+        if key not in self._benches:
+            project = project_of(network, self.places)
+            self._benches[key] = Bench.of(project, runtime)
+        return self._benches[key]
+
+    def folder(self, network: str) -> Path:
+        """The folder of a network's cuts and files."""
+        return self.places.cache / network
+
+    def may_begin(self) -> bool:
+        """Return whether another network may be taken; counts it."""
+        spent = (time.monotonic() - self.started) / 60
+        if self.minutes is not None and spent > self.minutes:
+            return False
+        if self.most is not None:
+            self.most -= 1
+            return self.most >= 0
+        return True
+
+
+def plan(session: Session, expected: Sequence[Case]) -> None:
+    """EdgeKit's cuts of all speed-ups, untrained."""
+    for case in expected:
+        place = session.folder(case.network) / f"{case.cut}-cut.pt2"
+        facts = place.with_suffix(".json")
+        if case.method != METHOD or facts.is_file():
+            continue
+        if not session.may_begin():
+            return
+        runtime: RuntimeName = case.target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            cut = cut_for(session.bench(NETWORKS[case.network], runtime), case.point)
+        except BudgetInfeasible as error:
+            print(f"{case.network}: {error}", flush=True)
+            write(facts, json.dumps({"refused": str(error)}).encode())
+            continue
+        cut.program.save(place)
+        found = {name: value for name, value in vars(cut).items() if name != "program"}
+        write(facts, json.dumps(found).encode())
+        print(case.network, case.cut, found, flush=True)
+
+
+def train(session: Session, expected: Sequence[Case]) -> None:
+    """Train what is cut; each network and its facts are kept as they are made."""
+    for case in expected:
+        place = session.folder(case.network) / f"{case.name}.pt2"
+        facts = place.with_suffix(".json")
+        if facts.is_file() or (case.method == METHOD and not _planned(session, case)):
+            continue
+        if not session.may_begin():
+            return
+        start = time.process_time()
+        network = NETWORKS[case.network]
+        bench = session.bench(network, network.targets[0])
+        loaded, project = bench.loaded, bench.request.project
+        cut = session.folder(case.network) / f"{case.cut}-cut.pt2"
+        program = load(cut) if case.method == METHOD else None
+        if program is None:
+            program = cut_by_peer(
+                network,
+                project,
+                loaded.teacher,
+                loaded.samples,
+                session.places,
+                case.method,
+                case.point,
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if program is None:
+            write(facts, json.dumps({"refused": "nothing to cut"}).encode())
+            continue
+        trained = distill(
+            loaded.teacher,
+            program,
+            train=loaded.samples.train,
+            validation=loaded.samples.validation,
+            recipe=project.recipe.distill,
+            seed=case.seed,
+            kind=project.task.kind,
+        ).program
+        trained.save(place)
+        found = {
+            "parameters": sum(p.numel() for p in trained.module.parameters()),
+            "cpu_seconds": round(time.process_time() - start, 1),
+        }
+        write(facts, json.dumps(found).encode())
+        print(case.network, case.name, found, flush=True)
+
+
+def export(session: Session, expected: Sequence[Case]) -> None:
+    """Files and their accuracy: the rows, still without a latency."""
+    uncut = [
+        Case(network=name, method=UNCUT, target="any", point=1.0, seed=0)
+        for name in dict.fromkeys(case.network for case in expected)
+    ]
+    for case in (*uncut, *expected):
+        network = NETWORKS[case.network]
+        for runtime in network.targets:
+            if case.target not in ("any", runtime) or _exported(session, case, runtime):
+                continue
+            place = session.folder(case.network) / f"{case.name}.pt2"
+            if case.method != UNCUT and not place.is_file():
+                continue
+            if not session.may_begin():
+                return
+            bench = session.bench(network, runtime)
+            teacher = bench.loaded.teacher
+            program = teacher if case.method == UNCUT else load(place)
+            folder = session.folder(case.network) / "files" / case.name / runtime
+            for file in export_files(bench, program, folder):
+                row = {
+                    **asdict(case),
+                    "target": runtime,
+                    "precision": file.precision,
+                    "parameters": sum(p.numel() for p in program.module.parameters()),
+                    "metric": file.metric,
+                    "accuracy": file.accuracy,
+                    "us": None,
+                    "uncut_us": None,
+                    "file": str(Path(file.path).relative_to(session.places.cache)),
+                }
+                session.table.add(row, summarize)
+                print(row, flush=True)
+
+
+def time_all(session: Session, networks: Sequence[Network]) -> None:
+    """Time the files of networks and runtimes that have one without a latency, in turns."""
+    for network in networks:
+        for runtime in network.targets:
+            rows = [
+                row
+                for row in session.table.rows.values()
+                if (row["network"], row["target"]) == (network.name, runtime)
+                and (session.places.cache / row["file"]).is_file()
+            ]
+            if all(row["us"] is not None for row in rows):
+                continue
+            if not session.may_begin():
+                return
+            paths = {str(session.places.cache / row["file"]): row for row in rows}
+            found = time_files([*paths], runtime)
+            [uncut] = [
+                path
+                for path, row in paths.items()
+                if (row["method"], row["precision"]) == (UNCUT, "fp32")
+            ]
+            for path, us in found.items():
+                timed = {
+                    "us": statistics.median(us),
+                    "uncut_us": statistics.median(found[uncut]),
+                    "us_launches": us,
+                    "fraction": statistics.median(
+                        one / whole for one, whole in zip(us, found[uncut], strict=True)
+                    ),
+                }
+                session.table.add({**paths[path], **timed}, summarize)
+            print(network.name, runtime, f"{len(found)} files timed", flush=True)
+
+
+def show(table: Table) -> None:
+    """Print the tables of `RESULTS.md`, and draw the plot."""
+    rows = list(table.rows.values())
+    print("\n".join(markdown(rows)))
+    plot(rows, table.path.with_suffix(".html"))
+    summary = summarize(rows)
+    print(json.dumps(summary, indent=1))
+
+
+def _planned(session: Session, case: Case) -> bool:
+    return (session.folder(case.network) / f"{case.cut}-cut.pt2").is_file()
+
+
+def _exported(session: Session, case: Case, runtime: str) -> bool:
+    key = {**asdict(case), "target": runtime}
+    return any(
+        all(row[name] == value for name, value in key.items())
+        for row in session.table.rows.values()
+    )
 
 
 def main() -> None:
     arguments = _arguments()
-    missing = [p for p in (arguments.data, arguments.weights) if not p.is_file()]
-    if missing:
-        print(f"Skipped: {missing[0]} is not there. Pass --data and --weights.")
-        return
-    setting = Setting(
-        weights=arguments.weights,
-        data=arguments.data,
-        train_images=arguments.train,
-        test_images=arguments.test,
-        epochs=arguments.epochs,
-    )
-    if arguments.step == "train":
-        _train(setting, arguments)
-    elif arguments.step == "time":
-        _time(setting)
-    else:
-        _show(setting)
-
-
-def _train(setting: Setting, arguments: argparse.Namespace) -> None:
-    """Train what is missing; each network and its row are kept as they are made."""
-    expected = [
-        case
-        for case in cases()
-        if arguments.only in (None, case.method, case.target, f"seed {case.seed}")
-        and not row_of(case).is_file()
-    ]
-    for images in (setting.images, setting.test):  # read once, before workers fork
-        assert len(images.labels)
-    with ProcessPoolExecutor(
-        arguments.workers, initializer=_ready, initargs=(setting,)
-    ) as pool:
-        futures: list[Future[Row]] = [pool.submit(_case, case) for case in expected]
-        for number, future in enumerate(as_completed(futures), 1):
-            print(f"{number}/{len(expected)}", future.result(), flush=True)
-
-
-def _time(setting: Setting) -> None:
-    """Export what is trained and time all of it in one interleaved run, on a quiet machine."""
-    folder = cache() / "exports"
-    save_whole(setting.program, cache() / "whole.pt2")
-    networks = [cache() / "whole.pt2", *(place_of(case) for case in _first_seeds())]
-    export_all(networks, folder, calibration(setting))
-    names = [network.stem for network in networks]
-    found = {**time_all(names, folder), **count_all(names, folder)}
-    place = cache() / "latencies.json"
-    place.with_suffix(".partial").write_text(json.dumps(found))
-    place.with_suffix(".partial").replace(place)
-
-
-def calibration(setting: Setting) -> Path:
-    """Calibration samples of int8, as a file for the processes that export."""
-    path = cache() / "calibration.npy"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, setting.scoring[0][:128].numpy())
-    return path
-
-
-def _first_seeds() -> list[Case]:
-    """One case a distinct cut, of those that are trained."""
-    return [case for case in cases() if case.seed == 0 and row_of(case).is_file()]
-
-
-def _show(setting: Setting) -> None:
-    """Gather rows and latencies into the results, `RESULTS.md`'s table and the plot."""
-    rows = [json.loads(row_of(c).read_text()) for c in cases() if row_of(c).is_file()]
-    launches = json.loads((cache() / "latencies.json").read_text())
-    latencies = {
-        target: {name: median_us(us) for name, us in found.items()}
-        for target, found in launches.items()
-    }
-    context = _context(setting)
-    whole = {
-        precision: context[f"whole_accuracy_test{suffix}"]
-        for precision, suffix in (("fp32", ""), ("int8", "_int8"))
-    }
-    names = {(c.method, c.target, c.point): c.name for c in _first_seeds()}
-    cuts = [
-        {**cut, "name": names[cut["method"], cut["target"], cut["point"]]}
-        for cut in means(rows)
-    ]
-    plans = {
-        (c.target, c.point): json.loads(plan_of(c.target, c.point, cache()).read_text())
-        for c in _first_seeds()
-        if c.method == METHOD
-    }
-    errors = prediction_errors(
-        plans, latencies, {key: names[METHOD, *key] for key in plans}
-    )
-    table = Table("latency_frontier", KEYS, PACKAGES)
-    table.rows.clear()
-    summary = {
-        **summarize(cuts, latencies, whole),
-        "prediction_error_median": errors,
-        **context,
-        "cuts": cuts,
-        "latency_us": latencies,
-        "launches": LAUNCHES,
-    }
-    for row in rows:
-        table.add(row, lambda _: summary)
-    plot(cuts, latencies, whole, table.path.with_suffix(".html"))
-    print("\n".join(markdown(cuts, latencies)))
-    print(json.dumps(summary["by_target"], indent=1))
-    print({k: v for k, v in summary.items() if k.startswith(("speedup", "prediction"))})
-
-
-def _context(setting: Setting) -> Row:
-    program = setting.program
-    return {
-        "whole_accuracy_test": accuracy(program.module, setting.test),
-        "whole_accuracy_test_int8": accuracy_in_int8(
-            cache() / "whole.pt2",
-            cache() / "exports",
-            calibration(setting),
-            setting.test,
-        ),
-        "whole_accuracy_validation": accuracy(program.module, setting.validation),
-        "test_images": setting.test_images,
-        "validation_images": VALIDATION_IMAGES,
-        "scoring_images": SCORING_IMAGES,
-        "recovery": (
-            f"distillation, {setting.epochs} epochs over {setting.train_images} training "
-            f"images, batch {BATCH}, one-cycle to {LEARNING_RATE}, crop and flip, bfloat16"
-        ),
-    }
-
-
-def place_of(case: Case) -> Path:
-    """Where the trained network of a case lies."""
-    return cache() / f"{case.name}.pt2"
-
-
-def row_of(case: Case) -> Path:
-    """Where its row lies; there once the network is trained."""
-    return cache() / f"{case.name}.json"
-
-
-def cache() -> Path:
-    return Store().root / "latency_frontier"
-
-
-_setting: Setting
-_lessons: Lessons
-
-
-def _ready(setting: Setting) -> None:
-    """In each worker: one thread, one copy of the images."""
-    global _setting, _lessons
     torch.set_num_threads(1)
-    _setting, _lessons = setting, Lessons(setting, cache())
-
-
-def _case(case: Case) -> Row:
-    start = time.process_time()
-    program = _cut(case)
-    recover(program, _lessons, case.seed)
-    place_of(case).parent.mkdir(parents=True, exist_ok=True)
-    program.save(place_of(case))
-    row = {
-        **vars(case),
-        "parameters": sum(p.numel() for p in program.module.parameters()),
-        "accuracy_validation": accuracy(program.module, _setting.validation),
-        "accuracy_test": accuracy(program.module, _setting.test),
-        "accuracy_test_int8": _in_int8(case),
-        "cpu_seconds": round(time.process_time() - start, 1),
-    }
-    partial = row_of(case).with_suffix(".partial")
-    partial.write_text(json.dumps(row))
-    partial.replace(row_of(case))
-    return row
-
-
-def _in_int8(case: Case) -> float | None:
-    """Accuracy of the LiteRT int8 file, where int8 latencies are compared."""
-    if case.target not in ("any", INT8):
-        return None
-    samples = calibration(_setting)
-    return accuracy_in_int8(place_of(case), cache() / "exports", samples, _setting.test)
-
-
-def _cut(case: Case) -> Program:
-    if case.method == METHOD:
-        return cut_for(_setting, case.target, case.point, cache())
-    if case.method == UNIFORM:
-        return cut_uniformly(_setting, case.point)
-    return cut_by_peer(_setting, case.method, case.point, cache())
+    session = Session(
+        places=Places(
+            images=arguments.data,
+            weights=arguments.weights,
+            resnet56=arguments.resnet56,
+            cache=arguments.cache.absolute(),
+            teacher_epochs=arguments.teacher_epochs,
+        ),
+        most=arguments.most,
+        minutes=arguments.minutes,
+        table=Table("latency_frontier", KEYS, PACKAGES),
+        started=time.monotonic(),
+    )
+    if arguments.step == "show":
+        show(session.table)
+        return
+    for name in arguments.only or NETWORKS:
+        networks = [NETWORKS[name]]
+        expected = [
+            case
+            for case in cases(networks, arguments.seeds)
+            if arguments.method in (None, case.method)
+        ]
+        try:
+            if arguments.step == "time":
+                time_all(session, networks)
+            else:
+                steps = {"plan": plan, "train": train, "export": export}
+                steps[arguments.step](session, expected)
+        except (Missing, EdgeKitError) as error:
+            print(f"{name} is left out: {error}", flush=True)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=("train", "time", "show"))
+    parser.add_argument("step", choices=("plan", "train", "export", "time", "show"))
     shared = ROOT.parent / "shared"
+    models = Path(os.environ.get("FRONTIER_MODELS", shared / "models"))
     parser.add_argument("--data", type=Path, default=shared / "data/cifar10-jpeg.zip")
     parser.add_argument(
-        "--weights",
-        type=Path,
-        default=shared / "models/resnet20-cifar10-jpeg.safetensors",
+        "--weights", type=Path, default=models / "resnet20-cifar10-jpeg.safetensors"
     )
-    parser.add_argument("--only", metavar="METHOD")
-    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
-    parser.add_argument("--train", type=int, default=4000, help="images of an epoch")
-    parser.add_argument("--test", type=int, default=2000, help="images of the test")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument(
+        "--resnet56", type=Path, default=models / "third-party/resnet56-4bfd9763.th"
+    )
+    parser.add_argument("--cache", type=Path, default=Store().root / "latency_frontier")
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, metavar="NETWORK")
+    parser.add_argument("--method", choices=METHODS, metavar="METHOD")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--most", type=int, help="networks that a step takes")
+    parser.add_argument("--minutes", type=float, help="after which none is begun")
+    parser.add_argument("--teacher-epochs", type=int, default=8)
     return parser.parse_args()
 
 

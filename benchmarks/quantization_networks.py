@@ -115,21 +115,26 @@ def _resnet20(scratch: Path, weights: Path, images: Path) -> Path:
     for path in (weights, images):
         if not path.is_file():
             raise Missing(f"there is no {path}; name another with --weights, --images")
-    folder = _folder(scratch, "resnet20", "tests.zoo.vision", "ResNet20")
+    folder = model_folder(scratch, "resnet20", "tests.zoo.vision", "ResNet20")
     (folder / "weights.safetensors").write_bytes(weights.read_bytes())
-    for split, count in (("train", TRAIN), ("test", TEST)):
+    return with_images(folder, images, TRAIN, TEST)
+
+
+def with_images(folder: Path, images: Path, train: int, test: int) -> Path:
+    """The folder with so many of the zipped images, and a project file for them."""
+    for split, count in (("train", train), ("test", test)):
         read = cifar.read(images, split, count)
         pixels = ((read.pixels * STD + MEAN) * 255).round().to(torch.uint8)
         np.savez(folder / f"{split}.npz", x=pixels.numpy(), y=read.labels.numpy())
     mean, std = MEAN.flatten().tolist(), STD.flatten().tolist()
-    return _described(
+    return described(
         folder, shape=[3, 32, 32], scale=255, mean=_rounded(mean), std=_rounded(std)
     )
 
 
 def _convnext(scratch: Path) -> Path:
     """Trained here: seconds, on the digits that come with scikit-learn."""
-    folder = _folder(
+    folder = model_folder(
         scratch, "convnext", "benchmarks.quantization_networks", "ConvNeXt"
     )
     digits = project.load(shipped("examples/digits"))
@@ -144,7 +149,7 @@ def _convnext(scratch: Path) -> Path:
     pixels = torch.from_numpy(x / preprocess.scale - preprocess.mean[0])
     network = _trained(pixels.float() / preprocess.std[0], torch.from_numpy(y).long())
     save_file(network.state_dict(), folder / "weights.safetensors")
-    return _described(
+    return described(
         folder,
         shape=[1, 8, 8],
         scale=preprocess.scale,
@@ -166,7 +171,8 @@ def _trained(pixels: torch.Tensor, digits: torch.Tensor) -> nn.Module:
     return network.eval()
 
 
-def _folder(scratch: Path, name: str, module: str, build: str) -> Path:
+def model_folder(scratch: Path, name: str, module: str, build: str) -> Path:
+    """A folder whose `model.py` builds a class of a module of this checkout."""
     folder = scratch / name
     folder.mkdir()
     text = _MODEL.format(root=str(ROOT), module=module, name=build)
@@ -174,7 +180,8 @@ def _folder(scratch: Path, name: str, module: str, build: str) -> Path:
     return folder
 
 
-def _described(folder: Path, **facts: object) -> Path:
+def described(folder: Path, **facts: object) -> Path:
+    """The folder with a project file for arrays of images."""
     text = _FILE.format(**facts)
     (folder / "edgekit.toml").write_text(text, encoding="utf-8")
     return folder

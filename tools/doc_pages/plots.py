@@ -33,7 +33,10 @@ def plots() -> Iterator[tuple[str, str]]:
             f"images/staircase-{provenance}.svg",
             plot(lines, "output channels of a 3x3 convolution", unit, steps=True),
         )
-    yield "images/frontier.svg", _frontier(_read("latency_frontier")["summary"])
+    yield (
+        "images/frontier.svg",
+        _frontier(_read("latency_frontier_resnet20")["summary"]),
+    )
 
 
 def _read(name: str) -> Any:
