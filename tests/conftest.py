@@ -197,8 +197,8 @@ def _cache(
 ) -> Path:
     """A cache of the module's own: what is kept does not depend on which modules ran before."""
     root = tmp_path_factory.getbasetemp()
-    folder = root / "caches" / request.module.__name__
-    folder.mkdir(parents=True)
+    # A module can have several: pytest may run others between tests of one parameter.
+    folder = tmp_path_factory.mktemp(request.module.__name__)
     for name in _SHARED:
         (root / "shared-cache" / name).mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(root / "shared-cache" / name)

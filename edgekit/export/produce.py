@@ -122,7 +122,7 @@ def _reduced(
 ) -> tuple[Path, QuantResult | None]:
     """The file in less than fp32, and how it came about."""
     inputs, _ = export_inputs.signature(runtime, fp32)
-    samples: list[Sample] = []
+    samples: Sequence[Sample] = ()
     if request.precision in CALIBRATED:
         samples = calibration_samples(export_inputs.ranged, inputs)
     quantizer = runtime.exporter.quantizer(fp32, inputs, samples, place)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 import numpy as np
 
 from edgekit.agent.arrays import CHANNELS_LAST, arranged, of_network
 from edgekit.errors import ArtifactError
-from edgekit.program.feeds import Feeds
+from edgekit.program.feeds import Feeds, rows
 from edgekit.program.named_outputs import numbered
 from edgekit.program.program import Program
 from edgekit.types import Precision, QuantConfig, TensorSpec
@@ -121,9 +121,35 @@ def output_names(program: Program, count: int) -> list[str]:
     return list(numbered(count))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Samples(Sequence[Sample]):
+    """Samples that are arranged one at a time, when they are wanted."""
+
+    feeds: Feeds
+    inputs: Sequence[TensorSpec]
+
+    def __len__(self) -> int:
+        return len(self.feeds[0])
+
+    @overload
+    def __getitem__(self, at: int) -> Sample: ...
+    @overload
+    def __getitem__(self, at: slice) -> _Samples: ...
+    def __getitem__(self, at: int | slice) -> Sample | _Samples:
+        if isinstance(at, slice):
+            return replace(self, feeds=rows(self.feeds, at))
+        place = range(len(self))[at]
+        return {
+            spec.name: arranged(feed[place : place + 1], spec.layout).astype(
+                spec.dtype, copy=False
+            )
+            for feed, spec in zip(self.feeds, self.inputs, strict=True)
+        }
+
+
 def calibration_samples(
     calibration: Feeds, inputs: Sequence[TensorSpec]
-) -> list[Sample]:
+) -> Sequence[Sample]:
     """`calibration` (n, channels, ...) of each input as samples, in the shapes, orders and dtypes
     of `inputs`; raises `ArtifactError` where they do not fit."""
     if len(calibration) != len(inputs):
@@ -139,13 +165,7 @@ def calibration_samples(
                 f"calibration samples have shape {feed.shape}; "
                 f"input '{spec.name}' takes ({requested})."
             )
-    return [
-        {
-            spec.name: arranged(feed[n : n + 1], spec.layout).astype(spec.dtype)
-            for feed, spec in zip(calibration, inputs, strict=True)
-        }
-        for n in range(len(calibration[0]))
-    ]
+    return _Samples(feeds=calibration, inputs=inputs)
 
 
 def channels_last(signature: Signature) -> Signature:

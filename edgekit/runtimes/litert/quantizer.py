@@ -115,7 +115,7 @@ class Quantizer(BaseQuantizer):
             )
             interpreter = plain_interpreter(self._fp32.read_bytes())
             [signature] = interpreter.get_signature_list()
-            run.calibrate({signature: [dict(s) for s in self._samples]}, recipe)
+            run.calibrate({signature: self._samples}, recipe)
             self._ranges[key] = run.get_model_qsvs()
         return self._ranges[key]
 

@@ -54,7 +54,7 @@ class Quantizer(BaseQuantizer):
         known = RangeEstimatorParametersSet
         return nncf.quantize(
             model,
-            nncf.Dataset([dict(each) for each in self._samples]),
+            nncf.Dataset(self._samples),
             subset_size=len(self._samples),
             model_type=nncf.ModelType.TRANSFORMER if _attends(model) else None,
             ignored_scope=_ignored(quant_config, model),

@@ -49,8 +49,19 @@ def test_samples_are_fed_one_by_one_as_the_file_takes_them() -> None:
     assert first["x"].dtype == np.float32 and first["x"].shape == (1, 3, 4, 5)
     np.testing.assert_array_equal(second["x"][0], samples[1])
     turned = replace(IMAGE, shape=(1, 4, 5, 3), layout="NHWC")
-    _, second = protocol.calibration_samples((samples,), (turned,))
+    lazy = protocol.calibration_samples((samples,), (turned,))
+    assert len(lazy) == 2 and len(lazy[1:]) == 1
+    np.testing.assert_array_equal(lazy[1:][0]["x"], lazy[-1]["x"])
+    with pytest.raises(IndexError):
+        lazy[2]
+    _, second = lazy
     np.testing.assert_array_equal(second["x"][0], samples[1].transpose(1, 2, 0))
+
+
+def test_samples_take_no_memory_of_their_own_where_they_are_in_order() -> None:
+    samples = np.zeros((2, 3, 4, 5), np.float32)
+    for n, sample in enumerate(protocol.calibration_samples((samples,), (IMAGE,))):
+        assert np.shares_memory(sample["x"], samples[n])
 
 
 @pytest.mark.parametrize(
