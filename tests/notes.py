@@ -526,6 +526,20 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "group-lasso emptied units for 3 epochs before the cut",
     ),
     (
+        facts.BatchNormReestimated(
+            samples=1024, before=_score(0.5), after=_score(0.75), kept=True
+        ),
+        "statistics of batch norm were taken again over 1024 training samples of the cut network: "
+        "validation accuracy 50.00% before, 75.00% after",
+    ),
+    (
+        facts.BatchNormReestimated(
+            samples=64, before=_score(0.5), after=_score(0.25), kept=False
+        ),
+        "statistics of batch norm were taken again over 64 training samples of the cut network: "
+        "validation accuracy 50.00% before, 25.00% after, so those before it were kept",
+    ),
+    (
         facts.LossesAdded(weights={"dist": 0.5, "hints": 2.0}),
         "the student was trained with soft targets, labels and dist (0.5), hints (2)",
     ),

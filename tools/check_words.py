@@ -138,7 +138,7 @@ ALLOWED = (
         reason="the name of the chip",
     ),
     Allowed(
-        files=r"edgekit/types/project\.py|edgekit/pipeline/|(README|docs/.*)\.md",
+        files=r"edgekit/types/project\.py|(edgekit|tests/unit)/pipeline/|(README|docs/.*)\.md",
         text=r"compensate",
         reason="a key of [recipe.prune], which projects have",
     ),

@@ -34,6 +34,7 @@ from edgekit.pipeline.constraints import (
 )
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
 from edgekit.pipeline.expected_accuracy import Expectations, keep_outcome
+from edgekit.pipeline.norm_statistics import renormalized
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
     PrunedCandidate,
@@ -239,6 +240,9 @@ class Cutter:
             fitted = _emptied(inputs, self.teachers.first, fitted)
         if recipe.compensate and not fitted.whole:
             fitted = compensated(fitted, inputs)
+        again = recipe.reestimate_batch_norm
+        if (not recipe.compensate if again is None else again) and not fitted.whole:
+            fitted = _with_own_statistics(fitted, inputs, self.teachers.first)
         done = (*before.done, fitted)
         if self.expectations is not None:
             outlook = self.expectations.outlook(damage_of(done))
@@ -349,6 +353,17 @@ def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandida
     )
     student = kept(inputs.training.store, stage, make, inputs.progress)
     return replace(fitted, student=student)
+
+
+def _with_own_statistics(
+    fitted: PrunedCandidate, inputs: PruningInputs, teacher: Program
+) -> PrunedCandidate:
+    """The same with the statistics of batch norm taken again, unless it is worse for it."""
+    batch = batch_size(inputs.recipe.distill, inputs.training.spec.kind)
+    found = renormalized(inputs.training, teacher, fitted.student, batch)
+    if found is None:
+        return fitted
+    return replace(fitted, student=found.network, notes=(*fitted.notes, found.note))
 
 
 def _emptied(

@@ -38,7 +38,10 @@ def conditions(request: BuildRequest, loaded: Loaded) -> dict[str, str]:
     """Everything that the network and its files depend on, beside what a lock decides."""
     project, samples = request.project, loaded.samples
     recipe = project.recipe
-    prune = ("importance", "compensate", "sparsity", "sparsity_epochs")
+    prune = (
+        *("importance", "compensate", "reestimate_batch_norm"),
+        *("sparsity", "sparsity_epochs"),
+    )
     return flat(
         {
             "edgekit": edgekit.__version__,

@@ -163,6 +163,13 @@ def _training(note: TrainingNote) -> str:
             return (
                 f"{note.method} emptied units for {note.epochs} epochs before the cut"
             )
+        case kinds.BatchNormReestimated():
+            stay = "" if note.kept else ", so those before it were kept"
+            return (
+                "statistics of batch norm were taken again over "
+                f"{note.samples} training samples of the cut network: validation "
+                f"{note.before.metric} {note.before.shown} before, {note.after.shown} after{stay}"
+            )
         case kinds.LossesAdded():
             added = ", ".join(f"{name} ({w:g})" for name, w in note.weights.items())
             return f"the student was trained with soft targets, labels and {added}"

@@ -213,6 +213,18 @@ class UnitsEmptied:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchNormReestimated:
+    """Statistics of batch norm were taken again after a cut, and tried on validation samples."""
+
+    kind: Literal["batch_norm_reestimated"] = "batch_norm_reestimated"
+    samples: int
+    before: Score
+    after: Score
+    kept: bool
+    """False where the network was worse for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossesAdded:
     """Losses beside soft targets and labels, by their weights."""
 
@@ -276,6 +288,7 @@ TrainingNote: TypeAlias = (
     | CutInSteps
     | CutTrained
     | UnitsEmptied
+    | BatchNormReestimated
     | LossesAdded
     | TeacherOutputsReused
     | TrainedWithRounding

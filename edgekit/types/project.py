@@ -251,6 +251,10 @@ class PruneRecipe:
     compensate: bool = True
     """True where layers that lost inputs are refitted to the remaining ones, before
     training."""
+    reestimate_batch_norm: bool | None = None
+    """True where batch norm's statistics are taken again over training samples before training, and
+    kept unless the network is worse for it on validation samples. `None` is where `compensate` is
+    false: layers that are refitted get statistics of the same samples."""
     iterations: Count | None = None
     """In how many steps the network is cut, trained after each; `None` follows from how deep
     the budget cuts."""

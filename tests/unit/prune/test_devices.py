@@ -1,4 +1,4 @@
-"""Importance, sensitivity and reconstruction on another device: nothing of theirs stays behind."""
+"""Importance, sensitivity and repairs of a cut on another device: nothing stays behind."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.placement import place, placed
 from edgekit.program.program import Program, trace
+from edgekit.prune.batch_norm import reestimated
 from edgekit.prune.importance import CRITERIA, importance
 from edgekit.prune.objective import keep_best
 from edgekit.prune.reconstruct import reconstruct
@@ -117,6 +118,16 @@ def test_a_fitted_network_is_that_of_the_cpu(
         torch.testing.assert_close(
             found.module(given), expected.module(given), rtol=1e-4, atol=1e-5
         )
+
+
+def test_statistics_are_taken_again(second: SecondDevice) -> None:
+    program = trace(Net(), (IMAGE,))
+    expected = reestimated(program, samples(), device=torch.device("cpu"))
+    before = second.seen
+    found = reestimated(program, samples(), device=DEVICE)
+    assert second.seen > before + 10
+    assert here(found) and here(program)
+    torch.testing.assert_close(found.module.state_dict(), expected.module.state_dict())
 
 
 def test_what_a_module_held_comes_back(second: SecondDevice) -> None:
