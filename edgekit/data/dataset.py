@@ -19,6 +19,7 @@ from edgekit.data.preprocess import Array, Float, Tokens, preprocess
 from edgekit.data.samples import Indices, Samples
 from edgekit.data.stored_targets import HeldTargets, StoredTargets, wide
 from edgekit.data.text_input import TextInput, Texts
+from edgekit.errors import DataError
 from edgekit.program.feeds import Feeds
 from edgekit.tasks.targets import Targets
 from edgekit.types import Preprocess
@@ -56,9 +57,21 @@ class Column:
         )
 
     def unprepared(self) -> Column:
-        """The same samples in float32: nothing taken off or scaled."""
+        """The same samples in float32: nothing taken off or scaled, and recordings as waves.
+
+        Raises `DataError` for features without their recordings."""
         plain = replace(self.preprocess, scale=1.0, mean=(0.0,), std=(1.0,))
-        return replace(self, preprocess=plain)
+        audio = plain.audio
+        if audio is None or audio.form == "wave":
+            return replace(self, preprocess=plain)
+        waves = getattr(self.samples, "waves", None)
+        if waves is None:
+            raise DataError(
+                "[recipe.export] fold_preprocessing puts the features of recordings into files, "
+                "and [data] holds features. Give recordings, or leave it out."
+            )
+        plain = replace(plain, audio=replace(audio, form="wave"))
+        return replace(self, samples=waves, preprocess=plain)
 
 
 class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):

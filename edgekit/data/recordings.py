@@ -10,7 +10,7 @@ import hashlib
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,15 @@ class Recordings:
     def by_workers(self) -> bool:
         """Return whether recordings are read whenever they are requested."""
         return not self._kept
+
+    @cached_property
+    def waves(self) -> Recordings:
+        """The same recordings as samples from -1 to 1, as many as their features are made of."""
+        length = sound.length_of(asdict(self.how), self.shape)
+        how = replace(self.how, form="wave")
+        found = replace(self, how=how, shape=(length,), _read=[])
+        found.check()
+        return found
 
     def check(self) -> None:
         """Read all recordings that are kept; raises `DataError` that names those that it cannot."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from edgekit.program.audio_features import AudioFeatures, length_of
 from edgekit.program.program import Program, retrace
-from edgekit.types import InputSpec, IOFusion, Preprocess, RawInput
+from edgekit.types import AudioSpec, InputSpec, IOFusion, Preprocess, RawInput
 
 
 class _Around(nn.Module):
@@ -40,7 +41,7 @@ class _ChannelsLast(_Around):
 
 
 class _Prepare(nn.Module):
-    """Raw values of one input to the network's."""
+    """Raw values of one input to the network's: of a recording its samples."""
 
     offset: Tensor
     factor: Tensor
@@ -52,9 +53,20 @@ class _Prepare(nn.Module):
         mean = torch.tensor(how.mean).reshape(shape) * how.scale
         self.register_buffer("offset", mean)
         self.register_buffer("factor", 1 / std)
+        audio = _front_end(how)
+        self.features = (
+            nn.Identity() if audio is None else AudioFeatures(audio, spec.shape)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.to(torch.float32) - self.offset) * self.factor
+        values: Tensor = self.features(x.to(torch.float32))
+        return (values - self.offset) * self.factor
+
+
+def _front_end(how: Preprocess) -> AudioSpec | None:
+    """The features of recordings, which the file computes; `None` of a wave."""
+    audio = how.audio
+    return None if audio is None or audio.form == "wave" else audio
 
 
 class _Folded(_Around):
@@ -94,9 +106,19 @@ def folded(program: Program, folding: IOFusion) -> Program:
         known if one is None else getattr(torch, one.dtype)
         for one, known in zip(_raw(program, folding), program.dtypes, strict=True)
     )
-    made = retrace(_Folded(program, folding), program.inputs, dtypes)
+    pairs = zip(_raw(program, folding), program.inputs, strict=True)
+    inputs = tuple(_taken(one, spec) for one, spec in pairs)
+    made = retrace(_Folded(program, folding), inputs, dtypes)
     tail = None if folding.postprocess else program.tail
     return replace(made, outputs=program.outputs, reads=program.reads, tail=tail)
+
+
+def _taken(one: RawInput | None, spec: InputSpec) -> InputSpec:
+    """The input of a file: the samples of a recording where it computes features."""
+    audio = None if one is None else _front_end(one.preprocess)
+    if audio is None:
+        return spec
+    return replace(spec, shape=(length_of(audio, spec.shape),))
 
 
 def _raw(program: Program, folding: IOFusion) -> tuple[RawInput | None, ...]:

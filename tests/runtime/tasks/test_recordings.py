@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
+import edgekit as ek
 from edgekit.agent.serving.decode import decode
 from edgekit.api.environment import attached_environment
 from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
+from edgekit.config.project import load
 from edgekit.data.metrics import named
 from edgekit.pipeline import build
+from edgekit.types import Report
 from tests.unit.agent.serving.test_sound import stored
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -84,14 +89,18 @@ def write(folder: Path) -> None:
     (folder / "edgekit.toml").write_text(PROJECT)
 
 
+def built(folder: Path) -> Report:
+    bars = Bars(err_console, silent=True)
+    request = read_request(folder, "host", bars)
+    with attached_environment(request, device="local", progress=bars) as env:
+        return build.build(request, env, folder / "bundle")
+
+
 @pytest.mark.slow
 def test_keywords_are_found_in_recordings(tmp_path: Path) -> None:
     """The student learns by labels: the network itself is not trained."""
     write(tmp_path)
-    bars = Bars(err_console, silent=True)
-    request = read_request(tmp_path, "host", bars)
-    with attached_environment(request, device="local", progress=bars) as env:
-        report = build.build(request, env, tmp_path / "bundle")
+    report = built(tmp_path)
     chosen = report.chosen
     assert chosen is not None
     assert chosen.evaluation.metric == "false rejects at 1000 false accepts an hour"
@@ -111,6 +120,38 @@ def test_keywords_are_found_in_recordings(tmp_path: Path) -> None:
             outputs.append(scores)
             targets.append(number)
     assert contract["labels"] == list(PITCHES)
-    metric = named(request.project.task, tmp_path)
+    metric = named(load(tmp_path).task, tmp_path)
     found = metric(np.concatenate(outputs), np.array(targets))
     assert found.value == pytest.approx(chosen.evaluation.value)
+
+
+@pytest.mark.slow
+def test_files_take_the_recordings_themselves(tmp_path: Path) -> None:
+    """Features in the graph are those of training, on both runtimes."""
+    write(tmp_path)
+    more = 'runtimes = ["onnxruntime", "litert"]\nfold_preprocessing = "float32"'
+    text = PROJECT.replace('runtimes = ["onnxruntime"]', more)
+    (tmp_path / "edgekit.toml").write_text(text)
+    report = built(tmp_path)
+    assert {one.artifact.runtime for one in report.candidates} == {
+        "onnxruntime",
+        "litert",
+    }
+    for one in report.candidates:
+        assert one.evaluation.value < 0.1
+        assert one.parity.relative_error < 1e-3
+        assert one.artifact.inputs[0].shape == (1, 2520)
+    manifest = json.loads((tmp_path / "bundle/manifest.json").read_text())
+    how = manifest["contract"]["preprocessing"]
+    assert (how["audio"]["form"], how["scale"], how["mean"]) == ("wave", 1.0, [0.0])
+    content = (tmp_path / "test/go/0.wav").read_bytes()
+    x = decode(content, "0.wav", (2520,), how)
+    network = ek.load(tmp_path / "bundle/student.pt2")
+    own = {"scale": 1.0, "mean": [-40.0], "std": [20.0]}
+    audio = asdict(load(tmp_path).data.preprocess)["audio"]
+    features = decode(content, "0.wav", (24, 30), {**own, "audio": audio})
+    expected = network.module(torch.from_numpy(features)).detach().numpy()
+    [file] = (tmp_path / "bundle").rglob("*fp32*.onnx")
+    session = onnxruntime.InferenceSession(file)
+    (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
