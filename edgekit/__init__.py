@@ -30,6 +30,7 @@ __all__ = [
     "plan",
     "prune",
     "quantize",
+    "search",
 ]
 _Module = type(sys)
 _FUNCTIONS = frozenset(__all__) - {"__version__"}

@@ -18,5 +18,6 @@ from edgekit.api import load as load
 from edgekit.api import plan as plan
 from edgekit.api import prune as prune
 from edgekit.api import quantize as quantize
+from edgekit.api import search as search
 
 __version__: str

@@ -32,6 +32,7 @@ from edgekit.commands import (
     inspect,
     package,
     plan,
+    search,
     signals,
     targets,
 )
@@ -62,6 +63,7 @@ for command in (
     build.build,
     init.init,
     plan.plan,
+    search.search,
     bench.bench,
     compare.compare,
     diff.diff,

@@ -12,6 +12,7 @@ from edgekit.api.differences import diff
 from edgekit.api.fleet import BuildResult, build_many, build_request
 from edgekit.api.networks import Network, load
 from edgekit.api.plans import PruningPlan, plan, prune
+from edgekit.api.searches import search
 from edgekit.api.training import distill
 from edgekit.types import Budget, Recipe
 
@@ -36,4 +37,5 @@ __all__ = [
     "plan",
     "prune",
     "quantize",
+    "search",
 ]

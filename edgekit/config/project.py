@@ -122,7 +122,10 @@ class Project:
             if section in tables()
         }
         changed |= {"name": own.name} if "name" in raw else {}
-        return replace(self, priority=tuple(dict.fromkeys(named)), **changed)
+        new = replace(self, priority=tuple(dict.fromkeys(named)), **changed)
+        if "model" not in raw:
+            return new
+        return replace(new, task=_resized(new.task, own.task, new.model))
 
 
 def _setting(line: str) -> str:
@@ -226,6 +229,14 @@ def _sized(task: TaskSpec, model: ModelSpec) -> TaskSpec:
         return task
     _, height, width = spec.shape
     return replace(task, decoder=replace(decoder, size=(height, width)))
+
+
+def _resized(task: TaskSpec, written: TaskSpec, model: ModelSpec) -> TaskSpec:
+    """The task with the input's own size in its decoder, where none is `written` there."""
+    decoder = task.box_decoder
+    if decoder is None or (written.box_decoder and written.box_decoder.size):
+        return task
+    return _sized(replace(task, decoder=replace(decoder, size=None)), model)
 
 
 def _raw(file: Path) -> dict[str, Any]:

@@ -87,7 +87,10 @@ def assemble_report(
         report,
         prediction=prediction,
         notes=unique((*built.notes, *report.notes, *after)),
-        frontier=(*built.uncut.points("uncut"), *built.pruned.points),
+        frontier=(
+            *built.uncut.points("uncut", final=built.pruned.untouched),
+            *built.pruned.points,
+        ),
         outlook=built.pruned.outlook,
     )
     train = loaded.samples.train

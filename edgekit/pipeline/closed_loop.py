@@ -222,10 +222,12 @@ def _nearest(judged: Judged, goal: Goal) -> tuple[float, float]:
     return min(ranks, default=(math.inf, math.inf))
 
 
-def frontier_of(points: Sequence[TrainedPoint]) -> tuple[FrontierPoint, ...]:
-    """The files of all trained networks, in the order of their training."""
+def frontier_of(
+    points: Sequence[TrainedPoint], best: TrainedPoint
+) -> tuple[FrontierPoint, ...]:
+    """The files of all trained networks, in the order of their training; the `best` one ends."""
     return tuple(
         row
         for number, point in enumerate(points, 1)
-        for row in point.judged.points(f"trained {number}")
+        for row in point.judged.points(f"trained {number}", final=point is best)
     )

@@ -111,7 +111,7 @@ class Cutter:
         self._keep_outcomes(points)
         whole = replace(
             whole,
-            points=frontier_of(points),
+            points=frontier_of(points, best),
             judged=best.judged.speedups,
             within=bool(best.judged.stated),
             outlook=self._outlook(best),

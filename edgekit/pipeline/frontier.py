@@ -92,8 +92,8 @@ class Judged:
         )
         return next(found, None)
 
-    def points(self, name: str) -> tuple[FrontierPoint, ...]:
-        """The files as points of the report's frontier."""
+    def points(self, name: str, *, final: bool = False) -> tuple[FrontierPoint, ...]:
+        """The files as points of the report's frontier; `final` of the network that ends."""
         return tuple(
             FrontierPoint(
                 name=name,
@@ -104,6 +104,7 @@ class Judged:
                 accuracy_drop=one.accuracy_drop,
                 loss_unit=one.loss_unit,
                 within=any(one is kept for kept in self.stated),
+                final=final,
             )
             for one in self.candidates
         )

@@ -75,7 +75,8 @@ def iterative_prune(
             "No smaller network keeps the budget: the unpruned one does"
         )
         uncut, untrained = _uncut(inputs, teachers, own, reason="none_smaller")
-        return replace(uncut, points=whole.points), untrained
+        points = tuple(replace(one, final=False) for one in whole.points)
+        return replace(uncut, points=points), untrained
     return replace(whole, notes=(*whole.notes, *left)), distilled
 
 

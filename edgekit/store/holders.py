@@ -18,12 +18,15 @@ except ImportError:  # a system without such locks: both builds make the stage
 
 
 @contextmanager
-def alone(file: Path, say: Callable[[str], None]) -> Iterator[None]:
+def alone(
+    file: Path, say: Callable[[str], None], *, what: str = "makes this stage"
+) -> Iterator[None]:
     """Hold the lock `file` for as long as the block lasts; wait for its holder, and name it.
 
-    Nothing is held where the folder cannot be written or its disk has no locks.
+    `what` its holder does, in words. Nothing is held where the folder cannot be written or its disk
+    has no locks.
     """
-    held = _held(file, say)
+    held = _held(file, lambda holder: say(f"{holder} {what}: waiting for it"))
     try:
         yield
     finally:
@@ -62,7 +65,7 @@ def _locked(opened: int, file: Path, say: Callable[[str], None]) -> bool:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(opened, 200, 0).decode(errors="replace") or "Another build"
-        say(f"{holder[0].upper()}{holder[1:]} makes this stage: waiting for it")
+        say(f"{holder[0].upper()}{holder[1:]}")
         fcntl.flock(opened, fcntl.LOCK_EX)
     try:
         return file.lstat().st_ino == os.fstat(opened).st_ino

@@ -112,6 +112,8 @@ class FrontierPoint:
     loss_unit: LossUnit
     within: bool
     """True where it keeps every budget, as far as it is known before the choice."""
+    final: bool = False
+    """True for files of the network that the build ended with."""
 
     def keeps(self, limit: float) -> bool:
         """Return whether it loses at most `limit` of the metric."""

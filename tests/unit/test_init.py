@@ -35,6 +35,7 @@ NAMES = [
     "plan",
     "prune",
     "quantize",
+    "search",
 ]
 
 

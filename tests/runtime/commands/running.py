@@ -31,8 +31,8 @@ def agents_of(parent: psutil.Process) -> list[psutil.Process]:
     return below("result.json", parent)
 
 
-def wait_for(happened: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + 120
+def wait_for(happened: Callable[[], Any], what: str, *, seconds: float = 120) -> Any:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := happened():
             return found

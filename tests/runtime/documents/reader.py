@@ -25,6 +25,7 @@ from tests.unit.test_habits import ROOT
 
 ELSEWHERE = {
     "edgekit build --targets all": "every target is a build of minutes",
+    "edgekit search -t raspberrypi --vary budget": "twelve builds; docs/search.md has two",
     "make ": "builds the whole environment, and runs every test",
     "-m venv": "an environment of its own; `make release-check` makes one",
     "pip install": "the same; it is filled from the wheel and the lock",
@@ -56,8 +57,11 @@ NEEDS = {
     "--budget tokens_per_s": "openvino_genai",
     "--lora": "peft",
     "--engine ray": "ray",
+    "edgekit search": "optuna",
+    "ek.search(": "optuna",
 }
-"""Parts of commands, and the program or package that a machine may lack. With it they run."""
+"""Parts of commands and of blocks of Python, and the program or package that a machine may lack.
+With it they run."""
 MAY_END = {
     "edgekit bench ": 4,  # figures of a busy machine must not be quoted
     "--set budget.speedup=6": 1,  # no test counts on speed
@@ -200,6 +204,8 @@ class Reader:
         if block.file is not None:
             (self.folder / block.file).write_text(block.text)
             return
+        if missing(block.text):
+            return
         held = self.folder / "session.py"
         text = (held.read_text() if held.exists() else "") + block.text
         for part, other in INSTEAD.items():
@@ -255,10 +261,10 @@ def quick(document: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def missing(command: str) -> str | None:
-    """The program or package that a command needs and this machine lacks."""
+def missing(text: str) -> str | None:
+    """The program or package that a command or a block needs and this machine lacks."""
     for part, name in NEEDS.items():
         found = shutil.which(name) or importlib.util.find_spec(name)
-        if part in command and not found:
+        if part in text and not found:
             return name
     return None

@@ -140,6 +140,18 @@ def test_settings_reach_every_table(mine: Path) -> None:
     assert changed.recipe == whole.recipe
 
 
+def test_boxes_are_decoded_for_the_size_of_an_input_that_is_set(mine: Path) -> None:
+    whole = project.load(mine)
+    shape = "model.input.shape=[3, 64, 48]"
+    changed = whole.with_settings(["task.kind=detection", "task.decoder=yolov8", shape])
+    assert changed.task.box_decoder is not None
+    assert changed.task.box_decoder.size == (64, 48)
+    given = "task.decoder={head='yolov8', size=[20, 20]}"
+    fixed = whole.with_settings(["task.kind=detection", given, shape])
+    assert fixed.task.box_decoder is not None
+    assert fixed.task.box_decoder.size == (20, 20)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

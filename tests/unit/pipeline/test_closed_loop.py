@@ -88,9 +88,10 @@ def test_speed_to_spare_is_given_back_until_the_accuracy_holds() -> None:
     assert [p.demand for p in points] == pytest.approx([2.0, 1.03])
     assert points[-1].judged.kept is not None
     assert best_point(points, GOAL) is points[-1]
-    names = [row.name for row in frontier_of(points)]
-    assert names == ["trained 1"] * 2 + ["trained 2"] * 2
-    assert [row.within for row in frontier_of(points)] == [False] * 3 + [True]
+    rows = frontier_of(points, points[-1])
+    assert [row.name for row in rows] == ["trained 1"] * 2 + ["trained 2"] * 2
+    assert [row.within for row in rows] == [False] * 3 + [True]
+    assert [row.final for row in rows] == [False] * 2 + [True] * 2
 
 
 def test_a_precision_that_loses_much_more_gives_no_speed_to_spare() -> None:

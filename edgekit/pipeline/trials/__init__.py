@@ -1,0 +1,1 @@
+"""A search over settings that no plan decides: resolution, recipe, budget."""
