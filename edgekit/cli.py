@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 import edgekit
-from edgekit import error_pages, scratch
+from edgekit import scratch
 from edgekit.commands import (
     bench,
     build,
@@ -36,7 +36,7 @@ from edgekit.commands import (
     signals,
     targets,
 )
-from edgekit.commands.console import Bars, err_console, out_console
+from edgekit.commands.console import Bars, err_console, out_console, print_error
 from edgekit.commands.profile_device import profile_device
 from edgekit.errors import (
     EXIT_CODES,
@@ -135,8 +135,7 @@ def _ended(error: BaseException) -> int:
             f"[bold red]Internal error:[/] {escape(crashes.reported(error, Bars.stage))}"
         )
         return INTERNAL
-    line = f"{named} [{error_pages.of(type(named)).id}]"
-    _say(f"[bold red]Error:[/] {escape(line)}")
+    print_error(named)
     return named.exit_code
 
 

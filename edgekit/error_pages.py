@@ -192,8 +192,9 @@ PAGES: tuple[Page, ...] = (
         "E0311",
         errors.WorkerLost,
         "The worker of a cluster that ran the build, or its machine, was lost, and so were those "
-        "that ran it again.",
-        "Run the same command again: stages that were finished are in the shared cache.",
+        "that ran it again; or one of several processes that train together was lost.",
+        "Run the same command again, on every machine where it was typed: stages that were "
+        "finished are in the cache, and a training goes on from its last checkpoint.",
         "The line names the machines. A worker that runs out of memory is lost, too: give each "
         "build more cpus, so that fewer run on a machine.",
     ),

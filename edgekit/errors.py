@@ -175,7 +175,7 @@ class DeviceBusy(DeviceError):
 
 
 class WorkerLost(DeviceError):
-    """A build whose workers, or their machines, were lost again and again."""
+    """A build whose workers were lost again and again, or a training that lost a process."""
 
 
 class NoWorker(DeviceError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from edgekit.commands.console import (
     Verbose,
     err_console,
     out_console,
+    print_error,
 )
 from edgekit.commands.several import (
     kept_apart,
@@ -249,7 +251,11 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
     request = _request(asked, target)
     attached = attached_environment(request, device=device, progress=asked.shown)
     track = asked.track if distributed.is_main_process() else None
-    with attached as env, tracking.tracked(track, request, env.store) as tracked:
+    with (
+        attached as env,
+        tracking.tracked(track, request, env.store) as tracked,
+        distributed.joined(_end),
+    ):
         if not distributed.is_main_process():
             distributed.worker_loop(request, env)
             return
@@ -259,7 +265,6 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         except BudgetMissed as error:
             missed, report = error, error.report  # type: ignore[assignment]
         finally:
-            distributed.shutdown()
             logs.stages(env.store)
             if asked.explains:
                 stages.show(env.store)
@@ -277,6 +282,12 @@ def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) ->
         raise missed
     if asked.kind is not None:
         _package(asked.kind, place, env.store, asked.shown, quiet=not asked.talks)
+
+
+def _end(error: EdgeKitError) -> None:
+    """End this process, whose main thread may wait for a lost one for ever."""
+    print_error(error)
+    os._exit(error.exit_code)
 
 
 def _build_many(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
 from rich import progress as bars
 from rich.console import Console
+from rich.markup import escape
+
+from edgekit import error_pages
+from edgekit.errors import EdgeKitError
 
 
 class _Console(Console):
@@ -133,6 +137,13 @@ class Bars:
         """Print the line of an update: with -v where its note is new, with -vv always."""
         if not self._silent and self._verbose > (0 if is_new else 1):
             self._console.print(line, style="dim", highlight=False, markup=False)
+
+
+def print_error(error: EdgeKitError) -> None:
+    """Print an error in one line, with the id of its page."""
+    line = f"{error} [{error_pages.of(type(error)).id}]"
+    with suppress(OSError):  # a closed screen must not hide the exit code
+        err_console.print(f"[bold red]Error:[/] {escape(line)}", soft_wrap=True)
 
 
 def plain(value: Any) -> Any:

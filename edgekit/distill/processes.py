@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from edgekit.distill.network import use_own_interface
+
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
 
@@ -30,6 +32,7 @@ class Processes:
         # Accelerate takes seconds to import, and not every command trains.
         from accelerate import Accelerator, InitProcessGroupKwargs
 
+        use_own_interface()
         self._accelerator = Accelerator(
             cpu=not torch.accelerator.is_available(),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
@@ -38,7 +41,6 @@ class Processes:
         self.count: int = self._accelerator.num_processes
         self.number: int = self._accelerator.process_index
         self.first: bool = self._accelerator.is_main_process
-        self.first_here: bool = self._accelerator.is_local_main_process
 
     def portion(self, indices: Tensor) -> Tensor:
         """This process's part of `numbers` (n,): parts differ by one at most."""

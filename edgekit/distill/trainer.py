@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgekit import store
-from edgekit.distill import losses, optimize, regions
+from edgekit.distill import kept_outputs, losses, optimize, regions
 from edgekit.distill.augment import AugmentParams
 from edgekit.distill.batches import all_known, on, steps_of
 from edgekit.distill.checkpoint import State, TrainingState, on_cpu
@@ -32,7 +32,7 @@ from edgekit.distill.pairing import pair
 from edgekit.distill.processes import Processes, spread_like, whole
 from edgekit.distill.sampler import MixupParams, TrainSampler
 from edgekit.distill.tasks import DistillationTask
-from edgekit.distill.teacher import Teacher, fits, packed
+from edgekit.distill.teacher import Teacher, packed
 from edgekit.distill.validator import Validator
 from edgekit.errors import TrainingError
 from edgekit.program.placement import to_device
@@ -152,8 +152,8 @@ class Trainer:
             return False
         [first] = self._sampler.still([torch.arange(1)])
         example = packed(self.teacher.compute(on(self._on.device, first)))
-        size = len(self._sampler) * versions
-        return self._on.agreed(fits(self.given.outputs_folder, size, example))
+        folder, size = self.given.outputs_folder, len(self._sampler) * versions
+        return self._on.agreed(kept_outputs.fits(folder, size, example))
 
     def _outputs_folder(self, version: int) -> Path | None:
         given = self.given

@@ -1,19 +1,23 @@
 """A build in several processes: the first does everything, all of them train.
 
-Started by `accelerate launch -m edgekit build ...` on one machine or on several that share the
-store's folder. The first process writes the training request down; all processes read it.
+Started by `accelerate launch` or `torchrun -m edgekit build ...` on one machine or on several that
+share the store's folder. The first process writes the training request down; all processes read it.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.distill import Distilled, Hooks, distill
+from edgekit.distill.heartbeat import Heartbeat
+from edgekit.distill.network import losses_named
 from edgekit.distill.processes import Processes
-from edgekit.errors import UsageError
+from edgekit.errors import UsageError, WorkerLost
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.samples import read_samples
@@ -76,7 +80,8 @@ def trained_together(
 
 
 def worker_loop(request: BuildRequest, env: Environment) -> None:
-    """Loop of every process but the first: join each training until shutdown."""
+    """Loop of every process but the first: join each training until the first
+    one ends."""
     processes = Processes()
     inputs: TrainingInputs | None = None
     while (call := processes.tell(None)) is not None:
@@ -88,13 +93,34 @@ def worker_loop(request: BuildRequest, env: Environment) -> None:
         _take_part(call, inputs, Hooks())
 
 
-def shutdown() -> None:
-    """Let the other processes end.
+@contextmanager
+def joined(lost: Callable[[WorkerLost], None]) -> Iterator[None]:
+    """All processes of a launcher together while the block lasts; nothing without a launcher.
 
-    Where this one left a training that they are still in, its end ends them: the launcher sees it.
+    Raises `WorkerLost` where another process was lost. Where this one's main thread cannot, as it
+    waits for that one or has other work, `lost` is called from a thread with the error.
     """
-    if is_distributed() and is_main_process() and not _MIDWAY.is_set():
-        Processes().tell(None)
+    if not is_distributed():
+        yield
+        return
+    with losses_named():
+        processes = Processes()
+        heartbeat = Heartbeat(processes, lost)
+        try:
+            yield
+        except BaseException:
+            # In the middle of a training its end is what ends the others.
+            on_purpose = processes.first and not _MIDWAY.is_set()
+            _part(processes, heartbeat, on_purpose=on_purpose)
+            raise
+        _part(processes, heartbeat, on_purpose=True)
+
+
+def _part(processes: Processes, heartbeat: Heartbeat, *, on_purpose: bool) -> None:
+    heartbeat.end(on_purpose=on_purpose)
+    if processes.first and on_purpose:
+        with suppress(RuntimeError):  # of one that has gone: all work is done
+            processes.tell(None)
 
 
 def _take_part(

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from edgekit.distill.checkpoint import State
-from edgekit.distill.teacher import CHUNK, KeptOutputs
+from edgekit.distill.kept_outputs import CHUNK, KeptOutputs
 
 COUNT = 2 * CHUNK + 40
-_ZEROS = 3
 EXAMPLE = torch.zeros(1, 5)
 
 
@@ -30,7 +29,7 @@ def damaged(files: list[Path], seed: int) -> bool:
         data[at : at + 16] = draw.randbytes(len(data[at : at + 16]))
     elif kind == 2:
         del data[at:]
-    elif kind == _ZEROS:
+    elif kind == 3:
         page = at // 4096 * 4096
         data[page : page + 4096] = bytes(len(data[page : page + 4096]))
     elif kind == 4:
@@ -49,11 +48,11 @@ def answers(seed: int) -> Tensor:
 
 
 def filled(folder: Path, seed: int) -> tuple[KeptOutputs, int]:
-    """All answers of a teacher, and how many chunks were computed for them."""
+    """All answers of a teacher, and how many shards were computed for them."""
     kept = KeptOutputs(folder, COUNT, EXAMPLE)
     missing = kept.missing()
-    for chunk in missing:
-        kept.keep(chunk, answers(seed)[chunk])
+    for number in missing:
+        kept.keep(number, answers(seed)[kept.samples(number)])
     return kept, len(missing)
 
 

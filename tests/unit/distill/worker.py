@@ -11,6 +11,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from torch import fx, nn
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.distill import Distilled, Hooks, distill
+from edgekit.distill.processes import Processes
+from edgekit.distill.sampler import Mixed, TrainSampler
 from edgekit.program.program import Program, trace
 from edgekit.types import DistillRecipe, InputSpec, Preprocess
 
@@ -85,12 +88,27 @@ def trainer(
     )
 
 
+def _recorded() -> list[int]:
+    """The samples that this process trains on, from now on."""
+    seen: list[int] = []
+    take = TrainSampler.take
+
+    def recorded(sampler: TrainSampler, *given: Any) -> Mixed:
+        found = take(sampler, *given)
+        seen.extend(found.indices.tolist())
+        return found
+
+    TrainSampler.take = recorded  # type: ignore[method-assign]
+    return seen
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     if len(sys.argv) > 2:
         trainer(RECIPE, folder, kill_after=int(sys.argv[2]))
         return
-    results = {}
+    results: dict[str, Any] = {}
+    seen = _recorded()
     recipes = {
         "ddp": RECIPE,
         "fsdp": replace(RECIPE, shard=True),
@@ -104,7 +122,9 @@ def main() -> None:
             "losses": [epoch.loss for epoch in distilled.epochs],
             "weights": distilled.program.module.state_dict()["4.weight"].tolist(),
             "hit_rate": distilled.teacher_hit_rate,
+            "samples": Processes().everyone(list(seen)),
         }
+        seen.clear()
     if torch.distributed.get_rank() == 0:
         (folder / "results.json").write_text(json.dumps(results))
     torch.distributed.destroy_process_group()
