@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from benchmarks import cifar
 from benchmarks.distillation_setting import INPUT, STUDENT, Narrow, dataset, paths
 from benchmarks.results import Row, Table
-from edgekit.distill import Hooks, distill
+from edgekit.distill import Hooks, distill, optimize
 from edgekit.program.program import trace
 from edgekit.types import DistillRecipe
 from tests.zoo.vision import ResNet20
@@ -120,7 +120,7 @@ def by_hand(case: str, images: cifar.Images, teacher: nn.Module) -> float:
     first = case.endswith("-first")
     layout = torch.contiguous_format if first else torch.channels_last
     train = cifar.Images(pixels=images.pixels[:IMAGES], labels=images.labels[:IMAGES])
-    rate = settings.learning_rate or 0.0
+    rate = optimize.learning_rate(settings)
     optimizer = torch.optim.SGD(
         student.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=5e-4
     )

@@ -18,6 +18,7 @@ from edgekit.types import export_notes as files
 from edgekit.types import notes as facts
 from edgekit.types.evaluation import Score
 from edgekit.types.measurement_notes import OperatorsUnmetered
+from edgekit.types.training import RateTest
 
 _PLAIN = QuantConfig()
 _BETTER = QuantConfig(ranges="percentile", float_layers=("a", "b", "c", "d", "e"))
@@ -538,6 +539,17 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         ),
         "statistics of batch norm were taken again over 64 training samples of the cut network: "
         "validation accuracy 50.00% before, 25.00% after, so those before it were kept",
+    ),
+    (
+        facts.LearningRateTested(
+            test=RateTest(rate=0.01, steps=8, losses=((0.01, 0.25), (0.1, None)))
+        ),
+        "the learning rate is 0.01, with the lowest validation loss after 8 steps of each: 0.01 "
+        "(0.25), 0.1 (not finite)",
+    ),
+    (
+        facts.LearningRateTested(test=RateTest(rate=0.001, steps=0, losses=())),
+        "the learning rate is 0.001, the default: the training is too short to try others",
     ),
     (
         facts.LossesAdded(weights={"dist": 0.5, "hints": 2.0}),

@@ -29,8 +29,9 @@ RATES = {"sgd": 0.01, "adamw": 1e-3}
 
 
 def learning_rate(recipe: DistillRecipe) -> float:
-    """The recipe's learning rate, or the default of its optimizer."""
-    return recipe.learning_rate or RATES[recipe.optimizer]
+    """The recipe's learning rate, or the default of its optimizer; `auto` is found before."""
+    given = recipe.learning_rate
+    return RATES[recipe.optimizer] if given is None or given == "auto" else given
 
 
 def batch_size(recipe: DistillRecipe, kind: TaskKind) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from edgekit import tasks
 from edgekit.data import Dataset
 from edgekit.distill.checkpoint import Checkpoints
+from edgekit.distill.learning_rate import tested
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import DistillationTask, Task, of_kind
 from edgekit.distill.trainer import Trainer
@@ -21,7 +22,14 @@ from edgekit.program.batch_norm_folding import fold
 from edgekit.program.ends import in_logarithms
 from edgekit.program.program import Program
 from edgekit.tasks.losses import BOX
-from edgekit.types import DEFAULT_TASK, DistillRecipe, Epoch, LossName, TaskKind
+from edgekit.types import (
+    DEFAULT_TASK,
+    DistillRecipe,
+    Epoch,
+    LossName,
+    RateTest,
+    TaskKind,
+)
 
 _FEW = 16
 """Samples that show the sort of a detector's scores."""
@@ -45,6 +53,8 @@ class Distilled:
     was requested."""
     losses: Mapping[LossName, float] = field(default_factory=dict)
     """Losses that were added to soft targets and labels, by weight."""
+    rate_test: RateTest | None = None
+    """Trials of learning rates, where the recipe asks for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,7 @@ class Hooks:
     """
 
     on_epoch: Callable[[Epoch], None] | None = None
+    on_rate: Callable[[RateTest], None] | None = None
     penalty: Penalty | None = None
     after_step: AfterStep | None = None
 
@@ -115,6 +126,14 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     for each in teachers:
         check_outputs(each, learning, train, task.kind)
     with torch.random.fork_rng():
+        rates = None
+        if recipe.learning_rate == "auto":
+            rates = tested(task_spec, processes)
+            task_spec = replace(
+                task_spec, recipe=replace(recipe, learning_rate=rates.rate)
+            )
+            if hooks.on_rate is not None:
+                hooks.on_rate(rates)
         torch.manual_seed(seed)
         run = _Run(
             Trainer(task_spec, processes),
@@ -125,7 +144,7 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
         found = run.run_epochs()
     if learning is not own:
         own.module.load_state_dict(found.program.module.state_dict())
-    return replace(found, program=own)
+    return replace(found, program=own, rate_test=rates)
 
 
 def _on_logits(

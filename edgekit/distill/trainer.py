@@ -42,7 +42,6 @@ from edgekit.types import Epoch
 
 _FIRST_LOOK = 1024
 """Training samples that give the loss before training."""
-_PAIR = np.arange(2)
 _SELDOM = 32
 """Steps between looks at the loss where a look makes the device wait for its queue."""
 
@@ -90,7 +89,7 @@ class Trainer:
         """Give teacher and student eyes for the layers that the recipe's losses compare."""
         given, added = self.given, (self.recipe.losses or {}).keys()
         teacher, student = given.teachers[0], given.student
-        feeds, _ = given.train.feeds(_PAIR)
+        feeds, _ = given.train.feeds(np.arange(2))
         self._compared = compared = pair(teacher, student, self.recipe, feeds)
         projections: list[nn.Module] = []
         if added & losses.PROJECTED:
@@ -171,24 +170,25 @@ class Trainer:
     def before(self) -> Epoch:
         """The student as it was given, with its loss on some training samples as they are."""
         started = time.perf_counter()
-        indices = torch.arange(min(_FIRST_LOOK, len(self._sampler)))
+        self._mode(False)
+        return self._judged(0, self.loss_on(self._sampler, _FIRST_LOOK), started)
+
+    def loss_on(self, samples: TrainSampler, most: int) -> float:
+        """The mean loss on the first samples as they are, in the mode that the student is in."""
+        indices = torch.arange(min(most, len(samples)))
         # In the batches of training: some losses take the cube of a batch in memory.
         parts = torch.split(indices, max(1, self._batch_size // self._parts))
-        parts = tuple(p for p in parts if len(p) >= self._on.count) or (indices,)
-        self._mode(False)
+        parts = tuple(p for p in parts if len(p) >= 2 * self._on.count) or (indices,)
+        total = 0.0
         with torch.no_grad(), self._precision():
-            total = sum(self._first_look(part) for part in parts)
-        seen = sum(len(part) for part in parts)
-        return self._judged(0, self._on.total(total / seen), started)
-
-    def _first_look(self, indices: Tensor) -> float:
-        """The loss on this process's part of the samples as they are, times their number."""
-        batch = self._sampler.plain(self._on.portion(indices))
-        inputs = on(self._on.device, batch.inputs)
-        known_targets = Targets(targets=self._known(batch.targets))
-        theirs = self.teacher.compute(inputs) if self._uses_teacher else None
-        loss = self._loss(view(self._wrapped(*inputs)), theirs, known_targets)
-        return loss.item() * len(batch)
+            for part in parts:
+                batch = samples.plain(self._on.portion(part))
+                inputs = on(self._on.device, batch.inputs)
+                known_targets = Targets(targets=self._known(batch.targets))
+                theirs = self.teacher.compute(inputs) if self._uses_teacher else None
+                loss = self._loss(view(self._wrapped(*inputs)), theirs, known_targets)
+                total += loss.item() * len(batch)
+        return self._on.total(total / sum(map(len, parts)))
 
     def begin(self) -> None:
         """Start the epoch of `place`, or go on where it was left."""

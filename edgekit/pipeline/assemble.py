@@ -45,7 +45,13 @@ from edgekit.types.export_notes import (
     RuntimeSubstituted,
     TimesReused,
 )
-from edgekit.types.notes import LossesAdded, Note, TeacherOutputsReused, unique
+from edgekit.types.notes import (
+    LearningRateTested,
+    LossesAdded,
+    Note,
+    TeacherOutputsReused,
+    unique,
+)
 
 _LIBRARIES = ("torch", "numpy", "scipy")
 """Whose versions a report has, beside those of the runtimes' libraries."""
@@ -198,7 +204,9 @@ def times_reused(report: Report) -> Report:
 
 
 def _training_notes(distilled: Distilled) -> Iterator[Note]:
-    """Losses of the student beside soft targets and labels."""
+    """Learning rate by trial, and losses of the student beside soft targets and labels."""
+    if distilled.rate_test is not None:
+        yield LearningRateTested(test=distilled.rate_test)
     if distilled.losses:
         yield LossesAdded(weights=distilled.losses)
     if distilled.teacher_hit_rate:

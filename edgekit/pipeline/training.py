@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, fx
 
 from edgekit import scratch
@@ -26,10 +27,13 @@ from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.memory_layout import channels_last
 from edgekit.program.program import Program
 from edgekit.program.program import load as load_program
+from edgekit.report.note_words import sentence
 from edgekit.store import Stage, kept
-from edgekit.types import DistillRecipe, Epoch
+from edgekit.types import DistillRecipe, Epoch, RateTest
+from edgekit.types.notes import LearningRateTested
 
 _TIMED, _PASSES = 64, 4
+_RATES: TypeAdapter[RateTest | None] = TypeAdapter(RateTest | None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +124,12 @@ def _made(
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
             step.update(epoch.number, training_spec.recipe.epochs, note)
 
-        distilled = _distilled(
-            inputs, (teachers, student), training_spec, name, Hooks(on_epoch=show)
-        )
+        def tell(test: RateTest) -> None:
+            words = sentence(LearningRateTested(test=test))
+            inputs.progress.say(words[:1].upper() + words[1:])
+
+        hooks = Hooks(on_epoch=show, on_rate=tell)
+        distilled = _distilled(inputs, (teachers, student), training_spec, name, hooks)
     if distilled.teacher_hit_rate:
         inputs.progress.say(
             f"{distilled.teacher_hit_rate:.0%} of the teacher's answers were kept from before"
@@ -161,6 +168,7 @@ class _Record:
             "higher_is_better": value.higher_is_better,
             "teacher_hit_rate": value.teacher_hit_rate,
             "losses": dict(value.losses),
+            "rate_test": None if value.rate_test is None else asdict(value.rate_test),
         }
         (folder / "epochs.json").write_text(json.dumps(facts), "utf-8")
 
@@ -168,8 +176,12 @@ class _Record:
         """The student as it was written."""
         facts = json.loads((folder / "epochs.json").read_text("utf-8"))
         epochs = tuple(Epoch(**epoch) for epoch in facts.pop("epochs"))
+        rates = _RATES.validate_python(facts.pop("rate_test"))
         return Distilled(
-            program=load_program(folder / "student.pt2"), epochs=epochs, **facts
+            program=load_program(folder / "student.pt2"),
+            epochs=epochs,
+            rate_test=rates,
+            **facts,
         )
 
 

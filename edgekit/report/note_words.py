@@ -7,6 +7,7 @@ from typing import assert_never
 from edgekit.report.data_words import data_words, named_score
 from edgekit.report.export_words import export_words
 from edgekit.report.measurement_words import unmetered
+from edgekit.types import RateTest
 from edgekit.types import notes as kinds
 from edgekit.types.data_notes import DataNote
 from edgekit.types.export_notes import ExportNote
@@ -163,13 +164,8 @@ def _training(note: TrainingNote) -> str:
             return (
                 f"{note.method} emptied units for {note.epochs} epochs before the cut"
             )
-        case kinds.BatchNormReestimated():
-            stay = "" if note.kept else ", so those before it were kept"
-            return (
-                "statistics of batch norm were taken again over "
-                f"{note.samples} training samples of the cut network: validation "
-                f"{note.before.metric} {note.before.shown} before, {note.after.shown} after{stay}"
-            )
+        case kinds.BatchNormReestimated() | kinds.LearningRateTested():
+            return _before_training(note)
         case kinds.LossesAdded():
             added = ", ".join(f"{name} ({w:g})" for name, w in note.weights.items())
             return f"the student was trained with soft targets, labels and {added}"
@@ -192,6 +188,37 @@ def _training(note: TrainingNote) -> str:
             return _interval_missing(note)
         case other:
             assert_never(other)
+
+
+def _before_training(
+    note: kinds.BatchNormReestimated | kinds.LearningRateTested,
+) -> str:
+    """Preparations of a training."""
+    if isinstance(note, kinds.LearningRateTested):
+        return _rate(note.test)
+    stay = "" if note.kept else ", so those before it were kept"
+    return (
+        f"statistics of batch norm were taken again over {note.samples} training samples of "
+        f"the cut network: validation {note.before.metric} {note.before.shown} before, "
+        f"{note.after.shown} after{stay}"
+    )
+
+
+def _rate(test: RateTest) -> str:
+    """The learning rate that trials found."""
+    if not test.losses:
+        return (
+            f"the learning rate is {test.rate:g}, the default: the training is too short to try "
+            "others"
+        )
+    tried = ", ".join(
+        f"{rate:g} ({'not finite' if loss is None else format(loss, '.4g')})"
+        for rate, loss in test.losses
+    )
+    return (
+        f"the learning rate is {test.rate:g}, with the lowest validation loss after "
+        f"{test.steps} steps of each: {tried}"
+    )
 
 
 def _interval_missing(note: kinds.IntervalMissing) -> str:

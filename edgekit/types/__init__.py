@@ -119,6 +119,7 @@ from edgekit.types.text import Side, TextContract, TokenPart
 from edgekit.types.training import (
     Epoch,
     Link,
+    RateTest,
 )
 
 __all__ = [
@@ -199,6 +200,7 @@ __all__ = [
     "Quantization",
     "QuantizeRecipe",
     "RangeMethod",
+    "RateTest",
     "RawDtype",
     "RawInput",
     "Recipe",

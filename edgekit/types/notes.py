@@ -15,7 +15,7 @@ from edgekit.types.evaluation import Score
 from edgekit.types.export_notes import ExportNote
 from edgekit.types.measurement_notes import OperatorsUnmetered
 from edgekit.types.names import LossName, Precision, RuntimeName
-from edgekit.types.training import Link
+from edgekit.types.training import Link, RateTest
 
 # --- the plan ---------------------------------------------------------------------------------
 
@@ -225,6 +225,14 @@ class BatchNormReestimated:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearningRateTested:
+    """The learning rate that trials before the training found."""
+
+    kind: Literal["learning_rate_tested"] = "learning_rate_tested"
+    test: RateTest
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossesAdded:
     """Losses beside soft targets and labels, by their weights."""
 
@@ -289,6 +297,7 @@ TrainingNote: TypeAlias = (
     | CutTrained
     | UnitsEmptied
     | BatchNormReestimated
+    | LearningRateTested
     | LossesAdded
     | TeacherOutputsReused
     | TrainedWithRounding

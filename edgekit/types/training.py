@@ -32,6 +32,17 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateTest:
+    """The learning rate that trials found, and the validation loss of each rate after `steps`."""
+
+    rate: float
+    steps: int
+    """0 where the training is too short for trials, and the rate is the default."""
+    losses: tuple[tuple[float, float | None], ...]
+    """Rate and loss, which is `None` where it was not finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Link:
     """One network of a chain: its teacher, and its gain on validation samples."""
 
