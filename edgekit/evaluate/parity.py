@@ -58,6 +58,8 @@ DRAWN_ELEMENTS = 0.01
 _DRAWN_SMALLEST = 1e-3
 """On inputs that were drawn, outputs below it are compared as though the largest were that."""
 _SMALLEST = 1e-12
+_AT_ONCE = 16
+"""Samples that are compared at once: the differences of all take as much memory as the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +161,18 @@ def rms_error(outputs: Array, expected: Array) -> float:
     A distance of tensors and of quantized files among each other: it does not decide whether a
     file is the network.
     """
+    outputs, expected = np.atleast_1d(outputs, expected)
+    error, scale = np.float64(0), np.float64(0)
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.sqrt(np.mean(np.square(outputs - expected), dtype=np.float64))
-        scale = np.sqrt(np.mean(np.square(expected), dtype=np.float64))
-    found = float(error) / max(float(scale), _SMALLEST)
-    return found if math.isfinite(found) else math.inf
+        for start in range(0, len(outputs), _AT_ONCE):
+            some, known = (
+                each[start : start + _AT_ONCE] for each in (outputs, expected)
+            )
+            error += np.sum(np.square(some - known), dtype=np.float64)
+            scale += np.sum(np.square(known), dtype=np.float64)
+        count = max(1, outputs.size)
+        found = np.sqrt(error / count) / max(np.sqrt(scale / count), _SMALLEST)
+    return float(found) if len(outputs) and np.isfinite(found) else math.inf
 
 
 def _apart(outputs: Array, expected: Array) -> Array:

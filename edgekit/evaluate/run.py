@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def run_on(device: Device, artifact: Artifact, feeds: Sequence[Array]) -> Stored
 
 def run_here(
     path: Path, runtime: str, feeds: Sequence[Array], layouts: Sequence[str | None]
-) -> list[list[Array]]:
+) -> Iterator[list[Array]]:
     """Real outputs of a file for each of n samples, in this process, as the runtime shapes them.
 
     For processes that are isolated already. `feeds` are (n, *shape) as the network takes them.
@@ -130,10 +130,9 @@ def run_here(
         found, _ = find(registry.get(runtime).format)
         session = open_model(found, str(path), 1, settings(found, {}))
         # One at a time: copies of all samples of large images are a third of the memory.
-        return [
-            _once(session, [feed[number : number + 1] for feed in feeds], layouts)
-            for number in range(len(feeds[0]))
-        ]
+        for number in range(len(feeds[0])):
+            one = [feed[number : number + 1] for feed in feeds]
+            yield _once(session, one, layouts)
     except AgentError as error:
         raise ArtifactError(str(error)) from error
 

@@ -144,5 +144,5 @@ class QuantizationAccuracy:
         """The output of the file that the task reads (n, *output shape), one sample at a time."""
         samples = rows(self.validation.feeds, slice(count))
         found = run_here(path, self._runtime, samples, self._layouts)
-        read = taken(outputs_of(found), self.validation.reads)
-        return scores(read, self.validation.folding)
+        read = [taken(outputs_of([one]), self.validation.reads) for one in found]
+        return scores(np.concatenate(read), self.validation.folding)

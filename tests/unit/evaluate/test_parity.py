@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import numpy as np
@@ -76,3 +77,19 @@ def test_drawn_inputs_forgive_ties_and_no_other_network() -> None:
     assert elements_off(tie, expected, "fp32") == pytest.approx(1 / 200)
     assert elements_off(other, expected, "fp32") == pytest.approx(0.25)
     assert elements_off(np.full((1, 3), np.nan), np.zeros((1, 3)), "fp32") == 1.0
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 40])
+def test_the_relative_error_is_of_all_samples_together(count: int) -> None:
+    rng = np.random.default_rng(0)
+    expected = rng.normal(size=(count, 3, 5)).astype(np.float32)
+    outputs = expected + rng.normal(size=(count, 3, 5)).astype(np.float32) / 10
+    by_hand = math.sqrt(((outputs - expected) ** 2).sum() / (expected**2).sum())
+    assert rms_error(outputs, expected) == pytest.approx(by_hand, rel=1e-5)
+    outputs[-1, 0, 0] = np.nan
+    assert rms_error(outputs, expected) == math.inf
+
+
+def test_the_relative_error_of_a_number_and_of_nothing() -> None:
+    assert rms_error(np.float32(3.0), np.float32(2.0)) == pytest.approx(0.5)  # type: ignore[arg-type]
+    assert rms_error(np.zeros((0, 2)), np.zeros((0, 2))) == math.inf
