@@ -176,9 +176,9 @@ class Trainer:
     def loss_on(self, samples: TrainSampler, most: int) -> float:
         """The mean loss on the first samples as they are, in the mode that the student is in."""
         indices = torch.arange(min(most, len(samples)))
-        # In the batches of training: some losses take the cube of a batch in memory.
-        parts = torch.split(indices, max(1, self._batch_size // self._parts))
-        parts = tuple(p for p in parts if len(p) >= 2 * self._on.count) or (indices,)
+        # About as large as in training, and two samples a process, for batch norm that trains.
+        least = max(2 * self._on.count, self._batch_size // self._parts)
+        parts = torch.tensor_split(indices, max(1, len(indices) // least))
         total = 0.0
         with torch.no_grad(), self._precision():
             for part in parts:
