@@ -95,11 +95,11 @@ def network(path: Path, layers: int) -> Path:
 
 
 @contextlib.contextmanager
-def load() -> Iterator[None]:
-    """The neighbors: one for each processor, busy a third of the time."""
+def load(script: str = LOAD, count: int | None = None) -> Iterator[None]:
+    """The neighbors: one for each processor, busy a third of the time by default."""
     processes = [
-        subprocess.Popen([sys.executable, "-c", LOAD, str(seed), str(os.getpid())])
-        for seed in range(os.cpu_count() or 1)
+        subprocess.Popen([sys.executable, "-c", script, str(seed), str(os.getpid())])
+        for seed in range(count or os.cpu_count() or 1)
     ]
     try:
         yield

@@ -7,14 +7,13 @@ take turns round by round; launches are repeated, in the reverse order every oth
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.frontier_edgekit import Bench
+from benchmarks.priority import first
 from edgekit.agent.schema import SCHEMA
 from edgekit.devices.local import LocalDevice
 from edgekit.evaluate.run import infer_all
@@ -89,7 +88,7 @@ def time_files(
             "min_round_ms": MIN_ROUND_MS,
             "seed": turn,
         }
-        with _first():
+        with first():
             rows: list[Any] = device.run(job, timeout_s=1800)["results"]
         for path, row in zip(order, rows, strict=True):
             if row["us"] is None:
@@ -97,17 +96,3 @@ def time_files(
                 continue
             found[path].append(float(row["us"]))
     return {path: us for path, us in found.items() if len(us) == launches}
-
-
-@contextmanager
-def _first() -> Iterator[None]:
-    """Run what is started inside before all else, where this user may."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except OSError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

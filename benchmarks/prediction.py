@@ -16,18 +16,14 @@ that predictions from this table promise nothing.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.false_alarms import load
 from benchmarks.results import Row, Table
 from benchmarks.staircase import device_of
 from edgekit.config.resources import shipped
@@ -39,7 +35,7 @@ from edgekit.export.workers import export_all
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, trace
-from edgekit.sources import load
+from edgekit.sources import load as read_network
 from edgekit.store import Store
 from edgekit.types import InputSpec, ModelSpec, Provenance
 from edgekit.types.operator_shape import OperatorShape
@@ -51,24 +47,11 @@ FRACTIONS = (0.0, 0.2, 0.4, 0.55, 0.7)
 
 
 BURNING = 2
-_BURN = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): sum(range(10000))"
-
-
-@contextmanager
-def busy() -> Iterator[None]:
-    """Two processes burn a processor each."""
-    command = [sys.executable, "-c", _BURN, str(os.getpid())]
-    burning = [subprocess.Popen(command) for _ in range(BURNING)]
-    try:
-        yield
-    finally:
-        for process in burning:
-            process.kill()
-            process.wait()
+_BURN = "import os, sys\nwhile os.getppid() == int(sys.argv[2]): sum(range(10000))"
 
 
 def networks() -> dict[str, Program]:
-    digits = load(
+    digits = read_network(
         ModelSpec(source="model.py:build", input=InputSpec(shape=(1, 8, 8))),
         root=shipped("examples/digits"),
     )
@@ -84,7 +67,7 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="beside burning processes")
     arguments = parser.parse_args()
     if arguments.busy:
-        with tempfile.TemporaryDirectory() as empty, busy():
+        with tempfile.TemporaryDirectory() as empty, load(_BURN, BURNING):
             measure(arguments.provenance, arguments.network, Path(empty), busily=True)
     else:
         measure(arguments.provenance, arguments.network, Store().root, busily=False)

@@ -15,19 +15,18 @@ launches of it are repeated. Ratios are medians over launches of the ratio to fp
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.priority import first
 from benchmarks.quantization_networks import EXAMPLES, Missing, project_folder
 from benchmarks.quantization_show import show, summarize
 from benchmarks.results import Row, Table
@@ -225,27 +224,13 @@ def _timed(
             "min_round_ms": ROUND_MS,
             "seed": turn,
         }
-        with _first():
+        with first():
             rows: list[Any] = device.run(job, timeout_s=900)["results"]
         for artifact, row in zip(order, rows, strict=True):
             if row["us"] is None:
                 raise SystemExit(f"{artifact.name}: {row['error']}")
             found[artifact.name].append(float(row["us"]))
     return found
-
-
-@contextmanager
-def _first() -> Iterator[None]:
-    """Run what is started inside before all else, where this user may."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except OSError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.api.environment import attached_environment
-from edgekit.commands.build import read_request
-from edgekit.commands.console import Bars, err_console
 from edgekit.config.resources import shipped
 from edgekit.errors import DataError
-from edgekit.pipeline import build
-from edgekit.types import Report
+from tests.runtime.tasks.whole import built
 
 pytestmark = pytest.mark.usefixtures("brief")
 SOURCE = shipped("examples/detect")
@@ -69,13 +65,6 @@ def example(tmp_path: Path) -> Path:
             shutil.copy(SOURCE / "data" / part / one["file_name"], folder)
     (tmp_path / "edgekit.toml").write_text(PROJECT)
     return tmp_path
-
-
-def built(folder: Path) -> Report:
-    bars = Bars(err_console, silent=True)
-    request = read_request(folder, "host", bars)
-    with attached_environment(request, device="local", progress=bars) as env:
-        return build.build(request, env, folder / "bundle")
 
 
 @pytest.mark.slow

@@ -13,12 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from edgekit.api.environment import attached_environment
-from edgekit.commands.build import read_request
-from edgekit.commands.console import Bars, err_console
 from edgekit.errors import DataError
-from edgekit.pipeline import build
-from edgekit.types import Report
+from tests.runtime.tasks.whole import built
 
 pytestmark = pytest.mark.usefixtures("brief")
 SIDE, HALF = 32, 16
@@ -182,13 +178,6 @@ def example(project: Path) -> Path:
         optimizer.step()
     save_file(network.state_dict(), project / "weights.safetensors")
     return project
-
-
-def built(folder: Path) -> Report:
-    bars = Bars(err_console, silent=True)
-    request = read_request(folder, "host", bars)
-    with attached_environment(request, device="local", progress=bars) as env:
-        return build.build(request, env, folder / "bundle")
 
 
 @pytest.mark.slow

@@ -13,13 +13,9 @@ import torch
 
 import edgekit as ek
 from edgekit.agent.serving.decode import decode
-from edgekit.api.environment import attached_environment
-from edgekit.commands.build import read_request
-from edgekit.commands.console import Bars, err_console
 from edgekit.config.project import load
 from edgekit.data.metrics import named
-from edgekit.pipeline import build
-from edgekit.types import Report
+from tests.runtime.tasks.whole import built
 from tests.unit.agent.serving.test_sound import stored
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -87,13 +83,6 @@ def write(folder: Path) -> None:
                 (place / f"{number}.wav").write_bytes(stored(samples.clip(-1, 1)))
     (folder / "network.py").write_text(NETWORK)
     (folder / "edgekit.toml").write_text(PROJECT)
-
-
-def built(folder: Path) -> Report:
-    bars = Bars(err_console, silent=True)
-    request = read_request(folder, "host", bars)
-    with attached_environment(request, device="local", progress=bars) as env:
-        return build.build(request, env, folder / "bundle")
 
 
 @pytest.mark.slow
