@@ -9,7 +9,7 @@ decisions, which count there; where outputs decide nothing, the variance that th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -143,8 +143,12 @@ def relative_error(outputs: Array, expected: Array) -> float:
 
     What is infinite or no number in both is equal.
     """
-    apart = _apart(outputs, expected)
-    error = float(apart.max(initial=0.0)) / _largest(expected, _SMALLEST)
+    apart, largest = np.float64(0), _SMALLEST
+    for some, known in _parts(outputs, expected):
+        # NumPy's maximum keeps what is no number.
+        apart = np.maximum(apart, _apart(some, known).max(initial=0.0))
+        largest = _largest(known, largest)
+    error = float(apart) / largest
     return error if math.isfinite(error) else math.inf
 
 
@@ -161,18 +165,22 @@ def rms_error(outputs: Array, expected: Array) -> float:
     A distance of tensors and of quantized files among each other: it does not decide whether a
     file is the network.
     """
-    outputs, expected = np.atleast_1d(outputs, expected)
     error, scale = np.float64(0), np.float64(0)
     with np.errstate(invalid="ignore", over="ignore"):
-        for start in range(0, len(outputs), _AT_ONCE):
-            some, known = (
-                each[start : start + _AT_ONCE] for each in (outputs, expected)
-            )
+        for some, known in _parts(outputs, expected):
             error += np.sum(np.square(some - known), dtype=np.float64)
             scale += np.sum(np.square(known), dtype=np.float64)
-        count = max(1, outputs.size)
+        count = max(1, np.size(outputs))
         found = np.sqrt(error / count) / max(np.sqrt(scale / count), _SMALLEST)
-    return float(found) if len(outputs) and np.isfinite(found) else math.inf
+    some = len(np.atleast_1d(outputs)) > 0
+    return float(found) if some and np.isfinite(found) else math.inf
+
+
+def _parts(outputs: Array, expected: Array) -> Iterator[tuple[Array, Array]]:
+    """A few samples of both at a time."""
+    outputs, expected = np.atleast_1d(outputs, expected)
+    for start in range(0, len(outputs), _AT_ONCE):
+        yield outputs[start : start + _AT_ONCE], expected[start : start + _AT_ONCE]
 
 
 def _apart(outputs: Array, expected: Array) -> Array:

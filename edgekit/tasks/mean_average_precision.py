@@ -29,7 +29,9 @@ def metrics(decode: Decode) -> Mapping[str, Metric]:
 def _of(metric: str, decode: Decode, figure: int) -> Metric:
     def score(outputs: Outputs, targets: Targets) -> Evaluation:
         known = _known(targets)
-        value = figures(decode(outputs[known]), targets[known])[figure]
+        if not known.all():  # a copy of all outputs, unless it is needed
+            outputs, targets = outputs[known], targets[known]
+        value = figures(decode(outputs), targets)[figure]
         return Evaluation(metric=metric, value=value, samples=int(known.sum()))
 
     return score

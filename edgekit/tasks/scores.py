@@ -22,6 +22,8 @@ Outputs = NDArray[np.float32]
 Metric = Callable[[Outputs, Targets], Evaluation]
 UNKNOWN = -1
 _FLAT = 0.01
+_AT_ONCE = 16
+"""Samples that are compared at once: in float64, all of them are several times their memory."""
 _COUNTABLE = 2**22
 """The precision of a float32 fraction reveals its denominator."""
 
@@ -94,13 +96,19 @@ def explained(outputs: Outputs, others: Outputs, *, part: bool = False) -> float
     Of a `part` of an output, deviations below a hundredth of its largest number are not counted:
     scores of samples without anything are nearly constant.
     """
-    expected = others.astype(np.float64)
-    spread = np.square(expected - expected.mean(0)).sum()
-    apart = np.square(outputs - expected).sum()
+    mean = others.mean(0, dtype=np.float64)
+    spread = apart = largest = 0.0
+    for start in range(0, len(others), _AT_ONCE):
+        some, expected = (
+            each[start : start + _AT_ONCE].astype(np.float64)
+            for each in (outputs, others)
+        )
+        spread += float(np.square(expected - mean).sum())
+        apart += float(np.square(some - expected).sum())
+        largest = max(largest, float(np.abs(expected).max(initial=0.0)))
     if part:
-        least = _FLAT * np.abs(expected).max(initial=0.0)
-        spread = max(spread, least**2 * expected.size)
-    return float(1 - apart / max(spread, 1e-12))
+        spread = max(spread, (_FLAT * largest) ** 2 * others.size)
+    return 1 - apart / max(spread, 1e-12)
 
 
 def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:
