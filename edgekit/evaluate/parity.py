@@ -145,7 +145,7 @@ def relative_error(outputs: Array, expected: Array) -> float:
     """
     apart, largest = np.float64(0), _SMALLEST
     for some, known in _parts(outputs, expected):
-        # NumPy's maximum keeps what is no number.
+        # NumPy's maximum keeps a NaN.
         apart = np.maximum(apart, _apart(some, known).max(initial=0.0))
         largest = _largest(known, largest)
     error = float(apart) / largest
