@@ -118,16 +118,20 @@ class _Fitting(fx.Interpreter):
         self, consumer: Consumer, node: fx.Node, source: Tensor, inputs: Tensor
     ) -> None:
         """Let the inputs that are left make those that went, all taps of a kernel alike."""
-        whole, left = _rows(source, consumer), _rows(inputs, consumer)
-        if len(left) < LEAST_ROWS * left.shape[1] or len(whole) != len(left):
+        dim, remaining = consumer.channel_dim, inputs.shape[consumer.channel_dim]
+        positions = inputs.numel() // remaining
+        if positions < LEAST_ROWS * remaining:
+            return
+        if source.numel() // source.shape[dim] != positions:
             return
         name, bias = consumer.parameter, argument_name(node, 2)
-        shifted = bias in self.weights
-        centers = whole.mean(0), left.mean(0)
-        if shifted:
-            whole, left = whole - centers[0], left - centers[1]
-        axes = self.axes[name]
-        found = mixing(whole, left, self._indices(axes, consumer.dim, left.shape[1]))
+        shifted, axes = bias in self.weights, self.axes[consumer.parameter]
+        found, centers = mixing(
+            source.movedim(dim, -1),
+            inputs.movedim(dim, -1),
+            self._indices(axes, consumer.dim, remaining),
+            centered=shifted,
+        )
         if not torch.isfinite(found).all():
             return
         old = self.weights[name].detach()
@@ -242,12 +246,6 @@ def _window(node: fx.Node, weight: Tensor) -> Window | None:
         tuple(each) * (len(size) // len(each)) for each in given
     )
     return Window(size=size, stride=stride, padding=padding, dilation=dilation)
-
-
-def _rows(values: Tensor, consumer: Consumer) -> Tensor:
-    """A layer's inputs, as (positions of all samples, inputs)."""
-    rows = values.movedim(consumer.channel_dim, -1)
-    return rows.reshape(-1, rows.shape[-1]).float()
 
 
 def _response(weight: Tensor, inputs: Tensor, consumer: Consumer) -> Tensor:

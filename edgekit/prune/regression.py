@@ -120,12 +120,34 @@ def _chunks(
         yield rows.float(), desired.reshape(-1, desired.shape[-1])[::step].float()
 
 
-def mixing(whole: Tensor, left: Tensor, kept: Sequence[int]) -> Tensor:
-    """(inputs, inputs left): what each input is, beside itself, of those that are left.
+def mixing(
+    whole: Tensor, left: Tensor, kept: Sequence[int], *, centered: bool
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """(inputs, inputs left): what each input is, beside itself, of those that are left; and the
+    means (inputs,) and (inputs left,).
 
-    From rows of all inputs and of those that are left.
+    From all inputs (samples, ..., inputs) and those that are left, (samples, ..., inputs left), by
+    their distance from the means where they are `centered`. A part of the samples at a time: a
+    copy of all in another order takes as much memory as the samples.
     """
-    second = left.T @ left / len(left)
-    cross = whole.T @ left / len(left)
+    ends = range(whole.dim() - 1)
+    means = whole.float().mean(tuple(ends)), left.float().mean(tuple(ends))
+    inputs, remaining = whole.shape[-1], left.shape[-1]
+    second, cross = (
+        left.new_zeros(remaining, remaining),
+        left.new_zeros(inputs, remaining),
+    )
+    second, cross = second.float(), cross.float()
+    samples = max(1, _CHUNK_BYTES // max(1, whole[:1].numel() * 4))
+    for both in zip(
+        torch.split(whole, samples), torch.split(left, samples), strict=True
+    ):
+        some, those = (part.reshape(-1, part.shape[-1]).float() for part in both)
+        if centered:
+            some, those = some - means[0], those - means[1]
+        second += those.T @ those
+        cross += some.T @ those
+    count = left.numel() // remaining
+    second, cross = second / count, cross / count
     cross[torch.tensor(kept, device=cross.device)] -= second
-    return solved(second, cross.T).T
+    return solved(second, cross.T).T, means
