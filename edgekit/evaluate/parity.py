@@ -172,8 +172,8 @@ def rms_error(outputs: Array, expected: Array) -> float:
             scale += np.sum(np.square(known), dtype=np.float64)
         count = max(1, np.size(outputs))
         found = np.sqrt(error / count) / max(np.sqrt(scale / count), _SMALLEST)
-    some = len(np.atleast_1d(outputs)) > 0
-    return float(found) if some and np.isfinite(found) else math.inf
+    compared = np.atleast_1d(outputs).shape[0] > 0
+    return float(found) if compared and np.isfinite(found) else math.inf
 
 
 def _parts(outputs: Array, expected: Array) -> Iterator[tuple[Array, Array]]:
