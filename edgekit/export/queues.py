@@ -90,6 +90,7 @@ class Worker:
 def run(queues: list[list[Job]], place: Path) -> Iterator[Artifact | Failure]:
     """Work the queues side by side; whatever ends this ends the workers."""
     running: list[Worker] = []
+    child.make_room()
     with selectors.DefaultSelector() as selector:
 
         def begin(jobs: list[Job], *, alone: bool = False) -> None:
