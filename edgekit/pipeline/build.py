@@ -91,7 +91,13 @@ def _made(
     exported = exporting.candidates(student)
     pair, files = (loaded.teacher, student), exported.artifacts
     prediction = check(
-        pruning.costs, pruned.table, pair, files, env.progress, env.store
+        pruning.costs,
+        pruned.table,
+        pair,
+        files,
+        pruning.target,
+        env.progress,
+        env.store,
     )
     proof = prove(evaluator, request, student, files, pruning.training, pruned)
     converted = exporting.converted(proof.student)

@@ -17,18 +17,19 @@ from edgekit.cost import network_model
 from edgekit.cost.operator_shape import describe
 from edgekit.cost.table import CostTable
 from edgekit.devices import Device
+from edgekit.export.workers import Variant, artifact_name
 from edgekit.graph.graph import analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out, stage_inputs
 from edgekit.pipeline.cost_provider import CostProvider
-from edgekit.pipeline.runners import ExportRunner
-from edgekit.program.feeds import Feeds
+from edgekit.pipeline.search import PlanTimer
+from edgekit.pipeline.variants import planned
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
 from edgekit.store import Json, Stage, Store, kept
-from edgekit.types import Artifact, NetworkCost, Prediction
+from edgekit.types import Artifact, NetworkCost, Prediction, Target
 from edgekit.types.notes import PredictionsOff
 from edgekit.types.operator_shape import OperatorShape
 
@@ -39,13 +40,7 @@ _PROMISED = 0.1
 _PREDICTION = Json[Prediction](Prediction)
 
 
-def calibrate(
-    planner: Planner,
-    exporter: ExportRunner,
-    baseline: Artifact,
-    calibration: Feeds,
-    folder: Path,
-) -> None:
+def calibrate(planner: Planner, timer: PlanTimer, folder: Path) -> None:
     """Correct the planner's table by whole networks: the unpruned one, and one half-way cut.
 
     What a build before this one measured is not measured again. Raises
@@ -54,22 +49,22 @@ def calibrate(
     table, network, device = planner.table, planner.graph.program, planner.device
     if device is None:
         return
-    family = network.fingerprint()
+    family = family_of(network, timer.variant)
     known = table.networks(family)
     if len(known) < _FEWEST:
         candidate, place = half_way(planner), folder / "half-way"
         [artifact] = left_out.export(
-            exporter,
+            timer.exporter,
             candidate,
-            [(baseline.runtime, table.key.precision)],
+            [timer.variant],
             place,
             title="Export a network to learn from",
-            calibration=calibration,
+            calibration=timer.calibration,
         ).artifacts
-        with exporter.progress.step("Whole networks beside their operators"):
+        with timer.progress.step("Whole networks beside their operators"):
             known = table.measure_networks(
                 [
-                    (baseline.files, operators_of(network)),
+                    (timer.baseline.files, operators_of(network)),
                     (artifact.files, operators_of(candidate)),
                 ],
                 device,
@@ -79,51 +74,66 @@ def calibrate(
     table.correct(known, device, family)
 
 
-def check(
+def family_of(network: Program, variant: Variant) -> str:
+    """The name of networks that explain each other: cut from one, in files of one form."""
+    runtime, precision, *config = variant
+    fingerprint = network.fingerprint()
+    if not config:
+        return fingerprint
+    return f"{fingerprint} {artifact_name(runtime, precision, *config)}"
+
+
+def check(  # noqa: PLR0913 (costs, networks, files, and where the record is kept)
     costs: CostProvider,
     table: CostTable,
     pair: tuple[Program, Program],
     artifacts: Sequence[Artifact],
+    target: Target,
     progress: Progress,
     store: Store | None = None,
 ) -> Prediction | None:
     """Prediction error of the table on whole networks, the student's too.
 
-    The `pair` is the unpruned network and the student, whose `artifacts` these are. `None` where
-    costs are estimated, or no artifact is of the table's runtime and precision.
+    The `pair` is the unpruned network and the student, whose `artifacts` these are, for `target`.
+    `None` where costs are estimated, or no artifact is of the form that the table's plans are for.
     """
     files = [
-        artifact
+        (artifact, variant)
         for artifact in artifacts
         if artifact.precision == table.key.precision
         and costs.runtime(artifact.runtime) == table.key.runtime
+        and artifact.name
+        == artifact_name(
+            *(variant := planned(artifact.runtime, artifact.precision, target))
+        )
     ]
     if costs.device is None or not files:
         return None
+    file, variant = files[0]
     stage = Stage(
         kind="predictions",
         title="The student beside its operators",
         inputs={
             "networks": [stage_inputs.of_network(one) for one in pair],
-            "file": stage_inputs.of_files(files[0]),
+            "file": stage_inputs.of_files(file),
             "table": {**asdict(table.key), "provenance": table.provenance},
         },
         record=_PREDICTION,
         portable=False,
     )
-    make = partial(_predicted, table, costs.device, pair, files[0], progress)
+    family = family_of(pair[0], variant)
+    make = partial(_predicted, table, costs.device, family, pair[1], file, progress)
     return kept(store, stage, make, progress)
 
 
 def _predicted(
     table: CostTable,
     device: Device,
-    pair: tuple[Program, Program],
+    family: str,
+    student: Program,
     file: Artifact,
     progress: Progress,
 ) -> Prediction:
-    unpruned, student = pair
-    family = unpruned.fingerprint()
     before = table.networks(family)
     operators = operators_of(student)
     seen = [operator for one in before for operator in one.operators]

@@ -122,14 +122,14 @@ class Cutter:
         """The accuracy expected of a trained network by earlier builds, and its outcome."""
         if self.expectations is None:
             return None
-        file = point.judged.plain(self.inputs.form)
+        file = point.judged.plain(self.inputs.timer.variant)
         outcome = file.evaluation.value if file else None
         return self.expectations.outlook(point.cuts.damage, outcome)
 
     def _keep_outcomes(self, points: Sequence[TrainedPoint]) -> None:
         """Keep what each plan came to, trained longest, for the expectations of later builds."""
         for damage, point in {one.cuts.damage: one for one in points}.items():
-            file = point.judged.plain(self.inputs.form)
+            file = point.judged.plain(self.inputs.timer.variant)
             if file is not None and damage is not None and self.expectations:
                 outcome = self.expectations.outcome(damage, file.evaluation)
                 keep_outcome(self.inputs.training.store, outcome)
@@ -138,7 +138,7 @@ class Cutter:
         """The speed-up over fp32 of the file that was timed before training."""
         if fitted.measured_speedup is None:
             return {}
-        name = artifact_name(*self.inputs.form)
+        name = artifact_name(*self.inputs.timer.variant)
         return {name: self.inputs.gain * fitted.measured_speedup}
 
     def _announce(self) -> None:

@@ -29,7 +29,6 @@ from edgekit.pipeline.evaluate import (
     on_validation,
 )
 from edgekit.pipeline.exports import StudentExports
-from edgekit.pipeline.left_out import Form
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.repeated import Speedups, believed
 from edgekit.pipeline.request import BuildRequest
@@ -41,7 +40,6 @@ from edgekit.types import (
     Candidate,
     FrontierPoint,
     IOFusion,
-    Precision,
     Target,
     shown_loss,
 )
@@ -82,14 +80,9 @@ class Judged:
         """The speed-up of each file, by name."""
         return {_base_name(one.artifact): one.speedup for one in self.candidates}
 
-    def plain(self, form: Form) -> Candidate | None:
-        """The file in a form, quantized as untrained plans are; `None` where there is none."""
-        found = (
-            one
-            for one in self.candidates
-            if (one.artifact.runtime, one.artifact.precision) == form
-            and _first_config(one.artifact)
-        )
+    def plain(self, variant: Variant) -> Candidate | None:
+        """The file of a variant, quantized as untrained plans are; `None` where there is none."""
+        found = (one for one in self.candidates if _as_planned(one.artifact, variant))
         return next(found, None)
 
     def points(self, name: str, *, final: bool = False) -> tuple[FrontierPoint, ...]:
@@ -109,19 +102,15 @@ class Judged:
             for one in self.candidates
         )
 
-    def gain(self, precision: Precision, limit: float | None) -> float:
+    def gain(self, variant: Variant, limit: float | None) -> float:
         """Speed-up over fp32 by the precision alone; 0 where it is not known, or takes so much of
         the accuracy budget (`limit`) that little remains for cuts."""
-        if precision == "fp32":
+        if variant[1] == "fp32":
             return 1.0
-        gains = [
-            one.speedup
-            for one in self.candidates
-            if one.artifact.precision == precision
-            and _first_config(one.artifact)
-            and (limit is None or one.keeps(_SAFE_LOSS * limit))
-        ]
-        return max(gains, default=0.0)
+        found = self.plain(variant)
+        if found is None or not (limit is None or found.keeps(_SAFE_LOSS * limit)):
+            return 0.0
+        return found.speedup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,13 +303,15 @@ def _base_name(artifact: Artifact) -> str:
     return artifact.name.removeprefix("unpruned-")
 
 
-def _first_config(artifact: Artifact) -> bool:
-    """Return whether it is quantized by its quantizer's first configuration, up to the ranges:
+def _as_planned(artifact: Artifact, variant: Variant) -> bool:
+    """Return whether it is quantized by the variant's first configuration, up to the ranges:
     neither layers left in float nor other operators, which cost another time."""
+    if (artifact.runtime, artifact.precision) != variant[:2]:
+        return False
     found = artifact.quantized
-    if artifact.precision is None or found is None:
+    if found is None:
         return True
-    if _base_name(artifact) != artifact_name(artifact.runtime, artifact.precision):
+    if _base_name(artifact) != artifact_name(*variant):
         return False
     first = found.trials[0].quant_config if found.trials else found.quant_config
     return replace(found.quant_config, ranges=first.ranges) == first

@@ -11,7 +11,8 @@ from edgekit.bench.statistics import speedup
 from edgekit.bench.tiers import planning
 from edgekit.cost.table import TableState
 from edgekit.data import Dataset
-from edgekit.pipeline import left_out, stage_inputs
+from edgekit.export.workers import Variant, artifact_name
+from edgekit.pipeline import left_out, stage_inputs, variants
 from edgekit.pipeline.check_data import relative
 from edgekit.pipeline.constraints import (
     DEFAULT_SPEEDUP,
@@ -94,11 +95,12 @@ class PruningInputs:
         return cls(
             recipe=request.project.recipe,
             budget=request.project.budget,
-            target=request.target,
+            target=env.observed(request.target),
             costs=choose(request, env),
             timer=PlanTimer(
                 exporter=ExportRunner.of(request, env),
                 bench=BenchRunner.of(request, env),
+                variant=(baselines[0].runtime, "fp32"),
                 baseline=baselines[0],
                 calibration=loaded.samples.calibration,
             ),
@@ -137,8 +139,18 @@ class PruningInputs:
         precisions = planned_precisions(self.recipe, self.target)
         if self.recipe.prune.precision != "auto":
             return precisions
+        return tuple(sorted(precisions, key=self._precision_gain, reverse=True))
+
+    def _precision_gain(self, precision: Precision) -> float:
+        """Speed-up by the precision alone, on the runtime that gains most."""
         limit = self.budget.accuracy_drop
-        return tuple(sorted(precisions, key=lambda p: -self.uncut.gain(p, limit)))
+        return max(
+            self.uncut.gain(self._planned((one.runtime, precision)), limit)
+            for one in self.baselines
+        )
+
+    def _planned(self, form: left_out.Form) -> Variant:
+        return variants.planned(*form, self.target)
 
     def in_form(
         self, form: left_out.Form, network: Program, folder: Path
@@ -151,23 +163,27 @@ class PruningInputs:
         runtime, precision = form
         [baseline] = [one for one in self.baselines if one.runtime == runtime]
         if precision == baseline.precision:
-            return self._beside(baseline, 1.0)
-        judged = self.uncut.plain(form)
+            return self._beside(form, baseline, 1.0)
+        variant = self._planned(form)
+        judged = self.uncut.plain(variant)
         if judged is not None and self.training.samples.folding == IOFusion():
-            return self._beside(_unpruned(judged.artifact), judged.speedup)
+            return self._beside(variant, _unpruned(judged.artifact), judged.speedup)
         [artifact] = left_out.export(
             self.timer.exporter,
             network,
-            [form],
+            [variant],
             folder / f"unpruned-{precision}",
             title=f"Export the unpruned network in {precision}",
             calibration=self.timer.calibration,
         ).artifacts
         whole = _unpruned(artifact)
-        return self._beside(whole, _gain(self.timer.bench, baseline, whole))
+        return self._beside(variant, whole, _gain(self.timer.bench, baseline, whole))
 
-    def _beside(self, baseline: Artifact, gain: float) -> PruningInputs:
-        return replace(self, timer=replace(self.timer, baseline=baseline), gain=gain)
+    def _beside(
+        self, variant: Variant, baseline: Artifact, gain: float
+    ) -> PruningInputs:
+        timer = replace(self.timer, variant=variant, baseline=baseline)
+        return replace(self, timer=timer, gain=gain)
 
     @property
     def in_fp32(self) -> Artifact:
@@ -199,6 +215,7 @@ class PruningInputs:
                 "drop_blocks": recipe.drop_blocks,
                 "options": options,
                 "corrected": corrected_in is not None,
+                "file": artifact_name(*timer.variant),
             },
             record=_SEEN,
             portable=False,
@@ -209,8 +226,7 @@ class PruningInputs:
             options = found.options
         made = build_planner(network, self.form, self.costs, recipe, progress, options)
         if corrected_in is not None:
-            given, folder = timer.calibration, corrected_in
-            calibrate(made, timer.exporter, timer.baseline, given, folder)
+            calibrate(made, timer, corrected_in)
         if found is None:
             seen = _Seen(table=table.state(), options=made.options)
             keep(store, stage, seen)
@@ -226,8 +242,8 @@ class PruningInputs:
     @property
     def form(self) -> left_out.Form:
         """The runtime and precision that are planned for."""
-        baseline = self.timer.baseline
-        return baseline.runtime, baseline.precision or "fp32"
+        runtime, precision, *_ = self.timer.variant
+        return runtime, precision
 
     def expectations(self, network: Program) -> Expectations | None:
         """Accuracy expected of this network in the form that is planned for; `None`
@@ -235,7 +251,7 @@ class PruningInputs:
         if self.evaluator is None:
             return None
         evaluation = self.evaluator.evaluation
-        uncut, reference = self.uncut.plain(self.form), evaluation.reference
+        uncut, reference = self.uncut.plain(self.timer.variant), evaluation.reference
         return Expectations(
             outcomes=read_outcomes(self.training.store),
             family=key(network.fingerprint(), self.recipe.distill.epochs),

@@ -18,6 +18,7 @@ from edgekit.cost.overhead import Overhead, fitted
 from edgekit.cost.table import CostTable
 from edgekit.data import Dataset
 from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
+from edgekit.export.workers import Variant
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
@@ -120,8 +121,10 @@ class PlanTimer:
 
     exporter: ExportRunner
     bench: BenchRunner
+    variant: Variant
+    """The file that is planned for."""
     baseline: Artifact
-    """The unpruned network in the runtime and precision that are planned for."""
+    """The unpruned network in it."""
     calibration: Feeds
 
     @property
@@ -135,11 +138,11 @@ class PlanTimer:
         Raises `left_out.NotExportable` where the student cannot be exported.
         """
         baseline, title = self.baseline, f"the plan ({folder.name})"
-        precision = baseline.precision or "fp32"
+        precision = self.variant[1]
         [artifact] = left_out.export(
             self.exporter,
             student,
-            [(baseline.runtime, precision)],
+            [self.variant],
             folder,
             title=f"Export {title}",
             calibration=self.calibration,

@@ -51,6 +51,13 @@ def requested(
     return found
 
 
+def planned(runtime: RuntimeName, precision: Precision, target: Target) -> Variant:
+    """The file that plans are timed on: in int8 with the activations that the target's kernels
+    like, as the fastest of those that compete has them."""
+    unsigned = _unsigned(runtime, target) if precision == "int8" else None
+    return (runtime, precision, unsigned) if unsigned else (runtime, precision)
+
+
 def validation(project: Project, samples: BuildData, reads: Reads) -> Validation:
     """The validation samples, with training samples where they are few: never test samples.
 
@@ -104,19 +111,29 @@ def _quant_configs(
 ) -> list[QuantConfig]:
     if precision not in _IN_INT8:
         return []
-    record = registry.get(runtime)
-    vnni = any(name in target.isa for name in _VNNI)
-    overflows = target.arch in record.overflows_on and not vnni
-    narrow = [QuantConfig(narrow_weights=True)] if overflows else []
+    narrow = [QuantConfig(narrow_weights=True)] if _overflows(runtime, target) else []
     if precision == "int8-dynamic":
         return narrow
-    if target.arch in record.unsigned_int8_on:
-        # Signed activations become unsigned ones when the file is loaded, and overflow too.
-        unsigned = QuantConfig(activations="unsigned", narrow_weights=overflows)
+    unsigned = _unsigned(runtime, target)
+    if unsigned:
         return [unsigned, *narrow]
-    if _count(student, record.slow_in_int8):
+    if _count(student, registry.get(runtime).slow_in_int8):
         return [*narrow, QuantConfig(operators="mixed")]
     return narrow
+
+
+def _unsigned(runtime: RuntimeName, target: Target) -> QuantConfig | None:
+    """Unsigned activations, where the target's kernels like them."""
+    if target.arch not in registry.get(runtime).unsigned_int8_on:
+        return None
+    # Signed activations become unsigned ones when the file is loaded, and overflow too.
+    overflows = _overflows(runtime, target)
+    return QuantConfig(activations="unsigned", narrow_weights=overflows)
+
+
+def _overflows(runtime: RuntimeName, target: Target) -> bool:
+    vnni = any(name in target.isa for name in _VNNI)
+    return target.arch in registry.get(runtime).overflows_on and not vnni
 
 
 def _count(student: Program, kinds: tuple[str, ...]) -> int:

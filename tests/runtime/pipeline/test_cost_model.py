@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from edgekit.pipeline import cost_model, cost_provider
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.left_out import NotExportable
 from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.runners import ExportRunner
+from edgekit.pipeline.runners import BenchRunner, ExportRunner
+from edgekit.pipeline.search import PlanTimer
 from edgekit.program.program import trace
 from edgekit.progress import Silent
 from edgekit.prune.planner import Planner
@@ -63,13 +65,21 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
         program, [("onnxruntime", "fp32")], tmp_path / "whole", title="Export"
     )
     samples = np.zeros((1, 3, 32, 32), np.float32)
-    cost_model.calibrate(planner, exporter, baseline, samples, tmp_path)
+    timer = PlanTimer(
+        exporter=exporter,
+        bench=BenchRunner.of(request, env),
+        variant=("onnxruntime", "fp32"),
+        baseline=baseline,
+        calibration=(samples,),
+    )
+    cost_model.calibrate(planner, timer, tmp_path)
     known = table.networks(program.fingerprint())
     assert len(known) == 2
     assert all(sample.cost > 0 for sample in known)
     assert table.correction.scales
     pair = program, program
-    found = cost_model.check(costs, table, pair, [baseline], env.progress)
+    check = partial(cost_model.check, costs, table, pair)
+    found = check([baseline], request.target, env.progress)
     assert found is not None
     assert (found.provenance, found.unit) == ("host", "us")
     assert found.networks[0].name == "student"
@@ -81,9 +91,10 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
 
     monkeypatch.setattr(ExportRunner, "export", refuse)
     shutil.rmtree(tmp_path / "whole")
-    cost_model.calibrate(planner, exporter, baseline, samples, tmp_path)
-    quantized = replace(baseline, precision="int8")
-    assert cost_model.check(costs, table, pair, [quantized], env.progress) is None
+    cost_model.calibrate(planner, timer, tmp_path)
+    for other in ({"precision": "int8"}, {"name": "onnxruntime-fp32-other"}):
+        file = replace(baseline, **other)
+        assert check([file], request.target, env.progress) is None
 
 
 class Signs(nn.Module):
@@ -118,8 +129,14 @@ def test_a_cut_that_a_quantizer_does_not_take_is_named(tmp_path: Path) -> None:
         outputs=(),
     )
     samples = np.zeros((4, 6), np.float32)
-    exporter = ExportRunner.of(request, env)
+    timer = PlanTimer(
+        exporter=ExportRunner.of(request, env),
+        bench=BenchRunner.of(request, env),
+        variant=("litert", "int8"),
+        baseline=baseline,
+        calibration=(samples,),
+    )
     with pytest.raises(NotExportable) as caught:
-        cost_model.calibrate(planner, exporter, baseline, samples, tmp_path / "made")
+        cost_model.calibrate(planner, timer, tmp_path / "made")
     [note] = caught.value.notes
     assert (note.name, note.precision) == ("litert-int8", "int8")

@@ -15,6 +15,7 @@ import pytest
 from edgekit.api.environment import attached_environment
 from edgekit.commands.build import read_request
 from edgekit.commands.console import Bars, err_console
+from edgekit.config import targets
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.frontier import Judged
@@ -25,7 +26,7 @@ from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.training import TeacherEnsemble
 from edgekit.program.program import Program
-from edgekit.types import IOFusion
+from edgekit.types import IOFusion, QuantConfig, QuantResult
 from edgekit.types.export_notes import LeftOut, PlannedRuntime
 from tests.unit.bench.test_verdict import candidate
 from tests.unit.pipeline.points import LOADER
@@ -160,6 +161,32 @@ def test_the_file_of_the_uncut_network_is_not_made_again(
     for inputs in (unquantized, other):
         with pytest.raises(NotExportable):
             inputs.in_form(("litert", "int8"), parts[2], tmp_path)
+
+
+def test_plans_for_x86_are_timed_on_the_unsigned_file(
+    parts: Parts, tmp_path: Path
+) -> None:
+    _, inputs, teacher = parts
+    unsigned = QuantConfig(activations="unsigned")
+    result = QuantResult(
+        quant_config=unsigned, accuracy_drop=0.0, allowed=0.0, metric="accuracy",
+        samples=9, trials=(),
+    )  # fmt: skip
+    int8 = candidate(precision="int8", speedup=2.5)
+    artifact = replace(
+        int8.artifact,
+        name="onnxruntime-int8-unsigned",
+        runtime="onnxruntime",
+        quantized=result,
+    )
+    judged = Judged(candidates=(replace(int8, artifact=artifact),))
+    pc = replace(targets.load("intel-n100"), isa=("avx_vnni",))
+    there = replace(inputs, target=pc, uncut=judged).in_form(
+        ("onnxruntime", "int8"), teacher, tmp_path
+    )
+    assert there.timer.variant == ("onnxruntime", "int8", unsigned)
+    assert there.gain == 2.5
+    assert there.timer.baseline.name == "unpruned-onnxruntime-int8-unsigned"
 
 
 def test_forms_that_the_device_refuses_are_not_planned_for(parts: Parts) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from edgekit.config import targets
+from edgekit.export.workers import Variant
 from edgekit.pipeline.evaluate import Benchmark
 from edgekit.pipeline.frontier import MARGIN, Judged, keeping, most_accurate
-from edgekit.pipeline.left_out import Form
 from edgekit.types import Budget, Candidate, QuantConfig, QuantResult, QuantTrial
 from edgekit.types.evaluation import PairedLoss
 from tests.unit.bench.test_verdict import candidate, on_device
@@ -76,11 +76,11 @@ def test_an_unknown_peak_of_memory_keeps_no_budget() -> None:
 
 def test_a_precision_that_takes_the_accuracy_budget_gains_nothing() -> None:
     judged = Judged(candidates=(FP32, INT8))
-    assert judged.gain("int8", 0.01) == 3.0
-    assert judged.gain("int8", 0.005) == 0.0
-    assert judged.gain("int8", None) == 3.0
-    assert judged.gain("int16x8", None) == 0.0
-    assert Judged().gain("fp32", 0.01) == 1.0
+    assert judged.gain(("litert", "int8"), 0.01) == 3.0
+    assert judged.gain(("litert", "int8"), 0.005) == 0.0
+    assert judged.gain(("litert", "int8"), None) == 3.0
+    assert judged.gain(("litert", "int16x8"), None) == 0.0
+    assert Judged().gain(("litert", "fp32"), 0.01) == 1.0
 
 
 def searched(first: QuantConfig, chosen: QuantConfig) -> Candidate:
@@ -105,11 +105,30 @@ def test_a_plan_goes_beside_the_file_that_is_quantized_as_it_is() -> None:
     weighted = replace(
         alike, artifact=replace(alike.artifact, name=f"unpruned-{named.name}")
     )
-    form: Form = ("litert", "int8")
+    form: Variant = ("litert", "int8")
     assert Judged(candidates=(FP32, weighted, alike)).plain(form) is alike
     for one in (FP32, other, weighted):
         assert Judged(candidates=(one,)).plain(form) is None
-    assert Judged(candidates=(weighted,)).gain("int8", None) == 0.0
+    assert Judged(candidates=(weighted,)).gain(form, None) == 0.0
+
+
+def test_a_plan_goes_beside_the_variant_that_ships() -> None:
+    """Signed activations, which competing files have besides, take another time."""
+    unsigned = QuantConfig(activations="unsigned")
+    found = [searched(QuantConfig(), QuantConfig()), searched(unsigned, unsigned)]
+    named = ("unpruned-onnxruntime-int8", "unpruned-onnxruntime-int8-unsigned")
+    slow, fast = (
+        replace(
+            one,
+            speedup=speedup,
+            artifact=replace(one.artifact, name=name, runtime="onnxruntime"),
+        )
+        for one, name, speedup in zip(found, named, (1.8, 4.4), strict=True)
+    )
+    judged = Judged(candidates=(slow, fast))
+    variant: Variant = ("onnxruntime", "int8", unsigned)
+    assert judged.plain(variant) is fast and judged.gain(variant, None) == 4.4
+    assert judged.plain(variant[:2]) is slow
 
 
 def test_speed_just_kept_is_kept_in_the_report_and_not_relied_on() -> None:

@@ -91,6 +91,24 @@ def test_arm_processors_have_no_such_variant(tmp_path: Path) -> None:
     assert found == [("onnxruntime", "int8")]
 
 
+@pytest.mark.parametrize("isa", [SKYLAKE, ICE_LAKE])
+def test_plans_go_by_the_unsigned_file_where_one_is_made(
+    isa: tuple[str, ...], tmp_path: Path
+) -> None:
+    env = Environment(
+        device=Attached(isa=isa), store=Store(tmp_path), progress=Silent()
+    )
+    target = env.observed(targets.load("intel-n100"))
+    student = trace(nn.Linear(4, 2), (InputSpec(shape=(4,)),))
+    made = variants.requested(student, ("onnxruntime",), target, ("fp32", "int8"))
+    found = variants.planned("onnxruntime", "int8", target)
+    assert found in made and artifact_name(*found) == "onnxruntime-int8-unsigned"
+    pi = targets.load("raspberrypi4")
+    assert variants.planned("onnxruntime", "int8", pi) == ("onnxruntime", "int8")
+    assert variants.planned("onnxruntime", "fp32", target) == ("onnxruntime", "fp32")
+    assert variants.planned("litert", "int8", target) == ("litert", "int8")
+
+
 @pytest.mark.parametrize("activation", [nn.Hardswish(), nn.GELU(), nn.Softmax(1)])
 def test_operators_that_are_slow_in_int8_ask_for_a_mixed_file(
     activation: nn.Module,
