@@ -102,12 +102,14 @@ class Network:
     name: str
     targets: tuple[RuntimeName, ...] = LITERT
     speedups: tuple[float, ...] = (1.5, 2.2)
-    """Beyond the unpruned network in the precision that EdgeKit plans in."""
-    ratios: tuple[float, ...] = (0.25, 0.5)
-    """Global pruning ratios of Torch-Pruning."""
-    fractions: tuple[float, ...] = (0.75, 0.5)
+    """Beyond the unpruned network in the precision that EdgeKit plans in, where no peer was
+    timed yet; else as many up to the speed of the peers' files (`frontier_show.speedups`)."""
+    ratios: tuple[float, ...] = (0.25, 0.5, 0.7)
+    """Global pruning ratios of Torch-Pruning. The last ones, here and below, bound what can be
+    compared: plans that are as inaccurate as these."""
+    fractions: tuple[float, ...] = (0.75, 0.5, 0.35)
     """Of every width, for uniform width."""
-    depths: tuple[float, ...] = (0.67,)
+    depths: tuple[float, ...] = (0.67, 0.34)
     """Of the residual blocks, for uniform depth; networks without blocks have no such rows."""
     prunable: tuple[str, ...] = ()
     """Layers that Torch-Pruning may cut, by the end of their names; all but the last where

@@ -52,7 +52,7 @@ def points_of(network: Network, method: str) -> tuple[float, ...]:
         return network.depths
     if method == NAS:
         return network.ratios if network.nas and os.environ.get(NAS_PYTHON) else ()
-    return network.ratios
+    return network.ratios if method in DEFAULT else network.ratios[:-1]
 
 
 def cut_by_peer(  # noqa: PLR0913 (a network, its data, and where what is made once lies)

@@ -10,8 +10,8 @@ from statistics import fmean, geometric_mean, stdev
 from typing import Any
 
 from benchmarks.frontier_edgekit import METHOD
-from benchmarks.frontier_networks import NETWORKS
-from benchmarks.frontier_peers import DEFAULT, UNCUT
+from benchmarks.frontier_networks import NETWORKS, Network
+from benchmarks.frontier_peers import DEFAULT, UNCUT, points_of
 from benchmarks.results import Row
 
 NEAR = 0.01
@@ -64,6 +64,31 @@ def summarize(rows: Sequence[Row]) -> Row:
         **{key: geometric_mean(v) if v else None for key, v in known.items()},
         "networks": networks,
     }
+
+
+def speedups(rows: Sequence[Row], network: Network, target: str) -> tuple[float, ...]:
+    """Speed-ups that EdgeKit is asked for: those at which the peers' files stand.
+
+    The last is that of the fastest of them but the deepest cuts, over the fastest file of the
+    uncut network; the others lead there in equal factors. The network's own `speedups` where no
+    peer was timed, or none is faster than the uncut network.
+    """
+    files = [
+        row
+        for row in means(rows)
+        if (row["network"], row["target"]) == (network.name, target)
+    ]
+    uncut = [row["fraction"] for row in files if row["method"] == UNCUT]
+    cut = [
+        row["fraction"]
+        for row in files
+        if row["method"] not in (UNCUT, METHOD)
+        and row["point"] in points_of(network, row["method"])[:-1]
+    ]
+    if not uncut or not cut or min(cut) >= min(uncut):
+        return network.speedups
+    whole, count = min(uncut) / min(cut), len(network.speedups)
+    return tuple(round(whole ** (n / count), 2) for n in range(1, count + 1))
 
 
 def _of_network(rows: Sequence[Row], network: str) -> Row:

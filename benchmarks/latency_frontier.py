@@ -1,13 +1,15 @@
 """Accuracy of the shipped file against its measured latency: EdgeKit beside its peers, by network.
 
-    python -m benchmarks.latency_frontier plan    # EdgeKit's cuts: timings, an idle machine
     python -m benchmarks.latency_frontier train   # peers' cuts, recovery of all: any machine
     python -m benchmarks.latency_frontier export  # files and their accuracy: any machine
     python -m benchmarks.latency_frontier time    # a short idle spell: all files in turns
+    python -m benchmarks.latency_frontier plan    # EdgeKit's cuts: timings, an idle machine
     python -m benchmarks.latency_frontier show
 
-Each step does what is missing, the cheapest network first: `--only NETWORK`, `--most N` (networks
-cut, trained or exported) and `--minutes M` (nothing is begun after them) stop it earlier. A row of
+The first three come again after `plan`, which asks for the speeds at which the peers' files stand,
+and for those of `frontier_networks` where none was timed. Each step does what is missing, the
+cheapest network first: `--only NETWORK`, `--most N` (networks cut, trained or exported) and
+`--minutes M` (nothing is begun after them) stop it earlier. A row of
 `benchmarks/results/latency_frontier.json` is one (network, method, target, precision, point,
 seed); it is there once its file is judged, and has its latency once that is timed. `point` is the
 speed-up asked for (EdgeKit), the pruning ratio (Torch-Pruning, FastNAS), or the fraction kept.
@@ -20,7 +22,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,7 +31,7 @@ import torch
 from benchmarks.frontier_edgekit import METHOD, Bench, cut_for
 from benchmarks.frontier_networks import NETWORKS, ROOT, Network, Places, project_of
 from benchmarks.frontier_peers import METHODS, UNCUT, cut_by_peer, points_of
-from benchmarks.frontier_show import markdown, plot, summarize
+from benchmarks.frontier_show import markdown, plot, speedups, summarize
 from benchmarks.frontier_time import export_files, time_files
 from benchmarks.quantization_networks import Missing
 from benchmarks.results import Table
@@ -68,21 +70,24 @@ class Case:
         return f"{self.method}-{self.target}-{self.point:g}".replace(" ", "-")
 
 
-def cases(networks: Sequence[Network], seeds: int) -> Iterator[Case]:
-    """All networks to train, those first that a first comparison needs."""
+def cases(network: Network, seeds: int, asked: Asked) -> Iterator[Case]:
+    """All networks to train, those first that a first comparison needs; `asked` has EdgeKit's
+    speed-ups by target."""
     for seed in range(seeds):
-        for network in networks:
-            for method in METHODS:
-                targets = network.targets if method == METHOD else ("any",)
-                for point in points_of(network, method):
-                    for target in targets:
-                        yield Case(
-                            network=network.name,
-                            method=method,
-                            target=target,
-                            point=point,
-                            seed=seed,
-                        )
+        for method in METHODS:
+            points = {"any": points_of(network, method)}
+            for target, several in (asked if method == METHOD else points).items():
+                for point in several:
+                    yield Case(
+                        network=network.name,
+                        method=method,
+                        target=target,
+                        point=point,
+                        seed=seed,
+                    )
+
+
+Asked = Mapping[str, tuple[float, ...]]
 
 
 @dataclass(kw_only=True)
@@ -109,6 +114,24 @@ class Session:
     def folder(self, network: str) -> Path:
         """The folder of a network's cuts and files."""
         return self.places.cache / network
+
+    def asked(self, network: Network) -> Asked:
+        """The speed-ups that EdgeKit is asked for by target: as planned, or else to be."""
+        path = self._asked_file(network)
+        if path.is_file():
+            found = json.loads(path.read_text())
+            return {target: tuple(several) for target, several in found.items()}
+        rows = [*self.table.rows.values()]
+        return {target: speedups(rows, network, target) for target in network.targets}
+
+    def keep_asked(self, network: Network, asked: Asked) -> None:
+        """From now on these, whatever is timed later."""
+        path = self._asked_file(network)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, json.dumps(asked).encode())
+
+    def _asked_file(self, network: Network) -> Path:
+        return self.folder(network.name) / "asked.json"
 
     def may_begin(self) -> bool:
         """Return whether another network may be taken; counts it."""
@@ -227,38 +250,37 @@ def export(session: Session, expected: Sequence[Case]) -> None:
                 print(row, flush=True)
 
 
-def time_all(session: Session, networks: Sequence[Network]) -> None:
-    """Time the files of networks and runtimes that have one without a latency, in turns."""
-    for network in networks:
-        for runtime in network.targets:
-            rows = [
-                row
-                for row in session.table.rows.values()
-                if (row["network"], row["target"]) == (network.name, runtime)
-                and (session.places.cache / row["file"]).is_file()
-            ]
-            if all(row["us"] is not None for row in rows):
-                continue
-            if not session.may_begin():
-                return
-            paths = {str(session.places.cache / row["file"]): row for row in rows}
-            found = time_files([*paths], runtime)
-            [uncut] = [
-                path
-                for path, row in paths.items()
-                if (row["method"], row["precision"]) == (UNCUT, "fp32")
-            ]
-            for path, us in found.items():
-                timed = {
-                    "us": statistics.median(us),
-                    "uncut_us": statistics.median(found[uncut]),
-                    "us_launches": us,
-                    "fraction": statistics.median(
-                        one / whole for one, whole in zip(us, found[uncut], strict=True)
-                    ),
-                }
-                session.table.add({**paths[path], **timed}, summarize)
-            print(network.name, runtime, f"{len(found)} files timed", flush=True)
+def time_all(session: Session, network: Network) -> None:
+    """Time the files of a network on runtimes that have one without a latency, in turns."""
+    for runtime in network.targets:
+        rows = [
+            row
+            for row in session.table.rows.values()
+            if (row["network"], row["target"]) == (network.name, runtime)
+            and (session.places.cache / row["file"]).is_file()
+        ]
+        if all(row["us"] is not None for row in rows):
+            continue
+        if not session.may_begin():
+            return
+        paths = {str(session.places.cache / row["file"]): row for row in rows}
+        found = time_files([*paths], runtime)
+        [uncut] = [
+            path
+            for path, row in paths.items()
+            if (row["method"], row["precision"]) == (UNCUT, "fp32")
+        ]
+        for path, us in found.items():
+            timed = {
+                "us": statistics.median(us),
+                "uncut_us": statistics.median(found[uncut]),
+                "us_launches": us,
+                "fraction": statistics.median(
+                    one / whole for one, whole in zip(us, found[uncut], strict=True)
+                ),
+            }
+            session.table.add({**paths[path], **timed}, summarize)
+        print(network.name, runtime, f"{len(found)} files timed", flush=True)
 
 
 def show(table: Table) -> None:
@@ -302,15 +324,18 @@ def main() -> None:
         show(session.table)
         return
     for name in arguments.only or NETWORKS:
-        networks = [NETWORKS[name]]
+        network = NETWORKS[name]
+        asked = session.asked(network)
         expected = [
             case
-            for case in cases(networks, arguments.seeds)
+            for case in cases(network, arguments.seeds, asked)
             if arguments.method in (None, case.method)
         ]
         try:
+            if arguments.step == "plan":
+                session.keep_asked(network, asked)
             if arguments.step == "time":
-                time_all(session, networks)
+                time_all(session, network)
             else:
                 steps = {"plan": plan, "train": train, "export": export}
                 steps[arguments.step](session, expected)
@@ -320,7 +345,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=("plan", "train", "export", "time", "show"))
+    parser.add_argument("step", choices=("train", "export", "time", "plan", "show"))
     shared = ROOT.parent / "shared"
     models = Path(os.environ.get("FRONTIER_MODELS", shared / "models"))
     parser.add_argument("--data", type=Path, default=shared / "data/cifar10-jpeg.zip")

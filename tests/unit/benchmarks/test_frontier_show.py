@@ -14,6 +14,7 @@ from benchmarks.frontier_show import (
     peers,
     ratios,
     shipped,
+    speedups,
     summarize,
 )
 
@@ -90,6 +91,17 @@ def test_each_network_has_both_figures_and_those_not_measured_none() -> None:
     assert set(found["networks"]) == set(NETWORKS)
     assert found["networks"]["text"]["speedup_over_best_peer"] is None
     assert (sound["points"], sound["compared"]["speedup_over_best_peer"]) == (1, 1)
+
+
+def test_edgekit_is_asked_for_the_speeds_of_the_peers_files() -> None:
+    deepest = row("torch-pruning greg", "int8", 0.7, 0.5, 0.01)
+    rows = [*UNCUT, *PEER, *OURS, deepest]
+    # The peer's int8 file takes 0.3, the fastest uncut one 0.5: 1.67 times, and its root.
+    assert speedups(rows, NETWORKS["sound"], "litert") == (1.29, 1.67)
+    own = NETWORKS["sound"].speedups
+    assert speedups(UNCUT, NETWORKS["sound"], "litert") == own
+    assert speedups(rows, NETWORKS["sound"], "onnxruntime") == own
+    assert speedups(rows, NETWORKS["text"], "litert") == own
 
 
 def test_rows_without_a_latency_take_no_part() -> None:

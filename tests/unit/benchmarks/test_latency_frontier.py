@@ -49,7 +49,8 @@ def session(places: Places, tmp_path: Path, **limits: float | None) -> Session:
 
 def test_every_network_has_all_methods_and_edgekit_one_a_target() -> None:
     for network in NETWORKS.values():
-        found = [*cases([network], 2)]
+        asked = dict.fromkeys(network.targets, network.speedups)
+        found = [*cases(network, 2, asked)]
         assert len({case.name for case in found}) == len(found)
         ours = [case for case in found if case.method == "edgekit"]
         count = len(network.targets) * len(network.speedups) * 2
@@ -76,6 +77,18 @@ def test_a_step_stops_after_as_many_networks_or_minutes_as_it_may(
     assert not session(places, tmp_path, minutes=1).may_begin()
     assert session(places, tmp_path, minutes=10).may_begin()
     assert session(places, tmp_path).may_begin()
+
+
+def test_speed_ups_stay_as_they_were_planned(places: Places, tmp_path: Path) -> None:
+    one, network = session(places, tmp_path), NETWORKS["sound"]
+    assert one.asked(network) == dict.fromkeys(network.targets, network.speedups)
+    kept = {"litert": (1.4, 2.0), "onnxruntime": (1.2, 1.5)}
+    one.keep_asked(network, kept)
+    assert session(places, tmp_path).asked(network) == kept
+    plans = [c for c in cases(network, 1, kept) if c.method == "edgekit"]
+    assert [(c.target, c.point) for c in plans] == [
+        ("litert", 1.4), ("litert", 2.0), ("onnxruntime", 1.2), ("onnxruntime", 1.5)
+    ]  # fmt: skip
 
 
 def test_data_that_are_not_at_hand_leave_a_network_out(places: Places) -> None:
