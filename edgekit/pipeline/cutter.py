@@ -269,7 +269,7 @@ class Cutter:
         return solution.expected_loss_increase
 
     def _check_reach(self, damage: float | None, constraints: PlanConstraints) -> None:
-        """Raise `BudgetInfeasible` where training surely does not make up for a damage.
+        """Raise `BudgetInfeasible` where training hardly makes up for a damage.
 
         A speed-up that no budget sets is not refused, and may be milder next.
         """
@@ -301,7 +301,7 @@ class Cutter:
 def refuse_hopeless(
     expectations: Expectations, damage: float | None, allowed: float, speedup: float
 ) -> None:
-    """Raise `BudgetInfeasible` where a plan of a `speedup` surely loses more than `allowed`."""
+    """Raise `BudgetInfeasible` where a plan loses more than `allowed` all over its band."""
     if expectations.out_of_reach(damage, allowed):
         outlook = outlook_words(expectations.outlook(damage))
         raise BudgetInfeasible(

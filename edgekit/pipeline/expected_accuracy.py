@@ -22,7 +22,6 @@ from edgekit.types.evaluation import LossUnit
 
 COVERAGE = 0.8
 _Z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
-_SURE = NormalDist().inv_cdf(0.98)
 _STAGE, _FILE = "trained-outcomes-1", "outcome.json"
 _EXPONENT = 0.78
 """Training makes up for more of a large loss increase than of a small one."""
@@ -138,11 +137,11 @@ class Expectations:
         )
 
     def out_of_reach(self, damage: float | None, allowed: float) -> bool:
-        """Return whether a plan surely loses more than `allowed`: one network in fifty of such
-        a damage would keep it, were the law right."""
+        """Return whether a plan loses more than `allowed` all over the band: one network in ten
+        of such a damage would keep it, were the law right."""
         if self.unit == "own" or damage is None or not math.isfinite(damage):
             return False
-        least = self._slope().drop(damage, -_SURE) - _SURE * self.reference.noise
+        least = self._slope().drop(damage, -_Z) - _Z * self.reference.noise
         return self.lost + least > allowed
 
     def _slope(self) -> Slope:

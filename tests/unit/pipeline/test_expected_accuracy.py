@@ -20,6 +20,7 @@ from edgekit.store import Store
 from edgekit.types import AccuracyUnknown, Evaluation, ExpectedAccuracy
 
 REFERENCE = Evaluation(metric="accuracy", value=0.9, samples=10**9)
+DAMAGES = (0.01, 0.1, 1.0, 3.0, 12.0, 50.0)
 NONE = Expectations(outcomes=(), family="mine", reference=REFERENCE, relative=False)
 
 
@@ -98,8 +99,15 @@ def test_outcomes_that_say_nothing_do_not_count() -> None:
     assert expected(replace(NONE, outcomes=(seen,)), 1.0).trained == 1
 
 
-def test_a_budget_is_out_of_reach_only_where_it_surely_is() -> None:
-    assert not NONE.out_of_reach(1.0, 0.01), "a wide prior refuses little"
+def test_a_budget_is_out_of_reach_where_the_band_lies_below_it() -> None:
+    for allowed in (0.005, 0.02, 0.1):
+        below = [expected(NONE, d).high < REFERENCE.value - allowed for d in DAMAGES]
+        assert [NONE.out_of_reach(d, allowed) for d in DAMAGES] == below
+        assert {*below} == {True, False}
+
+
+def test_a_wide_band_refuses_little() -> None:
+    assert not NONE.out_of_reach(1.0, 0.01), "one in ten would keep it"
     assert NONE.out_of_reach(12.0, 0.01)
     frail = [outcome("mine", damage, 0.1) for damage in (0.5, 1.0, 2.0)]
     assert replace(NONE, outcomes=tuple(frail)).out_of_reach(1.0, 0.01)
