@@ -1,7 +1,7 @@
 """Carry a plan out: (width graph, plan) -> a narrower program that computes the same.
 
 The given program is never touched. The result has parameters of its own, also where nothing
-was cut, so that training it leaves its teacher alone.
+was cut, so that training it leaves its teacher alone; that of `shrink_shared` has not.
 """
 
 from __future__ import annotations
@@ -32,12 +32,35 @@ def shrink(graph: WidthGraph, plan: Plan, *, release: bool = False) -> Program:
     `release` frees each of the given program's parameters once it is cut, for a network that
     fills the memory: the given program cannot be run any more.
     """
-    cut, blocks = cut_of(graph, plan), _blocks(graph, plan)
+    cut = cut_of(graph, plan)
     tensors = {}
     for tensor, axes in labeled_tensors(graph):
         tensors[id(tensor)] = sliced(tensor, axes, cut)
         if release:
             tensor.data = tensor.data.new_empty(0)
+    made = _cut(graph, plan, cut, tensors)
+    check(made)
+    return made
+
+
+def shrink_shared(graph: WidthGraph, plan: Plan) -> Program:
+    """The same to be run only, which is the check of its shapes: parameters that stay whole are
+    those of the given program."""
+    cut = cut_of(graph, plan)
+    tensors = {
+        id(tensor): tensor
+        if isinstance(tensor, nn.Parameter) and not _changes(cut, axes)
+        else sliced(tensor, axes, cut)
+        for tensor, axes in labeled_tensors(graph)
+    }
+    return _cut(graph, plan, cut, tensors)
+
+
+def _cut(
+    graph: WidthGraph, plan: Plan, cut: Cut, tensors: Mapping[int, torch.Tensor]
+) -> Program:
+    """The program over `tensors`, cut already, in place of the given ones (by id)."""
+    blocks = _blocks(graph, plan)
     module, copies = _copy(graph.program.module, tensors)
     for old, new in copies.items():
         _rewrite(cut, old, new)
@@ -73,7 +96,9 @@ def mask(graph: WidthGraph, plan: Plan) -> Program:
             module.register_buffer(name, removed.reshape(-1, *[1] * (rank - 1 - dim)))
             _mask_operand(copies[node], copies[operand], name)
     silence_blocks(blocks, {old.name: new for old, new in copies.items()})
-    return _finished(graph.program, module)
+    made = _finished(graph.program, module)
+    check(made)
+    return made
 
 
 def cut_of(graph: WidthGraph, plan: Plan) -> Cut:
@@ -119,6 +144,10 @@ def labeled_tensors(graph: WidthGraph) -> list[tuple[torch.Tensor, Axes]]:
         ):
             found[id(tensor)] = (tensor, graph.axes(node))
     return list(found.values())
+
+
+def _changes(cut: Cut, axes: Axes) -> bool:
+    return any(axis is not None and cut.changes(axis) for axis in axes)
 
 
 def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
@@ -188,14 +217,12 @@ def _promise(graph: WidthGraph, copies: Mapping[fx.Node, fx.Node], cut: Cut) -> 
 
 
 def _finished(program: Program, module: fx.GraphModule) -> Program:
-    """Drop what is dead, then check shapes against what the graph promised."""
+    """Drop what is dead."""
     module.graph.eliminate_dead_code()
     _drop_unused(module)
     module.graph.lint()
     module.recompile()
-    result = replace(program, module=module)
-    check(result)
-    return result
+    return replace(program, module=module)
 
 
 def _drop_unused(module: fx.GraphModule) -> None:

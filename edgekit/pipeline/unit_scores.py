@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgekit.cost.operator_shape import describe
 from edgekit.data import Dataset
 from edgekit.graph.graph import WidthGraph
 from edgekit.pipeline import stage_inputs
@@ -26,11 +27,13 @@ from edgekit.types import Sensitivity
 
 Scores = npt.NDArray[Any]
 
-_SAMPLES_WEIGHED = 256
+# Samples to weigh units by: fewer where they would cost more, but enough.
+_SAMPLES_WEIGHED, _WEIGH_MACS, _LEAST_WEIGHED = 256, 2e12, 64
 # Trials of cuts: their cost in all, numbers of the outputs that are enough to judge one by (few
-# samples of maps have as many), and the fewest samples.
+# samples of maps have as many), and samples that are worth four times that cost.
 _TRIAL_MACS, _TRIAL_VALUES = 2e12, 1 << 20
-_LEAST_SAMPLES = 16
+_FEW_SAMPLES, _FEW_MACS = 16, 4 * _TRIAL_MACS
+_LEAST_SAMPLES = 4
 _TRIAL_BATCH = 64
 _SENSITIVITY = Json[Sensitivity](Sensitivity)
 
@@ -56,33 +59,42 @@ def score_importance(
     store: Store | None = None,
 ) -> dict[str, Scores]:
     """Importance of every unit, by the recipe's criterion."""
-    title = f"Weigh the units ({criterion})"
+    title, count = f"Weigh the units ({criterion})", _weighed(graph)
 
     def make() -> dict[str, Scores]:
         with progress.step(title):
-            [(inputs, labels)] = batches(train, _SAMPLES_WEIGHED)
+            [(inputs, labels)] = batches(train, count)
             known = (
                 repeat(None) if labels is None else torch.split(labels, _TRIAL_BATCH)
             )
             parts = list(zip(_parts(graph, inputs), known, strict=False))
             return importance(graph, criterion, batches=parts)
 
-    inputs = {**_of(graph, train), "criterion": criterion, "count": _SAMPLES_WEIGHED}
+    inputs = {**_of(graph, train), "criterion": criterion, "count": count}
     stage = Stage[dict[str, Scores]](
         kind="importance", title=title, inputs=inputs, record=ArraysRecord()
     )
     return kept(store, stage, make, progress)
 
 
+def _weighed(graph: WidthGraph) -> int:
+    found = (describe(graph, node) for node in graph.program.module.graph.nodes)
+    macs = sum(operator.macs for operator in found if operator is not None)
+    affordable = max(_LEAST_WEIGHED, _WEIGH_MACS / max(1, macs))
+    return int(min(_SAMPLES_WEIGHED, affordable))
+
+
 def _trial_samples(planner: Planner) -> int:
     """Number of samples that cuts are tried on: enough to compare them, and affordable."""
     trials = 2 * len(planner.graph.groups) + len(planner.blocks)
-    affordable = _TRIAL_MACS / max(1, planner.macs() * trials)
+    each = max(1, planner.macs() * trials)
     program = planner.graph.program
     with torch.no_grad():
         found = tensors(program.module(*program.example()))
     enough = _TRIAL_VALUES / max(1, sum(each.numel() for each in found))
-    return int(min(_SAMPLES_WEIGHED, max(_LEAST_SAMPLES, min(affordable, enough))))
+    few = min(_FEW_SAMPLES, _FEW_MACS / each)
+    count = max(_LEAST_SAMPLES, few, min(_TRIAL_MACS / each, enough))
+    return int(min(_SAMPLES_WEIGHED, count))
 
 
 def probe(

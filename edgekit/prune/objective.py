@@ -113,9 +113,9 @@ def keep_best(
     """The plan that keeps the most important units of every group at these widths."""
     kept = {}
     for group in groups:
-        scores = importance.get(group.id, np.arange(group.units, 0, -1.0))
-        best = np.argsort(-scores, kind="stable")[: widths[group.id]]
-        if len(best) < group.units:
+        if widths[group.id] < group.units:
+            scores = importance.get(group.id, np.arange(group.units, 0, -1.0))
+            best = np.argsort(-scores, kind="stable")[: widths[group.id]]
             kept[group.id] = tuple(sorted(int(unit) for unit in best))
     return Plan(kept=kept)
 

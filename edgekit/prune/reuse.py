@@ -113,7 +113,7 @@ def _writes(node: fx.Node) -> bool:
 
 
 def _equal(mine: Any, given: Any) -> bool:
-    if isinstance(mine, Tensor) and isinstance(given, Tensor):
+    if isinstance(mine, Tensor) and isinstance(given, Tensor) and mine is not given:
         return mine.dtype == given.dtype and torch.equal(mine, given)
     return mine is given
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from edgekit.graph.blocks import Block
 from edgekit.graph.graph import WidthGraph
-from edgekit.graph.surgery import shrink
+from edgekit.graph.surgery import shrink_shared
 from edgekit.program.ends import in_logarithms
 from edgekit.program.named_outputs import tensors
 from edgekit.program.placement import OnDevice, best_device, place, placed, room
@@ -50,7 +50,7 @@ def sensitivity(
     whole = in_logarithms(graph.program).module
     with placed(whole, on):
         expected = [_outputs_of(whole, inputs) for inputs in batches]
-    uncut = place(_by_batch(shrink(graph, Plan(kept={}))), on)
+    uncut = place(_by_batch(shrink_shared(graph, Plan(kept={}))), on)
     reuse = Reuse(uncut, batches, room(KEPT_BYTES, on))
     # Changes by batch statistics alone are not attributed to a cut.
     unmoved = _divergence(reuse.outputs(uncut), expected)
@@ -60,7 +60,7 @@ def sensitivity(
     for number, (name, width, plan) in enumerate(trials):
         if on_progress:
             on_progress(number, len(trials))
-        variant = place(_by_batch(shrink(graph, plan)), on)
+        variant = place(_by_batch(shrink_shared(graph, plan)), on)
         found = _divergence(reuse.outputs(variant), expected)
         expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgekit.errors import UsageError
 from edgekit.graph.graph import Group, WidthGraph, analyze
-from edgekit.graph.surgery import mask, shrink
+from edgekit.graph.surgery import mask, shrink, shrink_shared
 from edgekit.program.program import Program, load, set_training
 from edgekit.types import Plan
 from tests.unit.graph.networks import CASES
@@ -122,6 +122,21 @@ def test_the_result_trains_saves_and_is_cut_again(name: str, tmp_path) -> None:
     loss.backward()
     used = [p for p in small.module.parameters() if p.grad is not None]
     assert used and all(torch.isfinite(p.grad).all() for p in used)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_only_run_has_the_given_parameters_that_stay_whole(name: str) -> None:
+    graph, x = graph_of(name), CASES[name].inputs()
+    plan = drop(graph.groups[:1])
+    own, shared = shrink(graph, plan), shrink_shared(graph, plan)
+    torch.testing.assert_close(output(shared, x), output(own, x), rtol=0, atol=0)
+    given = {id(p): p for p in graph.program.module.parameters()}
+    assert not any(id(p) in given for p in own.module.parameters())
+    for parameter in shared.module.parameters():
+        whole = [p for p in given.values() if torch.equal(p, parameter)]
+        assert not whole or id(parameter) in given
+    buffers = set(map(id, graph.program.module.buffers()))
+    assert not any(id(b) in buffers for b in shared.module.buffers())
 
 
 def test_a_training_step_leaves_the_teacher_alone() -> None:

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgekit.api.datasets import Data
 from edgekit.graph.surgery import shrink
+from edgekit.pipeline import unit_scores
 from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.search import SearchRound, next_costs, settled
 from edgekit.pipeline.unit_scores import probe, score_importance
@@ -169,6 +170,28 @@ def test_cuts_are_tried_on_fewer_samples_of_larger_outputs(
         found = probe(planner, scores, train, Logged())
     assert f"on {count} samples" in caplog.text
     assert set(found.groups) == {g.id for g in planner.graph.groups}
+
+
+@pytest.mark.parametrize(("affordable", "count"), [(0.2, 4), (2, 8), (6, 16), (40, 40)])
+def test_cuts_of_large_networks_are_tried_on_few_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, affordable: float, count: int
+) -> None:
+    """Up to 16 are worth four times the cost, and four any cost."""
+    planner = planner_for(graph_of(residual()), tmp_path)
+    trials = 2 * len(planner.graph.groups) + len(planner.blocks)
+    most = affordable * planner.macs() * trials
+    monkeypatch.setattr(unit_scores, "_TRIAL_MACS", most)
+    monkeypatch.setattr(unit_scores, "_FEW_MACS", 4 * most)
+    assert unit_scores._trial_samples(planner) == count
+
+
+@pytest.mark.parametrize(("affordable", "count"), [(1, 64), (100, 100), (999, 256)])
+def test_units_of_large_networks_are_weighed_by_fewer_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, affordable: int, count: int
+) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path)
+    monkeypatch.setattr(unit_scores, "_WEIGH_MACS", affordable * planner.macs())
+    assert unit_scores._weighed(planner.graph) == count
 
 
 class Largest(TorchDispatchMode):
