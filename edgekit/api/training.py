@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +12,9 @@ from edgekit.api.metrics import Loss, Score, metric_of, task_of
 from edgekit.api.networks import Network
 from edgekit.distill import Hooks
 from edgekit.distill import distill as train
+from edgekit.error_pages import of as page_of
+from edgekit.errors import WorkerLost
+from edgekit.pipeline import distributed
 from edgekit.progress import Logged, Progress
 from edgekit.tasks.reading import selected
 from edgekit.types import DistillRecipe, Epoch, Recipe
@@ -38,6 +43,10 @@ def distill(  # noqa: PLR0913
     place of `recipe.distill.epochs`, 20 by default. The same `recipe.seed` gives the same student.
     Raises `TrainingError` where the loss is no longer finite, `ModelError` where student and
     teacher do not take and give the same, `DataError` for samples that do not fit them.
+
+    Under `torchrun` or `accelerate launch` all processes train together, each of which makes the
+    same call. `WorkerLost` is raised where another one was lost; a process whose main thread waits
+    for one on a machine that has gone ends with that error.
     """
     teachers = [teacher] if isinstance(teacher, Network) else list(teacher)
     shown = progress or Logged()
@@ -49,7 +58,7 @@ def distill(  # noqa: PLR0913
     if metric is not None:
         judge = metric_of(metric, data.task, higher_is_better=higher_is_better)
     training, validation = data.training(program, how.validation_fraction, recipe.seed)
-    with shown.step("Distill") as step:
+    with shown.step("Distill") as step, distributed.watched(_end):
 
         def show(epoch: Epoch) -> None:
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
@@ -66,3 +75,10 @@ def distill(  # noqa: PLR0913
             hooks=Hooks(on_epoch=show),
         )
     return Network(trained.program, history=trained.epochs)
+
+
+def _end(error: WorkerLost) -> None:
+    """End this process, whose main thread waits for a lost one: no exception reaches it there."""
+    line = f"Error: {error} [{page_of(type(error)).id}]"
+    print(line, file=sys.stderr, flush=True)
+    os._exit(error.exit_code)

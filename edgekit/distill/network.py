@@ -59,5 +59,5 @@ def worker_lost(reason: str) -> WorkerLost:
     """The error of a process that lost another one."""
     return WorkerLost(
         f"Another process of this training was lost ({reason}). Start the same command on every "
-        "machine again: it goes on from the last checkpoint, and finished stages are kept."
+        "machine again: a build goes on from its last checkpoint and keeps finished stages."
     )

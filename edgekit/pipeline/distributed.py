@@ -116,6 +116,26 @@ def joined(lost: Callable[[WorkerLost], None]) -> Iterator[None]:
         _part(processes, heartbeat, on_purpose=True)
 
 
+@contextmanager
+def watched(lost: Callable[[WorkerLost], None]) -> Iterator[None]:
+    """The processes of a launcher in one training while the block lasts, each of its own accord;
+    nothing without a launcher.
+
+    Raises `WorkerLost`, and calls `lost`, as `joined` does.
+    """
+    if not is_distributed():
+        yield
+        return
+    with losses_named():
+        heartbeat = Heartbeat(Processes(), lost)
+        on_purpose = False
+        try:
+            yield
+            on_purpose = True
+        finally:
+            heartbeat.end(on_purpose=on_purpose)
+
+
 def _part(processes: Processes, heartbeat: Heartbeat, *, on_purpose: bool) -> None:
     heartbeat.end(on_purpose=on_purpose)
     if processes.first and on_purpose:

@@ -53,7 +53,7 @@ def test_the_interface_of_one_machine_or_of_the_user_is_left(
 def test_torchs_errors_of_lost_processes_are_named(error: RuntimeError) -> None:
     with (
         pytest.raises(
-            WorkerLost, match="it goes on from the last checkpoint"
+            WorkerLost, match="a build goes on from its last checkpoint"
         ) as raised,
         network.losses_named(),
     ):
