@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgekit.bench.tiers import TIERS
+from tests import shared
 
 # A shell starts what runs in its background deaf to Ctrl-C, and every child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -139,21 +141,36 @@ def _train(root: Path) -> None:
     save_file(network.state_dict(), root / "weights.safetensors")
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at what tests make, and not again at all libraries."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole builds come first, so that of two processes neither waits for the other at the end."""
-    items.sort(key=lambda item: item.path.parent.name != "runtime")
+    """The longest modules come first: of two processes neither waits for the other at the end."""
+    items.sort(key=_ends_soon)
+
+
+def _ends_soon(item: pytest.Item) -> tuple[bool, bool]:
+    """Whole builds are first, exports and the zoo next."""
+    room = item.path.relative_to(Path(__file__).parent).parts[0]
+    return item.path.parent.name != "runtime", room not in ("runtime", "zoo")
 
 
 @pytest.fixture(scope="session")
 def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Read only: copy it to change it."""
-    root = tmp_path_factory.mktemp("own")
+    return shared.once(tmp_path_factory.getbasetemp(), "own-project", _write_project)
+
+
+def _write_project(root: Path) -> None:
     (root / "model.py").write_text(MODEL)
     (root / "edgekit.toml").write_text(PROJECT)
     _write_images(root / "data/train", 100, seed=1)
     _write_images(root / "data/test", 60, seed=2)
     _train(root)
-    return root
 
 
 @pytest.fixture
@@ -187,6 +204,26 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TIERS, "quick", short)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _libraries() -> Iterator[None]:
+    """Converters' libraries are imported once for all tests, and each export is a fork.
+
+    Importing takes 3 to 6 s of processor time a format. `fresh_processes` is a test's way out.
+    """
+    from edgekit.export import warm
+
+    with warm.kept():
+        yield
+
+
+@pytest.fixture
+def fresh_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each export has a process of its own, as outside of a build."""
+    from edgekit.export import warm
+
+    monkeypatch.setattr(warm, "_pools", [])
+
+
 _SHARED = ("cost-tables", "costs", "npm", "runtimes", "swift-parser")
 """Folders of the cache that all tests share: slow to fill, and no test counts on either."""
 
@@ -196,12 +233,12 @@ def _cache(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A cache of the module's own: what is kept does not depend on which modules ran before."""
-    root = tmp_path_factory.getbasetemp()
+    root = shared.cache(tmp_path_factory.getbasetemp())
     # A module can have several: pytest may run others between tests of one parameter.
     folder = tmp_path_factory.mktemp(request.module.__name__)
     for name in _SHARED:
-        (root / "shared-cache" / name).mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(root / "shared-cache" / name)
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(root / name)
     return folder
 
 

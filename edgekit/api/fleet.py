@@ -21,6 +21,7 @@ from edgekit.bundle_files import REPORT
 from edgekit.config import farm as farm_file
 from edgekit.config import lock_file, project
 from edgekit.errors import BudgetMissed, EdgeKitError, OutputError, UsageError
+from edgekit.export import warm
 from edgekit.package import bundle
 from edgekit.pipeline.build import build as run_build
 from edgekit.pipeline.fleet import cluster, inline, transport
@@ -137,7 +138,8 @@ def build_many(  # noqa: PLR0913
             return _built_here(task, address, progress, loaded)
 
         shown = progress or Logged()
-        states = inline.run(tasks, work, lender, progress=shown, watch=watch)
+        with warm.kept():
+            states = inline.run(tasks, work, lender, progress=shown, watch=watch)
         return [_result(state) for state in states]
     return _on_cluster(tasks, lender, address, retries, watch)
 

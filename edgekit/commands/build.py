@@ -192,12 +192,7 @@ def build(  # noqa: PLR0913 - a command's options
     built: dict[str, Report] = {}
     failed: dict[str, EdgeKitError] = {}
     try:
-        for name, place in places.items():
-            if len(places) > 1:
-                shown.say(f"Target {name}, into {place}/")
-            log = logs.written(name, err_console, verbose=verbose)
-            with kept_apart(name, failed, shown, of=len(places)), log:
-                _build(asked, name, place, built)
+        _build_each(asked, places, built, failed)
     finally:  # an interruption loses no target that is finished, either
         if as_json:
             print_reports(list(built.values()), multiple=len(places) > 1)
@@ -232,6 +227,24 @@ def _places(targets: Sequence[str], out: Path | None) -> dict[str, Path]:
     if out is not None and len(targets) == 1:
         return {targets[0]: out}
     return {target: (out or Path("build")) / target for target in targets}
+
+
+def _build_each(
+    asked: _Asked,
+    places: Mapping[str, Path],
+    built: dict[str, Report],
+    failed: dict[str, EdgeKitError],
+) -> None:
+    """Build for one target after another; the libraries of exports are imported once."""
+    from edgekit.export import warm
+
+    with warm.kept():
+        for name, place in places.items():
+            if len(places) > 1:
+                asked.shown.say(f"Target {name}, into {place}/")
+            log = logs.written(name, err_console, verbose=asked.verbose)
+            with kept_apart(name, failed, asked.shown, of=len(places)), log:
+                _build(asked, name, place, built)
 
 
 def _build(asked: _Asked, target: str, place: Path, built: dict[str, Report]) -> None:

@@ -61,6 +61,7 @@ def plan(  # noqa: PLR0913 - a command's options
         edgekit plan --target raspberrypi --target intel-n100
     """
     from edgekit.api.environment import attached_environment
+    from edgekit.export import warm
     from edgekit.pipeline.preview import Previewer
     from edgekit.report.plan_page import check_place
 
@@ -85,6 +86,7 @@ def plan(  # noqa: PLR0913 - a command's options
                 for name in once(folder, target, shown)
             ]
         ]
+        devices.enter_context(warm.kept())  # for all targets
         looked = Previewer()
         try:
             for request, env in asked:

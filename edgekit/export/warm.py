@@ -8,6 +8,7 @@ left. Modules that a job imported besides are imported before the next one.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -26,17 +27,24 @@ from typing import IO, Any
 
 from edgekit import child
 from edgekit.export import worker
+from edgekit.plugins import PLUGINS
 from edgekit.runtimes import registry
 from edgekit.types import RuntimeName
 
-_LIMIT = 1 << 16
+_LIMIT = 1 << 18
 _MODULES = "modules.json"
 _pools: list[dict[RuntimeName, WarmProcess]] = []
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Keep a process for each format's libraries while the block lasts, and end them then."""
+    """Keep a process for each format's libraries while the block lasts, and end them then.
+
+    A block inside of another one uses the outer one's processes.
+    """
+    if _pools:
+        yield
+        return
     pool: dict[RuntimeName, WarmProcess] = {}
     _pools.append(pool)
     try:
@@ -65,7 +73,12 @@ def prepare(runtime: RuntimeName, environment: Mapping[str, str]) -> WarmProcess
     if not _pools or sys.platform != "linux":
         return None
     pool = _pools[-1]
-    if runtime not in pool or pool[runtime].ended:
+    kept = pool.get(runtime)
+    if kept is None or kept.ended or not kept.imports_from(environment):
+        if kept is not None:
+            if kept.busy:
+                return None
+            kept.end()
         pool[runtime] = WarmProcess(runtime, environment)
     return pool[runtime]
 
@@ -96,6 +109,7 @@ class WarmProcess:
     def __init__(self, runtime: RuntimeName, environment: Mapping[str, str]) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.busy = False
+        self._places = _places(environment)
         with theirs:
             number = theirs.fileno()
             self._process = subprocess.Popen(
@@ -114,20 +128,26 @@ class WarmProcess:
         """Return whether there is no process any more."""
         return self._process.poll() is not None
 
+    def imports_from(self, environment: Mapping[str, str]) -> bool:
+        """Return whether its modules are those that a process in `environment` would import."""
+        return self._places == _places(environment)
+
     def fork(self, request: Path, log: Path, environment: Mapping[str, str]) -> Fork:
         """A process for the job in the file `request`, which prints into `log`."""
         ours, theirs = os.pipe()
         asked = {
             "request": str(request),
             "place": str(request.parent),
-            "threads": environment["OMP_NUM_THREADS"],
+            "environment": dict(environment),
         }
-        with log.open("wb") as stream, suppress(OSError):  # ended: nobody answers
-            message = json.dumps(asked).encode()
-            fds = [theirs, stream.fileno()]
-            socket.send_fds(self._channel, [message], fds)
-        os.close(theirs)
         self.busy = True
+        with log.open("wb") as stream:
+            message = json.dumps(asked).encode()
+            try:
+                socket.send_fds(self._channel, [message], [theirs, stream.fileno()])
+            except OSError:
+                self.end()  # nobody answers: it has ended, or the message is too long
+        os.close(theirs)
         return Fork(warm=self, stdout=os.fdopen(ours, "rb", buffering=0))
 
     def status(self) -> int:
@@ -151,6 +171,10 @@ class WarmProcess:
         self.busy = False
 
 
+def _places(environment: Mapping[str, str]) -> tuple[str | None, ...]:
+    return environment.get("PYTHONPATH"), environment.get(PLUGINS)
+
+
 # --- in the process itself --------------------------------------------------------------------
 
 
@@ -165,6 +189,7 @@ def serve(runtime: RuntimeName, channel: socket.socket) -> None:
         if not message:
             return
         asked = json.loads(message)
+        gc.freeze()  # a fork's garbage collector leaves the libraries alone, and their pages shared
         pid = os.fork()
         if pid == 0:
             channel.close()
@@ -194,9 +219,10 @@ def _run(asked: Mapping[str, Any], reply: int, log: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.chdir(asked["place"])
-        os.environ["TMPDIR"], tempfile.tempdir = asked["place"], None
-        os.environ["OMP_NUM_THREADS"] = asked["threads"]
-        _bounded(int(asked["threads"]))
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        tempfile.tempdir = None
+        _bounded(int(os.environ["OMP_NUM_THREADS"]))
         with os.fdopen(reply, "wb", buffering=0) as stream:
             worker.answer(Path(asked["request"]), stream)
         names = [name for name, one in [*sys.modules.items()] if _file_of(one)]

@@ -9,10 +9,12 @@ follows from networks that were trained before (`expected_accuracy.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from edgekit.export import conversions, warm
 from edgekit.graph.graph import WidthGraph
 from edgekit.pipeline import left_out
 from edgekit.pipeline.baselines import export_baselines
@@ -89,7 +91,10 @@ class Previewer:
     ) -> SolvedPreview:
         """On one runtime, in the first precision that the network can be exported in."""
         loaded = load(request, env, self._loaded)
-        with scratch_folder() as folder:
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch_folder())
+            stack.enter_context(warm.kept())
+            stack.enter_context(conversions.kept(folder / "conversions"))
             inputs = _measured(request, env, loaded, first[0], folder)
             forms = inputs.forms(inputs.precisions())
 

@@ -68,6 +68,7 @@ def test_a_script_of_the_command(here: Planted) -> None:
     assert (done.returncode, here.ran) == (0, set()), done.stderr
 
 
+@pytest.mark.usefixtures("fresh_processes")
 def test_exports_and_what_takes_them_apart(carelessly: Planted, tmp_path: Path) -> None:
     network = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval()
     program = trace(network, (InputSpec(shape=(4,)),))

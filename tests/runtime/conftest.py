@@ -157,11 +157,11 @@ def requantizing_model(tmp_path: Path) -> TinyModel:
 @pytest.fixture(scope="session")
 def exported_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of its own network, and that network exported to `files/`. Read only."""
+    from tests import shared
     from tests.runtime.diff.exported import write_project
 
-    root = tmp_path_factory.mktemp("exported-project")
-    write_project(root)
-    return root
+    base = tmp_path_factory.getbasetemp()
+    return shared.once(base, "exported-project", write_project)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,7 +126,6 @@ def _quick() -> Iterator[None]:
     short = replace(TIERS["quick"], launches=1, warmup_min_s=0.05, min_s=0.1)
     TIERS["quick"] = short  # type: ignore[index]
     with warm.kept():
-        warm.kept = nullcontext  # type: ignore[assignment]
         warm.WarmProcess.ended = property(_gone)  # type: ignore[assignment, method-assign]
         queues.warm_up([["litert"], ["onnxruntime"]])
         yield

@@ -5,6 +5,7 @@ Untrained, but with batch norm as training leaves it: statistics of data, scales
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -158,11 +159,31 @@ def two_inputs() -> Program:
     return trace(TwoInputs(), inputs)
 
 
+@pytest.fixture(scope="session")
+def _processes() -> Iterator[dict[Path, ProcessPoolExecutor]]:
+    """The process of `apart`, by what it is for; there is one at a time."""
+    found: dict[Path, ProcessPoolExecutor] = {}
+    yield found
+    for pool in found.values():
+        pool.shutdown()
+
+
 @pytest.fixture(scope="module")
-def apart() -> Iterator[ProcessPoolExecutor]:
-    """A process for a module's exports and runs: the libraries crash beside each other."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        yield pool
+def apart(
+    request: pytest.FixtureRequest, _processes: dict[Path, ProcessPoolExecutor]
+) -> ProcessPoolExecutor:
+    """A process for the exports and runs of a module, or of a runtime's folder of modules: the
+    libraries crash beside each other."""
+    folder = request.path.parent
+    scope = folder if folder.parent.name == "runtimes" else request.path
+    if scope not in _processes:
+        for other in list(_processes):
+            _processes.pop(other).shutdown()
+        _processes[scope] = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=gc.set_threshold,
+            initargs=(10_000,),
+        )  # fmt: skip
+    return _processes[scope]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -34,8 +35,21 @@ def digest(program: Program, folder: Path) -> str:
     return hashlib.sha256(made.files[0].read_bytes()).hexdigest()
 
 
+_OF_OTHER_TESTS: list[psutil.Process] = []
+
+
 def libraries() -> list[psutil.Process]:
-    return below(f" {warm.__name__} ")
+    found = below(f" {warm.__name__} ")
+    return [one for one in found if one not in _OF_OTHER_TESTS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _outside() -> Iterator[None]:
+    """Nothing is kept at first, and what all tests keep is not looked at."""
+    before, warm._pools[:] = [*warm._pools], []
+    _OF_OTHER_TESTS[:] = libraries()
+    yield
+    warm._pools[:] = before
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +60,9 @@ def fresh(tmp_path_factory) -> str:
 
 def test_forks_make_the_bytes_that_a_fresh_process_makes(tmp_path, fresh) -> None:
     with warm.kept():
-        first = digest(dense(8), tmp_path / "first")
-        [process] = libraries()
+        with warm.kept():  # uses the outer block's
+            first = digest(dense(8), tmp_path / "first")
+            [process] = libraries()
         digest(dense(16), tmp_path / "other")  # leaves nothing behind
         began = time.monotonic()
         again = digest(dense(8), tmp_path / "again")
@@ -99,6 +114,30 @@ def test_libraries_that_are_imported_ahead_are_those_of_the_export(
         assert libraries() == [process]
         prepare(["openvino"])
         assert {one.cmdline()[-2] for one in libraries()} == {"onnxruntime", "openvino"}
+    assert not libraries()
+
+
+def test_libraries_found_elsewhere_are_imported_again(tmp_path, monkeypatch) -> None:
+    with warm.kept():
+        prepare(["onnxruntime"])
+        [process] = libraries()
+        monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
+        prepare(["onnxruntime"])
+        assert libraries() == [process]
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        prepare(["onnxruntime"])
+        [another] = libraries()
+        assert another != process
+    assert not libraries()
+
+
+def test_an_environment_too_long_for_a_message_is_that_of_a_fresh_process(
+    tmp_path, fresh, monkeypatch
+) -> None:
+    for number in range(4):  # a variable has 128 KiB at most
+        monkeypatch.setenv(f"EDGEKIT_LONG_{number}", "x" * 100_000)
+    with warm.kept():
+        assert digest(dense(8), tmp_path) == fresh
     assert not libraries()
 
 

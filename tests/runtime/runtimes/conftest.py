@@ -15,6 +15,7 @@ from edgekit.runtimes import contract
 from edgekit.sources.onnx.loading import load
 from tests.runtime.conftest import write_tflite
 from tests.runtime.export.conftest import (
+    _processes,
     apart,
     convolutional_network,
     folder,
@@ -27,6 +28,7 @@ from tests.runtime.export.conftest import (
 from tests.unit.sources.onnx.models import detector
 
 __all__ = [
+    "_processes",
     "apart",
     "convolutional_network",
     "folder",
