@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -115,11 +116,10 @@ def _quant_configs(
     if precision == "int8-dynamic":
         return narrow
     unsigned = _unsigned(runtime, target)
-    if unsigned:
-        return [unsigned, *narrow]
-    if _count(student, registry.get(runtime).slow_in_int8):
-        return [*narrow, QuantConfig(operators="mixed")]
-    return narrow
+    plain = [unsigned, *narrow] if unsigned else narrow
+    if not _count(student, registry.get(runtime).slow_in_int8):
+        return plain
+    return [*plain, replace([*plain, QuantConfig()][0], operators="mixed")]
 
 
 def _unsigned(runtime: RuntimeName, target: Target) -> QuantConfig | None:

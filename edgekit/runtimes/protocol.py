@@ -32,6 +32,10 @@ QUANTIZED: tuple[Precision, ...] = (
 class Quantizer(Protocol):
     """One network in fp32, to be written in less as often as requested."""
 
+    @property
+    def network(self) -> Path:
+        """The fp32 file that layers and operators are named in."""
+
     def first(self, precision: Precision) -> QuantConfig:
         """The configuration to try before any other."""
 
@@ -57,6 +61,11 @@ class BaseQuantizer:
         self._fp32 = fp32
         self._samples = samples
         self._place = place
+
+    @property
+    def network(self) -> Path:
+        """The fp32 file that layers and operators are named in."""
+        return self._fp32
 
     def first(self, precision: Precision) -> QuantConfig:
         """The configuration to try before any other."""

@@ -14,6 +14,9 @@ from edgekit.runtimes.litert import flatbuffer, operator_split
 from edgekit.runtimes.litert.quantizer import WEIGHTED
 from edgekit.runtimes.mixed_precision import Conversions, Material, Step, Tensor
 
+SLOW_EVERYWHERE = True
+"""True where some operators are slower in int8 by kernels that are the same on every machine:
+`guess` names them, and a plain file of int8 leaves them in float."""
 _CONVERTING = ("QUANTIZE", "DEQUANTIZE")
 _FUSED = ("PAD",)
 """Padding in float is part of the convolution behind it, and costs nothing there."""

@@ -56,6 +56,10 @@ RECORD = Runtime(
     machines={"aarch64": 2, "x86_64": 2},
     unsigned_int8_on=("x86_64",),
     overflows_on=("x86_64",),
+    slow_in_int8=(
+        *("layer_norm", "group_norm", "instance_norm", "softmax", "attention"),
+        *("gelu", "hardswish", "hardsigmoid", "mish"),
+    ),
     options=({"graph_optimization": "extended"},),
     options_with_threads=({"allow_spinning": False},),
 )

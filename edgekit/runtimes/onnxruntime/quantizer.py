@@ -57,7 +57,13 @@ class Quantizer(BaseQuantizer):
         path = self._place / "prepared.onnx"
         # Shapes are static, so ONNX's own inference finds them all; the symbolic one is slow.
         quant_pre_process(str(self._fp32), str(path), skip_symbolic_shape=True)
+        _name_nodes(path)
         return path
+
+    @property
+    def network(self) -> Path:
+        """The fp32 file that layers and operators are named in."""
+        return self._prepared
 
     def _static(self, quant_config: QuantConfig, path: Path) -> None:
         from onnxruntime import quantization
@@ -98,8 +104,9 @@ class Quantizer(BaseQuantizer):
     def _in_float(self, quant_config: QuantConfig) -> list[str]:
         import onnx
 
+        kept = [*quant_config.float_layers, *quant_config.float_operators]
         if not quant_config.float_tail:
-            return list(quant_config.float_layers)
+            return kept
         nodes = onnx.load(str(self._prepared)).graph.node
         operators = [
             Operator(
@@ -110,7 +117,7 @@ class Quantizer(BaseQuantizer):
             )
             for node in nodes
         ]
-        return [*quant_config.float_layers, *behind_layers(operators)]
+        return [*kept, *behind_layers(operators)]
 
     def _dynamic(self, quant_config: QuantConfig, path: Path) -> None:
         """Convolutions stay in float: ONNX Runtime has no fast kernel for dynamic ones."""
@@ -126,6 +133,20 @@ class Quantizer(BaseQuantizer):
             weight_type=quantization.QuantType.QInt8,
             nodes_to_exclude=list(quant_config.float_layers),
         )
+
+
+def _name_nodes(path: Path) -> None:
+    """Name the nodes that have no name, or that of another, by what they write: operators are
+    kept in float by their names."""
+    import onnx
+
+    model = onnx.load(str(path))
+    taken: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in taken:
+            node.name = f"{node.output[0]}_node"
+        taken.add(node.name)
+    onnx.save_model(model, str(path))
 
 
 def _activations(path: Path) -> int:

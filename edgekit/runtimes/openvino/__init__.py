@@ -29,5 +29,6 @@ RECORD = Runtime(
     machines={"x86_64": 1},
     starts_from="onnxruntime",
     overflows_on=("x86_64",),
+    slow_in_int8=("layer_norm", "group_norm", "instance_norm", "softmax", "attention"),
     options=({"ENABLE_CPU_PINNING": False},),
 )

@@ -9,7 +9,7 @@ from edgekit.runtimes.float_tail import Operator, behind_layers
 from edgekit.runtimes.protocol import BaseQuantizer
 from edgekit.types import Precision, QuantConfig
 
-_WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
+WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
 
 
 class Quantizer(BaseQuantizer):
@@ -20,7 +20,7 @@ class Quantizer(BaseQuantizer):
         return tuple(
             node.get_friendly_name()
             for node in self._model().get_ordered_ops()
-            if node.get_type_name() in _WEIGHTED and _constant(node)
+            if node.get_type_name() in WEIGHTED and _constant(node)
         )
 
     def quantize(
@@ -89,16 +89,17 @@ def _ignored(quant_config: QuantConfig, model: Any) -> Any:
     import nncf
 
     tail = _tail(model) if quant_config.float_tail else ()
-    names = [*quant_config.float_layers, *tail]
     # NNCF's graph leaves some operators out, which are in float already.
-    return nncf.IgnoredScope(names=names, validate=not tail) if names else None
+    unsure = (*quant_config.float_operators, *tail)
+    names = [*dict.fromkeys((*quant_config.float_layers, *unsure))]
+    return nncf.IgnoredScope(names=names, validate=not unsure) if names else None
 
 
 def _tail(model: Any) -> tuple[str, ...]:
     operators = [
         Operator(
             name=node.get_friendly_name(),
-            weighted=node.get_type_name() in _WEIGHTED,
+            weighted=node.get_type_name() in WEIGHTED,
             takes=tuple(_source(port) for port in node.inputs()),
             gives=(node.get_friendly_name(),),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from edgekit.program.program import load
 from edgekit.runtimes import registry
 from edgekit.runtimes.protocol import calibration_samples
 from edgekit.types import Artifact, QuantConfig, QuantResult, TaskSpec
-from tests.runtime.export.apart import one
+from tests.runtime.export.apart import one, sure
 
 HARMED = 2
 """Layers at the ends of the harmed tensor."""
@@ -45,28 +45,43 @@ def _validation(samples: Any, classes: Any, place: Path) -> Validation:
     )
 
 
-def priced(place: Path, inputs: Any, samples: Any, classes: Any) -> QuantResult:
+@dataclass(frozen=True, kw_only=True)
+class Priced:
+    found: QuantResult
+    layers: tuple[str, ...]
+    """Those with weights that stay in float."""
+
+
+def priced(name: str, place: Path, inputs: Any, samples: Any, classes: Any) -> Priced:
     """The search of a mixture in which every operator takes twice as long in float."""
-    runtime = registry.get("litert")
-    exporter, fp32, int8 = runtime.exporter, place / "f.tflite", place / "i.tflite"
+    runtime = registry.get(name)
+    exporter, suffix = runtime.exporter, runtime.suffix
+    fp32, int8 = place / f"f{suffix}", place / f"i{suffix}"
     exporter.convert(load(place / "net.pt2", inputs), fp32)
     specs, _ = exporter.signature(fp32)
     quantizer = exporter.quantizer(
         fp32, specs, calibration_samples((samples[:64],), specs), place
     )
-    quantizer.quantize("int8", QuantConfig(), int8)
-    material = runtime.part("mixing").material(fp32, int8, place)
+    config = sure(name, "int8") or QuantConfig()
+    quantizer.quantize("int8", config, int8)
+    (place / "operators").mkdir()
+    material = runtime.part("mixing").material(
+        quantizer.network, int8, place / "operators"
+    )
     times = dict.fromkeys(material.files(), 1.0)
     times |= {step.in_float: 20.0 for step in material.steps}
     times |= {step.in_int8: 10.0 for step in material.steps if step.in_int8}
     work = Search(
         write=lambda config, path: quantizer.quantize("int8", config, path),
-        accuracy=QuantizationAccuracy(
-            fp32, "litert", _validation(samples, classes, place)
-        ),
+        accuracy=QuantizationAccuracy(fp32, name, _validation(samples, classes, place)),
         layers=quantizer.layers,
         mixture=Mixture(material=material, times=times, timed=True),
         place=place,
-        suffix=".tflite",
+        suffix=suffix,
     )
-    return search(work, QuantConfig(operators="mixed"), runtime.ranges, "int8")
+    first = replace(config, operators="mixed")
+    found = search(work, first, runtime.ranges, "int8")
+    kept = set(found.quant_config.float_operators)
+    return Priced(
+        found=found, layers=tuple(one for one in quantizer.layers() if one in kept)
+    )

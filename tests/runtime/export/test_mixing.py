@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgekit.devices.local import LocalDevice
+from edgekit.evaluate.run import infer
 from edgekit.export.workers import export_all
 from edgekit.types import Artifact, QuantConfig
+
+OTHERS = ("onnxruntime", "openvino")
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +21,8 @@ def files(
     mixed = QuantConfig(operators="mixed")
     requested = [("litert", "int8"), ("litert", "int8", mixed)]
     requested += [("tflite-runtime", "int8", mixed)]
+    narrow = QuantConfig(operators="mixed", narrow_weights=True)
+    requested += [(runtime, "int8", narrow) for runtime in OTHERS]
     folder = tmp_path_factory.mktemp("mixed") / "out"
     made = export_all(program, requested, calibration=samples, folder=folder)
     return {one.name: one for one in made}
@@ -64,6 +70,20 @@ def _tensor(values: np.ndarray):
 
 
 def test_mixing_is_explicit_in_the_record_of_every_runtime(files) -> None:
-    assert len(files) == 3
+    assert len(files) == 3 + len(OTHERS)
     for one in files.values():
-        assert one.quantized.quant_config.float_operators
+        found = one.quantized.quant_config
+        assert found.float_operators or one.runtime in OTHERS
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_a_file_of_another_runtime_goes_by_timings_and_is_the_network(
+    files, convolutional_network, runtime: str
+) -> None:
+    one = files[f"{runtime}-int8-narrow-mixed"]
+    assert one.quantized.quant_config.operators == "mixed"
+    assert all(slow.us > 0 for slow in one.quantized.slow)
+    program, samples = convolutional_network
+    found = infer(one, samples[:4], LocalDevice())
+    expected = program.copy().module(_tensor(samples[:4])).detach().numpy()
+    assert np.abs(found - expected).max() < 0.15 * np.ptp(expected)

@@ -34,14 +34,20 @@ def test_the_harmed_layers_are_kept_in_float_and_said(
     assert found.quant_config.float_layers[0][:40] in quantized(found)
 
 
-def test_a_mixture_spares_the_harmed_layers(harmed, apart, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])
+def test_a_mixture_spares_the_harmed_layers(
+    runtime, harmed, apart, tmp_path: Path
+) -> None:
     program, samples, classes = harmed
     program.save(tmp_path / "net.pt2")
-    found = apart.submit(priced, tmp_path, program.inputs, samples, classes).result()
+    given = runtime, tmp_path, program.inputs, samples, classes
+    result = apart.submit(priced, *given).result()
+    found = result.found
     assert found.trials[0].accuracy_drop > 0.02 >= found.accuracy_drop
     assert not found.trials[0].quant_config.float_operators
-    assert len(found.quant_config.float_operators) == HARMED
-    assert f"{HARMED} operators more in float" in quantized(found)
+    assert len(result.layers) == HARMED
+    count = len(found.quant_config.float_operators)
+    assert f"{count} operators more in float" in quantized(found)
 
 
 @pytest.mark.parametrize("recover", [True, False])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +124,24 @@ def test_operators_that_are_slow_in_int8_ask_for_a_mixed_file(
 
     assert requested(nn.ReLU()) == ["litert-int8"]
     assert requested(activation) == ["litert-int8", "litert-int8-mixed"]
+
+
+@pytest.mark.parametrize(
+    ("isa", "expected"),
+    [
+        (ICE_LAKE, ["onnxruntime-int8-unsigned-mixed", "openvino-int8-mixed"]),
+        (SKYLAKE, ["onnxruntime-int8-unsigned-mixed", "openvino-int8-narrow-mixed"]),
+    ],
+)
+def test_mixed_files_are_as_the_runtime_runs_them_fastest(
+    isa: tuple[str, ...], expected: list[str]
+) -> None:
+    target = replace(targets.load("intel-n100"), isa=isa)
+    student = trace(
+        nn.Sequential(nn.Linear(4, 2), nn.LayerNorm(2)), (InputSpec(shape=(4,)),)
+    )
+    runtimes = "onnxruntime", "openvino"
+    found = variants.requested(student, runtimes, target, ("int8",))
+    mixed = [one for one in found if len(one) == 3 and one[2].operators == "mixed"]
+    assert [artifact_name(*one) for one in mixed] == expected
+    assert {one[2].narrow_weights for one in mixed} == {isa == SKYLAKE}
