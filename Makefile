@@ -18,9 +18,11 @@ TARGET ?= raspberrypi
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two processes, each given a module at a time. No test counts on how fast the machine is.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# A process a processor, from two to four (each takes up to 4 GiB with the converters it keeps), given a
+# module at a time. No test counts on how fast the machine is.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(2, os.cpu_count() or 2)))')
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 
 .PHONY: audit demo docs images lock release-check test test-slow test-devices fuzz crash check format clean
 
@@ -61,7 +63,9 @@ format: $(STAMP)
 # torchvision, which EdgeKit does without: nothing is resolved. torch comes first and alone, in the
 # build that pip takes of itself (pip prefers files whose hash the index names, which can be another
 # build of the same version). Where that is one with CUDA, its libraries follow in the versions that
-# torch's own metadata pins, without hashes here.
+# torch's own metadata pins, without hashes here. pip compiles 29,000 files one after another, which takes
+# minutes; here every processor compiles, tests of libraries left out, EdgeKit's own files included: where
+# Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each process would compile them again.
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EdgeKit needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
@@ -73,6 +77,7 @@ $(STAMP): pyproject.toml requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	if grep -q '^Requires-Dist: nvidia' $(VENV)/lib/*/site-packages/torch-*.dist-info/METADATA; then \
 		$(PIP) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"; fi
+	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib edgekit > $(VENV)/compile.log 2>&1 || true
 	touch $@
 
 # The hashes of what constraints.txt and docker/*.txt pin, read from the index that pip uses.
