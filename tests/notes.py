@@ -452,6 +452,50 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "measured again: 2.01x counts",
     ),
     (
+        facts.ResolutionPlanned(
+            size=(24, 24),
+            own_size=(32, 32),
+            size_loss=0.02,
+            expected_loss_increase=0.031,
+            at_own_size=0.084,
+        ),
+        "images are 24 x 24 pixels instead of 32 x 32: that loses 0.02 nats a sample by itself "
+        "and 0.031 with its cuts, before training; at 32 x 32, cuts alone were expected to lose "
+        "0.084",
+    ),
+    (
+        facts.ResolutionPlanned(
+            size=(24, 24),
+            own_size=(32, 32),
+            size_loss=0.02,
+            expected_loss_increase=0.02,
+            at_own_size=None,
+        ),
+        "images are 24 x 24 pixels instead of 32 x 32: that loses 0.02 nats a sample by itself "
+        "and 0.02 with its cuts, before training; at 32 x 32, no plan fits the budget",
+    ),
+    (
+        facts.ResolutionPlanned(
+            size=(32, 32),
+            own_size=(32, 32),
+            size_loss=0.0,
+            expected_loss_increase=0.01,
+            at_own_size=0.01,
+        ),
+        "images stay 32 x 32 pixels: at no smaller size is a plan expected to lose less (0.01 "
+        "nats a sample before training)",
+    ),
+    (
+        facts.ResolutionPlanned(
+            size=(32, 32),
+            own_size=(32, 32),
+            size_loss=0.0,
+            expected_loss_increase=None,
+            at_own_size=None,
+        ),
+        "images stay 32 x 32 pixels: no smaller size has a plan inside the budget either",
+    ),
+    (
         facts.PrecisionPlanned(precision="int8"),
         "widths and blocks were planned on costs in int8",
     ),

@@ -14,6 +14,7 @@ from edgekit.graph.surgery import shrink
 from edgekit.pipeline.environment import InMemory
 from edgekit.pipeline.preview import Previewer
 from edgekit.pipeline.request import BuildRequest
+from edgekit.program.resize import at_size
 from edgekit.progress import Logged, Progress
 from edgekit.report.plan_page import preview_page, write_preview
 from edgekit.types import Budget, Plan, PlanPoint, Preview, Recipe, Target
@@ -110,12 +111,14 @@ def plan(  # noqa: PLR0913
 
 
 def prune(model: Network, plan: PruningPlan | Plan) -> Network:
-    """A copy of a network without the units and blocks that `plan` leaves out.
+    """A copy of a network without the units and blocks that `plan` leaves out, for images of the
+    plan's size.
 
     `model` is left as it is; its present weights are those that the student keeps. Raises
     `ModelError` where the plan is of a network with other widths.
     """
-    graph = analyze(model.program)
+    size = plan.preview.size if isinstance(plan, PruningPlan) else None
+    graph = analyze(at_size(model.program, size) if size else model.program)
     if isinstance(plan, PruningPlan):
         if plan.groups != _groups(graph):
             raise ModelError(

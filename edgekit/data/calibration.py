@@ -10,7 +10,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class CalibrationSet:
         """Those of the only input (n, *shape)."""
         (only,) = self.feeds
         return only
+
+    def of(self, feeds: Feeds) -> CalibrationSet:
+        """The same draw of samples that are prepared otherwise, (n, *shape) of each input."""
+        return replace(self, feeds=feeds, sha256=_sha256(feeds))
 
     def save(self, path: Path) -> None:
         """Write an `.npz` of each input's samples (of the only one `samples`) and `indices`, byte

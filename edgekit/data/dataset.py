@@ -16,6 +16,7 @@ import torch.utils.data
 
 from edgekit.data.memory import at_once
 from edgekit.data.preprocess import Array, Float, Tokens, preprocess
+from edgekit.data.resized import resized
 from edgekit.data.samples import Indices, Samples
 from edgekit.data.stored_targets import HeldTargets, StoredTargets, wide
 from edgekit.data.text_input import TextInput, Texts
@@ -214,6 +215,14 @@ class Dataset(torch.utils.data.Dataset[tuple[Any, Any]]):
         other = copy.copy(self)
         pairs = zip(self.columns, chosen or (True,) * len(self.columns), strict=True)
         other.columns = tuple(x.unprepared() if raw else x for x, raw in pairs)
+        return other
+
+    def at_size(self, size: tuple[int, int]) -> Dataset:
+        """The same images, of a data set of one input, at another (height, width)."""
+        other = copy.copy(self)
+        (column,) = self.columns
+        samples = resized(column.samples, size, column.preprocess.resize)
+        other.columns = (replace(column, samples=samples),)
         return other
 
     def answered(self, targets: Targets) -> Dataset:

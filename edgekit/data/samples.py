@@ -197,6 +197,17 @@ class Images:
             self._decoded.append(self._decode(np.arange(len(self))))
         return self._decoded[0][indices]
 
+    def at_size(self, size: tuple[int, int]) -> Images:
+        """The same files decoded to another (height, width)."""
+        return Images(
+            sources=self.sources,
+            names=self.names,
+            shape=(self.shape[0], *size),
+            color=self.color,
+            resize=self.resize,
+            fit=self.fit,
+        )
+
     def digest(self) -> bytes:
         """SHA-256 of the files, or of their names and sizes where they are large."""
         return self._digest

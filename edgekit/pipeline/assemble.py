@@ -19,9 +19,9 @@ from edgekit.export.publish import complete_files
 from edgekit.package import bundle
 from edgekit.pipeline import variants
 from edgekit.pipeline.advice import with_advice
+from edgekit.pipeline.cost_model import operators_of
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.exports import contract
-from edgekit.pipeline.frontier import Judged
 from edgekit.pipeline.io_fusion import notes as folding_notes
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.proof import Proof
@@ -34,6 +34,7 @@ from edgekit.types import (
     REPORT_SCHEMA,
     Artifact,
     ConvertedArtifact,
+    FrontierPoint,
     Measurement,
     NetworkSummary,
     Prediction,
@@ -66,7 +67,8 @@ class Built:
     proof: Proof
     prediction: Prediction | None
     """Errors of the cost model on whole networks."""
-    uncut: Judged
+    uncut: tuple[FrontierPoint, ...]
+    """The uncut network's files on validation data."""
     notes: tuple[Note, ...]
     """Of the stages before the proof."""
     converted: tuple[ConvertedArtifact, ...] = ()
@@ -94,7 +96,7 @@ def assemble_report(
         prediction=prediction,
         notes=unique((*built.notes, *report.notes, *after)),
         frontier=(
-            *built.uncut.points("uncut", final=built.pruned.untouched),
+            *built.uncut,
             *built.pruned.points,
         ),
         outlook=built.pruned.outlook,
@@ -126,7 +128,7 @@ def _report(
         headline=headline(chosen, target.name, proven=env.proven),
         teacher=NetworkSummary(
             parameters=planner.parameters(),
-            macs=planner.macs(),
+            macs=sum(o.macs for o in operators_of(loaded.original.teacher)),
             evaluation=timed.reference,
         ),
         student=NetworkSummary(
@@ -258,6 +260,6 @@ def write_bundle(
         report=report,
         chosen=model,
         contract=contract(loaded.samples, model, loaded.teacher.reads),
-        source_hash=loaded.teacher.fingerprint(),
+        source_hash=loaded.original.teacher.fingerprint(),
         versions=versions(),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.config import lock_file
@@ -17,19 +19,18 @@ from edgekit.pipeline.assemble import (
     converted_in,
     write_bundle,
 )
-from edgekit.pipeline.baselines import Baselines, export_baselines
+from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.chain import prune_and_distill
 from edgekit.pipeline.cost_model import check
 from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.exports import StudentExports
 from edgekit.pipeline.finished import Builds, is_first
-from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
 from edgekit.pipeline.pictures import with_pictures
 from edgekit.pipeline.proof import prove
-from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.resolution import Sizes, networks_of
 from edgekit.pipeline.sanity import refuse_doubtful
+from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.report.verdict_words import budget_reason
 from edgekit.scratch import folder as scratch_folder
@@ -60,8 +61,16 @@ def build(
         builds = Builds.of(request, env, loaded)
         report = builds.again(folder)
         if report is None:
+            smaller = networks_of(request, loaded)
             baselines = export_baselines(request, env, loaded, runtimes, scratch)
-            report = _made(request, env, loaded, baselines, folder, scratch)
+            making = Sizes(
+                request=request,
+                env=env,
+                baselines=baselines,
+                bundle=folder,
+                scratch=scratch,
+            )
+            report = _made(making, loaded, smaller)
             builds.keep(report, folder)
         lock = lock_file.read(folder, request.target.name)
     locked.publish(request, lock, env.progress)
@@ -69,27 +78,16 @@ def build(
     return report
 
 
-def _made(
-    request: BuildRequest,
-    env: Environment,
-    loaded: Loaded,
-    baselines: Baselines,
-    folder: Path,
-    scratch: Path,
-) -> Report:
-    """The report of a bundle that is made in `folder`."""
-    exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
-    evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
-    uncut_files, refused = baselines.artifacts, baselines.allowed.refused
-    pruning = PruningInputs.of(request, env, loaded, uncut_files, refused)
-    if request.locked is None:
-        frontier = evaluator.on_validation()
-        uncut = frontier.unpruned(loaded.teacher, scratch / "uncut")
-        pruning = pruning.judged_by(frontier, uncut)
-    pruned, distilled = prune_and_distill(request, pruning, loaded.teacher, scratch)
+def _made(making: Sizes, loaded: Loaded, smaller: Sequence[Program]) -> Report:
+    """The report of a bundle that is made of a network, or of it at one of `smaller` sizes."""
+    request, env, folder = making.request, making.env, making.bundle
+    at = making.decided(loaded, smaller)
+    loaded, exporting, pruning = at.loaded, at.exporting, at.pruning
+    teacher = loaded.teacher
+    pruned, distilled = prune_and_distill(request, pruning, teacher, making.scratch)
     student = distilled.program
     exported = exporting.candidates(student)
-    pair, files = (loaded.teacher, student), exported.artifacts
+    pair, files = (teacher, student), exported.artifacts
     prediction = check(
         pruning.costs,
         pruned.table,
@@ -99,19 +97,20 @@ def _made(
         env.progress,
         env.store,
     )
-    proof = prove(evaluator, request, student, files, pruning.training, pruned)
+    proof = prove(at.evaluator, request, student, files, pruning, pruned)
     converted = exporting.converted(proof.student)
-    lock = locked.lock_of(request, loaded, pruned, proof.timed, proof.student)
+    lock = locked.lock_of(request, loaded.original, pruned, proof.timed, proof.student)
+    lock = replace(lock, size=at.smaller_size)
     differing = locked.verify(lock, request.locked)
     built = Built(
         pruned=pruned,
         distilled=distilled,
         proof=proof.within(folder),
         prediction=prediction,
-        uncut=pruning.uncut,
+        uncut=at.points(final=pruned.untouched),
         converted=tuple(converted_in(folder, one) for one in converted.artifacts),
         notes=(
-            *(*loaded.notes, *baselines.notes, *exported.notes),
+            *(*loaded.notes, *making.baselines.notes, *exported.notes),
             *(*converted.notes, *differing),
         ),
     )

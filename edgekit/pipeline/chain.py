@@ -101,6 +101,8 @@ def prune_and_distill(
         training=inputs.training,
     )
     others = _teachers(recipe.teachers, finder)
+    if inputs.smaller is not None:
+        others = replace(others, enlarging=inputs.smaller.teacher)
     chain = [_spec(link) for link in (*recipe.assistants, recipe.student or PRUNED)]
     if PRUNED in chain[1:]:
         raise ProjectError(
@@ -121,7 +123,7 @@ def prune_and_distill(
             inputs.progress.say(
                 f"Link {number + 1} of {len(chain)}: {_described(spec)}"
             )
-        teachers = replace(others, first=last.program)
+        teachers = others if number == 0 else others.led_by(last.program)
         if not isinstance(spec, StudentSpec):
             halfway = number < len(chain) - 1
             fitted, distilled = iterative_prune(

@@ -99,26 +99,30 @@ class Drawn:
     note: PlanNote
 
 
-def constraints_from_budget(
+def constraints_from_budget(  # noqa: PLR0913 (budgets, and what they are measured by)
     planner: Planner,
     budget: Budget,
     target: str,
     exported: Sequence[Precision],
     bench: BenchRunner,
     baseline: Artifact | None,
+    planned: Artifact | None = None,
 ) -> PlanConstraints:
     """Constraints on the unpruned network, whose planner this is, on the `target`.
 
     Without its export (`baseline`) nothing is timed: a latency counts as without the device, memory
-    is not planned for, and energy is the sum of its operators'.
+    is not planned for, and energy is the sum of its operators'. `planned` is the network's file at
+    the size of images that the planner is of, where that is another: its memory and energy are the
+    planner's, and the baseline's latency is what is to be shortened.
     """
     timed = _timed_here(budget, bench, baseline) if baseline else None
+    own = _timed_here(budget, bench, planned) if planned else timed
     p50_ms = timed.latency.p50_ms if timed and bench.proven else None
     whole_mj = timed.energy.gross_mj if timed and bench.proven else None
     metered = bench.proven and (whole_mj is not None or baseline is None)
     drawn: Drawn | None = None
     if budget.energy_mj and metered:
-        drawn = _drawn(budget.energy_mj, planner, timed, bench.progress)
+        drawn = _drawn(budget.energy_mj, planner, own, bench.progress)
     summed_mj = drawn.whole_mj if drawn else None
     speedup, notes = required_speedup(
         budget, target, p50_ms, whole_mj, by_operators=summed_mj is not None
@@ -136,7 +140,8 @@ def constraints_from_budget(
         notes=notes,
     )
     if budget.energy_mj and summed_mj:
-        scale = (whole_mj or summed_mj) / summed_mj
+        own_mj = own.energy.gross_mj if own and whole_mj else None
+        scale = (own_mj or summed_mj) / summed_mj
         constraints = replace(
             constraints,
             energy_mj=budget.energy_mj / scale,
@@ -146,14 +151,14 @@ def constraints_from_budget(
     if budget.size_mb:
         allowed = int(budget.size_mb * 2**20 / constraints.bytes_per_weight)
         constraints = replace(constraints, parameters=allowed)
-    if budget.memory_mb and baseline and timed and timed.peak_memory_mb:
+    if budget.memory_mb and baseline and own and own.peak_memory_mb:
         whole_mb = planner.activation_bytes() / 2**20
-        besides_mb = max(0.0, timed.peak_memory_mb - whole_mb)
+        besides_mb = max(0.0, own.peak_memory_mb - whole_mb)
         left_mb = budget.memory_mb - besides_mb
         if left_mb <= 0:
             raise BudgetInfeasible(
                 f"memory_mb = {budget.memory_mb:g} is less than {baseline.runtime} takes "
-                f"without any activations: {besides_mb:.1f} MiB ({timed.provenance}). "
+                f"without any activations: {besides_mb:.1f} MiB ({own.provenance}). "
                 f"The nearest that is possible is above {besides_mb:.1f}."
             )
         constraints = replace(

@@ -28,7 +28,7 @@ from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
-from edgekit.store import Json, Stage, Store, kept
+from edgekit.store import Json, Stage, Store, kept, key
 from edgekit.types import Artifact, NetworkCost, Prediction, Target
 from edgekit.types.notes import PredictionsOff
 from edgekit.types.operator_shape import OperatorShape
@@ -75,12 +75,13 @@ def calibrate(planner: Planner, timer: PlanTimer, folder: Path) -> None:
 
 
 def family_of(network: Program, variant: Variant) -> str:
-    """The name of networks that explain each other: cut from one, in files of one form."""
+    """The name of networks that explain each other: cut from one, of inputs of one size, in files
+    of one form."""
     runtime, precision, *config = variant
-    fingerprint = network.fingerprint()
+    name = key(network.fingerprint(), network.specs)
     if not config:
-        return fingerprint
-    return f"{fingerprint} {artifact_name(runtime, precision, *config)}"
+        return name
+    return f"{name} {artifact_name(runtime, precision, *config)}"
 
 
 def check(  # noqa: PLR0913 (costs, networks, files, and where the record is kept)

@@ -187,7 +187,7 @@ class Cutter:
         cuts = Cuts(done=(), links=())
         steps = [*aims(final, self.first.parameters(), self.inputs.recipe.prune)]
         if len(steps) > 1 and self.expectations is not None:
-            self._check_reach(self._damage(final), final)
+            self._check_reach(expected_damage(self.inputs, self.first, final), final)
         for number, constraints in enumerate(steps, 1):
             if number > 1:
                 self.inputs.progress.say(f"Cut {number} of {len(steps)}")
@@ -235,7 +235,7 @@ class Cutter:
         """A planned cut after those before, refitted and trained."""
         inputs, recipe, teachers = self.inputs, self.inputs.recipe.prune, self.teachers
         if before.links:
-            teachers = replace(teachers, first=before.links[-1].program)
+            teachers = teachers.led_by(before.links[-1].program)
         if recipe.sparsity != "none" and not fitted.whole:
             fitted = _emptied(inputs, self.teachers.first, fitted)
         if recipe.compensate and not fitted.whole:
@@ -256,17 +256,6 @@ class Cutter:
             links=(*before.links, link),
             trainings=(*before.trainings, 1),
         )
-
-    def _damage(self, constraints: PlanConstraints) -> float | None:
-        """Expected loss increase of one cut of the unpruned network, before any training."""
-        inputs, planner = self.inputs, self.first
-        cost = constraints.speedup and constraints.full_cost / constraints.speedup
-        train, progress, store = inputs.train, inputs.progress, inputs.training.store
-        criterion = inputs.recipe.prune.importance
-        scores = score_importance(planner.graph, train, criterion, progress, store)
-        senses = probe(planner, scores, train, progress, store)
-        solution = solve_for(planner, scores, senses, constraints, cost)
-        return solution.expected_loss_increase
 
     def _check_reach(self, damage: float | None, constraints: PlanConstraints) -> None:
         """Raise `BudgetInfeasible` where training hardly makes up for a damage.
@@ -296,6 +285,22 @@ class Cutter:
             for one, count in zip(cuts.done, cuts.trainings, strict=True)
         )
         return replace(whole, cuts=made), cuts.links[-1]
+
+
+def expected_damage(
+    inputs: PruningInputs, planner: Planner, constraints: PlanConstraints
+) -> float | None:
+    """Expected loss increase of one cut of the planner's network, before any training.
+
+    Raises `BudgetInfeasible` where no plan keeps the constraints.
+    """
+    cost = constraints.speedup and constraints.full_cost / constraints.speedup
+    train, progress, store = inputs.train, inputs.progress, inputs.training.store
+    criterion = inputs.recipe.prune.importance
+    scores = score_importance(planner.graph, train, criterion, progress, store)
+    senses = probe(planner, scores, train, progress, store)
+    solution = solve_for(planner, scores, senses, constraints, cost)
+    return solution.expected_loss_increase
 
 
 def refuse_hopeless(

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgekit import tasks
 from edgekit.bench.statistics import speedup
 from edgekit.bench.verdict import choose
 from edgekit.data import Dataset, predictions
 from edgekit.devices import Device
 from edgekit.errors import ArtifactError, ParityError
-from edgekit.evaluate.accuracy import evaluate, predict
+from edgekit.evaluate.accuracy import predict
 from edgekit.evaluate.paired_loss import paired_loss
 from edgekit.evaluate.parity import compare
 from edgekit.evaluate.run import infer_all
@@ -51,8 +50,6 @@ from edgekit.types.export_notes import NotCompeting, ParityFault
 from edgekit.types.notes import IntervalMissing, Note, unique
 
 Outputs = npt.NDArray[np.float32]
-_MOST = 2000
-"""Validation samples that judge a file: their count resolves a tenth of a point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +135,13 @@ class EvaluationInputs:
     progress: Progress
     store: Store | None = None
     """Where outputs are kept for later builds; `None` keeps nothing."""
+    own_samples: BuildData | None = None
+    """The samples that `network` takes, where the files take images of another size."""
+
+    @property
+    def before(self) -> Dataset:
+        """The samples that judge files, as `network` takes them."""
+        return (self.own_samples or self.samples).test
 
     @classmethod
     def of(
@@ -146,35 +150,15 @@ class EvaluationInputs:
         """Of a build, on its device."""
         return cls(
             reference=loaded.reference,
-            network=loaded.teacher,
+            network=loaded.original.teacher,
             samples=loaded.samples,
+            own_samples=loaded.own.samples if loaded.own else None,
             spec=request.project.task,
             metric=loaded.metric,
             device=env.device,
             progress=env.progress,
             store=env.store,
         )
-
-
-def on_validation(inputs: EvaluationInputs) -> EvaluationInputs:
-    """The same with validation samples in the place of those that judge the build.
-
-    Where they have no labels, the unpruned network's outputs are right, and the metric is the
-    task's agreement.
-    """
-    samples, network, metric = inputs.samples, inputs.network, inputs.metric
-    count = len(samples.validation)
-    most = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(np.int64))
-    validation = samples.validation.subset(most)
-    if not validation.labeled:
-        validation = validation.answered(predict(network, validation))
-        metric = tasks.of(inputs.spec).agree
-    return replace(
-        inputs,
-        samples=replace(samples, test=validation),
-        metric=metric,
-        reference=evaluate(network, validation, metric=metric),
-    )
 
 
 def evaluate_artifacts(
@@ -187,7 +171,7 @@ def evaluate_artifacts(
     """
     samples, reference, how = inputs.samples, inputs.reference, inputs.samples.folding
     expected = predictions.expected(predict(student, samples.test), how)
-    before = predict(inputs.network, samples.test)
+    before = predict(inputs.network, inputs.before)
     given = artifact_inputs(samples).test
     targets = given.targets
     outputs: dict[str, Outputs | ArtifactError] = {}

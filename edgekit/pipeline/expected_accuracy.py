@@ -110,6 +110,8 @@ class Expectations:
     """True where losses are fractions of the reference's value."""
     lost: float = 0.0
     """By the precision alone, without any cut."""
+    before: float = 0.0
+    """Loss increase before any cut: by a smaller size of images."""
 
     @property
     def unit(self) -> LossUnit:
@@ -122,6 +124,7 @@ class Expectations:
             return AccuracyUnknown(reason="metric_without_scale")
         if damage is None or not math.isfinite(damage):
             return AccuracyUnknown(reason="damage_not_measured")
+        damage += self.before
         alike, slope = self._alike(), self._slope()
         reach = _Z * self.reference.noise
         middle, least, most = (slope.drop(damage, z) for z in (0.0, -_Z, _Z))
@@ -141,6 +144,7 @@ class Expectations:
         of such a damage would keep it, were the law right."""
         if self.unit == "own" or damage is None or not math.isfinite(damage):
             return False
+        damage += self.before
         least = self._slope().drop(damage, -_Z) - _Z * self.reference.noise
         return self.lost + least > allowed
 
@@ -169,7 +173,7 @@ class Expectations:
         return TrainedOutcome(
             family=self.family,
             unit=self.unit,
-            damage=damage,
+            damage=damage + self.before,
             drop=drop - self.lost,
             noise=evaluation.noise,
         )

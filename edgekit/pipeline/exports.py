@@ -70,7 +70,7 @@ class StudentExports:
             ),
             facts={
                 "edgekit": edgekit.__version__,
-                "source_sha256": loaded.teacher.fingerprint(),
+                "source_sha256": loaded.original.teacher.fingerprint(),
                 "name": project.name,
             },
             folder=folder / "candidates",

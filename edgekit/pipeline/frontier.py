@@ -13,8 +13,12 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
+from edgekit import tasks
 from edgekit.bench.tiers import planning
 from edgekit.bench.verdict import at_most, verdicts
+from edgekit.evaluate.accuracy import evaluate, predict
 from edgekit.export.workers import Variant, artifact_name
 from edgekit.pipeline.baselines import Baselines
 from edgekit.pipeline.constraints import required_speedup
@@ -26,7 +30,6 @@ from edgekit.pipeline.evaluate import (
     EvaluatedArtifact,
     EvaluationInputs,
     evaluate_artifacts,
-    on_validation,
 )
 from edgekit.pipeline.exports import StudentExports
 from edgekit.pipeline.loading import Loaded
@@ -51,6 +54,8 @@ SURE = 0.8
 """Confidence in its accuracy that a network which was cut for an assumed speed-up needs."""
 _SAFE_LOSS = 0.5
 """Fraction of the accuracy budget that a precision may take where widths are cut besides."""
+_MOST = 2000
+"""Validation samples that judge a file: their count resolves a tenth of a point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +107,15 @@ class Judged:
             for one in self.candidates
         )
 
-    def gain(self, variant: Variant, limit: float | None) -> float:
+    def gain(self, variant: Variant, limit: float | None, lost: float = 0.0) -> float:
         """Speed-up over fp32 by the precision alone; 0 where it is not known, or takes so much of
-        the accuracy budget (`limit`) that little remains for cuts."""
-        if variant[1] == "fp32":
-            return 1.0
+        the accuracy budget (`limit`) besides what is `lost` without it that little remains for
+        cuts."""
         found = self.plain(variant)
-        if found is None or not (limit is None or found.keeps(_SAFE_LOSS * limit)):
-            return 0.0
-        return found.speedup
+        if variant[1] == "fp32":
+            return 1.0 if found is None else found.speedup
+        kept = found and (limit is None or found.keeps(lost + _SAFE_LOSS * limit))
+        return found.speedup if found and kept else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +149,7 @@ class NetworkEvaluator:
         allowed = contest.baselines if contest.bench.proven else contest.baselines[:1]
         return replace(
             self,
-            evaluation=on_validation(self.evaluation),
+            evaluation=_on_validation(self.evaluation),
             contest=replace(
                 contest,
                 bench=replace(contest.bench, tier=planning()),
@@ -155,9 +160,11 @@ class NetworkEvaluator:
     def unpruned(self, teacher: Program, folder: Path) -> Judged:
         """The unpruned network in every precision that the profile allows.
 
-        Its fp32 files are the baselines themselves where nothing is folded in around them.
+        Its fp32 files are the baselines themselves where nothing is folded in around them, and
+        it takes images of its own size.
         """
-        plain = self.exporting.samples.folding == IOFusion()
+        own_size = self.evaluation.own_samples is None
+        plain = self.exporting.samples.folding == IOFusion() and own_size
         own = self.contest.baselines if plain else ()
         requested = [
             each
@@ -165,7 +172,9 @@ class NetworkEvaluator:
             if not (plain and each[1] == "fp32")
         ]
         found = self.judge(teacher, requested, folder, own=own)
-        _say(self.contest.bench.progress, found.points("uncut"))
+        _, height, width = (0, 0, 0) if own_size else teacher.inputs[0].shape
+        size = "" if own_size else f" at {height} x {width}"
+        _say(self.contest.bench.progress, found.points("uncut"), size)
         return found
 
     def student(
@@ -225,6 +234,30 @@ class NetworkEvaluator:
             safe=within(assumed=assumed, margin=MARGIN),
             stated=within(assumed=False),
         )
+
+
+def _on_validation(inputs: EvaluationInputs) -> EvaluationInputs:
+    """The same with validation samples in the place of those that judge the build.
+
+    Where they have no labels, the unpruned network's outputs are right, and the metric is the
+    task's agreement.
+    """
+    samples, network, metric = inputs.samples, inputs.network, inputs.metric
+    count = len(samples.validation)
+    most = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(np.int64))
+    own = inputs.own_samples or samples
+    sets = [one.validation.subset(most) for one in (samples, own)]
+    if not sets[0].labeled:
+        answers = predict(network, sets[1])
+        sets = [one.answered(answers) for one in sets]
+        metric = tasks.of(inputs.spec).agree
+    return replace(
+        inputs,
+        samples=replace(samples, test=sets[0]),
+        own_samples=inputs.own_samples and replace(own, test=sets[1]),
+        metric=metric,
+        reference=evaluate(network, sets[1], metric=metric),
+    )
 
 
 def most_accurate(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -317,11 +350,13 @@ def _as_planned(artifact: Artifact, variant: Variant) -> bool:
     return replace(found.quant_config, ranges=first.ranges) == first
 
 
-def _say(progress: Progress, points: Sequence[FrontierPoint]) -> None:
+def _say(progress: Progress, points: Sequence[FrontierPoint], size: str) -> None:
     """One line of what the network is worth before anything is cut."""
     listed = "; ".join(
         f"{one.artifact} {one.speedup:.2f}x, "
         f"{shown_loss(one.accuracy_drop, one.loss_unit)} lost"
         for one in points
     )
-    progress.say(f"Uncut, on validation data: {listed or 'no file can be judged'}")
+    progress.say(
+        f"Uncut{size}, on validation data: {listed or 'no file can be judged'}"
+    )

@@ -124,7 +124,8 @@ def _prune(
     final = inputs.constraints(first)
     if halfway:
         final = _halfway(final, first)
-    if met(first, final):
+    # A network at a smaller size of images has to learn that, though nothing else is cut.
+    if met(first, final) and inputs.smaller is None:
         notes = [*final.notes, NothingCut(reason="within_budget")]
         return _as_it_is(inputs, teachers, as_it_is(first, notes))
     check_possible(first, final)
@@ -140,7 +141,7 @@ def _prune(
     precision = first.table.key.precision
     if precision == "fp32" == inputs.precisions()[0]:
         return whole, distilled
-    planned = PrecisionPlanned(precision=precision, gain=inputs.gain)
+    planned = PrecisionPlanned(precision=precision, gain=inputs.gain_at_its_size)
     return replace(whole, notes=(*whole.notes, planned)), distilled
 
 

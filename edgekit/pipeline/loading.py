@@ -39,7 +39,15 @@ class Loaded:
     task: tasks.Task
     metric: Metric
     reference: Evaluation
+    """Of the network at its own size."""
     notes: tuple[Note, ...]
+    own: Loaded | None = None
+    """The same at the network's own size, where its images have another here."""
+
+    @property
+    def original(self) -> Loaded:
+        """The network and the data as the project has them."""
+        return self.own or self
 
 
 _Suspects = tuple[PreprocessingSuspect, ...]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 from edgekit.export import conversions, warm
 from edgekit.graph.graph import WidthGraph
@@ -21,11 +20,11 @@ from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.constraints import PlanConstraints, met
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.expected_accuracy import Expectations
-from edgekit.pipeline.exports import StudentExports
-from edgekit.pipeline.frontier import NetworkEvaluator, most_accurate
-from edgekit.pipeline.loading import Loaded, Shared, load, runtimes_of
+from edgekit.pipeline.frontier import most_accurate
+from edgekit.pipeline.loading import Shared, load, runtimes_of
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.resolution import Sizes, networks_of
 from edgekit.pipeline.runners import ExportRunner
 from edgekit.pipeline.search import solve_for
 from edgekit.pipeline.unit_scores import Scores, probe, score_importance
@@ -41,7 +40,6 @@ from edgekit.types import (
     PlanPoint,
     Preview,
     Recipe,
-    RuntimeName,
     Sensitivity,
 )
 from edgekit.types.notes import Note, unique
@@ -91,22 +89,34 @@ class Previewer:
     ) -> SolvedPreview:
         """On one runtime, in the first precision that the network can be exported in."""
         loaded = load(request, env, self._loaded)
+        smaller = networks_of(request, loaded)
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder())
             stack.enter_context(warm.kept())
             stack.enter_context(conversions.kept(folder / "conversions"))
-            inputs = _measured(request, env, loaded, first[0], folder)
+            baselines = export_baselines(request, env, loaded, [first[0]], folder)
+            sizes = Sizes(
+                request=request,
+                env=env,
+                baselines=baselines,
+                bundle=folder,
+                scratch=folder,
+            )
+            at = sizes.decided(loaded, smaller)
+            inputs, network = at.pruning, at.loaded.teacher
             forms = inputs.forms(inputs.precisions())
 
             def attempt(form: left_out.Form) -> SolvedPreview:
-                there = inputs.in_form(form, loaded.teacher, folder)
-                planner = there.planner(loaded.teacher)
+                there = inputs.in_form(form, network, folder)
+                planner = there.planner(network)
                 weighed = self._scores(request, there, planner)
                 with env.progress.step(f"Solve for {request.target.name}") as step:
                     return _solved(there, planner, weighed, step)
 
             solved = _in_first_form(request, env, forms, attempt)
-        return _noted(solved, after=loaded.notes)
+        uncut, size = at.points(final=False), at.smaller_size
+        preview = replace(solved.preview, uncut=uncut, size=size)
+        return _noted(replace(solved, preview=preview), after=at.loaded.notes)
 
     def _scores(
         self, request: BuildRequest, inputs: PruningInputs, planner: Planner
@@ -114,7 +124,8 @@ class Previewer:
         """Importance of units and blocks: the same where recipes draw and score alike."""
         recipe, progress = request.project.recipe, inputs.progress
         criterion = recipe.prune.importance
-        how = (_drawn(recipe), criterion, recipe.prune.drop_blocks)
+        network = planner.graph.program.specs
+        how = (_drawn(recipe), criterion, recipe.prune.drop_blocks, network)
         if how not in self._weighed:
             train, store = inputs.train, inputs.training.store
             graph = planner.graph
@@ -122,24 +133,6 @@ class Previewer:
             senses = probe(planner, scores, train, progress, store)
             self._weighed[how] = scores, senses
         return self._weighed[how]
-
-
-def _measured(
-    request: BuildRequest,
-    env: Environment,
-    loaded: Loaded,
-    runtime: RuntimeName,
-    folder: Path,
-) -> PruningInputs:
-    """Inputs of plans for one runtime, with the uncut network's files measured."""
-    baselines = export_baselines(request, env, loaded, [runtime], folder)
-    exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
-    evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
-    evaluator = evaluator.on_validation()
-    uncut = evaluator.unpruned(loaded.teacher, folder / "uncut")
-    refused = baselines.allowed.refused
-    inputs = PruningInputs.of(request, env, loaded, baselines.artifacts, refused)
-    return inputs.judged_by(evaluator, uncut)
 
 
 def _in_first_form(

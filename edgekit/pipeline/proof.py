@@ -14,12 +14,12 @@ from edgekit.pipeline.evaluate import (
 )
 from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.locked import chosen_again, settled, with_options
+from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.qat import recover_with_qat
 from edgekit.pipeline.repeated import believed
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.runtime_options import tune_runtime_options
 from edgekit.pipeline.search import PrunedCandidate
-from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.types import Artifact, IOFusion
 from edgekit.types.notes import Note
@@ -56,7 +56,7 @@ def prove(
     request: BuildRequest,
     student: Program,
     artifacts: Sequence[Artifact],
-    training: TrainingInputs,
+    pruning: PruningInputs,
     pruned: PrunedCandidate,
 ) -> Proof:
     """Results of the student's `artifacts`, and of those that take their place.
@@ -69,12 +69,14 @@ def prove(
     project, locked = request.project, request.locked
     project = replace(project, recipe=settled(project.recipe, locked))
     evaluated = evaluate_artifacts(evaluation, student, artifacts)
-    if pruned.untouched and evaluation.samples.folding == IOFusion():
+    own_size = evaluation.own_samples is None
+    if pruned.untouched and own_size and evaluation.samples.folding == IOFusion():
         evaluated = unchanged(evaluated)
-    pair = (evaluation.network, student)
+    smaller = pruning.smaller
+    pair = (smaller.teacher if smaller else evaluation.network, student)
     again_in_int8 = evaluator.exporting.in_int8
     recovered = recover_with_qat(
-        project, training, evaluation, pair, evaluated, again_in_int8
+        project, pruning.training, evaluation, pair, evaluated, again_in_int8
     )
     behind = partial(recovered.behind, student=student)
     timed = tune_runtime_options(

@@ -57,6 +57,18 @@ _SEEN = Json[_Seen](_Seen)
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmallerInput:
+    """A smaller size of the network's images, that its plans are made at."""
+
+    teacher: Program
+    """The network as a teacher there, which enlarges images to its own size."""
+    damage: float
+    """Loss increase by the size alone, in nats a sample."""
+    drop: float
+    """Of the metric on validation data by the size alone, in float and untrained."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PruningInputs:
     """Common inputs of every cut of one build, in one runtime and precision."""
 
@@ -78,7 +90,10 @@ class PruningInputs:
     locked: BuildLock | None = None
     """Decisions of an earlier build; `None` where there are none to repeat."""
     gain: float = 1.0
-    """Speed-up over fp32 by the precision that is planned for, without any cut."""
+    """Speed-up over fp32 by the precision that is planned for, and by a smaller size of images,
+    without any cut."""
+    smaller: SmallerInput | None = None
+    """The size that is planned at; `None` is the network's own."""
     accept_doubts: bool = True
     """True where a network is trained though it surely misses the accuracy budget."""
 
@@ -143,9 +158,12 @@ class PruningInputs:
 
     def _precision_gain(self, precision: Precision) -> float:
         """Speed-up by the precision alone, on the runtime that gains most."""
-        limit = self.budget.accuracy_drop
+        limit, lost = (
+            self.budget.accuracy_drop,
+            self.smaller.drop if self.smaller else 0,
+        )
         return max(
-            self.uncut.gain(self._planned((one.runtime, precision)), limit)
+            self.uncut.gain(self._planned((one.runtime, precision)), limit, lost)
             for one in self.baselines
         )
 
@@ -162,7 +180,7 @@ class PruningInputs:
         """
         runtime, precision = form
         [baseline] = [one for one in self.baselines if one.runtime == runtime]
-        if precision == baseline.precision:
+        if precision == baseline.precision and self.smaller is None:
             return self._beside(form, baseline, 1.0)
         variant = self._planned(form)
         judged = self.uncut.plain(variant)
@@ -190,6 +208,20 @@ class PruningInputs:
         """The unpruned network in fp32 on the runtime that is planned for."""
         runtime = self.timer.baseline.runtime
         return next(one for one in self.baselines if one.runtime == runtime)
+
+    @property
+    def gain_at_its_size(self) -> float:
+        """Speed-up over fp32 by the precision alone, at the size that is planned at."""
+        fp32 = self.uncut.plain((self.in_fp32.runtime, "fp32"))
+        return self.gain / fp32.speedup if self.smaller and fp32 else self.gain
+
+    @property
+    def _in_fp32_at_its_size(self) -> Artifact | None:
+        """The same at the smaller size that is planned at; `None` at the network's own."""
+        if self.smaller is None:
+            return None
+        judged = self.uncut.plain((self.in_fp32.runtime, "fp32"))
+        return self.timer.baseline if judged is None else _unpruned(judged.artifact)
 
     def planner(
         self,
@@ -252,12 +284,15 @@ class PruningInputs:
             return None
         evaluation = self.evaluator.evaluation
         uncut, reference = self.uncut.plain(self.timer.variant), evaluation.reference
+        size = self.smaller
+        lost = uncut.accuracy_drop if uncut else 0.0
         return Expectations(
             outcomes=read_outcomes(self.training.store),
             family=key(network.fingerprint(), self.recipe.distill.epochs),
             reference=reference,
             relative=relative(evaluation.spec, reference),
-            lost=uncut.accuracy_drop if uncut else 0.0,
+            lost=lost - size.drop if uncut and size else lost,
+            before=size.damage if size else 0.0,
         )
 
     def constraints(self, planner: Planner) -> PlanConstraints:
@@ -272,6 +307,7 @@ class PruningInputs:
             self.recipe.export.precisions or self.target.precisions,
             self.timer.bench,
             self.in_fp32,
+            planned=self._in_fp32_at_its_size,
         )
         assumed = any(isinstance(n, SpeedupAssumed) for n in constraints.notes)
         required = 1.0 if assumed else constraints.speedup or 1.0

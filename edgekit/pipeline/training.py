@@ -45,11 +45,17 @@ class TeacherEnsemble:
     others: tuple[Program, ...] = ()
     weights: tuple[float, ...] | None = None
     """The first's and the others'; `None` is the same for all."""
+    enlarging: Program | None = None
+    """The first with images enlarged to its own size, where plans are at a smaller one."""
 
     @property
     def programs(self) -> tuple[Program, ...]:
         """The programs of all teachers, the first first."""
-        return (self.first, *self.others)
+        return (self.enlarging or self.first, *self.others)
+
+    def led_by(self, student: Program) -> TeacherEnsemble:
+        """The same with a student in the place of the first."""
+        return replace(self, first=student, enlarging=None)
 
     def fractions(self) -> tuple[float, ...]:
         """Fractions of the teachers' weights, 1 in all."""

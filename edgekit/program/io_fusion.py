@@ -14,7 +14,7 @@ from edgekit.program.program import Program, retrace
 from edgekit.types import AudioSpec, InputSpec, IOFusion, Preprocess, RawInput
 
 
-class _Around(nn.Module):
+class Around(nn.Module):
     """Something before or after an exported network, which refuses to be switched as a module."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -22,10 +22,11 @@ class _Around(nn.Module):
         self.network = network
 
     def train(self, mode: bool = True) -> Self:
+        """Leave the network in its mode."""
         return self
 
 
-class _ChannelsLast(_Around):
+class _ChannelsLast(Around):
     def __init__(self, program: Program) -> None:
         super().__init__(program.module)
         self.images = tuple(map(is_image, program.inputs))
@@ -69,7 +70,7 @@ def _front_end(how: Preprocess) -> AudioSpec | None:
     return None if audio is None or audio.form == "wave" else audio
 
 
-class _Folded(_Around):
+class _Folded(Around):
     """Raw values in, classes or probabilities out where the task reads the outputs."""
 
     def __init__(self, program: Program, folding: IOFusion) -> None:

@@ -53,7 +53,7 @@ def sensitivity(
     uncut = place(_by_batch(shrink_shared(graph, Plan(kept={}))), on)
     reuse = Reuse(uncut, batches, room(KEPT_BYTES, on))
     # Changes by batch statistics alone are not attributed to a cut.
-    unmoved = _divergence(reuse.outputs(uncut), expected)
+    unmoved = _mean_divergence(reuse.outputs(uncut), expected)
     groups: dict[str, tuple[tuple[int, float], ...]] = {}
     dropped: dict[str, float] = {}
     trials = list(_trials(graph, importance, blocks))
@@ -61,7 +61,7 @@ def sensitivity(
         if on_progress:
             on_progress(number, len(trials))
         variant = place(_by_batch(shrink_shared(graph, plan)), on)
-        found = _divergence(reuse.outputs(variant), expected)
+        found = _mean_divergence(reuse.outputs(variant), expected)
         expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:
             dropped[name] = expected_loss_increase
@@ -99,18 +99,18 @@ def _real(found: Iterable[Tensor]) -> list[Tensor]:
     return [each.float() for each in found if each.is_floating_point()]
 
 
-def _divergence(
+def _mean_divergence(
     found: Iterable[Sequence[Tensor]], expected: Sequence[Sequence[Tensor]]
 ) -> float:
     """Mean distance over batches of the outputs `found` from those `expected`."""
     total = 0.0
     for outputs, originals in zip(found, expected, strict=True):
-        total += sum(map(_distance, _real(outputs), originals))
+        total += sum(map(divergence, _real(outputs), originals))
     value = total / len(expected)
     return value if math.isfinite(value) else 1e3
 
 
-def _distance(found: Tensor, desired: Tensor) -> float:
+def divergence(found: Tensor, desired: Tensor) -> float:
     """Kullback-Leibler divergence of class probabilities; else squared error over variance."""
     if desired.dim() == 2 and desired.shape[1] > 1:
         logits = F.log_softmax(found, 1), F.log_softmax(desired, 1)

@@ -43,11 +43,8 @@ def _plan(note: PlanNote) -> str:
                 f"{note.metered} of them metered ({note.meter}, {note.boundary}), the others "
                 "at the power of those near to them"
             )
-        case kinds.PrecisionPlanned():
-            words = f"widths and blocks were planned on costs in {note.precision}"
-            if note.gain is None:
-                return words
-            return f"{words}, which alone is worth {note.gain:.2f}x over fp32"
+        case kinds.ResolutionPlanned() | kinds.PrecisionPlanned():
+            return _planned_in(note)
         case kinds.NoPlanFaster() | kinds.NothingCut():
             return _nothing_cut(note)
         case kinds.BlocksDropped():
@@ -85,6 +82,30 @@ def _nothing_cut(note: kinds.NothingCut | kinds.NoPlanFaster) -> str:
     return f"{words} {found}{hint}"
 
 
+def _planned_in(note: kinds.ResolutionPlanned | kinds.PrecisionPlanned) -> str:
+    if isinstance(note, kinds.PrecisionPlanned):
+        words = f"widths and blocks were planned on costs in {note.precision}"
+        if note.gain is None:
+            return words
+        return f"{words}, which alone is worth {note.gain:.2f}x over fp32"
+    size, own = (f"{height} x {width}" for height, width in (note.size, note.own_size))
+    if note.expected_loss_increase is None:
+        return f"images stay {own} pixels: no smaller size has a plan inside the budget either"
+    if note.size == note.own_size:
+        return (
+            f"images stay {own} pixels: at no smaller size is a plan expected to lose less "
+            f"({note.expected_loss_increase:.3g} nats a sample before training)"
+        )
+    instead = "no plan fits the budget"
+    if note.at_own_size is not None:
+        instead = f"cuts alone were expected to lose {note.at_own_size:.3g}"
+    return (
+        f"images are {size} pixels instead of {own}: that loses {note.size_loss:.3g} nats a "
+        f"sample by itself and {note.expected_loss_increase:.3g} with its cuts, before training; "
+        f"at {own}, {instead}"
+    )
+
+
 def _cost_doubt(note: kinds.CostDoubt) -> str:
     match note:
         case kinds.CostsTimedBusy():
@@ -109,7 +130,8 @@ _LEVERS: dict[kinds.Lever, str] = {
     "labels": "training had ended, by the teacher's outputs alone: labels of the training data "
     "promise most",
     "data": "training had ended: more training data, labeled or not, promise most",
-    "resolution": "training had ended: a smaller input resolution or a milder budget is left",
+    "resolution": "training had ended: another input resolution ([recipe.prune] resolution = "
+    '"free") or a milder budget is left',
 }
 
 

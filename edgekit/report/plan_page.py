@@ -173,7 +173,7 @@ def show_preview(previews: Sequence[Preview], console: Console) -> None:
         table.add_column("what goes", overflow="fold")
         for file in one.uncut:
             measured = f"{words.metric(file.evaluation)}, measured"
-            row = (f"uncut {file.artifact}", f"{file.speedup:.2f}x", measured)
+            row = (f"{file.name} {file.artifact}", f"{file.speedup:.2f}x", measured)
             table.add_row(*row, *["–"] * 4, "nothing")
         for point in one.points:
             table.add_row(

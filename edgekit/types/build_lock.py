@@ -47,6 +47,8 @@ class BuildLock:
     """Provenance and SHA-256 of the cost table that the plan went by."""
     cuts: tuple[LockedCut, ...]
     """Empty where the network was not cut."""
+    size: tuple[int, int] | None = None
+    """Height and width of images, where the network takes others than its own."""
     rounding: bool = False
     """True where a student was trained with int8's rounding besides."""
     student: str

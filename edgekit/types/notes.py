@@ -71,6 +71,23 @@ class PrecisionPlanned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResolutionPlanned:
+    """The size of images that was chosen with the plan, of those that were tried."""
+
+    kind: Literal["resolution_planned"] = "resolution_planned"
+    size: tuple[int, int]
+    """Height and width."""
+    own_size: tuple[int, int]
+    """Of the network as it came."""
+    size_loss: float
+    """Loss increase by the size alone, measured on validation samples, in nats a sample."""
+    expected_loss_increase: float | None
+    """Of size and cuts together; `None` where no size keeps the budget."""
+    at_own_size: float | None
+    """The same of the plan at the own size; `None` where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoPlanFaster:
     """No plan was faster than the unpruned network: nothing was cut."""
 
@@ -156,6 +173,7 @@ PlanNote: TypeAlias = (
     | EnergyPlannedAsTime
     | EnergyPlannedByOperators
     | PrecisionPlanned
+    | ResolutionPlanned
     | NoPlanFaster
     | NothingCut
     | BlocksDropped

@@ -237,6 +237,8 @@ class Preview:
     blocks: tuple[BlockSense, ...]
     points: tuple[PlanPoint, ...]
     notes: tuple[Note, ...]
+    size: tuple[int, int] | None = None
+    """Height and width of images that the plans are for; `None` is the network's own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -245,6 +245,9 @@ class PruneRecipe:
     """Upper limit of searches of a plan whose measured artifact misses its budget."""
     drop_blocks: bool = True
     """True where whole residual blocks may go."""
+    resolution: Literal["fixed", "free"] | tuple[Count, ...] = "fixed"
+    """Size of the input's image: `free` lets the plan choose smaller ones, 7/8 to 1/2 of the sides
+    at multiples of the network's stride, or those of a list of heights in pixels."""
     precision: Literal["auto", "fp32", "int8"] = "auto"
     """Precision of the plan's costs, and of its speed-up's reference; `auto` is fp32 where that
     is exported."""
