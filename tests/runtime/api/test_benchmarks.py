@@ -12,6 +12,7 @@ from edgekit.errors import UsageError
 from tests.shapes import loader, trained
 
 
+@pytest.mark.usefixtures("brief")
 def test_files_are_timed_beside_the_network(tmp_path: Path) -> None:
     model = ek.load(trained(), example_input=torch.zeros(1, 1, 8, 8))
     data = ek.Data(test=loader(30, seed=2))

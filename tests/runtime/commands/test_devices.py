@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from tests.runtime.commands.running import edgekit
+from tests import command
+from tests.runtime.commands.running import ROOT
+
+edgekit = partial(command.edgekit, ROOT)
 
 
 def test_this_machine_is_listed_and_requested() -> None:

@@ -67,6 +67,7 @@ def project(folder: Path, runtimes: str, record: str = RECORD) -> Path:
     return written(folder, files)
 
 
+@pytest.mark.slow
 def test_the_student_is_converted_and_nothing_of_it_is_measured(tmp_path: Path) -> None:
     folder = project(tmp_path, '["paper-tape", "onnxruntime"]')
     done = edgekit(folder, "build", "-t", "board", "--yes")

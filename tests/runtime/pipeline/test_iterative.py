@@ -76,6 +76,7 @@ def test_two_cuts_with_growing_penalties(tmp_path: Path) -> None:
             assert weight is None or row.after in weight.shape
 
 
+@pytest.mark.slow
 def test_one_cut_in_int8_after_group_lasso(own_project: Path, tmp_path: Path) -> None:
     recipe = 'sparsity = "group-lasso"\nsparsity_epochs = 2\nprecision = "int8"\n'
     report = built(tmp_path, own_project, recipe)

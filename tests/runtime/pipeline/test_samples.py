@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +11,8 @@ import torch
 
 from edgekit.sources import load
 from edgekit.types import ModelSpec, NetworkInput
+from tests.command import edgekit
 
-ROOT = Path(__file__).parents[3]
 NETWORK = """
 import torch
 from torch import nn
@@ -87,18 +84,6 @@ SPEC = ModelSpec(
 )
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edgekit", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of an image and of words in three forms, and its data."""
@@ -122,13 +107,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("source", ["model.py:build", "net.pt2", "net.onnx"])
 def test_a_network_of_two_inputs_is_built_whole(folder: Path, source: str) -> None:
     inputs = INPUTS if source.startswith("model") else ""
     (folder / "edgekit.toml").write_text(PROJECT.format(source=source, inputs=inputs))
     names = [("image", [1, 1, 6, 6]), ("words", [1, 5])]
     out = f"build/{Path(source).suffix[1:4]}"
-    done = run(folder, "build", "--target", "host", "--out", out, "--json", "--yes")
+    done = edgekit(folder, "build", "--target", "host", "--out", out, "--json", "--yes")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     made = [one["artifact"] for one in report["candidates"]]
@@ -144,7 +130,7 @@ def test_a_network_of_two_inputs_is_built_whole(folder: Path, source: str) -> No
     with np.load(folder / out / "calibration.npz") as drawn:
         assert set(drawn.files) == {"image", "words", "indices"}
         assert drawn["image"].max() <= 1 < drawn["words"].max()
-    compared = run(folder, "diff", out)
+    compared = edgekit(folder, "diff", out)
     assert compared.returncode == 0, compared.stdout + compared.stderr
 
 
@@ -168,7 +154,7 @@ def test_wrong_inputs_are_one_line(
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text.replace(changed, by))
-    done = run(tmp_path, "build", "--target", "host")
+    done = edgekit(tmp_path, "build", "--target", "host")
     [line] = [each for each in done.stderr.splitlines() if "Error" in each]
     assert done.returncode not in (0, 1) and message in done.stderr.replace(
         "\n", " "

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import edgekit
 from edgekit.package.docker.engine import CLIENT
+from tests.command import edgekit
 
 
 @pytest.mark.parametrize(
@@ -33,21 +30,14 @@ from edgekit.package.docker.engine import CLIENT
     ],
 )
 def test_what_cannot_be_packaged_is_refused_at_once(
-    tmp_path: Path, arguments: tuple[str, ...], status: int, words: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    status: int,
+    words: str,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "edgekit", *arguments],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            CLIENT: "/nonexistent/docker",
-            "PYTHONPATH": str(Path(edgekit.__file__).parents[1]),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    monkeypatch.setenv(CLIENT, "/nonexistent/docker")
+    done = edgekit(tmp_path, *arguments)
     assert done.returncode == status
     [line] = done.stderr.strip().splitlines()
     assert line.startswith("Error:") and words in line

@@ -19,7 +19,8 @@ from edgekit.package.docker import image
 from edgekit.package.opened import open_bundle
 from edgekit.program import program
 from tests import texts
-from tests.runtime.pipeline.test_samples import RECIPE, run
+from tests.command import edgekit
+from tests.runtime.pipeline.test_samples import RECIPE
 from tests.unit.sources.huggingface import folders
 
 pytest.importorskip("transformers")
@@ -70,13 +71,14 @@ def trained(folder: Path, rows: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("brief")
 def test_a_text_classifier_is_built_whole_and_answers_texts(tmp_path: Path) -> None:
     trained(tmp_path / "folder", opinions(200, 2))
     write(tmp_path / "train.csv", opinions(200, 4))
     rows = opinions(60, 5)
     write(tmp_path / "test.csv", rows)
     (tmp_path / "edgekit.toml").write_text(PROJECT)
-    done = run(tmp_path, "build", "--target", "host", "--json")
+    done = edgekit(tmp_path, "build", "--target", "host", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     found = {
@@ -95,7 +97,7 @@ def test_a_text_classifier_is_built_whole_and_answers_texts(tmp_path: Path) -> N
         assert [one["label"] for one in answers] == [label for _, label in rows[:6]]
     expected = _logits(bundle, rows[0][0])
     np.testing.assert_allclose(answers[0]["outputs"][0], expected, atol=1e-4)
-    compared = run(tmp_path, "diff", str(bundle))
+    compared = edgekit(tmp_path, "diff", str(bundle))
     assert compared.returncode == 0, compared.stdout + compared.stderr
 
 
