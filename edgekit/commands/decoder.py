@@ -44,7 +44,10 @@ Length = Annotated[
 ]
 Rows = Annotated[int, typer.Option("--rows", help="Most rows of text.", min=2)]
 Runtime = Annotated[
-    str, typer.Option("--runtime", "-r", help="openvino-genai or onnxruntime-genai.")
+    str,
+    typer.Option(
+        "--runtime", "-r", help="openvino-genai, onnxruntime-genai or llama.cpp."
+    ),
 ]
 Threads = Annotated[int, typer.Option("--threads", help="Of the runtime.", min=1)]
 
@@ -189,13 +192,16 @@ def decoder_export(  # noqa: PLR0913 - a command's options
     source: Source,
     out: Out,
     runtime: Runtime = "openvino-genai",
-    bits: Annotated[int, typer.Option(help="Of the weights: 32, 8 or 4.")] = 4,
+    bits: Annotated[
+        int,
+        typer.Option(help="Of the weights: 32, 16, 8 or 4; not each runtime has all."),
+    ] = 4,
     text: Annotated[
         list[Path] | None,
         typer.Option(
             "--text",
             help="Your text, on which the group size of four-bit weights is chosen. Repeatable.",
-            show_default="none: groups of 64",
+            show_default="none: groups of 64, on llama.cpp of 32",
         ),
     ] = None,
     threads: Threads = 1,
@@ -211,7 +217,8 @@ def decoder_export(  # noqa: PLR0913 - a command's options
     It has the tokenizer and the chat template, too.
     """
     from edgekit.decoders import artifact_choice, decoder, token_rows
-    from edgekit.decoders.engines.protocol import WeightFormat
+    from edgekit.decoders.engines import registry
+    from edgekit.decoders.engines.protocol import WeightFormat, four_bits
 
     opened = decoder.read(source)
     if bits == 4 and text:
@@ -220,7 +227,9 @@ def decoder_export(  # noqa: PLR0913 - a command's options
             opened, runtime, given, out, threads=threads
         )
     else:
-        weights = WeightFormat(bits=bits, group_size=64 if bits == 4 else None)
+        weights = WeightFormat(bits=bits)
+        if bits == 4:
+            weights = four_bits(registry.named(runtime))
         found = artifact_choice.export(opened, runtime, weights, out)
     if as_json:
         print(json.dumps({**plain(found), "size_mb": found.size_mb}, indent=2))
@@ -289,11 +298,12 @@ def _speed(prompt: int, tokens: int, repeats: int) -> SpeedJob:
 
 def _setting(runtime: str, threads: int) -> Setting:
     from edgekit.decoders.block_costs import Setting
-    from edgekit.decoders.engines.protocol import WeightFormat
+    from edgekit.decoders.engines import registry
+    from edgekit.decoders.engines.protocol import four_bits
 
     return Setting(
         engine=runtime,
-        weights=WeightFormat(bits=4, group_size=64),
+        weights=four_bits(registry.named(runtime)),
         threads=threads,
         speed=_speed(128, 32, 3),
     )

@@ -16,7 +16,6 @@ from edgekit.decoders.engines import registry
 from edgekit.decoders.engines.protocol import WeightFormat
 from edgekit.errors import UsageError
 
-GROUP_SIZES = (32, 64, 128)
 TOLERANCE = 0.01
 """The largest group size whose perplexity is within this fraction of the best is taken."""
 
@@ -65,18 +64,20 @@ def export_int4(
     out: Path,
     *,
     threads: int,
-    group_sizes: Sequence[int] = GROUP_SIZES,
+    group_sizes: Sequence[int] = (),
 ) -> Export:
     """Write the folder with four-bit weights, in the group size that costs least quality.
 
-    Each size that divides the widths is exported and its perplexity measured on `rows` by the
-    runtime; of those within `TOLERANCE` of the best, the largest is kept.
+    Each of `group_sizes`, by default the runtime's, that divides the widths is exported and its
+    perplexity measured on `rows` by the runtime; of those within `TOLERANCE` of the best, the
+    largest is kept.
     """
     widths = (decoder.parsed.hidden_size, decoder.mlp_width)
-    sizes = [size for size in group_sizes if not any(w % size for w in widths)]
+    offered = group_sizes or registry.named(engine).group_sizes
+    sizes = [size for size in offered if not any(w % size for w in widths)]
     if not sizes:
         raise UsageError(
-            f"No group size of {', '.join(map(str, group_sizes))} divides the widths "
+            f"No group size of {', '.join(map(str, offered))} divides the widths "
             f"{widths[0]} and {widths[1]}."
         )
     found: dict[int, float] = {}

@@ -36,7 +36,9 @@ class OnnxRuntimeGenAI:
         "onnxruntime_genai": "onnxruntime-genai",
         "transformers": "transformers",
     }
+    extra = "genai"
     bits = (32, 4)
+    group_sizes = (32, 64, 128)
 
     def export(self, decoder: Decoder, out: Path, weights: WeightFormat) -> None:
         """Write `model.onnx`, its weights and `genai_config.json`; see `Engine.export`."""

@@ -38,7 +38,9 @@ class OpenVinoGenAI:
         "openvino_genai": "openvino-genai",
         "openvino_tokenizers": "openvino-tokenizers",
     }
+    extra = "genai"
     bits = (32, 8, 4)
+    group_sizes = (32, 64, 128)
 
     def export(self, decoder: Decoder, out: Path, weights: WeightFormat) -> None:
         """Write the model, and its tokenizer as OpenVINO models; see `Engine.export`."""

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from edgekit.decoders import streaming
 from edgekit.decoders.decoder import EMBEDDING, HEAD, NORM, Decoder
+from edgekit.decoders.engines.limits import has_window, varying_positions
 from edgekit.errors import ArtifactError
 
-_VARYING = ("dynamic", "longrope", "by block")
 _ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh")
 _LOWEST = float(np.finfo(np.float32).min)
 
@@ -33,23 +33,14 @@ def build(decoder: Decoder) -> Any:
     return _Builder(decoder).model()
 
 
-def has_window(decoder: Decoder) -> bool:
-    """Return whether some block attends to fewer tokens than the decoder takes."""
-    parsed = decoder.parsed
-    window = getattr(parsed, "sliding_window", None)
-    listed = getattr(parsed, "layer_types", None)
-    slides = window is not None if listed is None else "sliding_attention" in listed
-    return slides and (window or 0) < parsed.max_position_embeddings
-
-
 def _check(decoder: Decoder) -> None:
     if has_window(decoder):
         raise ArtifactError(
             f"{decoder.folder}: some blocks attend to a window of the text, and OpenVINO GenAI "
             "may run them over all of it. Take another runtime."
         )
-    kind = getattr(streaming.rotary(decoder), "rope_type", "by block")
-    if not isinstance(kind, str) or kind in _VARYING:
+    kind = varying_positions(decoder)
+    if kind is not None:
         raise ArtifactError(
             f"{decoder.folder}: rotary positions of the kind '{kind}' differ by block or by length "
             "of the text. Take another runtime."

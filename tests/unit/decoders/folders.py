@@ -114,6 +114,85 @@ def add_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
+BYTE_PAIRS = 320
+"""Size of the vocabularies of `add_byte_pairs`."""
+TEXT = "The cat sat on the mat. They'll pay 12345 for naïve cafés, won't they?\n" * 4
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}DIGITS"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+KINDS = ("llama3", "smollm3", "qwen2", "smollm", "gpt2", "sentencepiece", "gemma")
+"""Of tokenizers, by who has them."""
+
+
+def add_byte_pairs(folder: Path, kind: str, **settings: Any) -> None:
+    """A trained tokenizer of one of the `KINDS`; `settings` of its `tokenizer_config.json`."""
+    from tokenizers import Tokenizer, models, processors, trainers
+
+    pairs = kind in ("sentencepiece", "gemma")
+    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    alphabet: list[str] = []
+    if pairs:
+        special += [f"<0x{byte:02X}>" for byte in range(256)]
+        made = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    else:
+        made = Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
+    _split(made, kind, alphabet)
+    trainer = trainers.BpeTrainer(
+        vocab_size=BYTE_PAIRS,
+        initial_alphabet=alphabet,
+        special_tokens=special,
+        show_progress=False,
+    )
+    made.train_from_iterator(TEXT.splitlines(), trainer)
+    if kind in ("llama3", "sentencepiece", "gemma"):
+        made.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 1)]
+        )
+    file = json.loads(made.to_str())
+    # Bytes are tokens as any others: they are not looked for in texts.
+    file["added_tokens"] = file["added_tokens"][:4]
+    (folder / "tokenizer.json").write_text(json.dumps(file))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "chat_template": "{{ messages[0]['content'] }}",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps({**config, **settings}))
+
+
+def _split(made: Any, kind: str, alphabet: list[str]) -> None:
+    """Give a tokenizer the steps before and behind the pairs of a kind."""
+    from tokenizers import Regex, decoders, normalizers, pre_tokenizers
+
+    if kind in ("sentencepiece", "gemma"):
+        steps = [normalizers.Replace(" ", "▁")]
+        if kind == "sentencepiece":
+            steps.insert(0, normalizers.Prepend("▁"))
+        made.normalizer = normalizers.Sequence(steps)
+        # Training alone needs words.
+        made.decoder = decoders.Sequence(
+            [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+        )
+        return
+    alphabet += pre_tokenizers.ByteLevel.alphabet()
+    made.decoder = decoders.ByteLevel()
+    by_word = kind in ("smollm", "gpt2")
+    last = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=by_word)
+    digits = "" if kind == "qwen2" else "{1,3}"
+    words = Regex(_WORDS.replace("DIGITS", digits))
+    first: dict[str, Any] = {
+        "smollm": pre_tokenizers.Digits(individual_digits=True),
+        "gpt2": None,
+    }
+    split = first.get(kind, pre_tokenizers.Split(words, "isolated"))
+    made.pre_tokenizer = (
+        last if split is None else pre_tokenizers.Sequence([split, last])
+    )
+
+
 def load(folder: Path) -> Any:
     """The network of a folder as transformers loads it, in float32."""
     from transformers import AutoModelForCausalLM

@@ -126,12 +126,6 @@ def test_blocks_with_a_window_are_refused(
         openvino_graph.build(decoder.read(written(name)))
 
 
-def test_a_window_as_wide_as_the_text_is_none(written: Written, tmp_path: Path) -> None:
-    folders.write(tmp_path, "mistral", sliding_window=128)
-    assert not openvino_graph.has_window(decoder.read(tmp_path))
-    assert openvino_graph.has_window(decoder.read(written("mistral-window")))
-
-
 def test_positions_that_depend_on_the_length_are_refused(tmp_path: Path) -> None:
     rope = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
     folders.write(tmp_path, rope_parameters=rope)
