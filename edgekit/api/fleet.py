@@ -10,8 +10,8 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from edgekit import scratch
 from edgekit.api.bundles import Bundle
@@ -24,19 +24,21 @@ from edgekit.errors import BudgetMissed, EdgeKitError, OutputError, UsageError
 from edgekit.export import warm
 from edgekit.package import bundle
 from edgekit.pipeline.build import build as run_build
-from edgekit.pipeline.fleet import cluster, inline, transport
+from edgekit.pipeline.fleet import cluster, inline, slurm, transport
 from edgekit.pipeline.fleet.cluster import ClusterOptions
 from edgekit.pipeline.fleet.lending import Lender
 from edgekit.pipeline.fleet.records import (
     ENGINES,
     Attempt,
     Done,
+    EngineName,
     Failure,
     FleetTask,
     TaskState,
     Watch,
     unwatched,
 )
+from edgekit.pipeline.fleet.slurm import SlurmOptions
 from edgekit.pipeline.loading import Shared
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Logged, Progress
@@ -99,7 +101,7 @@ def build_many(  # noqa: PLR0913
     requests: Sequence[BuildRequest] | Mapping[str, BuildRequest],
     *,
     out: str | Path | Mapping[str, Path] = "build",
-    engine: Literal["local", "ray"] = "local",
+    engine: EngineName = "local",
     address: str | None = None,
     devices: str | Path | None = None,
     cpus: float = 1.0,
@@ -113,14 +115,16 @@ def build_many(  # noqa: PLR0913
     Names are those of a mapping, or the targets'. The engine `local` builds one after another in
     this process. `ray` builds beside each other on the cluster of Ray at `address` (`HOST:PORT`,
     or `auto`), or without one on this machine's processors: each build has `cpus` and `gpus` to
-    itself, and as many threads as cpus. Machines of a cluster find projects and stages in the
-    shared cache (`EDGEKIT_SHARED_CACHE`). A build whose worker is lost is repeated up to `retries`
-    times, and goes on from its finished stages. `devices` is a `devices.toml`: a build measures on
-    a device for its target, which no other build has meanwhile.
+    itself, and as many threads as cpus. `slurm` submits each build as a job from here; jobs and
+    what they print lie in `slurm` beside the bundles, in a folder that every node has. Machines of
+    a cluster find projects and stages in the shared cache (`EDGEKIT_SHARED_CACHE`). A build whose
+    worker is lost is repeated up to `retries` times, and goes on from its finished stages.
+    `devices` is a `devices.toml`: a build measures on a device for its target, which no other build
+    has meanwhile.
 
     Results are in the order of the requests, with the error of each that failed. Raises
     `UsageError` where the requests cannot be built together, `FarmError` for the file of devices,
-    `RuntimeMissing` without Ray.
+    `RuntimeMissing` without Ray or submitit.
     """
     _check(engine, cpus, gpus)
     named = _named(requests)
@@ -141,18 +145,19 @@ def build_many(  # noqa: PLR0913
         with warm.kept():
             states = inline.run(tasks, work, lender, progress=shown, watch=watch)
         return [_result(state) for state in states]
-    return _on_cluster(tasks, lender, address, retries, watch)
+    return _on_cluster(tasks, lender, engine, address, retries, watch)
 
 
 def _on_cluster(
     tasks: Sequence[FleetTask],
     lender: Lender,
+    engine: EngineName,
     address: str | None,
     retries: int,
     watch: Watch,
 ) -> list[BuildResult]:
     store = Store()
-    if address is not None and store.shared is None:
+    if (engine == "slurm" or address is not None) and store.shared is None:
         raise UsageError(
             f"The machines of a cluster exchange files through a shared cache. Set {SHARED} to a "
             "folder that each of them has, or to a URL."
@@ -160,10 +165,17 @@ def _on_cluster(
     environment = dict(_WAITING)
     if store.shared is not None:
         environment[SHARED] = store.shared.address
-    options = ClusterOptions(address=address, retries=retries, environment=environment)
+    run: partial[list[TaskState]]
+    if engine == "slurm":
+        logs = tasks[0].out.resolve().parent / "slurm"
+        jobs = SlurmOptions(logs=logs, retries=retries, environment=environment)
+        run = partial(slurm.run, options=jobs)
+    else:
+        ray = ClusterOptions(address=address, retries=retries, environment=environment)
+        run = partial(cluster.run, options=ray)
     refused = {state.task.name: state for state in map(_placed, tasks) if state.over}
     packed = _packed([task for task in tasks if task.name not in refused], store)
-    states = cluster.run(packed, _built_there, lender, options=options, watch=watch)
+    states = run(packed, _built_there, lender, watch=watch)
     ended = {state.task.name: _delivered(state, store) for state in states}
     return [_result({**ended, **refused}[task.name]) for task in tasks]
 

@@ -186,7 +186,7 @@ def build(  # noqa: PLR0913 - a command's options
     if dry:
         _look_at(asked, places, as_json=as_json)
         return
-    if engine == "ray" or devices is not None:
+    if engine != "local" or devices is not None:
         _build_many(asked, places, fleet_options, as_json=as_json)
         return
     built: dict[str, Report] = {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -19,7 +19,7 @@ from rich.text import Text
 from edgekit.commands.console import Bars, err_console
 from edgekit.config import targets
 from edgekit.errors import UsageError
-from edgekit.pipeline.fleet.records import ENGINES, TaskState
+from edgekit.pipeline.fleet.records import ENGINES, EngineName, TaskState
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Progress
 
@@ -39,7 +39,7 @@ Engine = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="local: one target after another. ray: beside each other, on a cluster.",
+        help="local: one target after another. ray, slurm: beside each other, on a cluster.",
     ),
 ]
 Cluster = Annotated[
@@ -79,21 +79,20 @@ class FleetOptions:
         """Raise `UsageError` for options that exclude each other; `others` are given or not."""
         if self.engine not in ENGINES:
             raise UsageError(
-                f"--engine {self.engine} is not an engine. Write {' or '.join(ENGINES)}."
+                f"--engine {self.engine} is not an engine. Write {', '.join(ENGINES[:-1])} or "
+                f"{ENGINES[-1]}."
             )
+        given = {"--address": self.address is not None}
         if self.engine == "local":
-            given = {
-                "--address": self.address is not None,
-                "--cpus": self.cpus != 1,
-                "--gpus": self.gpus != 0,
-            }
-            for name in (name for name, is_given in given.items() if is_given):
+            given |= {"--cpus": self.cpus != 1, "--gpus": self.gpus != 0}
+        for name in (name for name, is_given in given.items() if is_given):
+            if self.engine != "ray":
                 raise UsageError(
                     f"{name} is for builds on a cluster: add --engine ray."
                 )
         if self.engine == "local" and self.devices is None:
             return
-        ours = "--devices" if self.engine == "local" else "--engine ray"
+        ours = "--devices" if self.engine == "local" else f"--engine {self.engine}"
         for name in (name for name, is_given in others.items() if is_given):
             raise UsageError(f"{ours} and {name} exclude each other. Leave one out.")
 
@@ -132,7 +131,7 @@ def build(
         return build_many(
             requests,
             out=places,
-            engine=cast(Literal["local", "ray"], options.engine),
+            engine=cast(EngineName, options.engine),
             address=options.address,
             devices=options.devices,
             cpus=options.cpus,

@@ -18,15 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgekit.errors import (
-    BuildCrashed,
-    DeviceFrozen,
-    DeviceUnreachable,
-    EdgeKitError,
-    LinkLost,
-    NoWorker,
-    WorkerLost,
-)
+from edgekit.errors import BuildCrashed, EdgeKitError, NoWorker, WorkerLost
+from edgekit.pipeline.fleet import endings
 from edgekit.pipeline.fleet.lending import Lease, Lender
 from edgekit.pipeline.fleet.notes import Board, Noted
 from edgekit.pipeline.fleet.records import (
@@ -44,10 +37,6 @@ _LOG = logging.getLogger("edgekit.progress")
 _LOOK_S = 0.5
 _RESULT_S = 60.0
 """For the record of a build that has ended, some kilobytes, to come from its machine."""
-_OF_DEVICE = tuple(
-    kind.__name__ for kind in (DeviceUnreachable, LinkLost, DeviceFrozen)
-)
-"""Errors by which a device is to blame, and not the build."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,42 +176,13 @@ class _Run:
         except errors.RayError as error:
             machine = state.current.machine if state.current else "a machine"
             state.closed(time.time(), lost=True)
-            self._lost(state, f"the worker on {machine} was lost ({_short(error)})")
+            reason = f"the worker on {machine} was lost ({_short(error)})"
+            endings.lost(state, reason, self._options.retries)
         else:
             if state.current is None:  # its notes were lost
                 state.started(started)
             state.closed(time.time())
-            self._ended(state, lease, done)
-
-    def _ended(self, state: TaskState, lease: Lease, done: Done) -> None:
-        failure, device = done.failure, lease.device
-        if failure is None or failure.kind not in _OF_DEVICE or device is None:
-            state.finished(done)
-            return
-        self._lender.set_aside(device, failure.message)
-        if self._has_another(state.task):
-            self._lost(state, failure.message)
-        else:
-            state.finished(done)
-
-    def _has_another(self, task: FleetTask) -> bool:
-        try:
-            return bool(self._lender.choices(task))
-        except EdgeKitError:
-            return False
-
-    def _lost(self, state: TaskState, reason: str) -> None:
-        """Have a task wait for its next attempt, or end it after the last one."""
-        name, most = state.task.name, self._options.retries + 1
-        _LOG.warning("%s: attempt %d of %d: %s", name, state.number, most, reason)
-        if state.number < most:
-            state.phase, state.lost = "waiting", reason
-            return
-        machines = dict.fromkeys(one.machine for one in state.attempts)
-        where = f" on {', '.join(machines)}" if machines else ""
-        state.fail(
-            WorkerLost(f"{name} was given up after {most} attempts{where}: {reason}.")
-        )
+            endings.ended(state, lease, done, self._lender, self._options.retries)
 
     def _wait_for_machine(
         self, state: TaskState, choices: Sequence[FarmDevice | None]

@@ -15,7 +15,8 @@ from edgekit.types import Report
 from edgekit.types.farm import FarmDevice
 
 LOCAL = "local"
-ENGINES = ("local", "ray")
+ENGINES = (LOCAL, "ray", "slurm")
+EngineName = Literal["local", "ray", "slurm"]
 Phase = Literal["waiting", "running", "done", "failed"]
 
 

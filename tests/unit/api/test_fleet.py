@@ -53,12 +53,14 @@ def test_a_cluster_needs_a_shared_cache(
     request = ek.build_request(folder, target="host")
     with pytest.raises(UsageError, match="Set EDGEKIT_SHARED_CACHE"):
         ek.build_many([request], engine="ray", address="auto")
+    with pytest.raises(UsageError, match="Set EDGEKIT_SHARED_CACHE"):
+        ek.build_many([request], engine="slurm")
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"engine": "rey"}, "No engine 'rey'. Known: local, ray"),
+        ({"engine": "rey"}, "No engine 'rey'. Known: local, ray, slurm"),
         ({"cpus": 1.5}, r"cpus = 1\.5: a build has a fraction"),
         ({"cpus": 0}, "cpus = 0"),
         ({"gpus": -1}, "gpus = -1"),

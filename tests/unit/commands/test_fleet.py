@@ -26,10 +26,16 @@ def options(**more: Any) -> fleet.FleetOptions:
 @pytest.mark.parametrize(
     ("given", "others", "expected"),
     [
-        ({"engine": "rey"}, {}, "--engine rey is not an engine. Write local or ray"),
+        (
+            {"engine": "rey"},
+            {},
+            "--engine rey is not an engine. Write local, ray or slurm",
+        ),
         ({"address": "auto"}, {}, "--address is for builds on a cluster"),
         ({"gpus": 1.0}, {}, "--gpus is for builds on a cluster: add --engine ray"),
+        ({"engine": "slurm", "address": "auto"}, {}, "--address is for builds on a"),
         ({"engine": "ray"}, {"--image": True}, "--engine ray and --image exclude"),
+        ({"engine": "slurm"}, {"--image": True}, "--engine slurm and --image exclude"),
         ({"devices": Path("f")}, {"--device": True}, "--devices and --device exclude"),
     ],
 )
