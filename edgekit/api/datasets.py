@@ -61,6 +61,7 @@ class Data:
         group: str | None = None,
         columns: Sequence[str] = (),
         categories: Mapping[str, Sequence[str]] | None = None,
+        frame_stride: int = DataSpec.frame_stride,
     ) -> None:
         """`task` is its kind, or a `TaskSpec` with what else `[task]` of a project holds; `classes`
         names the classes in the order of their numbers.
@@ -70,7 +71,8 @@ class Data:
         folder with a `tokenizer.json`; by default the network's own. `group` names what keeps
         samples together where validation is split off, as `[data] group` of a project does, and
         `columns` are those of a table that are the input, with the texts of those of classes in
-        `categories`, as `[data]` has them. Raises
+        `categories`, as `[data]` has them, and of videos one frame of `frame_stride` is a sample.
+        Raises
         `DataError` where no part is given, and where parts in memory and in files leave the
         default open.
         """
@@ -83,6 +85,7 @@ class Data:
             self.task = replace(self.task, classes=tuple(classes))
         self.preprocess = preprocess or self._default_preprocess()
         self.group, self.columns = group, tuple(columns)
+        self.frame_stride = frame_stride
         given_categories = (categories or {}).items()
         self.categories = {name: tuple(texts) for name, texts in given_categories}
         self.text = TextSpec(tokenizer=None if tokenizer is None else str(tokenizer))
@@ -109,6 +112,7 @@ class Data:
             group=self.group,
             columns=self.columns,
             categories=self.categories,
+            frame_stride=self.frame_stride,
         )
 
     def require(self, *names: str) -> None:
@@ -143,6 +147,7 @@ class Data:
             group=self.group if name in ("train", "validation") else None,
             columns=self.columns,
             categories=tuple(self.categories.items()),
+            frame_stride=self.frame_stride,
         )
         place = self._place_of(name)
         if place in self.held:

@@ -19,6 +19,7 @@ from edgekit.data import (
     recordings,
     shards,
     text_files,
+    videos,
 )
 from edgekit.data.dataset import Dataset
 from edgekit.data.request import Request
@@ -103,6 +104,8 @@ def _folder(path: Path, request: Request) -> Dataset:
         return entries.load(path, request)
     if recordings.recordings_in(path):
         return recordings.load(path, request)
+    if videos.videos_in(path):
+        return videos.load(path, request)
     if any(path.glob(f"*{shards.SUFFIX}")):
         return shards.load(path, request)
     return folder.load(path, request)

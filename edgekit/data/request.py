@@ -23,7 +23,14 @@ from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.tasks import numbered
 from edgekit.tasks.targets import NO_BOX, TargetFormat, Targets
-from edgekit.types import DEFAULT_TASK, InputSpec, ModelSpec, Preprocess, TaskKind
+from edgekit.types import (
+    DEFAULT_TASK,
+    DataSpec,
+    InputSpec,
+    ModelSpec,
+    Preprocess,
+    TaskKind,
+)
 from edgekit.types.data_notes import SamplesTransposed
 from edgekit.types.notes import Note
 
@@ -132,6 +139,8 @@ class Request:
     """Columns of a table that are the only input, one after another."""
     categories: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Those of them that hold texts as classes, and the texts in order."""
+    frame_stride: int = DataSpec.frame_stride
+    """Of videos, of which one frame of so many is a sample."""
 
     @classmethod
     def of_one(

@@ -11,6 +11,7 @@ from edgekit.data.faults import named
 from edgekit.data.preprocess import Array
 from edgekit.data.recordings import Recordings
 from edgekit.data.samples import Images, Indices
+from edgekit.data.videos import Frames
 from edgekit.errors import DataError
 
 
@@ -123,7 +124,7 @@ def by_path(dataset: Dataset, pattern: str, origin: str) -> Dataset:
     paths that it does not match.
     """
     samples = dataset.columns[0].samples
-    if not isinstance(samples, Images | Recordings):
+    if not isinstance(samples, Images | Recordings | Frames):
         raise DataError(
             f"{origin} has nothing named '{pattern}', which [data] group names. Give a column of a "
             "table, an array of an archive or a key of a loader's mappings."

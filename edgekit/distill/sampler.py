@@ -16,6 +16,7 @@ from torch import Tensor
 from edgekit.data import Dataset
 from edgekit.distill.augment import AugmentParams, along, augment, draw, moved_boxes
 from edgekit.distill.batches import Batch, Batches, Inputs
+from edgekit.distill.sample_transform import SampleTransform
 from edgekit.distill.tasks import Augment
 from edgekit.types import DistillRecipe
 
@@ -48,10 +49,11 @@ class TrainSampler:
         recipe: DistillRecipe,
         dtypes: Sequence[torch.dtype],
         seed: int,
-        own: Augment | None = None,
+        own: Augment | SampleTransform | None = None,
     ) -> None:
         """`own` changes batches behind the recipe's augmentation."""
         self.generator = torch.Generator().manual_seed(seed)
+        own = own.of(dataset) if isinstance(own, SampleTransform) else own
         self._recipe, self._own, self._own_seed = recipe, own, 0
         self._preprocess = [column.preprocess for column in dataset.columns]
         floats = all(dtype.is_floating_point for dtype in dtypes)

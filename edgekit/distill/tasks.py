@@ -17,6 +17,7 @@ from edgekit.data import Dataset
 from edgekit.data.metrics import decoder_of, named
 from edgekit.distill.augment import NO_PLACES
 from edgekit.distill.batches import Inputs
+from edgekit.distill.sample_transform import SampleTransform, of_user
 from edgekit.errors import TrainingError, UsageError
 from edgekit.program.program import Program
 from edgekit.tasks.decoding import Decode
@@ -37,8 +38,8 @@ class Task:
     metric: Metric | None
     user_losses: tuple[Hard | None, Hard | None] = (None, None)
     """The user's functions for labels and for the teacher's outputs, within `task_losses`."""
-    augment: Augment | None = None
-    """The user's own change of training batches."""
+    augment: Augment | SampleTransform | None = None
+    """The user's own change of training batches, or of one sample at a time."""
     decode: Decode | None = None
     """Reading of boxes from outputs, of detectors with a decoder."""
 
@@ -152,11 +153,11 @@ def with_functions(task: Task, root: Path) -> Task:
     """The task with its decoder and the user's augmentation, relative to `root`."""
     spec = task.spec
     own = None if spec.augment is None else locate(spec.augment, root, UsageError)
-    return replace(
-        task,
-        decode=decoder_of(spec, root),
-        augment=None if own is None else checked_augment(own.load(), own.name),
-    )
+    augment: Augment | SampleTransform | None = None
+    if own is not None:
+        points = tasks.of(spec.kind).points is not None
+        augment = of_user(own, points=points) or checked_augment(own.load(), own.name)
+    return replace(task, decode=decoder_of(spec, root), augment=augment)
 
 
 def of_functions(

@@ -91,6 +91,7 @@ class _Reader:
             group=spec.group if place in (spec.train, spec.validation) else None,
             columns=spec.columns,
             categories=tuple(spec.categories.items()),
+            frame_stride=spec.frame_stride,
         )
         if place in self.held:
             return self.held[place].read(request)

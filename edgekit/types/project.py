@@ -129,6 +129,8 @@ class DataSpec:
     )
     """The texts of columns of classes, in order: a column becomes one of 0 and 1 for each, or of an
     input of whole numbers the text's number, from 0."""
+    frame_stride: Count = 10
+    """Of videos, whose first frame of so many is a sample; neighbors are nearly alike."""
     preprocess: Preprocess = field(default_factory=Preprocess)
     text: TextSpec = field(default_factory=TextSpec)
 
@@ -197,7 +199,9 @@ class TaskSpec:
     augment: Text | None = None
     """`augment.py:function` of (inputs, targets, generator), which returns changed inputs and
     targets of the same shapes: for each training batch, in the place of `[recipe.distill] augment`
-    or after it. Inputs (batch, ...) are prepared, a tensor or a tuple of several."""
+    or after it. Inputs (batch, ...) are prepared, a tensor or a tuple of several. Or
+    `transforms.py:train`, a transform of torchvision.transforms.v2 or a function that returns one:
+    for each sample, with its boxes, masks or points."""
     classes: Annotated[tuple[Text, ...], MinLen(1)] | None = None
     """Names of the classes where the data hold numbers."""
 
