@@ -21,6 +21,7 @@ from edgekit.errors import UsageError
 from edgekit.safe_io import ErrorKind, parse_json, read_bytes, reading
 from edgekit.types import (
     DEFAULT_TASK,
+    DecoderCode,
     IOFusion,
     Preprocess,
     RuntimeName,
@@ -95,6 +96,8 @@ class Contract:
     """From a text to the inputs; `None` for other samples."""
     reads: tuple[str, ...] = ()
     """Outputs that `task` and `labels` are about, of a model with several."""
+    decoder_code: DecoderCode | None = None
+    """The author's own decoder, which the bundle brings."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -308,6 +308,15 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "are left to the application",
     ),
     (
+        files.DecoderLeftOut(
+            function="decode.py:boxes",
+            reason="decoder.py:1: ModuleNotFoundError: No module named 'torch'",
+        ),
+        "decode.py:boxes does not run on a device, where its file is alone with NumPy "
+        "(decoder.py:1: ModuleNotFoundError: No module named 'torch'): infer and serve return the "
+        "network's outputs",
+    ),
+    (
         files.QuantizationSearched(artifact="litert-int8", result=_LOST),
         "litert-int8 loses 3.10 points of accuracy on 400 samples; 1 configuration tried, none "
         "held: training has to recover 2.60 points",

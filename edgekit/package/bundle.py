@@ -21,6 +21,7 @@ from edgekit.errors import OutputError, UsageError
 from edgekit.types import (
     DEFAULT_TASK,
     Artifact,
+    DecoderCode,
     IOFusion,
     Preprocess,
     Report,
@@ -53,6 +54,8 @@ class IOContract:
     """From a text to the inputs; `None` for other samples."""
     decoder: Mapping[str, Any] | None = None
     """From the output to boxes, see `agent.serving.boxes`; `None` where it has none."""
+    decoder_code: DecoderCode | None = None
+    """The same by the user's own function, which the bundle brings."""
 
 
 @contextmanager
@@ -217,6 +220,11 @@ def described(contract: IOContract) -> dict[str, Any]:
         "preprocessing": steps[0] if len(steps) == 1 else None,
         "labels": None if contract.labels is None else list(contract.labels),
         **({} if contract.decoder is None else {"decoder": dict(contract.decoder)}),
+        **(
+            {}
+            if contract.decoder_code is None
+            else {"decoder_code": asdict(contract.decoder_code)}
+        ),
         "task": contract.task,
         "folded": None if contract.folding == IOFusion() else asdict(contract.folding),
         "text": None if contract.text is None else asdict(contract.text),

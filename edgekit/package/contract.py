@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -53,7 +53,7 @@ class Chosen(Generic[R]):
     runtime_name: RuntimeName
     file: Path
     note: str = ""
-    """Why it is not the bundle's own choice."""
+    """Why it is not the bundle's own choice, and what of the bundle it lacks."""
 
 
 def choose(
@@ -92,8 +92,19 @@ def choose(
         runtime=known[runtime],
         runtime_name=runtime,
         file=bundle.folder / artifact["files"][0],
-        note="" if name == own or requested else f"{own}: {reasons[own]}",
+        note="; ".join(_notes(bundle, None if requested else reasons[own], own)),
     )
+
+
+def _notes(bundle: Bundle, reason: str | None, own: str) -> Iterator[str]:
+    """Why the file is not the bundle's own choice, and that its decoder stays behind."""
+    if reason is not None:
+        yield f"{own}: {reason}"
+    if bundle.code is not None:
+        yield (
+            f"it returns the network's outputs: {bundle.code} of the bundle, which finds boxes "
+            "in them, is Python"
+        )
 
 
 def facts(bundle: Bundle, chosen: Chosen[R]) -> dict[str, Any]:

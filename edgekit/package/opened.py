@@ -13,7 +13,6 @@ from typing import Any
 from edgekit.bundle_files import MANIFEST, REPORT, read_manifest, read_report
 from edgekit.errors import UsageError
 from edgekit.package import bundle
-from edgekit.types import TextContract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,12 @@ class Bundle:
         return found
 
     @property
+    def code(self) -> str | None:
+        """The file with the author's own decoder; `None` without one."""
+        found = self.manifest["contract"].get("decoder_code")
+        return None if found is None else str(found["file"])
+
+    @property
     def epoch(self) -> int:
         """Date of the layer that the bundle makes: `SOURCE_DATE_EPOCH`, or the build's end."""
         given = os.environ.get("SOURCE_DATE_EPOCH", "")
@@ -59,8 +64,11 @@ def open_bundle(folder: Path) -> Bundle:
         )
     manifest, known = read_manifest(folder)
     differs = bundle.check(folder)
-    if not differs and known.contract.text is not None:
-        differs = _tokenizer_differs(folder, known.contract.text)
+    text, code = known.contract.text, known.contract.decoder_code
+    if not differs and text is not None:
+        differs = _differs(folder, text.tokenizer, text.sha256)
+    if not differs and code is not None:
+        differs = _differs(folder, code.file, code.sha256)
     report = read_report(folder, known) if not differs else {}
     if differs:
         raise UsageError(
@@ -69,10 +77,10 @@ def open_bundle(folder: Path) -> Bundle:
     return Bundle(folder=folder, manifest=manifest, report=report)
 
 
-def _tokenizer_differs(folder: Path, text: TextContract) -> list[str]:
-    """Return how the tokenizer is not that of the contract, a line each."""
-    file = folder / text.tokenizer
+def _differs(folder: Path, name: str, sha256: str) -> list[str]:
+    """Return how a file is not that of the contract, a line each."""
+    file = folder / name
     if not file.is_file():
-        return [f"{text.tokenizer}: missing"]
-    same = hashlib.sha256(file.read_bytes()).hexdigest() == text.sha256
-    return [] if same else [f"{text.tokenizer}: differs from the contract"]
+        return [f"{name}: missing"]
+    same = hashlib.sha256(file.read_bytes()).hexdigest() == sha256
+    return [] if same else [f"{name}: differs from the contract"]

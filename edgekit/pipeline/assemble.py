@@ -254,6 +254,9 @@ def write_bundle(
     if text is not None:
         place = folder / text.contract.tokenizer
         place.write_text(text.content, encoding="utf-8")
+    decoder = loaded.samples.decoder_file
+    if decoder is not None:
+        (folder / decoder.contract.file).write_bytes(decoder.content)
     reports.write(report, folder)
     bundle.write_manifest(
         folder,

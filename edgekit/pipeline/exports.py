@@ -192,6 +192,7 @@ def _there(artifact: Artifact) -> bool:
 
 def contract(samples: BuildData, artifact: Artifact, reads: Reads) -> bundle.IOContract:
     """The contract of an artifact: its inputs, outputs, preprocessing and labels."""
+    decoder = samples.decoder_file
     return bundle.IOContract(
         inputs=artifact.inputs,
         outputs=artifact.outputs,
@@ -202,4 +203,5 @@ def contract(samples: BuildData, artifact: Artifact, reads: Reads) -> bundle.IOC
         folding=samples.folding,
         text=None if samples.text is None else samples.text.contract,
         decoder=samples.decoder,
+        decoder_code=None if decoder is None else decoder.contract,
     )

@@ -12,6 +12,7 @@ from edgekit.errors import DeviceError
 from edgekit.export.checks import check_libraries
 from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.check_data import judged
+from edgekit.pipeline.decoder_file import with_decoder
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.io_fusion import prepared
 from edgekit.pipeline.request import BuildRequest
@@ -82,7 +83,8 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
             teacher, samples, project.task, metric, env.store, progress
         )
         doubts = _doubts(request, env, teacher, samples, metric, reference)
-    for doubt in doubts:
+        samples, left_out = with_decoder(project, teacher, samples)
+    for doubt in (*doubts, *left_out):
         progress.say(f"Note: {sentence(doubt)}.")
     progress.say(
         f"Network: {reference.metric} {reference.shown} on {reference.samples} samples"
@@ -94,7 +96,7 @@ def _loaded(request: BuildRequest, env: Environment) -> Loaded:
         task=task,
         metric=metric,
         reference=reference,
-        notes=(*_unweighted(project, env), *drawn, *notes, *doubts),
+        notes=(*_unweighted(project, env), *drawn, *notes, *doubts, *left_out),
     )
 
 

@@ -23,6 +23,7 @@ from edgekit.tasks.decoding import described
 from edgekit.types import (
     DEFAULT_TASK,
     Calibration,
+    DecoderCode,
     IOFusion,
     TaskKind,
     TaskSpec,
@@ -34,6 +35,14 @@ class Held(Protocol):
 
     def read(self, request: Request) -> Dataset:
         """The samples as `request` has them; raises `DataError` where they cannot be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderFile:
+    """The user's own decoder for a bundle, which holds its file."""
+
+    contract: DecoderCode
+    content: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +61,8 @@ class BuildData:
     kind: TaskKind = DEFAULT_TASK
     decoder: Mapping[str, Any] | None = None
     """From the output to boxes, as a manifest has it; `None` where it has none."""
+    decoder_file: DecoderFile | None = None
+    """The same by the user's own function; `None` where it does not run on devices."""
 
     @property
     def calibration(self) -> Feeds:

@@ -42,11 +42,8 @@ def export_words(note: ExportNote) -> str:
             )
         case kinds.IOFused():
             return _fused(note)
-        case kinds.TailLeftOut():
-            return (
-                f"{' and '.join(note.runtimes)} files end at {', '.join(note.outputs)}; the "
-                "operators of the network's own file behind them are left to the application"
-            )
+        case kinds.TailLeftOut() | kinds.DecoderLeftOut():
+            return _left_to_application(note)
         case kinds.QuantizationSearched():
             return f"{note.artifact} {quantized(note.result)}"
         case kinds.NotCompeting():
@@ -66,6 +63,18 @@ def export_words(note: ExportNote) -> str:
             )
         case other:
             assert_never(other)
+
+
+def _left_to_application(note: kinds.TailLeftOut | kinds.DecoderLeftOut) -> str:
+    if isinstance(note, kinds.DecoderLeftOut):
+        return (
+            f"{note.function} does not run on a device, where its file is alone with NumPy "
+            f"({note.reason}): infer and serve return the network's outputs"
+        )
+    return (
+        f"{' and '.join(note.runtimes)} files end at {', '.join(note.outputs)}; the "
+        "operators of the network's own file behind them are left to the application"
+    )
 
 
 def _fused(note: kinds.IOFused) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
 from edgekit.agent.errors import AgentError
 from edgekit.agent.serving.boxes import HEADS, Detections, detections
+from edgekit.agent.serving.user_decoder import Decoded, WrongAnswer, read
 from edgekit.errors import ModelError, UsageError
 from edgekit.suggestions import suggest
 from edgekit.tasks.losses import BoxForm, BoxSides, Factor, Scores
@@ -36,9 +35,6 @@ Decode = Callable[[Outputs], Iterable[Found]]
 """From outputs (n, ...) to what is found in each sample, one after another."""
 _ANY_SCORE = 0.001
 """The least score of a box that a metric counts, as COCO's evaluations have it."""
-_HALF = 0.5
-_PARTS = ("boxes (found, 4)", "scores (found,)", "classes (found,)")
-_MASKS = "masks (found, height, width)"
 REFERENCE = ":"
 """Part of a decoder that is a function of the user's, `decode.py:boxes`."""
 
@@ -78,8 +74,8 @@ def of_function(run: Callable[..., Any], name: str) -> Decode:
     scores (found,) and classes (found,); raises `UsageError` where it does not."""
 
     def one(output: Outputs) -> Detections:
-        boxes, scores, classes = _returned(run, output, name, _PARTS)
-        return Detections(boxes.reshape(-1, 4), scores.ravel(), classes.ravel())
+        found = _read(run, output, name, masks=False)
+        return Detections(found.boxes, found.scores, found.classes)
 
     return lambda outputs: [one(output) for output in outputs]
 
@@ -93,43 +89,19 @@ def of_mask_function(run: Callable[..., Any], name: str) -> Decode:
     """
 
     def one(output: Outputs) -> Instances:
-        parts = (_PARTS[0], _MASKS, *_PARTS[1:])
-        boxes, masks, scores, classes = _returned(run, output, name, parts)
-        if masks.ndim != _MASKS.count(",") + 1:
-            raise UsageError(
-                f"{name} returned masks of shape {list(masks.shape)}. Return {_MASKS}."
-            )
-        found = Detections(boxes.reshape(-1, 4), scores.ravel(), classes.ravel())
-        return Instances(*found, masks if masks.dtype == bool else masks > _HALF)
+        boxes, scores, classes, masks = _read(run, output, name, masks=True)
+        return Instances(boxes, scores, classes, cast(Array, masks))
 
     return lambda outputs: map(one, outputs)
 
 
-def _returned(
-    run: Callable[..., Any], output: Outputs, name: str, parts: Sequence[str]
-) -> list[Array]:
-    """The arrays that a user's function returns, one of each of the `parts`, equally long."""
-    titles = [part.partition(" ")[0] for part in parts]
+def _read(
+    run: Callable[..., Any], output: Outputs, name: str, *, masks: bool
+) -> Decoded:
     try:
-        found = [np.asarray(part) for part in run(output)]
-        if len(found) != len(parts):
-            raise ValueError(f"{len(found)} parts")
-        found[0] = found[0].reshape(-1, 4)
-        counts = [len(part) for part in found]
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"{name} returned no {_listed(parts)} ({error}). Return a tuple of these."
-        ) from error
-    if len({*counts}) > 1:
-        raise UsageError(
-            f"{name} returned {_listed(titles)} of different numbers: "
-            f"{', '.join(map(str, counts))}."
-        )
-    return found
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+        return read(run, output, name, masks=masks)
+    except WrongAnswer as error:
+        raise UsageError(str(error)) from error
 
 
 def form(task: TaskSpec) -> BoxForm:

@@ -18,6 +18,7 @@ from edgekit.types.artifact import (
     holds,
 )
 from edgekit.types.audio import AudioSpec
+from edgekit.types.decoder_code import DecoderCode
 from edgekit.types.distill_recipe import DistillRecipe, NetworkSpec, StudentSpec
 from edgekit.types.evaluation import (
     Evaluation,
@@ -145,6 +146,7 @@ __all__ = [
     "CostUnit",
     "Count",
     "DataSpec",
+    "DecoderCode",
     "DistillRecipe",
     "Drawing",
     "DrawnBox",

@@ -113,6 +113,16 @@ class TailLeftOut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecoderLeftOut:
+    """The user's own decoder does not run on a device, which returns the network's outputs."""
+
+    kind: Literal["decoder_left_out"] = "decoder_left_out"
+    function: str
+    reason: str
+    """The error of its file, run alone with NumPy."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantizationSearched:
     """More than one configuration was tried for a quantized file, or it loses more than allowed."""
 
@@ -209,6 +219,7 @@ ExportNote: TypeAlias = (
     | ComparedOnHost
     | IOFused
     | TailLeftOut
+    | DecoderLeftOut
     | QuantizationSearched
     | NotCompeting
     | RuntimeOptionsTried

@@ -36,6 +36,7 @@ class Placement(NamedTuple):
     """Where an image lies in the input: `x * scale + offset`, for (x, y) in the image's pixels."""
 
     size: tuple[int, int]  # (width, height) of the image in the input
+    image: tuple[int, int]  # (width, height) of the image itself
     scale: tuple[float, float]
     offset: tuple[int, int]
 
@@ -45,6 +46,14 @@ class Placement(NamedTuple):
             (value - self.offset[side % 2]) / self.scale[side % 2]
             for side, value in enumerate(box)
         ]
+
+    def mask(self, mask: Array) -> Array:
+        """A mask (height, width) of the input in the image's own pixels, the nearest of each."""
+        places = [
+            ((np.arange(whole) + 0.5) * inside / whole).astype(int) + offset
+            for whole, inside, offset in zip(self.image, self.size, self.offset)
+        ]
+        return np.asarray(mask[np.ix_(places[1], places[0])])
 
 
 def placement(
@@ -57,11 +66,12 @@ def placement(
     height, width = target
     if fit == "stretch":
         scale = (width / size[0], height / size[1])
-        return Placement((width, height), scale, (0, 0))
+        return Placement((width, height), size, scale, (0, 0))
     ratio = min(width / size[0], height / size[1])
     across, down = (max(1, round(side * ratio)) for side in size)
     return Placement(
         (across, down),
+        size,
         (across / size[0], down / size[1]),
         ((width - across) // 2, (height - down) // 2),
     )

@@ -42,6 +42,8 @@ _MAX_BYTES = 64 * 2**20
 _PORT = 8080
 HOST = "EDGEKIT_HOST"
 """Environment variable that names the address to listen on; images set it."""
+ALLOW_CODE = "EDGEKIT_ALLOW_CODE"
+"""Environment variable that, as 1, allows what `--allow-code` does."""
 TOKEN = "EDGEKIT_TOKEN"
 """Environment variable with the bearer token that `serve` asks for."""
 
@@ -75,7 +77,8 @@ def _work(given: argparse.Namespace) -> int:
 def _infer(given: argparse.Namespace) -> int:
     from .predict import Answerer
 
-    answerer = Answerer(given.model)
+    answerer = Answerer(given.model, allow_code=given.allow_code)
+    _report_code(answerer.code_left_out)
     for text in given.text:
         _print(answerer.answers_text(text))
     # Texts alone leave stdin unread.
@@ -153,7 +156,8 @@ def _serve(given: argparse.Namespace) -> int:
         given.max_text_kb * 1024,
     )
     token = _token(given.token_file)
-    served = ServedModel(*describe(), given.model)
+    served = ServedModel(*describe(), given.model, allow_code=given.allow_code)
+    _report_code(served.code_left_out)
     try:
         serve(served, (given.host, given.port), bounds, token)
     except OSError as error:
@@ -161,6 +165,15 @@ def _serve(given: argparse.Namespace) -> int:
             FILES, f"Cannot listen on {given.host}:{given.port} ({error.strerror})."
         ) from error
     return 0
+
+
+def _report_code(left_out: str | None) -> None:
+    if left_out is not None:
+        print(
+            f"edgekit: {left_out} of this bundle is its author's Python, which finds boxes in "
+            "the outputs. --allow-code runs it; without, answers are the outputs.",
+            file=sys.stderr,
+        )
 
 
 def _token(file: str | None) -> str | None:
@@ -243,6 +256,13 @@ def _parser() -> argparse.ArgumentParser:
     health.add_argument("--port", type=int, default=_PORT)
     for command in (infer, bench, serve):
         command.add_argument("--model", help="Another model of this image: see `info`.")
+    for command in (infer, serve):
+        command.add_argument(
+            "--allow-code",
+            action="store_true",
+            default=os.environ.get(ALLOW_CODE) == "1",
+            help="Run the decoder that the bundle brings as its author's Python.",
+        )
     for command in (bench, serve):
         command.add_argument(
             "--until-stdin-closes",

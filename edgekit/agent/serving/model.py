@@ -27,6 +27,7 @@ from ..errors import (
 from ..session import TensorInfo, run
 from .decode import Array
 from .encode import Text, TextEncoder
+from .user_decoder import UserDecoder
 
 FOLDER = "EDGEKIT_BUNDLE"
 """Environment variable that names the bundle's folder; `/opt/edgekit/bundle` without it."""
@@ -50,7 +51,12 @@ class ServedModel:
     """One loaded model. `infer` may be called from any thread; inferences take turns."""
 
     def __init__(
-        self, folder: Path, description: Mapping[str, Any], model: str | None = None
+        self,
+        folder: Path,
+        description: Mapping[str, Any],
+        model: str | None = None,
+        *,
+        allow_code: bool = False,
     ) -> None:
         self.description = description
         self.model = chosen(description, model)
@@ -80,8 +86,21 @@ class ServedModel:
         if len(reads) == 1 and reads[0] in names:
             self.read = names.index(reads[0])
         self.decoder: Mapping[str, Any] | None = description.get("decoder")
+        code: Mapping[str, Any] | None = description.get("decoder_code")
+        self.user_decoder: UserDecoder | None = None
+        self.code_left_out: str | None = None
+        """The file with the bundle's own decoder, which was not allowed to run."""
+        if code is not None and allow_code:
+            self.user_decoder = UserDecoder(folder, code)
+        elif code is not None:
+            self.code_left_out = str(code["file"])
         self.located = [names.index(name) for name in reads if name in names]
         """Numbers of the outputs with boxes, and with their scores where those are apart."""
+
+    @property
+    def finds_boxes(self) -> bool:
+        """Return whether outputs are decoded to boxes here."""
+        return self.decoder is not None or self.user_decoder is not None
 
     def tokens(
         self,
@@ -134,6 +153,10 @@ class ServedModel:
                 for values, layout, info in zip(sample, self.layouts, self.inputs)
             ]
         )
+        return self.real(outputs)
+
+    def real(self, outputs: Sequence[Array]) -> list[Array]:
+        """Outputs of `run` in real numbers; raises `output_not_finite`."""
         return [
             finite(dequantize(o, info), info) for o, info in zip(outputs, self.outputs)
         ]

@@ -12,16 +12,17 @@ from ..arrays import of_network
 from ..errors import INPUTS_INVALID, JOB_INVALID, AgentError
 from ..schema import SCHEMA
 from . import limits
-from .boxes import detections
 from .decode import (
     NPY,
     ZIP,
     Array,
+    Placement,
     arrays_in,
     decode,
     image_placement,
     prepared,
 )
+from .detect import detected
 from .encode import Text, checked, documents_in, texts_of
 from .model import ServedModel, chosen, describe
 
@@ -36,8 +37,13 @@ _LEAST = {50: 1, 90: 29, 95: 59, 99: 299}
 class Answerer:
     """Labels and scores from the bytes of images or texts."""
 
-    def __init__(self, model: str | None) -> None:
-        self._served = ServedModel(*describe(), model)
+    def __init__(self, model: str | None, *, allow_code: bool = False) -> None:
+        self._served = ServedModel(*describe(), model, allow_code=allow_code)
+
+    @property
+    def code_left_out(self) -> str | None:
+        """The bundle's own decoder, which was not allowed to run."""
+        return self._served.code_left_out
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -46,13 +52,11 @@ class Answerer:
 
     def answers(self, content: bytes, name: str) -> list[dict[str, Any]]:
         """One answer a sample; raises `inputs_invalid` for what cannot be read."""
-        answers = self._each(self._samples(content, name), name)
-        if self._served.decoder is not None and not content.startswith((NPY, ZIP)):
+        samples, where = self._samples(content, name), None
+        if self._served.finds_boxes and not content.startswith((NPY, ZIP)):
             [(shape, contract)] = self._inputs().values()
             where = image_placement(content, shape, contract)
-            for one in answers[0]["boxes"]:
-                one["box"] = where.back(one["box"])
-        return answers
+        return self._each(samples, name, where)
 
     def answers_text(self, text: str) -> list[dict[str, Any]]:
         """The answer to one text; raises `job_invalid` for a model of other samples."""
@@ -61,7 +65,9 @@ class Answerer:
         name = "the text"
         return self._each(self._served.tokens([checked(text, name)], name), name)
 
-    def _each(self, samples: list[Array], name: str) -> list[dict[str, Any]]:
+    def _each(
+        self, samples: list[Array], name: str, where: Placement | None = None
+    ) -> list[dict[str, Any]]:
         served = self._served
         if not all(np.isfinite(part).all() for part in samples):
             raise AgentError(
@@ -73,7 +79,7 @@ class Answerer:
                 "source": name,
                 **({"sample": number} if count > 1 else {}),
                 "model": served.model,
-                **self._one([part[number] for part in samples]),
+                **self._one([part[number] for part in samples], where),
             }
             for number in range(count)
         ]
@@ -119,12 +125,12 @@ class Answerer:
         columns = dict(zip(beside, map(np.concatenate, zip(*parts))))
         return served.tokens(texts, name, columns)
 
-    def _one(self, sample: list[Array]) -> dict[str, Any]:
+    def _one(self, sample: list[Array], where: Placement | None) -> dict[str, Any]:
         outputs = self._served.infer(sample)
         description = self._served.description
         labels = description["labels"]
-        if self._served.decoder is not None:
-            return {"boxes": self._boxes(outputs)}
+        if self._served.finds_boxes:
+            return {"boxes": detected(self._served, outputs, where)}
         answer: dict[str, Any] = {
             "outputs": [output.reshape(output.shape[1:]).tolist() for output in outputs]
         }
@@ -148,22 +154,6 @@ class Answerer:
             "scores": dict(zip(names, map(float, scores))),
             **answer,
         }
-
-    def _boxes(self, outputs: list[Array]) -> list[dict[str, Any]]:
-        """Boxes in pixels of the input, the surest first."""
-        served, labels = self._served, self._served.description["labels"]
-        parts = [outputs[number] for number in served.located or (0,)]
-        rows = [part[0] if part.ndim > 2 else part.T for part in parts]
-        joined = np.concatenate(rows, -1)
-        found = detections(joined, served.decoder or {})
-        return [
-            {
-                "label": labels[kind] if kind < len(labels or ()) else str(kind),
-                "score": float(score),
-                "box": box.tolist(),
-            }
-            for box, score, kind in zip(found.boxes, found.scores, found.classes)
-        ]
 
 
 def _listed(document: Any) -> bool:

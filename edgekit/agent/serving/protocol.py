@@ -16,6 +16,7 @@ from ..arrays import dequantize, quantize
 from ..errors import INPUTS_INVALID, RUNTIME_MISSING, AgentError
 from ..session import TensorInfo
 from .decode import Array
+from .detect import detected
 from .encode import Text, texts_of
 from .model import ServedModel, finite
 from .places import TEXT_BYTES
@@ -74,7 +75,8 @@ def answer(
 
     A model that takes texts takes `{"text": "..."}` too (see `encode.texts_of`), and a tensor
     `text` of the datatype BYTES, each text of at most `text_bytes`; inputs that tokens do not
-    fill are tensors in `inputs` beside either.
+    fill are tensors in `inputs` beside either. Boxes that a decoder finds are in
+    `parameters.boxes`, a list for each sample, in pixels of the input.
     """
     request = _parsed(body)
     requested = _requested_outputs(served, request.get("outputs"))
@@ -96,6 +98,9 @@ def answer(
         _written(served.outputs[place], [row[place] for row in rows], real)
         for place in requested
     ]
+    if served.finds_boxes:
+        boxes = [detected(served, served.real(row)) for row in rows]
+        response["parameters"] = {"boxes": boxes}
     return response
 
 

@@ -218,7 +218,16 @@ def _build(
         layers=tuple(found["RootFS"]["Layers"][-2:]),
         parts_bytes=parts,
         base_bytes=int(found["Size"]) - sum(parts.values()),
-        trial=tried(engine, tag, family, bundle),
+        trial=_reported(tried(engine, tag, family, bundle), bundle),
+    )
+
+
+def _reported(trial: str, bundle: Bundle) -> str:
+    if bundle.code is None:
+        return trial
+    return (
+        f"{trial}; {bundle.code} in it is Python, which infer and serve run with --allow-code "
+        "alone"
     )
 
 

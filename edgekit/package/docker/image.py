@@ -217,6 +217,7 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "reads": bundle.manifest["contract"].get("reads", []),
         "labels": bundle.manifest["contract"]["labels"],
         "decoder": bundle.manifest["contract"].get("decoder"),
+        "decoder_code": bundle.manifest["contract"].get("decoder_code"),
         "labels_samples": tasks.of(
             bundle.manifest["contract"].get("task", DEFAULT_TASK)
         ).labels_samples,
@@ -226,19 +227,30 @@ def _app(bundle: Bundle, runtime: RuntimeName, models: Mapping[str, Any]) -> Tre
         "text": bundle.text,
         "versions": bundle.manifest["versions"],
     }
-    if bundle.text is not None:
-        name = bundle.text["tokenizer"]
+    beside = [] if bundle.text is None else [str(bundle.text["tokenizer"])]
+    beside += [] if bundle.code is None else [bundle.code]
+    for name in beside:
         app[f"{place}/{name}"] = Entry(part="models", content=bundle.folder / name)
     text = json.dumps(about, indent=2, sort_keys=True)
     app[f"{place}/image.json"] = Entry(part="models", content=text.encode())
     manifest = bundle.folder / "manifest.json"
     app[f"{place}/manifest.json"] = Entry(part="models", content=manifest)
-    readme = card.readme(bundle, models[_default(bundle, models)], _USAGE)
+    readme = card.readme(bundle, models[_default(bundle, models)], _usage(bundle))
     app[f"{place}/README.md"] = Entry(part="models", content=readme.encode())
     with scratch_folder() as folder:
         agent = pack_agent(Path(folder) / "agent.pyz").read_bytes()
     app[f"{ROOT}/agent.pyz"] = Entry(part="agent", content=agent)
     return app
+
+
+def _usage(bundle: Bundle) -> str:
+    if bundle.code is None:
+        return _USAGE
+    return (
+        f"{_USAGE}\n`{bundle.code}` is Python of the model's author, which finds boxes in the "
+        "outputs. Nothing runs it\nunasked: `infer --allow-code`, `serve --allow-code` or "
+        "`EDGEKIT_ALLOW_CODE=1` do.\n"
+    )
 
 
 def _default(bundle: Bundle, models: Mapping[str, Any]) -> str:

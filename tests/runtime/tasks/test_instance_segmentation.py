@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgekit.errors import DataError
+from edgekit.package.docker import image
+from edgekit.package.opened import open_bundle
+from edgekit.program import program
 from tests.runtime.tasks.whole import built
 
 pytestmark = pytest.mark.usefixtures("brief")
+ROOT = Path(__file__).parents[3]
 SIDE, HALF = 32, 16
 KINDS = ("disc", "box")
 MODEL = """
@@ -201,6 +209,46 @@ def test_a_network_is_built_whole_and_its_masks_are_drawn(example: Path) -> None
         assert marked.mask is not None and network.mask is not None
         assert len(marked.boxes) == len(marked.mask.classes) == 2
         assert {one.label for one in marked.boxes} <= {*KINDS}
+    check_on_device(example)
+
+
+def check_on_device(example: Path) -> None:
+    """An image of the bundle returns the things that PyTorch and the decoder find."""
+    bundle = open_bundle(example / "bundle")
+    assert bundle.code == "decoder.py" and (bundle.folder / bundle.code).is_file()
+    models = image.models_for(bundle, "onnxruntime")
+    folder = example / "unpacked"
+    folder.mkdir()
+    for path, entry in image._app(bundle, "onnxruntime", models).items():
+        (folder / path.rpartition("/")[2]).write_bytes(entry.read())
+    picture = drawn(24, 1)[0][0]
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    command = ("infer", "--allow-code", "--model", "onnxruntime-fp32")
+    done = subprocess.run(
+        [sys.executable, "-m", "edgekit.agent.serving.main", *command],
+        env={**os.environ, "EDGEKIT_BUNDLE": str(folder), "PYTHONPATH": str(ROOT)},
+        input=content.getvalue(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["boxes"]
+    student = program.load(bundle.folder / "student.pt2")
+    with torch.no_grad():
+        output = student.answer(torch.from_numpy(picture)[None, None] / 255)[0].numpy()
+    namespace: dict[str, Any] = {}
+    exec(DECODE, namespace)
+    boxes, masks, scores, classes = map(np.asarray, namespace["things"](output))
+    order = np.argsort(-scores)
+    assert len(found) == len(boxes) > 0
+    assert [one["box"] for one in found] == boxes[order].tolist()
+    assert [one["label"] for one in found] == [KINDS[kind] for kind in classes[order]]
+    assert [one["score"] for one in found] == pytest.approx(scores[order], abs=1e-4)
+    for one, mask in zip(found, masks[order], strict=True):
+        counts = one["mask"]["counts"]
+        flat = np.repeat(np.arange(len(counts)) % 2, counts)
+        assert np.array_equal(flat.reshape(SIDE, SIDE, order="F") > 0, mask)
 
 
 def test_a_mask_that_is_none_is_one_line(project: Path) -> None:

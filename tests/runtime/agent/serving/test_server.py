@@ -41,6 +41,7 @@ def write_description(folder: Path, model: Any) -> dict[str, str]:
         "reads": getattr(model, "reads", []),
         "text": getattr(model, "text", None),
         "decoder": getattr(model, "decoder", None),
+        "decoder_code": getattr(model, "decoder_code", None),
         "versions": {"edgekit": "0"},
     }
     (folder / "image.json").write_text(json.dumps(description))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import UsageError
+from edgekit.package import contract
 from edgekit.package.bundle import _entry
 from edgekit.package.docker import docker, image
 from edgekit.package.docker.image import FAMILIES
 from edgekit.package.docker.smoke_test import _sample
 from edgekit.package.opened import Bundle, open_bundle
 from edgekit.store import Store
+from edgekit.types import DecoderCode
 from tests.runtime.agent.serving.text_model import contract_in
 
 REPOSITORY = Path(__file__).parents[4]
@@ -119,6 +122,57 @@ def test_a_bundle_of_texts_brings_its_tokenizer(bundle: Bundle) -> None:
     about = json.loads(app["opt/edgekit/bundle/image.json"].read())
     assert about["text"]["length"] == 12
     assert json.loads(_sample(opened)) == {"text": "a"}
+
+
+def code_bundle(bundle: Bundle) -> Path:
+    """The same bundle with a decoder of its author's; returns its file."""
+    file, place = bundle.folder / "decoder.py", bundle.folder / "manifest.json"
+    file.write_text("def boxes(output):\n    return output, output, output\n")
+    code = DecoderCode(
+        function="boxes",
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        masks=False,
+        confidence=0.3,
+        most=5,
+    )
+    manifest = json.loads(place.read_text())
+    manifest["contract"]["decoder_code"] = asdict(code)
+    manifest["files"].append(_entry(bundle.folder, file))
+    place.write_text(json.dumps(manifest))
+    return file
+
+
+def test_a_bundle_brings_its_authors_decoder_and_states_it(bundle: Bundle) -> None:
+    file = code_bundle(bundle)
+    opened = open_bundle(bundle.folder)
+    app = image._app(opened, "litert", image.models_for(opened, "litert"))
+    assert app["opt/edgekit/bundle/decoder.py"].read() == file.read_bytes()
+    about = json.loads(app["opt/edgekit/bundle/image.json"].read())
+    assert about["decoder_code"]["function"] == "boxes" and about["decoder"] is None
+    assert "`infer --allow-code`" in app["opt/edgekit/bundle/README.md"].read().decode()
+    assert "with --allow-code" in docker._reported("answered", opened)
+    assert docker._reported("answered", bundle) == "answered"
+
+
+def test_a_package_for_applications_leaves_the_code_out(bundle: Bundle) -> None:
+    code_bundle(bundle)
+    opened = open_bundle(bundle.folder)
+    assert [*contract._notes(opened, None, "litert-int8")] == [
+        "it returns the network's outputs: decoder.py of the bundle, which finds boxes in them, "
+        "is Python"
+    ]
+    assert not [*contract._notes(bundle, None, "litert-int8")]
+
+
+def test_code_that_the_contract_does_not_name_is_refused(bundle: Bundle) -> None:
+    file = code_bundle(bundle)
+    file.write_text("import os\n")
+    place = bundle.folder / "manifest.json"
+    manifest = json.loads(place.read_text())
+    manifest["files"][-1] = _entry(bundle.folder, file)
+    place.write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"decoder\.py: differs from the contract"):
+        open_bundle(bundle.folder)
 
 
 def test_images_of_texts_hold_the_package_that_reads_them(bundle: Bundle) -> None:
