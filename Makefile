@@ -18,8 +18,8 @@ TARGET ?= raspberrypi
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# A process a processor, from two to four (each takes up to 4 GiB with the converters it keeps), given a
-# module at a time. No test counts on how fast the machine is.
+# A process a processor, from two to four (each keeps converters in memory beside it; WORKERS=2 where that
+# is short), given a module at a time. No test counts on how fast the machine is.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(2, os.cpu_count() or 2)))')
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
