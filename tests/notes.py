@@ -597,7 +597,7 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         facts.LearningRateTested(
             test=RateTest(rate=0.01, steps=8, losses=((0.01, 0.25), (0.1, None)))
         ),
-        "the learning rate is 0.01, with the lowest validation loss after 8 steps of each: 0.01 "
+        "the learning rate is 0.01, by the validation loss after 8 steps of each: 0.01 "
         "(0.25), 0.1 (not finite)",
     ),
     (

@@ -1,7 +1,10 @@
 """A learning rate by trial: a few rates, a few steps each, and the loss on validation samples.
 
 After the range test of Smith, 2017, arXiv:1506.01186, which raises the rate from step to step; here
-every rate begins with the same student and takes the same batches, so that losses compare.
+every rate begins with the same student and takes the same batches, so that losses compare. A few
+steps favor rates that are too small for many (Wu et al., "Understanding Short-Horizon Bias in
+Stochastic Meta-Optimization", 2018, arXiv:1803.02021), so the next one above the lowest loss is
+taken.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ _BATCHES = 4
 
 
 def tested(given: DistillationTask, processes: Processes) -> RateTest:
-    """The rate with the lowest loss, or the default where the training is too short for trials.
+    """The rate above the one with the lowest loss, unless training breaks at it; the default where
+    the training is too short for trials.
 
     The student is left as it is. The same seed gives the same rate.
     """
@@ -42,9 +46,9 @@ def tested(given: DistillationTask, processes: Processes) -> RateTest:
     rates = [default * factor for factor in FACTORS]
     losses = tuple((rate, _loss(given, rate, steps, processes)) for rate in rates)
     finite = [(loss, rate) for rate, loss in losses if loss is not None]
-    return RateTest(
-        rate=min(finite)[1] if finite else default, steps=steps, losses=losses
-    )
+    above = [rate for _, rate in finite if rate > min(finite)[1]]
+    lowest = min(finite)[1] if finite else default
+    return RateTest(rate=min(above, default=lowest), steps=steps, losses=losses)
 
 
 def _steps(given: DistillationTask, processes: Processes) -> int:

@@ -238,7 +238,7 @@ def _rate(test: RateTest) -> str:
         for rate, loss in test.losses
     )
     return (
-        f"the learning rate is {test.rate:g}, with the lowest validation loss after "
+        f"the learning rate is {test.rate:g}, by the validation loss after "
         f"{test.steps} steps of each: {tried}"
     )
 

@@ -48,8 +48,8 @@ class DistillRecipe:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Positive | Literal["auto"] | None = None
     """At its peak; `None` is 0.01 for `sgd`, 0.001 for `adamw`. `auto` tries five rates around
-    these for a few steps each, 5 % of the training's in all, and takes the one with the lowest
-    loss on validation samples (after Smith, 2017, arXiv:1506.01186)."""
+    these for a few steps each, 5 % of the training's in all, and takes the one above that with the
+    lowest loss on validation samples (after Smith, 2017, arXiv:1506.01186)."""
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     weight_decay: Annotated[float, Ge(0)] = 5e-4
     clip_norm: Positive = 5.0

@@ -32,14 +32,15 @@ def trial(**changes: object) -> RateTest:
     return found[0]
 
 
-def test_the_rate_with_the_lowest_loss_trains() -> None:
-    """Tiny steps of an untrained network gain least; the same seed finds the same."""
+def test_the_rate_above_the_lowest_loss_trains() -> None:
+    """A few steps favor small rates. The same seed finds the same."""
     test = trial()
     rates = [rate for rate, _ in test.losses]
     assert rates == pytest.approx([f * RATES["sgd"] for f in FACTORS])
     losses = [loss for _, loss in test.losses if loss is not None]
     assert len(losses) == 5 and test.steps == STEPS
-    assert dict(test.losses)[test.rate] == min(losses) and test.rate > rates[0]
+    lowest = losses.index(min(losses))
+    assert test.rate == rates[min(lowest + 1, len(rates) - 1)]
     assert test.steps * 5 <= 0.05 * RECIPE.epochs * (len(TRAIN) // 16 + 1)
     assert trial() == test
 
