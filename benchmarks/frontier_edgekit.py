@@ -15,12 +15,12 @@ from edgekit.devices.local import LocalDevice
 from edgekit.export.checks import check_libraries
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.cutter import compensated
 from edgekit.pipeline.environment import Environment
 from edgekit.pipeline.exports import StudentExports
 from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.loading import Loaded, load
 from edgekit.pipeline.pruning_inputs import PruningInputs
+from edgekit.pipeline.refitting import compensated
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.search import search
 from edgekit.program.program import Program

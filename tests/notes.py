@@ -505,6 +505,16 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "images stay 32 x 32 pixels: no smaller size has a plan inside the budget either",
     ),
     (
+        facts.DamageMeasured(expected=0.1, measured=0.25, again=0.18, replaced=True),
+        "the refitted plan lost 0.25 nats a sample where 0.1 was expected: planned again by what "
+        "was measured, it loses 0.18, which is less",
+    ),
+    (
+        facts.DamageMeasured(expected=0.1, measured=0.25, again=0.3, replaced=False),
+        "the refitted plan lost 0.25 nats a sample where 0.1 was expected: planned again by what "
+        "was measured, it loses 0.3, which is not better: the first is trained",
+    ),
+    (
         facts.PrecisionPlanned(precision="int8"),
         "widths and blocks were planned on costs in int8",
     ),
@@ -543,6 +553,14 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
     (
         facts.Advice(accuracy_drop=0.0123, speedup=1.62, lever="epochs"),
         "nothing that was measured keeps the budget; accuracy_drop = 0.0123 or speedup = 1.62 "
+        "alone would be kept; training had not ended: raise [recipe.distill] epochs or "
+        "[recipe] minutes",
+    ),
+    (
+        facts.Advice(
+            accuracy_drop=0.02, speedup=None, latency_ms=1.2345, lever="epochs"
+        ),
+        "nothing that was measured keeps the budget; accuracy_drop = 0.0200 or latency_ms = 1.234 "
         "alone would be kept; training had not ended: raise [recipe.distill] epochs or "
         "[recipe] minutes",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from edgekit.bench.verdict import at_most
@@ -31,24 +32,39 @@ def advise(
     """
     budget = report.budget
     missed = {v.name for v in report.verdicts if v.verdict == "over"}
-    if not missed & {"accuracy_drop", "speedup"}:
+    if not missed & {"accuracy_drop", "speedup", "latency_ms"}:
         return None
+    if any(v.name == "latency_ms" and v.verdict == "unproven" for v in report.verdicts):
+        budget = replace(budget, latency_ms=None)  # no row's latency is the target's
     rows: list[_Row] = [*report.frontier, *report.candidates]
     if any(_fast(one, budget) and _accurate(one, budget) for one in report.frontier):
         return None
-    drop = min((one.accuracy_drop for one in rows if _fast(one, budget)), default=None)
-    faster = max((one.speedup for one in rows if _accurate(one, budget)), default=None)
-    if drop is None and faster is None:
+    fast = [one for one in rows if _fast(one, budget)]
+    accurate = [one for one in rows if _accurate(one, budget)]
+    if not fast and not accurate:
         return None
+    drop = min((one.accuracy_drop for one in fast), default=None)
+    faster = max((one.speedup for one in accurate), default=None)
+    latency_ms = min(map(_p50_ms, accurate), default=math.inf)
     return Advice(
         accuracy_drop=drop if budget.accuracy_drop is not None else None,
         speedup=faster if budget.speedup is not None else None,
+        latency_ms=latency_ms if budget.latency_ms and latency_ms < math.inf else None,
         lever=_lever(report, train_samples, labeled=labeled),
     )
 
 
 def _fast(row: _Row, budget: Budget) -> bool:
-    return budget.speedup is None or at_most(budget.speedup, row.speedup)
+    speedup, latency_ms = budget.speedup, budget.latency_ms
+    fast = speedup is None or at_most(speedup, row.speedup)
+    return fast and (latency_ms is None or at_most(_p50_ms(row), latency_ms))
+
+
+def _p50_ms(row: _Row) -> float:
+    """The median latency; infinite where there is none."""
+    latency = row if isinstance(row, FrontierPoint) else row.measurement.latency
+    found = latency.p50_ms
+    return math.inf if found is None else found
 
 
 def _accurate(row: _Row, budget: Budget) -> bool:

@@ -15,6 +15,7 @@ from typing import Literal
 from edgekit.bench.verdict import at_most, violation
 from edgekit.distill import Distilled
 from edgekit.errors import BudgetInfeasible
+from edgekit.pipeline.expected_accuracy import EXPONENT
 from edgekit.pipeline.frontier import MARGIN, Judged
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.types import Budget, Candidate, FrontierPoint
@@ -82,6 +83,9 @@ class Goal:
     """True where the fastest network inside the accuracy budget is searched for."""
     limit_s: float = math.inf
     """Seconds that all trainings may take."""
+    damage_at: Callable[[float], float | None] | None = None
+    """Expected loss increase of the plan for a demand, by what the plans so far were measured to
+    lose; `None` where it is not known."""
 
     def accurate(self, candidate: Candidate) -> bool:
         """Return whether it keeps the accuracy budget."""
@@ -159,8 +163,21 @@ def _toward_budget(last: TrainedPoint, goal: Goal) -> Step | None:
         return None  # another budget is missed, which no speed-up mends
     spare = _promising(fast, goal).speedup / (MARGIN * (goal.required or math.inf))
     if demand is not None and spare > _SPARE and demand > 1:
-        return Step(kind="milder", demand=max(1.0, demand / spare))
+        mildest = max(1.0, demand / spare)
+        if not last.improving or _suffices(mildest, last, goal):
+            return Step(kind="milder", demand=mildest)
     return Step(kind="longer", demand=demand) if last.improving else None
+
+
+def _suffices(demand: float, last: TrainedPoint, goal: Goal) -> bool:
+    """Return whether the plan for a demand is expected to keep the accuracy, by what the last one
+    lost for its damage; true where that is not known."""
+    limit, before = goal.budget.accuracy_drop, last.cuts.damage
+    damage = goal.damage_at(demand) if goal.damage_at else None
+    if limit is None or not before or damage is None:
+        return True
+    lost = min(one.accuracy_drop for one in last.judged.candidates if goal.fast(one))
+    return bool(lost * (damage / before) ** EXPONENT <= limit)
 
 
 def _promising(files: Sequence[Candidate], goal: Goal) -> Candidate:

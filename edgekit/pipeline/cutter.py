@@ -6,18 +6,13 @@ are refitted to the remaining ones, and the whole is trained before the next cut
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.distill import Distilled
-from edgekit.distill.optimize import batch_size
 from edgekit.errors import BudgetInfeasible
 from edgekit.export.workers import artifact_name
-from edgekit.graph.graph import analyze
-from edgekit.graph.surgery import shrink
-from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.closed_loop import (
     TRAININGS,
     Cuts,
@@ -34,39 +29,27 @@ from edgekit.pipeline.constraints import (
 )
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
 from edgekit.pipeline.expected_accuracy import Expectations, keep_outcome
-from edgekit.pipeline.norm_statistics import renormalized
+from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.pruning_inputs import PruningInputs
+from edgekit.pipeline.refitting import mended
 from edgekit.pipeline.search import (
     PrunedCandidate,
     planned,
     search,
-    solve_for,
 )
-from edgekit.pipeline.stage_records import NetworkRecord
 from edgekit.pipeline.training import (
     TeacherEnsemble,
     TrainingSpec,
     estimated_epoch_s,
     train_student,
 )
-from edgekit.pipeline.unit_scores import batches, probe, score_importance
-from edgekit.program.placement import best_device, room
+from edgekit.pipeline.weighed import Weighed, weigh
 from edgekit.program.program import Program
-from edgekit.prune.objective import keep_best
 from edgekit.prune.planner import Planner
-from edgekit.prune.reconstruct import reconstruct
-from edgekit.prune.sparsity import penalty
 from edgekit.report.words import outlook as outlook_words
-from edgekit.store import Stage, kept
 from edgekit.types import AccuracyOutlook
 from edgekit.types.build_lock import LockedCut
-from edgekit.types.notes import SpeedupAssumed, UnitsEmptied
-
-_SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
-_MEMORY = 2**30
-"""Bytes that activations of the samples may take while layers are fitted."""
-_GROWTH = 0.7
-"""Fraction of the steps after which a growing penalty is at its ceiling; the rest settle."""
+from edgekit.types.notes import SpeedupAssumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +62,8 @@ class Cutter:
     """Of the unpruned network."""
     final: PlanConstraints
     folder: Path
+    damages: MeasuredDamage
+    """Of the plans of this build."""
     expectations: Expectations | None = None
     """Of trained networks; `None` where they are not judged."""
 
@@ -168,12 +153,21 @@ class Cutter:
             ceiling=final.full_cost / self.first.cheapest("cost", limits).cost,
             fastest=fastest,
             limit_s=TRAININGS * trained_s if minutes is None else 60 * minutes,
+            damage_at=self._damage_at,
         )
+
+    def _damage_at(self, demand: float) -> float | None:
+        """Expected loss increase of one cut for a demand, by the damages that are known now."""
+        aimed = replace(self.final, speedup=demand)
+        try:
+            return expected_damage(self.inputs, self.first, aimed, self.damages)
+        except BudgetInfeasible:
+            return None
 
     def take(self, step: Step, last: Cuts) -> Cuts:
         """The networks of a step after `last`."""
         if step.kind == "longer":
-            again = self._trained(last.done[-1], last.links[-1].program)
+            again = self._longer(last.links[-1].program)
             return replace(
                 last,
                 links=(*last.links[:-1], joined(last.links[-1], again)),
@@ -203,15 +197,25 @@ class Cutter:
         inputs, planner = self.inputs, self.first
         if before.links:
             planner = inputs.planner(before.links[-1].program, self.first.options)
-        fitted = search(
-            planner,
-            constraints,
-            inputs.train,
-            inputs.recipe.prune,
-            inputs.timer,
-            self.folder,
-        )
-        return self._finished(fitted, before, constraints)
+        inputs, recipe = self.inputs, self.inputs.recipe.prune
+        train, progress, store = inputs.train, inputs.progress, inputs.training.store
+        weighed = weigh(planner, train, recipe.importance, progress, store)
+        if recipe.sparsity == "none":
+            fitted = self.damages.planned(weighed, constraints, self._refitted)
+        else:  # units are emptied by a training, which no plan repeats
+            fitted = self._refitted(self.damages.corrected(weighed), constraints)
+        cuts = self._trained(fitted, before, constraints)
+        if not fitted.whole:
+            self.damages.add(weighed, fitted, cuts.links[-1].program, trained=True)
+        return cuts
+
+    def _refitted(
+        self, weighed: Weighed, constraints: PlanConstraints
+    ) -> PrunedCandidate:
+        """A plan's network with its layers refitted."""
+        inputs, rounds = self.inputs, self.inputs.recipe.prune.rounds
+        fitted = search(weighed, constraints, rounds, inputs.timer, self.folder)
+        return mended(fitted, self.inputs, self.teachers.first)
 
     def replayed(
         self, locked: Sequence[LockedCut]
@@ -221,28 +225,23 @@ class Cutter:
         for one in locked:
             network = cuts.links[-1].program if cuts.links else self.teachers.first
             planner = self.inputs.whole_planner(network, one.widths)
-            cuts = self._finished(planned(planner, one), cuts)
+            cuts = self._trained(
+                mended(planned(planner, one), self.inputs, self.teachers.first), cuts
+            )
             for _ in range(one.trainings - 1):
                 cuts = self.take(Step(kind="longer", demand=None), cuts)
         return self.together(cuts)
 
-    def _finished(
+    def _trained(
         self,
         fitted: PrunedCandidate,
         before: Cuts,
         constraints: PlanConstraints | None = None,
     ) -> Cuts:
-        """A planned cut after those before, refitted and trained."""
-        inputs, recipe, teachers = self.inputs, self.inputs.recipe.prune, self.teachers
+        """A refitted cut after those before, trained."""
+        inputs, teachers = self.inputs, self.teachers
         if before.links:
             teachers = teachers.led_by(before.links[-1].program)
-        if recipe.sparsity != "none" and not fitted.whole:
-            fitted = _emptied(inputs, self.teachers.first, fitted)
-        if recipe.compensate and not fitted.whole:
-            fitted = compensated(fitted, inputs)
-        again = recipe.reestimate_batch_norm
-        if (not recipe.compensate if again is None else again) and not fitted.whole:
-            fitted = _with_own_statistics(fitted, inputs, self.teachers.first)
         done = (*before.done, fitted)
         if self.expectations is not None:
             outlook = self.expectations.outlook(damage_of(done))
@@ -270,7 +269,7 @@ class Cutter:
             demand = self.inputs.gain * (constraints.speedup or 1.0)
             refuse_hopeless(self.expectations, damage, allowed, demand)
 
-    def _trained(self, fitted: PrunedCandidate, student: Program) -> Distilled:
+    def _longer(self, student: Program) -> Distilled:
         """A student trained once more, from where it is."""
         spec = TrainingSpec(recipe=self.inputs.recipe.distill, title="Distill longer")
         return train_student(self.inputs.training, self.teachers, student, spec)
@@ -288,19 +287,22 @@ class Cutter:
 
 
 def expected_damage(
-    inputs: PruningInputs, planner: Planner, constraints: PlanConstraints
+    inputs: PruningInputs,
+    planner: Planner,
+    constraints: PlanConstraints,
+    measured: MeasuredDamage | None = None,
 ) -> float | None:
-    """Expected loss increase of one cut of the planner's network, before any training.
+    """Expected loss increase of one cut of the planner's network, before any training; planned by
+    damages as they were `measured` so far.
 
     Raises `BudgetInfeasible` where no plan keeps the constraints.
     """
     cost = constraints.speedup and constraints.full_cost / constraints.speedup
     train, progress, store = inputs.train, inputs.progress, inputs.training.store
-    criterion = inputs.recipe.prune.importance
-    scores = score_importance(planner.graph, train, criterion, progress, store)
-    senses = probe(planner, scores, train, progress, store)
-    solution = solve_for(planner, scores, senses, constraints, cost)
-    return solution.expected_loss_increase
+    weighed = weigh(planner, train, inputs.recipe.prune.importance, progress, store)
+    if measured is not None:
+        weighed = measured.corrected(weighed)
+    return weighed.solve(constraints, cost).expected_loss_increase
 
 
 def refuse_hopeless(
@@ -328,98 +330,4 @@ def step_words(step: Step, last: TrainedPoint, gain: float) -> str:
         why = "can be faster"
     return (
         f"The network planned for {before:.2f}x {why}: planned again for {demand:.2f}x"
-    )
-
-
-def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandidate:
-    """The same with the layers that read removed units refitted to the remaining ones."""
-    held = 2 * fitted.planner.activation_bytes()
-    memory = room(_MEMORY, best_device())
-    count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, memory // max(1, held)))
-    title = f"Fit the layers that lost inputs, on {count} samples"
-    graph, plan, train = fitted.graph, fitted.solution.plan, inputs.train
-
-    def make() -> Program:
-        with inputs.progress.step(title):
-            [(samples, _)] = batches(train, count)
-            return reconstruct(graph, plan, samples)
-
-    stage = Stage(
-        kind="reconstruction",
-        title=title,
-        inputs={
-            "network": stage_inputs.of_network(graph.program),
-            "plan": plan,
-            "samples": train.fingerprint(),
-            "count": count,
-            "versions": stage_inputs.training_versions(),
-        },
-        record=NetworkRecord(),
-    )
-    student = kept(inputs.training.store, stage, make, inputs.progress)
-    return replace(fitted, student=student)
-
-
-def _with_own_statistics(
-    fitted: PrunedCandidate, inputs: PruningInputs, teacher: Program
-) -> PrunedCandidate:
-    """The same with the statistics of batch norm taken again, unless it is worse for it."""
-    batch = batch_size(inputs.recipe.distill, inputs.training.spec.kind)
-    found = renormalized(inputs.training, teacher, fitted.student, batch)
-    if found is None:
-        return fitted
-    return replace(fitted, student=found.network, notes=(*fitted.notes, found.note))
-
-
-def _emptied(
-    inputs: PruningInputs, teacher: Program, fitted: PrunedCandidate
-) -> PrunedCandidate:
-    """The same widths cut from a network whose units training emptied before.
-
-    The growing penalty empties the units of the plan; the others select units by themselves,
-    and these are scored again.
-    """
-    prune, whole = inputs.recipe.prune, fitted.graph.program
-    recipe = replace(inputs.recipe.distill, epochs=prune.sparsity_epochs)
-    plan = fitted.solution.plan
-    batches = math.ceil(
-        len(inputs.train) / batch_size(recipe, inputs.training.spec.kind)
-    )
-    penalty_of = penalty(
-        prune.sparsity,
-        fitted.graph,
-        plan=plan,
-        steps=math.ceil(_GROWTH * batches * recipe.epochs),
-        strength=prune.sparsity_strength,
-    )
-    training_spec = TrainingSpec(
-        recipe=recipe,
-        title=f"Empty units ({prune.sparsity})",
-        penalty=penalty_of,
-        marks=(prune.sparsity, prune.sparsity_strength, dict(plan.kept)),
-    )
-    graph = analyze(
-        train_student(
-            inputs.training, TeacherEnsemble(first=teacher), whole, training_spec
-        ).program
-    )
-    if prune.sparsity != "growing":
-        scores = score_importance(
-            graph,
-            inputs.train,
-            prune.importance,
-            inputs.progress,
-            inputs.training.store,
-        )
-        kept = keep_best(graph.groups, fitted.solution.widths, scores)
-        plan = replace(kept, dropped_blocks=plan.dropped_blocks)
-    return replace(
-        fitted,
-        graph=graph,
-        student=shrink(graph, plan),
-        solution=replace(fitted.solution, plan=plan),
-        notes=(
-            *fitted.notes,
-            UnitsEmptied(method=prune.sparsity, epochs=recipe.epochs),
-        ),
     )

@@ -23,8 +23,8 @@ from edgekit.types.evaluation import LossUnit
 COVERAGE = 0.8
 _Z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 _STAGE, _FILE = "trained-outcomes-1", "outcome.json"
-_EXPONENT = 0.78
-"""Training makes up for more of a large loss increase than of a small one."""
+EXPONENT = 0.78
+"""Of a plan's loss increase in the loss after training, which makes up for more of a small one."""
 _PRIOR_SLOPE = 0.04
 """Loss of accuracy for a nat, before any network was trained: four points."""
 _PRIOR_BETWEEN, _PRIOR_WITHIN = math.log(3), math.log(1.5)
@@ -54,7 +54,7 @@ class TrainedOutcome:
     def log_slope(self) -> float:
         """Logarithm of the loss for a nat; a loss that noise hides counts as the noise."""
         drop = max(self.drop, self.noise, _LEAST_DROP)
-        return math.log(drop) - _EXPONENT * math.log(max(self.damage, _LEAST_DAMAGE))
+        return math.log(drop) - EXPONENT * math.log(max(self.damage, _LEAST_DAMAGE))
 
     @property
     def informative(self) -> bool:
@@ -72,7 +72,7 @@ class Slope:
 
     def drop(self, damage: float, z: float) -> float:
         """The loss at a quantile of the law, `z` in standard deviations."""
-        return float(damage**_EXPONENT) * math.exp(self.center + z * self.spread)
+        return float(damage**EXPONENT) * math.exp(self.center + z * self.spread)
 
 
 def slope_of(outcomes: Sequence[TrainedOutcome], family: str) -> Slope:

@@ -21,6 +21,7 @@ from edgekit.pipeline.constraints import (
 )
 from edgekit.pipeline.cutter import Cutter
 from edgekit.pipeline.frontier import most_accurate
+from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.search import (
     PrunedCandidate,
@@ -92,7 +93,12 @@ def _replayed(
         return _as_it_is(inputs, teachers, as_it_is(planner, ()))
     whole = PlanConstraints(speedup=None, full_cost=planner.cost({}, planner.device))
     cutter = Cutter(
-        inputs=inputs, teachers=teachers, first=planner, final=whole, folder=folder
+        inputs=inputs,
+        teachers=teachers,
+        first=planner,
+        final=whole,
+        folder=folder,
+        damages=MeasuredDamage(training=inputs.training),
     )
     return cutter.replayed(cuts)
 
@@ -135,6 +141,7 @@ def _prune(
         first=first,
         final=final,
         folder=folder,
+        damages=MeasuredDamage(training=inputs.training),
         expectations=None if halfway else inputs.expectations(teachers.first),
     )
     whole, distilled = cutter.within_budget(judging=not halfway)

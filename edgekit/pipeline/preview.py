@@ -26,8 +26,8 @@ from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.request import BuildRequest
 from edgekit.pipeline.resolution import Sizes, networks_of
 from edgekit.pipeline.runners import ExportRunner
-from edgekit.pipeline.search import solve_for
 from edgekit.pipeline.unit_scores import Scores, probe, score_importance
+from edgekit.pipeline.weighed import solve_for
 from edgekit.progress import Step
 from edgekit.prune.objective import PlanObjective
 from edgekit.prune.planner import Planner

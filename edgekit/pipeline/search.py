@@ -16,16 +16,15 @@ from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.bench.tiers import planning
 from edgekit.cost.overhead import Overhead, fitted
 from edgekit.cost.table import CostTable
-from edgekit.data import Dataset
-from edgekit.errors import BudgetInfeasible, DeviceError, ModelError
+from edgekit.errors import DeviceError, ModelError
 from edgekit.export.workers import Variant
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
-from edgekit.pipeline.constraints import PlanConstraints, infeasible
+from edgekit.pipeline.constraints import PlanConstraints
 from edgekit.pipeline.cost_provider import CostProvider
 from edgekit.pipeline.runners import BenchRunner, ExportRunner
-from edgekit.pipeline.unit_scores import Scores, probe, score_importance
+from edgekit.pipeline.weighed import Weighed
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
@@ -44,7 +43,6 @@ from edgekit.types import (
     PruneRecipe,
     Recipe,
     RuntimeName,
-    Sensitivity,
     Target,
 )
 from edgekit.types.build_lock import LockedCut
@@ -164,27 +162,23 @@ class PlanTimer:
 
 
 def search(
-    planner: Planner,
+    weighed: Weighed,
     constraints: PlanConstraints,
-    train: Dataset,
-    recipe: PruneRecipe,
+    rounds: int,
     timer: PlanTimer,
     folder: Path,
 ) -> PrunedCandidate:
-    """The most important network that meets the constraints.
+    """The most important network that meets the constraints, planned in at most so many rounds.
 
     Where the exported network misses its speed-up, or is much faster than required, the table
     is corrected by the measurement and the plan solved again. Raises `BudgetInfeasible`, naming
     the nearest feasible figures, where there is none.
     """
-    progress = timer.progress
-    kept = timer.exporter.store
-    scores = score_importance(planner.graph, train, recipe.importance, progress, kept)
-    senses = probe(planner, scores, train, progress, kept)
+    planner = weighed.planner
     turns: list[SearchRound] = []
     overhead = Overhead()
-    for cost in next_costs(recipe.rounds, planner, constraints, turns):
-        solution = solve_for(planner, scores, senses, constraints, cost)
+    for cost in next_costs(rounds, planner, constraints, turns):
+        solution = weighed.solve(constraints, cost)
         if any(solution.plan == turn.solution.plan for turn in turns):
             break
         student = shrink(planner.graph, solution.plan)
@@ -379,21 +373,3 @@ def planned_precisions(recipe: Recipe, target: Target) -> tuple[Precision, ...]:
             f"{target.name}: {', '.join(exported)} are. Set it to one of them."
         )
     return (asked, *(p for p in offered if p != asked))
-
-
-def solve_for(
-    planner: Planner,
-    scores: Mapping[str, Scores],
-    senses: Sensitivity,
-    constraints: PlanConstraints,
-    cost: float | None,
-) -> Solution:
-    """The plan inside an aim's limits and this cost.
-
-    Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
-    """
-    limits = constraints.limits(cost)
-    try:
-        return planner.solve(scores, limits, senses)
-    except BudgetInfeasible as error:
-        raise infeasible(planner, limits, constraints) from error

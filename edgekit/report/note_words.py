@@ -141,6 +141,8 @@ def _advice(note: kinds.Advice) -> str:
         nearest.append(f"accuracy_drop = {max(0.0, note.accuracy_drop):.4f}")
     if note.speedup is not None:
         nearest.append(f"speedup = {note.speedup:.2f}")
+    if note.latency_ms is not None:
+        nearest.append(f"latency_ms = {note.latency_ms:.4g}")
     return (
         f"nothing that was measured keeps the budget; {' or '.join(nearest)} alone would be "
         f"kept; {_LEVERS[note.lever]}"
@@ -186,7 +188,11 @@ def _training(note: TrainingNote) -> str:
             return (
                 f"{note.method} emptied units for {note.epochs} epochs before the cut"
             )
-        case kinds.BatchNormReestimated() | kinds.LearningRateTested():
+        case (
+            kinds.BatchNormReestimated()
+            | kinds.LearningRateTested()
+            | kinds.DamageMeasured()
+        ):
             return _before_training(note)
         case kinds.LossesAdded():
             added = ", ".join(f"{name} ({w:g})" for name, w in note.weights.items())
@@ -213,9 +219,18 @@ def _training(note: TrainingNote) -> str:
 
 
 def _before_training(
-    note: kinds.BatchNormReestimated | kinds.LearningRateTested,
+    note: kinds.BatchNormReestimated | kinds.LearningRateTested | kinds.DamageMeasured,
 ) -> str:
     """Preparations of a training."""
+    if isinstance(note, kinds.DamageMeasured):
+        ends = "which is less"
+        if not note.replaced:
+            ends = "which is not better: the first is trained"
+        return (
+            f"the refitted plan lost {note.measured:.3g} nats a sample where "
+            f"{note.expected:.3g} was expected: planned again by what was measured, it loses "
+            f"{note.again:.3g}, {ends}"
+        )
     if isinstance(note, kinds.LearningRateTested):
         return _rate(note.test)
     stay = "" if note.kept else ", so those before it were kept"

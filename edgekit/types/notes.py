@@ -163,6 +163,8 @@ class Advice:
     """The least loss at the speed that is asked for."""
     speedup: float | None
     """The largest speed-up at the accuracy that is asked for."""
+    latency_ms: float | None = None
+    """The least latency at that accuracy, where a budget is one and the target was measured."""
     lever: Lever
 
 
@@ -228,6 +230,20 @@ class UnitsEmptied:
     kind: Literal["units_emptied"] = "units_emptied"
     method: str
     epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamageMeasured:
+    """A refitted plan lost more than its cuts tried alone, and was planned again by that."""
+
+    kind: Literal["damage_measured"] = "damage_measured"
+    expected: float
+    """Loss increase in nats a sample, as the others are."""
+    measured: float
+    again: float
+    """Of the second plan."""
+    replaced: bool
+    """True where the second plan loses less and is as fast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +330,7 @@ TrainingNote: TypeAlias = (
     | CutInSteps
     | CutTrained
     | UnitsEmptied
+    | DamageMeasured
     | BatchNormReestimated
     | LearningRateTested
     | LossesAdded

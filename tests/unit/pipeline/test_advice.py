@@ -87,6 +87,26 @@ def test_a_point_that_keeps_the_accuracy_up_to_rounding_keeps_it() -> None:
     assert found is not None and found.speedup == 1.8
 
 
+def test_a_latency_of_the_target_itself_has_advice_in_milliseconds() -> None:
+    budget = Budget(latency_ms=1.0, accuracy_drop=0.01)
+    over = replace(missed().verdicts[0], name="latency_ms", verdict="over")
+    rows = (
+        replace(point(1.0, 0.0), p50_ms=3.0),
+        replace(point(1.6, 0.004), p50_ms=1.7),
+        replace(point(2.2, 0.013), p50_ms=0.9),
+    )
+    report = replace(
+        missed(), budget=budget, verdicts=(over,), candidates=(), frontier=rows
+    )
+    found = advise(report, 10_000)
+    assert found is not None
+    assert (found.accuracy_drop, found.speedup, found.latency_ms) == (0.013, None, 1.7)
+    unproven = replace(over, verdict="unproven")
+    lost = replace(over, name="accuracy_drop")
+    here = advise(replace(report, verdicts=(unproven, lost)), 10_000)
+    assert here is None, "some file keeps the accuracy, and no latency is known"
+
+
 def test_a_network_that_keeps_all_on_validation_data_gets_no_advice() -> None:
     """No other budget than the user's would have been kept there."""
     report = missed()

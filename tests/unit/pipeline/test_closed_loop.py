@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -116,6 +118,25 @@ def test_without_speed_to_spare_a_student_that_still_learns_is_trained_on() -> N
     learning = point(2.0, file(2.05, 0.02), best=10)
     assert next_step([learning], GOAL) == Step(kind="longer", demand=2.0)
     assert next_step([replace(learning, cuts=point(2.0).cuts)], GOAL) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [(0.05, "milder"), (0.18, "longer"), (None, "milder")],
+)
+def test_a_milder_plan_that_would_lose_too_much_waits_for_a_longer_training(
+    damage: float | None, kind: str
+) -> None:
+    """The last plan lost two points for a damage of 0.2; the budget is one."""
+    [cut] = [SimpleNamespace(solution=SimpleNamespace(expected_loss_increase=0.2))]
+    learning = point(3.0, file(3.1, 0.02), best=10)
+    learning = replace(learning, cuts=replace(learning.cuts, done=(cast(Any, cut),)))
+    goal = replace(GOAL, damage_at=lambda demand: damage)
+    step = next_step([learning], goal)
+    assert step is not None and step.kind == kind
+    ended = replace(learning, cuts=replace(learning.cuts, links=links(100.0, 5)))
+    step = next_step([ended], goal)
+    assert step is not None and step.kind == "milder", "longer promises nothing"
 
 
 def test_a_budget_that_is_kept_ends_it_and_so_does_the_time() -> None:
