@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.utils.data import TensorDataset
 
+import edgekit as ek
 from edgekit import data
 from edgekit.agent.serving.predict import Answerer
+from edgekit.api.environment import attached_environment
+from edgekit.commands.build import read_request
 from edgekit.config import lock_file
+from edgekit.pipeline.build import build
 from edgekit.program.program import load
+from edgekit.progress import Silent
 from edgekit.report.note_words import sentence
-from edgekit.types import InputSpec, Preprocess
+from edgekit.types import ExportRecipe, InputSpec, Preprocess, PruneRecipe
 from edgekit.types.notes import NothingCut, ResolutionPlanned
 from tests.runtime.test_tasks import built
 
@@ -185,3 +192,46 @@ def test_a_size_that_keeps_the_budget_alone_is_neither_cut_nor_trained_and_locke
     assert fp32.speedup != 1.0, "the smaller network is not the baseline itself"
     lock = lock_file.read(folder / "bundle", "raspberrypi4")
     assert lock.size == planned.size and not lock.cuts
+    request = read_request(folder, "raspberrypi4", Silent())  # type: ignore[arg-type]
+    request = replace(request, locked=lock)
+    with attached_environment(request, device="local", progress=Silent()) as env:
+        again = build(request, env, folder / "again")
+    assert [one.artifact.inputs[0].shape for one in again.candidates] == [
+        (1, 3, *planned.size)
+    ], "a lock has the size, and its files' bytes were compared"
+
+
+def test_a_plan_in_memory_cuts_the_network_at_the_size_that_it_chose(
+    halves: Path,
+) -> None:
+    namespace: dict[str, type[nn.Module]] = {}
+    exec(MODEL, namespace)
+    network = namespace["Net"]()
+    network.load_state_dict(load_file(halves / "weights.safetensors"))
+    model = ek.load(network.eval(), example_input=torch.zeros(1, 3, _SIDE, _SIDE))
+    given = data.load(
+        "data/train",
+        root=halves,
+        input=model.inputs[0],
+        preprocess=Preprocess(scale=1.0),
+    )
+    images, kinds = given.arrays()
+    prepared = torch.from_numpy((images / 255 - 0.5) / 0.25)
+    recipe = ek.Recipe(
+        prune=PruneRecipe(cost_provenance="estimated", resolution=(12,)),
+        export=ExportRecipe(runtimes=("onnxruntime",), precisions=("fp32",)),
+    )
+    plan = ek.plan(
+        model,
+        ek.Data(train=TensorDataset(prepared, torch.from_numpy(kinds))),
+        target="raspberrypi4",
+        budget=ek.Budget(mmacs=0.7),
+        recipe=recipe,
+    )
+    assert plan.preview.size == (12, 12) and plan.point.macs <= 0.7e6
+    assert {row.name for row in plan.preview.uncut} == {"uncut", "uncut at 12 x 12"}
+    assert any(isinstance(n, ResolutionPlanned) for n in plan.preview.notes)
+    student = ek.prune(model, plan)
+    assert student.inputs[0].shape == (3, 12, 12)
+    assert student.parameters < model.parameters
+    assert student.module(torch.zeros(2, 3, 12, 12)).shape == (2, 3)
