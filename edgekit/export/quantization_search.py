@@ -107,8 +107,10 @@ def search(
     `ranges` are the ways to take ranges that the format has. Raises `ArtifactError` where not even
     the first configuration gives a file.
     """
-    if work.accuracy.units_apart and precision in ("int8", "int16x8"):
-        first = replace(first, float_tail=True)
+    if precision in ("int8", "int16x8"):
+        features = work.accuracy.validation.folding.makes_features
+        tail = work.accuracy.units_apart
+        first = replace(first, float_front=features, float_tail=tail)
     plain = work.attempt(first)
     if plain.failure is not None:
         raise ArtifactError(plain.failure)

@@ -179,6 +179,8 @@ def quantized(found: QuantResult) -> str:
         parts.append(f"in float, where int8 is slower: {_slow(found.slow)}")
     if found.quant_config.float_tail:
         parts.append("what joins its outputs, in different units, stays in float")
+    if found.quant_config.float_front:
+        parts.append("the features of recordings stay in float")
     if found.missed is not None:
         count = len(found.trials)
         tried = "1 configuration" if count == 1 else f"{count} configurations"

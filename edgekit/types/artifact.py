@@ -69,6 +69,13 @@ class IOFusion:
         """Return whether an input is raw."""
         return self.preprocess is not None or bool(self.inputs)
 
+    @property
+    def makes_features(self) -> bool:
+        """Return whether the files compute the features of recordings."""
+        given = (self.preprocess, *(one.preprocess for one in self.inputs))
+        sounds = [how.audio for how in given if how is not None and how.audio]
+        return any(audio.form != "wave" for audio in sounds)
+
     def raw(self, names: Sequence[str]) -> tuple[RawInput | None, ...]:
         """The raw form of each input of these names; `None` where it is as the network's."""
         known = {one.name: one for one in self.inputs}
@@ -101,6 +108,9 @@ class QuantConfig:
     float_tail: bool = False
     """True where the operators behind the last layers with weights are in float: an output holds
     values in different units, for which one scale has too few steps."""
+    float_front: bool = False
+    """True where the operators of an audio front end are in float, up to its logarithm: powers
+    of bands differ by more than 256 steps."""
 
 
 @dataclass(frozen=True, kw_only=True)

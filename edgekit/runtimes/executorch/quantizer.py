@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.agent.runtimes.executorch import trailer
 from edgekit.runtimes.executorch.lowering import lowered
 from edgekit.runtimes.executorch.metadata import with_trailer
-from edgekit.runtimes.float_tail import Operator, behind_layers
+from edgekit.runtimes.float_tail import Operator, in_float
 from edgekit.runtimes.protocol import BaseQuantizer
 from edgekit.types import Precision, QuantConfig
 
@@ -36,8 +36,7 @@ class Quantizer(BaseQuantizer):
 
         module = self._module()
         kept = {*quant_config.float_layers, *quant_config.float_operators}
-        if quant_config.float_tail:
-            kept.update(behind_layers(list(_operators(module))))
+        kept.update(in_float(_operators(module), quant_config))
         feeds = [
             tuple(torch.from_numpy(value.copy()) for value in sample.values())
             for sample in self._samples
@@ -104,6 +103,7 @@ def _operators(module: Any) -> Iterator[Operator]:
             kind = str(getattr(node.target, "__name__", node.target)).split(".")[0]
             yield Operator(
                 name=node.name,
+                kind=kind,
                 weighted=kind.startswith(_WEIGHTED),
                 takes=tuple(one.name for one in node.all_input_nodes),
                 gives=(node.name,),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError
-from edgekit.runtimes.float_tail import Operator, behind_layers
+from edgekit.runtimes.float_tail import Operator, in_float
 from edgekit.runtimes.litert.flatbuffer import mended
 from edgekit.runtimes.protocol import BaseQuantizer, Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec
@@ -57,21 +57,19 @@ class Quantizer(BaseQuantizer):
             if operator["op_name"] in WEIGHTED
         )
 
-    def _tail(self) -> tuple[str, ...]:
+    def _operators(self) -> Iterator[Operator]:
         interpreter = plain_interpreter(self._fp32.read_bytes())
         names = {
             each["index"]: each["name"] for each in interpreter.get_tensor_details()
         }
-        operators = [
-            Operator(
+        for operator in interpreter._get_ops_details():
+            yield Operator(
                 name=names[int(operator["outputs"][0])],
+                kind=operator["op_name"],
                 weighted=operator["op_name"] in (*WEIGHTED, "BATCH_MATMUL"),
                 takes=tuple(map(int, operator["inputs"])),
                 gives=tuple(map(int, operator["outputs"])),
             )
-            for operator in interpreter._get_ops_details()
-        ]
-        return behind_layers(operators)
 
     def quantize(
         self, precision: Precision, quant_config: QuantConfig, path: Path
@@ -136,9 +134,11 @@ class Quantizer(BaseQuantizer):
     def _written(self, recipe: Any, quant_config: QuantConfig, ranges: Any) -> bytes:
         from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-        kept = (*quant_config.float_layers, *quant_config.float_operators)
-        if quant_config.float_tail:
-            kept = (*kept, *self._tail())
+        kept = (
+            *quant_config.float_layers,
+            *quant_config.float_operators,
+            *in_float(self._operators(), quant_config),
+        )
         for layer in kept:
             recipe.add_quantization_config(
                 f"^{re.escape(layer[:_SCOPE])}(;|$)",

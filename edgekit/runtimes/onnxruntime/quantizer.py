@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.runtimes.float_tail import Operator, behind_layers
+from edgekit.runtimes.float_tail import Operator, in_float
 from edgekit.runtimes.protocol import BaseQuantizer, Sample
 from edgekit.types import Precision, QuantConfig
 
@@ -102,22 +102,23 @@ class Quantizer(BaseQuantizer):
         return self._samples[: max(_HISTOGRAM_SAMPLES, count)]
 
     def _in_float(self, quant_config: QuantConfig) -> list[str]:
+        return [
+            *quant_config.float_layers,
+            *quant_config.float_operators,
+            *in_float(self._operators(), quant_config),
+        ]
+
+    def _operators(self) -> Iterator[Operator]:
         import onnx
 
-        kept = [*quant_config.float_layers, *quant_config.float_operators]
-        if not quant_config.float_tail:
-            return kept
-        nodes = onnx.load(str(self._prepared)).graph.node
-        operators = [
-            Operator(
+        for node in onnx.load(str(self._prepared)).graph.node:
+            yield Operator(
                 name=node.name,
+                kind=node.op_type,
                 weighted=node.op_type in _WEIGHTED,
                 takes=tuple(node.input),
                 gives=tuple(node.output),
             )
-            for node in nodes
-        ]
-        return [*kept, *behind_layers(operators)]
 
     def _dynamic(self, quant_config: QuantConfig, path: Path) -> None:
         """Convolutions stay in float: ONNX Runtime has no fast kernel for dynamic ones."""

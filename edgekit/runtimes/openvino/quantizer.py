@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgekit.runtimes.float_tail import Operator, behind_layers
+from edgekit.runtimes.float_tail import Operator, in_float
 from edgekit.runtimes.protocol import BaseQuantizer
 from edgekit.types import Precision, QuantConfig
 
@@ -88,17 +88,18 @@ def _weights(model: Any, quant_config: QuantConfig) -> Any:
 def _ignored(quant_config: QuantConfig, model: Any) -> Any:
     import nncf
 
-    tail = _tail(model) if quant_config.float_tail else ()
+    placed = in_float(_operators(model), quant_config)
     # NNCF's graph leaves some operators out, which are in float already.
-    unsure = (*quant_config.float_operators, *tail)
+    unsure = (*quant_config.float_operators, *placed)
     names = [*dict.fromkeys((*quant_config.float_layers, *unsure))]
     return nncf.IgnoredScope(names=names, validate=not unsure) if names else None
 
 
-def _tail(model: Any) -> tuple[str, ...]:
-    operators = [
+def _operators(model: Any) -> list[Operator]:
+    return [
         Operator(
             name=node.get_friendly_name(),
+            kind=node.get_type_name(),
             weighted=node.get_type_name() in WEIGHTED,
             takes=tuple(_source(port) for port in node.inputs()),
             gives=(node.get_friendly_name(),),
@@ -106,7 +107,6 @@ def _tail(model: Any) -> tuple[str, ...]:
         for node in model.get_ordered_ops()
         if node.get_type_name() not in ("Constant", "Parameter", "Result")
     ]
-    return behind_layers(operators)
 
 
 def _source(port: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -116,20 +117,28 @@ def test_keywords_are_found_in_recordings(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_files_take_the_recordings_themselves(tmp_path: Path) -> None:
-    """Features in the graph are those of training, on both runtimes."""
+    """Features in the graph are those of training, on every runtime, and stay in float."""
     write(tmp_path)
-    more = 'runtimes = ["onnxruntime", "litert"]\nfold_preprocessing = "float32"'
-    text = PROJECT.replace('runtimes = ["onnxruntime"]', more)
+    runtimes = ("onnxruntime", "litert", "openvino")
+    text = PROJECT.replace(
+        'runtimes = ["onnxruntime"]\nprecisions = ["fp32"]',
+        f'runtimes = {json.dumps(runtimes)}\nprecisions = ["fp32", "int8"]\n'
+        'fold_preprocessing = "float32"',
+    )
     (tmp_path / "edgekit.toml").write_text(text)
     report = built(tmp_path)
-    assert {one.artifact.runtime for one in report.candidates} == {
-        "onnxruntime",
-        "litert",
+    found = {
+        (one.artifact.runtime, one.artifact.precision) for one in report.candidates
     }
+    assert found == set(product(runtimes, ("fp32", "int8")))
     for one in report.candidates:
         assert one.evaluation.value < 0.1
-        assert one.parity.relative_error < 1e-3
         assert one.artifact.inputs[0].shape == (1, 2520)
+        quantized = one.artifact.quantized
+        if quantized is None:
+            assert one.parity.relative_error < 1e-3
+        else:
+            assert quantized.quant_config.float_front
     manifest = json.loads((tmp_path / "bundle/manifest.json").read_text())
     how = manifest["contract"]["preprocessing"]
     assert (how["audio"]["form"], how["scale"], how["mean"]) == ("wave", 1.0, [0.0])
@@ -142,5 +151,5 @@ def test_files_take_the_recordings_themselves(tmp_path: Path) -> None:
     expected = network.module(torch.from_numpy(features)).detach().numpy()
     [file] = (tmp_path / "bundle").rglob("*fp32*.onnx")
     session = onnxruntime.InferenceSession(file)
-    (found,) = session.run(None, {session.get_inputs()[0].name: x})
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    (logits,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-3)
