@@ -14,6 +14,7 @@ from edgekit.export.workers import export_all
 from tests.runtime.export.test_workers import VARIANTS, workers
 
 
+@pytest.mark.usefixtures("fresh_processes")
 def test_an_interruption_ends_the_workers_and_leaves_nothing(
     convolutional_network, folder: Path
 ) -> None:
@@ -31,6 +32,7 @@ def test_an_interruption_ends_the_workers_and_leaves_nothing(
     assert not list(folder.iterdir())
 
 
+@pytest.mark.usefixtures("fresh_processes")
 def test_a_crash_is_an_error_by_name(convolutional_network, folder: Path) -> None:
     program, samples = convolutional_network
     titles = {"litert-fp32": "LiteRT", "onnxruntime-fp32": "ONNX"}

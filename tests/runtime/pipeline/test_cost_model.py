@@ -73,7 +73,7 @@ def test_a_table_is_corrected_by_networks_and_its_word_is_checked(
         calibration=(samples,),
     )
     cost_model.calibrate(planner, timer, tmp_path)
-    known = table.networks(program.fingerprint())
+    known = table.networks(cost_model.family_of(program, timer.variant))
     assert len(known) == 2
     assert all(sample.cost > 0 for sample in known)
     assert table.correction.scales

@@ -43,7 +43,9 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def workers() -> list[int]:
-    return [int(child.pid or 0) for child in multiprocessing.active_children()]
+    """Those of PyTorch's loader are daemons; pools of other tests' processes are none."""
+    running = multiprocessing.active_children()
+    return [int(child.pid or 0) for child in running if child.daemon]
 
 
 def rows(dataset: Dataset, parts: Sequence[Any]) -> Iterator[tuple[Any, Any]]:

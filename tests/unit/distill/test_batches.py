@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from edgekit.data import Dataset, load, memory, read_ahead
 from edgekit.errors import DataError
 from edgekit.program.program import Program
 from edgekit.types import DistillRecipe, Preprocess
+from tests.unit.data.test_read_ahead import workers
 from tests.unit.distill.test_train import (
     INPUT,
     RECIPE,
@@ -64,7 +64,7 @@ def test_images_that_workers_read_teach_the_same(
 ) -> None:
     student = network(4, 1)
     held = distilled(teacher, student, train=read(images), recipe=recipe)
-    assert not multiprocessing.active_children()
+    assert not workers()
     monkeypatch.setattr(memory, "MEMORY", 0)
     started = []
     by_workers = read_ahead._by_workers
@@ -75,7 +75,7 @@ def test_images_that_workers_read_teach_the_same(
 
     monkeypatch.setattr(read_ahead, "_by_workers", counted)
     found = distilled(teacher, student, train=read(images), recipe=recipe)
-    assert len(started) >= recipe.epochs and not multiprocessing.active_children()
+    assert len(started) >= recipe.epochs and not workers()
     assert found.program.fingerprint() == held.program.fingerprint()
     assert [e.loss for e in found.epochs] == [e.loss for e in held.epochs]
 
@@ -92,4 +92,4 @@ def test_a_broken_image_in_training_ends_the_workers(
             distilled(teacher, network(4, 1), train=train, validation=VALIDATION)
     finally:
         (images / "set/d/67.png").write_bytes(whole)
-    assert not multiprocessing.active_children()
+    assert not workers()

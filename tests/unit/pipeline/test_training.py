@@ -50,6 +50,6 @@ def test_trials_of_rates_are_announced_reported_and_kept(
     first, again = (train_student(inputs, teachers, student, spec) for _ in range(2))
     assert [one.kept for one in inputs.store.outcomes] == [False, True]
     assert first.rate_test is not None and first.rate_test == again.rate_test
-    rate = f"The learning rate is {first.rate_test.rate:g}, with the lowest"
+    rate = f"The learning rate is {first.rate_test.rate:g}, by the validation loss"
     assert caplog.text.count(rate) == 1
     assert [*_training_notes(again)] == [LearningRateTested(test=first.rate_test)]
