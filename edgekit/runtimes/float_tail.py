@@ -55,7 +55,7 @@ def ahead_of_logarithm(operators: Sequence[Operator]) -> tuple[str, ...]:
     there is no logarithm. `operators` are in an order of execution."""
     last = next((n for n, each in enumerate(operators) if _logarithm(each)), -1)
     needed: set[object] = set()
-    found = []
+    found: list[str] = []
     for operator in reversed(operators[: last + 1]):
         if not found or not needed.isdisjoint(operator.gives):
             needed.update(operator.takes)
