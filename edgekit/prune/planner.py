@@ -302,7 +302,7 @@ class Planner:
     def _amounts(self, model: Program, resource: str) -> Iterator[Sum]:
         """The expressions that a limit on a resource bounds: one, or one for every step."""
         if resource == "cost":
-            yield model.total(self._operators, self.table.cost)
+            yield self._cost_sum(model)
         elif resource == "macs":
             yield model.total(self._operators, lambda operator: operator.macs)
         elif resource == "energy_mj":
@@ -321,6 +321,9 @@ class Planner:
                     ),
                     Sum(),
                 )
+
+    def _cost_sum(self, model: Program) -> Sum:
+        return model.total(self._operators, self.table.cost)
 
     def _energy_of(self, operator: OperatorShape) -> float:
         return self.table.energy_mj(operator) or 0.0

@@ -49,11 +49,11 @@ def sensitivity(
     batches = OnDevice(batches=batches, device=on)
     whole = in_logarithms(graph.program).module
     with placed(whole, on):
-        expected = [_outputs_of(whole, inputs) for inputs in batches]
+        expected = [outputs_of(whole, inputs) for inputs in batches]
     uncut = place(_by_batch(shrink_shared(graph, Plan(kept={}))), on)
     reuse = Reuse(uncut, batches, room(KEPT_BYTES, on))
     # Changes by batch statistics alone are not attributed to a cut.
-    unmoved = _mean_divergence(reuse.outputs(uncut), expected)
+    unmoved = mean_divergence(reuse.outputs(uncut), expected)
     groups: dict[str, tuple[tuple[int, float], ...]] = {}
     dropped: dict[str, float] = {}
     trials = list(_trials(graph, importance, blocks))
@@ -61,7 +61,7 @@ def sensitivity(
         if on_progress:
             on_progress(number, len(trials))
         variant = place(_by_batch(shrink_shared(graph, plan)), on)
-        found = _mean_divergence(reuse.outputs(variant), expected)
+        found = mean_divergence(reuse.outputs(variant), expected)
         expected_loss_increase = max(_LEAST, found - unmoved)
         if width is None:
             dropped[name] = expected_loss_increase
@@ -90,7 +90,7 @@ def _by_batch(program: Program) -> fx.GraphModule:
     return module
 
 
-def _outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
+def outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
     with torch.no_grad():
         return _real(tensors(module(*inputs)))
 
@@ -99,7 +99,7 @@ def _real(found: Iterable[Tensor]) -> list[Tensor]:
     return [each.float() for each in found if each.is_floating_point()]
 
 
-def _mean_divergence(
+def mean_divergence(
     found: Iterable[Sequence[Tensor]], expected: Sequence[Sequence[Tensor]]
 ) -> float:
     """Mean distance over batches of the outputs `found` from those `expected`."""

@@ -47,6 +47,8 @@ class Solution:
     exact: bool
     energy_mj: float | None = None
     """Of the operators by the table; `None` where no meter was read."""
+    in_int8: tuple[str, ...] = ()
+    """Operators in int8 by their nodes' names, of a plan that chooses each operator's form."""
 
     @property
     def predicted_loss(self) -> float:
