@@ -45,6 +45,8 @@ class StudentExports:
     folder: Path
     converters: tuple[RuntimeName, ...] = ()
     """Runtimes whose files are converted and not run."""
+    mixed: bool = False
+    """True where int8 and float are mixed wherever a runtime can."""
     made: dict[tuple[str, Variant], Artifact] = field(default_factory=dict)
     """Files of this build by network and form: what was judged is not exported again."""
 
@@ -64,6 +66,7 @@ class StudentExports:
             allowed=allowed,
             target=env.observed(request.target),
             precisions=project.recipe.export.precisions,
+            mixed=project.recipe.prune.precision == "mixed",
             samples=samples,
             validation=variants.validation(
                 project, artifact_inputs(samples), loaded.teacher.reads
@@ -117,7 +120,11 @@ class StudentExports:
     def requested(self, network: Program) -> list[Variant]:
         """Every form that the target takes a network in."""
         requested = variants.requested(
-            network, self.allowed.runtimes, self.target, self.precisions
+            network,
+            self.allowed.runtimes,
+            self.target,
+            self.precisions,
+            mixed=self.mixed,
         )
         found = [each for each in requested if each[:2] not in self.allowed.refused]
         settled = self.exporter.settled

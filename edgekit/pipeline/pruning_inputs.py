@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,13 +35,22 @@ from edgekit.pipeline.search import (
     planned_precisions,
     whole_planner,
 )
+from edgekit.pipeline.second_form import second_form
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.cost_terms import Options
 from edgekit.prune.planner import Planner
 from edgekit.store import Json, Stage, find, keep, key
-from edgekit.types import Artifact, Budget, IOFusion, Precision, Recipe, Target
+from edgekit.types import (
+    Artifact,
+    Budget,
+    IOFusion,
+    Precision,
+    Recipe,
+    RuntimeName,
+    Target,
+)
 from edgekit.types.build_lock import BuildLock
 from edgekit.types.notes import SpeedupAssumed
 
@@ -170,6 +180,12 @@ class PruningInputs:
     def _planned(self, form: left_out.Form) -> Variant:
         return variants.planned(*form, self.target)
 
+    def _mixed(self, runtime: RuntimeName) -> Variant | None:
+        """The file that mixes precisions, where the plan chooses each operator's."""
+        if self.recipe.prune.precision != "mixed" or self.smaller is not None:
+            return None
+        return variants.mixed_file(runtime, self.target)
+
     def in_form(
         self, form: left_out.Form, network: Program, folder: Path
     ) -> PruningInputs:
@@ -181,7 +197,7 @@ class PruningInputs:
         runtime, precision = form
         [baseline] = [one for one in self.baselines if one.runtime == runtime]
         if precision == baseline.precision and self.smaller is None:
-            return self._beside(form, baseline, 1.0)
+            return self._beside(self._mixed(runtime) or form, baseline, 1.0)
         variant = self._planned(form)
         judged = self.uncut.plain(variant)
         if judged is not None and self.training.samples.folding == IOFusion():
@@ -256,7 +272,20 @@ class PruningInputs:
         if found is not None:
             table.restore(found.table)
             options = found.options
-        made = build_planner(network, self.form, self.costs, recipe, progress, options)
+        form, second = self.form, None
+        if self._mixed(form[0]) is not None:
+            second = partial(
+                second_form,
+                runtime=form[0],
+                costs=self.costs,
+                train=self.train,
+                progress=progress,
+                store=store,
+            )
+            timer = replace(timer, variant=form)  # whole networks of the first form
+        made = build_planner(
+            network, form, self.costs, recipe, progress, options, second
+        )
         if corrected_in is not None:
             calibrate(made, timer, corrected_in)
         if found is None:
@@ -273,9 +302,10 @@ class PruningInputs:
 
     @property
     def form(self) -> left_out.Form:
-        """The runtime and precision that are planned for."""
+        """The runtime and precision that are planned for: fp32 where the plan chooses each
+        operator's."""
         runtime, precision, *_ = self.timer.variant
-        return runtime, precision
+        return runtime, "fp32" if self._mixed(runtime) else precision
 
     def expectations(self, network: Program) -> Expectations | None:
         """Accuracy expected of this network in the form that is planned for; `None`

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from edgekit.bench.statistics import speedup as speedup_of
 from edgekit.bench.tiers import planning
@@ -28,6 +30,7 @@ from edgekit.pipeline.weighed import Weighed
 from edgekit.program.feeds import Feeds
 from edgekit.program.program import Program
 from edgekit.progress import Progress
+from edgekit.prune.joint import Forms, JointPlanner
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Solution
 from edgekit.report.note_words import sentence
@@ -183,8 +186,7 @@ def search(
             break
         student = shrink(planner.graph, solution.plan)
         place = folder / f"round-{len(turns) + 1}"
-        fraction = planner.cost(solution.widths, planner.device, solution.dropped)
-        fraction /= constraints.full_cost
+        fraction = planner.cost_of(solution) / constraints.full_cost
         predicted = overhead.speedup(fraction)
         timed = timer.time(student, predicted, place)
         turns.append(SearchRound(round=timed, solution=solution, student=student))
@@ -291,18 +293,20 @@ def as_it_is(planner: Planner, notes: Sequence[Note]) -> PrunedCandidate:
     )
 
 
-def build_planner(
+def build_planner(  # noqa: PLR0913 (a network, its costs, and its offers)
     network: Program,
     form: tuple[RuntimeName, Precision],
     costs: CostProvider,
     recipe: PruneRecipe,
     progress: Progress,
     options: Mapping[str, tuple[int, ...]] | None = None,
+    second_form: Callable[[WidthGraph], Forms] | None = None,
 ) -> Planner:
     """Units of a network that can be cut, and the cost of each width in a runtime and
     precision.
 
-    `options` are the widths offered for the network that this one was cut from.
+    `options` are the widths offered for the network that this one was cut from. With a
+    `second_form` each operator's precision is chosen too.
     """
     graph, table = analyze(network), costs.table(*form)
     if not graph.groups:
@@ -310,7 +314,8 @@ def build_planner(
         raise ModelError(
             f"Nothing in this network can be pruned ({blocked or 'no free widths'})."
         )
-    planner = Planner(
+    kind = Planner if second_form is None else partial(_joint, second_form)
+    planner = kind(
         graph,
         table,
         multiple=costs.tiles.get(table.key.precision, 1),
@@ -330,6 +335,15 @@ def build_planner(
     if table.doubt is not None:
         progress.say(f"Costs: {sentence(table.doubt)}")
     return planner
+
+
+def _joint(
+    second_form: Callable[[WidthGraph], Forms],
+    graph: WidthGraph,
+    table: CostTable,
+    **settings: Any,
+) -> Planner:
+    return JointPlanner(graph, table, second_form(graph), **settings)
 
 
 def whole_planner(
@@ -367,6 +381,8 @@ def planned_precisions(recipe: Recipe, target: Target) -> tuple[Precision, ...]:
     offered: list[Precision] = [p for p in _PLANNED if p in exported]
     if asked == "auto":
         return tuple(offered) or ("fp32",)
+    if asked == "mixed":
+        asked = "fp32"
     if asked not in offered:
         raise DeviceError(
             f'[recipe.prune] precision = "{asked}" is not exported for '

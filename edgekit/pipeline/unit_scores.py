@@ -21,6 +21,7 @@ from edgekit.program.named_outputs import tensors
 from edgekit.progress import Progress
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner
+from edgekit.prune.quantization_damage import quantization_damage
 from edgekit.prune.sensitivity import sensitivity
 from edgekit.store import Json, Stage, Store, kept
 from edgekit.types import Sensitivity
@@ -36,6 +37,7 @@ _FEW_SAMPLES, _FEW_MACS = 16, 4 * _TRIAL_MACS
 _LEAST_SAMPLES = 4
 _TRIAL_BATCH = 64
 _SENSITIVITY = Json[Sensitivity](Sensitivity)
+_DAMAGE = Json[dict[str, float]](dict[str, float])
 
 
 def batches(
@@ -121,6 +123,31 @@ def probe(
         record=_SENSITIVITY,
     )
     make = partial(_tried, planner, scores, train, count, title, progress)
+    return kept(store, stage, make, progress)
+
+
+def int8_damage(
+    graph: WidthGraph,
+    train: Dataset,
+    progress: Progress,
+    store: Store | None = None,
+) -> dict[str, float]:
+    """Expected loss increase of each operator alone in int8, by its node's name."""
+    count = min(len(train), _TRIAL_BATCH)
+    title = f"Try every operator alone in int8, on {count} samples"
+
+    def make() -> dict[str, float]:
+        [(inputs, _)] = batches(train, count)
+        with progress.step(title) as step:
+            parts = _parts(graph, inputs)
+            return quantization_damage(graph, parts, on_progress=step.update)
+
+    stage = Stage[dict[str, float]](
+        kind="int8-damage",
+        title=title,
+        inputs={**_of(graph, train), "count": count},
+        record=_DAMAGE,
+    )
     return kept(store, stage, make, progress)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.config.project import Project
+from edgekit.export.mixing import PART
 from edgekit.export.quantization_accuracy import Validation
 from edgekit.export.workers import Variant, offered
 from edgekit.pipeline.samples import BuildData
@@ -35,9 +36,15 @@ def requested(
     runtimes: Sequence[RuntimeName],
     target: Target,
     asked: Sequence[Precision] | None,
+    *,
+    mixed: bool = False,
 ) -> list[Variant]:
     """Every runtime in every precision that the profile (or else `asked`) allows and it has,
-    and beside int8 the configurations whose speed has to be measured."""
+    and beside int8 the configurations whose speed has to be measured.
+
+    With `mixed` int8 and float are mixed wherever a runtime can; else where int8 has slow
+    operators.
+    """
     precisions = asked or (*target.precisions, *_more(student, target))
     found: list[Variant] = []
     for runtime in runtimes:
@@ -45,11 +52,16 @@ def requested(
             if asked is None and not offered(runtime, precision):
                 continue
             found.append((runtime, precision))
-            quant_configs = _quant_configs(student, runtime, precision, target)
-            found += [
-                (runtime, precision, quant_config) for quant_config in quant_configs
-            ]
+            found += _variants(student, runtime, precision, target, mixed=mixed)
     return found
+
+
+def mixed_file(runtime: RuntimeName, target: Target) -> Variant | None:
+    """The file of int8 and float, by timings; `None` where the runtime has none."""
+    if not registry.get(runtime).has(PART):
+        return None
+    first = [*_competing(runtime, target), QuantConfig()][0]
+    return runtime, "int8", replace(first, operators="mixed")
 
 
 def planned(runtime: RuntimeName, precision: Precision, target: Target) -> Variant:
@@ -107,19 +119,34 @@ def _more(student: Program, target: Target) -> tuple[Precision, ...]:
     return ("int8-dynamic",) if linear > _count(student, _CONVOLUTION) else ()
 
 
-def _quant_configs(
-    student: Program, runtime: RuntimeName, precision: Precision, target: Target
-) -> list[QuantConfig]:
+def _variants(
+    student: Program,
+    runtime: RuntimeName,
+    precision: Precision,
+    target: Target,
+    *,
+    mixed: bool,
+) -> list[Variant]:
     if precision not in _IN_INT8:
         return []
-    narrow = [QuantConfig(narrow_weights=True)] if _overflows(runtime, target) else []
     if precision == "int8-dynamic":
-        return narrow
+        narrow = _overflows(runtime, target)
+        return (
+            [(runtime, precision, QuantConfig(narrow_weights=True))] if narrow else []
+        )
+    found: list[Variant] = [
+        (runtime, precision, config) for config in _competing(runtime, target)
+    ]
+    mixing = mixed_file(runtime, target)
+    slow = mixed or _count(student, registry.get(runtime).slow_in_int8)
+    return [*found, mixing] if mixing is not None and slow else found
+
+
+def _competing(runtime: RuntimeName, target: Target) -> list[QuantConfig]:
+    """Configurations of static int8 besides the first, the fastest one first."""
+    narrow = [QuantConfig(narrow_weights=True)] if _overflows(runtime, target) else []
     unsigned = _unsigned(runtime, target)
-    plain = [unsigned, *narrow] if unsigned else narrow
-    if not _count(student, registry.get(runtime).slow_in_int8):
-        return plain
-    return [*plain, replace([*plain, QuantConfig()][0], operators="mixed")]
+    return [unsigned, *narrow] if unsigned else narrow
 
 
 def _unsigned(runtime: RuntimeName, target: Target) -> QuantConfig | None:

@@ -54,7 +54,7 @@ class _Formed(NamedTuple):
     form: int
 
 
-class _Border(NamedTuple):
+class _Converted(NamedTuple):
     """A tensor of so many values, and the directions in which it is converted."""
 
     values: int
@@ -102,6 +102,10 @@ class JointPlanner(Planner):
         cells = [cell for term in self._operators for cell in term.cells.values()]
         return measured + self.forms.int8.measure(cells, device, on_progress, deadline)
 
+    def cost_of(self, solution: Solution) -> float:
+        """Cost of a solution's network in the forms that it chose."""
+        return self.cost_in_forms(solution.widths, solution.in_int8, solution.dropped)
+
     def _describe(self) -> None:
         super()._describe()
         nodes = self.graph.program.module.graph.nodes
@@ -111,10 +115,10 @@ class JointPlanner(Planner):
         }
         pairs = list(zip(operators, self._operators, strict=True))
         self._formed = [_formed(term, self._axes.get(node)) for node, term in pairs]
-        self._borders = [
-            border
-            for source, readers in _borders(operators)
-            for border in self._conversions(source, readers)
+        self._tensors = [
+            tensor
+            for source, readers in _read_tensors(operators)
+            for tensor in self._conversions(source, readers)
         ]
         self._harms = {
             node.name: _formed(replace(term, axes=(), cells=_first(term)), axis)
@@ -143,7 +147,7 @@ class JointPlanner(Planner):
                 given, *taken = [
                     known.get(axis, _FLOAT) if axis else _FLOAT for axis in ends
                 ]
-                cells[(*levels, *forms)] = _Border(
+                cells[(*levels, *forms)] = _Converted(
                     values=math.prod(shape),
                     to_int8=given == _FLOAT and _INT8 in taken,
                     to_float=given == _INT8 and _FLOAT in taken,
@@ -162,7 +166,7 @@ class JointPlanner(Planner):
 
     def _cost_sum(self, model: Program) -> Sum:
         operators = model.total(self._formed, self._cost_of_form)
-        return operators + model.total(self._borders, self._cost_of_border)
+        return operators + model.total(self._tensors, self._cost_of_conversion)
 
     def _losses(self, model: Program, objective: PlanObjective) -> Sum:
         harms = [
@@ -192,7 +196,7 @@ class JointPlanner(Planner):
         whole = {**widths, **forms}
         parts: list[tuple[Term[Any], Callable[[Any], float]]]
         parts = [(term, self._cost_of_form) for term in self._formed]
-        parts += [(term, self._cost_of_border) for term in self._borders]
+        parts += [(term, self._cost_of_conversion) for term in self._tensors]
         return sum(
             term.values(value)[term.at(whole)]
             for term, value in parts
@@ -213,9 +217,9 @@ class JointPlanner(Planner):
         table = self.forms.int8 if formed.form == _INT8 else self.table
         return table.cost(formed.operator)
 
-    def _cost_of_border(self, border: _Border) -> float:
-        cost = self.forms.to_int8(border.values) if border.to_int8 else 0.0
-        return cost + (self.forms.to_float(border.values) if border.to_float else 0.0)
+    def _cost_of_conversion(self, tensor: _Converted) -> float:
+        cost = self.forms.to_int8(tensor.values) if tensor.to_int8 else 0.0
+        return cost + (self.forms.to_float(tensor.values) if tensor.to_float else 0.0)
 
 
 def _axis(node: fx.Node) -> Axis:
@@ -245,7 +249,7 @@ def _first(term: Term[OperatorShape]) -> dict[tuple[int, ...], OperatorShape]:
     return {(): next(iter(term.cells.values()))}
 
 
-def _borders(
+def _read_tensors(
     operators: Sequence[fx.Node],
 ) -> list[tuple[fx.Node, list[fx.Node | None]]]:
     """Each tensor that an operator or the network's input gives, and the operators that read it,

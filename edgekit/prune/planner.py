@@ -136,6 +136,10 @@ class Planner:
         self.table.measure(operators, device)
         return sum(self.table.cost(operator) for operator in operators)
 
+    def cost_of(self, solution: Solution) -> float:
+        """Cost of a solution's network by the table, measuring cells that are missing."""
+        return self.cost(solution.widths, self.device, solution.dropped)
+
     def operators(
         self, widths: Widths | None = None, dropped: Collection[str] = ()
     ) -> list[tuple[str, OperatorShape]]:

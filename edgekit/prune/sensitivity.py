@@ -91,6 +91,7 @@ def _by_batch(program: Program) -> fx.GraphModule:
 
 
 def outputs_of(module: fx.GraphModule, inputs: Inputs) -> list[Tensor]:
+    """The outputs of a network that are real numbers, without gradients."""
     with torch.no_grad():
         return _real(tensors(module(*inputs)))
 

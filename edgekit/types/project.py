@@ -252,9 +252,10 @@ class PruneRecipe:
     resolution: Literal["fixed", "free"] | tuple[Count, ...] = "fixed"
     """Size of the input's image: `free` lets the plan choose smaller ones, 7/8 to 1/2 of the sides
     at multiples of the network's stride, or those of a list of heights in pixels."""
-    precision: Literal["auto", "fp32", "int8"] = "auto"
-    """Precision of the plan's costs, and of its speed-up's reference; `auto` is fp32 where that
-    is exported."""
+    precision: Literal["auto", "fp32", "int8", "mixed"] = "auto"
+    """Precision of the plan's costs, and of its speed-up's reference; `auto` is the one in which
+    least has to be cut. `mixed` chooses the precision of each operator, fp32 or int8, together with
+    the widths, on runtimes whose files mix them."""
     compensate: bool = True
     """True where layers that lost inputs are refitted to the remaining ones, before
     training."""

@@ -39,7 +39,7 @@ rounds      = 1
 """
 
 
-def built(folder: Path, project: Path, recipe: str) -> Report:
+def built(folder: Path, project: Path, recipe: str, *, start: str = RECIPE) -> Report:
     """The report of a build of a copy of `project` with few epochs and one runtime."""
     shutil.copytree(project, folder / "mine")
     file = folder / "mine/edgekit.toml"
@@ -51,7 +51,7 @@ def built(folder: Path, project: Path, recipe: str) -> Report:
     text = f"{head}[budget]\nlatency_ms = 100\n{heading}{rest}"
     if "[recipe.distill]" not in text:
         text += "\n[recipe.distill]\nepochs = 3\n"
-    file.write_text(text + RECIPE + recipe)
+    file.write_text(text + start + recipe)
     report, _ = test_tasks.built(folder / "mine", "raspberrypi4")
     return report
 
@@ -83,6 +83,21 @@ def test_one_cut_in_int8_after_group_lasso(own_project: Path, tmp_path: Path) ->
     assert UnitsEmptied(method="group-lasso", epochs=2) in report.notes
     [planned] = [n for n in report.notes if isinstance(n, PrecisionPlanned)]
     assert planned.precision == "int8" and planned.gain is not None
+
+
+@pytest.mark.slow
+def test_one_cut_with_the_precision_of_each_operator(
+    own_project: Path, tmp_path: Path
+) -> None:
+    """Timed on this machine: a table of each form, and a file that mixes them."""
+    recipe = 'precision = "mixed"\n'
+    measured = RECIPE.replace(
+        'cost_provenance = "estimated"', 'cost_provenance = "host"'
+    )
+    report = built(tmp_path, own_project, recipe, start=measured)
+    assert report.rounds
+    files = [one.artifact.name for one in report.candidates]
+    assert "litert-int8-mixed" in files
 
 
 @pytest.mark.slow
