@@ -19,7 +19,7 @@ from edgekit.bench.tiers import planning
 from edgekit.cost.overhead import Overhead, fitted
 from edgekit.cost.table import CostTable
 from edgekit.errors import DeviceError, ModelError
-from edgekit.export.workers import Variant
+from edgekit.export.workers import Variant, artifact_name
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import left_out
@@ -139,7 +139,6 @@ class PlanTimer:
         Raises `left_out.NotExportable` where the student cannot be exported.
         """
         baseline, title = self.baseline, f"the plan ({folder.name})"
-        precision = self.variant[1]
         [artifact] = left_out.export(
             self.exporter,
             student,
@@ -153,9 +152,8 @@ class PlanTimer:
         shutil.rmtree(folder)
         measured = speedup_of(timed[baseline.name], timed[artifact.name])
         self.progress.say(
-            f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured on "
-            f"{baseline.runtime} in {precision} against the unpruned network in {precision}, "
-            "before training"
+            f"Plan: {predicted:.2f}x predicted, {measured:.2f}x measured "
+            f"as {artifact_name(*self.variant)} against {baseline.name}, before training"
         )
         return PlanRound(
             predicted_speedup=predicted,
@@ -185,6 +183,8 @@ def search(
         if any(solution.plan == turn.solution.plan for turn in turns):
             break
         student = shrink(planner.graph, solution.plan)
+        if solution.in_int8:
+            progress.say(f"Plan: {len(solution.in_int8)} operators are in int8")
         place = folder / f"round-{len(turns) + 1}"
         fraction = planner.cost_of(solution) / constraints.full_cost
         predicted = overhead.speedup(fraction)
