@@ -184,7 +184,7 @@ def search(
             break
         student = shrink(planner.graph, solution.plan)
         if solution.in_int8:
-            progress.say(f"Plan: {len(solution.in_int8)} operators are in int8")
+            timer.progress.say(f"Plan: {len(solution.in_int8)} operators are in int8")
         place = folder / f"round-{len(turns) + 1}"
         fraction = planner.cost_of(solution) / constraints.full_cost
         predicted = overhead.speedup(fraction)
