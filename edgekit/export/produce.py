@@ -11,7 +11,7 @@ from edgekit.export.checks import attribute_layer
 from edgekit.export.mixing import PART, Mixture, mixture
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
-from edgekit.export.quantization_search import Search, search
+from edgekit.export.quantization_search import Search, groups_of, search
 from edgekit.export.verify import Reference, verify
 from edgekit.program.feeds import Feeds
 from edgekit.runtimes.protocol import (
@@ -149,12 +149,19 @@ def _reduced(
             [each.layout for each in inputs],
         ),
         layers=quantizer.layers,
+        groups=groups_of(_bytes(runtime, fp32)),
         mixture=found_mixture if quant_config.operators == "mixed" else None,
         place=place,
         suffix=suffix,
     )
     found = search(work, quant_config, runtime.ranges, request.precision)
     return work.file(found.quant_config), replace(found, slow=slow)
+
+
+def _bytes(runtime: Runtime, fp32: Path) -> int:
+    """Of a file and those beside it."""
+    files = [fp32.with_suffix(suffix) for suffix in runtime.suffixes]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _first(

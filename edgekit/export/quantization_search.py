@@ -26,8 +26,11 @@ from edgekit.types import (
     holds,
 )
 
-GROUPS = 48
-"""Layers are taken together by their neighbors, so that at most this many are tried alone."""
+GROUPS, _FEWEST_GROUPS = 48, 8
+"""Layers are taken together by their neighbors, so that at most this many are tried alone; in a
+file of more bytes than `_QUICK`, proportionally fewer: each is a file to be written and run."""
+_QUICK = 128 << 20
+"""Of weights in fp32 (a ResNet-50 has 98 MiB). A BERT-base has 418, and NNCF writes it in 15 s."""
 MOST = 0.5
 """Largest fraction of the layers in float: with more the file does not count as int8."""
 
@@ -48,6 +51,8 @@ class Search:
     layers: Callable[[], tuple[str, ...]]
     place: Path
     suffix: str
+    groups: int = GROUPS
+    """In how many groups layers are tried alone."""
     mixture: Mixture | None = None
     """Costs of the operators in float and in int8, where they were timed."""
     _tried: dict[QuantConfig, QuantTrial] = field(default_factory=dict)
@@ -94,6 +99,11 @@ class Search:
     def best(self) -> QuantTrial:
         """The least loss, and the least error of equals."""
         return min(self.trials, key=_loss)
+
+
+def groups_of(size: int) -> int:
+    """In how many groups the layers of a file of `size` bytes in fp32 are tried alone."""
+    return max(_FEWEST_GROUPS, min(GROUPS, GROUPS * _QUICK // max(1, size)))
 
 
 def search(
@@ -192,7 +202,7 @@ def _errors(work: Search, quant_config: QuantConfig) -> dict[tuple[str, ...], fl
     them does, so that neither alone would seem to matter.
     """
     layers = work.layers()
-    size = math.ceil(len(layers) / GROUPS)
+    size = math.ceil(len(layers) / work.groups)
     groups = [layers[i : i + size] for i in range(0, len(layers), size or 1)]
 
     def error(group: tuple[str, ...]) -> float:
