@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
+from typing import ClassVar
+
 import psutil
 
 from edgekit.agent.serving import limits
@@ -18,6 +22,26 @@ the processor's cache (with 64, MobileNetV2 takes twice as long a sample)."""
 def fits(size: int) -> bool:
     """Return whether `size` bytes of samples may be kept in memory."""
     return size <= min(MEMORY, available() // _FRACTION)
+
+
+class KeptIfTheyFit:
+    """Samples that are decoded once where all of them fit, else whenever they are read."""
+
+    shape: tuple[int, ...]
+    value_bytes: ClassVar[int] = 1
+    """Of a decoded value: uint8 in images."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    @cached_property
+    def _kept(self) -> bool:
+        return fits(len(self) * math.prod(self.shape) * self.value_bytes)
+
+    @property
+    def by_workers(self) -> bool:
+        """Return whether samples are decoded whenever they are read."""
+        return not self._kept
 
 
 def available() -> int:

@@ -21,7 +21,7 @@ from edgekit.agent.serving import sound
 from edgekit.data.class_folders import labeled_files
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults
-from edgekit.data.memory import fits
+from edgekit.data.memory import KeptIfTheyFit
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request, RequestedInput
 from edgekit.data.samples import Files, Indices, Source, digest_of
@@ -80,7 +80,7 @@ def of_sources(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Recordings:
+class Recordings(KeptIfTheyFit):
     """Recordings as the features that a network takes, kept where they fit in memory."""
 
     sources: Sequence[Source]
@@ -88,18 +88,10 @@ class Recordings:
     how: AudioSpec
     shape: tuple[int, ...]
     _read: list[Array] = field(default_factory=list)
+    value_bytes = np.dtype(np.float32).itemsize
 
     def __len__(self) -> int:
         return len(self.sources)
-
-    @cached_property
-    def _kept(self) -> bool:
-        return fits(len(self) * math.prod(self.shape) * np.dtype(np.float32).itemsize)
-
-    @property
-    def by_workers(self) -> bool:
-        """Return whether recordings are read whenever they are requested."""
-        return not self._kept
 
     @cached_property
     def waves(self) -> Recordings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgekit.agent.serving.decode import pixels
-from edgekit.data.memory import fits
+from edgekit.data.memory import KeptIfTheyFit
 from edgekit.data.preprocess import Array
 from edgekit.data.shareable import is_shareable
 from edgekit.errors import DataError
@@ -139,7 +138,7 @@ class ImageForm:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Images:
+class Images(KeptIfTheyFit):
     """Encoded images, decoded once to uint8 (n, channels, height, width) where that fits."""
 
     sources: Sequence[Source]
@@ -175,15 +174,6 @@ class Images:
     def forms(self) -> Counter[ImageForm]:
         """Number of images in each form, of those that `faults` or memory has."""
         return self._forms
-
-    @cached_property
-    def _kept(self) -> bool:
-        return fits(len(self) * math.prod(self.shape))
-
-    @property
-    def by_workers(self) -> bool:
-        """Return whether images are decoded whenever they are read."""
-        return not self._kept
 
     def title(self, index: int) -> str:
         """The image's name."""

@@ -7,7 +7,6 @@ group, so that a split does not put neighbors, which are nearly alike, on both s
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +20,7 @@ from edgekit.data import preprocess
 from edgekit.data.class_folders import labeled_files
 from edgekit.data.dataset import Dataset
 from edgekit.data.faults import Faults
-from edgekit.data.memory import fits
+from edgekit.data.memory import KeptIfTheyFit
 from edgekit.data.preprocess import Array
 from edgekit.data.request import Request
 from edgekit.data.samples import Files, Indices, digest_of
@@ -71,7 +70,7 @@ def load(path: Path, request: Request) -> Dataset:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Frames:
+class Frames(KeptIfTheyFit):
     """Frames of videos as uint8 (n, channels, height, width), decoded once where that fits."""
 
     files: tuple[str, ...]
@@ -92,15 +91,6 @@ class Frames:
     def names(self) -> Sequence[str]:
         """The path of each frame's video."""
         return [self.files[place] for place in self.places]
-
-    @cached_property
-    def _kept(self) -> bool:
-        return fits(len(self) * math.prod(self.shape))
-
-    @property
-    def by_workers(self) -> bool:
-        """Return whether frames are decoded whenever they are read."""
-        return not self._kept
 
     def title(self, index: int) -> str:
         """The frame's video and time."""

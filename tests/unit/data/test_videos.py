@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data import split, videos
+from edgekit.data import memory, split
 from edgekit.data.load import read
 from edgekit.data.request import Request, RequestedInput
 from edgekit.errors import DataError
@@ -85,7 +85,7 @@ def test_frames_beyond_memory_are_the_same_in_any_order(
 ) -> None:
     write(folder / "data/run/long.mp4", 80, first=10)
     kept = read("data", root=folder, request=request(frame_stride=4))
-    monkeypatch.setattr(videos, "fits", lambda size: False)
+    monkeypatch.setattr(memory, "MEMORY", 0)
     apart = read("data", root=folder, request=request(frame_stride=4))
     assert apart.columns[0].samples.by_workers
     assert not kept.columns[0].samples.by_workers
