@@ -206,6 +206,7 @@ def test_the_operator_that_fails_alone_is_found(runtime, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_processes")
 def test_a_crash_takes_one_artifact_with_it(tmp_path: Path) -> None:
     failures: list[Failure] = []
     killed: list[int] = []
