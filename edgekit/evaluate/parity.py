@@ -9,7 +9,7 @@ decisions, which count there; where outputs decide nothing, the variance that th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit import tasks
-from edgekit.tasks.scores import explained
+from edgekit.tasks.scores import explained, in_parts
 from edgekit.types import Parity, Precision, TaskKind, TaskSpec
 from edgekit.types.export_notes import ParityFault
 
@@ -58,8 +58,6 @@ DRAWN_ELEMENTS = 0.01
 _DRAWN_SMALLEST = 1e-3
 """On inputs that were drawn, outputs below it are compared as though the largest were that."""
 _SMALLEST = 1e-12
-_AT_ONCE = 16
-"""Samples that are compared at once: the differences of all take as much memory as the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +142,7 @@ def relative_error(outputs: Array, expected: Array) -> float:
     What is infinite or no number in both is equal.
     """
     apart, largest = np.float64(0), _SMALLEST
-    for some, known in _parts(outputs, expected):
+    for some, known in in_parts(outputs, expected):
         # NumPy's maximum keeps a NaN.
         apart = np.maximum(apart, _apart(some, known).max(initial=0.0))
         largest = _largest(known, largest)
@@ -167,20 +165,13 @@ def rms_error(outputs: Array, expected: Array) -> float:
     """
     error, scale = np.float64(0), np.float64(0)
     with np.errstate(invalid="ignore", over="ignore"):
-        for some, known in _parts(outputs, expected):
+        for some, known in in_parts(outputs, expected):
             error += np.sum(np.square(some - known), dtype=np.float64)
             scale += np.sum(np.square(known), dtype=np.float64)
         count = max(1, np.size(outputs))
         found = np.sqrt(error / count) / max(np.sqrt(scale / count), _SMALLEST)
     compared = np.atleast_1d(outputs).shape[0] > 0
     return float(found) if compared and np.isfinite(found) else math.inf
-
-
-def _parts(outputs: Array, expected: Array) -> Iterator[tuple[Array, Array]]:
-    """A few samples of both at a time."""
-    outputs, expected = np.atleast_1d(outputs, expected)
-    for start in range(0, len(outputs), _AT_ONCE):
-        yield outputs[start : start + _AT_ONCE], expected[start : start + _AT_ONCE]
 
 
 def _apart(outputs: Array, expected: Array) -> Array:

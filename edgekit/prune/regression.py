@@ -133,11 +133,8 @@ def mixing(
     ends = range(whole.dim() - 1)
     means = whole.float().mean(tuple(ends)), left.float().mean(tuple(ends))
     inputs, remaining = whole.shape[-1], left.shape[-1]
-    second, cross = (
-        left.new_zeros(remaining, remaining),
-        left.new_zeros(inputs, remaining),
-    )
-    second, cross = second.float(), cross.float()
+    second = left.new_zeros(remaining, remaining, dtype=torch.float32)
+    cross = left.new_zeros(inputs, remaining, dtype=torch.float32)
     samples = max(1, _CHUNK_BYTES // max(1, whole[:1].numel() * 4))
     for both in zip(
         torch.split(whole, samples), torch.split(left, samples), strict=True

@@ -6,7 +6,7 @@ nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,17 +98,21 @@ def explained(outputs: Outputs, others: Outputs, *, part: bool = False) -> float
     """
     mean = others.mean(0, dtype=np.float64)
     spread = apart = largest = 0.0
-    for start in range(0, len(others), _AT_ONCE):
-        some, expected = (
-            each[start : start + _AT_ONCE].astype(np.float64)
-            for each in (outputs, others)
-        )
+    for pair in in_parts(outputs, others):
+        some, expected = (each.astype(np.float64) for each in pair)
         spread += float(np.square(expected - mean).sum())
         apart += float(np.square(some - expected).sum())
         largest = max(largest, float(np.abs(expected).max(initial=0.0)))
     if part:
         spread = max(spread, (_FLAT * largest) ** 2 * others.size)
     return 1 - apart / max(spread, 1e-12)
+
+
+def in_parts(outputs: Outputs, others: Outputs) -> Iterator[tuple[Outputs, Outputs]]:
+    """A few samples of both at a time."""
+    outputs, others = np.atleast_1d(outputs, others)
+    for start in range(0, len(outputs), _AT_ONCE):
+        yield outputs[start : start + _AT_ONCE], others[start : start + _AT_ONCE]
 
 
 def token_accuracy(outputs: Outputs, targets: Targets) -> Evaluation:

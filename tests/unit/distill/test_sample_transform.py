@@ -131,7 +131,7 @@ def test_boxes_move_with_their_images(tmp_path: Path, name: str) -> None:
     expected[turned, 0] = torch.tensor([4.0, 2, 7, 5, 1])
     assert torch.equal(found.targets, expected)
     again = taken(samples)
-    assert not torch.equal(mirrored(again.inputs[0], plain), turned)  # drawn anew
+    assert not torch.equal(mirrored(again.inputs[0], plain), turned)  # drawn again
 
 
 def test_maps_move_and_points_that_are_unknown_stay_so(tmp_path: Path) -> None:
