@@ -19,7 +19,7 @@ from edgekit.evaluate.parity import rms_error
 from edgekit.evaluate.run import outputs_of, run_here, taken
 from edgekit.program.feeds import Feeds, Given, feeds_of, rows, save
 from edgekit.program.named_outputs import Reads
-from edgekit.runtimes.float_tail import apart
+from edgekit.runtimes.float_ends import apart
 from edgekit.types import Evaluation, IOFusion, RuntimeName, TaskSpec
 
 _GLANCE = (16, 256)

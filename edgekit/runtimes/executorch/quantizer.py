@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.agent.runtimes.executorch import trailer
 from edgekit.runtimes.executorch.lowering import lowered
 from edgekit.runtimes.executorch.metadata import with_trailer
-from edgekit.runtimes.float_tail import Operator, in_float
+from edgekit.runtimes.float_ends import Operator, in_float
 from edgekit.runtimes.protocol import BaseQuantizer
 from edgekit.types import Precision, QuantConfig
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError
-from edgekit.runtimes.float_tail import Operator, in_float
+from edgekit.runtimes.float_ends import Operator, in_float
 from edgekit.runtimes.litert.flatbuffer import mended
 from edgekit.runtimes.protocol import BaseQuantizer, Sample
 from edgekit.types import Precision, QuantConfig, TensorSpec

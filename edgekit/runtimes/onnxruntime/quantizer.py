@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.runtimes.float_tail import Operator, in_float
+from edgekit.runtimes.float_ends import Operator, in_float
 from edgekit.runtimes.protocol import BaseQuantizer, Sample
 from edgekit.types import Precision, QuantConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgekit.runtimes.float_tail import Operator, in_float
+from edgekit.runtimes.float_ends import Operator, in_float
 from edgekit.runtimes.protocol import BaseQuantizer
 from edgekit.types import Precision, QuantConfig
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.runtimes.float_tail import (
+from edgekit.runtimes.float_ends import (
     Operator,
     ahead_of_logarithm,
     apart,
