@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_libraries_found_elsewhere_are_imported_again(tmp_path, monkeypatch) -> 
         monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
         prepare(["onnxruntime"])
         assert libraries() == [process]
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
         prepare(["onnxruntime"])
         [another] = libraries()
         assert another != process
