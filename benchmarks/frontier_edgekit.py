@@ -1,8 +1,10 @@
 """EdgeKit in `benchmarks/latency_frontier.py`: cut as a build cuts, not yet trained.
 
 The unpruned network is measured in every precision, a plan made in the one in which least has to
-be cut, on costs of this machine, and repeated where the exported network misses. Layers that lost
-inputs are refitted. These are timings: the machine ought to be idle.
+be cut, on costs of this machine, and repeated where the exported network misses or loses more than
+was expected. Layers that lost inputs are refitted. It is always one cut: a build takes steep ones
+in several, trained in between, and all methods get the same training here. These are timings: the
+machine ought to be idle.
 """
 
 from __future__ import annotations
@@ -15,14 +17,13 @@ from edgekit.devices.local import LocalDevice
 from edgekit.export.checks import check_libraries
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.constraints import PlanConstraints
+from edgekit.pipeline.cutter import Cutter
 from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.exports import StudentExports
-from edgekit.pipeline.frontier import NetworkEvaluator
 from edgekit.pipeline.loading import Loaded, load
-from edgekit.pipeline.pruning_inputs import PruningInputs
-from edgekit.pipeline.refitting import compensated
+from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.search import search
+from edgekit.pipeline.resolution import AtSize
+from edgekit.pipeline.training import TeacherEnsemble
 from edgekit.program.program import Program
 from edgekit.progress import Silent
 from edgekit.runtimes import registry
@@ -76,37 +77,30 @@ def cut_for(bench: Bench, speedup: float) -> Cut:
     Raises `BudgetInfeasible` where no plan is so fast.
     """
     request, env, loaded = bench.request, bench.env, bench.loaded
+    teacher, runtimes = loaded.teacher, request.target.runtimes
     with scratch_folder() as folder:
-        baselines = export_baselines(
-            request, env, loaded, request.target.runtimes, folder
-        )
-        exporting = StudentExports.of(request, env, loaded, baselines.allowed, folder)
-        evaluator = NetworkEvaluator.of(request, env, loaded, baselines, exporting)
-        evaluator = evaluator.on_validation()
-        uncut = evaluator.unpruned(loaded.teacher, folder / "uncut")
-        refused = baselines.allowed.refused
-        inputs = PruningInputs.of(request, env, loaded, baselines.artifacts, refused)
-        inputs = inputs.judged_by(evaluator, uncut)
+        baselines = export_baselines(request, env, loaded, runtimes, folder)
+        own = AtSize.of(request, env, loaded, baselines, folder)
+        inputs = own.judged(folder / "uncut").pruning
         form = inputs.forms(inputs.precisions())[0]
-        inputs = inputs.in_form(form, loaded.teacher, folder)
-        planner = inputs.planner(loaded.teacher, corrected_in=folder)
+        inputs = inputs.in_form(form, teacher, folder)
+        planner = inputs.planner(teacher, corrected_in=folder)
         constraints = PlanConstraints(
             speedup=speedup, full_cost=planner.cost({}, planner.device)
         )
-        found = search(
-            planner,
-            constraints,
-            inputs.train,
-            inputs.recipe.prune,
-            inputs.timer,
-            folder / "rounds",
+        cutter = Cutter(
+            inputs=inputs,
+            teachers=TeacherEnsemble(first=teacher),
+            first=planner,
+            final=constraints,
+            folder=folder / "rounds",
+            damages=MeasuredDamage(training=inputs.training),
         )
-        student = compensated(found, inputs).student
-    last = min(
-        found.rounds, key=lambda one: abs(one.measured_speedup - found.measured_speedup)
-    )
+        found = cutter.untrained(inputs.weighed(planner), constraints)
+    measured = found.measured_speedup
+    last = next(one for one in found.rounds if one.measured_speedup == measured)
     return Cut(
-        program=student,
+        program=found.student,
         precision=form[1],
         predicted=last.predicted_speedup,
         measured=last.measured_speedup,

@@ -43,7 +43,7 @@ from edgekit.pipeline.training import (
     estimated_epoch_s,
     train_student,
 )
-from edgekit.pipeline.weighed import Weighed, weigh
+from edgekit.pipeline.weighed import Weighed
 from edgekit.program.program import Program
 from edgekit.prune.planner import Planner
 from edgekit.report.words import outlook as outlook_words
@@ -194,20 +194,28 @@ class Cutter:
         The network just trained is the teacher assistant: it is nearer to its cut, and a better
         teacher than the unpruned one (Mirzadeh et al., 2020, arXiv:1902.03393).
         """
-        inputs, planner = self.inputs, self.first
+        planner = self.first
         if before.links:
-            planner = inputs.planner(before.links[-1].program, self.first.options)
-        inputs, recipe = self.inputs, self.inputs.recipe.prune
-        train, progress, store = inputs.train, inputs.progress, inputs.training.store
-        weighed = weigh(planner, train, recipe.importance, progress, store)
-        if recipe.sparsity == "none":
-            fitted = self.damages.planned(weighed, constraints, self._refitted)
-        else:  # units are emptied by a training, which no plan repeats
-            fitted = self._refitted(self.damages.corrected(weighed), constraints)
+            network = before.links[-1].program
+            planner = self.inputs.planner(network, self.first.options)
+        weighed = self.inputs.weighed(planner)
+        fitted = self.untrained(weighed, constraints)
         cuts = self._trained(fitted, before, constraints)
         if not fitted.whole:
             self.damages.add(weighed, fitted, cuts.links[-1].program, trained=True)
         return cuts
+
+    def untrained(
+        self, weighed: Weighed, constraints: PlanConstraints
+    ) -> PrunedCandidate:
+        """A cut of the weighed network before its training, with its layers refitted.
+
+        Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
+        """
+        if self.inputs.recipe.prune.sparsity == "none":
+            return self.damages.planned(weighed, constraints, self._refitted)
+        # Units are emptied by a training, which no plan repeats.
+        return self._refitted(self.damages.corrected(weighed), constraints)
 
     def _refitted(
         self, weighed: Weighed, constraints: PlanConstraints
@@ -298,8 +306,7 @@ def expected_damage(
     Raises `BudgetInfeasible` where no plan keeps the constraints.
     """
     cost = constraints.speedup and constraints.full_cost / constraints.speedup
-    train, progress, store = inputs.train, inputs.progress, inputs.training.store
-    weighed = weigh(planner, train, inputs.recipe.prune.importance, progress, store)
+    weighed = inputs.weighed(planner)
     if measured is not None:
         weighed = measured.corrected(weighed)
     return weighed.solve(constraints, cost).expected_loss_increase

@@ -37,6 +37,7 @@ from edgekit.pipeline.search import (
 )
 from edgekit.pipeline.second_form import second_form
 from edgekit.pipeline.training_inputs import TrainingInputs
+from edgekit.pipeline.weighed import Weighed, weigh
 from edgekit.program.program import Program
 from edgekit.progress import Progress
 from edgekit.prune.cost_terms import Options
@@ -292,6 +293,11 @@ class PruningInputs:
             seen = _Seen(table=table.state(), options=made.options)
             keep(store, stage, seen)
         return made
+
+    def weighed(self, planner: Planner) -> Weighed:
+        """The worth of the units of a planner's network, on the training samples."""
+        criterion, store = self.recipe.prune.importance, self.training.store
+        return weigh(planner, self.train, criterion, self.progress, store)
 
     def whole_planner(
         self, network: Program, widths: Mapping[str, int] = MappingProxyType({})
