@@ -217,7 +217,7 @@ def alike(one: Array, other: Array) -> bool:
 def packaged(bundle: Bundle, chosen: Chosen[WebRuntime], out: Path) -> Path:
     """The package of one file."""
     kind = kinds()["web"]
-    options = {option.name: option.empty for option in kind.options}
+    options: dict[str, Any] = {option.name: option.empty for option in kind.options}
     options |= {"out": out, "artifact": chosen.artifact["name"]}
     kind.package(
         PackageRequest(

@@ -71,12 +71,12 @@ def texts(part: str) -> list[tuple[str, str]]:
 
 def tokenizer(given: list[str]) -> Any:
     """BERT's, with accents: languages differ in them."""
-    from tokenizers.implementations import BertWordPieceTokenizer
+    from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizerFast
 
     made = BertWordPieceTokenizer(strip_accents=False, lowercase=True)
     made.train_from_iterator(
-        given, VOCABULARY, special_tokens=list(SPECIAL), show_progress=False
+        iter(given), VOCABULARY, special_tokens=list(SPECIAL), show_progress=False
     )
     return BertTokenizerFast(
         tokenizer_object=made._tokenizer, do_lower_case=True, strip_accents=False
@@ -98,7 +98,7 @@ def tokens(
     return dict(found), torch.from_numpy(classes)
 
 
-def trained(reader: Any, rows: list[tuple[str, str]]) -> nn.Module:
+def trained(reader: Any, rows: list[tuple[str, str]]) -> Any:
     """A BERT after a few epochs."""
     from transformers import BertConfig, BertForSequenceClassification
 

@@ -82,7 +82,7 @@ def _measure(name: str, *, exports: bool) -> Row:
             "name": name,
             "kind": _kind(name),
             "exact": _exact(own),
-            "exports": exports(folder) if expected else None,
+            "exports": exported(folder) if expected else None,
             "seconds": own.get("seconds"),
             **{key: own.get(key) for key in _OWN},
             "peer_works": peer["error"] is None,
@@ -123,7 +123,7 @@ _OWN = (
 )
 
 
-def exports(folder: str) -> dict[str, Any]:
+def exported(folder: str) -> dict[str, Any]:
     """Format -> relative error of its outputs to PyTorch's, or why there is none."""
     made = step("coverage_steps", "export", folder)
     found: dict[str, Any] = {}

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -149,13 +150,13 @@ def _count(program: Program) -> int:
 def export(folder: str) -> Row:
     """Reload the cut network and export it; a refusal of one format does not stop the
     others."""
-    from edgekit.export.workers import export_all
+    from edgekit.export.workers import Variant, export_all
 
     place = Path(folder)
     program = programs.load(place / "cut.pt2")
     result: Row = {}
     try:
-        expected = [(runtime, "fp32") for runtime in RUNTIMES]
+        expected: list[Variant] = [(runtime, "fp32") for runtime in RUNTIMES]
         made = export_all(program, expected, calibration=None, folder=place)
         result = {a.runtime: str(a.files[0]) for a in made}
     except ArtifactError:
@@ -224,7 +225,7 @@ def _results(
         return leaves(network(*sample))
 
 
-STEPS = {"cut": cut, "export": export, "peer": peer}
+STEPS: dict[str, Callable[..., Row]] = {"cut": cut, "export": export, "peer": peer}
 
 
 def main() -> None:

@@ -239,7 +239,7 @@ def _mean(arms: Mapping[str, Row], name: str) -> float | None:
     return arms[name]["accuracy"] if name in arms else None
 
 
-PARTS = {
+PARTS: Mapping[str, Callable[[Setting, Sequence[int], str | None], Iterator[Task]]] = {
     "cifar": cifar_rows,
     "cut": partial(cut_rows, "cut"),
     "eighth": partial(cut_rows, "eighth"),

@@ -145,7 +145,7 @@ def write(encoder: Encoder, folder: Path) -> None:
     head.save_pretrained(folder / "model")
     for part, samples, logits in answers:
         labels = (logits - shift).argmax(-1)
-        arrays = {name: each.numpy() for name, each in samples.items()}
+        arrays: dict[str, Any] = {name: each.numpy() for name, each in samples.items()}
         np.savez(folder / f"{part}.npz", **arrays, y=labels.numpy())
     text = PROJECT.format(shape=list(encoder.shape), mmacs=encoder.mmacs)
     (folder / "edgekit.toml").write_text(text)

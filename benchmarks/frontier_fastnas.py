@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -46,7 +47,9 @@ def main() -> None:
     one = project.load(Path(root))
     teacher = sources.load(one.model, root=one.root)
     train = read_samples(one, teacher, {}, Silent()).train
-    inputs, targets = map(torch.from_numpy, train.arrays(range(SCORED + CALIBRATED)))
+    inputs, targets = map(
+        torch.from_numpy, train.arrays(np.arange(SCORED + CALIBRATED))
+    )
     module = module_of(one)
 
     def score(network: nn.Module) -> float:

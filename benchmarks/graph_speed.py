@@ -73,10 +73,10 @@ def measure(name: str, network: nn.Module, size: int) -> Row:
     program = trace(network, (InputSpec(shape=(3, size, size)),))
     built, cut = [], []
     for _ in range(REPEATS):  # again, for a graph caches its results
-        seconds, graph = _timed(lambda: analyze(program))
+        seconds, graph = _timed(partial(analyze, program))
         built.append(seconds)
         plan = random_plan(graph.groups, FRACTION)
-        cut.append(_timed(lambda graph=graph, plan=plan: shrink(graph, plan))[0])
+        cut.append(_timed(partial(shrink, graph, plan))[0])
     return {
         "name": name,
         "nodes": len(program.module.graph.nodes),

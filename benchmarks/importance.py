@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table as Screen
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from benchmarks import cifar
 from benchmarks.results import Row, Table
@@ -34,7 +35,7 @@ from edgekit.graph.surgery import shrink
 from edgekit.program.program import Program, set_training, trace
 from edgekit.prune.importance import CRITERIA, importance
 from edgekit.types import InputSpec, Plan
-from tests.zoo.exactness import macs
+from tests.zoo.exactness import macs, module_macs
 from tests.zoo.vision import ResNet20
 
 ROOT = Path(__file__).parents[1]
@@ -123,15 +124,15 @@ def measure(setting: Setting, method: str, widths: dict[str, int], seed: int) ->
     torch.manual_seed(seed)
     start = time.perf_counter()
     if method in PEERS:
-        network, switch = _cut_by_peer(setting, method, widths, seed), nn.Module.train
+        network = _cut_by_peer(setting, method, widths, seed)
     else:
-        network, switch = _cut(setting, method, widths, seed).module, set_training
+        network = _cut(setting, method, widths, seed).module
     seconds = time.perf_counter() - start
     example = (torch.zeros(1, 3, 32, 32),)
-    left = macs(Program(module=network, inputs=INPUT, dtypes=()), example)
+    left = module_macs(network, example)
     whole = macs(setting.graph.program, example)
     pruned = accuracy(network, setting.test)
-    train(network, switch, setting.train.subset(setting.train_count, seed), seed)
+    train(network, setting.train.subset(setting.train_count, seed), seed)
     return {
         "macs_left": left / whole,
         "accuracy_pruned": pruned,
@@ -174,15 +175,15 @@ def _cut_by_peer(
     if method == "torch-pruning taylor":
         taylor = tp.importance.GroupTaylorImportance()
         pruner = tp.pruner.BasePruner(network, example, importance=taylor, **options)
-        images, labels = setting.scoring(seed)
-        nn.functional.cross_entropy(network(images), labels).backward()
+        inputs, labels = setting.scoring(seed)
+        nn.functional.cross_entropy(network(inputs), labels).backward()
     else:
         size = tp.importance.GroupMagnitudeImportance(p=2)
         pruner = tp.pruner.GrowingRegPruner(
             network, example, importance=size, reg=1e-4, delta_reg=1e-2, **options
         )
         images = setting.train.subset(setting.train_count, seed)
-        train(network, nn.Module.train, images, seed, _grow(pruner))
+        train(network, images, seed, _grow(pruner))
     pruner.step()
     network.zero_grad()
     for group in setting.inner:
@@ -201,15 +202,22 @@ def _grow(pruner: object) -> Callable[[int, nn.Module], None]:
     return penalize
 
 
+def _switch(network: nn.Module, *, training: bool) -> None:
+    """Into training or evaluation: a traced network by EdgeKit, a peer's by PyTorch."""
+    if isinstance(network, GraphModule):
+        set_training(network, training)
+    else:
+        network.train(training)
+
+
 def train(
     network: nn.Module,
-    switch: Callable[[nn.Module, bool], object],
     images: cifar.Images,
     seed: int,
     penalize: Callable[[int, nn.Module], None] | None = None,
 ) -> None:
     """One epoch of stochastic gradient descent, the rate going up and down once."""
-    switch(network, True)
+    _switch(network, training=True)
     steps = -(-len(images.labels) // BATCH)
     optimizer = torch.optim.SGD(
         network.parameters(), LEARNING_RATE, momentum=0.9, weight_decay=5e-4
@@ -224,7 +232,7 @@ def train(
             penalize(step, network)
         optimizer.step()
         schedule.step()
-    switch(network, False)
+    _switch(network, training=False)
 
 
 def accuracy(network: nn.Module, images: cifar.Images) -> float:

@@ -101,6 +101,8 @@ def _turned(x: Tensor) -> Tensor:
 class Decoder(nn.Module):
     """Token numbers in, logits out; the embedding is tied to the head."""
 
+    frequencies: Tensor
+
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.embed = nn.Embedding(size.vocabulary, size.width)

@@ -98,7 +98,8 @@ def machines(count: int, seed: int) -> Array:
     draw = np.random.default_rng(seed)
     bands = mel_bands(MACHINE_BANDS, 1024, 0.0, 8000.0)
     window = np.hanning(1025)[:-1]
-    sections, rows = 10, []
+    sections = 10
+    rows: list[Array] = []
     starts = np.arange(sections + MACHINE_FRAMES - 1)[:, None] * 512 + np.arange(1024)
     while len(rows) < count:
         spectrum = np.abs(np.fft.rfft(machine(draw)[starts] * window, 1024)) ** 2

@@ -8,7 +8,7 @@ Each in a process of its own: the libraries crash beside each other.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from edgekit.runtimes import registry
 from edgekit.runtimes.protocol import Sample, calibration_samples
 
-Samples = list[Sample]
+Samples = Sequence[Sample]
 
 
 def litert(fp32: Path, samples: Samples, path: Path) -> None:

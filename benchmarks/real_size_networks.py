@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -202,4 +203,5 @@ def _raise_scores(module: Yolo, samples: Tensor) -> None:
     scores = module(samples)["scores"]
     shift = torch.quantile(scores.flatten()[:: max(1, scores.numel() // 10**6)], 0.99)
     for head in module.scores:
-        head[-1].bias -= shift
+        last: Any = head.get_submodule("2")
+        last.bias -= shift

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.coverage import AGREES, EXACT, exports, step
+from benchmarks.coverage import AGREES, EXACT, exported, step
 from benchmarks.results import Row, Table
 from benchmarks.sources_steps import CHECKPOINTS
 from edgekit import sources
@@ -59,7 +59,7 @@ def measured(path: Path, peer_python: str) -> Row:
         own = step("sources_steps", "take", str(path), folder, timeout_s=TIMEOUT_S)
         made: dict[str, Any] | None = None
         if own["error"] is None:
-            made = exports(folder)
+            made = exported(folder)
         alike = step("sources_steps", "same", str(path), folder, timeout_s=TIMEOUT_S)
     fields = (
         "parity",

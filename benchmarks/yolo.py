@@ -39,12 +39,10 @@ class C2f(nn.Module):
 
     def __init__(self, before: int, after: int, depth: int, *, skips: bool) -> None:
         super().__init__()
-        self.half = after // 2
+        half = after // 2
         self.enter = convolution(before, after)
-        self.blocks = nn.ModuleList(
-            Bottleneck(self.half, skips=skips) for _ in range(depth)
-        )
-        self.leave = convolution((2 + depth) * self.half, after)
+        self.blocks = nn.ModuleList(Bottleneck(half, skips=skips) for _ in range(depth))
+        self.leave = convolution((2 + depth) * half, after)
 
     def forward(self, x: Tensor) -> Tensor:
         parts = list(self.enter(x).chunk(2, 1))

@@ -48,12 +48,24 @@ class Call(nn.Module):
         return self.function(x)
 
 
-class Call2(Call):
+class Call2(nn.Module):
+    """A function of two tensors."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
     def forward(self, x: Tensor, y: Tensor) -> Any:
         return self.function(x, y)
 
 
-class Call3(Call):
+class Call3(nn.Module):
+    """A function of three tensors."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
     def forward(self, x: Tensor, y: Tensor, z: Tensor) -> Any:
         return self.function(x, y, z)
 
@@ -82,7 +94,9 @@ def add(name: str, build: Callable[[], nn.Module], *shapes: Shape) -> None:
 
 
 def of(name: str, function: Callable[..., Any], *shapes: Shape) -> None:
-    kind = {1: Call, 2: Call2, 3: Call3}[len(shapes)]
+    kinds: dict[int, Callable[[Callable[..., Any]], nn.Module]]
+    kinds = {1: Call, 2: Call2, 3: Call3}
+    kind = kinds[len(shapes)]
     add(name, lambda: kind(function), *shapes)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -43,15 +46,15 @@ def _pooling() -> None:
             lambda x, n=length: F.adaptive_max_pool1d(x, n),
             LINE,
         )
-    for size in (1, (2, 3, 4)):
+    for volume in (1, (2, 3, 4)):
         of(
-            f"adaptive_avg_pool3d {size}",
-            lambda x, s=size: F.adaptive_avg_pool3d(x, s),
+            f"adaptive_avg_pool3d {volume}",
+            lambda x, s=volume: F.adaptive_avg_pool3d(x, s),
             (3, 5, 7, 8),
         )
         of(
-            f"adaptive_max_pool3d {size}",
-            lambda x, s=size: F.adaptive_max_pool3d(x, s),
+            f"adaptive_max_pool3d {volume}",
+            lambda x, s=volume: F.adaptive_max_pool3d(x, s),
             (3, 5, 7, 8),
         )
     for ceil in (False, True):
@@ -65,14 +68,14 @@ def _pooling() -> None:
         ):
             of(
                 f"max_pool2d {k} {s} {p} ceil={ceil}",
-                lambda x, a=(k, s, p), c=ceil: F.max_pool2d(x, *a, ceil_mode=c),
+                lambda x, k=k, s=s, p=p, c=ceil: F.max_pool2d(x, k, s, p, ceil_mode=c),
                 IMAGE,
             )
             for pad in (False, True):
                 of(
                     f"avg_pool2d {k} {s} {p} ceil={ceil} pad={pad}",
-                    lambda x, a=(k, s, p), c=ceil, i=pad: F.avg_pool2d(
-                        x, *a, ceil_mode=c, count_include_pad=i
+                    lambda x, k=k, s=s, p=p, c=ceil, i=pad: F.avg_pool2d(
+                        x, k, s, p, ceil_mode=c, count_include_pad=i
                     ),
                     IMAGE,
                 )
@@ -111,7 +114,7 @@ def _pooling() -> None:
     of("max_pool2d indices", lambda x: F.max_pool2d(x, 2, return_indices=True), EVEN)
     of(
         "max_unpool2d",
-        lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+        lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), (2, 2)),
         EVEN,
     )
     of(
@@ -133,7 +136,13 @@ def _pooling() -> None:
 
 
 def _padding() -> None:
-    for mode in ("constant", "reflect", "replicate", "circular"):
+    modes: dict[str, Literal["zeros", "reflect", "replicate", "circular"]] = {
+        "constant": "zeros",
+        "reflect": "reflect",
+        "replicate": "replicate",
+        "circular": "circular",
+    }
+    for mode, filled in modes.items():
         of(f"pad2d {mode}", lambda x, m=mode: F.pad(x, (1, 2, 3, 1), m), IMAGE)
         of(f"pad1d {mode}", lambda x, m=mode: F.pad(x, (3, 2), m), LINE)
         of(
@@ -143,15 +152,7 @@ def _padding() -> None:
         )
         add(
             f"conv2d padding_mode {mode}",
-            lambda m=mode: nn.Conv2d(
-                6,
-                5,
-                3,
-                padding=(2, 1),
-                padding_mode=m.replace("constant", "zeros").replace(
-                    "replicate", "replicate"
-                ),
-            ),
+            partial(nn.Conv2d, 6, 5, 3, padding=(2, 1), padding_mode=filled),
             IMAGE,
         )
     of("pad value", lambda x: F.pad(x, (1, 2, 0, 1), value=-3.5), IMAGE)

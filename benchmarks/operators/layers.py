@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -86,7 +88,7 @@ def _convolutions() -> None:
         for name, given in options.items():
             add(
                 f"conv_transpose{rank} {name}".strip(),
-                lambda m=make, g=given: m(**g),
+                partial(make, **given),
                 shape,
             )
     add("conv_transpose2d 4x4", lambda: nn.ConvTranspose2d(6, 5, 4, 2, 1), IMAGE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,40 +23,26 @@ from benchmarks.operators.case import (
 
 
 def _sequences() -> None:
-    for kind in (nn.LSTM, nn.GRU, nn.RNN):
-        for name, given in {
-            "": {},
-            "bidirectional": {"bidirectional": True},
-            "two layers": {"num_layers": 2},
-            "no bias": {"bias": False},
-            "deep bidirectional": {
-                "bidirectional": True,
-                "num_layers": 2,
-                "dropout": 0.1,
-            },
-        }.items():
-            add(
-                f"{kind.__name__} {name}".strip(),
-                lambda k=kind, g=given: _recurrent(k(12, 5, batch_first=True, **g)),
-                ROWS,
-            )
-    for name, given in {
+    deep = {"bidirectional": True, "num_layers": 2, "dropout": 0.1}
+    options: dict[str, dict[str, Any]] = {
         "": {},
         "bidirectional": {"bidirectional": True},
         "two layers": {"num_layers": 2},
-    }.items():
-        add(
-            f"LSTM projected {name}".strip(),
-            lambda g=given: _recurrent(
-                nn.LSTM(12, 6, proj_size=4, batch_first=True, **g)
-            ),
-            ROWS,
-        )
-    add(
-        "RNN relu",
-        lambda: _recurrent(nn.RNN(12, 5, nonlinearity="relu", batch_first=True)),
-        ROWS,
-    )
+        "no bias": {"bias": False},
+        "deep bidirectional": deep,
+    }
+    kinds: dict[str, Callable[..., nn.Module]]
+    kinds = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
+    build: Callable[[], nn.Module]
+    for kind, make in kinds.items():
+        for name, given in options.items():
+            build = partial(make, 12, 5, batch_first=True, **given)
+            add(f"{kind} {name}".strip(), partial(_recurrent, build), ROWS)
+    for name in ("", "bidirectional", "two layers"):
+        build = partial(nn.LSTM, 12, 6, proj_size=4, batch_first=True, **options[name])
+        add(f"LSTM projected {name}".strip(), partial(_recurrent, build), ROWS)
+    relu = partial(nn.RNN, 12, 5, nonlinearity="relu", batch_first=True)
+    add("RNN relu", partial(_recurrent, relu), ROWS)
     add(
         "LSTM states",
         lambda: Returned(
@@ -70,13 +58,15 @@ def _sequences() -> None:
         ROWS,
     )
     add("LSTM time first", lambda: _TimeFirst(), ROWS)
-    for cell in (nn.LSTMCell, nn.GRUCell, nn.RNNCell):
-        add(cell.__name__, lambda c=cell: Returned(c(12, 5), lambda o: o), (12,))
-    for name, given in {
+    add("LSTMCell", lambda: Returned(nn.LSTMCell(12, 5), lambda o: o), (12,))
+    add("GRUCell", lambda: Returned(nn.GRUCell(12, 5), lambda o: o), (12,))
+    add("RNNCell", lambda: Returned(nn.RNNCell(12, 5), lambda o: o), (12,))
+    attention: dict[str, dict[str, Any]] = {
         "": {},
         "causal": {"is_causal": True},
         "scale": {"scale": 0.3},
-    }.items():
+    }
+    for name, given in attention.items():
         of(
             f"attention {name}".strip(),
             lambda q, k, v, g=given: F.scaled_dot_product_attention(q, k, v, **g),
@@ -179,8 +169,8 @@ class _Heads(nn.Module):
         return (answer, weights) if self.weights else answer
 
 
-def _recurrent(module: nn.Module) -> nn.Module:
-    return Returned(module, lambda outputs: outputs[0])
+def _recurrent(build: Callable[[], nn.Module]) -> nn.Module:
+    return Returned(build(), lambda outputs: outputs[0])
 
 
 def _dtypes() -> None:

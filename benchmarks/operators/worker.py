@@ -89,4 +89,4 @@ def main(runtime: RuntimeName) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])  # type: ignore[arg-type]
+    main(sys.argv[1])

@@ -36,6 +36,7 @@ from edgekit.config import lock_file, project
 from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
 from edgekit.package import PackageKind, PackageRequest, of_build
 from edgekit.pipeline.request import BuildRequest
+from edgekit.progress import Progress
 from edgekit.store import Store, upkeep
 from edgekit.suggestions import suggest_path
 from edgekit.types import Report
@@ -393,7 +394,7 @@ def _package(
 def read_request(
     folder: Path,
     target: str,
-    shown: Bars,
+    shown: Progress,
     *,
     allow_pickle: bool = False,
     settings: Sequence[str] = (),

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgekit.graph.graph import Group
@@ -46,8 +46,13 @@ def relative_error(got: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
 
 def macs(program: Program, inputs: tuple[Tensor, ...]) -> int:
     """Multiply-accumulates of convolutions and matrix products for these inputs."""
+    return module_macs(program.module, inputs)
+
+
+def module_macs(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+    """The same of a module that is not traced."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        program.module(*inputs)
+        module(*inputs)
     return int(counter.get_total_flops()) // 2
 
 
