@@ -73,7 +73,7 @@ accuracy_drop = 0.01                        # at most one point
 
 # [recipe.distill]                          # sensible defaults for all of these
 # epochs = 20
-# learning_rate = 0.01
+# learning_rate = "auto"
 # temperature = 4.0
 """
 

@@ -1,75 +1,124 @@
-"""A learning rate by trial: a few rates, a few steps each, and the loss on validation samples.
+"""A learning rate by trial: short trainings at a few rates, and longer ones at the two that promise
+most; the losses on validation samples decide.
 
-After the range test of Smith, 2017, arXiv:1506.01186, which raises the rate from step to step; here
-every rate begins with the same student and takes the same batches, so that losses compare. A few
-steps favor rates that are too small for many (Wu et al., "Understanding Short-Horizon Bias in
-Stochastic Meta-Optimization", 2018, arXiv:1803.02021), so the next one above the lowest loss is
-taken.
+A cut that loses little is harmed by a rate that a deep one needs, so no one rate serves both. Every
+trial begins with the same student, takes the same batches and lets its rate fall as the whole
+training does. Short trainings favor small rates (Wu et al., "Understanding Short-Horizon Bias in
+Stochastic Meta-Optimization", 2018, arXiv:1803.02021), so the next one above the best is tried for
+longer too.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from edgekit.distill import optimize
+from edgekit.distill.checkpoint import TrainingState
 from edgekit.distill.processes import Processes
 from edgekit.distill.sampler import TrainSampler
 from edgekit.distill.tasks import DistillationTask
 from edgekit.distill.trainer import Trainer
 from edgekit.errors import TrainingError
-from edgekit.types import RateTest
+from edgekit.types import DistillRecipe, RateTest
+from edgekit.types.training import RateLosses
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Rates that are tried, of the default of the recipe's optimizer."""
-_PART = 0.05
-"""Most steps of all trials, of those of the training."""
-_FEWEST, _MOST = 5, 50
-"""Steps of one trial: momentum needs some, and more show nothing new."""
-_BATCHES = 4
+_PART = 0.025
+"""Steps of a short trial, of those of the training."""
+_LONGER = 4
+"""Steps of a longer trial, of those of a short one."""
+_FEWEST, _MOST = 5, 150
+"""Steps of a short trial: the schedule needs some, and more show nothing new."""
+_BATCHES = 16
 """Batches of validation samples that a loss is taken of."""
 
 
-def tested(given: DistillationTask, processes: Processes) -> RateTest:
-    """The rate above the one with the lowest loss, unless training breaks at it; the default where
-    the training is too short for trials.
+def share(recipe: DistillRecipe) -> float:
+    """Steps of a recipe's trials, of those of its training: at most so many."""
+    return _PART * (len(FACTORS) + 2 * _LONGER) if recipe.learning_rate == "auto" else 0
 
-    The student is left as it is. The same seed gives the same rate.
+
+def tested(
+    given: DistillationTask,
+    processes: Processes,
+    on_trial: Callable[[float], None] | None = None,
+) -> RateTest:
+    """The rate whose trials had the lowest loss; the default where the training is too short for
+    trials, or breaks at every rate.
+
+    The student is left as it is. The same seed gives the same rate. `on_trial` is told each rate
+    before its trial.
     """
+    told = on_trial or (lambda _: None)
     own = replace(given.recipe, learning_rate=None)
     default = optimize.learning_rate(own)
     steps = _steps(replace(given, recipe=own), processes)
     if steps < _FEWEST:
         return RateTest(rate=default, steps=0, losses=())
     rates = [default * factor for factor in FACTORS]
-    losses = tuple((rate, _loss(given, rate, steps, processes)) for rate in rates)
+    losses = _losses(given, rates, steps, processes, told)
+    best = _lowest(losses, default)
+    above = [rate for rate, loss in losses if rate > best and loss is not None][:1]
+    if not above:
+        return RateTest(rate=best, steps=steps, losses=losses)
+    longer = _losses(given, [best, *above], _LONGER * steps, processes, told)
+    rate = _lowest(longer, best)
+    return RateTest(rate=rate, steps=steps, losses=losses, longer=longer)
+
+
+def _lowest(losses: RateLosses, default: float) -> float:
     finite = [(loss, rate) for rate, loss in losses if loss is not None]
-    above = [rate for _, rate in finite if rate > min(finite)[1]]
-    lowest = min(finite)[1] if finite else default
-    return RateTest(rate=min(above, default=lowest), steps=steps, losses=losses)
+    return min(finite)[1] if finite else default
 
 
 def _steps(given: DistillationTask, processes: Processes) -> int:
-    """Steps of one trial, within an epoch."""
+    """Steps of a short trial; a longer one is within an epoch too, where it can be."""
     epoch = _trainer(given, processes).steps
     processes.forget()
-    allowed = _PART * epoch * given.recipe.epochs / len(FACTORS)
-    return min(int(allowed + 1e-9), epoch, _MOST)
+    return min(int(_PART * epoch * given.recipe.epochs + 1e-9), epoch, _MOST)
 
 
-def _loss(
-    given: DistillationTask, rate: float, steps: int, processes: Processes
-) -> float | None:
-    """The loss after some steps at a constant rate; `None` where it is not finite."""
-    recipe = replace(given.recipe, learning_rate=rate, schedule="constant", ema=None)
+def _losses(
+    given: DistillationTask,
+    rates: Sequence[float],
+    steps: int,
+    processes: Processes,
+    told: Callable[[float], None],
+) -> RateLosses:
+    short, found = _shortened(given, steps), []
+    for rate in rates:
+        told(rate)
+        found.append((rate, _loss(short, rate, processes)))
+    return tuple(found)
+
+
+def _shortened(given: DistillationTask, steps: int) -> DistillationTask:
+    """As many epochs of equal length as make so many steps, on samples drawn by the seed."""
+    wanted = steps * optimize.batch_size(given.recipe, given.task.kind)
+    epochs = math.ceil(wanted / len(given.train))
+    order = np.random.default_rng(given.seed).permutation(len(given.train))
+    train = given.train.subset(np.sort(order[: wanted // epochs]))
+    recipe = replace(given.recipe, epochs=epochs, ema=None)
+    return replace(given, recipe=recipe, train=train, outputs_folder=None)
+
+
+def _loss(given: DistillationTask, rate: float, processes: Processes) -> float | None:
+    """The loss after a trial at this rate; `None` where it is not finite."""
+    recipe = replace(given.recipe, learning_rate=rate)
     trainer = _trainer(replace(given, recipe=recipe), processes)
-    trainer.begin()
     try:
-        for _ in range(steps):
-            trainer.step()
-            trainer.optimizer_step()
+        for epoch in range(1, recipe.epochs + 1):
+            trainer.place = TrainingState(epoch=epoch)
+            trainer.begin()
+            for _ in range(trainer.steps):
+                trainer.step()
+                trainer.optimizer_step()
         found = trainer.loss_on(_validation(given, trainer), _judging(given))
     except TrainingError:
         return None

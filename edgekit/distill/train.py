@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from edgekit import tasks
 from edgekit.data import Dataset
-from edgekit.distill.checkpoint import Checkpoints
+from edgekit.distill.checkpoint import Checkpoints, State
 from edgekit.distill.learning_rate import tested
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import DistillationTask, Task, of_kind
@@ -67,6 +67,7 @@ class Hooks:
     """
 
     on_epoch: Callable[[Epoch], None] | None = None
+    on_trial: Callable[[float], None] | None = None
     on_rate: Callable[[RateTest], None] | None = None
     penalty: Penalty | None = None
     after_step: AfterStep | None = None
@@ -126,25 +127,32 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     for each in teachers:
         check_outputs(each, learning, train, task.kind)
     with torch.random.fork_rng():
-        rates = None
-        if recipe.learning_rate == "auto":
-            rates = tested(task_spec, processes)
+        checkpoints = Checkpoints(folder, recipe.checkpoint_minutes)
+        state, rates = checkpoints.read(), None
+        # A penalty has a strength that goes with one rate.
+        if recipe.learning_rate == "auto" and hooks.penalty is None:
+            rates = _rates(state, task_spec, processes, hooks)
             task_spec = replace(
                 task_spec, recipe=replace(recipe, learning_rate=rates.rate)
             )
-            if hooks.on_rate is not None:
-                hooks.on_rate(rates)
         torch.manual_seed(seed)
-        run = _Run(
-            Trainer(task_spec, processes),
-            processes,
-            Checkpoints(folder, recipe.checkpoint_minutes),
-            hooks,
-        )
-        found = run.run_epochs()
+        run = _Run(Trainer(task_spec, processes), processes, checkpoints, hooks, rates)
+        found = run.run_epochs(state)
     if learning is not own:
         own.module.load_state_dict(found.program.module.state_dict())
-    return replace(found, program=own, rate_test=rates)
+    return replace(found, program=own)
+
+
+def _rates(
+    state: State | None, given: DistillationTask, processes: Processes, hooks: Hooks
+) -> RateTest:
+    """The rates that were tried before the checkpoint, or are now."""
+    if state is not None and state["rates"] is not None:
+        return RateTest(**state["rates"])
+    rates = tested(given, processes, hooks.on_trial)
+    if hooks.on_rate is not None:
+        hooks.on_rate(rates)
+    return rates
 
 
 def _on_logits(
@@ -193,20 +201,20 @@ class _Run:
     """The epochs of a training, one after another, from the first or from a checkpoint."""
 
     def __init__(
-        self, trainer: Trainer, on: Processes, checkpoints: Checkpoints, hooks: Hooks
+        self,
+        trainer: Trainer,
+        on: Processes,
+        checkpoints: Checkpoints,
+        hooks: Hooks,
+        rates: RateTest | None,
     ) -> None:
-        self.trainer, self.on, self.checkpoints, self.hooks = (
-            trainer,
-            on,
-            checkpoints,
-            hooks,
-        )
+        self.trainer, self.on, self.checkpoints = trainer, on, checkpoints
+        self.hooks, self.rates = hooks, rates
         self.epochs: list[Epoch] = []
         self.best = 0
         self.weights: dict[str, Tensor] = {}
 
-    def run_epochs(self) -> Distilled:
-        state = self.checkpoints.read()
+    def run_epochs(self, state: State | None) -> Distilled:
         if state is None:
             self._keep(self.trainer.before())
         else:
@@ -225,6 +233,7 @@ class _Run:
             higher_is_better=trainer.validator.higher_is_better,
             teacher_hit_rate=trainer.teacher.hit_rate,
             losses=trainer.recipe.losses or {},
+            rate_test=self.rates,
         )
         if self.on.first:
             self.checkpoints.remove()
@@ -277,6 +286,7 @@ class _Run:
             "trainer": self.trainer.state(self.weights),
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best_epoch": self.best,
+            "rates": self.rates and asdict(self.rates),
         }
         if self.on.first:
             self.checkpoints.write(state)

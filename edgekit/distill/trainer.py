@@ -170,13 +170,13 @@ class Trainer:
     def before(self) -> Epoch:
         """The student as it was given, with its loss on some training samples as they are."""
         started = time.perf_counter()
-        self._mode(False)
         return self._judged(0, self.loss_on(self._sampler, _FIRST_LOOK), started)
 
     def loss_on(self, samples: TrainSampler, most: int) -> float:
-        """The mean loss on the first samples as they are, in the mode that the student is in."""
+        """The mean loss of the student, not training, on the first samples as they are."""
+        self._mode(False)
         indices = torch.arange(min(most, len(samples)))
-        # About as large as in training, and two samples a process, for batch norm that trains.
+        # About as large as in training, and some for each process.
         least = max(2 * self._on.count, self._batch_size // self._parts)
         parts = torch.tensor_split(indices, max(1, len(indices) // least))
         total = 0.0

@@ -130,11 +130,14 @@ def _made(
             note = f"loss {epoch.loss:.4f}, validation {epoch.shown}"
             step.update(epoch.number, training_spec.recipe.epochs, note)
 
+        def tried(rate: float) -> None:
+            step.update(0, training_spec.recipe.epochs, f"learning rate {rate:g} tried")
+
         def tell(test: RateTest) -> None:
             words = sentence(LearningRateTested(test=test))
             inputs.progress.say(words[:1].upper() + words[1:])
 
-        hooks = Hooks(on_epoch=show, on_rate=tell)
+        hooks = Hooks(on_epoch=show, on_trial=tried, on_rate=tell)
         distilled = _distilled(inputs, (teachers, student), training_spec, name, hooks)
     if distilled.teacher_hit_rate:
         inputs.progress.say(

@@ -12,6 +12,7 @@ from edgekit.types import notes as kinds
 from edgekit.types.data_notes import DataNote
 from edgekit.types.export_notes import ExportNote
 from edgekit.types.notes import Note, PlanNote, QatReason, TrainingNote
+from edgekit.types.training import RateLosses
 
 
 def sentence(note: Note) -> str:
@@ -248,13 +249,17 @@ def _rate(test: RateTest) -> str:
             f"the learning rate is {test.rate:g}, the default: the training is too short to try "
             "others"
         )
-    tried = ", ".join(
-        f"{rate:g} ({'not finite' if loss is None else format(loss, '.4g')})"
-        for rate, loss in test.losses
+    words = (
+        f"the learning rate is {test.rate:g}, by the validation loss after {test.steps} steps of "
+        f"each: {_tried(test.losses)}"
     )
-    return (
-        f"the learning rate is {test.rate:g}, by the validation loss after "
-        f"{test.steps} steps of each: {tried}"
+    return f"{words}; and for longer: {_tried(test.longer)}" if test.longer else words
+
+
+def _tried(losses: RateLosses) -> str:
+    return ", ".join(
+        f"{rate:g} ({'not finite' if loss is None else format(loss, '.4g')})"
+        for rate, loss in losses
     )
 
 

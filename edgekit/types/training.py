@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edgekit.types.evaluation import (
     Score,
@@ -31,6 +32,10 @@ class Epoch:
         return Score(metric=metric, value=self.validation, is_fraction=self.is_fraction)
 
 
+RateLosses: TypeAlias = tuple[tuple[float, float | None], ...]
+"""Rates, each with its loss, which is `None` where it was not finite."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RateTest:
     """The learning rate that trials found, and the validation loss of each rate after `steps`."""
@@ -38,8 +43,9 @@ class RateTest:
     rate: float
     steps: int
     """0 where the training is too short for trials, and the rate is the default."""
-    losses: tuple[tuple[float, float | None], ...]
-    """Rate and loss, which is `None` where it was not finite."""
+    losses: RateLosses
+    longer: RateLosses = ()
+    """Of the best and the next above it, after more steps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +12,12 @@ from edgekit.distill.learning_rate import FACTORS
 from edgekit.distill.optimize import RATES
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import DistillationTask, of_kind
-from edgekit.types import DistillRecipe, RateTest
+from edgekit.types import DistillRecipe, Epoch, RateTest
 from tests.unit.distill.test_train import TRAIN, VALIDATION, distilled, network
 
-RECIPE = DistillRecipe(
-    epochs=32, batch_size=16, learning_rate="auto", soft_weight=0.0, patience=1
-)
+RECIPE = DistillRecipe(epochs=14, batch_size=16, soft_weight=0.0, patience=1)
 STEPS = 5
-"""5 % of 32 epochs of 16 or 17 steps, shared by five rates."""
+"""One in forty of 14 epochs of 16 steps."""
 
 
 def trial(**changes: object) -> RateTest:
@@ -32,34 +31,53 @@ def trial(**changes: object) -> RateTest:
     return found[0]
 
 
-def test_the_rate_above_the_lowest_loss_trains() -> None:
-    """A few steps favor small rates. The same seed finds the same."""
-    test = trial()
+def test_the_best_rate_and_the_next_above_it_are_tried_for_longer() -> None:
+    """A student that is its teacher is best left alone in few steps. The same seed finds the
+    same."""
+    test = trial(soft_weight=0.9)
     rates = [rate for rate, _ in test.losses]
     assert rates == pytest.approx([f * RATES["sgd"] for f in FACTORS])
     losses = [loss for _, loss in test.losses if loss is not None]
     assert len(losses) == 5 and test.steps == STEPS
-    lowest = losses.index(min(losses))
-    assert test.rate == rates[min(lowest + 1, len(rates) - 1)]
-    assert test.steps * 5 <= 0.05 * RECIPE.epochs * (len(TRAIN) // 16 + 1)
-    assert trial() == test
+    best = losses.index(min(losses))
+    longer = dict(test.longer)
+    assert [*longer] == rates[best : best + 2] and len(longer) == 2
+    assert test.rate == min(longer, key=lambda rate: longer[rate] or 0.0)
+    assert test.rate != rates[best]
+    assert trial(soft_weight=0.9) == test
 
 
-def test_rates_at_which_training_breaks_are_not_taken() -> None:
-    """A decay of weights that lets them grow beyond all numbers, sooner at higher rates."""
+def test_the_highest_rate_needs_no_longer_trial() -> None:
+    test = trial()
+    losses = [loss for _, loss in test.losses if loss is not None]
+    assert min(losses) == losses[-1] and not test.longer
+    assert test.rate == test.losses[-1][0]
+
+
+def with_decay(weight_decay: float) -> DistillationTask:
     student = network(4, 1)
-    given = DistillationTask(
+    return DistillationTask(
         teachers=(student,),
         student=student,
         train=TRAIN,
         validation=VALIDATION,
-        recipe=replace(RECIPE, weight_decay=1e9),
+        recipe=replace(RECIPE, weight_decay=weight_decay),
         task=of_kind("classification"),
         seed=0,
     )
-    test = learning_rate.tested(given, Processes())
-    assert test.losses[-1][1] is None and test.losses[0][1] is not None
-    assert dict(test.losses)[test.rate] is not None
+
+
+def test_rates_at_which_training_breaks_are_not_taken() -> None:
+    """A decay of weights that lets them grow beyond all numbers, or change their sign."""
+    test = learning_rate.tested(with_decay(2e8), Processes())
+    losses = dict(test.losses)
+    assert None in losses.values() and losses[test.rate] is not None
+
+
+def test_the_default_is_taken_where_every_rate_breaks() -> None:
+    test = learning_rate.tested(with_decay(7e8), Processes())
+    assert {loss for _, loss in test.losses} == {None} and not test.longer
+    assert test.rate == RATES["sgd"]
 
 
 def test_a_short_training_keeps_the_default() -> None:
@@ -71,3 +89,31 @@ def test_a_recipe_with_a_rate_is_not_tried() -> None:
     recipe = replace(RECIPE, epochs=1, learning_rate=0.05)
     student = network(4, 1)
     assert distilled(student, student, recipe=recipe).rate_test is None
+
+
+def test_a_resumed_training_keeps_its_rate(tmp_path: Path) -> None:
+    tried: list[float] = []
+
+    def killed(epoch: Epoch) -> None:
+        if epoch.number == 3:
+            raise KeyboardInterrupt
+
+    student = network(4, 1)
+    recipe = replace(RECIPE, checkpoint_minutes=0, patience=None)
+    where = {"recipe": recipe, "folder": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        distilled(student, student, **where, hooks=Hooks(on_epoch=killed))
+    resumed = distilled(student, student, **where, hooks=Hooks(on_trial=tried.append))
+    whole = distilled(
+        student, student, recipe=recipe, hooks=Hooks(on_trial=tried.append)
+    )
+    assert len(tried) == len(FACTORS)
+    assert resumed.rate_test == whole.rate_test
+    assert resumed.program.fingerprint() == whole.program.fingerprint()
+
+
+def test_a_penalty_has_the_rate_of_the_recipe() -> None:
+    student = network(4, 1)
+    hooks = Hooks(penalty=lambda module: next(module.parameters()).abs().sum())
+    recipe = replace(RECIPE, epochs=3)
+    assert distilled(student, student, recipe=recipe, hooks=hooks).rate_test is None
