@@ -39,7 +39,7 @@ _BATCHES = 16
 """Batches of validation samples that a loss is taken of."""
 
 
-def share(recipe: DistillRecipe) -> float:
+def trial_fraction(recipe: DistillRecipe) -> float:
     """Steps of a recipe's trials, of those of its training: at most so many."""
     return _PART * (len(FACTORS) + 2 * _LONGER) if recipe.learning_rate == "auto" else 0
 
@@ -52,22 +52,22 @@ def tested(
     """The rate whose trials had the lowest loss; the default where the training is too short for
     trials, or breaks at every rate.
 
-    The student is left as it is. The same seed gives the same rate. `on_trial` is told each rate
+    The student is left as it is. The same seed gives the same rate. `on_trial` is show each rate
     before its trial.
     """
-    told = on_trial or (lambda _: None)
+    show = on_trial or (lambda _: None)
     own = replace(given.recipe, learning_rate=None)
     default = optimize.learning_rate(own)
     steps = _steps(replace(given, recipe=own), processes)
     if steps < _FEWEST:
         return RateTest(rate=default, steps=0, losses=())
     rates = [default * factor for factor in FACTORS]
-    losses = _losses(given, rates, steps, processes, told)
+    losses = _losses(given, rates, steps, processes, show)
     best = _lowest(losses, default)
     above = [rate for rate, loss in losses if rate > best and loss is not None][:1]
     if not above:
         return RateTest(rate=best, steps=steps, losses=losses)
-    longer = _losses(given, [best, *above], _LONGER * steps, processes, told)
+    longer = _losses(given, [best, *above], _LONGER * steps, processes, show)
     rate = _lowest(longer, best)
     return RateTest(rate=rate, steps=steps, losses=losses, longer=longer)
 
@@ -89,21 +89,21 @@ def _losses(
     rates: Sequence[float],
     steps: int,
     processes: Processes,
-    told: Callable[[float], None],
+    show: Callable[[float], None],
 ) -> RateLosses:
     short, found = _shortened(given, steps), []
     for rate in rates:
-        told(rate)
+        show(rate)
         found.append((rate, _loss(short, rate, processes)))
     return tuple(found)
 
 
 def _shortened(given: DistillationTask, steps: int) -> DistillationTask:
     """As many epochs of equal length as make so many steps, on samples drawn by the seed."""
-    wanted = steps * optimize.batch_size(given.recipe, given.task.kind)
-    epochs = math.ceil(wanted / len(given.train))
+    count = steps * optimize.batch_size(given.recipe, given.task.kind)
+    epochs = math.ceil(count / len(given.train))
     order = np.random.default_rng(given.seed).permutation(len(given.train))
-    train = given.train.subset(np.sort(order[: wanted // epochs]))
+    train = given.train.subset(np.sort(order[: count // epochs]))
     recipe = replace(given.recipe, epochs=epochs, ema=None)
     return replace(given, recipe=recipe, train=train, outputs_folder=None)
 

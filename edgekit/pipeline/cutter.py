@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.distill import Distilled
-from edgekit.distill.learning_rate import share
+from edgekit.distill.learning_rate import trial_fraction
 from edgekit.errors import BudgetInfeasible
 from edgekit.export.workers import artifact_name
 from edgekit.pipeline.closed_loop import (
@@ -132,7 +132,7 @@ class Cutter:
         recipe = self.inputs.recipe
         epoch_s = estimated_epoch_s(self.teachers.first, self.inputs.train)
         distill = recipe.distill
-        trainings = (1 + share(distill)) * distill.epochs * epoch_s / 60
+        trainings = (1 + trial_fraction(distill)) * distill.epochs * epoch_s / 60
         minutes = TRAININGS * trainings if recipe.minutes is None else recipe.minutes
         self.inputs.progress.say(
             f"Training takes about {trainings:.1f} min, and is repeated for at most "
