@@ -52,7 +52,7 @@ def tested(
     """The rate whose trials had the lowest loss; the default where the training is too short for
     trials, or breaks at every rate.
 
-    The student is left as it is. The same seed gives the same rate. `on_trial` is show each rate
+    The student is left as it is. The same seed gives the same rate. `on_trial` gets each rate
     before its trial.
     """
     show = on_trial or (lambda _: None)
