@@ -8,7 +8,7 @@ network ends.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +46,11 @@ class Cuts:
     def damage(self) -> float | None:
         """Expected loss increase of all cuts."""
         return damage_of(self.done)
+
+    @property
+    def refitted(self) -> float | None:
+        """Measured loss increase of all cuts, each before its training."""
+        return refitted_of(self.done)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +113,16 @@ class Step:
 
 def damage_of(done: Sequence[PrunedCandidate]) -> float | None:
     """Expected loss increase of cuts one after the other; `None` where one has none."""
-    found = [one.solution.expected_loss_increase for one in done]
+    return _sum(one.solution.expected_loss_increase for one in done)
+
+
+def refitted_of(done: Sequence[PrunedCandidate]) -> float | None:
+    """Measured loss increase of refitted cuts one after the other; `None` where one has none."""
+    return _sum(0.0 if one.whole else one.refitted_loss for one in done)
+
+
+def _sum(losses: Iterable[float | None]) -> float | None:
+    found = [*losses]
     return None if None in found else math.fsum(filter(None, found))
 
 

@@ -23,13 +23,20 @@ from edgekit.pipeline.closed_loop import (
     best_point,
     damage_of,
     frontier_of,
+    refitted_of,
     run,
 )
 from edgekit.pipeline.constraints import (
     PlanConstraints,
 )
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
-from edgekit.pipeline.expected_accuracy import Expectations, keep_outcome
+from edgekit.pipeline.expected_accuracy import (
+    ALONE,
+    REFITTED,
+    Expectations,
+    Law,
+    keep_outcome,
+)
 from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.refitting import mended
@@ -110,14 +117,16 @@ class Cutter:
             return None
         file = point.judged.plain(self.inputs.timer.variant)
         outcome = file.evaluation.value if file else None
-        return self.expectations.outlook(point.cuts.damage, outcome)
+        return self.expectations.outlook(*loss_before(point.cuts.done), outcome)
 
     def _keep_outcomes(self, points: Sequence[TrainedPoint]) -> None:
         """Keep what each plan came to, trained longest, for the expectations of later builds."""
         for damage, point in {one.cuts.damage: one for one in points}.items():
             file = point.judged.plain(self.inputs.timer.variant)
             if file is not None and damage is not None and self.expectations:
-                outcome = self.expectations.outcome(damage, file.evaluation)
+                outcome = self.expectations.outcome(
+                    damage, file.evaluation, point.cuts.refitted
+                )
                 keep_outcome(self.inputs.training.store, outcome)
 
     def _expected(self, fitted: PrunedCandidate) -> dict[str, float]:
@@ -183,7 +192,8 @@ class Cutter:
         cuts = Cuts(done=(), links=())
         steps = [*aims(final, self.first.parameters(), self.inputs.recipe.prune)]
         if len(steps) > 1 and self.expectations is not None:
-            self._check_reach(expected_damage(self.inputs, self.first, final), final)
+            damage = expected_damage(self.inputs, self.first, final)
+            self._check_reach(damage, ALONE, final)
         for number, constraints in enumerate(steps, 1):
             if number > 1:
                 self.inputs.progress.say(f"Cut {number} of {len(steps)}")
@@ -254,10 +264,10 @@ class Cutter:
             teachers = teachers.led_by(before.links[-1].program)
         done = (*before.done, fitted)
         if self.expectations is not None:
-            outlook = self.expectations.outlook(damage_of(done))
+            outlook = self.expectations.outlook(*loss_before(done))
             inputs.progress.say(f"After training: {outlook_words(outlook)}")
             if not before.links and constraints is not None:
-                self._check_reach(damage_of(done), constraints)
+                self._check_reach(*loss_before(done), constraints)
         spec = TrainingSpec(recipe=inputs.recipe.distill)
         link = train_student(inputs.training, teachers, fitted.student, spec)
         return Cuts(
@@ -266,7 +276,9 @@ class Cutter:
             trainings=(*before.trainings, 1),
         )
 
-    def _check_reach(self, damage: float | None, constraints: PlanConstraints) -> None:
+    def _check_reach(
+        self, damage: float | None, law: Law, constraints: PlanConstraints
+    ) -> None:
         """Raise `BudgetInfeasible` where training hardly makes up for a damage.
 
         A speed-up that no budget sets is not refused, and may be milder next.
@@ -277,7 +289,7 @@ class Cutter:
             return
         if self.expectations is not None:
             demand = self.inputs.gain * (constraints.speedup or 1.0)
-            refuse_hopeless(self.expectations, damage, allowed, demand)
+            refuse_hopeless(self.expectations, damage, law, allowed, demand)
 
     def _longer(self, student: Program) -> Distilled:
         """A student trained once more, from where it is."""
@@ -294,6 +306,12 @@ class Cutter:
             for one, count in zip(cuts.done, cuts.trainings, strict=True)
         )
         return replace(whole, cuts=made), cuts.links[-1]
+
+
+def loss_before(done: Sequence[PrunedCandidate]) -> tuple[float | None, Law]:
+    """The loss increase of cuts before training, measured where each was, and the law of it."""
+    measured = refitted_of(done)
+    return (damage_of(done), ALONE) if measured is None else (measured, REFITTED)
 
 
 def expected_damage(
@@ -315,11 +333,15 @@ def expected_damage(
 
 
 def refuse_hopeless(
-    expectations: Expectations, damage: float | None, allowed: float, speedup: float
+    expectations: Expectations,
+    damage: float | None,
+    law: Law,
+    allowed: float,
+    speedup: float,
 ) -> None:
     """Raise `BudgetInfeasible` where a plan loses more than `allowed` all over its band."""
-    if expectations.out_of_reach(damage, allowed):
-        outlook = outlook_words(expectations.outlook(damage))
+    if expectations.out_of_reach(damage, law, allowed):
+        outlook = outlook_words(expectations.outlook(damage, law))
         raise BudgetInfeasible(
             f"A speed-up of {speedup:.2f} with accuracy_drop = {allowed} is out of reach: "
             f"{outlook}. Ask for less: `edgekit plan` shows what each speed-up is "

@@ -50,6 +50,7 @@ class MeasuredDamage:
         if first.whole or not expected:
             return first
         loss = self.add(weighed, first, first.student)
+        first = replace(first, refitted_loss=loss)
         if loss <= _WORSE * expected:
             return first
         self.training.progress.say(
@@ -64,7 +65,7 @@ class MeasuredDamage:
         note = DamageMeasured(
             expected=expected, measured=loss, again=again, replaced=better
         )
-        kept = second if better else first
+        kept = replace(second, refitted_loss=again) if better else first
         rounds = (*first.rounds, *second.rounds)
         return replace(kept, rounds=rounds, notes=(*kept.notes, note))
 

@@ -19,7 +19,7 @@ from edgekit.pipeline import left_out
 from edgekit.pipeline.baselines import export_baselines
 from edgekit.pipeline.constraints import PlanConstraints, met
 from edgekit.pipeline.environment import Environment
-from edgekit.pipeline.expected_accuracy import Expectations
+from edgekit.pipeline.expected_accuracy import ALONE, Expectations
 from edgekit.pipeline.frontier import most_accurate
 from edgekit.pipeline.loading import Shared, load, runtimes_of
 from edgekit.pipeline.pruning_inputs import PruningInputs
@@ -244,7 +244,7 @@ def _point(
         asked=asked,
         speedup=constraints.gain * constraints.full_cost / solution.cost,
         expected_loss_increase=damage,
-        outlook=expectations.outlook(damage) if expectations else None,
+        outlook=expectations.outlook(damage, ALONE) if expectations else None,
         gap=solution.gap,
         parameters=solution.parameters,
         macs=solution.macs,

@@ -78,6 +78,9 @@ class PrunedCandidate:
     notes: tuple[Note, ...]
     own: Own | None = None
     """Of a student with an architecture of its own."""
+    refitted_loss: float | None = None
+    """Divergence of the untrained student from the network that it was cut from, in nats a
+    validation sample; `None` where it was not measured."""
     links: tuple[Link, ...] = ()
     untouched: bool = False
     """True where the student is the network itself, neither cut nor trained."""

@@ -7,7 +7,7 @@ import pytest
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.closed_loop import Step
 from edgekit.pipeline.cutter import refuse_hopeless, step_words
-from edgekit.pipeline.expected_accuracy import Expectations
+from edgekit.pipeline.expected_accuracy import ALONE, Expectations
 from edgekit.types import Evaluation
 from tests.unit.pipeline.test_closed_loop import point
 
@@ -27,9 +27,9 @@ def test_a_hopeless_plan_is_refused_before_it_is_trained_with_the_way_out() -> N
     known = Expectations(
         outcomes=(), family="mine", reference=reference, relative=False
     )
-    refuse_hopeless(known, 0.2, 0.01, 2.0)
+    refuse_hopeless(known, 0.2, ALONE, 0.01, 2.0)
     with pytest.raises(
         BudgetInfeasible, match=r"of 9\.70 with accuracy_drop = 0\.01"
     ) as said:
-        refuse_hopeless(known, 20.0, 0.01, 9.7)
+        refuse_hopeless(known, 20.0, ALONE, 0.01, 9.7)
     assert "expected accuracy" in str(said.value) and "--yes" in str(said.value)

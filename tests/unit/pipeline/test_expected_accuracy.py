@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from edgekit.pipeline.expected_accuracy import (
+    ALONE,
+    REFITTED,
     Expectations,
     TrainedOutcome,
     keep_outcome,
@@ -31,7 +33,7 @@ def outcome(family: str, damage: float, slope: float) -> TrainedOutcome:
 
 
 def expected(known: Expectations, damage: float) -> ExpectedAccuracy:
-    found = known.expected(damage)
+    found = known.expected(damage, ALONE)
     assert isinstance(found, ExpectedAccuracy)
     return found
 
@@ -39,8 +41,8 @@ def expected(known: Expectations, damage: float) -> ExpectedAccuracy:
 def test_before_any_network_was_trained_the_band_is_a_wide_prior() -> None:
     found = expected(NONE, 1.0)
     assert (found.trained, found.own) == (0, 0)
-    assert found.expected == pytest.approx(0.86)
-    assert found.low < 0.82 and found.high > 0.89
+    assert found.expected == pytest.approx(0.84)
+    assert found.low < 0.75 and found.high > 0.87
     assert expected(NONE, 0.0).expected == pytest.approx(0.9)
     assert expected(NONE, 1e6).low == 0.0, "a fraction has ends"
 
@@ -78,8 +80,8 @@ def test_the_band_holds_four_of_five_networks() -> None:
 
 def test_a_loss_that_noise_hides_counts_as_the_noise() -> None:
     gained = replace(outcome("mine", 1.0, -0.01), noise=0.002)
-    assert gained.log_slope == pytest.approx(math.log(0.002))
-    assert slope_of([gained], "mine").center < slope_of([], "mine").center
+    assert gained.log_slope(ALONE) == pytest.approx(math.log(0.002))
+    assert slope_of([gained], "mine", ALONE).center < slope_of([], "mine", ALONE).center
 
 
 def test_training_makes_up_for_more_of_a_larger_loss() -> None:
@@ -102,22 +104,22 @@ def test_outcomes_that_say_nothing_do_not_count() -> None:
 def test_a_budget_is_out_of_reach_where_the_band_lies_below_it() -> None:
     for allowed in (0.005, 0.02, 0.1):
         below = [expected(NONE, d).high < REFERENCE.value - allowed for d in DAMAGES]
-        assert [NONE.out_of_reach(d, allowed) for d in DAMAGES] == below
+        assert [NONE.out_of_reach(d, ALONE, allowed) for d in DAMAGES] == below
         assert {*below} == {True, False}
 
 
 def test_a_wide_band_refuses_little() -> None:
-    assert not NONE.out_of_reach(1.0, 0.01), "one in ten would keep it"
-    assert NONE.out_of_reach(12.0, 0.01)
+    assert not NONE.out_of_reach(0.3, ALONE, 0.01), "one in ten would keep it"
+    assert NONE.out_of_reach(12.0, ALONE, 0.01)
     frail = [outcome("mine", damage, 0.1) for damage in (0.5, 1.0, 2.0)]
-    assert replace(NONE, outcomes=tuple(frail)).out_of_reach(1.0, 0.01)
+    assert replace(NONE, outcomes=tuple(frail)).out_of_reach(1.0, ALONE, 0.01)
     few = replace(NONE, reference=replace(REFERENCE, samples=40))
-    assert not few.out_of_reach(12.0, 0.01), "noise may hide what is lost"
+    assert not few.out_of_reach(1.0, ALONE, 0.01), "noise may hide what is lost"
     for damage in (None, math.inf):
-        assert not NONE.out_of_reach(damage, 0.01)
+        assert not NONE.out_of_reach(damage, ALONE, 0.01)
     assert not replace(
         NONE, reference=replace(REFERENCE, is_fraction=False)
-    ).out_of_reach(12.0, 0.01)
+    ).out_of_reach(12.0, ALONE, 0.01)
 
 
 def test_losses_of_other_units_are_no_experience() -> None:
@@ -137,18 +139,21 @@ def test_a_metric_that_is_better_lower_has_its_band_the_right_way_around() -> No
     error = replace(REFERENCE, value=2.0, higher_is_better=False, is_fraction=False)
     found = expected(replace(NONE, reference=error, relative=True), 1.0)
     assert found.low < found.expected < found.high
-    assert found.expected == pytest.approx(2.08)
+    assert found.expected == pytest.approx(2.12)
 
 
 def test_where_nothing_can_be_said_the_reason_is() -> None:
     own = replace(NONE, reference=replace(REFERENCE, is_fraction=False, value=20.0))
-    assert own.expected(1.0) == AccuracyUnknown(reason="metric_without_scale")
+    assert own.expected(1.0, ALONE) == AccuracyUnknown(reason="metric_without_scale")
     for damage in (None, math.inf, math.nan):
-        found = NONE.outlook(damage, 0.8)
+        found = NONE.outlook(damage, ALONE, 0.8)
         assert found.unknown == AccuracyUnknown(reason="damage_not_measured")
         assert (found.expected, found.inside, found.outcome) == (None, None, 0.8)
-    assert NONE.outlook(1.0, 0.89).inside and not NONE.outlook(1.0, 0.5).inside
-    assert NONE.outlook(1.0).inside is None
+    assert (
+        NONE.outlook(1.0, ALONE, 0.87).inside
+        and not NONE.outlook(1.0, ALONE, 0.5).inside
+    )
+    assert NONE.outlook(1.0, ALONE).inside is None
 
 
 def test_outcomes_are_kept_for_later_builds_each_once(tmp_path: Path) -> None:
@@ -159,3 +164,30 @@ def test_outcomes_are_kept_for_later_builds_each_once(tmp_path: Path) -> None:
         keep_outcome(store, one)
     found = read_outcomes(Store(tmp_path))
     assert sorted(found, key=lambda one: one.family) == made
+
+
+def test_a_measured_loss_has_a_law_of_its_own(tmp_path: Path) -> None:
+    """Cuts that lose a nat alone and were measured to lose a quarter once refitted."""
+    made = replace(outcome("mine", 1.0, 0.02), refitted=0.25)
+    known = replace(NONE, outcomes=(made, outcome("mine", 1.0, 0.02)))
+    alone, refitted = (known.expected(1.0, law) for law in (ALONE, REFITTED))
+    assert isinstance(alone, ExpectedAccuracy)
+    assert isinstance(refitted, ExpectedAccuracy)
+    assert (alone.own, refitted.own) == (2, 1), "one network was not measured"
+    assert refitted.expected < alone.expected
+    keep_outcome(Store(tmp_path), made)
+    assert read_outcomes(Store(tmp_path)) == (made,)
+    smaller = replace(NONE, before=0.1).outcome(1.0, REFERENCE, 0.25)
+    assert smaller.refitted == pytest.approx(0.35)
+
+
+def test_noise_and_the_law_widen_the_band_together() -> None:
+    """Both are independent, so that their squares add up."""
+    noisy = replace(NONE, reference=replace(REFERENCE, samples=400))
+    reach = 1.2816 * noisy.reference.noise
+    plain, wide = expected(NONE, 0.2), expected(noisy, 0.2)
+    for edge in ("low", "high"):
+        by_law, by_both = (
+            abs(getattr(one, edge) - one.expected) for one in (plain, wide)
+        )
+        assert by_both == pytest.approx(math.hypot(by_law, reach), rel=1e-3)
