@@ -5,13 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgekit.export.checks import attribute_layer
 from edgekit.export.mixing import PART, Mixture, mixture
 from edgekit.export.publish import complete_files
 from edgekit.export.quantization_accuracy import QuantizationAccuracy, Validation
-from edgekit.export.quantization_search import Search, groups_of, search
+from edgekit.export.quantization_search import (
+    Search,
+    groups_of,
+    samples_to_rank,
+    search,
+)
 from edgekit.export.verify import Reference, verify
 from edgekit.program.feeds import Feeds
 from edgekit.runtimes.protocol import (
@@ -131,17 +137,22 @@ def _reduced(
         quantizer.quantize(request.precision, QuantConfig(), place / f"plain{suffix}")
         return place / f"plain{suffix}", None
 
-    def write(quant_config: QuantConfig, path: Path) -> None:
+    def write(quant_config: QuantConfig, path: Path, by: Quantizer = quantizer) -> None:
         with attribute_layer(runtime, request.name):
-            quantizer.quantize(request.precision, quant_config, path)
+            by.quantize(request.precision, quant_config, path)
 
     quant_config, found_mixture = _first(runtime, quantizer, fp32, request)
     slow = found_mixture.slow if found_mixture else ()
     if export_inputs.validation is None or runtime.export_only:
         write(quant_config, place / f"plain{suffix}")
         return place / f"plain{suffix}", replace(_unjudged(quant_config), slow=slow)
+    size = _bytes(runtime, fp32)
+    few, ranking = samples_to_rank(size), quantizer
+    if few is not None:
+        ranking = runtime.exporter.quantizer(fp32, inputs, samples[:few], place)
     work = Search(
         write=write,
+        write_to_rank=partial(write, by=ranking),
         accuracy=QuantizationAccuracy(
             fp32,
             request.runtime,
@@ -149,7 +160,7 @@ def _reduced(
             [each.layout for each in inputs],
         ),
         layers=quantizer.layers,
-        groups=groups_of(_bytes(runtime, fp32)),
+        groups=groups_of(size),
         mixture=found_mixture if quant_config.operators == "mixed" else None,
         place=place,
         suffix=suffix,

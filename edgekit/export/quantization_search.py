@@ -38,6 +38,10 @@ _PRICES_US, _PRICE_STEPS = (0.1, 2.0), 24
 """The least price of the worst layer's damage, and the ratio of each of the prices to the one
 before it: from less than any operator takes to a second."""
 
+_FEW = 8
+"""Calibration samples of files that only rank layers, where a file has more bytes than `_QUICK`:
+runs over the samples are half of their time."""
+
 Write = Callable[[QuantConfig, Path], None]
 """Writes the network by a configuration; raises `ArtifactError` where the library cannot."""
 
@@ -51,6 +55,8 @@ class Search:
     layers: Callable[[], tuple[str, ...]]
     place: Path
     suffix: str
+    write_to_rank: Write | None = None
+    """The same for files that only rank layers; `None` is `write`."""
     groups: int = GROUPS
     """In how many groups layers are tried alone."""
     mixture: Mixture | None = None
@@ -104,6 +110,11 @@ class Search:
 def groups_of(size: int) -> int:
     """In how many groups the layers of a file of `size` bytes in fp32 are tried alone."""
     return max(_FEWEST_GROUPS, min(GROUPS, GROUPS * _QUICK // max(1, size)))
+
+
+def samples_to_rank(size: int) -> int | None:
+    """The calibration samples of files that only rank layers; `None` where all are taken."""
+    return _FEW if size > _QUICK else None
 
 
 def search(
@@ -209,7 +220,8 @@ def _errors(work: Search, quant_config: QuantConfig) -> dict[tuple[str, ...], fl
         scratch = work.place / f"sense{work.suffix}"
         others = tuple(layer for layer in layers if layer not in group)
         try:
-            work.write(replace(quant_config, float_layers=others), scratch)
+            write = work.write_to_rank or work.write
+            write(replace(quant_config, float_layers=others), scratch)
             return work.accuracy.error(scratch)
         except ArtifactError:
             return 0.0  # a file that the library or the runtime refuses is inconclusive

@@ -50,18 +50,27 @@ class Priced:
     found: QuantResult
     layers: tuple[str, ...]
     """Those with weights that stay in float."""
+    ranked: int
+    """Files that only ranked layers, by fewer samples."""
 
 
 def priced(name: str, place: Path, inputs: Any, samples: Any, classes: Any) -> Priced:
-    """The search of a mixture in which every operator takes twice as long in float."""
+    """The search of a mixture in which every operator takes twice as long in float; an eighth of
+    the samples rank the layers."""
     runtime = registry.get(name)
     exporter, suffix = runtime.exporter, runtime.suffix
     fp32, int8 = place / f"f{suffix}", place / f"i{suffix}"
     exporter.convert(load(place / "net.pt2", inputs), fp32)
     specs, _ = exporter.signature(fp32)
-    quantizer = exporter.quantizer(
-        fp32, specs, calibration_samples((samples[:64],), specs), place
-    )
+    given = calibration_samples((samples[:64],), specs)
+    quantizer = exporter.quantizer(fp32, specs, given, place)
+    ranking = exporter.quantizer(fp32, specs, given[:8], place)
+    ranked: list[Path] = []
+
+    def rank(config: QuantConfig, path: Path) -> None:
+        ranked.append(path)
+        ranking.quantize("int8", config, path)
+
     config = sure(name, "int8") or QuantConfig()
     quantizer.quantize("int8", config, int8)
     (place / "operators").mkdir()
@@ -73,6 +82,7 @@ def priced(name: str, place: Path, inputs: Any, samples: Any, classes: Any) -> P
     times |= {step.in_int8: 10.0 for step in material.steps if step.in_int8}
     work = Search(
         write=lambda config, path: quantizer.quantize("int8", config, path),
+        write_to_rank=rank,
         accuracy=QuantizationAccuracy(fp32, name, _validation(samples, classes, place)),
         layers=quantizer.layers,
         mixture=Mixture(material=material, times=times, timed=True),
@@ -83,5 +93,7 @@ def priced(name: str, place: Path, inputs: Any, samples: Any, classes: Any) -> P
     found = search(work, first, runtime.ranges, "int8")
     kept = set(found.quant_config.float_operators)
     return Priced(
-        found=found, layers=tuple(one for one in quantizer.layers() if one in kept)
+        found=found,
+        layers=tuple(one for one in quantizer.layers() if one in kept),
+        ranked=len(ranked),
     )

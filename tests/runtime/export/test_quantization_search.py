@@ -45,7 +45,7 @@ def test_a_mixture_spares_the_harmed_layers(
     found = result.found
     assert found.trials[0].accuracy_drop > 0.02 >= found.accuracy_drop
     assert not found.trials[0].quant_config.float_operators
-    assert len(result.layers) == HARMED
+    assert len(result.layers) == HARMED and result.ranked > HARMED
     count = len(found.quant_config.float_operators)
     assert f"{count} operators more in float" in quantized(found)
 
