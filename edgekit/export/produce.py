@@ -147,12 +147,13 @@ def _reduced(
         write(quant_config, place / f"plain{suffix}")
         return place / f"plain{suffix}", replace(_unjudged(quant_config), slow=slow)
     size = _bytes(runtime, fp32)
-    few, ranking = samples_to_rank(size), quantizer
+    few, write_to_rank = samples_to_rank(size), None
     if few is not None:
         ranking = runtime.exporter.quantizer(fp32, inputs, samples[:few], place)
+        write_to_rank = partial(write, by=ranking)
     work = Search(
         write=write,
-        write_to_rank=partial(write, by=ranking),
+        write_to_rank=write_to_rank,
         accuracy=QuantizationAccuracy(
             fp32,
             request.runtime,

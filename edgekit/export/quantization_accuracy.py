@@ -92,9 +92,11 @@ class QuantizationAccuracy:
         outputs = self._outputs(path, len(self.validation))
         return self._drop(outputs), self._error(outputs)
 
-    def error(self, path: Path) -> float:
-        """The relative error of the outputs for the first samples, as many as compare files."""
-        return self._error(self._outputs(path, self._glance))
+    def error(self, path: Path, *, least: bool = False) -> float:
+        """The relative error of the outputs for the first samples, as many as compare files; with
+        `least`, the fewest that do."""
+        count = min(_GLANCE[0], self._glance) if least else self._glance
+        return self._error(self._outputs(path, count))
 
     @property
     def _glance(self) -> int:

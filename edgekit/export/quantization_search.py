@@ -56,7 +56,7 @@ class Search:
     place: Path
     suffix: str
     write_to_rank: Write | None = None
-    """The same for files that only rank layers; `None` is `write`."""
+    """The same for files that only rank layers, by fewer samples; `None` is `write`."""
     groups: int = GROUPS
     """In how many groups layers are tried alone."""
     mixture: Mixture | None = None
@@ -222,7 +222,7 @@ def _errors(work: Search, quant_config: QuantConfig) -> dict[tuple[str, ...], fl
         try:
             write = work.write_to_rank or work.write
             write(replace(quant_config, float_layers=others), scratch)
-            return work.accuracy.error(scratch)
+            return work.accuracy.error(scratch, least=write is not work.write)
         except ArtifactError:
             return 0.0  # a file that the library or the runtime refuses is inconclusive
 
