@@ -1,11 +1,11 @@
-"""A learning rate by trial: short trainings at a few rates, and longer ones at the two that promise
-most; the losses on validation samples decide.
+"""A learning rate by trial: short trainings at a few rates, and longer ones from the best upward;
+the losses on validation samples decide.
 
 A cut that loses little is harmed by a rate that a deep one needs, so no one rate serves both. Every
 trial begins with the same student, takes the same batches and lets its rate fall as the whole
 training does. Short trainings favor small rates (Wu et al., "Understanding Short-Horizon Bias in
-Stochastic Meta-Optimization", 2018, arXiv:1803.02021), so the next one above the best is tried for
-longer too.
+Stochastic Meta-Optimization", 2018, arXiv:1803.02021), so the best and those above it are tried for
+longer, until one is worse than the one before.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BATCHES = 16
 
 
 def trial_fraction(recipe: DistillRecipe) -> float:
-    """Steps of a recipe's trials, of those of its training: at most so many."""
+    """Steps of a recipe's trials, of those of its training, where two are longer."""
     return _PART * (len(FACTORS) + 2 * _LONGER) if recipe.learning_rate == "auto" else 0
 
 
@@ -64,10 +64,14 @@ def tested(
     rates = [default * factor for factor in FACTORS]
     losses = _losses(given, rates, steps, processes, show)
     best = _lowest(losses, default)
-    above = [rate for rate, loss in losses if rate > best and loss is not None][:1]
-    if not above:
+    above = [rate for rate, loss in losses if rate >= best and loss is not None]
+    if len(above) < 2:
         return RateTest(rate=best, steps=steps, losses=losses)
-    longer = _losses(given, [best, *above], _LONGER * steps, processes, show)
+    longer: RateLosses = ()
+    for rate in above:
+        longer += _losses(given, [rate], _LONGER * steps, processes, show)
+        if _lowest(longer, best) != rate:
+            break
     rate = _lowest(longer, best)
     return RateTest(rate=rate, steps=steps, losses=losses, longer=longer)
 

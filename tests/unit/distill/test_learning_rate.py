@@ -31,7 +31,7 @@ def trial(**changes: object) -> RateTest:
     return found[0]
 
 
-def test_the_best_rate_and_the_next_above_it_are_tried_for_longer() -> None:
+def test_the_best_rate_and_those_above_it_are_tried_for_longer() -> None:
     """A student that is its teacher is best left alone in few steps. The same seed finds the
     same."""
     test = trial(soft_weight=0.9)
@@ -40,11 +40,18 @@ def test_the_best_rate_and_the_next_above_it_are_tried_for_longer() -> None:
     losses = [loss for _, loss in test.losses if loss is not None]
     assert len(losses) == 5 and test.steps == STEPS
     best = losses.index(min(losses))
-    longer = dict(test.longer)
-    assert [*longer] == rates[best : best + 2] and len(longer) == 2
-    assert test.rate == min(longer, key=lambda rate: longer[rate] or 0.0)
-    assert test.rate != rates[best]
+    after = [loss for _, loss in test.longer if loss is not None]
+    assert [rate for rate, _ in test.longer] == rates[best : best + len(after)]
+    assert len(after) > 2 and after == sorted(after, reverse=True), "each was better"
+    assert test.rate == rates[-1]
     assert trial(soft_weight=0.9) == test
+
+
+def test_no_rate_above_a_worse_one_is_tried_for_longer() -> None:
+    test = trial(soft_weight=0.9, optimizer="adamw")
+    *better, (_, last) = test.longer
+    assert len(test.longer) < len(FACTORS) and last is not None
+    assert test.rate == better[-1][0] and last > (better[-1][1] or 0.0)
 
 
 def test_the_highest_rate_needs_no_longer_trial() -> None:
