@@ -2,6 +2,7 @@
 
     python -m benchmarks.contract                 # all pairs that have no row yet
     python -m benchmarks.contract --most 2        # at most two of them
+    python -m benchmarks.contract --only digits   # those of some networks
     python -m benchmarks.contract --before COMMIT # the same pairs, built by an older commit
 
 Twenty pairs are drawn once from a seed: one of the trained networks of `examples/`, a speed-up
@@ -191,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", default="present", metavar="COMMIT")
     parser.add_argument("--most", type=int, default=PAIRS)
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--cache", type=Path, default=Path("build/contract-cache"))
     arguments = parser.parse_args()
     table = Table("contract", ("commit", "number"), ("ai-edge-litert", "torch"))
@@ -198,7 +200,8 @@ def main() -> None:
     cache = (arguments.cache / commit).absolute()
     with tree_of(commit) as tree:
         for pair in pairs():
-            if left == 0 or table.find(commit=commit, number=pair.number):
+            known = table.find(commit=commit, number=pair.number)
+            if left == 0 or known or pair.network not in arguments.only:
                 continue
             left -= 1
             started = time.monotonic()
