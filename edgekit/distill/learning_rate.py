@@ -1,11 +1,12 @@
-"""A learning rate by trial: short trainings at a few rates, and longer ones from the best upward;
-the losses on validation samples decide.
+"""A learning rate by trial: short trainings at a few rates, longer ones from the best upward, and
+the rate above the best of those.
 
 A cut that loses little is harmed by a rate that a deep one needs, so no one rate serves both. Every
 trial begins with the same student, takes the same batches and lets its rate fall as the whole
-training does. Short trainings favor small rates (Wu et al., "Understanding Short-Horizon Bias in
-Stochastic Meta-Optimization", 2018, arXiv:1803.02021), so the best and those above it are tried for
-longer, until one is worse than the one before.
+training does; losses are of validation samples. Two things make rates seem too high there: short
+trainings (Wu et al., "Understanding Short-Horizon Bias in Stochastic Meta-Optimization", 2018,
+arXiv:1803.02021), and samples that the network was trained on before it was cut, as most users'
+validation samples are: a low rate keeps what the network memorized of them.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def tested(
     processes: Processes,
     on_trial: Callable[[float], None] | None = None,
 ) -> RateTest:
-    """The rate whose trials had the lowest loss; the default where the training is too short for
-    trials, or breaks at every rate.
+    """The rate above the one whose trials had the lowest loss, unless training breaks there; the
+    default where the training is too short for trials, or breaks at every rate.
 
     The student is left as it is. The same seed gives the same rate. `on_trial` gets each rate
     before its trial.
@@ -64,16 +65,17 @@ def tested(
     rates = [default * factor for factor in FACTORS]
     losses = _losses(given, rates, steps, processes, show)
     best = _lowest(losses, default)
-    above = [rate for rate, loss in losses if rate >= best and loss is not None]
-    if len(above) < 2:
-        return RateTest(rate=best, steps=steps, losses=losses)
+    rising = [rate for rate, loss in losses if rate >= best and loss is not None]
     longer: RateLosses = ()
-    for rate in above:
+    for rate in rising[:-1]:
         longer += _losses(given, [rate], _LONGER * steps, processes, show)
         if _lowest(longer, best) != rate:
             break
-    rate = _lowest(longer, best)
-    return RateTest(rate=rate, steps=steps, losses=losses, longer=longer)
+    best = _lowest(longer, best)
+    above = [rate for rate in rising if rate > best]
+    return RateTest(
+        rate=min(above, default=best), steps=steps, losses=losses, longer=longer
+    )
 
 
 def _lowest(losses: RateLosses, default: float) -> float:
