@@ -2,12 +2,12 @@
 
     python -m benchmarks.recovery [--only NETWORK ...] [--minutes M]
 
-The networks, data and recipes of `benchmarks/frontier_networks.py`. Each is cut to a fraction of
-every exact width, mild and deep, its layers refitted; then the same student is trained with the
-recipe's learning rate found by trial (`auto`), and with a third, one and three times the default of
-its optimizer. Losses are of the metric on test samples, against the unpruned network; trials are
-counted in the processor seconds. Rows lie in `benchmarks/results/recovery.json`; those already
-there are kept.
+The networks and data of `benchmarks/frontier_networks.py`, and the digits; examples with their own
+recipes. Each is cut to a fraction of every exact width, mild and deep, its layers refitted; then
+the same student is trained with the recipe's learning rate found by trial (`auto`), and with one,
+three and ten times the default of its optimizer. Losses are of the metric on test samples, against
+the unpruned network; trials are counted in the processor seconds. Rows lie in
+`benchmarks/results/recovery.json`; those already there are kept.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from typing import Literal
 import torch
 
 from benchmarks.frontier_edgekit import Bench
-from benchmarks.frontier_networks import NETWORKS, ROOT, Network, Places, project_of
+from benchmarks.frontier_networks import NETWORKS, ROOT, Places, project_of
 from benchmarks.quantization_networks import Missing
 from benchmarks.results import Row, Table
+from edgekit.config import project
 from edgekit.distill import distill
 from edgekit.distill.optimize import RATES
 from edgekit.evaluate.accuracy import evaluate
@@ -44,11 +45,12 @@ from edgekit.types import DistillRecipe, Evaluation
 
 Rate = float | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
-ARMS: Mapping[str, float | None] = {AUTO: None, "third": 0.3, "one": 1.0, "three": 3.0}
+ARMS: Mapping[str, float | None] = {AUTO: None, "one": 1.0, "three": 3.0, "ten": 10.0}
 """Rates, of the optimizer's default; `None` is by trial."""
 KEPT = (0.75, 0.4)
 """Fractions of every width."""
 FITTED = 512
+SUBJECTS = ("digits", *NETWORKS)
 SEED = 0
 _SAME = 0.002
 """Losses nearer than this are taken to be the same."""
@@ -58,15 +60,17 @@ _SAME = 0.002
 class Subject:
     """A network, its data, and how it is trained."""
 
-    network: Network
     loaded: Loaded
     recipe: DistillRecipe
 
     @classmethod
-    def of(cls, network: Network, places: Places) -> Subject:
-        bench = Bench.of(project_of(network, places), network.targets[0])
+    def of(cls, name: str, places: Places) -> Subject:
+        root = ROOT / "examples" / name
+        given = project_of(NETWORKS[name], places) if not root.is_dir() else None
+        given = given or project.load(root).with_settings(("recipe.distill.losses={}",))
+        bench = Bench.of(given, "litert")
         recipe = bench.request.project.recipe.distill
-        return cls(network=network, loaded=bench.loaded, recipe=recipe)
+        return cls(loaded=bench.loaded, recipe=recipe)
 
     @cached_property
     def tested(self) -> Evaluation:
@@ -157,7 +161,7 @@ def main() -> None:
         resnet56=arguments.models / "third-party/resnet56-4bfd9763.th",
         cache=arguments.cache.absolute(),
     )
-    for name in arguments.only or NETWORKS:
+    for name in arguments.only or SUBJECTS:
         subject: Subject | None = None
         for kept in KEPT:
             student: Program | None = None
@@ -167,7 +171,7 @@ def main() -> None:
                 if table.find(**key) or spent > (arguments.minutes or spent):
                     continue
                 try:
-                    subject = subject or Subject.of(NETWORKS[name], places)
+                    subject = subject or Subject.of(name, places)
                 except Missing as error:
                     print(f"{name} is left out: {error}", flush=True)
                     break
@@ -190,7 +194,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=shared / "data/cifar10-jpeg.zip")
     parser.add_argument("--models", type=Path, default=shared / "models")
     parser.add_argument("--cache", type=Path, default=Store().root / "latency_frontier")
-    parser.add_argument("--only", nargs="+", choices=NETWORKS, metavar="NETWORK")
+    parser.add_argument("--only", nargs="+", choices=SUBJECTS, metavar="NETWORK")
     parser.add_argument("--minutes", type=float, help="after which none is begun")
     return parser.parse_args()
 
