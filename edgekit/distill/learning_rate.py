@@ -1,5 +1,5 @@
 """A learning rate by trial: short trainings at a few rates, longer ones from the best upward, and
-the rate above the best of those.
+the highest rate that is about as good as the best of those.
 
 A cut that loses little is harmed by a rate that a deep one needs, so no one rate serves both. Every
 trial begins with the same student, takes the same batches and lets its rate fall as the whole
@@ -36,6 +36,9 @@ _LONGER = 4
 """Steps of a longer trial, of those of a short one."""
 _FEWEST, _MOST = 5, 150
 """Steps of a short trial: the schedule needs some, and more show nothing new."""
+_ALIKE = 1.2
+"""Ratio of two losses that count as alike: between rates that were too high for whole trainings
+(1.4 and more of the best) and those that were better on test samples (up to 1.16)."""
 _BATCHES = 16
 """Batches of validation samples that a loss is taken of."""
 
@@ -50,8 +53,8 @@ def tested(
     processes: Processes,
     on_trial: Callable[[float], None] | None = None,
 ) -> RateTest:
-    """The rate above the one whose trials had the lowest loss, unless training breaks there; the
-    default where the training is too short for trials, or breaks at every rate.
+    """The highest rate whose longer trial lost about as little as the best; the default where the
+    training is too short for trials, or breaks at every rate.
 
     The student is left as it is. The same seed gives the same rate. `on_trial` gets each rate
     before its trial.
@@ -67,15 +70,20 @@ def tested(
     best = _lowest(losses, default)
     rising = [rate for rate, loss in losses if rate >= best and loss is not None]
     longer: RateLosses = ()
-    for rate in rising[:-1]:
+    for rate in rising if len(rising) > 1 else ():
         longer += _losses(given, [rate], _LONGER * steps, processes, show)
-        if _lowest(longer, best) != rate:
+        best = _highest(longer, best)
+        if best != rate:
             break
-    best = _lowest(longer, best)
-    above = [rate for rate in rising if rate > best]
-    return RateTest(
-        rate=min(above, default=best), steps=steps, losses=losses, longer=longer
-    )
+    return RateTest(rate=best, steps=steps, losses=losses, longer=longer)
+
+
+def _highest(losses: RateLosses, default: float) -> float:
+    """The highest rate that lost about as little as the best."""
+    finite = [(rate, loss) for rate, loss in losses if loss is not None]
+    least = min((loss for _, loss in finite), default=0.0)
+    alike = [rate for rate, loss in finite if loss <= _ALIKE * least]
+    return max(alike, default=default)
 
 
 def _lowest(losses: RateLosses, default: float) -> float:

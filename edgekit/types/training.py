@@ -45,7 +45,7 @@ class RateTest:
     """0 where the training is too short for trials, and the rate is the default."""
     losses: RateLosses
     longer: RateLosses = ()
-    """Of the best and those above it, after more steps, until one was worse."""
+    """Of the best and those above it, after more steps, until one was a fifth worse."""
 
 
 @dataclass(frozen=True, kw_only=True)

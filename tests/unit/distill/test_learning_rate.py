@@ -41,17 +41,19 @@ def test_the_best_rate_and_those_above_it_are_tried_for_longer() -> None:
     assert len(losses) == 5 and test.steps == STEPS
     best = losses.index(min(losses))
     after = [loss for _, loss in test.longer if loss is not None]
-    assert [rate for rate, _ in test.longer] == rates[best:-1]
+    assert [rate for rate, _ in test.longer] == rates[best:]
     assert len(after) > 2 and after == sorted(after, reverse=True), "each was better"
     assert test.rate == rates[-1]
     assert trial(soft_weight=0.9) == test
 
 
-def test_the_rate_above_the_best_is_taken() -> None:
+def test_the_highest_rate_about_as_good_as_the_best_is_taken() -> None:
     test = trial(soft_weight=0.9, optimizer="adamw")
-    *better, (rate, last) = test.longer
-    assert len(test.longer) < len(FACTORS) and last is not None
-    assert test.rate == rate and last > (better[-1][1] or 0.0)
+    losses = {rate: loss for rate, loss in test.longer if loss is not None}
+    alike = [r for r, loss in losses.items() if loss <= 1.2 * min(losses.values())]
+    *_, highest = losses
+    assert test.rate == max(alike) < highest
+    assert losses[test.rate] > min(losses.values()), "a worse one, and higher"
 
 
 def test_the_highest_rate_needs_no_longer_trial() -> None:
