@@ -66,8 +66,10 @@ class Subject:
     @classmethod
     def of(cls, name: str, places: Places) -> Subject:
         root = ROOT / "examples" / name
-        given = project_of(NETWORKS[name], places) if not root.is_dir() else None
-        given = given or project.load(root).with_settings(("recipe.distill.losses={}",))
+        if root.is_dir():
+            given = project.load(root).with_settings(("recipe.distill.losses={}",))
+        else:
+            given = project_of(NETWORKS[name], places)
         bench = Bench.of(given, "litert")
         recipe = bench.request.project.recipe.distill
         return cls(loaded=bench.loaded, recipe=recipe)

@@ -147,8 +147,9 @@ def _rates(
     state: State | None, given: DistillationTask, processes: Processes, hooks: Hooks
 ) -> RateTest:
     """The rates that were tried before the checkpoint, or are now."""
-    if state is not None and state["rates"] is not None:
-        return RateTest(**state["rates"])
+    kept = state and state.get("rates")  # not in checkpoints of earlier versions
+    if kept:
+        return RateTest(**kept)
     rates = tested(given, processes, hooks.on_trial)
     if hooks.on_rate is not None:
         hooks.on_rate(rates)
