@@ -115,6 +115,7 @@ def divergence(found: Tensor, desired: Tensor) -> float:
     """Kullback-Leibler divergence of class probabilities; else squared error over variance."""
     if desired.dim() == 2 and desired.shape[1] > 1:
         logits = F.log_softmax(found, 1), F.log_softmax(desired, 1)
-        return float(F.kl_div(*logits, reduction="batchmean", log_target=True))
+        loss = F.kl_div(*logits, reduction="batchmean", log_target=True)
+        return max(0.0, float(loss))  # rounding makes that of equal networks negative
     spread = (desired - desired.mean()).square().sum().clamp_min(1e-12)
     return float((found - desired).square().sum() / spread)

@@ -10,7 +10,7 @@ from torch import nn
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.prune.importance import importance
-from edgekit.prune.sensitivity import sensitivity
+from edgekit.prune.sensitivity import divergence, sensitivity
 from edgekit.types import InputSpec
 
 
@@ -83,3 +83,11 @@ def test_a_cut_that_harms_any_output_of_a_dictionary_counts() -> None:
     for name, cuts in found[0].items():
         for ours, theirs in zip(found[1][name], cuts, strict=True):
             assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_equal_networks_do_not_differ_by_less_than_nothing() -> None:
+    """Sums of rounded logarithms came to -1e-8, and a power of that is a complex number."""
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        logits = torch.randn(60, 10, generator=draw)
+        assert 0.0 <= divergence(logits + 1e-7, logits) < 1e-6
