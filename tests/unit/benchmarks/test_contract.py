@@ -64,6 +64,8 @@ def test_a_budget_takes_the_place_of_the_projects_and_of_its_targets(
     assert recipe.pop("minutes") == MINUTES
     expected.setdefault("recipe", {}).pop("minutes", None)
     assert found == {"recipe": {}, **expected}
+    older = tomllib.loads(with_budget(before, PAIR, None))
+    assert older.get("recipe", {}) == expected.get("recipe", {}), "its own recipe"
 
 
 def test_what_a_build_ended_as() -> None:
