@@ -11,7 +11,7 @@ Raspberry Pi 4 in a process of its own, timed on this machine. A pair is `met` w
 within its budget, `refused` where it ends before training with the nearest budget, else `missed`;
 `failed` is another error. All builds share one cache, so later pairs have the trained networks of
 earlier ones: run them in order. An older commit builds its own examples, of the same weights and
-samples, and knows no limit of minutes. `band_coverage` is the fraction of trained networks whose
+samples, and without a limit of minutes. `band_coverage` is the fraction of trained networks whose
 metric lies in the 80 % band that was stated before their training.
 """
 
@@ -70,7 +70,7 @@ def pairs() -> list[Pair]:
 def with_budget(toml: str, pair: Pair, minutes: int | None = MINUTES) -> str:
     """The project with the pair's budget in the place of its own, and of its targets'.
 
-    `None` minutes are for a commit that does not know the setting.
+    `None` minutes are for a commit without the setting.
     """
     kept, section = [], ""
     for line in toml.splitlines():
