@@ -306,6 +306,22 @@ def check_possible(planner: Planner, constraints: PlanConstraints) -> None:
             raise infeasible(planner, limits, constraints)
 
 
+def too_slow(
+    constraints: PlanConstraints, measured: float, artifact: str
+) -> BudgetInfeasible:
+    """The error that names a speed which no plan has, and the one that the fastest was `measured`
+    to have, against the unpruned network in the form that is planned for."""
+    asked = _asked(
+        "cost", constraints.full_cost / (constraints.speedup or 1), constraints
+    )
+    nearest = _asked("cost", constraints.full_cost / measured, constraints)
+    return BudgetInfeasible(
+        f"{asked} is out of reach: the fastest plan on offer has {nearest}, timed untrained as "
+        f"{artifact}. Ask for less in [budget], or lower [recipe.prune] min_keep. Train all the "
+        "same with --yes."
+    )
+
+
 def infeasible(
     planner: Planner, limits: Limits, constraints: PlanConstraints
 ) -> BudgetInfeasible:

@@ -13,7 +13,7 @@ from pathlib import Path
 from edgekit.distill import Distilled
 from edgekit.distill.learning_rate import trial_fraction
 from edgekit.errors import BudgetInfeasible
-from edgekit.export.workers import artifact_name
+from edgekit.export.workers import Variant, artifact_name
 from edgekit.pipeline.closed_loop import (
     TRAININGS,
     Cuts,
@@ -26,9 +26,7 @@ from edgekit.pipeline.closed_loop import (
     refitted_of,
     run,
 )
-from edgekit.pipeline.constraints import (
-    PlanConstraints,
-)
+from edgekit.pipeline.constraints import PlanConstraints, too_slow
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
 from edgekit.pipeline.expected_accuracy import (
     ALONE,
@@ -212,6 +210,8 @@ class Cutter:
             planner = self.inputs.planner(network, self.first.options)
         weighed = self.inputs.weighed(planner)
         fitted = self.untrained(weighed, constraints)
+        if not before.links and self._refuses(constraints):
+            refuse_slow(fitted, constraints, self.inputs.timer.variant)
         cuts = self._trained(fitted, before, constraints)
         if not fitted.whole:
             self.damages.add(weighed, fitted, cuts.links[-1].program, trained=True)
@@ -276,16 +276,18 @@ class Cutter:
             trainings=(*before.trainings, 1),
         )
 
+    def _refuses(self, constraints: PlanConstraints) -> bool:
+        """Return whether a build ends before it trains; not for a speed-up that no budget sets,
+        which may be milder next, nor where the user goes on all the same."""
+        assumed = any(isinstance(note, SpeedupAssumed) for note in constraints.notes)
+        return not (self.inputs.accept_doubts or assumed)
+
     def _check_reach(
         self, damage: float | None, law: Law, constraints: PlanConstraints
     ) -> None:
-        """Raise `BudgetInfeasible` where training hardly makes up for a damage.
-
-        A speed-up that no budget sets is not refused, and may be milder next.
-        """
-        assumed = any(isinstance(note, SpeedupAssumed) for note in constraints.notes)
+        """Raise `BudgetInfeasible` where training hardly makes up for a damage."""
         allowed = self.inputs.budget.accuracy_drop
-        if self.inputs.accept_doubts or assumed or allowed is None:
+        if allowed is None or not self._refuses(constraints):
             return
         if self.expectations is not None:
             demand = self.inputs.gain * (constraints.speedup or 1.0)
@@ -330,6 +332,15 @@ def expected_damage(
     if measured is not None:
         weighed = measured.corrected(weighed)
     return weighed.solve(constraints, cost).expected_loss_increase
+
+
+def refuse_slow(
+    fitted: PrunedCandidate, constraints: PlanConstraints, planned: Variant
+) -> None:
+    """Raise `BudgetInfeasible` where no plan is as fast as required, by measurement."""
+    if fitted.out_of_reach and fitted.measured_speedup:
+        name = artifact_name(*planned)
+        raise too_slow(constraints, fitted.measured_speedup, name)
 
 
 def refuse_hopeless(

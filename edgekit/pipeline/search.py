@@ -54,6 +54,10 @@ from edgekit.types.notes import BlocksDropped, NoPlanFaster, Note
 _SLACK = 1.03
 _SPARE = 1.1
 """Past this fraction of the speed-up asked for, a network gave up more than it had to."""
+_FASTEST = 1.01
+"""Cost over the least one on offer up to which a plan is the fastest that there is."""
+_NOISE = 1.02
+"""Ratio of two measured speed-ups that repeated measurements have."""
 _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
 
@@ -86,6 +90,8 @@ class PrunedCandidate:
     """True where the student is the network itself, neither cut nor trained."""
     measured_speedup: float | None = None
     """Of its untrained export, over the unpruned network in the form that is planned for."""
+    out_of_reach: bool = False
+    """True where the fastest plan on offer was timed, and is slower than required."""
     judged: Mapping[str, float] = field(default_factory=dict)
     """Speed-ups over fp32 of its files, by name, where they were measured already."""
     outlook: AccuracyOutlook | None = None
@@ -268,7 +274,19 @@ def settled(
         rounds=tuple(turn.round for turn in turns),
         notes=tuple(notes),
         measured_speedup=best.round.measured_speedup,
+        out_of_reach=_out_of_reach(planner, constraints, turns),
     )
+
+
+def _out_of_reach(
+    planner: Planner, constraints: PlanConstraints, turns: Sequence[SearchRound]
+) -> bool:
+    """Return whether the fastest plan on offer was timed, and none is as fast as required."""
+    reached = max(turn.round.measured_speedup for turn in turns)
+    if constraints.speedup is None or reached * _NOISE >= constraints.speedup:
+        return False
+    least = planner.cheapest("cost", constraints.limits(None)).cost
+    return any(turn.solution.cost <= _FASTEST * least for turn in turns)
 
 
 def planned(planner: Planner, cut: LockedCut) -> PrunedCandidate:

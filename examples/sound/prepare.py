@@ -73,26 +73,27 @@ class Voices:
     stretch: float
     generator: np.random.Generator
 
-    def say(self, text: str) -> Sound:
-        """`text` by a voice at a speed and a pitch drawn at random; silence cut off."""
+    def say(self, text: str) -> tuple[Sound, str]:
+        """`text` by a voice at a speed and a pitch drawn at random, silence cut off; the voice."""
         draw = self.generator
         moved = self.stretch ** draw.uniform(-1, 1)
         if draw.random() < FLITE_FRACTION:
             voice = str(draw.choice(self.recorded))
             slower = f"duration_stretch={draw.uniform(0.8, 1.25):.2f}"
             command = ["flite", "-voice", voice, "--setf", slower, "-t", text]
-            return trimmed(spoken([*command, "-o", "/dev/stdout"], moved))
-        voice = f"{draw.choice(ACCENTS)}+{draw.choice(self.variants)}"
+            return trimmed(spoken([*command, "-o", "/dev/stdout"], moved)), voice
+        accent, voice = draw.choice(ACCENTS), str(draw.choice(self.variants))
         speed, pitch = str(draw.integers(120, 200)), str(draw.integers(25, 75))
-        command = ["espeak-ng", "-v", voice, "-s", speed, "-p", pitch, "--stdout", text]
-        return trimmed(spoken(command, moved))
+        command = ["espeak-ng", "-v", f"{accent}+{voice}", "-s", speed, "-p", pitch]
+        return trimmed(spoken([*command, "--stdout", text], moved)), voice
 
     @cached_property
     def chatter(self) -> Sound:
         """A minute of four of them talking at once."""
         lanes = []
         for _ in range(4):
-            talk = [self.say(str(self.generator.choice(CHATTER))) for _ in range(30)]
+            texts = (str(self.generator.choice(CHATTER)) for _ in range(30))
+            talk = [self.say(text)[0] for text in texts]
             lanes.append(np.concatenate(talk)[: 60 * RATE_HZ])
         shortest = min(map(len, lanes))
         return np.sum([lane[:shortest] for lane in lanes], 0)
@@ -145,18 +146,19 @@ def background(voices: Voices) -> Sound:
     return sound / (np.sqrt(np.mean(sound**2)) + 1e-9)
 
 
-def recording(word: str | None, voices: Voices) -> Sound:
-    """A second with `word` somewhere in it, or with none, over a background."""
+def recording(word: str | None, voices: Voices) -> tuple[Sound, str]:
+    """A second with `word` somewhere in it, or with none, over a background; the word's voice."""
     draw = voices.generator
     behind = background(voices)
     if word is None:
-        return behind * decibels(draw.uniform(-60, -30))
+        return behind * decibels(draw.uniform(-60, -30)), ""
     second = np.zeros(RATE_HZ)
-    heard = voices.say(word)[:RATE_HZ]
+    said, voice = voices.say(word)
+    heard = said[:RATE_HZ]
     start = draw.integers(RATE_HZ - len(heard) + 1)
     second[start : start + len(heard)] = heard
     mixed = second + behind * decibels(-draw.uniform(3, 30))
-    return mixed * decibels(draw.uniform(-35, -20))
+    return mixed * decibels(draw.uniform(-35, -20)), voice
 
 
 def decibels(value: float) -> float:
@@ -192,14 +194,15 @@ def filters() -> np.ndarray:
     return np.clip(np.minimum(rise, fall), 0, None)
 
 
-def recordings(per_class: int, voices: Voices) -> Iterator[tuple[np.ndarray, str]]:
-    """Levels and label: each command, other words and silence equally often."""
+def recordings(per_class: int, voices: Voices) -> Iterator[tuple[np.ndarray, str, str]]:
+    """Levels, label and voice: each command, other words and silence equally often."""
     for number in range(per_class):
-        for word in COMMANDS:
-            yield levels(recording(word, voices)), word
         other = OTHERS[number % len(OTHERS)]
-        yield levels(recording(other, voices)), "unknown"
-        yield levels(recording(None, voices)), "silence"
+        spoken_as = {word: word for word in COMMANDS}
+        words = {**spoken_as, "unknown": other, "silence": None}
+        for label, word in words.items():
+            sound, voice = recording(word, voices)
+            yield levels(sound), label, voice
 
 
 def main() -> None:
@@ -209,8 +212,9 @@ def main() -> None:
     }
     for seed, (name, (per_class, voices)) in enumerate(parts.items(), SEED):
         drawn = Voices(*voices, np.random.default_rng(seed))
-        x, y = zip(*recordings(per_class, drawn), strict=True)
-        np.savez_compressed(HERE / f"{name}.npz", x=np.stack(x), y=np.array(y))
+        x, y, voice = zip(*recordings(per_class, drawn), strict=True)
+        arrays = {"x": np.stack(x), "y": np.array(y), "voice": np.array(voice)}
+        np.savez_compressed(HERE / f"{name}.npz", **arrays)
         print(f"{name}: {len(y)} recordings", flush=True)
 
 

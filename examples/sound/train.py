@@ -1,7 +1,7 @@
 """Train the teacher and write teacher.safetensors: `python train.py`.
 
-A tenth of the training recordings selects the epoch. The test recordings, of other voices, are
-looked at once, at the end.
+A fifth of the training recordings, of voices of their own, selects the epoch. The test recordings,
+of yet other voices, are looked at once, at the end.
 """
 
 from __future__ import annotations

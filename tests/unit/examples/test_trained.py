@@ -73,6 +73,18 @@ def test_no_voice_both_trains_and_tests() -> None:
         assert train and test and not train & test
 
 
+def test_no_voice_both_trains_and_selects_the_epoch() -> None:
+    folder = shipped("examples/sound")
+    loader = runpy.run_path(str(folder / "loader.py"))
+    with np.load(folder / "train.npz") as archive:
+        recordings = [x.tobytes() for x in archive["x"]]
+        voice = dict(zip(recordings, archive["voice"], strict=True))
+    parts = [loader[part]()[0] for part in ("recordings", "validation")]
+    train, held = ({voice[x.tobytes()] for x in part} - {""} for part in parts)
+    assert len(held) > 5 and not train & held
+    assert sum(map(len, parts)) == len(recordings)
+
+
 def test_a_digits_pixels_are_its_mask() -> None:
     loader = runpy.run_path(str(shipped("examples/segment") / "loader.py"))
     pixels, masks = loader["images"]("test", 40, 7)

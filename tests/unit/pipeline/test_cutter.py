@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.closed_loop import Step
-from edgekit.pipeline.cutter import refuse_hopeless, step_words
+from edgekit.pipeline.constraints import PlanConstraints
+from edgekit.pipeline.cutter import refuse_hopeless, refuse_slow, step_words
 from edgekit.pipeline.expected_accuracy import ALONE, Expectations
+from edgekit.pipeline.search import as_it_is
 from edgekit.types import Evaluation
 from tests.unit.pipeline.test_closed_loop import point
+from tests.unit.prune.test_planner import graph_of, planner_for, residual
 
 
 def test_the_next_training_is_said_with_its_reason_against_fp32() -> None:
@@ -33,3 +39,20 @@ def test_a_hopeless_plan_is_refused_before_it_is_trained_with_the_way_out() -> N
     ) as said:
         refuse_hopeless(known, 20.0, ALONE, 0.01, 9.7)
     assert "expected accuracy" in str(said.value) and "--yes" in str(said.value)
+
+
+def test_a_speed_that_no_plan_has_is_refused_with_the_one_that_was_timed(
+    tmp_path: Path,
+) -> None:
+    planner = planner_for(graph_of(residual()), tmp_path, multiple=1)
+    fitted = replace(as_it_is(planner, ()), measured_speedup=2.25)
+    asked = PlanConstraints(speedup=7.34, full_cost=10.0).with_gain(3.0)
+    refuse_slow(fitted, asked, ("litert", "int8"))
+    slow = replace(fitted, out_of_reach=True)
+    with pytest.raises(BudgetInfeasible, match=r"a speed-up of 7\.34 is out") as said:
+        refuse_slow(slow, asked, ("litert", "int8"))
+    assert "has a speed-up of 6.75, timed untrained as litert-int8" in str(said.value)
+    assert "--yes" in str(said.value)
+    stated = replace(asked, stated_as=("latency_ms", 20.0))
+    with pytest.raises(BudgetInfeasible, match=r"has latency_ms = 2\.963, timed"):
+        refuse_slow(slow, stated, ("litert", "int8"))

@@ -135,6 +135,19 @@ def test_none_fast_enough_leaves_the_fastest(
 
 
 @pytest.mark.parametrize(
+    ("measured", "out_of_reach"), [(1.8, True), (1.97, False), (2.1, False)]
+)
+def test_a_speed_is_out_of_reach_where_the_fastest_plan_was_timed(
+    planner: Planner, constraints: PlanConstraints, measured: float, out_of_reach: bool
+) -> None:
+    """By more than two measurements of one network differ."""
+    first = turn(planner, constraints, 0.6 * constraints.full_cost, 1.5)
+    assert not settled(planner, constraints, [first]).out_of_reach, "there is a faster"
+    found = settled(planner, constraints, [first, least(planner, measured)])
+    assert found.out_of_reach is out_of_reach
+
+
+@pytest.mark.parametrize(
     ("measured", "cut"), [((0.9, 0.97), False), ((0.9, 1.02), True)]
 )
 def test_no_plan_that_claims_a_speed_up_is_slower_than_the_whole_network(
