@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from edgekit import scratch
+from edgekit.api import worker_builds
 from edgekit.api.bundles import Bundle
 from edgekit.api.environment import attached_environment
 from edgekit.bench.farm import Farm
-from edgekit.bundle_files import REPORT
 from edgekit.config import farm as farm_file
 from edgekit.config import lock_file, project
-from edgekit.errors import BudgetMissed, EdgeKitError, OutputError, UsageError
+from edgekit.errors import EdgeKitError, OutputError, UsageError
 from edgekit.export import warm
 from edgekit.package import bundle
 from edgekit.pipeline.build import build as run_build
@@ -42,15 +38,11 @@ from edgekit.pipeline.fleet.slurm import SlurmOptions
 from edgekit.pipeline.loading import Shared
 from edgekit.pipeline.request import BuildRequest
 from edgekit.progress import Logged, Progress
-from edgekit.report.document import from_json
 from edgekit.store import Store
-from edgekit.store.shared import SHARED
 from edgekit.types import Report
 
 _LOG = logging.getLogger("edgekit")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ =,+-]{0,99}")
-_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait by spinning slow down the builds beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +118,18 @@ def build_many(  # noqa: PLR0913
     `UsageError` where the requests cannot be built together, `FarmError` for the file of devices,
     `RuntimeMissing` without Ray or submitit.
     """
-    _check(engine, cpus, gpus)
+    if engine not in ENGINES:
+        raise UsageError(f"No engine '{engine}'. Known: {', '.join(ENGINES)}.")
+    check_amounts(cpus, gpus)
     named = _named(requests)
     places = out if isinstance(out, Mapping) else {n: Path(out) / n for n in named}
     tasks = [
         FleetTask(name=name, request=one, out=places[name], cpus=cpus, gpus=gpus)
         for name, one in named.items()
     ]
-    lender = Lender(_farm(devices, tasks))
+    lender = Lender(
+        farm_of(devices, [one.project.targets_folder for one in named.values()])
+    )
     if engine == "local":
         shared: dict[str, Shared] = {}
 
@@ -157,14 +153,9 @@ def _on_cluster(
     watch: Watch,
 ) -> list[BuildResult]:
     store = Store()
-    if (engine == "slurm" or address is not None) and store.shared is None:
-        raise UsageError(
-            f"The machines of a cluster exchange files through a shared cache. Set {SHARED} to a "
-            "folder that each of them has, or to a URL."
-        )
-    environment = dict(_WAITING)
-    if store.shared is not None:
-        environment[SHARED] = store.shared.address
+    environment = worker_builds.environment(
+        store, shared=engine == "slurm" or address is not None
+    )
     run: partial[list[TaskState]]
     if engine == "slurm":
         logs = tasks[0].out.resolve().parent / "slurm"
@@ -175,8 +166,8 @@ def _on_cluster(
         run = partial(cluster.run, options=ray)
     refused = {state.task.name: state for state in map(_placed, tasks) if state.over}
     packed = _packed([task for task in tasks if task.name not in refused], store)
-    states = run(packed, _built_there, lender, watch=watch)
-    ended = {state.task.name: _delivered(state, store) for state in states}
+    states = run(packed, worker_builds.build, lender, watch=watch)
+    ended = {state.task.name: worker_builds.delivered(state, store) for state in states}
     return [_result({**ended, **refused}[task.name]) for task in tasks]
 
 
@@ -213,7 +204,7 @@ def _built_here(
     task: FleetTask, address: str, progress: Progress, shared: Shared
 ) -> Done:
     """Build into the task's folder; errors on purpose are in the result."""
-    stages, failure = _Stages(), None
+    stages, failure = worker_builds.Stages(), None
     try:
         with attached_environment(
             task.request, device=address, progress=progress
@@ -225,84 +216,8 @@ def _built_here(
     return Done(failure=failure, stages_kept=stages.kept, stages_run=stages.run)
 
 
-def _built_there(task: FleetTask, address: str, progress: Progress) -> Done:
-    """Build on a worker, into the store; every error is in the result."""
-    stages, place = _Stages(), Path()
-    bundle_entry, failure = None, None
-    try:
-        store = Store()
-        with transport.project_files(store, task.project or "") as root:
-            place, asked = root.resolve(), task.request
-            moved = replace(asked.project, root=place, file=place / project.FILE)
-            request = replace(asked, project=moved, lock_folder=None)
-            attached = attached_environment(request, device=address, progress=progress)
-            with attached as env, scratch.folder() as aside:
-                stages.store = env.store
-                try:
-                    run_build(request, env, aside / "bundle")
-                except BudgetMissed as error:
-                    failure = Failure.of(error)
-                bundle_entry = transport.keep_bundle(aside / "bundle", store)
-    except Exception as error:  # noqa: BLE001 - the other builds go on, and it is named there
-        _LOG.exception("%s failed", task.name)
-        failure = Failure.of(error)
-    if failure is not None and place != Path():  # the user's folder, not the copy of it
-        own = str(task.request.project.root)
-        failure = replace(failure, message=failure.message.replace(str(place), own))
-    return Done(
-        bundle=bundle_entry,
-        failure=failure,
-        stages_kept=stages.kept,
-        stages_run=stages.run,
-    )
-
-
-class _Stages:
-    """The stages of a build so far, whatever ends it."""
-
-    store: Store | None = None
-
-    @property
-    def kept(self) -> int:
-        """Those that were kept from before."""
-        return sum(one.kept for one in self.store.outcomes) if self.store else 0
-
-    @property
-    def run(self) -> int:
-        """Those that were run."""
-        return len(self.store.outcomes) - self.kept if self.store else 0
-
-
-def _delivered(state: TaskState, store: Store) -> TaskState:
-    """The bundle of a task that ended on a worker, in its folder, and its lock by the project."""
-    if state.done is None or state.done.bundle is None:
-        return state
-    try:
-        files = transport.bundle_files(store, state.done.bundle)
-        with bundle.replacing(state.task.out) as folder:
-            shutil.copytree(files, folder, dirs_exist_ok=True)
-        _publish_lock(state.task)
-    except EdgeKitError as error:
-        state.fail(error)
-    return state
-
-
-def _publish_lock(task: FleetTask) -> None:
-    request = task.request
-    if request.lock_folder is None or request.locked is not None:
-        return
-    name = request.target.name
-    if not os.access(request.lock_folder, os.W_OK):
-        return  # the lock is in the bundle
-    lock_file.write(request.lock_folder, name, lock_file.read(task.out, name))
-
-
 def _result(state: TaskState) -> BuildResult:
-    done = state.done or Done()
-    report = None
-    if done.failure is None or done.missed:
-        text = (state.task.out / REPORT).read_text(encoding="utf-8")
-        report = from_json(json.loads(text))
+    done, report = state.done or Done(), worker_builds.report_of(state)
     return BuildResult(
         name=state.task.name,
         folder=state.task.out,
@@ -314,9 +229,8 @@ def _result(state: TaskState) -> BuildResult:
     )
 
 
-def _check(engine: str, cpus: float, gpus: float) -> None:
-    if engine not in ENGINES:
-        raise UsageError(f"No engine '{engine}'. Known: {', '.join(ENGINES)}.")
+def check_amounts(cpus: float, gpus: float) -> None:
+    """Raise `UsageError` for processors that a build cannot have."""
     for name, amount in (("cpus", cpus), ("gpus", gpus)):
         if amount < 0 or (amount > 1 and amount % 1) or (name == "cpus" and not amount):
             raise UsageError(
@@ -345,11 +259,11 @@ def _named(
     return dict(requests)
 
 
-def _farm(file: str | Path | None, tasks: Sequence[FleetTask]) -> Farm | None:
+def farm_of(file: str | Path | None, targets_folders: Sequence[Path]) -> Farm | None:
+    """The farm of a `devices.toml`, or of the folder with one; raises `FarmError`."""
     if file is None:
         return None
     path = Path(file)
     if path.is_dir():
         path = path / farm_file.FILE
-    folders = dict.fromkeys(t.request.project.targets_folder for t in tasks)
-    return Farm.read(path, folders=tuple(folders))
+    return Farm.read(path, folders=tuple(dict.fromkeys(targets_folders)))

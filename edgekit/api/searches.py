@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
+from edgekit.api import cluster_search
+from edgekit.api.cluster_search import SearchCluster
 from edgekit.api.environment import attached_environment, folder_at
 from edgekit.api.fleet import build_request
-from edgekit.config.project import SETTINGS
-from edgekit.errors import (
-    AgentKilled,
-    BudgetMissed,
-    DeviceBusy,
-    DeviceFrozen,
-    DeviceUnreachable,
-    DiskFull,
-    EdgeKitError,
-    HostKeyError,
-    LinkLost,
-    MeasurementError,
-    OutputError,
-    ProjectError,
-    RuntimeMissing,
-    UsageError,
+from edgekit.api.search_builds import (
+    NOT_THE_TRIAL,
+    SearchBuilds,
+    point_of,
+    refuse_failures,
 )
+from edgekit.errors import BudgetMissed, EdgeKitError, UsageError
 from edgekit.pipeline.build import build as run_build
 from edgekit.pipeline.environment import Environment
+from edgekit.pipeline.fleet.records import LOCAL, EngineName, Watch, unwatched
 from edgekit.pipeline.loading import Shared
 from edgekit.pipeline.request import BuildRequest
-from edgekit.pipeline.trials import halving, identity
-from edgekit.pipeline.trials.space import Parameter, parse
-from edgekit.pipeline.trials.study import Asked, Study, opened
+from edgekit.pipeline.trials import identity
+from edgekit.pipeline.trials.ladder import Ladder, Rung
+from edgekit.pipeline.trials.space import parse
+from edgekit.pipeline.trials.study import opened
 from edgekit.progress import Logged, Progress
 from edgekit.report.search_page import write_report
 from edgekit.store import holders
-from edgekit.types import Candidate, Report
-from edgekit.types.evaluation import Score
-from edgekit.types.search import SearchPoint, SearchReport
+from edgekit.types import Report
+from edgekit.types.search import SearchReport
 
-_EPOCHS = "recipe.distill.epochs"
-_ALL_FAILED = 3
-"""Trials in a row from the first one on whose errors end the search."""
-_NOT_THE_TRIAL = (
-    OutputError,
-    RuntimeMissing,
-    DeviceUnreachable,
-    HostKeyError,
-    LinkLost,
-    DeviceFrozen,
-    DiskFull,
-    AgentKilled,
-    DeviceBusy,
-)
-"""Errors that other settings would have met too: they end the search, which can go on later."""
+_ENGINES = (LOCAL, "ray")
 
 
 def search(  # noqa: PLR0913
@@ -68,8 +45,16 @@ def search(  # noqa: PLR0913
     rungs: int = 3,
     settings: Sequence[str] = (),
     device: str = "local",
+    engine: EngineName = "local",
+    address: str | None = None,
+    devices: str | Path | None = None,
+    jobs: int | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    retries: int = 3,
     allow_pickle: bool = False,
     progress: Progress | None = None,
+    watch: Watch = unwatched,
 ) -> SearchReport:
     """Build the project in `folder` with other settings, until there are `trials` of them.
 
@@ -77,150 +62,113 @@ def search(  # noqa: PLR0913
     `model.input.shape=[3,32,32]|[3,48,48]`. A trial trains for a fraction of its epochs first, and
     goes on with twice as many, up to `rungs` times, while it is in the better half of the trials so
     far, by the metric on validation samples and the measured latency. Trials lie in `trials.db` in
-    `out`, their stages in the cache: a search that was killed goes on where it was, and the trial
-    at hand is run again. `settings` hold for every trial.
+    `out`, their stages in the cache: a search that was killed goes on where it was, and the trials
+    under way are run again. `settings` hold for every trial.
+
+    The engine `local` runs one trial after another in this process. `ray` runs them beside each
+    other on the cluster of Ray at `address`, as `build_many` does, with `cpus` and `gpus` each: as
+    many as it has free processors for, and `jobs` at most. A training whose worker is lost is
+    repeated up to `retries` times. With a `devices.toml` each trial measures on a device that no
+    other one has meanwhile.
 
     Returns, and writes to `search.json` and `search.html` in `out`, every network and the frontier;
     their bundles are in `trial-N/epochs-E`. A trial that fails is reported. Raises `UsageError` for
     settings that cannot be varied and where every trial fails, `OutputError` where `out` has
-    another search, `RuntimeMissing` without Optuna, and the errors of `edgekit.build_request`.
+    another search, `RuntimeMissing` without Optuna or Ray, `NoWorker` where no machine of the
+    cluster can run a trial, and the errors of `edgekit.build_request`.
     """
-    for name, count in (("trials", trials), ("rungs", rungs)):
-        if count < 1:
+    for name, count in (("trials", trials), ("rungs", rungs), ("jobs", jobs)):
+        if count is not None and count < 1:
             raise UsageError(f"{name} = {count}: a search has at least one.")
+    _check(engine, device, address, devices, jobs)
     shown = progress or Logged()
     plain = build_request(folder, target=target, allow_pickle=allow_pickle)
     plain = replace(plain, lock_folder=None)
     parameters, place = parse(vary), Path(out)
-    run = _Search(plain, tuple(settings), parameters, rungs, device, place, shown)
-    first = run.request()
-    run.check()
+    builds = SearchBuilds(plain, tuple(settings), parameters, rungs, place)
+    first = builds.request()
+    builds.check()
+    there = None
+    if engine != LOCAL:
+        there = SearchCluster.of(
+            first, address, devices, jobs=jobs, cpus=cpus, gpus=gpus, retries=retries
+        )
     folder_at(place)
-    of = identity.of(first, settings, parameters, rungs, device)
+    measures = device if there is None else there.measures
+    of = identity.of(first, settings, parameters, rungs, measures)
     with (
         holders.alone(place / ".lock", shown.say, what="runs this search"),
         opened(place, parameters, of, first.project.recipe.seed) as study,
     ):
-        if study.interrupted:
+        if (count := study.interrupted) == 1:
             shown.say("A trial was interrupted: it is run again")
-        while (number := study.ended) < trials:
-            asked = study.ask()
-            if asked is None:
-                shown.say(f"{number} trials: there are no other settings")
-                break
-            shown.say(f"Trial {number + 1} of {trials}: {', '.join(asked.settings)}")
-            run.trial(asked, study)
-            write_report(run.report(study), place)
-            _refuse_failures(study, _ALL_FAILED)
-        _refuse_failures(study)
-        report = run.report(study)
-        write_report(report, place)
-        return report
+        elif count:
+            shown.say(f"{count} trials were interrupted: they are run again")
+        ladder = Ladder(study, trials=trials, steps=builds.steps, progress=shown)
 
+        def write() -> SearchReport:
+            report = builds.report(study)
+            write_report(report, place)
+            return report
 
-@dataclass(frozen=True)
-class _Search:
-    """Trials as builds."""
-
-    plain: BuildRequest
-    """Without settings."""
-    settings: tuple[str, ...]
-    parameters: Sequence[Parameter]
-    rungs: int
-    device: str
-    out: Path
-    progress: Progress
-
-    def request(self, *own: str) -> BuildRequest:
-        """The build with a trial's settings, the last of those of one key."""
-        by_key = {_key(one): one for one in (*self.settings, *own)}
-        project = self.plain.project.with_settings([*by_key.values()])
-        return replace(self.plain, project=project)
-
-    def check(self) -> None:
-        """Raise `UsageError` for a key or a value that `edgekit.toml` could not have either, and
-        for a key that has a value besides."""
-        given = set(map(_key, self.settings))
-        for one in self.parameters:
-            if one.key in given:
-                raise UsageError(
-                    f"{one.key} has a value and is varied. Leave out {SETTINGS} or --vary."
-                )
-            for setting in one.ends:
-                try:
-                    self.request(setting)
-                except ProjectError as error:
-                    reason = re.sub(rf"^{SETTINGS}:\d+: ", "", str(error))
-                    raise UsageError(f"--vary {one.text}: {reason}") from error
-
-    def trial(self, asked: Asked, study: Study) -> None:
-        """Build a trial rung by rung, and keep its points; an error of its own ends it alone."""
-        points: list[SearchPoint] = []
-        try:
-            request = self.request(*asked.settings)
-            epochs = request.project.recipe.distill.epochs
-            with attached_environment(
-                request, device=self.device, progress=self.progress
-            ) as env:
-                self._climb(
-                    halving.rungs(epochs, self.rungs), env, asked, study, points
-                )
-        except _NOT_THE_TRIAL:
-            raise
-        except EdgeKitError as error:
-            self.progress.say(f"The trial failed: {error}")
-            study.fail(asked, str(error))
+        if there is None:
+            while begun := ladder.ask(1):
+                _climb(begun[0], builds, ladder, device, shown)
+                write()
         else:
-            study.finish(asked, points)
-
-    def _climb(
-        self,
-        steps: Sequence[int],
-        env: Environment,
-        asked: Asked,
-        study: Study,
-        points: list[SearchPoint],
-    ) -> None:
-        """Train for more and more epochs, as long as the trial is among the better ones."""
-        known, shared = study.points(), Shared()
-        for number, epochs in enumerate(steps):
-            place = self.out / f"trial-{asked.number}" / f"epochs-{epochs}"
-            request = self.request(*asked.settings, f"{_EPOCHS}={epochs}")
-            report = _built(request, env, place, shared)
-            points.append(_point(report, asked, epochs))
-            study.keep(asked, points)
-            if not report.epochs:
-                return  # nothing was trained, and nothing would be
-            if not halving.goes_on(points[-1], halving.at_rung(known, number)):
-                self.progress.say(f"Stopped after {epochs} of {steps[-1]} epochs")
-                return
-
-    def report(self, study: Study) -> SearchReport:
-        """Everything that was found so far."""
-        points = study.points()
-        return SearchReport(
-            project=self.request().project.name,
-            target=self.plain.target.name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            parameters=tuple(one.text for one in self.parameters),
-            points=points,
-            frontier=halving.frontier(points),
-            failed=study.failed(),
-        )
+            cluster_search.run(builds, ladder, there, written=write, watch=watch)
+        refuse_failures(study)
+        return write()
 
 
-def _key(setting: str) -> str:
-    return setting.partition("=")[0].strip()
-
-
-def _refuse_failures(study: Study, least: int = 1) -> None:
-    """Raise `UsageError` where `least` trials or more failed, and none gave a network."""
-    failed = study.failed()
-    if len(failed) >= least and not study.points():
+def _check(
+    engine: str,
+    device: str,
+    address: str | None,
+    devices: str | Path | None,
+    jobs: int | None,
+) -> None:
+    """Raise `UsageError` for an engine that does not search, and for what it does not take."""
+    if engine not in _ENGINES:
         raise UsageError(
-            f"{len(failed)} trials failed, and none gave a network. The last one: "
-            f"{failed[-1].error}"
+            f"No engine '{engine}' for a search. Known: {', '.join(_ENGINES)}."
         )
+    if engine != LOCAL:
+        if device != LOCAL:
+            raise UsageError(
+                f"The device {device} measures one trial at a time. List it, and others like it, "
+                "in a devices.toml: trials on a cluster measure on devices of that file."
+            )
+        return
+    given = {"address": address, "devices": devices, "jobs": jobs}
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} = {value}: trials run one after another here. Add the engine ray."
+            )
+
+
+def _climb(
+    rung: Rung, builds: SearchBuilds, ladder: Ladder, device: str, progress: Progress
+) -> None:
+    """Run a trial to its end in this process; an error of its own ends it alone."""
+    following: Rung | None = rung
+    shared = Shared()
+    try:
+        request, _ = builds.rung(rung.asked, rung.epochs)
+        with attached_environment(request, device=device, progress=progress) as env:
+            while following is not None:
+                rung = following
+                request, place = builds.rung(rung.asked, rung.epochs)
+                report = _built(request, env, place, shared)
+                point = point_of(report, rung.asked, rung.epochs)
+                following = ladder.tell(rung, point, trained=bool(report.epochs))
+    except NOT_THE_TRIAL:
+        raise
+    except EdgeKitError as error:
+        if following is None:  # it had ended before
+            raise
+        ladder.fail(rung.asked, str(error))
 
 
 def _built(
@@ -233,36 +181,3 @@ def _built(
         if isinstance(error.report, Report):
             return error.report
         raise
-
-
-def _point(report: Report, asked: Asked, epochs: int) -> SearchPoint:
-    chosen = report.chosen
-    latency = chosen.measurement.latency.p50_ms if chosen else None
-    if chosen is None or latency is None:
-        raise MeasurementError("The chosen file has no latency: a search goes by it.")
-    return SearchPoint(
-        trial=asked.number,
-        settings=asked.settings,
-        epochs=epochs,
-        artifact=chosen.artifact.name,
-        validation=_validation(report, chosen),
-        evaluation=chosen.evaluation,
-        p50_ms=latency,
-        measurement=chosen.measurement,
-        speedup=chosen.speedup,
-        verdict=report.verdict,
-    )
-
-
-def _validation(report: Report, chosen: Candidate) -> Score:
-    """The metric on validation samples: of the file where it was judged, else of the network."""
-    name = chosen.artifact.name
-    for row in report.frontier:
-        if row.final and row.artifact == name:
-            return row.evaluation.score
-    if not report.epochs:
-        raise MeasurementError(
-            f"{name} was not judged on validation samples, and nothing was trained: a search goes "
-            "by them."
-        )
-    return report.epochs[report.best_epoch].score(chosen.evaluation.metric)

@@ -23,6 +23,7 @@ from edgekit.report.plan_page import write_page
 from edgekit.types.search import SearchPoint, SearchReport
 
 JSON, HTML = "search.json", "search.html"
+_LOCAL = "local"
 
 
 def write_report(report: SearchReport, folder: Path) -> None:
@@ -105,6 +106,8 @@ def _notes(report: SearchReport, points: Sequence[SearchPoint]) -> list[str]:
 def _where(one: SearchPoint, target: str) -> str:
     measured = one.measurement
     place = words.PROVENANCE[measured.provenance]
+    if one.machine and measured.device == _LOCAL:
+        place = f"timed on {one.machine}"
     if measured.provenance != "device":
         place += f", not on {target}"
     threads = f"{measured.threads} thread{'s' * (measured.threads != 1)}"

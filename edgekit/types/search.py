@@ -32,6 +32,8 @@ class SearchPoint:
     p50_ms: float
     measurement: Measurement
     """Where and how the latency was measured."""
+    machine: str = ""
+    """The host of a cluster that built it; empty for the one that ran the search."""
     speedup: float
     """Over the unpruned network with these settings, in one run."""
     verdict: Verdict

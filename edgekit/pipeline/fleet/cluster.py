@@ -9,6 +9,7 @@ a lost machine could run ends with an error.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 import platform
@@ -25,10 +26,12 @@ from edgekit.pipeline.fleet.notes import Board, Noted
 from edgekit.pipeline.fleet.records import (
     Attempt,
     Done,
+    Feed,
     FleetTask,
     TaskState,
     Watch,
     Work,
+    nothing_follows,
 )
 from edgekit.pipeline.fleet.session import connected
 from edgekit.types.farm import FarmDevice
@@ -61,13 +64,15 @@ def run(
     *,
     options: ClusterOptions,
     watch: Watch,
+    feed: Feed = nothing_follows,
 ) -> list[TaskState]:
     """The states of all tasks when each has ended; one that failed does not end the others.
 
+    `feed` adds tasks to those that are there from the beginning; an error that it raises ends all.
     Raises `UsageError` where there is no such cluster, `RuntimeMissing` without Ray.
     """
     with connected(options.address) as ray:
-        return _Run(ray, tasks, work, lender, options).through(watch)
+        return _Run(ray, tasks, work, lender, options).through(watch, feed)
 
 
 class _Run:
@@ -84,6 +89,8 @@ class _Run:
         self._ray, self._work, self._options = ray, work, options
         self._lender = lender
         self._states = {task.name: TaskState(task=task) for task in tasks}
+        self._fed: set[str] = set()
+        """Tasks whose end the feed has seen."""
         self._running: dict[Any, tuple[TaskState, Lease]] = {}
         self._stuck: dict[str, float] = {}
         """Since when no machine has been there for a task, by the monotonic clock."""
@@ -91,12 +98,15 @@ class _Run:
         self._attempt = ray.remote(max_calls=1, max_retries=0)(attempt)
         self._board = Board()
 
-    def through(self, watch: Watch) -> list[TaskState]:
+    def through(self, watch: Watch, feed: Feed) -> list[TaskState]:
         """Run every task to its end."""
-        states = list(self._states.values())
         try:
-            while not all(state.over for state in states):
+            while True:
                 self._machines.look(self._ray.nodes())
+                self._take(feed)
+                states = list(self._states.values())
+                if all(state.over for state in states):
+                    break
                 for state in states:
                     if not state.over:
                         self._advance(state)
@@ -113,6 +123,26 @@ class _Run:
             self._board.clear()
         watch(states)
         return states
+
+    def _take(self, feed: Feed) -> None:
+        """Add the tasks that follow those that have ended."""
+        over = [one for one in self._states.values() if one.over]
+        ended = [one for one in over if one.task.name not in self._fed]
+        self._fed |= {one.task.name for one in ended}
+        for task in feed(ended, self._room):
+            self._states[task.name] = TaskState(task=task)
+
+    def _room(self, needs: Mapping[str, float]) -> int:
+        """The number of further tasks that could start now, all tasks here having these needs.
+
+        One where nothing is under way: it waits for whoever has the processors.
+        """
+        left = [state for state in self._states.values() if not state.over]
+        waiting = sum(state.current is None for state in left)
+        free = _times(self._ray.available_resources(), needs) - waiting
+        # Processors of a task that has just started may still be among the free.
+        most = self._machines.times(needs) - len(left)
+        return max(min(free, most), 0 if left else 1)
 
     def _advance(self, state: TaskState) -> None:
         """Give a waiting task to the cluster; end one that no machine can run."""
@@ -248,6 +278,10 @@ class Machines:
         """Return whether a machine has all of it, in use or not."""
         return any(_has(resources, needs) for _, resources in self._there)
 
+    def times(self, needs: Mapping[str, float]) -> int:
+        """The number of tasks of these needs that all machines have place for, in use or not."""
+        return sum(_times(resources, needs) for _, resources in self._there)
+
     def missing(self, needs: Mapping[str, float]) -> str:
         """The needs in words, with the lost machines that met them."""
         words = [_worded(name, amount) for name, amount in needs.items()]
@@ -258,6 +292,13 @@ class Machines:
 
 def _has(resources: Mapping[str, float], needs: Mapping[str, float]) -> bool:
     return all(resources.get(name, 0.0) >= amount for name, amount in needs.items())
+
+
+def _times(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    return min(
+        math.floor(resources.get(name, 0.0) / amount + 1e-9)
+        for name, amount in needs.items()
+    )
 
 
 def _worded(name: str, amount: float) -> str:

@@ -53,9 +53,18 @@ class Lender:
 
         Raises `DeviceError` where all that there are must not be measured on, with the reasons.
         """
+        return self._devices(task.request.target.name) or _NOBODYS
+
+    def count(self, target: str) -> int | None:
+        """The number of builds for a target that can have devices of a farm at once.
+
+        `None` where it has none for the target. Raises `DeviceError` as `choices` does.
+        """
+        return len(self._devices(target)) or None
+
+    def _devices(self, target: str) -> list[FarmDevice]:
         if self._farm is None:
-            return _NOBODYS
-        target = task.request.target.name
+            return []
         all_of_it = [one for one in self._farm.devices if one.target == target]
         found = [one for one in all_of_it if self._fault(one) is None]
         if all_of_it and not found:
@@ -64,7 +73,7 @@ class Lender:
                 f"No device for {target} can be measured on ({reasons}). Mend one, then run: "
                 "edgekit devices check"
             )
-        return found or _NOBODYS
+        return found
 
     def lend(self, task: FleetTask, among: Sequence[FarmDevice | None]) -> Lease | None:
         """A device of `among` that nobody has; `None` where each is lent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -160,5 +160,16 @@ Watch = Callable[[Sequence[TaskState]], None]
 """Called whenever a state may have changed."""
 
 
+Room = Callable[[Mapping[str, float]], int]
+"""The number of further builds of such needs that the cluster could start now."""
+Feed = Callable[[Sequence[TaskState], Room], Sequence[FleetTask]]
+"""Further builds, by those that ended since the last call. None while nothing runs ends the run."""
+
+
 def unwatched(states: Sequence[TaskState]) -> None:
     """Show nothing."""
+
+
+def nothing_follows(ended: Sequence[TaskState], room: Room) -> Sequence[FleetTask]:
+    """No further builds."""
+    return ()

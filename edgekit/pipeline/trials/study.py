@@ -50,6 +50,8 @@ class Study:
         self._storage, self._study = storage, study
         self._parameters, self._seed = parameters, seed
         self._states = _optuna().trial.TrialState
+        self._under_way: dict[int, tuple[str, ...]] = {}
+        """The settings of the trials that this process has asked for, by number."""
 
     @property
     def ended(self) -> int:
@@ -57,19 +59,20 @@ class Study:
         return len(self._ended())
 
     @property
-    def interrupted(self) -> bool:
-        """Return whether the next trial is one that was under way when the search ended."""
-        return bool(self._running())
+    def interrupted(self) -> int:
+        """The number of trials that were under way when the search ended: they come first."""
+        return len(self._interrupted())
 
     def ask(self) -> Asked | None:
-        """The trial that was interrupted, with its number and settings, or a new one.
+        """The first trial that was interrupted, with its number and settings, or a new one.
 
-        `None` where no settings are left that no trial has had.
+        Others may be under way. `None` where no settings are left that no trial has or had.
         """
-        tried = {_settings(one) for one in self._ended()}
+        tried = {*map(_settings, self._ended()), *self._under_way.values()}
         for _ in range(_DRAWS):
             asked = self._drawn()
             if asked.settings not in tried:
+                self._under_way[asked.number] = asked.settings
                 return asked
             self._study.tell(asked.number, state=self._states.FAIL)
         return None
@@ -83,11 +86,13 @@ class Study:
         self.keep(asked, points)
         last = points[-1]
         self._study.tell(asked.number, (last.loss, last.p50_ms))
+        self._under_way.pop(asked.number, None)
 
     def fail(self, asked: Asked, error: str) -> None:
         """A trial ended with an error."""
         asked.trial.set_user_attr(_ERROR, error)
         self._study.tell(asked.number, state=self._states.FAIL)
+        self._under_way.pop(asked.number, None)
 
     def points(self) -> tuple[SearchPoint, ...]:
         """Every point of the trials that have ended, those of failed ones before the error too."""
@@ -118,17 +123,21 @@ class Study:
             or (one.state == self._states.FAIL and _ERROR in one.user_attrs)
         ]
 
-    def _running(self) -> list[Any]:
-        return list(self._study.get_trials(False, states=(self._states.RUNNING,)))
+    def _interrupted(self) -> list[Any]:
+        running = self._study.get_trials(False, states=(self._states.RUNNING,))
+        return [one for one in running if one.number not in self._under_way]
 
     def _drawn(self) -> Asked:
-        optuna, running = _optuna(), self._running()
-        number = running[0].number if running else len(self._study.get_trials(False))
+        optuna, before = _optuna(), self._interrupted()
+        number = before[0].number if before else len(self._study.get_trials(False))
         # Each draw has a seed of its own: a search that goes on must not draw the same again.
+        # Trials under way count as poor ones, so that others are drawn apart from them.
         self._study.sampler = optuna.samplers.TPESampler(
-            seed=self._seed + number, n_startup_trials=_RANDOM_TRIALS
+            seed=self._seed + number,
+            n_startup_trials=_RANDOM_TRIALS,
+            constant_liar=True,
         )
-        trial = self._again(number) if running else self._study.ask()
+        trial = self._again(number) if before else self._study.ask()
         settings = tuple(one.suggest(trial) for one in self._parameters)
         trial.set_user_attr(_SETTINGS, settings)
         return Asked(trial=trial, settings=settings)

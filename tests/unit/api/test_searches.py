@@ -28,6 +28,11 @@ needs_optuna = pytest.mark.skipif(
         ({"settings": ["recipe.distill.epochs=5"]}, "has a value and is varied"),
         ({"trials": 0}, "trials = 0"),
         ({"rungs": 0}, "rungs = 0"),
+        ({"jobs": 0}, "jobs = 0"),
+        ({"engine": "slurm"}, "No engine 'slurm' for a search. Known: local, ray"),
+        ({"jobs": 2}, "jobs = 2: trials run one after another here"),
+        ({"engine": "ray", "device": "ssh://pi@pi"}, "one trial at a time"),
+        ({"engine": "ray", "cpus": 1.5}, r"cpus = 1\.5"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(

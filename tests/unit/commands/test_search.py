@@ -10,6 +10,8 @@ import pytest
 from edgekit import cli
 from tests.unit.pipeline import points
 
+SPEEDUP = ("--vary", "budget.speedup=2..4")
+
 
 @pytest.mark.parametrize(
     ("given", "expected"),
@@ -17,6 +19,15 @@ from tests.unit.pipeline import points
         (["--vary", "recipe.distill.epocs=4..8"], "Did you mean 'epochs'?"),
         (["--vary", "recipe.distill.epochs=8..4"], "8 is not below 4"),
         (["--vary", "budget.speedup=2..4", "-q", "-v"], "exclude each other"),
+        ([*SPEEDUP, "--engine", "slurm"], "--engine slurm does not search"),
+        ([*SPEEDUP, "--jobs", "2"], "--jobs is for trials on a cluster: add --engine"),
+        ([*SPEEDUP, "--devices", "d.toml"], "--devices is for trials on a cluster"),
+        ([*SPEEDUP, "--address", "auto"], "--address is for builds on a cluster"),
+        (
+            [*SPEEDUP, "--engine", "ray", "-d", "ssh://pi@pi"],
+            "--engine ray and --device exclude each other",
+        ),
+        ([*SPEEDUP, "--engine", "ray", "--jobs", "0"], "jobs = 0"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line(

@@ -57,6 +57,17 @@ def test_the_frontier_is_printed_the_fastest_first() -> None:
     assert "3 networks of 3 trials, 1 failed" in text
 
 
+def test_each_machine_that_measured_is_named() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    there = replace(point(0.25, 0.7, trial=4), settings=SETTINGS, machine="bench-2")
+    both = (*POINTS, there)
+    show(replace(REPORT, points=both, frontier=frontier(both)), console)
+    text = console.export_text()
+    assert "timed on bench-2, not on raspberrypi4 (local), litert 2" in text
+    assert "timed on this machine, not on raspberrypi4 (local), litert 2" in text
+    assert text.count("Latency: ") == 2
+
+
 def test_a_search_without_a_network_is_a_line() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     show(replace(REPORT, points=(), frontier=()), console)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.errors import OutputError
 from edgekit.pipeline.fleet import cluster
 from edgekit.pipeline.fleet.cluster import ClusterOptions
 from edgekit.pipeline.fleet.lending import Lender
-from edgekit.pipeline.fleet.records import TaskState, unwatched
+from edgekit.pipeline.fleet.records import FleetTask, Room, TaskState, unwatched
 from tests.runtime.pipeline.fleet import works
 from tests.runtime.pipeline.fleet.works import tasks
 from tests.unit.pipeline.fleet.tasks import device, farm
@@ -61,6 +62,59 @@ def test_lost_workers_are_replaced_and_faults_end_one_build_alone(
     assert "a fault of ours" in raises.message
     printed = capfd.readouterr()
     assert printed.out == "" and printed.err == ""
+
+
+def test_builds_follow_others_where_there_is_room(tmp_path: Path) -> None:
+    """Of four chains of two builds each, one build loses its worker: each ends once."""
+    seen: list[str] = []
+    begun = 0
+    at_once: list[int] = []
+
+    def feed(ended: Sequence[TaskState], room: Room) -> list[FleetTask]:
+        nonlocal begun
+        names = [state.task.name for state in ended]
+        seen.extend(names)
+        following = [f"fine-{name[-1]}" for name in names if name.startswith("once")]
+        free = room({"CPU": 0.5}) - len(following)
+        new = range(begun, min(4, begun + max(0, free)))
+        begun += len(new)
+        following += [f"once-{number}" for number in new]
+        return tasks(tmp_path, *following, cpus=0.5)
+
+    def watch(states: Sequence[TaskState]) -> None:
+        at_once.append(sum(state.current is not None for state in states))
+
+    for number in (1, 2, 3):  # these have run before, and are not lost
+        (tmp_path / f"once-{number}.began").touch()
+    states = cluster.run(
+        (), works.work, Lender(), options=ClusterOptions(), watch=watch, feed=feed
+    )
+    names = [f"{kind}-{number}" for kind in ("once", "fine") for number in range(4)]
+    assert sorted(seen) == sorted(names), "each end is seen once"
+    assert sorted(state.task.name for state in states) == sorted(names)
+    assert all(state.phase == "done" for state in states)
+    lost = [state for state in states if state.number > 1]
+    assert [state.task.name for state in lost] == ["once-0"]
+    assert max(at_once) > 1
+
+
+def test_an_error_of_the_feed_ends_what_runs(tmp_path: Path) -> None:
+    left = tasks(tmp_path, "fine", "waits", cpus=0.1)
+
+    def feed(ended: Sequence[TaskState], room: Room) -> list[FleetTask]:
+        if ended:
+            raise OutputError("the disk is full")
+        return [left.pop() for _ in range(len(left))]
+
+    with pytest.raises(OutputError, match="the disk is full"):
+        cluster.run(
+            (),
+            works.work,
+            Lender(),
+            options=ClusterOptions(),
+            watch=unwatched,
+            feed=feed,
+        )
 
 
 def test_a_lost_machines_builds_go_on_elsewhere_or_name_it(tmp_path: Path) -> None:

@@ -26,6 +26,17 @@ def test_a_need_is_met_by_one_machine_whatever_runs_there() -> None:
     assert not machines.can({"CPU": 1.0, "bench-2": 0.001})
 
 
+def test_each_machine_has_place_for_whole_builds_alone() -> None:
+    machines = Machines()
+    machines.look([node("a", CPU=3.0), node("b", CPU=1.0, GPU=1.0)])
+    assert machines.times({"CPU": 1.0}) == 4
+    assert machines.times({"CPU": 2.0}) == 1, "no build is on two machines"
+    assert machines.times({"CPU": 0.1}) == 40
+    assert machines.times({"CPU": 0.5, "GPU": 0.5}) == 2
+    machines.look([node("a", alive=False), node("b", CPU=1.0, GPU=1.0)])
+    assert machines.times({"CPU": 1.0}) == 1
+
+
 def test_what_only_a_lost_machine_had_is_named_with_it() -> None:
     machines, needs = Machines(), {"CPU": 1.0, "bench-2": 0.001}
     machines.look([node("a", CPU=2.0), node("b", CPU=1.0, **{"bench-2": 1.0})])

@@ -41,6 +41,10 @@ def test_a_device_in_quarantine_is_not_lent() -> None:
     lender = Lender(farm(broken, device("pi-2")))
     one = task("a")
     assert [d and d.name for d in lender.choices(one)] == ["pi-2"]
+    assert lender.count("raspberrypi4") == 1
+    assert lender.count("intel-n100") is None and Lender().count("x") is None
     lender.set_aside(device("pi-2"), "the link was lost")
     with pytest.raises(DeviceError, match=r"pi-1: its fan is off; pi-2: the link was"):
         lender.choices(one)
+    with pytest.raises(DeviceError, match="the link was lost"):
+        lender.count("raspberrypi4")
