@@ -21,14 +21,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgekit.config import renamed
+from edgekit.config.mistakes import OF_A_KEY, Key, Mistake, mistakes
 from edgekit.errors import UsageError
 from edgekit.runtimes import registry
 from edgekit.safe_io import TEXT_BYTES, check_regular, reading
 from edgekit.suggestions import suggest
 
 T = TypeVar("T")
-Key = tuple[str | int, ...]
-"""Where a value is: `("input", "shape", 0)` is `input.shape[0]`."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _BARE = string.ascii_letters + string.digits + "_-"
@@ -96,10 +95,11 @@ def parse(
             whole, context={"runtimes": tuple(registry.known())}
         )
         return typing.cast(tuple[T], found)[0]
-    except ValidationError as mistakes:
-        detail, others = _first(mistakes.errors(include_url=False), lines(text))
-        known = _fields(kind, detail["loc"][1:-1], given)
-        raise error(_sentence(path, text, document, detail, known) + others) from None
+    except ValidationError as refused:
+        found = mistakes(refused.errors(include_url=False), merged)
+        first, others = _first(found, lines(text))
+        known = _fields(kind, first.key[:-1], given)
+        raise error(_sentence(path, text, document, first, known) + others) from None
 
 
 @cache
@@ -166,41 +166,40 @@ def _merged(base: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, A
 # --- what is wrong ----------------------------------------------------------------------------
 
 
-def _first(
-    details: list[ErrorDetails], numbers: Mapping[Key, int]
-) -> tuple[ErrorDetails, str]:
+def _first(found: list[Mistake], numbers: Mapping[Key, int]) -> tuple[Mistake, str]:
     """The first mistake, a misspelt key before the key it leaves missing, and a word on more."""
 
-    def rank(detail: ErrorDetails) -> tuple[bool, int, int]:
-        key = detail["loc"][1:]
-        return (detail["type"] == "missing", _line(numbers, key), -len(key))
+    def rank(mistake: Mistake) -> tuple[bool, int, int]:
+        key = mistake.key
+        return (mistake.kind == "missing", _line(numbers, key), -len(key))
 
-    more = f" ({len(details) - 1} more after this one.)" if len(details) > 1 else ""
-    return min(details, key=rank), more
+    more = f" ({len(found) - 1} more after this one.)" if len(found) > 1 else ""
+    return min(found, key=rank), more
 
 
 def _sentence(
     path: Path,
     text: str,
     document: Mapping[str, Any],
-    detail: ErrorDetails,
+    mistake: Mistake,
     known: list[str],
 ) -> str:
-    key = detail["loc"][1:]
-    if detail["type"] == "missing":
+    key = mistake.key
+    if mistake.kind == "missing":
         table = f"[{_dotted(key[:-1])}]" if len(key) > 1 else "the file"
         line = _line(lines(text), key[:-1])
         return f"{path}:{line}: {_dotted(key)} is missing; add `{key[-1]} = ...` to {table}."
-    if key[-1:] == ("[key]",):  # pydantic's mark for a mapping's key itself
+    [detail, *_] = mistake.details
+    if key[-1:] == (OF_A_KEY,):
         key = key[:-1]
         message = _unknown(str(key[-1]), _choices(detail))
-    elif detail["type"] in _UNKNOWN:
+    elif mistake.kind in _UNKNOWN:
         new = renamed.key_message(key, known, table=isinstance(detail["input"], dict))
         if new is not None:
             return f"{path}:{_line(lines(text), key)}: {new}"
         message = _unknown(str(key[-1]), known)
     else:
-        message = _wrong(detail)
+        message = _wrong(mistake)
     return f"{_place(path, text, document, key)}: {message}"
 
 
@@ -209,22 +208,33 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"unknown key.{suggest(name, known)}{listed}"
 
 
-def _wrong(detail: ErrorDetails) -> str:
-    choices = _choices(detail)
+def _wrong(mistake: Mistake) -> str:
+    """The kinds that a value should be of."""
+    choices = [choice for detail in mistake.details for choice in _choices(detail)]
+    value = mistake.details[0]["input"]
+    new = renamed.value_message(value, choices) if choices else None
+    if new is not None:
+        return new
+    kinds = [_expected(one) for one in mistake.details if not _choices(one)]
     if choices:
-        new = renamed.value_message(detail["input"], choices)
-        if new is not None:
-            return new
-        hint = suggest(str(detail["input"]), choices)
-        return f"should be one of {', '.join(map(repr, choices))}.{hint}"
-    expected = _EXPECTED.get(detail["type"])
-    if expected is None:
-        message = detail["msg"].removeprefix("Value error, ")
-        expected = re.sub(
-            r"^(Input|Tuple|List|String|Dictionary) should", "should", message
+        listed = ", ".join(map(repr, choices))
+        kinds.append(
+            f"should be one of {listed}" if choices[1:] else f"should be {listed}"
         )
-        expected = expected.replace(" after validation", "")
-    return expected.rstrip(".") + "."
+    first, *others = dict.fromkeys(kinds)
+    either = ", or ".join([first, *(one.removeprefix("should be ") for one in others)])
+    return f"{either}.{suggest(str(value), choices) if choices else ''}"
+
+
+def _expected(detail: ErrorDetails) -> str:
+    known = _EXPECTED.get(detail["type"])
+    if known is not None:
+        return known
+    message = detail["msg"].removeprefix("Value error, ")
+    expected = re.sub(
+        r"^(Input|Tuple|List|String|Dictionary) should", "should", message
+    )
+    return expected.replace(" after validation", "").rstrip(".")
 
 
 def _choices(detail: ErrorDetails) -> list[str]:
@@ -253,12 +263,12 @@ def _inside(kind: Any, part: str | int) -> Any:
 
 
 def _plain(kind: Any) -> Any:
-    """`kind` without `Annotated` and without `| None`."""
+    """`kind` without `Annotated`; of several the one that has keys."""
     if typing.get_origin(kind) is typing.Annotated:
         return _plain(typing.get_args(kind)[0])
     if typing.get_origin(kind) in (Union, UnionType):
-        some = [a for a in typing.get_args(kind) if a is not type(None)]
-        return _plain(some[0])
+        some = [_plain(a) for a in typing.get_args(kind) if a is not type(None)]
+        return next(filter(dataclasses.is_dataclass, some), some[0])
     return kind
 
 
