@@ -43,7 +43,7 @@ def mistakes(
         found.setdefault(key, []).append(detail)
         if len(key) < len(detail["loc"]) - 1:
             several.add(key)
-    # Of a table that has a mistake inside it is not said that it is no text.
+    # A table with a mistake inside is meant as a table: the other kinds are left out.
     inside = {key[:end] for key in found for end in range(len(key))}
     return [
         Mistake(key=key, details=tuple(each))

@@ -41,11 +41,14 @@ class Cuts:
     links: tuple[Distilled, ...]
     trainings: tuple[int, ...] = ()
     """Number of trainings of each."""
+    at_once: float | None = None
+    """Expected loss increase of one cut down to where several have led; `None` where it was not
+    looked at."""
 
     @property
     def damage(self) -> float | None:
-        """Expected loss increase of all cuts."""
-        return damage_of(self.done)
+        """Expected loss increase of all cuts, as it was known before the first training."""
+        return damage_of(self.done) if self.at_once is None else self.at_once
 
     @property
     def refitted(self) -> float | None:

@@ -189,14 +189,15 @@ class Cutter:
         """Cuts from the unpruned network down to `final`."""
         cuts = Cuts(done=(), links=())
         steps = [*aims(final, self.first.parameters(), self.inputs.recipe.prune)]
+        at_once: float | None = None
         if len(steps) > 1 and self.expectations is not None:
-            damage = expected_damage(self.inputs, self.first, final)
-            self._check_reach(damage, ALONE, final)
+            at_once = expected_damage(self.inputs, self.first, final)
+            self._check_reach(at_once, ALONE, final)
         for number, constraints in enumerate(steps, 1):
             if number > 1:
                 self.inputs.progress.say(f"Cut {number} of {len(steps)}")
             cuts = self.cut(constraints, cuts)
-        return cuts
+        return replace(cuts, at_once=at_once)
 
     def cut(self, constraints: PlanConstraints, before: Cuts) -> Cuts:
         """One more cut, of the student of those before, trained.

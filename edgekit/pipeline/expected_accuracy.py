@@ -4,7 +4,9 @@ The loss after training is taken to be a power of a loss before it (nats a sampl
 that differs from network to network. The loss before is what was measured of the refitted network
 where there is one, else what its cuts lost alone, added up. Slopes are log-normal: a stated
 prior, then what trained networks of this and earlier builds had (a hierarchical normal model;
-Gelman et al., "Bayesian Data Analysis", 2013, chapter 5). Their record lies in the store.
+Gelman et al., "Bayesian Data Analysis", 2013, chapter 5). Plans of one network whose losses before
+are alike have slopes alike (a Gaussian process of the logarithm of that loss; Rasmussen and
+Williams, 2006, chapter 2). The record of trained networks lies in the store.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
+
+import numpy as np
 
 from edgekit.store import Store, key
 from edgekit.types import AccuracyOutlook, AccuracyUnknown, Evaluation, ExpectedAccuracy
@@ -52,6 +56,11 @@ REFITTED = Law(exponent=0.7, slope=0.06, between=math.log(2), within=math.log(1.
 of three networks had 0.04, 0.09 and 0.10, a fourth lost less than could be seen."""
 _PRIOR_COUNT = 2.0
 """Number of networks that the prior counts as."""
+_REACH = math.log(1.25)
+"""Distance of two plans of a network, in logarithms of their losses before training, by which the
+correlation of their slopes falls to 1/e."""
+_REPEATED = 0.2
+"""Fraction of the variance between plans of one network that the same plan has, too."""
 _LEAST_DROP, _LEAST_DAMAGE = 1e-4, 1e-3
 _MOST_NOISE = 0.02
 """Standard error of the metric above which a loss that it hides is not counted."""
@@ -79,11 +88,14 @@ class TrainedOutcome:
             return self.damage
         return math.nan if self.refitted is None else self.refitted
 
+    def log_before(self, law: Law) -> float:
+        """Logarithm of the loss before training."""
+        return math.log(max(self.before(law), _LEAST_DAMAGE))
+
     def log_slope(self, law: Law) -> float:
         """Logarithm of the loss for a nat; a loss that noise hides counts as the noise."""
         drop = max(self.drop, self.noise, _LEAST_DROP)
-        before = max(self.before(law), _LEAST_DAMAGE)
-        return math.log(drop) - law.exponent * math.log(before)
+        return math.log(drop) - law.exponent * self.log_before(law)
 
     def informs(self, law: Law) -> bool:
         """Return whether there was a cut to lose by, and samples enough to detect a loss."""
@@ -104,8 +116,11 @@ class Slope:
         return float(damage**self.exponent) * math.exp(self.center + z * self.spread)
 
 
-def slope_of(outcomes: Sequence[TrainedOutcome], family: str, law: Law) -> Slope:
-    """The slope of a network: that of all networks, drawn to its own trained ones."""
+def slope_of(
+    outcomes: Sequence[TrainedOutcome], family: str, law: Law, damage: float
+) -> Slope:
+    """The slope of a network's plan with this loss before training: that of all networks, drawn
+    to its own trained plans, the more the more alike they are."""
     slopes: dict[str, list[float]] = {}
     for one in outcomes:
         slopes.setdefault(one.family, []).append(one.log_slope(law))
@@ -118,11 +133,19 @@ def slope_of(outcomes: Sequence[TrainedOutcome], family: str, law: Law) -> Slope
     scattered = sum((s - means[name]) ** 2 for name in slopes for s in slopes[name])
     degrees = _PRIOR_COUNT + len(outcomes) - len(means)
     within = (_PRIOR_COUNT * law.within**2 + scattered) / degrees
-    own = slopes.get(family, [])
-    precision = 1 / between + len(own) / within
+    own = np.array([o.log_before(law) for o in outcomes if o.family == family])
+    apart_from_own = np.array(slopes.get(family, [])) - center
+
+    def covariance(distance: np.ndarray) -> np.ndarray:
+        alike = (1 - _REPEATED) * np.exp(-np.abs(distance) / _REACH)
+        return np.asarray(between + within * alike)
+
+    among = covariance(own[:, None] - own) + _REPEATED * within * np.eye(len(own))
+    toward = covariance(own - math.log(max(damage, _LEAST_DAMAGE)))
+    weights = np.linalg.solve(among, toward)
     return Slope(
-        center=(center / between + sum(own) / within) / precision,
-        spread=math.sqrt(1 / precision + within),
+        center=center + float(weights @ apart_from_own),
+        spread=math.sqrt(between + within - float(weights @ toward)),
         exponent=law.exponent,
     )
 
@@ -179,8 +202,8 @@ class Expectations:
     def _drops(self, damage: float, law: Law) -> tuple[float, float, float]:
         """The loss by the law at the band's edges and in its middle. The edges are as far from it
         as the law's and the noise's together, which are independent."""
-        slope = slope_of(self._alike(law), self.family, law)
         damage += self.before
+        slope = slope_of(self._alike(law), self.family, law, damage)
         least, middle, most = (slope.drop(damage, z) for z in (-_Z, 0.0, _Z))
         reach = _Z * self.reference.noise
         return (

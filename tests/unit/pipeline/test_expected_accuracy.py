@@ -78,10 +78,25 @@ def test_the_band_holds_four_of_five_networks() -> None:
     assert np.mean(inside[100:]) == pytest.approx(0.8, abs=0.05)
 
 
+def test_the_plan_that_was_trained_tells_most() -> None:
+    """It lost three points, which is more than the law expects; another plan may lose less."""
+    known = replace(NONE, outcomes=(outcome("mine", 0.2, 0.15),))
+    same, near, other = (expected(known, damage) for damage in (0.2, 0.21, 1.0))
+    assert same.expected == pytest.approx(0.87, abs=0.003)
+    assert near.expected == pytest.approx(same.expected, abs=0.003)
+    widths = [
+        math.log((0.9 - one.low) / (0.9 - one.high)) for one in (same, near, other)
+    ]
+    assert widths[0] < widths[1] < 0.8 * widths[2]
+    assert known.out_of_reach(0.2, ALONE, 0.02)
+    assert not replace(known, family="another").out_of_reach(0.2, ALONE, 0.02)
+
+
 def test_a_loss_that_noise_hides_counts_as_the_noise() -> None:
     gained = replace(outcome("mine", 1.0, -0.01), noise=0.002)
     assert gained.log_slope(ALONE) == pytest.approx(math.log(0.002))
-    assert slope_of([gained], "mine", ALONE).center < slope_of([], "mine", ALONE).center
+    by_it, without = (slope_of(each, "mine", ALONE, 1.0) for each in ([gained], []))
+    assert by_it.center < without.center
 
 
 def test_training_makes_up_for_more_of_a_larger_loss() -> None:
