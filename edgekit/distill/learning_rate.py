@@ -30,6 +30,9 @@ from edgekit.types.training import RateLosses
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Rates that are tried, of the default of the recipe's optimizer."""
+HIGHER = (30.0, 100.0)
+"""Those tried besides, one after another, where the highest so far lost least: deep cuts of two
+networks lost a quarter to a half less on test samples by 30 than by 10."""
 _PART = 0.025
 """Steps of a short trial, of those of the training."""
 _LONGER = 4
@@ -66,7 +69,15 @@ def tested(
     if steps < _FEWEST:
         return RateTest(rate=default, steps=0, losses=())
     rates = [default * factor for factor in FACTORS]
-    losses = _losses(given, rates, steps, processes, show)
+    higher = [default * factor for factor in HIGHER]
+
+    def climbed(losses: RateLosses, steps: int) -> RateLosses:
+        """Further trials while the highest rate lost least."""
+        while higher and losses and _lowest(losses, default) == losses[-1][0]:
+            losses += _losses(given, [higher.pop(0)], steps, processes, show)
+        return losses
+
+    losses = climbed(_losses(given, rates, steps, processes, show), steps)
     best = _lowest(losses, default)
     rising = [rate for rate, loss in losses if rate >= best and loss is not None]
     longer: RateLosses = ()
@@ -75,7 +86,10 @@ def tested(
         best = _highest(longer, best)
         if best != rate:
             break
-    return RateTest(rate=best, steps=steps, losses=losses, longer=longer)
+    longer = climbed(longer, _LONGER * steps)
+    return RateTest(
+        rate=_highest(longer, best), steps=steps, losses=losses, longer=longer
+    )
 
 
 def _highest(losses: RateLosses, default: float) -> float:

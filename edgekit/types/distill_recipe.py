@@ -48,9 +48,9 @@ class DistillRecipe:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Positive | Literal["auto"] | None = "auto"
     """At its peak; `None` is 0.01 for `sgd`, 0.001 for `adamw`. `auto` tries these
-    and a tenth to ten times as much in short trainings, mostly a third of the training's steps in
-    all, and takes the highest that is about as good as the best on validation samples; a training
-    too short for that takes the default."""
+    and a tenth to ten times as much in short trainings, and more while the highest is best, mostly
+    a third of the training's steps in all; it takes the highest that is about as good as the best
+    on validation samples. A training too short for that takes the default."""
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     weight_decay: Annotated[float, Ge(0)] = 5e-4
     clip_norm: Positive = 5.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.distill import Hooks, learning_rate
-from edgekit.distill.learning_rate import FACTORS
+from edgekit.distill.learning_rate import FACTORS, HIGHER
 from edgekit.distill.optimize import RATES
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import DistillationTask, of_kind
@@ -35,15 +35,17 @@ def test_the_best_rate_and_those_above_it_are_tried_for_longer() -> None:
     """A student that is its teacher is best left alone in few steps. The same seed finds the
     same."""
     test = trial(soft_weight=0.9)
-    rates = [rate for rate, _ in test.losses]
-    assert rates == pytest.approx([f * RATES["sgd"] for f in FACTORS])
+    rates = [f * RATES["sgd"] for f in (*FACTORS, *HIGHER)]
+    assert [rate for rate, _ in test.losses] == pytest.approx(rates[:5])
     losses = [loss for _, loss in test.losses if loss is not None]
     assert len(losses) == 5 and test.steps == STEPS
     best = losses.index(min(losses))
     after = [loss for _, loss in test.longer if loss is not None]
-    assert [rate for rate, _ in test.longer] == rates[best:]
-    assert len(after) > 2 and after == sorted(after, reverse=True), "each was better"
-    assert test.rate == rates[-1]
+    assert [rate for rate, _ in test.longer] == pytest.approx(rates[best:6])
+    falling = after[:-1]
+    assert len(falling) > 2 and falling == sorted(falling, reverse=True)
+    assert falling[-1] == min(after), "the highest of all rates, and one above it"
+    assert test.rate == pytest.approx(rates[4])
     assert trial(soft_weight=0.9) == test
 
 
@@ -56,7 +58,19 @@ def test_the_highest_rate_about_as_good_as_the_best_is_taken() -> None:
     assert losses[test.rate] > min(losses.values()), "a worse one, and higher"
 
 
-def test_the_highest_rate_needs_no_longer_trial() -> None:
+def test_rates_rise_while_the_highest_lost_least() -> None:
+    test = trial()
+    losses = [loss for _, loss in test.losses if loss is not None]
+    assert min(losses) == losses[4] < losses[5] and len(losses) == 6
+    by_rate = dict(test.longer)
+    assert {rate for rate, _ in test.losses[4:]} <= by_rate.keys()
+    assert test.rate in by_rate
+
+
+def test_the_highest_rate_of_all_needs_no_longer_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(learning_rate, "HIGHER", ())
     test = trial()
     losses = [loss for _, loss in test.losses if loss is not None]
     assert min(losses) == losses[-1] and not test.longer
@@ -116,7 +130,8 @@ def test_a_resumed_training_keeps_its_rate(tmp_path: Path) -> None:
     whole = distilled(
         student, student, recipe=recipe, hooks=Hooks(on_trial=tried.append)
     )
-    assert len(tried) == len(FACTORS)
+    test = whole.rate_test
+    assert test is not None and len(tried) == len(test.losses) + len(test.longer)
     assert resumed.rate_test == whole.rate_test
     assert resumed.program.fingerprint() == whole.program.fingerprint()
 
