@@ -113,14 +113,14 @@ class Cutter:
         """The accuracy expected of a trained network by earlier builds, and its outcome."""
         if self.expectations is None:
             return None
-        file = point.judged.plain(self.inputs.timer.variant)
+        file = point.judged.of(self.inputs.timer.variant)
         outcome = file.evaluation.value if file else None
         return self.expectations.outlook(*loss_before(point.cuts.done), outcome)
 
     def _keep_outcomes(self, points: Sequence[TrainedPoint]) -> None:
         """Keep what each plan came to, trained longest, for the expectations of later builds."""
         for damage, point in {one.cuts.damage: one for one in points}.items():
-            file = point.judged.plain(self.inputs.timer.variant)
+            file = point.judged.of(self.inputs.timer.variant)
             if file is not None and damage is not None and self.expectations:
                 outcome = self.expectations.outcome(
                     damage, file.evaluation, point.cuts.refitted

@@ -90,6 +90,15 @@ class Judged:
         found = (one for one in self.candidates if _as_planned(one.artifact, variant))
         return next(found, None)
 
+    def of(self, variant: Variant) -> Candidate | None:
+        """The file of a variant: the plain one, else that with layers in float, or the like."""
+        found = (
+            one
+            for one in self.candidates
+            if (one.artifact.runtime, one.artifact.precision) == variant[:2]
+        )
+        return self.plain(variant) or next(found, None)
+
     def points(self, name: str, *, final: bool = False) -> tuple[FrontierPoint, ...]:
         """The files as points of the report's frontier; `final` of the network that ends."""
         return tuple(

@@ -106,7 +106,11 @@ def test_a_plan_goes_beside_the_file_that_is_quantized_as_it_is() -> None:
         alike, artifact=replace(alike.artifact, name=f"unpruned-{named.name}")
     )
     form: Variant = ("litert", "int8")
-    assert Judged(candidates=(FP32, weighted, alike)).plain(form) is alike
+    judged = Judged(candidates=(FP32, weighted, alike))
+    assert judged.plain(form) is alike is judged.of(form)
+    left = Judged(candidates=(FP32, weighted))
+    assert left.plain(form) is None and left.of(form) is weighted, "what it ships as"
+    assert Judged(candidates=(FP32,)).of(form) is None
     for one in (FP32, other, weighted):
         assert Judged(candidates=(one,)).plain(form) is None
     assert Judged(candidates=(weighted,)).gain(form, None) == 0.0
