@@ -86,7 +86,8 @@ def tested(
         best = _highest(longer, best)
         if best != rate:
             break
-    longer = climbed(longer, _LONGER * steps)
+    if longer and longer[-1][0] == losses[-1][0]:
+        longer = climbed(longer, _LONGER * steps)
     return RateTest(
         rate=_highest(longer, best), steps=steps, losses=losses, longer=longer
     )

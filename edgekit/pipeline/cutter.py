@@ -39,6 +39,7 @@ from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.pruning_inputs import PruningInputs
 from edgekit.pipeline.refitting import mended
 from edgekit.pipeline.search import (
+    NOISE,
     PrunedCandidate,
     planned,
     search,
@@ -55,7 +56,7 @@ from edgekit.prune.planner import Planner
 from edgekit.report.words import outlook as outlook_words
 from edgekit.types import AccuracyOutlook
 from edgekit.types.build_lock import LockedCut
-from edgekit.types.notes import SpeedupAssumed
+from edgekit.types.notes import BudgetsNotPlanned, SpeedupAssumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +184,13 @@ class Cutter:
                 trainings=(*last.trainings[:-1], last.trainings[-1] + 1),
             )
         aimed = replace(self.final, speedup=step.demand)
-        return self.cut_all(aimed) if step.kind == "milder" else self.cut(aimed, last)
+        if step.kind == "milder":
+            return self.cut_all(aimed)
+        try:
+            at_once = expected_damage(self.inputs, self.first, aimed)
+        except BudgetInfeasible:  # not in one cut
+            at_once = None
+        return replace(self.cut(aimed, last), at_once=at_once)
 
     def cut_all(self, final: PlanConstraints) -> Cuts:
         """Cuts from the unpruned network down to `final`."""
@@ -211,7 +218,7 @@ class Cutter:
             planner = self.inputs.planner(network, self.first.options)
         weighed = self.inputs.weighed(planner)
         fitted = self.untrained(weighed, constraints)
-        if not before.links and self._refuses(constraints):
+        if not before.links and constraints == self.final and self._owes_speed():
             refuse_slow(fitted, constraints, self.inputs.timer.variant)
         cuts = self._trained(fitted, before, constraints)
         if not fitted.whole:
@@ -277,18 +284,32 @@ class Cutter:
             trainings=(*before.trainings, 1),
         )
 
-    def _refuses(self, constraints: PlanConstraints) -> bool:
+    def _refuses(self) -> bool:
         """Return whether a build ends before it trains; not for a speed-up that no budget sets,
         which may be milder next, nor where the user goes on all the same."""
-        assumed = any(isinstance(note, SpeedupAssumed) for note in constraints.notes)
+        assumed = any(isinstance(note, SpeedupAssumed) for note in self.final.notes)
         return not (self.inputs.accept_doubts or assumed)
+
+    def _owes_speed(self) -> bool:
+        """Return whether only a file of this form can be as fast as budgets ask for: none is as
+        fast uncut, and trained networks are judged by that speed."""
+        inputs, budget = self.inputs, self.inputs.budget
+        unplanned = any(
+            isinstance(note, BudgetsNotPlanned) for note in self.final.notes
+        )
+        if self.expectations is None or inputs.recipe.objective == "fastest":
+            return False
+        if not self._refuses() or (unplanned and budget.speedup is None):
+            return False
+        fastest = max(inputs.uncut.speedups.values(), default=1.0)
+        return inputs.uncut.fastest is None and fastest <= inputs.gain * NOISE
 
     def _check_reach(
         self, damage: float | None, law: Law, constraints: PlanConstraints
     ) -> None:
         """Raise `BudgetInfeasible` where training hardly makes up for a damage."""
         allowed = self.inputs.budget.accuracy_drop
-        if allowed is None or not self._refuses(constraints):
+        if allowed is None or not self._refuses():
             return
         if self.expectations is not None:
             demand = self.inputs.gain * (constraints.speedup or 1.0)

@@ -27,7 +27,7 @@ from edgekit.types.evaluation import LossUnit
 
 COVERAGE = 0.8
 _Z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
-_STAGE, _FILE = "trained-outcomes-2", "outcome.json"
+_STAGE, _FILE = "trained-outcomes-3", "outcome.json"
 EXPONENT = 0.78
 """Of the expected loss increase in the loss after training, which makes up for more of a small
 one."""

@@ -319,7 +319,7 @@ class PruningInputs:
         if self.evaluator is None:
             return None
         evaluation = self.evaluator.evaluation
-        uncut, reference = self.uncut.plain(self.timer.variant), evaluation.reference
+        uncut, reference = self.uncut.of(self.timer.variant), evaluation.reference
         size = self.smaller
         lost = uncut.accuracy_drop if uncut else 0.0
         return Expectations(

@@ -56,7 +56,7 @@ _SPARE = 1.1
 """Past this fraction of the speed-up asked for, a network gave up more than it had to."""
 _FASTEST = 1.01
 """Cost over the least one on offer up to which a plan is the fastest that there is."""
-_NOISE = 1.02
+NOISE = 1.02
 """Ratio of two measured speed-ups that repeated measurements have."""
 _PLANNED: tuple[Precision, ...] = ("fp32", "int8")
 
@@ -283,7 +283,7 @@ def _out_of_reach(
 ) -> bool:
     """Return whether the fastest plan on offer was timed, and none is as fast as required."""
     reached = max(turn.round.measured_speedup for turn in turns)
-    if constraints.speedup is None or reached * _NOISE >= constraints.speedup:
+    if constraints.speedup is None or reached * NOISE >= constraints.speedup:
         return False
     least = planner.cheapest("cost", constraints.limits(None)).cost
     return any(turn.solution.cost <= _FASTEST * least for turn in turns)

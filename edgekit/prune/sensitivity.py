@@ -116,6 +116,7 @@ def divergence(found: Tensor, desired: Tensor) -> float:
     if desired.dim() == 2 and desired.shape[1] > 1:
         logits = F.log_softmax(found, 1), F.log_softmax(desired, 1)
         loss = F.kl_div(*logits, reduction="batchmean", log_target=True)
-        return max(0.0, float(loss))  # rounding makes that of equal networks negative
+        # Rounding makes that of equal networks negative; NaN stays.
+        return float(loss.clamp_min(0))
     spread = (desired - desired.mean()).square().sum().clamp_min(1e-12)
     return float((found - desired).square().sum() / spread)

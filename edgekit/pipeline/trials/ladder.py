@@ -16,7 +16,7 @@ from edgekit.progress import Progress
 from edgekit.types.search import SearchPoint
 
 _ALL_FAILED = 3
-"""Failed trials, without a network of any other, after which none begins."""
+"""Failed trials of one run, without a network of any other, after which none begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,7 @@ class Ladder:
         self._points: dict[int, list[SearchPoint]] = {}
         """Of the trials under way, by their numbers."""
         self._exhausted = False
+        self._failed_before = len(study.failed())
 
     @property
     def under_way(self) -> int:
@@ -116,4 +117,5 @@ class Ladder:
     def _left(self) -> bool:
         if self._exhausted or self._study.ended + self.under_way >= self._trials:
             return False
-        return len(self._study.failed()) < _ALL_FAILED or bool(self._known())
+        failed = len(self._study.failed()) - self._failed_before
+        return failed < _ALL_FAILED or bool(self._known())

@@ -97,6 +97,29 @@ def test_rates_at_which_training_breaks_are_not_taken() -> None:
     assert None in losses.values() and losses[test.rate] is not None
 
 
+def test_no_rate_above_one_that_broke_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In short trials 0.3 of the default is best, and three times as much breaks; in longer ones
+    the default is best."""
+    short = {0.1: 0.3, 0.3: 0.1, 1.0: 0.2}
+    tried: list[float] = []
+
+    def losses(
+        _: object, rates: list[float], steps: int, *others: object
+    ) -> tuple[tuple[float, float | None], ...]:
+        factors = [round(rate / RATES["sgd"], 3) for rate in rates]
+        tried.extend(factors)
+        known = short if steps == STEPS else {0.3: 0.1, 1.0: 0.05}
+        return tuple(
+            (rate, known.get(factor))
+            for rate, factor in zip(rates, factors, strict=True)
+        )
+
+    monkeypatch.setattr(learning_rate, "_losses", losses)
+    test = learning_rate.tested(with_decay(0.0), Processes())
+    assert tried == [*FACTORS, 0.3, 1.0]
+    assert test.rate == pytest.approx(RATES["sgd"])
+
+
 def test_the_default_is_taken_where_every_rate_breaks() -> None:
     test = learning_rate.tested(with_decay(7e8), Processes())
     assert {loss for _, loss in test.losses} == {None} and not test.longer

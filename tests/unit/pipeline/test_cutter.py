@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from edgekit.errors import BudgetInfeasible
 from edgekit.pipeline.closed_loop import Step
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.cutter import refuse_hopeless, refuse_slow, step_words
+from edgekit.pipeline.cutter import Cutter, refuse_hopeless, refuse_slow, step_words
 from edgekit.pipeline.expected_accuracy import ALONE, Expectations
 from edgekit.pipeline.search import as_it_is
-from edgekit.types import Evaluation
+from edgekit.types import Budget, Evaluation
+from edgekit.types.notes import BudgetsNotPlanned, SpeedupAssumed
 from tests.unit.pipeline.test_closed_loop import point
 from tests.unit.prune.test_planner import graph_of, planner_for, residual
 
@@ -56,3 +59,54 @@ def test_a_speed_that_no_plan_has_is_refused_with_the_one_that_was_timed(
     stated = replace(asked, stated_as=("latency_ms", 20.0))
     with pytest.raises(BudgetInfeasible, match=r"has latency_ms = 2\.963, timed"):
         refuse_slow(slow, stated, ("litert", "int8"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "owed"),
+    [
+        ({}, True),
+        ({"speedups": {"litert-fp32": 1.0, "litert-int8": 3.05}}, True),
+        ({"speedups": {"litert-fp32": 1.0, "litert-int8": 4.0}}, False),
+        ({"fastest": "a file of the unpruned network"}, False),
+        ({"objective": "fastest"}, False),
+        ({"expectations": None}, False),
+        ({"accept_doubts": True}, False),
+        ({"notes": (SpeedupAssumed(speedup=2.0),)}, False),
+        ({"budget": Budget(latency_ms=20.0)}, False),
+    ],
+)
+def test_a_speed_is_owed_where_budgets_ask_this_form_for_it(
+    changed: dict[str, Any], owed: bool
+) -> None:
+    """Another form may be faster, and a speed that was assumed may be milder."""
+    unplanned = BudgetsNotPlanned(
+        budgets={"latency_ms": 20.0}, lacking="device", target="pi", speedup=2.0
+    )
+    given = {
+        "speedups": {"litert-int8": 3.0},
+        "fastest": None,
+        "objective": "most-accurate",
+        "expectations": "known",
+        "accept_doubts": False,
+        "notes": (unplanned,),
+        "budget": Budget(speedup=7.34),
+        **changed,
+    }
+    inputs = SimpleNamespace(
+        uncut=SimpleNamespace(speedups=given["speedups"], fastest=given["fastest"]),
+        recipe=SimpleNamespace(objective=given["objective"]),
+        accept_doubts=given["accept_doubts"],
+        budget=given["budget"],
+        gain=3.0,
+    )
+    final = PlanConstraints(speedup=2.4, full_cost=10.0, notes=given["notes"])
+    cutter = Cutter(
+        inputs=cast(Any, inputs),
+        teachers=cast(Any, None),
+        first=cast(Any, None),
+        final=final,
+        folder=Path(),
+        damages=cast(Any, None),
+        expectations=given["expectations"],
+    )
+    assert cutter._owes_speed() is owed

@@ -10,7 +10,7 @@ from torch import nn
 from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.program.program import trace
 from edgekit.prune.importance import importance
-from edgekit.prune.sensitivity import divergence, sensitivity
+from edgekit.prune.sensitivity import divergence, mean_divergence, sensitivity
 from edgekit.types import InputSpec
 
 
@@ -91,3 +91,11 @@ def test_equal_networks_do_not_differ_by_less_than_nothing() -> None:
     for _ in range(100):
         logits = torch.randn(60, 10, generator=draw)
         assert 0.0 <= divergence(logits + 1e-7, logits) < 1e-6
+
+
+def test_outputs_that_are_no_numbers_do_the_most_damage() -> None:
+    logits = torch.randn(8, 10, generator=torch.Generator().manual_seed(0))
+    broken = logits.clone()
+    broken[3, 2] = torch.nan
+    assert np.isnan(divergence(broken, logits))
+    assert mean_divergence([[broken]], [[logits]]) == 1e3

@@ -140,6 +140,16 @@ def test_none_begins_after_failures_until_there_is_a_network(tmp_path: Path) -> 
         assert len(ladder.ask(2)) == 2
 
 
+def test_a_search_that_only_failed_goes_on_when_it_runs_again(tmp_path: Path) -> None:
+    """A loader, a package or a disk may be mended meanwhile."""
+    with climbing(tmp_path, 9) as (ladder, _):
+        for rung in ladder.ask(3):
+            ladder.fail(rung.asked, "no module named loader")
+        assert ladder.ask(2) == []
+    with climbing(tmp_path, 9) as (ladder, study):
+        assert len(study.failed()) == 3 and len(ladder.ask(2)) == 2
+
+
 def test_points_of_unfinished_trials_count(tmp_path: Path) -> None:
     with climbing(tmp_path, 4) as (ladder, _):
         first, second = ladder.ask(2)
