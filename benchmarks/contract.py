@@ -10,9 +10,10 @@ from 1.2 to 10 (log-uniform) and an allowed loss of 0.5, 1 or 2 points. Each is 
 Raspberry Pi 4 in a process of its own, timed on this machine. A pair is `met` where the build ends
 within its budget, `refused` where it ends before training with the nearest budget, else `missed`;
 `failed` is another error. All builds share one cache, so later pairs have the trained networks of
-earlier ones: run them in order. An older commit builds its own examples, of the same weights and
-samples, and without a limit of minutes. `band_coverage` is the fraction of trained networks whose
-metric lies in the 80 % band that was stated before their training.
+earlier ones: run them in order. An older commit builds its own examples, of the same samples (the
+weights of `sound` were trained again after 593ead6, with other validation samples), and without a
+limit of minutes. `band_coverage` is the fraction of trained networks whose metric lies in the 80 %
+band that was stated before their training.
 """
 
 from __future__ import annotations
