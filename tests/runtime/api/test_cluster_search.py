@@ -19,9 +19,8 @@ from edgekit.pipeline.fleet.records import TaskState
 from edgekit.pipeline.trials.study import FILE
 from edgekit.report.search_page import JSON
 from tests.runtime.api.test_fleet import BEGIN
-from tests.runtime.api.test_searches import RECIPE
+from tests.runtime.api.test_searches import written
 from tests.runtime.commands.running import wait_for
-from tests.unit.pipeline import points
 from tests.unit.test_habits import ROOT
 
 LONG = 3600
@@ -43,12 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "project"
-    folder.mkdir()
-    points.write(folder)
-    text = points.PROJECT.replace("[recipe.distill]\nepochs = 1\n", RECIPE)
-    (folder / "edgekit.toml").write_text(text.replace("speedup = 2.0", "speedup = 1.5"))
-    return folder
+    return written(tmp_path / "project")
 
 
 @pytest.fixture

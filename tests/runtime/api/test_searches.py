@@ -48,14 +48,18 @@ runtime_options_s = 0
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
+def written(folder: Path) -> Path:
+    """A project to search in: builds of seconds that train."""
     folder.mkdir()
     points.write(folder)
     text = points.PROJECT.replace("[recipe.distill]\nepochs = 1\n", RECIPE)
     (folder / "edgekit.toml").write_text(text.replace("speedup = 2.0", "speedup = 1.5"))
     return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return written(tmp_path / "project")
 
 
 def command(folder: Path) -> list[str]:
