@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
+from glob import glob
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -182,10 +183,11 @@ def reason(store: Store, outcome: Outcome) -> str:
 
 def listed(store: Store, kind: str) -> list[dict[str, str]]:
     """The inputs of every entry of a kind; unreadable ones are left out."""
-    found = []
-    for file in sorted((store.root / kind).glob(f"*/*/{_INPUTS}")):
+    found, place = [], store.root / kind
+    # Unlike that of `Path`, this one bears folders that other processes remove meanwhile.
+    for name in sorted(glob(f"*/*/{_INPUTS}", root_dir=place)):  # noqa: PTH207
         with suppress(OSError, ValueError):
-            found.append(json.loads(file.read_text(encoding="utf-8")))
+            found.append(json.loads((place / name).read_text(encoding="utf-8")))
     return found
 
 

@@ -162,7 +162,10 @@ def _visible(folder: Path) -> Sequence[Path]:
 
 
 def _item(kind: str, path: Path) -> Item:
-    marks = [each.lstat() for each in _inside(path)]
+    marks = [path.lstat()]
+    for each in _inside(path):
+        with suppress(FileNotFoundError):  # a training in it replaced a file
+            marks.append(each.lstat())
     seal = path / SEAL
     used = seal.lstat().st_mtime if seal.is_file() else max(m.st_mtime for m in marks)
     size = sum(mark.st_blocks * 512 for mark in marks)
@@ -170,9 +173,9 @@ def _item(kind: str, path: Path) -> Item:
 
 
 def _inside(path: Path) -> Iterator[Path]:
-    yield path
-    if path.is_dir() and not path.is_symlink():
-        yield from path.rglob("*")
+    """Files and folders below a folder, as far as nobody removes them meanwhile."""
+    for folder, folders, files in os.walk(path) if not path.is_symlink() else ():
+        yield from (Path(folder, name) for name in (*folders, *files))
 
 
 def _remove(store: Store, item: Item) -> bool:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,12 +113,10 @@ def _checkpoint(cache: Path, building: subprocess.Popen[str]) -> dict[str, objec
     """The first checkpoint behind the first epoch of a training under way."""
     ends = time.monotonic() + LIMIT_S
     while time.monotonic() < ends and building.poll() is None:
-        for file in cache.glob("training/*/checkpoint-*.pt"):
-            try:
+        with suppress(FileNotFoundError):  # replaced or renamed meanwhile
+            for file in cache.glob("training/[!.]*/checkpoint-*.pt"):
                 state = torch.load(file, weights_only=True)
-            except FileNotFoundError:  # replaced meanwhile
-                continue
-            if len(state["epochs"]) > 1:
-                return state
+                if len(state["epochs"]) > 1:
+                    return state
         time.sleep(0.02)
     pytest.fail(f"no checkpoint: {building.communicate(timeout=LIMIT_S)}")

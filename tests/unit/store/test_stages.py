@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +87,26 @@ def test_the_reason_is_the_input_that_differs_from_the_nearest(tmp_path: Path) -
     )
     # By now the second entry is nearer.
     assert run(recipe={**recipe, "epochs": 25}, seed=2) == "seed 1 -> 2"
+
+
+def test_another_process_may_remove_folders_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    kept(store, stage(epochs=3), lambda: MADE, Screen())
+    (there,) = stages.listed(store, "figures")
+    going = tmp_path / "figures/going"
+    going.mkdir()
+    really = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) == going and going.is_dir():
+            going.rmdir()
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert stages.listed(store, "figures") == [there]
+    assert not going.exists()
 
 
 def test_a_result_that_no_longer_holds_is_made_again(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,26 @@ def test_items_are_listed_with_size_and_last_use(tmp_path: Path) -> None:
     days = [(time.time() - one.used) / DAY_S for one in found[1:]]
     assert days == pytest.approx([0, 10, 20], abs=0.01)
     assert upkeep.items(Store(tmp_path / "none")) == []
+
+
+def test_a_training_may_replace_its_files_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = Store(tmp_path), tmp_path / "training/1"
+    (folder / ".edgekit-partial").mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"state")
+    really = os.scandir
+
+    def scandir(path: Any) -> Any:
+        entries = really(path)
+        if Path(path) == folder:
+            (folder / ".edgekit-partial").rmdir()
+        return entries
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (item,) = upkeep.items(store)
+    assert item.path == folder
+    assert item.size_bytes > 0
 
 
 def test_reading_an_entry_is_a_use(tmp_path: Path) -> None:
