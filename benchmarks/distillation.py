@@ -112,8 +112,8 @@ def cut_rows(
 def _judged(setting: Setting, distilled: Distilled, started: float) -> Row:
     return {
         "accuracy": evaluate(distilled.program, setting.test).value,
-        "validation": distilled.epochs[distilled.best_epoch].validation,
-        "best_epoch": distilled.best_epoch,
+        "validation": distilled.epochs[distilled.kept_epoch].validation,
+        "kept_epoch": distilled.kept_epoch,
         "teacher_hit_rate": distilled.teacher_hit_rate,
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -108,7 +108,7 @@ class Subject:
         return {
             "rate": rate if test is None else test.rate,
             "loss": self.tested.drop(self._of(result.program), relative=False),
-            "best_epoch": result.best_epoch,
+            "kept_epoch": result.kept_epoch,
             "epochs": len(result.epochs) - 1,
             "cpu_seconds": round(time.process_time() - began, 1),
         }

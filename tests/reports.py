@@ -86,6 +86,7 @@ def report(folder: Path | None = None, *, blocks: int = 3) -> Report:
             for n in range(1, 21)
         ),
         best_epoch=18,
+        kept_epoch=18,
         calibration={
             "preset": "default",
             "samples": 128,
@@ -354,6 +355,7 @@ def bare() -> Report:
         rounds=(),
         epochs=(),
         best_epoch=0,
+        kept_epoch=0,
         calibration={},
         baselines=(),
         candidates=(),

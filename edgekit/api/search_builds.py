@@ -154,4 +154,4 @@ def _validation(report: Report, chosen: Candidate) -> Score:
             f"{name} was not judged on validation samples, and nothing was trained: a search goes "
             "by them."
         )
-    return report.epochs[report.best_epoch].score(chosen.evaluation.metric)
+    return report.epochs[report.kept_epoch].score(chosen.evaluation.metric)

@@ -1,4 +1,4 @@
-"""The training loop: a student follows its teachers, and the best epoch is kept."""
+"""The training loop: a student follows its teachers, and its last or its best epoch is kept."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ AfterStep = Callable[[fx.GraphModule], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Distilled:
-    """The student after its best epoch; epoch 0 is the student as it was given."""
+    """The student after the epoch that was kept; epoch 0 is the student as it was given."""
 
     program: Program
     epochs: tuple[Epoch, ...]
-    best_epoch: int
+    kept_epoch: int
     metric: str
     """The metric of `Epoch.validation`: the task's, or, without labels, the agreement of
     student and teacher."""
@@ -55,6 +55,14 @@ class Distilled:
     """Losses that were added to soft targets and labels, by weight."""
     rate_test: RateTest | None = None
     """Trials of learning rates, where the recipe asks for them."""
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the epoch with the best validation metric, of equal ones the later; 0 without
+        a training."""
+        sign = 1 if self.higher_is_better else -1
+        ranked = ((sign * epoch.validation, epoch.number) for epoch in self.epochs)
+        return max(ranked, default=(0.0, 0))[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +100,11 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
     """Teach a copy of `student` the outputs of `teacher` and the labels, where there are any.
 
     `task` takes the place of `kind` where losses or metric are the user's. Several teachers
-    are averaged, by `weights` where there are any. The epoch with the best `validation`
-    metric is kept, of equal ones the later, which has been trained for longer at a lower
-    rate. The same seed gives the same result, on one process or many, but for rounding.
+    are averaged, by `weights` where there are any. The last epoch is kept where its `validation`
+    metric is within a standard error of the best one's: it was trained for longer, at a lower
+    rate, and samples do not show that it is worse (after the rule of Breiman et al.,
+    "Classification and Regression Trees", 1984); the best one else. The same seed gives the same
+    result, on one process or many, but for rounding.
     `folder` gets a checkpoint every `recipe.checkpoint_minutes`, and training resumes from
     it; `outputs_folder` gets the teacher's outputs, where a sample never changes. An
     `aware` student rounds as its int8 file will, and comes back in float, its batch norms
@@ -225,11 +235,12 @@ class _Run:
             self.weights = self.trainer.restore(state["trainer"])
         while not self._over():
             self._epoch()
+        kept = self._chosen()
         trainer = self.trainer
         result = Distilled(
             program=trainer.finished(self.weights),
             epochs=tuple(self.epochs),
-            best_epoch=self.best,
+            kept_epoch=kept,
             metric=trainer.validator.metric,
             higher_is_better=trainer.validator.higher_is_better,
             teacher_hit_rate=trainer.teacher.hit_rate,
@@ -276,6 +287,17 @@ class _Run:
         ):
             self.best, self.weights = epoch.number, self.trainer.weights()
         self._announce(epoch)
+
+    def _chosen(self) -> int:
+        """The epoch to keep: the last where the training came to its end and it is about as good
+        as the best, whose weights it takes the place of."""
+        last, best = self.epochs[-1], self.epochs[self.best]
+        ended = last.number == self.trainer.recipe.epochs
+        alike = self.trainer.validator.about_as_good(last.validation, best.validation)
+        if last is best or not (ended and alike):
+            return best.number
+        self.weights = self.trainer.weights()
+        return last.number
 
     def _announce(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)

@@ -1,9 +1,10 @@
-"""Choice of the best epoch: the student on validation samples, by labels or by its
+"""Choice of the epoch that is kept: the student on validation samples, by labels or by its
 teacher."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,19 @@ class Validator:
             raise ValueError("Without a metric, give the teacher first: set_teacher.")
         self.metric, self.higher_is_better = found.metric, found.higher_is_better
         self.is_fraction = found.is_fraction
+        self._found = found
         return found.value
 
     def better(self, one: float, than: float) -> bool:
         """Return whether one validation is at least as good as another."""
         return one >= than if self.higher_is_better else one <= than
+
+    def about_as_good(self, one: float, best: float) -> bool:
+        """Return whether one validation is within a standard error of the best one, where the
+        metric counts samples that are right; within nothing elsewhere."""
+        by_sample = self._found.counted == self._found.samples
+        error = replace(self._found, value=best).noise if by_sample else 0.0
+        return self.better(one, best - error if self.higher_is_better else best + error)
 
     @torch.no_grad()
     def _outputs(self, network: Network) -> Outputs:

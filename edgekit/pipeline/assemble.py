@@ -150,6 +150,7 @@ def _report(
         rounds=fitted.rounds,
         epochs=distilled.epochs,
         best_epoch=distilled.best_epoch,
+        kept_epoch=distilled.kept_epoch,
         calibration=samples.calibration_facts,
         baselines=timed.unpruned,
         candidates=timed.candidates,

@@ -110,7 +110,7 @@ def all_as_one(
 
 def link_of(name: str, teacher: str, distilled: Distilled) -> Link:
     """Gain of the training, on the samples that choose the epoch."""
-    before, after = distilled.epochs[0], distilled.epochs[distilled.best_epoch]
+    before, after = distilled.epochs[0], distilled.epochs[distilled.kept_epoch]
     return Link(
         name=name,
         teacher=teacher,
@@ -124,23 +124,22 @@ def link_of(name: str, teacher: str, distilled: Distilled) -> Link:
 
 
 def joined(before: Distilled, after: Distilled) -> Distilled:
-    """Two trainings of one student, one after the other, as one; the better student of both."""
+    """Two trainings of one student, one after the other, as one. The student is that of the second,
+    unless that kept the one it was given."""
     count = before.epochs[-1].number
     later = [replace(e, number=count + e.number) for e in after.epochs[1:]]
-    ahead, behind = (one.epochs[one.best_epoch].validation for one in (after, before))
-    gained = ahead > behind if before.higher_is_better else ahead < behind
-    if not gained:
+    if after.kept_epoch == 0:
         return replace(before, epochs=(*before.epochs, *later))
     return replace(
         after,
         epochs=(*before.epochs, *later),
-        best_epoch=len(before.epochs) - 1 + after.best_epoch,
+        kept_epoch=count + after.kept_epoch,
     )
 
 
 def _gain(number: int, link: Distilled) -> CutTrained:
     """Gain of the training after one of several cuts."""
-    before, after = link.epochs[0], link.epochs[link.best_epoch]
+    before, after = link.epochs[0], link.epochs[link.kept_epoch]
     return CutTrained(
         step=number,
         before=before.score(link.metric),

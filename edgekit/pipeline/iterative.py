@@ -162,7 +162,7 @@ def _as_it_is(
         return fitted, train_student(
             inputs.training, teachers, fitted.student, training_spec
         )
-    distilled = Distilled(program=fitted.student, epochs=(), best_epoch=0, metric="")
+    distilled = Distilled(program=fitted.student, epochs=(), kept_epoch=0, metric="")
     return replace(fitted, untouched=True), distilled
 
 

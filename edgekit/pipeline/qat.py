@@ -74,7 +74,7 @@ def recover_with_qat(
     distilled = train_student(
         training, TeacherEnsemble(first=teacher), start, training_spec
     )
-    before, best = distilled.epochs[0], distilled.epochs[distilled.best_epoch]
+    before, best = distilled.epochs[0], distilled.epochs[distilled.kept_epoch]
     made = export(distilled.program)
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX) for artifact in made.artifacts

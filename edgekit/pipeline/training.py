@@ -172,7 +172,7 @@ class _Record:
         value.program.save(folder / "student.pt2")
         facts = {
             "epochs": [asdict(epoch) for epoch in value.epochs],
-            "best_epoch": value.best_epoch,
+            "kept_epoch": value.kept_epoch,
             "metric": value.metric,
             "higher_is_better": value.higher_is_better,
             "teacher_hit_rate": value.teacher_hit_rate,

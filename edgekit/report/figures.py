@@ -195,7 +195,7 @@ def distillation(report: Report) -> Any | None:
             col=column,
         )
         figure.add_vline(
-            x=report.best_epoch,
+            x=report.kept_epoch,
             line={"dash": "dot", "color": CHOSEN},
             row=1,
             col=column,

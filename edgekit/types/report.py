@@ -282,6 +282,10 @@ class Report:
     rounds: tuple[PlanRound, ...]
     epochs: tuple[Epoch, ...]
     best_epoch: int
+    """Number of the epoch with the best validation metric."""
+    kept_epoch: int
+    """Number of the epoch that the student is from: the last, or the best where that is better by
+    more than a standard error."""
     calibration: Mapping[str, Any]
     baselines: tuple[Measurement, ...]
     """The unpruned fp32 network on each runtime."""

@@ -64,7 +64,7 @@ def network(seed: int) -> Program:
 
 def distilled(seed: int) -> Distilled:
     epoch = Epoch(number=0, loss=0.1 * seed, validation=0.5, seconds=1.0)
-    return Distilled(program=network(seed), epochs=(epoch,), best_epoch=0, metric="m")
+    return Distilled(program=network(seed), epochs=(epoch,), kept_epoch=0, metric="m")
 
 
 def artifact(folder: Path, seed: int) -> Artifact:

@@ -50,7 +50,7 @@ def test_a_point_has_the_chosen_files_figures() -> None:
     assert (point.trial, point.epochs, point.settings) == (5, 4, SETTINGS)
     assert (point.artifact, point.machine) == (chosen.artifact.name, "farm-2")
     assert point.p50_ms == chosen.measurement.latency.p50_ms
-    best = report.epochs[report.best_epoch]
+    best = report.epochs[report.kept_epoch]
     assert point.validation.value == pytest.approx(best.validation)
 
 

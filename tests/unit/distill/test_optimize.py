@@ -156,4 +156,4 @@ def test_training_ends_when_it_is_tired() -> None:
     ).program  # fmt: skip
     recipe = replace(RECIPE, soft_weight=0.0, epochs=9, patience=3, learning_rate=0.5)
     found = distill(right, right, train=lies, validation=data, recipe=recipe, seed=0)
-    assert len(found.epochs) == 1 + 3 and found.best_epoch == 0
+    assert len(found.epochs) == 1 + 3 and found.kept_epoch == 0

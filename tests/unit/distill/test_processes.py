@@ -53,7 +53,7 @@ def same_as_alone(results: Path) -> None:
     """Compare the trainings of `worker.py` with those of this process."""
     found = json.loads(results.read_text())
     alone = trainer(RECIPE)
-    assert alone.best_epoch > 0  # or there were nothing to compare
+    assert alone.kept_epoch > 0  # or there were nothing to compare
     weights = alone.program.module.state_dict()["4.weight"]
     for name in ("ddp", "fsdp", "parts"):
         losses = [epoch.loss for epoch in alone.epochs]
@@ -89,7 +89,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
     place = state["trainer"]["place"]
     assert (place["epoch"], place["step"]) == (2, 1)
     resumed, whole = trainer(RECIPE, tmp_path), trainer(RECIPE)
-    assert whole.best_epoch == 2  # or there were nothing to compare
+    assert whole.kept_epoch == 2  # or there were nothing to compare
     assert resumed.program.fingerprint() == whole.program.fingerprint()
     assert [e.loss for e in resumed.epochs] == [e.loss for e in whole.epochs]
     assert Checkpoints(tmp_path, 0).read() is None

@@ -64,7 +64,7 @@ def test_what_is_kept_is_the_moving_average() -> None:
         decay = min(0.8, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * value
         kept.append(average)
-    expected = kept[found.best_epoch * len(walked) // RECIPE.epochs]
+    expected = kept[found.kept_epoch * len(walked) // RECIPE.epochs]
     torch.testing.assert_close(weight(found), expected)
     assert not torch.allclose(weight(found), walked[-1])
 

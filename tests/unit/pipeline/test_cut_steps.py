@@ -86,7 +86,7 @@ def test_plans_one_after_another_are_one_plan() -> None:
     )
 
 
-def trained(*validations: float, best: int, higher: bool = True) -> Distilled:
+def trained(*validations: float, kept: int, higher: bool = True) -> Distilled:
     epochs = [
         Epoch(number=n, loss=1.0, validation=value, seconds=1.0)
         for n, value in enumerate(validations)
@@ -94,23 +94,25 @@ def trained(*validations: float, best: int, higher: bool = True) -> Distilled:
     return Distilled(
         program=validations,  # type: ignore[arg-type]
         epochs=tuple(epochs),
-        best_epoch=best,
+        kept_epoch=kept,
         metric="accuracy",
         higher_is_better=higher,
     )
 
 
 def test_two_trainings_of_one_student_are_one() -> None:
-    before, after = trained(0.1, 0.5, 0.6, best=2), trained(0.6, 0.7, 0.65, best=1)
+    before, after = trained(0.1, 0.5, 0.6, kept=2), trained(0.6, 0.7, 0.65, kept=1)
     both = joined(before, after)
     assert [e.validation for e in both.epochs] == [0.1, 0.5, 0.6, 0.7, 0.65]
     assert [e.number for e in both.epochs] == [0, 1, 2, 3, 4]
-    assert both.epochs[both.best_epoch].validation == 0.7
+    assert both.epochs[both.kept_epoch].validation == 0.7
     assert both.program is after.program
-    worse = joined(before, trained(0.6, 0.55, best=0))
-    assert worse.program is before.program and worse.best_epoch == 2
+    worse = joined(before, trained(0.6, 0.55, kept=0))
+    assert worse.program is before.program and worse.kept_epoch == 2
     assert len(worse.epochs) == 4
+    about_as_good = joined(before, trained(0.6, 0.59, kept=1))
+    assert about_as_good.kept_epoch == 3 and about_as_good.best_epoch == 2
     lower = joined(
-        trained(0.5, 0.4, best=1, higher=False), trained(0.4, 0.3, best=1, higher=False)
+        trained(0.5, 0.4, kept=1, higher=False), trained(0.4, 0.3, kept=1, higher=False)
     )
-    assert lower.epochs[lower.best_epoch].validation == 0.3
+    assert lower.kept_epoch == lower.best_epoch == 2
