@@ -125,6 +125,18 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "the classes",
     ),
     (
+        data.ValidationFamiliar(
+            score=Score(metric="accuracy", value=0.98, is_fraction=True),
+            samples=1000,
+            judged=Score(metric="accuracy", value=0.91, is_fraction=True),
+            judged_samples=2287,
+        ),
+        "the unpruned network has accuracy 98.00% on 1,000 validation samples and 91.00% on "
+        "the 2,287 that judge the build: it was probably trained on the former, and plans that "
+        "were chosen by them may lose more than was expected; name samples that it has never "
+        "seen with [data] validation",
+    ),
+    (
         data.PreprocessingSuspect(
             faults=("BGR for RGB",),
             score=Score(metric="accuracy", value=0.34, is_fraction=True),

@@ -26,6 +26,7 @@ from edgekit.pipeline.io_fusion import notes as folding_notes
 from edgekit.pipeline.loading import Loaded
 from edgekit.pipeline.proof import Proof
 from edgekit.pipeline.request import BuildRequest
+from edgekit.pipeline.sanity import familiar_validation
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.program.program import Program
 from edgekit.report.words import headline
@@ -90,7 +91,8 @@ def assemble_report(
     report = _report(request, env, loaded, built)
     table, prediction = built.pruned.table, built.prediction
     doubt = prediction.doubt if prediction else table.doubt
-    after = (*built.proof.notes, *([] if doubt is None else [doubt]))
+    familiar = familiar_validation(built.uncut, loaded.reference)
+    after = (*built.proof.notes, *(one for one in (doubt, familiar) if one is not None))
     report = replace(
         report,
         prediction=prediction,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,11 +17,12 @@ from edgekit.program.memory_layout import channels_last
 from edgekit.program.program import Program
 from edgekit.report.note_words import sentence
 from edgekit.tasks.scores import Metric
-from edgekit.types import Evaluation, Preprocess, TaskSpec
+from edgekit.types import Evaluation, FrontierPoint, Preprocess, TaskSpec
 from edgekit.types.data_notes import (
     NetworkAtChance,
     OutputsUnused,
     PreprocessingSuspect,
+    ValidationFamiliar,
 )
 from edgekit.types.notes import Note
 
@@ -93,6 +95,30 @@ def suspect_preprocessing(
         return None
     return PreprocessingSuspect(
         faults=faults, score=own.score, better=best.score, samples=len(few)
+    )
+
+
+def familiar_validation(
+    uncut: Sequence[FrontierPoint], reference: Evaluation
+) -> ValidationFamiliar | None:
+    """Doubt about validation samples on which the unpruned network is far better than on those that
+    judge the build (its `reference`), as it is on those that it was trained on.
+
+    `uncut` are its files on validation samples; fp32 counts. `None` without such a file, and for
+    metrics that do not go from 0 to 1.
+    """
+    judged = (one.evaluation for one in uncut if one.artifact.endswith("-fp32"))
+    own = next(judged, reference)
+    error = math.hypot(own.noise, reference.noise)
+    better = own.value - reference.value
+    comparable = own.metric == reference.metric and own.higher_is_better
+    if not (comparable and own.is_fraction and better > _SURE * error):
+        return None
+    return ValidationFamiliar(
+        score=own.score,
+        samples=own.samples,
+        judged=reference.score,
+        judged_samples=reference.samples,
     )
 
 

@@ -24,18 +24,12 @@ def data_words(note: DataNote) -> str:
                 f"classes: outputs from {note.classes} on are never right; check [model] "
                 "source and [data]"
             )
-        case kinds.NetworkAtChance():
-            return (
-                f"the network has {named_score(note.score)} on {note.samples} samples, and "
-                f"guessing has {note.chance:.2%}: it is not trained, or these are not its "
-                "data; check [model] weights, [data] and the order of the classes"
-            )
-        case kinds.PreprocessingSuspect():
-            return (
-                f"with another preprocessing ({', '.join(note.faults)}) the network has "
-                f"{named_score(note.better)} on {note.samples} samples instead of "
-                f"{note.score.shown}; check [data.preprocess]"
-            )
+        case (
+            kinds.NetworkAtChance()
+            | kinds.PreprocessingSuspect()
+            | kinds.ValidationFamiliar()
+        ):
+            return _network(note)
         case kinds.BaselineIsReference():
             return "the evaluation data have no labels: similarity is to the unpruned network"
         case kinds.SamplesTransposed():
@@ -64,6 +58,30 @@ def data_words(note: DataNote) -> str:
             )
         case other:
             assert_never(other)
+
+
+def _network(
+    note: kinds.NetworkAtChance | kinds.PreprocessingSuspect | kinds.ValidationFamiliar,
+) -> str:
+    found = f"{named_score(note.score)} on {note.samples:,}"
+    if isinstance(note, kinds.NetworkAtChance):
+        return (
+            f"the network has {found} samples, and guessing has {note.chance:.2%}: it is "
+            "not trained, or these are not its data; check [model] weights, [data] and "
+            "the order of the classes"
+        )
+    if isinstance(note, kinds.PreprocessingSuspect):
+        return (
+            f"with another preprocessing ({', '.join(note.faults)}) the network has "
+            f"{named_score(note.better)} on {note.samples} samples instead of "
+            f"{note.score.shown}; check [data.preprocess]"
+        )
+    return (
+        f"the unpruned network has {found} validation samples and {note.judged.shown} on "
+        f"the {note.judged_samples:,} that judge the build: it was probably trained on the "
+        "former, and plans that were chosen by them may lose more than was expected; name "
+        "samples that it has never seen with [data] validation"
+    )
 
 
 def _images(note: kinds.ImagesStretched | kinds.ImagesConverted) -> str:

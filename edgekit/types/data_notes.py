@@ -49,6 +49,17 @@ class PreprocessingSuspect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationFamiliar:
+    """The network is much better on validation samples than on those that judge the build."""
+
+    kind: Literal["validation_familiar"] = "validation_familiar"
+    score: Score
+    samples: int
+    judged: Score
+    judged_samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaselineIsReference:
     """The evaluation data have no labels: the unpruned network's outputs are right."""
 
@@ -136,6 +147,7 @@ DataNote: TypeAlias = (
     | OutputsUnused
     | NetworkAtChance
     | PreprocessingSuspect
+    | ValidationFamiliar
     | BaselineIsReference
     | SamplesTransposed
     | BoxesLeftOut

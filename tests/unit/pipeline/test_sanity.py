@@ -10,10 +10,15 @@ from torch import nn
 from edgekit.data import Dataset
 from edgekit.data.samples import InMemory
 from edgekit.errors import ModelError
-from edgekit.pipeline.sanity import at_chance, refuse_doubtful, suspect_preprocessing
+from edgekit.pipeline.sanity import (
+    at_chance,
+    familiar_validation,
+    refuse_doubtful,
+    suspect_preprocessing,
+)
 from edgekit.program.program import Program, trace
 from edgekit.tasks.scores import accuracy
-from edgekit.types import Evaluation, InputSpec, Preprocess, TaskSpec
+from edgekit.types import Evaluation, FrontierPoint, InputSpec, Preprocess, TaskSpec
 from edgekit.types.data_notes import NetworkAtChance, OutputsUnused, WeightsUnnamed
 
 RIGHT = Preprocess(scale=255.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -103,6 +108,35 @@ def test_no_better_than_guessing_is_doubted(value: float, doubted: bool) -> None
 def test_other_tasks_have_no_chance() -> None:
     bad = Evaluation(metric="mean IoU", value=0.0, samples=200)
     assert at_chance(bad, images(RIGHT), TaskSpec(kind="segmentation")) is None
+
+
+def uncut(artifact: str, value: float, *, metric: str = "accuracy") -> FrontierPoint:
+    return FrontierPoint(
+        name="uncut",
+        artifact=artifact,
+        speedup=1.0,
+        p50_ms=1.0,
+        evaluation=Evaluation(metric=metric, value=value, samples=1000),
+        accuracy_drop=0.0,
+        loss_unit="points",
+        within=True,
+        final=False,
+    )
+
+
+def test_validation_samples_that_the_network_knows_are_noticed() -> None:
+    """Of 1000 at 96 % and 1600 at 92 %: errors of 0.62 and 0.68, together 0.92 points."""
+    judged = Evaluation(metric="accuracy", value=0.92, samples=1600)
+    files = [uncut("litert-int8", 0.92), uncut("litert-fp32", 0.96)]
+    found = familiar_validation(files, judged)
+    assert found is not None
+    assert (found.score.value, found.samples) == (0.96, 1000)
+    assert (found.judged.value, found.judged_samples) == (0.92, 1600)
+    assert familiar_validation([uncut("litert-fp32", 0.946)], judged) is None
+    assert familiar_validation([uncut("litert-fp32", 0.88)], judged) is None
+    assert familiar_validation([uncut("litert-int8", 0.96)], judged) is None
+    other = uncut("litert-fp32", 0.96, metric="agreement")
+    assert familiar_validation([other], judged) is None
 
 
 def test_doubts_end_the_build_unless_they_are_accepted() -> None:
