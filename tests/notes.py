@@ -132,9 +132,9 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
             judged_samples=2287,
         ),
         "the unpruned network has accuracy 98.00% on 1,000 validation samples and 91.00% on "
-        "the 2,287 that judge the build: it was probably trained on the former, and plans that "
-        "were chosen by them may lose more than was expected; name samples that it has never "
-        "seen with [data] validation",
+        "the 2,287 that judge the build: it may have been trained on the former, or they are "
+        "easier, and plans that were chosen by them may lose more than was expected; check "
+        "that [data] validation names samples that it has never seen",
     ),
     (
         data.PreprocessingSuspect(

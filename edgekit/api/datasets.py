@@ -32,7 +32,7 @@ _PARTS = ("train", "test", "validation", "calibration")
 
 
 class Data:
-    """Samples to train on, to evaluate by, to select the best epoch by and to calibrate with.
+    """Samples to train on, to evaluate by, to select an epoch by and to calibrate with.
 
     Each part is a torch `DataLoader` or `Dataset`, an iterable of batches, a pair of arrays or
     tensors (x, y), an array x without labels, or a path that `[data]` of a project takes (a folder

@@ -76,16 +76,19 @@ class Network:
     """A trained network as one exported graph, free of its author's classes.
 
     `module` trains in any loop: its parameters are the network's own, so that what it learns is
-    what the next step takes. `history` holds the epochs of the distillation that it comes from.
+    what the next step takes. `history` holds the epochs of the distillation that it comes from,
+    `kept_epoch` the number of the one whose weights it has.
     """
 
-    def __init__(self, program: Program, *, history: Sequence[Epoch] = ()) -> None:
+    def __init__(
+        self, program: Program, *, history: Sequence[Epoch] = (), kept_epoch: int = 0
+    ) -> None:
         for parameter in program.module.parameters():
             parameter.requires_grad_(True)
         self._program = program
         names = [spec.name for spec in program.inputs]
         self.module = TrainableModule(program.module, names)
-        self.history = tuple(history)
+        self.history, self.kept_epoch = tuple(history), kept_epoch
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(spec.shape)) for spec in self.inputs)
@@ -114,7 +117,9 @@ class Network:
 
     def copy(self) -> Network:
         """The same network with parameters of its own."""
-        return Network(self.program.copy(), history=self.history)
+        return Network(
+            self.program.copy(), history=self.history, kept_epoch=self.kept_epoch
+        )
 
     def save(self, path: str | Path) -> None:
         """Write a `.pt2`, which `load` and `torch.export.load` read without the author's classes.

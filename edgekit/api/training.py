@@ -36,11 +36,13 @@ def distill(  # noqa: PLR0913
     """A copy of a student, trained on the outputs of its teacher and the labels, where there
     are any.
 
-    Several teachers are averaged. The epoch that is best on validation samples is kept; `history`
-    of what is returned holds all. `loss(outputs, targets)` and `teacher_loss(outputs, others)`
-    take tensors (batch, ...) and return losses (batch,) or one for all; `metric(outputs, targets)`
-    takes arrays (n, ...) and returns a number, or is one of the task's by name. `epochs` takes the
-    place of `recipe.distill.epochs`, 20 by default. The same `recipe.seed` gives the same student.
+    Several teachers are averaged. The last epoch is kept, or the best on validation samples where
+    that is better (by more than a standard error where the metric counts samples); `history` of
+    what is returned holds all, `kept_epoch` the number of the one kept. `loss(outputs, targets)`
+    and `teacher_loss(outputs, others)` take tensors (batch, ...) and return losses (batch,) or one
+    for all; `metric(outputs, targets)` takes arrays (n, ...) and returns a number, or is one of
+    the task's by name. `epochs` takes the place of `recipe.distill.epochs`, 20 by default. The
+    same `recipe.seed` gives the same student.
     Raises `TrainingError` where the loss is no longer finite, `ModelError` where student and
     teacher do not take and give the same, `DataError` for samples that do not fit them.
 
@@ -74,7 +76,9 @@ def distill(  # noqa: PLR0913
             task=task_of(data.task, metric=judge, loss=loss, teacher_loss=teacher_loss),
             hooks=Hooks(on_epoch=show),
         )
-    return Network(trained.program, history=trained.epochs)
+    return Network(
+        trained.program, history=trained.epochs, kept_epoch=trained.kept_epoch
+    )
 
 
 def _end(error: WorkerLost) -> None:

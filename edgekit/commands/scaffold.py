@@ -52,7 +52,7 @@ source  = "{source}"{source_note}
 train = "{train}"{train_note}
 test  = "{test}"{test_note}
 # calibration = "data/calibration"          # else drawn from train
-# validation  = "data/validation"           # else split off train; chooses the best epoch
+# validation  = "data/validation"           # else split off train; chooses the epoch
 
 {preprocess_lines}
 

@@ -1,4 +1,4 @@
-"""Division of training samples into those that train and those that select the best epoch."""
+"""Division of training samples into those that train and those that select the epoch."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def _nothing_held(dataset: Dataset, fraction: float) -> DataError:
         count = len(np.unique(dataset.groups))
         return DataError(
             f"The {count} group{'s' * (count != 1)} of the {len(dataset)} training samples leave "
-            "none to select the best epoch by: without any of them training would lack a class. "
+            "none to select an epoch by: without any of them training would lack a class. "
             "Give [data] validation, or samples of more groups."
         )
     return DataError(
         f"A validation fraction of {fraction:g} of {len(dataset)} training samples leaves none "
-        "to select the best epoch by. Raise [recipe.distill] validation_fraction, or give "
+        "to select an epoch by. Raise [recipe.distill] validation_fraction, or give "
         "[data] validation."
     )
 

@@ -58,11 +58,10 @@ class Distilled:
 
     @property
     def best_epoch(self) -> int:
-        """Number of the epoch with the best validation metric, of equal ones the later; 0 without
-        a training."""
+        """Number of the first epoch with the best validation metric; 0 without a training."""
         sign = 1 if self.higher_is_better else -1
-        ranked = ((sign * epoch.validation, epoch.number) for epoch in self.epochs)
-        return max(ranked, default=(0.0, 0))[1]
+        ranked = ((sign * epoch.validation, -epoch.number) for epoch in self.epochs)
+        return -max(ranked, default=(0.0, 0))[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +100,11 @@ def distill(  # noqa: PLR0913 (a pair, two data sets, and how)
 
     `task` takes the place of `kind` where losses or metric are the user's. Several teachers
     are averaged, by `weights` where there are any. The last epoch is kept where its `validation`
-    metric is within a standard error of the best one's: it was trained for longer, at a lower
-    rate, and samples do not show that it is worse (after the rule of Breiman et al.,
-    "Classification and Regression Trees", 1984); the best one else. The same seed gives the same
-    result, on one process or many, but for rounding.
+    metric is within a standard error of the best one's, of metrics that count samples: it was
+    trained for longer, at a lower rate, and samples do not show that it is worse (after the rule
+    of Breiman et al., "Classification and Regression Trees", 1984). The best one is kept else,
+    and where `patience` ended the training. The same seed gives the same result, on one process
+    or many, but for rounding.
     `folder` gets a checkpoint every `recipe.checkpoint_minutes`, and training resumes from
     it; `outputs_folder` gets the teacher's outputs, where a sample never changes. An
     `aware` student rounds as its int8 file will, and comes back in float, its batch norms
@@ -292,9 +292,9 @@ class _Run:
         """The epoch to keep: the last where the training came to its end and it is about as good
         as the best, whose weights it takes the place of."""
         last, best = self.epochs[-1], self.epochs[self.best]
-        ended = last.number == self.trainer.recipe.epochs
-        alike = self.trainer.validator.about_as_good(last.validation, best.validation)
-        if last is best or not (ended and alike):
+        if last is best or last.number < self.trainer.recipe.epochs:
+            return best.number
+        if not self.trainer.validator.about_as_good(last.validation, best.validation):
             return best.number
         self.weights = self.trainer.weights()
         return last.number

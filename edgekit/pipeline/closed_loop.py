@@ -138,17 +138,20 @@ def run(
     first: TrainedPoint, goal: Goal, take: Callable[[Step, TrainedPoint], TrainedPoint]
 ) -> list[TrainedPoint]:
     """Trained networks, until one keeps the budget, or no plan or time is left."""
-    points, spent = [first], first.seconds
+    points, spent, took = [first], first.seconds, first.seconds
     while True:
         step = next_step(points, goal)
         # The next training is taken to last as long as the last one did.
-        if step is None or spent + points[-1].seconds > goal.limit_s:
+        if step is None or spent + took > goal.limit_s:
             return points
+        last = points[-1]
         try:
-            points.append(take(step, points[-1]))
+            points.append(take(step, last))
         except BudgetInfeasible:  # no plan keeps the other budgets so fast
             return points
-        spent += points[-1].seconds
+        # A network that follows from the last one has its trainings, too.
+        took = points[-1].seconds - (0.0 if step.kind == "milder" else last.seconds)
+        spent += took
 
 
 def next_step(points: Sequence[TrainedPoint], goal: Goal) -> Step | None:

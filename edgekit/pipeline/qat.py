@@ -74,7 +74,7 @@ def recover_with_qat(
     distilled = train_student(
         training, TeacherEnsemble(first=teacher), start, training_spec
     )
-    before, best = distilled.epochs[0], distilled.epochs[distilled.kept_epoch]
+    before, kept = distilled.epochs[0], distilled.epochs[distilled.kept_epoch]
     made = export(distilled.program)
     artifacts = [
         replace(artifact, name=artifact.name + SUFFIX) for artifact in made.artifacts
@@ -84,7 +84,7 @@ def recover_with_qat(
         reason=why,
         epochs=len(distilled.epochs) - 1,
         before=before.score(distilled.metric),
-        after=best.score(distilled.metric),
+        after=kept.score(distilled.metric),
     )
     return QatResult(
         evaluated=(*evaluated, *found),

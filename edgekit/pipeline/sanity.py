@@ -32,6 +32,7 @@ _GAIN = 0.1
 """Gain of a metric from 0 to 1 past which another preprocessing is taken for the right one."""
 _SURE = 3.0
 """Standard errors that the gain has to be, too."""
+_POINT = 0.01
 Doubt = NetworkAtChance | OutputsUnused | PreprocessingSuspect
 
 
@@ -102,7 +103,8 @@ def familiar_validation(
     uncut: Sequence[FrontierPoint], reference: Evaluation
 ) -> ValidationFamiliar | None:
     """Doubt about validation samples on which the unpruned network is far better than on those that
-    judge the build (its `reference`), as it is on those that it was trained on.
+    judge the build (its `reference`), as it is on those that it was trained on: by three standard
+    errors, and a point.
 
     `uncut` are its files on validation samples; fp32 counts. `None` without such a file, and for
     metrics that do not go from 0 to 1.
@@ -112,7 +114,7 @@ def familiar_validation(
     error = math.hypot(own.noise, reference.noise)
     better = own.value - reference.value
     comparable = own.metric == reference.metric and own.higher_is_better
-    if not (comparable and own.is_fraction and better > _SURE * error):
+    if not (comparable and own.is_fraction and better > max(_SURE * error, _POINT)):
         return None
     return ValidationFamiliar(
         score=own.score,

@@ -78,9 +78,9 @@ def _network(
         )
     return (
         f"the unpruned network has {found} validation samples and {note.judged.shown} on "
-        f"the {note.judged_samples:,} that judge the build: it was probably trained on the "
-        "former, and plans that were chosen by them may lose more than was expected; name "
-        "samples that it has never seen with [data] validation"
+        f"the {note.judged_samples:,} that judge the build: it may have been trained on the "
+        "former, or they are easier, and plans that were chosen by them may lose more than was "
+        "expected; check that [data] validation names samples that it has never seen"
     )
 
 

@@ -84,7 +84,7 @@ class DistillRecipe:
     ema: Fraction | None = None
     """Decay of a moving average of the weights, which is what is kept then."""
     patience: Count | None = None
-    """Epochs without a better one after which training ends."""
+    """Epochs without a better one after which training ends with the best epoch."""
     precision: Literal["fp32", "bf16"] = "fp32"
     shard: bool = False
     """True where several processes each hold a part of the student, as FSDP does, or all of it."""

@@ -47,7 +47,7 @@ from edgekit.types.training import (
     Link,
 )
 
-REPORT_SCHEMA = 4
+REPORT_SCHEMA = 5
 """Version of `report.json`: raised where a field is removed or changes its meaning."""
 
 
@@ -282,10 +282,9 @@ class Report:
     rounds: tuple[PlanRound, ...]
     epochs: tuple[Epoch, ...]
     best_epoch: int
-    """Number of the epoch with the best validation metric."""
+    """Number of the first epoch with the best validation metric."""
     kept_epoch: int
-    """Number of the epoch that the student is from: the last, or the best where that is better by
-    more than a standard error."""
+    """Number of the epoch that the student is from: the last, or the best where that is better."""
     calibration: Mapping[str, Any]
     baselines: tuple[Measurement, ...]
     """The unpruned fp32 network on each runtime."""

@@ -45,7 +45,8 @@ def test_a_student_learns(
     assert [epoch.number for epoch in distilled.history] == list(range(7))
     assert ek.evaluate(distilled, data).value > 0.9
     assert torch.equal(student.module.state_dict()["stem.weight"], weights)
-    assert student.history == ()
+    assert student.history == () and student.kept_epoch == 0
+    assert distilled.copy().kept_epoch == distilled.kept_epoch > 0
 
 
 def test_the_callers_functions_are_used(

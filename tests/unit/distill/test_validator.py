@@ -12,6 +12,7 @@ from edgekit.data.samples import InMemory
 from edgekit.distill.processes import Processes
 from edgekit.distill.tasks import of_kind
 from edgekit.distill.validator import Validator
+from edgekit.evaluate.accuracy import evaluate
 from edgekit.program.program import Program
 from edgekit.types import TaskKind
 from tests.unit.distill.test_train import RECIPE, SIDES, TRAIN, VALIDATION, distilled
@@ -38,6 +39,16 @@ def test_no_epoch_is_preferred_for_what_samples_cannot_tell(teacher: Program) ->
     scores = [epoch.validation for epoch in result.epochs]
     assert scores[-1] < max(scores)  # or nothing is shown here
     assert result.best_epoch < result.kept_epoch == recipe.epochs
+    assert evaluate(result.program, VALIDATION).value == pytest.approx(scores[-1])
+
+
+def test_the_best_of_a_training_that_was_cut_short_is_kept(teacher: Program) -> None:
+    """Its rate had not come down."""
+    recipe = replace(RECIPE, learning_rate=0.01, epochs=40, patience=4)
+    result = distilled(teacher, teacher, recipe=recipe)
+    scores = [epoch.validation for epoch in result.epochs]
+    assert len(scores) < 1 + recipe.epochs and scores[-1] < max(scores)
+    assert evaluate(result.program, VALIDATION).value == pytest.approx(max(scores))
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])

@@ -152,6 +152,18 @@ def test_a_budget_that_is_kept_ends_it_and_so_does_the_time() -> None:
         assert len(run(first, replace(GOAL, limit_s=limit_s), take)) == trained
 
 
+def test_a_network_that_is_trained_on_takes_the_time_of_its_further_training() -> None:
+    """Its own has the earlier ones in it: 100, 200, 300 s, of which 100 s are new each time."""
+
+    def take(step: Step, last: TrainedPoint) -> TrainedPoint:
+        assert step.kind == "longer"
+        return point(2.0, file(2.05, 0.02), seconds=last.seconds + 100.0, best=10)
+
+    first = point(2.0, file(2.05, 0.02), best=10)
+    points = run(first, replace(GOAL, limit_s=350.0), take)
+    assert [one.seconds for one in points] == pytest.approx([100.0, 200.0, 300.0])
+
+
 def test_no_plan_is_made_twice() -> None:
     """Accuracy that no plan mends: the mildest is tried once."""
     take = world(lambda demand: 0.05, 2.0)

@@ -112,6 +112,8 @@ def test_two_trainings_of_one_student_are_one() -> None:
     assert len(worse.epochs) == 4
     about_as_good = joined(before, trained(0.6, 0.59, kept=1))
     assert about_as_good.kept_epoch == 3 and about_as_good.best_epoch == 2
+    no_gain = joined(before, trained(0.6, 0.6, 0.6, kept=2))
+    assert no_gain.kept_epoch == 4 and no_gain.best_epoch == 2
     lower = joined(
         trained(0.5, 0.4, kept=1, higher=False), trained(0.4, 0.3, kept=1, higher=False)
     )

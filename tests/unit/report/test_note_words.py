@@ -49,10 +49,10 @@ def test_json_of_every_kind_can_be_read_again(noted) -> None:
     assert document.from_json(json.loads(document.to_text(noted))).notes == noted.notes
 
 
-@pytest.mark.parametrize("version", [3, 5, None])
+@pytest.mark.parametrize("version", [4, 6, None])
 def test_a_report_of_another_schema_is_named(noted, version: int | None) -> None:
     written = json.loads(document.to_text(noted)) | {"schema_version": version}
-    with pytest.raises(UsageError, match=r"schema (3|5|null); this EdgeKit supports 4"):
+    with pytest.raises(UsageError, match=r"schema (4|6|null); this EdgeKit supports 5"):
         document.from_json(written)
 
 

@@ -44,6 +44,25 @@ def test_items_are_listed_with_size_and_last_use(tmp_path: Path) -> None:
     assert upkeep.items(Store(tmp_path / "none")) == []
 
 
+class Listed:
+    """A folder's entries, as `os.scandir` gives them."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self._next = iter(entries)
+
+    def __iter__(self) -> Listed:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._next)
+
+    def __enter__(self) -> Listed:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 def test_a_training_may_replace_its_files_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,10 +72,12 @@ def test_a_training_may_replace_its_files_meanwhile(
     really = os.scandir
 
     def scandir(path: Any) -> Any:
-        entries = really(path)
-        if Path(path) == folder:
-            (folder / ".edgekit-partial").rmdir()
-        return entries
+        if Path(path) != folder:
+            return really(path)
+        with really(path) as entries:
+            seen = [*entries]
+        (folder / ".edgekit-partial").rmdir()
+        return Listed(seen)
 
     monkeypatch.setattr(os, "scandir", scandir)
     (item,) = upkeep.items(store)
