@@ -88,9 +88,10 @@ class Stage(Generic[T]):
     @cached_property
     def listed(self) -> dict[str, str]:
         """The inputs, each a short text of JSON, those inside of others with dotted names."""
+        # Last: an input of this name must not take the place of the code.
         return {
-            "edgekit": f"{edgekit.__version__} {code_digest()[:12]}",
             **flat(self.inputs),
+            "edgekit": f"{edgekit.__version__} {code_digest()[:12]}",
         }
 
     @cached_property

@@ -66,10 +66,14 @@ def test_another_input_is_another_entry(inputs: dict[str, object]) -> None:
 
 
 def test_another_code_is_another_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = stage(epochs=3).name
-    assert stage(epochs=3).name == before
+    inputs = {
+        "epochs": 3,
+        "edgekit": "1.0",
+    }  # a version besides says nothing of the code
+    before = stage(**inputs).name
+    assert stage(**inputs).name == before
     monkeypatch.setattr(stages, "code_digest", lambda: "f" * 64)
-    assert stage(epochs=3).name != before
+    assert stage(**inputs).name != before
 
 
 def test_the_reason_is_the_input_that_differs_from_the_nearest(tmp_path: Path) -> None:
