@@ -182,13 +182,13 @@ def teacher() -> Program:
     return distilled(trace(module, (INPUT,)))
 
 
-def half(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, float]:
-    """The plan that halves every width, and the fraction of importance it removes."""
+def quarter(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, float]:
+    """The plan that leaves a quarter of every width, and the fraction of importance it removes."""
     graph = analyze(program)
     scores = importance(graph, criterion)
     kept = {
         group.id: tuple(
-            sorted(np.argsort(-scores[group.id])[: group.units // 2].tolist())
+            sorted(np.argsort(-scores[group.id])[: group.units // 4].tolist())
         )
         for group in graph.groups
     }
@@ -201,7 +201,7 @@ def half(program: Program, criterion: ImportanceName = "l2") -> tuple[Plan, floa
 
 def after_cut(program: Program, plan: Plan | None = None) -> float:
     graph = analyze(program)
-    return evaluate(shrink(graph, plan or half(program)[0]), TEST).value
+    return evaluate(shrink(graph, plan or quarter(program)[0]), TEST).value
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,12 @@ def test_a_cut_costs_less_after_training_for_it(
     teacher: Program, kind: str, strength: float
 ) -> None:
     graph = analyze(teacher)
-    plan = half(teacher)[0] if kind == "growing" else None
+    plan = quarter(teacher)[0] if kind == "growing" else None
     expected = penalty(kind, graph, plan=plan, steps=70, strength=strength)
     plain, prepared = distilled(teacher), distilled(teacher, Hooks(penalty=expected))
     # By what the penalty acts on: the scales, or all weights of a unit.
     criterion: ImportanceName = "batchnorm" if kind == "l1-scales" else "l2"
-    assert half(prepared, criterion)[1] < half(plain, criterion)[1] - 0.04
+    assert quarter(prepared, criterion)[1] < quarter(plain, criterion)[1] - 0.04
     assert evaluate(prepared, TEST).value > evaluate(plain, TEST).value - 0.05
     assert after_cut(prepared, plan) > after_cut(plain, plan) + 0.05
 

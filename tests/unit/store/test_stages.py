@@ -69,7 +69,7 @@ def test_another_code_is_another_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = {
         "epochs": 3,
         "edgekit": "1.0",
-    }  # a version besides says nothing of the code
+    }  # a version does not name the code
     before = stage(**inputs).name
     assert stage(**inputs).name == before
     monkeypatch.setattr(stages, "code_digest", lambda: "f" * 64)
