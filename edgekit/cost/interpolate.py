@@ -79,9 +79,9 @@ def _families(
 
 def family_of(operator: OperatorShape) -> tuple[OperatorShape, WidthPair]:
     """The common part of operators that differ in their widths only, and these widths."""
-    if operator.kind in ("pool", "elementwise", "slice"):
+    if operator.kind in ("pool", "elementwise", "slice", "layer_norm"):
         place = (0, operator.outputs)
-    elif 1 < operator.groups == operator.inputs:
+    elif operator.kind == "conv" and 1 < operator.groups == operator.inputs:
         place = (0, operator.outputs)
         multiplier = operator.outputs // operator.inputs
         return replace(operator, inputs=-1, outputs=-multiplier, groups=-1), place

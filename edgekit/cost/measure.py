@@ -71,9 +71,14 @@ def estimate(batch: Sequence[OperatorShape], *, tile: int) -> dict[str, Operator
 def _estimated(operator: OperatorShape, tile: int) -> OperatorCost:
     outputs = tile * math.ceil(operator.outputs / tile)
     padded = operator.macs * outputs / operator.outputs
-    read = operator.inputs * math.prod(operator.size)
-    written = operator.outputs * math.prod(operator.output_size)
-    return OperatorCost(cost=padded + read + written, rounds=())
+    if operator.kind == "attention":
+        queries, keys = operator.size
+        wide = operator.inputs + operator.outputs
+        moved = operator.groups * (wide * (queries + keys) + queries * keys)
+    else:
+        read = operator.inputs * math.prod(operator.size)
+        moved = read + operator.outputs * math.prod(operator.output_size)
+    return OperatorCost(cost=padded + moved, rounds=())
 
 
 def run(

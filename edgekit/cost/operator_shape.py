@@ -181,10 +181,24 @@ def _matmul(read: _Reader) -> OperatorShape:
 
 
 def _attention(read: _Reader) -> OperatorShape:
-    """Scores and mixing as one product: both have rows x positions x head width."""
     query, value = read.tensor(0), read.tensor(2)
-    return _as_matrix(
-        rows=math.prod(query[:-1]), inputs=query[-1] + value[-1], outputs=value[-2]
+    return OperatorShape(
+        kind="attention",
+        inputs=query[-1],
+        outputs=value[-1],
+        size=(query[-2], value[-2]),
+        groups=math.prod(query[:-2]),
+    )
+
+
+def _layer_norm(read: _Reader) -> OperatorShape:
+    given, dims = read.tensor(0), len(read.constant("normalized_shape", (0,)))
+    features = math.prod(given[-dims:])
+    return OperatorShape(
+        kind="layer_norm",
+        inputs=features,
+        outputs=features,
+        size=(math.prod(given[:-dims]), 1),
     )
 
 
@@ -298,6 +312,7 @@ _RULES: dict[str, Callable[[_Reader], OperatorShape | None]] = {
     "linear": _linear,
     **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),
     "scaled_dot_product_attention": _attention,
+    "layer_norm": _layer_norm,
     "einsum": _einsum,
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _recurrent),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _pool),
@@ -310,7 +325,7 @@ _RULES: dict[str, Callable[[_Reader], OperatorShape | None]] = {
     **dict.fromkeys(
         (
             *("add", "sub", "mul", "div", "sigmoid", "silu", "gelu", "hardswish"),
-            *("hardsigmoid", "tanh", "elu", "mish", "softmax", "layer_norm"),
+            *("hardsigmoid", "tanh", "elu", "mish", "softmax"),
             *("group_norm", "rms_norm", "cat", "upsample_nearest2d"),
             *("upsample_bilinear2d", "prelu", "leaky_relu"),
         ),

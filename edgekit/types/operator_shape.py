@@ -6,7 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["conv", "linear", "pool", "elementwise", "slice", "pad"]
+Kind = Literal[
+    "conv",
+    "linear",
+    "pool",
+    "elementwise",
+    "slice",
+    "pad",
+    "attention",
+    "layer_norm",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +25,11 @@ class OperatorShape:
     `conv` maps (inputs, *size) to (outputs, ...), grouped and depthwise included; a 1-D
     convolution has height 1. `linear` maps `size[0]` rows of `inputs` features to `outputs`.
     `pool` and `elementwise` keep `inputs` channels of `size`; `slice` takes every `stride`-th
-    position, and `pad` adds `padding` at both ends and channels up to `outputs`. `relu` is a
-    rectifier that the runtime fuses into the operator.
+    position, and `pad` adds `padding` at both ends and channels up to `outputs`. `attention` is
+    scaled dot-product attention of `groups` heads from `size[0]` queries to `size[1]` keys, with
+    `inputs` features of each query and key and `outputs` of each value, split from what one
+    layer gives and joined again. `layer_norm` normalizes `size[0]` rows of `inputs` features.
+    `relu` is a rectifier that the runtime fuses into the operator.
     """
 
     kind: Kind
@@ -50,7 +62,7 @@ class OperatorShape:
     @property
     def output_size(self) -> tuple[int, int]:
         """Height and width of the output."""
-        if self.kind in ("linear", "elementwise"):
+        if self.kind in ("linear", "elementwise", "attention", "layer_norm"):
             return self.size
         height, width = (
             (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
@@ -67,13 +79,15 @@ class OperatorShape:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference; pooling and element-wise count none."""
+        """Multiply-accumulates of one inference; convolutions, products and attention have any."""
         positions = math.prod(self.output_size)
         if self.kind == "conv":
             taps = math.prod(self.kernel) * self.inputs // self.groups
             return positions * taps * self.outputs
         if self.kind == "linear":
             return positions * self.inputs * self.outputs
+        if self.kind == "attention":
+            return self.groups * positions * (self.inputs + self.outputs)
         return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from edgekit.runtimes.executorch.lowering import lowered
@@ -88,6 +89,11 @@ def _module(
 def _shape(operator: OperatorShape) -> tuple[int, ...]:
     if operator.kind == "linear":
         return math.prod(operator.size), operator.inputs
+    if operator.kind == "layer_norm":
+        return 1, math.prod(operator.size), operator.inputs
+    if operator.kind == "attention":
+        features = operator.groups * (2 * operator.inputs + operator.outputs)
+        return 1, max(operator.size), features
     return 1, operator.inputs, *operator.size
 
 
@@ -125,4 +131,25 @@ def _parts(operator: OperatorShape) -> tuple[Callable[..., Any], Any]:
     if kind == "pad":
         more = operator.outputs - operator.inputs
         return lambda x: F.pad(x, (wide, wide, high, high, 0, more)), None
+    if kind == "layer_norm":
+        return lambda x: F.layer_norm(x, (operator.inputs,)), None
+    if kind == "attention":
+        return partial(_attention, operator), None
     return lambda x: torch.add(x, x), None
+
+
+def _attention(operator: OperatorShape, x: Any) -> Any:
+    """(1, positions, features of all queries, keys and values) to (1, queries, features)."""
+    from torch.nn.functional import scaled_dot_product_attention
+
+    heads, (queries, keys) = operator.groups, operator.size
+    widths = (operator.inputs, operator.inputs, operator.outputs)
+    parts = x.split([heads * width for width in widths], dim=2)
+    apart = (
+        part[:, :length].reshape(1, length, heads, width).transpose(1, 2)
+        for part, length, width in zip(
+            parts, (queries, keys, keys), widths, strict=True
+        )
+    )
+    mixed = scaled_dot_product_attention(*apart)
+    return mixed.transpose(1, 2).reshape(1, queries, heads * operator.outputs)

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgekit.errors import RuntimeMissing
+from edgekit.runtimes.litert import operator_chains as chains
+from edgekit.runtimes.litert.operator_graph import OperatorGraph
 from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
     bias,
-    quantized,
     weights,
 )
 from edgekit.types import Precision
@@ -42,7 +43,6 @@ class _Parts(NamedTuple):
 def model(operator: OperatorShape, precision: Precision) -> bytes:
     """The model's bytes; in `int8`, signed 8-bit activations and channel-wise weights."""
     try:
-        import flatbuffers
         from ai_edge_litert import schema_py_generated as schema
     except ImportError as error:
         raise RuntimeMissing(
@@ -50,14 +50,14 @@ def model(operator: OperatorShape, precision: Precision) -> bytes:
         ) from error
 
     graph, quantize = _Graph(schema), precision == "int8"
+    if operator.kind in chains.KINDS:
+        return graph.written(chains.add(graph, operator, quantize=quantize))
     chain = [(one, _parts(one, schema)) for one in _chain(operator)]
     _, first = chain[0]
     tensor = graph.tensor(first.given, scale=INPUT_SCALE if quantize else None)
     for one, parts in chain:
         tensor = graph.add(one, parts, tensor, quantize=quantize)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(graph.model(tensor).Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return graph.written(tensor)
 
 
 def _chain(operator: OperatorShape) -> list[OperatorShape]:
@@ -89,21 +89,14 @@ def _same(operator: OperatorShape) -> bool:
     )
 
 
-class _Graph:
-    """Tensors and their buffers, as they are added."""
-
-    def __init__(self, schema: Any) -> None:
-        self._schema = schema
-        self._buffers = [schema.BufferT()]
-        self._tensors: list[Any] = []
-        self._codes: list[Any] = []
-        self._operators: list[Any] = []
+class _Graph(OperatorGraph):
+    """With single operators by their shapes."""
 
     def add(
         self, operator: OperatorShape, parts: _Parts, source: int, *, quantize: bool
     ) -> int:
         """Add an operator that reads `source`; returns its output's number."""
-        schema, operands = self._schema, [source]
+        schema, operands = self.schema, [source]
         if operator.relu and operator.kind not in _MOVING:
             rectifier = schema.ActivationFunctionType.RELU
             parts.options.fusedActivationFunction = rectifier
@@ -116,68 +109,10 @@ class _Graph:
         # Values that are only moved keep their scale.
         scale = INPUT_SCALE if operator.kind in _MOVING else OUTPUT_SCALE
         made = self.tensor(parts.made, scale=scale if quantize else None)
-        code, step = schema.OperatorCodeT(), schema.OperatorT()
-        code.builtinCode = code.deprecatedBuiltinCode = parts.code
-        code.version = parts.version if quantize else 1
-        step.opcodeIndex = len(self._codes)
-        step.inputs, step.outputs = operands, [made]
-        step.builtinOptionsType = parts.options_type
-        step.builtinOptions = parts.options
-        self._codes.append(code)
-        self._operators.append(step)
+        options = parts.options_type, parts.options
+        version = parts.version if quantize else 1
+        self.step(parts.code, operands, made, options, version=version)
         return made
-
-    def tensor(
-        self, shape: Shape, data: Array | None = None, scale: Any = None, axis: int = 0
-    ) -> int:
-        """A tensor's number; quantized, with a scale each along `axis`, where there is one."""
-        schema = self._schema
-        tensor = schema.TensorT()
-        tensor.shape = list(shape)
-        tensor.name = f"t{len(self._tensors)}"
-        tensor.buffer = 0
-        tensor.type = schema.TensorType.FLOAT32
-        if scale is not None:
-            scales = np.atleast_1d(np.asarray(scale, np.float32))
-            tensor.type = schema.TensorType.INT8
-            tensor.quantization = schema.QuantizationParametersT()
-            tensor.quantization.scale = scales
-            tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
-            tensor.quantization.quantizedDimension = axis
-        if data is not None:
-            if data.dtype == np.int32:
-                tensor.type = schema.TensorType.INT32
-            buffer = schema.BufferT()
-            buffer.data = np.ascontiguousarray(data).view(np.uint8).ravel()
-            tensor.buffer = len(self._buffers)
-            self._buffers.append(buffer)
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
-
-    def constants(
-        self, pair: tuple[Array, Array], channel_axis: int, quantize: bool
-    ) -> list[int]:
-        """Weight and bias."""
-        weight, bias = pair
-        if not quantize:
-            return [self.tensor(value.shape, value) for value in (weight, bias)]
-        stored, scales = quantized(weight, channel_axis)
-        return [
-            self.tensor(weight.shape, stored, scales, channel_axis),
-            self.tensor(bias.shape, bias.astype(np.int32), INPUT_SCALE * scales),
-        ]
-
-    def model(self, output: int) -> Any:
-        """The model: the first tensor goes in, and `output` comes out."""
-        graph = self._schema.SubGraphT()
-        graph.tensors, graph.operators = self._tensors, self._operators
-        graph.inputs, graph.outputs = [0], [output]
-        model = self._schema.ModelT()
-        model.version = 3
-        model.operatorCodes = self._codes
-        model.buffers = self._buffers
-        model.subgraphs = [graph]
-        return model
 
 
 def _parts(operator: OperatorShape, schema: Any) -> _Parts:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from edgekit.runtimes.onnxruntime import operator_chains as chains
+from edgekit.runtimes.onnxruntime.operator_graph import OperatorGraph
 from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
@@ -41,13 +43,15 @@ def model(
     """
     from onnx import TensorProto, helper
 
-    parts, kind = _parts(operator), TensorProto.FLOAT
-    graph, shape = _Graph(), parts.shape
-    if precision == "int8":
+    graph, kind, quantize = _Graph(), TensorProto.FLOAT, precision == "int8"
+    if quantize:
         kind = TensorProto.UINT8 if embedded else TensorProto.INT8
-        shape = graph.quantized(parts, operator, embedded=embedded)
+    if operator.kind in chains.KINDS:
+        shape = chains.add(graph, operator, quantize=quantize, embedded=embedded)
+    elif quantize:
+        shape = graph.quantized(_parts(operator), operator, embedded=embedded)
     else:
-        graph.float(parts, operator)
+        shape = graph.float(_parts(operator), operator)
     made = helper.make_graph(
         graph.nodes,
         "operator",
@@ -61,14 +65,14 @@ def model(
     return bytes(written.SerializeToString())
 
 
-class _Graph:
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+class _Graph(OperatorGraph):
+    """With single operators by their shapes."""
 
-    def float(self, parts: _Parts, operator: OperatorShape) -> None:
-        names = [self._constant(value) for value in parts.constants]
+    def float(self, parts: _Parts, operator: OperatorShape) -> tuple[int, ...]:
+        """Add the nodes; returns the input's shape."""
+        names = [self.constant(value) for value in parts.constants]
         self._operator(parts, operator, ["x", *names], "y")
+        return parts.shape
 
     def quantized(
         self, parts: _Parts, operator: OperatorShape, *, embedded: bool
@@ -80,28 +84,28 @@ class _Graph:
         if turned:
             stored = "stored"
             shape = tuple(parts.shape[axis] for axis in _LAST)
-            source = self._node("Transpose", ["x"], "planes", perm=_FIRST)
-        given = self._dequantized(source, INPUT_SCALE, kind)
+            source = self.node("Transpose", ["x"], "planes", perm=_FIRST)
+        given = self.dequantized(source, INPUT_SCALE, kind)
         names = self._operands(parts, operator)
         # Values that are only moved keep their scale.
         scale = INPUT_SCALE if operator.kind in _MOVING else OUTPUT_SCALE
         self._operator(parts, operator, [given, *names], "made")
-        ends = self._scale(np.float32(scale), kind)
-        self._node("QuantizeLinear", ["made", *ends], stored)
+        ends = self.scale(np.float32(scale), kind)
+        self.node("QuantizeLinear", ["made", *ends], stored)
         if turned:
-            self._node("Transpose", [stored], "y", perm=_LAST)
+            self.node("Transpose", [stored], "y", perm=_LAST)
         return shape
 
     def _operands(self, parts: _Parts, operator: OperatorShape) -> list[str]:
         """Weight and bias, dequantized; indices as they are."""
         if operator.kind in _MOVING or not parts.constants:
-            return [self._constant(value) for value in parts.constants]
+            return [self.constant(value) for value in parts.constants]
         weight, _ = parts.constants
         stored, scales = quantized(weight)
         steps = np.zeros(operator.outputs, np.int32)
         return [
-            self._dequantized(self._constant(stored), scales),
-            self._dequantized(self._constant(steps), INPUT_SCALE * scales, np.int32),
+            self.dequantized(self.constant(stored), scales),
+            self.dequantized(self.constant(steps), INPUT_SCALE * scales, np.int32),
         ]
 
     def _operator(
@@ -110,37 +114,10 @@ class _Graph:
         if operator.kind == "elementwise":
             inputs = [inputs[0], inputs[0]]
         if not operator.relu:
-            self._node(parts.kind, inputs, output, **parts.attributes)
+            self.node(parts.kind, inputs, output, **parts.attributes)
             return
-        self._node(parts.kind, inputs, "linear", **parts.attributes)
-        self._node("Relu", ["linear"], output)
-
-    def _dequantized(self, name: str, scale: Any, kind: Any = np.int8) -> str:
-        scales = np.asarray(scale, np.float32)
-        inputs = [name, *self._scale(scales, kind)]
-        axis = {"axis": 0} if scales.ndim else {}
-        return self._node("DequantizeLinear", inputs, f"{name}_real", **axis)
-
-    def _scale(self, scales: Any, kind: Any = np.int8) -> list[str]:
-        scales = np.asarray(scales, np.float32)
-        middle = 128 if kind is np.uint8 else 0
-        points = np.full(scales.shape, middle, kind)
-        return [self._constant(scales), self._constant(points)]
-
-    def _constant(self, value: np.ndarray[Any, Any]) -> str:
-        from onnx import numpy_helper
-
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def _node(
-        self, kind: str, inputs: list[str], output: str, **attributes: Any
-    ) -> str:
-        from onnx import helper
-
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
+        self.node(parts.kind, inputs, "linear", **parts.attributes)
+        self.node("Relu", ["linear"], output)
 
 
 def _parts(operator: OperatorShape) -> _Parts:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 from edgekit.agent.schema import SCHEMA
 from edgekit.cost import microbenchmark
@@ -16,24 +19,75 @@ from edgekit.types.operator_shape import OperatorShape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LINEAR = OperatorShape(kind="linear", inputs=20, outputs=10)
+CROSS = OperatorShape(kind="attention", inputs=6, outputs=10, size=(7, 9), groups=3)
+NORM = OperatorShape(kind="layer_norm", inputs=12, outputs=12, size=(5, 1))
+CHAINS = (CROSS, replace(CROSS, size=(9, 9), groups=1), NORM)
+
+
+def chain_agrees(place: Path, runtime: RuntimeName, operator: OperatorShape) -> None:
+    """Both models compute what PyTorch does, the int8 one within its rounding."""
+    rows, features = operator.size[0], operator.inputs
+    if operator.kind == "attention":
+        rows = max(operator.size)
+        features = operator.groups * (2 * operator.inputs + operator.outputs)
+    steps = np.random.default_rng(0).normal(0, 30, (1, rows, features))
+    steps = steps.round().clip(-128, 127)
+    x = (steps * INPUT_SCALE).astype(np.float32)
+    expected = _chain(operator, torch.from_numpy(x)).numpy()
+    real = _output(place, runtime, operator, "fp32", x)
+    np.testing.assert_allclose(real, expected, atol=1e-5)
+    given, middle = steps.astype(np.int8), 0
+    if runtime == "onnxruntime":  # unsigned, around 128
+        given, middle = (steps + 128).astype(np.uint8), 128
+    if runtime == "litert" and operator.kind == "layer_norm":
+        given = x  # reads what a sum in floating point gives
+    stored = _output(place, runtime, operator, "int8", given) - middle
+    # In ONNX Runtime every tensor in between is rounded, too.
+    most = 1.5 if runtime == "onnxruntime" else 0.6
+    assert np.abs(stored * OUTPUT_SCALE - expected).max() <= most * OUTPUT_SCALE
+
+
+def _chain(operator: OperatorShape, x: torch.Tensor) -> torch.Tensor:
+    if operator.kind == "layer_norm":
+        return F.layer_norm(x, (operator.inputs,))
+    heads, (queries, keys) = operator.groups, operator.size
+    widths = (operator.inputs, operator.inputs, operator.outputs)
+    parts = x.split([heads * width for width in widths], 2)
+    lengths = (queries, keys, keys)
+    query, key, value = (
+        part[:, :length].unflatten(2, (heads, -1)).transpose(1, 2)
+        for part, length in zip(parts, lengths, strict=True)
+    )
+    scores = query @ key.mT / operator.inputs**0.5
+    return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+
+
+def _output(
+    place: Path,
+    runtime: RuntimeName,
+    operator: OperatorShape,
+    precision: Precision,
+    x: Array,
+) -> Array:
+    model = microbenchmark.write(operator, runtime, precision, place)
+    np.savez(place / "inputs.npz", x)
+    job = {
+        "schema": SCHEMA,
+        "kind": "infer",
+        "runtime": runtime,
+        "path": str(model),
+        "inputs": str(place / "inputs.npz"),
+        "outputs": str(place / "outputs.npz"),
+    }
+    LocalDevice().run(job, timeout_s=60)
+    return np.load(place / "outputs.npz")["output_0"].astype(np.float32)
 
 
 def int8_agrees(place: Path, runtime: RuntimeName, operator: OperatorShape) -> None:
     """The int8 model computes what the fp32 model does, within its rounding."""
 
     def output(precision: Precision, x: Array) -> Array:
-        model = microbenchmark.write(operator, runtime, precision, place)
-        np.savez(place / "inputs.npz", x)
-        job = {
-            "schema": SCHEMA,
-            "kind": "infer",
-            "runtime": runtime,
-            "path": str(model),
-            "inputs": str(place / "inputs.npz"),
-            "outputs": str(place / "outputs.npz"),
-        }
-        LocalDevice().run(job, timeout_s=60)
-        return np.load(place / "outputs.npz")["output_0"].astype(np.float32)
+        return _output(place, runtime, operator, precision, x)
 
     shape: tuple[int, ...] = (1, *operator.size, operator.inputs)
     if operator.kind == "linear":

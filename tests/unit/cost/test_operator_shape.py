@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from edgekit.cost.operator_shape import describe, groups_at, parameter_nodes
 from edgekit.graph.graph import analyze
 from edgekit.program.program import trace
 from edgekit.types import InputSpec
-from edgekit.types.operator_shape import OperatorShape
+from edgekit.types.operator_shape import OperatorShape, operator_of
 from tests.unit.graph.networks import CASES
 from tests.zoo.exactness import macs
 
@@ -117,3 +118,37 @@ def test_strides_and_padding_have_a_cost_and_other_slices_none() -> None:
     ]
     assert [one.output_size for one in moves] == [(6, 10), (6, 5), (6, 5), (6, 6)]
     assert not any(one.macs for one in moves)
+
+
+class Attending(nn.Module):
+    """One block of a transformer, its queries, keys and values from one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(24)
+        self.split = nn.Linear(24, 3 * (8 + 8 + 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.split(self.norm(x)).split([24, 24, 18], -1)
+        heads = [part.unflatten(-1, (3, -1)).transpose(1, 2) for part in parts]
+        return F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+
+
+def test_attention_and_norm_are_operators_of_their_own() -> None:
+    program = trace(Attending(), (InputSpec(shape=(5, 24)),))
+    graph = analyze(program)
+    found = {
+        operator.kind: operator
+        for node in program.module.graph.nodes
+        if (operator := describe(graph, node))
+    }
+    assert found["layer_norm"] == OperatorShape(
+        kind="layer_norm", inputs=24, outputs=24, size=(5, 1)
+    )
+    attention = OperatorShape(
+        kind="attention", inputs=8, outputs=6, size=(5, 5), groups=3
+    )
+    assert found["attention"] == attention
+    assert attention.macs == 3 * 5 * 5 * (8 + 6)
+    assert operator_of(attention.key) == attention
+    assert sum(one.macs for one in found.values()) == macs(program, program.example(1))
