@@ -172,4 +172,4 @@ KINDS: dict[str, tuple[Build, Callable[[OperatorShape], Shape]]] = {
     "attention": (_attention, _attention_shape),
     "layer_norm": (_layer_norm, _norm_shape),
 }
-"""How a kind's chain is built, and the shape of its input."""
+"""The function that builds a kind's chain, and that of its input's shape."""

@@ -1,7 +1,7 @@
 """Attention and layer norm, as the chains of nodes that a network's export has of them.
 
-In int8 ONNX Runtime's own quantizer puts every tensor in 8 bits; OpenVINO's leaves what lies
-between layers in floating point, which `embedded` tells apart here as for single operators.
+In int8 ONNX Runtime's own quantizer puts every tensor in 8 bits (`embedded` models); OpenVINO's
+leaves what lies between layers in floating point.
 """
 
 from __future__ import annotations
@@ -135,4 +135,4 @@ KINDS: dict[str, tuple[Build, Callable[[OperatorShape], Shape]]] = {
     "attention": (_attention, _attention_shape),
     "layer_norm": (_layer_norm, _norm_shape),
 }
-"""How a kind's chain is built, and the shape of its input."""
+"""The function that builds a kind's chain, and that of its input's shape."""
