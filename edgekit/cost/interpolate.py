@@ -81,6 +81,9 @@ def family_of(operator: OperatorShape) -> tuple[OperatorShape, WidthPair]:
     """The common part of operators that differ in their widths only, and these widths."""
     if operator.kind in ("pool", "elementwise", "slice", "layer_norm"):
         place = (0, operator.outputs)
+    elif operator.kind == "attention":
+        place = (operator.groups, operator.outputs)
+        return replace(operator, inputs=0, outputs=0, groups=0), place
     elif operator.kind == "conv" and 1 < operator.groups == operator.inputs:
         place = (0, operator.outputs)
         multiplier = operator.outputs // operator.inputs

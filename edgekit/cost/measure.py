@@ -73,8 +73,7 @@ def _estimated(operator: OperatorShape, tile: int) -> OperatorCost:
     padded = operator.macs * outputs / operator.outputs
     if operator.kind == "attention":
         queries, keys = operator.size
-        wide = operator.inputs + operator.outputs
-        moved = operator.groups * (wide * (queries + keys) + queries * keys)
+        moved = operator.groups * (operator.inputs * (queries + keys) + queries * keys)
     else:
         read = operator.inputs * math.prod(operator.size)
         moved = read + operator.outputs * math.prod(operator.output_size)

@@ -181,13 +181,15 @@ def _matmul(read: _Reader) -> OperatorShape:
 
 
 def _attention(read: _Reader) -> OperatorShape:
+    """By the width of query and value together: costs of two widths and heads would be many."""
     query, value = read.tensor(0), read.tensor(2)
+    features = query[-1] + value[-1]
     return OperatorShape(
         kind="attention",
-        inputs=query[-1],
-        outputs=value[-1],
+        inputs=features,
+        outputs=features,
         size=(query[-2], value[-2]),
-        groups=math.prod(query[:-2]),
+        groups=math.prod(read.shape()[:-2]),
     )
 
 

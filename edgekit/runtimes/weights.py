@@ -28,6 +28,23 @@ def bias(operator: OperatorShape) -> Array:
     return np.zeros(operator.outputs, np.float32)
 
 
+def head_widths(operator: OperatorShape) -> tuple[int, int]:
+    """Features of a head's queries (and keys), and of its values, of an attention."""
+    query = max(1, operator.inputs // 2)
+    return query, max(1, operator.inputs - query)
+
+
+def attention_shape(operator: OperatorShape) -> tuple[int, int, int]:
+    """(1, positions, features of all queries, keys and values), as one layer gives them."""
+    query, value = head_widths(operator)
+    return 1, max(operator.size), operator.groups * (2 * query + value)
+
+
+def norm_shape(operator: OperatorShape) -> tuple[int, int, int]:
+    """(1, rows, features) of a layer norm."""
+    return 1, math.prod(operator.size), operator.inputs
+
+
 def quantized(weight: Array, axis: int = 0) -> tuple[Array, Array]:
     """Signed 8-bit weights and a scale for each channel along `axis`, around zero."""
     others = tuple(number for number in range(weight.ndim) if number != axis)

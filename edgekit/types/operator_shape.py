@@ -26,10 +26,10 @@ class OperatorShape:
     convolution has height 1. `linear` maps `size[0]` rows of `inputs` features to `outputs`.
     `pool` and `elementwise` keep `inputs` channels of `size`; `slice` takes every `stride`-th
     position, and `pad` adds `padding` at both ends and channels up to `outputs`. `attention` is
-    scaled dot-product attention of `groups` heads from `size[0]` queries to `size[1]` keys, with
-    `inputs` features of each query and key and `outputs` of each value, split from what one
-    layer gives and joined again. `layer_norm` normalizes `size[0]` rows of `inputs` features.
-    `relu` is a rectifier that the runtime fuses into the operator.
+    scaled dot-product attention of `groups` heads from `size[0]` queries to `size[1]` keys, its
+    `inputs`, which are its `outputs`, the features of a query and a value together: split from
+    what one layer gives, and joined again. `layer_norm` normalizes `size[0]` rows of `inputs`
+    features. `relu` is a rectifier that the runtime fuses into the operator.
     """
 
     kind: Kind
@@ -87,7 +87,7 @@ class OperatorShape:
         if self.kind == "linear":
             return positions * self.inputs * self.outputs
         if self.kind == "attention":
-            return self.groups * positions * (self.inputs + self.outputs)
+            return self.groups * positions * self.inputs
         return 0
 
 

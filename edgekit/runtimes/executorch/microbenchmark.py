@@ -11,7 +11,10 @@ from edgekit.runtimes.executorch.lowering import lowered
 from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
+    attention_shape,
     bias,
+    head_widths,
+    norm_shape,
     quantized,
     weights,
 )
@@ -90,10 +93,9 @@ def _shape(operator: OperatorShape) -> tuple[int, ...]:
     if operator.kind == "linear":
         return math.prod(operator.size), operator.inputs
     if operator.kind == "layer_norm":
-        return 1, math.prod(operator.size), operator.inputs
+        return norm_shape(operator)
     if operator.kind == "attention":
-        features = operator.groups * (2 * operator.inputs + operator.outputs)
-        return 1, max(operator.size), features
+        return attention_shape(operator)
     return 1, operator.inputs, *operator.size
 
 
@@ -143,7 +145,8 @@ def _attention(operator: OperatorShape, x: Any) -> Any:
     from torch.nn.functional import scaled_dot_product_attention
 
     heads, (queries, keys) = operator.groups, operator.size
-    widths = (operator.inputs, operator.inputs, operator.outputs)
+    query, value = head_widths(operator)
+    widths = (query, query, value)
     parts = x.split([heads * width for width in widths], dim=2)
     apart = (
         part[:, :length].reshape(1, length, heads, width).transpose(1, 2)
@@ -152,4 +155,4 @@ def _attention(operator: OperatorShape, x: Any) -> Any:
         )
     )
     mixed = scaled_dot_product_attention(*apart)
-    return mixed.transpose(1, 2).reshape(1, queries, heads * operator.outputs)
+    return mixed.transpose(1, 2).reshape(1, queries, heads * value)

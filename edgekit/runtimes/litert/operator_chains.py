@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from edgekit.runtimes.litert.operator_graph import OperatorGraph
-from edgekit.runtimes.weights import INPUT_SCALE, OUTPUT_SCALE
+from edgekit.runtimes.weights import (
+    INPUT_SCALE,
+    OUTPUT_SCALE,
+    attention_shape,
+    head_widths,
+    norm_shape,
+)
 from edgekit.types.operator_shape import OperatorShape
 
 Shape = tuple[int, ...]
@@ -86,16 +92,11 @@ class _Chain:
         return self.step("MEAN", [source, self.whole(axis)], shape, keepDims=False)
 
 
-def _attention_shape(operator: OperatorShape) -> Shape:
-    features = operator.groups * (2 * operator.inputs + operator.outputs)
-    return 1, max(operator.size), features
-
-
 def _attention(
     chain: _Chain, operator: OperatorShape, source: int
 ) -> tuple[int, Shape]:
     heads, (queries, keys) = operator.groups, operator.size
-    wide = operator.inputs
+    wide, given = head_widths(operator)
     scale = 1 / math.sqrt(math.sqrt(wide))
 
     def part(first: int, length: int, width: int) -> int:
@@ -117,31 +118,23 @@ def _attention(
     query = by_head(scaled(part(0, queries, wide), queries), queries, wide)
     key = scaled(part(heads * wide, keys, wide), keys)
     key = by_head(key, keys, wide, turned=True)
-    value = by_head(
-        part(2 * heads * wide, keys, operator.outputs), keys, operator.outputs
-    )
+    value = by_head(part(2 * heads * wide, keys, given), keys, given)
     scores = chain.step("BATCH_MATMUL", [query, key], (heads, queries, keys))
     four = (1, heads, queries, keys)
     weights = chain.step("SOFTMAX", [chain.reshape(scores, four)], four, beta=1.0)
     weights = chain.reshape(weights, (heads, queries, keys))
-    mixed = chain.step(
-        "BATCH_MATMUL", [weights, value], (heads, queries, operator.outputs)
-    )
-    apart = chain.reshape(mixed, (1, heads, queries, operator.outputs))
-    joined = (1, queries, heads, operator.outputs)
+    mixed = chain.step("BATCH_MATMUL", [weights, value], (heads, queries, given))
+    apart = chain.reshape(mixed, (1, heads, queries, given))
+    joined = (1, queries, heads, given)
     turned = chain.transpose(apart, (0, 2, 1, 3), joined)
-    made = (1, queries, heads * operator.outputs)
+    made = (1, queries, heads * given)
     return chain.reshape(turned, made), made
-
-
-def _norm_shape(operator: OperatorShape) -> Shape:
-    return 1, math.prod(operator.size), operator.inputs
 
 
 def _layer_norm(
     chain: _Chain, operator: OperatorShape, source: int
 ) -> tuple[int, Shape]:
-    shape = _norm_shape(operator)
+    shape = norm_shape(operator)
     rows, one_each = (shape[1],), (1, shape[1], 1)
     mean = chain.mean(source, 2, rows)
     wide = chain.reshape(mean, one_each)
@@ -169,7 +162,7 @@ _OPTIONS = {
 }
 Build = Callable[[_Chain, OperatorShape, int], tuple[int, Shape]]
 KINDS: dict[str, tuple[Build, Callable[[OperatorShape], Shape]]] = {
-    "attention": (_attention, _attention_shape),
-    "layer_norm": (_layer_norm, _norm_shape),
+    "attention": (_attention, attention_shape),
+    "layer_norm": (_layer_norm, norm_shape),
 }
 """The function that builds a kind's chain, and that of its input's shape."""

@@ -44,9 +44,11 @@ def model(
     from onnx import TensorProto, helper
 
     graph, kind, quantize = _Graph(), TensorProto.FLOAT, precision == "int8"
+    made_in = kind
     if quantize:
-        kind = TensorProto.UINT8 if embedded else TensorProto.INT8
+        kind = made_in = TensorProto.UINT8 if embedded else TensorProto.INT8
     if operator.kind in chains.KINDS:
+        kind = kind if embedded else TensorProto.FLOAT
         shape = chains.add(graph, operator, quantize=quantize, embedded=embedded)
     elif quantize:
         shape = graph.quantized(_parts(operator), operator, embedded=embedded)
@@ -56,7 +58,7 @@ def model(
         graph.nodes,
         "operator",
         [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_tensor_value_info("y", kind, None)],
+        [helper.make_tensor_value_info("y", made_in, None)],
         graph.constants,
     )
     written = helper.make_model(

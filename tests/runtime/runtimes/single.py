@@ -19,7 +19,7 @@ from edgekit.types.operator_shape import OperatorShape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LINEAR = OperatorShape(kind="linear", inputs=20, outputs=10)
-CROSS = OperatorShape(kind="attention", inputs=6, outputs=10, size=(7, 9), groups=3)
+CROSS = OperatorShape(kind="attention", inputs=15, outputs=15, size=(7, 9), groups=3)
 NORM = OperatorShape(kind="layer_norm", inputs=12, outputs=12, size=(5, 1))
 CHAINS = (CROSS, replace(CROSS, size=(9, 9), groups=1), NORM)
 
@@ -29,7 +29,7 @@ def chain_agrees(place: Path, runtime: RuntimeName, operator: OperatorShape) -> 
     rows, features = operator.size[0], operator.inputs
     if operator.kind == "attention":
         rows = max(operator.size)
-        features = operator.groups * (2 * operator.inputs + operator.outputs)
+        features = operator.groups * (7 + 7 + 8)
     steps = np.random.default_rng(0).normal(0, 30, (1, rows, features))
     steps = steps.round().clip(-128, 127)
     x = (steps * INPUT_SCALE).astype(np.float32)
@@ -39,11 +39,12 @@ def chain_agrees(place: Path, runtime: RuntimeName, operator: OperatorShape) -> 
     given, middle = steps.astype(np.int8), 0
     if runtime == "onnxruntime":  # unsigned, around 128
         given, middle = (steps + 128).astype(np.uint8), 128
-    if runtime == "litert" and operator.kind == "layer_norm":
-        given = x  # reads what a sum in floating point gives
+    norm = operator.kind == "layer_norm"
+    if runtime == "openvino" or (runtime == "litert" and norm):
+        given = x  # what lies before it is in floating point
     stored = _output(place, runtime, operator, "int8", given) - middle
-    # In ONNX Runtime every tensor in between is rounded, too.
-    most = 1.5 if runtime == "onnxruntime" else 0.6
+    # In these tensors in between are rounded, too.
+    most = 1.5 if runtime in ("onnxruntime", "openvino") else 0.6
     assert np.abs(stored * OUTPUT_SCALE - expected).max() <= most * OUTPUT_SCALE
 
 
@@ -51,14 +52,14 @@ def _chain(operator: OperatorShape, x: torch.Tensor) -> torch.Tensor:
     if operator.kind == "layer_norm":
         return F.layer_norm(x, (operator.inputs,))
     heads, (queries, keys) = operator.groups, operator.size
-    widths = (operator.inputs, operator.inputs, operator.outputs)
+    widths = (7, 7, 8)  # 15 features of a query and a value
     parts = x.split([heads * width for width in widths], 2)
     lengths = (queries, keys, keys)
     query, key, value = (
         part[:, :length].unflatten(2, (heads, -1)).transpose(1, 2)
         for part, length in zip(parts, lengths, strict=True)
     )
-    scores = query @ key.mT / operator.inputs**0.5
+    scores = query @ key.mT / 7**0.5
     return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
 
 

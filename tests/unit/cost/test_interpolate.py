@@ -175,3 +175,25 @@ def test_the_rest_has_the_nearest_width_of_a_line_that_lacks_its_own() -> None:
     assert found[conv(24, 8).key] == pytest.approx(24 * 8)
     assert found[conv(24, 16).key] == pytest.approx(24 * 8)
     assert found[conv(24, 24).key] == pytest.approx(24 * 32)
+
+
+def test_heads_of_an_attention_are_one_family_and_cost_follows_from_few() -> None:
+    """Eight heads of eight features are not taken for a depthwise convolution."""
+
+    def attention(heads: int, wide: int) -> OperatorShape:
+        return OperatorShape(
+            kind="attention", inputs=wide, outputs=wide, size=(9, 9), groups=heads
+        )
+
+    family, place = interpolate.family_of(attention(8, 8))
+    assert place == (8, 8)
+    assert (family, (2, 64)) == interpolate.family_of(attention(2, 64))
+
+    def cost(operator: OperatorShape) -> float:
+        return 0.5 + 2.3 * operator.groups
+
+    requested = [attention(h, w) for h in range(1, 13) for w in range(16, 129, 8)]
+    measured, inferred = settle(requested, cost)
+    assert len(measured) < len(requested) / 4
+    found = {**inferred, **measured}
+    assert found == pytest.approx({one.key: cost(one) for one in requested})

@@ -146,7 +146,7 @@ def test_attention_and_norm_are_operators_of_their_own() -> None:
         kind="layer_norm", inputs=24, outputs=24, size=(5, 1)
     )
     attention = OperatorShape(
-        kind="attention", inputs=8, outputs=6, size=(5, 5), groups=3
+        kind="attention", inputs=14, outputs=14, size=(5, 5), groups=3
     )
     assert found["attention"] == attention
     assert attention.macs == 3 * 5 * 5 * (8 + 6)
