@@ -58,7 +58,7 @@ def test_what_is_not_a_record_is_named(tmp_path: Path) -> None:
 def test_a_report_of_another_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     file.write_text(json.dumps({"schema_version": 3, "candidates": []}))
-    with pytest.raises(UsageError, match=r"schema 3; .* supports 4. Build it again"):
+    with pytest.raises(UsageError, match=r"schema 3; .* supports 5. Build it again"):
         history.read(file)
 
 
