@@ -34,15 +34,13 @@ def head_widths(operator: OperatorShape) -> tuple[int, int]:
     return query, max(1, operator.inputs - query)
 
 
-def attention_shape(operator: OperatorShape) -> tuple[int, int, int]:
-    """(1, positions, features of all queries, keys and values), as one layer gives them."""
+def rows_shape(operator: OperatorShape) -> tuple[int, int, int]:
+    """(1, positions, features of all queries, keys and values) that an attention takes, as one
+    layer gives them, or (1, rows, features) that a layer norm does."""
+    if operator.kind != "attention":
+        return 1, math.prod(operator.size), operator.inputs
     query, value = head_widths(operator)
     return 1, max(operator.size), operator.groups * (2 * query + value)
-
-
-def norm_shape(operator: OperatorShape) -> tuple[int, int, int]:
-    """(1, rows, features) of a layer norm."""
-    return 1, math.prod(operator.size), operator.inputs
 
 
 def quantized(weight: Array, axis: int = 0) -> tuple[Array, Array]:

@@ -11,11 +11,10 @@ from edgekit.runtimes.executorch.lowering import lowered
 from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
-    attention_shape,
     bias,
     head_widths,
-    norm_shape,
     quantized,
+    rows_shape,
     weights,
 )
 from edgekit.types import Precision
@@ -92,10 +91,8 @@ def _module(
 def _shape(operator: OperatorShape) -> tuple[int, ...]:
     if operator.kind == "linear":
         return math.prod(operator.size), operator.inputs
-    if operator.kind == "layer_norm":
-        return norm_shape(operator)
-    if operator.kind == "attention":
-        return attention_shape(operator)
+    if operator.kind in ("attention", "layer_norm"):
+        return rows_shape(operator)
     return 1, operator.inputs, *operator.size
 
 

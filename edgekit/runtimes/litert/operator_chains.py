@@ -16,9 +16,8 @@ from edgekit.runtimes.litert.operator_graph import OperatorGraph
 from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
-    attention_shape,
     head_widths,
-    norm_shape,
+    rows_shape,
 )
 from edgekit.types.operator_shape import OperatorShape
 
@@ -34,13 +33,12 @@ def add(graph: OperatorGraph, operator: OperatorShape, *, quantize: bool) -> int
     8-bit ends, where a layer in int8 lies: on both sides of attention, behind a norm.
     """
     chain = _Chain(graph)
-    build, shape = KINDS[operator.kind]
-    given = shape(operator)
+    given = rows_shape(operator)
     ends = quantize and operator.kind == "attention"
     source = graph.tensor(given, scale=INPUT_SCALE if ends else None)
     if ends:
         source = chain.step("DEQUANTIZE", [source], given)
-    made, made_shape = build(chain, operator, source)
+    made, made_shape = KINDS[operator.kind](chain, operator, source)
     if quantize:
         out = graph.tensor(made_shape, scale=OUTPUT_SCALE)
         graph.step(graph.schema.BuiltinOperator.QUANTIZE, [made], out)
@@ -134,7 +132,7 @@ def _attention(
 def _layer_norm(
     chain: _Chain, operator: OperatorShape, source: int
 ) -> tuple[int, Shape]:
-    shape = norm_shape(operator)
+    shape = rows_shape(operator)
     rows, one_each = (shape[1],), (1, shape[1], 1)
     mean = chain.mean(source, 2, rows)
     wide = chain.reshape(mean, one_each)
@@ -161,8 +159,5 @@ _OPTIONS = {
     "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
 }
 Build = Callable[[_Chain, OperatorShape, int], tuple[int, Shape]]
-KINDS: dict[str, tuple[Build, Callable[[OperatorShape], Shape]]] = {
-    "attention": (_attention, attention_shape),
-    "layer_norm": (_layer_norm, norm_shape),
-}
-"""The function that builds a kind's chain, and that of its input's shape."""
+KINDS: dict[str, Build] = {"attention": _attention, "layer_norm": _layer_norm}
+"""The function that builds a kind's chain."""

@@ -17,9 +17,8 @@ from edgekit.runtimes.onnxruntime.operator_graph import OperatorGraph
 from edgekit.runtimes.weights import (
     INPUT_SCALE,
     OUTPUT_SCALE,
-    attention_shape,
     head_widths,
-    norm_shape,
+    rows_shape,
 )
 from edgekit.types.operator_shape import OperatorShape
 
@@ -38,17 +37,15 @@ def add(
     """
     kind: Any = np.uint8 if embedded else np.int8
     chain = _Chain(graph, kind, quantize=quantize, inside=embedded)
-    build, shape = KINDS[operator.kind]
     rounds = quantize and embedded
-    made = build(
-        chain, operator, graph.dequantized("x", INPUT_SCALE, kind) if rounds else "x"
-    )
+    source = graph.dequantized("x", INPUT_SCALE, kind) if rounds else "x"
+    made = KINDS[operator.kind](chain, operator, source)
     if quantize:
         scale = graph.scale(np.float32(OUTPUT_SCALE), kind)
         graph.node("QuantizeLinear", [made, *scale], "y")
     else:
         graph.node("Identity", [made], "y")
-    return shape(operator)
+    return rows_shape(operator)
 
 
 class _Chain:
@@ -153,8 +150,5 @@ def _layer_norm(chain: _Chain, operator: OperatorShape, source: str) -> str:
 
 
 Build = Callable[[_Chain, OperatorShape, str], str]
-KINDS: dict[str, tuple[Build, Callable[[OperatorShape], Shape]]] = {
-    "attention": (_attention, attention_shape),
-    "layer_norm": (_layer_norm, norm_shape),
-}
-"""The function that builds a kind's chain, and that of its input's shape."""
+KINDS: dict[str, Build] = {"attention": _attention, "layer_norm": _layer_norm}
+"""The function that builds a kind's chain."""
