@@ -29,7 +29,7 @@ from edgekit.progress import Silent
 from edgekit.runtimes import registry
 from edgekit.scratch import folder as scratch_folder
 from edgekit.store import Store
-from edgekit.types import RuntimeName, Target
+from edgekit.types import Precision, RuntimeName, Target
 
 METHOD = "edgekit"
 
@@ -43,10 +43,17 @@ class Bench:
     loaded: Loaded
 
     @classmethod
-    def of(cls, project: Project, runtime: RuntimeName) -> Bench:
-        """The project for this machine, with one runtime."""
+    def of(
+        cls,
+        project: Project,
+        runtime: RuntimeName,
+        precisions: tuple[Precision, ...] | None = None,
+    ) -> Bench:
+        """The project for this machine, with one runtime; `None` is its every precision."""
         check_libraries(registry.get(runtime))
-        request = BuildRequest(project=project, target=host(runtime))
+        target = host(runtime)
+        target = replace(target, precisions=precisions or target.precisions)
+        request = BuildRequest(project=project, target=target)
         device = LocalDevice(provenance="device")
         env = Environment(device=device, store=Store(), progress=Silent())
         return cls(request=request, env=env, loaded=load(request, env, {}))

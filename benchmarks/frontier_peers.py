@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ PEERS = tuple(
     for kind in ("taylor", "greg")
 )
 DEFAULT = tuple(name for name in PEERS if "round" not in name)
+DEPGRAPH = "torch-pruning depgraph"
+"""Trained sparse by groups before it is cut; of `benchmarks/no_loss.py` alone."""
 WIDTH, DEPTH, NAS = "uniform width", "uniform depth", "modelopt fastnas"
 UNCUT = "uncut"
 METHODS = (METHOD, *DEFAULT, WIDTH, DEPTH, *PEERS[len(DEFAULT) :], NAS)
@@ -38,7 +41,8 @@ METHODS = (METHOD, *DEFAULT, WIDTH, DEPTH, *PEERS[len(DEFAULT) :], NAS)
 NAS_PYTHON = "FRONTIER_NAS_PYTHON"
 """Environment variable: the Python of an environment with `nvidia-modelopt`."""
 SCORING = 256
-_GROWING_RATE, _BATCH = 0.01, 64
+_SPARSE_RATE, _BATCH = 0.01, 64
+_SPARSE_EPOCHS = {"greg": 1, "depgraph": 3}
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.Embedding)
 
 
@@ -70,7 +74,7 @@ def cut_by_peer(  # noqa: PLR0913 (a network, its data, and where what is made o
     if method == DEPTH:
         return _shallower(teacher, point)
     if method == NAS:
-        return _searched(network, places, point)
+        return _searched(network, project, places, point)
     return _pruned(network, project, teacher, samples, places, method, point)
 
 
@@ -114,17 +118,13 @@ def _pruned(  # noqa: PLR0913
     import torch_pruning as tp
 
     words = method.split()
-    greg = words[1] == "greg"
+    kind = words[1]
     module = module_of(project)
-    if greg:
-        _grow(network, module, samples, places.cache / network.name)
+    if kind in _SPARSE_EPOCHS:
+        _train_sparse(network, module, samples, places.cache / network.name, kind)
     inputs, targets = _scoring(samples)
     kept = _ignored(network, module)
-    criterion = (
-        tp.importance.GroupMagnitudeImportance(p=2)
-        if greg
-        else tp.importance.GroupTaylorImportance()
-    )
+    criterion = _criterion(kind)
     pruner = tp.pruner.BasePruner(
         module,
         inputs[:1],
@@ -134,7 +134,7 @@ def _pruned(  # noqa: PLR0913
         round_to=int(words[-1]) if words[-2] == "round" else None,
         ignored_layers=kept,
     )
-    if not greg:
+    if kind == "taylor":
         nn.functional.cross_entropy(module(inputs), targets).backward()
     pruner.step()
     module.zero_grad()
@@ -149,56 +149,72 @@ def _ignored(network: Network, module: nn.Module) -> list[nn.Module]:
     return [m for n, m in layers if not n.endswith(network.prunable)]
 
 
-def _grow(network: Network, module: nn.Module, samples: BuildData, cache: Path) -> None:
-    """Train the module an epoch more than others get, under GReg's growing penalty.
+def _criterion(kind: str) -> Any:
+    import torch_pruning as tp
+
+    if kind == "taylor":
+        return tp.importance.GroupTaylorImportance()
+    if kind == "greg":
+        return tp.importance.GroupMagnitudeImportance(p=2)
+    return tp.importance.GroupMagnitudeImportance(p=2, normalizer="max")
+
+
+def _train_sparse(
+    network: Network, module: nn.Module, samples: BuildData, cache: Path, kind: str
+) -> None:
+    """Train the module longer than others get, under GReg's or DepGraph's penalty.
 
     The penalty does not depend on how much is cut afterwards, so that one network serves all.
+    Strengths are those of the papers' code.
     """
     import torch_pruning as tp
 
-    path = cache / "greg.pt"
+    path = cache / f"{kind}.pt"
     if path.is_file():
         module.load_state_dict(torch.load(path, weights_only=True))
         return
     inputs, targets = samples.train.arrays()
-    pruner = tp.pruner.GrowingRegPruner(
+    greg = kind == "greg"
+    pruner_type = tp.pruner.GrowingRegPruner if greg else tp.pruner.GroupNormPruner
+    pruner = pruner_type(
         module,
         torch.from_numpy(inputs[:1]),
-        importance=tp.importance.GroupMagnitudeImportance(p=2),
+        importance=_criterion(kind),
         global_pruning=True,
-        reg=1e-4,
-        delta_reg=1e-2,
         ignored_layers=_ignored(network, module),
+        **({"reg": 1e-4, "delta_reg": 1e-2} if greg else {"reg": 5e-4}),
     )
     module.train()
     optimizer = torch.optim.SGD(
-        module.parameters(), _GROWING_RATE, momentum=0.9, weight_decay=5e-4
+        module.parameters(), _SPARSE_RATE, momentum=0.9, weight_decay=5e-4
     )
-    order = np.random.default_rng(0).permutation(len(targets))
-    for step in range(len(order) // _BATCH):
-        chosen = order[step * _BATCH : (step + 1) * _BATCH]
-        optimizer.zero_grad()
-        outputs = module(torch.from_numpy(inputs[chosen]))
-        nn.functional.cross_entropy(
-            outputs, torch.from_numpy(targets[chosen])
-        ).backward()
-        if step % 5 == 0:
-            pruner.update_reg()
-        pruner.regularize(module)
-        optimizer.step()
+    for epoch in range(_SPARSE_EPOCHS[kind]):
+        order = np.random.default_rng(epoch).permutation(len(targets))
+        for step in range(len(order) // _BATCH):
+            chosen = order[step * _BATCH : (step + 1) * _BATCH]
+            optimizer.zero_grad()
+            outputs = module(torch.from_numpy(inputs[chosen]))
+            nn.functional.cross_entropy(
+                outputs, torch.from_numpy(targets[chosen])
+            ).backward()
+            if greg and step % 5 == 0:
+                pruner.update_reg()
+            pruner.regularize(module)
+            optimizer.step()
     cache.mkdir(parents=True, exist_ok=True)
     torch.save(module.eval().state_dict(), path)
 
 
-def _searched(network: Network, places: Places, ratio: float) -> Program:
+def _searched(
+    network: Network, project: Project, places: Places, ratio: float
+) -> Program:
     """FastNAS's network with this fraction of the operations less, in its own environment."""
     out = places.cache / network.name / f"fastnas-{ratio:g}-cut.pt2"
     if not out.is_file():
         out.parent.mkdir(parents=True, exist_ok=True)
         command = [os.environ[NAS_PYTHON], "-m", "benchmarks.frontier_fastnas"]
-        root = places.cache / "projects" / network.name
         subprocess.run(
-            [*command, str(root), str(1 - ratio), str(out)],
+            [*command, str(project.root), str(1 - ratio), str(out)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=True,
