@@ -6,6 +6,7 @@ clock, neighbors), so intervals are drawn over launches, never over inferences.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from edgekit.types import Latency, Measurement
 MIN_SAMPLES = {50: 5, 90: 29, 95: 59, 99: 299}
 """The fewest samples whose largest bounds the percentile from above with 95 % confidence
 (`1 - q**n >= 0.95`); for the median, whose range of 5 encloses it with 93 %."""
+TOLERANCE = 0.15
+"""Fraction by which a speed-up may differ from the one expected: a busy machine's spread."""
 _RESAMPLES = 2000
 SUSTAINED_BIN_S = 10.0
 
@@ -131,6 +134,25 @@ def speedup(
         baseline.latency.launch_p50_ms, other.latency.launch_p50_ms, strict=True
     )
     return statistics.median(slow / fast for slow, fast in pairs)
+
+
+def contradicts(speedup: float, expected: float) -> bool:
+    """Return whether a speed-up is not the expected one, up to `TOLERANCE`."""
+    return apart(speedup, expected) > math.log1p(TOLERANCE)
+
+
+def likelier(first: float, again: float, expected: float) -> float:
+    """Of two speed-ups measured, the one nearer to the middle of both and the expected one.
+
+    A second measurement that repeats the first is believed against any expectation.
+    """
+    middle = statistics.median([first, again, expected])
+    return min(first, again, key=lambda one: apart(one, middle))
+
+
+def apart(one: float, other: float) -> float:
+    """Distance of two speed-ups: the absolute value of their ratio's logarithm."""
+    return abs(math.log(max(one, 1e-9) / max(other, 1e-9)))
 
 
 def _comparable(baseline: Measurement, other: Measurement, own_threads: bool) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from edgekit.bench.statistics import apart, contradicts
 from edgekit.pipeline.evaluate import Benchmark, Contest, Evaluated, benchmark
 from edgekit.report.note_words import sentence
 from edgekit.types.notes import MeasuredAgain
 
-TOLERANCE = 0.15
-"""Fraction by which a speed-up may differ from the one expected: a busy machine's spread."""
 Speedups = Mapping[str, float]
 """Over the unpruned fp32 network, by artifact."""
 
@@ -61,11 +59,11 @@ def speedups_of(found: Benchmark) -> dict[str, float]:
 
 
 def contradicted(found: Benchmark, expected: Speedups) -> list[str]:
-    """Artifacts whose speed-up is not the expected one, up to `TOLERANCE`."""
+    """Artifacts whose speed-up contradicts the expected one."""
     return [
         name
         for name, speedup in speedups_of(found).items()
-        if name in expected and _apart(speedup, expected[name]) > math.log1p(TOLERANCE)
+        if name in expected and contradicts(speedup, expected[name])
     ]
 
 
@@ -76,7 +74,7 @@ def likelier(first: Benchmark, again: Benchmark, expected: Speedups) -> Benchmar
     def distance(pair: tuple[Benchmark, Speedups]) -> float:
         _, speedups = pair
         return sum(
-            _apart(
+            apart(
                 speedups[name],
                 statistics.median([own, *(each[name] for _, each in pairs)]),
             )
@@ -84,7 +82,3 @@ def likelier(first: Benchmark, again: Benchmark, expected: Speedups) -> Benchmar
         )
 
     return min(pairs, key=distance)[0]
-
-
-def _apart(one: float, other: float) -> float:
-    return abs(math.log(max(one, 1e-9) / max(other, 1e-9)))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from edgekit.bench import statistics
 from edgekit.bench.statistics import (
     MIN_SAMPLES,
+    contradicts,
+    likelier,
     median_interval,
     percentile,
     speedup,
@@ -139,3 +141,14 @@ def test_speedup_refuses_what_was_not_measured_alike() -> None:
         speedup(one, measurement("b", 1.0, 1.0, device="pi"))
     with pytest.raises(MeasurementError, match="numbers of launches"):
         speedup(one, measurement("b", 1.0))
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "counts"),
+    [(1.0, 1.3, 1.3), (1.0, 1.02, 1.02), (3.4, 1.2, 1.2), (3.4, 3.3, 3.3)],
+)
+def test_the_measurement_in_the_middle_is_the_likelier(
+    first: float, again: float, counts: float
+) -> None:
+    assert contradicts(first, 1.29) and not contradicts(1.3, 1.29)
+    assert likelier(first, again, 1.29) == counts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,21 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgekit.api.datasets import Data
+from edgekit.bench.tiers import Tier
+from edgekit.devices.local import LocalDevice
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import unit_scores
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.search import SearchRound, next_costs, settled
+from edgekit.pipeline.runners import BenchRunner, ExportRunner
+from edgekit.pipeline.search import PlanTimer, SearchRound, next_costs, settled
 from edgekit.pipeline.unit_scores import probe, score_importance
 from edgekit.progress import Logged, Silent
 from edgekit.prune.importance import importance
 from edgekit.prune.planner import Planner
 from edgekit.prune.solution import Limits
 from edgekit.report.note_words import sentence
-from edgekit.types import InputSpec, PlanRound
+from edgekit.types import Artifact, InputSpec, Measurement, PlanRound
+from tests.unit.bench.test_statistics import measurement
 from tests.unit.prune.test_planner import cost as cost_of
 from tests.unit.prune.test_planner import graph_of, planner_for, residual
 
@@ -232,3 +238,52 @@ def test_units_are_weighed_by_a_few_samples_at_once(labeled: bool) -> None:
     at_once = importance(graph, "activation", batches=[(torch.from_numpy(x), None)])
     for group, scores in found.items():
         np.testing.assert_allclose(scores, at_once[group], rtol=1e-4)
+
+
+class Told(BenchRunner):
+    """Tells speed-ups of the second artifact, one a run, instead of timing."""
+
+    def measure(
+        self, artifacts: Sequence[Artifact], title: str, tier: Tier | None = None
+    ) -> dict[str, Measurement]:
+        baseline, other = (one.name for one in artifacts)
+        slow = (6.0, 6.0, 6.0)
+        speedup = TOLD.pop(0)
+        return {
+            baseline: measurement(baseline, *slow),
+            other: measurement(other, *(one / speedup for one in slow)),
+        }
+
+
+TOLD: list[float] = []
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        ((1.25,), 1.25),
+        ((1.0, 1.27), 1.27),  # a slow spell
+        ((1.0, 1.02), 1.02),  # the prediction is wrong
+    ],
+)
+def test_a_time_that_contradicts_the_prediction_is_taken_again(
+    told: tuple[float, ...], believed: float
+) -> None:
+    TOLD[:] = told
+    file = Artifact(
+        name="whole",
+        runtime="litert",
+        precision="int8",
+        files=(),
+        inputs=(),
+        outputs=(),
+    )
+    timer = PlanTimer(
+        exporter=ExportRunner(target="host", progress=Silent()),
+        bench=Told(device=LocalDevice(), tier="quick", threads=1, progress=Silent()),
+        variant=("litert", "int8"),
+        baseline=file,
+        calibration=(),
+    )
+    found = timer.believed(replace(file, name="cut"), 1.29, "Time the plan")
+    assert found == pytest.approx(believed) and not TOLD
