@@ -527,6 +527,16 @@ SENTENCES: tuple[tuple[facts.Note, str], ...] = (
         "was measured, it loses 0.3, which is not better: the first is trained",
     ),
     (
+        facts.PlansDrawn(drawn=8, measured=0.25, again=0.18, replaced=True),
+        "of 8 more plans of equal cost, refitted, the best loses 0.18 nats a sample before "
+        "training, where the first one loses 0.25",
+    ),
+    (
+        facts.PlansDrawn(drawn=8, measured=0.25, again=0.18, replaced=False),
+        "of 8 more plans of equal cost, refitted, the best loses 0.18 nats a sample before "
+        "training, where the first one loses 0.25, but is not as fast: the first is trained",
+    ),
+    (
         facts.PrecisionPlanned(precision="int8"),
         "widths and blocks were planned on costs in int8",
     ),

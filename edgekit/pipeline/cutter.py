@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgekit.distill import Distilled
 from edgekit.distill.learning_rate import trial_fraction
 from edgekit.errors import BudgetInfeasible
 from edgekit.export.workers import Variant, artifact_name
+from edgekit.graph.surgery import shrink
 from edgekit.pipeline.closed_loop import (
     TRAININGS,
     Cuts,
@@ -28,6 +30,7 @@ from edgekit.pipeline.closed_loop import (
 )
 from edgekit.pipeline.constraints import PlanConstraints, too_slow
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
+from edgekit.pipeline.drawn_plans import Draws, count_of
 from edgekit.pipeline.expected_accuracy import (
     ALONE,
     REFITTED,
@@ -37,12 +40,14 @@ from edgekit.pipeline.expected_accuracy import (
 )
 from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.pruning_inputs import PruningInputs
-from edgekit.pipeline.refitting import mended
+from edgekit.pipeline.refitting import mended, tried
 from edgekit.pipeline.search import (
     NOISE,
     PrunedCandidate,
+    SearchRound,
     planned,
     search,
+    settled,
 )
 from edgekit.pipeline.training import (
     TeacherEnsemble,
@@ -53,6 +58,7 @@ from edgekit.pipeline.training import (
 from edgekit.pipeline.weighed import Weighed
 from edgekit.program.program import Program
 from edgekit.prune.planner import Planner
+from edgekit.prune.solution import Solution
 from edgekit.report.words import outlook as outlook_words
 from edgekit.types import AccuracyOutlook
 from edgekit.types.build_lock import LockedCut
@@ -233,7 +239,15 @@ class Cutter:
         Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
         """
         if self.inputs.recipe.prune.sparsity == "none":
-            return self.damages.planned(weighed, constraints, self._refitted)
+            recipe, count = self.inputs.recipe, len(self.inputs.train)
+            draws = Draws(
+                count=count_of(recipe.distill.epochs, count),
+                network=partial(tried, inputs=self.inputs),
+                timed=self._timed,
+                refits=recipe.prune.compensate,
+                seed=recipe.seed,
+            )
+            return self.damages.planned(weighed, constraints, self._refitted, draws)
         # Units are emptied by a training, which no plan repeats.
         return self._refitted(self.damages.corrected(weighed), constraints)
 
@@ -243,6 +257,22 @@ class Cutter:
         """A plan's network with its layers refitted."""
         inputs, rounds = self.inputs, self.inputs.recipe.prune.rounds
         fitted = search(weighed, constraints, rounds, inputs.timer, self.folder)
+        return mended(fitted, self.inputs, self.teachers.first)
+
+    def _timed(
+        self,
+        weighed: Weighed,
+        constraints: PlanConstraints,
+        solution: Solution,
+        expected: float | None,
+    ) -> PrunedCandidate:
+        """A plan that was drawn, timed once and refitted."""
+        planner, timer = weighed.planner, self.inputs.timer
+        student = shrink(planner.graph, solution.plan)
+        predicted = expected or constraints.full_cost / planner.cost_of(solution)
+        timed = timer.time(student, predicted, self.folder / "drawn")
+        turn = SearchRound(round=timed, solution=solution, student=student)
+        fitted = settled(planner, constraints, [turn])
         return mended(fitted, self.inputs, self.teachers.first)
 
     def replayed(

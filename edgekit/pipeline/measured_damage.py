@@ -11,22 +11,33 @@ import torch
 
 from edgekit.data import Dataset
 from edgekit.evaluate.accuracy import predict
+from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.constraints import PlanConstraints
+from edgekit.pipeline.drawn_plans import SPREADS, Draws, drawn
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.pipeline.weighed import Weighed
 from edgekit.program.ends import in_logarithms
 from edgekit.program.program import Program
+from edgekit.progress import Silent
 from edgekit.prune.damage import MeasuredPlan, damages_of, factors
 from edgekit.prune.sensitivity import divergence
-from edgekit.types.notes import DamageMeasured
+from edgekit.prune.solution import Solution
+from edgekit.report.note_words import sentence
+from edgekit.store import Json, Stage, kept
+from edgekit.types.notes import DamageMeasured, Note, PlansDrawn
 
 _WORSE = 1.25
 """Measured loss over the expected one past which a plan is solved again."""
+_TIMED = 3
+"""Drawn plans that are timed, the best first, until one is as fast."""
+_LESS = 0.95
+"""Of a plan's measured loss, what another one has to stay below to take its place."""
 _MOST = 2000
 """Validation samples that a loss is measured on."""
 Refitted: TypeAlias = Callable[[Weighed, PlanConstraints], PrunedCandidate]
 """Plans a cut by what its units are worth, and refits its layers."""
+_LOSS = Json[float](float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +52,36 @@ class MeasuredDamage:
     plans: list[MeasuredPlan] = field(default_factory=list)
 
     def planned(
-        self, weighed: Weighed, constraints: PlanConstraints, refitted: Refitted
+        self,
+        weighed: Weighed,
+        constraints: PlanConstraints,
+        refitted: Refitted,
+        draws: Draws | None = None,
     ) -> PrunedCandidate:
-        """The better of two refitted plans: one by damages as they are known, and another by what
-        it was measured to lose, where that is more than was expected."""
-        first = refitted(self.corrected(weighed), constraints)
+        """The best of several refitted plans, by the measured loss: one by damages as they are
+        known, another by what it was measured to lose, where that is more than was expected, and
+        the best one of those drawn."""
+        around = self.corrected(weighed)
+        first = refitted(around, constraints)
         expected = first.solution.expected_loss_increase
         if first.whole or not expected:
             return first
+        best = self._by_what_it_lost(weighed, constraints, refitted, first)
+        if draws is None:
+            return best
+        if best.solution.plan != first.solution.plan:
+            around = self.corrected(weighed)
+        return self._drawn(around, constraints, draws, best)
+
+    def _by_what_it_lost(
+        self,
+        weighed: Weighed,
+        constraints: PlanConstraints,
+        refitted: Refitted,
+        first: PrunedCandidate,
+    ) -> PrunedCandidate:
+        """The first plan, or another where that loses more than was expected."""
+        expected = first.solution.expected_loss_increase or 0.0
         loss = self.add(weighed, first, first.student)
         first = replace(first, refitted_loss=loss)
         if loss <= _WORSE * expected:
@@ -69,6 +102,78 @@ class MeasuredDamage:
         rounds = (*first.rounds, *second.rounds)
         return replace(kept, rounds=rounds, notes=(*kept.notes, note))
 
+    def _drawn(
+        self,
+        weighed: Weighed,
+        constraints: PlanConstraints,
+        draws: Draws,
+        first: PrunedCandidate,
+    ) -> PrunedCandidate:
+        """The plan, or the best of those that are drawn around the weighed network's damages at
+        the plan's cost, if it is as fast."""
+        loss = first.refitted_loss or 0.0
+        by = weighed.factors
+        half = replace(
+            draws,
+            count=draws.count // len(SPREADS),
+            cost=None if constraints.speedup is None else first.solution.cost,
+        )
+        seen, found = [first.solution.plan], [(loss, first.solution)]
+        with self.training.progress.step("Plans of equal cost, refitted") as step:
+            for spread in SPREADS:
+                around = replace(weighed, factors=by)
+                for factors, solution in drawn(around, constraints, seen, half, spread):
+                    step.update(len(found) - 1, draws.count)
+                    lost = self._loss_of(weighed, solution, draws)
+                    self._keep(weighed, solution, lost)
+                    if lost < min(known for known, _ in found):
+                        by = factors
+                    found.append((lost, solution))
+        ranked = sorted(found, key=lambda one: one[0])
+        rounds, again, best = first.rounds, None, None
+        for lost, solution in ranked[:_TIMED]:
+            if lost >= _LESS * loss:
+                break
+            again = lost if again is None else again
+            other = draws.timed(weighed, constraints, solution, first.measured_speedup)
+            rounds = (*rounds, *other.rounds)
+            if _as_fast(other, first, constraints):
+                best = replace(other, refitted_loss=lost)
+                break
+        if again is None:
+            return first
+        if best is not None:
+            again = best.refitted_loss or 0.0
+        note = PlansDrawn(
+            drawn=len(found) - 1, measured=loss, again=again, replaced=best is not None
+        )
+        self.training.progress.say(sentence(note))
+        return replace(best or first, rounds=rounds, notes=_notes(first, best, note))
+
+    def _loss_of(self, weighed: Weighed, solution: Solution, draws: Draws) -> float:
+        """The loss of a drawn plan, refitted; kept, as its network is not."""
+        whole = weighed.planner.graph.program
+        samples = self.training.samples
+        stage = Stage(
+            kind="drawn-plans",
+            title="Refit a plan that was drawn",
+            inputs={
+                "network": stage_inputs.of_network(whole),
+                "plan": solution.plan,
+                "refits": draws.refits,
+                "train": samples.train.fingerprint(),
+                "validation": samples.validation.fingerprint(),
+                "versions": stage_inputs.training_versions(),
+            },
+            record=_LOSS,
+        )
+
+        def make() -> float:
+            student = draws.network(weighed, solution)
+            return divergence_of(student, whole, samples.validation)
+
+        return kept(self.training.store, stage, make, Silent())
+
     def corrected(self, weighed: Weighed) -> Weighed:
         """The same with damages corrected by all plans so far."""
         return replace(weighed, factors=factors(self.plans))
@@ -82,14 +187,21 @@ class MeasuredDamage:
         trained: bool = False,
     ) -> float:
         """Measure the loss of a plan's student, and keep it for the next plan."""
-        solution = fitted.solution
-        dropped = solution.dropped
-        damages = damages_of(weighed.objective, solution.widths, dropped)
         whole = weighed.planner.graph.program
         loss = divergence_of(student, whole, self.training.samples.validation)
-        found = MeasuredPlan(damages=damages, loss=loss, trained=trained)
-        self.plans.append(found)
+        self._keep(weighed, fitted.solution, loss, trained=trained)
         return loss
+
+    def _keep(
+        self,
+        weighed: Weighed,
+        solution: Solution,
+        loss: float,
+        *,
+        trained: bool = False,
+    ) -> None:
+        damages = damages_of(weighed.objective, solution.widths, solution.dropped)
+        self.plans.append(MeasuredPlan(damages=damages, loss=loss, trained=trained))
 
 
 def divergence_of(student: Program, whole: Program, samples: Dataset) -> float:
@@ -102,6 +214,16 @@ def divergence_of(student: Program, whole: Program, samples: Dataset) -> float:
         torch.from_numpy(predict(in_logarithms(one), few)) for one in (student, whole)
     )
     return divergence(found, desired)
+
+
+def _notes(
+    first: PrunedCandidate, better: PrunedCandidate | None, note: Note
+) -> tuple[Note, ...]:
+    """Of the better plan, or else the first, and of how it came about."""
+    if better is None:
+        return (*first.notes, note)
+    before = (one for one in first.notes if isinstance(one, DamageMeasured))
+    return (*better.notes, *before, note)
 
 
 def _as_fast(

@@ -17,12 +17,15 @@ from edgekit.pipeline.search import PrunedCandidate
 from edgekit.pipeline.stage_records import NetworkRecord
 from edgekit.pipeline.training import TeacherEnsemble, TrainingSpec, train_student
 from edgekit.pipeline.unit_scores import batches, score_importance
+from edgekit.pipeline.weighed import Weighed
 from edgekit.program.placement import best_device, room
 from edgekit.program.program import Program
+from edgekit.progress import Silent
 from edgekit.prune.objective import keep_best
 from edgekit.prune.reconstruct import reconstruct
+from edgekit.prune.solution import Solution
 from edgekit.prune.sparsity import penalty
-from edgekit.store import Stage, kept
+from edgekit.store import Stage, Store, kept
 from edgekit.types.notes import UnitsEmptied
 
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
@@ -43,15 +46,18 @@ def mended(
     if recipe.sparsity != "none":
         fitted = _emptied(inputs, teacher, fitted)
     if recipe.compensate:
-        fitted = compensated(fitted, inputs)
+        fitted = compensated(fitted, inputs, inputs.training.store)
     again = recipe.reestimate_batch_norm
     if not recipe.compensate if again is None else again:
         fitted = _with_own_statistics(fitted, inputs, teacher)
     return fitted
 
 
-def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandidate:
-    """The same with the layers that read removed units refitted to the remaining ones."""
+def compensated(
+    fitted: PrunedCandidate, inputs: PruningInputs, store: Store | None
+) -> PrunedCandidate:
+    """The same with the layers that read removed units refitted to the remaining ones; kept in
+    the store, where one is given."""
     held = 2 * fitted.planner.activation_bytes()
     memory = room(_MEMORY, best_device())
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, memory // max(1, held)))
@@ -75,8 +81,26 @@ def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandida
         },
         record=NetworkRecord(),
     )
-    student = kept(inputs.training.store, stage, make, inputs.progress)
+    student = kept(store, stage, make, inputs.progress)
     return replace(fitted, student=student)
+
+
+def tried(weighed: Weighed, solution: Solution, inputs: PruningInputs) -> Program:
+    """The network of a plan that is one of many, with its layers refitted where the recipe has
+    it; it is not kept."""
+    planner = weighed.planner
+    fitted = PrunedCandidate(
+        student=shrink(planner.graph, solution.plan),
+        graph=planner.graph,
+        planner=planner,
+        solution=solution,
+        rounds=(),
+        notes=(),
+    )
+    if not inputs.recipe.prune.compensate:
+        return fitted.student
+    training = replace(inputs.training, progress=Silent())
+    return compensated(fitted, replace(inputs, training=training), None).student
 
 
 def _with_own_statistics(

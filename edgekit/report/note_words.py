@@ -193,6 +193,7 @@ def _training(note: TrainingNote) -> str:
             kinds.BatchNormReestimated()
             | kinds.LearningRateTested()
             | kinds.DamageMeasured()
+            | kinds.PlansDrawn()
         ):
             return _before_training(note)
         case kinds.LossesAdded():
@@ -220,9 +221,18 @@ def _training(note: TrainingNote) -> str:
 
 
 def _before_training(
-    note: kinds.BatchNormReestimated | kinds.LearningRateTested | kinds.DamageMeasured,
+    note: kinds.BatchNormReestimated
+    | kinds.LearningRateTested
+    | kinds.DamageMeasured
+    | kinds.PlansDrawn,
 ) -> str:
     """Preparations of a training."""
+    if isinstance(note, kinds.PlansDrawn):
+        ends = "" if note.replaced else ", but is not as fast: the first is trained"
+        return (
+            f"of {note.drawn} more plans of equal cost, refitted, the best loses {note.again:.3g} "
+            f"nats a sample before training, where the first one loses {note.measured:.3g}{ends}"
+        )
     if isinstance(note, kinds.DamageMeasured):
         ends = "which is less"
         if not note.replaced:

@@ -247,6 +247,21 @@ class DamageMeasured:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlansDrawn:
+    """Plans of equal cost were drawn and refitted, and one of them lost clearly less."""
+
+    kind: Literal["plans_drawn"] = "plans_drawn"
+    drawn: int
+    """Number of plans."""
+    measured: float
+    """Loss of the plan before, in nats a sample before training."""
+    again: float
+    """Of the best plan that was drawn."""
+    replaced: bool
+    """True where that is as fast, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchNormReestimated:
     """Statistics of batch norm were taken again after a cut, and tried on validation samples."""
 
@@ -331,6 +346,7 @@ TrainingNote: TypeAlias = (
     | CutTrained
     | UnitsEmptied
     | DamageMeasured
+    | PlansDrawn
     | BatchNormReestimated
     | LearningRateTested
     | LossesAdded
