@@ -1,4 +1,4 @@
-"""What is asked of peers, and what is lost by seed."""
+"""How strongly peers are cut, and the points of accuracy lost by seed."""
 
 from __future__ import annotations
 

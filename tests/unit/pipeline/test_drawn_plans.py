@@ -67,7 +67,7 @@ def eight(network: Any = cut, timed: Any = as_fast) -> Draws:
     return Draws(count=8, network=network, timed=timed, refits=False)
 
 
-def test_a_longer_training_is_worth_more_plans() -> None:
+def test_a_longer_training_has_more_plans() -> None:
     assert count_of(1, 10) == FEWEST
     assert FEWEST < count_of(4, 6600) < count_of(10, 4000) < MOST
     assert count_of(100, 50000) == MOST
@@ -82,14 +82,14 @@ def test_plans_are_drawn_once_each_at_the_cost_and_again_alike(tmp_path: Path) -
     )
     weighed = Weighed(planner=planner, scores=scores, senses=senses)
     cost = planner.cost({}, planner.device) / 2
-    aim = PlanConstraints(speedup=2.0, full_cost=2 * cost)
-    known = weighed.solve(aim, cost)
+    limits = PlanConstraints(speedup=2.0, full_cost=2 * cost)
+    known = weighed.solve(limits, cost)
 
     def plans(seed: int) -> list[Solution]:
         draws = Draws(
             count=6, cost=cost, network=cut, timed=as_fast, refits=False, seed=seed
         )
-        found = drawn(weighed, aim, [known.plan], draws, SPREADS[0])
+        found = drawn(weighed, limits, [known.plan], draws, SPREADS[0])
         return [solution for _, solution in found]
 
     found = plans(0)

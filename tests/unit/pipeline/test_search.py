@@ -240,26 +240,26 @@ def test_units_are_weighed_by_a_few_samples_at_once(labeled: bool) -> None:
         np.testing.assert_allclose(scores, at_once[group], rtol=1e-4)
 
 
-class Told(BenchRunner):
-    """Tells speed-ups of the second artifact, one a run, instead of timing."""
+class Preset(BenchRunner):
+    """Preset speed-ups of the second artifact, one a run, instead of times."""
 
     def measure(
         self, artifacts: Sequence[Artifact], title: str, tier: Tier | None = None
     ) -> dict[str, Measurement]:
         baseline, other = (one.name for one in artifacts)
         slow = (6.0, 6.0, 6.0)
-        speedup = TOLD.pop(0)
+        speedup = PRESET.pop(0)
         return {
             baseline: measurement(baseline, *slow),
             other: measurement(other, *(one / speedup for one in slow)),
         }
 
 
-TOLD: list[float] = []
+PRESET: list[float] = []
 
 
 @pytest.mark.parametrize(
-    ("told", "believed"),
+    ("speedups", "believed"),
     [
         ((1.25,), 1.25),
         ((1.0, 1.27), 1.27),  # a slow spell
@@ -267,9 +267,9 @@ TOLD: list[float] = []
     ],
 )
 def test_a_time_that_contradicts_the_prediction_is_taken_again(
-    told: tuple[float, ...], believed: float
+    speedups: tuple[float, ...], believed: float
 ) -> None:
-    TOLD[:] = told
+    PRESET[:] = speedups
     file = Artifact(
         name="whole",
         runtime="litert",
@@ -280,10 +280,10 @@ def test_a_time_that_contradicts_the_prediction_is_taken_again(
     )
     timer = PlanTimer(
         exporter=ExportRunner(target="host", progress=Silent()),
-        bench=Told(device=LocalDevice(), tier="quick", threads=1, progress=Silent()),
+        bench=Preset(device=LocalDevice(), tier="quick", threads=1, progress=Silent()),
         variant=("litert", "int8"),
         baseline=file,
         calibration=(),
     )
     found = timer.believed(replace(file, name="cut"), 1.29, "Time the plan")
-    assert found == pytest.approx(believed) and not TOLD
+    assert found == pytest.approx(believed) and not PRESET
