@@ -1,4 +1,4 @@
-"""How strongly peers are cut, and the points of accuracy lost by seed."""
+"""The strength of peers' cuts, and points of accuracy lost by seed."""
 
 from __future__ import annotations
 
