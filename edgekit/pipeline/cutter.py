@@ -30,7 +30,7 @@ from edgekit.pipeline.closed_loop import (
 )
 from edgekit.pipeline.constraints import PlanConstraints, too_slow
 from edgekit.pipeline.cut_steps import aims, all_as_one, joined
-from edgekit.pipeline.drawn_plans import Draws, count_of
+from edgekit.pipeline.drawn_plans import PART, Draws
 from edgekit.pipeline.expected_accuracy import (
     ALONE,
     REFITTED,
@@ -143,15 +143,19 @@ class Cutter:
 
     def _announce(self) -> None:
         """The time that training is expected to take, before it begins."""
-        recipe = self.inputs.recipe
-        epoch_s = estimated_epoch_s(self.teachers.first, self.inputs.train)
-        distill = recipe.distill
-        trainings = (1 + trial_fraction(distill)) * distill.epochs * epoch_s / 60
-        minutes = TRAININGS * trainings if recipe.minutes is None else recipe.minutes
+        trainings, minutes = self._training_s / 60, self.inputs.recipe.minutes
+        minutes = TRAININGS * trainings if minutes is None else minutes
         self.inputs.progress.say(
             f"Training takes about {trainings:.1f} min, and is repeated for at most "
             f"{minutes:.1f} min in all where a network misses a budget ([recipe] minutes)"
         )
+
+    @property
+    def _training_s(self) -> float:
+        """The time that a training is expected to take, with its trials of rates."""
+        recipe = self.inputs.recipe.distill
+        epoch_s = estimated_epoch_s(self.teachers.first, self.inputs.train)
+        return (1 + trial_fraction(recipe)) * recipe.epochs * epoch_s
 
     def _goal(self, priority: tuple[str, ...], cuts: Cuts) -> Goal:
         """By the budgets; time as the recipe has it, or for a few trainings like the first."""
@@ -239,13 +243,13 @@ class Cutter:
         Raises `BudgetInfeasible`, naming the nearest feasible figures, where there is none.
         """
         if self.inputs.recipe.prune.sparsity == "none":
-            recipe, count = self.inputs.recipe, len(self.inputs.train)
             draws = Draws(
-                count=count_of(recipe.distill.epochs, count),
+                limit_s=PART * self._training_s,
+                epochs=self.inputs.recipe.distill.epochs,
                 network=partial(tried, inputs=self.inputs),
                 timed=self._timed,
-                refits=recipe.prune.compensate,
-                seed=recipe.seed,
+                refits=self.inputs.recipe.prune.compensate,
+                seed=self.inputs.recipe.seed,
             )
             return self.damages.planned(weighed, constraints, self._refitted, draws)
         # Units are emptied by a training, which no plan repeats.
@@ -264,13 +268,12 @@ class Cutter:
         weighed: Weighed,
         constraints: PlanConstraints,
         solution: Solution,
-        expected: float | None,
+        expected: float,
     ) -> PrunedCandidate:
         """A plan that was drawn, timed once and refitted."""
         planner, timer = weighed.planner, self.inputs.timer
         student = shrink(planner.graph, solution.plan)
-        predicted = expected or constraints.full_cost / planner.cost_of(solution)
-        timed = timer.time(student, predicted, self.folder / "drawn")
+        timed = timer.time(student, expected, self.folder / "drawn")
         turn = SearchRound(round=timed, solution=solution, student=student)
         fitted = settled(planner, constraints, [turn])
         return mended(fitted, self.inputs, self.teachers.first)

@@ -25,22 +25,26 @@ from edgekit.types import Plan
 SPREADS = 1.0, 0.5
 """Standard deviations of the logarithm of each factor that is drawn: half of the plans around what
 is known, and the others nearer to the best of those."""
-FEWEST, MOST = 2, 24
-_SAMPLES = 2000
-"""Trained samples for each plan that is drawn: refitting and judging one takes as long as training
-on about a fifth as many."""
+MOST = 24
+"""Plans that are drawn at most, where the time is enough."""
+PART = 0.2
+"""Of the seconds that training is expected to take, those that plans are drawn in."""
 _TRIES = 4
 """Draws for each plan: many come to the same one."""
 Timed: TypeAlias = Callable[
-    [Weighed, PlanConstraints, Solution, float | None], PrunedCandidate
+    [Weighed, PlanConstraints, Solution, float], PrunedCandidate
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """The number of plans to draw, and their networks."""
+    """Number of plans to draw, the time for it, and their networks."""
 
-    count: int
+    count: int = MOST
+    limit_s: float = math.inf
+    """After which none is begun."""
+    epochs: int = 0
+    """Of the training that the time is a part of."""
     cost: float | None = None
     """Of every plan; `None` where none is asked for."""
     network: Callable[[Weighed, Solution], Program]
@@ -50,11 +54,6 @@ class Draws:
     refits: bool
     """True where its layers are refitted."""
     seed: int = 0
-
-
-def count_of(epochs: float, samples: int) -> int:
-    """The number of plans to draw before a training of so many epochs over so many samples."""
-    return min(max(round(epochs * samples / _SAMPLES), FEWEST), MOST)
 
 
 def drawn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -19,12 +20,11 @@ from edgekit.pipeline.training_inputs import TrainingInputs
 from edgekit.pipeline.weighed import Weighed
 from edgekit.program.ends import in_logarithms
 from edgekit.program.program import Program
-from edgekit.progress import Silent
 from edgekit.prune.damage import MeasuredPlan, damages_of, factors
 from edgekit.prune.sensitivity import divergence
 from edgekit.prune.solution import Solution
 from edgekit.report.note_words import sentence
-from edgekit.store import Json, Stage, kept
+from edgekit.store import Json, Stage, find, keep
 from edgekit.types.notes import DamageMeasured, Note, PlansDrawn
 
 _WORSE = 1.25
@@ -37,7 +37,7 @@ _MOST = 2000
 """Validation samples that a loss is measured on."""
 Refitted: TypeAlias = Callable[[Weighed, PlanConstraints], PrunedCandidate]
 """Plans a cut by what its units are worth, and refits its layers."""
-_LOSS = Json[float](float)
+_LOSSES = Json[tuple[tuple[float, ...], ...]](tuple[tuple[float, ...], ...])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,30 +112,18 @@ class MeasuredDamage:
         """The plan, or the best of those that are drawn around the weighed network's damages at
         the plan's cost, if it is as fast."""
         loss = first.refitted_loss or 0.0
-        by = weighed.factors
-        half = replace(
-            draws,
-            count=draws.count // len(SPREADS),
-            cost=None if constraints.speedup is None else first.solution.cost,
-        )
-        seen, found = [first.solution.plan], [(loss, first.solution)]
-        with self.training.progress.step("Plans of equal cost, refitted") as step:
-            for spread in SPREADS:
-                around = replace(weighed, factors=by)
-                for factors, solution in drawn(around, constraints, seen, half, spread):
-                    step.update(len(found) - 1, draws.count)
-                    lost = self._loss_of(weighed, solution, draws)
-                    self._keep(weighed, solution, lost)
-                    if lost < min(known for known, _ in found):
-                        by = factors
-                    found.append((lost, solution))
+        found = [
+            (loss, first.solution),
+            *self._tried(weighed, constraints, draws, first),
+        ]
         ranked = sorted(found, key=lambda one: one[0])
         rounds, again, best = first.rounds, None, None
+        speed = first.measured_speedup or 1.0
         for lost, solution in ranked[:_TIMED]:
             if lost >= _LESS * loss:
                 break
             again = lost if again is None else again
-            other = draws.timed(weighed, constraints, solution, first.measured_speedup)
+            other = draws.timed(weighed, constraints, solution, speed)
             rounds = (*rounds, *other.rounds)
             if _as_fast(other, first, constraints):
                 best = replace(other, refitted_loss=lost)
@@ -150,29 +138,73 @@ class MeasuredDamage:
         self.training.progress.say(sentence(note))
         return replace(best or first, rounds=rounds, notes=_notes(first, best, note))
 
-    def _loss_of(self, weighed: Weighed, solution: Solution, draws: Draws) -> float:
-        """The loss of a drawn plan, refitted; kept, as its network is not."""
-        whole = weighed.planner.graph.program
-        samples = self.training.samples
+    def _tried(
+        self,
+        weighed: Weighed,
+        constraints: PlanConstraints,
+        draws: Draws,
+        first: PrunedCandidate,
+    ) -> list[tuple[float, Solution]]:
+        """The drawn plans and what each loses, refitted; their losses are kept, so that the same
+        build draws as many again."""
+        training, whole = self.training, weighed.planner.graph.program
+        samples = training.samples
         stage = Stage(
             kind="drawn-plans",
-            title="Refit a plan that was drawn",
+            title="Plans of equal cost, refitted",
             inputs={
                 "network": stage_inputs.of_network(whole),
-                "plan": solution.plan,
+                "plan": first.solution.plan,
+                "cost": first.solution.cost,
+                "factors": weighed.factors,
+                "seed": draws.seed,
+                "count": draws.count,
+                "epochs": draws.epochs,
                 "refits": draws.refits,
                 "train": samples.train.fingerprint(),
                 "validation": samples.validation.fingerprint(),
                 "versions": stage_inputs.training_versions(),
             },
-            record=_LOSS,
+            record=_LOSSES,
         )
-
-        def make() -> float:
-            student = draws.network(weighed, solution)
-            return divergence_of(student, whole, samples.validation)
-
-        return kept(self.training.store, stage, make, Silent())
+        known = find(training.store, stage, training.progress)
+        began, took = time.monotonic(), 0.0
+        half = replace(
+            draws,
+            count=draws.count // len(SPREADS),
+            cost=None if constraints.speedup is None else first.solution.cost,
+        )
+        least, by = first.refitted_loss or 0.0, weighed.factors
+        seen, found = [first.solution.plan], list[tuple[float, Solution]]()
+        rounds: list[tuple[float, ...]] = []
+        with training.progress.step(stage.title) as step:
+            for number, spread in enumerate(SPREADS):
+                until = began + draws.limit_s * (number + 1) / len(SPREADS)
+                around, losses = replace(weighed, factors=by), list[float]()
+                for factors, solution in drawn(around, constraints, seen, half, spread):
+                    start, done = time.monotonic(), len(losses)
+                    if (
+                        start + took > until
+                        if known is None
+                        else done == len(known[number])
+                    ):
+                        break
+                    step.update(len(found), draws.count)
+                    if known is None:
+                        student = draws.network(weighed, solution)
+                        lost = divergence_of(student, whole, samples.validation)
+                        took = time.monotonic() - start
+                    else:
+                        lost = known[number][done]
+                    self._keep(weighed, solution, lost)
+                    losses.append(lost)
+                    found.append((lost, solution))
+                    if lost < least:
+                        least, by = lost, factors
+                rounds.append(tuple(losses))
+        if known is None:
+            keep(training.store, stage, tuple(rounds), time.monotonic() - began)
+        return found
 
     def corrected(self, weighed: Weighed) -> Weighed:
         """The same with damages corrected by all plans so far."""

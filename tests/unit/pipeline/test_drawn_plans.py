@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline.constraints import PlanConstraints
-from edgekit.pipeline.drawn_plans import FEWEST, MOST, SPREADS, Draws, count_of, drawn
+from edgekit.pipeline.drawn_plans import SPREADS, Draws, drawn
 from edgekit.pipeline.measured_damage import MeasuredDamage
 from edgekit.pipeline.search import PrunedCandidate
 from edgekit.pipeline.weighed import Weighed
@@ -65,12 +65,6 @@ def slower(*given: Any) -> PrunedCandidate:
 
 def eight(network: Any = cut, timed: Any = as_fast) -> Draws:
     return Draws(count=8, network=network, timed=timed, refits=False)
-
-
-def test_a_longer_training_has_more_plans() -> None:
-    assert count_of(1, 10) == FEWEST
-    assert FEWEST < count_of(4, 6600) < count_of(10, 4000) < MOST
-    assert count_of(100, 50000) == MOST
 
 
 def test_plans_are_drawn_once_each_at_the_cost_and_again_alike(tmp_path: Path) -> None:
@@ -149,3 +143,15 @@ def test_a_plan_that_none_beats_stays(
     found = damages.planned(weighed, by_macs(planner), untimed, eight())
     assert cuts_of(planner, found) == [16, 8] and not found.notes
     assert len(damages.plans) > 1
+
+
+def test_no_plan_is_begun_after_the_time_for_it(
+    planner: Planner, damages: MeasuredDamage
+) -> None:
+    weighed, constraints = overrated(planner), by_macs(planner)
+    late = replace(eight(), limit_s=-1.0)
+    found = damages.planned(weighed, constraints, untimed, late)
+    assert cuts_of(planner, found) == [8, 16] and len(damages.plans) == 1
+    damages.plans.clear()
+    again = damages.planned(weighed, constraints, untimed, eight())
+    assert cuts_of(planner, again) == [8, 16], "as many as the build before"
