@@ -59,6 +59,13 @@ def points_of(network: Network, method: str) -> tuple[float, ...]:
     return network.ratios if method in DEFAULT else network.ratios[:-1]
 
 
+def deepest_of(network: Network, method: str) -> float:
+    """The point that is there to bound what can be compared; a rounding is not cut so deep."""
+    if method == WIDTH:
+        return network.fractions[-1]
+    return network.depths[-1] if method == DEPTH else network.ratios[-1]
+
+
 def cut_by_peer(  # noqa: PLR0913 (a network, its data, and where what is made once lies)
     network: Network,
     project: Project,

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.frontier_edgekit import METHOD
 from benchmarks.frontier_networks import NETWORKS, Network
-from benchmarks.frontier_peers import DEFAULT, UNCUT, points_of
+from benchmarks.frontier_peers import DEFAULT, UNCUT, deepest_of
 from benchmarks.results import Row
 
 NEAR = 0.01
@@ -83,7 +83,7 @@ def speedups(rows: Sequence[Row], network: Network, target: str) -> tuple[float,
         row["fraction"]
         for row in files
         if row["method"] not in (UNCUT, METHOD)
-        and row["point"] in points_of(network, row["method"])[:-1]
+        and row["point"] != deepest_of(network, row["method"])
     ]
     if not uncut or not cut or min(cut) >= min(uncut):
         return network.speedups

@@ -98,6 +98,9 @@ def test_edgekit_is_asked_for_the_speeds_of_the_peers_files() -> None:
     rows = [*UNCUT, *PEER, *OURS, deepest]
     # The peer's int8 file takes 0.3, the fastest uncut one 0.5: 1.67 times, and its root.
     assert speedups(rows, NETWORKS["sound"], "litert") == (1.29, 1.67)
+    rounded = row("torch-pruning greg round 16", "int8", 0.5, 0.8, 0.2)
+    found = speedups([*rows, rounded], NETWORKS["sound"], "litert")
+    assert found == (1.58, 2.5), "half is not the deepest cut where nothing is rounded"
     own = NETWORKS["sound"].speedups
     assert speedups(UNCUT, NETWORKS["sound"], "litert") == own
     assert speedups(rows, NETWORKS["sound"], "onnxruntime") == own
