@@ -14,7 +14,7 @@ from edgekit.types import Precision, RuntimeName
 from edgekit.types.operator_shape import OperatorShape
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-VERSION = "3"
+VERSION = "4"
 """Of the one-operator models: costs of other versions are measured again."""
 _PART = "microbenchmark"
 """Of a runtime's folder: `model` gives the bytes of one operator's file, `SUFFIX` its name."""

@@ -92,7 +92,9 @@ class _Graph(OperatorGraph):
         # Values that are only moved keep their scale.
         scale = INPUT_SCALE if operator.kind in _MOVING else OUTPUT_SCALE
         self._operator(parts, operator, [given, *names], "made")
-        ends = self.scale(np.float32(scale), kind)
+        # ONNX Runtime computes in integers what a ReLU follows if it clips nothing more.
+        clips = embedded and operator.relu
+        ends = self.scale(np.float32(scale), kind, positive=clips)
         self.node("QuantizeLinear", ["made", *ends], stored)
         if turned:
             self.node("Transpose", [stored], "y", perm=_LAST)

@@ -21,11 +21,15 @@ class OperatorGraph:
         axis = {"axis": 0} if scales.ndim else {}
         return self.node("DequantizeLinear", inputs, f"{name}_real", **axis)
 
-    def scale(self, scales: Any, kind: Any = np.int8) -> list[str]:
-        """The names of constants: scales, and the values that stand for 0."""
+    def scale(
+        self, scales: Any, kind: Any = np.int8, *, positive: bool = False
+    ) -> list[str]:
+        """The names of constants: scales, and the values that stand for 0, the least one there is
+        where no real value is negative."""
         scales = np.asarray(scales, np.float32)
         middle = 128 if kind is np.uint8 else 0
-        points = np.full(scales.shape, middle, kind)
+        zero = np.iinfo(kind).min if positive else middle
+        points = np.full(scales.shape, zero, kind)
         return [self.constant(scales), self.constant(points)]
 
     def constant(self, value: np.ndarray[Any, Any]) -> str:
