@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from edgekit.distill import Distilled
@@ -150,7 +150,7 @@ class Cutter:
             f"{minutes:.1f} min in all where a network misses a budget ([recipe] minutes)"
         )
 
-    @property
+    @cached_property
     def _training_s(self) -> float:
         """The time that a training is expected to take, with its trials of rates."""
         recipe = self.inputs.recipe.distill

@@ -112,28 +112,22 @@ class MeasuredDamage:
         """The plan, or the best of those that are drawn around the weighed network's damages at
         the plan's cost, if it is as fast."""
         loss = first.refitted_loss or 0.0
-        found = [
-            (loss, first.solution),
-            *self._tried(weighed, constraints, draws, first),
-        ]
-        ranked = sorted(found, key=lambda one: one[0])
-        rounds, again, best = first.rounds, None, None
-        speed = first.measured_speedup or 1.0
-        for lost, solution in ranked[:_TIMED]:
-            if lost >= _LESS * loss:
-                break
-            again = lost if again is None else again
+        found = self._tried(weighed, constraints, draws, first)
+        less = [one for one in found if one[0] < _LESS * loss]
+        if not less:
+            return first
+        less.sort(key=lambda one: one[0])
+        (again, _), *_ = less
+        rounds, best = first.rounds, None
+        for lost, solution in less[:_TIMED]:
+            speed = first.measured_speedup or 1.0
             other = draws.timed(weighed, constraints, solution, speed)
             rounds = (*rounds, *other.rounds)
             if _as_fast(other, first, constraints):
-                best = replace(other, refitted_loss=lost)
+                again, best = lost, replace(other, refitted_loss=lost)
                 break
-        if again is None:
-            return first
-        if best is not None:
-            again = best.refitted_loss or 0.0
         note = PlansDrawn(
-            drawn=len(found) - 1, measured=loss, again=again, replaced=best is not None
+            drawn=len(found), measured=loss, again=again, replaced=best is not None
         )
         self.training.progress.say(sentence(note))
         return replace(best or first, rounds=rounds, notes=_notes(first, best, note))

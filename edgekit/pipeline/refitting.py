@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 
 from edgekit.distill.optimize import batch_size
-from edgekit.graph.graph import analyze
+from edgekit.graph.graph import WidthGraph, analyze
 from edgekit.graph.surgery import shrink
 from edgekit.pipeline import stage_inputs
 from edgekit.pipeline.norm_statistics import renormalized
@@ -22,10 +22,12 @@ from edgekit.program.placement import best_device, room
 from edgekit.program.program import Program
 from edgekit.progress import Silent
 from edgekit.prune.objective import keep_best
+from edgekit.prune.planner import Planner
 from edgekit.prune.reconstruct import reconstruct
 from edgekit.prune.solution import Solution
 from edgekit.prune.sparsity import penalty
 from edgekit.store import Stage, Store, kept
+from edgekit.types import Plan
 from edgekit.types.notes import UnitsEmptied
 
 _SAMPLES_FITTED, _FEWEST_FITTED = 1024, 32
@@ -46,23 +48,44 @@ def mended(
     if recipe.sparsity != "none":
         fitted = _emptied(inputs, teacher, fitted)
     if recipe.compensate:
-        fitted = compensated(fitted, inputs, inputs.training.store)
+        fitted = compensated(fitted, inputs)
     again = recipe.reestimate_batch_norm
     if not recipe.compensate if again is None else again:
         fitted = _with_own_statistics(fitted, inputs, teacher)
     return fitted
 
 
-def compensated(
-    fitted: PrunedCandidate, inputs: PruningInputs, store: Store | None
-) -> PrunedCandidate:
-    """The same with the layers that read removed units refitted to the remaining ones; kept in
-    the store, where one is given."""
-    held = 2 * fitted.planner.activation_bytes()
+def compensated(fitted: PrunedCandidate, inputs: PruningInputs) -> PrunedCandidate:
+    """The same with the layers that read removed units refitted to the remaining ones."""
+    graph, plan, store = fitted.graph, fitted.solution.plan, inputs.training.store
+    student = _refitted(fitted.planner, graph, plan, inputs, store)
+    return replace(fitted, student=student)
+
+
+def tried(weighed: Weighed, solution: Solution, inputs: PruningInputs) -> Program:
+    """The network of a plan that is one of many, with its layers refitted where the recipe has
+    it; it is not kept."""
+    planner, plan = weighed.planner, solution.plan
+    if not inputs.recipe.prune.compensate:
+        return shrink(planner.graph, plan)
+    training = replace(inputs.training, progress=Silent())
+    quiet = replace(inputs, training=training)
+    return _refitted(planner, planner.graph, plan, quiet, None)
+
+
+def _refitted(
+    planner: Planner,
+    graph: WidthGraph,
+    plan: Plan,
+    inputs: PruningInputs,
+    store: Store | None,
+) -> Program:
+    """A plan's network with its layers refitted; kept in the store, where one is given."""
+    held = 2 * planner.activation_bytes()
     memory = room(_MEMORY, best_device())
     count = min(_SAMPLES_FITTED, max(_FEWEST_FITTED, memory // max(1, held)))
     title = f"Fit the layers that lost inputs, on {count} samples"
-    graph, plan, train = fitted.graph, fitted.solution.plan, inputs.train
+    train = inputs.train
 
     def make() -> Program:
         with inputs.progress.step(title):
@@ -81,26 +104,7 @@ def compensated(
         },
         record=NetworkRecord(),
     )
-    student = kept(store, stage, make, inputs.progress)
-    return replace(fitted, student=student)
-
-
-def tried(weighed: Weighed, solution: Solution, inputs: PruningInputs) -> Program:
-    """The network of a plan that is one of many, with its layers refitted where the recipe has
-    it; it is not kept."""
-    planner = weighed.planner
-    fitted = PrunedCandidate(
-        student=shrink(planner.graph, solution.plan),
-        graph=planner.graph,
-        planner=planner,
-        solution=solution,
-        rounds=(),
-        notes=(),
-    )
-    if not inputs.recipe.prune.compensate:
-        return fitted.student
-    training = replace(inputs.training, progress=Silent())
-    return compensated(fitted, replace(inputs, training=training), None).student
+    return kept(store, stage, make, inputs.progress)
 
 
 def _with_own_statistics(
